@@ -1,0 +1,305 @@
+#!/usr/bin/python3
+"""Runs every kind of test and adds up what they say. Called by scripts/test."""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import conformance
+
+TOP = Path(__file__).resolve().parent.parent
+RESULTS = TOP / "results"
+CORES = os.cpu_count() or 2
+PYTEST = ["/usr/bin/python3", "-m", "pytest", "tests/e2e"]
+
+
+class Totals:
+    """What passed, failed and was skipped, with names for the last two."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+        self.skipped = []
+
+    def add(self, name, problem=None):
+        if problem is None:
+            self.passed += 1
+        else:
+            self.failed.append(name)
+            print(f"FAIL {name}\n{problem.rstrip()}\n", flush=True)
+
+    def skip(self, name, why):
+        self.skipped.append((name, " ".join(why.split())))
+
+    def add_junit(self, path, prefix):
+        """Counts the test cases of a JUnit file; returns how many there were."""
+        cases = list(ElementTree.parse(path).iter("testcase"))
+        for case in cases:
+            file = case.get("classname", "").rsplit(".", 1)[-1]
+            name = f"{prefix}: {file}::{case.get('name')}"
+            problems = case.findall("failure") + case.findall("error")
+            skipped = case.find("skipped")
+            if problems:
+                self.add(name, "\n".join(p.text or p.get("message") or "" for p in problems))
+            elif skipped is not None:
+                self.skip(name, skipped.get("message") or skipped.text or "no reason given")
+            else:
+                self.add(name)
+        return len(cases)
+
+
+def run(command, env=None, timeout=None):
+    """Exit code and output (both streams) of a command run at the top of the checkout."""
+    command = [str(c) for c in command]
+    try:
+        result = subprocess.run(
+            command,
+            cwd=TOP,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+        return result.returncode, result.stdout
+    except subprocess.TimeoutExpired as e:
+        out = (e.stdout or b"").decode(errors="replace")
+        return 124, f"{out}\n{command[0]}: not done after {timeout} s"
+
+
+def build(totals, name, directory, options, env=None, reconfigure=False):
+    """A meson build in its own directory; True when it is there."""
+    exists = (TOP / directory / "build.ninja").exists()
+    if reconfigure or not exists:
+        again = ["--reconfigure"] if exists else []
+        code, out = run(["meson", "setup", directory, *again, *options], env)
+        if code:
+            shutil.rmtree(TOP / directory, ignore_errors=True)
+            totals.add(f"{name}: configure", out)
+            return False
+    code, out = run(["ninja", "-C", directory])
+    if code:
+        totals.add(f"{name}: build", out)
+    return code == 0
+
+
+def without_noise(out):
+    """What a tool said, without colours and without clang-tidy's account of its own doings."""
+    out = re.sub(r"\x1b\[[0-9;]*m", "", out)
+    noise = re.compile(r"^(clang-tidy-\d+ .*|\d+ warnings? .*generated\.)\n", re.MULTILINE)
+    return noise.sub("", out)
+
+
+# The parts
+
+
+def lint(totals, args):
+    if not build(totals, "lint", "build-test", DEBUGGABLE):  # for compile_commands.json
+        return
+    sources = [
+        str(p.relative_to(TOP))
+        for folder in ("src", "tests")
+        for p in sorted((TOP / folder).rglob("*.[ch]"))
+    ]
+    scripts = [
+        str(p.relative_to(TOP))
+        for p in [*sorted((TOP / "scripts").iterdir()), *sorted((TOP / ".ci").iterdir())]
+        if p.is_file() and p.read_bytes()[:64].startswith((b"#!/usr/bin/env bash", b"#!/bin/sh"))
+    ]
+    checks = {
+        "include direction": ["/usr/bin/python3", "scripts/check_includes.py"],
+        "clang-format": ["clang-format", "--dry-run", "-Werror", *sources],
+        "clang-tidy": [
+            "run-clang-tidy",
+            "-quiet",
+            f"-j{CORES}",
+            "-p=build-test",
+            "-extra-arg=-include",
+            f"-extra-arg={TOP}/scripts/analyzer.h",
+            f"{TOP}/src/(?!base/err[.]c)",  # which defines what analyzer.h makes macros of
+        ],
+        "shellcheck": ["shellcheck", "-x", *scripts],
+    }
+    for name, command in checks.items():
+        code, out = run(command)
+        totals.add(f"lint: {name}", without_noise(out) if code else None)
+
+
+def meson_tests(totals, name, directory, env=None, prefix=(), slow=1):
+    """The unit and contract tests of a build, counted test by test (cmocka speaks TAP)."""
+    log = TOP / directory / "meson-logs" / "testlog.json"
+    log.unlink(missing_ok=True)
+    command = ["meson", "test", "-C", directory, "--no-rebuild", f"--timeout-multiplier={slow}"]
+    _, out = run([*prefix, *command], {"CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})})
+    if not log.exists():
+        totals.add(f"{name}: meson test", out)
+        return
+    for line in log.read_text().splitlines():
+        program = json.loads(line)
+        label = f"{name}: {program['name'].split(' / ')[-1]}"
+        text = f"{program.get('stdout') or ''}\n{program.get('stderr') or ''}"
+        failed = False
+        for result, title in re.findall(r"^(not ok|ok) \d+ (?:- )?(.*)$", text, re.MULTILINE):
+            if "# SKIP" in title:
+                totals.skip(f"{label}: {title.replace('# SKIP', '').strip()}", "skipped by the test")
+            else:
+                failed |= result == "not ok"
+                totals.add(f"{label}: {title}", text if result == "not ok" else None)
+        # A crash or a sanitizer's report at exit leaves no "not ok" behind.
+        if program["result"] not in ("OK", "SKIP") and not failed:
+            totals.add(f"{label} ({program['result']})", text)
+        elif program["result"] == "SKIP":
+            totals.skip(label, "skipped by the test")
+
+
+def pytest(totals, name, arguments, args, env=None, prefix=()):
+    report = RESULTS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    long = ["--long"] if args.long else []
+    command = [*PYTEST, "-q", "-n", str(CORES), "--dist", "loadfile", f"--junitxml={report}"]
+    code, out = run([*prefix, *command, *long, *arguments, *args.pytest], env)
+    (RESULTS / f"{name}.txt").write_text(out)
+    # 5: no test selected, which a filter on one part may well do.
+    counted = totals.add_junit(report, name) if report.exists() else 0
+    if code not in (0, 1, 5) or (code == 1 and not counted):
+        totals.add(f"{name}: pytest", out[-8000:])
+
+
+def release(totals):
+    code, out = run(["scripts/build"])
+    # The optimiser sees more than the other builds do, so its warnings count too.
+    if code or "warning:" in out:
+        totals.add("release build", out)
+    return code == 0
+
+
+DEBUGGABLE = ["-Dbuildtype=debugoptimized", "--werror"]
+SANITIZED = ["-Dbuildtype=debug", "-Doptimization=1", "-Db_lundef=false"]
+
+
+def unit(totals, args):
+    if build(totals, "unit", "build-test", DEBUGGABLE):
+        meson_tests(totals, "unit", "build-test")
+
+
+def asan(totals, args):
+    options = [*SANITIZED, "-Db_sanitize=address,undefined"]
+    if build(totals, "asan", "build-asan", options):
+        environment = {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+        meson_tests(totals, "asan", "build-asan", environment, slow=4)
+        pytest(totals, "asan-e2e", ["-m", "sanitize", "--registry=build-asan/registry"], args)
+
+
+def tsan(totals, args):
+    options = [*SANITIZED, "-Db_sanitize=thread"]
+    if build(totals, "tsan", "build-tsan", options):
+        # Without address space layout randomisation: recent kernels use more bits of it than gcc
+        # 12's ThreadSanitizer can live with. Children inherit this.
+        fixed = ["setarch", "-R"]
+        environment = {"TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1"}
+        meson_tests(totals, "tsan", "build-tsan", environment, fixed, slow=10)
+        arguments = ["-m", "concurrent", "--registry=build-tsan/registry"]
+        pytest(totals, "tsan-e2e", arguments, args, environment, fixed)
+
+
+def fuzz(totals, args):
+    """Every target for some seconds, from the corpus in the tree; finds go to results/fuzz."""
+    options = [*SANITIZED, "-Db_sanitize=address,undefined", "-Dfuzz=true", "-Dtests=false"]
+    # Reconfigured each time: meson would not notice a new target file.
+    if not build(totals, "fuzz", "build-fuzz", options, {"CC": "clang"}, reconfigure=True):
+        return
+    seconds = 120 if args.long else args.fuzz_seconds
+
+    def one(source):
+        name = source.stem
+        found = RESULTS / "fuzz" / name.removeprefix("fuzz_")
+        shutil.rmtree(found, ignore_errors=True)
+        (found / "corpus").mkdir(parents=True)
+        corpus = TOP / "tests" / "fuzz" / "corpus" / name.removeprefix("fuzz_")
+        return name, *run(
+            [
+                TOP / "build-fuzz" / "tests" / "fuzz" / name,
+                f"-max_total_time={seconds}",
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+                f"-artifact_prefix={found}/",
+                found / "corpus",
+                *([corpus] if corpus.is_dir() else []),
+            ],
+            timeout=seconds + 120,
+        )
+
+    targets = sorted((TOP / "tests" / "fuzz").glob("fuzz_*.c"))
+    with ThreadPoolExecutor(CORES) as pool:
+        for name, code, out in pool.map(one, targets):
+            totals.add(f"fuzz: {name}", out[-6000:] if code else None)
+
+
+def e2e(totals, args):
+    if release(totals):
+        pytest(totals, "e2e", [], args)
+
+
+def oci_conformance(totals, args):
+    if release(totals):
+        conformance.run_all(totals, TOP / "build" / "registry", RESULTS)
+
+
+PARTS = {
+    "lint": lint,
+    "unit": unit,
+    "asan": asan,
+    "tsan": tsan,
+    "fuzz": fuzz,
+    "conformance": oci_conformance,
+    "e2e": e2e,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", help=f"parts to run, with commas: {','.join(PARTS)}")
+    parser.add_argument("--long", action="store_true", help="also what takes many minutes")
+    parser.add_argument("--fuzz-seconds", type=int, default=6, help="for each fuzz target")
+    parser.add_argument("pytest", nargs="*", help="after --: arguments for pytest (-k upload)")
+    args = parser.parse_args()
+    chosen = args.only.split(",") if args.only else list(PARTS)
+    unknown = [p for p in chosen if p not in PARTS]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+
+    RESULTS.mkdir(exist_ok=True)
+    totals = Totals()
+    for part in chosen:
+        before, started = (totals.passed, len(totals.failed), len(totals.skipped)), time.monotonic()
+        PARTS[part](totals, args)
+        after = (totals.passed, len(totals.failed), len(totals.skipped))
+        passed, failed, skipped = (b - a for a, b in zip(before, after))
+        print(
+            f"{part}: {passed} passed, {failed} failed, {skipped} skipped"
+            f" ({time.monotonic() - started:.0f} s)",
+            flush=True,
+        )
+
+    for name in totals.failed:
+        print(f"FAILED {name}")
+    for name, why in totals.skipped:
+        print(f"SKIPPED {name}: {why}")
+    (RESULTS / "skipped").write_text("".join(f"{name}\n" for name, _ in totals.skipped))
+    print(f"{totals.passed} passed, {len(totals.failed)} failed, {len(totals.skipped)} skipped")
+    return 1 if totals.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,297 @@
+#include "api/access.h"
+
+#include "api/audit.h"
+#include "api/proxy.h"
+#include "auth/credential.h"
+
+#include <openssl/crypto.h>
+#include <stdatomic.h>
+
+/* What an Authorization header holds, with the memory for its decoded parts. */
+struct credentials {
+    struct credential c;
+    bool given;
+    char basic[CREDENTIAL_BASIC_MAX + 3];
+};
+
+/* False: there is an Authorization header that is not understood. */
+static bool credentials_of(struct req *q, struct credentials *ret)
+{
+    struct str value = http_field_get(q->head, STR("Authorization"));
+
+    *ret = (struct credentials){.c.address = client_address(q)};
+    ret->given = value.n > 0;
+    return !ret->given || credential_parse(value, &ret->c, ret->basic);
+}
+
+static const char *scope_actions(const struct req *q)
+{
+    static const char *const texts[] = {
+        [ACCESS_PULL] = "pull", [ACCESS_PUSH] = "pull,push", [ACCESS_DELETE] = "delete"};
+
+    return q->route->access < sizeof(texts) / sizeof(texts[0]) ? texts[q->route->access] : NULL;
+}
+
+/* The Docker token protocol's challenge, or RFC 7617's where there is no token service. */
+static void challenge(struct req *q, const char *error)
+{
+    const struct conf_auth *conf = &q->api->conf->auth;
+    AUTO(buf) struct buf text;
+
+    buf_init(&text, 2048);
+    if (!q->api->guard.tokens && !conf_token_foreign(&conf->token)) {
+        buf_addf(&text, "Basic realm=\"%s\"", conf->realm);
+    } else {
+        buf_add_text(&text, "Bearer realm=\"");
+        if (conf->token.realm[0])
+            buf_add_text(&text, conf->token.realm);
+        else
+            buf_addf(&text, "%s://" STR_FMT "/auth/token", client_scheme(q),
+                     STR_ARG(q->head->host));
+        buf_addf(&text, "\",service=\"%s\"", conf->token.service);
+        if (q->name.n && scope_actions(q))
+            buf_addf(&text, ",scope=\"repository:%s:%s\"", q->name.text, scope_actions(q));
+        else if (q->route->access == ACCESS_CATALOG)
+            buf_add_text(&text, ",scope=\"registry:catalog:*\"");
+        if (error)
+            buf_addf(&text, ",error=\"%s\"", error);
+    }
+    http_header(q->x, "WWW-Authenticate", buf_str(&text));
+}
+
+static enum access_verdict refuse(struct req *q, enum err_code code, const struct err *e)
+{
+    reply_error(q, code, e);
+    return ACCESS_REFUSED;
+}
+
+/* Someone with a name was denied, or gave wrong credentials: that is for the trail. */
+static void audit_refusal(struct req *q, const char *result)
+{
+    if (q->who && q->who->kind == IDENTITY_ANONYMOUS)
+        return;
+    audit_request(q, q->route->audit ? q->route->audit : "read", result, "");
+}
+
+static enum access_verdict ask_to_sign_in(struct req *q, const char *error, const char *why)
+{
+    struct err e = {0};
+
+    challenge(q, error);
+    return refuse(q, err_tell(&e, ERR_UNAUTHORIZED, "%s", why), &e);
+}
+
+/* What the chain says, as an error; AUTH_LATER never comes here. */
+static enum err_code result_error(struct req *q, enum auth_result r, unsigned retry_s,
+                                  struct err *e)
+{
+    switch (r) {
+    case AUTH_LOCKED:
+        http_headerf(q->x, "Retry-After", "%u", retry_s);
+        q->retry_told = true;
+        return ERR_TOO_MANY_REQUESTS;
+    case AUTH_FAILED:
+        return ERR_UNAVAILABLE;
+    case AUTH_REFUSED:
+        if (!e->public_detail)
+            err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
+        return ERR_UNAUTHORIZED;
+    default:
+        return ERR_OK;
+    }
+}
+
+static enum access_verdict identify(struct req *q)
+{
+    enum access_verdict verdict = ACCESS_GRANTED;
+    struct credentials given;
+    struct err e = {0};
+    unsigned retry_s = 1;
+    enum auth_result r;
+    enum err_code code;
+
+    if (!credentials_of(q, &given))
+        return ask_to_sign_in(q, NULL, "the Authorization header is neither Basic nor Bearer");
+    r = auth_quick(q->api->guard.auth, given.given ? &given.c : NULL, &q->who);
+    q->asked = r == AUTH_LATER;
+    if (r == AUTH_LATER && http_on_worker(q->x))
+        r = auth_check(q->api->guard.auth, &given.c, &q->who, &retry_s, &e);
+    if (r == AUTH_LATER)
+        return ACCESS_LATER;
+    code = result_error(q, r, retry_s, &e);
+    if (code == ERR_UNAUTHORIZED || code == ERR_TOO_MANY_REQUESTS)
+        audit_sign_in(q, given.c.user, code == ERR_UNAUTHORIZED ? "failed" : "locked");
+    if (code == ERR_UNAUTHORIZED)
+        verdict = ask_to_sign_in(q, "invalid_token", e.detail);
+    else if (code != ERR_OK)
+        verdict = refuse(q, code, &e);
+    OPENSSL_cleanse(given.basic, sizeof(given.basic));
+    return verdict;
+}
+
+enum err_code access_sign_in(struct req *q, struct str user, struct str secret,
+                             struct identity **ret_identity, struct err *e)
+{
+    struct credentials given;
+    unsigned retry_s = 1;
+    enum auth_result r;
+
+    if (user.n || secret.n) {
+        given = (struct credentials){.given = true};
+        given.c = (struct credential){
+            .kind = CREDENTIAL_BASIC, .user = user, .secret = secret, .address = client_address(q)};
+    } else if (!credentials_of(q, &given)) {
+        return err_tell(e, ERR_UNAUTHORIZED,
+                        "the Authorization header is neither Basic nor Bearer");
+    }
+    r = auth_quick(q->api->guard.auth, given.given ? &given.c : NULL, ret_identity);
+    if (r == AUTH_LATER)
+        r = auth_check(q->api->guard.auth, &given.c, ret_identity, &retry_s, e);
+    if (given.given && r != AUTH_FAILED)
+        audit_sign_in(q, given.c.user,
+                      r == AUTH_OK       ? "ok"
+                      : r == AUTH_LOCKED ? "locked"
+                                         : "failed");
+    OPENSSL_cleanse(given.basic, sizeof(given.basic));
+    return result_error(q, r, retry_s, e);
+}
+
+bool access_may(const struct req *q, enum action action, const struct repo_name *repo,
+                const struct tag_name *tag)
+{
+    struct policy *policy;
+    bool allowed;
+
+    if (!auth_enabled(q->api->guard.auth))
+        return true;
+    policy = api_policy(q->api);
+    allowed = policy_allows(policy, q->who, action, repo, tag, NULL);
+    policy_unref(policy);
+    return allowed;
+}
+
+bool access_sees(const struct req *q, const struct repo_name *repo)
+{
+    struct policy *policy;
+    bool sees;
+
+    if (!auth_enabled(q->api->guard.auth))
+        return true;
+    policy = api_policy(q->api);
+    sees = policy_sees(policy, q->who, repo);
+    policy_unref(policy);
+    return sees;
+}
+
+static bool anonymous_sees_anything(const struct req *q)
+{
+    struct policy *policy = api_policy(q->api);
+    bool any = policy_names_anonymous(policy);
+
+    policy_unref(policy);
+    return any;
+}
+
+/* The right that the route asks for. What a push does to each tag is for its handler to ask. */
+static bool route_allowed(const struct req *q)
+{
+    bool by_tag = q->ref.tag.n > 0 && !q->ref.is_digest;
+    const struct tag_name *tag = by_tag ? &q->ref.tag : NULL;
+
+    switch (q->route->access) {
+    case ACCESS_NONE:
+        return true;
+    case ACCESS_BASE:
+        return q->who->kind != IDENTITY_ANONYMOUS;
+    case ACCESS_CATALOG:
+        return q->who->kind != IDENTITY_ANONYMOUS || anonymous_sees_anything(q);
+    case ACCESS_PULL:
+        return access_may(q, ACTION_PULL, &q->name, tag);
+    case ACCESS_PUSH:
+        return access_may(q, ACTION_PUSH, &q->name, tag) ||
+               access_may(q, ACTION_OVERWRITE, &q->name, tag);
+    case ACCESS_DELETE:
+        return access_may(q, ACTION_DELETE, &q->name, tag);
+    case ACCESS_ADMIN:
+        return access_may(q, ACTION_ADMIN, NULL, NULL);
+    }
+    return false;
+}
+
+static enum access_verdict deny(struct req *q)
+{
+    struct err e = {0};
+
+    if (q->who->kind == IDENTITY_ANONYMOUS)
+        return ask_to_sign_in(q, NULL, "sign in first");
+    audit_refusal(q, "denied");
+    if (q->who->scoped)
+        return ask_to_sign_in(q, "insufficient_scope", "the token was not given for this");
+    if (q->route->access != ACCESS_PULL)
+        return refuse(q, err_tell(&e, ERR_DENIED, "%s may not do this", q->identity), &e);
+    if (q->route->hidden) {
+        q->route->hidden(q);
+        return ACCESS_REFUSED;
+    }
+    return refuse(q, q->route->unknown, &e);
+}
+
+/* One request of the bucket of who asks: of his name, or of his address while he has none. */
+static bool within_rate(struct req *q)
+{
+    const struct conf_rate *conf = &q->api->conf->limits.rate;
+    bool named = q->who->kind != IDENTITY_ANONYMOUS;
+    uint64_t per_second = conf_u64(named ? &conf->identity : &conf->address);
+    uint64_t burst = conf_u64(named ? &conf->identity_burst : &conf->address_burst);
+    struct rate_state state;
+    bool taken;
+
+    if (per_second == 0)
+        return true;
+    taken = rate_take(q->api->guard.rate, named ? 'i' : 'a',
+                      str_of(named ? q->identity : client_address(q)), per_second,
+                      burst ? burst : 2 * per_second, &state);
+    http_headerf(q->x, "RateLimit-Limit", "%llu", (unsigned long long)state.limit);
+    http_headerf(q->x, "RateLimit-Remaining", "%llu", (unsigned long long)state.remaining);
+    http_headerf(q->x, "RateLimit-Reset", "%llu", (unsigned long long)state.reset_s);
+    if (!taken) {
+        http_headerf(q->x, "Retry-After", "%llu", (unsigned long long)state.retry_s);
+        q->retry_told = true;
+    }
+    return taken;
+}
+
+static enum access_verdict slow_down(struct req *q)
+{
+    struct err e = {0};
+
+    return refuse(q, err_tell(&e, ERR_TOO_MANY_REQUESTS, "too many requests; try again later"), &e);
+}
+
+enum access_verdict access_settle(struct req *q)
+{
+    enum access_verdict verdict = ACCESS_GRANTED;
+
+    if (q->route->access == ACCESS_NONE || !auth_enabled(q->api->guard.auth))
+        q->who = identity_anonymous();
+    else
+        verdict = identify(q);
+    if (verdict != ACCESS_GRANTED)
+        return verdict;
+    if (q->who->kind != IDENTITY_ANONYMOUS) {
+        identity_subject(q->who, q->identity, sizeof(q->identity));
+        http_set_identity(q->x, q->identity);
+    }
+    /* Once a request: quick() comes first, unless only a worker could settle who it is. */
+    if ((!http_on_worker(q->x) || q->asked) && !within_rate(q))
+        return slow_down(q);
+    if (q->route->access == ACCESS_NONE || !auth_enabled(q->api->guard.auth))
+        return ACCESS_GRANTED;
+    return route_allowed(q) ? ACCESS_GRANTED : deny(q);
+}
+
+void access_done(struct req *q)
+{
+    identity_unref(q->who);
+    q->who = NULL;
+}

@@ -1,0 +1,154 @@
+#include "api/api.h"
+
+#include "api/access.h"
+#include "api/audit.h"
+#include "api/req.h"
+#include "base/log.h"
+
+static void req_init(struct req *q, struct api *a, struct http_exchange *x)
+{
+    *q = (struct req){.api = a, .registry = a->registry, .x = x, .head = http_head(x)};
+}
+
+static enum http_verdict quick_answer(void *ctx, struct http_exchange *x)
+{
+    enum access_verdict access;
+    bool answered = true;
+    struct err e = {0};
+    struct req q;
+    enum err_code code;
+
+    req_init(&q, ctx, x);
+    code = route_request(&q, &e);
+    if (code != ERR_OK) {
+        reply_error(&q, code, &e);
+        return HTTP_ANSWERED;
+    }
+    access = access_settle(&q);
+    if (access == ACCESS_LATER)
+        answered = false;
+    else if (access == ACCESS_GRANTED)
+        answered = q.route->quick && q.route->quick(&q);
+    access_done(&q);
+    return answered ? HTTP_ANSWERED : HTTP_BLOCKS;
+}
+
+/* The handler, and its trace in the audit trail. */
+static enum err_code run(struct req *q, struct err *e)
+{
+    enum err_code code = q->route->serve(q, e);
+
+    if (q->route->audit)
+        audit_request(q, q->route->audit, code == ERR_OK ? "ok" : err_name(code), "");
+    return code;
+}
+
+static void serve(void *ctx, struct http_exchange *x)
+{
+    struct err e = {0};
+    struct req q;
+    enum err_code code;
+
+    req_init(&q, ctx, x);
+    code = route_request(&q, &e);
+    if (code == ERR_OK && access_settle(&q) == ACCESS_GRANTED)
+        code = run(&q, &e);
+    if (code != ERR_OK)
+        reply_error(&q, code, &e);
+    access_done(&q);
+}
+
+static struct str at_most(struct str s, size_t n)
+{
+    return str_sub(s, 0, s.n < n ? s.n : n);
+}
+
+/* A record is bounded: what the client chose is cut and comes last, so that it cannot push out
+ * what the registry says of it. */
+static void done(void *ctx, const struct http_record *r)
+{
+    const struct api *a = ctx;
+    const struct http_head *h = r->head;
+
+    if (!a->conf->log.access)
+        return;
+    log_event(LOG_INFO, "request", LOG_STR("method", at_most(h ? h->method_text : STR_NONE, 32)),
+              LOG_TEXT("route", r->route), LOG_I64("status", r->status),
+              LOG_U64("received_bytes", r->received_bytes), LOG_U64("sent_bytes", r->sent_bytes),
+              LOG_I64("duration_us", r->duration_us), LOG_TEXT("identity", r->identity),
+              LOG_TEXT("client", r->client), LOG_TEXT("request_id", r->request_id),
+              LOG_TEXT("note", r->note), LOG_STR("path", at_most(h ? h->path : STR_NONE, 1024)),
+              LOG_STR("user_agent", h ? http_field_get(h, STR("User-Agent")) : STR_NONE));
+}
+
+/* Answers of the server itself, before any route is known. */
+static void refusal(void *ctx, int status, struct buf *ret_body)
+{
+    static const struct {
+        int status;
+        enum err_code code;
+        const char *detail;
+    } refusals[] = {
+        {408, ERR_TIMEOUT, "the request did not arrive in time"},
+        {413, ERR_BLOB_TOO_LARGE, ""},
+        {414, ERR_REQUEST_INVALID, "the URL is longer than http.max_url_size"},
+        {429, ERR_TOO_MANY_REQUESTS, "too many connections from this address"},
+        {431, ERR_REQUEST_INVALID,
+         "the headers are larger than http.max_head_size or more than "
+         "http.max_headers"},
+        {500, ERR_INTERNAL, ""},
+        {503, ERR_UNAVAILABLE, ""},
+    };
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        if (refusals[i].status == status) {
+            reply_error_body(ret_body, refusals[i].code, str_of(refusals[i].detail));
+            return;
+        }
+    }
+    reply_error_body(ret_body, ERR_REQUEST_INVALID, STR_NONE);
+}
+
+void api_init(struct api *a, struct registry *r, const struct conf *c,
+              const struct api_guard *guard, struct policy *policy)
+{
+    *a = (struct api){.registry = r, .conf = c, .guard = *guard, .policy = policy};
+    pthread_mutex_init(&a->mutex, NULL);
+    a->app = (struct http_app){
+        .ctx = a,
+        .quick = quick_answer,
+        .serve = serve,
+        .done = done,
+        .refusal = refusal,
+    };
+}
+
+void api_done(struct api *a)
+{
+    if (!a->app.ctx)
+        return; /* was never begun */
+    policy_unref(a->policy);
+    pthread_mutex_destroy(&a->mutex);
+}
+
+struct policy *api_policy(struct api *a)
+{
+    struct policy *p;
+
+    pthread_mutex_lock(&a->mutex);
+    p = policy_ref(a->policy);
+    pthread_mutex_unlock(&a->mutex);
+    return p;
+}
+
+void api_set_policy(struct api *a, struct policy *policy)
+{
+    struct policy *old;
+
+    pthread_mutex_lock(&a->mutex);
+    old = a->policy;
+    a->policy = policy;
+    pthread_mutex_unlock(&a->mutex);
+    policy_unref(old);
+}

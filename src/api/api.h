@@ -1,0 +1,49 @@
+/*
+ * api: the registry over HTTP. May include http/, core/, auth/, conf/conf.h and base/.
+ *
+ * routes.c is THE table of what is served; one file per noun holds its handlers; access.c settles
+ * who asks and whether he may; reply.c is the one place where an error becomes a response.
+ */
+#pragma once
+
+#include "auth/accounts.h"
+#include "auth/audit.h"
+#include "auth/auth.h"
+#include "auth/rate.h"
+#include "auth/token.h"
+#include "conf/conf.h"
+#include "core/registry.h"
+#include "http/http.h"
+
+#include <pthread.h>
+
+/* All that access control stands on; owned by whoever made it. */
+struct api_guard {
+    struct auth *auth;
+    struct accounts *accounts; /* local users and access tokens */
+    struct signer *signer;     /* NULL when this registry makes no tokens */
+    struct tokens *tokens;     /* likewise */
+    struct rate *rate;
+    struct audit *audit;
+};
+
+struct api {
+    struct registry *registry;
+    const struct conf *conf;
+    struct http_app app; /* what the server is given; its ctx is this struct */
+    struct api_guard guard;
+    pthread_mutex_t mutex; /* guards policy */
+    struct policy *policy;
+};
+
+/* r, c and what guard names must outlive the api; takes the reference to policy. */
+void api_init(struct api *a, struct registry *r, const struct conf *c,
+              const struct api_guard *guard, struct policy *policy);
+void api_done(struct api *a);
+
+/* A new reference to the policy in force. */
+struct policy *api_policy(struct api *a);
+
+/* Puts another policy in force; takes the reference. Answers of requests under way may still be
+ * those of the old one. */
+void api_set_policy(struct api *a, struct policy *policy);

@@ -1,0 +1,56 @@
+#include "api/audit.h"
+
+#include "api/proxy.h"
+
+#include <stdio.h>
+
+#define TARGET_MAX (REPO_NAME_MAX + DIGEST_TEXT_MAX + 2)
+
+/* "name", "name:tag", "name@digest". */
+static void target_of(const struct req *q, char dst[static TARGET_MAX])
+{
+    struct str ref = reference_str(&q->ref);
+
+    if (q->digest.n)
+        snprintf(dst, TARGET_MAX, "%s@%s", q->name.text, q->digest.text);
+    else if (ref.n)
+        snprintf(dst, TARGET_MAX, "%s%c" STR_FMT, q->name.text, q->ref.is_digest ? '@' : ':',
+                 STR_ARG(ref));
+    else
+        snprintf(dst, TARGET_MAX, "%s", q->name.text);
+}
+
+static void add(struct req *q, const char *actor, const char *action, const char *target,
+                const char *result, const char *detail)
+{
+    struct meta_audit entry = {
+        .actor = actor,
+        .action = action,
+        .target = target,
+        .address = client_address(q),
+        .result = result,
+        .detail = detail,
+    };
+
+    if (q->api->guard.audit)
+        audit_add(q->api->guard.audit, &entry);
+}
+
+void audit_request(struct req *q, const char *action, const char *result, const char *detail)
+{
+    char target[TARGET_MAX];
+
+    target_of(q, target);
+    add(q, q->identity[0] ? q->identity : "anonymous", action, target, result, detail);
+}
+
+void audit_sign_in(struct req *q, struct str user, const char *result)
+{
+    char actor[160];
+
+    if (user.n)
+        snprintf(actor, sizeof(actor), "user:%.*s", user.n < 127 ? (int)user.n : 127, user.p);
+    else
+        snprintf(actor, sizeof(actor), "token");
+    add(q, actor, "sign-in", "", result, "");
+}

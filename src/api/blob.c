@@ -1,0 +1,38 @@
+#include "api/req.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "core/pull.h"
+#include "core/remove.h"
+
+#include <stdio.h>
+
+enum err_code api_blob_get(struct req *q, struct err *e)
+{
+    AUTO(reader) struct reader *r = NULL;
+    char etag[DIGEST_TEXT_MAX + 3];
+    uint64_t size_bytes;
+    enum err_code code;
+    int n;
+
+    code = pull_blob(q->registry, &q->name, &q->digest, &r, &size_bytes, e);
+    if (code == ERR_CORRUPT && q->head->method == HTTP_HEAD) {
+        /* Asked by clients before they push: told that it is missing they send it, which mends it.
+         */
+        log_err(LOG_ERROR, "a blob is not in the store as it should be", e);
+        return err_set(e, ERR_BLOB_UNKNOWN, "%s is damaged or missing", q->digest.text);
+    }
+    TRY(code);
+    n = snprintf(etag, sizeof(etag), "\"%s\"", q->digest.text);
+    reply_digest(q, &q->digest);
+    /* Never what the content claims to be: a browser must not run it. */
+    http_header(q->x, "Content-Type", STR("application/octet-stream"));
+    return http_send_content(q->x, STEAL(r), size_bytes, (struct str){etag, (size_t)n}, e);
+}
+
+enum err_code api_blob_delete(struct req *q, struct err *e)
+{
+    TRY(remove_blob(q->registry, &q->name, &q->digest, e));
+    reply_empty(q, 202);
+    return ERR_OK;
+}

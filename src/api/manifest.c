@@ -1,0 +1,212 @@
+#include "core/manifest.h"
+
+#include "api/access.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "core/pull.h"
+#include "core/push.h"
+#include "core/remove.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ETAG_SIZE  (DIGEST_TEXT_MAX + 3)
+#define STEP_BYTES 16384u /* of a manifest whose length is not told */
+
+/* The answer names every tag in one header, and what is larger no client or proxy takes. */
+#define OCI_TAG_MAX 12288
+
+static struct str etag_of(const struct digest *d, char dst[static ETAG_SIZE])
+{
+    return (struct str){dst, (size_t)snprintf(dst, ETAG_SIZE, "\"%s\"", d->text)};
+}
+
+static void send_manifest(struct req *q, const struct meta_manifest *m)
+{
+    char text[ETAG_SIZE];
+    struct str etag = etag_of(&m->digest, text);
+
+    reply_digest(q, &m->digest);
+    http_header(q->x, "ETag", etag);
+    if (http_not_modified(q->x, etag)) {
+        reply_empty(q, 304);
+        return;
+    }
+    http_header(q->x, "Content-Type", m->media_type);
+    http_send(q->x, 200, m->bytes);
+}
+
+bool api_manifest_quick(struct req *q)
+{
+    AUTO(meta_manifest)
+    struct meta_manifest *m = pull_manifest_quick(q->registry, &q->name, &q->ref);
+
+    if (!m || m->bytes.n > HTTP_QUICK_MAX)
+        return false;
+    send_manifest(q, m);
+    return true;
+}
+
+enum err_code api_manifest_get(struct req *q, struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    TRY(pull_manifest(q->registry, &q->name, &q->ref, &m, e));
+    send_manifest(q, m);
+    return ERR_OK;
+}
+
+enum err_code api_manifest_delete(struct req *q, struct err *e)
+{
+    TRY(remove_manifest(q->registry, &q->name, &q->ref, e));
+    reply_empty(q, 202);
+    return ERR_OK;
+}
+
+static enum err_code too_large(uint64_t max_bytes, struct err *e)
+{
+    return err_tell(e, ERR_MANIFEST_TOO_LARGE, "the largest manifest accepted has %llu bytes",
+                    (unsigned long long)max_bytes);
+}
+
+/* The whole body, which is bounded; refused before it is read when its length says so. */
+static enum err_code read_manifest(struct req *q, struct buf *ret_bytes, struct err *e)
+{
+    uint64_t max_bytes = conf_u64(&q->registry->limits->manifest_bytes);
+    struct reader *body = http_body(q->x);
+    size_t n;
+
+    if (q->head->has_length && q->head->content_length > max_bytes)
+        return too_large(max_bytes, e);
+    buf_init(ret_bytes, (size_t)max_bytes + 1); /* one more, to see that there is one too many */
+    do {
+        size_t room = (size_t)max_bytes + 1 - ret_bytes->n;
+        size_t step = room < STEP_BYTES ? room : STEP_BYTES;
+
+        if (q->head->has_length)
+            step = (size_t)q->head->content_length + 1 - ret_bytes->n;
+        TRY(reader_read(body, buf_reserve(ret_bytes, step), step, &n, e));
+        ret_bytes->n += n;
+        if (ret_bytes->n > max_bytes)
+            return too_large(max_bytes, e);
+    } while (n > 0);
+    return ERR_OK;
+}
+
+/* dist-spec end-7b: the tags of a push by digest. */
+static enum err_code tags_of_query(struct req *q, struct tag_name **ret_tags, size_t *ret_n,
+                                   struct err *e)
+{
+    uint64_t most = conf_u64(&q->registry->limits->tags_per_push);
+    AUTO(mem) struct tag_name *tags = NULL;
+    char text[TAG_NAME_MAX + 1];
+    size_t bytes = 0;
+    unsigned n = 0;
+    int found;
+
+    while ((found = http_query_get(q->head->query, STR("tag"), n, text, sizeof(text))) != 0) {
+        if (n == most)
+            return err_tell(e, ERR_TOO_MANY_TAGS, "at most %llu tags in one push",
+                            (unsigned long long)most);
+        tags = mem_resize(tags, (n + 1) * sizeof(*tags));
+        TRY(tag_name_parse(found > 0 ? str_of(text) : STR_NONE, &tags[n], e));
+        bytes += tags[n++].n + strlen(", ");
+        if (bytes > OCI_TAG_MAX)
+            return err_tell(e, ERR_TOO_MANY_TAGS, "the tags of one push have at most %d bytes",
+                            OCI_TAG_MAX);
+    }
+    *ret_tags = STEAL(tags);
+    *ret_n = n;
+    return ERR_OK;
+}
+
+/* RFC 9110, 13.1: a push that must not overwrite (dist-spec "Pushing Manifests with Subject"). */
+static enum err_code conditions(struct req *q, struct push *p, struct digest *match, struct err *e)
+{
+    struct str none = http_field_get(q->head, STR("If-None-Match"));
+    struct str same = http_field_get(q->head, STR("If-Match"));
+
+    p->if_absent = str_eq(none, STR("*"));
+    p->if_present = str_eq(same, STR("*"));
+    if (!same.p || p->if_present)
+        return ERR_OK;
+    if (same.n < 2 || same.p[0] != '"' || same.p[same.n - 1] != '"' ||
+        digest_parse(str_sub(same, 1, same.n - 2), match, NULL) != ERR_OK)
+        return err_tell(e, ERR_PRECONDITION, "If-Match is not one ETag that this registry gave");
+    p->if_match = match;
+    return ERR_OK;
+}
+
+/* dist-spec "Pushing Manifests": a header "for each accepted tag", which RFC 9110, 5.3, lets be one
+ * list. */
+static void reply_tags(struct req *q, const struct push *p)
+{
+    AUTO(buf) struct buf list;
+
+    buf_init(&list, OCI_TAG_MAX);
+    for (size_t i = 0; i < p->n_tags; i++) {
+        if (i > 0)
+            buf_add_text(&list, ", ");
+        buf_add_str(&list, tag_name_str(&p->tags[i]));
+    }
+    if (list.n)
+        http_header(q->x, "OCI-Tag", buf_str(&list));
+}
+
+static void reply_pushed(struct req *q, const struct push *p, const struct pushed *done,
+                         bool tell_tags)
+{
+    struct str place = q->ref.is_digest ? digest_str(&done->digest) : tag_name_str(&q->ref.tag);
+
+    http_headerf(q->x, "Location", "/v2/%s/manifests/" STR_FMT, q->name.text, STR_ARG(place));
+    reply_digest(q, &done->digest);
+    if (done->has_subject) /* dist-spec "Pushing Manifests with Subject" */
+        http_header(q->x, "OCI-Subject", digest_str(&done->subject));
+    if (tell_tags)
+        reply_tags(q, p);
+    reply_empty(q, 201);
+}
+
+/* The right to each tag: to move it, or only to make it. All of them, before anything is done. */
+static enum err_code tag_rights(struct req *q, const struct push *p, bool **ret_create_only,
+                                struct err *e)
+{
+    AUTO(mem) bool *create_only = mem_zero(p->n_tags * sizeof(bool));
+
+    for (size_t i = 0; i < p->n_tags; i++) {
+        create_only[i] = !access_may(q, ACTION_OVERWRITE, &q->name, &p->tags[i]);
+        if (create_only[i] && !access_may(q, ACTION_PUSH, &q->name, &p->tags[i]))
+            return err_tell(e, ERR_DENIED, "%s may not push tag '%s'", q->identity,
+                            p->tags[i].text);
+    }
+    *ret_create_only = STEAL(create_only);
+    return ERR_OK;
+}
+
+enum err_code api_manifest_put(struct req *q, struct err *e)
+{
+    AUTO(mem) bool *create_only = NULL;
+    AUTO(mem) struct tag_name *tags = NULL;
+    AUTO(buf) struct buf bytes = {0};
+    struct push p = {.repo = &q->name};
+    struct digest match;
+    struct pushed done;
+
+    if (q->ref.is_digest) {
+        p.digest = &q->ref.digest;
+        TRY(tags_of_query(q, &tags, &p.n_tags, e));
+        p.tags = tags;
+    } else {
+        p.tags = &q->ref.tag;
+        p.n_tags = 1;
+    }
+    TRY(tag_rights(q, &p, &create_only, e));
+    p.create_only = create_only;
+    TRY(conditions(q, &p, &match, e));
+    TRY(read_manifest(q, &bytes, e));
+    p.bytes = buf_str(&bytes);
+    p.content_type = http_field_get(q->head, STR("Content-Type"));
+    TRY(push_manifest(q->registry, &p, &done, e));
+    reply_pushed(q, &p, &done, q->ref.is_digest);
+    return ERR_OK;
+}

@@ -1,0 +1,171 @@
+#include "api/match.h"
+
+static struct str cut_last(struct str *s)
+{
+    size_t i = s->n;
+
+    while (i > 0 && s->p[i - 1] != '/')
+        i--;
+    struct str last = str_sub(*s, i, s->n - i);
+    s->n = i > 0 ? i - 1 : 0;
+    return last;
+}
+
+static struct str *capture(struct match *m, struct str parameter)
+{
+    if (str_eq(parameter, STR("{reference}")))
+        return &m->reference;
+    if (str_eq(parameter, STR("{digest}")))
+        return &m->digest;
+    return &m->upload;
+}
+
+/*
+ * From the end to the front: a name may hold any word that stands in a pattern, so what follows it
+ * decides, and {name} takes all that is left.
+ */
+static bool matches(struct str pattern, struct str path, struct match *m)
+{
+    if (path.n == 0 || path.p[0] != '/')
+        return false;
+    while (pattern.n > 0) {
+        struct str want, have;
+
+        if (str_ends(pattern, STR("/{name}"))) {
+            pattern.n -= strlen("{name}");
+            if (!str_starts(path, pattern) || path.n == pattern.n)
+                return false;
+            m->name = str_sub(path, pattern.n, path.n - pattern.n);
+            return true;
+        }
+        want = cut_last(&pattern);
+        have = cut_last(&path);
+        if (want.n > 0 && want.p[0] == '{') {
+            if (have.n == 0)
+                return false;
+            *capture(m, want) = have;
+        } else if (!str_eq(want, have)) {
+            return false;
+        }
+    }
+    return path.n == 0;
+}
+
+static const char *const method_names[] = {
+    [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",  [HTTP_PUT] = "PUT",
+    [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = NULL, [HTTP_OTHER] = NULL,
+};
+
+enum match_result match_path(enum http_method method, struct str path, struct match *ret_match)
+{
+    enum http_method served = method == HTTP_HEAD ? HTTP_GET : method;
+    enum match_result result = MATCH_NONE;
+
+    for (size_t i = 0; i < api_routes_n; i++) {
+        struct match found = {.route = &api_routes[i]};
+
+        if (served != api_routes[i].method && result != MATCH_NONE)
+            continue;
+        if (!matches(str_of(api_routes[i].pattern), path, &found))
+            continue;
+        if (served == api_routes[i].method) {
+            *ret_match = found;
+            return MATCH_FOUND;
+        }
+        result = MATCH_OTHER_METHOD;
+    }
+    return result;
+}
+
+void match_allow(struct str path, enum http_method but, struct buf *ret_methods)
+{
+    for (size_t i = 0; i < api_routes_n; i++) {
+        enum http_method m = api_routes[i].method;
+        struct match unused;
+
+        if (m == but || !matches(str_of(api_routes[i].pattern), path, &unused))
+            continue;
+        if (ret_methods->n)
+            buf_add_text(ret_methods, ", ");
+        buf_add_text(ret_methods, method_names[m]);
+        if (m == HTTP_GET)
+            buf_add_text(ret_methods, ", HEAD");
+    }
+}
+
+/* What a path names, decoded. None of it is longer than a name may be. */
+static bool decode(struct str encoded, char *dst, size_t cap, struct str *ret_plain)
+{
+    size_t n;
+
+    if (!encoded.n || !memchr(encoded.p, '%', encoded.n)) {
+        *ret_plain = encoded;
+        return true;
+    }
+    if (!str_percent_decode(encoded, dst, cap, &n))
+        return false;
+    *ret_plain = (struct str){dst, n};
+    return true;
+}
+
+static size_t slashes(struct str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        n += s.p[i] == '/';
+    return n;
+}
+
+/* RFC 3986, 2.2: an encoded slash is not a slash. A proxy that guards paths sees another name. */
+static enum err_code settle_name(struct req *q, struct str encoded, size_t longest, struct err *e)
+{
+    char text[REPO_NAME_MAX + 1];
+    struct str plain;
+
+    if (!decode(encoded, text, sizeof(text), &plain) || slashes(plain) != slashes(encoded))
+        plain = STR("%");
+    TRY(repo_name_parse(plain, &q->name, e));
+    if (plain.n > longest)
+        return err_tell(e, ERR_NAME_INVALID, "the longest name accepted has %zu characters",
+                        longest);
+    return ERR_OK;
+}
+
+static enum err_code settle_reference(struct req *q, struct str encoded, struct err *e)
+{
+    char text[DIGEST_TEXT_MAX + 1];
+    struct str plain;
+    enum err_code code;
+
+    if (!decode(encoded, text, sizeof(text), &plain))
+        plain = STR("%");
+    code = reference_parse(plain, &q->ref, e);
+    if (code == ERR_TAG_INVALID && q->route->method == HTTP_GET)
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "there can be no such tag");
+    return code;
+}
+
+static enum err_code settle_digest(struct req *q, struct str encoded, struct err *e)
+{
+    char text[DIGEST_TEXT_MAX + 1];
+    struct str plain;
+
+    if (!decode(encoded, text, sizeof(text), &plain))
+        plain = STR("%");
+    return digest_parse(plain, &q->digest, e);
+}
+
+enum err_code match_settle(const struct match *m, size_t longest_name, struct req *q, struct err *e)
+{
+    q->route = m->route;
+    if (m->name.n)
+        TRY(settle_name(q, m->name, longest_name, e));
+    if (m->reference.n)
+        TRY(settle_reference(q, m->reference, e));
+    if (m->digest.n)
+        TRY(settle_digest(q, m->digest, e));
+    if (m->upload.n && !uuid_parse(m->upload, &q->upload))
+        return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "an upload is named by a UUID");
+    return ERR_OK;
+}

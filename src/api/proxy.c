@@ -1,0 +1,68 @@
+#include "api/proxy.h"
+
+#include "conf/cidr.h"
+
+#include <arpa/inet.h>
+
+static bool trusted(const struct req *q, const char *address)
+{
+    const struct conf_strings *list = &q->api->conf->http.trusted_proxies;
+    struct conf_cidr net;
+
+    for (size_t i = 0; i < list->n; i++) {
+        if (conf_cidr_parse(str_of(list->items[i]), &net) && conf_cidr_contains(&net, address))
+            return true;
+    }
+    return false;
+}
+
+/* A numeric address; what a proxy passes on may be anything. */
+static bool numeric(struct str s, char dst[static CLIENT_ADDRESS_MAX])
+{
+    unsigned char bytes[16];
+
+    return str_copy(s, dst, CLIENT_ADDRESS_MAX) &&
+           (inet_pton(AF_INET, dst, bytes) == 1 || inet_pton(AF_INET6, dst, bytes) == 1);
+}
+
+/* The last element of a comma-separated list, which is cut off it. */
+static struct str cut_last(struct str *list)
+{
+    size_t i = list->n;
+    struct str last;
+
+    while (i > 0 && list->p[i - 1] != ',')
+        i--;
+    last = str_trim(str_sub(*list, i, list->n - i));
+    list->n = i > 0 ? i - 1 : 0;
+    return last;
+}
+
+/* From the last to the first: each proxy has added whom it spoke to, and the first that is none of
+ * ours is the client. What stands before it he may have written himself. */
+const char *client_address(struct req *q)
+{
+    struct str list = http_field_get(q->head, STR("X-Forwarded-For"));
+    const char *peer = http_client(q->x);
+
+    if (q->client[0])
+        return q->client;
+    str_copy(str_of(peer), q->client, sizeof(q->client));
+    while (list.n > 0 && trusted(q, q->client)) {
+        char next[CLIENT_ADDRESS_MAX];
+
+        if (!numeric(cut_last(&list), next))
+            break;
+        memcpy(q->client, next, sizeof(next));
+    }
+    return q->client;
+}
+
+const char *client_scheme(const struct req *q)
+{
+    struct str proto = http_field_get(q->head, STR("X-Forwarded-Proto"));
+
+    if (str_ieq(proto, STR("https")) && trusted(q, http_client(q->x)))
+        return "https";
+    return http_is_tls(q->x) ? "https" : "http";
+}

@@ -1,0 +1,13 @@
+/*
+ * Who is behind a trusted proxy: X-Forwarded-For and X-Forwarded-Proto count only when the peer is
+ * one of http.trusted_proxies, and of a list of addresses only the last that is not one itself.
+ */
+#pragma once
+
+#include "api/req.h"
+
+/* The client's address, as text. Lives as long as the request. */
+const char *client_address(struct req *q);
+
+/* "http" or "https", as the client sees it. */
+const char *client_scheme(const struct req *q);

@@ -1,0 +1,49 @@
+#include "api/req.h"
+
+bool query_has(struct req *q, const char *name)
+{
+    char none[1];
+
+    return http_query_get(q->head->query, str_of(name), 0, none, sizeof(none)) != 0;
+}
+
+enum err_code query_text(struct req *q, const char *name, char *dst, size_t cap, struct err *e)
+{
+    int found = http_query_get(q->head->query, str_of(name), 0, dst, cap);
+
+    if (found < 0)
+        return err_tell(e, ERR_REQUEST_INVALID, "query parameter '%s' is malformed or too long",
+                        name);
+    if (found == 0)
+        dst[0] = '\0';
+    return ERR_OK;
+}
+
+enum err_code query_page(struct req *q, size_t *ret_n, struct err *e)
+{
+    uint64_t most = conf_u64(&q->registry->limits->page), n;
+    char text[64];
+
+    TRY(query_text(q, "n", text, sizeof(text), e));
+    *ret_n = (size_t)most;
+    if (!query_has(q, "n"))
+        return ERR_OK;
+    if (!str_to_u64_up_to(str_of(text), most, &n))
+        return err_tell(e, ERR_REQUEST_INVALID, "query parameter 'n' is not a number from 0 on");
+    *ret_n = (size_t)n;
+    return ERR_OK;
+}
+
+void reply_next(struct req *q, size_t n, struct str last, struct str extra)
+{
+    AUTO(buf) struct buf link;
+
+    buf_init(&link, 4096);
+    buf_add_char(&link, '<');
+    buf_add_str(&link, q->head->path);
+    buf_addf(&link, "?n=%zu&last=", n);
+    buf_add_percent(&link, last);
+    buf_add_str(&link, extra);
+    buf_add_text(&link, ">; rel=\"next\"");
+    http_header(q->x, "Link", buf_str(&link));
+}

@@ -1,0 +1,85 @@
+#include "api/match.h"
+
+#include "base/log.h"
+
+/* Errors that pass: the client is told when to come again. */
+#define RETRY_AFTER_S STR("1")
+
+/* docker shows its user the message of a failed sign-in and never the detail. */
+static struct str message_of(enum err_code code, struct str detail)
+{
+    return code == ERR_UNAUTHORIZED && detail.n ? detail : str_of(err_message(code));
+}
+
+void reply_error_body(struct buf *ret_json, enum err_code code, struct str detail)
+{
+    buf_add_text(ret_json, "{\"errors\":[{\"code\":");
+    buf_add_json(ret_json, str_of(err_wire(code)));
+    buf_add_text(ret_json, ",\"message\":");
+    buf_add_json(ret_json, message_of(code, detail));
+    if (detail.n) {
+        buf_add_text(ret_json, ",\"detail\":");
+        buf_add_json(ret_json, detail);
+    }
+    buf_add_text(ret_json, "}]}\n");
+}
+
+void reply_json(struct req *q, int status, struct str body)
+{
+    http_header(q->x, "Content-Type", STR("application/json"));
+    http_send(q->x, status, body);
+}
+
+void reply_empty(struct req *q, int status)
+{
+    http_send(q->x, status, STR_NONE);
+}
+
+void reply_digest(struct req *q, const struct digest *d)
+{
+    http_header(q->x, "Docker-Content-Digest", digest_str(d));
+}
+
+static void log_failure(struct req *q, enum err_code code, const struct err *e)
+{
+    log_event(LOG_ERROR, "request failed", LOG_TEXT("error", err_name(code)),
+              LOG_TEXT("detail", e->detail), LOG_STR("method", q->head->method_text),
+              LOG_STR("path", q->head->path), LOG_TEXT("request_id", http_request_id(q->x)));
+}
+
+/* What is not there, and what the caller may not see, are answered alike: without detail. */
+static bool says_nothing(enum err_code code)
+{
+    return code == ERR_NAME_UNKNOWN || code == ERR_MANIFEST_UNKNOWN || code == ERR_BLOB_UNKNOWN;
+}
+
+/* RFC 9110, 15.5.6: a 405 names the methods that are allowed; this one is not, whatever the table
+ * says. */
+static void add_allow(struct req *q)
+{
+    AUTO(buf) struct buf methods;
+
+    buf_init(&methods, 256);
+    match_allow(q->head->path, q->head->method, &methods);
+    http_header(q->x, "Allow", buf_str(&methods));
+}
+
+void reply_error(struct req *q, enum err_code code, const struct err *e)
+{
+    int status = err_status(code);
+    AUTO(buf) struct buf body;
+
+    buf_init(&body, 4096);
+    http_set_note(q->x, e->detail);
+    if (status >= 500)
+        log_failure(q, code, e);
+    if (http_answered(q->x))
+        return; /* it failed half-way; the connection is closed */
+    if ((status == 429 || status == 503) && !q->retry_told)
+        http_header(q->x, "Retry-After", RETRY_AFTER_S);
+    if (status == 405)
+        add_allow(q);
+    reply_error_body(&body, code,
+                     e->public_detail && !says_nothing(code) ? str_of(e->detail) : STR_NONE);
+    reply_json(q, status, buf_str(&body));
+}

@@ -1,0 +1,119 @@
+/*
+ * struct req: a request as a handler sees it. Method, route, right, repository name, digest and
+ * reference are settled before the handler runs. Lives while the exchange does; one thread.
+ */
+#pragma once
+
+#include "api/api.h"
+#include "core/reference.h"
+
+#define CLIENT_ADDRESS_MAX 64
+
+/* The right that a route asks for. */
+enum access {
+    ACCESS_NONE, /* everyone */
+    ACCESS_BASE, /* who has signed in */
+    ACCESS_PULL, /* of the repository, and of the tag when one is named */
+    ACCESS_PUSH, /* push or overwrite */
+    ACCESS_DELETE,
+    ACCESS_CATALOG, /* who has signed in, or anyone where something is open to anyone */
+    ACCESS_ADMIN,   /* of the registry */
+};
+
+struct req;
+
+typedef enum err_code (*api_handler)(struct req *q, struct err *e);
+
+/* Answers without blocking and returns true, or does nothing and returns false. I/O threads. */
+typedef bool (*api_quick)(struct req *q);
+
+struct route {
+    enum http_method method; /* a GET row serves HEAD as well */
+    const char *pattern;     /* {name} takes any number of components, the others take one */
+    enum access access;
+    api_handler serve;             /* on a worker */
+    api_quick quick;               /* NULL: always on a worker */
+    const char *audit;             /* action for the audit trail; NULL: only denials of it */
+    enum err_code unknown;         /* a pull that is not allowed: as if there were nothing */
+    void (*hidden)(struct req *q); /* the same, where that is no error; NULL: unknown */
+};
+
+struct req {
+    struct api *api;
+    struct registry *registry;
+    struct http_exchange *x;
+    const struct http_head *head;
+    const struct route *route;
+    struct identity *who;
+    char identity[160]; /* of who, for logs and as owner; "" is anonymous */
+
+    char client[CLIENT_ADDRESS_MAX]; /* as client_address() found it, or "" */
+    bool asked;      /* a provider was asked, not the cache: quick() could not settle it */
+    bool retry_told; /* Retry-After was set */
+
+    struct repo_name name; /* {name} */
+    struct digest digest;  /* {digest} */
+    struct reference ref;  /* {reference} */
+    struct uuid upload;    /* {upload} */
+};
+
+/* routes.c */
+
+extern const struct route api_routes[];
+extern const size_t api_routes_n;
+
+/*
+ * Finds the route and fills name, digest, reference and upload. Errors: NOT_FOUND; UNSUPPORTED;
+ * those of parsing what the path names.
+ */
+ERR_CHECKED enum err_code route_request(struct req *q, struct err *e);
+
+/* reply.c */
+
+/* The error as a response: status, JSON of dist-spec "Error Codes", a note for the access log. */
+void reply_error(struct req *q, enum err_code code, const struct err *e);
+
+/* The body of such a response. detail may be empty. */
+void reply_error_body(struct buf *ret_json, enum err_code code, struct str detail);
+void reply_digest(struct req *q, const struct digest *d); /* Docker-Content-Digest */
+void reply_json(struct req *q, int status, struct str body);
+void reply_empty(struct req *q, int status);
+
+/* query.c */
+
+/* n of a list: absent or greater than limits.page is limits.page. Error: REQUEST_INVALID. */
+ERR_CHECKED enum err_code query_page(struct req *q, size_t *ret_n, struct err *e);
+
+/* A text parameter, "" when absent. Error: REQUEST_INVALID. */
+ERR_CHECKED enum err_code query_text(struct req *q, const char *name, char *dst, size_t cap,
+                                     struct err *e);
+bool query_has(struct req *q, const char *name);
+
+/* Link: <path?n=N&last=LAST>; rel="next" (RFC 8288). extra is more of the query, or empty. */
+void reply_next(struct req *q, size_t n, struct str last, struct str extra);
+
+/* handlers */
+
+enum err_code api_base_get(struct req *q, struct err *e);
+bool api_base_quick(struct req *q);
+enum err_code api_manifest_get(struct req *q, struct err *e);
+bool api_manifest_quick(struct req *q);
+enum err_code api_manifest_put(struct req *q, struct err *e);
+enum err_code api_manifest_delete(struct req *q, struct err *e);
+enum err_code api_blob_get(struct req *q, struct err *e);
+enum err_code api_blob_delete(struct req *q, struct err *e);
+enum err_code api_upload_post(struct req *q, struct err *e);
+enum err_code api_upload_get(struct req *q, struct err *e);
+enum err_code api_upload_patch(struct req *q, struct err *e);
+enum err_code api_upload_put(struct req *q, struct err *e);
+enum err_code api_upload_delete(struct req *q, struct err *e);
+enum err_code api_tag_list(struct req *q, struct err *e);
+enum err_code api_referrer_list(struct req *q, struct err *e);
+void api_referrer_none(struct req *q);
+enum err_code api_catalog_list(struct req *q, struct err *e);
+enum err_code api_token_get(struct req *q, struct err *e);
+enum err_code api_token_post(struct req *q, struct err *e);
+enum err_code api_jwks_get(struct req *q, struct err *e);
+enum err_code api_healthz_get(struct req *q, struct err *e);
+bool api_healthz_quick(struct req *q);
+enum err_code api_readyz_get(struct req *q, struct err *e);

@@ -1,0 +1,37 @@
+#include "api/req.h"
+
+/* clang-format off */
+const struct route api_routes[] = {
+    {HTTP_GET, "/v2/{name}/manifests/{reference}", ACCESS_PULL, api_manifest_get, /* end-3 */
+     .quick = api_manifest_quick, .unknown = ERR_MANIFEST_UNKNOWN},
+    {HTTP_GET, "/v2/{name}/blobs/{digest}", ACCESS_PULL, api_blob_get, /* end-2 */
+     .unknown = ERR_BLOB_UNKNOWN},
+    {HTTP_GET, "/v2/", ACCESS_BASE, api_base_get, .quick = api_base_quick}, /* end-1 */
+    {HTTP_GET, "/v2", ACCESS_BASE, api_base_get, .quick = api_base_quick},
+    {HTTP_POST, "/v2/{name}/blobs/uploads/", ACCESS_PUSH, api_upload_post}, /* end-4, end-11 */
+    {HTTP_POST, "/v2/{name}/blobs/uploads", ACCESS_PUSH, api_upload_post},
+    {HTTP_GET, "/v2/{name}/blobs/uploads/{upload}", ACCESS_PUSH, api_upload_get},       /* end-13 */
+    {HTTP_PATCH, "/v2/{name}/blobs/uploads/{upload}", ACCESS_PUSH, api_upload_patch},   /* end-5 */
+    {HTTP_PUT, "/v2/{name}/blobs/uploads/{upload}", ACCESS_PUSH, api_upload_put, /* end-6 */
+     .audit = "upload"},
+    {HTTP_DELETE, "/v2/{name}/blobs/uploads/{upload}", ACCESS_PUSH, api_upload_delete}, /* end-14 */
+    {HTTP_DELETE, "/v2/{name}/blobs/{digest}", ACCESS_DELETE, api_blob_delete, /* end-10 */
+     .audit = "delete"},
+    {HTTP_PUT, "/v2/{name}/manifests/{reference}", ACCESS_PUSH, api_manifest_put, /* end-7 */
+     .audit = "push"},
+    {HTTP_DELETE, "/v2/{name}/manifests/{reference}", ACCESS_DELETE, api_manifest_delete, /* end-9 */
+     .audit = "delete"},
+    {HTTP_GET, "/v2/{name}/tags/list", ACCESS_PULL, api_tag_list, /* end-8 */
+     .unknown = ERR_NAME_UNKNOWN},
+    {HTTP_GET, "/v2/{name}/referrers/{digest}", ACCESS_PULL, api_referrer_list, /* end-12 */
+     .hidden = api_referrer_none},
+    {HTTP_GET, "/v2/_catalog", ACCESS_CATALOG, api_catalog_list},
+    {HTTP_GET, "/auth/token", ACCESS_NONE, api_token_get},
+    {HTTP_POST, "/auth/token", ACCESS_NONE, api_token_post},
+    {HTTP_GET, "/.well-known/jwks.json", ACCESS_NONE, api_jwks_get},
+    {HTTP_GET, "/healthz", ACCESS_NONE, api_healthz_get, .quick = api_healthz_quick},
+    {HTTP_GET, "/readyz", ACCESS_NONE, api_readyz_get},
+};
+/* clang-format on */
+
+const size_t api_routes_n = sizeof(api_routes) / sizeof(api_routes[0]);

@@ -1,0 +1,261 @@
+#include "core/upload.h"
+
+#include "api/access.h"
+#include "base/cleanup.h"
+#include "core/mount.h"
+
+/* The Range header of an upload: dist-spec writes the last byte's position, and has no way to say
+ * "none"; 0-0 then, as every registry does. */
+static void reply_session(struct req *q, const struct uuid *id, uint64_t offset_bytes)
+{
+    http_headerf(q->x, "Location", "/v2/%s/blobs/uploads/%s", q->name.text, id->text);
+    http_headerf(q->x, "Range", "0-%llu",
+                 (unsigned long long)(offset_bytes > 0 ? offset_bytes - 1 : 0));
+    http_header(q->x, "Docker-Upload-UUID", str_of(id->text));
+}
+
+static void reply_blob(struct req *q, const struct digest *d)
+{
+    http_headerf(q->x, "Location", "/v2/%s/blobs/%s", q->name.text, d->text);
+    reply_digest(q, d);
+    reply_empty(q, 201);
+}
+
+static enum err_code check_length(struct req *q, uint64_t offset_bytes, struct err *e)
+{
+    uint64_t most = conf_u64(&q->registry->limits->blob_bytes);
+
+    if (q->head->has_length &&
+        (offset_bytes > most || q->head->content_length > most - offset_bytes))
+        return err_tell(e, ERR_BLOB_TOO_LARGE, "the largest blob accepted has %llu bytes",
+                        (unsigned long long)most);
+    return ERR_OK;
+}
+
+static uint64_t expected_bytes(const struct req *q)
+{
+    if (q->head->has_length)
+        return q->head->content_length;
+    return q->head->chunked ? UINT64_MAX : 0;
+}
+
+/* digest= of the query. *ret_found is false when there is none. */
+static enum err_code digest_of_query(struct req *q, const char *name, struct digest *ret_digest,
+                                     bool *ret_found, struct err *e)
+{
+    char text[DIGEST_TEXT_MAX + 2];
+
+    *ret_found = query_has(q, name);
+    if (!*ret_found)
+        return ERR_OK;
+    if (query_text(q, name, text, sizeof(text), e) != ERR_OK)
+        text[0] = '\0'; /* too long to be one */
+    return digest_parse(str_of(text), ret_digest, e);
+}
+
+/* The repository to mount from: the one the client names, or one that has the blob. Error:
+ * BLOB_UNKNOWN, also when the caller may not pull from it: the two look the same to him. */
+static enum err_code mount_from(struct req *q, const struct digest *d, struct repo_name *ret_from,
+                                struct err *e)
+{
+    char text[REPO_NAME_MAX + 1];
+
+    if (query_has(q, "from")) {
+        TRY(query_text(q, "from", text, sizeof(text), e));
+        TRY(repo_name_parse(str_of(text), ret_from, e));
+    } else {
+        TRY(mount_source(q->registry, d, ret_from, e));
+    }
+    if (!access_may(q, ACTION_PULL, ret_from, NULL))
+        return err_set(e, ERR_BLOB_UNKNOWN, "no right to pull from '%s'", ret_from->text);
+    return ERR_OK;
+}
+
+/* Mounts when the client asks for it and it can be done; *ret_mounted says whether. */
+static enum err_code try_mount(struct req *q, bool *ret_mounted, struct err *e)
+{
+    struct repo_name from;
+    struct digest d;
+    enum err_code code;
+    bool asked;
+
+    *ret_mounted = false;
+    TRY(digest_of_query(q, "mount", &d, &asked, e));
+    if (!asked)
+        return ERR_OK;
+    code = mount_from(q, &d, &from, e);
+    if (code == ERR_OK)
+        code = mount_blob(q->registry, &q->name, &from, &d, e);
+    if (code == ERR_BLOB_UNKNOWN)
+        return ERR_OK; /* dist-spec: an upload session instead */
+    TRY(code);
+    *ret_mounted = true;
+    reply_blob(q, &d);
+    return ERR_OK;
+}
+
+/* end-4c, or the algorithm of the digest, or sha256. */
+static enum err_code algorithm_of_query(struct req *q, enum digest_algorithm *ret_algorithm,
+                                        struct err *e)
+{
+    char text[32];
+
+    TRY(query_text(q, "digest-algorithm", text, sizeof(text), e));
+    *ret_algorithm = DIGEST_SHA256;
+    if (text[0] && !digest_algorithm_parse(str_of(text), ret_algorithm))
+        return err_tell(e, ERR_DIGEST_MALFORMED, "digest-algorithm is 'sha256' or 'sha512'");
+    return ERR_OK;
+}
+
+/* Body into the session, then the session into a blob. */
+static enum err_code receive_and_finish(struct req *q, const struct uuid *id,
+                                        const struct digest *d, struct err *e)
+{
+    AUTO(upload) struct upload *u = NULL;
+
+    TRY(upload_open(q->registry, &q->name, q->identity, id, &u, e));
+    upload_expect(u, d->algorithm);
+    TRY(upload_append(u, http_body(q->x), expected_bytes(q), e));
+    return upload_finish(STEAL(u), d, e);
+}
+
+/* end-4b. The session is nobody's but this request's. */
+static enum err_code post_whole(struct req *q, const struct digest *d, struct err *e)
+{
+    AUTO(upload) struct upload *u = NULL;
+    struct uuid id;
+    enum err_code code;
+
+    TRY(check_length(q, 0, e));
+    TRY(upload_begin(q->registry, &q->name, q->identity, d->algorithm, &id, e));
+    code = receive_and_finish(q, &id, d, e);
+    if (code == ERR_OK) {
+        reply_blob(q, d);
+        return ERR_OK;
+    }
+    if (upload_open(q->registry, &q->name, q->identity, &id, &u, NULL) == ERR_OK)
+        (void)!upload_cancel(STEAL(u), NULL);
+    return code;
+}
+
+static enum err_code post_session(struct req *q, struct err *e)
+{
+    uint64_t min_chunk = conf_u64(&q->registry->options->upload_min_chunk_bytes);
+    enum digest_algorithm algorithm;
+    struct uuid id;
+
+    TRY(algorithm_of_query(q, &algorithm, e));
+    TRY(upload_begin(q->registry, &q->name, q->identity, algorithm, &id, e));
+    if (min_chunk > 0)
+        http_headerf(q->x, "OCI-Chunk-Min-Length", "%llu", (unsigned long long)min_chunk);
+    reply_session(q, &id, 0);
+    reply_empty(q, 202);
+    return ERR_OK;
+}
+
+enum err_code api_upload_post(struct req *q, struct err *e)
+{
+    struct digest d, empty;
+    bool whole, mounted;
+
+    TRY(try_mount(q, &mounted, e));
+    if (mounted)
+        return ERR_OK;
+    TRY(digest_of_query(q, "digest", &d, &whole, e));
+    if (whole) {
+        digest_of(d.algorithm, "", 0, &empty);
+        /* Without a body it is a client that names the digest early and sends the bytes later. */
+        if (expected_bytes(q) > 0 || digest_eq(&d, &empty))
+            return post_whole(q, &d, e);
+    }
+    return post_session(q, e);
+}
+
+enum err_code api_upload_get(struct req *q, struct err *e)
+{
+    uint64_t offset_bytes;
+
+    TRY(upload_status(q->registry, &q->name, q->identity, &q->upload, &offset_bytes, e));
+    reply_session(q, &q->upload, offset_bytes);
+    reply_empty(q, 204);
+    return ERR_OK;
+}
+
+enum err_code api_upload_delete(struct req *q, struct err *e)
+{
+    AUTO(upload) struct upload *u = NULL;
+
+    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &u, e));
+    TRY(upload_cancel(STEAL(u), e));
+    reply_empty(q, 204);
+    return ERR_OK;
+}
+
+/* dist-spec "Pushing a blob in chunks": ^[0-9]+-[0-9]+$, both ends included. */
+static enum err_code check_range(struct req *q, uint64_t offset_bytes, uint64_t *ret_length,
+                                 struct err *e)
+{
+    struct str end = http_field_get(q->head, STR("Content-Range")), start;
+    uint64_t first, last;
+
+    *ret_length = UINT64_MAX;
+    if (!end.p)
+        return ERR_OK;
+    if (!str_cut(&end, '-', &start) || !str_to_u64_up_to(start, INT64_MAX, &first) ||
+        !str_to_u64_up_to(end, INT64_MAX, &last) || last < first)
+        return err_tell(e, ERR_BLOB_UPLOAD_INVALID,
+                        "Content-Range is not '<first>-<last>', positions of bytes");
+    if (first != offset_bytes) {
+        reply_session(q, &q->upload, offset_bytes);
+        return err_tell(e, ERR_RANGE_INVALID, "the next byte of this upload is %llu",
+                        (unsigned long long)offset_bytes);
+    }
+    *ret_length = last - first + 1;
+    if (q->head->has_length && q->head->content_length != *ret_length)
+        return err_tell(e, ERR_SIZE_INVALID, "Content-Range and Content-Length contradict");
+    return ERR_OK;
+}
+
+/* What the body has, after what the headers say of it was checked. */
+static enum err_code append_body(struct req *q, struct upload *u, struct err *e)
+{
+    uint64_t before = upload_offset(u), length;
+
+    TRY(check_range(q, before, &length, e));
+    TRY(check_length(q, before, e));
+    if (expected_bytes(q) > 0)
+        TRY(upload_append(u, http_body(q->x), expected_bytes(q), e));
+    if (length == UINT64_MAX || upload_offset(u) - before == length)
+        return ERR_OK;
+    TRY(upload_take_back(u, before, e));
+    return err_tell(e, ERR_SIZE_INVALID, "the chunk was not as long as Content-Range said");
+}
+
+enum err_code api_upload_patch(struct req *q, struct err *e)
+{
+    AUTO(upload) struct upload *u = NULL;
+
+    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &u, e));
+    TRY(append_body(q, u, e));
+    reply_session(q, &q->upload, upload_offset(u));
+    upload_close(STEAL(u)); /* before the answer: the next chunk may come right after it */
+    reply_empty(q, 202);
+    return ERR_OK;
+}
+
+enum err_code api_upload_put(struct req *q, struct err *e)
+{
+    AUTO(upload) struct upload *u = NULL;
+    struct digest d;
+    bool found;
+
+    TRY(digest_of_query(q, "digest", &d, &found, e));
+    if (!found)
+        return err_tell(e, ERR_DIGEST_MALFORMED, "the closing PUT needs the parameter 'digest'");
+    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &u, e));
+    upload_expect(u, d.algorithm);
+    TRY(append_body(q, u, e));
+    TRY(upload_finish(STEAL(u), &d, e));
+    reply_blob(q, &d);
+    return ERR_OK;
+}

@@ -1,0 +1,26 @@
+/*
+ * What the providers said lately, and who failed lately: two bounded tables in memory. Any thread;
+ * never blocks for longer than another thread copies an entry.
+ */
+#pragma once
+
+#include "auth/provider.h"
+
+struct answers;
+
+#define ANSWER_KEY_BYTES 32
+
+/* HMAC-SHA-256, with a key of this process, of all that is in the credential: the secret itself is
+ * nowhere kept. */
+void answers_key(const struct answers *a, const struct credential *c,
+                 unsigned char ret_key[static ANSWER_KEY_BYTES]);
+
+struct answers *answers_new(size_t entries);
+void answers_free(struct answers *a); /* accepts NULL */
+
+/* NULL when nothing is known, or it was known at another generation, or for too long. */
+struct identity *answers_get(struct answers *a, const unsigned char key[static ANSWER_KEY_BYTES],
+                             uint64_t generation);
+void answers_put(struct answers *a, const unsigned char key[static ANSWER_KEY_BYTES],
+                 uint64_t generation, struct identity *id, int64_t until_mono_ms);
+void answers_forget(struct answers *a);

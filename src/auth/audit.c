@@ -1,0 +1,259 @@
+#include "auth/audit.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define WAITING_MAX    1024
+#define GATHER_MS      50
+#define PRUNE_MS       3600000
+#define RETRY_MS       1000
+#define LINE_MAX_BYTES 16384
+
+struct audit {
+    struct meta *meta;
+    int64_t retention_ms;
+    int fd; /* -1: the log */
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t added, written;
+    struct meta_audit waiting[WAITING_MAX];
+    size_t n;
+    bool busy, stop;
+};
+
+static void copy_texts(struct meta_audit *x)
+{
+    x->actor = mem_strdup(x->actor);
+    x->action = mem_strdup(x->action);
+    x->target = mem_strdup(x->target);
+    x->address = mem_strdup(x->address);
+    x->result = mem_strdup(x->result);
+    x->detail = mem_strdup(x->detail);
+}
+
+static void free_texts(struct meta_audit *x)
+{
+    free((char *)x->actor);
+    free((char *)x->action);
+    free((char *)x->target);
+    free((char *)x->address);
+    free((char *)x->result);
+    free((char *)x->detail);
+}
+
+static void add_member(struct buf *line, const char *key, const char *value)
+{
+    buf_addf(line, ",\"%s\":", key);
+    buf_add_json(line, str_of(value));
+}
+
+static void log_line(const struct meta_audit *x)
+{
+    log_event(LOG_INFO, "audit", LOG_TEXT("actor", x->actor), LOG_TEXT("action", x->action),
+              LOG_TEXT("target", x->target), LOG_TEXT("address", x->address),
+              LOG_TEXT("result", x->result), LOG_TEXT("detail", x->detail));
+}
+
+static void file_line(struct audit *a, const struct meta_audit *x)
+{
+    AUTO(buf) struct buf line;
+    char time[CLOCK_RFC3339_SIZE];
+
+    buf_init(&line, LINE_MAX_BYTES);
+    clock_rfc3339(x->time_ms, time);
+    buf_addf(&line, "{\"time\":\"%s\"", time);
+    add_member(&line, "actor", x->actor);
+    add_member(&line, "action", x->action);
+    add_member(&line, "target", x->target);
+    add_member(&line, "address", x->address);
+    add_member(&line, "result", x->result);
+    add_member(&line, "detail", x->detail);
+    buf_add_text(&line, "}\n");
+    if (!line.full && file_write_all(a->fd, line.p, line.n) != 0)
+        log_event(LOG_ERROR, "the audit file can't be written");
+}
+
+void audit_add(struct audit *a, const struct meta_audit *entry)
+{
+    struct meta_audit x = *entry;
+
+    if (x.time_ms == 0)
+        x.time_ms = clock_wall_ms();
+    if (a->fd < 0)
+        log_line(&x);
+    else
+        file_line(a, &x);
+    copy_texts(&x);
+    pthread_mutex_lock(&a->mutex);
+    while (a->n == WAITING_MAX)
+        pthread_cond_wait(&a->written, &a->mutex);
+    a->waiting[a->n++] = x;
+    pthread_cond_signal(&a->added);
+    pthread_mutex_unlock(&a->mutex);
+}
+
+void audit_flush(struct audit *a)
+{
+    pthread_mutex_lock(&a->mutex);
+    while (a->n > 0 || a->busy)
+        pthread_cond_wait(&a->written, &a->mutex);
+    pthread_mutex_unlock(&a->mutex);
+}
+
+static void pause_ms(int64_t ms)
+{
+    struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&ts, NULL);
+}
+
+/* Until it is written: an entry is not given up because the disk was full for a moment. At the end
+ * of the process once must do. */
+static void commit(struct audit *a, const struct meta_audit *batch, size_t n, bool stopping)
+{
+    struct meta_op *ops = mem_zero(n * sizeof(*ops));
+    struct err e = {0};
+
+    for (size_t i = 0; i < n; i++)
+        ops[i] = (struct meta_op){.kind = META_AUDIT_ADD, .audit = &batch[i]};
+    while (meta_commit(a->meta, ops, n, META_LAZY, NULL, &e) != ERR_OK) {
+        log_err(LOG_ERROR, "the audit trail can't be written; will be tried again", &e);
+        if (stopping)
+            break;
+        pause_ms(RETRY_MS);
+    }
+    free(ops);
+}
+
+static void prune(struct audit *a)
+{
+    struct meta_op op = {.kind = META_AUDIT_PRUNE, .version = clock_wall_ms() - a->retention_ms};
+    struct err e = {0};
+
+    if (a->retention_ms > 0 && meta_commit(a->meta, &op, 1, META_LAZY, NULL, &e) != ERR_OK)
+        log_err(LOG_ERROR, "old audit entries can't be removed; will be tried again", &e);
+}
+
+/* Under the mutex; takes all that waits. */
+static size_t take(struct audit *a, struct meta_audit *batch)
+{
+    size_t n = a->n;
+
+    memcpy(batch, a->waiting, n * sizeof(*batch));
+    a->n = 0;
+    a->busy = n > 0;
+    return n;
+}
+
+static void wait_for_entries(struct audit *a)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PRUNE_MS / 1000;
+    while (a->n == 0 && !a->stop) {
+        if (pthread_cond_timedwait(&a->added, &a->mutex, &until) != 0)
+            return;
+    }
+}
+
+static void *run(void *arg)
+{
+    struct audit *a = arg;
+    struct meta_audit *batch = mem_alloc(WAITING_MAX * sizeof(*batch));
+    int64_t prune_ms = clock_mono_ms();
+    bool stopping = false;
+
+    while (!stopping) {
+        size_t n;
+
+        if (clock_mono_ms() >= prune_ms) {
+            prune(a);
+            prune_ms = clock_mono_ms() + PRUNE_MS;
+        }
+        pthread_mutex_lock(&a->mutex);
+        wait_for_entries(a);
+        n = take(a, batch);
+        stopping = a->stop;
+        pthread_cond_broadcast(&a->written); /* there is room again */
+        pthread_mutex_unlock(&a->mutex);
+        if (n == 0)
+            continue;
+        commit(a, batch, n, stopping);
+        for (size_t i = 0; i < n; i++)
+            free_texts(&batch[i]);
+        pthread_mutex_lock(&a->mutex);
+        a->busy = false;
+        pthread_cond_broadcast(&a->written);
+        pthread_mutex_unlock(&a->mutex);
+        if (!stopping)
+            pause_ms(GATHER_MS); /* for company: one commit serves many */
+    }
+    free(batch);
+    return NULL;
+}
+
+static enum err_code start(struct audit *a, struct err *e)
+{
+    sigset_t all, old;
+    int failed;
+
+    sigfillset(&all); /* signals are for the main thread */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    failed = pthread_create(&a->thread, NULL, run, a);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return failed ? err_set(e, ERR_INTERNAL, "start of the audit thread failed") : ERR_OK;
+}
+
+enum err_code audit_new(struct meta *m, const struct audit_options *o, struct audit **ret_audit,
+                        struct err *e)
+{
+    struct audit *a = NEW(struct audit);
+
+    a->meta = m;
+    a->retention_ms = (int64_t)o->retention_ms;
+    a->fd = -1;
+    if (o->file[0]) {
+        a->fd = open(o->file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        if (a->fd < 0) {
+            free(a);
+            return err_set(e, ERR_CONFIG, "audit file '%s': %m", o->file);
+        }
+    }
+    pthread_mutex_init(&a->mutex, NULL);
+    pthread_cond_init(&a->added, NULL);
+    pthread_cond_init(&a->written, NULL);
+    if (start(a, e) != ERR_OK) {
+        if (a->fd >= 0)
+            close(a->fd);
+        free(a);
+        return ERR_INTERNAL;
+    }
+    *ret_audit = a;
+    return ERR_OK;
+}
+
+void audit_free(struct audit *a)
+{
+    if (!a)
+        return;
+    pthread_mutex_lock(&a->mutex);
+    a->stop = true;
+    pthread_cond_signal(&a->added);
+    pthread_mutex_unlock(&a->mutex);
+    pthread_join(a->thread, NULL);
+    if (a->fd >= 0)
+        close(a->fd);
+    pthread_cond_destroy(&a->written);
+    pthread_cond_destroy(&a->added);
+    pthread_mutex_destroy(&a->mutex);
+    free(a);
+}

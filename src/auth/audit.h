@@ -1,0 +1,26 @@
+/*
+ * The audit trail: who did what to what, from where, and what came of it. Entries go into meta, in
+ * batches, a moment after they happen, and as JSON lines into a file or the log at once.
+ */
+#pragma once
+
+#include "meta/meta.h"
+
+struct audit;
+
+struct audit_options {
+    const char *file;      /* of JSON lines; "": the log, at level INFO */
+    uint64_t retention_ms; /* older entries are removed; 0: never */
+};
+
+/* m must outlive it. Error: CONFIG when the file can't be opened. */
+ERR_CHECKED enum err_code audit_new(struct meta *m, const struct audit_options *o,
+                                    struct audit **ret_audit, struct err *e);
+void audit_free(struct audit *a); /* writes what waits; accepts NULL */
+
+/* Copies the entry; sets its time when it has none. Any thread. Blocks only while a thousand
+ * entries wait: nothing is dropped. */
+void audit_add(struct audit *a, const struct meta_audit *entry);
+
+/* What waits is in meta when it returns: for who wants to read his own entry. */
+void audit_flush(struct audit *a);

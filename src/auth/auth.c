@@ -1,0 +1,188 @@
+#include "auth/auth.h"
+
+#include "auth/answers.h"
+#include "auth/failures.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+struct auth {
+    struct auth_options options;
+    struct provider **providers;
+    size_t n;
+    struct answers *answers;
+    struct failures *failures;
+    atomic_ullong forgotten; /* grows when all cached answers are void */
+};
+
+struct auth *auth_new(const struct auth_options *o, struct provider **providers, size_t n)
+{
+    struct auth *a = NEW(struct auth);
+
+    a->options = *o;
+    a->n = n;
+    a->providers = mem_alloc(n * sizeof(struct provider *));
+    for (size_t i = 0; i < n; i++)
+        a->providers[i] = providers[i];
+    a->answers = answers_new(o->cache_entries);
+    a->failures = failures_new(o->lock_after, o->lock_ms);
+    return a;
+}
+
+void auth_free(struct auth *a)
+{
+    if (!a)
+        return;
+    for (size_t i = 0; i < a->n; i++)
+        a->providers[i]->driver->free(a->providers[i]);
+    answers_free(a->answers);
+    failures_free(a->failures);
+    free(a->providers);
+    free(a);
+}
+
+bool auth_enabled(const struct auth *a)
+{
+    return a->n > 0;
+}
+
+void auth_forget(struct auth *a)
+{
+    atomic_fetch_add(&a->forgotten, 1);
+    answers_forget(a->answers);
+}
+
+/* Changes whenever any provider's earlier answers may be wrong now. */
+static uint64_t generation(const struct auth *a)
+{
+    uint64_t sum = atomic_load(&a->forgotten);
+
+    for (size_t i = 0; i < a->n; i++) {
+        struct provider *p = a->providers[i];
+
+        if (p->driver->generation)
+            sum = sum * 1000003 + p->driver->generation(p);
+    }
+    return sum;
+}
+
+enum auth_result auth_quick(struct auth *a, const struct credential *c,
+                            struct identity **ret_identity)
+{
+    unsigned char key[ANSWER_KEY_BYTES];
+    struct identity *known;
+
+    if (!c || !auth_enabled(a)) {
+        *ret_identity = identity_anonymous();
+        return AUTH_OK;
+    }
+    answers_key(a->answers, c, key);
+    known = answers_get(a->answers, key, generation(a));
+    if (!known)
+        return AUTH_LATER;
+    *ret_identity = known;
+    return AUTH_OK;
+}
+
+/* Nobody knows it: as wrong as a wrong password, and as slow to be told. */
+static enum verdict ask(struct auth *a, const struct credential *c, struct identity **ret_identity,
+                        struct err *e)
+{
+    struct err failure = {0};
+
+    for (size_t i = 0; i < a->n; i++) {
+        struct provider *p = a->providers[i];
+        enum verdict v;
+
+        if (!(p->driver->kinds & (1u << c->kind)))
+            continue;
+        *e = (struct err){0}; /* what another one told is not for the client */
+        v = p->driver->check(p, c, ret_identity, e);
+        if (v == VERDICT_YES || v == VERDICT_NO)
+            return v;
+        if (v == VERDICT_FAIL)
+            failure = *e;
+    }
+    *e = failure;
+    return failure.code ? VERDICT_FAIL : VERDICT_NO;
+}
+
+static void wait_ms(int64_t ms)
+{
+    struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&ts, NULL);
+}
+
+static void remember(struct auth *a, const struct credential *c, uint64_t gen, struct identity *id)
+{
+    unsigned char key[ANSWER_KEY_BYTES];
+    int64_t left_ms = id->expires_ms == INT64_MAX ? INT64_MAX : id->expires_ms - clock_wall_ms();
+    int64_t cache_ms = (int64_t)a->options.cache_ms;
+
+    answers_key(a->answers, c, key);
+    answers_put(a->answers, key, gen, id,
+                clock_mono_ms() + (left_ms < cache_ms ? left_ms : cache_ms));
+}
+
+enum auth_result auth_check(struct auth *a, const struct credential *c,
+                            struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
+{
+    uint64_t gen = generation(a); /* before the check: a change meanwhile voids its answer */
+    int64_t locked_ms;
+
+    if (auth_quick(a, c, ret_identity) == AUTH_OK)
+        return AUTH_OK;
+    locked_ms = failures_locked_ms(a->failures, c->user, c->address);
+    if (locked_ms > 0) {
+        *ret_retry_s = (unsigned)(locked_ms / 1000 + 1);
+        err_tell(e, ERR_TOO_MANY_REQUESTS, "too many wrong credentials; try again in %u s",
+                 *ret_retry_s);
+        return AUTH_LOCKED;
+    }
+    switch (ask(a, c, ret_identity, e)) {
+    case VERDICT_YES:
+        failures_clear(a->failures, c->user, c->address);
+        remember(a, c, gen, *ret_identity);
+        return AUTH_OK;
+    case VERDICT_FAIL:
+        return AUTH_FAILED;
+    default:
+        wait_ms(failures_count(a->failures, c->user, c->address));
+        if (!e->public_detail)
+            err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
+        return AUTH_REFUSED;
+    }
+}
+
+enum verdict auth_renew(void *auth, struct identity **id, struct err *e)
+{
+    struct auth *a = auth;
+
+    for (size_t i = 0; i < a->n; i++) {
+        struct provider *p = a->providers[i];
+
+        if (p->driver->renew && strcmp(p->driver->name, (*id)->provider) == 0)
+            return p->driver->renew(p, id, e);
+    }
+    return VERDICT_YES;
+}
+
+enum err_code auth_tend(struct auth *a, struct err *e)
+{
+    enum err_code first = ERR_OK;
+
+    for (size_t i = 0; i < a->n; i++) {
+        struct provider *p = a->providers[i];
+        struct err one;
+        enum err_code code = p->driver->tend ? p->driver->tend(p, &one) : ERR_OK;
+
+        if (code != ERR_OK && first == ERR_OK) {
+            first = code;
+            *e = one;
+        }
+    }
+    return first;
+}

@@ -1,0 +1,54 @@
+/*
+ * The chain: from a request's credentials to an identity.
+ *
+ * A positive answer is cached for a short time under a keyed hash (HMAC-SHA-256 with a key of this
+ * process) of the whole credential, so that neither bcrypt nor a signature check runs on every
+ * request, and no secret is kept. Failures count against the user and the address: each further
+ * one is answered later, and after a number of them the pair is locked out for a while.
+ */
+#pragma once
+
+#include "auth/policy.h"
+#include "auth/provider.h"
+#include "base/err.h"
+
+struct auth;
+
+enum auth_result {
+    AUTH_OK,      /* *ret_identity is the caller's reference; anonymous without a credential */
+    AUTH_LATER,   /* auth_quick() only: it takes auth_check() on a worker */
+    AUTH_REFUSED, /* credentials were given and are wrong: 401 */
+    AUTH_LOCKED,  /* too many wrong ones: 429 with Retry-After *ret_retry_s */
+    AUTH_FAILED,  /* a provider could not say: 503 */
+};
+
+struct auth_options {
+    uint64_t cache_ms; /* how long a positive answer holds at most */
+    size_t cache_entries;
+    uint64_t lock_after; /* failures of a user from an address, or of an address */
+    uint64_t lock_ms;
+};
+
+/* Takes ownership of the providers, asked in this order. None: everyone is anonymous. */
+struct auth *auth_new(const struct auth_options *o, struct provider **providers, size_t n);
+void auth_free(struct auth *a);          /* accepts NULL */
+bool auth_enabled(const struct auth *a); /* there is a provider */
+
+/* From memory only; never blocks. I/O threads. c NULL: no credential. */
+enum auth_result auth_quick(struct auth *a, const struct credential *c,
+                            struct identity **ret_identity);
+
+/* Blocks. */
+enum auth_result auth_check(struct auth *a, const struct credential *c,
+                            struct identity **ret_identity, unsigned *ret_retry_s, struct err *e);
+
+/* Forgets every cached answer: a right or a group was taken away. */
+void auth_forget(struct auth *a);
+
+/* As provider_driver.renew, of the provider that gave the identity; auth is a struct auth (this is
+ * a token_renew_fn). */
+enum verdict auth_renew(void *auth, struct identity **id, struct err *e);
+
+/* As provider_driver.tend, of all; the first error. To be called about once a second from one
+ * thread (tender.h). */
+ERR_CHECKED enum err_code auth_tend(struct auth *a, struct err *e);

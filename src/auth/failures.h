@@ -1,0 +1,21 @@
+/*
+ * Counting of wrong credentials, by user and address together and by address alone: a bounded
+ * table in memory. An attacker can so lock out himself, but nobody else. Any thread.
+ */
+#pragma once
+
+#include "base/str.h"
+
+struct failures;
+
+struct failures *failures_new(uint64_t lock_after, uint64_t lock_ms);
+void failures_free(struct failures *f); /* accepts NULL */
+
+/* Milliseconds until another try is heard; 0: now. */
+int64_t failures_locked_ms(struct failures *f, struct str user, const char *address);
+
+/* Counts one. Returns how long to wait before it is answered, in milliseconds. */
+int64_t failures_count(struct failures *f, struct str user, const char *address);
+
+/* The right secret came: the pair of user and address starts anew. */
+void failures_clear(struct failures *f, struct str user, const char *address);

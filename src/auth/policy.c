@@ -1,0 +1,235 @@
+#include "auth/policy.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct policy {
+    atomic_uint refs;
+    struct policy_rule *rules;
+    size_t n;
+    bool without_rules;
+    char **admins;
+    size_t n_admins;
+};
+
+static void free_list(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+}
+
+void policy_rules_free(struct policy_rule *rules, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free_list(rules[i].subjects, rules[i].n_subjects);
+        free_list(rules[i].repositories, rules[i].n_repositories);
+        free_list(rules[i].tags, rules[i].n_tags);
+    }
+    free(rules);
+}
+
+struct policy *policy_new(struct policy_rule *rules, size_t n, bool without_rules)
+{
+    struct policy *p = NEW(struct policy);
+
+    atomic_init(&p->refs, 1);
+    p->rules = rules;
+    p->n = n;
+    p->without_rules = without_rules;
+    return p;
+}
+
+struct policy *policy_ref(struct policy *p)
+{
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    return p;
+}
+
+void policy_unref(struct policy *p)
+{
+    if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    policy_rules_free(p->rules, p->n);
+    free_list(p->admins, p->n_admins);
+    free(p);
+}
+
+static bool name_matches(struct str subject, struct str prefix, const char *name)
+{
+    return str_starts(subject, prefix) &&
+           policy_pattern_matches(str_sub(subject, prefix.n, subject.n - prefix.n), str_of(name));
+}
+
+static bool subject_matches(struct str subject, const struct identity *id)
+{
+    if (str_eq(subject, STR("*")))
+        return true;
+    if (id->kind == IDENTITY_ANONYMOUS)
+        return str_eq(subject, STR("anonymous"));
+    if (str_eq(subject, STR("authenticated")))
+        return true;
+    if (id->kind == IDENTITY_USER && name_matches(subject, STR("user:"), id->name))
+        return true;
+    if (id->kind == IDENTITY_ROBOT && name_matches(subject, STR("robot:"), id->name))
+        return true;
+    for (size_t i = 0; i < id->n_groups; i++) {
+        if (name_matches(subject, STR("group:"), id->groups[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool any_subject(char *const *subjects, size_t n, const struct identity *id)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (subject_matches(str_of(subjects[i]), id))
+            return true;
+    }
+    return false;
+}
+
+void policy_set_admins(struct policy *p, char **subjects, size_t n)
+{
+    free_list(p->admins, p->n_admins);
+    p->admins = subjects;
+    p->n_admins = n;
+}
+
+bool policy_is_admin(const struct policy *p, const struct identity *id)
+{
+    return id->kind != IDENTITY_ANONYMOUS && (id->admin || any_subject(p->admins, p->n_admins, id));
+}
+
+static bool any_pattern(char *const *patterns, size_t n, struct str text)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (policy_pattern_matches(str_of(patterns[i]), text))
+            return true;
+    }
+    return n == 0;
+}
+
+/* Blobs and digests belong to no tag: who may push or pull some tags must be able to push and pull
+ * them, but what deletes or scans without a tag would do so to every tag. */
+static bool tag_matches(const struct policy_rule *r, enum action action, const struct tag_name *tag)
+{
+    if (tag)
+        return any_pattern(r->tags, r->n_tags, tag_name_str(tag));
+    return r->n_tags == 0 || (!r->deny && (action == ACTION_PULL || action == ACTION_PUSH));
+}
+
+/* The registry itself (repo NULL) is spoken of by rules that name no repository, or all of them. */
+static bool repo_matches(const struct policy_rule *r, const struct repo_name *repo)
+{
+    if (repo)
+        return any_pattern(r->repositories, r->n_repositories, repo_name_str(repo));
+    for (size_t i = 0; i < r->n_repositories; i++) {
+        if (strcmp(r->repositories[i], "**") == 0)
+            return true;
+    }
+    return r->n_repositories == 0;
+}
+
+static bool scopes_allow(const struct identity *id, enum action action,
+                         const struct repo_name *repo)
+{
+    struct str name = repo ? repo_name_str(repo) : STR_NONE;
+
+    return (identity_scope_actions(id, name) & action) != 0;
+}
+
+static bool say(struct decision *d, bool allowed, int rule, const char *why)
+{
+    if (d) {
+        d->allowed = allowed;
+        d->rule = rule;
+        if (rule >= 0)
+            snprintf(d->why, sizeof(d->why), "%s by rule %d of the policy", why, rule + 1);
+        else
+            snprintf(d->why, sizeof(d->why), "%s", why);
+    }
+    return allowed;
+}
+
+static bool without_rules(const struct identity *id, enum action action, struct decision *d)
+{
+    if (id->kind == IDENTITY_ANONYMOUS)
+        return say(d, false, -1, "denied: there is no policy, so one must sign in");
+    if (action & (ACTION_PULL | ACTION_PUSH | ACTION_OVERWRITE))
+        return say(d, true, -1,
+                   "allowed: there is no policy, so who is signed in may pull and push");
+    return say(d, false, -1, "denied: there is no policy, so only admins may do this");
+}
+
+bool policy_allows(const struct policy *p, const struct identity *id, enum action action,
+                   const struct repo_name *repo, const struct tag_name *tag,
+                   struct decision *ret_decision)
+{
+    int allowed_by = -1;
+
+    if (!scopes_allow(id, action, repo))
+        return say(ret_decision, false, -1, "denied: outside the scope of the token");
+    for (size_t i = 0; i < p->n; i++) {
+        const struct policy_rule *r = &p->rules[i];
+
+        if (!(r->actions & action) || !any_subject(r->subjects, r->n_subjects, id) ||
+            !repo_matches(r, repo) || !tag_matches(r, action, tag))
+            continue;
+        if (r->deny)
+            return say(ret_decision, false, (int)i, "denied");
+        if (allowed_by < 0)
+            allowed_by = (int)i;
+    }
+    if (allowed_by >= 0)
+        return say(ret_decision, true, allowed_by, "allowed");
+    if (policy_is_admin(p, id))
+        return say(ret_decision, true, -1, "allowed: an admin may do everything not denied");
+    if (p->without_rules)
+        return without_rules(id, action, ret_decision);
+    return say(ret_decision, false, -1, "denied: no rule of the policy allows it");
+}
+
+/* Is there a rule that allows the action on some tags? */
+static bool allowed_on_some_tag(const struct policy *p, const struct identity *id,
+                                enum action action, const struct repo_name *repo)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct policy_rule *r = &p->rules[i];
+
+        if (!r->deny && r->n_tags > 0 && r->actions & action &&
+            any_subject(r->subjects, r->n_subjects, id) && repo_matches(r, repo))
+            return true;
+    }
+    return false;
+}
+
+bool policy_sees(const struct policy *p, const struct identity *id, const struct repo_name *repo)
+{
+    static const enum action actions[] = {ACTION_PULL,   ACTION_PUSH, ACTION_OVERWRITE,
+                                          ACTION_DELETE, ACTION_SCAN, ACTION_ADMIN};
+    struct decision d;
+
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        if (policy_allows(p, id, actions[i], repo, NULL, &d))
+            return true;
+        if (d.rule < 0 && scopes_allow(id, actions[i], repo) && /* no rule denies it */
+            allowed_on_some_tag(p, id, actions[i], repo))
+            return true;
+    }
+    return false;
+}
+
+bool policy_names_anonymous(const struct policy *p)
+{
+    AUTO(identity) struct identity *nobody = identity_anonymous();
+
+    for (size_t i = 0; i < p->n; i++) {
+        if (!p->rules[i].deny && any_subject(p->rules[i].subjects, p->rules[i].n_subjects, nobody))
+            return true;
+    }
+    return false;
+}

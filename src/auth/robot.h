@@ -1,0 +1,89 @@
+/*
+ * Access tokens: random secrets that stand for a person (personal tokens) or for a machine (robot
+ * accounts, which are nothing but a name and their tokens). Records of the collection "tokens", by
+ * id; of the secret only its SHA-256 is kept. Scoped, expiring, revocable.
+ *
+ * A secret is "cdt_", the id and 40 random hexadecimal digits: to be recognised by people, by
+ * scanners for leaked secrets, and by us without a look at the database.
+ *
+ * Errors: NOT_FOUND, REQUEST_INVALID, told; and those of meta.
+ */
+#pragma once
+
+#include "auth/accounts.h"
+#include "auth/identity.h"
+#include "auth/provider.h"
+
+#define ACCESS_TOKEN_PREFIX STR("cdt_")
+#define ACCESS_TOKEN_ID     12
+#define ACCESS_TOKEN_TEXT   (4 + ACCESS_TOKEN_ID + 40)
+#define ACCESS_TOKEN_SCOPES 64
+#define ACCESS_TOKEN_NOTE   200 /* bytes of a description */
+
+struct access_token {
+    char *id;
+    char *owner;    /* "user:alice", "robot:ci" */
+    char *owner_id; /* of a user: the token dies with him, whoever has his name later */
+    char *hash;     /* of the secret */
+    struct scope *scopes;
+    size_t n_scopes;
+    bool scoped;        /* false: all that the owner may do */
+    int64_t expires_ms; /* INT64_MAX: never */
+    char *description;
+    int64_t created_ms;
+    int64_t used_ms; /* last, to the hour; 0: never */
+    int64_t version; /* of the record */
+};
+
+void access_token_done(struct access_token *t);
+
+struct access_token_list {
+    struct access_token *rows; /* by id */
+    size_t n;
+    bool more;
+};
+
+void access_token_list_done(struct access_token_list *l);
+
+/* It has the form of a token's secret. */
+bool access_token_shaped(struct str secret);
+
+struct access_token_request {
+    enum identity_kind kind; /* IDENTITY_USER: who must be there; IDENTITY_ROBOT */
+    struct str owner;        /* name */
+    struct str scopes;  /* "REPOSITORIES:ACTIONS", several separated by blanks; "": no limits */
+    int64_t expires_ms; /* wall clock; INT64_MAX: never */
+    struct str description;
+};
+
+/* ret_secret is shown once and kept nowhere. */
+ERR_CHECKED enum err_code access_token_create(struct accounts *a,
+                                              const struct access_token_request *r,
+                                              char ret_secret[static ACCESS_TOKEN_TEXT + 1],
+                                              struct err *e);
+ERR_CHECKED enum err_code access_token_get(struct accounts *a, struct str id,
+                                           struct access_token *ret_token, struct err *e);
+ERR_CHECKED enum err_code access_token_list(struct accounts *a, struct str after, size_t limit,
+                                            struct access_token_list *ret_list, struct err *e);
+ERR_CHECKED enum err_code access_token_revoke(struct accounts *a, struct str id, struct err *e);
+
+/* All of an owner ("robot:ci"). ret_n (may be NULL): how many they were. */
+ERR_CHECKED enum err_code access_token_remove_of(struct accounts *a, const char *owner,
+                                                 size_t *ret_n, struct err *e);
+
+/*
+ * The provider that takes them: as the password of their owner's name, and as bearer tokens. It
+ * stands before those that know passwords, so that none of them gets to see one.
+ * a must outlive it.
+ */
+struct provider *access_token_provider(struct accounts *a);
+
+static inline void auto_access_token_(struct access_token *t)
+{
+    access_token_done(t);
+}
+
+static inline void auto_access_token_list_(struct access_token_list *l)
+{
+    access_token_list_done(l);
+}

@@ -1,0 +1,94 @@
+#include "auth/tender.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define INTERVAL_S 1
+
+struct tender {
+    struct auth *auth;
+    tender_report_fn report;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards stop */
+    pthread_cond_t wake;
+    bool stop;
+};
+
+/* False: it is time to end. */
+static bool wait(struct tender *t)
+{
+    struct timespec until;
+    bool stop;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += INTERVAL_S;
+    pthread_mutex_lock(&t->mutex);
+    while (!t->stop && pthread_cond_timedwait(&t->wake, &t->mutex, &until) != ETIMEDOUT)
+        ;
+    stop = t->stop;
+    pthread_mutex_unlock(&t->mutex);
+    return !stop;
+}
+
+static void *run(void *arg)
+{
+    struct tender *t = arg;
+    bool failing = false;
+
+    while (wait(t)) {
+        struct err e = {0};
+        bool failed = auth_tend(t->auth, &e) != ERR_OK;
+
+        if (failed && !failing)
+            t->report("accounts can't be looked at; changes of them wait", &e);
+        failing = failed;
+    }
+    return NULL;
+}
+
+static void done(struct tender *t)
+{
+    pthread_cond_destroy(&t->wake);
+    pthread_mutex_destroy(&t->mutex);
+    free(t);
+}
+
+enum err_code tender_start(struct auth *a, tender_report_fn report, struct tender **ret_tender,
+                           struct err *e)
+{
+    struct tender *t = NEW(struct tender);
+    pthread_condattr_t monotonic;
+    int error;
+
+    t->auth = a;
+    t->report = report;
+    pthread_mutex_init(&t->mutex, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    error = pthread_create(&t->thread, NULL, run, t);
+    if (error) {
+        done(t);
+        errno = error;
+        return err_set(e, ERR_INTERNAL, "start a thread: %m");
+    }
+    *ret_tender = t;
+    return ERR_OK;
+}
+
+void tender_stop(struct tender *t)
+{
+    if (!t)
+        return;
+    pthread_mutex_lock(&t->mutex);
+    t->stop = true;
+    pthread_cond_signal(&t->wake);
+    pthread_mutex_unlock(&t->mutex);
+    pthread_join(t->thread, NULL);
+    done(t);
+}

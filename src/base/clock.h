@@ -1,0 +1,18 @@
+/*
+ * Time. Deadlines are in monotonic milliseconds; what is stored or shown is in wall milliseconds
+ * since the epoch.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+int64_t clock_mono_ms(void);
+int64_t clock_mono_us(void);
+int64_t clock_wall_ms(void);
+
+#define CLOCK_RFC3339_SIZE 25 /* "2026-01-31T23:59:59.123Z" and NUL */
+#define CLOCK_HTTP_SIZE    30 /* "Sat, 31 Jan 2026 23:59:59 GMT" and NUL (RFC 9110, 5.6.7) */
+
+void clock_rfc3339(int64_t wall_ms, char dst[static CLOCK_RFC3339_SIZE]);
+void clock_http(int64_t wall_ms, char dst[static CLOCK_HTTP_SIZE]);

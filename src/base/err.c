@@ -1,0 +1,101 @@
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    int status;
+    const char *wire, *message, *name;
+} table[ERR_COUNT] = {[ERR_OK] = {200, "", "", "OK"},
+#define ERR_ROW(n, s, w, m) [ERR_##n] = {s, w, m, #n},
+                      ERR_TABLE(ERR_ROW)
+#undef ERR_ROW
+};
+
+__attribute__((format(printf, 4, 0))) static enum err_code
+fill(struct err *e, enum err_code code, bool public_detail, const char *fmt, va_list ap)
+{
+    if (e) {
+        e->code = code;
+        e->public_detail = public_detail;
+        vsnprintf(e->detail, sizeof(e->detail), fmt, ap);
+    }
+    return code;
+}
+
+enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    fill(e, code, false, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+enum err_code err_tell(struct err *e, enum err_code code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    fill(e, code, true, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+enum err_code err_prefix(struct err *e, const char *fmt, ...)
+{
+    char rest[sizeof(e->detail)];
+    size_t used;
+    va_list ap;
+
+    if (!e)
+        return ERR_INTERNAL;
+    memcpy(rest, e->detail, sizeof(rest));
+    va_start(ap, fmt);
+    vsnprintf(e->detail, sizeof(e->detail), fmt, ap);
+    va_end(ap);
+    used = strlen(e->detail);
+    snprintf(e->detail + used, sizeof(e->detail) - used, ": %s", rest);
+    return e->code;
+}
+
+enum err_code err_errno(struct err *e, const char *fmt, ...)
+{
+    int saved = errno;
+    enum err_code code = ERR_INTERNAL;
+    char what[160];
+    va_list ap;
+
+    if (saved == ENOSPC || saved == EDQUOT)
+        code = ERR_STORAGE_FULL;
+    else if (saved == EROFS || saved == EACCES || saved == EPERM)
+        code = ERR_STORAGE_READONLY;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof(what), fmt, ap);
+    va_end(ap);
+    errno = saved;
+    return err_set(e, code, "%s: %m", what);
+}
+
+int err_status(enum err_code code)
+{
+    return table[code].status;
+}
+
+const char *err_wire(enum err_code code)
+{
+    return table[code].wire;
+}
+
+const char *err_message(enum err_code code)
+{
+    return table[code].message;
+}
+
+const char *err_name(enum err_code code)
+{
+    return table[code].name;
+}

@@ -1,0 +1,63 @@
+/*
+ * struct reader: a source of bytes, as a table of callbacks. A request body is one, a stored blob
+ * is one. One thread at a time. The embedding struct has it as its first member.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct reader;
+
+struct reader_ops {
+    /* Up to cap bytes; *ret_n is 0 only at the end (or when cap is 0). Blocks. A reader fills as
+     * much of buf as it can without giving up liveness: callers pass large buffers. */
+    enum err_code (*read)(struct reader *r, void *buf, size_t cap, size_t *ret_n, struct err *e);
+
+    /* Next read starts at offset_bytes from the beginning. NULL when it can't seek. */
+    enum err_code (*seek)(struct reader *r, uint64_t offset_bytes, struct err *e);
+
+    /* A file descriptor whose contents are these bytes from offset 0, for sendfile; it stays the
+     * reader's. NULL, or -1, when there is none. */
+    int (*fd)(struct reader *r);
+
+    void (*free)(struct reader *r);
+};
+
+struct reader {
+    const struct reader_ops *ops;
+};
+
+ERR_CHECKED static inline enum err_code reader_read(struct reader *r, void *buf, size_t cap,
+                                                    size_t *ret_n, struct err *e)
+{
+    return r->ops->read(r, buf, cap, ret_n, e);
+}
+
+/* Error: UNSUPPORTED when the reader can't seek. */
+ERR_CHECKED static inline enum err_code reader_seek(struct reader *r, uint64_t offset_bytes,
+                                                    struct err *e)
+{
+    if (!r->ops->seek)
+        return err_set(e, ERR_UNSUPPORTED, "this reader can't seek");
+    return r->ops->seek(r, offset_bytes, e);
+}
+
+static inline int reader_fd(struct reader *r)
+{
+    return r->ops->fd ? r->ops->fd(r) : -1;
+}
+
+static inline void reader_free(struct reader *r)
+{
+    if (r)
+        r->ops->free(r);
+}
+
+static inline void auto_reader_(struct reader **r)
+{
+    reader_free(*r);
+}

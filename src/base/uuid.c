@@ -1,0 +1,47 @@
+#include "base/uuid.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+void random_bytes(void *p, size_t n)
+{
+    char *at = p;
+
+    while (n > 0) {
+        ssize_t got = getrandom(at, n, 0);
+
+        if (got < 0)
+            abort(); /* cannot fail for these arguments once the kernel has started */
+        at += got;
+        n -= (size_t)got;
+    }
+}
+
+void uuid_make(struct uuid *ret_uuid)
+{
+    unsigned char b[16];
+
+    random_bytes(b, sizeof(b));
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    snprintf(ret_uuid->text, sizeof(ret_uuid->text),
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+             b[15]);
+}
+
+bool uuid_parse(struct str s, struct uuid *ret_uuid)
+{
+    if (s.n != UUID_TEXT)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+
+        if (dash ? c != '-' : !hex)
+            return false;
+    }
+    return str_copy(s, ret_uuid->text, sizeof(ret_uuid->text));
+}

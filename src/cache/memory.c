@@ -1,0 +1,532 @@
+/*
+ * cache/memory: see memory.h.
+ *
+ * Entries are kept in shards by the hash of (repository, reference), a reference being a tag or a
+ * digest; a tag holds no ':', so the two never meet. A shard is a small mutex, a table, and a ring
+ * of its entries that a CLOCK hand goes round.
+ *
+ * Never wrong. A look-up that misses reads the wrapped meta without a lock, and what it read may be
+ * old by the time it wants to keep it. So each key belongs to a guard: a generation, and a count of
+ * commits in flight that may change it. A commit enters the guards of its keys and drops their
+ * entries before it starts, and leaves them after it ended; both change the generation. A look-up
+ * notes the generation first and keeps its answer only if that is the same and no commit is in
+ * flight. Then from the start of a commit to its end nobody is answered from memory for its keys,
+ * so no reader is shown an old value after another has seen the new one.
+ *
+ * META_MANIFEST_DELETE removes tags that are not named to us: it enters one more guard, which all
+ * look-ups honour, and drops the entries of the manifest by a walk over all of them.
+ */
+#include "cache/memory.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define SHARDS_MAX         16
+#define SHARD_BYTES_MIN    (256 << 10) /* fewer shards rather than smaller ones */
+#define GUARDS             256         /* of each shard */
+#define TYPICAL_BYTES      1024        /* of an entry: sizes the tables */
+#define ALLOCATOR_OVERHEAD 32          /* of the two allocations of an entry */
+
+struct entry {
+    struct entry *chain;
+    struct entry *ring_next, *ring_prev;
+    uint64_t hash;
+    size_t bytes; /* what it is charged */
+    struct meta_manifest *manifest;
+    int64_t version;
+    bool used; /* since the hand last came by */
+    uint16_t repo_n, reference_n;
+    char key[]; /* repository, reference */
+};
+
+struct guard {
+    uint32_t generation;
+    uint32_t in_flight;
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    struct entry **table;
+    struct entry *hand; /* NULL: empty */
+    size_t bytes;
+    struct guard guards[GUARDS];
+} __attribute__((aligned(64)));
+
+struct memory {
+    struct meta meta;
+    struct meta *inner;
+    uint64_t seed;
+    size_t n_shards;    /* a power of two */
+    size_t n_buckets;   /* of each shard; a power of two */
+    size_t shard_bytes; /* at most, in each shard */
+    atomic_uint wide_generation, wide_in_flight;
+    struct shard *shards;
+};
+
+struct key {
+    struct str repo, reference;
+    uint64_t hash;
+};
+
+/* What a look-up notes before it reads. */
+struct ticket {
+    uint32_t generation;
+    unsigned wide_generation;
+};
+
+static struct memory *memory_of(struct meta *m)
+{
+    return (struct memory *)m;
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9e3779b97f4a7c15u;
+    return h ^ (h >> 32);
+}
+
+static uint64_t mix_str(uint64_t h, struct str s)
+{
+    uint64_t v;
+
+    for (; s.n >= sizeof(v); s.p += sizeof(v), s.n -= sizeof(v)) {
+        memcpy(&v, s.p, sizeof(v));
+        h = mix(h, v);
+    }
+    v = s.n;
+    for (size_t i = 0; i < s.n; i++)
+        v = v << 8 | (unsigned char)s.p[i];
+    return mix(h, v);
+}
+
+static struct key key_of(const struct memory *m, const struct repo_name *repo, struct str reference)
+{
+    struct key k = {.repo = repo_name_str(repo), .reference = reference};
+
+    k.hash = mix(mix_str(mix_str(m->seed, k.repo), k.reference), reference.n);
+    return k;
+}
+
+/* Disjoint bits of the hash: shard, bucket, guard. */
+static struct shard *shard_of(struct memory *m, uint64_t hash)
+{
+    return &m->shards[hash & (m->n_shards - 1)];
+}
+
+static struct entry **bucket_of(const struct memory *m, struct shard *s, uint64_t hash)
+{
+    return &s->table[(hash >> 8) & (m->n_buckets - 1)];
+}
+
+static struct guard *guard_of(struct shard *s, uint64_t hash)
+{
+    return &s->guards[(hash >> 48) & (GUARDS - 1)];
+}
+
+static bool entry_is(const struct entry *n, const struct key *k)
+{
+    return n->hash == k->hash && n->repo_n == k->repo.n && n->reference_n == k->reference.n &&
+           memcmp(n->key, k->repo.p, k->repo.n) == 0 &&
+           memcmp(n->key + n->repo_n, k->reference.p, k->reference.n) == 0;
+}
+
+static struct entry *find(const struct memory *m, struct shard *s, const struct key *k)
+{
+    struct entry *n = *bucket_of(m, s, k->hash);
+
+    while (n && !entry_is(n, k))
+        n = n->chain;
+    return n;
+}
+
+static void drop(const struct memory *m, struct shard *s, struct entry *n)
+{
+    struct entry **at = bucket_of(m, s, n->hash);
+
+    while (*at != n)
+        at = &(*at)->chain;
+    *at = n->chain;
+    if (n->ring_next == n) {
+        s->hand = NULL;
+    } else {
+        n->ring_prev->ring_next = n->ring_next;
+        n->ring_next->ring_prev = n->ring_prev;
+        if (s->hand == n)
+            s->hand = n->ring_next;
+    }
+    s->bytes -= n->bytes;
+    meta_manifest_unref(n->manifest);
+    free(n);
+}
+
+/* The hand spares, once, what was used since it last came by. */
+static void make_room(const struct memory *m, struct shard *s, size_t bytes)
+{
+    while (s->hand && s->bytes + bytes > m->shard_bytes) {
+        struct entry *n = s->hand;
+
+        s->hand = n->ring_next;
+        if (n->used)
+            n->used = false;
+        else
+            drop(m, s, n);
+    }
+}
+
+static void add(const struct memory *m, struct shard *s, struct entry *n)
+{
+    struct entry **bucket = bucket_of(m, s, n->hash);
+
+    n->chain = *bucket;
+    *bucket = n;
+    if (s->hand) { /* behind the hand: it comes here last */
+        n->ring_next = s->hand;
+        n->ring_prev = s->hand->ring_prev;
+        n->ring_prev->ring_next = n;
+        s->hand->ring_prev = n;
+    } else {
+        n->ring_next = n->ring_prev = s->hand = n;
+    }
+    s->bytes += n->bytes;
+}
+
+/* A reference for the caller, or NULL; and the ticket for keeping what it reads then. */
+static struct meta_manifest *look(struct memory *m, const struct key *k, int64_t *ret_version,
+                                  struct ticket *ret_ticket)
+{
+    struct shard *s = shard_of(m, k->hash);
+    struct meta_manifest *found = NULL;
+    struct entry *n;
+
+    pthread_mutex_lock(&s->lock);
+    n = find(m, s, k);
+    if (n) {
+        n->used = true;
+        found = meta_manifest_ref(n->manifest);
+        *ret_version = n->version;
+    } else {
+        ret_ticket->generation = guard_of(s, k->hash)->generation;
+        ret_ticket->wide_generation = atomic_load(&m->wide_generation);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+static bool may_keep(struct memory *m, struct shard *s, const struct key *k,
+                     const struct ticket *ticket)
+{
+    const struct guard *g = guard_of(s, k->hash);
+
+    return g->in_flight == 0 && g->generation == ticket->generation &&
+           atomic_load(&m->wide_in_flight) == 0 &&
+           atomic_load(&m->wide_generation) == ticket->wide_generation;
+}
+
+static struct entry *entry_new(const struct key *k, struct meta_manifest *manifest, int64_t version)
+{
+    struct entry *n = mem_zero(sizeof(*n) + k->repo.n + k->reference.n);
+
+    n->hash = k->hash;
+    n->manifest = meta_manifest_ref(manifest);
+    n->version = version;
+    n->repo_n = (uint16_t)k->repo.n;
+    n->reference_n = (uint16_t)k->reference.n;
+    memcpy(n->key, k->repo.p, k->repo.n);
+    memcpy(n->key + k->repo.n, k->reference.p, k->reference.n);
+    n->bytes = sizeof(*n) + k->repo.n + k->reference.n + sizeof(*manifest) +
+               manifest->media_type.n + manifest->bytes.n + ALLOCATOR_OVERHEAD;
+    return n;
+}
+
+static void keep(struct memory *m, const struct key *k, const struct ticket *ticket,
+                 struct meta_manifest *manifest, int64_t version)
+{
+    struct shard *s = shard_of(m, k->hash);
+    struct entry *n = entry_new(k, manifest, version);
+
+    if (n->bytes <= m->shard_bytes) {
+        pthread_mutex_lock(&s->lock);
+        if (may_keep(m, s, k, ticket) && !find(m, s, k)) {
+            make_room(m, s, n->bytes);
+            add(m, s, n);
+            n = NULL;
+        }
+        pthread_mutex_unlock(&s->lock);
+    }
+    if (n) {
+        meta_manifest_unref(n->manifest);
+        free(n);
+    }
+}
+
+static struct meta_manifest *memory_peek(struct meta *base, const struct repo_name *repo,
+                                         struct str reference)
+{
+    struct memory *m = memory_of(base);
+    struct key k = key_of(m, repo, reference);
+    struct ticket ticket;
+    int64_t version;
+
+    return look(m, &k, &version, &ticket);
+}
+
+static enum err_code memory_by_tag(struct meta *base, const struct repo_name *repo,
+                                   const struct tag_name *tag, struct meta_manifest **ret_manifest,
+                                   int64_t *ret_version, struct err *e)
+{
+    struct memory *m = memory_of(base);
+    struct key k = key_of(m, repo, tag_name_str(tag));
+    struct ticket ticket = {0};
+    struct meta_manifest *found = look(m, &k, ret_version, &ticket);
+
+    if (!found) {
+        TRY(meta_manifest_by_tag(m->inner, repo, tag, &found, ret_version, e));
+        keep(m, &k, &ticket, found, *ret_version);
+    }
+    *ret_manifest = found;
+    return ERR_OK;
+}
+
+static enum err_code memory_by_digest(struct meta *base, const struct repo_name *repo,
+                                      const struct digest *d, struct meta_manifest **ret_manifest,
+                                      struct err *e)
+{
+    struct memory *m = memory_of(base);
+    struct key k = key_of(m, repo, digest_str(d));
+    int64_t version = 0;
+    struct ticket ticket = {0};
+    struct meta_manifest *found = look(m, &k, &version, &ticket);
+
+    if (!found) {
+        TRY(meta_manifest_by_digest(m->inner, repo, d, &found, e));
+        keep(m, &k, &ticket, found, version);
+    }
+    *ret_manifest = found;
+    return ERR_OK;
+}
+
+static void drop_manifest(struct memory *m, const struct repo_name *repo, const struct digest *d)
+{
+    struct str name = repo_name_str(repo);
+
+    for (size_t i = 0; i < m->n_shards; i++) {
+        struct shard *s = &m->shards[i];
+
+        pthread_mutex_lock(&s->lock);
+        for (size_t b = 0; b < m->n_buckets; b++) {
+            for (struct entry *n = s->table[b], *next; n; n = next) {
+                next = n->chain;
+                if (digest_eq(&n->manifest->digest, d) &&
+                    str_eq((struct str){n->key, n->repo_n}, name))
+                    drop(m, s, n);
+            }
+        }
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
+static void guard_tag(struct memory *m, const struct meta_op *op, bool enter)
+{
+    struct key k = key_of(m, op->repo, tag_name_str(op->tag));
+    struct shard *s = shard_of(m, k.hash);
+    struct entry *n;
+
+    pthread_mutex_lock(&s->lock);
+    guard_of(s, k.hash)->generation++;
+    guard_of(s, k.hash)->in_flight += enter ? 1u : -1u;
+    n = find(m, s, &k);
+    if (n)
+        drop(m, s, n);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Entering, the guard comes before the walk: what is kept later is refused, what was kept earlier
+ * is found. Leaving, the generation changes before the guard opens. */
+static void guard_wide(struct memory *m, const struct meta_op *op, bool enter)
+{
+    atomic_fetch_add(&m->wide_generation, 1);
+    if (enter) {
+        atomic_fetch_add(&m->wide_in_flight, 1);
+        drop_manifest(m, op->repo, op->digest);
+    } else {
+        atomic_fetch_sub(&m->wide_in_flight, 1);
+    }
+}
+
+/* What is not named here can't change an answer: a miss is never kept, so new manifests do not
+ * matter. */
+static void guard_all(struct memory *m, const struct meta_op *ops, size_t n_ops, bool enter)
+{
+    for (size_t i = 0; i < n_ops; i++) {
+        if (ops[i].kind == META_TAG_SET || ops[i].kind == META_TAG_DELETE)
+            guard_tag(m, &ops[i], enter);
+        else if (ops[i].kind == META_MANIFEST_DELETE)
+            guard_wide(m, &ops[i], enter);
+    }
+}
+
+static enum err_code memory_commit(struct meta *base, const struct meta_op *ops, size_t n_ops,
+                                   unsigned flags, size_t *ret_failed, struct err *e)
+{
+    struct memory *m = memory_of(base);
+    enum err_code code;
+
+    guard_all(m, ops, n_ops, true);
+    code = meta_commit(m->inner, ops, n_ops, flags, ret_failed, e);
+    guard_all(m, ops, n_ops, false);
+    return code;
+}
+
+static enum err_code memory_blob_stat(struct meta *m, const struct repo_name *repo,
+                                      const struct digest *d, uint64_t *ret_size_bytes,
+                                      struct err *e)
+{
+    return meta_blob_stat(memory_of(m)->inner, repo, d, ret_size_bytes, e);
+}
+
+static enum err_code memory_blob_find(struct meta *m, const struct digest *d,
+                                      struct repo_name *ret_repo, uint64_t *ret_size_bytes,
+                                      struct err *e)
+{
+    return meta_blob_find(memory_of(m)->inner, d, ret_repo, ret_size_bytes, e);
+}
+
+static enum err_code memory_repo_exists(struct meta *m, const struct repo_name *repo,
+                                        bool *ret_exists, struct err *e)
+{
+    return meta_repo_exists(memory_of(m)->inner, repo, ret_exists, e);
+}
+
+static enum err_code memory_repos(struct meta *m, struct str after, size_t limit,
+                                  struct meta_name_list *ret_list, struct err *e)
+{
+    return meta_repos(memory_of(m)->inner, after, limit, ret_list, e);
+}
+
+static enum err_code memory_tags(struct meta *m, const struct repo_name *repo, struct str after,
+                                 size_t limit, struct meta_name_list *ret_list, struct err *e)
+{
+    return meta_tags(memory_of(m)->inner, repo, after, limit, ret_list, e);
+}
+
+static enum err_code memory_referrers(struct meta *m, const struct repo_name *repo,
+                                      const struct digest *subject, struct str artifact_type,
+                                      struct str after, size_t limit,
+                                      struct meta_referrer_list *ret_list, struct err *e)
+{
+    return meta_referrers(memory_of(m)->inner, repo, subject, artifact_type, after, limit, ret_list,
+                          e);
+}
+
+static enum err_code memory_upload_get(struct meta *m, const struct uuid *id,
+                                       struct meta_upload *ret_upload, struct err *e)
+{
+    return meta_upload_get(memory_of(m)->inner, id, ret_upload, e);
+}
+
+static enum err_code memory_uploads_each(struct meta *m, int64_t started_before_ms,
+                                         meta_upload_fn fn, void *ctx, struct err *e)
+{
+    return meta_uploads_each(memory_of(m)->inner, started_before_ms, fn, ctx, e);
+}
+
+static enum err_code memory_projections(struct meta *m, struct meta_projection *ret_rows,
+                                        size_t cap, size_t *ret_n, struct err *e)
+{
+    return meta_projections(memory_of(m)->inner, ret_rows, cap, ret_n, e);
+}
+
+static enum err_code memory_record_get(struct meta *m, struct str collection, struct str key,
+                                       struct meta_record *ret_record, struct err *e)
+{
+    return meta_record_get(memory_of(m)->inner, collection, key, ret_record, e);
+}
+
+static enum err_code memory_records(struct meta *m, struct str collection, struct str after,
+                                    size_t limit, struct meta_record_list *ret_list, struct err *e)
+{
+    return meta_records(memory_of(m)->inner, collection, after, limit, ret_list, e);
+}
+
+static enum err_code memory_audit(struct meta *m, const struct meta_audit_filter *filter,
+                                  size_t limit, struct meta_audit_list *ret_list, struct err *e)
+{
+    return meta_audit(memory_of(m)->inner, filter, limit, ret_list, e);
+}
+
+static enum err_code memory_usage(struct meta *m, struct str space, struct meta_usage *ret_usage,
+                                  struct err *e)
+{
+    return meta_usage(memory_of(m)->inner, space, ret_usage, e);
+}
+
+static enum err_code memory_health(struct meta *m, struct err *e)
+{
+    return meta_health(memory_of(m)->inner, e);
+}
+
+static void memory_free(struct meta *base)
+{
+    struct memory *m = memory_of(base);
+
+    for (size_t i = 0; i < m->n_shards; i++) {
+        while (m->shards[i].hand)
+            drop(m, &m->shards[i], m->shards[i].hand);
+        free(m->shards[i].table);
+        pthread_mutex_destroy(&m->shards[i].lock);
+    }
+    free(m->shards);
+    meta_free(m->inner);
+    free(m);
+}
+
+static const struct meta_driver memory_driver = {
+    .name = "memory",
+    .commit = memory_commit,
+    .manifest_by_tag = memory_by_tag,
+    .manifest_by_digest = memory_by_digest,
+    .manifest_peek = memory_peek,
+    .blob_stat = memory_blob_stat,
+    .blob_find = memory_blob_find,
+    .repo_exists = memory_repo_exists,
+    .repos = memory_repos,
+    .tags = memory_tags,
+    .referrers = memory_referrers,
+    .upload_get = memory_upload_get,
+    .uploads_each = memory_uploads_each,
+    .projections = memory_projections,
+    .record_get = memory_record_get,
+    .records = memory_records,
+    .audit = memory_audit,
+    .usage = memory_usage,
+    .health = memory_health,
+    .free = memory_free,
+};
+
+struct meta *cache_memory_new(struct meta *inner, uint64_t max_bytes)
+{
+    struct memory *m = NEW(struct memory);
+
+    m->meta.driver = &memory_driver;
+    m->inner = inner;
+    random_bytes(&m->seed, sizeof(m->seed)); /* names come from clients */
+    m->n_shards = 1;
+    while (m->n_shards < SHARDS_MAX && max_bytes / (2 * m->n_shards) >= SHARD_BYTES_MIN)
+        m->n_shards *= 2;
+    m->shard_bytes = max_bytes / m->n_shards;
+    m->n_buckets = 1;
+    while (m->n_buckets < m->shard_bytes / TYPICAL_BYTES)
+        m->n_buckets *= 2;
+    m->shards = aligned_alloc(_Alignof(struct shard), m->n_shards * sizeof(m->shards[0]));
+    if (!m->shards)
+        abort();
+    memset(m->shards, 0, m->n_shards * sizeof(m->shards[0]));
+    for (size_t i = 0; i < m->n_shards; i++) {
+        pthread_mutex_init(&m->shards[i].lock, NULL);
+        m->shards[i].table = mem_zero(m->n_buckets * sizeof(m->shards[i].table[0]));
+    }
+    return &m->meta;
+}

@@ -1,0 +1,15 @@
+/*
+ * cache: bounded caches, as decorators around store and meta. May include store/, meta/ and base/.
+ *
+ * cache/memory keeps hot manifests in the process, by tag and by digest. It answers
+ * meta_manifest_peek(), meta_manifest_by_tag() and meta_manifest_by_digest(); every other call goes
+ * to the meta it wraps. A commit drops what it may have changed before it returns, and a look-up
+ * that ran beside a commit does not put an old answer back. Any thread.
+ */
+#pragma once
+
+#include "meta/meta.h"
+
+/* Takes ownership of inner. max_bytes bounds all memory of entries (manifest bytes, names, and the
+ * entries themselves); 0 keeps nothing. The least recently used go first, approximately. */
+struct meta *cache_memory_new(struct meta *inner, uint64_t max_bytes);

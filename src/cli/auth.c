@@ -1,0 +1,184 @@
+#include "cli/auth.h"
+
+#include "auth/external.h"
+#include "auth/htpasswd.h"
+#include "auth/local.h"
+#include "auth/robot.h"
+#include "base/mem.h"
+
+#define PROVIDERS_MAX 16
+
+/* Kept in memory: an entry is some 100 bytes and an identity. */
+#define CACHE_ENTRIES 8192
+
+static enum err_code open_tokens(struct api_guard *g, const struct conf_token *c, struct meta *m,
+                                 struct err *e)
+{
+    struct signer_options signer = {
+        .algorithm = c->algorithm == CONF_TOKEN_RS256 ? "RS256" : "ES256",
+        .rotate_ms = c->rotate_ms,
+        .lifetime_ms = c->lifetime_ms,
+    };
+    struct token_options tokens = {
+        .issuer = c->issuer,
+        .service = c->service,
+        .lifetime_ms = c->lifetime_ms,
+        .refresh_lifetime_ms = c->refresh_lifetime_ms,
+    };
+
+    TRY(signer_new(m, &signer, &g->signer, e));
+    g->tokens = tokens_new(g->signer, m, &tokens);
+    return ERR_OK;
+}
+
+/* What the configuration knows and this version does not have: better no server than one that
+ * leaves out a way to sign in, or a check. */
+static enum err_code refuse_missing(const struct conf_auth *c, struct err *e)
+{
+    const struct {
+        const char *key;
+        bool wanted;
+    } missing[] = {
+        {"auth.ldap", c->ldap.url[0] != '\0'},
+        {"auth.certificate", c->certificate.enabled},
+        {"auth.aws", c->aws.audience[0] != '\0'},
+        {"auth.oidc", c->oidc.issuer[0] != '\0'},
+        {"auth.token.rootcertbundle and auth.token.jwks", conf_token_foreign(&c->token)},
+    };
+
+    for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+        if (missing[i].wanted)
+            return err_set(e, ERR_CONFIG, "%s: not available in this version", missing[i].key);
+    }
+    return ERR_OK;
+}
+
+static enum err_code open_providers(struct api_guard *g, const struct conf_auth *c,
+                                    struct provider **providers, size_t *n, struct err *e)
+{
+    TRY(refuse_missing(c, e));
+    providers[(*n)++] = access_token_provider(g->accounts);
+    providers[(*n)++] = local_provider(g->accounts);
+    if (c->htpasswd_file[0])
+        TRY(htpasswd_new(c->htpasswd_file, &providers[(*n)++], e));
+    if (g->tokens)
+        providers[(*n)++] = tokens_provider(g->tokens);
+    if (c->external.n > 0)
+        providers[(*n)++] = external_new(&c->external);
+    return ERR_OK;
+}
+
+/* The place of a provider in auth.order; SIZE_MAX: it is not to be asked. */
+static size_t place_of(const struct provider *p, const struct conf_strings *order)
+{
+    static const char *const usual[] = {"htpasswd", "local",       "token", "external",
+                                        "ldap",     "certificate", "aws"};
+    size_t n = order->n ? order->n : sizeof(usual) / sizeof(usual[0]);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(p->driver->name, order->n ? order->items[i] : usual[i]) == 0)
+            return i + 1;
+    }
+    /* Tokens of the database come first: they are known by their looks, and a provider that knows
+     * the user would take one for a wrong password. */
+    return strcmp(p->driver->name, "access-token") == 0 ? 0 : SIZE_MAX;
+}
+
+/* Sorts the providers; frees those that are not in the order. Returns how many are left. */
+static size_t arrange(struct provider **providers, size_t n, const struct conf_strings *order)
+{
+    size_t kept = 0, at;
+
+    for (size_t i = 0; i < n; i++) {
+        struct provider *p = providers[i];
+        size_t place = place_of(p, order);
+
+        if (place == SIZE_MAX) {
+            p->driver->free(p);
+            continue;
+        }
+        for (at = kept++; at > 0 && place_of(providers[at - 1], order) > place; at--)
+            providers[at] = providers[at - 1];
+        providers[at] = p;
+    }
+    return kept;
+}
+
+enum err_code cli_guard_init(struct api_guard *g, const struct conf *c, struct meta *m,
+                             struct err *e)
+{
+    struct auth_options options = {
+        .cache_ms = c->auth.cache_ms,
+        .cache_entries = CACHE_ENTRIES,
+        .lock_after = c->auth.lock_after,
+        .lock_ms = c->auth.lock_ms,
+    };
+    struct audit_options audit = {.file = c->audit.file, .retention_ms = c->audit.retention_ms};
+    struct provider *providers[PROVIDERS_MAX];
+    enum err_code code = ERR_OK;
+    size_t n = 0;
+
+    g->accounts = accounts_new(m);
+    g->rate = rate_new();
+    TRY(audit_new(m, &audit, &g->audit, e));
+    if (conf_token_own(&c->auth))
+        TRY(open_tokens(g, &c->auth.token, m, e));
+    if (conf_auth_on(&c->auth))
+        code = open_providers(g, &c->auth, providers, &n, e);
+    n = arrange(providers, n, &c->auth.order);
+    /* without a provider everyone would be let in */
+    if (code == ERR_OK && conf_auth_on(&c->auth) && n == 0)
+        code = err_set(e, ERR_CONFIG, "authentication is on, but there is nobody to ask");
+    g->auth = auth_new(&options, providers, n); /* frees what was opened */
+    if (g->tokens)
+        tokens_renew_by(g->tokens, auth_renew, g->auth);
+    return code;
+}
+
+void cli_guard_done(struct api_guard *g)
+{
+    auth_free(g->auth);
+    tokens_free(g->tokens);
+    signer_free(g->signer);
+    audit_free(g->audit);
+    rate_free(g->rate);
+    accounts_free(g->accounts);
+}
+
+/* Copies; *ret_n is how many. */
+static char **copy_list(const struct conf_strings *list, size_t *ret_n)
+{
+    char **copy = mem_alloc(list->n * sizeof(char *));
+
+    for (size_t i = 0; i < list->n; i++)
+        copy[i] = mem_strdup(list->items[i]);
+    *ret_n = list->n;
+    return copy;
+}
+
+static struct policy_rule rule_of(const struct conf_rule *from)
+{
+    struct policy_rule rule = {.deny = from->effect == CONF_EFFECT_DENY};
+
+    rule.subjects = copy_list(&from->subjects, &rule.n_subjects);
+    rule.repositories = copy_list(&from->repositories, &rule.n_repositories);
+    rule.tags = copy_list(&from->tags, &rule.n_tags);
+    for (size_t i = 0; i < from->actions.n; i++)
+        rule.actions |= action_parse(str_of(from->actions.items[i]));
+    return rule;
+}
+
+struct policy *cli_auth_policy(const struct conf *c)
+{
+    struct policy_rule *rules = mem_alloc(c->policy.n * sizeof(*rules));
+    struct policy *policy;
+    char **admins;
+    size_t n;
+
+    for (size_t i = 0; i < c->policy.n; i++)
+        rules[i] = rule_of(&c->policy.items[i]);
+    policy = policy_new(rules, c->policy.n, c->policy.n == 0);
+    admins = copy_list(&c->auth.admins, &n);
+    policy_set_admins(policy, admins, n);
+    return policy;
+}

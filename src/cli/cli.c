@@ -1,0 +1,545 @@
+#include "cli/cli.h"
+
+#include "base/str.h"
+
+static const struct cli_flag no_flags[] = {{NULL}};
+
+#define CONFIG_FLAG                                                                                \
+    {                                                                                              \
+        "--config", "FILE", "The configuration file; also REGISTRY_CONFIG=FILE."                   \
+    }
+
+static const struct cli_flag config_flags[] = {CONFIG_FLAG, {NULL}};
+
+static const struct cli_flag health_flags[] = {
+    CONFIG_FLAG,
+    {"--url", "URL", "Ask this server: http://HOST:PORT or https://HOST:PORT."},
+    {NULL},
+};
+
+#define FORCE_FLAG                                                                                 \
+    {                                                                                              \
+        "--force", NULL, "Also when no admin is left then."                                        \
+    }
+#define PASSWORD_STDIN_FLAG                                                                        \
+    {                                                                                              \
+        "--password-stdin", NULL, "Read the password from the first line of standard input."       \
+    }
+#define GROUP_FLAG                                                                                 \
+    {                                                                                              \
+        "--group", "NAMES", "Groups, separated by commas."                                         \
+    }
+
+static const struct cli_flag user_add_flags[] = {
+    CONFIG_FLAG, {"--admin", NULL, "He may do everything that no rule of the policy denies."},
+    GROUP_FLAG,  PASSWORD_STDIN_FLAG,
+    {NULL},
+};
+
+static const struct cli_flag user_set_flags[] = {
+    CONFIG_FLAG,
+    {"--admin", NULL, "Make him an admin."},
+    {"--no-admin", NULL, "An admin no more."},
+    {"--group", "NAMES", "Groups, separated by commas, in place of those he had; '' for none."},
+    FORCE_FLAG,
+    {NULL},
+};
+
+static const struct cli_flag user_passwd_flags[] = {CONFIG_FLAG, PASSWORD_STDIN_FLAG, {NULL}};
+static const struct cli_flag user_force_flags[] = {CONFIG_FLAG, FORCE_FLAG, {NULL}};
+
+static const struct cli_flag user_totp_flags[] = {
+    CONFIG_FLAG,
+    {"--off", NULL, "Take the second factor away."},
+    {NULL},
+};
+
+#define USER_FLAG                                                                                  \
+    {                                                                                              \
+        "--user", "NAME", "A personal token of this user."                                         \
+    }
+#define ROBOT_FLAG                                                                                 \
+    {                                                                                              \
+        "--robot", "NAME", "A token of this robot account."                                        \
+    }
+
+static const struct cli_flag token_create_flags[] = {
+    CONFIG_FLAG,
+    USER_FLAG,
+    ROBOT_FLAG,
+    {"--scope", "SCOPES", "Only this: 'REPOSITORIES:ACTIONS', several separated by blanks."},
+    {"--expires", "DURATION", "Good for so long (30d, 12h), or 'never'. The default is 90d."},
+    {"--description", "TEXT", "What it is for; shown by `registry token list`."},
+    {NULL},
+};
+
+static const struct cli_flag token_list_flags[] = {
+    CONFIG_FLAG,
+    {"--user", "NAME", "Only those of this user."},
+    {"--robot", "NAME", "Only those of this robot account."},
+    {NULL},
+};
+
+static const struct cli_flag token_revoke_flags[] = {
+    CONFIG_FLAG,
+    {"--user", "NAME", "All tokens of this user."},
+    {"--robot", "NAME", "All tokens of this robot account."},
+    {NULL},
+};
+
+static const struct cli_flag policy_flags[] = {
+    CONFIG_FLAG,
+    {"--group", "NAMES", "Groups of the user, separated by commas; may be given again.", true},
+    {"--admin", NULL, "The user is an admin without being one of auth.admins."},
+    {NULL},
+};
+
+/* A name of two words is a group and a command of it. */
+static const struct cli_command commands[] = {
+    {.name = "serve",
+     .operands = "[FILE]",
+     .max_operands = 1,
+     .flags = config_flags,
+     .run = cli_serve,
+     .help = "Serve the registry until SIGTERM",
+     .more = "SIGTERM and SIGINT let running requests end, then stop. SIGHUP reads the "
+             "configuration and the\ncertificate again, as far as they can change while it runs. "
+             "SIGUSR1 opens the log file anew."},
+    {.name = "config check",
+     .operands = "[FILE]",
+     .max_operands = 1,
+     .flags = config_flags,
+     .run = cli_config_check,
+     .help = "Look for mistakes in a configuration without starting anything",
+     .more =
+         "Reads the file and the REGISTRY_ variables as `registry serve` does, and looks whether "
+         "the files\nthat they name can be read. Prints OK, or the mistake with its file, line "
+         "and key and what is\nallowed; the exit status is then 1."},
+    {.name = "config print",
+     .operands = "[FILE]",
+     .max_operands = 1,
+     .flags = config_flags,
+     .run = cli_config_print,
+     .help = "Print the configuration in effect as YAML, secrets masked",
+     .more = "Every key is there with its value from the defaults, the file and the REGISTRY_ "
+             "variables. The\noutput is itself a configuration file."},
+    {.name = "config reference",
+     .operands = "",
+     .flags = no_flags,
+     .run = cli_config_reference,
+     .hidden = true,
+     .help = "Print docs/configuration.md"},
+    {.name = "user add",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = user_add_flags,
+     .run = cli_user_add,
+     .help = "Add a local user",
+     .more = "Asks for the password on the terminal, unless it comes on standard input. The server "
+             "may be running."},
+    {.name = "user passwd",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = user_passwd_flags,
+     .run = cli_user_passwd,
+     .help = "Give a user another password",
+     .more = "Ends whatever he was signed in to with the old one. His personal tokens stay good."},
+    {.name = "user set",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = user_set_flags,
+     .run = cli_user_set,
+     .help = "Change the groups of a user, and whether he is an admin"},
+    {.name = "user list",
+     .operands = "",
+     .flags = config_flags,
+     .run = cli_user_list,
+     .help = "List the users"},
+    {.name = "user disable",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = user_force_flags,
+     .run = cli_user_disable,
+     .help = "Refuse a user, whatever he shows",
+     .more = "A running server refuses him, his tokens and whatever he was signed in to within a "
+             "second."},
+    {.name = "user enable",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = config_flags,
+     .run = cli_user_enable,
+     .help = "Let a disabled user in again"},
+    {.name = "user rm",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = user_force_flags,
+     .run = cli_user_rm,
+     .help = "Remove a user, with his tokens"},
+    {.name = "user totp",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = user_totp_flags,
+     .run = cli_user_totp,
+     .help = "Give a user a second factor, or take it away",
+     .more = "Prints, once, what an authenticator app needs and ten recovery codes; an earlier "
+             "second factor is\nworth nothing then. Clients such as docker sign in with a personal "
+             "token from then on."},
+    {.name = "token create",
+     .operands = "",
+     .flags = token_create_flags,
+     .run = cli_token_create,
+     .help = "Make a personal token, or a token of a robot account",
+     .more =
+         "Prints the token, once, on standard output. It is the password that goes with the "
+         "name of the user\nor robot, and a bearer token. A robot account is made by its first "
+         "token. ACTIONS are pull, push\n(new tags), overwrite (move tags), delete, scan, admin "
+         "or *, separated by commas; REPOSITORIES is\na pattern: dev/app, dev/*, dev/**."},
+    {.name = "token list",
+     .operands = "",
+     .flags = token_list_flags,
+     .run = cli_token_list,
+     .help = "List tokens: whose they are, what for, until when, used when"},
+    {.name = "token revoke",
+     .operands = "[ID]",
+     .max_operands = 1,
+     .names = true,
+     .flags = token_revoke_flags,
+     .run = cli_token_revoke,
+     .help = "Revoke a token, or all tokens of a user or robot"},
+    {.name = "policy test",
+     .operands = "USER ACTION [REPOSITORY[:TAG]]",
+     .max_operands = 3,
+     .names = true,
+     .flags = policy_flags,
+     .run = cli_policy_test,
+     .help = "Say what the policy lets someone do, and why",
+     .more = "USER is a name, robot:NAME or anonymous. ACTION is pull, push (new tags), overwrite "
+             "(move tags),\ndelete, scan or admin. Without a repository it is about the registry "
+             "itself. Nobody is looked up:\nsay with --group what groups the user is in. The exit "
+             "status is 0 when it is allowed, 3 when it is\ndenied."},
+    {.name = "health",
+     .operands = "",
+     .flags = health_flags,
+     .run = cli_health,
+     .help = "Ask a running server whether it is well; for container health checks",
+     .more = "Asks GET /healthz of the first configured listen address, or of --url. The exit "
+             "status is 0 when\nthe answer is 200 within two seconds, otherwise 1. Certificates "
+             "are not checked."},
+    {.name = "version",
+     .operands = "",
+     .flags = no_flags,
+     .run = cli_version,
+     .help = "Print the versions of this program and its libraries"},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* Help. */
+
+static void print_commands(FILE *f, struct str group)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const struct cli_command *c = &commands[i];
+
+        if (!c->hidden && str_starts(str_of(c->name), group))
+            fprintf(f, "  %-19s  %s\n", c->name, c->help);
+    }
+}
+
+static void print_overview(FILE *f)
+{
+    fputs("registry: a container registry\n"
+          "\n"
+          "Usage: registry COMMAND [FLAGS]\n"
+          "\n"
+          "Commands:\n",
+          f);
+    print_commands(f, STR(""));
+    fputs("\n"
+          "`registry COMMAND --help` tells more. With no configuration the server listens on\n"
+          "127.0.0.1:5000 and keeps its data in ./data/registry.\n",
+          f);
+}
+
+static void print_group(FILE *f, struct str group)
+{
+    fprintf(f, "Usage: registry " STR_FMT " COMMAND [FLAGS]\n\nCommands:\n", STR_ARG(group));
+    print_commands(f, group);
+}
+
+static void print_command(FILE *f, const struct cli_command *c)
+{
+    char left[48];
+
+    fprintf(f, "%s.\n\nUsage: registry %s [FLAGS]%s%s\n", c->help, c->name, *c->operands ? " " : "",
+            c->operands);
+    if (c->more)
+        fprintf(f, "\n%s\n", c->more);
+    fputs("\nFlags:\n", f);
+    for (const struct cli_flag *flag = c->flags; flag->name; flag++) {
+        snprintf(left, sizeof(left), "%s %s", flag->name, flag->value ? flag->value : "");
+        fprintf(f, "  %-19s  %s\n", left, flag->help);
+    }
+    fprintf(f, "  %-19s  %s\n", "--help", "This text.");
+}
+
+/* Errors. */
+
+struct nearest {
+    const char *text;
+    size_t distance;
+};
+
+static void offer(struct nearest *n, const char *word, const char *candidate)
+{
+    struct str w = {word, strlen(word)}; /* not str_of(): word is never NULL */
+    size_t distance = str_distance(w, str_of(candidate));
+
+    if (distance < n->distance) {
+        n->text = candidate;
+        n->distance = distance;
+    }
+}
+
+static int usage_error(struct cli *cli, const char *what, const char *word, struct nearest near)
+{
+    fprintf(cli->err, "registry: %s '%s'", what, word);
+    if (near.text)
+        fprintf(cli->err, "; did you mean '%s'?", near.text);
+    fputs("\n`registry --help` shows what there is.\n", cli->err);
+    return CLI_USAGE;
+}
+
+static int unknown_command(struct cli *cli, const char *word)
+{
+    struct nearest near = {.distance = 4};
+
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (!commands[i].hidden)
+            offer(&near, word, commands[i].name);
+    }
+    return usage_error(cli, "there is no command", word, near);
+}
+
+static int unknown_flag(struct cli *cli, const struct cli_command *c, const char *word)
+{
+    struct nearest near = {.distance = 4};
+
+    for (const struct cli_flag *flag = c->flags; flag->name; flag++)
+        offer(&near, word, flag->name);
+    offer(&near, word, "--help");
+    return usage_error(cli, "there is no flag", word, near);
+}
+
+/* Parsing. */
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static bool is_group(struct str word)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        struct str name = str_of(commands[i].name);
+
+        if (name.n > word.n && name.p[word.n] == ' ' && str_starts(name, word))
+            return true;
+    }
+    return false;
+}
+
+/* The command that the first words name; *ret_words is how many they are. */
+static const struct cli_command *find_command(int argc, char *const *argv, int *ret_words)
+{
+    char name[64];
+
+    for (int words = 1; words <= 2 && words <= argc; words++) {
+        int n = snprintf(name, sizeof(name), "%s%s%s", argv[0], words > 1 ? " " : "",
+                         words > 1 ? argv[1] : "");
+
+        if (n < 0 || (size_t)n >= sizeof(name))
+            return NULL;
+        for (size_t i = 0; i < COMMANDS; i++) {
+            if (strcmp(name, commands[i].name) == 0) {
+                *ret_words = words;
+                return &commands[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Of "--config=FILE" the part after '=', or NULL. */
+static const struct cli_flag *find_flag(const struct cli_command *c, const char *word,
+                                        const char **ret_value)
+{
+    size_t n = strcspn(word, "=");
+
+    for (const struct cli_flag *flag = c->flags; flag->name; flag++) {
+        if (strlen(flag->name) == n && strncmp(flag->name, word, n) == 0) {
+            *ret_value = word[n] ? word + n + 1 : NULL;
+            return flag;
+        }
+    }
+    return NULL;
+}
+
+static int keep_value(struct cli *cli, struct cli_args *args, const struct cli_flag *flag,
+                      const char *value, const char *word)
+{
+    const char **first = &args->values[flag - args->command->flags];
+
+    if (!*first) {
+        *first = value;
+    } else if (!flag->repeated) {
+        return usage_error(cli, "given twice:", word, (struct nearest){0});
+    } else if (args->n_again == CLI_REPEATED_MAX) {
+        return usage_error(cli, "given too often:", word, (struct nearest){0});
+    } else {
+        args->again[args->n_again].flag = flag;
+        args->again[args->n_again++].value = value;
+    }
+    return CLI_OK;
+}
+
+/* argv[*i] is a flag; its value may be in argv[*i + 1]. */
+static int parse_flag(struct cli *cli, struct cli_args *args, int argc, char *const *argv, int *i)
+{
+    const char *word = argv[*i], *value = NULL;
+    const struct cli_flag *flag = find_flag(args->command, word, &value);
+    struct nearest none = {0};
+
+    if (!flag)
+        return unknown_flag(cli, args->command, word);
+    if (!flag->value && value)
+        return usage_error(cli, "no value goes with", word, none);
+    if (flag->value && !value) {
+        if (*i + 1 >= argc)
+            return usage_error(cli, "a value must follow", word, none);
+        value = argv[++*i];
+    }
+    return keep_value(cli, args, flag, value ? value : "", word);
+}
+
+static int parse_args(struct cli *cli, struct cli_args *args, int argc, char *const *argv)
+{
+    bool only_operands = false;
+
+    for (int i = 0; i < argc; i++) {
+        if (!only_operands && strcmp(argv[i], "--") == 0) {
+            only_operands = true;
+        } else if (!only_operands && argv[i][0] == '-' && argv[i][1] != '\0') {
+            int status = parse_flag(cli, args, argc, argv, &i);
+
+            if (status != CLI_OK)
+                return status;
+        } else if (args->n_operands == args->command->max_operands) {
+            return usage_error(cli, "nothing can be done with", argv[i], (struct nearest){0});
+        } else {
+            args->operands[args->n_operands++] = argv[i];
+        }
+    }
+    args->operand = args->operands[0];
+    return CLI_OK;
+}
+
+static bool wants_help(int argc, char *const *argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (is_help(argv[i]))
+            return true;
+    }
+    return false;
+}
+
+/* `registry help COMMAND`, `registry help`. */
+static int help(struct cli *cli, int argc, char *const *argv)
+{
+    const struct cli_command *c;
+    int words;
+
+    if (argc == 0) {
+        print_overview(cli->out);
+        return CLI_OK;
+    }
+    c = find_command(argc, argv, &words);
+    if (c)
+        print_command(cli->out, c);
+    else if (is_group(str_of(argv[0])))
+        print_group(cli->out, str_of(argv[0]));
+    else
+        return unknown_command(cli, argv[0]);
+    return CLI_OK;
+}
+
+/* A group without a command of it: asked for help, forgotten, or misspelt. */
+static int run_group(struct cli *cli, int argc, char *const *argv)
+{
+    char name[64];
+
+    if (argc > 1 && is_help(argv[1])) {
+        print_group(cli->out, str_of(argv[0]));
+        return CLI_OK;
+    }
+    if (argc == 1) {
+        print_group(cli->err, str_of(argv[0]));
+        return CLI_USAGE;
+    }
+    snprintf(name, sizeof(name), "%s %s", argv[0], argv[1]);
+    return unknown_command(cli, name);
+}
+
+int cli_main(struct cli *cli, int argc, char *const *argv)
+{
+    struct cli_args args = {NULL};
+    int words = 0, status;
+
+    if (argc < 2) {
+        print_overview(cli->err);
+        return CLI_USAGE;
+    }
+    argc--;
+    argv++;
+    if (strcmp(argv[0], "help") == 0)
+        return help(cli, argc - 1, argv + 1);
+    if (is_help(argv[0]))
+        return help(cli, 0, NULL);
+    args.command = find_command(argc, argv, &words);
+    if (!args.command)
+        return is_group(str_of(argv[0])) ? run_group(cli, argc, argv)
+                                         : unknown_command(cli, argv[0]);
+    if (wants_help(argc - words, argv + words)) {
+        print_command(cli->out, args.command);
+        return CLI_OK;
+    }
+    status = parse_args(cli, &args, argc - words, argv + words);
+    return status == CLI_OK ? args.command->run(cli, &args) : status;
+}
+
+const char *cli_flag(const struct cli_args *args, const char *name)
+{
+    for (size_t i = 0; args->command->flags[i].name; i++) {
+        if (strcmp(args->command->flags[i].name, name) == 0)
+            return args->values[i];
+    }
+    return NULL;
+}
+
+const char *cli_flag_nth(const struct cli_args *args, const char *name, size_t i)
+{
+    if (i == 0)
+        return cli_flag(args, name);
+    for (size_t k = 0; k < args->n_again; k++) {
+        if (strcmp(args->again[k].flag->name, name) == 0 && --i == 0)
+            return args->again[k].value;
+    }
+    return NULL;
+}

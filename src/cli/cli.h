@@ -1,0 +1,103 @@
+/*
+ * cli: the command line. May include everything. One file a command; the table of commands and
+ * their flags is in cli.c and gives parsing, errors and --help.
+ *
+ * A command's run() returns the exit status: CLI_OK, CLI_FAILED (it could not do what was asked,
+ * and said so on err), or CLI_USAGE (the command line was wrong). CLI_DENIED is the answer "no" of
+ * `policy test`.
+ */
+#pragma once
+
+#include "conf/conf.h"
+#include "meta/meta.h"
+#include "store/store.h"
+
+#include <stdio.h>
+
+enum cli_status { CLI_OK, CLI_FAILED, CLI_USAGE, CLI_DENIED };
+
+/* What main.c wires. */
+struct cli {
+    FILE *out, *err;
+    char *const *environment;
+
+    /* The drivers that a configuration asks for. The results are the caller's. */
+    enum err_code (*open_store)(const struct conf *c, struct store **ret_store, struct err *e);
+    enum err_code (*open_meta)(const struct conf *c, struct meta **ret_meta, struct err *e);
+};
+
+#define CLI_FLAGS_MAX    8
+#define CLI_OPERANDS_MAX 3
+#define CLI_REPEATED_MAX 64 /* flags that are given again */
+
+/* A table of flags ends with a row whose name is NULL. Every command also has --help. */
+struct cli_flag {
+    const char *name;  /* "--config" */
+    const char *value; /* "FILE"; NULL: a flag without a value */
+    const char *help;
+    bool repeated; /* may be given several times */
+};
+
+struct cli_args;
+
+struct cli_command {
+    const char *name;     /* "serve", "config check" */
+    const char *operands; /* as shown: "[FILE]"; "" when there are none */
+    size_t max_operands;  /* 0 to CLI_OPERANDS_MAX */
+    const struct cli_flag *flags;
+    int (*run)(struct cli *cli, const struct cli_args *args);
+    bool hidden;      /* not in the list of commands */
+    bool names;       /* the operand names something; else it is the configuration file */
+    const char *help; /* one line */
+    const char *more; /* paragraphs of `registry COMMAND --help`; may be NULL */
+};
+
+/* A command line, parsed and complete. */
+struct cli_args {
+    const struct cli_command *command;
+    const char *values[CLI_FLAGS_MAX]; /* as command->flags; NULL: not given; "" of a bare flag */
+    const char *operand;               /* the first one; NULL: not given */
+    const char *operands[CLI_OPERANDS_MAX];
+    size_t n_operands;
+    struct {
+        const struct cli_flag *flag;
+        const char *value;
+    } again[CLI_REPEATED_MAX]; /* the second and later values of repeated flags */
+    size_t n_again;
+};
+
+/* argv as main() gets it. Returns the exit status. */
+int cli_main(struct cli *cli, int argc, char *const *argv);
+
+/* The value of a flag; NULL when it was not given. The command's table must have the flag. */
+const char *cli_flag(const struct cli_args *args, const char *name);
+
+/* The same for one that may be given several times: the i-th value; NULL behind the last. */
+const char *cli_flag_nth(const struct cli_args *args, const char *name, size_t i);
+
+/* The file named by --config, the operand (unless it is a name), or REGISTRY_CONFIG, in this order;
+ * NULL: none, and none is needed. */
+const char *cli_config_path(const struct cli *cli, const struct cli_args *args);
+
+/* conf_load() of that file and the environment; an error is told on cli->err. */
+bool cli_config_load(struct cli *cli, const struct cli_args *args, struct conf **ret_conf);
+
+/* The commands. */
+int cli_config_check(struct cli *cli, const struct cli_args *args);
+int cli_config_print(struct cli *cli, const struct cli_args *args);
+int cli_config_reference(struct cli *cli, const struct cli_args *args);
+int cli_health(struct cli *cli, const struct cli_args *args);
+int cli_policy_test(struct cli *cli, const struct cli_args *args);  /* policy.c */
+int cli_serve(struct cli *cli, const struct cli_args *args);        /* serve.c */
+int cli_token_create(struct cli *cli, const struct cli_args *args); /* token.c */
+int cli_token_list(struct cli *cli, const struct cli_args *args);
+int cli_token_revoke(struct cli *cli, const struct cli_args *args);
+int cli_user_add(struct cli *cli, const struct cli_args *args); /* user.c */
+int cli_user_disable(struct cli *cli, const struct cli_args *args);
+int cli_user_enable(struct cli *cli, const struct cli_args *args);
+int cli_user_list(struct cli *cli, const struct cli_args *args);
+int cli_user_passwd(struct cli *cli, const struct cli_args *args);
+int cli_user_rm(struct cli *cli, const struct cli_args *args);
+int cli_user_set(struct cli *cli, const struct cli_args *args);
+int cli_user_totp(struct cli *cli, const struct cli_args *args);
+int cli_version(struct cli *cli, const struct cli_args *args);

@@ -1,0 +1,183 @@
+#include "api/api.h"
+#include "auth/tender.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/auth.h"
+#include "cli/cli.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* All that one run of the server is made of, in the order in which it is taken down again. */
+struct serve {
+    struct conf *conf;
+    struct registry *registry;
+    struct api_guard guard;
+    struct tender *tender;
+    struct api api;
+    struct http_server *http;
+};
+
+static void report(const char *what, const struct err *e)
+{
+    log_err(LOG_ERROR, what, e);
+}
+
+/* A connection is a file descriptor: as many as this process may ever have. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)!setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Receive buffers go back to the system when a request ends, and threads share few arenas: the
+ * memory in use stays what is needed now, not what was needed once. */
+static void tame_malloc(void)
+{
+    mallopt(M_ARENA_MAX, 4);
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+}
+
+static void server_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR1);
+}
+
+static enum err_code open_registry(struct cli *cli, struct serve *s, struct err *e)
+{
+    struct store *store = NULL;
+    struct meta *meta = NULL;
+    enum err_code code;
+
+    TRY(cli->open_store(s->conf, &store, e));
+    code = cli->open_meta(s->conf, &meta, e);
+    if (code != ERR_OK) {
+        store_free(store);
+        return code;
+    }
+    s->registry = registry_new(store, meta, s->conf);
+    return registry_start(s->registry, report, e);
+}
+
+static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
+{
+    struct log_options log = {
+        .level = (enum log_level)s->conf->log.level,
+        .format = (enum log_format)s->conf->log.format,
+        .path = s->conf->log.file,
+    };
+
+    TRY(log_start(&log, e));
+    TRY(open_registry(cli, s, e));
+    TRY(cli_guard_init(&s->guard, s->conf, s->registry->meta, e));
+    TRY(tender_start(s->guard.auth, report, &s->tender, e));
+    api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
+    TRY(http_server_new(&s->conf->http, &s->api.app, &s->http, e));
+    return http_server_run(s->http, e);
+}
+
+static void stop(struct serve *s)
+{
+    http_server_free(s->http);
+    api_done(&s->api);
+    tender_stop(s->tender);
+    cli_guard_done(&s->guard);
+    registry_free(s->registry);
+    log_stop();
+    conf_free(s->conf);
+}
+
+static void announce(const struct serve *s, int64_t started_ms)
+{
+    const struct conf *c = s->conf;
+
+    if (c->storage.backend == CONF_STORAGE_FILESYSTEM && !c->storage.fsync)
+        log_event(LOG_WARNING, "storage.filesystem.fsync is off: a power loss may lose what was "
+                               "acknowledged");
+    if (c->auth.mode == CONF_AUTH_NONE)
+        log_event(LOG_WARNING, "auth is none: everyone who reaches this server may push and "
+                               "delete");
+    for (size_t i = 0; i < c->http.listen.n; i++)
+        log_event(LOG_INFO, "listening", LOG_TEXT("address", c->http.listen.items[i]),
+                  LOG_U64("port", http_server_port(s->http, i)),
+                  LOG_TEXT("tls", c->http.tls.certificate[0] ? "on" : "off"),
+                  LOG_TEXT("storage", c->storage.root), LOG_TEXT("version", CLI_VERSION),
+                  LOG_I64("startup_ms", clock_mono_ms() - started_ms));
+}
+
+static void reload(struct cli *cli, const struct cli_args *args, struct serve *s)
+{
+    AUTO(conf) struct conf *fresh = NULL;
+    AUTO(buf) struct buf ignored;
+    struct err e = {0};
+
+    buf_init(&ignored, 64 * 1024);
+    if (conf_load(cli_config_path(cli, args), cli->environment, &fresh, &e) != ERR_OK) {
+        log_err(LOG_ERROR, "reload refused; the old configuration stays in use", &e);
+        return;
+    }
+    conf_reload(s->conf, fresh, &ignored);
+    api_set_policy(&s->api, cli_auth_policy(fresh));
+    log_set_level((enum log_level)conf_u64(&s->conf->log.level));
+    if (s->conf->http.tls.certificate[0] && http_server_reload_tls(s->http, &e) != ERR_OK)
+        log_err(LOG_ERROR, "certificate not reloaded; the old one stays in use", &e);
+    if (ignored.n)
+        log_event(LOG_WARNING, "these keys need a restart to change",
+                  LOG_STR("keys", buf_str(&ignored)));
+    log_event(LOG_INFO, "configuration reloaded");
+}
+
+static void run_until_told(struct cli *cli, const struct cli_args *args, struct serve *s)
+{
+    sigset_t set;
+    int signal_number;
+
+    server_signals(&set);
+    for (;;) {
+        if (sigwait(&set, &signal_number) != 0)
+            continue;
+        if (signal_number == SIGHUP)
+            reload(cli, args, s);
+        else if (signal_number == SIGUSR1)
+            log_reopen();
+        else
+            break;
+    }
+    log_event(LOG_INFO, "stopping", LOG_TEXT("signal", strsignal(signal_number)));
+}
+
+int cli_serve(struct cli *cli, const struct cli_args *args)
+{
+    int64_t started_ms = clock_mono_ms();
+    struct serve s = {0};
+    struct err e = {0};
+    sigset_t set;
+
+    if (!cli_config_load(cli, args, &s.conf))
+        return CLI_FAILED;
+    tame_malloc();
+    raise_file_limit();
+    signal(SIGPIPE, SIG_IGN);
+    server_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* every thread inherits it; sigwait() takes them */
+    if (start(cli, &s, &e) != ERR_OK) {
+        log_err(LOG_ERROR, "start failed", &e);
+        stop(&s);
+        return CLI_FAILED;
+    }
+    announce(&s, started_ms);
+    run_until_told(cli, args, &s);
+    stop(&s);
+    return CLI_OK;
+}

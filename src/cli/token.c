@@ -1,0 +1,203 @@
+#include "auth/robot.h"
+
+#include "auth/token.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "cli/accounts.h"
+#include "conf/value.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#define PAGE           256
+#define DEFAULT_EXPIRY "90d"
+#define SUBJECT_MAX    (IDENTITY_NAME_MAX + 8)
+#define TARGET_MAX     (ACCESS_TOKEN_ID + 8)
+
+static const struct conf_row expiry_row = {
+    .name = "--expires",
+    .type = CONF_DURATION,
+    .size = sizeof(uint64_t),
+    .min = 60 * 1000,
+    .max = 3650ull * 86400 * 1000,
+};
+
+static int usage(struct cli *cli, const struct cli_args *args, const char *why)
+{
+    fprintf(cli->err, "registry: %s\n`registry %s --help` shows what there is.\n", why,
+            args->command->name);
+    return CLI_USAGE;
+}
+
+/* "user:NAME" or "robot:NAME", or "" when neither was asked for. */
+static bool owner_of(const struct cli_args *args, char dst[static SUBJECT_MAX])
+{
+    const char *user = cli_flag(args, "--user"), *robot = cli_flag(args, "--robot");
+    int n = 0;
+
+    dst[0] = '\0';
+    if (user && robot)
+        return false;
+    if (user || robot)
+        n = snprintf(dst, SUBJECT_MAX, "%s:%s", user ? "user" : "robot", user ? user : robot);
+    return n < SUBJECT_MAX;
+}
+
+static bool expiry_of(struct cli *cli, const struct cli_args *args, int64_t *ret_ms)
+{
+    const char *text = cli_flag(args, "--expires");
+    uint64_t ms = 0;
+    struct err e;
+
+    if (text && strcmp(text, "never") == 0) {
+        *ret_ms = INT64_MAX;
+        return true;
+    }
+    if (conf_value_set(&expiry_row, str_of(text ? text : DEFAULT_EXPIRY), &ms, &e) != ERR_OK) {
+        fprintf(cli->err, "registry: --expires %s, or 'never'\n", e.detail);
+        return false;
+    }
+    *ret_ms = clock_wall_ms() + (int64_t)ms;
+    return true;
+}
+
+int cli_token_create(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(cli_accounts) struct cli_accounts a = {0};
+    const char *user = cli_flag(args, "--user"), *robot = cli_flag(args, "--robot");
+    struct access_token_request r = {
+        .kind = user ? IDENTITY_USER : IDENTITY_ROBOT,
+        .owner = str_of(user ? user : robot),
+        .scopes = str_of(cli_flag(args, "--scope")),
+        .description = str_of(cli_flag(args, "--description")),
+    };
+    char secret[ACCESS_TOKEN_TEXT + 1], owner[SUBJECT_MAX];
+    struct err e = {0};
+    enum err_code code;
+
+    if (!owner_of(args, owner) || !*owner)
+        return usage(cli, args, "whose token? One of --user NAME and --robot NAME");
+    if (!expiry_of(cli, args, &r.expires_ms))
+        return CLI_USAGE;
+    if (!cli_accounts_open(cli, args, &a))
+        return CLI_FAILED;
+    code = access_token_create(a.accounts, &r, secret, &e);
+    if (code == ERR_OK)
+        code = cli_accounts_audit(&a, args, owner, &e);
+    if (code == ERR_OK) {
+        fprintf(cli->err, "The token of %s; it is shown this once:\n", user ? user : robot);
+        fprintf(cli->out, "%s\n", secret);
+    }
+    OPENSSL_cleanse(secret, sizeof(secret));
+    return cli_accounts_status(cli, code, &e);
+}
+
+static void print_scopes(struct cli *cli, const struct access_token *t)
+{
+    if (!t->scoped)
+        fputs("(all that the owner may)", cli->out);
+    for (size_t i = 0; i < t->n_scopes; i++) {
+        unsigned actions = t->scopes[i].actions;
+        bool first = true;
+
+        fprintf(cli->out, "%s%s:", i ? " " : "", t->scopes[i].repository);
+        if (actions == ACTION_ALL)
+            fputc('*', cli->out);
+        for (unsigned bit = 1; bit < ACTION_ALL && actions != ACTION_ALL; bit <<= 1) {
+            if (!(actions & bit))
+                continue;
+            fprintf(cli->out, "%s%s", first ? "" : ",", action_name((enum action)bit));
+            first = false;
+        }
+    }
+}
+
+static void print_row(struct cli *cli, const struct access_token *t)
+{
+    char created[CLI_TIME_SIZE], expires[CLI_TIME_SIZE], used[CLI_TIME_SIZE];
+    bool expired = t->expires_ms <= clock_wall_ms();
+
+    fprintf(cli->out, "%-12s  %-20s  %-16s  %-16s  %-16s  ", t->id, t->owner,
+            cli_time(t->created_ms, created),
+            expired ? "expired" : cli_time(t->expires_ms, expires), cli_time(t->used_ms, used));
+    print_scopes(cli, t);
+    fprintf(cli->out, "%s%s\n", t->description[0] ? "  " : "", t->description);
+}
+
+static enum err_code print_all(struct cli *cli, struct accounts *a, const char *owner,
+                               struct err *e)
+{
+    char after[ACCESS_TOKEN_ID + 1] = "";
+    bool more = true;
+
+    while (more) {
+        AUTO(access_token_list) struct access_token_list page = {0};
+
+        TRY(access_token_list(a, str_of(after), PAGE, &page, e));
+        for (size_t i = 0; i < page.n; i++) {
+            if (!*owner || strcmp(page.rows[i].owner, owner) == 0)
+                print_row(cli, &page.rows[i]);
+        }
+        more = page.more && page.n > 0;
+        if (more)
+            snprintf(after, sizeof(after), "%s", page.rows[page.n - 1].id);
+    }
+    return ERR_OK;
+}
+
+int cli_token_list(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(cli_accounts) struct cli_accounts a = {0};
+    char owner[SUBJECT_MAX];
+    struct err e = {0};
+
+    if (!owner_of(args, owner))
+        return usage(cli, args, "--user and --robot take a name, and exclude each other");
+    if (!cli_accounts_open(cli, args, &a))
+        return CLI_FAILED;
+    fprintf(cli->out, "%-12s  %-20s  %-16s  %-16s  %-16s  %s\n", "ID", "OWNER", "CREATED (UTC)",
+            "EXPIRES", "USED", "SCOPES, DESCRIPTION");
+    return cli_accounts_status(cli, print_all(cli, a.accounts, owner, &e), &e);
+}
+
+static enum err_code revoke_all(struct cli *cli, const struct cli_args *args,
+                                struct cli_accounts *a, const char *owner, struct err *e)
+{
+    size_t n;
+
+    TRY(access_token_remove_of(a->accounts, owner, &n, e));
+    TRY(cli_accounts_audit(a, args, owner, e));
+    fprintf(cli->out, "%zu token%s of %s revoked\n", n, n == 1 ? "" : "s", owner);
+    return ERR_OK;
+}
+
+/* The secret itself may be given where it leaked and nobody knows its id. */
+static enum err_code revoke_one(struct cli *cli, const struct cli_args *args,
+                                struct cli_accounts *a, struct str id, struct err *e)
+{
+    char target[TARGET_MAX];
+
+    if (access_token_shaped(id))
+        id = str_sub(id, ACCESS_TOKEN_PREFIX.n, ACCESS_TOKEN_ID);
+    TRY(access_token_revoke(a->accounts, id, e));
+    snprintf(target, sizeof(target), "token:" STR_FMT, STR_ARG(id));
+    TRY(cli_accounts_audit(a, args, target, e));
+    fprintf(cli->out, "token " STR_FMT " revoked\n", STR_ARG(id));
+    return ERR_OK;
+}
+
+int cli_token_revoke(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(cli_accounts) struct cli_accounts a = {0};
+    char owner[SUBJECT_MAX];
+    struct err e = {0};
+    enum err_code code;
+
+    if (!owner_of(args, owner) || !*owner == !args->operand)
+        return usage(cli, args, "one of the id of a token, --user NAME and --robot NAME");
+    if (!cli_accounts_open(cli, args, &a))
+        return CLI_FAILED;
+    code = *owner ? revoke_all(cli, args, &a, owner, &e)
+                  : revoke_one(cli, args, &a, str_of(args->operand), &e);
+    return cli_accounts_status(cli, code, &e);
+}

@@ -1,0 +1,317 @@
+/*
+ * conf: the configuration, as data. May include base/ only; any folder may include this header and
+ * take the section that concerns it.
+ *
+ * One table (table.c) says of every key its name, type, range, default, help and whether SIGHUP
+ * re-reads it; parsing of the YAML file and of the environment, `config check`, `config print` and
+ * docs/configuration.md all come from its rows.
+ *
+ * A struct conf is read-only after conf_load(), but for the fields whose row says CONF_RELOAD:
+ * those are whole aligned words that conf_reload() stores atomically, and may be read any time
+ * with conf_u64() and friends, or plainly where a torn moment does not matter.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct conf_strings { /* a list of texts */
+    char **items;
+    size_t n;
+};
+
+struct conf_tls {
+    char *certificate;    /* PEM file, chain included; "" turns TLS off */
+    char *key;            /* PEM file */
+    char *client_ca;      /* PEM file; "" asks for no client certificate */
+    uint64_t client_auth; /* enum conf_client_auth */
+    uint64_t min_version; /* enum conf_tls_version */
+    char *ciphers;        /* TLS 1.2 list of OpenSSL; "" is its default */
+    char *ciphersuites;   /* TLS 1.3 */
+};
+
+enum conf_client_auth { CONF_CLIENT_AUTH_OPTIONAL, CONF_CLIENT_AUTH_REQUIRED };
+enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
+
+enum conf_auth_mode {
+    CONF_AUTH_LOOPBACK, /* nobody is asked; only loopback addresses are listened on */
+    CONF_AUTH_NONE,     /* nobody is asked, wherever they are */
+    CONF_AUTH_LOCAL,    /* on, with what is in the database only */
+    CONF_AUTH_ON,       /* on, with every provider that has a section */
+};
+
+/* Tokens of our own, or (with rootcertbundle or jwks) tokens that someone else makes at realm. */
+struct conf_token {
+    bool enabled;
+    uint64_t lifetime_ms;
+    uint64_t refresh_lifetime_ms;
+    char *service;
+    char *realm;          /* URL; "": /auth/token at the address that the client used */
+    char *issuer;         /* of the tokens that are believed: ours, or the foreign service's */
+    uint64_t algorithm;   /* enum conf_token_algorithm: of tokens of our own */
+    uint64_t rotate_ms;   /* age at which a signing key is replaced */
+    char *rootcertbundle; /* PEM file; "": no foreign service */
+    char *jwks;           /* JSON file; "": no foreign service */
+};
+
+enum conf_token_algorithm { CONF_TOKEN_ES256, CONF_TOKEN_RS256 };
+
+struct conf_external { /* an issuer whose JWTs are believed */
+    char *name;
+    char *issuer;
+    struct conf_strings audience;   /* one of these must be in the token */
+    struct conf_strings algorithms; /* "RS256", ... */
+    char *jwks_uri;                 /* "": by OIDC discovery */
+    char *username_claim, *groups_claim;
+    char *username_prefix, *groups_prefix; /* go before what the claims say; may be "" */
+    struct conf_strings required_claims;   /* "name=value" */
+    char *ca_file;                         /* "": the system's authorities */
+};
+
+struct conf_externals {
+    struct conf_external *items;
+    size_t n;
+};
+
+struct conf_oidc { /* sign-in of people */
+    char *issuer;  /* "": off */
+    char *client_id;
+    char *client_secret_file; /* "": a public client, PKCE alone */
+    char *redirect_uri;       /* "": made from the address that the browser used */
+    struct conf_strings scopes;
+    char *username_claim, *groups_claim;
+    char *ca_file; /* "": the system's authorities */
+};
+
+struct conf_ldap {
+    char *url; /* "": off */
+    bool start_tls;
+    char *bind_dn;            /* "": anonymous */
+    char *bind_password_file; /* "": no password */
+    char *base_dn;
+    char *user_filter;    /* has "{user}" */
+    char *user_attribute; /* holds the name by which the user is known here */
+    char *group_base_dn;  /* "": base_dn */
+    char *group_filter;   /* has "{dn}" or "{user}"; "": no groups */
+    char *group_attribute;
+    uint64_t timeout_ms;
+    char *ca_file; /* "": the system's authorities */
+};
+
+struct conf_certificate { /* users of client certificates; the CA is http.tls.client_ca */
+    bool enabled;
+    uint64_t username;    /* enum conf_certificate_username */
+    char *crl_file;       /* "": none */
+    uint64_t groups_from; /* enum conf_certificate_groups */
+};
+
+enum conf_certificate_username {
+    CONF_CERTIFICATE_SUBJECT_CN,
+    CONF_CERTIFICATE_SAN_EMAIL,
+    CONF_CERTIFICATE_SAN_DNS,
+    CONF_CERTIFICATE_SAN_URI,
+};
+
+enum conf_certificate_groups { CONF_CERTIFICATE_GROUPS_NONE, CONF_CERTIFICATE_GROUPS_SUBJECT_OU };
+
+struct conf_aws {
+    char *audience;               /* the signed x-registry-id header; "": off */
+    char *sts_endpoint;           /* the only server that is asked */
+    struct conf_strings accounts; /* whose roles may sign in */
+    uint64_t max_age_ms;          /* of a presigned request */
+    char *ca_file;                /* "": the system's authorities */
+};
+
+struct conf_auth {
+    uint64_t mode;             /* enum conf_auth_mode; see conf_auth_on() */
+    struct conf_strings order; /* names of the providers; empty: all there are, as documented */
+    char *realm;               /* of the Basic challenge */
+    uint64_t cache_ms;         /* how long an answer of a provider holds */
+    uint64_t lock_after;       /* wrong credentials in a row */
+    uint64_t lock_ms;
+    struct conf_strings admins; /* subjects: "user:alice", "group:admins" */
+    char *htpasswd_file;        /* "": off */
+    struct conf_token token;
+    struct conf_externals external;
+    struct conf_oidc oidc;
+    struct conf_ldap ldap;
+    struct conf_certificate certificate;
+    struct conf_aws aws;
+};
+
+struct conf_rule { /* of the policy; see auth/policy.h */
+    struct conf_strings subjects;
+    uint64_t effect; /* enum conf_effect */
+    struct conf_strings actions;
+    struct conf_strings repositories; /* patterns; none: all */
+    struct conf_strings tags;         /* patterns; none: all, and what has no tag */
+};
+
+enum conf_effect { CONF_EFFECT_ALLOW, CONF_EFFECT_DENY };
+
+struct conf_rules { /* none: what auth/policy.h says of a registry without rules */
+    struct conf_rule *items;
+    size_t n;
+};
+
+struct conf_quota {
+    char *name;           /* a repository and all below it; "": the whole registry */
+    uint64_t bytes, tags; /* 0: no limit */
+};
+
+struct conf_quotas {
+    struct conf_quota *items;
+    size_t n;
+};
+
+struct conf_http {
+    struct conf_strings listen; /* "127.0.0.1:5000", "[::1]:5000", "unix:/run/r.sock" */
+    struct conf_tls tls;
+    uint64_t io_threads;                  /* 0: one per core */
+    uint64_t workers;                     /* most requests served at once by blocking workers */
+    uint64_t queue;                       /* most requests waiting for a worker; then 503 */
+    uint64_t max_connections;             /* then accepted and answered 503 */
+    uint64_t max_connections_per_address; /* 0: no such limit; then 429 */
+    uint64_t max_head_bytes;              /* request line and headers; then 431 */
+    uint64_t max_url_bytes;               /* then 414 */
+    uint64_t max_headers;                 /* number of header lines; then 431 */
+    uint64_t head_timeout_ms;             /* from the first byte of a head to its end; then 408 */
+    uint64_t idle_timeout_ms;             /* a kept-alive connection without a request is closed */
+    uint64_t io_timeout_ms;               /* one read or write that makes no progress */
+    uint64_t request_timeout_ms;          /* a whole request; 0: none. Then 408 or closed */
+    uint64_t min_rate_bytes;   /* per second, averaged, of a body in either direction; 0: none */
+    uint64_t drain_timeout_ms; /* SIGTERM: how long running requests may go on */
+    uint64_t buffer_bytes;     /* a worker's receive buffer */
+    struct conf_strings trusted_proxies; /* whose X-Forwarded-* is believed; conf/cidr.h */
+};
+
+struct conf_storage {
+    uint64_t backend;    /* enum conf_storage_backend */
+    char *root;          /* storage.filesystem.root */
+    bool fsync;          /* storage.filesystem.fsync */
+    bool verify_on_read; /* storage.verify_on_read: hash each blob as it is served */
+};
+
+enum conf_storage_backend { CONF_STORAGE_FILESYSTEM, CONF_STORAGE_MEM };
+
+struct conf_metadata {
+    uint64_t backend;  /* enum conf_metadata_backend */
+    char *sqlite_path; /* "": registry.db below storage.filesystem.root */
+    uint64_t sqlite_read_connections;
+    uint64_t sqlite_cache_bytes; /* of each connection */
+};
+
+enum conf_metadata_backend { CONF_METADATA_SQLITE };
+
+struct conf_rate {           /* 0: no such limit */
+    uint64_t identity;       /* requests per second of one who has signed in */
+    uint64_t identity_burst; /* requests at once; 0: as many as in two seconds */
+    uint64_t address;        /* requests per second of one who has not */
+    uint64_t address_burst;
+    uint64_t failures; /* wrong sign-ins per minute from an address */
+};
+
+struct conf_limits {
+    uint64_t blob_bytes;            /* limits.blob_size: a larger blob is answered 413 */
+    uint64_t manifest_bytes;        /* limits.manifest_size: 413 */
+    uint64_t tags_per_push;         /* limits.tags_per_push: 414 */
+    uint64_t page;                  /* limits.page: most entries of one list answer */
+    uint64_t uploads;               /* limits.uploads: most open upload sessions; then 429 */
+    uint64_t repository_name_bytes; /* limits.repository_name: longest name */
+    uint64_t manifest_references; /* limits.manifest_references: most descriptors in one manifest */
+    struct conf_rate rate;        /* limits.rate */
+};
+
+struct conf_registry {
+    uint64_t upload_timeout_ms;      /* upload.timeout: an idle session is removed */
+    uint64_t upload_min_chunk_bytes; /* upload.min_chunk: told as OCI-Chunk-Min-Length; 0: none */
+    bool delete_enabled;             /* delete.enabled: else 405 */
+    bool sparse_indexes; /* manifest.sparse_indexes: an index may name missing manifests */
+    bool sparse_images;  /* manifest.sparse_images: an image may name missing blobs */
+    uint64_t manifest_cache_bytes; /* cache.memory.size */
+    uint64_t sweep_interval_ms;    /* maintenance.interval */
+};
+
+struct conf_log {
+    uint64_t level;  /* enum log_level of base/log.h */
+    uint64_t format; /* enum log_format */
+    char *file;      /* "": standard error */
+    bool access;     /* log.access: one record per request */
+};
+
+struct conf_audit {
+    uint64_t retention_ms; /* 0: for ever */
+    char *file;            /* JSON lines; "": the log */
+};
+
+struct conf {
+    struct conf_auth auth;
+    struct conf_rules policy;
+    struct conf_http http;
+    struct conf_storage storage;
+    struct conf_metadata metadata;
+    struct conf_limits limits;
+    struct conf_quotas quotas;
+    struct conf_registry registry;
+    struct conf_audit audit;
+    struct conf_log log;
+};
+
+/*
+ * Defaults, then the file at path (NULL: none), then the environment (environ-style; NULL: none).
+ * *ret_conf is the caller's, freed with conf_free(). Error: CONFIG; the detail names the file, line
+ * and key (or the variable) and what is allowed. Unknown keys, and REGISTRY_ variables that no key
+ * owns, are errors.
+ */
+ERR_CHECKED enum err_code conf_load(const char *path, char *const *environment,
+                                    struct conf **ret_conf, struct err *e);
+void conf_free(struct conf *c); /* accepts NULL */
+
+/* As conf_load(); and the files that the configuration names must be there and be readable. */
+ERR_CHECKED enum err_code conf_load_with_files(const char *path, char *const *environment,
+                                               struct conf **ret_conf, struct err *e);
+
+/*
+ * Takes the CONF_RELOAD fields of `from` over into live. Adds to *ret_ignored (text, one key a
+ * line) each other key whose value differs: it needs a restart. Keys of CONF_REBUILD are neither:
+ * live keeps its values, and whoever made something of them makes it anew from `from`.
+ */
+void conf_reload(struct conf *live, const struct conf *from, struct buf *ret_ignored);
+
+/* The effective configuration as YAML that conf_load() accepts; secrets as "********". */
+void conf_print(const struct conf *c, struct buf *ret_yaml);
+
+/* A rule as it stands there, on one line. */
+void conf_print_rule(const struct conf_rule *r, struct buf *ret_yaml);
+
+/* The reference page, Markdown, from the table. */
+void conf_reference(struct buf *ret_markdown);
+
+static inline bool conf_auth_on(const struct conf_auth *a)
+{
+    return a->mode == CONF_AUTH_LOCAL || a->mode == CONF_AUTH_ON;
+}
+
+/* Are tokens made by someone else? */
+static inline bool conf_token_foreign(const struct conf_token *t)
+{
+    return t->rootcertbundle[0] || t->jwks[0];
+}
+
+/* Do we make tokens ourselves? */
+static inline bool conf_token_own(const struct conf_auth *a)
+{
+    return conf_auth_on(a) && a->token.enabled && !conf_token_foreign(&a->token);
+}
+
+static inline uint64_t conf_u64(const uint64_t *field)
+{
+    return __atomic_load_n(field, __ATOMIC_RELAXED);
+}
+
+static inline void auto_conf_(struct conf **c)
+{
+    conf_free(*c);
+}

@@ -1,0 +1,85 @@
+#include "conf/items.h"
+
+#include "base/mem.h"
+#include "conf/value.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+const struct conf_row *conf_item_find(const struct conf_item *item, struct str name)
+{
+    for (size_t i = 0; i < item->n; i++) {
+        if (str_eq(name, str_of(item->rows[i].name)))
+            return &item->rows[i];
+    }
+    return NULL;
+}
+
+void *conf_items_add(const struct conf_row *row, struct conf_items *list)
+{
+    const struct conf_item *item = row->item;
+    void *added;
+
+    if (list->n >= row->max)
+        return NULL;
+    list->items = mem_resize(list->items, (list->n + 1) * item->bytes);
+    added = conf_items_at(row, list, list->n++);
+    memset(added, 0, item->bytes);
+    for (size_t i = 0; i < item->n; i++)
+        conf_value_default(&item->rows[i], conf_item_field(&item->rows[i], added));
+    return added;
+}
+
+void conf_items_free(const struct conf_row *row, struct conf_items *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        for (size_t k = 0; k < row->item->n; k++) {
+            const struct conf_row *key = &row->item->rows[k];
+
+            conf_value_free(key, conf_item_field(key, conf_items_at(row, list, i)));
+        }
+    }
+    free(list->items);
+    *list = (struct conf_items){0};
+}
+
+bool conf_items_eq(const struct conf_row *row, const struct conf_items *a,
+                   const struct conf_items *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++) {
+        for (size_t k = 0; k < row->item->n; k++) {
+            const struct conf_row *key = &row->item->rows[k];
+
+            if (!conf_value_eq(key, conf_item_field(key, conf_items_at(row, a, i)),
+                               conf_item_field(key, conf_items_at(row, b, i))))
+                return false;
+        }
+    }
+    return true;
+}
+
+void conf_item_print(const struct conf_item *item, const void *values, struct buf *ret_yaml)
+{
+    buf_add_char(ret_yaml, '{');
+    for (size_t k = 0; k < item->n; k++) {
+        const struct conf_row *key = &item->rows[k];
+
+        buf_addf(ret_yaml, "%s%s: ", k ? ", " : "", key->name);
+        conf_value_print(key, (const char *)values + key->offset, ret_yaml);
+    }
+    buf_add_char(ret_yaml, '}');
+}
+
+void conf_items_print_allowed(const struct conf_row *row, struct buf *ret_text)
+{
+    const struct conf_item *item = row->item;
+
+    buf_addf(ret_text, "a list of %" PRIu64 " to %" PRIu64 " maps of ", row->min, row->max);
+    for (size_t k = 0; k < item->n; k++) {
+        if (k)
+            buf_add_text(ret_text, k + 1 < item->n ? ", " : " and ");
+        buf_add_text(ret_text, item->rows[k].name);
+    }
+}

@@ -1,0 +1,28 @@
+/* Lists of maps (CONF_ITEMS). For the files of conf/. */
+#pragma once
+
+#include "conf/table.h"
+
+/* A new item at the end, with its defaults; NULL when row allows no more. */
+void *conf_items_add(const struct conf_row *row, struct conf_items *list);
+
+static inline void *conf_items_at(const struct conf_row *row, const struct conf_items *list,
+                                  size_t i)
+{
+    return (char *)list->items + i * row->item->bytes;
+}
+
+static inline void *conf_item_field(const struct conf_row *key, void *item)
+{
+    return (char *)item + key->offset;
+}
+
+void conf_items_free(const struct conf_row *row, struct conf_items *list);
+bool conf_items_eq(const struct conf_row *row, const struct conf_items *a,
+                   const struct conf_items *b);
+
+/* One item in braces. */
+void conf_item_print(const struct conf_item *item, const void *values, struct buf *ret_yaml);
+
+/* "a list of 0 to 9 maps of name and size" */
+void conf_items_print_allowed(const struct conf_row *row, struct buf *ret_text);

@@ -1,0 +1,62 @@
+/* What the readers of conf/ share while a configuration is being put together. */
+#pragma once
+
+#include "conf/table.h"
+
+/* A key, or a key of an item of a list, or an item as a whole. */
+struct conf_key {
+    const struct conf_row *row; /* of the table */
+    size_t item;                /* index; CONF_NO_ITEM: the key itself */
+    const struct conf_row *sub; /* of row->item; NULL: the whole item */
+};
+
+#define CONF_NO_ITEM  SIZE_MAX
+#define CONF_KEY(row) ((struct conf_key){(row), CONF_NO_ITEM, NULL})
+
+/* Where each value came from, for the errors found after all were read. */
+struct conf_source {
+    struct conf *conf;
+    const char *path; /* of the file; NULL: none */
+    struct {
+        unsigned line;  /* 0: not in the file */
+        const char *as; /* row->name or row->alias, as it was written */
+        bool environment;
+        bool section; /* the alias is that of a section, and the section is in the file */
+    } of[CONF_ROWS_MAX];
+    struct conf_item_line { /* of the items in the file */
+        struct conf_key key;
+        unsigned line;
+    } * items;
+    size_t n_items;
+};
+
+void conf_source_done(struct conf_source *s); /* leaves conf alone */
+
+/* Was the key in the file, or its variable in the environment? */
+bool conf_given(const struct conf_source *s, const struct conf_row *row);
+
+/* yaml.c: the file's bytes over what is there; and a list of maps in a variable. */
+ERR_CHECKED enum err_code conf_read_yaml(struct conf_source *s, struct str text, struct err *e);
+ERR_CHECKED enum err_code conf_read_items(struct conf_source *s, const struct conf_row *row,
+                                          struct str text, struct err *e);
+
+/* environment.c */
+ERR_CHECKED enum err_code conf_read_environment(struct conf_source *s, char *const *environment,
+                                                struct err *e);
+
+/* check.c: settles what follows from other keys, then looks for what no row alone can tell. */
+ERR_CHECKED enum err_code conf_check(const struct conf_source *s, struct err *e);
+
+/* check.c: every file that is read (CONF_READ) is there and may be read. */
+ERR_CHECKED enum err_code conf_check_files(const struct conf_source *s, struct err *e);
+
+/* check_auth.c, of conf_check(): all that is about identities, rights and quotas. */
+void conf_settle_auth(const struct conf_source *s);
+ERR_CHECKED enum err_code conf_check_auth(const struct conf_source *s, struct err *e);
+
+/* The key or section (or variable) nearest to a misspelt one; false when none is near. */
+enum conf_spelling { CONF_SPELL_KEY, CONF_SPELL_ENVIRONMENT };
+bool conf_suggest(struct str word, enum conf_spelling as, char ret_text[static CONF_ENV_MAX]);
+
+/* Puts "FILE:LINE: KEY" or the variable's name before e's detail. */
+enum err_code conf_place(const struct conf_source *s, struct conf_key key, struct err *e);

@@ -1,0 +1,551 @@
+#include "conf/table.h"
+
+#include "base/log.h"
+
+#define KIB 1024ull
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+
+#define SECONDS 1000ull
+#define MINUTES (60 * SECONDS)
+#define HOURS   (60 * MINUTES)
+#define DAYS    (24 * HOURS)
+
+#define PATH_BYTES 4095
+
+#define FIELD(member)                                                                              \
+    .offset = offsetof(struct conf, member), .size = sizeof(((struct conf *)NULL)->member)
+
+static const char *const auth_mode_choices[] = {[CONF_AUTH_LOOPBACK] = "loopback",
+                                                [CONF_AUTH_NONE] = "none",
+                                                [CONF_AUTH_LOCAL] = "local",
+                                                [CONF_AUTH_ON] = "on",
+                                                NULL};
+
+/* In the order in which they are asked when auth.order does not say. */
+static const char *const provider_choices[] = {"htpasswd", "local",       "token", "external",
+                                               "ldap",     "certificate", "aws",   NULL};
+
+static const char *const token_algorithm_choices[] = {
+    [CONF_TOKEN_ES256] = "es256", [CONF_TOKEN_RS256] = "rs256", NULL};
+
+static const char *const certificate_username_choices[] = {
+    [CONF_CERTIFICATE_SUBJECT_CN] = "subject_cn",
+    [CONF_CERTIFICATE_SAN_EMAIL] = "san_email",
+    [CONF_CERTIFICATE_SAN_DNS] = "san_dns",
+    [CONF_CERTIFICATE_SAN_URI] = "san_uri",
+    NULL};
+
+static const char *const certificate_groups_choices[] = {[CONF_CERTIFICATE_GROUPS_NONE] = "none",
+                                                         [CONF_CERTIFICATE_GROUPS_SUBJECT_OU] =
+                                                             "subject_ou",
+                                                         NULL};
+
+static const char *const client_auth_choices[] = {
+    [CONF_CLIENT_AUTH_OPTIONAL] = "optional", [CONF_CLIENT_AUTH_REQUIRED] = "required", NULL};
+
+static const char *const tls_version_choices[] = {
+    [CONF_TLS_1_2] = "1.2", [CONF_TLS_1_3] = "1.3", NULL};
+
+static const char *const storage_choices[] = {
+    [CONF_STORAGE_FILESYSTEM] = "filesystem", [CONF_STORAGE_MEM] = "mem", NULL};
+
+static const char *const metadata_choices[] = {[CONF_METADATA_SQLITE] = "sqlite", NULL};
+
+static const char *const level_choices[] = {[LOG_DEBUG] = "debug",
+                                            [LOG_INFO] = "info",
+                                            [LOG_WARNING] = "warning",
+                                            [LOG_ERROR] = "error",
+                                            NULL};
+
+static const char *const format_choices[] = {
+    [LOG_FORMAT_JSON] = "json", [LOG_FORMAT_TEXT] = "text", NULL};
+
+/* Keys of one section stand together, in the order in which they are printed. */
+const struct conf_row conf_rows[] = {
+#include "conf/rows_auth.h"
+
+    {.name = "http.listen",
+     .type = CONF_TEXTS,
+     FIELD(http.listen),
+     .min = 1,
+     .max = 16,
+     .def_text = "127.0.0.1:5000",
+     .help = "Where to listen: `127.0.0.1:5000`, `[::1]:5000`, `:5000` (all addresses) or "
+             "`unix:/run/registry.sock`. Port 0 takes a free one."},
+    {.name = "http.tls.certificate",
+     .type = CONF_PATH,
+     FIELD(http.tls.certificate),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "PEM file with the certificate and its chain; empty turns TLS off. SIGHUP reads the "
+             "file anew."},
+    {.name = "http.tls.key",
+     .type = CONF_PATH,
+     FIELD(http.tls.key),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "PEM file with the private key. SIGHUP reads the file anew."},
+    {.name = "http.tls.client_ca",
+     .type = CONF_PATH,
+     FIELD(http.tls.client_ca),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "PEM file with the authorities that sign client certificates; empty asks for none. "
+             "SIGHUP reads the file anew."},
+    {.name = "http.tls.client_auth",
+     .type = CONF_ENUM,
+     FIELD(http.tls.client_auth),
+     .choices = client_auth_choices,
+     .def = CONF_CLIENT_AUTH_OPTIONAL,
+     .help = "With `client_ca`: may a client come without a certificate?"},
+    {.name = "http.tls.min_version",
+     .type = CONF_ENUM,
+     FIELD(http.tls.min_version),
+     .choices = tls_version_choices,
+     .def = CONF_TLS_1_2,
+     .help = "Oldest TLS version spoken."},
+    {.name = "http.tls.ciphers",
+     .type = CONF_TEXT,
+     FIELD(http.tls.ciphers),
+     .max = 1024,
+     .def_text = "",
+     .help = "Ciphers of TLS 1.2, as an OpenSSL list; empty is OpenSSL's default."},
+    {.name = "http.tls.ciphersuites",
+     .type = CONF_TEXT,
+     FIELD(http.tls.ciphersuites),
+     .max = 1024,
+     .def_text = "",
+     .help = "Cipher suites of TLS 1.3, as an OpenSSL list; empty is OpenSSL's default."},
+    {.name = "http.io_threads",
+     .type = CONF_COUNT,
+     FIELD(http.io_threads),
+     .max = 256,
+     .def = 0,
+     .unit = "threads",
+     .help = "Threads that wait on connections; 0 is one per processor core."},
+    {.name = "http.workers",
+     .type = CONF_COUNT,
+     FIELD(http.workers),
+     .min = 1,
+     .max = 4096,
+     .def = 256,
+     .unit = "threads",
+     .help = "Most requests that move content at once. Threads start when needed."},
+    {.name = "http.queue",
+     .type = CONF_COUNT,
+     FIELD(http.queue),
+     .min = 1,
+     .max = 1000000,
+     .def = 4096,
+     .unit = "requests",
+     .help = "Most requests waiting for a worker; one more is answered 503."},
+    {.name = "http.max_connections",
+     .type = CONF_COUNT,
+     FIELD(http.max_connections),
+     .min = 1,
+     .max = 1000000,
+     .def = 20000,
+     .unit = "connections",
+     .flags = CONF_RELOAD,
+     .help = "Most open connections; one more is answered 503."},
+    {.name = "http.max_connections_per_address",
+     .type = CONF_COUNT,
+     FIELD(http.max_connections_per_address),
+     .max = 1000000,
+     .def = 0,
+     .unit = "connections",
+     .flags = CONF_RELOAD,
+     .help = "Most open connections of one client address; one more is answered 429. 0 is no such "
+             "limit."},
+    {.name = "http.max_head_size",
+     .type = CONF_SIZE,
+     FIELD(http.max_head_bytes),
+     .min = 1 * KIB,
+     .max = 64 * KIB,
+     .def = 16 * KIB,
+     .help = "Largest request line and headers together; larger ones are answered 431."},
+    {.name = "http.max_url_size",
+     .type = CONF_SIZE,
+     FIELD(http.max_url_bytes),
+     .min = 512,
+     .max = 64 * KIB,
+     .def = 8 * KIB,
+     .flags = CONF_RELOAD,
+     .help = "Longest request target; a longer one is answered 414."},
+    {.name = "http.max_headers",
+     .type = CONF_COUNT,
+     FIELD(http.max_headers),
+     .min = 8,
+     .max = 128,
+     .def = 100,
+     .unit = "header lines",
+     .flags = CONF_RELOAD,
+     .help = "Most header lines of a request; more are answered 431."},
+    {.name = "http.head_timeout",
+     .type = CONF_DURATION,
+     FIELD(http.head_timeout_ms),
+     .min = 100,
+     .max = 1 * HOURS,
+     .def = 10 * SECONDS,
+     .flags = CONF_RELOAD,
+     .help =
+         "From the first byte of a request head to its end, and for a TLS handshake; then 408."},
+    {.name = "http.idle_timeout",
+     .type = CONF_DURATION,
+     FIELD(http.idle_timeout_ms),
+     .min = 100,
+     .max = 1 * DAYS,
+     .def = 120 * SECONDS,
+     .flags = CONF_RELOAD,
+     .help = "A connection without a request is closed after this."},
+    {.name = "http.io_timeout",
+     .type = CONF_DURATION,
+     FIELD(http.io_timeout_ms),
+     .min = 100,
+     .max = 1 * HOURS,
+     .def = 30 * SECONDS,
+     .flags = CONF_RELOAD,
+     .help = "A read or write that makes no progress for this long ends the request."},
+    {.name = "http.request_timeout",
+     .type = CONF_DURATION,
+     FIELD(http.request_timeout_ms),
+     .max = 7 * DAYS,
+     .def = 0,
+     .flags = CONF_RELOAD,
+     .help = "Longest time of a whole request; then 408, or the connection is closed. 0 is none: a "
+             "large blob over a slow line takes its time."},
+    {.name = "http.min_rate",
+     .type = CONF_SIZE,
+     FIELD(http.min_rate_bytes),
+     .max = 1 * GIB,
+     .def = 1 * KIB,
+     .unit = "per second",
+     .flags = CONF_RELOAD,
+     .help = "A body that moves slower than this on average, in either direction, is cut off. 0 is "
+             "no such limit."},
+    {.name = "http.drain_timeout",
+     .type = CONF_DURATION,
+     FIELD(http.drain_timeout_ms),
+     .max = 1 * HOURS,
+     .def = 30 * SECONDS,
+     .flags = CONF_RELOAD,
+     .help = "How long running requests may go on after SIGTERM."},
+    {.name = "http.buffer_size",
+     .type = CONF_SIZE,
+     FIELD(http.buffer_bytes),
+     .min = 16 * KIB,
+     .max = 16 * MIB,
+     .def = 256 * KIB,
+     .help = "Buffer of a worker that receives a body."},
+    {.name = "http.trusted_proxies",
+     .type = CONF_TEXTS,
+     FIELD(http.trusted_proxies),
+     .max = 64,
+     .def_text = "",
+     .help = "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and "
+             "networks such as `10.0.0.0/8`. Nobody else's are."},
+
+    {.name = "storage.backend",
+     .type = CONF_ENUM,
+     FIELD(storage.backend),
+     .choices = storage_choices,
+     .def = CONF_STORAGE_FILESYSTEM,
+     .help =
+         "Where content is kept: in files, or in memory (for tests; gone when the server ends)."},
+    {.name = "storage.filesystem.root",
+     .type = CONF_PATH,
+     FIELD(storage.root),
+     .min = 1,
+     .max = PATH_BYTES,
+     .def_text = "./data/registry",
+     .help = "Directory of all content. It is made when missing; a relative path starts where the "
+             "server was started."},
+    {.name = "storage.filesystem.fsync",
+     .type = CONF_BOOL,
+     FIELD(storage.fsync),
+     .def = true,
+     .help = "Make sure that what was acknowledged survives a power loss. `false` is faster and "
+             "unsafe."},
+    {.name = "storage.verify_on_read",
+     .type = CONF_BOOL,
+     FIELD(storage.verify_on_read),
+     .def = false,
+     .flags = CONF_RELOAD,
+     .help =
+         "Hash each blob while it is served and cut the answer off when its bytes are damaged."},
+
+    {.name = "metadata.backend",
+     .type = CONF_ENUM,
+     FIELD(metadata.backend),
+     .choices = metadata_choices,
+     .def = CONF_METADATA_SQLITE,
+     .help = "Where repositories, tags and links are kept."},
+    {.name = "metadata.sqlite.path",
+     .type = CONF_PATH,
+     FIELD(metadata.sqlite_path),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .help = "The database file; empty is `registry.db` below `storage.filesystem.root`."},
+    {.name = "metadata.sqlite.read_connections",
+     .type = CONF_COUNT,
+     FIELD(metadata.sqlite_read_connections),
+     .min = 1,
+     .max = 64,
+     .def = 4,
+     .unit = "connections",
+     .help = "Most reads of the database at once."},
+    {.name = "metadata.sqlite.cache_size",
+     .type = CONF_SIZE,
+     FIELD(metadata.sqlite_cache_bytes),
+     .min = 64 * KIB,
+     .max = 1 * GIB,
+     .def = 2 * MIB,
+     .help = "Page cache of each connection to the database."},
+
+    {.name = "limits.blob_size",
+     .type = CONF_SIZE,
+     FIELD(limits.blob_bytes),
+     .min = 1,
+     .max = 1024 * 1024 * TIB,
+     .def = 10 * GIB,
+     .flags = CONF_RELOAD,
+     .help = "Largest blob accepted; a larger upload is answered 413."},
+    {.name = "limits.manifest_size",
+     .type = CONF_SIZE,
+     FIELD(limits.manifest_bytes),
+     .min = 1 * KIB,
+     .max = 64 * MIB,
+     .def = 4 * MIB,
+     .flags = CONF_RELOAD,
+     .help = "Largest manifest accepted; a larger one is answered 413."},
+    {.name = "limits.tags_per_push",
+     .type = CONF_COUNT,
+     FIELD(limits.tags_per_push),
+     .min = 1,
+     .max = 1000,
+     .def = 16,
+     .unit = "tags",
+     .flags = CONF_RELOAD,
+     .help = "Most `?tag=` parameters of one manifest push; more are answered 414. The OCI "
+             "specification asks for at least 10."},
+    {.name = "limits.page",
+     .type = CONF_COUNT,
+     FIELD(limits.page),
+     .min = 1,
+     .max = 10000,
+     .def = 1000,
+     .unit = "entries",
+     .flags = CONF_RELOAD,
+     .help = "Most entries of one list answer; the rest follows by its `Link`."},
+    {.name = "limits.uploads",
+     .type = CONF_COUNT,
+     FIELD(limits.uploads),
+     .min = 1,
+     .max = 1000000,
+     .def = 10000,
+     .unit = "uploads",
+     .flags = CONF_RELOAD,
+     .help = "Most open upload sessions; one more is answered 429."},
+    {.name = "limits.repository_name",
+     .type = CONF_COUNT,
+     FIELD(limits.repository_name_bytes),
+     .min = 1,
+     .max = 255,
+     .def = 255,
+     .unit = "characters",
+     .flags = CONF_RELOAD,
+     .help = "Longest repository name."},
+    {.name = "limits.manifest_references",
+     .type = CONF_COUNT,
+     FIELD(limits.manifest_references),
+     .min = 1,
+     .max = 1000000,
+     .def = 10000,
+     .unit = "descriptors",
+     .flags = CONF_RELOAD,
+     .help = "Most blobs and manifests that one manifest may name."},
+    {.name = "limits.rate.identity",
+     .type = CONF_COUNT,
+     FIELD(limits.rate.identity),
+     .max = 1000000,
+     .def = 0,
+     .unit = "per second",
+     .flags = CONF_RELOAD,
+     .help = "Requests of one user or robot; more are answered 429. 0 is no such limit."},
+    {.name = "limits.rate.identity_burst",
+     .type = CONF_COUNT,
+     FIELD(limits.rate.identity_burst),
+     .max = 1000000,
+     .def = 0,
+     .unit = "requests",
+     .flags = CONF_RELOAD,
+     .help = "Most of them at once; 0 is as many as in two seconds."},
+    {.name = "limits.rate.address",
+     .type = CONF_COUNT,
+     FIELD(limits.rate.address),
+     .max = 1000000,
+     .def = 0,
+     .unit = "per second",
+     .flags = CONF_RELOAD,
+     .help = "Requests of one address, of clients that have not signed in. 0 is no such limit."},
+    {.name = "limits.rate.address_burst",
+     .type = CONF_COUNT,
+     FIELD(limits.rate.address_burst),
+     .max = 1000000,
+     .def = 0,
+     .unit = "requests",
+     .flags = CONF_RELOAD,
+     .help = "Most of them at once; 0 is as many as in two seconds."},
+    {.name = "limits.rate.failures",
+     .type = CONF_COUNT,
+     FIELD(limits.rate.failures),
+     .max = 1000000,
+     .def = 60,
+     .unit = "per minute",
+     .flags = CONF_RELOAD,
+     .help = "Wrong sign-ins from one address, of any user; more are answered 429. 0 is no such "
+             "limit."},
+
+    {.name = "quotas",
+     .type = CONF_ITEMS,
+     FIELD(quotas),
+     .max = 1000,
+     .item = &conf_item_quota,
+     .help = "How much the repositories of a namespace may hold together. A push that would pass "
+             "it is answered 403."},
+
+    {.name = "upload.timeout",
+     .type = CONF_DURATION,
+     FIELD(registry.upload_timeout_ms),
+     .min = 1 * SECONDS,
+     .max = 30 * DAYS,
+     .def = 1 * HOURS,
+     .flags = CONF_RELOAD,
+     .help = "An upload session that nobody continues is removed after this."},
+    {.name = "upload.min_chunk",
+     .type = CONF_SIZE,
+     FIELD(registry.upload_min_chunk_bytes),
+     .max = 1 * GIB,
+     .def = 0,
+     .flags = CONF_RELOAD,
+     .help = "Smallest chunk that clients are asked to send (`OCI-Chunk-Min-Length`); 0 asks for "
+             "nothing."},
+
+    {.name = "delete.enabled",
+     .type = CONF_BOOL,
+     FIELD(registry.delete_enabled),
+     .def = true,
+     .flags = CONF_RELOAD,
+     .help = "May clients delete tags, manifests and blobs? Otherwise they are answered 405."},
+
+    {.name = "manifest.sparse_indexes",
+     .type = CONF_BOOL,
+     FIELD(registry.sparse_indexes),
+     .def = false,
+     .flags = CONF_RELOAD,
+     .help = "May an index name manifests that are not in its repository?"},
+    {.name = "manifest.sparse_images",
+     .type = CONF_BOOL,
+     FIELD(registry.sparse_images),
+     .def = false,
+     .flags = CONF_RELOAD,
+     .help = "May an image name blobs that are not in its repository? Clients must get them "
+             "elsewhere."},
+
+    {.name = "cache.memory.size",
+     .type = CONF_SIZE,
+     FIELD(registry.manifest_cache_bytes),
+     .max = 64 * GIB,
+     .def = 8 * MIB,
+     .help = "Memory for manifests that are asked for often; 0 keeps none."},
+
+    {.name = "maintenance.interval",
+     .type = CONF_DURATION,
+     FIELD(registry.sweep_interval_ms),
+     .min = 100,
+     .max = 1 * DAYS,
+     .def = 1 * MINUTES,
+     .flags = CONF_RELOAD,
+     .help = "How often abandoned uploads and other leftovers are looked for."},
+
+    {.name = "audit.retention",
+     .type = CONF_DURATION,
+     FIELD(audit.retention_ms),
+     .max = 36500 * DAYS,
+     .def = 90 * DAYS,
+     .flags = CONF_RELOAD,
+     .help = "How long the database keeps what was done, by whom and from where; 0 is for ever."},
+    {.name = "audit.file",
+     .type = CONF_PATH,
+     FIELD(audit.file),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .help = "File that these records are added to as JSON lines; empty is the log."},
+
+    {.name = "log.level",
+     .type = CONF_ENUM,
+     FIELD(log.level),
+     .choices = level_choices,
+     .def = LOG_INFO,
+     .flags = CONF_RELOAD,
+     .help = "Records below this level are left out. Access records are of level `info`."},
+    {.name = "log.format",
+     .type = CONF_ENUM,
+     FIELD(log.format),
+     .choices = format_choices,
+     .def = LOG_FORMAT_JSON,
+     .help = "JSON lines, or text for people."},
+    {.name = "log.file",
+     .type = CONF_PATH,
+     FIELD(log.file),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .help = "File that the log is added to; empty is standard error. SIGUSR1 opens it anew."},
+    {.name = "log.access",
+     .type = CONF_BOOL,
+     FIELD(log.access),
+     .def = true,
+     .flags = CONF_RELOAD,
+     .help = "One record for each request."},
+};
+
+const size_t conf_rows_n = sizeof(conf_rows) / sizeof(conf_rows[0]);
+
+_Static_assert(sizeof(conf_rows) / sizeof(conf_rows[0]) <= CONF_ROWS_MAX, "CONF_ROWS_MAX");
+
+const struct conf_row *conf_row_find(struct str name)
+{
+    for (size_t i = 0; i < conf_rows_n; i++) {
+        if (str_eq(name, str_of(conf_rows[i].name)) ||
+            (conf_rows[i].alias && str_eq(name, str_of(conf_rows[i].alias))))
+            return &conf_rows[i];
+    }
+    return NULL;
+}
+
+bool conf_section_exists(struct str name)
+{
+    for (size_t i = 0; i < conf_rows_n; i++) {
+        struct str key = str_of(conf_rows[i].name);
+
+        if (key.n > name.n && key.p[name.n] == '.' && str_starts(key, name))
+            return true;
+    }
+    return false;
+}
+
+void conf_env(const char *name, char dst[static CONF_ENV_MAX])
+{
+    static const char prefix[] = "REGISTRY_";
+    size_t n = sizeof(prefix) - 1;
+
+    memcpy(dst, prefix, n);
+    for (const char *p = name; *p && n < CONF_ENV_MAX - 1; p++)
+        dst[n++] = *p == '.' ? '_' : (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+    dst[n] = '\0';
+}

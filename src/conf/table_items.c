@@ -1,0 +1,172 @@
+/* The keys of the items of lists. */
+#include "conf/table.h"
+
+#define FIELD(type, member)                                                                        \
+    .offset = offsetof(struct type, member), .size = sizeof(((struct type *)NULL)->member)
+
+#define ITEM(type, array)                                                                          \
+    {                                                                                              \
+        .rows = array, .n = sizeof(array) / sizeof(array[0]), .bytes = sizeof(struct type)         \
+    }
+
+#define PATH_BYTES 4095
+
+/* RFC 7518 section 3.1, without "none", and without HMAC: its key would be a secret that we share
+ * with whoever asks. */
+static const char *const algorithm_choices[] = {
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", NULL};
+
+static const struct conf_row external_rows[] = {
+    {.name = "name",
+     .type = CONF_TEXT,
+     FIELD(conf_external, name),
+     .min = 1,
+     .max = 64,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "Its name in the log and the audit trail."},
+    {.name = "issuer",
+     .type = CONF_TEXT,
+     FIELD(conf_external, issuer),
+     .min = 1,
+     .max = 2048,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "Its URL, exactly as `iss` of its tokens."},
+    {.name = "audience",
+     .type = CONF_TEXTS,
+     FIELD(conf_external, audience),
+     .min = 1,
+     .max = 32,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "What `aud` of a token may be; a token for someone else is worth nothing here."},
+    {.name = "algorithms",
+     .type = CONF_TEXTS,
+     FIELD(conf_external, algorithms),
+     .min = 1,
+     .max = 16,
+     .def_text = "RS256,ES256",
+     .choices = algorithm_choices,
+     .help = "How its tokens may be signed."},
+    {.name = "jwks_uri",
+     .type = CONF_TEXT,
+     FIELD(conf_external, jwks_uri),
+     .max = 2048,
+     .def_text = "",
+     .help = "URL of its keys; empty asks `/.well-known/openid-configuration` of the issuer."},
+    {.name = "username_claim",
+     .type = CONF_TEXT,
+     FIELD(conf_external, username_claim),
+     .min = 1,
+     .max = 255,
+     .def_text = "sub",
+     .help = "The claim that holds the user's name."},
+    {.name = "groups_claim",
+     .type = CONF_TEXT,
+     FIELD(conf_external, groups_claim),
+     .max = 255,
+     .def_text = "groups",
+     .help = "The claim that holds the groups, a text or a list; empty is none."},
+    {.name = "username_prefix",
+     .type = CONF_TEXT,
+     FIELD(conf_external, username_prefix),
+     .max = 64,
+     .def_text = "external:",
+     .help = "Goes before the name, so that an issuer can't speak for a local user: "
+             "`user:external:NAME` in the policy."},
+    {.name = "groups_prefix",
+     .type = CONF_TEXT,
+     FIELD(conf_external, groups_prefix),
+     .max = 64,
+     .def_text = "external:",
+     .help = "Goes before each group."},
+    {.name = "required_claims",
+     .type = CONF_TEXTS,
+     FIELD(conf_external, required_claims),
+     .max = 32,
+     .def_text = "",
+     .help = "Claims that a token must have, each as `NAME=VALUE`; of a list, one entry."},
+    {.name = "ca_file",
+     .type = CONF_PATH,
+     FIELD(conf_external, ca_file),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "PEM file with the authorities of the issuer's certificate; empty is the system's."},
+};
+
+/* action_parse() of auth/identity.h knows each; a test compares. */
+static const char *const action_choices[] = {"pull", "push",  "overwrite", "delete",
+                                             "scan", "admin", "*",         NULL};
+
+static const char *const effect_choices[] = {
+    [CONF_EFFECT_ALLOW] = "allow", [CONF_EFFECT_DENY] = "deny", NULL};
+
+static const struct conf_row rule_rows[] = {
+    {.name = "subjects",
+     .type = CONF_TEXTS,
+     FIELD(conf_rule, subjects),
+     .min = 1,
+     .max = 1000,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "Whom it is about: `user:NAME`, `robot:NAME`, `group:NAME`, `authenticated`, "
+             "`anonymous` or `*` (everyone). NAME may be a pattern."},
+    {.name = "effect",
+     .type = CONF_ENUM,
+     FIELD(conf_rule, effect),
+     .choices = effect_choices,
+     .def = CONF_EFFECT_ALLOW,
+     .help = "Does it allow, or deny?"},
+    {.name = "actions",
+     .type = CONF_TEXTS,
+     FIELD(conf_rule, actions),
+     .min = 1,
+     .max = 7,
+     .def_text = "",
+     .choices = action_choices,
+     .flags = CONF_REQUIRED,
+     .help = "`push` makes a new tag, `overwrite` moves one that is there."},
+    {.name = "repositories",
+     .type = CONF_TEXTS,
+     FIELD(conf_rule, repositories),
+     .max = 1000,
+     .def_text = "",
+     .help = "Patterns: `*` is anything up to the next slash, `**` anything, `?` one character but "
+             "a slash; `a/**` is `a` and all below it. Empty is every repository."},
+    {.name = "tags",
+     .type = CONF_TEXTS,
+     FIELD(conf_rule, tags),
+     .max = 1000,
+     .def_text = "",
+     .help = "Patterns of tags. Empty is every tag, and what has none."},
+};
+
+static const struct conf_row quota_rows[] = {
+    {.name = "namespace",
+     .type = CONF_TEXT,
+     FIELD(conf_quota, name),
+     .max = 255,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "A repository and all below it; `\"\"` is the whole registry."},
+    {.name = "bytes",
+     .type = CONF_SIZE,
+     FIELD(conf_quota, bytes),
+     .max = 1ull << 60,
+     .def = 0,
+     .help = "Most bytes of blobs and manifests in it, each counted once in each repository; 0 is "
+             "no limit."},
+    {.name = "tags",
+     .type = CONF_COUNT,
+     FIELD(conf_quota, tags),
+     .max = 1000000000,
+     .def = 0,
+     .unit = "tags",
+     .help = "Most tags in it; 0 is no limit."},
+};
+
+const struct conf_item conf_item_external = ITEM(conf_external, external_rows);
+const struct conf_item conf_item_rule = ITEM(conf_rule, rule_rows);
+const struct conf_item conf_item_quota = ITEM(conf_quota, quota_rows);

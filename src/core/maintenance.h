@@ -1,0 +1,16 @@
+/*
+ * The maintenance thread: carries pending tag projections soon after they are made, and sweeps
+ * abandoned uploads every maintenance.interval.
+ */
+#pragma once
+
+#include "core/registry.h"
+
+struct maintenance;
+
+ERR_CHECKED enum err_code maintenance_start(struct registry *r, registry_report_fn report,
+                                            struct maintenance **ret_maintenance, struct err *e);
+
+/* There are projections to carry; accepts NULL. Never blocks for long. */
+void maintenance_wake(struct maintenance *m);
+void maintenance_stop(struct maintenance *m); /* joins the thread and frees; accepts NULL */

@@ -1,0 +1,79 @@
+#include "core/pull.h"
+
+#include "base/cleanup.h"
+#include "core/verify.h"
+
+struct meta_manifest *pull_manifest_quick(struct registry *r, const struct repo_name *repo,
+                                          const struct reference *ref)
+{
+    return meta_manifest_peek(r->meta, repo, reference_str(ref));
+}
+
+enum err_code pull_manifest(struct registry *r, const struct repo_name *repo,
+                            const struct reference *ref, struct meta_manifest **ret_manifest,
+                            struct err *e)
+{
+    if (ref->is_digest)
+        return meta_manifest_by_digest(r->meta, repo, &ref->digest, ret_manifest, e);
+    return meta_manifest_by_tag(r->meta, repo, &ref->tag, ret_manifest, NULL, e);
+}
+
+enum err_code pull_blob_stat(struct registry *r, const struct repo_name *repo,
+                             const struct digest *d, uint64_t *ret_size_bytes, struct err *e)
+{
+    return meta_blob_stat(r->meta, repo, d, ret_size_bytes, e);
+}
+
+static enum err_code open_linked(struct registry *r, const struct repo_name *repo,
+                                 const struct digest *d, struct reader **ret_reader,
+                                 uint64_t *ret_size_bytes, uint64_t *ret_linked_bytes,
+                                 bool *ret_missing, struct err *e)
+{
+    enum err_code code;
+
+    TRY(meta_blob_stat(r->meta, repo, d, ret_linked_bytes, e));
+    code = store_blob_open(r->store, repo, d, ret_reader, ret_size_bytes, e);
+    *ret_missing = code == ERR_BLOB_UNKNOWN;
+    return code;
+}
+
+/* A blob may be deleted between the two looks at it. Where it is linked but not stored, the answer
+ * is that of a moment in which nobody links or unlinks it. */
+static enum err_code open_settled(struct registry *r, const struct repo_name *repo,
+                                  const struct digest *d, struct reader **ret_reader,
+                                  uint64_t *ret_size_bytes, uint64_t *ret_linked_bytes,
+                                  struct err *e)
+{
+    AUTO(held) pthread_mutex_t *held = NULL;
+    bool missing = false;
+    enum err_code code =
+        open_linked(r, repo, d, ret_reader, ret_size_bytes, ret_linked_bytes, &missing, e);
+
+    if (!missing)
+        return code;
+    held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    missing = false;
+    code = open_linked(r, repo, d, ret_reader, ret_size_bytes, ret_linked_bytes, &missing, e);
+    if (missing)
+        return err_set(e, ERR_CORRUPT, "blob %s of '%s' is linked but not in the store", d->text,
+                       repo->text);
+    return code;
+}
+
+enum err_code pull_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,
+                        struct reader **ret_reader, uint64_t *ret_size_bytes, struct err *e)
+{
+    AUTO(reader) struct reader *reader = NULL;
+    uint64_t linked_bytes, size_bytes;
+
+    TRY(open_settled(r, repo, d, &reader, &size_bytes, &linked_bytes, e));
+    if (size_bytes != linked_bytes)
+        return err_set(e, ERR_CORRUPT, "blob %s of '%s' has %llu bytes, not %llu", d->text,
+                       repo->text, (unsigned long long)size_bytes,
+                       (unsigned long long)linked_bytes);
+    if (r->verify_on_read)
+        reader = verify_reader_new(STEAL(reader), d, size_bytes);
+    *ret_reader = STEAL(reader);
+    *ret_size_bytes = size_bytes;
+    return ERR_OK;
+}

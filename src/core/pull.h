@@ -1,0 +1,22 @@
+/* Pulling (dist-spec "Pull"), and looking at what there is. */
+#pragma once
+
+#include "core/reference.h"
+#include "core/registry.h"
+
+/* *ret_manifest is the caller's reference. Error: MANIFEST_UNKNOWN. */
+ERR_CHECKED enum err_code pull_manifest(struct registry *r, const struct repo_name *repo,
+                                        const struct reference *ref,
+                                        struct meta_manifest **ret_manifest, struct err *e);
+
+/* The manifest when it is at hand in memory, else NULL. Never blocks. */
+struct meta_manifest *pull_manifest_quick(struct registry *r, const struct repo_name *repo,
+                                          const struct reference *ref);
+
+/* Errors: BLOB_UNKNOWN; CORRUPT when the stored blob is not what it should be. */
+ERR_CHECKED enum err_code pull_blob(struct registry *r, const struct repo_name *repo,
+                                    const struct digest *d, struct reader **ret_reader,
+                                    uint64_t *ret_size_bytes, struct err *e);
+ERR_CHECKED enum err_code pull_blob_stat(struct registry *r, const struct repo_name *repo,
+                                         const struct digest *d, uint64_t *ret_size_bytes,
+                                         struct err *e);

@@ -1,0 +1,217 @@
+#include "core/push.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "core/manifest.h"
+#include "core/project.h"
+#include "core/quota.h"
+
+#include <stdlib.h>
+
+struct work {
+    struct registry *r;
+    const struct push *p;
+    struct manifest manifest;
+    struct digest digest;
+    struct meta_edge *edges;
+    struct meta_manifest *stored;
+};
+
+static void auto_work_(struct work *w)
+{
+    manifest_done(&w->manifest);
+    meta_manifest_unref(w->stored);
+    free(w->edges);
+}
+
+static enum err_code check_digest(struct work *w, struct err *e)
+{
+    const struct digest *claimed = w->p->digest;
+
+    digest_of(claimed ? claimed->algorithm : DIGEST_SHA256, w->p->bytes.p, w->p->bytes.n,
+              &w->digest);
+    if (claimed && !digest_eq(claimed, &w->digest))
+        return err_tell(e, ERR_DIGEST_INVALID, "the manifest received has the digest %s",
+                        w->digest.text);
+    return ERR_OK;
+}
+
+static enum err_code manifest_size(struct work *w, const struct digest *d, uint64_t *ret_bytes,
+                                   struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    TRY(meta_manifest_by_digest(w->r->meta, w->p->repo, d, &m, e));
+    *ret_bytes = m->bytes.n;
+    return ERR_OK;
+}
+
+/* Is what the link names in this repository, as a blob or as a manifest? */
+static enum err_code look_up(struct work *w, const struct manifest_link *link, bool *ret_found,
+                             bool *ret_is_manifest, uint64_t *ret_bytes, struct err *e)
+{
+    enum err_code code = ERR_BLOB_UNKNOWN;
+
+    *ret_is_manifest = link->kind == LINK_MANIFEST;
+    if (!*ret_is_manifest)
+        code = meta_blob_stat(w->r->meta, w->p->repo, &link->digest, ret_bytes, e);
+    if (*ret_is_manifest || (code == ERR_BLOB_UNKNOWN && link->kind == LINK_UNKNOWN)) {
+        code = manifest_size(w, &link->digest, ret_bytes, e);
+        *ret_is_manifest = true;
+    }
+    *ret_found = code == ERR_OK;
+    return code == ERR_BLOB_UNKNOWN || code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
+}
+
+static bool may_be_sparse(const struct work *w)
+{
+    return w->manifest.shape == MANIFEST_INDEX ? w->r->options->sparse_indexes
+                                               : w->r->options->sparse_images;
+}
+
+static enum err_code resolve(struct work *w, const struct manifest_link *link,
+                             struct meta_edge *ret_edge, struct err *e)
+{
+    bool loose = link->kind == LINK_FOREIGN_BLOB || may_be_sparse(w);
+    bool found, is_manifest;
+    uint64_t size_bytes = 0;
+
+    TRY(look_up(w, link, &found, &is_manifest, &size_bytes, e));
+    if (!found && !loose)
+        return err_tell(e, ERR_MANIFEST_BLOB_UNKNOWN, "%s is not in this repository",
+                        link->digest.text);
+    if (found && size_bytes != link->size_bytes)
+        return err_tell(e, ERR_MANIFEST_INVALID, "%s has %llu bytes, the manifest says %llu",
+                        link->digest.text, (unsigned long long)size_bytes,
+                        (unsigned long long)link->size_bytes);
+    ret_edge->digest = link->digest;
+    if (found)
+        ret_edge->kind = is_manifest ? META_EDGE_MANIFEST : META_EDGE_BLOB;
+    else
+        ret_edge->kind =
+            w->manifest.shape == MANIFEST_INDEX ? META_EDGE_LOOSE_MANIFEST : META_EDGE_LOOSE_BLOB;
+    return ERR_OK;
+}
+
+static enum err_code resolve_links(struct work *w, struct err *e)
+{
+    const struct manifest *m = &w->manifest;
+
+    w->edges = mem_zero((m->n_links + 1) * sizeof(*w->edges));
+    for (size_t i = 0; i < m->n_links; i++)
+        TRY(resolve(w, &m->links[i], &w->edges[i], e));
+    return ERR_OK;
+}
+
+static enum err_code may_not_move(const struct tag_name *tag, struct err *e)
+{
+    return err_tell(e, ERR_DENIED, "tag '%s' exists, and you may not move it", tag->text);
+}
+
+/* The version that tag i must have when the push commits, from the conditions of the client and
+ * from his rights. Checked again by the transaction, so that nobody slips in between. */
+static enum err_code tag_condition(struct work *w, size_t i, int64_t *ret_version, struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    const struct tag_name *tag = &w->p->tags[i];
+    bool create_only = w->p->create_only && w->p->create_only[i];
+    enum err_code code;
+
+    *ret_version = w->p->if_absent ? META_ABSENT : META_ANY;
+    if (!w->p->if_match && !w->p->if_present && !create_only)
+        return ERR_OK;
+    code = meta_manifest_by_tag(w->r->meta, w->p->repo, tag, &m, ret_version, e);
+    if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
+        return code;
+    if (code == ERR_MANIFEST_UNKNOWN)
+        *ret_version = META_ABSENT;
+    if (!m && (w->p->if_match || w->p->if_present))
+        return err_tell(e, ERR_PRECONDITION, "there is no tag '%s', as If-Match asks", tag->text);
+    if (w->p->if_match && !digest_eq(&m->digest, w->p->if_match))
+        return err_tell(e, ERR_PRECONDITION, "tag '%s' does not point to the digest of If-Match",
+                        tag->text);
+    if (w->p->if_absent)
+        *ret_version = META_ABSENT;
+    else if (create_only && m && !digest_eq(&m->digest, &w->digest))
+        return may_not_move(tag, e);
+    return ERR_OK;
+}
+
+static enum err_code commit(struct work *w, struct err *e)
+{
+    const struct push *p = w->p;
+    size_t n = p->n_tags + 1, failed = 0;
+    AUTO(mem) struct meta_op *ops = mem_zero((n + QUOTAS_MAX) * sizeof(*ops));
+    enum err_code code;
+
+    ops[0] = (struct meta_op){
+        .kind = META_MANIFEST_PUT,
+        .repo = p->repo,
+        .digest = &w->digest,
+        .manifest = w->stored,
+        .edges = w->edges,
+        .n_edges = w->manifest.n_links,
+        .subject = w->manifest.has_subject ? &w->manifest.subject : NULL,
+        .artifact_type = str_of(w->manifest.artifact_type),
+        .annotations_json = str_of(w->manifest.annotations_json),
+    };
+    for (size_t i = 0; i < p->n_tags; i++) {
+        ops[i + 1] = (struct meta_op){
+            .kind = META_TAG_SET, .repo = p->repo, .tag = &p->tags[i], .digest = &w->digest};
+        TRY(tag_condition(w, i, &ops[i + 1].expected_version, e));
+    }
+    n += quota_checks(w->r, p->repo, ops + n);
+    code = meta_commit(w->r->meta, ops, n, 0, &failed, e);
+    if (code == ERR_CONFLICT && p->create_only && failed > 0 && failed <= p->n_tags &&
+        p->create_only[failed - 1])
+        return may_not_move(&p->tags[failed - 1], e);
+    if (code == ERR_CONFLICT && (p->if_absent || p->if_present || p->if_match))
+        return err_tell(e, ERR_PRECONDITION, "tag '%s' exists or was moved meanwhile",
+                        failed > 0 && failed <= p->n_tags ? p->tags[failed - 1].text : "");
+    return code;
+}
+
+/* A push that was refused leaves no file behind, unless an earlier one made it. */
+static void discard(struct work *w)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    if (meta_manifest_by_digest(w->r->meta, w->p->repo, &w->digest, &m, NULL) ==
+        ERR_MANIFEST_UNKNOWN)
+        (void)!store_manifest_delete(w->r->store, w->p->repo, &w->digest, NULL);
+}
+
+/* Store first, then meta: a reader never sees a tag whose manifest it cannot read. */
+static enum err_code store_and_commit(struct work *w, struct err *e)
+{
+    const struct repo_name *repo = w->p->repo;
+    AUTO(held)
+    pthread_mutex_t *held = locks_hold(&w->r->content_locks, STR_NONE, digest_str(&w->digest));
+
+    enum err_code code;
+
+    TRY(store_manifest_put(w->r->store, repo, &w->digest, w->p->bytes, e));
+    code = commit(w, e);
+    if (code == ERR_PRECONDITION || code == ERR_CONFLICT || code == ERR_MANIFEST_BLOB_UNKNOWN)
+        discard(w);
+    return code;
+}
+
+enum err_code push_manifest(struct registry *r, const struct push *p, struct pushed *ret_pushed,
+                            struct err *e)
+{
+    AUTO(work) struct work w = {.r = r, .p = p};
+
+    TRY(check_digest(&w, e));
+    TRY(manifest_parse(p->bytes, p->content_type, conf_u64(&r->limits->manifest_references),
+                       &w.manifest, e));
+    TRY(resolve_links(&w, e));
+    w.stored = meta_manifest_new(&w.digest, str_of(w.manifest.media_type), p->bytes);
+    TRY(store_and_commit(&w, e));
+    for (size_t i = 0; i < p->n_tags; i++)
+        project_tag(r, p->repo, &p->tags[i]);
+    ret_pushed->digest = w.digest;
+    ret_pushed->has_subject = w.manifest.has_subject;
+    ret_pushed->subject = w.manifest.subject;
+    return ERR_OK;
+}

@@ -1,0 +1,35 @@
+#include "core/quota.h"
+
+static bool covers(struct str space, struct str name)
+{
+    return space.n == 0 ||
+           (str_starts(name, space) && (name.n == space.n || name.p[space.n] == '/'));
+}
+
+size_t quota_checks(const struct registry *r, const struct repo_name *repo,
+                    struct meta_op ops[static QUOTAS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->quotas->n && n < QUOTAS_MAX; i++) {
+        const struct conf_quota *q = &r->quotas->items[i];
+
+        if (!covers(str_of(q->name), repo_name_str(repo)))
+            continue;
+        ops[n++] = (struct meta_op){
+            .kind = META_QUOTA_CHECK,
+            .key = str_of(q->name),
+            .max_bytes = q->bytes ? q->bytes : UINT64_MAX,
+            .max_tags = q->tags ? q->tags : UINT64_MAX,
+        };
+    }
+    return n;
+}
+
+void blob_discard(struct registry *r, const struct repo_name *repo, const struct digest *d)
+{
+    uint64_t size_bytes;
+
+    if (meta_blob_stat(r->meta, repo, d, &size_bytes, NULL) == ERR_BLOB_UNKNOWN)
+        (void)!store_blob_delete(r->store, repo, d, NULL);
+}

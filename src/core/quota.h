@@ -1,0 +1,17 @@
+/* Quotas: what a namespace may hold, checked by the transaction that would add to it. */
+#pragma once
+
+#include "core/registry.h"
+
+#define QUOTAS_MAX 64 /* that can speak of one repository */
+
+/*
+ * Fills ops with a check for every quota that repo falls under, to be put behind the operations
+ * that add to it, and returns how many there are. Their error is QUOTA.
+ */
+size_t quota_checks(const struct registry *r, const struct repo_name *repo,
+                    struct meta_op ops[static QUOTAS_MAX]);
+
+/* Takes a blob's file back after its link was refused, unless an earlier link made it. Under the
+ * content lock. */
+void blob_discard(struct registry *r, const struct repo_name *repo, const struct digest *d);

@@ -1,0 +1,48 @@
+/*
+ * core: what a registry does, knowing no HTTP and no SQL. May include store/, meta/, conf/conf.h
+ * and base/.
+ *
+ * struct registry is the whole of it: the two stores of truth, the limits, the open upload
+ * sessions and the maintenance thread. One per process; every function here may be called from
+ * any thread and may block, but for those that say otherwise.
+ */
+#pragma once
+
+#include "conf/conf.h"
+#include "core/locks.h"
+#include "meta/meta.h"
+#include "store/store.h"
+
+struct upload_table;
+struct maintenance;
+
+struct registry {
+    struct store *store;
+    struct meta *meta;
+    const struct conf_limits *limits;
+    const struct conf_registry *options;
+    const struct conf_quotas *quotas;
+    bool verify_on_read;
+    uint64_t buffer_bytes; /* of one receiving upload */
+    struct upload_table *uploads;
+    struct locks content_locks; /* content of a digest is being linked or unlinked, anywhere */
+    struct locks tag_locks;     /* a (repository, tag) is being projected */
+    struct maintenance *maintenance;
+};
+
+/* What the edges do with an error of a background job; may be called from the maintenance thread.
+ */
+typedef void (*registry_report_fn)(const char *what, const struct err *e);
+
+/* Takes ownership of store and meta. c must outlive the registry. */
+struct registry *registry_new(struct store *store, struct meta *meta, const struct conf *c);
+
+/* Finishes what a crash left undone (pending projections, abandoned uploads), then starts the
+ * maintenance thread. What a full or read-only disk does not let it finish is reported, and tried
+ * again later. Time does not grow with the content. */
+ERR_CHECKED enum err_code registry_start(struct registry *r, registry_report_fn report,
+                                         struct err *e);
+void registry_free(struct registry *r); /* stops maintenance first; accepts NULL */
+
+/* Both stores can be read and written. */
+ERR_CHECKED enum err_code registry_health(struct registry *r, struct err *e);

@@ -1,0 +1,61 @@
+#include "core/remove.h"
+
+#include "base/cleanup.h"
+#include "core/maintenance.h"
+#include "core/project.h"
+
+static enum err_code check_enabled(struct registry *r, struct err *e)
+{
+    if (!r->options->delete_enabled)
+        return err_tell(e, ERR_UNSUPPORTED, "deleting is turned off here (delete.enabled)");
+    return ERR_OK;
+}
+
+/* Meta first, then the store: what can be found can be read. The file is gone already when
+ * someone took it away by hand. */
+static enum err_code remove_digest(struct registry *r, const struct repo_name *repo,
+                                   const struct digest *d, struct err *e)
+{
+    struct meta_op op = {.kind = META_MANIFEST_DELETE, .repo = repo, .digest = d};
+    AUTO(held)
+    pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    enum err_code code;
+
+    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
+    maintenance_wake(r->maintenance); /* its tags are pending projections now */
+    code = store_manifest_delete(r->store, repo, d, e);
+    return code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
+}
+
+static enum err_code remove_tag(struct registry *r, const struct repo_name *repo,
+                                const struct tag_name *tag, struct err *e)
+{
+    struct meta_op op = {
+        .kind = META_TAG_DELETE, .repo = repo, .tag = tag, .expected_version = META_ANY};
+
+    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
+    project_tag(r, repo, tag);
+    return ERR_OK;
+}
+
+enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
+                              const struct reference *ref, struct err *e)
+{
+    TRY(check_enabled(r, e));
+    return ref->is_digest ? remove_digest(r, repo, &ref->digest, e)
+                          : remove_tag(r, repo, &ref->tag, e);
+}
+
+enum err_code remove_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,
+                          struct err *e)
+{
+    struct meta_op op = {.kind = META_BLOB_UNLINK, .repo = repo, .digest = d};
+    AUTO(held) pthread_mutex_t *held = NULL;
+    enum err_code code;
+
+    TRY(check_enabled(r, e));
+    held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
+    code = store_blob_delete(r->store, repo, d, e);
+    return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+}

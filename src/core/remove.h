@@ -1,0 +1,15 @@
+/* Deleting (dist-spec "Content Management"). Error of all when delete.enabled is off: UNSUPPORTED.
+ */
+#pragma once
+
+#include "core/reference.h"
+#include "core/registry.h"
+
+/* A tag alone, or a manifest with the tags that point to it.
+ * Errors: MANIFEST_UNKNOWN; IN_USE when an index names the manifest. */
+ERR_CHECKED enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
+                                          const struct reference *ref, struct err *e);
+
+/* Errors: BLOB_UNKNOWN; IN_USE when a manifest of the repository names it. */
+ERR_CHECKED enum err_code remove_blob(struct registry *r, const struct repo_name *repo,
+                                      const struct digest *d, struct err *e);

@@ -1,0 +1,42 @@
+/*
+ * The sessions this process knows of, by their id: who owns one, whether a request holds it, and
+ * the hash of its bytes so far. A session that is not in the table is loaded from meta; so a
+ * session survives a restart, and only its hash has to be made again.
+ */
+#pragma once
+
+#include "base/digest.h"
+#include "meta/meta.h"
+
+struct session {
+    struct session *next;
+    struct meta_upload info;
+    bool busy;             /* a request holds it */
+    uint64_t offset_bytes; /* durable; set by session_advance() */
+    struct hasher *hasher; /* NULL, or has seen exactly offset_bytes */
+    int64_t used_ms;       /* monotonic */
+};
+
+struct upload_table;
+
+/* Adds a session; an existing one of the same id is kept and returned with *ret_added false.
+ * NULL when the table holds max already. The session is returned busy when it was added. */
+struct session *session_add(struct upload_table *t, const struct meta_upload *info, size_t max,
+                            bool *ret_added);
+
+/* The session when it is known, held by nobody and now held by the caller. */
+enum session_take { SESSION_TAKEN, SESSION_BUSY, SESSION_UNKNOWN };
+enum session_take session_take(struct upload_table *t, const struct uuid *id,
+                               struct session **ret_session);
+void session_release(struct upload_table *t, struct session *s);
+
+/* Tells how much of a session that the caller holds is durable now. */
+void session_advance(struct upload_table *t, struct session *s, uint64_t offset_bytes);
+
+/* Forgets and frees a session that the caller holds. */
+void session_drop(struct upload_table *t, struct session *s);
+
+/* A copy of what is known of a session, held or not; false when it is not known. */
+bool session_peek(struct upload_table *t, const struct uuid *id, struct meta_upload *ret_info,
+                  uint64_t *ret_offset_bytes, bool *ret_busy, int64_t *ret_used_ms);
+size_t session_count(struct upload_table *t);

@@ -1,0 +1,336 @@
+#include "core/upload.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/ingest.h"
+#include "core/quota.h"
+#include "core/session.h"
+
+#include <stdio.h>
+
+struct upload {
+    struct registry *r;
+    struct session *session;
+    struct store_upload *handle;
+};
+
+static enum err_code unknown(struct err *e)
+{
+    return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN,
+                    "there is no such upload session here; it may have timed out");
+}
+
+enum err_code upload_begin(struct registry *r, const struct repo_name *repo, const char *owner,
+                           enum digest_algorithm algorithm, struct uuid *ret_id, struct err *e)
+{
+    struct meta_upload info = {.repo = *repo, .algorithm = algorithm};
+    struct meta_op op = {.kind = META_UPLOAD_CREATE, .repo = repo, .upload = &info};
+    struct session *s;
+    enum err_code code;
+    bool added;
+
+    uuid_make(&info.id);
+    snprintf(info.owner, sizeof(info.owner), "%s", owner);
+    info.started_ms = clock_wall_ms();
+    s = session_add(r->uploads, &info, conf_u64(&r->limits->uploads), &added);
+    if (!added)
+        return err_tell(e, ERR_TOO_MANY_REQUESTS, "too many uploads are open; try again later");
+    s->hasher = hasher_new(algorithm);
+    code = store_upload_create(r->store, &info.id, e);
+    if (code == ERR_OK)
+        code = meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
+    if (code != ERR_OK) {
+        session_drop(r->uploads, s);
+        (void)!store_upload_delete(r->store, &info.id, NULL);
+        return code;
+    }
+    *ret_id = info.id;
+    session_release(r->uploads, s);
+    return ERR_OK;
+}
+
+/* A session of an earlier life of this process becomes known again. */
+static enum err_code load(struct registry *r, const struct uuid *id, struct err *e)
+{
+    struct meta_upload info;
+    struct session *s;
+    bool added;
+
+    TRY(meta_upload_get(r->meta, id, &info, e));
+    s = session_add(r->uploads, &info, SIZE_MAX, &added);
+    if (added)
+        session_release(r->uploads, s);
+    return ERR_OK;
+}
+
+static bool owned(const struct meta_upload *info, const struct repo_name *repo, const char *owner)
+{
+    return str_eq(repo_name_str(&info->repo), repo_name_str(repo)) &&
+           strcmp(info->owner, owner) == 0;
+}
+
+static enum err_code take(struct registry *r, const struct uuid *id, struct session **ret_session,
+                          struct err *e)
+{
+    enum session_take result = session_take(r->uploads, id, ret_session);
+
+    if (result == SESSION_UNKNOWN) {
+        TRY(load(r, id, e));
+        result = session_take(r->uploads, id, ret_session);
+    }
+    if (result == SESSION_BUSY)
+        return err_tell(e, ERR_BLOB_UPLOAD_BUSY,
+                        "another request works on this upload session; try again when it ended");
+    return result == SESSION_TAKEN ? ERR_OK : unknown(e);
+}
+
+enum err_code upload_open(struct registry *r, const struct repo_name *repo, const char *owner,
+                          const struct uuid *id, struct upload **ret_upload, struct err *e)
+{
+    struct store_upload *handle;
+    struct session *s = NULL;
+    struct upload *u;
+    uint64_t size_bytes;
+    enum err_code code;
+
+    TRY(take(r, id, &s, e));
+    if (!owned(&s->info, repo, owner)) {
+        session_release(r->uploads, s);
+        return unknown(e);
+    }
+    code = store_upload_open(r->store, id, &handle, &size_bytes, e);
+    if (code == ERR_BLOB_UPLOAD_UNKNOWN) {
+        session_drop(r->uploads, s);
+        return code;
+    }
+    if (code != ERR_OK) {
+        session_release(r->uploads, s);
+        return code;
+    }
+    if (size_bytes != s->offset_bytes) { /* of an earlier life of this process */
+        hasher_free(s->hasher);
+        s->hasher = NULL;
+        session_advance(r->uploads, s, size_bytes);
+    }
+    u = NEW(struct upload);
+    *u = (struct upload){r, s, handle};
+    *ret_upload = u;
+    return ERR_OK;
+}
+
+void upload_close(struct upload *u)
+{
+    if (!u)
+        return;
+    store_upload_close(u->r->store, u->handle);
+    if (u->session)
+        session_release(u->r->uploads, u->session);
+    free(u);
+}
+
+uint64_t upload_offset(const struct upload *u)
+{
+    return u->session->offset_bytes;
+}
+
+enum err_code upload_status(struct registry *r, const struct repo_name *repo, const char *owner,
+                            const struct uuid *id, uint64_t *ret_offset_bytes, struct err *e)
+{
+    struct store_upload *handle;
+    struct meta_upload info;
+    uint64_t offset_bytes;
+    int64_t used_ms;
+    bool busy;
+
+    if (!session_peek(r->uploads, id, &info, &offset_bytes, &busy, &used_ms)) {
+        TRY(meta_upload_get(r->meta, id, &info, e));
+        busy = false;
+    }
+    if (!owned(&info, repo, owner))
+        return unknown(e);
+    if (!busy) {
+        TRY(store_upload_open(r->store, id, &handle, &offset_bytes, e));
+        store_upload_close(r->store, handle);
+    }
+    *ret_offset_bytes = offset_bytes;
+    return ERR_OK;
+}
+
+void upload_expect(struct upload *u, enum digest_algorithm algorithm)
+{
+    struct session *s = u->session;
+
+    if (s->offset_bytes > 0 || (s->hasher && hasher_algorithm(s->hasher) == algorithm))
+        return;
+    hasher_free(s->hasher);
+    s->hasher = hasher_new(algorithm);
+}
+
+/* The hash of what is stored, made anew. */
+static enum err_code rehash(struct upload *u, enum digest_algorithm algorithm, struct err *e)
+{
+    AUTO(hasher) struct hasher *h = hasher_new(algorithm);
+    size_t cap = (size_t)u->r->buffer_bytes, n;
+    AUTO(mem) char *p = mem_alloc(cap);
+    uint64_t at = 0;
+
+    while (at < u->session->offset_bytes) {
+        TRY(store_upload_read(u->r->store, u->handle, p, cap, at, &n, e));
+        if (n == 0)
+            return err_set(e, ERR_CORRUPT, "upload %s is shorter than it was",
+                           u->session->info.id.text);
+        hasher_update(h, p, n);
+        at += n;
+    }
+    hasher_free(u->session->hasher);
+    u->session->hasher = STEAL(h);
+    return ERR_OK;
+}
+
+static enum err_code need_hash(struct upload *u, enum digest_algorithm algorithm, struct err *e)
+{
+    struct hasher *h = u->session->hasher;
+
+    return h && hasher_algorithm(h) == algorithm ? ERR_OK : rehash(u, algorithm, e);
+}
+
+/* upload_open() finds out how much there is when this fails. */
+static enum err_code cut_to(struct upload *u, uint64_t end, struct err *e)
+{
+    TRY(store_upload_truncate(u->r->store, u->handle, end, e));
+    TRY(store_upload_sync(u->r->store, u->handle, e));
+    session_advance(u->r->uploads, u->session, end);
+    return ERR_OK;
+}
+
+/* The hash has seen bytes that are taken back. */
+static void drop_hash(struct session *s)
+{
+    hasher_free(s->hasher);
+    s->hasher = NULL;
+}
+
+/* After an append that failed: what came whole is kept when only the client is to blame. */
+static enum err_code settle(struct upload *u, const struct ingest *in, enum err_code why)
+{
+    struct session *s = u->session;
+    bool keep = why == ERR_CLIENT_GONE || why == ERR_TIMEOUT || why == ERR_REQUEST_INVALID;
+
+    if (!keep)
+        drop_hash(s);
+    (void)!cut_to(u, keep ? in->offset_bytes : s->offset_bytes, NULL);
+    return why;
+}
+
+enum err_code upload_take_back(struct upload *u, uint64_t offset_bytes, struct err *e)
+{
+    if (offset_bytes >= u->session->offset_bytes)
+        return ERR_OK;
+    drop_hash(u->session);
+    return cut_to(u, offset_bytes, e);
+}
+
+enum err_code upload_append(struct upload *u, struct reader *from, uint64_t expected_bytes,
+                            struct err *e)
+{
+    struct session *s = u->session;
+    struct ingest in;
+    enum err_code code;
+
+    TRY(need_hash(u, s->hasher ? hasher_algorithm(s->hasher) : s->info.algorithm, e));
+    in = (struct ingest){
+        .store = u->r->store,
+        .upload = u->handle,
+        .hasher = s->hasher,
+        .offset_bytes = s->offset_bytes,
+        .limit_bytes = conf_u64(&u->r->limits->blob_bytes),
+        .buffer_bytes = u->r->buffer_bytes,
+    };
+    if (in.limit_bytes < in.offset_bytes) /* lowered meanwhile */
+        in.limit_bytes = in.offset_bytes;
+    code = ingest_run(&in, from, expected_bytes, e);
+    if (code == ERR_OK && in.offset_bytes > s->offset_bytes)
+        code = store_upload_sync(u->r->store, u->handle, e);
+    if (code != ERR_OK)
+        return settle(u, &in, code);
+    session_advance(u->r->uploads, s, in.offset_bytes);
+    return ERR_OK;
+}
+
+static void forget(struct upload *u)
+{
+    session_drop(u->r->uploads, u->session);
+    free(u);
+}
+
+/* Store first, then meta: a blob that is linked can be read. */
+static enum err_code link_blob(struct upload *u, const struct digest *d, struct err *e)
+{
+    struct registry *r = u->r;
+    const struct repo_name *repo = &u->session->info.repo;
+    struct meta_op ops[2 + QUOTAS_MAX] = {
+        {.kind = META_BLOB_LINK, .repo = repo, .digest = d, .size_bytes = u->session->offset_bytes},
+        {.kind = META_UPLOAD_DELETE, .repo = repo, .upload_id = &u->session->info.id},
+    };
+    size_t n = 2 + quota_checks(r, repo, ops + 2);
+    enum err_code code;
+    /* Two repositories that get the same blob at once: the second finds the first's. */
+    AUTO(held) pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    struct repo_name twin;
+    uint64_t twin_bytes;
+    bool has_twin = meta_blob_find(r->meta, d, &twin, &twin_bytes, NULL) == ERR_OK &&
+                    !str_eq(repo_name_str(&twin), repo_name_str(repo));
+
+    TRY(store_upload_commit(r->store, u->handle, repo, d, has_twin ? &twin : NULL, e));
+    u->handle = NULL;
+    code = meta_commit(r->meta, ops, n, 0, NULL, e);
+    if (code == ERR_QUOTA)
+        blob_discard(r, repo, d);
+    return code;
+}
+
+static enum err_code verify(struct upload *u, const struct digest *d, struct err *e)
+{
+    struct digest actual;
+
+    TRY(need_hash(u, d->algorithm, e));
+    hasher_digest(u->session->hasher, &actual);
+    if (!digest_eq(&actual, d))
+        return err_tell(e, ERR_DIGEST_INVALID, "the bytes received have the digest %s",
+                        actual.text);
+    return ERR_OK;
+}
+
+enum err_code upload_finish(struct upload *u, const struct digest *d, struct err *e)
+{
+    enum err_code code = verify(u, d, e);
+
+    if (code == ERR_DIGEST_INVALID) { /* what it should have been can't be known: start again */
+        (void)!upload_cancel(u, NULL);
+        return code;
+    }
+    if (code == ERR_OK)
+        code = link_blob(u, d, e);
+    if (code == ERR_OK)
+        forget(u);
+    else
+        upload_close(u);
+    return code;
+}
+
+/* The session is held to the end: a request that comes for it meanwhile must not load it anew. */
+enum err_code upload_cancel(struct upload *u, struct err *e)
+{
+    struct registry *r = u->r;
+    const struct uuid *id = &u->session->info.id;
+    struct meta_op op = {.kind = META_UPLOAD_DELETE, .upload_id = id};
+    enum err_code code;
+
+    store_upload_close(r->store, u->handle);
+    code = store_upload_delete(r->store, id, e);
+    if (code == ERR_OK)
+        code = meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
+    forget(u);
+    return code;
+}

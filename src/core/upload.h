@@ -1,0 +1,65 @@
+/*
+ * Upload sessions (dist-spec "Pushing blobs"; design.md "An upload session").
+ *
+ * A session belongs to the identity and repository that opened it; to anyone else it does not
+ * exist. Its offset is what is durable. One request works on a session at a time: it holds a
+ * struct upload from upload_open() to upload_close() (or finish or cancel).
+ */
+#pragma once
+
+#include "core/registry.h"
+
+struct upload; /* a session held by one request; one thread */
+
+/* Makes a session. Error: TOO_MANY_REQUESTS (limits.uploads). */
+ERR_CHECKED enum err_code upload_begin(struct registry *r, const struct repo_name *repo,
+                                       const char *owner, enum digest_algorithm algorithm,
+                                       struct uuid *ret_id, struct err *e);
+
+/* Errors: BLOB_UPLOAD_UNKNOWN, BLOB_UPLOAD_BUSY. */
+ERR_CHECKED enum err_code upload_open(struct registry *r, const struct repo_name *repo,
+                                      const char *owner, const struct uuid *id,
+                                      struct upload **ret_upload, struct err *e);
+uint64_t upload_offset(const struct upload *u);
+
+/* How far a session is, without holding it. Error: BLOB_UPLOAD_UNKNOWN. */
+ERR_CHECKED enum err_code upload_status(struct registry *r, const struct repo_name *repo,
+                                        const char *owner, const struct uuid *id,
+                                        uint64_t *ret_offset_bytes, struct err *e);
+
+/* The digest that the finished blob will be asked for has this algorithm. */
+void upload_expect(struct upload *u, enum digest_algorithm algorithm);
+
+/*
+ * Appends all that the reader gives; durable when it returns. expected_bytes as ingest_run().
+ * When the client goes away half-way, what came is kept and durable, so that it can resume; after
+ * any other error the session is as it was before. Errors: those of the reader, BLOB_TOO_LARGE.
+ */
+ERR_CHECKED enum err_code upload_append(struct upload *u, struct reader *from,
+                                        uint64_t expected_bytes, struct err *e);
+
+/* Drops what was appended from offset_bytes on: a chunk that was not what it was said to be. */
+ERR_CHECKED enum err_code upload_take_back(struct upload *u, uint64_t offset_bytes, struct err *e);
+
+/*
+ * Makes the session a blob of its repository, under the digest, which must be that of its bytes.
+ * u is closed whatever comes. The session is gone after success and after DIGEST_INVALID; after
+ * any other error it stays, for another try, unless the bytes were stored but could not be linked:
+ * then the client uploads them again.
+ */
+ERR_CHECKED enum err_code upload_finish(struct upload *u, const struct digest *d, struct err *e);
+
+/* Removes the session and its bytes, and closes u. */
+ERR_CHECKED enum err_code upload_cancel(struct upload *u, struct err *e);
+void upload_close(struct upload *u); /* accepts NULL */
+
+/* Removes the sessions that nobody touched for upload.timeout. For the maintenance thread. */
+ERR_CHECKED enum err_code upload_sweep(struct registry *r, struct err *e);
+
+struct upload_table *upload_table_new(void);
+void upload_table_free(struct upload_table *t); /* accepts NULL */
+
+static inline void auto_upload_(struct upload **u)
+{
+    upload_close(*u);
+}

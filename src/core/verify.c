@@ -1,0 +1,102 @@
+#include "core/verify.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define BUFFER_BYTES (128 * 1024)
+
+struct verify {
+    struct reader reader;
+    struct reader *inner;
+    struct digest digest;
+    uint64_t size_bytes, at_bytes;
+    struct hasher *hasher; /* NULL once the content was found to match */
+};
+
+static enum err_code check(struct verify *v, struct err *e)
+{
+    struct digest actual;
+
+    hasher_digest(v->hasher, &actual);
+    if (!digest_eq(&actual, &v->digest))
+        return err_set(e, ERR_CORRUPT, "stored content of %s has the digest %s", v->digest.text,
+                       actual.text);
+    hasher_free(v->hasher);
+    v->hasher = NULL;
+    return ERR_OK;
+}
+
+static enum err_code verify_read(struct reader *r, void *buf, size_t cap, size_t *ret_n,
+                                 struct err *e)
+{
+    struct verify *v = (struct verify *)r;
+
+    TRY(reader_read(v->inner, buf, cap, ret_n, e));
+    if (!v->hasher || cap == 0)
+        return ERR_OK;
+    if (*ret_n == 0 && v->at_bytes < v->size_bytes)
+        return err_set(e, ERR_CORRUPT, "stored content of %s is too short", v->digest.text);
+    if (*ret_n > v->size_bytes - v->at_bytes)
+        return err_set(e, ERR_CORRUPT, "stored content of %s is too long", v->digest.text);
+    hasher_update(v->hasher, buf, *ret_n);
+    v->at_bytes += *ret_n;
+    return v->at_bytes == v->size_bytes ? check(v, e) : ERR_OK;
+}
+
+/* Reads the rest, so that the digest of all is known before any part is handed out. */
+static enum err_code read_all(struct verify *v, struct err *e)
+{
+    AUTO(mem) char *buf = mem_alloc(BUFFER_BYTES);
+    size_t n;
+
+    if (v->at_bytes > 0) {
+        hasher_free(v->hasher);
+        v->hasher = hasher_new(v->digest.algorithm);
+        v->at_bytes = 0;
+    }
+    TRY(reader_seek(v->inner, 0, e));
+    do {
+        TRY(verify_read(&v->reader, buf, BUFFER_BYTES, &n, e));
+    } while (n > 0);
+    return v->hasher ? check(v, e) : ERR_OK;
+}
+
+static enum err_code verify_seek(struct reader *r, uint64_t offset_bytes, struct err *e)
+{
+    struct verify *v = (struct verify *)r;
+
+    if (v->hasher && offset_bytes == v->at_bytes)
+        return ERR_OK;
+    if (v->hasher)
+        TRY(read_all(v, e));
+    return reader_seek(v->inner, offset_bytes, e);
+}
+
+static void verify_free(struct reader *r)
+{
+    struct verify *v = (struct verify *)r;
+
+    reader_free(v->inner);
+    hasher_free(v->hasher);
+    free(v);
+}
+
+static const struct reader_ops verify_ops = {
+    .read = verify_read,
+    .seek = verify_seek,
+    .free = verify_free,
+};
+
+struct reader *verify_reader_new(struct reader *inner, const struct digest *d, uint64_t size_bytes)
+{
+    struct verify *v = NEW(struct verify);
+
+    v->reader.ops = &verify_ops;
+    v->inner = inner;
+    v->digest = *d;
+    v->size_bytes = size_bytes;
+    v->hasher = hasher_new(d->algorithm);
+    return &v->reader;
+}

@@ -1,0 +1,168 @@
+/* Accepting connections: limits, running out of descriptors, and spreading them over the threads.
+ */
+#include "base/mem.h"
+#include "http/iothread.h"
+#include "http/serving.h"
+#include "http/tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    ACCEPTS = 16,      /* at one wake, so that connections at hand get their turn */
+    REFUSED_MAX = 128, /* refused connections that may linger, above the limit */
+    BACK_OFF_MS = 100,
+    CANNED_BYTES = 2048,
+};
+
+static struct iothread *least_busy(struct iothread *io)
+{
+    struct http_server *s = io->server;
+    struct iothread *best = io;
+    unsigned least = atomic_load_explicit(&io->n_connections, memory_order_relaxed);
+
+    for (size_t i = 0; i < s->n_io; i++) {
+        unsigned n = atomic_load_explicit(&s->io[i].n_connections, memory_order_relaxed);
+
+        if (n < least) {
+            least = n;
+            best = &s->io[i];
+        }
+    }
+    return best;
+}
+
+static struct conn *adopt(struct iothread *io, struct address *address, int fd)
+{
+    struct conn *c = NEW(struct conn);
+
+    c->source = SOURCE_CONN;
+    c->state = CONN_NEW;
+    c->list = LIST_COUNT;
+    c->fd = fd;
+    c->io = least_busy(io);
+    c->address = address;
+    /* Inherited from the listening socket. */
+    c->timeout_ms = io->server->accepted_timeout_ms;
+    atomic_fetch_add_explicit(&c->io->n_connections, 1, memory_order_relaxed);
+    atomic_fetch_add(&io->server->n_connections, 1);
+    return c;
+}
+
+static void hand_in(struct iothread *io, struct conn *c)
+{
+    if (c->io == io)
+        serving_take_new(io, c);
+    else
+        iothread_give(c);
+}
+
+static void tell_refused(struct http_server *s, const char *client, int status, const char *why)
+{
+    struct http_record r = {.client = client,
+                            .request_id = "",
+                            .route = "",
+                            .identity = "",
+                            .note = why,
+                            .status = status};
+
+    if (s->app.done)
+        s->app.done(s->app.ctx, &r);
+}
+
+/* Over a limit: answered at once, then left to linger so that the client can read it. Without room
+ * for more of those, and under TLS where nothing can be said before a handshake, it is closed. */
+static void turn_away(struct iothread *io, int fd, const char *client, int status, const char *why)
+{
+    struct http_server *s = io->server;
+    char text[CANNED_BYTES];
+    size_t n = response_canned(s, status, text, sizeof(text));
+    bool told = !s->tls && send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
+    uint64_t room = conf_u64(&s->conf->max_connections) + REFUSED_MAX;
+
+    tell_refused(s, client, status, why);
+    if (told && atomic_load(&s->n_connections) < room) {
+        struct conn *c = adopt(io, NULL, fd);
+
+        c->refused = true;
+        hand_in(io, c);
+        return;
+    }
+    close(fd);
+}
+
+static void welcome(struct iothread *io, int fd, const struct sockaddr_storage *peer)
+{
+    struct http_server *s = io->server;
+    struct address *address;
+    struct conn *c;
+
+    if (atomic_load(&s->n_connections) >= conf_u64(&s->conf->max_connections)) {
+        char text[ADDRESS_TEXT];
+
+        address_text(peer, text);
+        turn_away(io, fd, text, 503, "too many connections");
+        return;
+    }
+    address = address_add(&s->addresses, peer, conf_u64(&s->conf->max_connections_per_address));
+    if (!address) {
+        char text[ADDRESS_TEXT];
+
+        address_text(peer, text);
+        turn_away(io, fd, text, 429, "too many connections from this address");
+        return;
+    }
+    c = adopt(io, address, fd);
+    if (s->tls && !tls_attach(s->tls, c)) {
+        serving_drop(c->io, c); /* no thread knows of it yet */
+        return;
+    }
+    hand_in(io, c);
+}
+
+/* No descriptor is free. Without care the listening socket would stay readable and this thread
+ * would spin; so a descriptor kept for this moment takes one connection after the other and turns
+ * it away. If even that fails the thread stops listening for a while. */
+static void out_of_descriptors(struct iothread *io, struct listener *l)
+{
+    char text[CANNED_BYTES];
+    size_t n = response_canned(io->server, 503, text, sizeof(text));
+    int fd;
+
+    close(io->spare_fd);
+    fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+        tell_refused(io->server, "", 503, "out of file descriptors");
+        if (!io->server->tls)
+            (void)!send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        shutdown(fd, SHUT_WR);
+        (void)!recv(fd, text, sizeof(text), MSG_DONTWAIT); /* unread bytes would mean a reset */
+        close(fd);
+    }
+    io->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    iothread_listen(io, false);
+    io->listen_again_ms = io->now_ms + (fd >= 0 ? BACK_OFF_MS / 10 : BACK_OFF_MS);
+}
+
+void iothread_accept(struct iothread *io, struct listener *l)
+{
+    for (int i = 0; i < ACCEPTS; i++) {
+        struct sockaddr_storage peer = {0};
+        socklen_t n = sizeof(peer);
+        int fd = accept4(l->fd, (struct sockaddr *)&peer, &n, SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            welcome(io, fd, &peer);
+            continue;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return;
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            out_of_descriptors(io, l);
+            return;
+        }
+        /* All else is about the one connection, which is gone (accept(2), "Error handling"). */
+    }
+}

@@ -1,0 +1,102 @@
+/*
+ * One request and its response. On an I/O thread it is the thread's own struct and its strings
+ * point into the thread's buffer; for a worker it moves to the heap, its bytes into conn->in.
+ */
+#pragma once
+
+#include "http/chunk.h"
+#include "http/connection.h"
+#include "http/http.h"
+#include "http/transfer.h"
+
+#include <stdatomic.h>
+
+#define EXCHANGE_HEADERS_MAX (16 * 1024) /* of a response */
+#define EXCHANGE_HEAD_ROOM   1024        /* for what the server itself adds to them */
+#define EXCHANGE_REQUEST_ID  64
+#define EXCHANGE_DRAIN_MAX                                                                         \
+    (64 * 1024) /* of an unread body that is skipped to keep a connection                          \
+                 */
+
+/* Why the watch over connections that are away cut one off. */
+enum exchange_cut { CUT_NOT, CUT_REQUEST_TIMEOUT, CUT_IO_TIMEOUT, CUT_RATE, CUT_DRAIN };
+
+struct exchange_body {
+    struct reader reader;
+    struct http_chunk chunk;
+    uint64_t left_bytes; /* by Content-Length */
+    bool ended, failed, continued;
+};
+
+struct http_exchange {
+    struct http_server *server;
+    struct conn *conn;
+    struct iothread *io;        /* NULL on a worker */
+    struct http_exchange *next; /* in the queue of the workers */
+    unsigned bucket;            /* of that queue */
+    int64_t start_us;
+    int64_t waited_us; /* for the client, in body reads and sends */
+    const char *ahead; /* bytes received behind the head and not used up yet */
+    size_t ahead_n;
+    struct exchange_body body;
+    char *surplus;                     /* received behind a chunked body; ahead points into it */
+    struct transfer *transfer;         /* content under way */
+    _Atomic(struct transfer *) parked; /* the same, once no worker is at it */
+    struct buf headers;
+    const char *route;
+    uint64_t received_bytes, sent_bytes;
+    int status;
+    bool has_head, answered, close;
+    bool transfer_over;  /* nothing of it is left for a sender */
+    bool failed;         /* while the answer was sent */
+    enum conn_fate fate; /* when answered */
+    _Atomic(enum exchange_cut) cut;
+    atomic_bool responding; /* answered, for the watch */
+    char request_id[EXCHANGE_REQUEST_ID + 1];
+    char identity[128];
+    char note[240];
+    struct http_head head; /* last: a copy for a worker has only the fields there are */
+};
+
+/* request.c */
+
+/* Readies x for a request whose head is in x->head. */
+void exchange_begin(struct http_exchange *x, struct conn *c);
+
+/* A copy on the heap for a worker; the request's bytes (raw, with all that was received behind the
+ * head) are copied into conn->in. */
+struct http_exchange *exchange_detach(struct http_exchange *x, const char *raw, size_t raw_n);
+void exchange_free(struct http_exchange *x); /* accepts NULL; and the transfer in it */
+
+/* Tells app.done(). */
+void exchange_done(struct http_exchange *x);
+
+/* Uses up what is left of the body if that needs no waiting; false when some is still to come. */
+bool exchange_skip_body(struct http_exchange *x);
+
+/* Adds to the time spent waiting for the client. Error: TIMEOUT, when the average rate of `bytes`
+ * over it has fallen below http.min_rate. */
+ERR_CHECKED enum err_code exchange_waited(struct http_exchange *x, int64_t us, uint64_t bytes,
+                                          struct err *e);
+
+/* Why x was cut off, as an error in place of the socket's; ERR_OK when it was not. */
+enum err_code exchange_why_cut(struct http_exchange *x, struct err *e);
+
+/* response.c */
+
+/* Forms the head of a response: what the server adds, the headers set, the empty line. has_length
+ * false leaves Content-Length out. dst has room for x->headers.n + EXCHANGE_HEAD_ROOM bytes.
+ * Decides x->fate, and marks x answered. */
+size_t response_head(struct http_exchange *x, int status, bool has_length, uint64_t length,
+                     char *dst);
+
+/* An answer of the server's own, with its body from app.refusal(). */
+void response_refuse(struct http_exchange *x, int status, const char *why);
+
+/* Such an answer for a connection that has no exchange, complete, closing. Returns its bytes. */
+size_t response_canned(struct http_server *s, int status, char *dst, size_t cap);
+
+/* Worker: sends n bytes, which are the caller's; what would block is left to the I/O thread when
+ * it is little, else waited for. */
+ERR_CHECKED enum err_code response_write(struct http_exchange *x, const void *p, size_t n,
+                                         struct err *e);

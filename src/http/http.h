@@ -1,0 +1,192 @@
+/*
+ * http: the HTTP/1.1 server. May include base/ and conf/conf.h.
+ *
+ * Park the idle, answer the quick on the spot, hand the rest to a worker. A few I/O threads own an
+ * epoll set each; a waiting connection costs a small struct and no buffer. A complete request head
+ * is parsed in the I/O thread's own buffer and offered to app.quick(), which answers there when it
+ * can do so without blocking; otherwise the exchange goes to a worker of a bounded pool, which runs
+ * app.serve(): straight-line blocking code. Afterwards the connection goes back to its I/O thread.
+ *
+ * Source: RFC 9110, RFC 9112. Strict: a head that is not exactly to the grammar is answered 400 and
+ * the connection closed before app sees it.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/reader.h"
+#include "base/str.h"
+#include "conf/conf.h"
+
+#define HTTP_MAX_HEADERS 128 /* upper bound of http.max_headers */
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_OTHER, /* any other token; head.method_text has it */
+};
+
+struct http_field {
+    struct str name, value; /* value without surrounding blanks */
+};
+
+/* A parsed head; every str points into the buffer it was parsed from. */
+struct http_head {
+    enum http_method method;
+    struct str method_text;
+    struct str target; /* as received, origin-form or absolute-form reduced to it; or "*" */
+    struct str path;   /* target up to '?', still percent-encoded */
+    struct str query;  /* after '?', still encoded; empty when there is none */
+    struct str host;
+    unsigned minor;          /* HTTP/1.minor */
+    uint64_t content_length; /* when has_length */
+    bool has_length, chunked, expect_continue, keep_alive;
+    size_t n_fields;
+    struct http_field fields[HTTP_MAX_HEADERS]; /* last: kept only as far as it is used */
+};
+
+/* parse.c: pure functions on bytes, no I/O. */
+
+enum http_parse { HTTP_PARSE_DONE, HTTP_PARSE_MORE, HTTP_PARSE_BAD };
+
+struct http_limits {
+    size_t max_head_bytes, max_url_bytes, max_headers;
+};
+
+/* One head at the start of n bytes at p. DONE: *ret_used bytes belong to it. MORE: it is not
+ * complete. BAD: answer *ret_status (400, 414, 417, 431, 501, 505) and close; *ret_why is a
+ * constant text for the log. */
+enum http_parse http_parse_head(const char *p, size_t n, const struct http_limits *limits,
+                                struct http_head *ret_head, size_t *ret_used, int *ret_status,
+                                const char **ret_why);
+
+/* The value of the first field of that name (without case), or STR_NONE. */
+struct str http_field_get(const struct http_head *h, struct str name);
+
+/* Value of a query parameter, percent-decoded with '+' as a space, into dst with a closing NUL.
+ * index counts occurrences from 0. Returns 1 found, 0 not there, -1 malformed or longer than cap.
+ */
+int http_query_get(struct str query, struct str name, unsigned index, char *dst, size_t cap);
+
+/* One exchange: a request and its response. Lives while quick() or serve() runs; one thread. */
+struct http_exchange;
+
+enum http_verdict {
+    HTTP_ANSWERED, /* quick() sent a complete response */
+    HTTP_BLOCKS,   /* serve() must do it, on a worker; nothing was sent. Headers set so far are
+                      dropped; route, identity and note stay */
+};
+
+/* What one request was, for the access log. */
+struct http_record {
+    const struct http_head *head; /* NULL when no head could be parsed */
+    const char *client;           /* address text */
+    const char *request_id;
+    const char *route;    /* as set by http_set_route(), or "" */
+    const char *identity; /* as set by http_set_identity(), or "" */
+    const char *note;     /* why a request was refused or cut off, or "" */
+    int status;
+    uint64_t received_bytes, sent_bytes; /* of the bodies */
+    int64_t duration_us;
+};
+
+struct http_app {
+    void *ctx;
+    /* I/O thread; must not block, must not read the body. */
+    enum http_verdict (*quick)(void *ctx, struct http_exchange *x);
+    /* Worker thread. Returning without a response sent answers 500. */
+    void (*serve)(void *ctx, struct http_exchange *x);
+    /* After every response, on whichever thread; it must not block. */
+    void (*done)(void *ctx, const struct http_record *r);
+    /* The body of an answer that the server itself makes (400, 408, 414, 431, 503 ...), JSON;
+     * may be NULL. */
+    void (*refusal)(void *ctx, int status, struct buf *ret_body);
+};
+
+/* Request. */
+
+const struct http_head *http_head(const struct http_exchange *x);
+const char *http_client(const struct http_exchange *x);     /* peer address, no port */
+const char *http_request_id(const struct http_exchange *x); /* the client's X-Request-Id when it is
+                                                               1-64 of [A-Za-z0-9._-], else made */
+bool http_is_tls(const struct http_exchange *x);
+bool http_on_worker(const struct http_exchange *x);
+
+/* The request body as a reader, from which Content-Length or chunked framing is gone; sends 100
+ * Continue at the first read when asked for. Valid while the exchange lives; do not free.
+ * Errors of its reads: CLIENT_GONE, TIMEOUT, REQUEST_INVALID (bad chunk). Worker only. */
+struct reader *http_body(struct http_exchange *x);
+
+/* No body, or all of it was read. */
+bool http_body_ended(const struct http_exchange *x);
+
+void http_set_route(struct http_exchange *x, const char *route);       /* static text */
+void http_set_identity(struct http_exchange *x, const char *identity); /* copied, cut at 127 */
+void http_set_note(struct http_exchange *x, const char *note);         /* copied, cut at 239 */
+
+/* Response. Set headers, then send once. Names and values are checked: a value with a control byte
+ * is a bug and ends the process in debug builds, and is dropped in release builds. */
+
+void http_header(struct http_exchange *x, const char *name, struct str value);
+void http_headerf(struct http_exchange *x, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Closes the connection after this response. */
+void http_close_after(struct http_exchange *x);
+
+/* A complete answer with its body in one write, Content-Length set. A HEAD request gets the head
+ * only; 204 and 304 never have a body. On an I/O thread body.n must be at most HTTP_QUICK_MAX.
+ * Date, X-Request-Id and X-Content-Type-Options are added. When the request body was not read to
+ * its end the connection is closed after the answer, in a way that lets the client read it. */
+#define HTTP_QUICK_MAX (64 * 1024)
+void http_send(struct http_exchange *x, int status, struct str body);
+
+/*
+ * 200 with size_bytes from r, honouring HEAD, If-Match (412), If-None-Match (304), Range with
+ * If-Range (206, one part or multipart/byteranges, 416), against the given strong etag (with its
+ * quotes). Adds Accept-Ranges, ETag, Content-Length. The Content-Type was set by the caller. Uses
+ * sendfile when r has an fd and the connection is not TLS. Worker only.
+ *
+ * Takes r in every case, and frees it when its bytes are sent. That can be after this returns: when
+ * r has an fd and the client reads slowly, the transfer goes on without a worker, and what becomes
+ * of it is in the note of done()'s record. The exchange must not be answered or read from again.
+ * An error while bytes flow closes the connection; it is put in the note, and returned when it came
+ * up before this returned (CLIENT_GONE is common).
+ */
+ERR_CHECKED enum err_code http_send_content(struct http_exchange *x, struct reader *r,
+                                            uint64_t size_bytes, struct str etag, struct err *e);
+
+/* Does the request carry If-None-Match with this etag or "*"? Then the answer is 304. */
+bool http_not_modified(const struct http_exchange *x, struct str etag);
+
+/* Was a response sent? */
+bool http_answered(const struct http_exchange *x);
+
+/* Server. */
+
+struct http_server;
+
+/* Binds and listens at once (so that errors come here), serves after http_server_run(). conf must
+ * outlive the server; its CONF_RELOAD fields are read as they are at each use. Error: CONFIG.
+ * The process must ignore SIGPIPE (sendfile raises it): main does signal(SIGPIPE, SIG_IGN). */
+ERR_CHECKED enum err_code http_server_new(const struct conf_http *conf, const struct http_app *app,
+                                          struct http_server **ret_server, struct err *e);
+
+/* Starts the threads and returns. */
+ERR_CHECKED enum err_code http_server_run(struct http_server *s, struct err *e);
+
+/* Reads the certificate, key and client CA files anew; on an error the old ones stay in use. */
+ERR_CHECKED enum err_code http_server_reload_tls(struct http_server *s, struct err *e);
+
+/* No new connections; idle ones are closed; running requests end or are cut off after
+ * http.drain_timeout. Then all threads are joined. Blocks. */
+void http_server_stop(struct http_server *s);
+
+/* The port of the n-th listener, for tests that asked for port 0; 0 when there is none. */
+unsigned http_server_port(const struct http_server *s, size_t n);
+void http_server_free(struct http_server *s); /* accepts NULL; stops it first */

@@ -1,0 +1,264 @@
+#include "http/iothread.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/serving.h"
+#include "http/thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum {
+    EVENTS = 256,
+};
+
+/* The inbox. */
+
+void iothread_wake(struct iothread *io)
+{
+    uint64_t one = 1;
+
+    while (write(io->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+void iothread_give(struct conn *c)
+{
+    struct iothread *io = c->io;
+    struct conn *first = atomic_load_explicit(&io->inbox, memory_order_relaxed);
+
+    do {
+        c->next_given = first;
+    } while (!atomic_compare_exchange_weak_explicit(&io->inbox, &first, c, memory_order_release,
+                                                    memory_order_relaxed));
+    if (!first)
+        iothread_wake(io);
+}
+
+static void take_inbox(struct iothread *io)
+{
+    struct conn *c = atomic_exchange_explicit(&io->inbox, NULL, memory_order_acquire);
+
+    while (c) {
+        struct conn *next = c->next_given;
+
+        if (c->state == CONN_NEW)
+            serving_take_new(io, c);
+        else
+            serving_take_back(io, c);
+        c = next;
+    }
+}
+
+/* Time. */
+
+/* Ends what a worker or sender does with c: its next read or write fails. As long as nothing was
+ * answered only reading ends, so that the handler can still answer 408. */
+static void cut_off(struct conn *c, enum exchange_cut why)
+{
+    if (atomic_load(&c->x->cut) != CUT_NOT && why != CUT_DRAIN)
+        return;
+    atomic_store(&c->x->cut, why);
+    shutdown(c->fd, why == CUT_DRAIN || atomic_load(&c->x->responding) ? SHUT_RDWR : SHUT_RD);
+}
+
+/* A transfer that rests makes progress as long as the client takes bytes out of the socket's queue,
+ * which can be many seconds before there is room for the next step. */
+static void check_transfer(struct iothread *io, struct conn *c, struct transfer *t)
+{
+    const struct conf_http *conf = io->server->conf;
+    int64_t quiet_ms;
+    int unsent = 0;
+
+    if (!atomic_load(&t->resting))
+        return;
+    if (ioctl(c->fd, SIOCOUTQ, &unsent) == 0 && unsent != t->unsent_bytes) {
+        t->unsent_bytes = unsent;
+        atomic_store(&t->progress_ms, io->now_ms);
+    }
+    quiet_ms = io->now_ms - atomic_load(&t->progress_ms);
+    if (quiet_ms > (int64_t)conf_u64(&conf->io_timeout_ms))
+        cut_off(c, CUT_IO_TIMEOUT);
+}
+
+static void check_away(struct iothread *io)
+{
+    int64_t limit_ms = (int64_t)conf_u64(&io->server->conf->request_timeout_ms);
+
+    for (struct conn *c = io->lists[LIST_AWAY].first; c; c = c->next) {
+        struct transfer *t = atomic_load(&c->x->parked);
+
+        if (limit_ms > 0 && io->now_ms - c->x->start_us / 1000 > limit_ms)
+            cut_off(c, CUT_REQUEST_TIMEOUT);
+        else if (t)
+            check_transfer(io, c, t);
+    }
+    io->check_ms = io->now_ms + AWAY_CHECK_MS;
+}
+
+static void expire(struct iothread *io)
+{
+    for (int k = 0; k < LIST_AWAY; k++) {
+        struct conn *c;
+
+        while ((c = io->lists[k].first) != NULL && c->deadline_ms <= io->now_ms)
+            serving_expired(io, c);
+    }
+    if (io->lists[LIST_AWAY].first && io->check_ms <= io->now_ms)
+        check_away(io);
+}
+
+static int wait_ms(const struct iothread *io)
+{
+    int64_t next = INT64_MAX;
+
+    for (int k = 0; k < LIST_AWAY; k++) {
+        if (io->lists[k].first && io->lists[k].first->deadline_ms < next)
+            next = io->lists[k].first->deadline_ms;
+    }
+    if (io->lists[LIST_AWAY].first && io->check_ms < next)
+        next = io->check_ms;
+    if (!io->listening && io->listen_again_ms && io->listen_again_ms < next)
+        next = io->listen_again_ms;
+    if (next == INT64_MAX)
+        return -1;
+    next -= clock_mono_ms();
+    if (next <= 0)
+        return 0;
+    return next < 60000 ? (int)next : 60000;
+}
+
+/* Starting and stopping. */
+
+void iothread_listen(struct iothread *io, bool on)
+{
+    struct http_server *s = io->server;
+
+    if (io->listening == on)
+        return;
+    for (size_t i = 0; i < s->n_listeners; i++) {
+        struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &s->listeners[i]};
+
+        epoll_ctl(io->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listeners[i].fd, &ev);
+    }
+    io->listening = on;
+}
+
+static void drop_list(struct iothread *io, enum conn_list_kind kind)
+{
+    while (io->lists[kind].first)
+        serving_drop(io, io->lists[kind].first);
+}
+
+static void check_stopping(struct iothread *io)
+{
+    struct http_server *s = io->server;
+
+    if (!atomic_load(&s->stopping))
+        return;
+    io->listen_again_ms = 0;
+    iothread_listen(io, false);
+    drop_list(io, LIST_IDLE);
+    drop_list(io, LIST_HEAD);
+    if (!atomic_load(&s->cut))
+        return;
+    drop_list(io, LIST_WRITE);
+    drop_list(io, LIST_LINGER);
+    for (struct conn *c = io->lists[LIST_AWAY].first; c; c = c->next)
+        cut_off(c, CUT_DRAIN);
+}
+
+static void handle(struct iothread *io, const struct epoll_event *ev)
+{
+    uint64_t count;
+
+    switch (*(uint8_t *)ev->data.ptr) { /* the first member of each */
+    case SOURCE_CONN:
+        serving_event(io, ev->data.ptr);
+        break;
+    case SOURCE_LISTENER:
+        if (io->listening)
+            iothread_accept(io, ev->data.ptr);
+        break;
+    case SOURCE_WAKE:
+        if (read(io->wake_fd, &count, sizeof(count)) > 0)
+            take_inbox(io);
+        break;
+    }
+}
+
+static void *iothread_main(void *arg)
+{
+    struct iothread *io = arg;
+    struct epoll_event events[EVENTS];
+
+    thread_prefer_latency();
+    iothread_listen(io, true);
+    while (!atomic_load(&io->server->quit)) {
+        int n = epoll_wait(io->epoll_fd, events, EVENTS, wait_ms(io));
+
+        io->now_ms = clock_mono_ms();
+        for (int i = 0; i < n; i++)
+            handle(io, &events[i]);
+        expire(io);
+        if (!io->listening && io->listen_again_ms && io->listen_again_ms <= io->now_ms) {
+            io->listen_again_ms = 0;
+            iothread_listen(io, true);
+        }
+        check_stopping(io);
+    }
+    return NULL;
+}
+
+enum err_code iothread_init(struct iothread *io, struct http_server *s, struct err *e)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &io->wake};
+
+    io->server = s;
+    io->wake = SOURCE_WAKE;
+    io->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    io->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    io->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (io->epoll_fd < 0 || io->wake_fd < 0 || io->spare_fd < 0 ||
+        epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, io->wake_fd, &ev) < 0)
+        return err_set(e, ERR_CONFIG, "make an epoll set: %m");
+    io->in = mem_alloc(IO_IN_BYTES);
+    io->out = mem_alloc(IO_OUT_BYTES);
+    io->x = NEW(struct http_exchange);
+    io->x->server = s;
+    io->x->io = io;
+    buf_init(&io->x->headers, EXCHANGE_HEADERS_MAX);
+    return ERR_OK;
+}
+
+enum err_code iothread_start(struct iothread *io, struct err *e)
+{
+    int error = thread_start(&io->thread, "io", 256 * 1024, iothread_main, io);
+
+    if (error)
+        return err_set(e, ERR_INTERNAL, "start an I/O thread: %s", strerror(error));
+    io->started = true;
+    return ERR_OK;
+}
+
+void iothread_done(struct iothread *io)
+{
+    if (io->started) {
+        iothread_wake(io);
+        pthread_join(io->thread, NULL);
+    }
+    for (int *fd = (int[]){io->epoll_fd, io->wake_fd, io->spare_fd, -2}; *fd != -2; fd++) {
+        if (*fd >= 0)
+            close(*fd);
+    }
+    if (io->x)
+        exchange_free(io->x);
+    free(io->in);
+    free(io->out);
+}

@@ -1,0 +1,179 @@
+/* Listening sockets: "127.0.0.1:5000", "[::1]:5000", "host:5000", ":5000", "unix:/path". */
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "http/server.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096 };
+
+static void auto_addrinfo_(struct addrinfo **a)
+{
+    if (*a)
+        freeaddrinfo(*a);
+}
+
+/* What an accepted socket inherits, so that it costs no call per connection. */
+static void set_options(int fd, bool tcp, uint32_t timeout_ms)
+{
+    struct timeval tv = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    int on = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+    if (!tcp)
+        return;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static enum err_code bind_and_listen(int fd, const struct sockaddr *sa, socklen_t n,
+                                     const char *where, struct err *e)
+{
+    if (bind(fd, sa, n) < 0 || listen(fd, BACKLOG) < 0) {
+        if (errno == EADDRINUSE)
+            return err_set(e, ERR_CONFIG, "listen on '%s': address already in use", where);
+        return err_set(e, ERR_CONFIG, "listen on '%s': %m", where);
+    }
+    return ERR_OK;
+}
+
+static unsigned bound_port(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } sa = {.v6 = {0}};
+    socklen_t n = sizeof(sa);
+
+    if (getsockname(fd, &sa.any, &n) < 0)
+        return 0;
+    return ntohs(sa.any.sa_family == AF_INET ? sa.v4.sin_port : sa.v6.sin6_port);
+}
+
+static enum err_code open_tcp(const struct addrinfo *a, bool both, const char *where,
+                              uint32_t timeout_ms, struct listener *ret, struct err *e)
+{
+    AUTO(fd) int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int only = !both;
+
+    if (fd < 0)
+        return err_set(e, ERR_CONFIG, "listen on '%s': %m", where);
+    set_options(fd, true, timeout_ms);
+    if (a->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+    TRY(bind_and_listen(fd, a->ai_addr, a->ai_addrlen, where, e));
+    *ret = (struct listener){.source = SOURCE_LISTENER, .tcp = true, .port = bound_port(fd)};
+    ret->fd = STEAL_FD(fd);
+    return ERR_OK;
+}
+
+/* "host:port", where the host may be in brackets or empty. */
+static bool split(const char *where, char *host, size_t cap, const char **ret_port)
+{
+    const char *colon = strrchr(where, ':');
+    size_t n;
+
+    if (!colon || colon[1] == '\0')
+        return false;
+    n = (size_t)(colon - where);
+    if (n >= 2 && where[0] == '[' && where[n - 1] == ']') {
+        where++;
+        n -= 2;
+    } else if (memchr(where, ':', n)) {
+        return false; /* an IPv6 address needs its brackets */
+    }
+    *ret_port = colon + 1;
+    return str_copy((struct str){where, n}, host, cap);
+}
+
+static enum err_code listen_tcp(const char *where, uint32_t timeout_ms, struct listener *ret,
+                                struct err *e)
+{
+    AUTO(addrinfo) struct addrinfo *list = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    char host[256];
+    const char *port;
+    uint64_t number;
+    bool all;
+    int error;
+
+    if (!split(where, host, sizeof(host), &port) || !str_to_u64(str_of(port), 65535, &number))
+        return err_set(e, ERR_CONFIG,
+                       "listen on '%s': not an address; use 'HOST:PORT', '[IPV6]:PORT', ':PORT' "
+                       "or 'unix:/PATH'",
+                       where);
+    all = host[0] == '\0';
+    if (all) /* one socket for IPv6 and IPv4 where the machine has IPv6 */
+        hints.ai_family = AF_INET6;
+    error = getaddrinfo(all ? NULL : host, port, &hints, &list);
+    if (!error && open_tcp(list, all, where, timeout_ms, ret, e) == ERR_OK)
+        return ERR_OK;
+    if (all) {
+        AUTO(addrinfo) struct addrinfo *v4 = NULL;
+
+        hints.ai_family = AF_INET;
+        error = getaddrinfo(NULL, port, &hints, &v4);
+        if (!error)
+            return open_tcp(v4, false, where, timeout_ms, ret, e);
+    }
+    if (error)
+        return err_set(e, ERR_CONFIG, "listen on '%s': %s", where, gai_strerror(error));
+    return e ? e->code : ERR_CONFIG;
+}
+
+/* A socket file that nobody listens at is left over from a process that was killed. */
+static bool stale(const struct sockaddr_un *sa)
+{
+    AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat st;
+
+    if (fd < 0 || lstat(sa->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    return connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 && errno == ECONNREFUSED;
+}
+
+static enum err_code listen_unix(const char *where, const char *path, uint32_t timeout_ms,
+                                 struct listener *ret, struct err *e)
+{
+    AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+
+    if (path[0] == '\0' || !str_copy(str_of(path), sa.sun_path, sizeof(sa.sun_path)))
+        return err_set(e, ERR_CONFIG, "listen on '%s': a socket path has 1 to %zu bytes", where,
+                       sizeof(sa.sun_path) - 1);
+    if (fd < 0)
+        return err_set(e, ERR_CONFIG, "listen on '%s': %m", where);
+    set_options(fd, false, timeout_ms);
+    if (stale(&sa))
+        unlink(path);
+    TRY(bind_and_listen(fd, (struct sockaddr *)&sa, sizeof(sa), where, e));
+    *ret = (struct listener){.source = SOURCE_LISTENER, .unlink_path = mem_strdup(path)};
+    ret->fd = STEAL_FD(fd);
+    return ERR_OK;
+}
+
+enum err_code listener_open(const char *where, uint32_t timeout_ms, struct listener *ret,
+                            struct err *e)
+{
+    if (strncmp(where, "unix:", 5) == 0)
+        return listen_unix(where, where + 5, timeout_ms, ret, e);
+    return listen_tcp(where, timeout_ms, ret, e);
+}
+
+void listener_close(struct listener *l)
+{
+    close(l->fd);
+    if (l->unlink_path)
+        unlink(l->unlink_path);
+    free(l->unlink_path);
+}

@@ -1,0 +1,189 @@
+/*
+ * Transfers that wait for their clients lie in one epoll set, armed for one event each, and a few
+ * threads share it: whoever gets an event makes one turn with that transfer and arms it again,
+ * which puts it behind the others. So any number of slow readers costs no thread, and a hundred
+ * fast ones are served by as many threads as there are cores.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/exchange.h"
+#include "http/server.h"
+#include "http/thread.h"
+#include "http/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define STACK_BYTES (512 * 1024)
+
+AUTO_POINTER(senders, senders_free);
+
+struct senders {
+    int epoll_fd, quit_fd;
+    pthread_mutex_t lock; /* over the threads, and in arm() and turn() */
+    pthread_t *threads;
+    size_t n_started, n_threads;
+};
+
+/* False when the set can't take it: out of memory or over the user's limit of watches. */
+static bool arm(struct senders *s, struct http_exchange *x, int op)
+{
+    struct epoll_event ev = {.events = EPOLLOUT | EPOLLONESHOT, .data.ptr = x};
+    struct transfer *t = x->transfer;
+    int fd = x->conn->fd;
+    bool armed;
+
+    t->rested_us = clock_mono_us();
+    atomic_store(&t->progress_ms, t->rested_us / 1000);
+    atomic_store(&t->resting, true);
+    /* x may be another thread's before epoll_ctl() returns; the lock makes that thread wait until
+     * it has, so that the handing over is complete for the memory model too. */
+    pthread_mutex_lock(&s->lock);
+    armed = epoll_ctl(s->epoll_fd, op, fd, &ev) == 0;
+    pthread_mutex_unlock(&s->lock);
+    return armed;
+}
+
+static void finish(struct senders *s, struct http_exchange *x, const struct err *e)
+{
+    epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, x->conn->fd, NULL);
+    if (e) {
+        x->fate = CONN_CLOSE;
+        x->failed = true;
+        if (!x->note[0])
+            http_set_note(x, e->detail);
+    }
+    exchange_end(x);
+}
+
+/* Steps until the client has no room or another transfer is ready, whose event goes to *ret_ev.
+ * To arm after every step would wake another thread for a transfer that this one is at, on another
+ * core. MORE: *ret_ev is set. */
+static enum transfer_state steps(struct senders *s, struct http_exchange *x,
+                                 struct epoll_event *ret_ev, struct err *e)
+{
+    enum transfer_state state;
+
+    do
+        state = transfer_step(x, e);
+    while (state == TRANSFER_MORE && epoll_wait(s->epoll_fd, ret_ev, 1, 0) < 1);
+    return state;
+}
+
+/* The turn of ev's transfer. True: *ev is another one's event. */
+static bool turn(struct senders *s, struct epoll_event *ev)
+{
+    struct http_exchange *x = ev->data.ptr;
+    struct transfer *t = x->transfer;
+    struct err e = {.code = ERR_OK};
+    enum transfer_state state;
+
+    pthread_mutex_lock(&s->lock); /* see arm() */
+    pthread_mutex_unlock(&s->lock);
+    atomic_store(&t->resting, false);
+    if (exchange_waited(x, clock_mono_us() - t->rested_us, x->sent_bytes, &e) != ERR_OK) {
+        finish(s, x, &e);
+        return false;
+    }
+    state = steps(s, x, ev, &e);
+    switch (state) {
+    case TRANSFER_ENDED:
+        finish(s, x, NULL);
+        break;
+    case TRANSFER_FAILED:
+        finish(s, x, &e);
+        break;
+    case TRANSFER_MORE:
+    case TRANSFER_WOULD_BLOCK:
+        if (!arm(s, x, EPOLL_CTL_MOD)) {
+            err_set(&e, ERR_INTERNAL, "arm a transfer: %m");
+            finish(s, x, &e);
+        }
+        break;
+    }
+    return state == TRANSFER_MORE;
+}
+
+static void *sender_main(void *arg)
+{
+    struct senders *s = arg;
+
+    for (;;) {
+        struct epoll_event ev;
+        int n = epoll_wait(s->epoll_fd, &ev, 1, -1);
+
+        if (n < 1)
+            continue;
+        do {
+            if (!ev.data.ptr) /* quit_fd stays readable for all */
+                return NULL;
+        } while (turn(s, &ev));
+    }
+}
+
+/* Not when they are first needed: by a worker, whose lower priority they would inherit. */
+static enum err_code start_threads(struct senders *s, struct err *e)
+{
+    int error = 0;
+
+    while (s->n_started < s->n_threads && !error) {
+        error = thread_start(&s->threads[s->n_started], "sender", STACK_BYTES, sender_main, s);
+        s->n_started += !error;
+    }
+    if (s->n_started == 0)
+        return err_set(e, ERR_INTERNAL, "start a sender: %s", strerror(error));
+    return ERR_OK;
+}
+
+enum err_code senders_new(size_t n_threads, struct senders **ret_senders, struct err *e)
+{
+    AUTO(senders) struct senders *s = NEW(struct senders);
+    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
+
+    s->n_threads = n_threads;
+    s->threads = mem_zero(n_threads * sizeof(*s->threads));
+    pthread_mutex_init(&s->lock, NULL);
+    s->quit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->quit_fd < 0 || s->epoll_fd < 0 ||
+        epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->quit_fd, &ev) < 0)
+        return err_errno(e, "make the senders' epoll set");
+    TRY(start_threads(s, e));
+    *ret_senders = STEAL(s);
+    return ERR_OK;
+}
+
+void senders_free(struct senders *s)
+{
+    uint64_t one = 1;
+
+    if (!s)
+        return;
+    if (s->quit_fd >= 0)
+        (void)!write(s->quit_fd, &one, sizeof(one));
+    for (size_t i = 0; i < s->n_started; i++)
+        pthread_join(s->threads[i], NULL);
+    if (s->epoll_fd >= 0)
+        close(s->epoll_fd);
+    if (s->quit_fd >= 0)
+        close(s->quit_fd);
+    pthread_mutex_destroy(&s->lock);
+    free(s->threads);
+    free(s);
+}
+
+void senders_take(struct senders *s, struct http_exchange *x)
+{
+    struct err e;
+
+    atomic_store(&x->parked, x->transfer);
+    if (arm(s, x, EPOLL_CTL_ADD))
+        return;
+    err_set(&e, ERR_INTERNAL, "hand a transfer to a sender: %m");
+    finish(s, x, &e);
+}

@@ -1,0 +1,164 @@
+#include "http/server.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/uuid.h"
+#include "http/iothread.h"
+#include "http/tls.h"
+#include "http/worker.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+AUTO_POINTER(http_server, http_server_free);
+
+/* As many as this process may use; a container is often given fewer than the machine has. */
+static size_t cores(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+        return (size_t)CPU_COUNT(&set);
+    return 1;
+}
+
+static enum err_code open_listeners(struct http_server *s, struct err *e)
+{
+    const struct conf_strings *where = &s->conf->listen;
+
+    if (where->n == 0 || where->n > LISTENERS_MAX)
+        return err_set(e, ERR_CONFIG, "http.listen wants 1 to %d addresses", LISTENERS_MAX);
+    s->accepted_timeout_ms = (uint32_t)conf_u64(&s->conf->io_timeout_ms);
+    for (size_t i = 0; i < where->n; i++) {
+        TRY(listener_open(where->items[i], s->accepted_timeout_ms, &s->listeners[i], e));
+        s->n_listeners++;
+    }
+    return ERR_OK;
+}
+
+static enum err_code make_threads(struct http_server *s, struct err *e)
+{
+    size_t n = s->conf->io_threads ? (size_t)s->conf->io_threads : cores();
+
+    s->io = mem_zero(n * sizeof(*s->io));
+    for (size_t i = 0; i < n; i++)
+        s->io[i].epoll_fd = s->io[i].wake_fd = s->io[i].spare_fd = -1;
+    s->n_io = n;
+    for (size_t i = 0; i < n; i++)
+        TRY(iothread_init(&s->io[i], s, e));
+    s->workers = workers_new(s);
+    return senders_new(n, &s->senders, e);
+}
+
+enum err_code http_server_new(const struct conf_http *conf, const struct http_app *app,
+                              struct http_server **ret_server, struct err *e)
+{
+    AUTO(http_server) struct http_server *s = NEW(struct http_server);
+    pthread_condattr_t attr;
+
+    s->conf = conf;
+    s->app = *app;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->drained, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&s->addresses.lock, NULL);
+    random_bytes(&s->addresses.seed, sizeof(s->addresses.seed));
+    TRY(tls_new(&conf->tls, &s->tls, e));
+    TRY(open_listeners(s, e));
+    TRY(make_threads(s, e));
+    *ret_server = STEAL(s);
+    return ERR_OK;
+}
+
+enum err_code http_server_run(struct http_server *s, struct err *e)
+{
+    s->running = true;
+    for (size_t i = 0; i < s->n_io; i++)
+        TRY(iothread_start(&s->io[i], e));
+    return ERR_OK;
+}
+
+enum err_code http_server_reload_tls(struct http_server *s, struct err *e)
+{
+    return s->tls ? tls_reload(s->tls, e) : ERR_OK;
+}
+
+void server_connection_ended(struct http_server *s)
+{
+    if (atomic_fetch_sub(&s->n_connections, 1) > 1 || !atomic_load(&s->stopping))
+        return;
+    pthread_mutex_lock(&s->lock);
+    pthread_cond_broadcast(&s->drained);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void wake_all(struct http_server *s)
+{
+    for (size_t i = 0; i < s->n_io; i++)
+        iothread_wake(&s->io[i]);
+}
+
+static void drain(struct http_server *s)
+{
+    int64_t until_ms = clock_mono_ms() + (int64_t)conf_u64(&s->conf->drain_timeout_ms);
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    int error = 0;
+
+    atomic_store(&s->stopping, true);
+    /* New clients are refused at once, and may try another replica, rather than wait in the
+     * backlog of a server that will not accept them. The descriptors stay: threads use them. */
+    for (size_t i = 0; i < s->n_listeners; i++)
+        shutdown(s->listeners[i].fd, SHUT_RDWR);
+    wake_all(s);
+    pthread_mutex_lock(&s->lock);
+    while (atomic_load(&s->n_connections) > 0 && !error)
+        error = pthread_cond_timedwait(&s->drained, &s->lock, &until);
+    pthread_mutex_unlock(&s->lock);
+    atomic_store(&s->cut, true);
+    wake_all(s);
+    pthread_mutex_lock(&s->lock);
+    while (atomic_load(&s->n_connections) > 0)
+        pthread_cond_wait(&s->drained, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void http_server_stop(struct http_server *s)
+{
+    if (s->stopped)
+        return;
+    s->stopped = true;
+    for (size_t i = 0; i < s->n_io; i++)
+        s->running &= s->io[i].started;
+    if (s->running)
+        drain(s);
+    atomic_store(&s->quit, true);
+    workers_free(STEAL(s->workers));
+    senders_free(STEAL(s->senders));
+    for (size_t i = 0; i < s->n_io; i++)
+        iothread_done(&s->io[i]);
+    for (size_t i = 0; i < s->n_listeners; i++)
+        listener_close(&s->listeners[i]);
+}
+
+unsigned http_server_port(const struct http_server *s, size_t n)
+{
+    return n < s->n_listeners ? s->listeners[n].port : 0;
+}
+
+void http_server_free(struct http_server *s)
+{
+    if (!s)
+        return;
+    http_server_stop(s);
+    tls_free(s->tls);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->drained);
+    pthread_mutex_destroy(&s->addresses.lock);
+    free(s->io);
+    free(s);
+}

@@ -1,0 +1,81 @@
+/* Inside of http/: the server, its listeners and what counts connections. */
+#pragma once
+
+#include "http/connection.h"
+#include "http/http.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#define ADDRESS_TEXT    46 /* INET6_ADDRSTRLEN */
+#define ADDRESS_BUCKETS 1024
+#define LISTENERS_MAX   16
+
+/* A client address with its connections; freed with the last one. */
+struct address {
+    struct address *next;
+    uint64_t key[2];
+    uint64_t hash;
+    unsigned n_connections;
+    char text[ADDRESS_TEXT]; /* without port; "unix" for a Unix socket */
+};
+
+struct addresses {
+    pthread_mutex_t lock;
+    uint64_t seed;
+    struct address *buckets[ADDRESS_BUCKETS];
+};
+
+struct listener {
+    uint8_t source; /* enum io_source */
+    int fd;
+    bool tcp;
+    unsigned port;
+    char *unlink_path; /* of a Unix socket */
+};
+
+struct workers;
+struct senders;
+struct tls;
+
+struct http_server {
+    const struct conf_http *conf;
+    struct http_app app;
+    struct listener listeners[LISTENERS_MAX];
+    size_t n_listeners;
+    struct iothread *io;
+    size_t n_io;
+    struct workers *workers;
+    struct senders *senders;
+    struct tls *tls; /* NULL: plain */
+    struct addresses addresses;
+    atomic_uint n_connections;
+    atomic_bool stopping; /* nothing new; answers say Connection: close */
+    atomic_bool cut;      /* end what is still there */
+    atomic_bool quit;     /* I/O threads end */
+    pthread_mutex_t lock;
+    pthread_cond_t drained;       /* n_connections is 0 while stopping */
+    uint32_t accepted_timeout_ms; /* of the sockets the listeners give */
+    bool running, stopped;
+};
+
+/* listener.c */
+
+/* Accepted sockets inherit timeout_ms. Error: CONFIG. */
+ERR_CHECKED enum err_code listener_open(const char *where, uint32_t timeout_ms,
+                                        struct listener *ret, struct err *e);
+void listener_close(struct listener *l);
+
+/* address.c */
+
+void address_text(const struct sockaddr_storage *peer, char dst[static ADDRESS_TEXT]);
+
+/* The node of the peer, one connection added. With a limit, NULL when it has so many already. */
+struct address *address_add(struct addresses *a, const struct sockaddr_storage *peer,
+                            uint64_t limit);
+void address_remove(struct addresses *a, struct address *node);
+
+/* Counts one connection less. */
+void server_connection_ended(struct http_server *s);

@@ -1,0 +1,10 @@
+/* What an I/O thread does with its connections, in answer to events. Of its own thread only. */
+#pragma once
+
+#include "http/iothread.h"
+
+void serving_event(struct iothread *io, struct conn *c);     /* epoll has something to tell */
+void serving_take_new(struct iothread *io, struct conn *c);  /* was accepted */
+void serving_take_back(struct iothread *io, struct conn *c); /* a worker or sender is done */
+void serving_expired(struct iothread *io, struct conn *c);   /* its deadline has come */
+void serving_drop(struct iothread *io, struct conn *c);      /* closes and frees it */

@@ -1,0 +1,60 @@
+/*
+ * Content on its way to a client: a list of segments, each some text (the response's head, the head
+ * of a part) and then a range of a file, sent by sendfile, or read and encrypted under TLS. Moved
+ * in steps that never wait for the client, so that a slow reader costs no thread: in between the
+ * connection lies in the senders' epoll set.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/reader.h"
+#include "http/connection.h"
+#include "http/range.h"
+
+#include <stdatomic.h>
+
+#define TRANSFER_SEGMENTS (HTTP_RANGES_MAX + 1)
+
+struct transfer_segment {
+    size_t text_at, text_n; /* in transfer.text */
+    uint64_t at_bytes, n_bytes;
+};
+
+struct transfer {
+    struct reader *reader; /* owned */
+    int fd;                /* of it, or -1 */
+    struct buf text;
+    struct transfer_segment segments[TRANSFER_SEGMENTS];
+    size_t n_segments, current;
+    bool nonblocking;            /* the socket was switched */
+    int64_t rested_us;           /* when it went to rest */
+    _Atomic int64_t progress_ms; /* when bytes last moved */
+    atomic_bool resting;
+    int unsent_bytes; /* of the socket's queue when the watch last looked */
+};
+
+struct transfer *transfer_new(struct reader *r);
+void transfer_free(struct transfer *t); /* accepts NULL */
+
+enum transfer_state { TRANSFER_ENDED, TRANSFER_MORE, TRANSFER_WOULD_BLOCK, TRANSFER_FAILED };
+
+/* One step without waiting for the client. MORE: it could go on, but others may want their turn. */
+enum transfer_state transfer_step(struct http_exchange *x, struct err *e);
+
+/* The first step, on a worker; x->transfer_over says whether senders must go on. */
+ERR_CHECKED enum err_code transfer_begin(struct http_exchange *x, struct err *e);
+
+/* The same to the end, waiting; for readers without an fd. */
+ERR_CHECKED enum err_code transfer_run(struct http_exchange *x, struct err *e);
+
+/* sender.c: the few threads that go on with transfers when the client has room. */
+
+struct senders;
+
+/* The threads start here, with the priority of the caller. Error: INTERNAL. */
+ERR_CHECKED enum err_code senders_new(size_t n_threads, struct senders **ret_senders,
+                                      struct err *e);
+void senders_free(struct senders *s); /* accepts NULL; no transfer may be left */
+
+/* Takes x with its transfer; gives the connection back to its I/O thread at the end. */
+void senders_take(struct senders *s, struct http_exchange *x);

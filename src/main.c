@@ -1,0 +1,59 @@
+/* The one place that names concrete drivers: it wires them, then runs a command. */
+#include "base/file.h"
+#include "base/log.h"
+#include "cache/memory.h"
+#include "cli/cli.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static enum err_code open_store(const struct conf *c, struct store **ret_store, struct err *e)
+{
+    struct store_fs_options fs = {.root = c->storage.root, .fsync = c->storage.fsync};
+
+    if (c->storage.backend == CONF_STORAGE_MEM) {
+        *ret_store = store_mem_new();
+        return ERR_OK;
+    }
+    return store_fs_new(&fs, ret_store, e);
+}
+
+static enum err_code open_meta(const struct conf *c, struct meta **ret_meta, struct err *e)
+{
+    char path[PATH_MAX];
+    struct meta_sqlite_options sqlite = {
+        .path = path,
+        .fsync = c->storage.fsync,
+        .read_connections = (unsigned)c->metadata.sqlite_read_connections,
+        .cache_bytes = c->metadata.sqlite_cache_bytes,
+    };
+    struct meta *meta;
+
+    if (c->metadata.sqlite_path[0])
+        snprintf(path, sizeof(path), "%s", c->metadata.sqlite_path);
+    else if (c->storage.backend == CONF_STORAGE_MEM)
+        snprintf(path, sizeof(path), ":memory:");
+    else
+        snprintf(path, sizeof(path), "%s/registry.db", c->storage.root);
+    /* `registry user add` may be the first command of all. */
+    if (!c->metadata.sqlite_path[0] && c->storage.backend != CONF_STORAGE_MEM)
+        TRY(file_mkdirs_at(AT_FDCWD, c->storage.root, c->storage.fsync, e));
+    TRY(meta_sqlite_new(&sqlite, &meta, e));
+    *ret_meta = cache_memory_new(meta, c->registry.manifest_cache_bytes);
+    return ERR_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {
+        .out = stdout,
+        .err = stderr,
+        .environment = environ,
+        .open_store = open_store,
+        .open_meta = open_meta,
+    };
+
+    return cli_main(&cli, argc, argv);
+}

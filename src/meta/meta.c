@@ -1,0 +1,287 @@
+/* The wrappers: the one place where arguments are checked, so that no driver has to. */
+#include "meta/meta.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct meta_manifest *meta_manifest_new(const struct digest *d, struct str media_type,
+                                        struct str bytes)
+{
+    struct meta_manifest *m = mem_alloc(sizeof(*m) + media_type.n + bytes.n);
+    char *text = (char *)(m + 1);
+
+    atomic_init(&m->refs, 1);
+    m->digest = *d;
+    if (media_type.n > 0)
+        memcpy(text, media_type.p, media_type.n);
+    if (bytes.n > 0)
+        memcpy(text + media_type.n, bytes.p, bytes.n);
+    m->media_type = (struct str){text, media_type.n};
+    m->bytes = (struct str){text + media_type.n, bytes.n};
+    return m;
+}
+
+struct meta_manifest *meta_manifest_ref(struct meta_manifest *m)
+{
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+void meta_manifest_unref(struct meta_manifest *m)
+{
+    if (m && atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1)
+        free(m);
+}
+
+void meta_name_list_done(struct meta_name_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->names[i]);
+    free(l->names);
+    *l = (struct meta_name_list){0};
+}
+
+void meta_referrer_list_done(struct meta_referrer_list *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        free(l->rows[i].media_type);
+        free(l->rows[i].artifact_type);
+        free(l->rows[i].annotations_json);
+    }
+    free(l->rows);
+    *l = (struct meta_referrer_list){0};
+}
+
+void meta_record_done(struct meta_record *r)
+{
+    free(r->key);
+    free(r->value);
+    *r = (struct meta_record){0};
+}
+
+void meta_record_list_done(struct meta_record_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        meta_record_done(&l->rows[i]);
+    free(l->rows);
+    *l = (struct meta_record_list){0};
+}
+
+void meta_audit_list_done(struct meta_audit_list *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct meta_audit *x = &l->rows[i];
+        const char *texts[] = {x->actor, x->action, x->target, x->address, x->result, x->detail};
+
+        for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
+            free((char *)texts[j]);
+    }
+    free(l->rows);
+    *l = (struct meta_audit_list){0};
+}
+
+enum {
+    NEEDS_REPO = 1,
+    NEEDS_DIGEST = 2,
+    NEEDS_TAG = 4,
+    NEEDS_MANIFEST = 8,
+    NEEDS_UPLOAD = 16,
+    NEEDS_UPLOAD_ID = 32,
+    NEEDS_KEY = 64,
+    NEEDS_AUDIT = 128,
+};
+
+static const struct {
+    const char *name;
+    unsigned needs;
+} op_table[] = {
+    [META_BLOB_LINK] = {"BLOB_LINK", NEEDS_REPO | NEEDS_DIGEST},
+    [META_BLOB_UNLINK] = {"BLOB_UNLINK", NEEDS_REPO | NEEDS_DIGEST},
+    [META_MANIFEST_PUT] = {"MANIFEST_PUT", NEEDS_REPO | NEEDS_MANIFEST},
+    [META_MANIFEST_DELETE] = {"MANIFEST_DELETE", NEEDS_REPO | NEEDS_DIGEST},
+    [META_TAG_SET] = {"TAG_SET", NEEDS_REPO | NEEDS_TAG | NEEDS_DIGEST},
+    [META_TAG_DELETE] = {"TAG_DELETE", NEEDS_REPO | NEEDS_TAG},
+    [META_UPLOAD_CREATE] = {"UPLOAD_CREATE", NEEDS_UPLOAD},
+    [META_UPLOAD_DELETE] = {"UPLOAD_DELETE", NEEDS_UPLOAD_ID},
+    [META_PROJECTION_DONE] = {"PROJECTION_DONE", NEEDS_REPO | NEEDS_TAG},
+    [META_RECORD_PUT] = {"RECORD_PUT", NEEDS_KEY},
+    [META_RECORD_DELETE] = {"RECORD_DELETE", NEEDS_KEY},
+    [META_AUDIT_ADD] = {"AUDIT_ADD", NEEDS_AUDIT},
+    [META_AUDIT_PRUNE] = {"AUDIT_PRUNE", 0},
+    [META_QUOTA_CHECK] = {"QUOTA_CHECK", 0},
+};
+
+#define OP_KINDS (sizeof(op_table) / sizeof(op_table[0]))
+
+static enum err_code check_op(const struct meta_op *op, struct err *e)
+{
+    unsigned has = 0;
+
+    if ((size_t)op->kind >= OP_KINDS)
+        return err_set(e, ERR_INTERNAL, "unknown operation %d", (int)op->kind);
+    if (op->repo)
+        has |= NEEDS_REPO;
+    if (op->digest)
+        has |= NEEDS_DIGEST;
+    if (op->tag)
+        has |= NEEDS_TAG;
+    if (op->manifest && (op->edges || op->n_edges == 0))
+        has |= NEEDS_MANIFEST;
+    if (op->upload)
+        has |= NEEDS_UPLOAD;
+    if (op->upload_id)
+        has |= NEEDS_UPLOAD_ID;
+    if (op->collection.n && op->key.n)
+        has |= NEEDS_KEY;
+    if (op->audit)
+        has |= NEEDS_AUDIT;
+    if ((has & op_table[op->kind].needs) != op_table[op->kind].needs)
+        return err_set(e, ERR_INTERNAL, "operation %s lacks a field", op_table[op->kind].name);
+    if (op->size_bytes > INT64_MAX)
+        return err_set(e, ERR_INTERNAL, "operation %s: no blob is so large",
+                       op_table[op->kind].name);
+    return ERR_OK;
+}
+
+enum err_code meta_commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
+                          size_t *ret_failed, struct err *e)
+{
+    size_t unused;
+    size_t *failed = ret_failed ? ret_failed : &unused;
+
+    for (size_t i = 0; i < n_ops; i++) {
+        if (check_op(&ops[i], e) != ERR_OK) {
+            *failed = i;
+            return ERR_INTERNAL;
+        }
+    }
+    if (n_ops == 0)
+        return ERR_OK;
+    return m->driver->commit(m, ops, n_ops, flags, failed, e);
+}
+
+enum err_code meta_manifest_by_tag(struct meta *m, const struct repo_name *repo,
+                                   const struct tag_name *tag, struct meta_manifest **ret_manifest,
+                                   int64_t *ret_version, struct err *e)
+{
+    int64_t unused;
+
+    return m->driver->manifest_by_tag(m, repo, tag, ret_manifest,
+                                      ret_version ? ret_version : &unused, e);
+}
+
+enum err_code meta_manifest_by_digest(struct meta *m, const struct repo_name *repo,
+                                      const struct digest *d, struct meta_manifest **ret_manifest,
+                                      struct err *e)
+{
+    return m->driver->manifest_by_digest(m, repo, d, ret_manifest, e);
+}
+
+struct meta_manifest *meta_manifest_peek(struct meta *m, const struct repo_name *repo,
+                                         struct str reference)
+{
+    return m->driver->manifest_peek ? m->driver->manifest_peek(m, repo, reference) : NULL;
+}
+
+enum err_code meta_blob_stat(struct meta *m, const struct repo_name *repo, const struct digest *d,
+                             uint64_t *ret_size_bytes, struct err *e)
+{
+    return m->driver->blob_stat(m, repo, d, ret_size_bytes, e);
+}
+
+enum err_code meta_blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
+                             uint64_t *ret_size_bytes, struct err *e)
+{
+    return m->driver->blob_find(m, d, ret_repo, ret_size_bytes, e);
+}
+
+enum err_code meta_repo_exists(struct meta *m, const struct repo_name *repo, bool *ret_exists,
+                               struct err *e)
+{
+    return m->driver->repo_exists(m, repo, ret_exists, e);
+}
+
+/* A page of nothing could not say whether there is more. */
+static enum err_code check_limit(size_t limit, struct err *e)
+{
+    return limit > 0 ? ERR_OK : err_set(e, ERR_INTERNAL, "a page of no rows was asked for");
+}
+
+enum err_code meta_repos(struct meta *m, struct str after, size_t limit,
+                         struct meta_name_list *ret_list, struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return m->driver->repos(m, after, limit, ret_list, e);
+}
+
+enum err_code meta_tags(struct meta *m, const struct repo_name *repo, struct str after,
+                        size_t limit, struct meta_name_list *ret_list, struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return m->driver->tags(m, repo, after, limit, ret_list, e);
+}
+
+enum err_code meta_referrers(struct meta *m, const struct repo_name *repo,
+                             const struct digest *subject, struct str artifact_type,
+                             struct str after, size_t limit, struct meta_referrer_list *ret_list,
+                             struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return m->driver->referrers(m, repo, subject, artifact_type, after, limit, ret_list, e);
+}
+
+enum err_code meta_upload_get(struct meta *m, const struct uuid *id, struct meta_upload *ret_upload,
+                              struct err *e)
+{
+    return m->driver->upload_get(m, id, ret_upload, e);
+}
+
+enum err_code meta_uploads_each(struct meta *m, int64_t started_before_ms, meta_upload_fn fn,
+                                void *ctx, struct err *e)
+{
+    return m->driver->uploads_each(m, started_before_ms, fn, ctx, e);
+}
+
+enum err_code meta_projections(struct meta *m, struct meta_projection *ret_rows, size_t cap,
+                               size_t *ret_n, struct err *e)
+{
+    return m->driver->projections(m, ret_rows, cap, ret_n, e);
+}
+
+enum err_code meta_record_get(struct meta *m, struct str collection, struct str key,
+                              struct meta_record *ret_record, struct err *e)
+{
+    return m->driver->record_get(m, collection, key, ret_record, e);
+}
+
+enum err_code meta_records(struct meta *m, struct str collection, struct str after, size_t limit,
+                           struct meta_record_list *ret_list, struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return m->driver->records(m, collection, after, limit, ret_list, e);
+}
+
+enum err_code meta_audit(struct meta *m, const struct meta_audit_filter *filter, size_t limit,
+                         struct meta_audit_list *ret_list, struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return m->driver->audit(m, filter, limit, ret_list, e);
+}
+
+enum err_code meta_usage(struct meta *m, struct str space, struct meta_usage *ret_usage,
+                         struct err *e)
+{
+    return m->driver->usage(m, space, ret_usage, e);
+}
+
+enum err_code meta_health(struct meta *m, struct err *e)
+{
+    return m->driver->health(m, e);
+}
+
+void meta_free(struct meta *m)
+{
+    if (m)
+        m->driver->free(m);
+}

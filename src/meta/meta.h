@@ -1,0 +1,368 @@
+/*
+ * meta: what refers to what. May include base/ only.
+ *
+ * A table of callbacks with several drivers (sqlite; postgres and dynamodb later). Writes are
+ * transactions: a list of operations that carry their own preconditions ("the tag is still at
+ * version 7"), applied all or none, so that SQL and DynamoDB can both do them. Reads are single
+ * look-ups, each consistent in itself. Every call blocks; any thread.
+ *
+ * Durability: when meta_commit() returns ERR_OK the transaction survives a power loss, unless it
+ * was made META_LAZY (then it survives the death of the process only).
+ *
+ * Errors everywhere: STORAGE_FULL, STORAGE_READONLY, CORRUPT, UNAVAILABLE, INTERNAL.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/name.h"
+#include "base/uuid.h"
+
+#include <stdatomic.h>
+
+struct meta;
+
+/* A manifest as stored: immutable, shared by reference count, any thread. */
+struct meta_manifest {
+    atomic_uint refs;
+    struct digest digest;
+    struct str media_type; /* both point into the same allocation as the struct */
+    struct str bytes;
+};
+
+struct meta_manifest *meta_manifest_new(const struct digest *d, struct str media_type,
+                                        struct str bytes); /* copies both; refs is 1 */
+struct meta_manifest *meta_manifest_ref(struct meta_manifest *m);
+void meta_manifest_unref(struct meta_manifest *m); /* accepts NULL */
+
+static inline void auto_meta_manifest_(struct meta_manifest **m)
+{
+    meta_manifest_unref(*m);
+}
+
+/* What a manifest names. */
+enum meta_edge_kind {
+    META_EDGE_BLOB,          /* must be a blob of the repository */
+    META_EDGE_MANIFEST,      /* must be a manifest of the repository */
+    META_EDGE_LOOSE_BLOB,    /* recorded, may be missing (non-distributable, sparse) */
+    META_EDGE_LOOSE_MANIFEST /* recorded, may be missing (sparse index) */
+};
+
+struct meta_edge {
+    enum meta_edge_kind kind;
+    struct digest digest;
+};
+
+/* A row of the referrers list (dist-spec "Listing Referrers"). */
+struct meta_referrer {
+    struct digest digest;
+    uint64_t size_bytes;
+    char *media_type;
+    char *artifact_type;    /* "" when there is none */
+    char *annotations_json; /* a JSON object, or "" */
+};
+
+struct meta_upload {
+    struct uuid id;
+    struct repo_name repo;
+    char owner[256]; /* identity that opened it; "" is anonymous */
+    enum digest_algorithm algorithm;
+    int64_t started_ms;
+};
+
+/* A change of a tag that has not been carried to the store yet. */
+struct meta_projection {
+    struct repo_name repo;
+    struct tag_name tag;
+    int64_t version; /* of the change; a later change has a greater one */
+    bool deleted;    /* else the tag points to digest */
+    struct digest digest;
+};
+
+#define META_ANY    (-1) /* expected version: whatever it is */
+#define META_ABSENT 0    /* expected version: there is no such tag */
+
+/*
+ * A record: a small document of its own collection (users, tokens, keys, ...), by key. Its version
+ * starts at 1 and grows with every change.
+ */
+struct meta_record {
+    char *key;
+    char *value;
+    int64_t version;
+};
+
+struct meta_record_list {
+    struct meta_record *rows; /* sorted by key, bytewise */
+    size_t n;
+    bool more;
+};
+
+void meta_record_done(struct meta_record *r);
+void meta_record_list_done(struct meta_record_list *l);
+
+static inline void auto_record_(struct meta_record *r)
+{
+    meta_record_done(r);
+}
+
+static inline void auto_records_(struct meta_record_list *l)
+{
+    meta_record_list_done(l);
+}
+
+/* A line of the audit trail. Texts are never NULL. */
+struct meta_audit {
+    int64_t id; /* out: grows with every entry */
+    int64_t time_ms;
+    const char *actor;   /* "user:alice", "anonymous" */
+    const char *action;  /* "push", "delete", "sign-in", ... */
+    const char *target;  /* repository with tag or digest, user, ... */
+    const char *address; /* of the client */
+    const char *result;  /* "ok", "denied", "failed" */
+    const char *detail;  /* JSON object, or "" */
+};
+
+struct meta_audit_list {
+    struct meta_audit *rows; /* newest first; texts belong to the list */
+    size_t n;
+    bool more;
+};
+
+void meta_audit_list_done(struct meta_audit_list *l);
+
+/* Which entries; empty texts and zero times match all. */
+struct meta_audit_filter {
+    struct str actor, action, target;
+    int64_t from_ms, until_ms;
+    int64_t before_id; /* for paging: only entries with a smaller id; 0: the newest on */
+};
+
+struct meta_usage {
+    uint64_t bytes; /* of blobs, each counted once a repository */
+    uint64_t tags;
+    uint64_t repositories;
+};
+
+enum meta_op_kind {
+    META_BLOB_LINK,       /* digest, size_bytes: blob becomes repo's (repo is made if missing) */
+    META_BLOB_UNLINK,     /* digest. Errors: BLOB_UNKNOWN, IN_USE (a manifest of repo names it,
+                             loosely or not) */
+    META_MANIFEST_PUT,    /* manifest, edges, ...; repo is made if missing. Its being there already
+                             is success and changes nothing. Error: MANIFEST_BLOB_UNKNOWN, the
+                             first missing digest told in the detail */
+    META_MANIFEST_DELETE, /* digest; its tags, edges and referrer row go too. Errors:
+                             MANIFEST_UNKNOWN, IN_USE (an index of repo names it) */
+    META_TAG_SET,         /* tag, digest, expected_version. Errors: CONFLICT, MANIFEST_UNKNOWN */
+    META_TAG_DELETE,      /* tag, expected_version. Errors: CONFLICT, MANIFEST_UNKNOWN */
+    META_UPLOAD_CREATE,   /* upload */
+    META_UPLOAD_DELETE,   /* upload_id. Not there: success */
+    META_PROJECTION_DONE, /* tag, version: dropped unless a later change is pending */
+    META_RECORD_PUT,      /* collection, key, value, expected_version. Error: CONFLICT */
+    META_RECORD_DELETE,   /* collection, key, expected_version. Not there: success with META_ANY,
+                             else CONFLICT */
+    META_AUDIT_ADD,       /* audit */
+    META_AUDIT_PRUNE,     /* version: entries older than that wall-clock ms go */
+    META_QUOTA_CHECK,     /* key, max_bytes, max_tags: the namespace key (a repository name and all
+                             below it; "" is everything) holds no more than that after the
+                             operations before this one. Error: QUOTA, told */
+};
+
+struct meta_op {
+    enum meta_op_kind kind;
+    const struct repo_name *repo;
+    const struct digest *digest;
+    uint64_t size_bytes;
+    const struct tag_name *tag;
+    int64_t expected_version;
+    int64_t version;
+
+    const struct meta_manifest *manifest; /* META_MANIFEST_PUT and the next five */
+    const struct meta_edge *edges;
+    size_t n_edges;
+    const struct digest *subject; /* NULL: none */
+    struct str artifact_type;     /* as a referrers list shows it; empty: none */
+    struct str annotations_json;  /* object; empty: none */
+
+    const struct meta_upload *upload;
+    const struct uuid *upload_id;
+
+    struct str collection, key, value; /* META_RECORD_*: names as text, value as text or JSON */
+    const struct meta_audit *audit;
+    uint64_t max_bytes, max_tags; /* META_QUOTA_CHECK; UINT64_MAX: no limit */
+};
+
+#define META_LAZY 1u /* flag of meta_commit(): do not wait for the disk */
+
+struct meta_name_list {
+    char **names; /* sorted bytewise */
+    size_t n;
+    bool more; /* there are names after the last one */
+};
+
+void meta_name_list_done(struct meta_name_list *l);
+
+struct meta_referrer_list {
+    struct meta_referrer *rows; /* sorted by digest */
+    size_t n;
+    bool more;
+};
+
+void meta_referrer_list_done(struct meta_referrer_list *l);
+
+typedef enum err_code (*meta_upload_fn)(void *ctx, const struct meta_upload *u, struct err *e);
+
+struct meta_driver {
+    const char *name;
+    enum err_code (*commit)(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
+                            size_t *ret_failed, struct err *e);
+    enum err_code (*manifest_by_tag)(struct meta *m, const struct repo_name *repo,
+                                     const struct tag_name *tag,
+                                     struct meta_manifest **ret_manifest, int64_t *ret_version,
+                                     struct err *e);
+    enum err_code (*manifest_by_digest)(struct meta *m, const struct repo_name *repo,
+                                        const struct digest *d, struct meta_manifest **ret_manifest,
+                                        struct err *e);
+    /* Optional. */
+    struct meta_manifest *(*manifest_peek)(struct meta *m, const struct repo_name *repo,
+                                           struct str reference);
+    enum err_code (*blob_stat)(struct meta *m, const struct repo_name *repo, const struct digest *d,
+                               uint64_t *ret_size_bytes, struct err *e);
+    enum err_code (*blob_find)(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
+                               uint64_t *ret_size_bytes, struct err *e);
+    enum err_code (*repo_exists)(struct meta *m, const struct repo_name *repo, bool *ret_exists,
+                                 struct err *e);
+    enum err_code (*repos)(struct meta *m, struct str after, size_t limit,
+                           struct meta_name_list *ret_list, struct err *e);
+    enum err_code (*tags)(struct meta *m, const struct repo_name *repo, struct str after,
+                          size_t limit, struct meta_name_list *ret_list, struct err *e);
+    enum err_code (*referrers)(struct meta *m, const struct repo_name *repo,
+                               const struct digest *subject, struct str artifact_type,
+                               struct str after, size_t limit, struct meta_referrer_list *ret_list,
+                               struct err *e);
+    enum err_code (*upload_get)(struct meta *m, const struct uuid *id,
+                                struct meta_upload *ret_upload, struct err *e);
+    enum err_code (*uploads_each)(struct meta *m, int64_t started_before_ms, meta_upload_fn fn,
+                                  void *ctx, struct err *e);
+    enum err_code (*projections)(struct meta *m, struct meta_projection *ret_rows, size_t cap,
+                                 size_t *ret_n, struct err *e);
+    enum err_code (*record_get)(struct meta *m, struct str collection, struct str key,
+                                struct meta_record *ret_record, struct err *e);
+    enum err_code (*records)(struct meta *m, struct str collection, struct str after, size_t limit,
+                             struct meta_record_list *ret_list, struct err *e);
+    enum err_code (*audit)(struct meta *m, const struct meta_audit_filter *filter, size_t limit,
+                           struct meta_audit_list *ret_list, struct err *e);
+    enum err_code (*usage)(struct meta *m, struct str space, struct meta_usage *ret_usage,
+                           struct err *e);
+    enum err_code (*health)(struct meta *m, struct err *e);
+    void (*free)(struct meta *m);
+};
+
+struct meta {
+    const struct meta_driver *driver;
+};
+
+/* All of ops, or none. On an error *ret_failed (may be NULL) is the index of the operation that
+ * failed, or n_ops when it was none of them (the disk was full at the end). After an error other
+ * than of a precondition the transaction may still have happened, as when the power fails. Order
+ * matters: a later op sees what an earlier one did. Every META_TAG_SET,
+ * META_TAG_DELETE and tag that a META_MANIFEST_DELETE removed leaves a pending projection. */
+ERR_CHECKED enum err_code meta_commit(struct meta *m, const struct meta_op *ops, size_t n_ops,
+                                      unsigned flags, size_t *ret_failed, struct err *e);
+
+/* One look-up. *ret_manifest is the caller's reference; *ret_version may be NULL.
+ * Errors: MANIFEST_UNKNOWN (also when the repository is not there). */
+ERR_CHECKED enum err_code meta_manifest_by_tag(struct meta *m, const struct repo_name *repo,
+                                               const struct tag_name *tag,
+                                               struct meta_manifest **ret_manifest,
+                                               int64_t *ret_version, struct err *e);
+ERR_CHECKED enum err_code meta_manifest_by_digest(struct meta *m, const struct repo_name *repo,
+                                                  const struct digest *d,
+                                                  struct meta_manifest **ret_manifest,
+                                                  struct err *e);
+
+/* The manifest of that tag or digest when it is at hand in memory: never blocks, never wrong. NULL
+ * says nothing about its being there. For the I/O threads. The reference is the caller's. */
+struct meta_manifest *meta_manifest_peek(struct meta *m, const struct repo_name *repo,
+                                         struct str reference);
+
+/* Is it a blob of the repository? Error: BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code meta_blob_stat(struct meta *m, const struct repo_name *repo,
+                                         const struct digest *d, uint64_t *ret_size_bytes,
+                                         struct err *e);
+
+/* Any repository that has the blob. Error: BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code meta_blob_find(struct meta *m, const struct digest *d,
+                                         struct repo_name *ret_repo, uint64_t *ret_size_bytes,
+                                         struct err *e);
+
+/* A repository exists from its first blob or manifest on, also when it is empty again. */
+ERR_CHECKED enum err_code meta_repo_exists(struct meta *m, const struct repo_name *repo,
+                                           bool *ret_exists, struct err *e);
+
+/* Up to limit names greater than after (bytewise; "" for the start), limit >= 1. repos lists the
+ * repositories that hold at least one manifest. The caller frees with meta_name_list_done().
+ * tags error: NAME_UNKNOWN. */
+ERR_CHECKED enum err_code meta_repos(struct meta *m, struct str after, size_t limit,
+                                     struct meta_name_list *ret_list, struct err *e);
+ERR_CHECKED enum err_code meta_tags(struct meta *m, const struct repo_name *repo, struct str after,
+                                    size_t limit, struct meta_name_list *ret_list, struct err *e);
+
+/* Rows whose digest is greater than after; artifact_type empty: all types. A page may end before
+ * limit, with `more` set, when its rows are large: go on after the last one. */
+ERR_CHECKED enum err_code meta_referrers(struct meta *m, const struct repo_name *repo,
+                                         const struct digest *subject, struct str artifact_type,
+                                         struct str after, size_t limit,
+                                         struct meta_referrer_list *ret_list, struct err *e);
+
+/* Error: BLOB_UPLOAD_UNKNOWN. */
+ERR_CHECKED enum err_code meta_upload_get(struct meta *m, const struct uuid *id,
+                                          struct meta_upload *ret_upload, struct err *e);
+
+/* Uploads started before the given time. fn may commit. Stops at fn's first error. */
+ERR_CHECKED enum err_code meta_uploads_each(struct meta *m, int64_t started_before_ms,
+                                            meta_upload_fn fn, void *ctx, struct err *e);
+
+/* Pending projections, oldest first, at most cap. */
+ERR_CHECKED enum err_code meta_projections(struct meta *m, struct meta_projection *ret_rows,
+                                           size_t cap, size_t *ret_n, struct err *e);
+
+/* Error: NOT_FOUND. The caller frees with meta_record_done(). */
+ERR_CHECKED enum err_code meta_record_get(struct meta *m, struct str collection, struct str key,
+                                          struct meta_record *ret_record, struct err *e);
+
+/* Up to limit records with a key greater than after. */
+ERR_CHECKED enum err_code meta_records(struct meta *m, struct str collection, struct str after,
+                                       size_t limit, struct meta_record_list *ret_list,
+                                       struct err *e);
+
+/* Up to limit entries, newest first. */
+ERR_CHECKED enum err_code meta_audit(struct meta *m, const struct meta_audit_filter *filter,
+                                     size_t limit, struct meta_audit_list *ret_list, struct err *e);
+
+/* What a namespace holds: the repository of that name and all below it; "" is everything. */
+ERR_CHECKED enum err_code meta_usage(struct meta *m, struct str space, struct meta_usage *ret_usage,
+                                     struct err *e);
+
+ERR_CHECKED enum err_code meta_health(struct meta *m, struct err *e);
+void meta_free(struct meta *m); /* accepts NULL */
+
+/* Drivers and decorators. */
+
+struct meta_sqlite_options {
+    const char *path;          /* ":memory:" for tests */
+    bool fsync;                /* false: as store_fs_options.fsync */
+    unsigned read_connections; /* at most that many reads at once */
+    uint64_t cache_bytes;      /* page cache of each connection */
+};
+
+/* Opens or makes the database and brings its schema up to date. A schema newer than this program
+ * knows is an error that says so. Error: CONFIG, and those of everywhere. */
+ERR_CHECKED enum err_code meta_sqlite_new(const struct meta_sqlite_options *o,
+                                          struct meta **ret_meta, struct err *e);
+
+/* Fails the n-th call, as store_fault_new(). Takes ownership of inner. */
+struct meta *meta_fault_new(struct meta *inner);
+void meta_fault_arm(struct meta *fault, uint64_t n, enum err_code code);
+uint64_t meta_fault_calls(const struct meta *fault);

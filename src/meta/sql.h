@@ -1,0 +1,159 @@
+/*
+ * The SQL behind meta, written once, and the thin adapter that runs it on a database.
+ *
+ * Statements (sql_statements.h), schema (sql_schema.c), writes (sql_commit.c) and reads
+ * (sql_read.c) know no database. An adapter opens connections, runs a statement of the table with
+ * bound parameters, hands out rows, and puts a transaction around a function. Private to src/meta/.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "meta/meta.h"
+#include "meta/sql_statements.h"
+
+struct sql;      /* a database; any thread */
+struct sql_conn; /* a connection; one thread at a time */
+struct sql_rows; /* the rows of a statement that runs; at most one per statement and connection */
+
+enum sql_kind { SQL_KIND_INT, SQL_KIND_TEXT, SQL_KIND_BYTES };
+
+/* A parameter. What str points to must outlive the rows. */
+struct sql_value {
+    enum sql_kind kind;
+    int64_t i;
+    struct str str;
+};
+
+#define SQL_INT(v)   ((struct sql_value){.kind = SQL_KIND_INT, .i = (v)})
+#define SQL_TEXT(s)  ((struct sql_value){.kind = SQL_KIND_TEXT, .str = (s)})
+#define SQL_BYTES(s) ((struct sql_value){.kind = SQL_KIND_BYTES, .str = (s)})
+
+/* Parameters $1, $2, ... of a statement: the two arguments `args, n` of the calls below. */
+#define SQL_ARGS(...)                                                                              \
+    (const struct sql_value[]){__VA_ARGS__},                                                       \
+        sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value)
+
+/* What differs in the text. Statements write parameters as $1 and the words as @id@ and so on. */
+struct sql_dialect {
+    char placeholder;      /* '$' or '?' */
+    const char *id;        /* type of a primary key that numbers itself */
+    const char *text;      /* type of text that is compared and sorted bytewise */
+    const char *bytes;     /* type of any bytes */
+    const char *clustered; /* closes a table that is kept in the order of its primary key */
+    const char *lock;      /* ends a SELECT whose row is locked until the transaction ends */
+};
+
+/* Runs inside a transaction; an error rolls it back. May run in another thread while the caller
+ * waits, and more than once when the database asks for a retry. */
+typedef enum err_code (*sql_body)(struct sql_conn *c, void *ctx, struct err *e);
+
+struct sql_adapter {
+    const char *name;
+    struct sql_dialect dialect;
+
+    /* flags: META_LAZY. When it returns ERR_OK the transaction is as durable as the flags say. */
+    enum err_code (*transact)(struct sql *db, unsigned flags, sql_body body, void *ctx,
+                              struct err *e);
+
+    /* A connection for reading, back with read_end(). Waits while all are in use. */
+    enum err_code (*read_begin)(struct sql *db, struct sql_conn **ret_conn, struct err *e);
+    void (*read_end)(struct sql_conn *c);
+
+    /* Several statements without parameters or rows: the schema. */
+    enum err_code (*script)(struct sql_conn *c, const char *text, struct err *e);
+
+    enum err_code (*query)(struct sql_conn *c, enum sql_id id, const struct sql_value *args,
+                           size_t n, struct sql_rows **ret_rows, struct err *e);
+    enum err_code (*next)(struct sql_rows *r, bool *ret_row, struct err *e);
+    int64_t (*column_int)(struct sql_rows *r, int column);
+    struct str (*column_str)(struct sql_rows *r, int column); /* valid until next() or done() */
+    void (*done)(struct sql_rows *r);
+
+    enum err_code (*health)(struct sql *db, struct err *e); /* beyond being able to read */
+    const char *(*where)(struct sql *db);                   /* names the database in errors */
+    void (*free)(struct sql *db);
+};
+
+/* First members of the adapter's own structs. */
+struct sql {
+    const struct sql_adapter *adapter;
+};
+
+struct sql_conn {
+    const struct sql_adapter *adapter;
+};
+
+struct sql_rows {
+    const struct sql_adapter *adapter;
+};
+
+static inline void auto_sql_conn_(struct sql_conn **c)
+{
+    if (*c)
+        (*c)->adapter->read_end(*c);
+}
+
+static inline void auto_sql_rows_(struct sql_rows **r)
+{
+    if (*r)
+        (*r)->adapter->done(*r);
+}
+
+static inline void auto_sql_(struct sql **db)
+{
+    if (*db)
+        (*db)->adapter->free(*db);
+}
+
+/* The text of a statement or script in a dialect. */
+void sql_expand(const struct sql_dialect *d, const char *text, struct buf *ret);
+const char *sql_statement(enum sql_id id);
+
+/* Starts a statement that gives rows. */
+ERR_CHECKED enum err_code sql_query(struct sql_conn *c, enum sql_id id,
+                                    const struct sql_value *args, size_t n,
+                                    struct sql_rows **ret_rows, struct err *e);
+ERR_CHECKED enum err_code sql_next(struct sql_rows *r, bool *ret_row, struct err *e);
+
+/* Runs a statement to its end and drops its rows. */
+ERR_CHECKED enum err_code sql_run(struct sql_conn *c, enum sql_id id, const struct sql_value *args,
+                                  size_t n, struct err *e);
+
+/* As sql_run(), and the first column of its first row. *ret_found false: no row, *ret_value as it
+ * was. */
+ERR_CHECKED enum err_code sql_run_int(struct sql_conn *c, enum sql_id id,
+                                      const struct sql_value *args, size_t n, bool *ret_found,
+                                      int64_t *ret_value, struct err *e);
+
+/* Migration i brings a schema of version i to version i + 1; each is one transaction. */
+struct sql_migration {
+    const char *script;
+};
+
+/* Error: CONFIG when the database has a later version than n. */
+ERR_CHECKED enum err_code sql_migrate(struct sql *db, const struct sql_migration *list, size_t n,
+                                      struct err *e);
+
+extern const struct sql_migration sql_schema[];
+extern const size_t sql_schema_n;
+
+/* meta_driver.commit and the reads, over a database. */
+struct sql_meta {
+    struct meta meta;
+    struct meta_driver driver; /* its name is the adapter's */
+    struct sql *db;
+};
+
+enum err_code sql_commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
+                         size_t *ret_failed, struct err *e);
+void sql_read_fill(struct meta_driver *d);   /* sets the callbacks that read */
+void sql_record_fill(struct meta_driver *d); /* those of records, audit and usage */
+
+/* What a namespace holds, inside a transaction or not. */
+ERR_CHECKED enum err_code sql_usage(struct sql_conn *c, struct str space,
+                                    struct meta_usage *ret_usage, struct err *e);
+
+/* Brings the schema up to date. Takes ownership of db when it succeeds. */
+ERR_CHECKED enum err_code sql_meta_new(struct sql *db, struct meta **ret_meta, struct err *e);

@@ -1,0 +1,473 @@
+/*
+ * A transaction's operations, each with its preconditions, as SQL.
+ *
+ * The first thing an operation does is to find its repository with a lock on the row (a word of
+ * the dialect; SQLite has one writer at a time anyway). So what an operation checks stays true
+ * until its transaction ends, whatever others do.
+ */
+#include "base/cleanup.h"
+#include "meta/sql.h"
+
+struct apply {
+    const struct meta_op *ops;
+    size_t n_ops;
+    size_t failed;                /* out: the operation that failed, or n_ops */
+    const struct repo_name *repo; /* the one found last: most transactions speak of one only */
+    int64_t repo_id;
+};
+
+/* 0 in *ret_id when there is no such repository. */
+static enum err_code find_repo(struct sql_conn *c, struct apply *a, const struct repo_name *name,
+                               int64_t *ret_id, struct err *e)
+{
+    bool found;
+    int64_t id = 0;
+
+    if (a->repo && (a->repo == name || str_eq(repo_name_str(a->repo), repo_name_str(name)))) {
+        *ret_id = a->repo_id;
+        return ERR_OK;
+    }
+    TRY(sql_run_int(c, SQL_REPO_LOCK, SQL_ARGS(SQL_TEXT(repo_name_str(name))), &found, &id, e));
+    if (found) {
+        a->repo = name;
+        a->repo_id = id;
+    }
+    *ret_id = id;
+    return ERR_OK;
+}
+
+static enum err_code make_repo(struct sql_conn *c, struct apply *a, const struct repo_name *name,
+                               int64_t *ret_id, struct err *e)
+{
+    int64_t id;
+
+    TRY(find_repo(c, a, name, &id, e));
+    if (id == 0) {
+        TRY(sql_run(c, SQL_REPO_ADD, SQL_ARGS(SQL_TEXT(repo_name_str(name))), e));
+        TRY(find_repo(c, a, name, &id, e));
+    }
+    *ret_id = id;
+    return ERR_OK;
+}
+
+static enum err_code next_version(struct sql_conn *c, int64_t repo_id, int64_t *ret_version,
+                                  struct err *e)
+{
+    bool found;
+
+    return sql_run_int(c, SQL_REPO_NEXT_VERSION, SQL_ARGS(SQL_INT(repo_id)), &found, ret_version,
+                       e);
+}
+
+/* Does a manifest of the repository name the digest, through either kind of edge? */
+static enum err_code is_named(struct sql_conn *c, int64_t repo_id, const struct digest *d,
+                              enum meta_edge_kind kind, enum meta_edge_kind loose_kind,
+                              bool *ret_named, struct err *e)
+{
+    int64_t unused;
+
+    return sql_run_int(
+        c, SQL_EDGE_USED,
+        SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d)), SQL_INT(kind), SQL_INT(loose_kind)),
+        ret_named, &unused, e);
+}
+
+/* The repository holds so much more, or less. */
+static enum err_code use(struct sql_conn *c, int64_t repo_id, int64_t bytes, int64_t tags,
+                         struct err *e)
+{
+    return sql_run(c, SQL_REPO_USE, SQL_ARGS(SQL_INT(repo_id), SQL_INT(bytes), SQL_INT(tags)), e);
+}
+
+static enum err_code blob_link(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                               struct err *e)
+{
+    int64_t repo_id, size_bytes;
+    bool added;
+
+    TRY(make_repo(c, a, op->repo, &repo_id, e));
+    TRY(sql_run_int(c, SQL_BLOB_ADD,
+                    SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->digest)),
+                             SQL_INT((int64_t)op->size_bytes)),
+                    &added, &size_bytes, e));
+    return added ? use(c, repo_id, size_bytes, 0, e) : ERR_OK;
+}
+
+static enum err_code blob_size(struct sql_conn *c, int64_t repo_id, const struct digest *d,
+                               bool *ret_there, int64_t *ret_size_bytes, struct err *e)
+{
+    return sql_run_int(c, SQL_BLOB_SIZE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d))),
+                       ret_there, ret_size_bytes, e);
+}
+
+static enum err_code find_manifest(struct sql_conn *c, int64_t repo_id, const struct digest *d,
+                                   bool *ret_there, int64_t *ret_id, struct err *e)
+{
+    return sql_run_int(c, SQL_MANIFEST_ID, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d))),
+                       ret_there, ret_id, e);
+}
+
+static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                 struct err *e)
+{
+    int64_t repo_id, size_bytes;
+    bool there, named;
+
+    TRY(find_repo(c, a, op->repo, &repo_id, e));
+    TRY(blob_size(c, repo_id, op->digest, &there, &size_bytes, e));
+    if (!there)
+        return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", op->digest->text, op->repo->text);
+    TRY(is_named(c, repo_id, op->digest, META_EDGE_BLOB, META_EDGE_LOOSE_BLOB, &named, e));
+    if (named)
+        return err_tell(e, ERR_IN_USE, "a manifest of %s names blob %s", op->repo->text,
+                        op->digest->text);
+    TRY(sql_run(c, SQL_BLOB_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->digest))),
+                e));
+    return use(c, repo_id, -size_bytes, 0, e);
+}
+
+static enum err_code check_edge(struct sql_conn *c, int64_t repo_id, const struct meta_edge *edge,
+                                struct err *e)
+{
+    bool there = true;
+    int64_t unused;
+
+    if (edge->kind == META_EDGE_BLOB)
+        TRY(blob_size(c, repo_id, &edge->digest, &there, &unused, e));
+    else if (edge->kind == META_EDGE_MANIFEST)
+        TRY(find_manifest(c, repo_id, &edge->digest, &there, &unused, e));
+    if (!there)
+        return err_tell(e, ERR_MANIFEST_BLOB_UNKNOWN, "%s is not in this repository",
+                        edge->digest.text);
+    return ERR_OK;
+}
+
+static enum err_code add_edges(struct sql_conn *c, int64_t repo_id, int64_t manifest_id,
+                               const struct meta_op *op, struct err *e)
+{
+    for (size_t i = 0; i < op->n_edges; i++) {
+        const struct meta_edge *edge = &op->edges[i];
+
+        TRY(check_edge(c, repo_id, edge, e));
+        TRY(sql_run(c, SQL_EDGE_ADD,
+                    SQL_ARGS(SQL_INT(manifest_id), SQL_INT((int64_t)i), SQL_INT(repo_id),
+                             SQL_INT(edge->kind), SQL_TEXT(digest_str(&edge->digest))),
+                    e));
+    }
+    return ERR_OK;
+}
+
+static enum err_code add_referrer(struct sql_conn *c, int64_t repo_id, const struct meta_op *op,
+                                  struct err *e)
+{
+    return sql_run(c, SQL_REFERRER_ADD,
+                   SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->subject)),
+                            SQL_TEXT(digest_str(&op->manifest->digest)),
+                            SQL_TEXT(op->artifact_type), SQL_TEXT(op->manifest->media_type),
+                            SQL_INT((int64_t)op->manifest->bytes.n),
+                            SQL_TEXT(op->annotations_json)),
+                   e);
+}
+
+static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                  struct err *e)
+{
+    const struct meta_manifest *m = op->manifest;
+    struct str subject = op->subject ? digest_str(op->subject) : STR("");
+    int64_t repo_id, id = 0;
+    bool added;
+
+    TRY(make_repo(c, a, op->repo, &repo_id, e));
+    TRY(sql_run_int(c, SQL_MANIFEST_ADD,
+                    SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(&m->digest)),
+                             SQL_TEXT(m->media_type), SQL_TEXT(subject), SQL_BYTES(m->bytes)),
+                    &added, &id, e));
+    if (!added)
+        return ERR_OK;
+    TRY(add_edges(c, repo_id, id, op, e));
+    if (op->subject)
+        TRY(add_referrer(c, repo_id, op, e));
+    return sql_run(c, SQL_REPO_COUNT, SQL_ARGS(SQL_INT(repo_id), SQL_INT(1)), e);
+}
+
+/* The manifest's tags go, each leaving a pending projection. One new version serves them all: it
+ * is later than any that one of them had. */
+static enum err_code delete_tags_of(struct sql_conn *c, int64_t repo_id, int64_t manifest_id,
+                                    struct err *e)
+{
+    int64_t version, n = 0;
+    bool found;
+
+    TRY(sql_run_int(c, SQL_TAGS_OF_MANIFEST_COUNT, SQL_ARGS(SQL_INT(manifest_id)), &found, &n, e));
+    TRY(use(c, repo_id, 0, -n, e));
+    TRY(next_version(c, repo_id, &version, e));
+    TRY(sql_run(c, SQL_PROJECTIONS_OF_MANIFEST, SQL_ARGS(SQL_INT(manifest_id), SQL_INT(version)),
+                e));
+    return sql_run(c, SQL_TAGS_OF_MANIFEST_DELETE, SQL_ARGS(SQL_INT(manifest_id)), e);
+}
+
+static enum err_code delete_referrer(struct sql_conn *c, int64_t repo_id, const struct digest *d,
+                                     bool *ret_there, int64_t *ret_manifest_id, struct err *e)
+{
+    struct digest subject = {.n = 0};
+
+    {
+        AUTO(sql_rows) struct sql_rows *rows = NULL;
+        struct str text;
+
+        TRY(sql_query(c, SQL_MANIFEST_SUBJECT, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d))),
+                      &rows, e));
+        TRY(sql_next(rows, ret_there, e));
+        if (!*ret_there)
+            return ERR_OK;
+        *ret_manifest_id = c->adapter->column_int(rows, 0);
+        text = c->adapter->column_str(rows, 1);
+        if (text.n > 0 && digest_parse(text, &subject, NULL) != ERR_OK)
+            return err_set(e, ERR_CORRUPT, "subject of manifest %s is not a digest", d->text);
+    }
+    if (subject.n == 0)
+        return ERR_OK;
+    return sql_run(
+        c, SQL_REFERRER_DELETE,
+        SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(&subject)), SQL_TEXT(digest_str(d))), e);
+}
+
+static enum err_code manifest_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                     struct err *e)
+{
+    int64_t repo_id, id = 0;
+    bool there, named;
+
+    TRY(find_repo(c, a, op->repo, &repo_id, e));
+    TRY(is_named(c, repo_id, op->digest, META_EDGE_MANIFEST, META_EDGE_LOOSE_MANIFEST, &named, e));
+    TRY(delete_referrer(c, repo_id, op->digest, &there, &id, e));
+    if (!there)
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", op->digest->text,
+                        op->repo->text);
+    if (named)
+        return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", op->repo->text,
+                        op->digest->text);
+    TRY(delete_tags_of(c, repo_id, id, e));
+    TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
+    TRY(sql_run(c, SQL_MANIFEST_DELETE, SQL_ARGS(SQL_INT(id)), e));
+    return sql_run(c, SQL_REPO_COUNT, SQL_ARGS(SQL_INT(repo_id), SQL_INT(-1)), e);
+}
+
+/* META_ABSENT in *ret_version when there is no such tag. */
+static enum err_code tag_version(struct sql_conn *c, int64_t repo_id, const struct tag_name *tag,
+                                 int64_t *ret_version, struct err *e)
+{
+    bool found;
+
+    *ret_version = META_ABSENT;
+    return sql_run_int(c, SQL_TAG_VERSION, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag))),
+                       &found, ret_version, e);
+}
+
+static enum err_code check_version(const struct meta_op *op, int64_t version, struct err *e)
+{
+    if (op->expected_version == META_ANY || op->expected_version == version)
+        return ERR_OK;
+    return err_set(e, ERR_CONFLICT, "tag %s of %s is at version %lld, not %lld", op->tag->text,
+                   op->repo->text, (long long)version, (long long)op->expected_version);
+}
+
+static enum err_code set_projection(struct sql_conn *c, int64_t repo_id, const struct tag_name *tag,
+                                    int64_t version, struct str digest, struct err *e)
+{
+    return sql_run(
+        c, SQL_PROJECTION_SET,
+        SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(version), SQL_TEXT(digest)),
+        e);
+}
+
+static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                             struct err *e)
+{
+    int64_t repo_id, manifest_id, version;
+    bool there;
+
+    TRY(find_repo(c, a, op->repo, &repo_id, e));
+    TRY(find_manifest(c, repo_id, op->digest, &there, &manifest_id, e));
+    if (!there)
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", op->digest->text,
+                        op->repo->text);
+    TRY(tag_version(c, repo_id, op->tag, &version, e));
+    TRY(check_version(op, version, e));
+    if (version == META_ABSENT)
+        TRY(use(c, repo_id, 0, 1, e));
+    TRY(next_version(c, repo_id, &version, e));
+    TRY(sql_run(c, SQL_TAG_SET,
+                SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(op->tag)), SQL_INT(manifest_id),
+                         SQL_INT(version)),
+                e));
+    return set_projection(c, repo_id, op->tag, version, digest_str(op->digest), e);
+}
+
+static enum err_code tag_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                struct err *e)
+{
+    int64_t repo_id, version;
+
+    TRY(find_repo(c, a, op->repo, &repo_id, e));
+    TRY(tag_version(c, repo_id, op->tag, &version, e));
+    if (version == META_ABSENT)
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no tag %s in %s", op->tag->text, op->repo->text);
+    TRY(check_version(op, version, e));
+    TRY(next_version(c, repo_id, &version, e));
+    TRY(use(c, repo_id, 0, -1, e));
+    TRY(sql_run(c, SQL_TAG_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(op->tag))), e));
+    return set_projection(c, repo_id, op->tag, version, STR(""), e);
+}
+
+static enum err_code upload_create(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                   struct err *e)
+{
+    const struct meta_upload *u = op->upload;
+
+    (void)a;
+    return sql_run(c, SQL_UPLOAD_ADD,
+                   SQL_ARGS(SQL_TEXT(str_of(u->id.text)), SQL_TEXT(repo_name_str(&u->repo)),
+                            SQL_TEXT(str_of(u->owner)),
+                            SQL_TEXT(str_of(digest_algorithm_name(u->algorithm))),
+                            SQL_INT(u->started_ms)),
+                   e);
+}
+
+static enum err_code upload_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                   struct err *e)
+{
+    (void)a;
+    return sql_run(c, SQL_UPLOAD_DELETE, SQL_ARGS(SQL_TEXT(str_of(op->upload_id->text))), e);
+}
+
+static enum err_code projection_done(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                     struct err *e)
+{
+    int64_t repo_id;
+
+    TRY(find_repo(c, a, op->repo, &repo_id, e));
+    return sql_run(
+        c, SQL_PROJECTION_DONE,
+        SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(op->tag)), SQL_INT(op->version)), e);
+}
+
+/* The version of the op's record, META_ABSENT when it is not there, as the op expects it. */
+static enum err_code record_version(struct sql_conn *c, const struct meta_op *op,
+                                    int64_t *ret_version, struct err *e)
+{
+    bool found;
+
+    *ret_version = META_ABSENT;
+    TRY(sql_run_int(c, SQL_RECORD_VERSION, SQL_ARGS(SQL_TEXT(op->collection), SQL_TEXT(op->key)),
+                    &found, ret_version, e));
+    if (op->expected_version != META_ANY && op->expected_version != *ret_version)
+        return err_set(e, ERR_CONFLICT, STR_FMT " '" STR_FMT "' is at version %lld, not %lld",
+                       STR_ARG(op->collection), STR_ARG(op->key), (long long)*ret_version,
+                       (long long)op->expected_version);
+    return ERR_OK;
+}
+
+static enum err_code record_put(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                struct err *e)
+{
+    int64_t version;
+
+    (void)a;
+    TRY(record_version(c, op, &version, e));
+    return sql_run(c, SQL_RECORD_PUT,
+                   SQL_ARGS(SQL_TEXT(op->collection), SQL_TEXT(op->key), SQL_TEXT(op->value),
+                            SQL_INT(version + 1)),
+                   e);
+}
+
+static enum err_code record_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                   struct err *e)
+{
+    int64_t version;
+
+    (void)a;
+    TRY(record_version(c, op, &version, e));
+    return sql_run(c, SQL_RECORD_DELETE, SQL_ARGS(SQL_TEXT(op->collection), SQL_TEXT(op->key)), e);
+}
+
+static enum err_code audit_add(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                               struct err *e)
+{
+    const struct meta_audit *x = op->audit;
+
+    (void)a;
+    return sql_run(c, SQL_AUDIT_ADD,
+                   SQL_ARGS(SQL_INT(x->time_ms), SQL_TEXT(str_of(x->actor)),
+                            SQL_TEXT(str_of(x->action)), SQL_TEXT(str_of(x->target)),
+                            SQL_TEXT(str_of(x->address)), SQL_TEXT(str_of(x->result)),
+                            SQL_TEXT(str_of(x->detail))),
+                   e);
+}
+
+static enum err_code audit_prune(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                 struct err *e)
+{
+    (void)a;
+    return sql_run(c, SQL_AUDIT_PRUNE, SQL_ARGS(SQL_INT(op->version)), e);
+}
+
+static enum err_code quota_check(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                 struct err *e)
+{
+    struct meta_usage usage;
+
+    (void)a;
+    TRY(sql_usage(c, op->key, &usage, e));
+    if (usage.bytes > op->max_bytes)
+        return err_tell(e, ERR_QUOTA, "'" STR_FMT "' may hold %llu bytes and would hold %llu",
+                        STR_ARG(op->key), (unsigned long long)op->max_bytes,
+                        (unsigned long long)usage.bytes);
+    if (usage.tags > op->max_tags)
+        return err_tell(e, ERR_QUOTA, "'" STR_FMT "' may hold %llu tags and would hold %llu",
+                        STR_ARG(op->key), (unsigned long long)op->max_tags,
+                        (unsigned long long)usage.tags);
+    return ERR_OK;
+}
+
+static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
+{
+    static enum err_code (*const table[])(struct sql_conn *, struct apply *, const struct meta_op *,
+                                          struct err *) = {
+        [META_BLOB_LINK] = blob_link,
+        [META_BLOB_UNLINK] = blob_unlink,
+        [META_MANIFEST_PUT] = manifest_put,
+        [META_MANIFEST_DELETE] = manifest_delete,
+        [META_TAG_SET] = tag_set,
+        [META_TAG_DELETE] = tag_delete,
+        [META_UPLOAD_CREATE] = upload_create,
+        [META_UPLOAD_DELETE] = upload_delete,
+        [META_PROJECTION_DONE] = projection_done,
+        [META_RECORD_PUT] = record_put,
+        [META_RECORD_DELETE] = record_delete,
+        [META_AUDIT_ADD] = audit_add,
+        [META_AUDIT_PRUNE] = audit_prune,
+        [META_QUOTA_CHECK] = quota_check,
+    };
+    struct apply *a = ctx;
+
+    a->repo = NULL;
+    for (size_t i = 0; i < a->n_ops; i++) {
+        a->failed = i;
+        TRY(table[a->ops[i].kind](c, a, &a->ops[i], e));
+    }
+    a->failed = a->n_ops;
+    return ERR_OK;
+}
+
+enum err_code sql_commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
+                         size_t *ret_failed, struct err *e)
+{
+    struct sql_meta *s = (struct sql_meta *)m;
+    struct apply a = {.ops = ops, .n_ops = n_ops, .failed = n_ops};
+    enum err_code code = s->db->adapter->transact(s->db, flags, apply_all, &a, e);
+
+    if (code != ERR_OK)
+        *ret_failed = a.failed;
+    return code;
+}

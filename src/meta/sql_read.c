@@ -1,0 +1,406 @@
+/*
+ * The reads: one statement each, but for the lists that must tell an empty repository from one
+ * that does not exist. A repository is never deleted, so these two look-ups agree.
+ */
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "meta/sql.h"
+
+#include <stdlib.h>
+
+/* A page of referrers ends early, with `more` set, when its rows hold this much: their annotations
+ * are sized by clients. dist-spec "Listing Referrers" pages what would pass 4 MiB. */
+#define REFERRER_PAGE_BYTES (4 << 20)
+
+#define UPLOAD_PAGE 64
+
+static struct sql *db_of(struct meta *m)
+{
+    return ((struct sql_meta *)m)->db;
+}
+
+static enum err_code begin(struct meta *m, struct sql_conn **ret_conn, struct err *e)
+{
+    return db_of(m)->adapter->read_begin(db_of(m), ret_conn, e);
+}
+
+static struct str text_at(struct sql_rows *r, int column)
+{
+    return r->adapter->column_str(r, column);
+}
+
+static int64_t int_at(struct sql_rows *r, int column)
+{
+    return r->adapter->column_int(r, column);
+}
+
+/* What the database holds was written by us: anything else is damage. */
+static enum err_code damaged(struct meta *m, const char *what, struct err *e)
+{
+    return err_set(e, ERR_CORRUPT, "database '%s': damaged %s", db_of(m)->adapter->where(db_of(m)),
+                   what);
+}
+
+/* One more than limit, so that the list knows whether there are others. */
+static int64_t one_more(size_t limit)
+{
+    return limit < INT64_MAX ? (int64_t)limit + 1 : INT64_MAX;
+}
+
+/* Columns digest, media_type, bytes. The bytes are hashed: 1 us a KiB, and damage to the database
+ * never leaves as an image. */
+static enum err_code manifest_from(struct meta *m, struct sql_rows *rows,
+                                   struct meta_manifest **ret_manifest, struct err *e)
+{
+    struct digest d, actual;
+    struct str bytes = text_at(rows, 2);
+
+    if (digest_parse(text_at(rows, 0), &d, NULL) != ERR_OK)
+        return damaged(m, "digest of a manifest", e);
+    digest_of(d.algorithm, bytes.p, bytes.n, &actual);
+    if (!digest_eq(&d, &actual))
+        return err_set(e, ERR_CORRUPT, "database '%s': bytes of manifest %s do not match it",
+                       db_of(m)->adapter->where(db_of(m)), d.text);
+    *ret_manifest = meta_manifest_new(&d, text_at(rows, 1), bytes);
+    return ERR_OK;
+}
+
+static enum err_code manifest_by_tag(struct meta *m, const struct repo_name *repo,
+                                     const struct tag_name *tag,
+                                     struct meta_manifest **ret_manifest, int64_t *ret_version,
+                                     struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    bool row;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_MANIFEST_BY_TAG,
+                  SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(tag_name_str(tag))), &rows, e));
+    TRY(sql_next(rows, &row, e));
+    if (!row)
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no tag %s in %s", tag->text, repo->text);
+    TRY(manifest_from(m, rows, ret_manifest, e));
+    *ret_version = int_at(rows, 3);
+    return ERR_OK;
+}
+
+static enum err_code manifest_by_digest(struct meta *m, const struct repo_name *repo,
+                                        const struct digest *d, struct meta_manifest **ret_manifest,
+                                        struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    bool row;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_MANIFEST_BY_DIGEST,
+                  SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), &rows, e));
+    TRY(sql_next(rows, &row, e));
+    if (!row)
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", d->text, repo->text);
+    return manifest_from(m, rows, ret_manifest, e);
+}
+
+static enum err_code blob_stat(struct meta *m, const struct repo_name *repo, const struct digest *d,
+                               uint64_t *ret_size_bytes, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    bool found;
+    int64_t size;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_run_int(c, SQL_BLOB_STAT,
+                    SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), &found, &size,
+                    e));
+    if (!found)
+        return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
+    *ret_size_bytes = (uint64_t)size;
+    return ERR_OK;
+}
+
+static enum err_code blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
+                               uint64_t *ret_size_bytes, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    bool row;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_BLOB_FIND, SQL_ARGS(SQL_TEXT(digest_str(d))), &rows, e));
+    TRY(sql_next(rows, &row, e));
+    if (!row)
+        return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in any repository", d->text);
+    if (repo_name_parse(text_at(rows, 0), ret_repo, NULL) != ERR_OK)
+        return damaged(m, "name of a repository", e);
+    *ret_size_bytes = (uint64_t)int_at(rows, 1);
+    return ERR_OK;
+}
+
+static enum err_code find_repo(struct sql_conn *c, const struct repo_name *repo, bool *ret_found,
+                               int64_t *ret_id, struct err *e)
+{
+    return sql_run_int(c, SQL_REPO_ID, SQL_ARGS(SQL_TEXT(repo_name_str(repo))), ret_found, ret_id,
+                       e);
+}
+
+static enum err_code repo_exists(struct meta *m, const struct repo_name *repo, bool *ret_exists,
+                                 struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    int64_t id;
+
+    TRY(begin(m, &c, e));
+    return find_repo(c, repo, ret_exists, &id, e);
+}
+
+static void auto_name_list_(struct meta_name_list *l)
+{
+    meta_name_list_done(l);
+}
+
+/* Rows of one column, up to limit of them. */
+static enum err_code collect_names(struct sql_rows *rows, size_t limit,
+                                   struct meta_name_list *ret_list, struct err *e)
+{
+    AUTO(name_list) struct meta_name_list list = {0};
+    size_t cap = 0;
+
+    for (;;) {
+        bool row;
+
+        TRY(sql_next(rows, &row, e));
+        if (!row)
+            break;
+        if (list.n == limit) {
+            list.more = true;
+            break;
+        }
+        if (list.n == cap) {
+            cap = cap ? 2 * cap : 64;
+            list.names = mem_resize(list.names, cap * sizeof(list.names[0]));
+        }
+        list.names[list.n++] = str_dup(text_at(rows, 0));
+    }
+    *ret_list = list;
+    list = (struct meta_name_list){0};
+    return ERR_OK;
+}
+
+static enum err_code repos(struct meta *m, struct str after, size_t limit,
+                           struct meta_name_list *ret_list, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_REPO_LIST, SQL_ARGS(SQL_TEXT(after), SQL_INT(one_more(limit))), &rows, e));
+    return collect_names(rows, limit, ret_list, e);
+}
+
+static enum err_code tags(struct meta *m, const struct repo_name *repo, struct str after,
+                          size_t limit, struct meta_name_list *ret_list, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    bool found;
+    int64_t id;
+
+    TRY(begin(m, &c, e));
+    TRY(find_repo(c, repo, &found, &id, e));
+    if (!found)
+        return err_tell(e, ERR_NAME_UNKNOWN, "no repository %s", repo->text);
+    TRY(sql_query(c, SQL_TAG_LIST, SQL_ARGS(SQL_INT(id), SQL_TEXT(after), SQL_INT(one_more(limit))),
+                  &rows, e));
+    return collect_names(rows, limit, ret_list, e);
+}
+
+static void auto_referrer_list_(struct meta_referrer_list *l)
+{
+    meta_referrer_list_done(l);
+}
+
+static enum err_code referrer_from(struct meta *m, struct sql_rows *rows, struct meta_referrer *ret,
+                                   size_t *ret_bytes, struct err *e)
+{
+    if (digest_parse(text_at(rows, 0), &ret->digest, NULL) != ERR_OK)
+        return damaged(m, "digest of a referrer", e);
+    ret->size_bytes = (uint64_t)int_at(rows, 1);
+    ret->media_type = str_dup(text_at(rows, 2));
+    ret->artifact_type = str_dup(text_at(rows, 3));
+    ret->annotations_json = str_dup(text_at(rows, 4));
+    *ret_bytes += sizeof(*ret) + strlen(ret->media_type) + strlen(ret->artifact_type) +
+                  strlen(ret->annotations_json);
+    return ERR_OK;
+}
+
+static enum err_code collect_referrers(struct meta *m, struct sql_rows *rows, size_t limit,
+                                       struct meta_referrer_list *ret_list, struct err *e)
+{
+    AUTO(referrer_list) struct meta_referrer_list list = {0};
+    size_t cap = 0, bytes = 0;
+
+    for (;;) {
+        bool row;
+
+        TRY(sql_next(rows, &row, e));
+        if (!row)
+            break;
+        if (list.n == limit || bytes > REFERRER_PAGE_BYTES) {
+            list.more = true;
+            break;
+        }
+        if (list.n == cap) {
+            cap = cap ? 2 * cap : 16;
+            list.rows = mem_resize(list.rows, cap * sizeof(list.rows[0]));
+        }
+        TRY(referrer_from(m, rows, &list.rows[list.n], &bytes, e));
+        list.n++;
+    }
+    *ret_list = list;
+    list = (struct meta_referrer_list){0};
+    return ERR_OK;
+}
+
+static enum err_code referrers(struct meta *m, const struct repo_name *repo,
+                               const struct digest *subject, struct str artifact_type,
+                               struct str after, size_t limit, struct meta_referrer_list *ret_list,
+                               struct err *e)
+{
+    const struct sql_value args[] = {SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(subject)),
+                                     SQL_TEXT(after), SQL_INT(one_more(limit)),
+                                     SQL_TEXT(artifact_type)};
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+
+    TRY(begin(m, &c, e));
+    if (artifact_type.n > 0)
+        TRY(sql_query(c, SQL_REFERRER_LIST_TYPED, args, 5, &rows, e));
+    else
+        TRY(sql_query(c, SQL_REFERRER_LIST, args, 4, &rows, e));
+    return collect_referrers(m, rows, limit, ret_list, e);
+}
+
+static enum err_code upload_from(struct meta *m, struct sql_rows *rows, struct meta_upload *ret,
+                                 struct err *e)
+{
+    struct meta_upload u = {.started_ms = int_at(rows, 4)};
+
+    if (!uuid_parse(text_at(rows, 0), &u.id) ||
+        repo_name_parse(text_at(rows, 1), &u.repo, NULL) != ERR_OK ||
+        !str_copy(text_at(rows, 2), u.owner, sizeof(u.owner)) ||
+        !digest_algorithm_parse(text_at(rows, 3), &u.algorithm))
+        return damaged(m, "upload", e);
+    *ret = u;
+    return ERR_OK;
+}
+
+static enum err_code upload_get(struct meta *m, const struct uuid *id,
+                                struct meta_upload *ret_upload, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    bool row;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_UPLOAD_GET, SQL_ARGS(SQL_TEXT(str_of(id->text))), &rows, e));
+    TRY(sql_next(rows, &row, e));
+    if (!row)
+        return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "no upload %s", id->text);
+    return upload_from(m, rows, ret_upload, e);
+}
+
+/* Uploads after (*last_ms, *last_id), UPLOAD_PAGE at most. */
+static enum err_code upload_page(struct meta *m, int64_t before_ms, const struct meta_upload *last,
+                                 struct meta_upload *ret_page, size_t *ret_n, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    size_t n = 0;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_UPLOAD_LIST,
+                  SQL_ARGS(SQL_INT(before_ms), SQL_INT(last->started_ms),
+                           SQL_TEXT(str_of(last->id.text)), SQL_INT(UPLOAD_PAGE)),
+                  &rows, e));
+    for (;;) {
+        bool row;
+
+        TRY(sql_next(rows, &row, e));
+        if (!row || n == UPLOAD_PAGE)
+            break;
+        TRY(upload_from(m, rows, &ret_page[n++], e));
+    }
+    *ret_n = n;
+    return ERR_OK;
+}
+
+/* In pages, so that no connection is held while fn runs: it may commit. */
+static enum err_code uploads_each(struct meta *m, int64_t started_before_ms, meta_upload_fn fn,
+                                  void *ctx, struct err *e)
+{
+    AUTO(mem) struct meta_upload *page = mem_alloc(UPLOAD_PAGE * sizeof(*page));
+    struct meta_upload last = {.started_ms = INT64_MIN};
+    size_t n;
+
+    do {
+        TRY(upload_page(m, started_before_ms, &last, page, &n, e));
+        for (size_t i = 0; i < n; i++)
+            TRY(fn(ctx, &page[i], e));
+        if (n > 0)
+            last = page[n - 1];
+    } while (n == UPLOAD_PAGE);
+    return ERR_OK;
+}
+
+static enum err_code projection_from(struct meta *m, struct sql_rows *rows,
+                                     struct meta_projection *ret, struct err *e)
+{
+    struct meta_projection p = {.version = int_at(rows, 2)};
+    struct str digest = text_at(rows, 3);
+
+    p.deleted = digest.n == 0;
+    if (!p.deleted && digest_parse(digest, &p.digest, NULL) != ERR_OK)
+        return damaged(m, "digest of a projection", e);
+    if (repo_name_parse(text_at(rows, 0), &p.repo, NULL) != ERR_OK ||
+        tag_name_parse(text_at(rows, 1), &p.tag, NULL) != ERR_OK)
+        return damaged(m, "projection", e);
+    *ret = p;
+    return ERR_OK;
+}
+
+static enum err_code projections(struct meta *m, struct meta_projection *ret_rows, size_t cap,
+                                 size_t *ret_n, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    size_t n = 0;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_PROJECTION_LIST, SQL_ARGS(SQL_INT((int64_t)cap)), &rows, e));
+    while (n < cap) {
+        bool row;
+
+        TRY(sql_next(rows, &row, e));
+        if (!row)
+            break;
+        TRY(projection_from(m, rows, &ret_rows[n++], e));
+    }
+    *ret_n = n;
+    return ERR_OK;
+}
+
+void sql_read_fill(struct meta_driver *d)
+{
+    d->manifest_by_tag = manifest_by_tag;
+    d->manifest_by_digest = manifest_by_digest;
+    d->blob_stat = blob_stat;
+    d->blob_find = blob_find;
+    d->repo_exists = repo_exists;
+    d->repos = repos;
+    d->tags = tags;
+    d->referrers = referrers;
+    d->upload_get = upload_get;
+    d->uploads_each = uploads_each;
+    d->projections = projections;
+}

@@ -1,0 +1,183 @@
+/* Records, the audit trail, and what a namespace holds: reads only; the writes are in sql_commit.c.
+ */
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "meta/sql.h"
+
+#include <stdlib.h>
+
+static enum err_code begin(struct meta *m, struct sql_conn **ret_conn, struct err *e)
+{
+    struct sql *db = ((struct sql_meta *)m)->db;
+
+    return db->adapter->read_begin(db, ret_conn, e);
+}
+
+static char *copy_at(struct sql_rows *r, int column)
+{
+    return str_dup(r->adapter->column_str(r, column));
+}
+
+static struct meta_record record_from(struct sql_rows *rows)
+{
+    return (struct meta_record){
+        .key = copy_at(rows, 0),
+        .value = copy_at(rows, 1),
+        .version = rows->adapter->column_int(rows, 2),
+    };
+}
+
+static enum err_code record_get(struct meta *m, struct str collection, struct str key,
+                                struct meta_record *ret_record, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    bool row;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_RECORD_GET, SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key)), &rows, e));
+    TRY(sql_next(rows, &row, e));
+    if (!row)
+        return err_set(e, ERR_NOT_FOUND, "no " STR_FMT " '" STR_FMT "'", STR_ARG(collection),
+                       STR_ARG(key));
+    *ret_record = record_from(rows);
+    return ERR_OK;
+}
+
+static enum err_code records(struct meta *m, struct str collection, struct str after, size_t limit,
+                             struct meta_record_list *ret_list, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    AUTO(records) struct meta_record_list l = {0};
+    bool row;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_RECORD_LIST,
+                  SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(after), SQL_INT((int64_t)limit + 1)),
+                  &rows, e));
+    for (;;) {
+        TRY(sql_next(rows, &row, e));
+        if (!row || l.n == limit)
+            break;
+        l.rows = mem_resize(l.rows, (l.n + 1) * sizeof(*l.rows));
+        l.rows[l.n++] = record_from(rows);
+    }
+    l.more = row;
+    *ret_list = l;
+    l = (struct meta_record_list){0};
+    return ERR_OK;
+}
+
+static struct meta_audit audit_from(struct sql_rows *rows)
+{
+    return (struct meta_audit){
+        .id = rows->adapter->column_int(rows, 0),
+        .time_ms = rows->adapter->column_int(rows, 1),
+        .actor = copy_at(rows, 2),
+        .action = copy_at(rows, 3),
+        .target = copy_at(rows, 4),
+        .address = copy_at(rows, 5),
+        .result = copy_at(rows, 6),
+        .detail = copy_at(rows, 7),
+    };
+}
+
+static void auto_audit_(struct meta_audit_list *l)
+{
+    meta_audit_list_done(l);
+}
+
+static enum err_code audit(struct meta *m, const struct meta_audit_filter *f, size_t limit,
+                           struct meta_audit_list *ret_list, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    AUTO(audit) struct meta_audit_list l = {0};
+    bool row;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_AUDIT_LIST,
+                  SQL_ARGS(SQL_INT(f->before_id ? f->before_id : INT64_MAX), SQL_INT(f->from_ms),
+                           SQL_INT(f->until_ms ? f->until_ms : INT64_MAX), SQL_TEXT(f->actor),
+                           SQL_TEXT(f->action), SQL_TEXT(f->target), SQL_INT((int64_t)limit + 1)),
+                  &rows, e));
+    for (;;) {
+        TRY(sql_next(rows, &row, e));
+        if (!row || l.n == limit)
+            break;
+        l.rows = mem_resize(l.rows, (l.n + 1) * sizeof(*l.rows));
+        l.rows[l.n++] = audit_from(rows);
+    }
+    l.more = row;
+    *ret_list = l;
+    l = (struct meta_audit_list){0};
+    return ERR_OK;
+}
+
+#define SPACE_MAX (REPO_NAME_MAX + 2)
+
+/* All below a namespace is what sorts between "name/" and "name0": '0' follows '/'. */
+struct range {
+    char first[SPACE_MAX], past[SPACE_MAX];
+};
+
+static enum err_code range_of(struct str space, struct range *ret, struct err *e)
+{
+    if (space.n + 1 >= SPACE_MAX)
+        return err_set(e, ERR_INTERNAL, "no namespace has so long a name");
+    if (space.n > 0) {
+        memcpy(ret->first, space.p, space.n);
+        memcpy(ret->past, space.p, space.n);
+    }
+    ret->first[space.n] = '/';
+    ret->past[space.n] = '0';
+    return ERR_OK;
+}
+
+/* range outlives the rows: their parameters point into it. */
+static enum err_code query_usage(struct sql_conn *c, struct str space, const struct range *range,
+                                 struct sql_rows **ret_rows, struct err *e)
+{
+    struct str first = {range->first, space.n + 1}, past = {range->past, space.n + 1};
+
+    if (space.n == 0)
+        return sql_query(c, SQL_USAGE_ALL, NULL, 0, ret_rows, e);
+    return sql_query(c, SQL_USAGE, SQL_ARGS(SQL_TEXT(space), SQL_TEXT(first), SQL_TEXT(past)),
+                     ret_rows, e);
+}
+
+enum err_code sql_usage(struct sql_conn *c, struct str space, struct meta_usage *ret_usage,
+                        struct err *e)
+{
+    struct range range;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    bool row;
+
+    TRY(range_of(space, &range, e));
+    TRY(query_usage(c, space, &range, &rows, e));
+    TRY(sql_next(rows, &row, e));
+    if (!row)
+        return err_set(e, ERR_INTERNAL, "a sum gave no row");
+    ret_usage->bytes = (uint64_t)rows->adapter->column_int(rows, 0);
+    ret_usage->tags = (uint64_t)rows->adapter->column_int(rows, 1);
+    ret_usage->repositories = (uint64_t)rows->adapter->column_int(rows, 2);
+    return ERR_OK;
+}
+
+static enum err_code usage(struct meta *m, struct str space, struct meta_usage *ret_usage,
+                           struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+
+    TRY(begin(m, &c, e));
+    return sql_usage(c, space, ret_usage, e);
+}
+
+void sql_record_fill(struct meta_driver *d)
+{
+    d->record_get = record_get;
+    d->records = records;
+    d->audit = audit;
+    d->usage = usage;
+}

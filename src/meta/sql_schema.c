@@ -1,0 +1,187 @@
+/*
+ * The schema, as numbered migrations. A migration that has landed is never edited: a change is a
+ * new one at the end.
+ *
+ * There are no foreign keys: what must be there is a precondition of an operation (sql_commit.c),
+ * and checking it a second time would cost a look-up a row.
+ */
+#include "base/cleanup.h"
+#include "meta/sql.h"
+
+/* clang-format off */
+static const char version_1[] =
+    /* Never deleted. version is the source of the versions of the repository's tags, so that a tag
+     * that comes back goes on where it was. */
+    "CREATE TABLE repos ("
+    " id @id@,"
+    " name @text@ NOT NULL UNIQUE,"
+    " manifests BIGINT NOT NULL,"
+    " version BIGINT NOT NULL);"
+    "CREATE INDEX repos_listed ON repos (name) WHERE manifests > 0;"
+
+    /* By digest first: the same key then finds a blob in any repository. */
+    "CREATE TABLE blobs ("
+    " digest @text@ NOT NULL,"
+    " repo_id BIGINT NOT NULL,"
+    " size_bytes BIGINT NOT NULL,"
+    " PRIMARY KEY (digest, repo_id)) @clustered@;"
+
+    /* subject is '' when there is none. */
+    "CREATE TABLE manifests ("
+    " id @id@,"
+    " repo_id BIGINT NOT NULL,"
+    " digest @text@ NOT NULL,"
+    " media_type @text@ NOT NULL,"
+    " subject @text@ NOT NULL,"
+    " bytes @bytes@ NOT NULL,"
+    " UNIQUE (repo_id, digest));"
+
+    /* What a manifest names; kind is enum meta_edge_kind. By position, because a manifest may name
+     * the same blob twice, and because the rows of one manifest then lie side by side. */
+    "CREATE TABLE edges ("
+    " manifest_id BIGINT NOT NULL,"
+    " position BIGINT NOT NULL,"
+    " repo_id BIGINT NOT NULL,"
+    " kind SMALLINT NOT NULL,"
+    " digest @text@ NOT NULL,"
+    " PRIMARY KEY (manifest_id, position)) @clustered@;"
+    "CREATE INDEX edges_by_digest ON edges (repo_id, digest, kind);"
+
+    "CREATE TABLE tags ("
+    " repo_id BIGINT NOT NULL,"
+    " name @text@ NOT NULL,"
+    " manifest_id BIGINT NOT NULL,"
+    " version BIGINT NOT NULL,"
+    " PRIMARY KEY (repo_id, name)) @clustered@;"
+    "CREATE INDEX tags_by_manifest ON tags (manifest_id);"
+
+    /* Tags whose last change is not in the store yet; digest is '' when the tag is gone. */
+    "CREATE TABLE projections ("
+    " id @id@,"
+    " repo_id BIGINT NOT NULL,"
+    " tag @text@ NOT NULL,"
+    " version BIGINT NOT NULL,"
+    " digest @text@ NOT NULL,"
+    " UNIQUE (repo_id, tag));"
+
+    "CREATE TABLE referrers ("
+    " repo_id BIGINT NOT NULL,"
+    " subject @text@ NOT NULL,"
+    " digest @text@ NOT NULL,"
+    " artifact_type @text@ NOT NULL,"
+    " media_type @text@ NOT NULL,"
+    " size_bytes BIGINT NOT NULL,"
+    " annotations @text@ NOT NULL,"
+    " PRIMARY KEY (repo_id, subject, digest)) @clustered@;"
+    "CREATE INDEX referrers_by_type ON referrers (repo_id, subject, artifact_type, digest);"
+
+    /* The repository by name: it may not exist before its first blob does. */
+    "CREATE TABLE uploads ("
+    " id @text@ NOT NULL,"
+    " repo @text@ NOT NULL,"
+    " owner @text@ NOT NULL,"
+    " algorithm @text@ NOT NULL,"
+    " started_ms BIGINT NOT NULL,"
+    " PRIMARY KEY (id)) @clustered@;"
+    "CREATE INDEX uploads_by_start ON uploads (started_ms, id);";
+
+static const char version_2[] =
+    /* What a repository holds, so that a quota is a sum over few rows. */
+    "ALTER TABLE repos ADD COLUMN bytes BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE repos ADD COLUMN tags BIGINT NOT NULL DEFAULT 0;"
+    "UPDATE repos SET"
+    " bytes = (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE repo_id = repos.id),"
+    " tags = (SELECT count(*) FROM tags WHERE repo_id = repos.id);"
+
+    /* Small documents: users, tokens, keys. */
+    "CREATE TABLE records ("
+    " collection @text@ NOT NULL,"
+    " key @text@ NOT NULL,"
+    " value @text@ NOT NULL,"
+    " version BIGINT NOT NULL,"
+    " PRIMARY KEY (collection, key)) @clustered@;"
+
+    "CREATE TABLE audit ("
+    " id @id@,"
+    " time_ms BIGINT NOT NULL,"
+    " actor @text@ NOT NULL,"
+    " action @text@ NOT NULL,"
+    " target @text@ NOT NULL,"
+    " address @text@ NOT NULL,"
+    " result @text@ NOT NULL,"
+    " detail @text@ NOT NULL);"
+    "CREATE INDEX audit_by_time ON audit (time_ms);";
+/* clang-format on */
+
+const struct sql_migration sql_schema[] = {{version_1}, {version_2}};
+const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
+
+#define SCRIPT_MAX_BYTES (1 << 20)
+
+static enum err_code run_script(struct sql_conn *c, const char *script, struct err *e)
+{
+    AUTO(buf) struct buf text;
+
+    buf_init(&text, SCRIPT_MAX_BYTES);
+    sql_expand(&c->adapter->dialect, script, &text);
+    return c->adapter->script(c, buf_text(&text), e);
+}
+
+/* max() of no rows is a NULL, which reads as 0. */
+static enum err_code current_version(struct sql_conn *c, int64_t *ret_version, struct err *e)
+{
+    bool found;
+
+    return sql_run_int(c, SQL_SCHEMA_VERSION, NULL, 0, &found, ret_version, e);
+}
+
+struct step {
+    const struct sql_migration *list;
+    int64_t n;
+    int64_t version; /* out: where the database is after this step */
+};
+
+static enum err_code first_step(struct sql_conn *c, void *ctx, struct err *e)
+{
+    struct step *s = ctx;
+
+    TRY(run_script(c, "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY)", e));
+    return current_version(c, &s->version, e);
+}
+
+/* The version is read again inside the transaction: another process may be migrating too. */
+static enum err_code next_step(struct sql_conn *c, void *ctx, struct err *e)
+{
+    struct step *s = ctx;
+    int64_t version = 0;
+
+    TRY(current_version(c, &version, e));
+    if (version < s->n) {
+        TRY(run_script(c, s->list[version].script, e));
+        version++;
+        TRY(sql_run(c, SQL_SCHEMA_VERSION_ADD, SQL_ARGS(SQL_INT(version)), e));
+    }
+    s->version = version;
+    return ERR_OK;
+}
+
+enum err_code sql_migrate(struct sql *db, const struct sql_migration *list, size_t n, struct err *e)
+{
+    struct step s = {.list = list, .n = (int64_t)n};
+
+    TRY(db->adapter->transact(db, 0, first_step, &s, e));
+    while (s.version < s.n) {
+        enum err_code code = db->adapter->transact(db, 0, next_step, &s, e);
+
+        if (code != ERR_OK) {
+            err_prefix(e, "bring the schema from version %lld to the next", (long long)s.version);
+            return code;
+        }
+    }
+    if (s.version > s.n)
+        return err_set(e, ERR_CONFIG,
+                       "the schema of '%s' has version %lld, and this program knows only up to "
+                       "%lld: it was written by a newer one",
+                       db->adapter->where(db), (long long)s.version, (long long)s.n);
+    return ERR_OK;
+}

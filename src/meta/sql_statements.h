@@ -1,0 +1,122 @@
+/*
+ * Every statement, once. Parameters are $1, $2, ...; @lock@ is a word of struct sql_dialect.
+ *
+ * Each read is look-ups by a unique index or one range of an index: tests/unit/meta/test_sql.c asks
+ * the planner. Columns are named, never '*'.
+ */
+#pragma once
+
+#define SQL_TABLE(X)                                                                               \
+    X(SCHEMA_VERSION, "SELECT max(version) FROM schema_version")                                   \
+    X(SCHEMA_VERSION_ADD, "INSERT INTO schema_version (version) VALUES ($1)")                      \
+                                                                                                   \
+    X(REPO_ID, "SELECT id FROM repos WHERE name = $1")                                             \
+    X(REPO_LOCK, "SELECT id FROM repos WHERE name = $1 @lock@")                                    \
+    X(REPO_ADD, "INSERT INTO repos (name, manifests, version) VALUES ($1, 0, 0)"                   \
+                " ON CONFLICT (name) DO NOTHING")                                                  \
+    X(REPO_COUNT, "UPDATE repos SET manifests = manifests + $2 WHERE id = $1")                     \
+    X(REPO_NEXT_VERSION, "UPDATE repos SET version = version + 1 WHERE id = $1 RETURNING version") \
+    X(REPO_LIST, "SELECT name FROM repos WHERE manifests > 0 AND name > $1"                        \
+                 " ORDER BY name LIMIT $2")                                                        \
+                                                                                                   \
+    X(BLOB_STAT, "SELECT b.size_bytes FROM repos r JOIN blobs b ON b.repo_id = r.id"               \
+                 " WHERE r.name = $1 AND b.digest = $2")                                           \
+    X(BLOB_SIZE, "SELECT size_bytes FROM blobs WHERE repo_id = $1 AND digest = $2")                \
+    X(BLOB_FIND, "SELECT r.name, b.size_bytes FROM blobs b JOIN repos r ON r.id = b.repo_id"       \
+                 " WHERE b.digest = $1 LIMIT 1")                                                   \
+    X(BLOB_ADD, "INSERT INTO blobs (repo_id, digest, size_bytes) VALUES ($1, $2, $3)"              \
+                " ON CONFLICT (digest, repo_id) DO NOTHING RETURNING size_bytes")                  \
+    X(BLOB_DELETE, "DELETE FROM blobs WHERE repo_id = $1 AND digest = $2")                         \
+                                                                                                   \
+    X(MANIFEST_BY_TAG, "SELECT m.digest, m.media_type, m.bytes, t.version FROM repos r"            \
+                       " JOIN tags t ON t.repo_id = r.id JOIN manifests m ON m.id = t.manifest_id" \
+                       " WHERE r.name = $1 AND t.name = $2")                                       \
+    X(MANIFEST_BY_DIGEST, "SELECT m.digest, m.media_type, m.bytes FROM repos r"                    \
+                          " JOIN manifests m ON m.repo_id = r.id"                                  \
+                          " WHERE r.name = $1 AND m.digest = $2")                                  \
+    X(MANIFEST_ID, "SELECT id FROM manifests WHERE repo_id = $1 AND digest = $2")                  \
+    X(MANIFEST_SUBJECT, "SELECT id, subject FROM manifests WHERE repo_id = $1 AND digest = $2")    \
+    X(MANIFEST_ADD, "INSERT INTO manifests (repo_id, digest, media_type, subject, bytes)"          \
+                    " VALUES ($1, $2, $3, $4, $5)"                                                 \
+                    " ON CONFLICT (repo_id, digest) DO NOTHING RETURNING id")                      \
+    X(MANIFEST_DELETE, "DELETE FROM manifests WHERE id = $1")                                      \
+                                                                                                   \
+    X(EDGE_USED, "SELECT kind FROM edges WHERE repo_id = $1 AND digest = $2"                       \
+                 " AND kind IN ($3, $4) LIMIT 1")                                                  \
+    X(EDGE_ADD, "INSERT INTO edges (manifest_id, position, repo_id, kind, digest)"                 \
+                " VALUES ($1, $2, $3, $4, $5)")                                                    \
+    X(EDGES_DELETE, "DELETE FROM edges WHERE manifest_id = $1")                                    \
+                                                                                                   \
+    X(TAG_VERSION, "SELECT version FROM tags WHERE repo_id = $1 AND name = $2")                    \
+    X(TAG_SET, "INSERT INTO tags (repo_id, name, manifest_id, version) VALUES ($1, $2, $3, $4)"    \
+               " ON CONFLICT (repo_id, name) DO UPDATE"                                            \
+               " SET manifest_id = excluded.manifest_id, version = excluded.version")              \
+    X(TAG_DELETE, "DELETE FROM tags WHERE repo_id = $1 AND name = $2")                             \
+    X(TAG_LIST, "SELECT name FROM tags WHERE repo_id = $1 AND name > $2 ORDER BY name LIMIT $3")   \
+    X(TAGS_OF_MANIFEST_DELETE, "DELETE FROM tags WHERE manifest_id = $1")                          \
+                                                                                                   \
+    X(PROJECTION_SET, "INSERT INTO projections (repo_id, tag, version, digest)"                    \
+                      " VALUES ($1, $2, $3, $4) ON CONFLICT (repo_id, tag) DO UPDATE"              \
+                      " SET version = excluded.version, digest = excluded.digest")                 \
+    X(PROJECTIONS_OF_MANIFEST, "INSERT INTO projections (repo_id, tag, version, digest)"           \
+                               " SELECT repo_id, name, $2, '' FROM tags WHERE manifest_id = $1"    \
+                               " ON CONFLICT (repo_id, tag) DO UPDATE"                             \
+                               " SET version = excluded.version, digest = excluded.digest")        \
+    X(PROJECTION_DONE, "DELETE FROM projections"                                                   \
+                       " WHERE repo_id = $1 AND tag = $2 AND version <= $3")                       \
+    X(PROJECTION_LIST, "SELECT r.name, p.tag, p.version, p.digest FROM projections p"              \
+                       " JOIN repos r ON r.id = p.repo_id ORDER BY p.id LIMIT $1")                 \
+                                                                                                   \
+    X(REFERRER_ADD, "INSERT INTO referrers (repo_id, subject, digest, artifact_type, media_type,"  \
+                    " size_bytes, annotations) VALUES ($1, $2, $3, $4, $5, $6, $7)")               \
+    X(REFERRER_DELETE, "DELETE FROM referrers"                                                     \
+                       " WHERE repo_id = $1 AND subject = $2 AND digest = $3")                     \
+    X(REFERRER_LIST, "SELECT f.digest, f.size_bytes, f.media_type, f.artifact_type, f.annotations" \
+                     " FROM repos r JOIN referrers f ON f.repo_id = r.id"                          \
+                     " WHERE r.name = $1 AND f.subject = $2 AND f.digest > $3"                     \
+                     " ORDER BY f.digest LIMIT $4")                                                \
+    X(REFERRER_LIST_TYPED,                                                                         \
+      "SELECT f.digest, f.size_bytes, f.media_type, f.artifact_type, f.annotations"                \
+      " FROM repos r JOIN referrers f ON f.repo_id = r.id"                                         \
+      " WHERE r.name = $1 AND f.subject = $2 AND f.artifact_type = $5 AND f.digest > $3"           \
+      " ORDER BY f.digest LIMIT $4")                                                               \
+                                                                                                   \
+    X(UPLOAD_ADD, "INSERT INTO uploads (id, repo, owner, algorithm, started_ms)"                   \
+                  " VALUES ($1, $2, $3, $4, $5)")                                                  \
+    X(UPLOAD_DELETE, "DELETE FROM uploads WHERE id = $1")                                          \
+    X(UPLOAD_GET, "SELECT id, repo, owner, algorithm, started_ms FROM uploads WHERE id = $1")      \
+    X(UPLOAD_LIST, "SELECT id, repo, owner, algorithm, started_ms FROM uploads"                    \
+                   " WHERE started_ms < $1 AND (started_ms, id) > ($2, $3)"                        \
+                   " ORDER BY started_ms, id LIMIT $4")                                            \
+                                                                                                   \
+    X(REPO_USE, "UPDATE repos SET bytes = bytes + $2, tags = tags + $3 WHERE id = $1")             \
+    X(TAGS_OF_MANIFEST_COUNT, "SELECT count(*) FROM tags WHERE manifest_id = $1")                  \
+    X(USAGE_ALL, "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT),"                                 \
+                 " CAST(coalesce(sum(tags), 0) AS BIGINT), count(*) FROM repos")                   \
+    X(USAGE, "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT),"                                     \
+             " CAST(coalesce(sum(tags), 0) AS BIGINT), count(*) FROM repos"                        \
+             " WHERE name = $1 OR (name > $2 AND name < $3)")                                      \
+                                                                                                   \
+    X(RECORD_GET, "SELECT key, value, version FROM records WHERE collection = $1 AND key = $2")    \
+    X(RECORD_VERSION, "SELECT version FROM records WHERE collection = $1 AND key = $2 @lock@")     \
+    X(RECORD_PUT, "INSERT INTO records (collection, key, value, version) VALUES ($1, $2, $3, $4)"  \
+                  " ON CONFLICT (collection, key) DO UPDATE"                                       \
+                  " SET value = excluded.value, version = excluded.version")                       \
+    X(RECORD_DELETE, "DELETE FROM records WHERE collection = $1 AND key = $2")                     \
+    X(RECORD_LIST, "SELECT key, value, version FROM records"                                       \
+                   " WHERE collection = $1 AND key > $2 ORDER BY key LIMIT $3")                    \
+                                                                                                   \
+    X(AUDIT_ADD, "INSERT INTO audit (time_ms, actor, action, target, address, result, detail)"     \
+                 " VALUES ($1, $2, $3, $4, $5, $6, $7)")                                           \
+    X(AUDIT_PRUNE, "DELETE FROM audit WHERE time_ms < $1")                                         \
+    X(AUDIT_LIST, "SELECT id, time_ms, actor, action, target, address, result, detail FROM audit"  \
+                  " WHERE id < $1 AND time_ms >= $2 AND time_ms < $3"                              \
+                  " AND ($4 = '' OR actor = $4) AND ($5 = '' OR action = $5)"                      \
+                  " AND ($6 = '' OR target = $6) ORDER BY id DESC LIMIT $7")
+
+enum sql_id {
+#define SQL_ENUM(name, text) SQL_##name,
+    SQL_TABLE(SQL_ENUM)
+#undef SQL_ENUM
+        SQL_ID_COUNT
+};

@@ -1,0 +1,289 @@
+/*
+ * Writing to SQLite: group commit, and checkpoints beside it.
+ *
+ * A commit to disk waits for the disk, not for the processor, and SQLite has one writer. So
+ * transactions that come while another is being committed are put into one: the first of them
+ * leads, runs each in a savepoint of its own, and commits once for all. Nobody waits for company:
+ * a transaction that comes alone is committed at once.
+ *
+ * A thread carries the write-ahead log into the database while commits go on. The log can start
+ * anew only when all of it was carried, which never holds under steady writing; so when little is
+ * left, the next leader carries that before it lets the next one in.
+ */
+#include "meta/sqlite.h"
+
+#include <signal.h>
+
+#define BATCH_MAX 256
+
+/* Frames hold a page of 4 KiB. The more of them a checkpoint carries at once, the fewer pages are
+ * written twice; the longer the log, the more is read after a crash before the first answer. */
+#define CHECKPOINT_FRAMES 2000 /* a checkpoint for each so many new ones */
+#define LITTLE_FRAMES     500  /* so many may hold up a commit */
+#define LONG_LOG_FRAMES   5000 /* past it, any number may */
+
+enum { SYNC_UNKNOWN, SYNC_NORMAL, SYNC_FULL };
+
+/* FULL syncs the log at every commit; NORMAL only before a checkpoint, so that a power loss takes
+ * the last transactions but never the database. */
+static enum err_code set_synchronous(struct sqlite *db, int wanted, struct err *e)
+{
+    if (db->memory || db->synchronous == wanted)
+        return ERR_OK;
+    TRY(sqlite_exec(db->writer,
+                    wanted == SYNC_FULL ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+                    e));
+    db->synchronous = wanted;
+    return ERR_OK;
+}
+
+static bool is_rolled_back(struct sqlite *db)
+{
+    return sqlite3_get_autocommit(db->writer->handle) != 0;
+}
+
+/* A rollback that fails leaves the transaction open, and the next BEGIN says so. */
+static void roll_back(struct sqlite *db)
+{
+    if (!is_rolled_back(db))
+        sqlite3_exec(db->writer->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* An error here is not the member's own: the whole transaction is lost. */
+static enum err_code run_in_savepoint(struct sqlite *db, struct sqlite_member *m, struct err *e)
+{
+    TRY(sqlite_exec(db->writer, "SAVEPOINT member", e));
+    m->code = m->body(&db->writer->base, m->ctx, m->e);
+    if (is_rolled_back(db)) { /* as SQLite does by itself when the disk is full */
+        *e = *m->e;
+        return m->code;
+    }
+    if (m->code != ERR_OK)
+        TRY(sqlite_exec(db->writer, "ROLLBACK TO member", e));
+    return sqlite_exec(db->writer, "RELEASE member", e);
+}
+
+static enum err_code run_members(struct sqlite *db, struct sqlite_member *batch, struct err *e)
+{
+    bool any = false;
+
+    for (struct sqlite_member *m = batch; m; m = m->next) {
+        if (batch->next)
+            TRY(run_in_savepoint(db, m, e));
+        else
+            m->code = m->body(&db->writer->base, m->ctx, m->e);
+        any = any || m->code == ERR_OK;
+    }
+    if (any)
+        return sqlite_exec(db->writer, "COMMIT", e);
+    roll_back(db);
+    return ERR_OK;
+}
+
+static void run_batch(struct sqlite *db, struct sqlite_member *batch)
+{
+    int synchronous = SYNC_NORMAL;
+    struct err e = {0};
+    enum err_code code;
+
+    for (struct sqlite_member *m = batch; m; m = m->next) {
+        if (db->fsync && !(m->flags & META_LAZY))
+            synchronous = SYNC_FULL;
+    }
+    code = set_synchronous(db, synchronous, &e);
+    if (code == ERR_OK)
+        code = sqlite_exec(db->writer, "BEGIN IMMEDIATE", &e);
+    if (code == ERR_OK)
+        code = run_members(db, batch, &e);
+    if (code == ERR_OK)
+        return;
+    roll_back(db);
+    for (struct sqlite_member *m = batch; m; m = m->next) {
+        m->code = code;
+        *m->e = e;
+    }
+}
+
+static void checkpoint_rest(struct sqlite *db)
+{
+    bool finish;
+
+    pthread_mutex_lock(&db->checkpoint_lock);
+    finish = db->checkpoint_finish;
+    db->checkpoint_finish = false;
+    pthread_mutex_unlock(&db->checkpoint_lock);
+    if (finish)
+        sqlite3_wal_checkpoint_v2(db->writer->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* Takes the members that wait, of which the caller is the first. */
+static struct sqlite_member *take_batch(struct sqlite *db)
+{
+    struct sqlite_member *batch = db->first, *m = batch;
+
+    db->stats.batches++;
+    db->stats.transactions++;
+    for (size_t n = 1; n < BATCH_MAX && m->next; n++) {
+        m = m->next;
+        db->stats.transactions++;
+    }
+    db->first = m->next;
+    if (!db->first)
+        db->last = &db->first;
+    m->next = NULL;
+    return batch;
+}
+
+/* A member may be gone as soon as it is told and the lock is free. */
+static void tell_members(struct sqlite_member *batch)
+{
+    for (struct sqlite_member *m = batch, *next; m; m = next) {
+        next = m->next;
+        m->done = true;
+        pthread_cond_signal(&m->wake);
+    }
+}
+
+static void pass_lead(struct sqlite *db)
+{
+    if (db->first) {
+        db->first->leads = true;
+        pthread_cond_signal(&db->first->wake);
+    } else {
+        db->led = false;
+    }
+}
+
+static void lead(struct sqlite *db)
+{
+    struct sqlite_member *batch = take_batch(db);
+
+    pthread_mutex_unlock(&db->queue_lock);
+    pthread_mutex_lock(&db->writer_lock);
+    run_batch(db, batch);
+    pthread_mutex_unlock(&db->writer_lock);
+
+    pthread_mutex_lock(&db->queue_lock);
+    tell_members(batch);
+    pthread_mutex_unlock(&db->queue_lock);
+    checkpoint_rest(db);
+    pthread_mutex_lock(&db->queue_lock);
+    pass_lead(db);
+}
+
+enum err_code sqlite_transact(struct sql *base, unsigned flags, sql_body body, void *ctx,
+                              struct err *e)
+{
+    struct sqlite *db = (struct sqlite *)base;
+    struct err unused;
+    struct sqlite_member m = {.body = body, .ctx = ctx, .flags = flags, .e = e ? e : &unused};
+
+    pthread_cond_init(&m.wake, NULL);
+    pthread_mutex_lock(&db->queue_lock);
+    *db->last = &m;
+    db->last = &m.next;
+    if (!db->led) {
+        db->led = true;
+        m.leads = true;
+    }
+    while (!m.leads && !m.done)
+        pthread_cond_wait(&m.wake, &db->queue_lock);
+    if (!m.done)
+        lead(db);
+    pthread_mutex_unlock(&db->queue_lock);
+    pthread_cond_destroy(&m.wake);
+    return m.code;
+}
+
+/* After each commit, in the leader. */
+static int on_commit(void *ctx, sqlite3 *handle, const char *name, int frames)
+{
+    struct sqlite *db = ctx;
+
+    (void)handle;
+    (void)name;
+    pthread_mutex_lock(&db->queue_lock);
+    db->stats.wal_frames = (uint64_t)frames;
+    pthread_mutex_unlock(&db->queue_lock);
+    pthread_mutex_lock(&db->checkpoint_lock);
+    if (frames < db->checkpoint_from) /* the log began anew */
+        db->checkpoint_from = 0;
+    if (frames - db->checkpoint_from >= CHECKPOINT_FRAMES) {
+        db->checkpoint_from = frames;
+        db->checkpoint_wanted = true;
+        pthread_cond_signal(&db->checkpoint_wake);
+    }
+    pthread_mutex_unlock(&db->checkpoint_lock);
+    return SQLITE_OK;
+}
+
+/* Carries what is in the log now, and again while much came meanwhile. */
+static int carry_most(struct sqlite *db)
+{
+    int rc, left, log = 0, carried = 0;
+
+    do {
+        rc = sqlite3_wal_checkpoint_v2(db->checkpointer->handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
+                                       &log, &carried);
+        pthread_mutex_lock(&db->queue_lock);
+        db->stats.checkpoints++;
+        log = (int)db->stats.wal_frames;
+        pthread_mutex_unlock(&db->queue_lock);
+        left = log - carried;
+    } while (rc == SQLITE_OK && left > LITTLE_FRAMES && log < LONG_LOG_FRAMES);
+    return rc;
+}
+
+static void *checkpoint_main(void *ctx)
+{
+    struct sqlite *db = ctx;
+
+    pthread_mutex_lock(&db->checkpoint_lock);
+    for (;;) {
+        int rc;
+
+        while (!db->checkpoint_wanted && !db->stopping)
+            pthread_cond_wait(&db->checkpoint_wake, &db->checkpoint_lock);
+        if (db->stopping)
+            break;
+        db->checkpoint_wanted = false;
+        pthread_mutex_unlock(&db->checkpoint_lock);
+        rc = carry_most(db);
+        pthread_mutex_lock(&db->checkpoint_lock);
+        /* BUSY: a leader is at it. Any other failure leaves the log as it is, and whole. */
+        db->checkpoint_rc = rc == SQLITE_BUSY ? SQLITE_OK : rc;
+        db->checkpoint_finish = rc == SQLITE_OK;
+    }
+    pthread_mutex_unlock(&db->checkpoint_lock);
+    return NULL;
+}
+
+enum err_code sqlite_write_start(struct sqlite *db, struct err *e)
+{
+    sigset_t all, before;
+    int failed;
+
+    if (db->memory)
+        return ERR_OK;
+    TRY(sqlite_open_conn(db, true, &db->checkpointer, e));
+    sqlite3_wal_hook(db->writer->handle, on_commit, db);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&db->checkpoint_thread, NULL, checkpoint_main, db);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        return err_set(e, ERR_UNAVAILABLE, "start a thread for checkpoints: %s", strerror(failed));
+    db->checkpoint_thread_runs = true;
+    return ERR_OK;
+}
+
+void sqlite_write_stop(struct sqlite *db)
+{
+    if (!db->checkpoint_thread_runs)
+        return;
+    pthread_mutex_lock(&db->checkpoint_lock);
+    db->stopping = true;
+    pthread_cond_signal(&db->checkpoint_wake);
+    pthread_mutex_unlock(&db->checkpoint_lock);
+    pthread_join(db->checkpoint_thread, NULL);
+}

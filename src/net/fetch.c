@@ -1,0 +1,155 @@
+/*
+ * libcurl is loaded at the first request, not with the program: it brings thirty libraries, and
+ * with them 6 MiB of memory that a registry which never asks another server has no use for.
+ */
+#define CURL_DISABLE_TYPECHECK /* its macros would name the functions, which are pointers here */
+#include "net/fetch.h"
+
+#include <curl/curl.h>
+#include <dlfcn.h>
+#include <pthread.h>
+
+#define CONNECT_TIMEOUT_MS 5000
+#define DEFAULT_TIMEOUT_MS 10000
+
+#define FUNCTIONS(X)                                                                               \
+    X(curl_global_init)                                                                            \
+    X(curl_url)                                                                                    \
+    X(curl_url_set)                                                                                \
+    X(curl_url_get)                                                                                \
+    X(curl_url_cleanup)                                                                            \
+    X(curl_free)                                                                                   \
+    X(curl_slist_append)                                                                           \
+    X(curl_slist_free_all)                                                                         \
+    X(curl_easy_init)                                                                              \
+    X(curl_easy_setopt)                                                                            \
+    X(curl_easy_perform)                                                                           \
+    X(curl_easy_getinfo)                                                                           \
+    X(curl_easy_cleanup)                                                                           \
+    X(curl_easy_strerror)
+
+/* lib.curl_easy_init() and so on. */
+static struct {
+    bool ready;
+#define POINTER(name) __typeof__(name) *name;
+    FUNCTIONS(POINTER)
+#undef POINTER
+} lib;
+
+static void load(void)
+{
+    void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+
+    if (!handle)
+        return;
+#define FIND(name)                                                                                 \
+    lib.name = (__typeof__(name) *)dlsym(handle, #name);                                           \
+    if (!lib.name)                                                                                 \
+        return;
+    FUNCTIONS(FIND)
+#undef FIND
+    lib.ready = lib.curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
+static bool ready(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, load);
+    return lib.ready;
+}
+
+/* Is the host one that only this machine answers for? */
+static bool loopback_host(const char *host)
+{
+    struct str s = str_of(host);
+
+    return str_ieq(s, STR("localhost")) || str_eq(s, STR("[::1]")) ||
+           (str_starts(s, STR("127.")) && s.p[strspn(s.p, "0123456789.")] == '\0');
+}
+
+bool fetch_url_allowed(const char *url)
+{
+    CURLU *u = ready() ? lib.curl_url() : NULL;
+    char *scheme = NULL, *host = NULL, *user = NULL;
+    bool allowed = false;
+
+    if (u && lib.curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        lib.curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        lib.curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        lib.curl_url_get(u, CURLUPART_USER, &user, 0) != CURLUE_OK)
+        allowed = str_eq(str_of(scheme), STR("https")) ||
+                  (str_eq(str_of(scheme), STR("http")) && loopback_host(host));
+    if (!u)
+        return false;
+    lib.curl_free(scheme);
+    lib.curl_free(host);
+    lib.curl_free(user);
+    lib.curl_url_cleanup(u);
+    return allowed;
+}
+
+static size_t take(char *p, size_t size, size_t n, void *ctx)
+{
+    struct buf *body = ctx;
+
+    buf_add(body, p, size * n);
+    return body->full ? 0 : size * n; /* anything else than all ends the transfer */
+}
+
+static void prepare(CURL *c, const struct fetch *f, struct curl_slist *headers, struct buf *body)
+{
+    lib.curl_easy_setopt(c, CURLOPT_URL, f->url);
+    lib.curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    lib.curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    lib.curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    lib.curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    lib.curl_easy_setopt(c, CURLOPT_TIMEOUT_MS,
+                         (long)(f->timeout_ms ? f->timeout_ms : DEFAULT_TIMEOUT_MS));
+    lib.curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
+    lib.curl_easy_setopt(c, CURLOPT_WRITEDATA, body);
+    lib.curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    lib.curl_easy_setopt(c, CURLOPT_USERAGENT, "registry");
+    if (f->ca_file && f->ca_file[0])
+        lib.curl_easy_setopt(c, CURLOPT_CAINFO, f->ca_file);
+    if (f->post.p) {
+        lib.curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->post.n);
+        lib.curl_easy_setopt(c, CURLOPT_POSTFIELDS, f->post.p);
+    }
+}
+
+static struct curl_slist *header_list(const char *const *headers)
+{
+    struct curl_slist *list = NULL;
+
+    for (; headers && *headers; headers++)
+        list = lib.curl_slist_append(list, *headers);
+    return list;
+}
+
+enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_body, struct err *e)
+{
+    struct curl_slist *headers;
+    CURLcode failed;
+    long status = 0;
+    CURL *c;
+
+    if (!ready())
+        return err_set(e, ERR_UNAVAILABLE, "libcurl can't be loaded; install libcurl4");
+    if (!fetch_url_allowed(f->url))
+        return err_set(e, ERR_CONFIG, "'%.200s' is not https, nor http to this machine", f->url);
+    c = lib.curl_easy_init();
+    if (!c)
+        return err_set(e, ERR_INTERNAL, "libcurl can't be used");
+    headers = header_list(f->headers);
+    prepare(c, f, headers, ret_body);
+    failed = lib.curl_easy_perform(c);
+    lib.curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+    lib.curl_easy_cleanup(c);
+    lib.curl_slist_free_all(headers);
+    if (failed)
+        return err_set(e, ERR_UNAVAILABLE, "'%.200s': %s", f->url,
+                       ret_body->full ? "the answer is too large" : lib.curl_easy_strerror(failed));
+    *ret_status = (int)status;
+    return ERR_OK;
+}

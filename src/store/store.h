@@ -1,0 +1,229 @@
+/*
+ * store: content, as bytes. May include base/ only.
+ *
+ * A table of callbacks with several drivers (fs, mem; s3 later) and decorators that are drivers
+ * wrapping a driver (fault, trace). Only the store_*() wrappers call through the table, and they
+ * check arguments once. Every call blocks and may come from any thread unless it says otherwise.
+ *
+ * Durability: when a call that writes returns ERR_OK, what it wrote survives a power loss (unless
+ * the driver was told not to sync). Every object appears whole or not at all. "Exists already" is
+ * success for content under its digest.
+ *
+ * The store knows nothing of who may do what, nor whether an object is referenced: callers do.
+ *
+ * Errors everywhere: STORAGE_FULL, STORAGE_READONLY, INTERNAL; others are named at the call.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/name.h"
+#include "base/reader.h"
+#include "base/uuid.h"
+
+struct store;
+struct store_upload; /* an open handle on an upload in progress; one thread at a time */
+
+struct store_health {
+    uint64_t free_bytes;
+    uint64_t total_bytes;
+};
+
+/* What store_upload_each() tells of an upload found in the store. */
+struct store_upload_info {
+    struct uuid id;
+    uint64_t size_bytes;
+    int64_t modified_ms; /* wall clock */
+};
+
+typedef enum err_code (*store_upload_fn)(void *ctx, const struct store_upload_info *u,
+                                         struct err *e);
+
+struct store_driver {
+    const char *name;
+
+    enum err_code (*blob_stat)(struct store *s, const struct repo_name *repo,
+                               const struct digest *d, uint64_t *ret_size_bytes, struct err *e);
+    enum err_code (*blob_open)(struct store *s, const struct repo_name *repo,
+                               const struct digest *d, struct reader **ret_reader,
+                               uint64_t *ret_size_bytes, struct err *e);
+    enum err_code (*blob_link)(struct store *s, const struct repo_name *from,
+                               const struct repo_name *to, const struct digest *d, struct err *e);
+    enum err_code (*blob_delete)(struct store *s, const struct repo_name *repo,
+                                 const struct digest *d, struct err *e);
+
+    enum err_code (*manifest_put)(struct store *s, const struct repo_name *repo,
+                                  const struct digest *d, struct str bytes, struct err *e);
+    enum err_code (*manifest_get)(struct store *s, const struct repo_name *repo,
+                                  const struct digest *d, struct buf *ret_bytes, struct err *e);
+    enum err_code (*manifest_delete)(struct store *s, const struct repo_name *repo,
+                                     const struct digest *d, struct err *e);
+
+    enum err_code (*tag_put)(struct store *s, const struct repo_name *repo,
+                             const struct tag_name *tag, const struct digest *d, struct err *e);
+    enum err_code (*tag_get)(struct store *s, const struct repo_name *repo,
+                             const struct tag_name *tag, struct digest *ret_digest, struct err *e);
+    enum err_code (*tag_delete)(struct store *s, const struct repo_name *repo,
+                                const struct tag_name *tag, struct err *e);
+    enum err_code (*tag_sync)(struct store *s, const struct repo_name *repo, struct err *e);
+
+    enum err_code (*upload_create)(struct store *s, const struct uuid *id, struct err *e);
+    enum err_code (*upload_open)(struct store *s, const struct uuid *id,
+                                 struct store_upload **ret_upload, uint64_t *ret_size_bytes,
+                                 struct err *e);
+    enum err_code (*upload_write)(struct store *s, struct store_upload *u, const void *p, size_t n,
+                                  uint64_t offset_bytes, struct err *e);
+    enum err_code (*upload_read)(struct store *s, struct store_upload *u, void *p, size_t cap,
+                                 uint64_t offset_bytes, size_t *ret_n, struct err *e);
+    enum err_code (*upload_sync)(struct store *s, struct store_upload *u, struct err *e);
+    enum err_code (*upload_truncate)(struct store *s, struct store_upload *u, uint64_t size_bytes,
+                                     struct err *e);
+    enum err_code (*upload_commit)(struct store *s, struct store_upload *u,
+                                   const struct repo_name *repo, const struct digest *d,
+                                   const struct repo_name *twin, struct err *e);
+    void (*upload_close)(struct store *s, struct store_upload *u);
+    enum err_code (*upload_delete)(struct store *s, const struct uuid *id, struct err *e);
+    enum err_code (*upload_each)(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
+
+    enum err_code (*health)(struct store *s, struct store_health *ret_health, struct err *e);
+    void (*free)(struct store *s);
+};
+
+/* First member of the driver's own struct. */
+struct store {
+    const struct store_driver *driver;
+};
+
+/*
+ * Blobs. A blob belongs to a repository; the same blob in several repositories is kept once.
+ */
+
+/* Error: BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code store_blob_stat(struct store *s, const struct repo_name *repo,
+                                          const struct digest *d, uint64_t *ret_size_bytes,
+                                          struct err *e);
+
+/* The reader can seek, has an fd where the driver has files, and is the caller's to free. A blob
+ * deleted while it is read stays readable to its end. Error: BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code store_blob_open(struct store *s, const struct repo_name *repo,
+                                          const struct digest *d, struct reader **ret_reader,
+                                          uint64_t *ret_size_bytes, struct err *e);
+
+/* Makes from's blob a blob of `to` as well, at no cost of space. Exists in `to` already: success.
+ * Error: BLOB_UNKNOWN when from has no such blob. */
+ERR_CHECKED enum err_code store_blob_link(struct store *s, const struct repo_name *from,
+                                          const struct repo_name *to, const struct digest *d,
+                                          struct err *e);
+
+/* Error: BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code store_blob_delete(struct store *s, const struct repo_name *repo,
+                                            const struct digest *d, struct err *e);
+
+/* Manifests. get appends to *ret_bytes, whose max bounds it. Errors: MANIFEST_UNKNOWN; CORRUPT for
+ * one that is larger. */
+ERR_CHECKED enum err_code store_manifest_put(struct store *s, const struct repo_name *repo,
+                                             const struct digest *d, struct str bytes,
+                                             struct err *e);
+ERR_CHECKED enum err_code store_manifest_get(struct store *s, const struct repo_name *repo,
+                                             const struct digest *d, struct buf *ret_bytes,
+                                             struct err *e);
+ERR_CHECKED enum err_code store_manifest_delete(struct store *s, const struct repo_name *repo,
+                                                const struct digest *d, struct err *e);
+
+/*
+ * Tags are a projection of what meta holds, so that meta can be rebuilt. put replaces atomically.
+ * put and delete need not be durable when they return: tag_sync makes all earlier ones of the
+ * repository so. Deleting a tag that is not there is success. tag_get error: MANIFEST_UNKNOWN.
+ */
+ERR_CHECKED enum err_code store_tag_put(struct store *s, const struct repo_name *repo,
+                                        const struct tag_name *tag, const struct digest *d,
+                                        struct err *e);
+ERR_CHECKED enum err_code store_tag_get(struct store *s, const struct repo_name *repo,
+                                        const struct tag_name *tag, struct digest *ret_digest,
+                                        struct err *e);
+ERR_CHECKED enum err_code store_tag_delete(struct store *s, const struct repo_name *repo,
+                                           const struct tag_name *tag, struct err *e);
+ERR_CHECKED enum err_code store_tag_sync(struct store *s, const struct repo_name *repo,
+                                         struct err *e);
+
+/*
+ * Uploads. create makes an empty one (not durable: losing a fresh session is no loss). open gives a
+ * handle, released by close or by commit. Several handles on one upload may exist; writing
+ * through more than one at a time is the caller's error to prevent.
+ */
+ERR_CHECKED enum err_code store_upload_create(struct store *s, const struct uuid *id,
+                                              struct err *e);
+
+/* Error: BLOB_UPLOAD_UNKNOWN. */
+ERR_CHECKED enum err_code store_upload_open(struct store *s, const struct uuid *id,
+                                            struct store_upload **ret_upload,
+                                            uint64_t *ret_size_bytes, struct err *e);
+
+/* Writes at offset_bytes, which is where earlier writes ended. Large writes are pushed to the disk
+ * as they come, so that sync has little left to wait for. */
+ERR_CHECKED enum err_code store_upload_write(struct store *s, struct store_upload *u, const void *p,
+                                             size_t n, uint64_t offset_bytes, struct err *e);
+
+/* Up to cap bytes from offset_bytes; *ret_n is 0 at the end. */
+ERR_CHECKED enum err_code store_upload_read(struct store *s, struct store_upload *u, void *p,
+                                            size_t cap, uint64_t offset_bytes, size_t *ret_n,
+                                            struct err *e);
+
+/* What was written is durable; the session itself may still be lost to a power failure, whole.
+ * A sync that fails, here or in a commit, ends the upload: the kernel may have dropped bytes, so
+ * every later call on the handle fails but close, which removes the upload. */
+ERR_CHECKED enum err_code store_upload_sync(struct store *s, struct store_upload *u, struct err *e);
+
+/* Drops everything from size_bytes on (a chunk that failed half-way). */
+ERR_CHECKED enum err_code store_upload_truncate(struct store *s, struct store_upload *u,
+                                                uint64_t size_bytes, struct err *e);
+
+/*
+ * Makes the upload repo's blob d: durable, then visible under its name, then the upload is gone.
+ * The caller has verified the digest. twin, or NULL, is a repository said to hold the same blob:
+ * its copy is linked when it is there with the same size, so that no disk is used twice. On
+ * success u is closed; on failure it stays open and the upload stays as it was (unless a sync
+ * failed). BLOB_UPLOAD_UNKNOWN when the upload was removed meanwhile.
+ */
+ERR_CHECKED enum err_code store_upload_commit(struct store *s, struct store_upload *u,
+                                              const struct repo_name *repo, const struct digest *d,
+                                              const struct repo_name *twin, struct err *e);
+void store_upload_close(struct store *s, struct store_upload *u); /* accepts NULL */
+
+/* Removes the upload and its bytes; an open handle stays valid for close. Not there: success. */
+ERR_CHECKED enum err_code store_upload_delete(struct store *s, const struct uuid *id,
+                                              struct err *e);
+
+/* Calls fn for every upload in the store, also for remains that no open would accept. Stops at
+ * fn's first error and returns it. fn may delete the upload it was given. */
+ERR_CHECKED enum err_code store_upload_each(struct store *s, store_upload_fn fn, void *ctx,
+                                            struct err *e);
+
+/* Can be written to, and how much room is left. */
+ERR_CHECKED enum err_code store_health(struct store *s, struct store_health *ret_health,
+                                       struct err *e);
+
+void store_free(struct store *s); /* accepts NULL */
+
+/* Drivers and decorators. */
+
+/* Takes the root for this process alone; UNAVAILABLE when another has it. A full disk is no
+ * obstacle. Takes no longer with more content. */
+struct store_fs_options {
+    const char *root; /* made if missing */
+    bool fsync;       /* false: faster, and a power loss may lose what was acknowledged */
+};
+
+ERR_CHECKED enum err_code store_fs_new(const struct store_fs_options *o, struct store **ret_store,
+                                       struct err *e);
+struct store *store_mem_new(void);
+
+/* Fails the n-th call (from 1) through it with the given error, once; n = 0 fails none. Takes
+ * ownership of inner. */
+struct store *store_fault_new(struct store *inner);
+void store_fault_arm(struct store *fault, uint64_t n, enum err_code code);
+uint64_t store_fault_calls(const struct store *fault); /* calls since it was armed */
+
+/* Logs each call at level DEBUG with its duration. Takes ownership of inner. */
+struct store *store_trace_new(struct store *inner);

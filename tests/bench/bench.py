@@ -1,0 +1,132 @@
+"""scripts/bench: this registry, docker-registry and nginx side by side.
+
+Measures, writes a table with ratios, and never fails for a figure: a missed goal is a word in the
+table."""
+
+import argparse
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+import report
+import rows
+from servers import BenchError, DockerRegistry, Nginx, Registry, Yardstick
+from tools import Clients
+
+
+def parse_options():
+    groups = "\n".join(f"  {group.__name__:12} {group.__doc__}" for group in rows.GROUPS)
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description=__doc__,
+        epilog=f"groups:\n{groups}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", metavar="PATTERN", default="", help="groups whose name matches")
+    parser.add_argument("--runs", type=int, help="runs of each measurement (default 5)")
+    parser.add_argument("--quick", action="store_true", help="two runs, shorter and smaller")
+    parser.add_argument("--full", action="store_true", help="with the 10 GiB blob (13 GiB of disk)")
+    parser.add_argument("--directory", default="/var/tmp", help="where temporary data goes")
+    parser.add_argument("--registry", default="build/registry", help="the binary to measure")
+    parser.add_argument("--clients", default="build-bench/tests/bench", help=argparse.SUPPRESS)
+    parser.add_argument("--output", default="build/bench.md", help="where the table goes")
+    options = parser.parse_args()
+    options.runs = options.runs or (2 if options.quick else 5)
+    return options
+
+
+def make_servers(options, clients, directory):
+    """Those that are installed."""
+    servers = {}
+    if os.access(options.registry, os.X_OK):
+        servers[rows.OURS] = Registry(directory, os.path.abspath(options.registry))
+    for kind in (DockerRegistry, Nginx):
+        if shutil.which(kind.name):
+            servers[kind.name] = kind(directory)
+    servers[rows.YARDSTICK] = Yardstick(directory, clients.yardstick_path)
+    return servers
+
+
+def measure(options, directory):
+    clients = Clients(os.path.abspath(options.clients))
+    servers = make_servers(options, clients, directory)
+    bench = rows.Bench(options, servers, clients, directory)
+    measured, failures = [], []
+    for name in (rows.OURS, rows.DOCKER, rows.NGINX):
+        if name not in servers:
+            failures.append(f"{name} is not there and was left out.")
+    try:
+        for group in rows.GROUPS:
+            if not re.search(options.only, group.__name__):
+                continue
+            try:
+                measured += group(bench)
+            except BenchError as error:
+                failures.append(f"{group.__name__} was not measured: {error}")
+                print(failures[-1], file=sys.stderr, flush=True)
+    finally:
+        for server in servers.values():
+            server.stop()
+    return measured, failures
+
+
+def busy_seconds():
+    """CPU time of the machine that was not idle, and of this process and its ended children."""
+    with open("/proc/stat") as f:
+        user, nice, system, _idle, _wait, irq, softirq = map(int, f.readline().split()[1:8])
+    ours = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return (
+        (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK"),
+        sum(usage.ru_utime + usage.ru_stime for usage in ours),
+    )
+
+
+class Strangers:
+    """The share of the machine's CPU time that other processes took meanwhile: when it is more
+    than a few percent, measure again."""
+
+    def __enter__(self):
+        self.begin = time.monotonic()
+        self.busy, self.ours = busy_seconds()
+        return self
+
+    def __exit__(self, *_):
+        busy, ours = busy_seconds()
+        spent = (busy - self.busy) - (ours - self.ours)
+        self.share = max(0.0, spent / (time.monotonic() - self.begin) / os.cpu_count())
+
+
+def write_results(options, measured, failures, strangers):
+    page = report.page(measured, options, failures, strangers)
+    os.makedirs(os.path.dirname(options.output) or ".", exist_ok=True)
+    with open(options.output, "w") as f:
+        f.write(page)
+    with open(os.path.splitext(options.output)[0] + ".json", "w") as f:
+        json.dump({row.title: row.values for row in measured}, f, indent=1)
+    print(page)
+
+
+def on_signal(number, _frame):
+    sys.exit(128 + number)
+
+
+def main():
+    options = parse_options()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory(prefix="registry-bench-", dir=options.directory) as directory:
+        with Strangers() as strangers:
+            measured, failures = measure(options, directory)
+    write_results(options, measured, failures, strangers)
+
+
+if __name__ == "__main__":
+    main()

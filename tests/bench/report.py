@@ -1,0 +1,91 @@
+"""The table."""
+
+import os
+import platform
+import re
+import subprocess
+
+from rows import DOCKER, NGINX, OURS, YARDSTICK
+
+TITLES = {OURS: "CyberDock", DOCKER: "docker-registry", NGINX: "nginx", YARDSTICK: "yardstick"}
+OTHERS = (DOCKER, NGINX, YARDSTICK)
+
+
+def number(value):
+    if value >= 1000:
+        return f"{value:,.0f}"
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
+
+
+def cell(row, name):
+    values = row.values.get(name)
+    if not values:
+        return ""
+    text = number(row.median(name))
+    if len(values) > 1:
+        text += f" ({number(min(values))}–{number(max(values))})"
+    return text
+
+
+def ratio(row, name):
+    ours, theirs = row.median(OURS), row.median(name)
+    return "" if ours is None or not theirs else f"{ours / theirs:.3g}"
+
+
+def goals(row):
+    words = {None: "", True: " met", False: " **missed**"}
+    return "; ".join(goal.text() + words[goal.met(row)] for goal in row.goals)
+
+
+def table(rows):
+    head = ["", *TITLES.values(), *(f"÷ {TITLES[name]}" for name in OTHERS), "goal"]
+    lines = [head, ["---"] + ["--:"] * (len(head) - 2) + ["---"]]
+    for row in rows:
+        line = [f"{row.title} ({row.unit})"]
+        line += [cell(row, name) for name in TITLES]
+        line += [ratio(row, name) for name in OTHERS]
+        lines.append(line + [goals(row)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def machine():
+    with open("/proc/cpuinfo") as f:
+        model = re.search(r"^model name\s*:\s*(.*)$", f.read(), re.M)
+    with open("/proc/meminfo") as f:
+        memory = int(re.search(r"MemTotal:\s+(\d+)", f.read())[1]) / (1 << 20)
+    model = model[1] if model else platform.machine()
+    return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, Linux {platform.release()}"
+
+
+def version(*command):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except OSError:
+        return "not installed"
+    return (done.stdout.strip().splitlines() or ["?"])[0]
+
+
+def page(rows, options, failures, strangers):
+    notes = [f"- {row.title}: {row.note}" for row in rows if row.note]
+    notes += [f"- {failure}" for failure in failures]
+    return "\n".join(
+        [
+            "# Benchmark",
+            "",
+            f"Machine: {machine()}. Everything runs on it, clients too, over loopback; other processes "
+            f"took {strangers.share:.0%} of its CPU time meanwhile.",
+            f"Compared: {version(options.registry, 'version')}; "
+            f"{version('docker-registry', '--version')}; {version('nginx', '-v')}.",
+            "",
+            f"Medians of {options.runs} interleaved runs (lowest–highest). "
+            "The yardstick is a bare loop that receives, hashes and writes in one thread. "
+            "A ÷ column is CyberDock's median divided by the other's.",
+            "",
+            table(rows),
+            "",
+            *notes,
+            "",
+        ]
+    )

@@ -1,0 +1,462 @@
+"""What is measured. A group starts its servers, measures them in turn (A, B, C, A, B, C ...), and
+yields rows; a row holds every value of every server."""
+
+import gc
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+import seed
+from seed import Client
+from servers import BenchError
+from tools import Background, MemoryPeak, memory_mib, wrk
+
+MIB = 1 << 20
+MANIFEST_PATH = f"/v2/{seed.REPOSITORY}/manifests/latest"
+
+OURS, DOCKER, NGINX, YARDSTICK = "registry", "docker-registry", "nginx", "yardstick"
+
+
+@dataclass
+class Goal:
+    """registry's median, divided by the median of `against` (None: itself), is at least or at most
+    `bound`."""
+
+    bound: float
+    against: str | None = None
+    at_most: bool = False
+    unit: str = ""
+
+    def text(self):
+        sign = "≤" if self.at_most else "≥"
+        if self.against:
+            return f"{sign} {self.bound:g} × {self.against}"
+        return f"{sign} {self.bound:g} {self.unit}".strip()
+
+    def measured(self, row):
+        ours = row.median(OURS)
+        theirs = row.median(self.against) if self.against else 1
+        return None if ours is None or not theirs else ours / theirs
+
+    def met(self, row):
+        value = self.measured(row)
+        if value is None:
+            return None
+        return value <= self.bound if self.at_most else value >= self.bound
+
+
+@dataclass
+class Row:
+    title: str
+    unit: str
+    goals: list = field(default_factory=list)
+    values: dict = field(default_factory=dict)
+    note: str = ""
+
+    def add(self, name, value):
+        self.values.setdefault(name, []).append(value)
+
+    def median(self, name):
+        return statistics.median(self.values[name]) if self.values.get(name) else None
+
+
+class Bench:
+    """The options, and what the groups share."""
+
+    def __init__(self, options, servers, clients, directory):
+        self.options = options
+        self.servers = servers
+        self.clients = clients
+        self.directory = directory
+
+    def some(self, *names):
+        return [self.servers[name] for name in names if name in self.servers]
+
+    def pick(self, normal, quick):
+        return quick if self.options.quick else normal
+
+    def in_turn(self, title, servers, measure, runs=None):
+        """measure(server, run) for each server in each run."""
+        for run in range(runs or self.options.runs):
+            for server in servers:
+                print(f"{title}: run {run + 1}, {server.name}", file=sys.stderr, flush=True)
+                measure(server, run)
+
+    def settle(self):
+        """What earlier measurements left to write is written."""
+        os.sync()
+        gc.collect()
+
+
+class Running:
+    """Servers, started; stopped and emptied at the end."""
+
+    def __init__(self, servers, prepare=None):
+        self.servers = servers
+        self.prepare = prepare
+
+    def __enter__(self):
+        try:
+            for server in self.servers:
+                server.start()
+                if self.prepare:
+                    self.prepare(server)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for server in self.servers:
+            server.fresh()
+
+
+def manifests(bench):
+    """manifest GET by tag"""
+    servers = bench.some(OURS, DOCKER, NGINX)
+    seconds = bench.pick(4, 1)
+    rows = []
+    with Running(servers, seed.seed_image):
+        for server in servers:
+            wrk(server, MANIFEST_PATH, 64, 1)
+        for connections in (64, 512):
+            where = f"manifest GET by tag, {connections} connections"
+            goals = [Goal(30, DOCKER), Goal(1.0, NGINX)]
+            rate = Row(where, "requests/s", goals)
+            p99 = Row(f"{where}, p99", "ms", [Goal(1.0, NGINX, at_most=True)])
+
+            def measure(server, _run):
+                per_second, tail_ms = wrk(server, MANIFEST_PATH, connections, seconds)
+                rate.add(server.name, per_second)
+                p99.add(server.name, tail_ms)
+
+            bench.in_turn(where, servers, measure)
+            rows += [rate, p99]
+    return rows
+
+
+def access_log(bench):
+    """manifest GET with the access log on"""
+    servers = bench.some(OURS, NGINX)
+    where = "manifest GET by tag, 64 connections, access log on"
+    rate = Row(where, "requests/s")
+    for server in servers:
+        server.access_log = True
+    try:
+        with Running(servers, seed.seed_image):
+
+            def measure(server, _run):
+                rate.add(server.name, wrk(server, MANIFEST_PATH, 64, bench.pick(4, 1))[0])
+
+            bench.in_turn(where, servers, measure)
+    finally:
+        for server in servers:
+            server.access_log = False
+            for name in ("access.log", "registry.log"):
+                if os.path.exists(server.path(name)):
+                    os.unlink(server.path(name))
+    return [rate]
+
+
+class BigBlob:
+    """256 MiB in a file."""
+
+    def __init__(self, bench):
+        self.path = os.path.join(bench.directory, "blob")
+        self.size = bench.pick(256, 64) * MIB
+        body = random.Random(1).randbytes(MIB) * (self.size // MIB)
+        self.digest = seed.digest(body)
+        self.url = seed.blob_path(self.digest)
+        self.title = f"{self.size // MIB} MiB"
+        seed.write_file(self.path, body)
+
+    def seed(self, server):
+        seed.seed_blob(server, self.path, self.digest)
+
+
+def blobs(bench):
+    """blob GET"""
+    servers = bench.some(OURS, DOCKER, NGINX)
+    blob = BigBlob(bench)
+    rows = []
+    with Running(servers, blob.seed):
+        for server in servers:
+            bench.clients.pull(server, blob.url, 1, 2, blob.size)
+        for connections, requests, bound in ((1, 16, 1.0), (8, 4, 1.0), (100, 1, 1.2)):
+            row = Row(f"{blob.title} blob GET, {connections} at once", "MB/s", [Goal(bound, NGINX)])
+
+            def measure(server, _run):
+                speed = bench.clients.pull(server, blob.url, connections, requests, blob.size)
+                row.add(server.name, speed)
+
+            bench.in_turn(row.title, servers, measure)
+            rows.append(row)
+    os.unlink(blob.path)
+    return rows
+
+
+PUSH_MODES = {
+    "patch": "POST, PATCH, PUT",
+    "chunked": "POST, chunked PATCH, PUT as the docker engine does",
+    "put": "POST, PUT",
+}
+
+
+def pushes(bench):
+    """one push at a time"""
+    servers = bench.some(OURS, DOCKER, YARDSTICK)
+    size = bench.pick(256, 64) * MIB
+    rows = []
+    goals = [Goal(2.3, DOCKER), Goal(1.0, YARDSTICK)]
+    for mode, what in PUSH_MODES.items():
+        rows.append(Row(f"{size // MIB} MiB push, durable; {what}", "MB/s", goals))
+        measure = push_once(bench, rows[-1], mode, size)
+        bench.in_turn(rows[-1].title, servers, measure)
+    servers = bench.some(OURS, YARDSTICK)
+    for server in servers:
+        server.fsync = False
+    row = Row(f"{size // MIB} MiB push, fsync off; {PUSH_MODES['patch']}", "MB/s")
+    bench.in_turn(row.title, servers, push_once(bench, row, "patch", size))
+    for server in servers:
+        server.fsync = True
+    return rows + [row]
+
+
+def push_once(bench, row, mode, size):
+    """One push into an empty server, after one that does not count."""
+
+    def measure(server, _run):
+        of_server = "raw" if server.name == YARDSTICK else mode
+        with Running([server]):
+            bench.clients.push(server, of_server, 1, 1, size)
+            bench.settle()
+            row.add(server.name, bench.clients.push(server, of_server, 1, 1, size))
+        bench.settle()
+
+    return measure
+
+
+def tail(bench):
+    """manifest GET beside pushes"""
+    servers = bench.some(OURS, DOCKER)
+    size = bench.pick(256, 64) * MIB
+    seconds = bench.pick(6, 2)
+    what = f"while four {size // MIB} MiB pushes run"
+    p99 = Row(f"manifest GET p99 {what}", "ms", [Goal(10, at_most=True, unit="ms")])
+    rate = Row(f"manifest GETs {what}, 8 connections", "requests/s")
+    speed = Row("those four pushes together", "MB/s")
+
+    def measure(server, _run):
+        with Running([server], seed.seed_image):
+            bench.settle()
+            push = bench.clients.push_command(server, "patch", 4, 1000, size, f"-T{seconds + 2}")
+            with Background(push) as background:
+                time.sleep(1.5)  # it fills and hashes its data first
+                per_second, tail_ms = wrk(server, MANIFEST_PATH, 8, seconds, threads=1)
+                result = background.result()
+        bench.settle()
+        rate.add(server.name, per_second)
+        p99.add(server.name, tail_ms)
+        speed.add(server.name, result["bytes"] / result["seconds"] / 1e6)
+
+    bench.in_turn(p99.title, servers, measure)
+    return [p99, rate, speed]
+
+
+class MemoryRows:
+    """Resident memory, and what of it is the process's own, of one situation."""
+
+    def __init__(self, what, bound=None):
+        goals = [Goal(bound, at_most=True, unit="MiB")] if bound else []
+        self.resident = Row(f"resident memory, {what}", "MiB", goals)
+        self.anonymous = Row(f"of it anonymous, {what}", "MiB")
+
+    def now(self, server):
+        self.resident.add(server.name, memory_mib(server, "VmRSS"))
+        self.anonymous.add(server.name, memory_mib(server, "RssAnon"))
+
+    def peak(self, server, peak):
+        self.resident.add(server.name, peak.resident)
+        self.anonymous.add(server.name, peak.anonymous)
+
+    def rows(self):
+        return [self.resident, self.anonymous]
+
+
+def memory_idle(bench):
+    """resident memory, idle"""
+    idle = MemoryRows("idle", 10)
+    count = bench.pick(10000, 1000)
+    connected = MemoryRows(f"{count} idle connections", 32)
+
+    def measure(server, _run):
+        with Running([server], seed.seed_image):
+            server.stop()
+            server.start()
+            time.sleep(0.5)
+            idle.now(server)
+            command = bench.clients.pull_command(server, "/v2/", count, 1, None, "-k")
+            with Background(command) as background:
+                background.line()  # each has had its answer
+                time.sleep(0.5)
+                connected.now(server)
+
+    bench.in_turn(idle.resident.title, bench.some(OURS, DOCKER, NGINX), measure)
+    return idle.rows() + connected.rows()
+
+
+def memory_pull(bench):
+    """resident memory, pulls"""
+    blob = BigBlob(bench)
+    rows = MemoryRows(f"peak of 100 pulls of {blob.title} at once", 32)
+
+    def measure(server, _run):
+        with Running([server], blob.seed):
+            server.stop()
+            server.start()
+            with MemoryPeak(server) as peak:
+                bench.clients.pull(server, blob.url, 100, 1, blob.size)
+            rows.peak(server, peak)
+
+    bench.in_turn(rows.resident.title, bench.some(OURS, DOCKER, NGINX), measure)
+    os.unlink(blob.path)
+    return rows.rows()
+
+
+def memory_push(bench):
+    """resident memory, uploads"""
+    size = bench.pick(32, 8) * MIB
+    rows = MemoryRows(f"peak of 100 uploads of {size // MIB} MiB at once", 64)
+
+    def measure(server, _run):
+        with Running([server]):
+            bench.settle()
+            with MemoryPeak(server) as peak:
+                bench.clients.push(server, "patch", 100, 1, size)
+            rows.peak(server, peak)
+        bench.settle()
+
+    bench.in_turn(rows.resident.title, bench.some(OURS, DOCKER), measure)
+    return rows.rows()
+
+
+def huge(bench):
+    """a blob of 10 GiB (only with --full)"""
+    if not bench.options.full:
+        return []
+    size = 10 << 30
+    free = os.statvfs(bench.directory)
+    if free.f_bavail * free.f_frsize < 1.3 * size:
+        raise BenchError(f"needs 13 GiB of free space in {bench.directory}")
+    rows = [MemoryRows("peak of one 10 GiB push"), MemoryRows("peak of one 10 GiB pull")]
+    speeds = [
+        Row("10 GiB push, durable", "MB/s", note="One run; so are the rows of its memory."),
+        Row("10 GiB pull", "MB/s"),
+    ]
+
+    def measure(server, _run):
+        with Running([server]):
+            bench.settle()
+            command = bench.clients.push_command(server, "patch", 1, 1, size)
+            with MemoryPeak(server) as peak, Background(command) as background:
+                result = background.result()
+            rows[0].peak(server, peak)
+            speeds[0].add(server.name, size / result["busy_seconds"] / 1e6)
+            bench.settle()
+            with MemoryPeak(server) as peak:
+                path = seed.blob_path(result["digest"])
+                speeds[1].add(server.name, bench.clients.pull(server, path, 1, 1, size))
+            rows[1].peak(server, peak)
+        bench.settle()
+
+    bench.in_turn("10 GiB blob", bench.some(OURS, DOCKER), measure, runs=1)
+    return speeds + rows[0].rows() + rows[1].rows()
+
+
+def store(bench):
+    """a store of 100,000 manifests: listing, start-up"""
+    count = bench.pick(100_000, 5_000)
+    listing = Row(
+        f"tags list, one page of 1,000 out of {count:,}",
+        "ms",
+        [Goal(5, at_most=True, unit="ms")],
+        note="docker-registry 2.8 knows no pages: it answers with all tags.",
+    )
+    start = Row(
+        f"start-up on a store of {count:,} manifests",
+        "ms",
+        [Goal(50, at_most=True, unit="ms")],
+        note="From exec to the first 200 of /v2/. docker-registry's tags are of one manifest.",
+    )
+    servers = bench.some(OURS, DOCKER)
+    for server in servers:
+        server.fsync = False
+
+    def measure(server, _run):
+        listing.add(server.name, list_page(server, count))
+        server.stop()
+        start.add(server.name, server.start() * 1000)
+
+    def fill(server):
+        print(f"seeding {count:,} tags: {server.name}", file=sys.stderr, flush=True)
+        if server.name == OURS:
+            seed.seed_tags_by_api(server, count)
+        else:
+            seed.seed_tags_in_layout(server, count)
+
+    with Running(servers, fill):
+        for server in servers:
+            server.stop()
+            server.fsync = True
+            server.start()
+        bench.settle()
+        bench.in_turn(listing.title, servers, measure)
+    return [listing, start]
+
+
+def list_page(server, count):
+    """Median milliseconds of some pages that begin anywhere."""
+    times = []
+    numbers = random.Random(0)
+    with Client(server) as client:
+        for _ in range(50 if server.name == OURS else 3):
+            last = seed.tag_name(numbers.randrange(count - 1001))
+            path = f"/v2/{seed.TAGS_REPOSITORY}/tags/list?n=1000&last={last}"
+            begin = time.monotonic()
+            _, body = client.request("GET", path, 200)
+            times.append((time.monotonic() - begin) * 1000)
+            if server.name == OURS and body.count(b'"v') != 1000:
+                raise BenchError(f"{path}: {body[:200]!r}")
+    return statistics.median(times)
+
+
+def binary(bench):
+    """size of the stripped binary"""
+    row = Row("stripped binary", "MiB", [Goal(2, at_most=True, unit="MiB")])
+    for server in bench.some(OURS, DOCKER, NGINX):
+        program = bench.options.registry if server.name == OURS else server.name
+        stripped = os.path.join(bench.directory, "stripped")
+        path = subprocess.check_output(["sh", "-c", f"command -v {program}"], text=True).strip()
+        subprocess.run(["strip", "-o", stripped, path], check=True)
+        row.add(server.name, os.path.getsize(stripped) / MIB)
+        os.unlink(stripped)
+    return [row]
+
+
+GROUPS = [
+    manifests,
+    access_log,
+    blobs,
+    pushes,
+    tail,
+    memory_idle,
+    memory_pull,
+    memory_push,
+    huge,
+    store,
+    binary,
+]

@@ -1,0 +1,269 @@
+#include "fixture.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "cache/memory.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char *driver = "sqlite";
+
+void fixture_choose(int argc, char **argv)
+{
+    if (argc > 1)
+        driver = argv[1];
+}
+
+const char *fixture_driver(void)
+{
+    return driver;
+}
+
+static struct meta *decorate(struct meta *m)
+{
+    if (strcmp(driver, "cache") == 0)
+        return cache_memory_new(m, 1 << 20);
+    if (strcmp(driver, "fault") == 0)
+        return meta_fault_new(m);
+    return m;
+}
+
+static void open_meta(struct fixture *f)
+{
+    bool memory = strcmp(driver, "memory") == 0;
+    struct meta_sqlite_options o = {.path = memory ? ":memory:" : f->path,
+                                    .fsync = false,
+                                    .read_connections = 3,
+                                    .cache_bytes = 256 << 10};
+    struct meta *m;
+
+    if (meta_sqlite_new(&o, &m, &f->e) != ERR_OK)
+        fail_msg("%s", f->e.detail);
+    f->m = decorate(m);
+}
+
+int fixture_setup(void **state)
+{
+    struct fixture *f = NEW(struct fixture);
+
+    snprintf(f->dir, sizeof(f->dir), "/tmp/meta-contract-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(f->path, sizeof(f->path), "%s/registry.db", f->dir);
+    open_meta(f);
+    *state = f;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(dir) DIR *d = NULL;
+    struct dirent *entry;
+
+    meta_free(f->m);
+    d = opendir(f->dir);
+    while ((entry = readdir(d)))
+        unlinkat(dirfd(d), entry->d_name, 0);
+    rmdir(f->dir);
+    free(f);
+    return 0;
+}
+
+void fixture_reopen(struct fixture *f)
+{
+    meta_free(f->m);
+    open_meta(f);
+}
+
+struct repo_name repo_of(const char *text)
+{
+    struct repo_name r;
+
+    assert_ok(repo_name_parse(str_of(text), &r, NULL));
+    return r;
+}
+
+struct tag_name tag_of(const char *text)
+{
+    struct tag_name t;
+
+    assert_ok(tag_name_parse(str_of(text), &t, NULL));
+    return t;
+}
+
+struct digest digest_for(const char *seed)
+{
+    struct digest d;
+
+    digest_of(DIGEST_SHA256, seed, strlen(seed), &d);
+    return d;
+}
+
+struct meta_manifest *manifest_for(const char *text)
+{
+    struct digest d = digest_for(text);
+
+    return meta_manifest_new(&d, STR("application/vnd.oci.image.manifest.v1+json"), str_of(text));
+}
+
+enum err_code commit(struct fixture *f, const struct meta_op *ops, size_t n)
+{
+    f->failed = SIZE_MAX;
+    return meta_commit(f->m, ops, n, 0, &f->failed, &f->e);
+}
+
+enum err_code commit_one(struct fixture *f, struct meta_op op)
+{
+    return commit(f, &op, 1);
+}
+
+enum err_code blob_link(struct fixture *f, const char *repo, const char *seed)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest d = digest_for(seed);
+
+    return commit_one(
+        f, (struct meta_op){
+               .kind = META_BLOB_LINK, .repo = &r, .digest = &d, .size_bytes = strlen(seed)});
+}
+
+enum err_code blob_unlink(struct fixture *f, const char *repo, const char *seed)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest d = digest_for(seed);
+
+    return commit_one(f, (struct meta_op){.kind = META_BLOB_UNLINK, .repo = &r, .digest = &d});
+}
+
+enum err_code put_edges(struct fixture *f, const char *repo, const char *text,
+                        const struct meta_edge *edges, size_t n)
+{
+    struct repo_name r = repo_of(repo);
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for(text);
+
+    return commit_one(
+        f, (struct meta_op){
+               .kind = META_MANIFEST_PUT, .repo = &r, .manifest = m, .edges = edges, .n_edges = n});
+}
+
+enum err_code put(struct fixture *f, const char *repo, const char *text)
+{
+    return put_edges(f, repo, text, NULL, 0);
+}
+
+enum err_code put_referrer(struct fixture *f, const char *repo, const char *text,
+                           const char *subject, const char *artifact_type, const char *annotations)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest s = digest_for(subject);
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for(text);
+
+    return commit_one(f, (struct meta_op){.kind = META_MANIFEST_PUT,
+                                          .repo = &r,
+                                          .manifest = m,
+                                          .subject = &s,
+                                          .artifact_type = str_of(artifact_type),
+                                          .annotations_json = str_of(annotations)});
+}
+
+enum err_code delete_manifest(struct fixture *f, const char *repo, const char *text)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest d = digest_for(text);
+
+    return commit_one(f, (struct meta_op){.kind = META_MANIFEST_DELETE, .repo = &r, .digest = &d});
+}
+
+enum err_code set_tag(struct fixture *f, const char *repo, const char *tag, const char *text,
+                      int64_t expected)
+{
+    struct repo_name r = repo_of(repo);
+    struct tag_name t = tag_of(tag);
+    struct digest d = digest_for(text);
+
+    return commit_one(f, (struct meta_op){.kind = META_TAG_SET,
+                                          .repo = &r,
+                                          .tag = &t,
+                                          .digest = &d,
+                                          .expected_version = expected});
+}
+
+enum err_code delete_tag(struct fixture *f, const char *repo, const char *tag, int64_t expected)
+{
+    struct repo_name r = repo_of(repo);
+    struct tag_name t = tag_of(tag);
+
+    return commit_one(
+        f, (struct meta_op){
+               .kind = META_TAG_DELETE, .repo = &r, .tag = &t, .expected_version = expected});
+}
+
+int64_t version_of(struct fixture *f, const char *repo, const char *tag)
+{
+    struct repo_name r = repo_of(repo);
+    struct tag_name t = tag_of(tag);
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    int64_t version = META_ABSENT;
+    enum err_code code = meta_manifest_by_tag(f->m, &r, &t, &m, &version, &f->e);
+
+    assert_true(code == ERR_OK || code == ERR_MANIFEST_UNKNOWN);
+    return version;
+}
+
+bool has_manifest(struct fixture *f, const char *repo, const char *text)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest d = digest_for(text);
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    enum err_code code = meta_manifest_by_digest(f->m, &r, &d, &m, &f->e);
+
+    if (code == ERR_OK) {
+        assert_true(digest_eq(&m->digest, &d));
+        assert_true(str_eq(m->bytes, str_of(text)));
+    } else {
+        assert_int_equal(code, ERR_MANIFEST_UNKNOWN);
+    }
+    return code == ERR_OK;
+}
+
+bool has_blob(struct fixture *f, const char *repo, const char *seed)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest d = digest_for(seed);
+    uint64_t size;
+    enum err_code code = meta_blob_stat(f->m, &r, &d, &size, &f->e);
+
+    if (code == ERR_OK)
+        assert_int_equal(size, strlen(seed));
+    else
+        assert_int_equal(code, ERR_BLOB_UNKNOWN);
+    return code == ERR_OK;
+}
+
+void assert_tag(struct fixture *f, const char *repo, const char *tag, const char *text)
+{
+    struct repo_name r = repo_of(repo);
+    struct tag_name t = tag_of(tag);
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    assert_ok(meta_manifest_by_tag(f->m, &r, &t, &m, NULL, &f->e));
+    assert_true(str_eq(m->bytes, str_of(text)));
+}
+
+size_t pending(struct fixture *f, struct meta_projection *rows, size_t cap)
+{
+    size_t n;
+
+    assert_ok(meta_projections(f->m, rows, cap, &n, &f->e));
+    return n;
+}
+
+void assert_names(const struct meta_name_list *l, size_t n, const char *const *names)
+{
+    assert_int_equal(l->n, n);
+    for (size_t i = 0; i < n; i++)
+        assert_string_equal(l->names[i], names[i]);
+}

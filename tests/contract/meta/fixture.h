@@ -1,0 +1,70 @@
+/*
+ * What the meta suite runs on: a driver by name ("sqlite", "memory", "cache", "fault"), each test
+ * with a database of its own in a directory of its own. And short ways to say what tests say often:
+ * they assert success unless they return a code.
+ */
+#pragma once
+
+#include "meta/meta.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct meta *m;
+    char dir[64];
+    char path[96];
+    struct err e;
+    size_t failed; /* of the last commit */
+};
+
+/* argv[1] chooses the driver. For main(). */
+void fixture_choose(int argc, char **argv);
+const char *fixture_driver(void);
+
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+void fixture_reopen(struct fixture *f);
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+struct repo_name repo_of(const char *text);
+struct tag_name tag_of(const char *text);
+struct digest digest_for(const char *seed); /* of the seed's bytes */
+
+/* A manifest whose bytes are the text. */
+struct meta_manifest *manifest_for(const char *text);
+
+enum err_code commit(struct fixture *f, const struct meta_op *ops, size_t n);
+enum err_code commit_one(struct fixture *f, struct meta_op op);
+
+enum err_code blob_link(struct fixture *f, const char *repo, const char *seed);
+enum err_code blob_unlink(struct fixture *f, const char *repo, const char *seed);
+enum err_code put(struct fixture *f, const char *repo, const char *text);
+enum err_code put_edges(struct fixture *f, const char *repo, const char *text,
+                        const struct meta_edge *edges, size_t n);
+enum err_code put_referrer(struct fixture *f, const char *repo, const char *text,
+                           const char *subject, const char *artifact_type, const char *annotations);
+enum err_code delete_manifest(struct fixture *f, const char *repo, const char *text);
+enum err_code set_tag(struct fixture *f, const char *repo, const char *tag, const char *text,
+                      int64_t expected);
+enum err_code delete_tag(struct fixture *f, const char *repo, const char *tag, int64_t expected);
+
+/* The version of the tag, META_ABSENT when it is not there. */
+int64_t version_of(struct fixture *f, const char *repo, const char *tag);
+bool has_manifest(struct fixture *f, const char *repo, const char *text);
+bool has_blob(struct fixture *f, const char *repo, const char *seed);
+
+/* Asserts that the tag's manifest has these bytes. */
+void assert_tag(struct fixture *f, const char *repo, const char *tag, const char *text);
+
+size_t pending(struct fixture *f, struct meta_projection *rows, size_t cap);
+
+/* Asserts that the list holds exactly these names, in order. */
+void assert_names(const struct meta_name_list *l, size_t n, const char *const *names);
+
+#define assert_ok(call) assert_int_equal((call), ERR_OK)

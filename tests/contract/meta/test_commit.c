@@ -1,0 +1,529 @@
+/* Every operation, every precondition, and all or none. */
+#include "base/cleanup.h"
+#include "fixture.h"
+
+#include <string.h>
+
+static void a_linked_blob_is_there_with_its_size(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(has_blob(f, "a", "layer"));
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_true(has_blob(f, "a", "layer"));
+    assert_false(has_blob(f, "b", "layer"));
+}
+
+static void linking_twice_is_success(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(blob_unlink(f, "a", "layer"));
+    assert_false(has_blob(f, "a", "layer"));
+}
+
+static void a_sha512_blob_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d;
+    uint64_t size;
+
+    digest_of(DIGEST_SHA512, "x", 1, &d);
+    assert_ok(commit_one(
+        f, (struct meta_op){
+               .kind = META_BLOB_LINK, .repo = &r, .digest = &d, .size_bytes = INT64_MAX}));
+    assert_ok(meta_blob_stat(f->m, &r, &d, &size, &f->e));
+    assert_int_equal(size, INT64_MAX);
+}
+
+static void unlinking_a_blob_that_is_not_there_fails(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(blob_unlink(f, "a", "layer"), ERR_BLOB_UNKNOWN);
+    assert_int_equal(f->failed, 0);
+    assert_ok(blob_link(f, "b", "layer"));
+    assert_int_equal(blob_unlink(f, "a", "layer"), ERR_BLOB_UNKNOWN);
+    assert_true(has_blob(f, "b", "layer"));
+}
+
+static void a_blob_is_found_in_any_repository(void **state)
+{
+    struct fixture *f = *state;
+    struct digest d = digest_for("layer");
+    struct repo_name found;
+    uint64_t size;
+
+    assert_int_equal(meta_blob_find(f->m, &d, &found, &size, &f->e), ERR_BLOB_UNKNOWN);
+    assert_ok(blob_link(f, "some/where", "layer"));
+    assert_ok(meta_blob_find(f->m, &d, &found, &size, &f->e));
+    assert_string_equal(found.text, "some/where");
+    assert_int_equal(found.n, strlen("some/where"));
+    assert_int_equal(size, 5);
+    assert_ok(blob_link(f, "else/where", "layer"));
+    assert_ok(blob_unlink(f, "some/where", "layer"));
+    assert_ok(meta_blob_find(f->m, &d, &found, &size, &f->e));
+    assert_string_equal(found.text, "else/where");
+}
+
+static void a_blob_that_a_manifest_names_stays(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edge = {META_EDGE_BLOB, digest_for("layer")};
+
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(blob_link(f, "b", "layer"));
+    assert_ok(put_edges(f, "a", "m", &edge, 1));
+    assert_int_equal(blob_unlink(f, "a", "layer"), ERR_IN_USE);
+    assert_int_equal(f->failed, 0);
+    assert_true(has_blob(f, "a", "layer"));
+    assert_ok(blob_unlink(f, "b", "layer"));
+    assert_ok(delete_manifest(f, "a", "m"));
+    assert_ok(blob_unlink(f, "a", "layer"));
+}
+
+static void a_blob_that_is_named_loosely_stays_too(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edge = {META_EDGE_LOOSE_BLOB, digest_for("layer")};
+
+    assert_ok(put_edges(f, "a", "m", &edge, 1));
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_int_equal(blob_unlink(f, "a", "layer"), ERR_IN_USE);
+}
+
+static void a_manifest_is_found_by_its_digest(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a/b");
+    struct digest d = digest_for("text");
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    assert_int_equal(meta_manifest_by_digest(f->m, &r, &d, &m, &f->e), ERR_MANIFEST_UNKNOWN);
+    assert_ok(put(f, "a/b", "text"));
+    assert_ok(meta_manifest_by_digest(f->m, &r, &d, &m, &f->e));
+    assert_true(digest_eq(&m->digest, &d));
+    assert_true(str_eq(m->media_type, STR("application/vnd.oci.image.manifest.v1+json")));
+    assert_true(str_eq(m->bytes, STR("text")));
+    assert_false(has_manifest(f, "a", "text"));
+}
+
+static void manifest_bytes_come_back_exactly(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    static char bytes[300000];
+    struct digest d;
+    AUTO(meta_manifest) struct meta_manifest *m = NULL, *back = NULL;
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i * 7 + i / 256); /* with NULs and bytes that are not UTF-8 */
+    digest_of(DIGEST_SHA512, bytes, sizeof(bytes), &d);
+    m = meta_manifest_new(&d, STR("x/y"), (struct str){bytes, sizeof(bytes)});
+    assert_ok(
+        commit_one(f, (struct meta_op){.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m}));
+    assert_ok(meta_manifest_by_digest(f->m, &r, &d, &back, &f->e));
+    assert_true(str_eq(back->bytes, m->bytes));
+}
+
+static void putting_a_manifest_again_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge missing = {META_EDGE_BLOB, digest_for("not there")};
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "t", "m", META_ABSENT));
+    assert_ok(put_edges(f, "a", "m", &missing, 1));
+    assert_tag(f, "a", "t", "m");
+    assert_ok(delete_manifest(f, "a", "m"));
+    assert_false(has_manifest(f, "a", "m"));
+}
+
+static void a_manifest_needs_its_blobs(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edges[] = {{META_EDGE_BLOB, digest_for("config")},
+                                      {META_EDGE_BLOB, digest_for("one")},
+                                      {META_EDGE_BLOB, digest_for("two")}};
+
+    assert_ok(blob_link(f, "a", "config"));
+    assert_ok(blob_link(f, "other", "one"));
+    assert_int_equal(put_edges(f, "a", "m", edges, 3), ERR_MANIFEST_BLOB_UNKNOWN);
+    assert_int_equal(f->failed, 0);
+    assert_true(f->e.public_detail);
+    assert_non_null(strstr(f->e.detail, edges[1].digest.text));
+    assert_false(has_manifest(f, "a", "m"));
+    assert_ok(blob_link(f, "a", "one"));
+    assert_ok(blob_link(f, "a", "two"));
+    assert_ok(put_edges(f, "a", "m", edges, 3));
+}
+
+static void an_index_needs_its_children(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edge = {META_EDGE_MANIFEST, digest_for("child")};
+
+    assert_ok(blob_link(f, "a", "child")); /* a blob of that digest is no manifest */
+    assert_int_equal(put_edges(f, "a", "index", &edge, 1), ERR_MANIFEST_BLOB_UNKNOWN);
+    assert_ok(put(f, "b", "child"));
+    assert_int_equal(put_edges(f, "a", "index", &edge, 1), ERR_MANIFEST_BLOB_UNKNOWN);
+    assert_ok(put(f, "a", "child"));
+    assert_ok(put_edges(f, "a", "index", &edge, 1));
+}
+
+static void loose_edges_may_be_missing(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edges[] = {{META_EDGE_LOOSE_BLOB, digest_for("foreign")},
+                                      {META_EDGE_LOOSE_MANIFEST, digest_for("sparse")}};
+
+    assert_ok(put_edges(f, "a", "m", edges, 2));
+    assert_true(has_manifest(f, "a", "m"));
+}
+
+static void the_same_edge_twice_is_fine(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edges[] = {{META_EDGE_BLOB, digest_for("same")},
+                                      {META_EDGE_BLOB, digest_for("same")},
+                                      {META_EDGE_LOOSE_BLOB, digest_for("same")}};
+
+    assert_ok(blob_link(f, "a", "same"));
+    assert_ok(put_edges(f, "a", "m", edges, 3));
+    assert_ok(delete_manifest(f, "a", "m"));
+    assert_ok(blob_unlink(f, "a", "same"));
+}
+
+static void a_manifest_that_is_not_there_can_t_be_deleted(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(delete_manifest(f, "a", "m"), ERR_MANIFEST_UNKNOWN);
+    assert_ok(put(f, "b", "m"));
+    assert_int_equal(delete_manifest(f, "a", "m"), ERR_MANIFEST_UNKNOWN);
+    assert_int_equal(f->failed, 0);
+}
+
+static void a_child_of_an_index_stays(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edge = {META_EDGE_MANIFEST, digest_for("child")};
+
+    assert_ok(put(f, "a", "child"));
+    assert_ok(put(f, "b", "child"));
+    assert_ok(put_edges(f, "a", "index", &edge, 1));
+    assert_int_equal(delete_manifest(f, "a", "child"), ERR_IN_USE);
+    assert_true(has_manifest(f, "a", "child"));
+    assert_ok(delete_manifest(f, "b", "child"));
+    assert_ok(delete_manifest(f, "a", "index"));
+    assert_ok(delete_manifest(f, "a", "child"));
+}
+
+static void deleting_a_manifest_takes_its_tags(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(put(f, "a", "old"));
+    assert_ok(put(f, "a", "new"));
+    assert_ok(set_tag(f, "a", "one", "old", META_ANY));
+    assert_ok(set_tag(f, "a", "two", "old", META_ANY));
+    assert_ok(set_tag(f, "a", "three", "new", META_ANY));
+    assert_tag(f, "a", "one", "old");
+    assert_ok(delete_manifest(f, "a", "old"));
+    assert_int_equal(version_of(f, "a", "one"), META_ABSENT);
+    assert_int_equal(version_of(f, "a", "two"), META_ABSENT);
+    assert_tag(f, "a", "three", "new");
+}
+
+static void a_tag_needs_its_manifest(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(set_tag(f, "a", "t", "m", META_ANY), ERR_MANIFEST_UNKNOWN);
+    assert_ok(put(f, "b", "m"));
+    assert_int_equal(set_tag(f, "a", "t", "m", META_ANY), ERR_MANIFEST_UNKNOWN);
+    assert_ok(put(f, "a", "other"));
+    assert_int_equal(set_tag(f, "a", "t", "m", META_ANY), ERR_MANIFEST_UNKNOWN);
+    assert_int_equal(version_of(f, "a", "t"), META_ABSENT);
+}
+
+static void a_tag_moves(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first;
+
+    assert_ok(put(f, "a", "old"));
+    assert_ok(put(f, "a", "new"));
+    assert_ok(set_tag(f, "a", "t", "old", META_ABSENT));
+    assert_tag(f, "a", "t", "old");
+    first = version_of(f, "a", "t");
+    assert_true(first > 0);
+    assert_ok(set_tag(f, "a", "t", "new", first));
+    assert_tag(f, "a", "t", "new");
+    assert_true(version_of(f, "a", "t") > first);
+}
+
+static void a_tag_moves_only_from_the_version_expected(void **state)
+{
+    struct fixture *f = *state;
+    int64_t version;
+
+    assert_ok(put(f, "a", "old"));
+    assert_ok(put(f, "a", "new"));
+    assert_int_equal(set_tag(f, "a", "t", "old", 1), ERR_CONFLICT);
+    assert_ok(set_tag(f, "a", "t", "old", META_ANY));
+    version = version_of(f, "a", "t");
+    assert_int_equal(set_tag(f, "a", "t", "new", META_ABSENT), ERR_CONFLICT);
+    assert_int_equal(set_tag(f, "a", "t", "new", version + 1), ERR_CONFLICT);
+    assert_int_equal(delete_tag(f, "a", "t", version + 1), ERR_CONFLICT);
+    assert_tag(f, "a", "t", "old");
+    assert_int_equal(version_of(f, "a", "t"), version);
+    assert_ok(delete_tag(f, "a", "t", version));
+    assert_int_equal(version_of(f, "a", "t"), META_ABSENT);
+}
+
+static void a_tag_that_is_not_there_can_t_be_deleted(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(delete_tag(f, "a", "t", META_ANY), ERR_MANIFEST_UNKNOWN);
+    assert_ok(put(f, "a", "m"));
+    assert_int_equal(delete_tag(f, "a", "t", META_ANY), ERR_MANIFEST_UNKNOWN);
+}
+
+static void a_tag_that_comes_back_has_a_later_version(void **state)
+{
+    struct fixture *f = *state;
+    int64_t first, second, third;
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "t", "m", META_ANY));
+    first = version_of(f, "a", "t");
+    assert_ok(delete_tag(f, "a", "t", META_ANY));
+    assert_ok(set_tag(f, "a", "t", "m", META_ABSENT));
+    second = version_of(f, "a", "t");
+    assert_true(second > first + 1); /* the deletion was a change of its own */
+    assert_ok(delete_manifest(f, "a", "m"));
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "t", "m", META_ABSENT));
+    third = version_of(f, "a", "t");
+    assert_true(third > second + 1);
+}
+
+static void deleting_a_tag_leaves_its_manifest(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "t", "m", META_ANY));
+    assert_ok(delete_tag(f, "a", "t", META_ANY));
+    assert_true(has_manifest(f, "a", "m"));
+}
+
+static void a_whole_push_is_one_transaction(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("t");
+    struct digest blob = digest_for("layer"), d = digest_for("m");
+    const struct meta_edge edge = {META_EDGE_BLOB, blob};
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
+    const struct meta_op ops[] = {
+        {.kind = META_BLOB_LINK, .repo = &r, .digest = &blob, .size_bytes = 5},
+        {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m, .edges = &edge, .n_edges = 1},
+        {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d},
+    };
+
+    assert_ok(commit(f, ops, 3));
+    assert_tag(f, "a", "t", "m");
+}
+
+static void one_failure_undoes_all(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a"), fresh = repo_of("fresh");
+    struct tag_name t = tag_of("t"), kept = tag_of("kept");
+    struct digest blob = digest_for("layer"), old = digest_for("old"), d = digest_for("m");
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
+    struct uuid id;
+    struct meta_upload upload = {.repo = r}, got;
+    struct meta_projection rows[4];
+    bool exists;
+    size_t n;
+
+    assert_ok(put(f, "a", "old"));
+    assert_ok(set_tag(f, "a", "kept", "old", META_ANY));
+    n = pending(f, rows, 4);
+    uuid_make(&id);
+    upload.id = id;
+    const struct meta_op ops[] = {
+        {.kind = META_BLOB_LINK, .repo = &fresh, .digest = &blob},
+        {.kind = META_UPLOAD_CREATE, .upload = &upload},
+        {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m},
+        {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d},
+        {.kind = META_TAG_DELETE, .repo = &r, .tag = &kept, .expected_version = META_ANY},
+        {.kind = META_MANIFEST_DELETE, .repo = &r, .digest = &old},
+        {.kind = META_TAG_SET, .repo = &r, .tag = &kept, .digest = &d, .expected_version = 99},
+    };
+
+    assert_int_equal(commit(f, ops, 7), ERR_CONFLICT);
+    assert_int_equal(f->failed, 6);
+    assert_ok(meta_repo_exists(f->m, &fresh, &exists, &f->e));
+    assert_false(exists);
+    assert_int_equal(meta_upload_get(f->m, &id, &got, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
+    assert_false(has_manifest(f, "a", "m"));
+    assert_int_equal(version_of(f, "a", "t"), META_ABSENT);
+    assert_tag(f, "a", "kept", "old");
+    assert_int_equal(pending(f, rows, 4), n);
+}
+
+static void a_later_operation_sees_an_earlier_one(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("t");
+    struct digest blob = digest_for("layer"), d = digest_for("m");
+    const struct meta_edge edge = {META_EDGE_BLOB, blob};
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
+    const struct meta_op undo[] = {
+        {.kind = META_BLOB_LINK, .repo = &r, .digest = &blob, .size_bytes = 5},
+        {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m, .edges = &edge, .n_edges = 1},
+        {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d},
+        {.kind = META_TAG_DELETE, .repo = &r, .tag = &t, .expected_version = META_ANY},
+        {.kind = META_MANIFEST_DELETE, .repo = &r, .digest = &d},
+        {.kind = META_BLOB_UNLINK, .repo = &r, .digest = &blob},
+    };
+    const struct meta_op wrong_order[] = {undo[1], undo[0]};
+
+    assert_int_equal(commit(f, wrong_order, 2), ERR_MANIFEST_BLOB_UNKNOWN);
+    assert_int_equal(f->failed, 0);
+    assert_ok(commit(f, undo, 6));
+    assert_false(has_manifest(f, "a", "m"));
+    assert_false(has_blob(f, "a", "layer"));
+    assert_int_equal(version_of(f, "a", "t"), META_ABSENT);
+}
+
+static void one_transaction_may_speak_of_several_repositories(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name a = repo_of("a"), b = repo_of("b");
+    struct digest one = digest_for("one"), two = digest_for("two");
+    const struct meta_op ops[] = {
+        {.kind = META_BLOB_LINK, .repo = &a, .digest = &one, .size_bytes = 3},
+        {.kind = META_BLOB_LINK, .repo = &b, .digest = &two, .size_bytes = 3},
+        {.kind = META_BLOB_LINK, .repo = &a, .digest = &two, .size_bytes = 3},
+    };
+
+    assert_ok(commit(f, ops, 3));
+    assert_true(has_blob(f, "a", "one"));
+    assert_true(has_blob(f, "a", "two"));
+    assert_true(has_blob(f, "b", "two"));
+    assert_false(has_blob(f, "b", "one"));
+}
+
+static void a_transaction_of_nothing_is_success(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(meta_commit(f->m, NULL, 0, 0, NULL, &f->e));
+}
+
+static void an_operation_without_its_fields_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+
+    assert_int_equal(commit_one(f, (struct meta_op){.kind = META_BLOB_LINK, .repo = &r}),
+                     ERR_INTERNAL);
+    assert_int_equal(commit_one(f, (struct meta_op){.kind = (enum meta_op_kind)99}), ERR_INTERNAL);
+}
+
+static void errors_may_be_asked_for_without_details(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("x");
+    const struct meta_op op = {.kind = META_BLOB_UNLINK, .repo = &r, .digest = &d};
+
+    assert_int_equal(meta_commit(f->m, &op, 1, 0, NULL, NULL), ERR_BLOB_UNKNOWN);
+}
+
+static void a_lazy_commit_is_seen_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("layer");
+    const struct meta_op op = {.kind = META_BLOB_LINK, .repo = &r, .digest = &d, .size_bytes = 5};
+
+    assert_ok(meta_commit(f->m, &op, 1, META_LAZY, NULL, &f->e));
+    assert_true(has_blob(f, "a", "layer"));
+}
+
+static void a_repository_exists_from_its_first_blob_on(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a"), s = repo_of("s");
+    bool exists;
+
+    assert_ok(meta_repo_exists(f->m, &r, &exists, &f->e));
+    assert_false(exists);
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(blob_unlink(f, "a", "layer"));
+    assert_ok(meta_repo_exists(f->m, &r, &exists, &f->e));
+    assert_true(exists);
+    assert_ok(put(f, "s", "m"));
+    assert_ok(meta_repo_exists(f->m, &s, &exists, &f->e));
+    assert_true(exists);
+}
+
+static void it_is_healthy(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(meta_health(f->m, &f->e));
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_linked_blob_is_there_with_its_size),
+        TEST(linking_twice_is_success),
+        TEST(a_sha512_blob_is_kept),
+        TEST(unlinking_a_blob_that_is_not_there_fails),
+        TEST(a_blob_is_found_in_any_repository),
+        TEST(a_blob_that_a_manifest_names_stays),
+        TEST(a_blob_that_is_named_loosely_stays_too),
+        TEST(a_manifest_is_found_by_its_digest),
+        TEST(manifest_bytes_come_back_exactly),
+        TEST(putting_a_manifest_again_changes_nothing),
+        TEST(a_manifest_needs_its_blobs),
+        TEST(an_index_needs_its_children),
+        TEST(loose_edges_may_be_missing),
+        TEST(the_same_edge_twice_is_fine),
+        TEST(a_manifest_that_is_not_there_can_t_be_deleted),
+        TEST(a_child_of_an_index_stays),
+        TEST(deleting_a_manifest_takes_its_tags),
+        TEST(a_tag_needs_its_manifest),
+        TEST(a_tag_moves),
+        TEST(a_tag_moves_only_from_the_version_expected),
+        TEST(a_tag_that_is_not_there_can_t_be_deleted),
+        TEST(a_tag_that_comes_back_has_a_later_version),
+        TEST(deleting_a_tag_leaves_its_manifest),
+        TEST(a_whole_push_is_one_transaction),
+        TEST(one_failure_undoes_all),
+        TEST(a_later_operation_sees_an_earlier_one),
+        TEST(one_transaction_may_speak_of_several_repositories),
+        TEST(a_transaction_of_nothing_is_success),
+        TEST(an_operation_without_its_fields_is_refused),
+        TEST(errors_may_be_asked_for_without_details),
+        TEST(a_lazy_commit_is_seen_at_once),
+        TEST(a_repository_exists_from_its_first_blob_on),
+        TEST(it_is_healthy),
+    };
+
+    fixture_choose(argc, argv);
+    return cmocka_run_group_tests_name(fixture_driver(), tests, NULL, NULL);
+}

@@ -1,0 +1,313 @@
+/* Many threads at once. Threads record what they saw; the test's own thread asserts. */
+#include "base/cleanup.h"
+#include "fixture.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#define THREADS 16
+#define ROUNDS  40
+
+struct worker {
+    pthread_t thread;
+    struct fixture *f;
+    int index;
+    size_t won, lost, wrong;
+};
+
+static struct worker workers[THREADS];
+static pthread_barrier_t barrier;
+
+static void run(struct fixture *f, size_t n, void *(*main)(void *))
+{
+    pthread_barrier_init(&barrier, NULL, (unsigned)n);
+    for (size_t i = 0; i < n; i++) {
+        workers[i] = (struct worker){.f = f, .index = (int)i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, main, &workers[i]), 0);
+    }
+    for (size_t i = 0; i < n; i++)
+        pthread_join(workers[i].thread, NULL);
+    pthread_barrier_destroy(&barrier);
+}
+
+static size_t total(size_t n, size_t (*of)(const struct worker *))
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += of(&workers[i]);
+    return sum;
+}
+
+static size_t won(const struct worker *w)
+{
+    return w->won;
+}
+
+static size_t lost(const struct worker *w)
+{
+    return w->lost;
+}
+
+static size_t wrong(const struct worker *w)
+{
+    return w->wrong;
+}
+
+/* Without cmocka's assertions, which belong to one thread. */
+static enum err_code move_tag(struct fixture *f, const char *manifest, int64_t expected)
+{
+    struct repo_name r;
+    struct tag_name t;
+    struct digest d = digest_for(manifest);
+    struct meta_op op = {
+        .kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d, .expected_version = expected};
+
+    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK ||
+        tag_name_parse(STR("t"), &t, NULL) != ERR_OK)
+        return ERR_INTERNAL;
+    return meta_commit(f->m, &op, 1, 0, NULL, NULL);
+}
+
+static enum err_code read_tag(struct fixture *f, int64_t *ret_version)
+{
+    struct repo_name r;
+    struct tag_name t;
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK ||
+        tag_name_parse(STR("t"), &t, NULL) != ERR_OK)
+        return ERR_INTERNAL;
+    return meta_manifest_by_tag(f->m, &r, &t, &m, ret_version, NULL);
+}
+
+static void *race_main(void *ctx)
+{
+    struct worker *w = ctx;
+    int64_t version = META_ABSENT;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        enum err_code code;
+
+        if (i > 0 && read_tag(w->f, &version) != ERR_OK)
+            w->wrong++;
+        pthread_barrier_wait(&barrier); /* all have read the same version */
+        code = move_tag(w->f, "m", version);
+        w->won += code == ERR_OK;
+        w->lost += code == ERR_CONFLICT;
+        pthread_barrier_wait(&barrier);
+    }
+    return NULL;
+}
+
+static void of_commits_that_expect_the_same_version_exactly_one_wins(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(put(f, "a", "m"));
+    run(f, THREADS, race_main);
+    assert_int_equal(total(THREADS, wrong), 0);
+    assert_int_equal(total(THREADS, won), ROUNDS);
+    assert_int_equal(total(THREADS, lost), ROUNDS * (THREADS - 1));
+}
+
+/* Each thread pushes manifests of its own, sharing a layer, and now and then one that must fail. */
+static void *push_main(void *ctx)
+{
+    struct worker *w = ctx;
+    struct repo_name r;
+    struct digest layer = digest_for("layer"), missing = digest_for("missing");
+
+    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK)
+        w->wrong++;
+    for (int i = 0; i < ROUNDS; i++) {
+        char text[32];
+        bool good = i % 4 != 3;
+        const struct meta_edge edge = {META_EDGE_BLOB, good ? layer : missing};
+        AUTO(meta_manifest) struct meta_manifest *m = NULL;
+        enum err_code code;
+        size_t failed;
+
+        snprintf(text, sizeof(text), "m %d %d", w->index, i);
+        m = manifest_for(text);
+        const struct meta_op ops[] = {
+            {.kind = META_BLOB_LINK, .repo = &r, .digest = &layer, .size_bytes = 5},
+            {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m, .edges = &edge, .n_edges = 1},
+        };
+        code = meta_commit(w->f->m, ops, 2, i % 2 ? META_LAZY : 0, &failed, NULL);
+        w->won += code == ERR_OK && good;
+        w->lost += code == ERR_MANIFEST_BLOB_UNKNOWN && failed == 1 && !good;
+    }
+    return NULL;
+}
+
+static void pushes_beside_each_other_do_not_disturb(void **state)
+{
+    struct fixture *f = *state;
+
+    run(f, THREADS, push_main);
+    assert_int_equal(total(THREADS, wrong), 0);
+    assert_int_equal(total(THREADS, won), THREADS * ROUNDS * 3 / 4);
+    assert_int_equal(total(THREADS, lost), THREADS * ROUNDS / 4);
+    for (int t = 0; t < THREADS; t++) {
+        for (int i = 0; i < ROUNDS; i++) {
+            char text[32];
+
+            snprintf(text, sizeof(text), "m %d %d", t, i);
+            assert_int_equal(has_manifest(f, "a", text), i % 4 != 3);
+        }
+    }
+}
+
+/* One thread moves a tag; the others must never see a version older than one whose commit had
+ * returned before they asked, nor older than one that any of them has seen. */
+static _Atomic int64_t floor_version;
+static atomic_bool ended;
+
+static void raise_floor(int64_t version)
+{
+    int64_t seen = atomic_load(&floor_version);
+
+    while (seen < version && !atomic_compare_exchange_weak(&floor_version, &seen, version)) {
+    }
+}
+
+static void *reader_main(void *ctx)
+{
+    struct worker *w = ctx;
+    struct repo_name r;
+
+    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK)
+        w->wrong++;
+    while (!atomic_load(&ended)) {
+        int64_t least = atomic_load(&floor_version), version = 0;
+        AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+        if (read_tag(w->f, &version) != ERR_OK || version < least)
+            w->wrong++;
+        raise_floor(version);
+        m = meta_manifest_peek(w->f->m, &r, STR("t"));
+        w->won++;
+    }
+    return NULL;
+}
+
+static void *mover_main(void *ctx)
+{
+    struct worker *w = ctx;
+
+    for (int i = 0; i < 300; i++) {
+        int64_t version;
+
+        if (move_tag(w->f, i % 2 ? "m" : "n", META_ANY) != ERR_OK ||
+            read_tag(w->f, &version) != ERR_OK)
+            w->wrong++;
+        else
+            raise_floor(version);
+    }
+    atomic_store(&ended, true);
+    return NULL;
+}
+
+static void *reader_or_mover_main(void *ctx)
+{
+    return ((struct worker *)ctx)->index == 0 ? mover_main(ctx) : reader_main(ctx);
+}
+
+static void a_reader_never_sees_an_older_tag_than_was_seen(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(put(f, "a", "n"));
+    assert_ok(set_tag(f, "a", "t", "m", META_ANY));
+    atomic_store(&floor_version, version_of(f, "a", "t"));
+    atomic_store(&ended, false);
+    run(f, 5, reader_or_mover_main);
+    assert_int_equal(total(5, wrong), 0);
+}
+
+/* A manifest and its tag are deleted and pushed again; the two digests of a tag that is there are
+ * looked at beside it. Once the deletion returned nobody may be given the tag. */
+static atomic_int epoch; /* odd: the tag is certainly gone */
+
+static void *gone_reader_main(void *ctx)
+{
+    struct worker *w = ctx;
+    struct repo_name r;
+    struct digest d = digest_for("m");
+
+    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK)
+        w->wrong++;
+    while (!atomic_load(&ended)) {
+        int before = atomic_load(&epoch);
+        int64_t version;
+        AUTO(meta_manifest) struct meta_manifest *m = NULL, *peeked = NULL;
+        bool by_tag = read_tag(w->f, &version) == ERR_OK;
+        bool by_digest = meta_manifest_by_digest(w->f->m, &r, &d, &m, NULL) == ERR_OK;
+
+        peeked = meta_manifest_peek(w->f->m, &r, STR("t"));
+        if (before % 2 && atomic_load(&epoch) == before && (by_tag || by_digest || peeked))
+            w->wrong++;
+        w->won++;
+    }
+    return NULL;
+}
+
+static void *deleter_main(void *ctx)
+{
+    struct worker *w = ctx;
+    struct repo_name r;
+    struct tag_name t;
+    struct digest d = digest_for("m");
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
+    const struct meta_op push[] = {
+        {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m},
+        {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d, .expected_version = META_ANY},
+    };
+    const struct meta_op del = {.kind = META_MANIFEST_DELETE, .repo = &r, .digest = &d};
+
+    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK ||
+        tag_name_parse(STR("t"), &t, NULL) != ERR_OK)
+        w->wrong++;
+    for (int i = 0; i < 200; i++) {
+        if (meta_commit(w->f->m, push, 2, 0, NULL, NULL) != ERR_OK)
+            w->wrong++;
+        if (meta_commit(w->f->m, &del, 1, 0, NULL, NULL) != ERR_OK)
+            w->wrong++;
+        atomic_fetch_add(&epoch, 1);
+        for (int k = 0; k < 20; k++)
+            sched_yield();
+        atomic_fetch_add(&epoch, 1);
+    }
+    atomic_store(&ended, true);
+    return NULL;
+}
+
+static void *gone_reader_or_deleter_main(void *ctx)
+{
+    return ((struct worker *)ctx)->index == 0 ? deleter_main(ctx) : gone_reader_main(ctx);
+}
+
+static void a_reader_never_sees_a_tag_whose_manifest_was_deleted(void **state)
+{
+    struct fixture *f = *state;
+
+    atomic_store(&epoch, 0);
+    atomic_store(&ended, false);
+    run(f, 5, gone_reader_or_deleter_main);
+    assert_int_equal(total(5, wrong), 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(of_commits_that_expect_the_same_version_exactly_one_wins),
+        TEST(pushes_beside_each_other_do_not_disturb),
+        TEST(a_reader_never_sees_an_older_tag_than_was_seen),
+        TEST(a_reader_never_sees_a_tag_whose_manifest_was_deleted),
+    };
+
+    fixture_choose(argc, argv);
+    return cmocka_run_group_tests_name(fixture_driver(), tests, NULL, NULL);
+}

@@ -1,0 +1,271 @@
+#include "store_fixture.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct variant *variant_under_test;
+struct err last_err;
+
+static struct store *make_fs(const char *dir)
+{
+    struct store_fs_options o = {.root = dir, .fsync = true};
+    struct store *s = NULL;
+
+    OK(store_fs_new(&o, &s, E));
+    return s;
+}
+
+static struct store *make_fs_unsynced(const char *dir)
+{
+    struct store_fs_options o = {.root = dir, .fsync = false};
+    struct store *s = NULL;
+
+    OK(store_fs_new(&o, &s, E));
+    return s;
+}
+
+static struct store *make_mem(const char *dir)
+{
+    (void)dir;
+    return store_mem_new();
+}
+
+static struct store *make_trace(const char *dir)
+{
+    (void)dir;
+    return store_trace_new(store_mem_new());
+}
+
+static struct store *make_fault(const char *dir)
+{
+    return store_fault_new(make_fs(dir));
+}
+
+/* A new driver is one line here, and its name in meson.build. */
+static const struct variant variants[] = {
+    {"fs", true, make_fs},        {"fs-unsynced", true, make_fs_unsynced}, {"mem", false, make_mem},
+    {"trace", false, make_trace}, {"fault-fs", true, make_fault},
+};
+
+const struct variant *variant_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+        if (strcmp(variants[i].name, name) == 0)
+            return &variants[i];
+    }
+    fprintf(stderr, "no driver '%s'\n", name);
+    exit(2);
+}
+
+void temp_dir_make(char dir[static TEMP_DIR_MAX])
+{
+    const char *below = getenv("TMPDIR");
+
+    snprintf(dir, TEMP_DIR_MAX, "%.100s/registry-store-XXXXXX", below ? below : "/tmp");
+    assert_non_null(mkdtemp(dir));
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st, (void)flag, (void)ftw;
+    return remove(path);
+}
+
+void temp_dir_remove(const char *dir)
+{
+    assert_int_equal(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+int fixture_setup(void **state)
+{
+    struct fixture *f = NEW(struct fixture);
+
+    last_err = (struct err){0};
+    f->variant = variant_under_test;
+    temp_dir_make(f->dir);
+    f->s = f->variant->make(f->dir);
+    *state = f;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    store_free(f->s);
+    temp_dir_remove(f->dir);
+    free(f);
+    return 0;
+}
+
+void fixture_reopen(struct fixture *f)
+{
+    store_free(f->s);
+    f->s = f->variant->make(f->dir);
+}
+
+void check_code(enum err_code got, enum err_code want, const char *call, const char *file, int line)
+{
+    if (got == want)
+        return;
+    print_error("%s:%d: %s: %s (%s), not %s\n", file, line, call, err_name(got),
+                got == ERR_OK ? "" : last_err.detail, err_name(want));
+    _fail(file, line);
+}
+
+struct repo_name repo(const char *name)
+{
+    struct repo_name r;
+
+    OK(repo_name_parse(str_of(name), &r, E));
+    return r;
+}
+
+struct tag_name tag(const char *name)
+{
+    struct tag_name t;
+
+    OK(tag_name_parse(str_of(name), &t, E));
+    return t;
+}
+
+struct uuid new_uuid(void)
+{
+    struct uuid id;
+
+    uuid_make(&id);
+    return id;
+}
+
+struct str make_bytes(unsigned seed, size_t n)
+{
+    char *p = mem_alloc(n);
+    uint64_t x = seed * 0x9e3779b97f4a7c15u + 1;
+
+    for (size_t i = 0; i < n; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        p[i] = (char)x;
+    }
+    return (struct str){p, n};
+}
+
+struct digest sha256(struct str bytes)
+{
+    struct digest d;
+
+    digest_of(DIGEST_SHA256, bytes.p, bytes.n, &d);
+    return d;
+}
+
+/* In pieces of this size, so that a large push is many writes. */
+#define PIECE_BYTES 300000
+
+static enum err_code fill(struct store *s, struct store_upload *u, struct str bytes, struct err *e)
+{
+    for (size_t at = 0; at < bytes.n; at += PIECE_BYTES) {
+        size_t n = bytes.n - at < PIECE_BYTES ? bytes.n - at : PIECE_BYTES;
+
+        TRY(store_upload_write(s, u, bytes.p + at, n, at, e));
+    }
+    return ERR_OK;
+}
+
+enum err_code push_e(struct store *s, const struct repo_name *r, struct str bytes,
+                     const struct digest *d, const struct repo_name *twin, struct err *e)
+{
+    struct uuid id = new_uuid();
+    struct store_upload *u;
+    enum err_code code;
+    uint64_t size;
+
+    TRY(store_upload_create(s, &id, e));
+    TRY(store_upload_open(s, &id, &u, &size, e));
+    code = fill(s, u, bytes, e);
+    if (code == ERR_OK)
+        code = store_upload_commit(s, u, r, d, twin, e);
+    if (code != ERR_OK)
+        store_upload_close(s, u);
+    return code;
+}
+
+struct digest push(struct store *s, const char *name, struct str bytes)
+{
+    struct repo_name r = repo(name);
+    struct digest d = sha256(bytes);
+
+    OK(push_e(s, &r, bytes, &d, NULL, E));
+    return d;
+}
+
+/* Whether the rest of r is exactly these bytes. */
+static bool reads(struct reader *r, struct str bytes)
+{
+    AUTO(mem) char *found = mem_alloc(bytes.n + 1);
+    size_t n = 0, got;
+
+    do {
+        if (reader_read(r, found + n, bytes.n + 1 - n, &got, NULL) != ERR_OK)
+            return false;
+        n += got;
+    } while (got > 0 && n <= bytes.n);
+    return str_eq((struct str){found, n}, bytes);
+}
+
+bool blob_is_e(struct store *s, const struct repo_name *r, const struct digest *d, struct str bytes)
+{
+    AUTO(reader) struct reader *reader = NULL;
+    uint64_t stat_size, size;
+
+    return store_blob_stat(s, r, d, &stat_size, NULL) == ERR_OK && stat_size == bytes.n &&
+           store_blob_open(s, r, d, &reader, &size, NULL) == ERR_OK && size == bytes.n &&
+           reads(reader, bytes);
+}
+
+void assert_blob(struct store *s, const char *name, const struct digest *d, struct str bytes)
+{
+    struct repo_name r = repo(name);
+
+    assert_true(blob_is_e(s, &r, d, bytes));
+}
+
+void assert_no_blob(struct store *s, const char *name, const struct digest *d)
+{
+    struct repo_name r = repo(name);
+    struct reader *reader;
+    uint64_t size;
+
+    FAILS(ERR_BLOB_UNKNOWN, store_blob_stat(s, &r, d, &size, E));
+    FAILS(ERR_BLOB_UNKNOWN, store_blob_open(s, &r, d, &reader, &size, E));
+}
+
+static enum err_code count(void *ctx, const struct store_upload_info *u, struct err *e)
+{
+    (void)u, (void)e;
+    ++*(size_t *)ctx;
+    return ERR_OK;
+}
+
+size_t count_uploads(struct store *s)
+{
+    size_t n = 0;
+
+    OK(store_upload_each(s, count, &n, E));
+    return n;
+}
+
+static enum err_code delete_one(void *ctx, const struct store_upload_info *u, struct err *e)
+{
+    return store_upload_delete(ctx, &u->id, e);
+}
+
+void delete_uploads(struct store *s)
+{
+    OK(store_upload_each(s, delete_one, s, E));
+}

@@ -1,0 +1,77 @@
+/*
+ * What the tests of struct store share: a store of the driver under test in a temporary directory,
+ * and short ways to say "push this". Functions here fail the running test, so they are for its own
+ * thread; those that end in _e report instead, and may run in any.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "store/store.h"
+
+#define TEMP_DIR_MAX 128
+
+struct variant {
+    const char *name;
+    bool files; /* keeps its content when it is opened again */
+    struct store *(*make)(const char *dir);
+};
+
+struct fixture {
+    const struct variant *variant;
+    struct store *s;
+    char dir[TEMP_DIR_MAX];
+};
+
+extern const struct variant *variant_under_test;
+
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+void fixture_reopen(struct fixture *f);
+
+/* The variant called name; fails when there is none. */
+const struct variant *variant_find(const char *name);
+
+/* Below $TMPDIR, or /tmp. */
+void temp_dir_make(char dir[static TEMP_DIR_MAX]);
+void temp_dir_remove(const char *dir);
+
+extern struct err last_err; /* of the test's own thread; what OK() shows */
+#define E (&last_err)
+
+void check_code(enum err_code got, enum err_code want, const char *call, const char *file,
+                int line);
+#define FAILS(want, call) check_code(call, want, #call, __FILE__, __LINE__)
+#define OK(call)          FAILS(ERR_OK, call)
+
+struct repo_name repo(const char *name);
+struct tag_name tag(const char *name);
+struct uuid new_uuid(void);
+
+/* n bytes that differ by seed; the caller frees. */
+struct str make_bytes(unsigned seed, size_t n);
+struct digest sha256(struct str bytes);
+
+/* A whole upload of bytes as repo's blob d. */
+enum err_code push_e(struct store *s, const struct repo_name *r, struct str bytes,
+                     const struct digest *d, const struct repo_name *twin, struct err *e);
+struct digest push(struct store *s, const char *name, struct str bytes);
+
+/* The blob's bytes are these. False on any error, too. */
+bool blob_is_e(struct store *s, const struct repo_name *r, const struct digest *d,
+               struct str bytes);
+void assert_blob(struct store *s, const char *name, const struct digest *d, struct str bytes);
+void assert_no_blob(struct store *s, const char *name, const struct digest *d);
+size_t count_uploads(struct store *s);
+void delete_uploads(struct store *s);
+
+/* The suites. */
+int run_suite(void);         /* store_suite.c */
+int run_upload_suite(void);  /* store_uploads.c */
+int run_thread_suite(void);  /* store_threads.c */
+int run_torture_suite(void); /* store_torture.c */

@@ -1,0 +1,286 @@
+"""TLS: certificates, versions, ciphers, client certificates, and a new certificate by SIGHUP."""
+
+import shutil
+import signal
+import socket
+import ssl
+
+import pytest
+import requests
+
+from certificates import authority, certificate
+from helpers import MIB, Client, Wire, digest_of, image, random_bytes
+from waiting import until
+
+pytestmark = [pytest.mark.sanitize, pytest.mark.concurrent]
+
+
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory):
+    """Certificates by name: an authority, a server, a client, and those of a stranger."""
+    directory = tmp_path_factory.mktemp("certificates")
+    made = {"ca": authority(directory, "ca"), "stranger ca": authority(directory, "stranger-ca")}
+    made["server"] = certificate(directory, "server", made["ca"])
+    made["next"] = certificate(directory, "next", made["ca"])
+    made["client"] = certificate(directory, "client", made["ca"])
+    made["stranger"] = certificate(directory, "stranger", made["stranger ca"])
+    return made
+
+
+@pytest.fixture
+def tls_registry(new_registry, issued, work):
+    """Starts a registry with the server's certificate: tls_registry(min_version=...)."""
+
+    def start(**more):
+        # A copy, which a test may put another certificate over.
+        for suffix in (".pem", ".key"):
+            shutil.copy(issued["server"].with_suffix(suffix), work / f"current{suffix}")
+        tls = {"certificate": str(work / "current.pem"), "key": str(work / "current.key"), **more}
+        registry = new_registry(config={"http": {"tls": tls}}, tls=True).spawn()
+        until(lambda: '"listening"' in registry.log or not registry.running())
+        assert registry.running(), registry.log
+        return registry
+
+    return start
+
+
+@pytest.fixture
+def secure(tls_registry, issued):
+    """A client that trusts the authority, and checks the registry's certificate by it."""
+    registry = tls_registry()
+    with Client(registry.url, verify=str(issued["ca"])) as c:
+        yield c
+
+
+def context(issued, certified_by=None, **settings):
+    c = ssl.create_default_context(cafile=issued["ca"])
+    if certified_by:
+        c.load_cert_chain(issued[certified_by], issued[certified_by].with_suffix(".key"))
+    for key, value in settings.items():
+        setattr(c, key, value)
+    return c
+
+
+def connect(registry, tls):
+    plain = socket.create_connection(("127.0.0.1", registry.port), 10)
+    try:
+        return tls.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+    except Exception:
+        plain.close()
+        raise
+
+
+def ask(s, path="/v2/"):
+    """The status of a GET over a connection that stays open."""
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = s.recv(65536)
+        assert more, "closed without an answer"
+        data += more
+    return int(data.split()[1])
+
+
+def refused(registry, tls):
+    """True when the handshake, or what follows it at once, fails (TLS 1.3 tells late)."""
+    try:
+        with connect(registry, tls) as s:
+            ask(s)
+    except (ssl.SSLError, ConnectionError, AssertionError):
+        return True
+    return False
+
+
+def test_an_image_goes_in_and_comes_out(secure):
+    made = image(seed="tls", layers=3, layer_size=300_000)
+    secure.push_image("app", made, "v1")
+    assert secure.pull_image("app", "v1") == made
+
+
+def test_large_blobs_ranges_and_streams(secure):
+    data = random_bytes(9 * MIB + 7, "tls")
+    digest = digest_of(data)
+    location = secure.start_upload("app")
+    pieces = iter([data[:MIB], data[MIB : 5 * MIB], data[5 * MIB :]])
+    r = secure.request("PATCH", location, 202, data=pieces)
+    secure.finish(r.headers["Location"], digest)
+    assert secure.get_blob("app", digest).content == data
+    part = secure.get_blob("app", digest, 206, Range=f"bytes=-{3 * MIB}")
+    assert part.content == data[-3 * MIB :]
+
+
+def test_a_client_that_does_not_trust_the_authority_is_told_by_tls(tls_registry, issued):
+    registry = tls_registry()
+    with Client(registry.url, verify=str(issued["stranger ca"])) as c:
+        with pytest.raises(requests.exceptions.SSLError):
+            c.request("GET", "/v2/")
+
+
+def test_plain_http_to_a_tls_port_is_not_served(tls_registry):
+    registry = tls_registry()
+    with Wire(registry.url) as wire:
+        wire.send_request("GET", "/v2/")
+        try:
+            answer = wire.socket.recv(65536)
+        except ConnectionError:
+            answer = b""
+        assert b" 200 " not in answer
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tls_1_2_and_1_3_are_spoken(tls_registry, issued, version):
+    registry = tls_registry()
+    with connect(registry, context(issued, minimum_version=version, maximum_version=version)) as s:
+        assert ask(s) == 200
+        assert s.version() == version.name.replace("_", ".")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_older_versions_are_refused(tls_registry, issued, version):
+    registry = tls_registry()
+    old = context(issued, minimum_version=version, maximum_version=version)
+    old.set_ciphers("ALL:@SECLEVEL=0")  # so that it is not our own OpenSSL that refuses
+    with pytest.raises((ssl.SSLError, ConnectionError)) as failure:
+        connect(registry, old)
+    assert "PROTOCOL_VERSION" in str(failure.value)
+
+
+def test_the_oldest_version_is_configured(tls_registry, issued):
+    registry = tls_registry(min_version="1.3")
+    assert refused(registry, context(issued, maximum_version=ssl.TLSVersion.TLSv1_2))
+    assert not refused(registry, context(issued))
+
+
+def test_the_ciphers_are_configured(tls_registry, issued):
+    registry = tls_registry(ciphers="ECDHE-ECDSA-AES256-GCM-SHA384")
+    for offered, wanted in [("ECDHE-ECDSA-AES128-GCM-SHA256", True), ("ECDHE+AES256", False)]:
+        old = context(issued, maximum_version=ssl.TLSVersion.TLSv1_2)
+        old.set_ciphers(offered)
+        assert refused(registry, old) is wanted
+
+
+def test_the_ciphersuites_are_configured(tls_registry, issued):
+    registry = tls_registry(ciphersuites="TLS_CHACHA20_POLY1305_SHA256", min_version="1.3")
+    with connect(registry, context(issued)) as s:
+        assert s.cipher()[0] == "TLS_CHACHA20_POLY1305_SHA256"
+
+
+def test_a_closed_connection_says_so_in_tls(tls_registry, issued):
+    """RFC 8446, 6.1: without close_notify the end could be an attacker's."""
+    registry = tls_registry()
+    with connect(registry, context(issued)) as s:
+        s.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        data = b""
+        while more := s.recv(65536):  # SSLEOFError when it is cut off
+            data += more
+        assert data.endswith(b"{}")
+
+
+def test_requests_are_pipelined(tls_registry, issued):
+    """What TLS holds back in its own buffer is not forgotten."""
+    registry = tls_registry()
+    with connect(registry, context(issued)) as s:
+        s.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+        data = b""
+        while data.count(b"HTTP/1.1 200 ") < 50:
+            data += s.recv(65536)
+
+
+def test_a_handshake_that_does_not_come_is_cut_off(new_registry, issued):
+    tls = {"certificate": str(issued["server"]), "key": str(issued["server"].with_suffix(".key"))}
+    config = {"http": {"tls": tls, "head_timeout": "300ms"}}
+    registry = new_registry(config=config, tls=True).start()
+    for sent in (b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
+        with Wire(registry.url) as wire:
+            wire.send(sent)
+            while not wire.closed():  # an alert may come first
+                wire.buffer = b""
+
+
+# Client certificates
+
+
+def test_a_client_certificate_is_optional_by_default(tls_registry, issued):
+    registry = tls_registry(client_ca=str(issued["ca"]))
+    assert not refused(registry, context(issued))
+    assert not refused(registry, context(issued, "client"))
+    assert refused(registry, context(issued, "stranger"))
+
+
+def test_a_client_certificate_is_required_when_configured(tls_registry, issued):
+    registry = tls_registry(client_ca=str(issued["ca"]), client_auth="required")
+    assert refused(registry, context(issued))
+    assert refused(registry, context(issued, "stranger"))
+    assert not refused(registry, context(issued, "client"))
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        assert refused(registry, context(issued, maximum_version=version))
+        assert not refused(registry, context(issued, "client", maximum_version=version))
+
+
+# Reload
+
+
+def subject(s):
+    return dict(pair[0] for pair in s.getpeercert()["subject"])["commonName"]
+
+
+def install(issued, name, work):
+    shutil.copy(issued[name], work / "current.pem")
+    shutil.copy(issued[name].with_suffix(".key"), work / "current.key")
+
+
+def test_sighup_takes_a_new_certificate_while_connections_go_on(tls_registry, issued, work):
+    registry = tls_registry()
+    with connect(registry, context(issued)) as old:
+        assert (ask(old), subject(old)) == (200, "server")
+        install(issued, "next", work)
+        registry.signal(signal.SIGHUP)
+
+        def renewed():
+            with connect(registry, context(issued)) as s:
+                return ask(s) == 200 and subject(s) == "next"
+
+        until(renewed)
+        for _ in range(3):
+            assert ask(old) == 200
+
+
+def test_a_transfer_goes_on_over_a_reload(tls_registry, issued, work):
+    registry = tls_registry()
+    data = random_bytes(400_000, "reload")
+    with Client(registry.url, verify=str(issued["ca"])) as client:
+        path = client.start_upload("app").removeprefix(registry.url)
+        with connect(registry, context(issued)) as s:
+            head = f"PATCH {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+            s.sendall(head.encode() + data[:200_000])
+            install(issued, "next", work)
+            registry.signal(signal.SIGHUP)
+            until(lambda: "configuration reloaded" in registry.log)
+            s.sendall(data[200_000:])
+            assert s.recv(65536).startswith(b"HTTP/1.1 202 ")
+        client.finish(registry.url + path, digest_of(data))
+
+
+@pytest.mark.parametrize("broken", ["garbage", "missing", "key of another"])
+def test_a_broken_certificate_is_not_taken(tls_registry, issued, work, broken):
+    registry = tls_registry()
+    if broken == "garbage":
+        (work / "current.pem").write_text("no certificate")
+    elif broken == "missing":
+        (work / "current.pem").unlink()
+    else:
+        shutil.copy(issued["next"].with_suffix(".key"), work / "current.key")
+    registry.signal(signal.SIGHUP)
+    until(lambda: '"level":"error"' in registry.log)
+    with connect(registry, context(issued)) as s:
+        assert (ask(s), subject(s)) == (200, "server")
+
+
+def test_sighup_takes_another_client_authority(tls_registry, issued, work):
+    shutil.copy(issued["ca"], work / "clients.pem")
+    registry = tls_registry(client_ca=str(work / "clients.pem"), client_auth="required")
+    assert refused(registry, context(issued, "stranger"))
+    shutil.copy(issued["stranger ca"], work / "clients.pem")
+    registry.signal(signal.SIGHUP)
+    until(lambda: not refused(registry, context(issued, "stranger")))
+    assert refused(registry, context(issued, "client"))

@@ -1,0 +1,220 @@
+"""A disk that is full, read-only, forbidden or damaged: clear errors, and the rest goes on."""
+
+import os
+import shutil
+
+import pytest
+
+import disks
+from helpers import Client, digest_of, image, random_bytes
+from waiting import until
+
+NOBODY = 65534
+needs_disk = pytest.mark.skipif(disks.why_not() is not None, reason=str(disks.why_not()))
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+
+
+@pytest.fixture
+def disk(work):
+    made = disks.Disk(work, 64).mount()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def on_disk(disk, new_registry):
+    return new_registry(root=disk.path / "registry").start()
+
+
+def error_of(response):
+    """The message of an error answer, which must be JSON as the specification says."""
+    assert response.headers["Content-Type"].startswith("application/json")
+    return response.json()["errors"][0]["message"]
+
+
+@needs_disk
+def test_full_disk_refuses_pushes_serves_pulls_and_recovers(on_disk, disk):
+    before = image(seed="before", layers=2, layer_size=1_000_000)
+    large = random_bytes(12_000_000, "large")
+    with Client(on_disk.url) as client:
+        client.push_image("app", before, "v1")
+        filler = disk.fill(leave=6_000_000)
+
+        refused = client.finish(client.start_upload("app"), digest_of(large), large, expect=507)
+        assert "full" in error_of(refused)
+        assert not client.has_blob("app", digest_of(large))
+        assert client.pull_image("app", "v1") == before
+        until(lambda: "No space left on device" in on_disk.log)
+
+        filler.unlink()
+        client.push_blob("app", large)
+        assert client.get_blob("app", digest_of(large)).content == large
+
+
+@needs_disk
+def test_no_byte_left(on_disk, disk):
+    """Not even the database can grow."""
+    before = image(seed="before")
+    after = image(seed="after")
+    with Client(on_disk.url) as client:
+        client.push_image("app", before, "v1")
+        for digest, data in after.blobs.items():
+            client.push_blob("app", data, digest)
+        filler = disk.fill()
+
+        client.push_manifest("app", "v2", after, expect=507)
+        assert client.pull_image("app", "v1") == before
+        client.get_manifest("app", "v2", expect=404)
+        assert client.tags("app") == ["v1"]
+
+        filler.unlink()
+        client.push_image("app", after, "v2")
+        assert client.pull_image("app", "v2") == after
+        on_disk.restart()
+        assert client.tags("app") == ["v1", "v2"]
+
+
+@needs_disk
+def test_full_disk_does_not_stop_the_start(on_disk, disk):
+    before = image(seed="before")
+    with Client(on_disk.url) as client:
+        client.push_image("app", before, "v1")
+        on_disk.kill()
+        filler = disk.fill()
+        on_disk.start()
+        assert client.pull_image("app", "v1") == before
+        filler.unlink()
+        client.push_image("app", image(seed="after"), "v2")
+
+
+@needs_disk
+def test_disk_that_becomes_read_only(on_disk, disk):
+    before = image(seed="before")
+    with Client(on_disk.url) as client:
+        client.push_image("app", before, "v1")
+        disk.make_read_only()
+
+        refused = client.request("POST", "/v2/app/blobs/uploads/", expect=503)
+        assert "read-only" in error_of(refused)
+        assert client.pull_image("app", "v1") == before
+        assert client.tags("app") == ["v1"]
+
+        # The administrator repairs the disk and starts again.
+        on_disk.kill()
+        disk.unmount()
+        disk.mount()
+        on_disk.start()
+        assert client.pull_image("app", "v1") == before
+        client.push_image("app", image(seed="after"), "v2")
+
+
+@needs_root
+def test_missing_permission_on_one_repository(new_registry):
+    registry = new_registry(user=NOBODY)
+    registry.copy_binary_for_others(registry.work)
+    shutil.chown(registry.work, NOBODY)
+    registry.start()
+    before = image(seed="before")
+    with Client(registry.url) as client:
+        client.push_image("locked", before, "v1")
+        blobs = registry.root / "repositories" / "locked" / "blobs"
+        blobs.chmod(0o500)
+        data = random_bytes(1000, "new")
+        refused = client.finish(client.start_upload("locked"), digest_of(data), data, expect=503)
+        assert "permission" in error_of(refused)
+        assert str(registry.root) not in refused.text
+        until(lambda: "Permission denied" in registry.log)
+
+        assert client.pull_image("locked", "v1") == before
+        client.push_image("open", image(seed="other"), "v1")
+        blobs.chmod(0o700)
+        client.push_blob("locked", data)
+
+
+@needs_root
+def test_root_without_permission_is_said_at_start(new_registry, work):
+    from server import NotReady
+
+    registry = new_registry(user=NOBODY)
+    registry.copy_binary_for_others(work)
+    registry.root.mkdir(mode=0o700)
+    with pytest.raises(NotReady):
+        registry.start()
+    assert str(registry.root) in registry.log
+    assert "Permission denied" in registry.log
+
+
+def flip_a_byte(path, at):
+    mode = path.stat().st_mode
+    path.chmod(0o600)
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)
+        f.seek(at)
+        f.write(bytes([byte[0] ^ 1]))
+    path.chmod(mode)
+
+
+@pytest.mark.sanitize
+@pytest.mark.config({"storage": {"verify_on_read": True}})
+@pytest.mark.parametrize("size", [1_000, 3_000_000])
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_damaged_blob_is_never_served_as_good(registry, client, size, place):
+    good, bad = random_bytes(size, "good"), random_bytes(size, "bad")
+    for data in (good, bad):
+        client.push_blob("app", data)
+    path = registry.root / "repositories" / "app" / "blobs" / digest_of(bad)
+    flip_a_byte(path, 0 if place == "first" else size - 1)
+
+    try:
+        served = client.get_blob("app", digest_of(bad), expect=(200, 500))
+        assert served.status_code == 500 or len(served.content) < size
+    except OSError:
+        pass  # cut off before its end
+    until(lambda: digest_of(bad) in registry.log)
+    assert client.get_blob("app", digest_of(good)).content == good
+
+
+def never_wrong(client, made):
+    """The manifest as it was pushed, or an error: no other bytes."""
+    for reference in ("v1", made.digest):
+        answer = client.get_manifest("app", reference, expect=(200, 404, 500))
+        if answer.status_code == 200:
+            assert answer.content == made.manifest
+
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("trouble", ["damaged", "emptied", "removed"])
+def test_manifest_file_in_trouble(registry, client, trouble, restart):
+    made, other = image(seed="made"), image(seed="other")
+    client.push_image("app", made, "v1")
+    client.push_image("app", other, "v2")
+    path = registry.root / "repositories" / "app" / "manifests" / made.digest
+    if trouble == "damaged":
+        flip_a_byte(path, 20)
+    elif trouble == "emptied":
+        path.chmod(0o600)
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+    if restart:
+        registry.restart()
+    never_wrong(client, made)
+    assert client.pull_image("app", "v2") == other
+    # Pushing it again mends it.
+    client.push_image("app", made, "v1")
+    assert client.pull_image("app", "v1") == made
+
+
+def test_missing_blob_file(registry, client):
+    made, other = image(seed="made"), image(seed="other")
+    client.push_image("app", made, "v1")
+    client.push_image("app", other, "v2")
+    layer = made.document["layers"][0]["digest"]
+    (registry.root / "repositories" / "app" / "blobs" / layer).unlink()
+    client.get_blob("app", layer, expect=(404, 500))
+    assert client.pull_image("app", "v2") == other
+    # A client that pushes again asks first whether the layer is there: it must hear the truth.
+    client.push_image("app", made, "v1")
+    assert client.pull_image("app", "v1") == made

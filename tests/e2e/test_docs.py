@@ -1,0 +1,87 @@
+"""The examples of README.md and docs/ are right: configurations load, commands do what is said.
+
+docs/users.md has a test of its own; scripts/quickstart and the docker lines are in test_quickstart.
+"""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+import yaml
+from certificates import authority, certificate
+from helpers import Client, image, write_oci_layout
+from server import TOP
+
+PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth"))]
+
+
+def blocks(language):
+    """Every block of code of that language, with where it stands."""
+    for page in PAGES:
+        text = page.read_text()
+        for match in re.finditer(rf"^```{language}\n(.*?)^```", text, re.M | re.S):
+            line = text.count("\n", 0, match.start()) + 1
+            yield pytest.param(match.group(1), id=f"{page.name}:{line}")
+
+
+def commands(program):
+    """Lines that call the program, without what only the page says."""
+    for param in blocks("sh"):
+        for line in param.values[0].splitlines():
+            line = re.sub(r"\s+#.*", "", line)
+            if re.match(rf"(\w+=\S+ )*(build/)?{program} ", line):
+                yield pytest.param(line, id=f"{param.id}: {line}")
+
+
+@pytest.fixture
+def here(work):
+    """The files that the examples name, below the work directory."""
+    (work / "htpasswd").write_text("alice:$2y$05$" + "a" * 53 + "\n")
+    pem = certificate(work, "tls", authority(work, "ca"))
+    pem.rename(work / "tls.crt")
+    (work / "registry.yaml").write_text(
+        f"storage: {{filesystem: {{root: {work}/root}}}}\n"
+        f"auth: {{htpasswd: {{file: {work}/htpasswd}}}}\n"
+        "policy: [{subjects: ['user:ci'], actions: [push], repositories: ['dev/**']}]\n"
+    )
+    return work
+
+
+def run(binary, words, **more):
+    return subprocess.run([binary, *words], capture_output=True, text=True, timeout=60, **more)
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_a_configuration_in_the_documents_is_accepted(registry_binary, here, text):
+    text = text.replace("/etc/registry/", f"{here}/").replace("/var/lib/registry", f"{here}/root")
+    assert isinstance(yaml.safe_load(text), dict)
+    path = here / "example.yaml"
+    path.write_text(text)
+    done = run(registry_binary, ["config", "check", path])
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", commands("registry"))
+def test_a_command_in_the_documents_does_what_it_says(registry_binary, new_registry, here, line):
+    words = shlex.split(line)
+    settings = dict(w.split("=", 1) for w in words if re.match(r"REGISTRY_\w+=", w))
+    words = words[len(settings) + 1 :]
+    if words[0] == "serve":  # all but the serving itself: the same configuration must load
+        words = ["config", "check", *words[1:]]
+    if words[0] == "health":
+        words += ["--url", new_registry().start().url]
+    done = run(registry_binary, words, cwd=here, env=settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_skopeo_lines_work_on_a_running_registry(registry, containers, work):
+    lines = [p.values[0] for p in commands("skopeo")]
+    assert len(lines) == 2
+    write_oci_layout(work / "image", image(), "latest")
+    for line in lines:
+        line = line.replace("localhost:5000", registry.address)
+        line = line.replace("oci:./image", f"oci:{work}/image")
+        containers.skopeo(*(w for w in shlex.split(line)[1:] if "tls-verify" not in w))
+    with Client(registry.url) as client:
+        assert client.tags("demo/image") == ["v1"]

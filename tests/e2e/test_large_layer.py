@@ -1,0 +1,86 @@
+"""An image of 2 GiB in one layer, pushed and pulled by skopeo."""
+
+import gzip
+import hashlib
+import json
+import os
+import tarfile
+
+from helpers import (
+    MIB,
+    OCI_CONFIG,
+    OCI_MANIFEST,
+    Image,
+    canonical,
+    descriptor,
+    hash_file,
+    random_bytes,
+    write_oci_layout,
+)
+
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+SIZE = 2048 * MIB
+
+
+def write_large_layer(path):
+    """A tar archive of SIZE bytes: one file, sixteen random MiB over and over. Returns its digest.
+
+    Uncompressed, so that the client does not spend the test compressing.
+    """
+    pattern = random_bytes(16 * MIB, "large")
+    # The header of a tar with one file; what follows it is the file, then two blocks of zeros.
+    info = tarfile.TarInfo("large")
+    info.size = SIZE - 3 * 512
+    sha = hashlib.sha256()
+    with open(path, "wb") as f:
+
+        def write(data):
+            sha.update(data)
+            f.write(data)
+
+        write(info.tobuf())
+        left = info.size
+        while left:
+            part = pattern[:left]
+            write(part)
+            left -= len(part)
+        write(bytes(2 * 512))
+    assert os.path.getsize(path) == SIZE
+    return f"sha256:{sha.hexdigest()}"
+
+
+def test_two_gibibytes_in_one_layer(registry, client, containers, work):
+    layout = work / "layout"
+    (layout / "blobs" / "sha256").mkdir(parents=True)
+    layer = write_large_layer(layout / "layer")
+    (layout / "layer").rename(layout / "blobs" / "sha256" / layer.removeprefix("sha256:"))
+    config = canonical(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [layer]},
+        }
+    )
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": descriptor(config, OCI_CONFIG),
+        "layers": [{"mediaType": LAYER, "digest": layer, "size": SIZE}],
+    }
+    pushed = Image(canonical(manifest), OCI_MANIFEST, {descriptor(config, "")["digest"]: config})
+    write_oci_layout(layout, pushed)
+
+    # Otherwise skopeo would compress the layer on its way.
+    source, name = f"oci:{layout}:latest", f"docker://{registry.address}/large"
+    containers.skopeo("copy", "--preserve-digests", source, name)
+    stored = registry.root / "repositories" / "large" / "blobs" / layer
+    assert stored.stat().st_size == SIZE
+
+    # skopeo checks the digest of what it pulls; dir: keeps the layer as it came.
+    pulled = work / "pulled"
+    (layout / "blobs" / "sha256" / layer.removeprefix("sha256:")).unlink()
+    containers.skopeo("copy", name, f"dir:{pulled}")
+    assert (pulled / layer.removeprefix("sha256:")).stat().st_size == SIZE
+    assert json.loads((pulled / "manifest.json").read_bytes()) == manifest
+    assert hash_file(stored) == layer
+    assert client.tags("large") == ["latest"]

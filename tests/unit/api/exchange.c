@@ -1,0 +1,243 @@
+#include "exchange.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/http.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+struct http_exchange {
+    struct http_head head;
+    struct source body;
+    struct answer *answer;
+    bool on_worker;
+};
+
+const struct http_head *http_head(const struct http_exchange *x)
+{
+    return &x->head;
+}
+
+const char *http_request_id(const struct http_exchange *x)
+{
+    (void)x;
+    return "test";
+}
+
+struct reader *http_body(struct http_exchange *x)
+{
+    assert_true(x->on_worker);
+    return &x->body.reader;
+}
+
+bool http_body_ended(const struct http_exchange *x)
+{
+    return x->body.at == x->body.bytes.n;
+}
+
+const char *http_client(const struct http_exchange *x)
+{
+    (void)x;
+    return "127.0.0.1";
+}
+
+bool http_is_tls(const struct http_exchange *x)
+{
+    (void)x;
+    return false;
+}
+
+bool http_on_worker(const struct http_exchange *x)
+{
+    return x->on_worker;
+}
+
+void http_set_identity(struct http_exchange *x, const char *identity)
+{
+    (void)x;
+    (void)identity;
+}
+
+void http_set_route(struct http_exchange *x, const char *route)
+{
+    (void)x, (void)route;
+}
+
+void http_set_note(struct http_exchange *x, const char *note)
+{
+    (void)x, (void)note;
+}
+
+bool http_answered(const struct http_exchange *x)
+{
+    return x->answer->status != 0;
+}
+
+void http_header(struct http_exchange *x, const char *name, struct str value)
+{
+    assert_false(http_answered(x));
+    for (size_t i = 0; i < value.n; i++)
+        assert_true((unsigned char)value.p[i] >= ' ' && value.p[i] != 0x7f);
+    buf_addf(&x->answer->headers, "%s: " STR_FMT "\r\n", name, STR_ARG(value));
+}
+
+void http_headerf(struct http_exchange *x, const char *name, const char *fmt, ...)
+{
+    AUTO(buf) struct buf value;
+    va_list ap;
+
+    buf_init(&value, 4096);
+    va_start(ap, fmt);
+    buf_vaddf(&value, fmt, ap);
+    va_end(ap);
+    http_header(x, name, buf_str(&value));
+}
+
+void http_send(struct http_exchange *x, int status, struct str body)
+{
+    assert_false(http_answered(x));
+    assert_true(x->on_worker || body.n <= HTTP_QUICK_MAX);
+    x->answer->status = status;
+    if (x->head.method != HTTP_HEAD && status != 204 && status != 304)
+        buf_add_str(&x->answer->body, body);
+}
+
+bool http_not_modified(const struct http_exchange *x, struct str etag)
+{
+    return str_eq(http_field_get(&x->head, STR("If-None-Match")), etag);
+}
+
+enum err_code http_send_content(struct http_exchange *x, struct reader *r, uint64_t size_bytes,
+                                struct str etag, struct err *e)
+{
+    AUTO(reader) struct reader *own = r;
+    char text[4096];
+    size_t n = 1;
+
+    assert_true(x->on_worker);
+    http_header(x, "ETag", etag);
+    http_headerf(x, "Content-Length", "%llu", (unsigned long long)size_bytes);
+    x->answer->status = 200;
+    while (x->head.method != HTTP_HEAD && n > 0) {
+        TRY(reader_read(own, text, sizeof(text), &n, e));
+        buf_add(&x->answer->body, text, n);
+    }
+    return ERR_OK;
+}
+
+void server_init(struct server *s)
+{
+    world_in_memory(&s->w);
+    s->w.conf->log.access = false;
+    s->guard.auth = auth_new(&(struct auth_options){.cache_entries = 1, .lock_after = 1}, NULL, 0);
+    s->guard.rate = rate_new();
+    api_init(&s->api, s->w.r, s->w.conf, &s->guard, policy_new(NULL, 0, true));
+    log_set_level(LOG_ERROR);
+}
+
+void server_done(struct server *s)
+{
+    api_done(&s->api);
+    auth_free(s->guard.auth);
+    rate_free(s->guard.rate);
+    world_done(&s->w);
+}
+
+static void parse_head(const struct request *r, struct buf *text, struct http_head *ret_head)
+{
+    const struct http_limits limits = {65536, 65536, 100};
+    const char *why = "";
+    size_t used;
+    int status;
+
+    buf_addf(text, "%s HTTP/1.1\r\nHost: localhost\r\n", r->line);
+    if (r->chunked)
+        buf_add_text(text, "Transfer-Encoding: chunked\r\n");
+    else if (r->body.p)
+        buf_addf(text, "Content-Length: %zu\r\n", r->body.n);
+    buf_add_text(text, r->headers ? r->headers : "");
+    buf_add_text(text, "\r\n");
+    if (http_parse_head(text->p, text->n, &limits, ret_head, &used, &status, &why) !=
+        HTTP_PARSE_DONE)
+        fail_msg("'%s' is no request: %s", r->line, why);
+}
+
+struct answer serve(struct server *s, const struct request *r)
+{
+    struct answer a = {0};
+    struct http_exchange x = {.answer = &a, .body = source_of(r->body)};
+    AUTO(buf) struct buf text;
+
+    buf_init(&text, 1 << 16);
+    buf_init(&a.headers, 1 << 20);
+    buf_init(&a.body, 1 << 28);
+    x.body.piece_bytes = r->piece_bytes;
+    x.body.error = r->cut_with;
+    x.body.fail_at = r->body.n / 2;
+    parse_head(r, &text, &x.head);
+    a.quick = s->api.app.quick(s->api.app.ctx, &x) == HTTP_ANSWERED;
+    if (!a.quick) {
+        assert_int_equal(a.status, 0);
+        assert_int_equal(a.headers.n, 0);
+        x.on_worker = true;
+        s->api.app.serve(s->api.app.ctx, &x);
+    }
+    assert_int_not_equal(a.status, 0);
+    return a;
+}
+
+struct answer get(struct server *s, const char *line)
+{
+    return serve(s, &(struct request){.line = line});
+}
+
+void answer_done(struct answer *a)
+{
+    buf_done(&a->headers);
+    buf_done(&a->body);
+}
+
+const char *header_of(const struct answer *a, const char *name)
+{
+    static char value[8192];
+    struct str rest = buf_str(&a->headers), line, key;
+
+    while (rest.n > 0) {
+        str_cut(&rest, '\n', &line);
+        str_cut(&line, ':', &key);
+        if (str_ieq(key, str_of(name))) {
+            line = str_sub(line, 0, line.n - 1);
+            assert_true(str_copy(str_trim(line), value, sizeof(value)));
+            return value;
+        }
+    }
+    return "";
+}
+
+unsigned headers_of(const struct answer *a, const char *name)
+{
+    struct str rest = buf_str(&a->headers), line, key;
+    unsigned n = 0;
+
+    while (rest.n > 0) {
+        str_cut(&rest, '\n', &line);
+        str_cut(&line, ':', &key);
+        n += str_ieq(key, str_of(name));
+    }
+    return n;
+}
+
+void assert_error(const struct answer *a, int status, const char *code)
+{
+    json_t *root = json_loadb(a->body.p, a->body.n, 0, NULL);
+    const json_t *first = json_array_get(json_object_get(root, "errors"), 0);
+
+    assert_int_equal(a->status, status);
+    assert_string_equal(header_of(a, "Content-Type"), "application/json");
+    assert_int_equal(headers_of(a, "Content-Type"), 1);
+    assert_non_null(first);
+    assert_string_equal(json_string_value(json_object_get(first, "code")), code);
+    assert_true(json_string_length(json_object_get(first, "message")) > 0);
+    json_decref(root);
+}

@@ -1,0 +1,46 @@
+/*
+ * An exchange without a connection: what http.h promises of one, made of texts. The handlers are
+ * linked with this in the place of the server, so that a test sees exactly what they answer.
+ */
+#pragma once
+
+#include "api/api.h"
+#include "unit/core/support.h"
+
+/* A registry and its API. */
+struct server {
+    struct world w;
+    struct api_guard guard; /* nobody is asked who he is */
+    struct api api;
+};
+
+void server_init(struct server *s);
+void server_done(struct server *s);
+
+struct request {
+    const char *line;    /* "GET /v2/" */
+    const char *headers; /* each with \r\n; may be NULL */
+    struct str body;
+    size_t piece_bytes;     /* the body comes in pieces of this size; 0: at once */
+    bool chunked;           /* the body has no Content-Length */
+    enum err_code cut_with; /* the body ends with this error after half of it */
+};
+
+struct answer {
+    int status;
+    struct buf headers; /* lines "Name: value\r\n" */
+    struct buf body;
+    bool quick; /* answered on the I/O thread */
+};
+
+/* First the quick way, as on an I/O thread, then the other. */
+struct answer serve(struct server *s, const struct request *r);
+struct answer get(struct server *s, const char *line);
+void answer_done(struct answer *a);
+
+/* The value of the first header of that name, "" when there is none; valid until the next call. */
+const char *header_of(const struct answer *a, const char *name);
+unsigned headers_of(const struct answer *a, const char *name); /* how many */
+
+/* The body is the JSON of dist-spec "Error Codes" with this code. */
+void assert_error(const struct answer *a, int status, const char *code);

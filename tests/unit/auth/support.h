@@ -1,0 +1,16 @@
+/* Accounts in a metadata store in memory, for each test anew. */
+#pragma once
+
+#include "auth/user.h"
+
+#define PASSWORD "Tr0ub4dor&3xyz"
+#define OTHER    "k9-Vexing.Llama"
+
+extern struct meta *meta;
+extern struct accounts *accounts;
+
+int accounts_setup(void **state);
+int accounts_teardown(void **state);
+
+/* A user with PASSWORD; group may be NULL. */
+void make_user(const char *name, bool admin, const char *group);

@@ -1,0 +1,400 @@
+#include "core/remove.h"
+
+#include "base/mem.h"
+#include "core/manifest.h"
+#include "core/mount.h"
+#include "core/pull.h"
+#include "core/push.h"
+#include "support.h"
+
+/* Deleting, mounting and pulling, and each while another does the contrary. */
+
+#define REPO "library/busybox"
+
+static struct world w;
+static struct repo_name repo, other;
+
+static int set_up(void **state)
+{
+    (void)state;
+    world_in_memory(&w);
+    repo = repo_of(REPO);
+    other = repo_of("library/alpine");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    world_done(&w);
+    return 0;
+}
+
+static enum err_code remove_tag(const char *tag)
+{
+    struct reference ref = tag_ref(tag);
+
+    return remove_manifest(w.r, &repo, &ref, NULL);
+}
+
+static enum err_code remove_digest(const struct digest *d)
+{
+    struct reference ref = digest_ref(d);
+
+    return remove_manifest(w.r, &repo, &ref, NULL);
+}
+
+static enum err_code pull(const struct digest *d)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    struct reference ref = digest_ref(d);
+
+    return pull_manifest(w.r, &repo, &ref, &m, NULL);
+}
+
+static enum err_code open_blob(const struct repo_name *name, const struct digest *d, struct err *e)
+{
+    AUTO(reader) struct reader *r = NULL;
+    uint64_t size;
+
+    return pull_blob(w.r, name, d, &r, &size, e);
+}
+
+/* Manifests. */
+
+static void a_deleted_tag_is_gone_and_its_manifest_stays(void **state)
+{
+    struct digest d = image_put(&w, REPO, "one", "latest"), now;
+
+    (void)state;
+    assert_ok(remove_tag("latest"));
+    now = tag_get(&w, REPO, "latest");
+    assert_string_equal(now.text, "");
+    now = projected_tag(&w, REPO, "latest");
+    assert_string_equal(now.text, "");
+    assert_ok(pull(&d));
+}
+
+static void a_deleted_manifest_takes_its_tags_along(void **state)
+{
+    struct digest d = image_put(&w, REPO, "one", "latest"), now;
+
+    (void)state;
+    image_put(&w, REPO, "one", "v1");
+    assert_ok(remove_digest(&d));
+    assert_code(ERR_MANIFEST_UNKNOWN, pull(&d));
+    now = tag_get(&w, REPO, "latest");
+    assert_string_equal(now.text, "");
+    now = tag_get(&w, REPO, "v1");
+    assert_string_equal(now.text, "");
+}
+
+static void what_is_not_there_cannot_be_deleted(void **state)
+{
+    struct digest d = sha256_of(STR("x"));
+
+    (void)state;
+    assert_code(ERR_MANIFEST_UNKNOWN, remove_tag("latest"));
+    assert_code(ERR_MANIFEST_UNKNOWN, remove_digest(&d));
+    assert_code(ERR_BLOB_UNKNOWN, remove_blob(w.r, &repo, &d, NULL));
+    image_put(&w, REPO, "one", "latest");
+    assert_code(ERR_MANIFEST_UNKNOWN, remove_tag("other"));
+    assert_code(ERR_MANIFEST_UNKNOWN, remove_digest(&d));
+    assert_code(ERR_BLOB_UNKNOWN, remove_blob(w.r, &repo, &d, NULL));
+}
+
+static void deleting_can_be_turned_off(void **state)
+{
+    struct digest d = image_put(&w, REPO, "one", "latest");
+
+    (void)state;
+    w.conf->registry.delete_enabled = false;
+    assert_code(ERR_UNSUPPORTED, remove_tag("latest"));
+    assert_code(ERR_UNSUPPORTED, remove_digest(&d));
+    assert_code(ERR_UNSUPPORTED, remove_blob(w.r, &repo, &d, NULL));
+    assert_ok(pull(&d));
+}
+
+static void a_child_of_an_index_is_in_use(void **state)
+{
+    struct digest child = image_put(&w, REPO, "one", NULL), index;
+    AUTO(mem) char *image = image_json("one", "the layer of all", ""), *json = NULL;
+
+    (void)state;
+    assert_true(asprintf(&json,
+                         "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"" MEDIA_OCI_MANIFEST
+                         "\",\"digest\":\"%s\",\"size\":%zu}]}",
+                         child.text, strlen(image)) > 0);
+    assert_ok(manifest_push(&w, REPO, json, "latest", &index, NULL));
+    assert_code(ERR_IN_USE, remove_digest(&child));
+    assert_ok(remove_digest(&index));
+    assert_ok(remove_digest(&child));
+}
+
+static void a_manifest_whose_file_was_taken_away_can_be_deleted(void **state)
+{
+    struct digest d = image_put(&w, REPO, "one", "latest");
+
+    (void)state;
+    assert_ok(store_manifest_delete(w.r->store, &repo, &d, NULL));
+    assert_ok(remove_digest(&d));
+    assert_code(ERR_MANIFEST_UNKNOWN, pull(&d));
+}
+
+static void a_deleted_manifest_can_be_pushed_again(void **state)
+{
+    struct digest d = image_put(&w, REPO, "one", "latest"), now;
+
+    (void)state;
+    assert_ok(remove_digest(&d));
+    image_put(&w, REPO, "one", "latest");
+    assert_ok(pull(&d));
+    now = projected_tag(&w, REPO, "latest");
+    assert_digest_equal(&now, &d);
+}
+
+/* Blobs. */
+
+static void a_blob_that_a_manifest_names_is_in_use(void **state)
+{
+    struct digest d = image_put(&w, REPO, "one", "latest"), config = sha256_of(STR("one"));
+
+    (void)state;
+    assert_code(ERR_IN_USE, remove_blob(w.r, &repo, &config, NULL));
+    assert_true(blob_readable(&w, REPO, &config));
+    assert_ok(remove_digest(&d));
+    assert_ok(remove_blob(w.r, &repo, &config, NULL));
+    assert_false(blob_readable(&w, REPO, &config));
+}
+
+static void a_blob_deleted_here_stays_elsewhere(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("hello"));
+
+    (void)state;
+    assert_ok(mount_blob(w.r, &other, &repo, &d, NULL));
+    assert_ok(remove_blob(w.r, &repo, &d, NULL));
+    assert_false(blob_readable(&w, REPO, &d));
+    assert_true(blob_readable(&w, "library/alpine", &d));
+}
+
+static void a_blob_whose_file_was_taken_away_can_be_deleted(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("hello"));
+
+    (void)state;
+    assert_ok(store_blob_delete(w.r->store, &repo, &d, NULL));
+    assert_ok(remove_blob(w.r, &repo, &d, NULL));
+}
+
+/* Mounting. */
+
+static void a_mounted_blob_is_readable_in_both(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("hello"));
+
+    (void)state;
+    assert_ok(mount_blob(w.r, &other, &repo, &d, NULL));
+    assert_true(blob_readable(&w, REPO, &d));
+    assert_true(blob_readable(&w, "library/alpine", &d));
+}
+
+static void a_blob_is_found_wherever_it_is(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("hello"));
+    struct repo_name found;
+
+    (void)state;
+    assert_ok(mount_source(w.r, &d, &found, NULL));
+    assert_string_equal(found.text, REPO);
+    assert_ok(mount_blob(w.r, &other, &found, &d, NULL));
+    assert_true(blob_readable(&w, "library/alpine", &d));
+}
+
+static void mounting_what_is_here_already_is_success(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("hello"));
+
+    (void)state;
+    assert_ok(mount_blob(w.r, &repo, &repo, &d, NULL));
+    assert_ok(mount_blob(w.r, &other, &repo, &d, NULL));
+    assert_ok(mount_blob(w.r, &other, &repo, &d, NULL));
+}
+
+static void what_is_nowhere_cannot_be_mounted(void **state)
+{
+    struct digest d = sha256_of(STR("nowhere"));
+    struct repo_name found;
+
+    (void)state;
+    assert_code(ERR_BLOB_UNKNOWN, mount_blob(w.r, &other, &repo, &d, NULL));
+    assert_code(ERR_BLOB_UNKNOWN, mount_source(w.r, &d, &found, NULL));
+}
+
+static void a_blob_is_not_mounted_from_where_it_is_not(void **state)
+{
+    struct digest d = blob_put(&w, "library/third", STR("hello"));
+
+    (void)state;
+    assert_code(ERR_BLOB_UNKNOWN, mount_blob(w.r, &other, &repo, &d, NULL));
+    assert_false(blob_readable(&w, "library/alpine", &d));
+}
+
+/* One after the other looked, before it acted. */
+
+static struct digest raced;
+
+static bool deleted;
+
+static enum err_code open_after_delete(struct store *s, const struct repo_name *name,
+                                       const struct digest *d, struct reader **ret_reader,
+                                       uint64_t *ret_size, struct err *e)
+{
+    if (!deleted) {
+        deleted = true;
+        assert_ok(remove_blob(w.r, name, d, NULL));
+    }
+    return patched_store->blob_open(s, name, d, ret_reader, ret_size, e);
+}
+
+static void a_blob_deleted_while_it_is_opened_is_unknown_not_damaged(void **state)
+{
+    (void)state;
+    raced = blob_put(&w, REPO, STR("hello"));
+    deleted = false;
+    world_patch_store(&w)->blob_open = open_after_delete;
+    assert_code(ERR_BLOB_UNKNOWN, open_blob(&repo, &raced, NULL));
+}
+
+static enum err_code open_after_delete_and_push(struct store *s, const struct repo_name *name,
+                                                const struct digest *d, struct reader **ret_reader,
+                                                uint64_t *ret_size, struct err *e)
+{
+    if (!deleted) {
+        enum err_code code;
+
+        deleted = true;
+        assert_ok(remove_blob(w.r, name, d, NULL));
+        code = patched_store->blob_open(s, name, d, ret_reader, ret_size, e);
+        blob_put(&w, REPO, STR("hello"));
+        return code;
+    }
+    return patched_store->blob_open(s, name, d, ret_reader, ret_size, e);
+}
+
+static void a_blob_deleted_and_pushed_again_while_it_is_opened_is_served(void **state)
+{
+    (void)state;
+    raced = blob_put(&w, REPO, STR("hello"));
+    deleted = false;
+    world_patch_store(&w)->blob_open = open_after_delete_and_push;
+    assert_ok(open_blob(&repo, &raced, NULL));
+}
+
+static void a_blob_that_is_linked_but_not_stored_is_damage(void **state)
+{
+    struct err e = {0};
+
+    (void)state;
+    raced = blob_put(&w, REPO, STR("hello"));
+    assert_ok(store_blob_delete(w.r->store, &repo, &raced, NULL));
+    assert_code(ERR_CORRUPT, open_blob(&repo, &raced, &e));
+    assert_non_null(strstr(e.detail, raced.text));
+    assert_false(e.public_detail);
+}
+
+/* Linking and unlinking touch the store and meta; between the two nobody else may do either. */
+
+static size_t locked_during;
+
+static size_t locks_held(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < LOCKS_STRIPES; i++) {
+        pthread_mutex_t *m = &w.r->content_locks.stripes[i];
+
+        if (pthread_mutex_trylock(m) == 0)
+            pthread_mutex_unlock(m);
+        else
+            n++;
+    }
+    return n;
+}
+
+static enum err_code commit_watched(struct meta *m, const struct meta_op *ops, size_t n,
+                                    unsigned flags, size_t *ret_failed, struct err *e)
+{
+    if (ops[0].kind <= META_MANIFEST_DELETE)
+        locked_during = locks_held();
+    return patched_meta->commit(m, ops, n, flags, ret_failed, e);
+}
+
+static void linking_and_unlinking_happen_under_the_lock(void **state)
+{
+    struct digest d;
+    struct reference ref;
+
+    (void)state;
+    world_patch_meta(&w)->commit = commit_watched;
+    raced = blob_put(&w, REPO, STR("hello"));
+    assert_int_equal(locked_during, 1);
+    locked_during = 0;
+    assert_ok(mount_blob(w.r, &other, &repo, &raced, NULL));
+    assert_int_equal(locked_during, 1);
+    locked_during = 0;
+    assert_ok(remove_blob(w.r, &repo, &raced, NULL));
+    assert_int_equal(locked_during, 1);
+    d = image_put(&w, REPO, "one", "latest");
+    assert_int_equal(locked_during, 1);
+    locked_during = 0;
+    ref = digest_ref(&d);
+    assert_ok(remove_manifest(w.r, &repo, &ref, NULL));
+    assert_int_equal(locked_during, 1);
+    assert_int_equal(locks_held(), 0);
+}
+
+static void a_blob_being_read_stays_readable_when_it_is_deleted(void **state)
+{
+    AUTO(reader) struct reader *r = NULL;
+    char text[16];
+    uint64_t size;
+    size_t n;
+
+    (void)state;
+    raced = blob_put(&w, REPO, STR("hello"));
+    assert_ok(pull_blob(w.r, &repo, &raced, &r, &size, NULL));
+    assert_ok(remove_blob(w.r, &repo, &raced, NULL));
+    assert_ok(reader_read(r, text, sizeof(text), &n, NULL));
+    assert_int_equal(n, 5);
+    assert_memory_equal(text, "hello", 5);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_deleted_tag_is_gone_and_its_manifest_stays),
+        TEST(a_deleted_manifest_takes_its_tags_along),
+        TEST(what_is_not_there_cannot_be_deleted),
+        TEST(deleting_can_be_turned_off),
+        TEST(a_child_of_an_index_is_in_use),
+        TEST(a_manifest_whose_file_was_taken_away_can_be_deleted),
+        TEST(a_deleted_manifest_can_be_pushed_again),
+        TEST(a_blob_that_a_manifest_names_is_in_use),
+        TEST(a_blob_deleted_here_stays_elsewhere),
+        TEST(a_blob_whose_file_was_taken_away_can_be_deleted),
+        TEST(a_mounted_blob_is_readable_in_both),
+        TEST(a_blob_is_found_wherever_it_is),
+        TEST(mounting_what_is_here_already_is_success),
+        TEST(what_is_nowhere_cannot_be_mounted),
+        TEST(a_blob_is_not_mounted_from_where_it_is_not),
+        TEST(a_blob_deleted_while_it_is_opened_is_unknown_not_damaged),
+        TEST(a_blob_deleted_and_pushed_again_while_it_is_opened_is_served),
+        TEST(a_blob_that_is_linked_but_not_stored_is_damage),
+        TEST(linking_and_unlinking_happen_under_the_lock),
+        TEST(a_blob_being_read_stays_readable_when_it_is_deleted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

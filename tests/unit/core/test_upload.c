@@ -1,0 +1,508 @@
+#include "core/upload.h"
+
+#include "base/mem.h"
+#include "core/session.h"
+#include "support.h"
+
+#define OWNER "anna"
+
+static struct world w;
+static struct repo_name repo;
+
+static int set_up(void **state)
+{
+    (void)state;
+    world_in_memory(&w);
+    repo = repo_of("library/busybox");
+    return 0;
+}
+
+static int set_up_disk(void **state)
+{
+    (void)state;
+    world_on_disk(&w);
+    repo = repo_of("library/busybox");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    world_done(&w);
+    return 0;
+}
+
+static struct uuid begun(void)
+{
+    struct uuid id;
+
+    assert_ok(upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
+    return id;
+}
+
+static struct upload *opened(const struct uuid *id)
+{
+    struct upload *u = NULL;
+
+    assert_ok(upload_open(w.r, &repo, OWNER, id, &u, NULL));
+    return u;
+}
+
+static enum err_code append(struct upload *u, struct str bytes)
+{
+    struct source s = source_of(bytes);
+
+    return upload_append(u, &s.reader, bytes.n, NULL);
+}
+
+static enum err_code try_open(const struct uuid *id)
+{
+    struct upload *u = NULL;
+    enum err_code code = upload_open(w.r, &repo, OWNER, id, &u, NULL);
+
+    upload_close(u);
+    return code;
+}
+
+static uint64_t status(const struct uuid *id)
+{
+    uint64_t offset = 0;
+
+    assert_ok(upload_status(w.r, &repo, OWNER, id, &offset, NULL));
+    return offset;
+}
+
+/* Nothing of a session is left anywhere. */
+static void assert_no_sessions(void)
+{
+    assert_int_equal(session_count(w.r->uploads), 0);
+    assert_int_equal(stored_uploads(&w), 0);
+    assert_int_equal(known_uploads(&w), 0);
+}
+
+static void a_blob_in_two_chunks_is_readable(void **state)
+{
+    struct digest d = sha256_of(STR("hello world"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello ")));
+    assert_int_equal(upload_offset(u), 6);
+    upload_close(u);
+    assert_int_equal(status(&id), 6);
+    u = opened(&id);
+    assert_int_equal(upload_offset(u), 6);
+    assert_ok(append(u, STR("world")));
+    assert_ok(upload_finish(u, &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+    assert_no_sessions();
+}
+
+static void an_empty_blob_is_a_blob(void **state)
+{
+    struct digest d = sha256_of(STR(""));
+    struct uuid id = begun();
+
+    (void)state;
+    assert_ok(upload_finish(opened(&id), &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+    assert_no_sessions();
+}
+
+static void a_session_can_be_resumed_by_another_process(void **state)
+{
+    struct digest d = sha256_of(STR("hello world"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello ")));
+    upload_close(u);
+    world_restart(&w);
+    assert_int_equal(status(&id), 6);
+    u = opened(&id);
+    assert_int_equal(upload_offset(u), 6);
+    assert_ok(append(u, STR("world")));
+    assert_ok(upload_finish(u, &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+    assert_no_sessions();
+}
+
+static void a_session_finished_right_after_a_restart_is_hashed_again(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello")));
+    upload_close(u);
+    world_restart(&w);
+    assert_ok(upload_finish(opened(&id), &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+static void a_session_belongs_to_its_owner(void **state)
+{
+    struct uuid id = begun();
+    struct upload *u = NULL;
+    uint64_t offset;
+
+    (void)state;
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "bert", &id, &u, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "", &id, &u, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_status(w.r, &repo, "bert", &id, &offset, NULL));
+    assert_ok(try_open(&id));
+}
+
+static void a_session_belongs_to_its_repository(void **state)
+{
+    struct repo_name other = repo_of("library/alpine");
+    struct uuid id = begun();
+    struct upload *u = NULL;
+    uint64_t offset;
+
+    (void)state;
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &other, OWNER, &id, &u, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_status(w.r, &other, OWNER, &id, &offset, NULL));
+}
+
+static void what_was_never_begun_is_unknown(void **state)
+{
+    struct uuid id;
+    uint64_t offset;
+
+    (void)state;
+    uuid_make(&id);
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_status(w.r, &repo, OWNER, &id, &offset, NULL));
+}
+
+static void a_held_session_is_busy_for_others(void **state)
+{
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_code(ERR_BLOB_UPLOAD_BUSY, try_open(&id));
+    assert_int_equal(status(&id), 0);
+    upload_close(u);
+    assert_ok(try_open(&id));
+}
+
+static void a_digest_that_does_not_match_ends_the_session(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hallo")));
+    assert_code(ERR_DIGEST_INVALID, upload_finish(u, &d, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
+    assert_false(blob_readable(&w, "library/busybox", &d));
+    assert_no_sessions();
+}
+
+static void cancelling_leaves_nothing(void **state)
+{
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello")));
+    assert_ok(upload_cancel(u, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
+    assert_no_sessions();
+}
+
+static void the_algorithm_may_change_at_the_end(void **state)
+{
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+    struct digest d;
+
+    (void)state;
+    digest_of(DIGEST_SHA512, "hello", 5, &d);
+    assert_ok(append(u, STR("hello")));
+    upload_expect(u, DIGEST_SHA512);
+    assert_ok(upload_finish(u, &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+static void the_algorithm_may_be_known_before_the_first_byte(void **state)
+{
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+    struct digest d;
+
+    (void)state;
+    digest_of(DIGEST_SHA512, "hello", 5, &d);
+    upload_expect(u, DIGEST_SHA512);
+    assert_ok(append(u, STR("hello")));
+    assert_ok(upload_finish(u, &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+static void what_came_of_a_chunk_before_the_client_left_is_kept(void **state)
+{
+    struct source s = failing_source(STR("hello world"), 6, ERR_CLIENT_GONE);
+    struct digest d = sha256_of(STR("hello world"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_code(ERR_CLIENT_GONE, upload_append(u, &s.reader, 11, NULL));
+    upload_close(u);
+    assert_int_equal(status(&id), 6);
+    u = opened(&id);
+    assert_int_equal(upload_offset(u), 6);
+    assert_ok(append(u, STR("world")));
+    assert_ok(upload_finish(u, &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+static void a_full_store_takes_the_chunk_back_and_another_try_succeeds(void **state)
+{
+    struct digest d = sha256_of(STR("hello world"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello ")));
+    world_fail_store(&w, 1, ERR_STORAGE_FULL);
+    assert_code(ERR_STORAGE_FULL, append(u, STR("world")));
+    upload_close(u);
+    assert_int_equal(status(&id), 6);
+    u = opened(&id);
+    assert_int_equal(upload_offset(u), 6);
+    assert_ok(append(u, STR("world")));
+    assert_ok(upload_finish(u, &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+static void a_store_that_is_full_in_the_middle_of_a_chunk_takes_all_of_it_back(void **state)
+{
+    size_t buffer = (size_t)w.r->buffer_bytes, n = 3 * buffer + 5;
+    AUTO(mem) char *bytes = noise(n, 3);
+    struct digest d = sha256_of((struct str){bytes, n});
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    world_fail_store(&w, 3, ERR_STORAGE_FULL);
+    assert_code(ERR_STORAGE_FULL, append(u, (struct str){bytes, n}));
+    assert_int_equal(upload_offset(u), 0);
+    upload_close(u);
+    u = opened(&id);
+    assert_int_equal(upload_offset(u), 0);
+    assert_ok(append(u, (struct str){bytes, n}));
+    assert_ok(upload_finish(u, &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+/* Whichever call of the store fails during a chunk, a client that asks where it stands and goes on
+ * from there gets its blob, or is told that the session is gone. */
+static void whatever_fails_in_a_chunk_the_session_stays_true(void **state)
+{
+    struct digest d = sha256_of(STR("hello world"));
+
+    (void)state;
+    for (uint64_t n = 1; n <= 6; n++) {
+        struct uuid id = begun();
+        struct upload *u = opened(&id);
+        enum err_code code;
+        uint64_t offset;
+
+        assert_ok(append(u, STR("hello")));
+        world_fail_store(&w, n, ERR_INTERNAL);
+        code = append(u, STR(" wor"));
+        upload_close(u);
+        world_fail_store(&w, 0, ERR_OK);
+        offset = status(&id);
+        assert_true(offset == 5 || offset == 9);
+        if (code == ERR_OK)
+            assert_int_equal(offset, 9);
+        u = opened(&id);
+        assert_int_equal(upload_offset(u), offset);
+        assert_ok(append(u, str_sub(STR("hello world"), (size_t)offset, 11 - (size_t)offset)));
+        assert_ok(upload_finish(u, &d, NULL));
+        assert_true(blob_readable(&w, "library/busybox", &d));
+    }
+    assert_no_sessions();
+}
+
+static void a_finish_that_failed_can_be_tried_again(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello")));
+    world_fail_store(&w, 1, ERR_STORAGE_FULL); /* the commit */
+    assert_code(ERR_STORAGE_FULL, upload_finish(u, &d, NULL));
+    assert_false(blob_readable(&w, "library/busybox", &d));
+    assert_ok(upload_finish(opened(&id), &d, NULL));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+    assert_no_sessions();
+}
+
+static void after_a_finish_that_meta_failed_the_blob_can_be_pushed_again(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello")));
+    world_fail_meta(&w, 2, ERR_UNAVAILABLE); /* 1 looks for a twin */
+    assert_code(ERR_UNAVAILABLE, upload_finish(u, &d, NULL));
+    assert_false(blob_readable(&w, "library/busybox", &d));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
+    blob_put(&w, "library/busybox", STR("hello"));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+static void a_chunk_past_the_limit_is_taken_back(void **state)
+{
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    w.conf->limits.blob_bytes = 10;
+    assert_ok(append(u, STR("hello ")));
+    assert_code(ERR_BLOB_TOO_LARGE, append(u, STR("world")));
+    assert_int_equal(upload_offset(u), 6);
+    assert_ok(append(u, STR("worl")));
+    assert_int_equal(upload_offset(u), 10);
+    upload_close(u);
+}
+
+static void a_limit_that_was_lowered_below_what_is_there_stops_the_session(void **state)
+{
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello world")));
+    w.conf->limits.blob_bytes = 5;
+    assert_code(ERR_BLOB_TOO_LARGE, append(u, STR("!")));
+    assert_int_equal(upload_offset(u), 11);
+    upload_close(u);
+}
+
+static void there_are_only_so_many_sessions(void **state)
+{
+    struct uuid id, first;
+
+    (void)state;
+    w.conf->limits.uploads = 2;
+    first = begun();
+    begun();
+    assert_code(ERR_TOO_MANY_REQUESTS, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
+    assert_ok(upload_cancel(opened(&first), NULL));
+    begun();
+}
+
+static void a_session_that_could_not_be_made_leaves_nothing(void **state)
+{
+    struct uuid id;
+
+    (void)state;
+    world_fail_store(&w, 1, ERR_STORAGE_FULL);
+    assert_code(ERR_STORAGE_FULL, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
+    assert_no_sessions();
+    world_fail_meta(&w, 1, ERR_STORAGE_FULL);
+    assert_code(ERR_STORAGE_FULL, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
+    assert_no_sessions();
+}
+
+static void a_session_whose_bytes_are_gone_is_forgotten(void **state)
+{
+    struct uuid id = begun();
+
+    (void)state;
+    assert_ok(store_upload_delete(w.store, &id, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
+    assert_int_equal(session_count(w.r->uploads), 0);
+}
+
+static void the_same_blob_may_be_pushed_twice(void **state)
+{
+    struct digest d = blob_put(&w, "library/busybox", STR("hello"));
+
+    (void)state;
+    blob_put(&w, "library/busybox", STR("hello"));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+static void a_blob_of_another_repository_is_not_readable_here(void **state)
+{
+    struct digest d = blob_put(&w, "library/alpine", STR("hello"));
+
+    (void)state;
+    assert_false(blob_readable(&w, "library/busybox", &d));
+    blob_put(&w, "library/busybox", STR("hello"));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+/* While one request removes a session, another that comes for it must not bring it back. */
+
+static struct uuid raced_id;
+static enum err_code raced_code;
+static struct upload *raced_upload;
+
+static enum err_code open_while_deleting(struct store *s, const struct uuid *id, struct err *e)
+{
+    raced_code = upload_open(w.r, &repo, OWNER, &raced_id, &raced_upload, NULL);
+    return patched_store->upload_delete(s, id, e);
+}
+
+static void a_request_that_comes_while_a_session_is_cancelled_does_not_revive_it(void **state)
+{
+    (void)state;
+    raced_id = begun();
+    world_patch_store(&w)->upload_delete = open_while_deleting;
+    assert_ok(upload_cancel(opened(&raced_id), NULL));
+    assert_int_not_equal(raced_code, ERR_OK);
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&raced_id));
+    assert_no_sessions();
+}
+
+int main(void)
+{
+#define TEST(f)    cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define ON_DISK(f) cmocka_unit_test_setup_teardown(f, set_up_disk, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_blob_in_two_chunks_is_readable),
+        TEST(an_empty_blob_is_a_blob),
+        ON_DISK(a_session_can_be_resumed_by_another_process),
+        ON_DISK(a_session_finished_right_after_a_restart_is_hashed_again),
+        TEST(a_session_belongs_to_its_owner),
+        TEST(a_session_belongs_to_its_repository),
+        TEST(what_was_never_begun_is_unknown),
+        TEST(a_held_session_is_busy_for_others),
+        TEST(a_digest_that_does_not_match_ends_the_session),
+        TEST(cancelling_leaves_nothing),
+        TEST(the_algorithm_may_change_at_the_end),
+        TEST(the_algorithm_may_be_known_before_the_first_byte),
+        TEST(what_came_of_a_chunk_before_the_client_left_is_kept),
+        TEST(a_full_store_takes_the_chunk_back_and_another_try_succeeds),
+        TEST(a_store_that_is_full_in_the_middle_of_a_chunk_takes_all_of_it_back),
+        TEST(whatever_fails_in_a_chunk_the_session_stays_true),
+        TEST(a_finish_that_failed_can_be_tried_again),
+        TEST(after_a_finish_that_meta_failed_the_blob_can_be_pushed_again),
+        TEST(a_chunk_past_the_limit_is_taken_back),
+        TEST(a_limit_that_was_lowered_below_what_is_there_stops_the_session),
+        TEST(there_are_only_so_many_sessions),
+        TEST(a_session_that_could_not_be_made_leaves_nothing),
+        TEST(a_session_whose_bytes_are_gone_is_forgotten),
+        TEST(the_same_blob_may_be_pushed_twice),
+        TEST(a_blob_of_another_repository_is_not_readable_here),
+        TEST(a_request_that_comes_while_a_session_is_cancelled_does_not_revive_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

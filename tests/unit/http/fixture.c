@@ -1,0 +1,381 @@
+#include "fixture.h"
+
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PATIENCE_S 10
+#define SEEN_MAX   256
+
+struct fixture fixture;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool gate_open;
+static unsigned n_blocked;
+static struct seen seen[SEEN_MAX];
+static size_t n_seen;
+
+static struct timespec patience(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += PATIENCE_S;
+    return t;
+}
+
+/* The application. */
+
+static enum http_verdict quick(void *ctx, struct http_exchange *x)
+{
+    struct str path = http_head(x)->path;
+
+    (void)ctx;
+    assert_false(http_on_worker(x));
+    if (str_eq(path, STR("/quick")))
+        http_send(x, 200, STR("quick"));
+    else if (str_eq(path, STR("/deny")))
+        http_send(x, 401, STR("denied"));
+    else
+        return HTTP_BLOCKS;
+    return HTTP_ANSWERED;
+}
+
+static void read_body(struct http_exchange *x, bool echo)
+{
+    size_t cap = 1 << 20, n = 0, got = 1;
+    char *buf = mem_alloc(cap), text[32];
+    struct err e;
+
+    while (got > 0 && n < cap) {
+        if (reader_read(http_body(x), buf + n, cap - n, &got, &e) != ERR_OK) {
+            http_set_note(x, e.detail);
+            http_send(x, err_status(e.code), STR("bad body"));
+            free(buf);
+            return;
+        }
+        n += got;
+    }
+    snprintf(text, sizeof(text), "%zu", n);
+    http_send(x, 200, echo ? (struct str){buf, n} : str_of(text));
+    free(buf);
+}
+
+static void block(struct http_exchange *x)
+{
+    struct timespec until = patience();
+    int error = 0;
+
+    pthread_mutex_lock(&lock);
+    n_blocked++;
+    pthread_cond_broadcast(&changed);
+    while (!gate_open && !error)
+        error = pthread_cond_timedwait(&changed, &lock, &until);
+    pthread_mutex_unlock(&lock);
+    http_send(x, 200, STR("unblocked"));
+}
+
+static void send_content(struct http_exchange *x, bool show_fd)
+{
+    struct err e;
+
+    http_header(x, "Content-Type", STR("application/x-test"));
+    if (http_send_content(x, support_reader(fixture.file, show_fd, false), fixture.file_bytes,
+                          STR("\"tag\""), &e) != ERR_OK)
+        http_set_note(x, e.detail);
+}
+
+static void serve(void *ctx, struct http_exchange *x)
+{
+    struct str path = http_head(x)->path;
+
+    (void)ctx;
+    http_set_route(x, "served");
+    if (str_eq(path, STR("/echo"))) {
+        read_body(x, true);
+    } else if (str_eq(path, STR("/count"))) {
+        read_body(x, false);
+    } else if (str_eq(path, STR("/early"))) {
+        http_send(x, 413, STR("too large"));
+    } else if (str_eq(path, STR("/block"))) {
+        block(x);
+    } else if (str_eq(path, STR("/big"))) {
+        send_content(x, true);
+    } else if (str_eq(path, STR("/copy"))) {
+        send_content(x, false);
+    } else if (str_eq(path, STR("/large"))) {
+        char *p = mem_zero(1 << 20);
+
+        http_send(x, 200, (struct str){p, 1 << 20});
+        free(p);
+    } else if (!str_eq(path, STR("/mute"))) {
+        http_send(x, 404, STR("nothing here"));
+    }
+}
+
+static void done(void *ctx, const struct http_record *r)
+{
+    struct seen *s;
+
+    (void)ctx;
+    pthread_mutex_lock(&lock);
+    if (n_seen < SEEN_MAX) {
+        s = &seen[n_seen++];
+        *s = (struct seen){.had_head = r->head != NULL,
+                           .status = r->status,
+                           .received_bytes = r->received_bytes,
+                           .sent_bytes = r->sent_bytes};
+        if (r->head)
+            snprintf(s->path, sizeof(s->path), STR_FMT, STR_ARG(r->head->path));
+        snprintf(s->note, sizeof(s->note), "%s", r->note);
+        snprintf(s->client, sizeof(s->client), "%s", r->client);
+        snprintf(s->request_id, sizeof(s->request_id), "%s", r->request_id);
+        pthread_cond_broadcast(&changed);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void refusal(void *ctx, int status, struct buf *ret_body)
+{
+    (void)ctx;
+    buf_addf(ret_body, "{\"status\":%d}", status);
+}
+
+/* The server. */
+
+void fixture_defaults(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    fixture = (struct fixture){.where = "127.0.0.1:0", .file = -1};
+    support_conf(&fixture.conf, &fixture.where);
+    fixture.conf.io_threads = 2;
+    gate_open = false;
+    n_blocked = 0;
+    n_seen = 0;
+}
+
+char fixture_file_byte(size_t at)
+{
+    return (char)('a' + at % 23);
+}
+
+void fixture_file(size_t bytes)
+{
+    char block_bytes[23 * 1000];
+
+    if (fixture.file >= 0)
+        close(fixture.file);
+    fixture.file = memfd_create("test", MFD_CLOEXEC);
+    assert_true(fixture.file >= 0);
+    for (size_t i = 0; i < sizeof(block_bytes); i++)
+        block_bytes[i] = fixture_file_byte(i);
+    for (size_t at = 0; at < bytes;) {
+        size_t n = bytes - at < sizeof(block_bytes) ? bytes - at : sizeof(block_bytes);
+
+        assert_int_equal(write(fixture.file, block_bytes, n), n);
+        at += n;
+    }
+    fixture.file_bytes = bytes;
+}
+
+void fixture_start(void)
+{
+    static const struct http_app app = {
+        .quick = quick, .serve = serve, .done = done, .refusal = refusal};
+    struct err e = {0};
+
+    if (http_server_new(&fixture.conf, &app, &fixture.server, &e) != ERR_OK)
+        fail_msg("%s", e.detail);
+    assert_int_equal(http_server_run(fixture.server, &e), ERR_OK);
+    fixture.port = http_server_port(fixture.server, 0);
+}
+
+void fixture_stop(void)
+{
+    fixture_open_gate();
+    http_server_free(fixture.server);
+    fixture.server = NULL;
+    if (fixture.file >= 0)
+        close(fixture.file);
+    fixture.file = -1;
+}
+
+void fixture_wait_blocked(unsigned n)
+{
+    struct timespec until = patience();
+    int error = 0;
+
+    pthread_mutex_lock(&lock);
+    while (n_blocked < n && !error)
+        error = pthread_cond_timedwait(&changed, &lock, &until);
+    pthread_mutex_unlock(&lock);
+    assert_int_equal(error, 0);
+}
+
+void fixture_open_gate(void)
+{
+    pthread_mutex_lock(&lock);
+    gate_open = true;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+struct seen fixture_seen(size_t n)
+{
+    struct timespec until = patience();
+    struct seen s = {0};
+    int error = 0;
+
+    pthread_mutex_lock(&lock);
+    while (n_seen <= n && !error)
+        error = pthread_cond_timedwait(&changed, &lock, &until);
+    if (!error)
+        s = seen[n];
+    pthread_mutex_unlock(&lock);
+    assert_int_equal(error, 0);
+    return s;
+}
+
+/* The client. */
+
+void client_connect(struct client *c)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)fixture.port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval tv = {.tv_sec = PATIENCE_S};
+
+    c->n = 0;
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+    setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+    assert_int_equal(connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+}
+
+void client_open(struct client *c)
+{
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(c->fd >= 0);
+    client_connect(c);
+}
+
+void client_close(struct client *c)
+{
+    close(c->fd);
+}
+
+void client_send_n(struct client *c, const void *p, size_t n)
+{
+    const char *at = p;
+
+    while (n > 0) {
+        ssize_t put = send(c->fd, at, n, MSG_NOSIGNAL);
+
+        assert_true(put > 0);
+        at += put;
+        n -= (size_t)put;
+    }
+}
+
+void client_send(struct client *c, const char *text)
+{
+    client_send_n(c, text, strlen(text));
+}
+
+static ssize_t more(struct client *c)
+{
+    ssize_t got = recv(c->fd, c->buf + c->n, sizeof(c->buf) - c->n, 0);
+
+    if (got > 0)
+        c->n += (size_t)got;
+    return got;
+}
+
+static void consume(struct client *c, size_t n)
+{
+    memmove(c->buf, c->buf + n, c->n - n);
+    c->n -= n;
+}
+
+static void answer_body(struct client *c, struct answer *a)
+{
+    size_t at = 0;
+
+    a->body = mem_resize(a->body, a->body_n + 1);
+    a->body[a->body_n] = '\0';
+    while (at < a->body_n) {
+        size_t n = c->n < a->body_n - at ? c->n : a->body_n - at;
+
+        memcpy(a->body + at, c->buf, n);
+        consume(c, n);
+        at += n;
+        if (at < a->body_n && more(c) <= 0)
+            fail_msg("the body ended after %zu of %zu bytes: %s", at, a->body_n, strerror(errno));
+    }
+}
+
+void client_answer(struct client *c, bool to_head, struct answer *a)
+{
+    char *end, *length;
+    size_t n;
+
+    while (!(end = memmem(c->buf, c->n, "\r\n\r\n", 4))) {
+        ssize_t got = more(c);
+
+        if (got <= 0)
+            fail_msg("no answer: %s", got == 0 ? "closed" : strerror(errno));
+    }
+    n = (size_t)(end - c->buf) + 4;
+    assert_true(n < sizeof(a->head));
+    memcpy(a->head, c->buf, n);
+    a->head[n] = '\0';
+    consume(c, n);
+    assert_int_equal(sscanf(a->head, "HTTP/1.1 %d ", &a->status), 1);
+    length = strstr(a->head, "\r\nContent-Length: ");
+    a->body_n = 0;
+    if (length && !to_head && a->status != 304)
+        a->body_n = strtoul(length + 18, NULL, 10);
+    answer_body(c, a);
+}
+
+bool answer_has(const struct answer *a, const char *line_part)
+{
+    return strstr(a->head, line_part) != NULL;
+}
+
+void client_expect(struct client *c, int status, const char *body)
+{
+    struct answer a = {0};
+
+    client_answer(c, false, &a);
+    if (a.status != status)
+        fail_msg("status %d instead of %d", a.status, status);
+    if (body)
+        assert_string_equal(a.body, body);
+    free(a.body);
+}
+
+void client_expect_close(struct client *c)
+{
+    ssize_t got;
+
+    assert_int_equal(c->n, 0);
+    got = more(c);
+    if (got != 0)
+        fail_msg("not closed: %s", got > 0 ? "more bytes" : strerror(errno));
+}

@@ -1,0 +1,337 @@
+#include "fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define HOST    "Host: test\r\n"
+#define BYTES   (8 * 1000 * 1000 + 17)
+#define READERS 24
+
+static struct client c;
+static struct answer a;
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_defaults();
+    fixture_file(BYTES);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    client_close(&c);
+    fixture_stop();
+    free(a.body);
+    a = (struct answer){0};
+    return 0;
+}
+
+static void start(void)
+{
+    fixture_start();
+    client_open(&c);
+}
+
+static void assert_pattern(const char *p, size_t from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] != fixture_file_byte(from + i))
+            fail_msg("byte %zu differs", from + i);
+    }
+}
+
+static void get(const char *path, const char *fields)
+{
+    char text[1024];
+
+    snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HOST "%s\r\n", path, fields);
+    client_send(&c, text);
+    client_answer(&c, false, &a);
+}
+
+static void all_of_it(const char *path)
+{
+    start();
+    for (int i = 0; i < 3; i++) {
+        get(path, "");
+        assert_int_equal(a.status, 200);
+        assert_int_equal(a.body_n, BYTES);
+        assert_pattern(a.body, 0, BYTES);
+        assert_true(answer_has(&a, "\r\nETag: \"tag\"\r\n"));
+        assert_true(answer_has(&a, "\r\nAccept-Ranges: bytes\r\n"));
+        assert_true(answer_has(&a, "\r\nContent-Type: application/x-test\r\n"));
+    }
+    assert_int_equal(fixture_seen(2).sent_bytes, BYTES);
+    assert_string_equal(fixture_seen(2).note, "");
+}
+
+static void large_content_comes_whole_by_sendfile(void **state)
+{
+    (void)state;
+    all_of_it("/big");
+}
+
+static void large_content_comes_whole_by_copying(void **state)
+{
+    (void)state;
+    all_of_it("/copy");
+}
+
+static void small_and_empty_content_comes_whole(void **state)
+{
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537};
+
+    (void)state;
+    start();
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        fixture_file(sizes[i]);
+        for (int k = 0; k < 2; k++) {
+            get(k ? "/copy" : "/big", "");
+            assert_int_equal(a.status, 200);
+            assert_int_equal(a.body_n, sizes[i]);
+            assert_pattern(a.body, 0, sizes[i]);
+        }
+    }
+}
+
+static void head_of_content_has_its_length(void **state)
+{
+    (void)state;
+    start();
+    client_send(&c, "HEAD /big HTTP/1.1\r\n" HOST "Range: bytes=0-1\r\n\r\n");
+    client_answer(&c, true, &a);
+    assert_int_equal(a.status, 200);
+    assert_true(answer_has(&a, "\r\nContent-Length: 8000017\r\n"));
+    assert_true(answer_has(&a, "\r\nAccept-Ranges: bytes\r\n"));
+    get("/quick", "");
+    assert_string_equal(a.body, "quick");
+}
+
+static void one_range_is_206(void **state)
+{
+    (void)state;
+    start();
+    for (int k = 0; k < 2; k++) {
+        const char *path = k ? "/copy" : "/big";
+
+        get(path, "Range: bytes=1000-1999\r\n");
+        assert_int_equal(a.status, 206);
+        assert_true(answer_has(&a, "\r\nContent-Range: bytes 1000-1999/8000017\r\n"));
+        assert_int_equal(a.body_n, 1000);
+        assert_pattern(a.body, 1000, 1000);
+        get(path, "Range: bytes=7000000-\r\n");
+        assert_int_equal(a.status, 206);
+        assert_int_equal(a.body_n, BYTES - 7000000);
+        assert_pattern(a.body, 7000000, a.body_n);
+        get(path, "Range: bytes=-17\r\n");
+        assert_int_equal(a.body_n, 17);
+        assert_pattern(a.body, BYTES - 17, 17);
+    }
+}
+
+static void an_unsatisfiable_range_is_416(void **state)
+{
+    (void)state;
+    start();
+    get("/big", "Range: bytes=8000017-\r\n");
+    assert_int_equal(a.status, 416);
+    assert_true(answer_has(&a, "\r\nContent-Range: bytes */8000017\r\n"));
+    assert_true(answer_has(&a, "\r\nContent-Type: application/json\r\n"));
+    assert_false(answer_has(&a, "application/x-test"));
+    assert_string_equal(a.body, "{\"status\":416}");
+}
+
+static void several_ranges_come_in_parts(void **state)
+{
+    static const struct {
+        size_t first, n;
+    } want[] = {{10, 10}, {100000, 300000}, {BYTES - 5, 5}};
+    const char *at, *end;
+    char boundary[80];
+
+    (void)state;
+    start();
+    for (int k = 0; k < 2; k++) {
+        get(k ? "/copy" : "/big", "Range: bytes=10-19, 100000-399999, -5\r\n");
+        assert_int_equal(a.status, 206);
+        at = strstr(a.head, "\r\nContent-Type: multipart/byteranges; boundary=");
+        assert_non_null(at);
+        boundary[0] = boundary[1] = '-';
+        assert_int_equal(sscanf(strchr(at, '=') + 1, "%70[^\r]", boundary + 2), 1);
+        at = a.body;
+        end = a.body + a.body_n;
+        for (size_t i = 0; i < 3; i++) {
+            char line[200];
+
+            snprintf(line, sizeof(line),
+                     "%s\r\nContent-Type: application/x-test\r\n"
+                     "Content-Range: bytes %zu-%zu/8000017\r\n\r\n",
+                     boundary, want[i].first, want[i].first + want[i].n - 1);
+            assert_true((size_t)(end - at) > strlen(line) + want[i].n);
+            assert_memory_equal(at, line, strlen(line));
+            at += strlen(line);
+            assert_pattern(at, want[i].first, want[i].n);
+            at += want[i].n;
+            assert_memory_equal(at, "\r\n", 2);
+            at += 2;
+        }
+        assert_int_equal(end - at, strlen(boundary) + 4);
+        assert_memory_equal(at, boundary, strlen(boundary));
+        assert_memory_equal(at + strlen(boundary), "--\r\n", 4);
+    }
+}
+
+static void conditions_are_honoured(void **state)
+{
+    static const struct {
+        const char *fields;
+        int status;
+    } rows[] = {
+        {"If-None-Match: \"tag\"\r\n", 304},
+        {"If-None-Match: \"x\", W/\"tag\"\r\n", 304},
+        {"If-None-Match: *\r\n", 304},
+        {"If-None-Match: \"x\"\r\n", 200},
+        {"If-Match: \"tag\"\r\n", 200},
+        {"If-Match: *\r\n", 200},
+        {"If-Match: \"x\"\r\n", 412},
+        {"If-Match: W/\"tag\"\r\n", 412},
+        {"Range: bytes=0-0\r\nIf-Range: \"tag\"\r\n", 206},
+        {"Range: bytes=0-0\r\nIf-Range: \"x\"\r\n", 200},
+        {"Range: bytes=0-0\r\nIf-Range: W/\"tag\"\r\n", 200},
+        {"Range: bytes=0-0\r\nIf-Range: Sat, 31 Jan 2026 23:59:59 GMT\r\n", 200},
+        {"Range: bytes=0-0\r\nIf-None-Match: \"tag\"\r\n", 304},
+        {"Range: bytes=x\r\n", 200},
+    };
+
+    (void)state;
+    start();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        get("/big", rows[i].fields);
+        if (a.status != rows[i].status)
+            fail_msg("%d instead of %d: %s", a.status, rows[i].status, rows[i].fields);
+        if (a.status == 304) {
+            assert_true(answer_has(&a, "\r\nETag: \"tag\"\r\n"));
+            assert_false(answer_has(&a, "\r\nContent-Length:"));
+        }
+    }
+}
+
+/* One worker serves them all, so a transfer that waits for its client can't be holding it. */
+static void slow_readers_cost_no_worker(void **state)
+{
+    struct client readers[READERS];
+
+    (void)state;
+    fixture.conf.workers = 1;
+    start();
+    for (int i = 0; i < READERS; i++) {
+        client_open(&readers[i]);
+        client_send(&readers[i], "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    }
+    client_send(&c, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nok");
+    client_expect(&c, 200, "ok");
+    for (int i = READERS - 1; i >= 0; i--) {
+        client_answer(&readers[i], false, &a);
+        assert_int_equal(a.body_n, BYTES);
+        assert_pattern(a.body, 0, BYTES);
+        client_send(&readers[i], "GET /quick HTTP/1.1\r\n" HOST "\r\n");
+        client_expect(&readers[i], 200, "quick");
+        client_close(&readers[i]);
+    }
+}
+
+static void a_reader_that_stops_is_cut_off(void **state)
+{
+    struct seen s;
+
+    (void)state;
+    fixture.conf.io_timeout_ms = 300;
+    fixture_file(64 << 20);
+    start();
+    client_send(&c, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    s = fixture_seen(0);
+    assert_int_equal(s.status, 200);
+    assert_true(s.sent_bytes < 64 << 20);
+    assert_non_null(strstr(s.note, "io_timeout"));
+}
+
+static void a_reader_that_goes_away_is_noted(void **state)
+{
+    struct seen s;
+
+    (void)state;
+    fixture_file(64 << 20);
+    start();
+    client_send(&c, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(recv(c.fd, c.buf, 100, 0), 100);
+    client_close(&c);
+    s = fixture_seen(0);
+    assert_true(s.sent_bytes < 64 << 20);
+    assert_non_null(strstr(s.note, "send"));
+    client_open(&c);
+    get("/quick", "");
+    assert_int_equal(a.status, 200);
+}
+
+static void content_shorter_than_its_size_closes_the_connection(void **state)
+{
+    struct seen s;
+    ssize_t got;
+
+    (void)state;
+    start();
+    assert_int_equal(ftruncate(fixture.file, BYTES / 2), 0);
+    client_send(&c, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    do {
+        got = recv(c.fd, c.buf, sizeof(c.buf), 0);
+    } while (got > 0);
+    s = fixture_seen(0);
+    assert_int_equal(s.sent_bytes, BYTES / 2);
+    assert_non_null(strstr(s.note, "shorter"));
+}
+
+static void content_after_a_pipelined_answer_keeps_the_order(void **state)
+{
+    (void)state;
+    start();
+    client_send(&c, "GET /quick HTTP/1.1\r\n" HOST "\r\nGET /large HTTP/1.1\r\n" HOST
+                    "\r\nGET /big HTTP/1.1\r\n" HOST "\r\nGET /quick HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(&c, 200, "quick");
+    client_answer(&c, false, &a);
+    assert_int_equal(a.body_n, 1 << 20);
+    client_answer(&c, false, &a);
+    assert_int_equal(a.body_n, BYTES);
+    assert_pattern(a.body, 0, BYTES);
+    client_expect(&c, 200, "quick");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(large_content_comes_whole_by_sendfile),
+        TEST(large_content_comes_whole_by_copying),
+        TEST(small_and_empty_content_comes_whole),
+        TEST(head_of_content_has_its_length),
+        TEST(one_range_is_206),
+        TEST(an_unsatisfiable_range_is_416),
+        TEST(several_ranges_come_in_parts),
+        TEST(conditions_are_honoured),
+        TEST(slow_readers_cost_no_worker),
+        TEST(a_reader_that_stops_is_cut_off),
+        TEST(a_reader_that_goes_away_is_noted),
+        TEST(content_shorter_than_its_size_closes_the_connection),
+        TEST(content_after_a_pipelined_answer_keeps_the_order),
+    };
+
+    return cmocka_run_group_tests_name("http/content", tests, NULL, NULL);
+}

@@ -1,0 +1,110 @@
+/* What the wrappers do themselves. */
+#include "meta/meta.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void a_manifest_holds_copies(void **state)
+{
+    char type[] = "a/b", bytes[] = "{}";
+    struct digest d;
+    struct meta_manifest *m;
+
+    (void)state;
+    digest_of(DIGEST_SHA512, "{}", 2, &d);
+    m = meta_manifest_new(&d, str_of(type), str_of(bytes));
+    memset(type, 'x', sizeof(type) - 1);
+    memset(bytes, 'x', sizeof(bytes) - 1);
+    assert_true(digest_eq(&m->digest, &d));
+    assert_true(str_eq(m->media_type, STR("a/b")));
+    assert_true(str_eq(m->bytes, STR("{}")));
+    meta_manifest_unref(m);
+}
+
+static void a_manifest_of_nothing_is_one(void **state)
+{
+    struct digest d;
+    struct meta_manifest *m;
+
+    (void)state;
+    digest_of(DIGEST_SHA256, "", 0, &d);
+    m = meta_manifest_new(&d, STR_NONE, STR_NONE);
+    assert_int_equal(m->bytes.n, 0);
+    assert_int_equal(m->media_type.n, 0);
+    meta_manifest_unref(m);
+    meta_manifest_unref(NULL);
+}
+
+static void the_last_reference_frees(void **state)
+{
+    struct digest d;
+    struct meta_manifest *m, *again;
+
+    (void)state;
+    digest_of(DIGEST_SHA256, "", 0, &d);
+    m = meta_manifest_new(&d, STR("t"), STR("b"));
+    again = meta_manifest_ref(m);
+    assert_ptr_equal(m, again);
+    assert_int_equal(atomic_load(&m->refs), 2);
+    meta_manifest_unref(m);
+    assert_int_equal(atomic_load(&again->refs), 1);
+    meta_manifest_unref(again); /* the sanitizers see whether it is freed */
+}
+
+static void an_emptied_list_is_empty(void **state)
+{
+    struct meta_name_list l = {.names = calloc(1, sizeof(char *)), .n = 1, .more = true};
+
+    (void)state;
+    l.names[0] = strdup("x");
+    meta_name_list_done(&l);
+    assert_int_equal(l.n, 0);
+    assert_null(l.names);
+    assert_false(l.more);
+    meta_name_list_done(&l);
+}
+
+static const struct meta_driver nothing = {.name = "nothing"};
+
+static void a_driver_without_peek_has_nothing_at_hand(void **state)
+{
+    struct meta m = {.driver = &nothing};
+    struct repo_name r = {.n = 1, .text = "a"};
+
+    (void)state;
+    assert_null(meta_manifest_peek(&m, &r, STR("t")));
+}
+
+static void the_operation_that_lacks_a_field_is_told(void **state)
+{
+    struct meta m = {.driver = &nothing};
+    struct uuid id;
+    struct err e;
+    size_t failed;
+
+    (void)state;
+    uuid_make(&id);
+    const struct meta_op ops[] = {{.kind = META_UPLOAD_DELETE, .upload_id = &id},
+                                  {.kind = META_TAG_SET}};
+
+    assert_int_equal(meta_commit(&m, ops, 2, 0, &failed, &e), ERR_INTERNAL);
+    assert_int_equal(failed, 1);
+    assert_non_null(strstr(e.detail, "TAG_SET"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_manifest_holds_copies),
+        cmocka_unit_test(a_manifest_of_nothing_is_one),
+        cmocka_unit_test(the_last_reference_frees),
+        cmocka_unit_test(an_emptied_list_is_empty),
+        cmocka_unit_test(a_driver_without_peek_has_nothing_at_hand),
+        cmocka_unit_test(the_operation_that_lacks_a_field_is_told),
+    };
+
+    return cmocka_run_group_tests_name("meta", tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* The text of the statements, the schema and its migrations. */
+#include "base/cleanup.h"
+#include "meta/sqlite.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct sql *open_memory(void)
+{
+    const struct meta_sqlite_options o = {.path = ":memory:", .read_connections = 1};
+    struct sql *db;
+    struct err e;
+
+    assert_int_equal(sqlite_open(&o, &db, &e), ERR_OK);
+    return db;
+}
+
+static void words_and_placeholders_are_of_the_dialect(void **state)
+{
+    const struct sql_dialect d = {.placeholder = '?', .id = "ID", .bytes = "BLOB", .lock = ""};
+    AUTO(buf) struct buf b;
+
+    (void)state;
+    buf_init(&b, 1000);
+    sql_expand(&d, "a @id@, b @bytes@ = $1 AND $22 @lock@", &b);
+    assert_string_equal(buf_text(&b), "a ID, b BLOB = ?1 AND ?22 ");
+}
+
+/* Every parameter is used, numbered from 1 without a gap, as PostgreSQL wants it. */
+static void parameters_are_numbered_without_gaps(void **state)
+{
+    (void)state;
+    for (int id = 0; id < SQL_ID_COUNT; id++) {
+        const char *text = sql_statement((enum sql_id)id);
+        bool used[10] = {false};
+        int max = 0;
+
+        for (const char *p = text; *p; p++) {
+            if (*p != '$')
+                continue;
+            assert_in_range(p[1], '1', '9');
+            used[p[1] - '0'] = true;
+            max = p[1] - '0' > max ? p[1] - '0' : max;
+        }
+        for (int i = 1; i <= max; i++)
+            assert_true(used[i]);
+        assert_null(strstr(text, "'%"));
+    }
+}
+
+/* "SEARCH ... USING ..." is a look-up or a range of an index. The scans are that of what is
+ * pending, in the order of its key and with a limit, and that of what everything together holds. */
+static void check_plan(sqlite3 *handle, const struct sql_dialect *d, enum sql_id id)
+{
+    AUTO(buf) struct buf b;
+    sqlite3_stmt *stmt;
+
+    buf_init(&b, 10000);
+    buf_add_text(&b, "EXPLAIN QUERY PLAN ");
+    sql_expand(d, sql_statement(id), &b);
+    if (sqlite3_prepare_v2(handle, buf_text(&b), -1, &stmt, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", buf_text(&b), sqlite3_errmsg(handle));
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *step = (const char *)sqlite3_column_text(stmt, 3);
+
+        if (id == SQL_PROJECTION_LIST && strcmp(step, "SCAN p") == 0)
+            continue;
+        if (id == SQL_USAGE_ALL && strcmp(step, "SCAN repos") == 0)
+            continue;
+        if (strncmp(step, "SCAN", 4) == 0 || strstr(step, "TEMP B-TREE"))
+            fail_msg("%s: %s", sql_statement(id), step);
+    }
+    sqlite3_finalize(stmt);
+}
+
+static void every_statement_is_look_ups_and_ranges(void **state)
+{
+    struct sql *db = open_memory();
+    struct err e;
+
+    (void)state;
+    assert_int_equal(sql_migrate(db, sql_schema, sql_schema_n, &e), ERR_OK);
+    for (int id = 0; id < SQL_ID_COUNT; id++)
+        check_plan(((struct sqlite *)db)->writer->handle, &db->adapter->dialect, (enum sql_id)id);
+    db->adapter->free(db);
+}
+
+static const struct sql_migration steps[] = {
+    {"CREATE TABLE t (v BIGINT); INSERT INTO t VALUES (1)"},
+    {"CREATE TABLE u (w @text@); INSERT INTO u SELECT v FROM t"},
+    {"UPDATE u SET w = w || 'x'"},
+};
+
+static enum err_code exec(struct sql_conn *c, void *ctx, struct err *e)
+{
+    return c->adapter->script(c, ctx, e);
+}
+
+static bool runs(struct sql *db, const char *text)
+{
+    struct err e;
+
+    return db->adapter->transact(db, 0, exec, (void *)(uintptr_t)text, &e) == ERR_OK;
+}
+
+/* A CHECK that fails is how a script says that a value is not as expected. */
+#define IS(expression)                                                                             \
+    "CREATE TABLE c (b CHECK (b)); INSERT INTO c SELECT " expression "; DROP TABLE c"
+
+static void migrations_run_in_order_and_once(void **state)
+{
+    struct sql *db = open_memory();
+    struct err e;
+
+    (void)state;
+    assert_int_equal(sql_migrate(db, steps, 2, &e), ERR_OK);
+    assert_true(runs(db, IS("(SELECT max(version) FROM schema_version) = 2")));
+    assert_int_equal(sql_migrate(db, steps, 2, &e), ERR_OK);
+    assert_int_equal(sql_migrate(db, steps, 3, &e), ERR_OK);
+    assert_true(runs(db, IS("(SELECT w FROM u) = '1x'")));
+    assert_int_equal(sql_migrate(db, steps, 3, &e), ERR_OK);
+    assert_true(runs(db, IS("(SELECT count(*) FROM schema_version) = 3")));
+    db->adapter->free(db);
+}
+
+static void a_migration_that_fails_leaves_the_version_before(void **state)
+{
+    static const struct sql_migration broken[] = {
+        {"CREATE TABLE t (v BIGINT)"},
+        {"CREATE TABLE u (w BIGINT); INSERT INTO nothing VALUES (1)"},
+    };
+    struct sql *db = open_memory();
+    struct err e;
+
+    (void)state;
+    assert_int_not_equal(sql_migrate(db, broken, 2, &e), ERR_OK);
+    assert_non_null(strstr(e.detail, "from version 1"));
+    assert_true(runs(db, IS("(SELECT max(version) FROM schema_version) = 1")));
+    assert_false(runs(db, "SELECT * FROM u"));
+    assert_int_equal(sql_migrate(db, steps, 2, &e), ERR_OK); /* repaired, it goes on */
+    db->adapter->free(db);
+}
+
+static void a_newer_schema_is_a_clear_error(void **state)
+{
+    struct sql *db = open_memory();
+    struct err e;
+
+    (void)state;
+    assert_int_equal(sql_migrate(db, steps, 3, &e), ERR_OK);
+    assert_int_equal(sql_migrate(db, steps, 2, &e), ERR_CONFIG);
+    assert_non_null(strstr(e.detail, "version 3"));
+    assert_non_null(strstr(e.detail, "up to 2"));
+    assert_true(runs(db, IS("(SELECT w FROM u) = '1x'")));
+    db->adapter->free(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_and_placeholders_are_of_the_dialect),
+        cmocka_unit_test(parameters_are_numbered_without_gaps),
+        cmocka_unit_test(every_statement_is_look_ups_and_ranges),
+        cmocka_unit_test(migrations_run_in_order_and_once),
+        cmocka_unit_test(a_migration_that_fails_leaves_the_version_before),
+        cmocka_unit_test(a_newer_schema_is_a_clear_error),
+    };
+
+    return cmocka_run_group_tests_name("meta/sql", tests, NULL, NULL);
+}
