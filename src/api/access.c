@@ -19,9 +19,16 @@ static bool credentials_of(struct req *q, struct credentials *ret)
 {
     struct str value = http_field_get(q->head, STR("Authorization"));
 
-    *ret = (struct credentials){.c.address = client_address(q)};
+    ret->c = (struct credential){.address = client_address(q)};
     ret->given = value.n > 0;
     return !ret->given || credential_parse(value, &ret->c, ret->basic);
+}
+
+/* Most requests bring a bearer, or nothing: there is nothing to wipe then. */
+static void credentials_done(struct credentials *given)
+{
+    if (given->given && given->c.kind == CREDENTIAL_BASIC)
+        OPENSSL_cleanse(given->basic, sizeof(given->basic));
 }
 
 static const char *scope_actions(const struct req *q)
@@ -125,7 +132,7 @@ static enum access_verdict identify(struct req *q)
         verdict = ask_to_sign_in(q, "invalid_token", e.detail);
     else if (code != ERR_OK)
         verdict = refuse(q, code, &e);
-    OPENSSL_cleanse(given.basic, sizeof(given.basic));
+    credentials_done(&given);
     return verdict;
 }
 
@@ -137,7 +144,7 @@ enum err_code access_sign_in(struct req *q, struct str user, struct str secret,
     enum auth_result r;
 
     if (user.n || secret.n) {
-        given = (struct credentials){.given = true};
+        given.given = true;
         given.c = (struct credential){
             .kind = CREDENTIAL_BASIC, .user = user, .secret = secret, .address = client_address(q)};
     } else if (!credentials_of(q, &given)) {
@@ -152,7 +159,7 @@ enum err_code access_sign_in(struct req *q, struct str user, struct str secret,
                       r == AUTH_OK       ? "ok"
                       : r == AUTH_LOCKED ? "locked"
                                          : "failed");
-    OPENSSL_cleanse(given.basic, sizeof(given.basic));
+    credentials_done(&given);
     return result_error(q, r, retry_s, e);
 }
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define FORM_MAX_BYTES (64 * 1024)
-#define FIELD_MAX      4096
+#define FIELD_MAX      8192
 #define SCOPES_MAX     8192
 
 /* A GET has its parameters in the query, a POST in its body. */

@@ -3,7 +3,7 @@
 
 #include "auth/provider.h"
 
-#define CREDENTIAL_BASIC_MAX 1024 /* bytes of user and password, decoded */
+#define CREDENTIAL_BASIC_MAX 8192 /* bytes of user and password, decoded; tokens may be long */
 
 /*
  * Basic (RFC 7617) or Bearer (RFC 6750). Fills kind, user and secret of *ret; those of Basic point

@@ -1,0 +1,12 @@
+/* An identity as JSON, in claims and records: enough to be the same one again, with no more rights.
+ */
+#pragma once
+
+#include "auth/identity.h"
+
+#include <jansson.h>
+
+json_t *identity_to_json(const struct identity *id); /* the caller's reference */
+
+/* NULL: it is damaged. The caller's reference. */
+struct identity *identity_from_json(const json_t *j);
