@@ -4,10 +4,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -157,7 +156,7 @@ static void wait_for_entries(struct audit *a)
 {
     struct timespec until;
 
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += PRUNE_MS / 1000;
     while (a->n == 0 && !a->stop) {
         if (pthread_cond_timedwait(&a->added, &a->mutex, &until) != 0)
@@ -203,14 +202,11 @@ static void *run(void *arg)
 
 static enum err_code start(struct audit *a, struct err *e)
 {
-    sigset_t all, old;
-    int failed;
+    int error = thread_start(&a->thread, "audit", THREAD_STACK_USUAL, run, a);
 
-    sigfillset(&all); /* signals are for the main thread */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    failed = pthread_create(&a->thread, NULL, run, a);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return failed ? err_set(e, ERR_INTERNAL, "start of the audit thread failed") : ERR_OK;
+    if (error)
+        return err_set(e, ERR_INTERNAL, "start the audit thread: %s", strerror(error));
+    return ERR_OK;
 }
 
 enum err_code audit_new(struct meta *m, const struct audit_options *o, struct audit **ret_audit,
@@ -229,7 +225,7 @@ enum err_code audit_new(struct meta *m, const struct audit_options *o, struct au
         }
     }
     pthread_mutex_init(&a->mutex, NULL);
-    pthread_cond_init(&a->added, NULL);
+    thread_cond_init(&a->added);
     pthread_cond_init(&a->written, NULL);
     if (start(a, e) != ERR_OK) {
         if (a->fd >= 0)

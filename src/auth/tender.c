@@ -1,9 +1,9 @@
 #include "auth/tender.h"
 
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -61,21 +61,16 @@ enum err_code tender_start(struct auth *a, tender_report_fn report, struct tende
                            struct err *e)
 {
     struct tender *t = NEW(struct tender);
-    pthread_condattr_t monotonic;
     int error;
 
     t->auth = a;
     t->report = report;
     pthread_mutex_init(&t->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    error = pthread_create(&t->thread, NULL, run, t);
+    thread_cond_init(&t->wake);
+    error = thread_start(&t->thread, "tender", THREAD_STACK_USUAL, run, t);
     if (error) {
         done(t);
-        errno = error;
-        return err_set(e, ERR_INTERNAL, "start a thread: %m");
+        return err_set(e, ERR_INTERNAL, "start the thread for accounts: %s", strerror(error));
     }
     *ret_tender = t;
     return ERR_OK;

@@ -4,13 +4,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -457,19 +456,6 @@ static void *flusher_main(void *unused)
     }
 }
 
-/* All signals belong to other threads; a broken pipe is then an error of write(), not an end. */
-static int start_flusher(void)
-{
-    sigset_t all, old;
-    int failed;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    failed = pthread_create(&out.flusher, NULL, flusher_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return failed;
-}
-
 static bool set_running(bool on)
 {
     bool was;
@@ -504,7 +490,7 @@ enum err_code log_start(const struct log_options *o, struct err *e)
     atomic_store(&style, o->format);
     atomic_store(&minimum, o->level);
     atomic_store(&stopping, false);
-    errno = start_flusher();
+    errno = thread_start(&out.flusher, "log", THREAD_STACK_USUAL, flusher_main, NULL);
     if (errno != 0) {
         set_output(STDERR_FILENO, NULL);
         return err_set(e, ERR_INTERNAL, "start the log's thread: %m");

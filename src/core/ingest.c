@@ -2,8 +2,8 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -137,7 +137,7 @@ static enum err_code run_pipelined(struct ingest *in, struct reader *from, size_
     pthread_mutex_init(&pl.mutex, NULL);
     pthread_cond_init(&pl.filled, NULL);
     pthread_cond_init(&pl.emptied, NULL);
-    if (pthread_create(&helper, NULL, hash_slots, &pl) == 0) {
+    if (thread_start(&helper, "hashing", THREAD_STACK_USUAL, hash_slots, &pl) == 0) {
         code = feed(in, from, &pl, cap, &at_bytes, e);
         publish(&pl, true);
         pthread_join(helper, NULL);

@@ -2,11 +2,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "core/project.h"
 #include "core/upload.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -93,26 +92,18 @@ enum err_code maintenance_start(struct registry *r, registry_report_fn report,
                                 struct maintenance **ret_maintenance, struct err *e)
 {
     struct maintenance *m = NEW(struct maintenance);
-    pthread_condattr_t monotonic;
-    sigset_t all, old;
-    int failed;
+    int error;
 
     m->r = r;
     m->report = report;
     pthread_mutex_init(&m->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&m->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    sigfillset(&all); /* signals are for the main thread */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    failed = pthread_create(&m->thread, NULL, run, m);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (failed) {
+    thread_cond_init(&m->changed);
+    error = thread_start(&m->thread, "maintenance", THREAD_STACK_USUAL, run, m);
+    if (error) {
         pthread_cond_destroy(&m->changed);
         pthread_mutex_destroy(&m->mutex);
         free(m);
-        return err_set(e, ERR_INTERNAL, "start of the maintenance thread failed");
+        return err_set(e, ERR_INTERNAL, "start the maintenance thread: %s", strerror(error));
     }
     *ret_maintenance = m;
     return ERR_OK;

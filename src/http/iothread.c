@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "http/serving.h"
-#include "http/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,9 +7,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "http/exchange.h"
 #include "http/server.h"
-#include "http/thread.h"
 #include "http/worker.h"
 
 #include <errno.h>

@@ -9,9 +9,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "http/iothread.h"
 #include "http/server.h"
-#include "http/thread.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -10,9 +10,8 @@
  * anew only when all of it was carried, which never holds under steady writing; so when little is
  * left, the next leader carries that before it lets the next one in.
  */
+#include "base/thread.h"
 #include "meta/sqlite.h"
-
-#include <signal.h>
 
 #define BATCH_MAX 256
 
@@ -260,19 +259,16 @@ static void *checkpoint_main(void *ctx)
 
 enum err_code sqlite_write_start(struct sqlite *db, struct err *e)
 {
-    sigset_t all, before;
-    int failed;
+    int error;
 
     if (db->memory)
         return ERR_OK;
     TRY(sqlite_open_conn(db, true, &db->checkpointer, e));
     sqlite3_wal_hook(db->writer->handle, on_commit, db);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&db->checkpoint_thread, NULL, checkpoint_main, db);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed)
-        return err_set(e, ERR_UNAVAILABLE, "start a thread for checkpoints: %s", strerror(failed));
+    error =
+        thread_start(&db->checkpoint_thread, "checkpoint", THREAD_STACK_USUAL, checkpoint_main, db);
+    if (error)
+        return err_set(e, ERR_UNAVAILABLE, "start a thread for checkpoints: %s", strerror(error));
     db->checkpoint_thread_runs = true;
     return ERR_OK;
 }

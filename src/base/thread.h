@@ -1,12 +1,18 @@
-/* Threads of the server: named, with a small stack, and with all signals blocked (they are for the
- * main thread; SIGPIPE of sendfile goes nowhere). */
+/* Threads of the server: named, and with all signals blocked (they are for the main thread; SIGPIPE
+ * of sendfile goes nowhere). */
 #pragma once
 
 #include <pthread.h>
 
-/* 0 or an errno. */
+#define THREAD_STACK_USUAL 0 /* the system's; where threads are many, a size that was measured */
+
+/* 0 or an errno. The name has at most 15 bytes. */
 int thread_start(pthread_t *ret_thread, const char *name, size_t stack_bytes, void *(*main)(void *),
                  void *arg);
+
+/* A condition whose timed waits go by CLOCK_MONOTONIC, as clock_mono_ms() does: setting the
+ * machine's clock ends no wait and makes none longer. */
+void thread_cond_init(pthread_cond_t *cond);
 
 /* Asks the scheduler for short turns that come soon, rather than long ones, for the calling thread.
  * Without effect before Linux 6.12, and when the process was started under another policy than

@@ -1,10 +1,11 @@
-#include "http/thread.h"
+#include "base/thread.h"
 
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 int thread_start(pthread_t *ret_thread, const char *name, size_t stack_bytes, void *(*main)(void *),
@@ -15,7 +16,8 @@ int thread_start(pthread_t *ret_thread, const char *name, size_t stack_bytes, vo
     int error;
 
     pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, stack_bytes);
+    if (stack_bytes > 0)
+        pthread_attr_setstacksize(&attr, stack_bytes);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     error = pthread_create(ret_thread, &attr, main, arg);
@@ -24,6 +26,16 @@ int thread_start(pthread_t *ret_thread, const char *name, size_t stack_bytes, vo
     if (!error)
         pthread_setname_np(*ret_thread, name);
     return error;
+}
+
+void thread_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
 }
 
 /* sched_setattr(2), which the C library does not have. Under SCHED_OTHER the runtime is the slice
