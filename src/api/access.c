@@ -11,7 +11,7 @@
 struct credentials {
     struct credential c;
     bool given;
-    char basic[CREDENTIAL_BASIC_MAX + 3];
+    char basic[CREDENTIAL_BASIC_ROOM];
 };
 
 /* False: there is an Authorization header that is not understood. */

@@ -1,25 +1,22 @@
 #include "auth/credential.h"
 
-#include <openssl/evp.h>
+#include "base/base64.h"
 
 static bool parse_basic(struct str text, struct credential *ret, char *memory)
 {
-    int n = -1;
+    size_t n;
 
     text = str_trim(text);
-    if (text.n > 0 && text.n % 4 == 0 && text.n / 4 * 3 <= CREDENTIAL_BASIC_MAX)
-        n = EVP_DecodeBlock((unsigned char *)memory, (const unsigned char *)text.p, (int)text.n);
-    for (size_t i = text.n; n > 0 && i > 0 && text.p[i - 1] == '=' && text.n - i < 2; i--)
-        n--; /* EVP_DecodeBlock counts the padding */
-    if (n < 0)
+    if (BASE64_ROOM(text.n) > CREDENTIAL_BASIC_ROOM ||
+        !base64_decode(text, (unsigned char *)memory, &n))
         return false;
     ret->kind = CREDENTIAL_BASIC;
-    ret->secret = (struct str){memory, (size_t)n};
+    ret->secret = (struct str){memory, n};
     return str_cut(&ret->secret, ':', &ret->user);
 }
 
 bool credential_parse(struct str header, struct credential *ret,
-                      char memory[static CREDENTIAL_BASIC_MAX + 3])
+                      char memory[static CREDENTIAL_BASIC_ROOM])
 {
     struct str scheme;
 

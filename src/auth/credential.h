@@ -3,11 +3,12 @@
 
 #include "auth/provider.h"
 
-#define CREDENTIAL_BASIC_MAX 8192 /* bytes of user and password, decoded; tokens may be long */
+/* For 8 KiB of user and password, decoded: tokens may be long. */
+#define CREDENTIAL_BASIC_ROOM (8192 + 3)
 
 /*
  * Basic (RFC 7617) or Bearer (RFC 6750). Fills kind, user and secret of *ret; those of Basic point
  * into memory, which the caller wipes. False: it is neither, or malformed.
  */
 bool credential_parse(struct str header, struct credential *ret,
-                      char memory[static CREDENTIAL_BASIC_MAX + 3]);
+                      char memory[static CREDENTIAL_BASIC_ROOM]);

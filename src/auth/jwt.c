@@ -1,10 +1,10 @@
 #include "auth/jwt.h"
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 
 #include <cjose/cjose.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 #define KEYS_MAX       64
@@ -169,24 +169,15 @@ enum err_code jwt_sign(const struct jwt_keys *k, const char *kid, const json_t *
     return token ? ERR_OK : err_set(e, ERR_INTERNAL, "a token can't be signed with key '%s'", kid);
 }
 
-/* Base64url without padding (RFC 7515, 2) of a JSON object. */
+/* Base64url of a JSON object (RFC 7515, 3). */
 static json_t *decode_part(struct str part)
 {
-    size_t n = (part.n + 3) / 4 * 4;
-    AUTO(mem) char *text = mem_alloc(n + 1);
-    AUTO(mem) unsigned char *bytes = mem_alloc(n + 1);
-    int got;
+    AUTO(mem) unsigned char *bytes = mem_alloc(BASE64_ROOM(part.n));
+    size_t n;
 
-    for (size_t i = 0; i < n; i++) {
-        char c = i < part.n ? part.p[i] : '=';
-
-        text[i] = c == '-' ? '+' : c == '_' ? '/' : c;
-    }
-    got = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)n);
-    if (got < (int)(n - part.n))
+    if (!base64url_decode(part, bytes, &n))
         return NULL;
-    return json_loadb((const char *)bytes, (size_t)got - (n - part.n), JSON_REJECT_DUPLICATES,
-                      NULL);
+    return json_loadb((const char *)bytes, n, JSON_REJECT_DUPLICATES, NULL);
 }
 
 static bool split(struct str token, struct str *ret_header, struct str *ret_claims)

@@ -1,10 +1,10 @@
 #include "core/manifest.h"
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <strings.h>
 
@@ -88,15 +88,6 @@ static bool is_foreign(struct str media_type)
     return str_starts(media_type, STR("application/vnd.oci.image.layer.nondistributable.v1."));
 }
 
-/* Is text the base64 of the bytes? EVP_DecodeBlock() is lenient with blanks and spare bits. */
-static bool encodes(struct str text, const unsigned char *bytes, int n)
-{
-    AUTO(mem) unsigned char *again = mem_alloc(text.n + 5);
-    int length = EVP_EncodeBlock(again, bytes, n);
-
-    return str_eq(text, (struct str){(char *)again, (size_t)length});
-}
-
 /* image-spec "descriptor", data: must be the content that digest and size describe. */
 static enum err_code check_data(struct parse *p, const json_t *data, const char *where,
                                 const struct digest *d, uint64_t size_bytes)
@@ -104,18 +95,15 @@ static enum err_code check_data(struct parse *p, const json_t *data, const char 
     struct str text = json_str(data);
     AUTO(mem) unsigned char *bytes = NULL;
     struct digest actual;
-    int n;
+    size_t n;
 
     if (!json_is_string(data))
         return err_tell(p->e, ERR_MANIFEST_INVALID, "%s: 'data' is not a string", where);
-    bytes = mem_alloc(text.n / 4 * 3 + 4);
-    n = text.n % 4 ? -1 : EVP_DecodeBlock(bytes, (const unsigned char *)text.p, (int)text.n);
-    for (size_t i = text.n; n > 0 && i > 0 && text.p[i - 1] == '=' && text.n - i < 2; i--)
-        n--; /* EVP_DecodeBlock counts the padding */
-    if (n < 0 || (uint64_t)n != size_bytes || !encodes(text, bytes, n))
+    bytes = mem_alloc(BASE64_ROOM(text.n));
+    if (!base64_decode(text, bytes, &n) || n != size_bytes)
         return err_tell(p->e, ERR_MANIFEST_INVALID,
                         "%s: 'data' is not base64 of as many bytes as 'size' says", where);
-    digest_of(d->algorithm, bytes, (size_t)n, &actual);
+    digest_of(d->algorithm, bytes, n, &actual);
     if (!digest_eq(&actual, d))
         return err_tell(p->e, ERR_MANIFEST_INVALID, "%s: 'data' does not match 'digest'", where);
     return ERR_OK;

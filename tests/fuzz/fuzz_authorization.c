@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     static const char *const algorithms[] = {"ES256", "RS256", NULL};
     static struct jwt_keys *keys;
     struct str header = {(const char *)data, n};
-    char memory[CREDENTIAL_BASIC_MAX + 3];
+    char memory[CREDENTIAL_BASIC_ROOM];
     struct credential c = {0};
     json_t *claims = NULL;
 
@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (!credential_parse(header, &c, memory))
         return 0;
     if (c.kind == CREDENTIAL_BASIC) {
-        assert(c.user.n + c.secret.n < CREDENTIAL_BASIC_MAX + 3);
+        assert(c.user.n + c.secret.n < CREDENTIAL_BASIC_ROOM);
         assert(c.user.n == 0 || memchr(c.user.p, ':', c.user.n) == NULL);
         return 0;
     }
