@@ -1,5 +1,6 @@
 #include "cli/auth.h"
 
+#include "auth/aws.h"
 #include "auth/external.h"
 #include "auth/htpasswd.h"
 #include "auth/local.h"
@@ -41,7 +42,6 @@ static enum err_code refuse_missing(const struct conf_auth *c, struct err *e)
     } missing[] = {
         {"auth.ldap", c->ldap.url[0] != '\0'},
         {"auth.certificate", c->certificate.enabled},
-        {"auth.aws", c->aws.audience[0] != '\0'},
         {"auth.oidc", c->oidc.issuer[0] != '\0'},
         {"auth.token.rootcertbundle and auth.token.jwks", conf_token_foreign(&c->token)},
     };
@@ -65,6 +65,8 @@ static enum err_code open_providers(struct api_guard *g, const struct conf_auth 
         providers[(*n)++] = tokens_provider(g->tokens);
     if (c->external.n > 0)
         providers[(*n)++] = external_new(&c->external);
+    if (c->aws.audience[0])
+        providers[(*n)++] = aws_new(&c->aws);
     return ERR_OK;
 }
 

@@ -301,11 +301,44 @@ static enum err_code check_ldap(const struct conf_source *s, struct err *e)
     return ERR_OK;
 }
 
+/* A name and perhaps a port: requests are compared with it. */
+static enum err_code check_sts_endpoints(const struct conf_source *s, struct err *e)
+{
+    const struct conf_strings *list = &s->conf->auth.aws.sts_endpoints;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const char *authority = strstr(list->items[i], "://");
+
+        TRY(check_https(s, key_of("auth.aws.sts_endpoints"), list->items[i], e));
+        if (authority && !strpbrk(authority + 3, "/?"))
+            continue;
+        err_set(e, ERR_CONFIG, "'%.100s' must be no more than 'https://HOST'", list->items[i]);
+        return at(s, "auth.aws.sts_endpoints", e);
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_aws_roles(const struct conf_source *s, struct err *e)
+{
+    const struct conf_aws_roles *roles = &s->conf->auth.aws.roles;
+
+    for (size_t i = 0; i < roles->n; i++) {
+        if (str_starts(str_of(roles->items[i].arn), STR("arn:")))
+            continue;
+        err_set(e, ERR_CONFIG,
+                "'%.100s' must be an ARN such as 'arn:aws:iam::123456789012:role/ci-*'",
+                roles->items[i].arn);
+        return conf_place(s, item_key("auth.aws.roles", i, "arn"), e);
+    }
+    return ERR_OK;
+}
+
 static enum err_code check_aws(const struct conf_source *s, struct err *e)
 {
     const struct conf_aws *a = &s->conf->auth.aws;
 
-    TRY(check_https(s, key_of("auth.aws.sts_endpoint"), a->sts_endpoint, e));
+    TRY(check_sts_endpoints(s, e));
+    TRY(check_aws_roles(s, e));
     for (size_t i = 0; i < a->accounts.n; i++) {
         struct str account = str_of(a->accounts.items[i]);
         uint64_t number;

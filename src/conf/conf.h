@@ -116,12 +116,25 @@ enum conf_certificate_username {
 
 enum conf_certificate_groups { CONF_CERTIFICATE_GROUPS_NONE, CONF_CERTIFICATE_GROUPS_SUBJECT_OU };
 
+struct conf_aws_role { /* what the holder of a role is here */
+    char *arn;         /* a pattern of ARNs */
+    char *user;        /* "": the ARN */
+    struct conf_strings groups;
+};
+
+struct conf_aws_roles {
+    struct conf_aws_role *items;
+    size_t n;
+};
+
 struct conf_aws {
-    char *audience;               /* the signed x-registry-id header; "": off */
-    char *sts_endpoint;           /* the only server that is asked */
-    struct conf_strings accounts; /* whose roles may sign in */
-    uint64_t max_age_ms;          /* of a presigned request */
-    char *ca_file;                /* "": the system's authorities */
+    char *audience;                    /* the signed x-registry-id header; "": off */
+    struct conf_strings sts_endpoints; /* the only servers that are asked; no path */
+    struct conf_strings accounts;      /* whose roles may sign in */
+    struct conf_aws_roles roles;       /* none: every one of the accounts, without groups */
+    uint64_t max_age_ms;               /* of a presigned request */
+    uint64_t timeout_ms;
+    char *ca_file; /* "": the system's authorities */
 };
 
 struct conf_auth {

@@ -96,6 +96,30 @@ static const struct conf_row external_rows[] = {
      .help = "PEM file with the authorities of the issuer's certificate; empty is the system's."},
 };
 
+static const struct conf_row aws_role_rows[] = {
+    {.name = "arn",
+     .type = CONF_TEXT,
+     FIELD(conf_aws_role, arn),
+     .min = 1,
+     .max = 512,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "A pattern, as in the policy: `arn:aws:iam::123456789012:role/NAME` (the role itself, "
+             "without a path, for all its sessions) or `arn:aws:iam::123456789012:user/NAME`."},
+    {.name = "user",
+     .type = CONF_TEXT,
+     FIELD(conf_aws_role, user),
+     .max = 127,
+     .def_text = "",
+     .help = "Its name here; empty is the ARN. The first entry that matches and has one counts."},
+    {.name = "groups",
+     .type = CONF_TEXTS,
+     FIELD(conf_aws_role, groups),
+     .max = 64,
+     .def_text = "",
+     .help = "Its groups here; those of all entries that match count."},
+};
+
 /* action_parse() of auth/identity.h knows each; a test compares. */
 static const char *const action_choices[] = {"pull", "push",  "overwrite", "delete",
                                              "scan", "admin", "*",         NULL};
@@ -168,5 +192,6 @@ static const struct conf_row quota_rows[] = {
 };
 
 const struct conf_item conf_item_external = ITEM(conf_external, external_rows);
+const struct conf_item conf_item_aws_role = ITEM(conf_aws_role, aws_role_rows);
 const struct conf_item conf_item_rule = ITEM(conf_rule, rule_rows);
 const struct conf_item conf_item_quota = ITEM(conf_quota, quota_rows);

@@ -127,6 +127,9 @@ static struct curl_slist *header_list(const char *const *headers)
     return list;
 }
 
+/* A query may hold what is secret: it goes into no message. */
+#define URL_ARG(url) (int)(strcspn(url, "?") < 200 ? strcspn(url, "?") : 200), (url)
+
 enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_body, struct err *e)
 {
     struct curl_slist *headers;
@@ -137,7 +140,8 @@ enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_
     if (!ready())
         return err_set(e, ERR_UNAVAILABLE, "libcurl can't be loaded; install libcurl4");
     if (!fetch_url_allowed(f->url))
-        return err_set(e, ERR_CONFIG, "'%.200s' is not https, nor http to this machine", f->url);
+        return err_set(e, ERR_CONFIG, "'%.*s' is not https, nor http to this machine",
+                       URL_ARG(f->url));
     c = lib.curl_easy_init();
     if (!c)
         return err_set(e, ERR_INTERNAL, "libcurl can't be used");
@@ -148,7 +152,7 @@ enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_
     lib.curl_easy_cleanup(c);
     lib.curl_slist_free_all(headers);
     if (failed)
-        return err_set(e, ERR_UNAVAILABLE, "'%.200s': %s", f->url,
+        return err_set(e, ERR_UNAVAILABLE, "'%.*s': %s", URL_ARG(f->url),
                        ret_body->full ? "the answer is too large" : lib.curl_easy_strerror(failed));
     *ret_status = (int)status;
     return ERR_OK;

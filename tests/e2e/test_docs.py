@@ -13,7 +13,7 @@ from certificates import authority, certificate
 from helpers import Client, image, write_oci_layout
 from server import TOP
 
-PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth"))]
+PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "aws"))]
 
 
 def blocks(language):

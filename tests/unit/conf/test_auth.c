@@ -183,8 +183,11 @@ static void secrets_and_keys_travel_over_tls(void **state)
     conf_must_fail("auth:\n  external:\n  - name: a\n    issuer: https://a\n    audience: b\n"
                    "    jwks_uri: ftp://a\n",
                    "6: auth.external[0].jwks_uri: 'ftp://a'" HTTPS);
-    conf_must_fail("auth:\n  aws: {sts_endpoint: 'http://sts'}\n",
-                   "2: auth.aws.sts_endpoint: 'http://sts'" HTTPS);
+    conf_must_fail("auth:\n  aws: {sts_endpoints: ['http://sts']}\n",
+                   "2: auth.aws.sts_endpoints: 'http://sts'" HTTPS);
+    conf_must_fail("auth:\n  aws: {sts_endpoints: ['https://sts/x']}\n",
+                   "2: auth.aws.sts_endpoints: 'https://sts/x' must be no more than "
+                   "'https://HOST'");
     conf_must_fail("auth:\n  ldap: {url: 'ldap://a', base_dn: dc=a}\n",
                    "2: auth.ldap.url: passwords would go to 'ldap://a' in the clear: write "
                    "'start_tls: true', or ldaps://");
@@ -292,6 +295,14 @@ static void accounts_are_twelve_digits(void **state)
     conf_free(conf_must("auth: {aws: {audience: r, accounts: ['012345678901']}}\n"));
 }
 
+static void roles_are_arns(void **state)
+{
+    (void)state;
+    conf_must_fail("auth:\n  aws: {audience: r, accounts: ['012345678901'], roles: [{arn: ci}]}\n",
+                   "2: auth.aws.roles[0].arn: 'ci' must be an ARN such as "
+                   "'arn:aws:iam::123456789012:role/ci-*'");
+}
+
 static void admins_are_users_robots_or_groups(void **state)
 {
     (void)state;
@@ -391,6 +402,7 @@ int main(void)
         cmocka_unit_test(issuers_differ_and_their_claims_have_values),
         cmocka_unit_test(an_issuer_cannot_speak_for_local_users),
         cmocka_unit_test(accounts_are_twelve_digits),
+        cmocka_unit_test(roles_are_arns),
         cmocka_unit_test(admins_are_users_robots_or_groups),
         cmocka_unit_test(patterns_that_match_nothing_are_refused),
         cmocka_unit_test(quotas_are_of_namespaces_once),
