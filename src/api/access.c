@@ -75,9 +75,11 @@ static enum access_verdict refuse(struct req *q, enum err_code code, const struc
 /* Someone with a name was denied, or gave wrong credentials: that is for the trail. */
 static void audit_refusal(struct req *q, const char *result)
 {
+    bool reads = q->head->method == HTTP_GET || q->head->method == HTTP_HEAD;
+
     if (q->who && q->who->kind == IDENTITY_ANONYMOUS)
         return;
-    audit_request(q, q->route->audit ? q->route->audit : "read", result, "");
+    audit_request(q, q->route->audit ? q->route->audit : reads ? "read" : "write", result, "");
 }
 
 static enum access_verdict ask_to_sign_in(struct req *q, const char *error, const char *why)
@@ -199,6 +201,13 @@ static bool anonymous_sees_anything(const struct req *q)
     return any;
 }
 
+/* Tokens speak for less than their owner: none of them hands out what he has. */
+static bool speaks_for_account(const struct req *q)
+{
+    return (q->who->kind == IDENTITY_USER && !q->who->scoped) ||
+           access_may(q, ACTION_ADMIN, NULL, NULL);
+}
+
 /* The right that the route asks for. What a push does to each tag is for its handler to ask. */
 static bool route_allowed(const struct req *q)
 {
@@ -219,6 +228,8 @@ static bool route_allowed(const struct req *q)
                access_may(q, ACTION_OVERWRITE, &q->name, tag);
     case ACCESS_DELETE:
         return access_may(q, ACTION_DELETE, &q->name, tag);
+    case ACCESS_ACCOUNT:
+        return speaks_for_account(q);
     case ACCESS_ADMIN:
         return access_may(q, ACTION_ADMIN, NULL, NULL);
     }
@@ -275,6 +286,21 @@ static enum access_verdict slow_down(struct req *q)
     return refuse(q, err_tell(&e, ERR_TOO_MANY_REQUESTS, "too many requests; try again later"), &e);
 }
 
+/* Without authentication everyone may everything, but for what would outlast that: accounts and
+ * rights that hold once it is on. */
+static enum access_verdict settle_unasked(struct req *q)
+{
+    struct err e = {0};
+
+    if (q->route->access != ACCESS_ACCOUNT && q->route->access != ACCESS_ADMIN)
+        return ACCESS_GRANTED;
+    return refuse(q,
+                  err_tell(&e, ERR_DENIED,
+                           "authentication is off, so nobody is an admin here; the command line "
+                           "of the registry can do this"),
+                  &e);
+}
+
 enum access_verdict access_settle(struct req *q)
 {
     enum access_verdict verdict = ACCESS_GRANTED;
@@ -292,8 +318,10 @@ enum access_verdict access_settle(struct req *q)
     /* Once a request: quick() comes first, unless only a worker could settle who it is. */
     if ((!http_on_worker(q->x) || q->asked) && !within_rate(q))
         return slow_down(q);
-    if (q->route->access == ACCESS_NONE || !auth_enabled(q->api->guard.auth))
+    if (q->route->access == ACCESS_NONE)
         return ACCESS_GRANTED;
+    if (!auth_enabled(q->api->guard.auth))
+        return settle_unasked(q);
     return route_allowed(q) ? ACCESS_GRANTED : deny(q);
 }
 

@@ -6,12 +6,14 @@
 
 #define TARGET_MAX (REPO_NAME_MAX + DIGEST_TEXT_MAX + 2)
 
-/* "name", "name:tag", "name@digest". */
+/* "name", "name:tag", "name@digest", "user:alice". */
 static void target_of(const struct req *q, char dst[static TARGET_MAX])
 {
     struct str ref = reference_str(&q->ref);
 
-    if (q->digest.n)
+    if (q->target[0])
+        snprintf(dst, TARGET_MAX, "%s", q->target);
+    else if (q->digest.n)
         snprintf(dst, TARGET_MAX, "%s@%s", q->name.text, q->digest.text);
     else if (ref.n)
         snprintf(dst, TARGET_MAX, "%s%c" STR_FMT, q->name.text, q->ref.is_digest ? '@' : ':',
@@ -30,6 +32,7 @@ static void add(struct req *q, const char *actor, const char *action, const char
         .address = client_address(q),
         .result = result,
         .detail = detail,
+        .repository = target[0] ? q->name.text : "",
     };
 
     if (q->api->guard.audit)

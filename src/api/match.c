@@ -1,5 +1,7 @@
 #include "api/match.h"
 
+#include <stdio.h>
+
 static struct str cut_last(struct str *s)
 {
     size_t i = s->n;
@@ -13,10 +15,19 @@ static struct str cut_last(struct str *s)
 
 static struct str *capture(struct match *m, struct str parameter)
 {
-    if (str_eq(parameter, STR("{reference}")))
-        return &m->reference;
-    if (str_eq(parameter, STR("{digest}")))
-        return &m->digest;
+    const struct {
+        struct str parameter;
+        struct str *to;
+    } places[] = {
+        {STR("{reference}"), &m->reference}, {STR("{digest}"), &m->digest},
+        {STR("{user}"), &m->user},           {STR("{token}"), &m->token},
+        {STR("{rule}"), &m->rule},
+    };
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (str_eq(parameter, places[i].parameter))
+            return places[i].to;
+    }
     return &m->upload;
 }
 
@@ -156,6 +167,18 @@ static enum err_code settle_digest(struct req *q, struct str encoded, struct err
     return digest_parse(plain, &q->digest, e);
 }
 
+/* Users, tokens, rules: an empty name is nobody's, so what can be none needs no error of its own.
+ */
+static void settle_item(struct req *q, const char *kind, struct str encoded)
+{
+    char text[sizeof(q->item)];
+    struct str plain;
+
+    if (decode(encoded, text, sizeof(text), &plain) && identity_name_valid(plain))
+        snprintf(q->item, sizeof(q->item), STR_FMT, STR_ARG(plain));
+    snprintf(q->target, sizeof(q->target), "%s:%s", kind, q->item);
+}
+
 enum err_code match_settle(const struct match *m, size_t longest_name, struct req *q, struct err *e)
 {
     q->route = m->route;
@@ -165,6 +188,12 @@ enum err_code match_settle(const struct match *m, size_t longest_name, struct re
         TRY(settle_reference(q, m->reference, e));
     if (m->digest.n)
         TRY(settle_digest(q, m->digest, e));
+    if (m->user.n)
+        settle_item(q, "user", m->user);
+    if (m->token.n)
+        settle_item(q, "token", m->token);
+    if (m->rule.n)
+        settle_item(q, "rule", m->rule);
     if (m->upload.n && !uuid_parse(m->upload, &q->upload))
         return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "an upload is named by a UUID");
     return ERR_OK;

@@ -8,6 +8,7 @@
 #include "core/reference.h"
 
 #define CLIENT_ADDRESS_MAX 64
+#define API_TARGET_MAX     (IDENTITY_NAME_MAX + 8)
 
 /* The right that a route asks for. */
 enum access {
@@ -17,6 +18,7 @@ enum access {
     ACCESS_PUSH, /* push or overwrite */
     ACCESS_DELETE,
     ACCESS_CATALOG, /* who has signed in, or anyone where something is open to anyone */
+    ACCESS_ACCOUNT, /* a user, with all his rights: no robot, and no token that narrows them */
     ACCESS_ADMIN,   /* of the registry */
 };
 
@@ -55,6 +57,9 @@ struct req {
     struct digest digest;  /* {digest} */
     struct reference ref;  /* {reference} */
     struct uuid upload;    /* {upload} */
+
+    char item[IDENTITY_NAME_MAX + 1]; /* {user}, {token}, {rule}; "" when there can be none such */
+    char target[API_TARGET_MAX];      /* for the trail, where it is no repository: "user:alice" */
 };
 
 /* routes.c */
@@ -114,6 +119,7 @@ enum err_code api_catalog_list(struct req *q, struct err *e);
 enum err_code api_token_get(struct req *q, struct err *e);
 enum err_code api_token_post(struct req *q, struct err *e);
 enum err_code api_jwks_get(struct req *q, struct err *e);
+enum err_code api_audit_list(struct req *q, struct err *e);
 enum err_code api_healthz_get(struct req *q, struct err *e);
 bool api_healthz_quick(struct req *q);
 enum err_code api_readyz_get(struct req *q, struct err *e);

@@ -26,6 +26,7 @@ const struct route api_routes[] = {
     {HTTP_GET, "/v2/{name}/referrers/{digest}", ACCESS_PULL, api_referrer_list, /* end-12 */
      .hidden = api_referrer_none},
     {HTTP_GET, "/v2/_catalog", ACCESS_CATALOG, api_catalog_list},
+    {HTTP_GET, "/api/v1/audit", ACCESS_ADMIN, api_audit_list},
     {HTTP_GET, "/auth/token", ACCESS_NONE, api_token_get},
     {HTTP_POST, "/auth/token", ACCESS_NONE, api_token_post},
     {HTTP_GET, "/.well-known/jwks.json", ACCESS_NONE, api_jwks_get},

@@ -1,5 +1,6 @@
 #include "auth/audit.h"
 
+#include "auth/policy.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -36,6 +37,7 @@ static void copy_texts(struct meta_audit *x)
     x->address = mem_strdup(x->address);
     x->result = mem_strdup(x->result);
     x->detail = mem_strdup(x->detail);
+    x->repository = mem_strdup(x->repository ? x->repository : "");
 }
 
 static void free_texts(struct meta_audit *x)
@@ -46,6 +48,7 @@ static void free_texts(struct meta_audit *x)
     free((char *)x->address);
     free((char *)x->result);
     free((char *)x->detail);
+    free((char *)x->repository);
 }
 
 static void add_member(struct buf *line, const char *key, const char *value)
@@ -61,21 +64,62 @@ static void log_line(const struct meta_audit *x)
               LOG_TEXT("result", x->result), LOG_TEXT("detail", x->detail));
 }
 
+static bool below(const void *ctx, struct str repository)
+{
+    return str_starts(repository, str_of(ctx));
+}
+
+static bool by_pattern(const void *ctx, struct str repository)
+{
+    return repository.n && policy_pattern_matches(str_of(ctx), repository);
+}
+
+enum err_code audit_filter_repository(struct meta_audit_filter *f, const char *text, struct err *e)
+{
+    struct str s = str_of(text);
+
+    if (s.n == 0)
+        return ERR_OK;
+    if (!policy_pattern_valid(s))
+        return err_tell(e, ERR_REQUEST_INVALID,
+                        "'%.100s' is no name or pattern of repositories, such as 'dev/app', 'dev/' "
+                        "or 'dev/**'",
+                        text);
+    f->ctx = text;
+    if (memchr(s.p, '*', s.n) || memchr(s.p, '?', s.n))
+        f->repository_matches = by_pattern;
+    else if (str_ends(s, STR("/")))
+        f->repository_matches = below;
+    else
+        f->repository = s;
+    return ERR_OK;
+}
+
+void audit_json(const struct meta_audit *x, struct buf *ret_json)
+{
+    char time[CLOCK_RFC3339_SIZE];
+
+    clock_rfc3339(x->time_ms, time);
+    buf_add_char(ret_json, '{');
+    if (x->id)
+        buf_addf(ret_json, "\"id\":%lld,", (long long)x->id);
+    buf_addf(ret_json, "\"time\":\"%s\"", time);
+    add_member(ret_json, "actor", x->actor);
+    add_member(ret_json, "action", x->action);
+    add_member(ret_json, "target", x->target);
+    add_member(ret_json, "address", x->address);
+    add_member(ret_json, "result", x->result);
+    add_member(ret_json, "detail", x->detail);
+    buf_add_char(ret_json, '}');
+}
+
 static void file_line(struct audit *a, const struct meta_audit *x)
 {
     AUTO(buf) struct buf line;
-    char time[CLOCK_RFC3339_SIZE];
 
     buf_init(&line, LINE_MAX_BYTES);
-    clock_rfc3339(x->time_ms, time);
-    buf_addf(&line, "{\"time\":\"%s\"", time);
-    add_member(&line, "actor", x->actor);
-    add_member(&line, "action", x->action);
-    add_member(&line, "target", x->target);
-    add_member(&line, "address", x->address);
-    add_member(&line, "result", x->result);
-    add_member(&line, "detail", x->detail);
-    buf_add_text(&line, "}\n");
+    audit_json(x, &line);
+    buf_add_char(&line, '\n');
     if (!line.full && file_write_all(a->fd, line.p, line.n) != 0)
         log_event(LOG_ERROR, "the audit file can't be written");
 }

@@ -22,5 +22,16 @@ void audit_free(struct audit *a); /* writes what waits; accepts NULL */
  * entries wait: nothing is dropped. */
 void audit_add(struct audit *a, const struct meta_audit *entry);
 
+/*
+ * Narrows the filter to a repository as people write it: a name, a pattern as in a policy, or a
+ * name with a slash at its end for all that is below it. text must outlive the filter. Error:
+ * REQUEST_INVALID.
+ */
+ERR_CHECKED enum err_code audit_filter_repository(struct meta_audit_filter *f, const char *text,
+                                                  struct err *e);
+
+/* An entry as a JSON object on one line; with its id when it has one. */
+void audit_json(const struct meta_audit *x, struct buf *ret_json);
+
 /* What waits is in meta when it returns: for who wants to read his own entry. */
 void audit_flush(struct audit *a);

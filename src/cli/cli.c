@@ -87,6 +87,20 @@ static const struct cli_flag token_revoke_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag audit_flags[] = {
+    CONFIG_FLAG,
+    {"--user", "NAME", "Only what this user did; also robot:NAME, shell:NAME, anonymous."},
+    {"--action", "ACTION", "Only this: push, delete, upload, sign-in, read, 'user add', ..."},
+    {"--repository", "NAME", "Only in this repository; a pattern (dev/**), or all below dev/."},
+    {"--result", "RESULT", "Only what ended so: ok, denied, failed, ..."},
+    {"--address", "ADDRESS", "Only from this address."},
+    {"--since", "TIME", "Not before: 2026-01-31, 2026-01-31T23:59Z, or 2h ago."},
+    {"--until", "TIME", "Only before that."},
+    {"-n", "NUMBER", "At most so many; the default is 100."},
+    {"--json", NULL, "A JSON object a line, with all there is."},
+    {NULL},
+};
+
 static const struct cli_flag policy_flags[] = {
     CONFIG_FLAG,
     {"--group", "NAMES", "Groups of the user, separated by commas; may be given again.", true},
@@ -213,6 +227,14 @@ static const struct cli_command commands[] = {
      .flags = token_revoke_flags,
      .run = cli_token_revoke,
      .help = "Revoke a token, or all tokens of a user or robot"},
+    {.name = "audit",
+     .operands = "",
+     .flags = audit_flags,
+     .run = cli_audit,
+     .help = "Show who did what, newest first",
+     .more =
+         "All that is asked for must hold. Times are in UTC. A duration as a time (90s, 2h, 7d) "
+         "is so long ago."},
     {.name = "policy test",
      .operands = "USER ACTION [REPOSITORY[:TAG]]",
      .max_operands = 3,

@@ -26,7 +26,7 @@ struct cli {
     enum err_code (*open_meta)(const struct conf *c, struct meta **ret_meta, struct err *e);
 };
 
-#define CLI_FLAGS_MAX    8
+#define CLI_FLAGS_MAX    12
 #define CLI_OPERANDS_MAX 3
 #define CLI_REPEATED_MAX 64 /* flags that are given again */
 
@@ -83,6 +83,7 @@ const char *cli_config_path(const struct cli *cli, const struct cli_args *args);
 bool cli_config_load(struct cli *cli, const struct cli_args *args, struct conf **ret_conf);
 
 /* The commands. */
+int cli_audit(struct cli *cli, const struct cli_args *args); /* audit.c */
 int cli_config_check(struct cli *cli, const struct cli_args *args);
 int cli_config_print(struct cli *cli, const struct cli_args *args);
 int cli_config_reference(struct cli *cli, const struct cli_args *args);

@@ -72,7 +72,8 @@ void meta_audit_list_done(struct meta_audit_list *l)
 {
     for (size_t i = 0; i < l->n; i++) {
         const struct meta_audit *x = &l->rows[i];
-        const char *texts[] = {x->actor, x->action, x->target, x->address, x->result, x->detail};
+        const char *texts[] = {x->actor,  x->action, x->target,    x->address,
+                               x->result, x->detail, x->repository};
 
         for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
             free((char *)texts[j]);

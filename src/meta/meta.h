@@ -112,31 +112,41 @@ static inline void auto_records_(struct meta_record_list *l)
     meta_record_list_done(l);
 }
 
-/* A line of the audit trail. Texts are never NULL. */
+/* A line of the audit trail. Texts are never NULL, but for repository. */
 struct meta_audit {
     int64_t id; /* out: grows with every entry */
     int64_t time_ms;
-    const char *actor;   /* "user:alice", "anonymous" */
-    const char *action;  /* "push", "delete", "sign-in", ... */
-    const char *target;  /* repository with tag or digest, user, ... */
-    const char *address; /* of the client */
-    const char *result;  /* "ok", "denied", "failed" */
-    const char *detail;  /* JSON object, or "" */
+    const char *actor;      /* "user:alice", "anonymous" */
+    const char *action;     /* "push", "delete", "sign-in", ... */
+    const char *target;     /* repository with tag or digest, user, ... */
+    const char *address;    /* of the client */
+    const char *result;     /* "ok", "denied", "failed" */
+    const char *detail;     /* JSON object, or "" */
+    const char *repository; /* of the target; NULL or "": it is in none */
+};
+
+/* A place in the audit trail. */
+struct meta_audit_place {
+    int64_t time_ms, id;
 };
 
 struct meta_audit_list {
     struct meta_audit *rows; /* newest first; texts belong to the list */
     size_t n;
     bool more;
+    struct meta_audit_place next; /* where to go on */
 };
 
 void meta_audit_list_done(struct meta_audit_list *l);
 
 /* Which entries; empty texts and zero times match all. */
 struct meta_audit_filter {
-    struct str actor, action, target;
-    int64_t from_ms, until_ms;
-    int64_t before_id; /* for paging: only entries with a smaller id; 0: the newest on */
+    struct str actor, action, repository, address, result;
+    int64_t from_ms, until_ms;      /* from_ms and later, before until_ms */
+    struct meta_audit_place before; /* for paging: only what is older; zero: the newest on */
+    /* Which repositories, where one name does not say it; NULL: all. Must not call meta. */
+    bool (*repository_matches)(const void *ctx, struct str repository);
+    const void *ctx;
 };
 
 struct meta_usage {
@@ -337,7 +347,8 @@ ERR_CHECKED enum err_code meta_records(struct meta *m, struct str collection, st
                                        size_t limit, struct meta_record_list *ret_list,
                                        struct err *e);
 
-/* Up to limit entries, newest first. */
+/* Up to limit entries, newest first. A page may end before limit, with `more` set, when it took a
+ * look at many to find few: go on at `next`. */
 ERR_CHECKED enum err_code meta_audit(struct meta *m, const struct meta_audit_filter *filter,
                                      size_t limit, struct meta_audit_list *ret_list, struct err *e);
 

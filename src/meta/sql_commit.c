@@ -401,7 +401,8 @@ static enum err_code audit_add(struct sql_conn *c, struct apply *a, const struct
                    SQL_ARGS(SQL_INT(x->time_ms), SQL_TEXT(str_of(x->actor)),
                             SQL_TEXT(str_of(x->action)), SQL_TEXT(str_of(x->target)),
                             SQL_TEXT(str_of(x->address)), SQL_TEXT(str_of(x->result)),
-                            SQL_TEXT(str_of(x->detail))),
+                            SQL_TEXT(str_of(x->detail)),
+                            SQL_TEXT(str_of(x->repository ? x->repository : ""))),
                    e);
 }
 

@@ -80,6 +80,7 @@ static struct meta_audit audit_from(struct sql_rows *rows)
         .address = copy_at(rows, 5),
         .result = copy_at(rows, 6),
         .detail = copy_at(rows, 7),
+        .repository = copy_at(rows, 8),
     };
 }
 
@@ -88,28 +89,95 @@ static void auto_audit_(struct meta_audit_list *l)
     meta_audit_list_done(l);
 }
 
+/* The rows that a page may look at: more are left to the next one. */
+#define AUDIT_LOOK 20000
+
+/* The statement whose index finds the fewest rows, and what it is given. The rest of the filter is
+ * applied to these, one by one. */
+static enum sql_id audit_statement(const struct meta_audit_filter *f, struct str *ret_value)
+{
+    const struct {
+        struct str value;
+        enum sql_id id;
+    } ways[] = {
+        {f->repository, SQL_AUDIT_BY_REPOSITORY},
+        {f->address, SQL_AUDIT_BY_ADDRESS},
+        {f->actor, SQL_AUDIT_BY_ACTOR},
+        {str_eq(f->result, STR("ok")) ? STR_NONE : f->result, SQL_AUDIT_BY_FAILURE},
+        {f->action, SQL_AUDIT_BY_ACTION},
+    };
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        *ret_value = ways[i].value;
+        if (ways[i].value.n)
+            return ways[i].id;
+    }
+    return SQL_AUDIT_LIST;
+}
+
+/* value outlives the rows, as f does. */
+static enum err_code audit_query(struct sql_conn *c, const struct meta_audit_filter *f,
+                                 struct sql_rows **ret_rows, struct err *e)
+{
+    struct meta_audit_place before = f->before;
+    struct sql_value args[5];
+    struct str value;
+    enum sql_id id = audit_statement(f, &value);
+
+    if (before.time_ms == 0)
+        before = (struct meta_audit_place){INT64_MAX, 0};
+    if (f->until_ms && f->until_ms <= before.time_ms)
+        before = (struct meta_audit_place){f->until_ms, 0};
+    args[0] = SQL_INT(f->from_ms);
+    args[1] = SQL_INT(before.time_ms);
+    args[2] = SQL_INT(before.id);
+    args[3] = SQL_INT(AUDIT_LOOK + 1);
+    args[4] = SQL_TEXT(value);
+    return sql_query(c, id, args, id == SQL_AUDIT_LIST ? 4 : 5, ret_rows, e);
+}
+
+static bool audit_matches(struct sql_rows *rows, const struct meta_audit_filter *f)
+{
+    const struct {
+        struct str want;
+        int column;
+    } texts[] = {
+        {f->actor, 2}, {f->action, 3}, {f->address, 5}, {f->result, 6}, {f->repository, 8}};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i].want.n &&
+            !str_eq(texts[i].want, rows->adapter->column_str(rows, texts[i].column)))
+            return false;
+    }
+    return !f->repository_matches ||
+           f->repository_matches(f->ctx, rows->adapter->column_str(rows, 8));
+}
+
 static enum err_code audit(struct meta *m, const struct meta_audit_filter *f, size_t limit,
                            struct meta_audit_list *ret_list, struct err *e)
 {
     AUTO(sql_conn) struct sql_conn *c = NULL;
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     AUTO(audit) struct meta_audit_list l = {0};
-    bool row;
+    bool row, match;
 
     TRY(begin(m, &c, e));
-    TRY(sql_query(c, SQL_AUDIT_LIST,
-                  SQL_ARGS(SQL_INT(f->before_id ? f->before_id : INT64_MAX), SQL_INT(f->from_ms),
-                           SQL_INT(f->until_ms ? f->until_ms : INT64_MAX), SQL_TEXT(f->actor),
-                           SQL_TEXT(f->action), SQL_TEXT(f->target), SQL_INT((int64_t)limit + 1)),
-                  &rows, e));
-    for (;;) {
+    TRY(audit_query(c, f, &rows, e));
+    for (size_t looked = 0;; looked++) {
         TRY(sql_next(rows, &row, e));
-        if (!row || l.n == limit)
+        if (!row)
             break;
+        match = audit_matches(rows, f);
+        l.more = looked == AUDIT_LOOK || (match && l.n == limit);
+        if (l.more)
+            break;
+        l.next.id = rows->adapter->column_int(rows, 0);
+        l.next.time_ms = rows->adapter->column_int(rows, 1);
+        if (!match)
+            continue;
         l.rows = mem_resize(l.rows, (l.n + 1) * sizeof(*l.rows));
         l.rows[l.n++] = audit_from(rows);
     }
-    l.more = row;
     *ret_list = l;
     l = (struct meta_audit_list){0};
     return ERR_OK;

@@ -106,13 +106,21 @@
     X(RECORD_LIST, "SELECT key, value, version FROM records"                                       \
                    " WHERE collection = $1 AND key > $2 ORDER BY key LIMIT $3")                    \
                                                                                                    \
-    X(AUDIT_ADD, "INSERT INTO audit (time_ms, actor, action, target, address, result, detail)"     \
-                 " VALUES ($1, $2, $3, $4, $5, $6, $7)")                                           \
+    X(AUDIT_ADD, "INSERT INTO audit (time_ms, actor, action, target, address, result, detail,"     \
+                 " repository) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")                           \
     X(AUDIT_PRUNE, "DELETE FROM audit WHERE time_ms < $1")                                         \
-    X(AUDIT_LIST, "SELECT id, time_ms, actor, action, target, address, result, detail FROM audit"  \
-                  " WHERE id < $1 AND time_ms >= $2 AND time_ms < $3"                              \
-                  " AND ($4 = '' OR actor = $4) AND ($5 = '' OR action = $5)"                      \
-                  " AND ($6 = '' OR target = $6) ORDER BY id DESC LIMIT $7")
+    X(AUDIT_LIST, SQL_AUDIT " WHERE" SQL_AUDIT_PAGE)                                               \
+    X(AUDIT_BY_REPOSITORY,                                                                         \
+      SQL_AUDIT " WHERE repository = $5 AND repository <> '' AND" SQL_AUDIT_PAGE)                  \
+    X(AUDIT_BY_ACTOR, SQL_AUDIT " WHERE actor = $5 AND" SQL_AUDIT_PAGE)                            \
+    X(AUDIT_BY_ADDRESS, SQL_AUDIT " WHERE address = $5 AND" SQL_AUDIT_PAGE)                        \
+    X(AUDIT_BY_FAILURE, SQL_AUDIT " WHERE result = $5 AND result <> 'ok' AND" SQL_AUDIT_PAGE)      \
+    X(AUDIT_BY_ACTION, SQL_AUDIT " WHERE action = $5 AND" SQL_AUDIT_PAGE)
+
+#define SQL_AUDIT                                                                                  \
+    "SELECT id, time_ms, actor, action, target, address, result, detail, repository FROM audit"
+#define SQL_AUDIT_PAGE                                                                             \
+    " time_ms >= $1 AND (time_ms, id) < ($2, $3) ORDER BY time_ms DESC, id DESC LIMIT $4"
 
 enum sql_id {
 #define SQL_ENUM(name, text) SQL_##name,

@@ -12,47 +12,14 @@ import time
 
 import pytest
 import requests
+from accounts import OTHER, PASSWORD, Accounts, environment
 from helpers import Client, image, tar_layer
 from waiting import until
 
-PASSWORD = "Tr0ub4dor&3xyz"
-OTHER = "k9-Vexing.Llama"
 LOCAL = {"auth": {"mode": "local"}}
 
 # How soon a change by another process must be noticed.
 NOTICED_S = 5
-
-
-def environment():
-    """Without what would configure the registry."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")}
-
-
-class Accounts:
-    """`registry user` and `registry token` with the configuration of a registry."""
-
-    def __init__(self, registry):
-        self.registry = registry
-        registry.write_config()
-
-    def __call__(self, *words, password=None, status=0):
-        result = subprocess.run(
-            [str(self.registry.binary), *words, "--config", str(self.registry.config_path)],
-            input=None if password is None else password + "\n",
-            stdin=subprocess.DEVNULL if password is None else None,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env=environment(),
-        )
-        assert result.returncode == status, result.stdout + result.stderr
-        return result.stdout if status == 0 else result.stderr
-
-    def add(self, name, *flags, password=PASSWORD):
-        return self("user", "add", name, "--password-stdin", *flags, password=password)
-
-    def token(self, *flags):
-        return self("token", "create", *flags).strip()
 
 
 @pytest.fixture

@@ -30,6 +30,54 @@ static void http_dates_are_imf_fixdate(void **state)
     assert_string_equal(text, "Sat, 31 Jan 2026 23:59:59 GMT");
 }
 
+static int64_t parsed(const char *text)
+{
+    int64_t ms = -1;
+
+    return clock_parse(str_of(text), &ms) ? ms : -1;
+}
+
+static void times_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    assert_int_equal(parsed("2026-01-31T23:59:59.123Z"), 1769903999123);
+    assert_int_equal(parsed("2026-01-31T23:59:59.1239999Z"), 1769903999123);
+    assert_int_equal(parsed("2026-02-01T01:29:59.123+01:30"), 1769903999123);
+    assert_int_equal(parsed("2026-01-31t22:59:59.123-01:00"), 1769903999123);
+    assert_int_equal(parsed("2026-01-31 23:59"), 1769903940000);
+    assert_int_equal(parsed("2000-02-29"), 951782400000);
+    assert_int_equal(parsed("1970-01-01"), 0);
+}
+
+static void what_is_no_time_is_refused(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "2026",
+        "2026-01",
+        "2026-1-31",
+        "2026-02-30",
+        "2026-13-01",
+        "2026-00-01",
+        "2026-01-00",
+        "2026-01-31T",
+        "2026-01-31T24:00",
+        "1969-12-31",
+        "2026-01-31Q",
+        "2026-01-31T23:60",
+        "2026-01-31T23:59:60",
+        "2026-01-31T23:59.Z",
+        "2026-01-31T23:59+1",
+        "2026-01-31T23:59Zx",
+        "+026-01-31",
+        "yesterday",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        assert_int_equal(parsed(texts[i]), -1);
+}
+
 static void monotonic_time_does_not_go_back(void **state)
 {
     int64_t us = clock_mono_us(), ms = clock_mono_ms();
@@ -52,6 +100,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc3339_has_milliseconds_and_utc),
         cmocka_unit_test(http_dates_are_imf_fixdate),
+        cmocka_unit_test(times_are_read_as_they_are_written),
+        cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(monotonic_time_does_not_go_back),
         cmocka_unit_test(wall_time_is_of_this_century),
     };

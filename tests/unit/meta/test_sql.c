@@ -89,6 +89,43 @@ static void every_statement_is_look_ups_and_ranges(void **state)
     db->adapter->free(db);
 }
 
+/* A page of a long trail must not depend on its length. */
+static void the_audit_trail_is_asked_by_its_indexes(void **state)
+{
+    static const struct {
+        enum sql_id id;
+        const char *index;
+    } ways[] = {
+        {SQL_AUDIT_LIST, "audit_by_time "},
+        {SQL_AUDIT_BY_ACTOR, "audit_by_actor "},
+        {SQL_AUDIT_BY_ACTION, "audit_by_action "},
+        {SQL_AUDIT_BY_ADDRESS, "audit_by_address "},
+        {SQL_AUDIT_BY_FAILURE, "audit_by_failure "},
+        {SQL_AUDIT_BY_REPOSITORY, "audit_by_repository "},
+    };
+    struct sql *db = open_memory();
+    sqlite3_stmt *stmt;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(sql_migrate(db, sql_schema, sql_schema_n, &e), ERR_OK);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        AUTO(buf) struct buf b;
+
+        buf_init(&b, 10000);
+        buf_add_text(&b, "EXPLAIN QUERY PLAN ");
+        sql_expand(&db->adapter->dialect, sql_statement(ways[i].id), &b);
+        assert_int_equal(sqlite3_prepare_v2(((struct sqlite *)db)->writer->handle, buf_text(&b), -1,
+                                            &stmt, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+        assert_non_null(strstr((const char *)sqlite3_column_text(stmt, 3), ways[i].index));
+        assert_int_equal(sqlite3_step(stmt), SQLITE_DONE);
+        sqlite3_finalize(stmt);
+    }
+    db->adapter->free(db);
+}
+
 static const struct sql_migration steps[] = {
     {"CREATE TABLE t (v BIGINT); INSERT INTO t VALUES (1)"},
     {"CREATE TABLE u (w @text@); INSERT INTO u SELECT v FROM t"},
@@ -165,6 +202,7 @@ int main(void)
         cmocka_unit_test(words_and_placeholders_are_of_the_dialect),
         cmocka_unit_test(parameters_are_numbered_without_gaps),
         cmocka_unit_test(every_statement_is_look_ups_and_ranges),
+        cmocka_unit_test(the_audit_trail_is_asked_by_its_indexes),
         cmocka_unit_test(migrations_run_in_order_and_once),
         cmocka_unit_test(a_migration_that_fails_leaves_the_version_before),
         cmocka_unit_test(a_newer_schema_is_a_clear_error),
