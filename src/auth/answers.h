@@ -10,8 +10,8 @@ struct answers;
 
 #define ANSWER_KEY_BYTES 32
 
-/* HMAC-SHA-256, with a key of this process, of all that is in the credential: the secret itself is
- * nowhere kept. */
+/* SHA-256, keyed with a secret of this process, of all that is in the credential: the credential
+ * itself is nowhere kept. */
 void answers_key(const struct answers *a, const struct credential *c,
                  unsigned char ret_key[static ANSWER_KEY_BYTES]);
 

@@ -16,7 +16,7 @@ import time
 
 import report
 import rows
-from servers import BenchError, DockerRegistry, Nginx, Registry, Yardstick
+from servers import BenchError, DockerRegistry, GuardedRegistry, Nginx, Registry, Yardstick
 from tools import Clients
 
 
@@ -45,7 +45,8 @@ def make_servers(options, clients, directory):
     """Those that are installed."""
     servers = {}
     if os.access(options.registry, os.X_OK):
-        servers[rows.OURS] = Registry(directory, os.path.abspath(options.registry))
+        for kind in (Registry, GuardedRegistry):
+            servers[kind.name] = kind(directory, os.path.abspath(options.registry))
     for kind in (DockerRegistry, Nginx):
         if shutil.which(kind.name):
             servers[kind.name] = kind(directory)

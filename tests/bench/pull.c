@@ -3,7 +3,7 @@
  * (recv(2) with MSG_TRUNC on TCP copies nothing), so that the client costs as little as a client
  * can. Checks status, Content-Length and the number of bytes of every answer.
  *
- *     pull [-c connections] [-n requests] [-t threads] [-s size] [-k] host:port path
+ *     pull [-c connections] [-n requests] [-t threads] [-s size] [-k] [-H header] host:port path
  *
  * -n is for each connection; -s is the expected body size; -k keeps the connections open
  * afterwards, until standard input ends. Prints one line of JSON; the time runs from the first
@@ -23,7 +23,7 @@
 
 struct options {
     struct endpoint server;
-    const char *path;
+    const char *path, *header; /* header: a whole line, or "" */
     unsigned connections, requests, threads;
     uint64_t size_bytes; /* UINT64_MAX: any */
     bool keep;
@@ -53,10 +53,11 @@ static char sink[SINK_BYTES]; /* never written: MSG_TRUNC */
 
 static struct options options_parse(int argc, char **argv)
 {
-    struct options o = {.connections = 1, .requests = 1, .threads = 1, .size_bytes = UINT64_MAX};
+    struct options o = {
+        .header = "", .connections = 1, .requests = 1, .threads = 1, .size_bytes = UINT64_MAX};
     int option;
 
-    while ((option = getopt(argc, argv, "c:n:t:s:k")) != -1) {
+    while ((option = getopt(argc, argv, "c:n:t:s:kH:")) != -1) {
         switch (option) {
         case 'c':
             o.connections = (unsigned)parse_size(optarg);
@@ -73,13 +74,16 @@ static struct options options_parse(int argc, char **argv)
         case 'k':
             o.keep = true;
             break;
+        case 'H':
+            o.header = optarg;
+            break;
         default:
             exit(2);
         }
     }
     if (argc - optind != 2)
-        fail("usage: pull [-c connections] [-n requests] [-t threads] [-s size] [-k] host:port "
-             "path");
+        fail("usage: pull [-c connections] [-n requests] [-t threads] [-s size] [-k] [-H header] "
+             "host:port path");
     o.server = endpoint_parse(argv[optind]);
     o.path = argv[optind + 1];
     if (o.threads < 1 || o.connections < o.threads || o.requests < 1)
@@ -207,13 +211,13 @@ int main(int argc, char **argv)
 {
     struct options o = options_parse(argc, argv);
     struct worker *workers = calloc(o.threads, sizeof(*workers));
-    char request[1024];
-    int request_n = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
-                             o.path, o.server.host);
+    char request[8192];
+    int request_n = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n%s%s\r\n",
+                             o.path, o.server.host, o.header, *o.header ? "\r\n" : "");
     uint64_t start, bytes;
 
     if (!workers || request_n >= (int)sizeof(request))
-        fail("path is too long");
+        fail("path or header is too long");
     raise_descriptor_limit(o.connections + 64);
     for (unsigned i = 0; i < o.threads; i++) {
         workers[i].o = &o;

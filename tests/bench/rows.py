@@ -19,20 +19,24 @@ MIB = 1 << 20
 MANIFEST_PATH = f"/v2/{seed.REPOSITORY}/manifests/latest"
 
 OURS, DOCKER, NGINX, YARDSTICK = "registry", "docker-registry", "nginx", "yardstick"
+GUARDED = "registry-guarded"  # ours, with authentication on
 
 
 @dataclass
 class Goal:
-    """registry's median, divided by the median of `against` (None: itself), is at least or at most
-    `bound`."""
+    """registry's median, divided by the median of `against` (None: itself) or by its own median in
+    the row `beside`, is at least or at most `bound`."""
 
     bound: float
     against: str | None = None
     at_most: bool = False
     unit: str = ""
+    beside: "Row | None" = None
 
     def text(self):
         sign = "≤" if self.at_most else "≥"
+        if self.beside:
+            return f"{sign} {self.bound:g} × the row above"
         if self.against:
             return f"{sign} {self.bound:g} × {self.against}"
         return f"{sign} {self.bound:g} {self.unit}".strip()
@@ -40,6 +44,8 @@ class Goal:
     def measured(self, row):
         ours = row.median(OURS)
         theirs = row.median(self.against) if self.against else 1
+        if self.beside:
+            theirs = self.beside.median(OURS)
         return None if ours is None or not theirs else ours / theirs
 
     def met(self, row):
@@ -160,6 +166,39 @@ def access_log(bench):
                 if os.path.exists(server.path(name)):
                     os.unlink(server.path(name))
     return [rate]
+
+
+def bearer(bench):
+    """pulls without and with a bearer token"""
+    servers = bench.some(OURS, GUARDED)
+    blob = BigBlob(bench)
+    seconds = bench.pick(4, 1)
+
+    def rate(server):
+        return wrk(server, MANIFEST_PATH, 64, seconds)[0]
+
+    def speed(server):
+        return bench.clients.pull(server, blob.url, 8, 4, blob.size)
+
+    def prepare(server):
+        seed.seed_image(server)
+        blob.seed(server)
+
+    rows = []
+    with Running(servers, prepare):
+        for what, unit, measure in (
+            ("manifest GET by tag, 64 connections", "requests/s", rate),
+            (f"{blob.title} blob GET, 8 at once", "MB/s", speed),
+        ):
+            without = Row(f"{what}, authentication off", unit)
+            token = Row(f"{what}, with a bearer token", unit, [Goal(0.9, beside=without)])
+            row_of = {OURS: without, GUARDED: token}
+            for server in servers:
+                measure(server)
+            bench.in_turn(what, servers, lambda s, _: row_of[s.name].add(OURS, measure(s)))
+            rows += [without, token]
+    os.unlink(blob.path)
+    return rows
 
 
 class BigBlob:
@@ -451,6 +490,7 @@ GROUPS = [
     manifests,
     access_log,
     blobs,
+    bearer,
     pushes,
     tail,
     memory_idle,

@@ -24,6 +24,7 @@ class Client:
 
     def __init__(self, server):
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
+        self.credentials = server.credentials
 
     def __enter__(self):
         return self
@@ -32,7 +33,8 @@ class Client:
         self.connection.close()
 
     def request(self, method, target, wanted, body=None, headers=None):
-        self.connection.request(method, target, body=body, headers=headers or {})
+        headers = {**self.credentials, **(headers or {})}
+        self.connection.request(method, target, body=body, headers=headers)
         response = self.connection.getresponse()
         text = response.read()
         if response.status != wanted:

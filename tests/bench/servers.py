@@ -1,7 +1,10 @@
 """The servers that are compared: each starts on a free port of 127.0.0.1 with its state below a
 directory of its own, and is stopped by pid."""
 
+import base64
+import crypt
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -25,6 +28,7 @@ class Server:
 
     name = ""
     can_push = True
+    credentials = {}  # header lines that every request needs
 
     def __init__(self, base):
         self.dir = os.path.join(base, self.name)
@@ -48,7 +52,7 @@ class Server:
         raise NotImplementedError
 
     def start(self):
-        """Starts it; returns the seconds from exec to the first 200 of /v2/."""
+        """Starts it; returns the seconds from exec to the first answer of /v2/."""
         self.port = free_port()
         command = self.command()
         with open(self.path("log"), "ab") as log:
@@ -74,7 +78,7 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("GET", "/v2/")
-            return connection.getresponse().status == 200
+            return connection.getresponse().status in (200, 401)
         except OSError:
             return False
         finally:
@@ -127,9 +131,44 @@ log:
   level: {"info" if self.access_log else "error"}
   access: {str(self.access_log).lower()}
   file: {self.path("registry.log")}
-"""
+{self.more()}"""
             )
         return [self.binary, "serve", "--config", config]
+
+    def more(self):
+        """Further lines of the configuration."""
+        return ""
+
+
+class GuardedRegistry(Registry):
+    """The same with authentication on. Started, it has a token of its own token service."""
+
+    name = "registry-guarded"
+    user, password = "bench", "no secret: this user lives as long as the benchmark"
+    scope = "repository:bench:pull,push"
+
+    def more(self):
+        path = self.path("htpasswd")
+        with open(path, "w") as f:
+            salt = crypt.mksalt(crypt.METHOD_SHA512, rounds=1000)
+            f.write(f"{self.user}:{crypt.crypt(self.password, salt)}\n")
+        return f"auth:\n  htpasswd: {{file: {path}}}\n  token: {{lifetime: 1h}}\n"
+
+    def start(self):
+        seconds = super().start()
+        basic = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            headers = {"Authorization": f"Basic {basic}"}
+            connection.request("GET", f"/auth/token?scope={self.scope}", headers=headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise BenchError(f"no token: {answer.status} {text[:300]!r}")
+        self.credentials = {"Authorization": f"Bearer {json.loads(text)['token']}"}
+        return seconds
 
 
 class DockerRegistry(Server):

@@ -19,12 +19,17 @@ def run(command):
     return done.stdout
 
 
+def header_options(headers):
+    return [option for line in headers.items() for option in ("-H", ": ".join(line))]
+
+
 def wrk(server, path, connections, seconds, threads=None):
     """Requests per second and the 99th percentile in ms, of as many requests as it answers."""
     threads = threads or min(os.cpu_count(), connections)
     text = run(
         ["wrk", "--latency", f"-t{threads}", f"-c{connections}", f"-d{seconds}s"]
-        + ["--timeout", "20s", "-H", f"Accept: {MANIFEST_TYPE}", server.url(path)]
+        + ["--timeout", "20s", *header_options({"Accept": MANIFEST_TYPE, **server.credentials})]
+        + [server.url(path)]
     )
     if "Non-2xx" in text or "Socket errors" in text:
         raise BenchError(f"{server.name}: {text}")
@@ -47,6 +52,7 @@ class Clients:
         threads = min(2, os.cpu_count(), connections)
         options = [f"-c{connections}", f"-n{requests}", f"-t{threads}"]
         options += [f"-s{size}"] if size is not None else []
+        options += header_options(server.credentials)
         return [self.pull_path, *options, *more, server.address, path]
 
     def pull(self, server, path, connections, requests, size):
