@@ -211,7 +211,7 @@ static enum err_code add_link(struct parse *p, const json_t *j, const char *wher
 {
     struct manifest *m = p->m;
     struct manifest_link *link = &m->links[m->n_links];
-    struct str type;
+    struct str type = STR_NONE;
 
     TRY(parse_descriptor(p, j, where, &type, &link->digest, &link->size_bytes));
     if (child)
