@@ -1,6 +1,8 @@
 #include "api/access.h"
 
 #include "api/audit.h"
+#include "api/cookie.h"
+#include "api/csrf.h"
 #include "api/proxy.h"
 #include "auth/credential.h"
 
@@ -31,6 +33,18 @@ static void credentials_done(struct credentials *given)
         OPENSSL_cleanse(given->basic, sizeof(given->basic));
 }
 
+/* A browser brings no header but its session. */
+static void take_session(struct req *q, struct credentials *given)
+{
+    struct str cookie = q->api->guard.sessions ? cookie_get(q, COOKIE_SESSION) : STR_NONE;
+
+    if (given->given || cookie.n == 0)
+        return;
+    given->given = true;
+    given->c.kind = CREDENTIAL_SESSION;
+    given->c.secret = q->session = cookie;
+}
+
 static const char *scope_actions(const struct req *q)
 {
     static const char *const texts[] = {
@@ -46,7 +60,10 @@ static void challenge(struct req *q, const char *error)
     AUTO(buf) struct buf text;
 
     buf_init(&text, 2048);
-    if (!q->api->guard.tokens && !conf_token_foreign(&conf->token)) {
+    if (q->session.n || str_starts(q->head->path, STR("/api/"))) {
+        /* Basic would make a browser ask by itself, over the page that asks already. */
+        buf_addf(&text, "Bearer realm=\"%s\"", conf->realm);
+    } else if (!q->api->guard.tokens && !conf_token_foreign(&conf->token)) {
         buf_addf(&text, "Basic realm=\"%s\"", conf->realm);
     } else {
         buf_add_text(&text, "Bearer realm=\"");
@@ -121,6 +138,7 @@ static enum access_verdict identify(struct req *q)
 
     if (!credentials_of(q, &given))
         return ask_to_sign_in(q, NULL, "the Authorization header is neither Basic nor Bearer");
+    take_session(q, &given);
     r = auth_quick(q->api->guard.auth, given.given ? &given.c : NULL, &q->who);
     q->asked = r == AUTH_LATER;
     if (r == AUTH_LATER && http_on_worker(q->x))
@@ -128,7 +146,7 @@ static enum access_verdict identify(struct req *q)
     if (r == AUTH_LATER)
         return ACCESS_LATER;
     code = result_error(q, r, retry_s, &e);
-    if (code == ERR_UNAUTHORIZED || code == ERR_TOO_MANY_REQUESTS)
+    if ((code == ERR_UNAUTHORIZED || code == ERR_TOO_MANY_REQUESTS) && !q->session.n)
         audit_sign_in(q, given.c.user, code == ERR_UNAUTHORIZED ? "failed" : "locked");
     if (code == ERR_UNAUTHORIZED)
         verdict = ask_to_sign_in(q, "invalid_token", e.detail);
@@ -301,10 +319,19 @@ static enum access_verdict settle_unasked(struct req *q)
                   &e);
 }
 
+static enum access_verdict forged(struct req *q, const struct err *e)
+{
+    audit_refusal(q, "denied");
+    return refuse(q, ERR_DENIED, e);
+}
+
 enum access_verdict access_settle(struct req *q)
 {
     enum access_verdict verdict = ACCESS_GRANTED;
+    struct err e = {0};
 
+    if (csrf_check_origin(q, &e) != ERR_OK)
+        return refuse(q, ERR_DENIED, &e);
     if (q->route->access == ACCESS_NONE || !auth_enabled(q->api->guard.auth))
         q->who = identity_anonymous();
     else
@@ -318,6 +345,8 @@ enum access_verdict access_settle(struct req *q)
     /* Once a request: quick() comes first, unless only a worker could settle who it is. */
     if ((!http_on_worker(q->x) || q->asked) && !within_rate(q))
         return slow_down(q);
+    if (csrf_check_token(q, &e) != ERR_OK)
+        return forged(q, &e);
     if (q->route->access == ACCESS_NONE)
         return ACCESS_GRANTED;
     if (!auth_enabled(q->api->guard.auth))

@@ -10,6 +10,7 @@
 #include "auth/audit.h"
 #include "auth/auth.h"
 #include "auth/rate.h"
+#include "auth/session.h"
 #include "auth/token.h"
 #include "conf/conf.h"
 #include "core/registry.h"
@@ -23,6 +24,8 @@ struct api_guard {
     struct accounts *accounts; /* local users and access tokens */
     struct signer *signer;     /* NULL when this registry makes no tokens */
     struct tokens *tokens;     /* likewise */
+    struct seal *seal;         /* NULL without authentication */
+    struct sessions *sessions; /* likewise */
     struct rate *rate;
     struct audit *audit;
 };

@@ -49,6 +49,7 @@ struct req {
     struct identity *who;
     char identity[160]; /* of who, for logs and as owner; "" is anonymous */
 
+    struct str session; /* the cookie that speaks for who, of the head; empty: none does */
     char client[CLIENT_ADDRESS_MAX]; /* as client_address() found it, or "" */
     bool asked;      /* a provider was asked, not the cache: quick() could not settle it */
     bool retry_told; /* Retry-After was set */
@@ -120,6 +121,9 @@ enum err_code api_token_get(struct req *q, struct err *e);
 enum err_code api_token_post(struct req *q, struct err *e);
 enum err_code api_jwks_get(struct req *q, struct err *e);
 enum err_code api_audit_list(struct req *q, struct err *e);
+enum err_code api_session_post(struct req *q, struct err *e);
+enum err_code api_session_get(struct req *q, struct err *e);
+enum err_code api_session_delete(struct req *q, struct err *e);
 enum err_code api_healthz_get(struct req *q, struct err *e);
 bool api_healthz_quick(struct req *q);
 enum err_code api_readyz_get(struct req *q, struct err *e);

@@ -30,6 +30,9 @@ const struct route api_routes[] = {
     {HTTP_GET, "/auth/token", ACCESS_NONE, api_token_get},
     {HTTP_POST, "/auth/token", ACCESS_NONE, api_token_post},
     {HTTP_GET, "/.well-known/jwks.json", ACCESS_NONE, api_jwks_get},
+    {HTTP_POST, "/api/v1/session", ACCESS_NONE, api_session_post},
+    {HTTP_GET, "/api/v1/session", ACCESS_BASE, api_session_get},
+    {HTTP_DELETE, "/api/v1/session", ACCESS_BASE, api_session_delete, .audit = "sign-out"},
     {HTTP_GET, "/healthz", ACCESS_NONE, api_healthz_get, .quick = api_healthz_quick},
     {HTTP_GET, "/readyz", ACCESS_NONE, api_readyz_get},
 };

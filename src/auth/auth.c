@@ -1,7 +1,6 @@
 #include "auth/auth.h"
 
 #include "auth/answers.h"
-#include "auth/failures.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -46,6 +45,20 @@ void auth_free(struct auth *a)
 bool auth_enabled(const struct auth *a)
 {
     return a->n > 0;
+}
+
+bool auth_has(const struct auth *a, const char *provider)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        if (strcmp(a->providers[i]->driver->name, provider) == 0)
+            return true;
+    }
+    return false;
+}
+
+struct failures *auth_failures(struct auth *a)
+{
+    return a->failures;
 }
 
 void auth_forget(struct auth *a)
@@ -122,6 +135,8 @@ static void remember(struct auth *a, const struct credential *c, uint64_t gen, s
     int64_t left_ms = id->expires_ms == INT64_MAX ? INT64_MAX : id->expires_ms - clock_wall_ms();
     int64_t cache_ms = (int64_t)a->options.cache_ms;
 
+    if (c->kind == CREDENTIAL_SESSION)
+        return;
     answers_key(a->answers, c, key);
     answers_put(a->answers, key, gen, id,
                 clock_mono_ms() + (left_ms < cache_ms ? left_ms : cache_ms));
@@ -135,7 +150,8 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
 
     if (auth_quick(a, c, ret_identity) == AUTH_OK)
         return AUTH_OK;
-    locked_ms = failures_locked_ms(a->failures, c->user, c->address);
+    locked_ms =
+        c->kind == CREDENTIAL_SESSION ? 0 : failures_locked_ms(a->failures, c->user, c->address);
     if (locked_ms > 0) {
         *ret_retry_s = (unsigned)(locked_ms / 1000 + 1);
         err_tell(e, ERR_TOO_MANY_REQUESTS, "too many wrong credentials; try again in %u s",
@@ -144,13 +160,15 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
     }
     switch (ask(a, c, ret_identity, e)) {
     case VERDICT_YES:
-        failures_clear(a->failures, c->user, c->address);
+        if (c->kind != CREDENTIAL_SESSION)
+            failures_clear(a->failures, c->user, c->address);
         remember(a, c, gen, *ret_identity);
         return AUTH_OK;
     case VERDICT_FAIL:
         return AUTH_FAILED;
     default:
-        wait_ms(failures_count(a->failures, c->user, c->address));
+        if (c->kind != CREDENTIAL_SESSION)
+            wait_ms(failures_count(a->failures, c->user, c->address));
         if (!e->public_detail)
             err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
         return AUTH_REFUSED;

@@ -4,10 +4,12 @@
  * A positive answer is cached for a short time under a keyed hash (HMAC-SHA-256 with a key of this
  * process) of the whole credential, so that neither bcrypt nor a signature check runs on every
  * request, and no secret is kept. Failures count against the user and the address: each further
- * one is answered later, and after a number of them the pair is locked out for a while.
+ * one is answered later, and after a number of them the pair is locked out for a while. Sessions
+ * are looked up each time, and one that has ended is no wrong credential: nobody guesses those.
  */
 #pragma once
 
+#include "auth/failures.h"
 #include "auth/policy.h"
 #include "auth/provider.h"
 #include "base/err.h"
@@ -33,6 +35,12 @@ struct auth_options {
 struct auth *auth_new(const struct auth_options *o, struct provider **providers, size_t n);
 void auth_free(struct auth *a);          /* accepts NULL */
 bool auth_enabled(const struct auth *a); /* there is a provider */
+
+/* Is there a provider of that name? */
+bool auth_has(const struct auth *a, const char *provider);
+
+/* Who gave wrong credentials lately, for sign-ins that are checked elsewhere. */
+struct failures *auth_failures(struct auth *a);
 
 /* From memory only; never blocks. I/O threads. c NULL: no credential. */
 enum auth_result auth_quick(struct auth *a, const struct credential *c,

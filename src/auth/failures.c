@@ -88,7 +88,7 @@ int64_t failures_locked_ms(struct failures *f, struct str user, const char *addr
     int64_t pair, alone;
 
     pthread_mutex_lock(&f->mutex);
-    pair = left_ms(f, key_of(f, user, address), f->lock_after);
+    pair = user.n > 0 ? left_ms(f, key_of(f, user, address), f->lock_after) : 0;
     alone = left_ms(f, key_of(f, STR_NONE, address), f->lock_after * ADDRESS_FACTOR);
     pthread_mutex_unlock(&f->mutex);
     return pair > alone ? pair : alone;
@@ -110,8 +110,9 @@ int64_t failures_count(struct failures *f, struct str user, const char *address)
     uint64_t n;
 
     pthread_mutex_lock(&f->mutex);
-    n = add_one(f, key_of(f, user, address));
-    add_one(f, key_of(f, STR_NONE, address));
+    n = add_one(f, key_of(f, STR_NONE, address));
+    if (user.n > 0)
+        n = add_one(f, key_of(f, user, address));
     pthread_mutex_unlock(&f->mutex);
     while (--n > 0 && delay_ms < DELAY_MOST_MS)
         delay_ms *= 2;
@@ -123,6 +124,8 @@ void failures_clear(struct failures *f, struct str user, const char *address)
     uint64_t key = key_of(f, user, address);
     struct count *c;
 
+    if (user.n == 0)
+        return;
     pthread_mutex_lock(&f->mutex);
     c = place_of(f, key);
     if (c->key == key)

@@ -1,5 +1,6 @@
 /*
- * Counting of wrong credentials, by user and address together and by address alone: a bounded
+ * Counting of wrong credentials, by user and address together and by address alone (of a token that
+ * names no user, only that): a bounded
  * table in memory. An attacker can so lock out himself, but nobody else. Any thread.
  */
 #pragma once

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define NAME "local"
-
 /* Whose password this is. PASS: there is no such user; that takes as long. */
 static enum verdict check_password(struct accounts *a, struct str name, struct str password,
                                    struct user *ret_user, struct err *e)
@@ -95,7 +93,7 @@ static void local_free(struct provider *p)
 }
 
 static const struct provider_driver local_driver = {
-    .name = NAME,
+    .name = LOCAL_PROVIDER,
     .kinds = 1u << CREDENTIAL_BASIC,
     .check = local_check,
     .generation = local_generation,
@@ -171,6 +169,6 @@ enum sign_in local_sign_in(struct accounts *a, struct failures *f, const struct 
         return result;
     failures_clear(f, r->user, r->address);
     user_seen(a, &u, clock_wall_ms());
-    *ret_identity = user_identity(&u, NAME);
+    *ret_identity = user_identity(&u, LOCAL_PROVIDER);
     return SIGN_IN_OK;
 }

@@ -11,6 +11,8 @@
 #include "auth/failures.h"
 #include "auth/provider.h"
 
+#define LOCAL_PROVIDER "local" /* its name */
+
 /* a must outlive it. */
 struct provider *local_provider(struct accounts *a);
 

@@ -3,6 +3,7 @@
 #include "auth/identity_json.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 
@@ -163,12 +164,6 @@ static json_t *claims_of(const struct tokens *t, const struct token_request *r, 
                      now_s, "jti", id.text, "access", grants(r), "who", identity_to_json(r->who));
 }
 
-static void to_hex(const unsigned char *bytes, size_t n, char *dst)
-{
-    for (size_t i = 0; i < n; i++)
-        sprintf(dst + 2 * i, "%02x", bytes[i]);
-}
-
 static void key_of(struct str secret, struct digest *ret)
 {
     digest_of(DIGEST_SHA256, secret.p, secret.n, ret);
@@ -185,7 +180,7 @@ static enum err_code make_refresh(struct tokens *t, struct identity *who, char *
     struct meta_op op = {.kind = META_RECORD_PUT, .collection = COLLECTION};
 
     random_bytes(bytes, sizeof(bytes));
-    to_hex(bytes, sizeof(bytes), secret);
+    hex_encode(bytes, sizeof(bytes), secret);
     key_of(str_of(secret), &key);
     identity_subject(who, subject, sizeof(subject));
     record = json_pack("{s:s, s:I, s:o}", "subject", subject, "until_ms",

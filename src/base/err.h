@@ -32,6 +32,7 @@
     X(SIZE_INVALID, 400, "SIZE_INVALID", "provided length did not match content length")           \
     X(RANGE_INVALID, 416, "BLOB_UPLOAD_INVALID", "chunk is out of order")                          \
     X(UNAUTHORIZED, 401, "UNAUTHORIZED", "authentication required")                                \
+    X(TOTP_REQUIRED, 401, "TOTP_REQUIRED", "a code of the second factor is needed as well")        \
     X(DENIED, 403, "DENIED", "requested access to the resource is denied")                         \
     X(IN_USE, 405, "DENIED", "content is referenced by a manifest of this repository")             \
     X(UNSUPPORTED, 405, "UNSUPPORTED", "the operation is unsupported")                             \

@@ -53,12 +53,25 @@ static enum err_code refuse_missing(const struct conf_auth *c, struct err *e)
     return ERR_OK;
 }
 
+static enum err_code open_sessions(struct api_guard *g, const struct conf_session *c,
+                                   struct provider **providers, size_t *n, struct err *e)
+{
+    struct session_options o = {.lifetime_ms = c->lifetime_ms, .idle_ms = c->idle_ms};
+    struct meta *m = accounts_meta(g->accounts);
+
+    TRY(seal_new(m, &g->seal, e));
+    g->sessions = sessions_new(m, g->seal, &o);
+    providers[(*n)++] = sessions_provider(g->sessions);
+    return ERR_OK;
+}
+
 static enum err_code open_providers(struct api_guard *g, const struct conf_auth *c,
                                     struct provider **providers, size_t *n, struct err *e)
 {
     TRY(refuse_missing(c, e));
     providers[(*n)++] = access_token_provider(g->accounts);
     providers[(*n)++] = local_provider(g->accounts);
+    TRY(open_sessions(g, &c->session, providers, n, e));
     if (c->htpasswd_file[0])
         TRY(htpasswd_new(c->htpasswd_file, &providers[(*n)++], e));
     if (g->tokens)
@@ -75,6 +88,7 @@ static size_t place_of(const struct provider *p, const struct conf_strings *orde
 {
     static const char *const usual[] = {"htpasswd", "local",       "token", "external",
                                         "ldap",     "certificate", "aws"};
+    static const char *const always[] = {"access-token", "session"};
     size_t n = order->n ? order->n : sizeof(usual) / sizeof(usual[0]);
 
     for (size_t i = 0; i < n; i++) {
@@ -83,7 +97,11 @@ static size_t place_of(const struct provider *p, const struct conf_strings *orde
     }
     /* Tokens of the database come first: they are known by their looks, and a provider that knows
      * the user would take one for a wrong password. */
-    return strcmp(p->driver->name, "access-token") == 0 ? 0 : SIZE_MAX;
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
+        if (strcmp(p->driver->name, always[i]) == 0)
+            return 0;
+    }
+    return SIZE_MAX;
 }
 
 /* Sorts the providers; frees those that are not in the order. Returns how many are left. */
@@ -134,6 +152,8 @@ enum err_code cli_guard_init(struct api_guard *g, const struct conf *c, struct m
     g->auth = auth_new(&options, providers, n); /* frees what was opened */
     if (g->tokens)
         tokens_renew_by(g->tokens, auth_renew, g->auth);
+    if (g->sessions)
+        sessions_renew_by(g->sessions, auth_renew, g->auth);
     return code;
 }
 
@@ -141,6 +161,8 @@ void cli_guard_done(struct api_guard *g)
 {
     auth_free(g->auth);
     tokens_free(g->tokens);
+    sessions_free(g->sessions);
+    seal_free(g->seal);
     signer_free(g->signer);
     audit_free(g->audit);
     rate_free(g->rate);

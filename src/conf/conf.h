@@ -75,6 +75,10 @@ struct conf_externals {
     size_t n;
 };
 
+struct conf_session { /* of people in a browser */
+    uint64_t lifetime_ms, idle_ms;
+};
+
 struct conf_oidc { /* sign-in of people */
     char *issuer;  /* "": off */
     char *client_id;
@@ -148,6 +152,7 @@ struct conf_auth {
     char *htpasswd_file;        /* "": off */
     struct conf_token token;
     struct conf_externals external;
+    struct conf_session session;
     struct conf_oidc oidc;
     struct conf_ldap ldap;
     struct conf_certificate certificate;

@@ -153,6 +153,21 @@
      .help = "Issuers whose JSON Web Tokens are believed: GitLab CI, GitHub Actions, Kubernetes "
              "service accounts. The token is the password (of any user name), or the bearer."},
 
+    {.name = "auth.session.lifetime",
+     .type = CONF_DURATION,
+     FIELD(auth.session.lifetime_ms),
+     .min = 1 * SECONDS,
+     .max = 365 * DAYS,
+     .def = 12 * HOURS,
+     .help = "How long who signed in with a browser stays so, however much they do."},
+    {.name = "auth.session.idle",
+     .type = CONF_DURATION,
+     FIELD(auth.session.idle_ms),
+     .min = 1 * SECONDS,
+     .max = 365 * DAYS,
+     .def = 1 * HOURS,
+     .help = "A session that is not used for so long ends."},
+
     {.name = "auth.oidc.issuer",
      .type = CONF_TEXT,
      FIELD(auth.oidc.issuer),

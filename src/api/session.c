@@ -1,0 +1,213 @@
+/*
+ * The session of a browser: signing in with a name and a password (and the code of the second
+ * factor), who one is, signing out.
+ */
+#include "api/session.h"
+
+#include "api/access.h"
+#include "api/audit.h"
+#include "api/body.h"
+#include "api/cookie.h"
+#include "api/proxy.h"
+#include "auth/local.h"
+#include "auth/robot.h"
+#include "auth/user.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#include <jansson.h>
+#include <openssl/crypto.h>
+
+#define BODY_MAX 16384
+
+static enum err_code check_on(struct req *q, struct err *e)
+{
+    if (!q->api->guard.sessions)
+        return err_tell(e, ERR_NOT_FOUND, "nobody signs in here: authentication is off");
+    return ERR_OK;
+}
+
+enum err_code session_begin(struct req *q, const struct identity *who,
+                            struct session_cookie *ret_cookie, struct err *e)
+{
+    struct sessions *all = q->api->guard.sessions;
+    struct session_cookie made;
+    int64_t left_ms;
+
+    TRY(session_end(all, cookie_get(q, COOKIE_SESSION), e));
+    TRY(session_start(all, who, &made, e));
+    left_ms = made.until_ms - clock_wall_ms();
+    cookie_set(q, COOKIE_SESSION, made.text, COOKIE_STRICT,
+               left_ms > 1000 ? (uint64_t)left_ms / 1000 : 1);
+    identity_subject(who, q->identity, sizeof(q->identity));
+    http_set_identity(q->x, q->identity);
+    *ret_cookie = made;
+    return ERR_OK;
+}
+
+/* The answer. */
+
+static void add_groups(struct buf *body, const struct identity *who)
+{
+    buf_add_text(body, ",\"groups\":[");
+    for (size_t i = 0; i < who->n_groups; i++) {
+        if (i)
+            buf_add_char(body, ',');
+        buf_add_json(body, str_of(who->groups[i]));
+    }
+    buf_add_char(body, ']');
+}
+
+/* cookie empty: signed in otherwise. */
+static void add_session(struct req *q, struct buf *body, struct str cookie, int64_t until_ms)
+{
+    char token[SEAL_MAC_TEXT + 1], until[CLOCK_RFC3339_SIZE];
+
+    if (!cookie.n)
+        return;
+    session_csrf(q->api->guard.sessions, cookie, token);
+    clock_rfc3339(until_ms, until);
+    buf_addf(body, ",\"csrf_token\":\"%s\",\"expires_at\":\"%s\",\"idle_timeout_s\":%llu", token,
+             until, (unsigned long long)q->api->conf->auth.session.idle_ms / 1000);
+}
+
+static void answer(struct req *q, const struct identity *who, struct str cookie, int64_t until_ms)
+{
+    char subject[160];
+    AUTO(buf) struct buf body;
+    struct policy *policy = api_policy(q->api);
+    bool admin = !auth_enabled(q->api->guard.auth) ||
+                 policy_allows(policy, who, ACTION_ADMIN, NULL, NULL, NULL);
+
+    policy_unref(policy);
+    buf_init(&body, 512 * 1024);
+    identity_subject(who, subject, sizeof(subject));
+    buf_add_text(&body, "{\"subject\":");
+    buf_add_json(&body, str_of(subject));
+    buf_add_text(&body, ",\"name\":");
+    buf_add_json(&body, str_of(who->name));
+    buf_add_text(&body, ",\"provider\":");
+    buf_add_json(&body, str_of(who->provider));
+    buf_addf(&body, ",\"admin\":%s", admin ? "true" : "false");
+    add_groups(&body, who);
+    add_session(q, &body, cookie, until_ms);
+    buf_add_text(&body, "}\n");
+    http_header(q->x, "Cache-Control", STR("no-store"));
+    reply_json(q, 200, buf_str(&body));
+}
+
+/* Signing in. */
+
+struct form {
+    json_t *json;
+    struct str user, password, code;
+};
+
+static enum err_code text_of(const json_t *json, const char *key, struct str *ret, struct err *e)
+{
+    const json_t *value = json_object_get(json, key);
+
+    *ret = json_is_string(value) ? (struct str){json_string_value(value), json_string_length(value)}
+                                 : STR_NONE;
+    if (value && !json_is_string(value) && !json_is_null(value))
+        return err_tell(e, ERR_REQUEST_INVALID, "'%s' is not a text", key);
+    return ERR_OK;
+}
+
+/* A form of another site can't be sent as JSON without asking first. */
+static enum err_code read_form(struct req *q, struct form *ret, struct err *e)
+{
+    TRY(body_json(q, BODY_MAX, &ret->json, e));
+    TRY(text_of(ret->json, "username", &ret->user, e));
+    TRY(text_of(ret->json, "password", &ret->password, e));
+    TRY(text_of(ret->json, "totp", &ret->code, e));
+    if (!ret->user.n || !ret->password.n)
+        return err_tell(e, ERR_REQUEST_INVALID, "'username' and 'password' are missing");
+    return ERR_OK;
+}
+
+static void form_done(struct form *f)
+{
+    if (f->password.n)
+        OPENSSL_cleanse((char *)f->password.p, f->password.n);
+    json_decref(f->json);
+}
+
+static enum err_code refused(struct req *q, enum sign_in result, unsigned retry_s, struct err *e)
+{
+    switch (result) {
+    case SIGN_IN_OK:
+        return ERR_OK;
+    case SIGN_IN_CODE:
+        return err_tell(e, ERR_TOTP_REQUIRED,
+                        "send the code of the app, or a recovery code, as "
+                        "'totp' as well");
+    case SIGN_IN_LOCKED:
+        http_headerf(q->x, "Retry-After", "%u", retry_s);
+        q->retry_told = true;
+        return ERR_TOO_MANY_REQUESTS;
+    case SIGN_IN_WRONG:
+        return ERR_UNAUTHORIZED;
+    default:
+        return e->code ? e->code : err_set(e, ERR_UNAVAILABLE, "users can't be looked up");
+    }
+}
+
+/* A user of the database by password and code; anyone else as the providers say. */
+static enum err_code sign_in(struct req *q, const struct form *f, struct identity **ret_identity,
+                             struct err *e)
+{
+    struct api_guard *g = &q->api->guard;
+    struct sign_in_request r = {f->user, f->password, f->code, client_address(q)};
+    AUTO(user) struct user local = {0};
+    enum err_code code = user_get(g->accounts, f->user, &local, e);
+    enum sign_in result;
+    unsigned retry_s = 1;
+
+    *e = (struct err){0};
+    if (code != ERR_OK || !auth_has(g->auth, LOCAL_PROVIDER) || access_token_shaped(f->password))
+        return access_sign_in(q, f->user, f->password, ret_identity, e);
+    result = local_sign_in(g->accounts, auth_failures(g->auth), &r, ret_identity, &retry_s, e);
+    if (result != SIGN_IN_CODE && result != SIGN_IN_FAILED)
+        audit_sign_in(q, f->user,
+                      result == SIGN_IN_OK       ? "ok"
+                      : result == SIGN_IN_LOCKED ? "locked"
+                                                 : "failed");
+    return refused(q, result, retry_s, e);
+}
+
+enum err_code api_session_post(struct req *q, struct err *e)
+{
+    AUTO(identity) struct identity *who = NULL;
+    struct form f = {0};
+    struct session_cookie made;
+    enum err_code code;
+
+    TRY(check_on(q, e));
+    code = read_form(q, &f, e);
+    if (code == ERR_OK)
+        code = sign_in(q, &f, &who, e);
+    form_done(&f);
+    TRY(code);
+    TRY(session_begin(q, who, &made, e));
+    answer(q, who, str_of(made.text), made.until_ms);
+    return ERR_OK;
+}
+
+enum err_code api_session_get(struct req *q, struct err *e)
+{
+    (void)e;
+    answer(q, q->who, q->session, q->who->expires_ms);
+    return ERR_OK;
+}
+
+enum err_code api_session_delete(struct req *q, struct err *e)
+{
+    TRY(check_on(q, e));
+    if (!q->session.n)
+        return err_tell(e, ERR_REQUEST_INVALID, "this request was not made with a session");
+    TRY(session_end(q->api->guard.sessions, q->session, e));
+    cookie_set(q, COOKIE_SESSION, "", COOKIE_STRICT, 0);
+    reply_empty(q, 204);
+    return ERR_OK;
+}

@@ -1,0 +1,283 @@
+#include "auth/session.h"
+
+#include "auth/identity_json.h"
+#include "auth/jwt.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/mem.h"
+#include "base/uuid.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define COLLECTION STR("sessions")
+#define ID_BYTES   32
+#define PAGE       256
+#define SWEEP_MS   600000
+#define USE_MS     60000 /* that a session is used is written at most so often */
+
+#define COOKIE "session"
+#define CSRF   "csrf"
+
+struct sessions {
+    struct meta *meta;
+    const struct seal *seal;
+    struct session_options options;
+    token_renew_fn renew;
+    void *renew_ctx;
+};
+
+struct sessions *sessions_new(struct meta *m, const struct seal *s, const struct session_options *o)
+{
+    struct sessions *all = NEW(struct sessions);
+
+    *all = (struct sessions){.meta = m, .seal = s, .options = *o};
+    return all;
+}
+
+void sessions_free(struct sessions *s)
+{
+    free(s);
+}
+
+void sessions_renew_by(struct sessions *s, token_renew_fn renew, void *ctx)
+{
+    s->renew = renew;
+    s->renew_ctx = ctx;
+}
+
+/* The key of the record. False: it is no cookie of ours. */
+static bool key_of(const struct sessions *s, struct str cookie, struct digest *ret_key)
+{
+    unsigned char id[ID_BYTES];
+    struct str text;
+
+    if (!str_cut(&cookie, '.', &text) || !hex_decode(text, id, sizeof(id)) ||
+        !seal_mac_matches(s->seal, COOKIE, text, cookie))
+        return false;
+    digest_of(DIGEST_SHA256, id, sizeof(id), ret_key);
+    return true;
+}
+
+enum err_code session_start(struct sessions *s, const struct identity *who,
+                            struct session_cookie *ret_cookie, struct err *e)
+{
+    unsigned char id[ID_BYTES];
+    char text[2 * ID_BYTES + 1], mac[SEAL_MAC_TEXT + 1];
+    int64_t now_ms = clock_wall_ms(), until_ms = now_ms + (int64_t)s->options.lifetime_ms;
+    AUTO(json) json_t *record = NULL;
+    AUTO(mem) char *value = NULL;
+    struct meta_op op = {
+        .kind = META_RECORD_PUT, .collection = COLLECTION, .expected_version = META_ABSENT};
+    struct digest key;
+
+    random_bytes(id, sizeof(id));
+    digest_of(DIGEST_SHA256, id, sizeof(id), &key);
+    record = json_pack("{s:I, s:I, s:o}", "until_ms", (json_int_t)until_ms, "used_ms",
+                       (json_int_t)now_ms, "who", identity_to_json(who));
+    value = json_dumps(record, JSON_COMPACT);
+    if (!value)
+        return err_set(e, ERR_INTERNAL, "a session can't be written");
+    op.key = digest_str(&key);
+    op.value = str_of(value);
+    TRY(meta_commit(s->meta, &op, 1, 0, NULL, e));
+    hex_encode(id, sizeof(id), text);
+    seal_mac(s->seal, COOKIE, str_of(text), mac);
+    snprintf(ret_cookie->text, sizeof(ret_cookie->text), "%s.%s", text, mac);
+    ret_cookie->until_ms = until_ms;
+    return ERR_OK;
+}
+
+static enum err_code drop(struct sessions *s, struct str key, struct err *e)
+{
+    struct meta_op op = {.kind = META_RECORD_DELETE,
+                         .collection = COLLECTION,
+                         .key = key,
+                         .expected_version = META_ANY};
+
+    return meta_commit(s->meta, &op, 1, 0, NULL, e);
+}
+
+enum err_code session_end(struct sessions *s, struct str cookie, struct err *e)
+{
+    struct digest key;
+
+    return key_of(s, cookie, &key) ? drop(s, digest_str(&key), e) : ERR_OK;
+}
+
+void session_csrf(const struct sessions *s, struct str cookie,
+                  char ret_token[static SEAL_MAC_TEXT + 1])
+{
+    seal_mac(s->seal, CSRF, cookie, ret_token);
+}
+
+bool session_csrf_matches(const struct sessions *s, struct str cookie, struct str token)
+{
+    return seal_mac_matches(s->seal, CSRF, cookie, token);
+}
+
+/* Records. */
+
+static int64_t int_of(const json_t *j, const char *key)
+{
+    return json_integer_value(json_object_get(j, key));
+}
+
+static bool ended(const struct sessions *s, const json_t *record, int64_t now_ms)
+{
+    return now_ms >= int_of(record, "until_ms") ||
+           now_ms - int_of(record, "used_ms") >= (int64_t)s->options.idle_ms;
+}
+
+/* It was used. Never over another change: who signed out meanwhile stays so. */
+static void touch(struct sessions *s, const struct meta_record *r, json_t *record, int64_t now_ms)
+{
+    int64_t step_ms = (int64_t)s->options.idle_ms / 8;
+    AUTO(mem) char *value = NULL;
+    struct meta_op op = {.kind = META_RECORD_PUT,
+                         .collection = COLLECTION,
+                         .key = str_of(r->key),
+                         .expected_version = r->version};
+    struct err ignored;
+
+    if (now_ms - int_of(record, "used_ms") < (step_ms < USE_MS ? step_ms : USE_MS))
+        return;
+    json_object_set_new(record, "used_ms", json_integer(now_ms));
+    value = json_dumps(record, JSON_COMPACT);
+    if (!value)
+        return;
+    op.value = str_of(value);
+    (void)!meta_commit(s->meta, &op, 1, META_LAZY, NULL, &ignored);
+}
+
+static enum verdict over(struct err *e)
+{
+    err_tell(e, ERR_UNAUTHORIZED, "the session has ended; sign in again");
+    return VERDICT_NO;
+}
+
+/* Who *id is now, who signed in some time ago. */
+static enum verdict renew(struct sessions *s, struct identity **id, struct err *e)
+{
+    if ((*id)->expires_ms <= clock_wall_ms())
+        return VERDICT_NO;
+    return s->renew ? s->renew(s->renew_ctx, id, e) : VERDICT_YES;
+}
+
+static enum verdict check_record(struct sessions *s, const struct meta_record *r,
+                                 struct identity **ret_identity, struct err *e)
+{
+    AUTO(json) json_t *record = json_loads(r->value, 0, NULL);
+    AUTO(identity) struct identity *id = NULL;
+    int64_t now_ms = clock_wall_ms();
+    enum verdict v = VERDICT_NO;
+
+    if (!ended(s, record, now_ms)) {
+        id = identity_from_json(json_object_get(record, "who"));
+        v = id ? renew(s, &id, e) : VERDICT_NO;
+    }
+    if (v == VERDICT_FAIL)
+        return v;
+    if (v != VERDICT_YES) {
+        (void)!drop(s, str_of(r->key), e);
+        return over(e);
+    }
+    touch(s, r, record, now_ms);
+    if (int_of(record, "until_ms") < id->expires_ms)
+        id->expires_ms = int_of(record, "until_ms");
+    *ret_identity = STEAL(id);
+    return VERDICT_YES;
+}
+
+/* The provider. */
+
+struct session_provider {
+    struct provider provider;
+    struct sessions *sessions;
+    int64_t swept_ms; /* monotonic; of the thread that tends */
+};
+
+static enum verdict session_check(struct provider *p, const struct credential *c,
+                                  struct identity **ret_identity, struct err *e)
+{
+    struct sessions *s = ((struct session_provider *)p)->sessions;
+    AUTO(record) struct meta_record r = {0};
+    struct digest key;
+    enum err_code code;
+
+    if (!key_of(s, c->secret, &key))
+        return over(e);
+    code = meta_record_get(s->meta, COLLECTION, digest_str(&key), &r, e);
+    if (code == ERR_NOT_FOUND)
+        return over(e);
+    if (code != ERR_OK)
+        return VERDICT_FAIL;
+    return check_record(s, &r, ret_identity, e);
+}
+
+static enum err_code sweep_page(struct sessions *s, const struct meta_record_list *page,
+                                struct err *e)
+{
+    int64_t now_ms = clock_wall_ms();
+
+    for (size_t i = 0; i < page->n; i++) {
+        AUTO(json) json_t *record = json_loads(page->rows[i].value, 0, NULL);
+
+        if (ended(s, record, now_ms))
+            TRY(drop(s, str_of(page->rows[i].key), e));
+    }
+    return ERR_OK;
+}
+
+static enum err_code sweep(struct sessions *s, struct err *e)
+{
+    AUTO(mem) char *after = mem_strdup("");
+    bool more = true;
+
+    while (more) {
+        AUTO(records) struct meta_record_list page = {0};
+
+        TRY(meta_records(s->meta, COLLECTION, str_of(after), PAGE, &page, e));
+        TRY(sweep_page(s, &page, e));
+        more = page.more && page.n > 0;
+        if (more) {
+            free(after);
+            after = mem_strdup(page.rows[page.n - 1].key);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code session_tend(struct provider *base, struct err *e)
+{
+    struct session_provider *p = (struct session_provider *)base;
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms - p->swept_ms < SWEEP_MS)
+        return ERR_OK;
+    p->swept_ms = now_ms;
+    return sweep(p->sessions, e);
+}
+
+static void session_free(struct provider *p)
+{
+    free(p);
+}
+
+static const struct provider_driver session_driver = {
+    .name = "session",
+    .kinds = 1u << CREDENTIAL_SESSION,
+    .check = session_check,
+    .tend = session_tend,
+    .free = session_free,
+};
+
+struct provider *sessions_provider(struct sessions *s)
+{
+    struct session_provider *p = NEW(struct session_provider);
+
+    p->provider.driver = &session_driver;
+    p->sessions = s;
+    p->swept_ms = clock_mono_ms();
+    return &p->provider;
+}

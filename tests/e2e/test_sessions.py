@@ -1,0 +1,313 @@
+"""Sessions of people in a browser, signed in by name and password, and requests that other sites
+make a browser send. Signing in with OpenID Connect is in test_oidc."""
+
+import re
+import signal
+import subprocess
+
+import pytest
+import requests
+from browser import Browser
+from certificates import authority, certificate
+from helpers import Client, image
+from test_users import NOTICED_S, OTHER, PASSWORD, Accounts
+from waiting import until
+
+LOCAL = {"auth": {"mode": "local"}}
+
+
+@pytest.fixture
+def accounts(new_registry):
+    accounts = Accounts(new_registry(config=LOCAL))
+    accounts.add("root", "--admin")
+    accounts.add("alice", "--group", "dev")
+    accounts.registry.start()
+    return accounts
+
+
+@pytest.fixture
+def registry(accounts):
+    return accounts.registry
+
+
+@pytest.fixture
+def browser(registry):
+    with Browser(registry) as b:
+        yield b
+
+
+def cookie_of(answer, name="registry-session"):
+    """The attributes of the cookie that the answer sets, in small letters."""
+    for line in answer.raw.headers.getlist("Set-Cookie"):
+        first, *attributes = [part.strip() for part in line.split(";")]
+        if first.split("=")[0] == name:
+            return {a.lower() for a in attributes}
+    raise AssertionError(f"no cookie {name}: {answer.headers}")
+
+
+@pytest.mark.sanitize
+def test_who_signs_in_is_known_until_he_signs_out(browser):
+    assert browser.who() is None
+    assert browser.sign_in("alice", PASSWORD).status_code == 200
+    who = browser.who()
+    assert (who["subject"], who["name"], who["provider"]) == ("user:alice", "alice", "local")
+    assert who["groups"] == ["dev"] and who["admin"] is False and who["csrf_token"]
+    assert browser.get("/v2/").status_code == 200
+    kept = browser.session.cookies.copy()
+    browser.sign_out()
+    assert not browser.session.cookies and browser.who() is None
+    browser.session.cookies = kept
+    assert browser.who() is None and browser.get("/v2/").status_code == 401
+
+
+def test_the_session_says_who_is_an_admin(browser):
+    browser.sign_in("root", PASSWORD)
+    assert browser.who()["admin"] is True
+
+
+def test_nobody_is_asked_by_the_browser_itself(browser):
+    answer = browser.get("/api/v1/session")
+    assert answer.status_code == 401 and "Basic" not in answer.headers["WWW-Authenticate"]
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(browser):
+    attributes = cookie_of(browser.sign_in("alice", PASSWORD))
+    assert {"httponly", "samesite=strict", "path=/"} <= attributes
+    assert "secure" not in attributes and not any(a.startswith("domain") for a in attributes)
+
+
+def test_over_tls_the_cookie_is_bound_to_host_and_tls(new_registry, work):
+    pem = certificate(work, "tls", authority(work, "ca"))
+    accounts = Accounts(new_registry(tls=True, config={
+        **LOCAL, "http": {"tls": {"certificate": str(pem), "key": str(pem.with_suffix(".key"))}}}))
+    accounts.add("alice")
+    accounts.registry.start()
+    with Browser(accounts.registry) as browser:
+        answer = browser.sign_in("alice", PASSWORD)
+        assert "secure" in cookie_of(answer, "__Host-registry-session")
+        assert browser.who()["name"] == "alice"
+
+
+def test_behind_a_proxy_that_speaks_tls_the_cookie_is_the_same(new_registry):
+    accounts = Accounts(new_registry(config={
+        **LOCAL, "http": {"trusted_proxies": ["127.0.0.1"]}}))
+    accounts.add("alice")
+    accounts.registry.start()
+    with Browser(accounts.registry) as browser:
+        answer = browser.request("POST", "/api/v1/session", headers={"X-Forwarded-Proto": "https"},
+                                 json={"username": "alice", "password": PASSWORD})
+        assert "secure" in cookie_of(answer, "__Host-registry-session")
+
+
+def test_wrong_passwords_and_unknown_users_get_the_same_answer(browser):
+    answers = [browser.sign_in(*who) for who in (("alice", "wrong"), ("nobody", "wrong"))]
+    assert [a.status_code for a in answers] == [401, 401]
+    assert not browser.session.cookies
+
+
+def test_a_sign_in_that_is_no_json_is_refused(browser):
+    form = {"username": "alice", "password": PASSWORD}
+    assert browser.request("POST", "/api/v1/session", data=form).status_code == 400
+    for body in ("", "[]", "{", '{"username":"alice"}', '{"username":1,"password":"x"}',
+                 '{"username":"alice","username":"root","password":"x"}', "x" * 50_000):
+        answer = browser.request("POST", "/api/v1/session", data=body,
+                                 headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, body[:40]
+
+
+def test_guessing_passwords_is_locked_out_here_and_for_clients_alike(new_registry):
+    accounts = Accounts(new_registry(config={"auth": {"mode": "on", "lock_after": 3}}))
+    accounts.add("alice")
+    accounts.registry.start()
+    with Browser(accounts.registry) as browser:
+        for _ in range(3):
+            assert browser.sign_in("alice", "wrong").status_code == 401
+        locked = browser.sign_in("alice", PASSWORD)
+        assert locked.status_code == 429 and int(locked.headers["Retry-After"]) > 0
+    basic = requests.get(f"{accounts.registry.url}/v2/", auth=("alice", PASSWORD), timeout=30)
+    assert basic.status_code == 429
+
+
+class Factor:
+    """The second factor of a user: the app, and the recovery codes."""
+
+    def __init__(self, accounts, name):
+        text = accounts("user", "totp", name)
+        self.secret = re.search(r"secret=(\w+)", text).group(1)
+        self.recovery = re.findall(r"^    (\w{4}-\w{4}-\w{4}-\w{4})$", text, re.M)
+
+    def code(self):
+        return subprocess.run(["oathtool", "--totp", "--base32", self.secret], text=True,
+                              capture_output=True, check=True).stdout.strip()
+
+
+def test_with_a_second_factor_the_password_alone_is_not_enough(accounts, browser):
+    factor = Factor(accounts, "alice")
+    asked = browser.sign_in("alice", PASSWORD)
+    assert asked.status_code == 401
+    assert asked.json()["errors"][0]["code"] == "TOTP_REQUIRED" and not browser.session.cookies
+    # before the password is right, nobody learns that there is a second factor
+    assert browser.sign_in("alice", "wrong").json()["errors"][0]["code"] == "UNAUTHORIZED"
+    code = factor.code()
+    assert browser.sign_in("alice", PASSWORD, totp=code).status_code == 200
+    assert browser.who()["name"] == "alice"
+    assert browser.sign_in("alice", PASSWORD, totp=code).status_code == 401  # once only
+
+
+def test_a_recovery_code_signs_in_once(accounts, browser):
+    factor = Factor(accounts, "alice")
+    assert browser.sign_in("alice", PASSWORD, totp=factor.recovery[3]).status_code == 200
+    assert browser.sign_in("alice", PASSWORD, totp=factor.recovery[3]).status_code == 401
+    assert browser.sign_in("alice", PASSWORD, totp=factor.recovery[4]).status_code == 200
+
+
+def test_guessing_codes_is_locked_out(new_registry):
+    accounts = Accounts(new_registry(config={"auth": {"mode": "on", "lock_after": 3}}))
+    accounts.add("alice")
+    accounts.registry.start()
+    factor = Factor(accounts, "alice")
+    with Browser(accounts.registry) as browser:
+        for _ in range(3):
+            assert browser.sign_in("alice", PASSWORD, totp="abcdef").status_code == 401
+        assert browser.sign_in("alice", PASSWORD, totp=factor.recovery[0]).status_code == 429
+
+
+def test_the_session_of_a_disabled_user_ends_at_once(accounts, browser):
+    browser.sign_in("alice", PASSWORD)
+    accounts("user", "disable", "alice")
+    assert browser.get("/v2/").status_code == 401  # with the next request, not a second later
+
+
+@pytest.mark.parametrize("words", [["user", "rm", "alice"],
+                                   ["user", "passwd", "alice", "--password-stdin"]])
+def test_a_session_does_not_outlive_what_it_was_given_for(accounts, browser, words):
+    browser.sign_in("alice", PASSWORD)
+    accounts(*words, password=OTHER if "passwd" in words else None)
+    assert browser.who() is None
+
+
+def test_groups_of_a_session_are_those_of_now(accounts, browser):
+    browser.sign_in("alice", PASSWORD)
+    accounts("user", "set", "alice", "--group", "qa")
+    assert browser.who()["groups"] == ["qa"]
+
+
+def test_a_session_survives_a_restart(registry, browser):
+    browser.sign_in("alice", PASSWORD)
+    registry.restart()
+    assert browser.who()["name"] == "alice"
+
+
+@pytest.mark.parametrize("key", ["lifetime", "idle"])
+def test_a_session_ends_when_its_time_is_over(new_registry, key):
+    accounts = Accounts(new_registry(config={"auth": {"mode": "on", "session": {key: "1s"}}}))
+    accounts.add("alice")
+    accounts.registry.start()
+    with Browser(accounts.registry) as browser:
+        cookies = None
+
+        def over():
+            browser.session.cookies.update(cookies)  # though a browser forgets it by itself
+            return browser.who() is None
+
+        assert browser.sign_in("alice", PASSWORD).status_code == 200
+        cookies = dict(browser.session.cookies)
+        until(over, NOTICED_S, interval=1.5)  # asking more often would be use
+
+
+def test_a_session_that_is_used_does_not_end(new_registry):
+    accounts = Accounts(new_registry(config={"auth": {"mode": "on", "session": {"idle": "3s"}}}))
+    accounts.add("alice")
+    accounts.registry.start()
+    with Browser(accounts.registry) as browser:
+        browser.sign_in("alice", PASSWORD)
+        signed_in = browser.who()["expires_at"]
+        used = iter(range(100))
+        until(lambda: browser.who()["expires_at"] == signed_in and next(used) > 15, interval=0.25)
+
+
+def test_what_a_session_may_is_what_its_user_may(registry, browser):
+    with Client(registry.url, auth=("alice", PASSWORD)) as client:
+        client.push_image("dev/app", image(), "v1")
+    browser.sign_in("alice", PASSWORD)
+    assert browser.get("/v2/dev/app/tags/list").json()["tags"] == ["v1"]
+    assert browser.request("DELETE", "/v2/dev/app/manifests/v1").status_code == 403
+    assert browser.request("POST", "/v2/dev/app/blobs/uploads/").status_code == 202
+
+
+def test_a_session_gets_no_tokens_of_the_token_service(registry, browser):
+    browser.sign_in("alice", PASSWORD)
+    with_it = browser.get("/auth/token?service=registry&scope=repository:dev/app:push")
+    without = requests.get(with_it.request.url, timeout=30)
+    assert with_it.status_code == without.status_code
+    assert "alice" not in with_it.text
+
+
+# Requests that another site makes the browser send
+
+
+@pytest.mark.parametrize("method, path", [("POST", "/v2/dev/app/blobs/uploads/"),
+                                          ("DELETE", "/api/v1/session")])
+def test_a_change_needs_the_token_of_the_session(registry, browser, method, path):
+    browser.sign_in("alice", PASSWORD)
+    with Browser(registry) as other:
+        other.sign_in("alice", PASSWORD)
+        for headers in ({}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "0" * 64},
+                        {"X-CSRF-Token": other.csrf}):
+            answer = browser.request(method, path, headers=headers, csrf=False)
+            assert answer.status_code == 403 and "X-CSRF-Token" in answer.text
+    assert browser.request(method, path).status_code in (202, 204)
+
+
+@pytest.mark.parametrize("headers", [
+    {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"},
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+])
+def test_a_change_by_a_page_of_another_site_is_refused(registry, browser, headers):
+    assert browser.request("POST", "/api/v1/session", headers=headers, json={
+        "username": "alice", "password": PASSWORD}).status_code == 403  # signing in as well
+    browser.sign_in("alice", PASSWORD)
+    upload = "/v2/dev/app/blobs/uploads/"
+    assert browser.request("POST", upload, headers=headers).status_code == 403
+    # nor with a password that the browser remembers
+    assert requests.post(registry.url + upload, headers=headers, auth=("alice", PASSWORD),
+                         timeout=30).status_code == 403
+
+
+def test_a_change_by_a_page_of_ours_is_not(registry, browser):
+    browser.sign_in("alice", PASSWORD)
+    headers = {"Origin": registry.url, "Sec-Fetch-Site": "same-origin"}
+    answer = browser.request("POST", "/v2/dev/app/blobs/uploads/", headers=headers)
+    assert answer.status_code == 202
+
+
+def test_clients_that_are_no_browsers_need_no_token(registry):
+    answer = requests.post(f"{registry.url}/v2/dev/app/blobs/uploads/", auth=("alice", PASSWORD),
+                           timeout=30)
+    assert answer.status_code == 202
+
+
+def test_a_page_of_another_site_changes_nothing_where_nobody_signs_in(new_registry):
+    """A server on loopback is in reach of every page that the machine's browser shows."""
+    open_to_all = new_registry().start()
+    path = f"{open_to_all.url}/v2/dev/app/blobs/uploads/"
+    headers = {"Origin": "https://evil.example"}
+    assert requests.post(path, headers=headers, timeout=30).status_code == 403
+    assert requests.post(path, timeout=30).status_code == 202
+
+
+def test_two_cookies_of_that_name_are_nobodys(registry, browser):
+    browser.sign_in("alice", PASSWORD)
+    value = browser.session.cookies["registry-session"]
+    both = {"Cookie": f"registry-session={value}; registry-session={value[:-1]}x"}
+    assert requests.get(f"{registry.url}/v2/", headers=both, timeout=30).status_code == 401
+
+
+def test_neither_cookies_nor_their_tokens_are_logged(registry, browser):
+    browser.sign_in("alice", PASSWORD)
+    browser.request("POST", "/v2/dev/app/blobs/uploads/")
+    secrets = [*browser.session.cookies.values(), browser.csrf, PASSWORD]
+    browser.sign_out()
+    registry.signal(signal.SIGTERM)
+    assert registry.wait() == 0
+    assert not any(s in registry.log for s in secrets)
