@@ -26,6 +26,12 @@ static void send_manifest(struct req *q, const struct meta_manifest *m)
     char text[ETAG_SIZE];
     struct str etag = etag_of(&m->digest, text);
 
+    if (!http_if_match(q->x, etag)) { /* RFC 9110, 13.2.2: before If-None-Match */
+        struct err e = {0};
+
+        reply_error(q, err_tell(&e, ERR_PRECONDITION, "If-Match names something else"), &e);
+        return;
+    }
     reply_digest(q, &m->digest);
     http_header(q->x, "ETag", etag);
     if (http_not_modified(q->x, etag)) {
@@ -120,20 +126,32 @@ static enum err_code tags_of_query(struct req *q, struct tag_name **ret_tags, si
     return ERR_OK;
 }
 
-/* RFC 9110, 13.1: a push that must not overwrite (dist-spec "Pushing Manifests with Subject"). */
-static enum err_code conditions(struct req *q, struct push *p, struct digest *match, struct err *e)
+/* Of the ETags in a list, those that this registry gives for a manifest; the others are of nothing
+ * that is here. If-Match compares strongly: a weak one matches nothing (RFC 9110, 13.1.1). */
+static enum err_code condition(struct req *q, struct str name, bool weak,
+                               struct push_condition *ret, struct digest **ret_digests,
+                               struct err *e)
 {
-    struct str none = http_field_get(q->head, STR("If-None-Match"));
-    struct str same = http_field_get(q->head, STR("If-Match"));
+    struct http_etags list = {.head = q->head, .name = name};
+    AUTO(mem) struct digest *digests = NULL;
+    enum http_etag what;
+    struct str tag;
+    bool is_weak;
+    size_t n = 0;
 
-    p->if_absent = str_eq(none, STR("*"));
-    p->if_present = str_eq(same, STR("*"));
-    if (!same.p || p->if_present)
-        return ERR_OK;
-    if (same.n < 2 || same.p[0] != '"' || same.p[same.n - 1] != '"' ||
-        digest_parse(str_sub(same, 1, same.n - 2), match, NULL) != ERR_OK)
-        return err_tell(e, ERR_PRECONDITION, "If-Match is not one ETag that this registry gave");
-    p->if_match = match;
+    ret->given = http_field_get(q->head, name).p != NULL;
+    while ((what = http_etags_next(&list, &tag, &is_weak)) != HTTP_ETAG_END) {
+        if (what == HTTP_ETAG_MALFORMED)
+            return err_tell(e, ERR_PRECONDITION, STR_FMT " is not a list of ETags", STR_ARG(name));
+        if (what == HTTP_ETAG_ANY) {
+            ret->any = true;
+        } else if (weak || !is_weak) {
+            digests = mem_resize(digests, (n + 1) * sizeof(*digests));
+            n += digest_parse(str_sub(tag, 1, tag.n - 2), &digests[n], NULL) == ERR_OK;
+        }
+    }
+    ret->n = n;
+    ret->digests = *ret_digests = STEAL(digests);
     return ERR_OK;
 }
 
@@ -187,9 +205,9 @@ enum err_code api_manifest_put(struct req *q, struct err *e)
 {
     AUTO(mem) bool *create_only = NULL;
     AUTO(mem) struct tag_name *tags = NULL;
+    AUTO(mem) struct digest *match = NULL, *none_match = NULL;
     AUTO(buf) struct buf bytes = {0};
     struct push p = {.repo = &q->name};
-    struct digest match;
     struct pushed done;
 
     if (q->ref.is_digest) {
@@ -202,7 +220,8 @@ enum err_code api_manifest_put(struct req *q, struct err *e)
     }
     TRY(tag_rights(q, &p, &create_only, e));
     p.create_only = create_only;
-    TRY(conditions(q, &p, &match, e));
+    TRY(condition(q, STR("If-Match"), false, &p.match, &match, e));
+    TRY(condition(q, STR("If-None-Match"), true, &p.none_match, &none_match, e));
     TRY(read_manifest(q, &bytes, e));
     p.bytes = buf_str(&bytes);
     p.content_type = http_field_get(q->head, STR("Content-Type"));

@@ -108,6 +108,47 @@ static enum err_code may_not_move(const struct tag_name *tag, struct err *e)
     return err_tell(e, ERR_DENIED, "tag '%s' exists, and you may not move it", tag->text);
 }
 
+static bool conditional(const struct push *p)
+{
+    return p->match.given || p->none_match.given;
+}
+
+/* m is what is there; NULL: nothing. */
+static bool finds(const struct push_condition *c, const struct meta_manifest *m)
+{
+    for (size_t i = 0; m && i < c->n; i++) {
+        if (digest_eq(&c->digests[i], &m->digest))
+            return true;
+    }
+    return m && c->any;
+}
+
+static enum err_code check_conditions(const struct push *p, const char *what,
+                                      const struct meta_manifest *m, struct err *e)
+{
+    if (p->match.given && !finds(&p->match, m))
+        return err_tell(
+            e, ERR_PRECONDITION,
+            m ? "'%s' is not what If-Match names" : "there is no '%s', as If-Match asks", what);
+    if (p->none_match.given && finds(&p->none_match, m))
+        return err_tell(e, ERR_PRECONDITION, "'%s' is what If-None-Match excludes", what);
+    return ERR_OK;
+}
+
+/* Under the lock on the digest: no other push makes it meanwhile. */
+static enum err_code manifest_condition(struct work *w, struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    enum err_code code;
+
+    if (!conditional(w->p) || w->p->n_tags > 0)
+        return ERR_OK;
+    code = meta_manifest_by_digest(w->r->meta, w->p->repo, &w->digest, &m, e);
+    if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
+        return code;
+    return check_conditions(w->p, w->digest.text, m, e);
+}
+
 /* The version that tag i must have when the push commits, from the conditions of the client and
  * from his rights. Checked again by the transaction, so that nobody slips in between. */
 static enum err_code tag_condition(struct work *w, size_t i, int64_t *ret_version, struct err *e)
@@ -117,22 +158,16 @@ static enum err_code tag_condition(struct work *w, size_t i, int64_t *ret_versio
     bool create_only = w->p->create_only && w->p->create_only[i];
     enum err_code code;
 
-    *ret_version = w->p->if_absent ? META_ABSENT : META_ANY;
-    if (!w->p->if_match && !w->p->if_present && !create_only)
+    *ret_version = META_ANY;
+    if (!conditional(w->p) && !create_only)
         return ERR_OK;
     code = meta_manifest_by_tag(w->r->meta, w->p->repo, tag, &m, ret_version, e);
     if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
         return code;
     if (code == ERR_MANIFEST_UNKNOWN)
         *ret_version = META_ABSENT;
-    if (!m && (w->p->if_match || w->p->if_present))
-        return err_tell(e, ERR_PRECONDITION, "there is no tag '%s', as If-Match asks", tag->text);
-    if (w->p->if_match && !digest_eq(&m->digest, w->p->if_match))
-        return err_tell(e, ERR_PRECONDITION, "tag '%s' does not point to the digest of If-Match",
-                        tag->text);
-    if (w->p->if_absent)
-        *ret_version = META_ABSENT;
-    else if (create_only && m && !digest_eq(&m->digest, &w->digest))
+    TRY(check_conditions(w->p, tag->text, m, e));
+    if (create_only && m && !digest_eq(&m->digest, &w->digest))
         return may_not_move(tag, e);
     return ERR_OK;
 }
@@ -165,7 +200,7 @@ static enum err_code commit(struct work *w, struct err *e)
     if (code == ERR_CONFLICT && p->create_only && failed > 0 && failed <= p->n_tags &&
         p->create_only[failed - 1])
         return may_not_move(&p->tags[failed - 1], e);
-    if (code == ERR_CONFLICT && (p->if_absent || p->if_present || p->if_match))
+    if (code == ERR_CONFLICT && conditional(p))
         return err_tell(e, ERR_PRECONDITION, "tag '%s' exists or was moved meanwhile",
                         failed > 0 && failed <= p->n_tags ? p->tags[failed - 1].text : "");
     return code;
@@ -190,6 +225,7 @@ static enum err_code store_and_commit(struct work *w, struct err *e)
 
     enum err_code code;
 
+    TRY(manifest_condition(w, e));
     TRY(store_manifest_put(w->r->store, repo, &w->digest, w->p->bytes, e));
     code = commit(w, e);
     if (code == ERR_PRECONDITION || code == ERR_CONFLICT || code == ERR_MANIFEST_BLOB_UNKNOWN)

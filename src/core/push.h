@@ -6,6 +6,15 @@
 #include "core/reference.h"
 #include "core/registry.h"
 
+/* What the push may find, after RFC 9110, 13.1. Of a push by digest that sets no tag, it is about
+ * the manifest. */
+struct push_condition {
+    bool given;
+    bool any; /* "*": whatever is there */
+    const struct digest *digests;
+    size_t n;
+};
+
 struct push {
     const struct repo_name *repo;
     struct str bytes;
@@ -14,9 +23,8 @@ struct push {
     const struct tag_name *tags; /* to be moved to it */
     const bool *create_only;     /* of each tag: it may be made but not moved; NULL: all may */
     size_t n_tags;
-    bool if_absent;                /* If-None-Match: *: the tags must not exist */
-    bool if_present;               /* If-Match: *: the tags must exist */
-    const struct digest *if_match; /* If-Match: the tags must point here; NULL: wherever */
+    struct push_condition match;      /* If-Match: each tag points to one of these */
+    struct push_condition none_match; /* If-None-Match: no tag points to one of these */
 };
 
 struct pushed {

@@ -17,9 +17,13 @@ AUTO_POINTER(transfer, transfer_free);
 
 bool http_not_modified(const struct http_exchange *x, struct str etag)
 {
-    struct str list = http_field_get(&x->head, STR("If-None-Match"));
+    return http_etag_listed(&x->head, STR("If-None-Match"), etag, true);
+}
 
-    return list.p && http_etag_listed(list, etag, true);
+bool http_if_match(const struct http_exchange *x, struct str etag)
+{
+    return !http_field_get(&x->head, STR("If-Match")).p ||
+           http_etag_listed(&x->head, STR("If-Match"), etag, false);
 }
 
 /* RFC 9110, 13.1.5: with If-Range, the Range counts only for the same content; a date never
@@ -201,9 +205,7 @@ static void refuse(struct http_exchange *x, int status, const char *why)
 /* RFC 9110, 13.2.2 gives the order. True: answered. */
 static bool settle_without_content(struct http_exchange *x, uint64_t size_bytes, struct str etag)
 {
-    struct str if_match = http_field_get(&x->head, STR("If-Match"));
-
-    if (if_match.p && !http_etag_listed(if_match, etag, false)) {
+    if (!http_if_match(x, etag)) {
         refuse(x, 412, "If-Match");
         return true;
     }

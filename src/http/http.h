@@ -68,6 +68,28 @@ enum http_parse http_parse_head(const char *p, size_t n, const struct http_limit
 /* The value of the first field of that name (without case), or STR_NONE. */
 struct str http_field_get(const struct http_head *h, struct str name);
 
+/* etag.c: the entity-tags of If-Match or If-None-Match, one by one. All fields of that name are one
+ * list (RFC 9110, 5.3). */
+struct http_etags {
+    const struct http_head *head;
+    struct str name;
+    struct str left; /* of the value of the field before `field` */
+    size_t field;
+};
+
+enum http_etag {
+    HTTP_ETAG_END,
+    HTTP_ETAG_TAG, /* *ret_tag is it, with its quotes; *ret_weak: "W/" stood before them */
+    HTTP_ETAG_ANY, /* "*" */
+    HTTP_ETAG_MALFORMED,
+};
+
+enum http_etag http_etags_next(struct http_etags *l, struct str *ret_tag, bool *ret_weak);
+
+/* Do they have this strong one, or "*"? With weak, "W/" before a tag is looked through (RFC 9110,
+ * 8.8.3.2). What follows a malformed one is not looked at. */
+bool http_etag_listed(const struct http_head *h, struct str name, struct str etag, bool weak);
+
 /* Value of a query parameter, percent-decoded with '+' as a space, into dst with a closing NUL.
  * index counts occurrences from 0. Returns 1 found, 0 not there, -1 malformed or longer than cap.
  */
@@ -163,6 +185,9 @@ ERR_CHECKED enum err_code http_send_content(struct http_exchange *x, struct read
 
 /* Does the request carry If-None-Match with this etag or "*"? Then the answer is 304. */
 bool http_not_modified(const struct http_exchange *x, struct str etag);
+
+/* Does If-Match, if the request carries one, list this etag or "*"? If not, the answer is 412. */
+bool http_if_match(const struct http_exchange *x, struct str etag);
 
 /* Was a response sent? */
 bool http_answered(const struct http_exchange *x);

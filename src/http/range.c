@@ -78,37 +78,3 @@ enum http_range_verdict http_range_parse(struct str value, uint64_t size_bytes,
     *ret_n = n;
     return n > 0 ? HTTP_RANGE_OK : HTTP_RANGE_UNSATISFIABLE;
 }
-
-/* Length of the opaque-tag with its quotes at the start of s (RFC 9110, 8.8.3); 0: malformed. */
-static size_t opaque_tag(struct str s)
-{
-    const char *end;
-
-    if (!s.p || s.n < 2 || s.p[0] != '"')
-        return 0;
-    end = memchr(s.p + 1, '"', s.n - 1);
-    return end ? (size_t)(end - s.p) + 1 : 0;
-}
-
-bool http_etag_listed(struct str list, struct str etag, bool weak)
-{
-    list = str_trim(list);
-    if (str_eq(list, STR("*")))
-        return true;
-    while (list.n > 0) {
-        bool is_weak = str_starts(list, STR("W/"));
-        size_t n;
-
-        if (is_weak)
-            list = str_sub(list, 2, list.n - 2);
-        n = opaque_tag(list);
-        if (n == 0)
-            return false;
-        if ((weak || !is_weak) && str_eq(str_sub(list, 0, n), etag))
-            return true;
-        list = str_trim(str_sub(list, n, list.n - n));
-        while (list.n > 0 && list.p[0] == ',')
-            list = str_trim(str_sub(list, 1, list.n - 1));
-    }
-    return false;
-}

@@ -1,5 +1,4 @@
-/* Range and entity-tag headers: pure functions on their values. RFC 9110 sections 8.8, 13 and 14.
- */
+/* The Range header: pure functions on its value. RFC 9110 section 14. */
 #pragma once
 
 #include "http/http.h"
@@ -19,7 +18,3 @@ enum http_range_verdict {
 enum http_range_verdict http_range_parse(struct str value, uint64_t size_bytes,
                                          struct http_range ret[static HTTP_RANGES_MAX],
                                          size_t *ret_n);
-
-/* Does a list of entity-tags (If-Match, If-None-Match) have this strong one, or is it "*"? With
- * weak, "W/" before a tag of the list is looked through (RFC 9110, 8.8.3.2). */
-bool http_etag_listed(struct str list, struct str etag, bool weak);

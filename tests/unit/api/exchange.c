@@ -105,7 +105,13 @@ void http_send(struct http_exchange *x, int status, struct str body)
 
 bool http_not_modified(const struct http_exchange *x, struct str etag)
 {
-    return str_eq(http_field_get(&x->head, STR("If-None-Match")), etag);
+    return http_etag_listed(&x->head, STR("If-None-Match"), etag, true);
+}
+
+bool http_if_match(const struct http_exchange *x, struct str etag)
+{
+    return !http_field_get(&x->head, STR("If-Match")).p ||
+           http_etag_listed(&x->head, STR("If-Match"), etag, false);
 }
 
 enum err_code http_send_content(struct http_exchange *x, struct reader *r, uint64_t size_bytes,

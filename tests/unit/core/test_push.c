@@ -62,8 +62,8 @@ static enum err_code push_if(const char *json, const char *tag, bool if_absent,
                      .bytes = str_of(json),
                      .tags = &t,
                      .n_tags = 1,
-                     .if_absent = if_absent,
-                     .if_match = if_match};
+                     .none_match = {.given = if_absent, .any = true},
+                     .match = {.given = if_match, .digests = if_match, .n = 1}};
     struct pushed done;
 
     return push_manifest(w.r, &p, &done, NULL);

@@ -105,24 +105,6 @@ static void too_many_or_overlapping_ranges_are_ignored(void **state)
     assert_int_equal(parse("bytes=0-,0-", 10), HTTP_RANGE_IGNORE);
 }
 
-static void entity_tags_are_found_in_lists(void **state)
-{
-    struct str tag = STR("\"abc\"");
-
-    (void)state;
-    assert_true(http_etag_listed(STR("\"abc\""), tag, false));
-    assert_true(http_etag_listed(STR("\"x\", \"abc\""), tag, false));
-    assert_true(http_etag_listed(STR("\"x,\\\" ,\"abc\""), tag, false));
-    assert_true(http_etag_listed(STR(" * "), tag, false));
-    assert_true(http_etag_listed(STR("W/\"abc\""), tag, true));
-    assert_false(http_etag_listed(STR("W/\"abc\""), tag, false));
-    assert_false(http_etag_listed(STR("\"ab\", \"abcd\""), tag, true));
-    assert_false(http_etag_listed(STR("abc"), tag, true));
-    assert_false(http_etag_listed(STR("\"abc"), tag, true));
-    assert_false(http_etag_listed(STR(""), tag, true));
-    assert_false(http_etag_listed(STR("W/"), tag, true));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,7 +113,6 @@ int main(void)
         cmocka_unit_test(malformed_ranges_are_ignored),
         cmocka_unit_test(several_ranges_keep_their_order),
         cmocka_unit_test(too_many_or_overlapping_ranges_are_ignored),
-        cmocka_unit_test(entity_tags_are_found_in_lists),
     };
 
     return cmocka_run_group_tests_name("http/range", tests, NULL, NULL);
