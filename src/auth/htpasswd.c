@@ -2,17 +2,15 @@
 
 #include "auth/password.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/watch.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define FILE_MAX_BYTES (16u << 20)
-#define LOOK_MS        1000 /* how often the file is looked at */
 
 struct entry {
     char *user, *hash;
@@ -21,12 +19,11 @@ struct entry {
 struct htpasswd {
     struct provider provider;
     char *path;
-    pthread_mutex_t mutex; /* guards entries and seen */
+    pthread_mutex_t mutex; /* guards entries */
     struct entry *entries;
     size_t n;
-    struct stat seen;
+    struct watch watch;
     atomic_ullong generation;
-    atomic_llong look_ms; /* monotonic, of the next look */
 };
 
 static void entries_free(struct entry *entries, size_t n)
@@ -85,14 +82,13 @@ static enum err_code parse(struct str text, struct entry **ret_entries, size_t *
 }
 
 /* Under the mutex, or before anyone else knows h. */
-static enum err_code load(struct htpasswd *h, const struct stat *st, struct err *e)
+static enum err_code load(struct htpasswd *h, struct err *e)
 {
     AUTO(buf) struct buf text;
     struct entry *entries = NULL;
     size_t n = 0;
 
     buf_init(&text, FILE_MAX_BYTES);
-    h->seen = *st;
     if (file_read_at(AT_FDCWD, h->path, &text, e) != ERR_OK ||
         parse(buf_str(&text), &entries, &n, e) != ERR_OK) {
         err_prefix(e, "htpasswd file '%s'", h->path);
@@ -105,32 +101,22 @@ static enum err_code load(struct htpasswd *h, const struct stat *st, struct err 
     return ERR_OK;
 }
 
-static bool changed(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino != b->st_ino || a->st_dev != b->st_dev || a->st_size != b->st_size ||
-           a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
-}
-
 static void look(struct htpasswd *h)
 {
     struct err ignored;
-    struct stat st;
 
-    if (stat(h->path, &st) != 0)
+    if (!watch_changed(&h->watch))
         return;
     pthread_mutex_lock(&h->mutex);
-    if (changed(&st, &h->seen))
-        (void)!load(h, &st, &ignored); /* the earlier content stays in use */
+    (void)!load(h, &ignored); /* on an error the earlier content stays in use */
     pthread_mutex_unlock(&h->mutex);
 }
 
 static uint64_t htpasswd_generation(struct provider *p)
 {
     struct htpasswd *h = (struct htpasswd *)p;
-    long long now = clock_mono_ms(), next = atomic_load(&h->look_ms);
 
-    if (now >= next && atomic_compare_exchange_strong(&h->look_ms, &next, now + LOOK_MS))
-        look(h);
+    look(h);
     return atomic_load(&h->generation);
 }
 
@@ -216,16 +202,13 @@ static const struct provider_driver htpasswd_driver = {
 enum err_code htpasswd_new(const char *path, struct provider **ret_provider, struct err *e)
 {
     struct htpasswd *h = NEW(struct htpasswd);
-    struct stat st;
     enum err_code code;
 
     h->provider.driver = &htpasswd_driver;
     h->path = mem_strdup(path);
     pthread_mutex_init(&h->mutex, NULL);
-    if (stat(path, &st) != 0)
-        code = err_set(e, ERR_CONFIG, "htpasswd file '%s': %m", path);
-    else
-        code = load(h, &st, e);
+    watch_init(&h->watch, h->path);
+    code = load(h, e);
     if (code != ERR_OK) {
         htpasswd_free(&h->provider);
         return code;
