@@ -110,6 +110,12 @@ static void refusal(void *ctx, int status, struct buf *ret_body)
     reply_error_body(ret_body, ERR_REQUEST_INVALID, STR_NONE);
 }
 
+static void trouble(void *ctx, const struct err *e)
+{
+    (void)ctx;
+    log_err(LOG_ERROR, "server", e);
+}
+
 void api_init(struct api *a, struct registry *r, const struct conf *c,
               const struct api_guard *guard, struct policy *policy)
 {
@@ -121,6 +127,7 @@ void api_init(struct api *a, struct registry *r, const struct conf *c,
         .serve = serve,
         .done = done,
         .refusal = refusal,
+        .trouble = trouble,
     };
 }
 

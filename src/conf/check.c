@@ -130,6 +130,10 @@ static enum err_code check_tls(const struct conf_source *s, struct err *e)
                 "client certificates need TLS: set http.tls.certificate and http.tls.key too");
         return at(s, STR("http.tls.client_ca"), e);
     }
+    if (*tls->client_crl && !*tls->client_ca) {
+        err_set(e, ERR_CONFIG, "revoked by whom? Set http.tls.client_ca too");
+        return at(s, STR("http.tls.client_crl"), e);
+    }
     if (tls->client_auth == CONF_CLIENT_AUTH_REQUIRED && !*tls->client_ca) {
         err_set(e, ERR_CONFIG,
                 "'required' needs the authorities to check against: set http.tls.client_ca too");

@@ -26,6 +26,7 @@ struct conf_tls {
     char *certificate;    /* PEM file, chain included; "" turns TLS off */
     char *key;            /* PEM file */
     char *client_ca;      /* PEM file; "" asks for no client certificate */
+    char *client_crl;     /* PEM file of revocation lists; "": none */
     uint64_t client_auth; /* enum conf_client_auth */
     uint64_t min_version; /* enum conf_tls_version */
     char *ciphers;        /* TLS 1.2 list of OpenSSL; "" is its default */
@@ -107,7 +108,6 @@ struct conf_ldap {
 struct conf_certificate { /* users of client certificates; the CA is http.tls.client_ca */
     bool enabled;
     uint64_t username;    /* enum conf_certificate_username */
-    char *crl_file;       /* "": none */
     uint64_t groups_from; /* enum conf_certificate_groups */
 };
 
@@ -118,7 +118,11 @@ enum conf_certificate_username {
     CONF_CERTIFICATE_SAN_URI,
 };
 
-enum conf_certificate_groups { CONF_CERTIFICATE_GROUPS_NONE, CONF_CERTIFICATE_GROUPS_SUBJECT_OU };
+enum conf_certificate_groups {
+    CONF_CERTIFICATE_GROUPS_NONE,
+    CONF_CERTIFICATE_GROUPS_SUBJECT_OU,
+    CONF_CERTIFICATE_GROUPS_SUBJECT_O,
+};
 
 struct conf_aws_role { /* what the holder of a role is here */
     char *arn;         /* a pattern of ARNs */

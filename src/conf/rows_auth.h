@@ -314,19 +314,13 @@
      .def = CONF_CERTIFICATE_SUBJECT_CN,
      .help = "Where the user's name stands: in the subject's common name, or in the only subject "
              "alternative name of this kind."},
-    {.name = "auth.certificate.crl_file",
-     .type = CONF_PATH,
-     FIELD(auth.certificate.crl_file),
-     .max = PATH_BYTES,
-     .def_text = "",
-     .flags = CONF_READ,
-     .help = "PEM file with the list of revoked certificates. It is read again when it changes."},
     {.name = "auth.certificate.groups_from",
      .type = CONF_ENUM,
      FIELD(auth.certificate.groups_from),
      .choices = certificate_groups_choices,
      .def = CONF_CERTIFICATE_GROUPS_NONE,
-     .help = "Where the groups stand: nowhere, or in the organizational units of the subject."},
+     .help = "Where the groups stand: nowhere, or in the organizational units or organizations of "
+             "the subject."},
 
     {.name = "auth.aws.audience",
      .type = CONF_TEXT,

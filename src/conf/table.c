@@ -37,10 +37,11 @@ static const char *const certificate_username_choices[] = {
     [CONF_CERTIFICATE_SAN_URI] = "san_uri",
     NULL};
 
-static const char *const certificate_groups_choices[] = {[CONF_CERTIFICATE_GROUPS_NONE] = "none",
-                                                         [CONF_CERTIFICATE_GROUPS_SUBJECT_OU] =
-                                                             "subject_ou",
-                                                         NULL};
+static const char *const certificate_groups_choices[] = {
+    [CONF_CERTIFICATE_GROUPS_NONE] = "none",
+    [CONF_CERTIFICATE_GROUPS_SUBJECT_OU] = "subject_ou",
+    [CONF_CERTIFICATE_GROUPS_SUBJECT_O] = "subject_o",
+    NULL};
 
 static const char *const client_auth_choices[] = {
     [CONF_CLIENT_AUTH_OPTIONAL] = "optional", [CONF_CLIENT_AUTH_REQUIRED] = "required", NULL};
@@ -97,6 +98,14 @@ const struct conf_row conf_rows[] = {
      .flags = CONF_READ,
      .help = "PEM file with the authorities that sign client certificates; empty asks for none. "
              "SIGHUP reads the file anew."},
+    {.name = "http.tls.client_crl",
+     .type = CONF_PATH,
+     FIELD(http.tls.client_crl),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "PEM file with the lists of revoked client certificates: one, and not out of date, of "
+             "each authority in `client_ca` that is in use. It is read again when it changes."},
     {.name = "http.tls.client_auth",
      .type = CONF_ENUM,
      FIELD(http.tls.client_auth),

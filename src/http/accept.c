@@ -59,19 +59,6 @@ static void hand_in(struct iothread *io, struct conn *c)
         iothread_give(c);
 }
 
-static void tell_refused(struct http_server *s, const char *client, int status, const char *why)
-{
-    struct http_record r = {.client = client,
-                            .request_id = "",
-                            .route = "",
-                            .identity = "",
-                            .note = why,
-                            .status = status};
-
-    if (s->app.done)
-        s->app.done(s->app.ctx, &r);
-}
-
 /* Over a limit: answered at once, then left to linger so that the client can read it. Without room
  * for more of those, and under TLS where nothing can be said before a handshake, it is closed. */
 static void turn_away(struct iothread *io, int fd, const char *client, int status, const char *why)
@@ -82,7 +69,7 @@ static void turn_away(struct iothread *io, int fd, const char *client, int statu
     bool told = !s->tls && send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
     uint64_t room = conf_u64(&s->conf->max_connections) + REFUSED_MAX;
 
-    tell_refused(s, client, status, why);
+    server_tell_refused(s, client, status, why);
     if (told && atomic_load(&s->n_connections) < room) {
         struct conn *c = adopt(io, NULL, fd);
 
@@ -134,7 +121,7 @@ static void out_of_descriptors(struct iothread *io, struct listener *l)
     close(io->spare_fd);
     fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) {
-        tell_refused(io->server, "", 503, "out of file descriptors");
+        server_tell_refused(io->server, "", 503, "out of file descriptors");
         if (!io->server->tls)
             (void)!send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
         shutdown(fd, SHUT_WR);

@@ -128,6 +128,9 @@ struct http_app {
     /* The body of an answer that the server itself makes (400, 408, 414, 431, 503 ...), JSON;
      * may be NULL. */
     void (*refusal)(void *ctx, int status, struct buf *ret_body);
+    /* Something that the server does by itself went wrong, for the log; any thread, must not block.
+     * May be NULL. */
+    void (*trouble)(void *ctx, const struct err *e);
 };
 
 /* Request. */
@@ -138,6 +141,16 @@ const char *http_request_id(const struct http_exchange *x); /* the client's X-Re
                                                                1-64 of [A-Za-z0-9._-], else made */
 bool http_is_tls(const struct http_exchange *x);
 bool http_on_worker(const struct http_exchange *x);
+
+enum http_certificate {
+    HTTP_CERTIFICATE_NONE, /* the client showed none, or none was asked for */
+    HTTP_CERTIFICATE_GOOD, /* http.tls.client_ca vouches for it, now */
+    HTTP_CERTIFICATE_BAD,  /* it did in the handshake, and has expired or was revoked since */
+};
+
+/* The client's certificate. *ret_der (DER) lives as long as the exchange. It is verified again when
+ * time or a new list of revoked ones may have spoiled it; else this costs next to nothing. */
+enum http_certificate http_client_certificate(struct http_exchange *x, struct str *ret_der);
 
 /* The request body as a reader, from which Content-Length or chunked framing is gone; sends 100
  * Continue at the first read when asked for. Valid while the exchange lives; do not free.
@@ -205,7 +218,8 @@ ERR_CHECKED enum err_code http_server_new(const struct conf_http *conf, const st
 /* Starts the threads and returns. */
 ERR_CHECKED enum err_code http_server_run(struct http_server *s, struct err *e);
 
-/* Reads the certificate, key and client CA files anew; on an error the old ones stay in use. */
+/* Reads the certificate, key, client CA and CRL files anew; on an error the old ones stay in use.
+ */
 ERR_CHECKED enum err_code http_server_reload_tls(struct http_server *s, struct err *e);
 
 /* No new connections; idle ones are closed; running requests end or are cut off after

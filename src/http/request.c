@@ -4,6 +4,7 @@
 #include "base/uuid.h"
 #include "http/exchange.h"
 #include "http/iothread.h"
+#include "http/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -421,6 +422,11 @@ const char *http_request_id(const struct http_exchange *x)
 bool http_is_tls(const struct http_exchange *x)
 {
     return x->conn->ssl != NULL;
+}
+
+enum http_certificate http_client_certificate(struct http_exchange *x, struct str *ret_der)
+{
+    return tls_certificate(x->server->tls, x->conn, ret_der);
 }
 
 bool http_on_worker(const struct http_exchange *x)

@@ -69,6 +69,8 @@ enum err_code http_server_new(const struct conf_http *conf, const struct http_ap
     pthread_mutex_init(&s->addresses.lock, NULL);
     random_bytes(&s->addresses.seed, sizeof(s->addresses.seed));
     TRY(tls_new(&conf->tls, &s->tls, e));
+    if (s->tls)
+        tls_report_to(s->tls, app);
     TRY(open_listeners(s, e));
     TRY(make_threads(s, e));
     *ret_server = STEAL(s);
@@ -86,6 +88,19 @@ enum err_code http_server_run(struct http_server *s, struct err *e)
 enum err_code http_server_reload_tls(struct http_server *s, struct err *e)
 {
     return s->tls ? tls_reload(s->tls, e) : ERR_OK;
+}
+
+void server_tell_refused(struct http_server *s, const char *client, int status, const char *why)
+{
+    struct http_record r = {.client = client,
+                            .request_id = "",
+                            .route = "",
+                            .identity = "",
+                            .note = why,
+                            .status = status};
+
+    if (s->app.done)
+        s->app.done(s->app.ctx, &r);
 }
 
 void server_connection_ended(struct http_server *s)

@@ -77,5 +77,8 @@ struct address *address_add(struct addresses *a, const struct sockaddr_storage *
                             uint64_t limit);
 void address_remove(struct addresses *a, struct address *node);
 
+/* A client that was turned away before any request, for the log. */
+void server_tell_refused(struct http_server *s, const char *client, int status, const char *why);
+
 /* Counts one connection less. */
 void server_connection_ended(struct http_server *s);

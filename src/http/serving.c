@@ -10,6 +10,7 @@
 #include "http/worker.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -416,6 +417,18 @@ static void write_out(struct iothread *io, struct conn *c)
         wait_to_write(io, c); /* progress: the clock starts anew */
 }
 
+static void handshake_failed(struct iothread *io, struct conn *c)
+{
+    const char *why = tls_refusal(c);
+    char note[128];
+
+    if (why) {
+        snprintf(note, sizeof(note), "client certificate: %s", why);
+        server_tell_refused(io->server, c->address ? c->address->text : "", 403, note);
+    }
+    serving_drop(io, c);
+}
+
 static void handshake(struct iothread *io, struct conn *c)
 {
     bool writing = false;
@@ -430,7 +443,7 @@ static void handshake(struct iothread *io, struct conn *c)
             receive(io, c);
         break;
     default:
-        serving_drop(io, c);
+        handshake_failed(io, c);
         break;
     }
 }

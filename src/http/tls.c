@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "http/verifier.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -12,6 +13,7 @@
 
 struct tls {
     const struct conf_tls *conf;
+    struct verifier *verifier; /* of client certificates; NULL: none are asked for */
     BIO_METHOD *method;
     pthread_mutex_t lock; /* over ctx: sessions hold a reference to the one they were made from */
     SSL_CTX *ctx;
@@ -78,7 +80,7 @@ static BIO_METHOD *make_method(void)
 
 /* The context. */
 
-static enum err_code tls_err(struct err *e, const char *what, const char *which)
+enum err_code tls_err(struct err *e, const char *what, const char *which)
 {
     unsigned long code = ERR_peek_last_error();
     const char *reason = ERR_reason_error_string(code);
@@ -130,14 +132,11 @@ static enum err_code set_protocol(SSL_CTX *ctx, const struct conf_tls *conf, str
 
 static enum err_code set_client_ca(SSL_CTX *ctx, const struct conf_tls *conf, struct err *e)
 {
-    static const unsigned char context[] = "registry";
     int mode = SSL_VERIFY_PEER;
     STACK_OF(X509_NAME) * names;
 
     if (!conf->client_ca || !conf->client_ca[0])
         return ERR_OK;
-    if (SSL_CTX_load_verify_file(ctx, conf->client_ca) != 1)
-        return tls_err(e, "http.tls.client_ca", conf->client_ca);
     names = SSL_load_client_CA_file(conf->client_ca);
     if (!names)
         return tls_err(e, "http.tls.client_ca", conf->client_ca);
@@ -145,7 +144,9 @@ static enum err_code set_client_ca(SSL_CTX *ctx, const struct conf_tls *conf, st
     if (conf->client_auth == CONF_CLIENT_AUTH_REQUIRED)
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(ctx, mode, NULL);
-    SSL_CTX_set_session_id_context(ctx, context, sizeof(context) - 1);
+    /* A resumed session would be as good as the certificate was when it began. */
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(ctx, 0);
     return ERR_OK;
 }
 
@@ -170,26 +171,35 @@ static enum err_code make_ctx(const struct conf_tls *conf, SSL_CTX **ret_ctx, st
 
 enum err_code tls_new(const struct conf_tls *conf, struct tls **ret_tls, struct err *e)
 {
-    SSL_CTX *ctx;
+    AUTO(SSL_CTX) SSL_CTX *ctx = NULL;
+    struct verifier *verifier;
     struct tls *t;
 
     *ret_tls = NULL;
     if (!conf->certificate || !conf->certificate[0])
         return ERR_OK;
     TRY(make_ctx(conf, &ctx, e));
+    TRY(verifier_new(conf, &verifier, e));
     t = NEW(struct tls);
     t->conf = conf;
-    t->ctx = ctx;
+    t->verifier = verifier;
+    t->ctx = STEAL(ctx);
     t->method = make_method();
     pthread_mutex_init(&t->lock, NULL);
     *ret_tls = t;
     return ERR_OK;
 }
 
+void tls_report_to(struct tls *t, const struct http_app *app)
+{
+    verifier_report_to(t->verifier, app);
+}
+
 void tls_free(struct tls *t)
 {
     if (!t)
         return;
+    verifier_free(t->verifier);
     SSL_CTX_free(t->ctx);
     BIO_meth_free(t->method);
     pthread_mutex_destroy(&t->lock);
@@ -198,12 +208,14 @@ void tls_free(struct tls *t)
 
 enum err_code tls_reload(struct tls *t, struct err *e)
 {
-    SSL_CTX *ctx, *old;
+    AUTO(SSL_CTX) SSL_CTX *ctx = NULL;
+    SSL_CTX *old;
 
     TRY(make_ctx(t->conf, &ctx, e));
+    TRY(verifier_reload(t->verifier, e));
     pthread_mutex_lock(&t->lock);
     old = t->ctx;
-    t->ctx = ctx;
+    t->ctx = STEAL(ctx);
     pthread_mutex_unlock(&t->lock);
     SSL_CTX_free(old);
     return ERR_OK;
@@ -228,7 +240,7 @@ bool tls_attach(struct tls *t, struct conn *c)
     }
     SSL_set_bio(c->ssl, b, b);
     SSL_set_accept_state(c->ssl);
-    return true;
+    return verifier_attach(t->verifier, c->ssl);
 }
 
 void tls_half_close(struct conn *c)
@@ -308,6 +320,21 @@ ssize_t tls_send(struct conn *c, const void *p, size_t n, bool wait)
     errno = 0;
     r = SSL_write_ex(c->ssl, p, n, &put);
     return r == 1 ? (ssize_t)put : result(c, r, errno);
+}
+
+enum http_certificate tls_certificate(struct tls *t, struct conn *c, struct str *ret_der)
+{
+    if (c->ssl)
+        return verifier_check(t->verifier, c->ssl, ret_der);
+    *ret_der = STR_NONE;
+    return HTTP_CERTIFICATE_NONE;
+}
+
+const char *tls_refusal(const struct conn *c)
+{
+    long result = SSL_get_verify_result(c->ssl);
+
+    return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
 }
 
 bool tls_pending(const struct conn *c)

@@ -64,9 +64,21 @@ void http_set_route(struct http_exchange *x, const char *route)
     (void)x, (void)route;
 }
 
+enum http_certificate http_client_certificate(struct http_exchange *x, struct str *ret_der)
+{
+    (void)x;
+    *ret_der = STR_NONE;
+    return HTTP_CERTIFICATE_NONE;
+}
+
 void http_set_note(struct http_exchange *x, const char *note)
 {
     (void)x, (void)note;
+}
+
+void http_close_after(struct http_exchange *x)
+{
+    (void)x;
 }
 
 bool http_answered(const struct http_exchange *x)

@@ -114,6 +114,8 @@ static void tls_needs_its_parts(void **state)
     conf_must_fail("http:\n  tls:\n    client_ca: /k\n",
                    "3: http.tls.client_ca: client certificates need TLS: set http.tls.certificate "
                    "and http.tls.key too");
+    conf_must_fail("http:\n  tls:\n    client_crl: /l\n",
+                   "3: http.tls.client_crl: revoked by whom? Set http.tls.client_ca too");
     conf_must_fail("http:\n  tls:\n    client_auth: required\n",
                    "3: http.tls.client_auth: 'required' needs the authorities to check against: "
                    "set http.tls.client_ca too");
