@@ -45,6 +45,20 @@ static void take_session(struct req *q, struct credentials *given)
     given->c.secret = q->session = cookie;
 }
 
+/* Who says nothing else is who his certificate says. Not to the token service: what it makes would
+ * outlive a revocation. */
+static void certificate_of(struct req *q, struct credentials *c)
+{
+    struct str der;
+
+    if (c->given || !q->api->conf->auth.certificate.enabled ||
+        http_client_certificate(q->x, &der) != HTTP_CERTIFICATE_GOOD)
+        return;
+    c->given = true;
+    c->c.kind = CREDENTIAL_CERTIFICATE;
+    c->c.certificate = der;
+}
+
 static const char *scope_actions(const struct req *q)
 {
     static const char *const texts[] = {
@@ -139,6 +153,7 @@ static enum access_verdict identify(struct req *q)
     if (!credentials_of(q, &given))
         return ask_to_sign_in(q, NULL, "the Authorization header is neither Basic nor Bearer");
     take_session(q, &given);
+    certificate_of(q, &given);
     r = auth_quick(q->api->guard.auth, given.given ? &given.c : NULL, &q->who);
     q->asked = r == AUTH_LATER;
     if (r == AUTH_LATER && http_on_worker(q->x))
@@ -325,11 +340,31 @@ static enum access_verdict forged(struct req *q, const struct err *e)
     return refuse(q, ERR_DENIED, e);
 }
 
+/* It was good when the connection began; now a new one could not be made with it. */
+static bool certificate_spoiled(struct req *q)
+{
+    struct str der;
+
+    return http_client_certificate(q->x, &der) == HTTP_CERTIFICATE_BAD;
+}
+
+static enum access_verdict refuse_certificate(struct req *q)
+{
+    struct err e = {0};
+
+    http_close_after(q->x);
+    audit_request(q, "sign-in", "failed", "client certificate expired or revoked");
+    return refuse(q, err_tell(&e, ERR_DENIED, "the client certificate has expired or was revoked"),
+                  &e);
+}
+
 enum access_verdict access_settle(struct req *q)
 {
     enum access_verdict verdict = ACCESS_GRANTED;
     struct err e = {0};
 
+    if (certificate_spoiled(q))
+        return refuse_certificate(q);
     if (csrf_check_origin(q, &e) != ERR_OK)
         return refuse(q, ERR_DENIED, &e);
     if (q->route->access == ACCESS_NONE || !auth_enabled(q->api->guard.auth))

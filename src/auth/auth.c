@@ -146,12 +146,13 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
                             struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
 {
     uint64_t gen = generation(a); /* before the check: a change meanwhile voids its answer */
+    /* Nobody guesses a session or a certificate. */
+    bool guess = c->kind != CREDENTIAL_SESSION && c->kind != CREDENTIAL_CERTIFICATE;
     int64_t locked_ms;
 
     if (auth_quick(a, c, ret_identity) == AUTH_OK)
         return AUTH_OK;
-    locked_ms =
-        c->kind == CREDENTIAL_SESSION ? 0 : failures_locked_ms(a->failures, c->user, c->address);
+    locked_ms = guess ? failures_locked_ms(a->failures, c->user, c->address) : 0;
     if (locked_ms > 0) {
         *ret_retry_s = (unsigned)(locked_ms / 1000 + 1);
         err_tell(e, ERR_TOO_MANY_REQUESTS, "too many wrong credentials; try again in %u s",
@@ -160,14 +161,14 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
     }
     switch (ask(a, c, ret_identity, e)) {
     case VERDICT_YES:
-        if (c->kind != CREDENTIAL_SESSION)
+        if (guess)
             failures_clear(a->failures, c->user, c->address);
         remember(a, c, gen, *ret_identity);
         return AUTH_OK;
     case VERDICT_FAIL:
         return AUTH_FAILED;
     default:
-        if (c->kind != CREDENTIAL_SESSION)
+        if (guess)
             wait_ms(failures_count(a->failures, c->user, c->address));
         if (!e->public_detail)
             err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");

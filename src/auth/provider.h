@@ -18,7 +18,7 @@ struct credential {
     enum credential_kind kind;
     struct str user;
     struct str secret;
-    struct str certificate; /* DER */
+    struct str certificate; /* DER; verified, and not revoked */
     const char *address;    /* of the client */
 };
 

@@ -1,6 +1,7 @@
 #include "cli/auth.h"
 
 #include "auth/aws.h"
+#include "auth/certificate.h"
 #include "auth/external.h"
 #include "auth/htpasswd.h"
 #include "auth/local.h"
@@ -41,7 +42,6 @@ static enum err_code refuse_missing(const struct conf_auth *c, struct err *e)
         bool wanted;
     } missing[] = {
         {"auth.ldap", c->ldap.url[0] != '\0'},
-        {"auth.certificate", c->certificate.enabled},
         {"auth.oidc", c->oidc.issuer[0] != '\0'},
         {"auth.token.rootcertbundle and auth.token.jwks", conf_token_foreign(&c->token)},
     };
@@ -80,6 +80,8 @@ static enum err_code open_providers(struct api_guard *g, const struct conf_auth 
         providers[(*n)++] = external_new(&c->external);
     if (c->aws.audience[0])
         providers[(*n)++] = aws_new(&c->aws);
+    if (c->certificate.enabled)
+        providers[(*n)++] = certificate_new(&c->certificate);
     return ERR_OK;
 }
 

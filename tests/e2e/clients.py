@@ -40,10 +40,14 @@ def run(command, check=True, **more):
 
 
 class Docker:
-    """A Docker engine and its command line. Registries on 127.0.0.1 need no TLS."""
+    """A Docker engine and its command line. Registries on 127.0.0.1 need no TLS.
 
-    def __init__(self, work):
+    etc is what it finds as /etc/docker (certs.d); nobody else sees it there.
+    """
+
+    def __init__(self, work, etc=None):
         self.work = Path(work)
+        self.etc = etc
         self.socket = f"unix://{self.work}/docker.sock"
         self.log_path = self.work / "dockerd.log"
         self.process = None
@@ -53,6 +57,7 @@ class Docker:
             self.process = subprocess.Popen(
                 [
                     *DIES_WITH_US,
+                    *self._with_etc(),
                     "dockerd",
                     f"--data-root={self.work}/data",
                     f"--exec-root={self.work}/exec",
@@ -76,6 +81,13 @@ class Docker:
             assert time.monotonic() < deadline, f"dockerd is not ready after 60 s:\n{text}"
             time.sleep(0.1)
         return self
+
+    def _with_etc(self):
+        if not self.etc:
+            return []
+        os.makedirs("/etc/docker", exist_ok=True)
+        mount = 'mount --bind "$0" /etc/docker && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", mount, str(self.etc)]
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -146,6 +158,10 @@ class Containers:
             "podman", *self.store, "--cgroup-manager=cgroupfs", command, *insecure, *args, **more
         )
 
+    def podman_tls(self, *args, **more):
+        """podman over TLS that it verifies."""
+        return self._run("podman", *self.store, "--cgroup-manager=cgroupfs", *args, **more)
+
     def buildah(self, command, *args, **more):
         insecure = ["--tls-verify=false"] if command in ("pull", "push", "from") else []
         return self._run("buildah", *self.store, command, *insecure, *args, **more)
@@ -156,6 +172,10 @@ class Containers:
             "sync": ["--src-tls-verify=false", "--dest-tls-verify=false"],
         }.get(command, ["--tls-verify=false"])
         return self._run("skopeo", "--policy", self.policy, command, *insecure, *args, **more)
+
+    def skopeo_tls(self, *args, **more):
+        """skopeo over TLS that it verifies."""
+        return self._run("skopeo", "--policy", self.policy, *args, **more)
 
     def remove(self):
         # vfs layers may hold directories without write permission.

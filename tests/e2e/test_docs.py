@@ -5,11 +5,12 @@ docs/users.md has a test of its own; scripts/quickstart and the docker lines are
 
 import re
 import shlex
+import shutil
 import subprocess
 
 import pytest
 import yaml
-from certificates import authority, certificate
+from certificates import Authority, authority, certificate
 from helpers import Client, image, write_oci_layout
 from server import TOP
 
@@ -40,6 +41,9 @@ def here(work):
     (work / "htpasswd").write_text("alice:$2y$05$" + "a" * 53 + "\n")
     pem = certificate(work, "tls", authority(work, "ca"))
     pem.rename(work / "tls.crt")
+    clients = Authority(work, "clients")
+    shutil.copy(clients.pem, work / "clients-ca.pem")
+    (work / "clients-crl.pem").write_text(clients.revoked())
     (work / "registry.yaml").write_text(
         f"storage: {{filesystem: {{root: {work}/root}}}}\n"
         f"auth: {{htpasswd: {{file: {work}/htpasswd}}}}\n"
