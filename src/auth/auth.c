@@ -1,6 +1,7 @@
 #include "auth/auth.h"
 
 #include "auth/answers.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -99,6 +100,22 @@ enum auth_result auth_quick(struct auth *a, const struct credential *c,
     return AUTH_OK;
 }
 
+/* One provider knows the user, and the password is wrong. The others take the time that an unknown
+ * user would have cost, for a name that nobody can have: else the time would tell who is known. */
+static void ask_for_nobody(struct auth *a, const struct credential *c, size_t from)
+{
+    struct credential nobody = {
+        .kind = c->kind, .user = STR("-"), .secret = STR("-"), .address = c->address};
+
+    for (size_t i = from; c->kind == CREDENTIAL_BASIC && i < a->n; i++) {
+        AUTO(identity) struct identity *ignored = NULL;
+        struct err e = {0};
+
+        if (a->providers[i]->driver->kinds & (1u << c->kind))
+            a->providers[i]->driver->check(a->providers[i], &nobody, &ignored, &e);
+    }
+}
+
 /* Nobody knows it: as wrong as a wrong password, and as slow to be told. */
 static enum verdict ask(struct auth *a, const struct credential *c, struct identity **ret_identity,
                         struct err *e)
@@ -113,6 +130,8 @@ static enum verdict ask(struct auth *a, const struct credential *c, struct ident
             continue;
         *e = (struct err){0}; /* what another one told is not for the client */
         v = p->driver->check(p, c, ret_identity, e);
+        if (v == VERDICT_NO)
+            ask_for_nobody(a, c, i + 1);
         if (v == VERDICT_YES || v == VERDICT_NO)
             return v;
         if (v == VERDICT_FAIL)

@@ -109,10 +109,11 @@ int64_t failures_count(struct failures *f, struct str user, const char *address)
     int64_t delay_ms = DELAY_FIRST_MS;
     uint64_t n;
 
+    if (user.n == 0)
+        return DELAY_FIRST_MS;
     pthread_mutex_lock(&f->mutex);
-    n = add_one(f, key_of(f, STR_NONE, address));
-    if (user.n > 0)
-        n = add_one(f, key_of(f, user, address));
+    n = add_one(f, key_of(f, user, address));
+    add_one(f, key_of(f, STR_NONE, address));
     pthread_mutex_unlock(&f->mutex);
     while (--n > 0 && delay_ms < DELAY_MOST_MS)
         delay_ms *= 2;

@@ -1,7 +1,9 @@
 /*
- * Counting of wrong credentials, by user and address together and by address alone (of a token that
- * names no user, only that): a bounded
+ * Counting of wrong credentials, by user and address together and by address alone: a bounded
  * table in memory. An attacker can so lock out himself, but nobody else. Any thread.
+ *
+ * Without a user it is a token, which nobody can guess, and which expires: one that is shown too
+ * late counts for nothing, or a farm of builds behind one address would lock itself out.
  */
 #pragma once
 
