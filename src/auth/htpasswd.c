@@ -139,17 +139,6 @@ static bool hash_of(struct htpasswd *h, struct str user, char dst[static PASSWOR
     return found != NULL;
 }
 
-/* Another one for another password: 52 bits of the hash of the hash, which say nothing of it. */
-static int64_t stamp_of(const char *hash)
-{
-    struct digest d;
-    char hex[14] = "";
-
-    digest_of(DIGEST_SHA256, hash, strlen(hash), &d);
-    memcpy(hex, digest_hex(&d).p, sizeof(hex) - 1);
-    return (int64_t)strtoull(hex, NULL, 16);
-}
-
 static enum verdict htpasswd_check(struct provider *p, const struct credential *c,
                                    struct identity **ret_identity, struct err *e)
 {
@@ -164,7 +153,7 @@ static enum verdict htpasswd_check(struct provider *p, const struct credential *
     if (!same)
         return VERDICT_NO;
     *ret_identity = identity_new(IDENTITY_USER, c->user, p->driver->name);
-    (*ret_identity)->stamp = stamp_of(hash);
+    (*ret_identity)->stamp = identity_stamp(str_of(hash));
     return VERDICT_YES;
 }
 
@@ -175,7 +164,7 @@ static enum verdict htpasswd_renew(struct provider *p, struct identity **id, str
 
     (void)e;
     return hash_of((struct htpasswd *)p, str_of((*id)->name), hash) &&
-                   (*id)->stamp == stamp_of(hash)
+                   (*id)->stamp == identity_stamp(str_of(hash))
                ? VERDICT_YES
                : VERDICT_NO;
 }

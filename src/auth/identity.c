@@ -97,6 +97,16 @@ unsigned identity_scope_actions(const struct identity *id, struct str repository
     return set;
 }
 
+int64_t identity_stamp(struct str text)
+{
+    struct digest d;
+    char hex[14] = "";
+
+    digest_of(DIGEST_SHA256, text.p, text.n, &d);
+    memcpy(hex, digest_hex(&d).p, sizeof(hex) - 1);
+    return (int64_t)strtoull(hex, NULL, 16);
+}
+
 struct identity *identity_ref(struct identity *id)
 {
     atomic_fetch_add_explicit(&id->refs, 1, memory_order_relaxed);

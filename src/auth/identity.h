@@ -72,6 +72,10 @@ void identity_subject(const struct identity *id, char *dst, size_t cap);
 /* Names of people and robots: 1 to 127 of [A-Za-z0-9._@+-], not starting with '-' or '.'. */
 bool identity_name_valid(struct str name);
 
+/* Another number for another text: 52 bits of its hash, which say nothing of it. For
+ * identity.stamp, of what changes with a password. */
+int64_t identity_stamp(struct str text);
+
 /* The actions that the scopes of id allow on what matches repository; all when it has none. */
 unsigned identity_scope_actions(const struct identity *id, struct str repository);
 

@@ -4,6 +4,7 @@
 #include "auth/certificate.h"
 #include "auth/external.h"
 #include "auth/htpasswd.h"
+#include "auth/ldap.h"
 #include "auth/local.h"
 #include "auth/robot.h"
 #include "base/mem.h"
@@ -41,7 +42,6 @@ static enum err_code refuse_missing(const struct conf_auth *c, struct err *e)
         const char *key;
         bool wanted;
     } missing[] = {
-        {"auth.ldap", c->ldap.url[0] != '\0'},
         {"auth.oidc", c->oidc.issuer[0] != '\0'},
         {"auth.token.rootcertbundle and auth.token.jwks", conf_token_foreign(&c->token)},
     };
@@ -78,6 +78,8 @@ static enum err_code open_providers(struct api_guard *g, const struct conf_auth 
         providers[(*n)++] = tokens_provider(g->tokens);
     if (c->external.n > 0)
         providers[(*n)++] = external_new(&c->external);
+    if (c->ldap.urls.n > 0)
+        providers[(*n)++] = ldap_new(&c->ldap);
     if (c->aws.audience[0])
         providers[(*n)++] = aws_new(&c->aws);
     if (c->certificate.enabled)

@@ -54,7 +54,7 @@ static void find_providers(const struct conf_auth *a, struct provider p[static P
                              conf_token_own(a) || conf_token_foreign(&a->token),
                              !conf_token_foreign(&a->token)};
     p[3] = (struct provider){"external", "auth.external", a->external.n > 0, false};
-    p[4] = (struct provider){"ldap", "auth.ldap.url", a->ldap.url[0], false};
+    p[4] = (struct provider){"ldap", "auth.ldap.url", a->ldap.urls.n > 0, false};
     p[5] =
         (struct provider){"certificate", "auth.certificate.enabled", a->certificate.enabled, false};
     p[6] = (struct provider){"aws", "auth.aws.audience", a->aws.audience[0], false};
@@ -236,34 +236,38 @@ static enum err_code check_oidc_scopes(const struct conf_source *s, struct err *
     return at(s, "auth.oidc.scopes", e);
 }
 
-static enum err_code check_ldap_url(const struct conf_source *s, struct err *e)
+static enum err_code check_ldap_url(const struct conf_source *s, const char *text, struct err *e)
 {
     const struct conf_ldap *l = &s->conf->auth.ldap;
     struct conf_url url;
+    bool tls;
 
-    if (!conf_url_parse(str_of(l->url), &url) ||
-        (!str_eq(url.scheme, STR("ldap")) && !str_eq(url.scheme, STR("ldaps")))) {
-        err_set(e, ERR_CONFIG, "'%.100s' must be a URL such as 'ldaps://ldap.example.org'", l->url);
+    if (!conf_url_parse(str_of(text), &url) ||
+        (!str_eq(url.scheme, STR("ldap")) && !str_eq(url.scheme, STR("ldaps"))) ||
+        (url.path.n && !str_eq(url.path, STR("/")))) {
+        err_set(e, ERR_CONFIG, "'%.100s' must be a URL such as 'ldaps://ldap.example.org'", text);
         return at(s, "auth.ldap.url", e);
     }
-    if (l->start_tls && !str_eq(url.scheme, STR("ldap"))) {
+    tls = str_eq(url.scheme, STR("ldaps"));
+    if (l->start_tls && tls) {
         err_set(e, ERR_CONFIG, "ldaps speaks TLS from the start; leave this out, or write ldap://");
         return at(s, "auth.ldap.start_tls", e);
     }
-    if (l->start_tls || url.loopback || str_eq(url.scheme, STR("ldaps")))
+    if (l->start_tls || tls || url.loopback || l->insecure)
         return ERR_OK;
     err_set(e, ERR_CONFIG,
-            "passwords would go to '%.100s' in the clear: write 'start_tls: true', or ldaps://",
-            l->url);
+            "passwords would go to '%.100s' in the clear: write 'start_tls: true', or ldaps://, "
+            "or, if that is meant, 'insecure: true'",
+            text);
     return at(s, "auth.ldap.url", e);
 }
 
 /* RFC 4515: in parentheses, and they match. */
-static bool filter_valid(const char *text, const char *placeholder, const char *other)
+static bool parentheses_match(const char *text)
 {
     int depth = 0;
 
-    if (text[0] != '(' || (!strstr(text, placeholder) && !strstr(text, other)))
+    if (text[0] != '(')
         return false;
     for (; *text; text++) {
         depth += (*text == '(') - (*text == ')');
@@ -273,31 +277,84 @@ static bool filter_valid(const char *text, const char *placeholder, const char *
     return depth == 0;
 }
 
-static enum err_code check_ldap(const struct conf_source *s, struct err *e)
+static bool has_placeholder(const char *text, const char *a, const char *b)
+{
+    return strstr(text, a) || strstr(text, b);
+}
+
+/* Each {user} is (part of) the value of an equality, and no wildcard widens it: so a name finds
+ * nobody else, and auth/ldap.c may put a wildcard in its place. */
+static bool users_are_compared(const char *filter)
+{
+    for (const char *p = filter; (p = strstr(p, "{user}")); p++) {
+        const char *end = p + strlen("{user}"), *equals = p;
+
+        while (*equals != '(' && *equals != '=')
+            equals--;
+        if (equals[0] != '=' || strchr("(:<>~", equals[-1]) || p[-1] == '*' || *end == '*')
+            return false;
+    }
+    return true;
+}
+
+static enum err_code check_ldap_filters(const struct conf_source *s, struct err *e)
 {
     const struct conf_ldap *l = &s->conf->auth.ldap;
 
-    if (!l->url[0])
-        return needs(s, "auth.ldap.url", !l->base_dn[0],
-                     "auth.ldap.base_dn is: write the URL of the directory", e);
-    TRY(check_ldap_url(s, e));
-    TRY(needs(s, "auth.ldap.base_dn", l->base_dn[0],
-              "auth.ldap.url is: write the entry that holds the users", e));
-    if (!filter_valid(l->user_filter, "{user}", "{user}")) {
+    if (!parentheses_match(l->user_filter) || !strstr(l->user_filter, "{user}")) {
         err_set(e, ERR_CONFIG, "'%.100s' must be a filter with {user}, such as '(uid={user})'",
                 l->user_filter);
         return at(s, "auth.ldap.user_filter", e);
     }
-    if (l->group_filter[0] && !filter_valid(l->group_filter, "{dn}", "{user}")) {
+    if (!users_are_compared(l->user_filter)) {
         err_set(e, ERR_CONFIG,
-                "'%.100s' must be a filter with {dn} or {user}, such as '(member={dn})'",
-                l->group_filter);
-        return at(s, "auth.ldap.group_filter", e);
+                "'%.100s' must compare {user} with an attribute, without '*', such as "
+                "'(uid={user})'",
+                l->user_filter);
+        return at(s, "auth.ldap.user_filter", e);
+    }
+    if (!l->group_filter[0] ||
+        (parentheses_match(l->group_filter) && has_placeholder(l->group_filter, "{dn}", "{user}")))
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "'%.100s' must be a filter with {dn} or {user}, such as '(member={dn})'",
+            l->group_filter);
+    return at(s, "auth.ldap.group_filter", e);
+}
+
+/* RFC 4512 section 2.5: a name or an OID, perhaps with options. */
+static enum err_code check_ldap_attribute(const struct conf_source *s, const char *key,
+                                          const char *text, struct err *e)
+{
+    if (text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-;")] ==
+        '\0')
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "'%.100s' is no name of an attribute", text);
+    return at(s, key, e);
+}
+
+static enum err_code check_ldap(const struct conf_source *s, struct err *e)
+{
+    const struct conf_ldap *l = &s->conf->auth.ldap;
+
+    if (l->urls.n == 0)
+        return needs(s, "auth.ldap.url", !l->base_dn[0],
+                     "auth.ldap.base_dn is: write the URL of the directory", e);
+    for (size_t i = 0; i < l->urls.n; i++)
+        TRY(check_ldap_url(s, l->urls.items[i], e));
+    TRY(needs(s, "auth.ldap.base_dn", l->base_dn[0],
+              "auth.ldap.url is: write the entry that holds the users", e));
+    TRY(check_ldap_filters(s, e));
+    TRY(check_ldap_attribute(s, "auth.ldap.user_attribute", l->user_attribute, e));
+    TRY(check_ldap_attribute(s, "auth.ldap.group_attribute", l->group_attribute, e));
+    TRY(check_ldap_attribute(s, "auth.ldap.memberof_attribute", l->memberof_attribute, e));
+    if (l->bind_password[0] && l->bind_password_file[0]) {
+        err_set(e, ERR_CONFIG, "auth.ldap.bind_password_file is set too; leave out one of them");
+        return at(s, "auth.ldap.bind_password", e);
     }
     /* RFC 4513 section 5.1.2: a name without a password is an anonymous bind that succeeds */
     if (l->bind_dn[0])
-        return needs(s, "auth.ldap.bind_password_file", l->bind_password_file[0],
-                     "auth.ldap.bind_dn is", e);
+        return needs(s, "auth.ldap.bind_password_file",
+                     l->bind_password_file[0] || l->bind_password[0], "auth.ldap.bind_dn is", e);
     return ERR_OK;
 }
 

@@ -91,9 +91,11 @@ struct conf_oidc { /* sign-in of people */
 };
 
 struct conf_ldap {
-    char *url; /* "": off */
+    struct conf_strings urls; /* tried in this order; none: off */
     bool start_tls;
+    bool insecure;            /* passwords may travel in the clear */
     char *bind_dn;            /* "": anonymous */
+    char *bind_password;      /* "": that of the file */
     char *bind_password_file; /* "": no password */
     char *base_dn;
     char *user_filter;    /* has "{user}" */
@@ -101,6 +103,8 @@ struct conf_ldap {
     char *group_base_dn;  /* "": base_dn */
     char *group_filter;   /* has "{dn}" or "{user}"; "": no groups */
     char *group_attribute;
+    char *memberof_attribute; /* of a user, holds DNs of groups; "": not looked at */
+    uint64_t connections;     /* most at once */
     uint64_t timeout_ms;
     char *ca_file; /* "": the system's authorities */
 };

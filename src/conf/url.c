@@ -67,6 +67,7 @@ bool conf_url_parse(struct str s, struct conf_url *ret_url)
     authority = str_sub(s, 0, n);
     if (!parse_authority(authority, &url.host))
         return false;
+    url.path = str_sub(s, n, s.n - n);
     url.loopback = is_loopback(url.host);
     *ret_url = url;
     return true;

@@ -5,6 +5,7 @@
 
 struct conf_url {
     struct str scheme, host; /* of the text; an IPv6 host without its brackets */
+    struct str path;         /* with its slash, and a query; may be empty */
     bool loopback;           /* nobody else can listen in */
 };
 

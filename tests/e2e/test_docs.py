@@ -44,6 +44,8 @@ def here(work):
     clients = Authority(work, "clients")
     shutil.copy(clients.pem, work / "clients-ca.pem")
     (work / "clients-crl.pem").write_text(clients.revoked())
+    (work / "ldap-ca.pem").write_bytes((work / "ca.pem").read_bytes())
+    (work / "ldap-password").write_text("secret\n")
     (work / "registry.yaml").write_text(
         f"storage: {{filesystem: {{root: {work}/root}}}}\n"
         f"auth: {{htpasswd: {{file: {work}/htpasswd}}}}\n"

@@ -190,11 +190,18 @@ static void secrets_and_keys_travel_over_tls(void **state)
                    "'https://HOST'");
     conf_must_fail("auth:\n  ldap: {url: 'ldap://a', base_dn: dc=a}\n",
                    "2: auth.ldap.url: passwords would go to 'ldap://a' in the clear: write "
-                   "'start_tls: true', or ldaps://");
+                   "'start_tls: true', or ldaps://, or, if that is meant, 'insecure: true'");
     conf_free(conf_must("auth: {oidc: {issuer: 'http://127.0.0.1:9', client_id: a}}\n"));
     conf_free(conf_must("auth: {ldap: {url: 'ldap://localhost:389', base_dn: dc=a}}\n"));
     conf_free(conf_must("auth: {ldap: {url: 'ldap://a', start_tls: true, base_dn: dc=a}}\n"));
     conf_free(conf_must("auth: {ldap: {url: 'ldaps://a', base_dn: dc=a}}\n"));
+    conf_free(conf_must("auth: {ldap: {url: 'ldap://a', insecure: true, base_dn: dc=a}}\n"));
+    conf_must_fail("auth:\n  ldap: {url: ['ldaps://a', 'ldap://b'], base_dn: dc=a}\n",
+                   "2: auth.ldap.url: passwords would go to 'ldap://b' in the clear: write "
+                   "'start_tls: true', or ldaps://, or, if that is meant, 'insecure: true'");
+    conf_must_fail("auth:\n  ldap: {url: 'ldaps://a/dc=b??sub', base_dn: dc=a}\n",
+                   "2: auth.ldap.url: 'ldaps://a/dc=b??sub' must be a URL such as "
+                   "'ldaps://ldap.example.org'");
 }
 
 static void sections_need_their_parts(void **state)
@@ -243,6 +250,15 @@ static void sections_need_their_parts(void **state)
     }
 }
 
+static void a_password_stands_in_one_place(void **state)
+{
+    (void)state;
+    conf_must_fail("auth:\n  ldap: {url: 'ldaps://a', base_dn: a, bind_dn: b, bind_password: p, "
+                   "bind_password_file: /p}\n",
+                   "2: auth.ldap.bind_password: auth.ldap.bind_password_file is set too; leave out "
+                   "one of them");
+}
+
 static void filters_have_their_placeholder(void **state)
 {
 #define LDAP "auth:\n  ldap:\n    url: ldaps://a\n    base_dn: dc=a\n"
@@ -257,6 +273,32 @@ static void filters_have_their_placeholder(void **state)
     conf_must_fail(LDAP "    group_filter: 'member={dn}'\n",
                    "5: auth.ldap.group_filter: 'member={dn}' must be a filter with {dn} or {user}, "
                    "such as '(member={dn})'");
+    conf_must_fail(LDAP "    group_attribute: 'cn)(x'\n",
+                   "5: auth.ldap.group_attribute: 'cn)(x' is no name of an attribute");
+}
+
+static void a_user_filter_finds_who_is_named_only(void **state)
+{
+    static const char *const good[] = {"(uid={user})", "(|(uid={user})(mail={user}@a))",
+                                       "(&(objectClass=*)(uid={user})(!(x=*)))"};
+    static const char *const bad[] = {"(uid={user}*)", "(uid=*{user})",   "(uid>={user})",
+                                      "(uid~={user})", "({user}=x)",      "(uid:x:={user})",
+                                      "(={user})",     "(&({user})(a=b))"};
+    char yaml[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        snprintf(yaml, sizeof(yaml), LDAP "    user_filter: '%s'\n", good[i]);
+        conf_free(conf_must(yaml));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct conf *c = NULL;
+        struct err e;
+
+        snprintf(yaml, sizeof(yaml), LDAP "    user_filter: '%s'\n", bad[i]);
+        assert_int_equal(conf_load_bytes(str_of(yaml), NULL, &c, &e), ERR_CONFIG);
+        assert_non_null(strstr(e.detail, "must compare {user} with an attribute"));
+    }
 }
 
 static void issuers_differ_and_their_claims_have_values(void **state)
@@ -398,7 +440,9 @@ int main(void)
         cmocka_unit_test(the_order_names_what_there_is),
         cmocka_unit_test(secrets_and_keys_travel_over_tls),
         cmocka_unit_test(sections_need_their_parts),
+        cmocka_unit_test(a_password_stands_in_one_place),
         cmocka_unit_test(filters_have_their_placeholder),
+        cmocka_unit_test(a_user_filter_finds_who_is_named_only),
         cmocka_unit_test(issuers_differ_and_their_claims_have_values),
         cmocka_unit_test(an_issuer_cannot_speak_for_local_users),
         cmocka_unit_test(accounts_are_twelve_digits),
