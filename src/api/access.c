@@ -141,6 +141,38 @@ static enum err_code result_error(struct req *q, enum auth_result r, unsigned re
     }
 }
 
+static void tell_rate(struct req *q, const struct rate_state *state)
+{
+    http_headerf(q->x, "RateLimit-Limit", "%llu", (unsigned long long)state->limit);
+    http_headerf(q->x, "RateLimit-Remaining", "%llu", (unsigned long long)state->remaining);
+    http_headerf(q->x, "RateLimit-Reset", "%llu", (unsigned long long)state->reset_s);
+}
+
+/* Asks the providers, unless so many sign-ins of this address failed that nobody new is let in from
+ * it. Who is in the cache of answers was let in before and is not asked for. */
+static enum auth_result check(struct req *q, const struct credential *c,
+                              struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
+{
+    uint64_t failures = conf_u64(&q->api->conf->limits.rate.failures);
+    struct rate_limit limit = {failures, 60, failures};
+    struct str address = str_of(client_address(q));
+    char kind = c->kind == CREDENTIAL_BASIC ? 'p' : 't'; /* late tokens keep no password out */
+    struct rate_state state;
+    enum auth_result r;
+
+    if (failures > 0 && !rate_peek(q->api->guard.rate, kind, address, &limit, &state)) {
+        tell_rate(q, &state);
+        *ret_retry_s = (unsigned)state.retry_s;
+        err_tell(e, ERR_TOO_MANY_REQUESTS, "too many wrong credentials; try again in %u s",
+                 *ret_retry_s);
+        return AUTH_LOCKED;
+    }
+    r = auth_check(q->api->guard.auth, c, ret_identity, ret_retry_s, e);
+    if (r == AUTH_REFUSED && failures > 0 && !q->session.n) /* a session only ends */
+        rate_take(q->api->guard.rate, kind, address, &limit, &state);
+    return r;
+}
+
 static enum access_verdict identify(struct req *q)
 {
     enum access_verdict verdict = ACCESS_GRANTED;
@@ -157,7 +189,7 @@ static enum access_verdict identify(struct req *q)
     r = auth_quick(q->api->guard.auth, given.given ? &given.c : NULL, &q->who);
     q->asked = r == AUTH_LATER;
     if (r == AUTH_LATER && http_on_worker(q->x))
-        r = auth_check(q->api->guard.auth, &given.c, &q->who, &retry_s, &e);
+        r = check(q, &given.c, &q->who, &retry_s, &e);
     if (r == AUTH_LATER)
         return ACCESS_LATER;
     code = result_error(q, r, retry_s, &e);
@@ -188,7 +220,7 @@ enum err_code access_sign_in(struct req *q, struct str user, struct str secret,
     }
     r = auth_quick(q->api->guard.auth, given.given ? &given.c : NULL, ret_identity);
     if (r == AUTH_LATER)
-        r = auth_check(q->api->guard.auth, &given.c, ret_identity, &retry_s, e);
+        r = check(q, &given.c, ret_identity, &retry_s, e);
     if (given.given && r != AUTH_FAILED)
         audit_sign_in(q, given.c.user,
                       r == AUTH_OK       ? "ok"
@@ -294,17 +326,15 @@ static bool within_rate(struct req *q)
     bool named = q->who->kind != IDENTITY_ANONYMOUS;
     uint64_t per_second = conf_u64(named ? &conf->identity : &conf->address);
     uint64_t burst = conf_u64(named ? &conf->identity_burst : &conf->address_burst);
+    struct rate_limit limit = {per_second, 1, burst ? burst : 2 * per_second};
     struct rate_state state;
     bool taken;
 
     if (per_second == 0)
         return true;
     taken = rate_take(q->api->guard.rate, named ? 'i' : 'a',
-                      str_of(named ? q->identity : client_address(q)), per_second,
-                      burst ? burst : 2 * per_second, &state);
-    http_headerf(q->x, "RateLimit-Limit", "%llu", (unsigned long long)state.limit);
-    http_headerf(q->x, "RateLimit-Remaining", "%llu", (unsigned long long)state.remaining);
-    http_headerf(q->x, "RateLimit-Reset", "%llu", (unsigned long long)state.reset_s);
+                      str_of(named ? q->identity : client_address(q)), &limit, &state);
+    tell_rate(q, &state);
     if (!taken) {
         http_headerf(q->x, "Retry-After", "%llu", (unsigned long long)state.retry_s);
         q->retry_told = true;

@@ -10,7 +10,7 @@
 #define SHARDS 16
 #define SETS   512 /* of each shard */
 #define WAYS   4
-#define UNIT   1000000 /* of a bucket's fill: microseconds times requests per second */
+#define SECOND 1000000 /* in microseconds */
 
 struct bucket {
     uint64_t key; /* 0: a free place */
@@ -74,40 +74,51 @@ static uint64_t ceil_div(uint64_t a, uint64_t b)
     return (a + b - 1) / b;
 }
 
-bool rate_take(struct rate *r, char kind, struct str key, uint64_t per_second, uint64_t burst,
-               struct rate_state *ret_state)
+/* Fills are in microseconds times limit->requests: one request is limit->seconds of them. */
+static bool use(struct rate *r, char kind, struct str key, const struct rate_limit *limit,
+                bool take, struct rate_state *ret_state)
 {
-    uint64_t id = hash(r->seed, kind, key), full;
+    uint64_t id = hash(r->seed, kind, key), one = limit->seconds * SECOND;
+    uint64_t burst = limit->burst < 1 ? 1 : limit->burst, full = burst * one;
     struct shard *s = &r->shards[id % SHARDS];
     int64_t now_us = clock_mono_us();
     struct bucket *b;
-    bool taken;
+    bool there;
 
-    if (burst < 1)
-        burst = 1;
-    full = burst * UNIT;
     pthread_mutex_lock(&s->mutex);
     b = find(s, id, full, now_us);
     if (now_us > b->used_us) {
         uint64_t passed = (uint64_t)(now_us - b->used_us);
 
         /* No more than fills the bucket, so that the product cannot overflow. */
-        if (passed > full / per_second)
-            passed = full / per_second + 1;
-        b->fill += passed * per_second;
+        if (passed > full / limit->requests)
+            passed = full / limit->requests + 1;
+        b->fill += passed * limit->requests;
         b->used_us = now_us;
     }
     if (b->fill > full)
         b->fill = full;
-    taken = b->fill >= UNIT;
-    if (taken)
-        b->fill -= UNIT;
+    there = b->fill >= one;
+    if (there && take)
+        b->fill -= one;
     *ret_state = (struct rate_state){
         .limit = burst,
-        .remaining = b->fill / UNIT,
-        .reset_s = ceil_div((full - b->fill) / per_second, UNIT),
-        .retry_s = taken ? 0 : ceil_div((UNIT - b->fill) / per_second + 1, UNIT),
+        .remaining = b->fill / one,
+        .reset_s = ceil_div((full - b->fill) / limit->requests, SECOND),
+        .retry_s = there ? 0 : ceil_div((one - b->fill) / limit->requests + 1, SECOND),
     };
     pthread_mutex_unlock(&s->mutex);
-    return taken;
+    return there;
+}
+
+bool rate_take(struct rate *r, char kind, struct str key, const struct rate_limit *limit,
+               struct rate_state *ret_state)
+{
+    return use(r, kind, key, limit, true, ret_state);
+}
+
+bool rate_peek(struct rate *r, char kind, struct str key, const struct rate_limit *limit,
+               struct rate_state *ret_state)
+{
+    return use(r, kind, key, limit, false, ret_state);
 }

@@ -20,7 +20,15 @@ struct rate_state {
     uint64_t retry_s;   /* when refused: until the next one is let through */
 };
 
-/* Takes one from the bucket of kind and key, which refills at per_second (at least 1) and holds
- * burst. False: it is empty, and nothing was taken. */
-bool rate_take(struct rate *r, char kind, struct str key, uint64_t per_second, uint64_t burst,
+/* A bucket refills with `requests` (at least 1) in so many seconds, and holds burst. */
+struct rate_limit {
+    uint64_t requests, seconds, burst;
+};
+
+/* Takes one from the bucket of kind and key. False: it is empty, and nothing was taken. */
+bool rate_take(struct rate *r, char kind, struct str key, const struct rate_limit *limit,
+               struct rate_state *ret_state);
+
+/* Would rate_take() be true? Nothing is taken. */
+bool rate_peek(struct rate *r, char kind, struct str key, const struct rate_limit *limit,
                struct rate_state *ret_state);

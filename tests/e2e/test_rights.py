@@ -267,6 +267,31 @@ def test_guessing_passwords_is_locked_out(new_registry, work):
     assert status(registry, "GET", "/v2/", auth=("bob", PEOPLE["bob"])) == 200
 
 
+@pytest.mark.parametrize("sign_in_with", ["basic", "bearer", "token"])
+def test_failed_sign_ins_of_an_address_are_limited(new_registry, work, sign_in_with):
+    """Of any user, so that trying one password on many is no way around the lock of one."""
+    path = htpasswd(work / "htpasswd", PEOPLE)
+    registry = new_registry(config={
+        "auth": {"htpasswd": {"file": path}, "lock_after": 1000},
+        "limits": {"rate": {"failures": 3}}}).start()
+
+    def attempt(n):
+        url = f"{registry.url}/auth/token" if sign_in_with == "token" else f"{registry.url}/v2/"
+        if sign_in_with == "bearer":
+            return requests.get(url, headers={"Authorization": f"Bearer wrong{n}"}, timeout=30)
+        return requests.get(url, auth=(f"user{n}", "wrong"), timeout=30)
+
+    known = {"url": f"{registry.url}/v2/", "auth": ("bob", PEOPLE["bob"]), "timeout": 30}
+    assert requests.get(**known).status_code == 200
+    assert [attempt(n).status_code for n in range(3)] == [401] * 3
+    refused = attempt(3)
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= 20
+    assert refused.headers["RateLimit-Limit"] == "3"
+    assert refused.headers["RateLimit-Remaining"] == "0"
+    assert requests.get(**known).status_code == 200, "who was let in before is still"
+
+
 def test_more_requests_than_allowed_are_told_to_wait(new_registry):
     registry = new_registry(
         config={"limits": {"rate": {"address": 1, "address_burst": 5}}}).start()
