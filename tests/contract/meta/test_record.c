@@ -1,0 +1,208 @@
+/* Records, and what a namespace may hold. */
+#include "base/mem.h"
+#include "fixture.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define THREADS 8
+
+/* The strings are gone when it returns: nothing may still point to them. */
+static enum err_code put_record(struct meta *m, const char *key, const char *value,
+                                int64_t expected)
+{
+    char *own_key = mem_strdup(key), *own_value = mem_strdup(value);
+    struct meta_op op = {.kind = META_RECORD_PUT,
+                         .collection = STR("things"),
+                         .key = str_of(own_key),
+                         .value = str_of(own_value),
+                         .expected_version = expected};
+    enum err_code code = meta_commit(m, &op, 1, 0, NULL, NULL);
+
+    memset(own_key, 'x', strlen(own_key));
+    memset(own_value, 'x', strlen(own_value));
+    free(own_key);
+    free(own_value);
+    return code;
+}
+
+static enum err_code delete_record(struct fixture *f, const char *key, int64_t expected)
+{
+    return commit_one(f, (struct meta_op){.kind = META_RECORD_DELETE,
+                                          .collection = STR("things"),
+                                          .key = str_of(key),
+                                          .expected_version = expected});
+}
+
+static void assert_record(struct fixture *f, const char *key, const char *value, int64_t version)
+{
+    struct meta_record r;
+
+    assert_ok(meta_record_get(f->m, STR("things"), str_of(key), &r, &f->e));
+    assert_string_equal(r.key, key);
+    assert_string_equal(r.value, value);
+    assert_int_equal(r.version, version);
+    meta_record_done(&r);
+}
+
+static void a_record_is_kept_and_each_change_has_a_version(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_record r;
+
+    assert_int_equal(meta_record_get(f->m, STR("things"), STR("a"), &r, &f->e), ERR_NOT_FOUND);
+    assert_ok(put_record(f->m, "a", "one", META_ABSENT));
+    assert_record(f, "a", "one", 1);
+    assert_ok(put_record(f->m, "a", "two", META_ANY));
+    assert_record(f, "a", "two", 2);
+    assert_int_equal(meta_record_get(f->m, STR("others"), STR("a"), &r, &f->e), ERR_NOT_FOUND);
+}
+
+static void a_record_changes_only_from_the_version_expected(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(put_record(f->m, "a", "one", 1), ERR_CONFLICT);
+    assert_ok(put_record(f->m, "a", "one", META_ABSENT));
+    assert_int_equal(put_record(f->m, "a", "two", META_ABSENT), ERR_CONFLICT);
+    assert_int_equal(put_record(f->m, "a", "two", 2), ERR_CONFLICT);
+    assert_record(f, "a", "one", 1);
+    assert_int_equal(delete_record(f, "a", 2), ERR_CONFLICT);
+    assert_ok(delete_record(f, "a", 1));
+    assert_int_equal(delete_record(f, "a", 1), ERR_CONFLICT);
+    assert_ok(delete_record(f, "a", META_ANY));
+}
+
+static void records_are_listed_by_key_with_pages(void **state)
+{
+    static const char *const keys[] = {"B", "a", "a0", "b", "c"};
+    struct fixture *f = *state;
+    struct meta_record_list l;
+    char after[8] = "";
+    size_t n = 0;
+    bool more = true;
+
+    for (size_t i = 5; i > 0; i--)
+        assert_ok(put_record(f->m, keys[i - 1], "v", META_ABSENT));
+    while (more) {
+        assert_ok(meta_records(f->m, STR("things"), str_of(after), 2, &l, &f->e));
+        for (size_t i = 0; i < l.n; i++)
+            assert_string_equal(l.rows[i].key, keys[n++]);
+        more = l.more;
+        snprintf(after, sizeof(after), "%s", l.rows[l.n - 1].key);
+        meta_record_list_done(&l);
+    }
+    assert_int_equal(n, 5);
+}
+
+/* Links a blob of ten bytes to "space/app", unless the space would hold more than 30. */
+static enum err_code link_within_quota(struct meta *m, int i)
+{
+    struct repo_name r;
+    struct digest d;
+    char *space = mem_strdup("space");
+    struct meta_op ops[] = {
+        {.kind = META_BLOB_LINK, .repo = &r, .digest = &d, .size_bytes = 10},
+        {.kind = META_QUOTA_CHECK, .key = str_of(space), .max_bytes = 30, .max_tags = UINT64_MAX},
+    };
+    enum err_code code = repo_name_parse(STR("space/app"), &r, NULL);
+
+    digest_of(DIGEST_SHA256, &i, sizeof(i), &d);
+    if (code == ERR_OK)
+        code = meta_commit(m, ops, 2, 0, NULL, NULL);
+    memset(space, 'x', strlen(space));
+    free(space);
+    return code;
+}
+
+static void assert_bytes(struct fixture *f, const char *space, uint64_t bytes)
+{
+    struct meta_usage u;
+
+    assert_ok(meta_usage(f->m, str_of(space), &u, &f->e));
+    assert_int_equal(u.bytes, bytes);
+}
+
+static void a_commit_past_a_quota_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 3; i++)
+        assert_ok(link_within_quota(f->m, i));
+    assert_int_equal(link_within_quota(f->m, 3), ERR_QUOTA);
+    assert_ok(link_within_quota(f->m, 0)); /* it is there already */
+    assert_bytes(f, "space", 30);
+    assert_bytes(f, "space/app", 30);
+    assert_bytes(f, "spac", 0);
+    assert_bytes(f, "", 30);
+}
+
+static void a_quota_of_tags_holds(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("space/app");
+    struct digest d = digest_for("m");
+
+    assert_ok(put(f, "space/app", "m"));
+    for (int i = 0; i < 3; i++) {
+        struct tag_name t = tag_of((const char *[]){"a", "b", "c"}[i]);
+        struct meta_op ops[] = {
+            {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d, .expected_version = -1},
+            {.kind = META_QUOTA_CHECK, .key = STR("space"), .max_bytes = 1 << 20, .max_tags = 2},
+        };
+
+        assert_int_equal(commit(f, ops, 2), i < 2 ? ERR_OK : ERR_QUOTA);
+    }
+    assert_int_equal(version_of(f, "space/app", "c"), META_ABSENT);
+}
+
+struct pusher {
+    pthread_t thread;
+    struct meta *m;
+    int index;
+    enum err_code code;
+};
+
+static void *push_main(void *ctx)
+{
+    struct pusher *p = ctx;
+
+    p->code = link_within_quota(p->m, p->index);
+    return NULL;
+}
+
+static void commits_at_once_do_not_pass_a_quota_together(void **state)
+{
+    struct fixture *f = *state;
+    struct pusher pushers[THREADS];
+    int ok = 0, refused = 0;
+
+    for (int i = 0; i < THREADS; i++) {
+        pushers[i] = (struct pusher){.m = f->m, .index = i};
+        assert_int_equal(pthread_create(&pushers[i].thread, NULL, push_main, &pushers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(pushers[i].thread, NULL);
+        ok += pushers[i].code == ERR_OK;
+        refused += pushers[i].code == ERR_QUOTA;
+    }
+    assert_int_equal(ok, 3);
+    assert_int_equal(refused, THREADS - 3);
+    assert_bytes(f, "space", 30);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_record_is_kept_and_each_change_has_a_version),
+        TEST(a_record_changes_only_from_the_version_expected),
+        TEST(records_are_listed_by_key_with_pages),
+        TEST(a_commit_past_a_quota_changes_nothing),
+        TEST(a_quota_of_tags_holds),
+        TEST(commits_at_once_do_not_pass_a_quota_together),
+    };
+
+    fixture_choose(argc, argv);
+    return cmocka_run_group_tests_name(fixture_driver(), tests, NULL, NULL);
+}
