@@ -65,6 +65,9 @@ struct req {
 
 /* routes.c */
 
+/* The table as a page of Markdown: docs/routes.md. */
+void routes_page(struct buf *ret_markdown);
+
 extern const struct route api_routes[];
 extern const size_t api_routes_n;
 
@@ -120,6 +123,15 @@ enum err_code api_catalog_list(struct req *q, struct err *e);
 enum err_code api_token_get(struct req *q, struct err *e);
 enum err_code api_token_post(struct req *q, struct err *e);
 enum err_code api_jwks_get(struct req *q, struct err *e);
+enum err_code api_user_list(struct req *q, struct err *e);
+enum err_code api_user_post(struct req *q, struct err *e);
+enum err_code api_user_get(struct req *q, struct err *e);
+enum err_code api_user_patch(struct req *q, struct err *e);
+enum err_code api_user_delete(struct req *q, struct err *e);
+enum err_code api_user_password_put(struct req *q, struct err *e);
+enum err_code api_access_token_list(struct req *q, struct err *e);
+enum err_code api_access_token_post(struct req *q, struct err *e);
+enum err_code api_access_token_delete(struct req *q, struct err *e);
 enum err_code api_audit_list(struct req *q, struct err *e);
 enum err_code api_session_post(struct req *q, struct err *e);
 enum err_code api_session_get(struct req *q, struct err *e);

@@ -16,7 +16,6 @@
 #include "base/clock.h"
 
 #include <jansson.h>
-#include <openssl/crypto.h>
 
 #define BODY_MAX 16384
 
@@ -128,9 +127,7 @@ static enum err_code read_form(struct req *q, struct form *ret, struct err *e)
 
 static void form_done(struct form *f)
 {
-    if (f->password.n)
-        OPENSSL_cleanse((char *)f->password.p, f->password.n);
-    json_decref(f->json);
+    body_wipe(f->json);
 }
 
 static enum err_code refused(struct req *q, enum sign_in result, unsigned retry_s, struct err *e)

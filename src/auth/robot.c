@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "conf/value.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #define COLLECTION STR("tokens")
 #define PAGE       256
 #define USED_MS    (3600 * 1000)
+#define TRIES      8 /* of a change that meets another one */
 
 void access_token_done(struct access_token *t)
 {
@@ -278,13 +280,106 @@ static void make_secret(struct access_token *t, char ret_secret[static ACCESS_TO
     t->hash = str_dup(digest_hex(&d));
 }
 
+enum err_code access_token_expiry(struct str lifetime, int64_t *ret_ms, struct err *e)
+{
+    static const struct conf_row row = {
+        .name = "lifetime",
+        .type = CONF_DURATION,
+        .size = sizeof(uint64_t),
+        .min = 60 * 1000,
+        .max = 3650ull * 86400 * 1000,
+    };
+    char why[sizeof(e->detail)];
+    uint64_t ms = 0;
+
+    if (str_eq(lifetime, STR("never"))) {
+        *ret_ms = INT64_MAX;
+        return ERR_OK;
+    }
+    if (conf_value_set(&row, lifetime, &ms, e) != ERR_OK) {
+        snprintf(why, sizeof(why), "%s", e->detail);
+        return err_tell(e, ERR_REQUEST_INVALID, "%s, or 'never'", why);
+    }
+    *ret_ms = clock_wall_ms() + (int64_t)ms;
+    return ERR_OK;
+}
+
+void access_token_scope(const struct scope *s, struct buf *ret_text)
+{
+    const char *before = "";
+
+    buf_addf(ret_text, "%s:", s->repository);
+    if (s->actions == ACTION_ALL)
+        buf_add_char(ret_text, '*');
+    for (unsigned bit = 1; bit < ACTION_ALL && s->actions != ACTION_ALL; bit <<= 1) {
+        if (!(s->actions & bit))
+            continue;
+        buf_addf(ret_text, "%s%s", before, action_name((enum action)bit));
+        before = ",";
+    }
+}
+
+void access_token_scopes(const struct access_token *t, struct buf *ret_text)
+{
+    for (size_t i = 0; i < t->n_scopes; i++) {
+        if (i > 0)
+            buf_add_char(ret_text, ' ');
+        access_token_scope(&t->scopes[i], ret_text);
+    }
+}
+
+/* Fewer than max tokens of the owner are good for something. */
+static enum err_code check_room(struct accounts *a, const char *owner, uint64_t max, struct err *e)
+{
+    char after[ACCESS_TOKEN_ID + 1] = "";
+    int64_t now_ms = clock_wall_ms();
+    bool more = max > 0;
+    uint64_t n = 0;
+
+    while (more) {
+        AUTO(access_token_list) struct access_token_list page = {0};
+
+        TRY(access_token_list(a, str_of(after), PAGE, &page, e));
+        for (size_t i = 0; i < page.n; i++)
+            n += page.rows[i].expires_ms > now_ms && strcmp(page.rows[i].owner, owner) == 0;
+        more = page.more && page.n > 0;
+        if (more)
+            snprintf(after, sizeof(after), "%s", page.rows[page.n - 1].id);
+    }
+    if (max == 0 || n < max)
+        return ERR_OK;
+    return err_tell(e, ERR_QUOTA, "%s has %llu tokens, and may have %llu (limits.tokens_per_owner)",
+                    owner, (unsigned long long)n, (unsigned long long)max);
+}
+
+/* Nothing else may change between the counting and the writing. */
+static enum err_code put_counted(struct accounts *a, const struct access_token *t, uint64_t max,
+                                 struct err *e)
+{
+    AUTO(mem) char *value = to_text(t);
+    struct meta_op op = {
+        .kind = META_RECORD_PUT,
+        .collection = COLLECTION,
+        .key = str_of(t->id),
+        .value = str_of(value),
+        .expected_version = META_ABSENT,
+    };
+    enum err_code code = ERR_CONFLICT;
+
+    for (int i = 0; i < TRIES && code == ERR_CONFLICT; i++) {
+        int64_t version;
+
+        TRY(accounts_version(a, &version, e));
+        TRY(check_room(a, t->owner, max, e));
+        code = accounts_commit(a, &op, 1, max ? version : META_ANY, e);
+    }
+    return code;
+}
+
 enum err_code access_token_create(struct accounts *a, const struct access_token_request *r,
                                   char ret_secret[static ACCESS_TOKEN_TEXT + 1], struct err *e)
 {
     AUTO(access_token) struct access_token t = {0};
-    AUTO(mem) char *value = NULL;
-    struct meta_op op = {
-        .kind = META_RECORD_PUT, .collection = COLLECTION, .expected_version = META_ABSENT};
 
     TRY(set_owner(a, &t, r, e));
     TRY(parse_scopes(&t, r->scopes, e));
@@ -296,10 +391,7 @@ enum err_code access_token_create(struct accounts *a, const struct access_token_
     t.expires_ms = r->expires_ms;
     t.description = str_dup(r->description);
     make_secret(&t, ret_secret);
-    value = to_text(&t);
-    op.key = str_of(t.id);
-    op.value = str_of(value);
-    return accounts_commit(a, &op, 1, META_ANY, e);
+    return put_counted(a, &t, r->max, e);
 }
 
 static enum err_code drop(struct accounts *a, struct str id, int64_t version, struct err *e)

@@ -54,7 +54,17 @@ struct access_token_request {
     struct str scopes;  /* "REPOSITORIES:ACTIONS", several separated by blanks; "": no limits */
     int64_t expires_ms; /* wall clock; INT64_MAX: never */
     struct str description;
+    uint64_t max; /* refused when the owner has so many that have not expired; 0: no limit */
 };
+
+#define ACCESS_TOKEN_LIFETIME "90d" /* when none is asked for */
+
+/* When a token of that lifetime ("30d", "12h", "never") ends. */
+ERR_CHECKED enum err_code access_token_expiry(struct str lifetime, int64_t *ret_ms, struct err *e);
+
+/* As they were asked for, separated by blanks; "" when it is not scoped. */
+void access_token_scopes(const struct access_token *t, struct buf *ret_text);
+void access_token_scope(const struct scope *s, struct buf *ret_text);
 
 /* ret_secret is shown once and kept nowhere. */
 ERR_CHECKED enum err_code access_token_create(struct accounts *a,

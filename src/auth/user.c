@@ -3,6 +3,7 @@
 #include "auth/jwt.h"
 #include "auth/robot.h"
 #include "auth/strength.h"
+#include "auth/token.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -15,6 +16,8 @@
 #define PAGE       256
 #define TRIES      8 /* of a change that meets another one */
 #define SEEN_MS    (3600 * 1000)
+
+#define SUBJECT_MAX (IDENTITY_NAME_MAX + 8)
 
 static void texts_free(char **texts, size_t n)
 {
@@ -247,22 +250,21 @@ static enum err_code change(struct accounts *a, const struct change *c, struct e
     return code;
 }
 
-static enum err_code set_rights(struct user *u, const struct user_rights *rights, struct err *e)
+static enum err_code set_groups(struct user *u, const struct str *groups, size_t n, struct err *e)
 {
-    texts_free(u->groups, u->n_groups);
-    u->groups = NULL;
+    texts_free(STEAL(u->groups), u->n_groups);
     u->n_groups = 0;
-    u->admin = rights->admin;
-    if (rights->n_groups > USER_GROUPS_MAX)
+    if (n > USER_GROUPS_MAX)
         return err_tell(e, ERR_REQUEST_INVALID, "more than %d groups", USER_GROUPS_MAX);
-    u->groups = mem_alloc((rights->n_groups + 1) * sizeof(*u->groups));
-    for (size_t i = 0; i < rights->n_groups; i++) {
-        if (!identity_name_valid(rights->groups[i]))
+    u->groups = mem_alloc((n + 1) * sizeof(*u->groups));
+    for (size_t i = 0; i < n; i++) {
+        if (!identity_name_valid(groups[i]))
             return err_tell(e, ERR_REQUEST_INVALID,
                             "'" STR_FMT "' is no name for a group: 1 to %d of A-Z a-z 0-9 . _ @ + -"
                             ", not starting with '-' or '.'",
-                            STR_ARG(rights->groups[i]), IDENTITY_NAME_MAX);
-        u->groups[u->n_groups++] = str_dup(rights->groups[i]);
+                            (int)(groups[i].n < 64 ? groups[i].n : 64), groups[i].p,
+                            IDENTITY_NAME_MAX);
+        u->groups[u->n_groups++] = str_dup(groups[i]);
     }
     return ERR_OK;
 }
@@ -311,8 +313,9 @@ enum err_code user_add(struct accounts *a, struct str name, struct str password,
         return err_tell(e, ERR_REQUEST_INVALID,
                         "'" STR_FMT "' is no name for a user: 1 to %d of A-Z a-z 0-9 . _ @ + -, "
                         "not starting with '-' or '.'",
-                        STR_ARG(name), IDENTITY_NAME_MAX);
-    TRY(set_rights(&u, rights, e));
+                        (int)(name.n < 64 ? name.n : 64), name.p, IDENTITY_NAME_MAX);
+    TRY(set_groups(&u, rights->groups, rights->n_groups, e));
+    u.admin = rights->admin;
     TRY(hash_of(name, password, &u.hash, e));
     uuid_make(&id);
     u.name = str_dup(name);
@@ -322,59 +325,90 @@ enum err_code user_add(struct accounts *a, struct str name, struct str password,
     return put_new(a, &u, e);
 }
 
-static enum err_code set_password(struct user *u, void *ctx, struct err *e)
+/* Refresh tokens of who may not come back with them are of no more use. */
+static enum err_code end_sign_ins(struct accounts *a, struct str name, struct err *e)
 {
-    (void)e;
-    free(u->hash);
-    u->hash = mem_strdup(ctx);
-    u->stamp = new_stamp();
+    char subject[SUBJECT_MAX];
+
+    snprintf(subject, sizeof(subject), "user:" STR_FMT, STR_ARG(name));
+    return tokens_revoke(accounts_meta(a), subject, e);
+}
+
+struct changing {
+    const struct user_change *to;
+    const char *hash; /* of the password; NULL: it stays */
+};
+
+static enum err_code apply_change(struct user *u, void *ctx, struct err *e)
+{
+    const struct changing *c = ctx;
+
+    if (c->to->groups)
+        TRY(set_groups(u, c->to->groups, c->to->n_groups, e));
+    if (c->to->admin)
+        u->admin = *c->to->admin;
+    if (c->to->disabled)
+        u->disabled = *c->to->disabled;
+    if (c->hash) {
+        free(u->hash);
+        u->hash = mem_strdup(c->hash);
+    }
+    if (c->hash || (c->to->disabled && *c->to->disabled))
+        u->stamp = new_stamp();
+    return ERR_OK;
+}
+
+enum err_code user_change(struct accounts *a, struct str name, const struct user_change *c,
+                          struct err *e)
+{
+    AUTO(mem) char *hash = NULL;
+    struct changing changing = {.to = c};
+
+    if (c->password.p)
+        TRY(hash_of(name, c->password, &hash, e));
+    changing.hash = hash;
+    TRY(change(
+        a, &(struct change){.name = name, .fn = apply_change, .ctx = &changing, .force = c->force},
+        e));
+    if (hash || (c->disabled && *c->disabled))
+        return end_sign_ins(a, name, e);
     return ERR_OK;
 }
 
 enum err_code user_set_password(struct accounts *a, struct str name, struct str password,
                                 struct err *e)
 {
-    AUTO(mem) char *hash = NULL;
-
-    TRY(hash_of(name, password, &hash, e));
-    return change(a, &(struct change){.name = name, .fn = set_password, .ctx = hash}, e);
-}
-
-static enum err_code set_disabled(struct user *u, void *ctx, struct err *e)
-{
-    (void)e;
-    u->disabled = *(bool *)ctx;
-    if (u->disabled)
-        u->stamp = new_stamp();
-    return ERR_OK;
+    if (!password.p)
+        password = STR("");
+    return user_change(a, name, &(struct user_change){.password = password}, e);
 }
 
 enum err_code user_set_disabled(struct accounts *a, struct str name, bool disabled, bool force,
                                 struct err *e)
 {
-    return change(
-        a, &(struct change){.name = name, .fn = set_disabled, .ctx = &disabled, .force = force}, e);
-}
-
-static enum err_code change_rights(struct user *u, void *ctx, struct err *e)
-{
-    return set_rights(u, ctx, e);
+    return user_change(a, name, &(struct user_change){.disabled = &disabled, .force = force}, e);
 }
 
 enum err_code user_set_rights(struct accounts *a, struct str name, const struct user_rights *rights,
                               bool force, struct err *e)
 {
-    struct user_rights copy = *rights;
+    static const struct str none;
+    struct user_change c = {
+        .admin = &rights->admin,
+        .groups = rights->groups ? rights->groups : &none,
+        .n_groups = rights->n_groups,
+        .force = force,
+    };
 
-    return change(
-        a, &(struct change){.name = name, .fn = change_rights, .ctx = &copy, .force = force}, e);
+    return user_change(a, name, &c, e);
 }
 
 enum err_code user_remove(struct accounts *a, struct str name, bool force, struct err *e)
 {
-    char subject[IDENTITY_NAME_MAX + 8];
+    char subject[SUBJECT_MAX];
 
     TRY(change(a, &(struct change){.name = name, .force = force}, e));
+    TRY(end_sign_ins(a, name, e));
     snprintf(subject, sizeof(subject), "user:" STR_FMT, STR_ARG(name));
     /* Without their user they are good for nothing already. */
     return access_token_remove_of(a, subject, NULL, e);
@@ -419,7 +453,7 @@ enum err_code user_set_totp(struct accounts *a, struct str name, const char *iss
     if (code == ERR_OK)
         *ret_setup = setup;
     OPENSSL_cleanse(&setup, sizeof(setup));
-    return code;
+    return code == ERR_OK ? end_sign_ins(a, name, e) : code;
 }
 
 static enum err_code drop_totp(struct user *u, void *ctx, struct err *e)

@@ -56,19 +56,33 @@ ERR_CHECKED enum err_code user_list(struct accounts *a, struct str after, size_t
 ERR_CHECKED enum err_code user_add(struct accounts *a, struct str name, struct str password,
                                    const struct user_rights *rights, struct err *e);
 
-/* Ends every sign-in of the user, but no personal token. */
+/* What is to be another one; the rest stays as it is. */
+struct user_change {
+    struct str password;      /* p NULL: as it is. It must be strong enough */
+    const bool *admin;        /* NULL: as it is */
+    const bool *disabled;     /* likewise */
+    const struct str *groups; /* likewise */
+    size_t n_groups;
+    bool force; /* also when no admin that is not disabled is left */
+};
+
+/* All of it, or none. What the user was signed in to ends with a new password, and when he is
+ * disabled: a disabled user is refused whatever he shows, and earlier sign-ins don't come back. A
+ * new password leaves his personal tokens alone. */
+ERR_CHECKED enum err_code user_change(struct accounts *a, struct str name,
+                                      const struct user_change *c, struct err *e);
+
+/* user_change() of one thing. */
 ERR_CHECKED enum err_code user_set_password(struct accounts *a, struct str name,
                                             struct str password, struct err *e);
 
-/* A disabled user is refused whatever he shows; sign-ins of before don't come back. force: also
- * the last admin that is not disabled. */
 ERR_CHECKED enum err_code user_set_disabled(struct accounts *a, struct str name, bool disabled,
                                             bool force, struct err *e);
 ERR_CHECKED enum err_code user_set_rights(struct accounts *a, struct str name,
                                           const struct user_rights *rights, bool force,
                                           struct err *e);
 
-/* With his tokens. */
+/* With his tokens and whatever he was signed in to. */
 ERR_CHECKED enum err_code user_remove(struct accounts *a, struct str name, bool force,
                                       struct err *e);
 

@@ -37,9 +37,11 @@
     X(IN_USE, 405, "DENIED", "content is referenced by a manifest of this repository")             \
     X(UNSUPPORTED, 405, "UNSUPPORTED", "the operation is unsupported")                             \
     X(REQUEST_INVALID, 400, "UNSUPPORTED", "request is malformed")                                 \
+    X(BODY_TOO_LARGE, 413, "SIZE_INVALID", "the body is too large")                                \
+    X(MEDIA_TYPE, 415, "UNSUPPORTED", "the media type is not supported")                           \
     X(NOT_FOUND, 404, "UNSUPPORTED", "no such resource")                                           \
     X(PRECONDITION, 412, "UNSUPPORTED", "precondition failed")                                     \
-    X(CONFLICT, 409, "UNSUPPORTED", "changed by someone else at the same time; try again")         \
+    X(CONFLICT, 409, "UNSUPPORTED", "it is there already, or was changed at the same time")        \
     X(QUOTA, 403, "DENIED", "quota of the namespace is used up")                                   \
     X(TOO_MANY_REQUESTS, 429, "TOOMANYREQUESTS", "too many requests")                              \
     X(TIMEOUT, 408, "UNSUPPORTED", "request took too long")                                        \

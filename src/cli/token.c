@@ -4,23 +4,14 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/accounts.h"
-#include "conf/value.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-#define PAGE           256
-#define DEFAULT_EXPIRY "90d"
-#define SUBJECT_MAX    (IDENTITY_NAME_MAX + 8)
-#define TARGET_MAX     (ACCESS_TOKEN_ID + 8)
-
-static const struct conf_row expiry_row = {
-    .name = "--expires",
-    .type = CONF_DURATION,
-    .size = sizeof(uint64_t),
-    .min = 60 * 1000,
-    .max = 3650ull * 86400 * 1000,
-};
+#define PAGE        256
+#define SUBJECT_MAX (IDENTITY_NAME_MAX + 8)
+#define SCOPES_MAX  (64 * 1024)
+#define TARGET_MAX  (ACCESS_TOKEN_ID + 8)
 
 static int usage(struct cli *cli, const struct cli_args *args, const char *why)
 {
@@ -43,28 +34,11 @@ static bool owner_of(const struct cli_args *args, char dst[static SUBJECT_MAX])
     return n < SUBJECT_MAX;
 }
 
-static bool expiry_of(struct cli *cli, const struct cli_args *args, int64_t *ret_ms)
-{
-    const char *text = cli_flag(args, "--expires");
-    uint64_t ms = 0;
-    struct err e;
-
-    if (text && strcmp(text, "never") == 0) {
-        *ret_ms = INT64_MAX;
-        return true;
-    }
-    if (conf_value_set(&expiry_row, str_of(text ? text : DEFAULT_EXPIRY), &ms, &e) != ERR_OK) {
-        fprintf(cli->err, "registry: --expires %s, or 'never'\n", e.detail);
-        return false;
-    }
-    *ret_ms = clock_wall_ms() + (int64_t)ms;
-    return true;
-}
-
 int cli_token_create(struct cli *cli, const struct cli_args *args)
 {
     AUTO(cli_accounts) struct cli_accounts a = {0};
     const char *user = cli_flag(args, "--user"), *robot = cli_flag(args, "--robot");
+    const char *expires = cli_flag(args, "--expires");
     struct access_token_request r = {
         .kind = user ? IDENTITY_USER : IDENTITY_ROBOT,
         .owner = str_of(user ? user : robot),
@@ -77,10 +51,14 @@ int cli_token_create(struct cli *cli, const struct cli_args *args)
 
     if (!owner_of(args, owner) || !*owner)
         return usage(cli, args, "whose token? One of --user NAME and --robot NAME");
-    if (!expiry_of(cli, args, &r.expires_ms))
+    if (access_token_expiry(str_of(expires ? expires : ACCESS_TOKEN_LIFETIME), &r.expires_ms, &e) !=
+        ERR_OK) {
+        fprintf(cli->err, "registry: --expires %s\n", e.detail);
         return CLI_USAGE;
+    }
     if (!cli_accounts_open(cli, args, &a))
         return CLI_FAILED;
+    r.max = conf_u64(&a.conf->limits.tokens_per_owner);
     code = access_token_create(a.accounts, &r, secret, &e);
     if (code == ERR_OK)
         code = cli_accounts_audit(&a, args, owner, &e);
@@ -94,22 +72,11 @@ int cli_token_create(struct cli *cli, const struct cli_args *args)
 
 static void print_scopes(struct cli *cli, const struct access_token *t)
 {
-    if (!t->scoped)
-        fputs("(all that the owner may)", cli->out);
-    for (size_t i = 0; i < t->n_scopes; i++) {
-        unsigned actions = t->scopes[i].actions;
-        bool first = true;
+    AUTO(buf) struct buf text;
 
-        fprintf(cli->out, "%s%s:", i ? " " : "", t->scopes[i].repository);
-        if (actions == ACTION_ALL)
-            fputc('*', cli->out);
-        for (unsigned bit = 1; bit < ACTION_ALL && actions != ACTION_ALL; bit <<= 1) {
-            if (!(actions & bit))
-                continue;
-            fprintf(cli->out, "%s%s", first ? "" : ",", action_name((enum action)bit));
-            first = false;
-        }
-    }
+    buf_init(&text, SCOPES_MAX);
+    access_token_scopes(t, &text);
+    fputs(t->scoped ? buf_text(&text) : "(all that the owner may)", cli->out);
 }
 
 static void print_row(struct cli *cli, const struct access_token *t)

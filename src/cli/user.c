@@ -1,7 +1,6 @@
 #include "auth/user.h"
 
 #include "auth/strength.h"
-#include "auth/token.h"
 #include "base/cleanup.h"
 #include "cli/accounts.h"
 #include "cli/password.h"
@@ -50,15 +49,6 @@ static int with_user(struct cli *cli, const struct cli_args *args, user_fn fn, c
     if (code == ERR_OK)
         fprintf(cli->out, "user %s %s\n", name, done);
     return cli_accounts_status(cli, code, &e);
-}
-
-/* Refresh tokens of a user who may not come back with them are of no more use. */
-static enum err_code end_sign_ins(struct cli_accounts *a, struct str name, struct err *e)
-{
-    char subject[SUBJECT_MAX];
-
-    snprintf(subject, sizeof(subject), "user:" STR_FMT, STR_ARG(name));
-    return tokens_revoke(a->meta, subject, e);
 }
 
 /* Names separated by commas. Too many are refused by who takes them. */
@@ -127,8 +117,6 @@ int cli_user_passwd(struct cli *cli, const struct cli_args *args)
     code = user_set_password(a.accounts, str_of(name), str_of(password), &e);
     OPENSSL_cleanse(password, sizeof(password));
     if (code == ERR_OK)
-        code = end_sign_ins(&a, str_of(name), &e);
-    if (code == ERR_OK)
         code = audit(&a, args, &e);
     if (code == ERR_OK)
         fprintf(cli->out, "user %s has another password\n", name);
@@ -138,18 +126,17 @@ int cli_user_passwd(struct cli *cli, const struct cli_args *args)
 static enum err_code set(struct cli_accounts *a, struct str name, const struct cli_args *args,
                          struct err *e)
 {
-    AUTO(user) struct user u = {0};
+    bool admin = cli_flag(args, "--admin") != NULL;
     struct str groups[USER_GROUPS_MAX + 1];
-    struct user_rights rights = {.groups = groups};
+    struct user_change c = {.force = cli_flag(args, "--force")};
 
-    TRY(user_get(a->accounts, name, &u, e));
-    rights.admin = (u.admin || cli_flag(args, "--admin")) && !cli_flag(args, "--no-admin");
-    if (cli_flag(args, "--group"))
-        rights.n_groups = split_groups(cli_flag(args, "--group"), groups);
-    else
-        for (; rights.n_groups < u.n_groups && rights.n_groups < USER_GROUPS_MAX; rights.n_groups++)
-            groups[rights.n_groups] = str_of(u.groups[rights.n_groups]);
-    return user_set_rights(a->accounts, name, &rights, cli_flag(args, "--force"), e);
+    if (admin || cli_flag(args, "--no-admin"))
+        c.admin = &admin;
+    if (cli_flag(args, "--group")) {
+        c.groups = groups;
+        c.n_groups = split_groups(cli_flag(args, "--group"), groups);
+    }
+    return user_change(a->accounts, name, &c, e);
 }
 
 int cli_user_set(struct cli *cli, const struct cli_args *args)
@@ -168,8 +155,7 @@ int cli_user_set(struct cli *cli, const struct cli_args *args)
 static enum err_code disable(struct cli_accounts *a, struct str name, const struct cli_args *args,
                              struct err *e)
 {
-    TRY(user_set_disabled(a->accounts, name, true, cli_flag(args, "--force"), e));
-    return end_sign_ins(a, name, e);
+    return user_set_disabled(a->accounts, name, true, cli_flag(args, "--force"), e);
 }
 
 int cli_user_disable(struct cli *cli, const struct cli_args *args)
@@ -192,8 +178,7 @@ int cli_user_enable(struct cli *cli, const struct cli_args *args)
 static enum err_code rm(struct cli_accounts *a, struct str name, const struct cli_args *args,
                         struct err *e)
 {
-    TRY(user_remove(a->accounts, name, cli_flag(args, "--force"), e));
-    return end_sign_ins(a, name, e);
+    return user_remove(a->accounts, name, cli_flag(args, "--force"), e);
 }
 
 int cli_user_rm(struct cli *cli, const struct cli_args *args)
@@ -239,8 +224,6 @@ int cli_user_totp(struct cli *cli, const struct cli_args *args)
     if (!cli_accounts_open(cli, args, &a))
         return CLI_FAILED;
     code = user_set_totp(a.accounts, str_of(name), ISSUER, &setup, &e);
-    if (code == ERR_OK)
-        code = end_sign_ins(&a, str_of(name), &e);
     if (code == ERR_OK)
         code = audit(&a, args, &e);
     if (code == ERR_OK)

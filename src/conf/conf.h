@@ -247,6 +247,7 @@ struct conf_limits {
     uint64_t uploads;               /* limits.uploads: most open upload sessions; then 429 */
     uint64_t repository_name_bytes; /* limits.repository_name: longest name */
     uint64_t manifest_references; /* limits.manifest_references: most descriptors in one manifest */
+    uint64_t tokens_per_owner;    /* limits.tokens_per_owner: 403; 0: no limit */
     struct conf_rate rate;        /* limits.rate */
 };
 

@@ -107,7 +107,7 @@ def test_wrong_passwords_and_unknown_users_get_the_same_answer(browser):
 
 def test_a_sign_in_that_is_no_json_is_refused(browser):
     form = {"username": "alice", "password": PASSWORD}
-    assert browser.request("POST", "/api/v1/session", data=form).status_code == 400
+    assert browser.request("POST", "/api/v1/session", data=form).status_code == 415
     for body in ("", "[]", "{", '{"username":"alice"}', '{"username":1,"password":"x"}',
                  '{"username":"alice","username":"root","password":"x"}', "x" * 50_000):
         answer = browser.request("POST", "/api/v1/session", data=body,
