@@ -67,6 +67,11 @@ static const char *const method_names[] = {
     [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = NULL, [HTTP_OTHER] = NULL,
 };
 
+const char *match_method_name(enum http_method method)
+{
+    return method_names[method];
+}
+
 enum match_result match_path(enum http_method method, struct str path, struct match *ret_match)
 {
     enum http_method served = method == HTTP_HEAD ? HTTP_GET : method;

@@ -65,9 +65,6 @@ struct req {
 
 /* routes.c */
 
-/* The table as a page of Markdown: docs/routes.md. */
-void routes_page(struct buf *ret_markdown);
-
 extern const struct route api_routes[];
 extern const size_t api_routes_n;
 

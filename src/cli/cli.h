@@ -89,6 +89,7 @@ int cli_config_print(struct cli *cli, const struct cli_args *args);
 int cli_config_reference(struct cli *cli, const struct cli_args *args);
 int cli_health(struct cli *cli, const struct cli_args *args);
 int cli_policy_test(struct cli *cli, const struct cli_args *args);  /* policy.c */
+int cli_routes(struct cli *cli, const struct cli_args *args);       /* config.c */
 int cli_serve(struct cli *cli, const struct cli_args *args);        /* serve.c */
 int cli_token_create(struct cli *cli, const struct cli_args *args); /* token.c */
 int cli_token_list(struct cli *cli, const struct cli_args *args);

@@ -1,3 +1,4 @@
+#include "api/match.h"
 #include "base/cleanup.h"
 #include "cli/cli.h"
 
@@ -79,5 +80,15 @@ int cli_config_reference(struct cli *cli, const struct cli_args *args)
     (void)args;
     buf_init(&text, OUTPUT_MAX);
     conf_reference(&text);
+    return print(cli, &text);
+}
+
+int cli_routes(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(buf) struct buf text;
+
+    (void)args;
+    buf_init(&text, OUTPUT_MAX);
+    match_page(&text);
     return print(cli, &text);
 }

@@ -109,10 +109,13 @@ def test_a_sign_in_that_is_no_json_is_refused(browser):
     form = {"username": "alice", "password": PASSWORD}
     assert browser.request("POST", "/api/v1/session", data=form).status_code == 415
     for body in ("", "[]", "{", '{"username":"alice"}', '{"username":1,"password":"x"}',
-                 '{"username":"alice","username":"root","password":"x"}', "x" * 50_000):
+                 '{"username":"alice","username":"root","password":"x"}'):
         answer = browser.request("POST", "/api/v1/session", data=body,
                                  headers={"Content-Type": "application/json"})
         assert answer.status_code == 400, body[:40]
+    answer = browser.request("POST", "/api/v1/session", data="x" * 50_000,
+                             headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
 
 
 def test_guessing_passwords_is_locked_out_here_and_for_clients_alike(new_registry):

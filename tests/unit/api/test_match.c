@@ -1,6 +1,12 @@
 #include "api/match.h"
 
+#include "base/file.h"
+
 #include "unit/core/support.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define D256  "sha256:" HEX64
@@ -317,9 +323,28 @@ static void every_route_asks_for_the_right_it_needs(void **state)
     }
 }
 
+static void the_page_of_routes_is_up_to_date(void **state)
+{
+    AUTO(buf) struct buf want;
+    AUTO(buf) struct buf page;
+    char path[4096];
+    struct err e;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/docs/routes.md", getenv("TOP"));
+    buf_init(&want, 1 << 20);
+    buf_init(&page, 1 << 20);
+    match_page(&want);
+    if (file_read_at(AT_FDCWD, path, &page, &e) != ERR_OK)
+        fail_msg("%s", e.detail);
+    if (!str_eq(buf_str(&want), buf_str(&page)))
+        fail_msg("run: build/registry routes > docs/routes.md");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_page_of_routes_is_up_to_date),
         cmocka_unit_test(every_endpoint_has_its_handler),
         cmocka_unit_test(a_name_may_hold_the_words_of_the_table),
         cmocka_unit_test(what_the_path_names_is_parsed),
