@@ -304,6 +304,7 @@ static void sqlite_free(struct sql *base)
     pthread_mutex_destroy(&db->queue_lock);
     pthread_mutex_destroy(&db->checkpoint_lock);
     pthread_cond_destroy(&db->checkpoint_wake);
+    pthread_cond_destroy(&db->checkpoint_done);
     free(db->path);
     free(db);
 }
@@ -347,6 +348,7 @@ static struct sqlite *new_db(const struct meta_sqlite_options *o)
     pthread_mutex_init(&db->queue_lock, NULL);
     pthread_mutex_init(&db->checkpoint_lock, NULL);
     pthread_cond_init(&db->checkpoint_wake, NULL);
+    pthread_cond_init(&db->checkpoint_done, NULL);
     return db;
 }
 

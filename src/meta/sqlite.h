@@ -71,12 +71,13 @@ struct sqlite {
 
     /* The thread that carries the log into the database. */
     pthread_mutex_t checkpoint_lock;
-    pthread_cond_t checkpoint_wake;
+    pthread_cond_t checkpoint_wake, checkpoint_done;
     struct sqlite_conn *checkpointer;
     pthread_t checkpoint_thread;
-    bool checkpoint_thread_runs, checkpoint_wanted, checkpoint_finish, stopping;
-    int checkpoint_from; /* frames in the log when one was last wanted */
-    int checkpoint_rc;   /* of the last one */
+    bool checkpoint_thread_runs, checkpoint_wanted, checkpoint_runs, checkpoint_finish, stopping;
+    bool checkpoint_overdue; /* the log is too long for the next commit to begin */
+    int checkpoint_from;     /* frames in the log when one was last wanted */
+    int checkpoint_rc;       /* of the last one */
 };
 
 /* Maps an SQLite error; names the database and what was being done. */

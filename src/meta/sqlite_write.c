@@ -20,6 +20,7 @@
 #define CHECKPOINT_FRAMES 2000 /* a checkpoint for each so many new ones */
 #define LITTLE_FRAMES     500  /* so many may hold up a commit */
 #define LONG_LOG_FRAMES   5000 /* past it, any number may */
+#define OVERDUE_FRAMES    8000 /* past it, writers wait for a checkpoint that is late */
 
 enum { SYNC_UNKNOWN, SYNC_NORMAL, SYNC_FULL };
 
@@ -103,13 +104,18 @@ static void run_batch(struct sqlite *db, struct sqlite_member *batch)
     }
 }
 
+/* Carries what the checkpoint thread left, so that the log begins anew. A thread that got too
+ * little of the processor is waited for: a log that grows faster than it is carried has no other
+ * bound. */
 static void checkpoint_rest(struct sqlite *db)
 {
     bool finish;
 
     pthread_mutex_lock(&db->checkpoint_lock);
-    finish = db->checkpoint_finish;
-    db->checkpoint_finish = false;
+    while (db->checkpoint_overdue && (db->checkpoint_wanted || db->checkpoint_runs))
+        pthread_cond_wait(&db->checkpoint_done, &db->checkpoint_lock);
+    finish = db->checkpoint_finish || db->checkpoint_overdue;
+    db->checkpoint_finish = db->checkpoint_overdue = false;
     pthread_mutex_unlock(&db->checkpoint_lock);
     if (finish)
         sqlite3_wal_checkpoint_v2(db->writer->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -210,6 +216,7 @@ static int on_commit(void *ctx, sqlite3 *handle, const char *name, int frames)
     if (frames - db->checkpoint_from >= CHECKPOINT_FRAMES) {
         db->checkpoint_from = frames;
         db->checkpoint_wanted = true;
+        db->checkpoint_overdue = frames >= OVERDUE_FRAMES;
         pthread_cond_signal(&db->checkpoint_wake);
     }
     pthread_mutex_unlock(&db->checkpoint_lock);
@@ -246,12 +253,15 @@ static void *checkpoint_main(void *ctx)
         if (db->stopping)
             break;
         db->checkpoint_wanted = false;
+        db->checkpoint_runs = true;
         pthread_mutex_unlock(&db->checkpoint_lock);
         rc = carry_most(db);
         pthread_mutex_lock(&db->checkpoint_lock);
         /* BUSY: a leader is at it. Any other failure leaves the log as it is, and whole. */
         db->checkpoint_rc = rc == SQLITE_BUSY ? SQLITE_OK : rc;
         db->checkpoint_finish = rc == SQLITE_OK;
+        db->checkpoint_runs = false;
+        pthread_cond_broadcast(&db->checkpoint_done);
     }
     pthread_mutex_unlock(&db->checkpoint_lock);
     return NULL;
