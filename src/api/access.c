@@ -283,8 +283,10 @@ static bool route_allowed(const struct req *q)
     case ACCESS_NONE:
         return true;
     case ACCESS_BASE:
-        return q->who->kind != IDENTITY_ANONYMOUS;
+        return q->who->kind != IDENTITY_ANONYMOUS || q->who->granted;
     case ACCESS_CATALOG:
+        if (q->who->granted)
+            return identity_scope_actions(q->who, STR_NONE) != 0;
         return q->who->kind != IDENTITY_ANONYMOUS || anonymous_sees_anything(q);
     case ACCESS_PULL:
         return access_may(q, ACTION_PULL, &q->name, tag);
@@ -305,7 +307,7 @@ static enum access_verdict deny(struct req *q)
 {
     struct err e = {0};
 
-    if (q->who->kind == IDENTITY_ANONYMOUS)
+    if (q->who->kind == IDENTITY_ANONYMOUS && !q->who->granted)
         return ask_to_sign_in(q, NULL, "sign in first");
     audit_refusal(q, "denied");
     if (q->who->scoped)

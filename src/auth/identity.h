@@ -43,7 +43,8 @@ struct identity {
     char **groups;
     size_t n_groups;
     bool admin;
-    bool scoped; /* only what a scope allows, besides the policy */
+    bool scoped;  /* only what a scope allows, besides the policy */
+    bool granted; /* and what a scope allows needs no rule of the policy, which can only deny */
     struct scope *scopes;
     size_t n_scopes;
     int64_t expires_ms; /* wall clock; INT64_MAX: never */

@@ -193,6 +193,13 @@ json_t *jwt_peek(struct str token)
     return split(token, &header, &claims) ? decode_part(claims) : NULL;
 }
 
+json_t *jwt_peek_header(struct str token)
+{
+    struct str header, claims;
+
+    return split(token, &header, &claims) ? decode_part(header) : NULL;
+}
+
 /* Does the algorithm go with the kind of key? (RFC 7518, 3.1) */
 static bool fits(const cjose_jwk_t *jwk, const char *algorithm)
 {

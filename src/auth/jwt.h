@@ -43,8 +43,10 @@ ERR_CHECKED enum err_code jwt_verify(const struct jwt_keys *k, struct str token,
                                      const char *const *algorithms, json_t **ret_claims,
                                      bool *ret_unknown_kid, struct err *e);
 
-/* The claims of a token without any check, to see who it says made it. NULL: no token. */
+/* The claims, or the header, of a token without any check, to see who it says made it. NULL: no
+ * token. */
 json_t *jwt_peek(struct str token);
+json_t *jwt_peek_header(struct str token);
 
 /* iss, aud (one of them), exp (required), nbf, iat. audience NULL: not looked at. */
 ERR_CHECKED enum err_code jwt_check_claims(const json_t *claims, const char *issuer,

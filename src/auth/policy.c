@@ -165,14 +165,12 @@ static bool without_rules(const struct identity *id, enum action action, struct 
     return say(d, false, -1, "denied: there is no policy, so only admins may do this");
 }
 
-bool policy_allows(const struct policy *p, const struct identity *id, enum action action,
-                   const struct repo_name *repo, const struct tag_name *tag,
-                   struct decision *ret_decision)
+/* The rule that decides: the first that denies, or else the first that allows; -1: none does. */
+static int deciding_rule(const struct policy *p, const struct identity *id, enum action action,
+                         const struct repo_name *repo, const struct tag_name *tag)
 {
     int allowed_by = -1;
 
-    if (!scopes_allow(id, action, repo))
-        return say(ret_decision, false, -1, "denied: outside the scope of the token");
     for (size_t i = 0; i < p->n; i++) {
         const struct policy_rule *r = &p->rules[i];
 
@@ -180,12 +178,28 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
             !repo_matches(r, repo) || !tag_matches(r, action, tag))
             continue;
         if (r->deny)
-            return say(ret_decision, false, (int)i, "denied");
+            return (int)i;
         if (allowed_by < 0)
             allowed_by = (int)i;
     }
-    if (allowed_by >= 0)
-        return say(ret_decision, true, allowed_by, "allowed");
+    return allowed_by;
+}
+
+bool policy_allows(const struct policy *p, const struct identity *id, enum action action,
+                   const struct repo_name *repo, const struct tag_name *tag,
+                   struct decision *ret_decision)
+{
+    int rule;
+
+    if (!scopes_allow(id, action, repo))
+        return say(ret_decision, false, -1, "denied: outside the scope of the token");
+    rule = deciding_rule(p, id, action, repo, tag);
+    if (rule >= 0 && p->rules[rule].deny)
+        return say(ret_decision, false, rule, "denied");
+    if (rule >= 0)
+        return say(ret_decision, true, rule, "allowed");
+    if (id->granted)
+        return say(ret_decision, true, -1, "allowed: the token says so");
     if (policy_is_admin(p, id))
         return say(ret_decision, true, -1, "allowed: an admin may do everything not denied");
     if (p->without_rules)
@@ -213,6 +227,11 @@ bool policy_sees(const struct policy *p, const struct identity *id, const struct
                                           ACTION_DELETE, ACTION_SCAN, ACTION_ADMIN};
     struct decision d;
 
+    if (id->granted && identity_scope_actions(id, STR_NONE)) { /* the whole catalog */
+        int rule = deciding_rule(p, id, ACTION_PULL, repo, NULL);
+
+        return rule < 0 || !p->rules[rule].deny;
+    }
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
         if (policy_allows(p, id, actions[i], repo, NULL, &d))
             return true;

@@ -3,6 +3,7 @@
 #include "auth/aws.h"
 #include "auth/certificate.h"
 #include "auth/external.h"
+#include "auth/foreign.h"
 #include "auth/htpasswd.h"
 #include "auth/ldap.h"
 #include "auth/local.h"
@@ -43,7 +44,6 @@ static enum err_code refuse_missing(const struct conf_auth *c, struct err *e)
         bool wanted;
     } missing[] = {
         {"auth.oidc", c->oidc.issuer[0] != '\0'},
-        {"auth.token.rootcertbundle and auth.token.jwks", conf_token_foreign(&c->token)},
     };
 
     for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
@@ -76,6 +76,8 @@ static enum err_code open_providers(struct api_guard *g, const struct conf_auth 
         TRY(htpasswd_new(c->htpasswd_file, &providers[(*n)++], e));
     if (g->tokens)
         providers[(*n)++] = tokens_provider(g->tokens);
+    if (conf_token_foreign(&c->token))
+        TRY(foreign_new(&c->token, &providers[(*n)++], e));
     if (c->external.n > 0)
         providers[(*n)++] = external_new(&c->external);
     if (c->ldap.urls.n > 0)

@@ -41,6 +41,7 @@ def here(work):
     (work / "htpasswd").write_text("alice:$2y$05$" + "a" * 53 + "\n")
     pem = certificate(work, "tls", authority(work, "ca"))
     pem.rename(work / "tls.crt")
+    authority(work, "tokens")
     clients = Authority(work, "clients")
     shutil.copy(clients.pem, work / "clients-ca.pem")
     (work / "clients-crl.pem").write_text(clients.revoked())

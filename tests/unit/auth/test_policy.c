@@ -416,6 +416,42 @@ static void a_policy_lives_as_long_as_its_last_reference(void **state)
     policy_unref(NULL);
 }
 
+static bool allows(const struct policy *p, const struct identity *id, enum action action,
+                   const char *name)
+{
+    struct repo_name repo;
+
+    assert_int_equal(repo_name_parse(str_of(name), &repo, NULL), ERR_OK);
+    return policy_allows(p, id, action, &repo, NULL, NULL);
+}
+
+static void what_is_granted_needs_no_rule_and_can_be_denied(void **state)
+{
+    AUTO(policy)
+    struct policy *p = POLICY(
+        {.subjects = "*", .actions = "*", .repositories = "open/**"},
+        {.subjects = "user:alice", .actions = "push", .repositories = "dev/locked", .deny = true});
+    AUTO(identity) struct identity *id = identity_new(IDENTITY_USER, STR("alice"), "token");
+    struct repo_name repo;
+
+    (void)state;
+    id->granted = true;
+    identity_add_scope(id, STR("dev/app"), ACTION_PULL);
+    identity_add_scope(id, STR("dev/locked"), ACTION_PULL | ACTION_PUSH);
+    assert_true(allows(p, id, ACTION_PULL, "dev/app"));
+    assert_false(allows(p, id, ACTION_PUSH, "dev/app"));
+    assert_false(allows(p, id, ACTION_PULL, "open/app"));
+    assert_true(allows(p, id, ACTION_PULL, "dev/locked"));
+    assert_false(allows(p, id, ACTION_PUSH, "dev/locked"));
+    assert_false(policy_allows(p, id, ACTION_ADMIN, NULL, NULL, NULL));
+    assert_int_equal(repo_name_parse(STR("open/app"), &repo, NULL), ERR_OK);
+    assert_false(policy_sees(p, id, &repo));
+    identity_add_scope(id, STR(""), ACTION_PULL);
+    assert_true(policy_sees(p, id, &repo));
+    assert_false(allows(p, id, ACTION_PULL, "open/app"));
+    assert_false(policy_allows(p, id, ACTION_ADMIN, NULL, NULL, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +474,7 @@ int main(void)
         cmocka_unit_test(any_right_shows_that_a_repository_exists),
         cmocka_unit_test(rules_for_anonymous_are_noticed),
         cmocka_unit_test(a_decision_names_its_rule),
+        cmocka_unit_test(what_is_granted_needs_no_rule_and_can_be_denied),
         cmocka_unit_test(a_policy_lives_as_long_as_its_last_reference),
     };
 
