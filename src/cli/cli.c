@@ -73,6 +73,13 @@ static const struct cli_flag token_create_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag token_aws_flags[] = {
+    {"--audience", "NAME", "What auth.aws.audience of the registry says."},
+    {"--region", "REGION", "Ask the token service of this region; the default is AWS_REGION."},
+    {"--endpoint", "URL", "Ask this one; the default is AWS_ENDPOINT_URL_STS."},
+    {NULL},
+};
+
 static const struct cli_flag token_list_flags[] = {
     CONFIG_FLAG,
     {"--user", "NAME", "Only those of this user."},
@@ -221,6 +228,13 @@ static const struct cli_command commands[] = {
          "name of the user\nor robot, and a bearer token. A robot account is made by its first "
          "token. ACTIONS are pull, push\n(new tags), overwrite (move tags), delete, scan, admin "
          "or *, separated by commas; REPOSITORIES is\na pattern: dev/app, dev/*, dev/**."},
+    {.name = "token aws",
+     .operands = "",
+     .flags = token_aws_flags,
+     .run = cli_token_aws,
+     .help = "Make the password of a role of AWS, good for 15 minutes",
+     .more = "Signs with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the "
+             "environment;\nnothing is asked of anyone."},
     {.name = "token list",
      .operands = "",
      .flags = token_list_flags,

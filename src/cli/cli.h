@@ -92,6 +92,7 @@ int cli_policy_test(struct cli *cli, const struct cli_args *args);  /* policy.c 
 int cli_routes(struct cli *cli, const struct cli_args *args);       /* config.c */
 int cli_serve(struct cli *cli, const struct cli_args *args);        /* serve.c */
 int cli_token_create(struct cli *cli, const struct cli_args *args); /* token.c */
+int cli_token_aws(struct cli *cli, const struct cli_args *args);    /* token_aws.c */
 int cli_token_list(struct cli *cli, const struct cli_args *args);
 int cli_token_revoke(struct cli *cli, const struct cli_args *args);
 int cli_user_add(struct cli *cli, const struct cli_args *args); /* user.c */

@@ -1,6 +1,6 @@
 /*
- * net: what goes out: HTTP(S) through libcurl (here), LDAP through libldap (directory.h). May
- * include base/ and conf/conf.h.
+ * net: what goes out: HTTP(S) through libcurl (here), LDAP through libldap (directory.h), and how
+ * AWS wants it signed (sigv4.h). May include base/ and conf/conf.h.
  *
  * Every request has a deadline and a largest answer, follows no redirect, speaks https (http to
  * loopback addresses only), checks certificates, and never carries credentials that were meant for

@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +29,9 @@ DEPLOY = role_session(ACCOUNT, "deploy")
 STRANGER = role_session(ACCOUNT, "stranger")
 ELSEWHERE = role_session(OTHER_ACCOUNT, "ci-build")
 EVE = Credentials("eve", f"arn:aws:iam::{ACCOUNT}:user/team/eve")
+
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": CI.access_key, "AWS_SECRET_ACCESS_KEY": CI.secret,
+               "AWS_SESSION_TOKEN": CI.session_token}
 
 ROLES = [
     {"arn": f"arn:aws:iam::{ACCOUNT}:role/ci-*", "groups": ["ci"]},
@@ -311,6 +315,16 @@ def test_skopeo_and_podman_log_in_push_and_pull(guarded, sts, containers, work):
         assert client.tags("dev/hello") == ["v1", "v2"]
 
 
+def test_the_command_of_the_page_in_docs_logs_docker_in(guarded, sts, docker, work):
+    (work / "registry").symlink_to(guarded.binary)
+    line = example("sh").replace("login registry.example.org", f"login {guarded.address}")
+    done = subprocess.run(["bash", "-c", line], text=True, capture_output=True, check=False,
+                          timeout=60, env={**ENVIRONMENT, "AWS_ENDPOINT_URL_STS": sts.url,
+                                           "HOME": str(work), "DOCKER_HOST": docker.socket,
+                                           "PATH": f"{work}:{os.environ['PATH']}"})
+    assert "Login Succeeded" in done.stdout, done.stderr
+
+
 def example(language):
     return re.search(rf"```{language}\n(.*?)```", (TOP / "docs/aws.md").read_text(), re.S)[1]
 
@@ -321,9 +335,7 @@ def test_the_token_of_the_page_in_docs_logs_docker_in(new_registry, sts, docker,
     registry = new_registry(config=config).start()
     script = work / "aws-token.py"
     script.write_text(example("python"))
-    environment = {"AWS_ACCESS_KEY_ID": CI.access_key, "AWS_SECRET_ACCESS_KEY": CI.secret,
-                   "AWS_SESSION_TOKEN": CI.session_token, "AWS_ENDPOINT_URL_STS": sts.url,
-                   "HOME": str(work)}
+    environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL_STS": sts.url, "HOME": str(work)}
     secret = subprocess.run([sys.executable, script, AUDIENCE], env=environment, text=True,
                             capture_output=True, check=True, timeout=60).stdout.strip()
     name = f"{registry.address}/dev/hello"
@@ -336,3 +348,35 @@ def test_the_token_of_the_page_in_docs_logs_docker_in(new_registry, sts, docker,
     finally:
         docker.remove(name)
         docker("logout", registry.address)
+
+
+def command(registry, *flags, **environment):
+    return subprocess.run([registry.binary, "token", "aws", *flags], env=environment, text=True,
+                          capture_output=True, check=False, timeout=60)
+
+
+def test_the_registrys_own_command_makes_a_token(guarded, sts):
+    done = command(guarded, "--audience", AUDIENCE, "--endpoint", sts.url, **ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert get(guarded, done.stdout.strip()).status_code == 200
+    done = command(guarded, "--audience", "other", AWS_ENDPOINT_URL_STS=sts.url, **ENVIRONMENT)
+    assert "another registry" in refusal(guarded, done.stdout.strip())
+
+
+def test_the_command_signs_for_the_region(guarded):
+    def url(*flags, **environment):
+        done = command(guarded, "--audience", AUDIENCE, *flags, **ENVIRONMENT, **environment)
+        text = done.stdout.strip().removeprefix(PREFIX)
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+
+    assert url().startswith("https://sts.amazonaws.com/?")
+    for made in (url("--region", "eu-west-1"), url(AWS_REGION="eu-west-1")):
+        assert made.startswith("https://sts.eu-west-1.amazonaws.com/?")
+        assert "%2Feu-west-1%2Fsts%2Faws4_request" in made
+
+
+def test_the_command_tells_what_is_missing(guarded):
+    assert command(guarded, **ENVIRONMENT).returncode == 2
+    assert "--audience" in command(guarded, **ENVIRONMENT).stderr
+    done = command(guarded, "--audience", AUDIENCE)
+    assert done.returncode == 1 and "AWS_ACCESS_KEY_ID" in done.stderr
