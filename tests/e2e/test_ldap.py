@@ -111,10 +111,12 @@ def push_with(registry, text):
 # Who comes in
 
 
+@pytest.mark.sanitize
 def test_a_user_of_the_directory_signs_in(registry):
     assert [status(registry, name) for name in PASSWORDS] == [200, 200, 200]
 
 
+@pytest.mark.sanitize
 def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(registry):
     answers = [sign_in(registry, name, "wrong") for name in ("alice", "nobody")]
     assert [a.status_code for a in answers] == [401, 401]
@@ -180,12 +182,14 @@ def test_a_user_of_the_database_is_asked_for_there_first(serve, slapd, work):
 # Groups
 
 
+@pytest.mark.sanitize
 def test_rights_come_with_the_groups(registry):
     assert may_push(registry, "alice")
     assert may_push(registry, "carol")
     assert not may_push(registry, "bob")
 
 
+@pytest.mark.sanitize
 def test_groups_can_be_an_attribute_of_the_user(serve, slapd):
     registry = serve(slapd, group_filter="", memberof_attribute="memberOf")
     assert may_push(registry, "alice")
@@ -214,6 +218,7 @@ def test_who_leaves_a_group_loses_its_rights_when_the_answer_is_old(serve, slapd
     until(lambda: not may_push(registry, "alice"))
 
 
+@pytest.mark.sanitize
 def test_a_token_has_the_groups_of_now(registry, slapd):
     """CVE-2025-23208: revoked groups that went on to count."""
     text = token(registry, "alice")["token"]
@@ -222,6 +227,7 @@ def test_a_token_has_the_groups_of_now(registry, slapd):
     assert push_with(registry, text) in (401, 403, 404)
 
 
+@pytest.mark.sanitize
 def test_a_token_dies_with_its_user(registry, slapd):
     answer = token(registry, "carol", offline_token="true")
     assert push_with(registry, answer["token"]) == 202
@@ -249,6 +255,7 @@ def test_a_token_dies_with_the_password(registry, slapd):
 # TLS
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("how", ["ldaps", "StartTLS"])
 def test_passwords_travel_over_tls(serve, new_slapd, how):
     slapd = new_slapd().start()
@@ -304,6 +311,7 @@ def test_a_token_outlasts_a_restart_of_the_directory(registry, slapd):
     until(lambda: push_with(registry, text) == 202)
 
 
+@pytest.mark.sanitize
 def test_a_restart_of_the_directory_is_not_noticed(registry, slapd):
     assert status(registry, "alice") == 200
     slapd.stop()
@@ -318,6 +326,8 @@ def test_connections_are_used_again(registry, slapd):
     assert slapd.count("ACCEPT") - before == 1
 
 
+@pytest.mark.sanitize
+@pytest.mark.concurrent
 def test_there_are_no_more_connections_than_allowed(serve, slapd):
     registry = serve(slapd, connections=2)
     before = slapd.count("ACCEPT")
@@ -332,6 +342,7 @@ def test_there_are_no_more_connections_than_allowed(serve, slapd):
     assert slapd.count("ACCEPT") - before <= 2
 
 
+@pytest.mark.sanitize
 def test_another_server_is_asked_when_the_first_is_away(serve, slapd):
     registry = serve(slapd, url=[f"ldap://127.0.0.1:{free_port()}", slapd.url])
     assert status(registry, "alice") == 200
@@ -359,6 +370,7 @@ def test_a_directory_that_is_silent_about_tls_is_not_waited_for_for_long(serve, 
         assert time.monotonic() - start < 10
 
 
+@pytest.mark.sanitize
 def test_a_directory_that_falls_silent_in_the_handshake_is_not_waited_for_for_long(serve, slapd):
     agreed = bytes.fromhex("300c02010178070a010004000400")  # to StartTLS: success
 
