@@ -2,6 +2,7 @@
 
 #include "api/access.h"
 #include "api/audit.h"
+#include "api/proxy.h"
 #include "api/req.h"
 #include "base/log.h"
 
@@ -129,12 +130,14 @@ void api_init(struct api *a, struct registry *r, const struct conf *c,
         .refusal = refusal,
         .trouble = trouble,
     };
+    proxies_init(a);
 }
 
 void api_done(struct api *a)
 {
     if (!a->app.ctx)
         return; /* was never begun */
+    proxies_done(a);
     policy_unref(a->policy);
     pthread_mutex_destroy(&a->mutex);
 }

@@ -12,6 +12,7 @@
 #include "auth/rate.h"
 #include "auth/session.h"
 #include "auth/token.h"
+#include "conf/cidr.h"
 #include "conf/conf.h"
 #include "core/registry.h"
 #include "http/http.h"
@@ -37,6 +38,8 @@ struct api {
     struct api_guard guard;
     pthread_mutex_t mutex; /* guards policy */
     struct policy *policy;
+    struct conf_cidr *proxies; /* http.trusted_proxies */
+    size_t n_proxies;
 };
 
 /* r, c and what guard names must outlive the api; takes the reference to policy. */

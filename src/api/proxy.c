@@ -1,16 +1,32 @@
 #include "api/proxy.h"
 
-#include "conf/cidr.h"
+#include "base/mem.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
+
+/* The configuration was checked: each of them parses. */
+void proxies_init(struct api *a)
+{
+    const struct conf_strings *list = &a->conf->http.trusted_proxies;
+
+    a->proxies = mem_alloc(list->n * sizeof(*a->proxies));
+    a->n_proxies = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        if (conf_cidr_parse(str_of(list->items[i]), &a->proxies[a->n_proxies]))
+            a->n_proxies++;
+    }
+}
+
+void proxies_done(struct api *a)
+{
+    free(a->proxies);
+}
 
 static bool trusted(const struct req *q, const char *address)
 {
-    const struct conf_strings *list = &q->api->conf->http.trusted_proxies;
-    struct conf_cidr net;
-
-    for (size_t i = 0; i < list->n; i++) {
-        if (conf_cidr_parse(str_of(list->items[i]), &net) && conf_cidr_contains(&net, address))
+    for (size_t i = 0; i < q->api->n_proxies; i++) {
+        if (conf_cidr_contains(&q->api->proxies[i], address))
             return true;
     }
     return false;

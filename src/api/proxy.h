@@ -6,6 +6,9 @@
 
 #include "api/req.h"
 
+void proxies_init(struct api *a); /* reads the configuration; once, before any request */
+void proxies_done(struct api *a);
+
 /* The client's address, as text. Lives as long as the request. */
 const char *client_address(struct req *q);
 
