@@ -9,6 +9,7 @@
 #include "auth/accounts.h"
 #include "auth/audit.h"
 #include "auth/auth.h"
+#include "auth/oidc.h"
 #include "auth/rate.h"
 #include "auth/session.h"
 #include "auth/token.h"
@@ -27,6 +28,7 @@ struct api_guard {
     struct tokens *tokens;     /* likewise */
     struct seal *seal;         /* NULL without authentication */
     struct sessions *sessions; /* likewise */
+    struct oidc *oidc;         /* NULL when no OpenID provider is configured */
     struct rate *rate;
     struct audit *audit;
 };

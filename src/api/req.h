@@ -133,6 +133,8 @@ enum err_code api_audit_list(struct req *q, struct err *e);
 enum err_code api_session_post(struct req *q, struct err *e);
 enum err_code api_session_get(struct req *q, struct err *e);
 enum err_code api_session_delete(struct req *q, struct err *e);
+enum err_code api_oidc_login(struct req *q, struct err *e);
+enum err_code api_oidc_callback(struct req *q, struct err *e);
 enum err_code api_healthz_get(struct req *q, struct err *e);
 bool api_healthz_quick(struct req *q);
 enum err_code api_readyz_get(struct req *q, struct err *e);

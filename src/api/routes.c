@@ -41,6 +41,8 @@ const struct route api_routes[] = {
     {HTTP_GET, "/auth/token", ACCESS_NONE, api_token_get},
     {HTTP_POST, "/auth/token", ACCESS_NONE, api_token_post},
     {HTTP_GET, "/.well-known/jwks.json", ACCESS_NONE, api_jwks_get},
+    {HTTP_GET, "/auth/oidc/login", ACCESS_NONE, api_oidc_login},
+    {HTTP_GET, "/auth/oidc/callback", ACCESS_NONE, api_oidc_callback},
     {HTTP_POST, "/api/v1/session", ACCESS_NONE, api_session_post},
     {HTTP_GET, "/api/v1/session", ACCESS_BASE, api_session_get},
     {HTTP_DELETE, "/api/v1/session", ACCESS_BASE, api_session_delete, .audit = "sign-out"},

@@ -35,24 +35,6 @@ static enum err_code open_tokens(struct api_guard *g, const struct conf_token *c
     return ERR_OK;
 }
 
-/* What the configuration knows and this version does not have: better no server than one that
- * leaves out a way to sign in, or a check. */
-static enum err_code refuse_missing(const struct conf_auth *c, struct err *e)
-{
-    const struct {
-        const char *key;
-        bool wanted;
-    } missing[] = {
-        {"auth.oidc", c->oidc.issuer[0] != '\0'},
-    };
-
-    for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
-        if (missing[i].wanted)
-            return err_set(e, ERR_CONFIG, "%s: not available in this version", missing[i].key);
-    }
-    return ERR_OK;
-}
-
 static enum err_code open_sessions(struct api_guard *g, const struct conf_session *c,
                                    struct provider **providers, size_t *n, struct err *e)
 {
@@ -68,10 +50,13 @@ static enum err_code open_sessions(struct api_guard *g, const struct conf_sessio
 static enum err_code open_providers(struct api_guard *g, const struct conf_auth *c,
                                     struct provider **providers, size_t *n, struct err *e)
 {
-    TRY(refuse_missing(c, e));
     providers[(*n)++] = access_token_provider(g->accounts);
     providers[(*n)++] = local_provider(g->accounts);
     TRY(open_sessions(g, &c->session, providers, n, e));
+    if (c->oidc.issuer[0]) {
+        g->oidc = oidc_new(&c->oidc, g->accounts);
+        providers[(*n)++] = oidc_provider(g->oidc);
+    }
     if (c->htpasswd_file[0])
         TRY(htpasswd_new(c->htpasswd_file, &providers[(*n)++], e));
     if (g->tokens)
@@ -94,7 +79,7 @@ static size_t place_of(const struct provider *p, const struct conf_strings *orde
 {
     static const char *const usual[] = {"htpasswd", "local",       "token", "external",
                                         "ldap",     "certificate", "aws"};
-    static const char *const always[] = {"access-token", "session"};
+    static const char *const always[] = {"access-token", "session", "oidc"};
     size_t n = order->n ? order->n : sizeof(usual) / sizeof(usual[0]);
 
     for (size_t i = 0; i < n; i++) {
@@ -168,6 +153,7 @@ void cli_guard_done(struct api_guard *g)
     auth_free(g->auth);
     tokens_free(g->tokens);
     sessions_free(g->sessions);
+    oidc_free(g->oidc);
     seal_free(g->seal);
     signer_free(g->signer);
     audit_free(g->audit);

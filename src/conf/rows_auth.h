@@ -192,8 +192,8 @@
      FIELD(auth.oidc.redirect_uri),
      .max = 2048,
      .def_text = "",
-     .help = "URL that the provider sends people back to; empty is `/auth/callback` at the "
-             "address that the browser used."},
+     .help = "URL that the provider sends people back to; empty is `/auth/oidc/callback` at "
+             "the address that the browser used."},
     {.name = "auth.oidc.scopes",
      .type = CONF_TEXTS,
      FIELD(auth.oidc.scopes),

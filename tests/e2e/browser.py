@@ -4,7 +4,7 @@ import requests
 
 
 class Browser:
-    """Requests of one person. `site` is what a page of ours sends by itself."""
+    """Requests of one person."""
 
     def __init__(self, registry):
         self.url = registry.url
@@ -20,7 +20,7 @@ class Browser:
         self.session.close()
 
     def request(self, method, path, headers=None, csrf=True, **more):
-        url = path if "://" in path else self.url + path
+        url = path if path.startswith("http") else self.url + path
         headers = dict(headers or {})
         if csrf and self.csrf and method not in ("GET", "HEAD"):
             headers.setdefault("X-CSRF-Token", self.csrf)

@@ -14,7 +14,7 @@ from certificates import Authority, authority, certificate
 from helpers import Client, image, write_oci_layout
 from server import TOP
 
-PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "aws"))]
+PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "sessions", "aws"))]
 
 
 def blocks(language):
@@ -52,6 +52,7 @@ def here(work):
         f"auth: {{htpasswd: {{file: {work}/htpasswd}}}}\n"
         "policy: [{subjects: ['user:ci'], actions: [push], repositories: ['dev/**']}]\n"
     )
+    (work / "oidc-secret").write_text("a secret\n")
     return work
 
 

@@ -365,12 +365,3 @@ def test_without_authentication_only_loopback_is_listened_on(registry_binary, wo
     done = subprocess.run([registry_binary, "config", "check", config], capture_output=True,
                           text=True, timeout=30)
     assert done.returncode == 1 and "auth" in done.stderr
-
-
-def test_a_provider_that_there_is_not_yet_keeps_the_server_from_starting(registry_binary, work):
-    config = work / "c.yaml"
-    config.write_text(f'storage: {{filesystem: {{root: {work}/root}}}}\n'
-                      'auth: {oidc: {issuer: "https://id.example.org", client_id: x}}\n')
-    done = subprocess.run([registry_binary, "serve", config], capture_output=True, text=True,
-                          timeout=30)
-    assert done.returncode == 1 and "auth.oidc" in done.stderr

@@ -10,7 +10,9 @@ import requests
 from browser import Browser
 from certificates import authority, certificate
 from helpers import Client, image
+from server import TOP
 from test_users import NOTICED_S, OTHER, PASSWORD, Accounts
+from test_users_docs import pattern
 from waiting import until
 
 LOCAL = {"auth": {"mode": "local"}}
@@ -314,3 +316,14 @@ def test_neither_cookies_nor_their_tokens_are_logged(registry, browser):
     registry.signal(signal.SIGTERM)
     assert registry.wait() == 0
     assert not any(s in registry.log for s in secrets)
+
+
+def test_the_examples_of_the_page_do_as_it_says(registry, accounts, work):
+    accounts.add("bob", password="Another&Llama77")
+    page = (TOP / "docs" / "sessions.md").read_text()
+    commands, shown = (re.findall(rf"^```{kind}\n(.*?)^```$", page, re.M | re.S)
+                       for kind in ("sh", "text"))
+    script = "\n".join(commands).replace("127.0.0.1:5000", registry.address)
+    printed = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=work, text=True,
+                             capture_output=True, timeout=60, check=True).stdout
+    assert re.fullmatch(pattern("".join(shown)), printed), printed

@@ -1,6 +1,7 @@
-/* Foreign bytes of browsers: cookies, and where a request says it comes from. */
+/* Foreign bytes of browsers: cookies, where a request says it comes from, where one wants to go. */
 #include "api/cookie.h"
 #include "api/csrf.h"
+#include "api/return_to.h"
 
 #include "exchange.h"
 
@@ -79,6 +80,35 @@ static void any_other_origin_is_another(void **state)
     assert_false(same("r.example.org", "r.example.org", false));
 }
 
+static void one_returns_to_a_place_of_ours(void **state)
+{
+    static const char *const ours[] = {"/", "/a", "/repositories?q=x&y=//z", "/a//b", "/authors"};
+    static const char *const not_ours[] = {
+        "",
+        "a",
+        "//",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/a\\b",
+        "/a b",
+        "/\tevil.example",
+        "/a\r\nX: y",
+        "/\x7f",
+        "/\xc3\xa9",
+        "https://evil.example",
+        "javascript:alert(1)",
+        "/auth/oidc/login",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        assert_true(return_to_valid(str_of(ours[i])));
+    for (size_t i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
+        assert_false(return_to_valid(str_of(not_ours[i])));
+    assert_false(return_to_valid(STR("/a\0b")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +117,7 @@ int main(void)
         cmocka_unit_test(two_values_are_none),
         cmocka_unit_test(an_origin_is_the_same_by_host_and_port),
         cmocka_unit_test(any_other_origin_is_another),
+        cmocka_unit_test(one_returns_to_a_place_of_ours),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,10 @@
+/* Where a browser is sent after signing in: a place of ours, and no other (an open redirect). */
+#pragma once
+
+#include "base/str.h"
+
+#define RETURN_TO_MAX 512
+
+/* An absolute path with its query, of printable ASCII: "/repositories?q=x". No "//host", no
+ * backslash (which browsers take for a slash), no scheme, nothing below /auth/. Pure. */
+bool return_to_valid(struct str path);
