@@ -160,6 +160,8 @@ static enum auth_result check(struct req *q, const struct credential *c,
     struct rate_state state;
     enum auth_result r;
 
+    if (q->session.n)
+        failures = 0; /* nobody guesses those: a session only ends */
     if (failures > 0 && !rate_peek(q->api->guard.rate, kind, address, &limit, &state)) {
         tell_rate(q, &state);
         *ret_retry_s = (unsigned)state.retry_s;
@@ -168,7 +170,7 @@ static enum auth_result check(struct req *q, const struct credential *c,
         return AUTH_LOCKED;
     }
     r = auth_check(q->api->guard.auth, c, ret_identity, ret_retry_s, e);
-    if (r == AUTH_REFUSED && failures > 0 && !q->session.n) /* a session only ends */
+    if (r == AUTH_REFUSED && failures > 0)
         rate_take(q->api->guard.rate, kind, address, &limit, &state);
     return r;
 }
