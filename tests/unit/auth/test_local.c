@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -91,16 +92,25 @@ static void an_unknown_user_is_for_others(void **state)
     assert_int_equal(check("a b", PASSWORD, &i), VERDICT_PASS);
 }
 
+/* Of this thread alone: what others do meanwhile is not in it. */
+static int64_t cpu_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 static int64_t fastest_us(const char *user)
 {
     int64_t best = INT64_MAX;
     struct identity *i;
 
     for (int n = 0; n < 5; n++) {
-        int64_t start_us = clock_mono_us(), took_us;
+        int64_t start_us = cpu_us(), took_us;
 
         check(user, OTHER, &i);
-        took_us = clock_mono_us() - start_us;
+        took_us = cpu_us() - start_us;
         best = took_us < best ? took_us : best;
     }
     return best;
