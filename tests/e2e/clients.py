@@ -148,19 +148,19 @@ class Containers:
             "BUILDAH_ISOLATION": "chroot",
         }
         self.store = ["--root", self.root, "--runroot", self.runroot, "--storage-driver", "vfs"]
+        # Its own directory for what is running: the usual one is of the machine.
+        self.podman_options = [*self.store, "--cgroup-manager=cgroupfs", "--tmpdir", self.work / "libpod"]
 
     def _run(self, *command, **more):
         return run(command, env=self.environment, cwd=self.work, **more)
 
     def podman(self, command, *args, **more):
         insecure = ["--tls-verify=false"] if command in ("pull", "push") else []
-        return self._run(
-            "podman", *self.store, "--cgroup-manager=cgroupfs", command, *insecure, *args, **more
-        )
+        return self._run("podman", *self.podman_options, command, *insecure, *args, **more)
 
     def podman_tls(self, *args, **more):
         """podman over TLS that it verifies."""
-        return self._run("podman", *self.store, "--cgroup-manager=cgroupfs", *args, **more)
+        return self._run("podman", *self.podman_options, *args, **more)
 
     def buildah(self, command, *args, **more):
         insecure = ["--tls-verify=false"] if command in ("pull", "push", "from") else []
