@@ -120,8 +120,9 @@ static void trouble(void *ctx, const struct err *e)
 void api_init(struct api *a, struct registry *r, const struct conf *c,
               const struct api_guard *guard, struct policy *policy)
 {
-    *a = (struct api){.registry = r, .conf = c, .guard = *guard, .policy = policy};
+    *a = (struct api){.registry = r, .conf = c, .guard = *guard};
     pthread_mutex_init(&a->mutex, NULL);
+    api_set_policy(a, policy);
     a->app = (struct http_app){
         .ctx = a,
         .quick = quick_answer,
@@ -146,6 +147,8 @@ struct policy *api_policy(struct api *a)
 {
     struct policy *p;
 
+    if (a->guard.rules)
+        return rules_policy(a->guard.rules);
     pthread_mutex_lock(&a->mutex);
     p = policy_ref(a->policy);
     pthread_mutex_unlock(&a->mutex);
@@ -156,6 +159,10 @@ void api_set_policy(struct api *a, struct policy *policy)
 {
     struct policy *old;
 
+    if (a->guard.rules) {
+        rules_set_file(a->guard.rules, policy);
+        return;
+    }
     pthread_mutex_lock(&a->mutex);
     old = a->policy;
     a->policy = policy;

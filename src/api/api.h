@@ -11,6 +11,7 @@
 #include "auth/auth.h"
 #include "auth/oidc.h"
 #include "auth/rate.h"
+#include "auth/rules.h"
 #include "auth/session.h"
 #include "auth/token.h"
 #include "conf/cidr.h"
@@ -31,6 +32,7 @@ struct api_guard {
     struct oidc *oidc;         /* NULL when no OpenID provider is configured */
     struct rate *rate;
     struct audit *audit;
+    struct rules *rules; /* NULL: only those of the configuration */
 };
 
 struct api {
@@ -52,6 +54,6 @@ void api_done(struct api *a);
 /* A new reference to the policy in force. */
 struct policy *api_policy(struct api *a);
 
-/* Puts another policy in force; takes the reference. Answers of requests under way may still be
- * those of the old one. */
+/* Puts other rules of the configuration in force; takes the reference. Answers of requests under
+ * way may still be those of the old one. */
 void api_set_policy(struct api *a, struct policy *policy);

@@ -22,14 +22,68 @@ static void free_list(char **list, size_t n)
     free(list);
 }
 
+void policy_rule_done(struct policy_rule *r)
+{
+    free_list(r->subjects, r->n_subjects);
+    free_list(r->repositories, r->n_repositories);
+    free_list(r->tags, r->n_tags);
+    free(r->id);
+}
+
 void policy_rules_free(struct policy_rule *rules, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        free_list(rules[i].subjects, rules[i].n_subjects);
-        free_list(rules[i].repositories, rules[i].n_repositories);
-        free_list(rules[i].tags, rules[i].n_tags);
-    }
+    for (size_t i = 0; i < n; i++)
+        policy_rule_done(&rules[i]);
     free(rules);
+}
+
+static char **copy_list(char *const *list, size_t n)
+{
+    char **copy = mem_alloc(n * sizeof(char *));
+
+    for (size_t i = 0; i < n; i++)
+        copy[i] = mem_strdup(list[i]);
+    return copy;
+}
+
+static struct policy_rule copy_rule(const struct policy_rule *r)
+{
+    struct policy_rule copy = *r;
+
+    copy.id = r->id ? mem_strdup(r->id) : NULL;
+    copy.subjects = copy_list(r->subjects, r->n_subjects);
+    copy.repositories = copy_list(r->repositories, r->n_repositories);
+    copy.tags = copy_list(r->tags, r->n_tags);
+    return copy;
+}
+
+struct policy *policy_join(const struct policy *file, const struct policy_rule *rules, size_t n)
+{
+    struct policy_rule *all = mem_alloc((file->n + n) * sizeof(*all));
+    struct policy *p;
+
+    for (size_t i = 0; i < file->n; i++)
+        all[i] = copy_rule(&file->rules[i]);
+    for (size_t i = 0; i < n; i++)
+        all[file->n + i] = copy_rule(&rules[i]);
+    p = policy_new(all, file->n + n, file->without_rules);
+    policy_set_admins(p, copy_list(file->admins, file->n_admins), file->n_admins);
+    return p;
+}
+
+size_t policy_rule_count(const struct policy *p)
+{
+    return p->n;
+}
+
+const struct policy_rule *policy_rule_at(const struct policy *p, size_t i)
+{
+    return &p->rules[i];
+}
+
+bool policy_without_rules(const struct policy *p)
+{
+    return p->without_rules;
 }
 
 struct policy *policy_new(struct policy_rule *rules, size_t n, bool without_rules)
@@ -142,15 +196,26 @@ static bool scopes_allow(const struct identity *id, enum action action,
     return (identity_scope_actions(id, name) & action) != 0;
 }
 
-static bool say(struct decision *d, bool allowed, int rule, const char *why)
+static bool by_rule(struct decision *d, bool allowed, const struct policy *p, size_t rule,
+                    const char *why)
+{
+    if (!d)
+        return allowed;
+    d->allowed = allowed;
+    d->rule = (int)rule;
+    if (p->rules[rule].id)
+        snprintf(d->why, sizeof(d->why), "%s by rule %s of the API", why, p->rules[rule].id);
+    else
+        snprintf(d->why, sizeof(d->why), "%s by rule %zu of the policy", why, rule + 1);
+    return allowed;
+}
+
+static bool say(struct decision *d, bool allowed, const char *why)
 {
     if (d) {
         d->allowed = allowed;
-        d->rule = rule;
-        if (rule >= 0)
-            snprintf(d->why, sizeof(d->why), "%s by rule %d of the policy", why, rule + 1);
-        else
-            snprintf(d->why, sizeof(d->why), "%s", why);
+        d->rule = -1;
+        snprintf(d->why, sizeof(d->why), "%s", why);
     }
     return allowed;
 }
@@ -158,11 +223,10 @@ static bool say(struct decision *d, bool allowed, int rule, const char *why)
 static bool without_rules(const struct identity *id, enum action action, struct decision *d)
 {
     if (id->kind == IDENTITY_ANONYMOUS)
-        return say(d, false, -1, "denied: there is no policy, so one must sign in");
+        return say(d, false, "denied: there is no policy, so one must sign in");
     if (action & (ACTION_PULL | ACTION_PUSH | ACTION_OVERWRITE))
-        return say(d, true, -1,
-                   "allowed: there is no policy, so who is signed in may pull and push");
-    return say(d, false, -1, "denied: there is no policy, so only admins may do this");
+        return say(d, true, "allowed: there is no policy, so who is signed in may pull and push");
+    return say(d, false, "denied: there is no policy, so only admins may do this");
 }
 
 /* The rule that decides: the first that denies, or else the first that allows; -1: none does. */
@@ -192,19 +256,19 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
     int rule;
 
     if (!scopes_allow(id, action, repo))
-        return say(ret_decision, false, -1, "denied: outside the scope of the token");
+        return say(ret_decision, false, "denied: outside the scope of the token");
     rule = deciding_rule(p, id, action, repo, tag);
     if (rule >= 0 && p->rules[rule].deny)
-        return say(ret_decision, false, rule, "denied");
+        return by_rule(ret_decision, false, p, (size_t)rule, "denied");
     if (rule >= 0)
-        return say(ret_decision, true, rule, "allowed");
+        return by_rule(ret_decision, true, p, (size_t)rule, "allowed");
     if (id->granted)
-        return say(ret_decision, true, -1, "allowed: the token says so");
+        return say(ret_decision, true, "allowed: the token says so");
     if (policy_is_admin(p, id))
-        return say(ret_decision, true, -1, "allowed: an admin may do everything not denied");
+        return say(ret_decision, true, "allowed: an admin may do everything not denied");
     if (p->without_rules)
         return without_rules(id, action, ret_decision);
-    return say(ret_decision, false, -1, "denied: no rule of the policy allows it");
+    return say(ret_decision, false, "denied: no rule of the policy allows it");
 }
 
 /* Is there a rule that allows the action on some tags? */

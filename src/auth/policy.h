@@ -18,7 +18,10 @@
 
 struct policy;
 
+#define POLICY_ID_MAX 16
+
 struct policy_rule {
+    char *id; /* of one that was made through the API (rules.h); NULL: of the configuration */
     char **subjects;
     size_t n_subjects;
     bool deny;
@@ -38,7 +41,14 @@ void policy_set_admins(struct policy *p, char **subjects, size_t n);
 bool policy_is_admin(const struct policy *p, const struct identity *id);
 struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p); /* accepts NULL */
+void policy_rule_done(struct policy_rule *r);
 void policy_rules_free(struct policy_rule *rules, size_t n);
+
+/* A policy of the rules of another one and, behind them, copies of these; else it is as that. */
+struct policy *policy_join(const struct policy *file, const struct policy_rule *rules, size_t n);
+size_t policy_rule_count(const struct policy *p);
+const struct policy_rule *policy_rule_at(const struct policy *p, size_t i);
+bool policy_without_rules(const struct policy *p);
 
 /* A pattern is well-formed: 1 to 512 bytes of name characters and wildcards. */
 bool policy_pattern_valid(struct str pattern);

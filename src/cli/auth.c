@@ -8,6 +8,7 @@
 #include "auth/ldap.h"
 #include "auth/local.h"
 #include "auth/robot.h"
+#include "auth/rules.h"
 #include "base/mem.h"
 
 #define PROVIDERS_MAX 16
@@ -131,6 +132,7 @@ enum err_code cli_guard_init(struct api_guard *g, const struct conf *c, struct m
 
     g->accounts = accounts_new(m);
     g->rate = rate_new();
+    g->rules = rules_new(m);
     TRY(audit_new(m, &audit, &g->audit, e));
     if (conf_token_own(&c->auth))
         TRY(open_tokens(g, &c->auth.token, m, e));
@@ -158,6 +160,7 @@ void cli_guard_done(struct api_guard *g)
     signer_free(g->signer);
     audit_free(g->audit);
     rate_free(g->rate);
+    rules_free(g->rules);
     accounts_free(g->accounts);
 }
 
@@ -172,18 +175,6 @@ static char **copy_list(const struct conf_strings *list, size_t *ret_n)
     return copy;
 }
 
-static struct policy_rule rule_of(const struct conf_rule *from)
-{
-    struct policy_rule rule = {.deny = from->effect == CONF_EFFECT_DENY};
-
-    rule.subjects = copy_list(&from->subjects, &rule.n_subjects);
-    rule.repositories = copy_list(&from->repositories, &rule.n_repositories);
-    rule.tags = copy_list(&from->tags, &rule.n_tags);
-    for (size_t i = 0; i < from->actions.n; i++)
-        rule.actions |= action_parse(str_of(from->actions.items[i]));
-    return rule;
-}
-
 struct policy *cli_auth_policy(const struct conf *c)
 {
     struct policy_rule *rules = mem_alloc(c->policy.n * sizeof(*rules));
@@ -192,7 +183,7 @@ struct policy *cli_auth_policy(const struct conf *c)
     size_t n;
 
     for (size_t i = 0; i < c->policy.n; i++)
-        rules[i] = rule_of(&c->policy.items[i]);
+        rules[i] = rules_from_conf(&c->policy.items[i]);
     policy = policy_new(rules, c->policy.n, c->policy.n == 0);
     admins = copy_list(&c->auth.admins, &n);
     policy_set_admins(policy, admins, n);

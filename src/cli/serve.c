@@ -81,7 +81,8 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(log_start(&log, e));
     TRY(open_registry(cli, s, e));
     TRY(cli_guard_init(&s->guard, s->conf, s->registry->meta, e));
-    TRY(tender_start(s->guard.auth, report, &s->tender, e));
+    TRY(rules_poll(s->guard.rules, e));
+    TRY(tender_start(s->guard.auth, s->guard.rules, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
     TRY(http_server_new(&s->conf->http, &s->api.app, &s->http, e));
     return http_server_run(s->http, e);

@@ -1,8 +1,12 @@
+#include "base/mem.h"
 #include "base/name.h"
 #include "conf/cidr.h"
 #include "conf/items.h"
 #include "conf/load.h"
 #include "conf/url.h"
+#include "conf/value.h"
+
+#include <stdlib.h>
 
 /* Places of mistakes. */
 
@@ -567,4 +571,30 @@ enum err_code conf_check_auth(const struct conf_source *s, struct err *e)
     for (size_t i = 0; i < c->quotas.n; i++)
         TRY(check_quota(s, i, e));
     return check_policy_asked(s, e);
+}
+
+void conf_rules_free(struct conf_rules *rules)
+{
+    conf_value_free(conf_row_find(STR("policy")), rules);
+    *rules = (struct conf_rules){NULL};
+}
+
+enum err_code conf_rules_parse(struct str text, struct conf_rules *ret_rules, struct err *e)
+{
+    struct conf *c = mem_zero(sizeof(*c));
+    struct conf_source *s = mem_zero(sizeof(*s));
+    enum err_code code;
+
+    s->conf = c;
+    code = conf_read_items(s, conf_row_find(STR("policy")), text, e);
+    for (size_t i = 0; i < c->policy.n && code == ERR_OK; i++)
+        code = check_rule(s, i, e);
+    if (code == ERR_OK)
+        *ret_rules = c->policy;
+    else
+        conf_rules_free(&c->policy);
+    conf_source_done(s);
+    free(s);
+    free(c);
+    return code;
 }

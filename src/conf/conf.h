@@ -313,6 +313,12 @@ void conf_print(const struct conf *c, struct buf *ret_yaml);
 /* A rule as it stands there, on one line. */
 void conf_print_rule(const struct conf_rule *r, struct buf *ret_yaml);
 
+/* A list of rules in YAML (or JSON, which is YAML), checked as those of a file are. The caller
+ * frees. Error: CONFIG. */
+ERR_CHECKED enum err_code conf_rules_parse(struct str text, struct conf_rules *ret_rules,
+                                           struct err *e);
+void conf_rules_free(struct conf_rules *rules);
+
 /* The reference page, Markdown, from the table. */
 void conf_reference(struct buf *ret_markdown);
 
