@@ -124,6 +124,9 @@ class Provider:
         self.stop()
         return self.start(**settings)
 
+    def new_keys(self):
+        return [make_key("second"), make_key("second-rsa", "rsa")]
+
     def token(self, machine, audience="registry"):
         """A JWT for the machine, as a CI system hands one to its jobs."""
         answer = requests.post(f"{self.issuer}/token", timeout=30, auth=(machine, _quoted(SECRET)), data={
