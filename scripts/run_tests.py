@@ -119,6 +119,7 @@ def lint(totals, args):
     ]
     checks = {
         "include direction": ["/usr/bin/python3", "scripts/check_includes.py"],
+        "cleanup": ["/usr/bin/python3", "scripts/check_cleanup.py"],
         "clang-format": ["clang-format", "--dry-run", "-Werror", *sources],
         "clang-tidy": [
             "run-clang-tidy",

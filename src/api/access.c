@@ -71,7 +71,7 @@ static const char *scope_actions(const struct req *q)
 static void challenge(struct req *q, const char *error)
 {
     const struct conf_auth *conf = &q->api->conf->auth;
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     buf_init(&text, 2048);
     if (q->session.n || str_starts(q->head->path, STR("/api/"))) {

@@ -53,7 +53,7 @@ static enum err_code own_account(const struct req *q, struct user *ret_user, str
 
 static void add_token(struct buf *body, const struct access_token *t, const char *secret)
 {
-    AUTO(buf) struct buf scope;
+    AUTO(buf) struct buf scope = {0};
 
     buf_init(&scope, 1024);
     buf_addf(body, "{\"id\":\"%s\",\"owner\":", t->id);
@@ -124,7 +124,7 @@ static enum err_code fill(struct req *q, struct listing *l, const char *from, st
 enum err_code api_access_token_list(struct req *q, struct err *e)
 {
     AUTO(user) struct user u = {0};
-    AUTO(buf) struct buf body, more;
+    AUTO(buf) struct buf body = {0}, more = {0};
     char owner[sizeof(q->identity)], after[64];
     struct listing l = {.body = &body};
 
@@ -218,7 +218,7 @@ static enum err_code take_wish(const json_t *body, struct wish *w, struct err *e
 static enum err_code make(struct req *q, const struct access_token_request *r, struct err *e)
 {
     AUTO(access_token) struct access_token t = {0};
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
     char secret[ACCESS_TOKEN_TEXT + 1];
 
     buf_init(&body, LIST_MAX_BYTES);
@@ -238,7 +238,7 @@ static enum err_code make(struct req *q, const struct access_token_request *r, s
 enum err_code api_access_token_post(struct req *q, struct err *e)
 {
     AUTO(body) json_t *body = NULL;
-    AUTO(buf) struct buf scopes;
+    AUTO(buf) struct buf scopes = {0};
     AUTO(wish) struct wish w = {.user = STR_NONE};
     struct access_token_request r = {.max = conf_u64(&q->api->conf->limits.tokens_per_owner)};
 

@@ -84,7 +84,7 @@ static enum err_code parse(struct req *q, struct question *ret, struct err *e)
 /* The same question, from where this page ended. */
 static void reply_link(struct req *q, const struct question *ask, const struct meta_audit_list *l)
 {
-    AUTO(buf) struct buf more;
+    AUTO(buf) struct buf more = {0};
     char last[64];
 
     buf_init(&more, 3 * sizeof(ask->values));
@@ -101,7 +101,7 @@ static void reply_link(struct req *q, const struct question *ask, const struct m
 enum err_code api_audit_list(struct req *q, struct err *e)
 {
     AUTO(list) struct meta_audit_list l = {0};
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
     struct question ask = {.n = 0};
 
     buf_init(&body, LIST_MAX_BYTES);

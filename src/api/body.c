@@ -62,7 +62,7 @@ static enum err_code parse(struct str text, json_t **ret_object, struct err *e)
 
 enum err_code body_json(struct req *q, size_t max_bytes, json_t **ret_json, struct err *e)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
     enum err_code code;
 
     buf_init(&text, max_bytes + STEP_BYTES);
@@ -154,7 +154,7 @@ static enum err_code take(const struct body_field *f, const json_t *value, struc
 static enum err_code unknown(const char *name, const struct body_field *fields, size_t n,
                              struct err *e)
 {
-    AUTO(buf) struct buf allowed;
+    AUTO(buf) struct buf allowed = {0};
 
     buf_init(&allowed, 256);
     for (size_t i = 0; i < n; i++)

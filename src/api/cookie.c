@@ -57,7 +57,7 @@ void cookie_set(struct req *q, const char *name, const char *value, enum cookie_
                 uint64_t max_age_s)
 {
     char full[NAME_MAX_BYTES];
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     full_name(q, name, full);
     buf_init(&text, 4096); /* what browsers keep of one cookie */

@@ -128,7 +128,7 @@ static enum err_code page_of_query(struct req *q, const struct source *s, size_t
 enum err_code api_tag_list(struct req *q, struct err *e)
 {
     AUTO(list) struct meta_name_list l = {0};
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
     size_t n;
 
     buf_init(&body, LIST_MAX_BYTES);
@@ -145,7 +145,7 @@ enum err_code api_tag_list(struct req *q, struct err *e)
 enum err_code api_catalog_list(struct req *q, struct err *e)
 {
     AUTO(list) struct meta_name_list l = {0};
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
     size_t n;
 
     buf_init(&body, LIST_MAX_BYTES);

@@ -159,7 +159,7 @@ static enum err_code condition(struct req *q, struct str name, bool weak,
  * list. */
 static void reply_tags(struct req *q, const struct push *p)
 {
-    AUTO(buf) struct buf list;
+    AUTO(buf) struct buf list = {0};
 
     buf_init(&list, OCI_TAG_MAX);
     for (size_t i = 0; i < p->n_tags; i++) {

@@ -75,7 +75,7 @@ static enum err_code pending_keep(struct req *q, const struct pending *p, struct
                              p->start.nonce, "verifier", p->start.verifier, "return_to",
                              p->return_to, "until_ms", (json_int_t)(clock_wall_ms() + PENDING_MS));
     AUTO(mem) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    AUTO(buf) struct buf closed;
+    AUTO(buf) struct buf closed = {0};
 
     if (!text)
         return err_set(e, ERR_INTERNAL, "a sign-in can't be written");
@@ -107,7 +107,7 @@ static enum err_code pending_take(struct req *q, struct pending *ret, struct err
 {
     struct str cookie = cookie_get(q, COOKIE_SIGN_IN);
     AUTO(json) json_t *json = NULL;
-    AUTO(buf) struct buf open;
+    AUTO(buf) struct buf open = {0};
 
     buf_init(&open, COOKIE_MAX);
     cookie_set(q, COOKIE_SIGN_IN, "", COOKIE_LAX, 0);
@@ -124,7 +124,7 @@ static enum err_code pending_take(struct req *q, struct pending *ret, struct err
 enum err_code api_oidc_login(struct req *q, struct err *e)
 {
     struct pending p = {.return_to = "/"};
-    AUTO(buf) struct buf url;
+    AUTO(buf) struct buf url = {0};
     char uri[URL_MAX];
 
     TRY(check_on(q, e));

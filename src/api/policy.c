@@ -62,7 +62,7 @@ static inline void auto_policy_(struct policy **p)
 enum err_code api_policy_list(struct req *q, struct err *e)
 {
     AUTO(policy) struct policy *p = api_policy(q->api);
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
 
     (void)e;
     buf_init(&body, ANSWER_MAX_BYTES);
@@ -80,7 +80,7 @@ enum err_code api_policy_list(struct req *q, struct err *e)
 static enum err_code reply_rule(struct req *q, const char *id, struct err *e)
 {
     AUTO(policy) struct policy *p = api_policy(q->api);
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
 
     buf_init(&body, ANSWER_MAX_BYTES);
     for (size_t i = 0; i < policy_rule_count(p); i++) {
@@ -187,7 +187,7 @@ static enum err_code subject_of(struct req *q, const struct question *a,
 
 static void reply_decision(struct req *q, const struct policy *p, const struct decision *d)
 {
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
 
     buf_init(&body, ANSWER_MAX_BYTES);
     buf_addf(&body, "{\"allowed\":%s,\"why\":", d->allowed ? "true" : "false");

@@ -36,7 +36,7 @@ enum err_code query_page(struct req *q, size_t *ret_n, struct err *e)
 
 void reply_next(struct req *q, size_t n, struct str last, struct str extra)
 {
-    AUTO(buf) struct buf link;
+    AUTO(buf) struct buf link = {0};
 
     buf_init(&link, 4096);
     buf_add_char(&link, '<');

@@ -71,7 +71,7 @@ static enum err_code fill_page(struct page *p, struct str after, struct err *e)
 static void reply_page(struct page *p)
 {
     struct req *q = p->q;
-    AUTO(buf) struct buf extra;
+    AUTO(buf) struct buf extra = {0};
 
     buf_init(&extra, 4 * TYPE_MAX);
     if (p->artifact_type.n) {

@@ -57,7 +57,7 @@ static bool says_nothing(enum err_code code)
  * says. */
 static void add_allow(struct req *q)
 {
-    AUTO(buf) struct buf methods;
+    AUTO(buf) struct buf methods = {0};
 
     buf_init(&methods, 256);
     match_allow(q->head->path, q->head->method, &methods);
@@ -67,7 +67,7 @@ static void add_allow(struct req *q)
 void reply_error(struct req *q, enum err_code code, const struct err *e)
 {
     int status = err_status(code);
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
 
     buf_init(&body, 4096);
     http_set_note(q->x, e->detail);

@@ -73,7 +73,7 @@ static void add_session(struct req *q, struct buf *body, struct str cookie, int6
 static void answer(struct req *q, const struct identity *who, struct str cookie, int64_t until_ms)
 {
     char subject[160];
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
     struct policy *policy = api_policy(q->api);
     bool admin = !auth_enabled(q->api->guard.auth) ||
                  policy_allows(policy, who, ACTION_ADMIN, NULL, NULL, NULL);

@@ -79,7 +79,7 @@ static void add_answer(const struct token_answer *a, struct buf *body)
 static enum err_code answer(struct req *q, const struct form *f, bool refresh, struct err *e)
 {
     AUTO(token_answer) struct token_answer a = {0};
-    AUTO(buf) struct buf scopes, body;
+    AUTO(buf) struct buf scopes = {0}, body = {0};
     struct token_request r = {.who = q->who, .refresh = refresh};
     struct policy *policy;
     enum err_code code;
@@ -169,7 +169,7 @@ static enum err_code grant_refresh(struct req *q, const struct form *f, struct e
 
 enum err_code api_token_post(struct req *q, struct err *e)
 {
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
     struct form f;
     char grant[64], access[64];
 

@@ -52,7 +52,7 @@ static void add_user(struct buf *body, const struct user *u)
 static enum err_code reply_user(struct req *q, int status, struct str name, struct err *e)
 {
     AUTO(user) struct user u = {0};
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
 
     buf_init(&body, BODY_MAX_BYTES);
     TRY(user_get(accounts_of(q), name, &u, e));
@@ -65,7 +65,7 @@ static enum err_code reply_user(struct req *q, int status, struct str name, stru
 enum err_code api_user_list(struct req *q, struct err *e)
 {
     AUTO(user_list) struct user_list l = {0};
-    AUTO(buf) struct buf body;
+    AUTO(buf) struct buf body = {0};
     char after[IDENTITY_NAME_MAX + 1];
     size_t n;
 

@@ -115,7 +115,7 @@ void audit_json(const struct meta_audit *x, struct buf *ret_json)
 
 static void file_line(struct audit *a, const struct meta_audit *x)
 {
-    AUTO(buf) struct buf line;
+    AUTO(buf) struct buf line = {0};
 
     buf_init(&line, LINE_MAX_BYTES);
     audit_json(x, &line);

@@ -31,7 +31,7 @@ static bool refused(int status)
 static enum err_code ask(const struct conf_aws *c, const char *url, struct aws_caller *ret_caller,
                          struct err *e)
 {
-    AUTO(buf) struct buf answer;
+    AUTO(buf) struct buf answer = {0};
     char audience[300];
     const char *const headers[] = {"Accept: application/json", audience, NULL};
     struct fetch f = {
@@ -108,7 +108,7 @@ static enum verdict aws_check(struct provider *p, const struct credential *c,
                               struct identity **ret_identity, struct err *e)
 {
     struct aws *a = (struct aws *)p;
-    AUTO(buf) struct buf url;
+    AUTO(buf) struct buf url = {0};
     struct aws_caller caller;
     int64_t until_ms = 0;
     enum err_code code;

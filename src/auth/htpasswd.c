@@ -84,7 +84,7 @@ static enum err_code parse(struct str text, struct entry **ret_entries, size_t *
 /* Under the mutex, or before anyone else knows h. */
 static enum err_code load(struct htpasswd *h, struct err *e)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
     struct entry *entries = NULL;
     size_t n = 0;
 

@@ -111,7 +111,7 @@ static bool read_document(const struct issuer *i, const json_t *root, struct iss
 static enum err_code discover(const struct issuer *i, struct issuer_endpoints *ep,
                               char jwks_uri[static ISSUER_URL_MAX], struct err *e)
 {
-    AUTO(buf) struct buf answer;
+    AUTO(buf) struct buf answer = {0};
     AUTO(json) json_t *root = NULL;
     const char *issuer, *base = i->options.url;
     size_t n = strlen(base);
@@ -191,7 +191,7 @@ static enum err_code fresh_endpoints(struct issuer *i, bool again, struct err *e
 static enum err_code fetch_keys(const struct issuer *i, const char *url, struct jwt_keys **ret_keys,
                                 struct err *e)
 {
-    AUTO(buf) struct buf answer;
+    AUTO(buf) struct buf answer = {0};
 
     buf_init(&answer, ANSWER_MAX);
     TRY(get(i, url, &answer, e));

@@ -85,7 +85,7 @@ static enum err_code name_of(const struct lookup *q, const struct directory_entr
 
 static int64_t stamp_of(const struct directory_entry *entry)
 {
-    AUTO(buf) struct buf all;
+    AUTO(buf) struct buf all = {0};
 
     buf_init(&all, FILTER_MAX);
     for (size_t a = ATTRIBUTES_STAMP; a < ATTRIBUTES; a++) {
@@ -141,7 +141,7 @@ static enum err_code search_groups(struct directory_conn *c, const struct conf_l
                                  .attributes = {conf->group_attribute},
                                  .max = IDENTITY_GROUPS_MAX};
     AUTO(directory_entries) struct directory_entries found = {0};
-    AUTO(buf) struct buf filter;
+    AUTO(buf) struct buf filter = {0};
 
     buf_init(&filter, FILTER_MAX);
     if (!conf->group_filter[0])
@@ -190,7 +190,7 @@ static void learn_time(struct ldap *l, int64_t us)
 static enum err_code pretend(struct directory_conn *c, struct lookup *q, struct err *e)
 {
     int64_t start_us = clock_mono_us();
-    AUTO(buf) struct buf dn;
+    AUTO(buf) struct buf dn = {0};
     enum err_code code;
 
     buf_init(&dn, FILTER_MAX);
@@ -250,7 +250,7 @@ static enum verdict ldap_check(struct provider *p, const struct credential *c,
     struct ldap *l = (struct ldap *)p;
     struct ldap_filter_values v = {.user = c->user, .dn = STR("")};
     struct lookup q = {.ldap = l, .login = c->user, .password = c->secret};
-    AUTO(buf) struct buf filter;
+    AUTO(buf) struct buf filter = {0};
 
     buf_init(&filter, FILTER_MAX);
     if (!can_be_asked(c))
@@ -298,7 +298,7 @@ static enum verdict ldap_renew(struct provider *p, struct identity **id, struct 
     struct ldap *l = (struct ldap *)p;
     struct lookup q = {.ldap = l, .login = str_of((*id)->name)};
     AUTO(identity) struct identity *fresh = NULL;
-    AUTO(buf) struct buf filter;
+    AUTO(buf) struct buf filter = {0};
     enum err_code code;
 
     buf_init(&filter, FILTER_MAX);

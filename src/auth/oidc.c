@@ -81,7 +81,7 @@ static void add_parameter(struct buf *url, const char *name, struct str value)
 
 static void add_scopes(const struct oidc *o, struct buf *url)
 {
-    AUTO(buf) struct buf scopes;
+    AUTO(buf) struct buf scopes = {0};
 
     buf_init(&scopes, 4096);
     for (size_t i = 0; i < o->conf->scopes.n; i++) {
@@ -138,7 +138,7 @@ static enum err_code read_secret(const struct oidc *o, struct buf *ret, struct e
 /* RFC 6749, 2.3.1: each encoded as in a form before they are one text. */
 static void add_basic(struct buf *header, const char *id, struct str secret)
 {
-    AUTO(buf) struct buf pair;
+    AUTO(buf) struct buf pair = {0};
     char *at;
 
     buf_init(&pair, 3 * SECRET_MAX);
@@ -170,7 +170,7 @@ static void exchange_done(struct exchange *x)
 static enum err_code prepare(const struct oidc *o, const struct issuer_endpoints *ep,
                              const struct oidc_answer *a, struct exchange *x, struct err *e)
 {
-    AUTO(buf) struct buf secret;
+    AUTO(buf) struct buf secret = {0};
     enum err_code code;
 
     buf_init(&secret, SECRET_MAX);
@@ -211,7 +211,7 @@ static enum err_code fetch_json(const struct oidc *o, const char *url, const cha
 {
     const char *headers[] = {"Accept: application/json", header, NULL};
     struct fetch f = {.url = url, .headers = headers, .post = form, .ca_file = o->conf->ca_file};
-    AUTO(buf) struct buf answer;
+    AUTO(buf) struct buf answer = {0};
 
     buf_init(&answer, ANSWER_MAX);
     TRY(fetch_run(&f, ret_status, &answer, e));

@@ -98,7 +98,7 @@ struct policy_rule rules_from_conf(const struct conf_rule *from)
 static enum err_code parse(struct str json, struct policy_rule *ret, struct err *e)
 {
     struct conf_rules list = {NULL};
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     buf_init(&text, TEXT_MAX);
     buf_add_char(&text, '[');

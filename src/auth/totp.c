@@ -33,7 +33,7 @@ static void make_recovery(char dst[static TOTP_RECOVERY_TEXT + 1])
 
 static void make_uri(const char *issuer, struct str user, const char *secret, char *dst, size_t cap)
 {
-    AUTO(buf) struct buf uri;
+    AUTO(buf) struct buf uri = {0};
 
     buf_init(&uri, cap - 1);
     buf_add_text(&uri, "otpauth://totp/");

@@ -178,7 +178,7 @@ static enum err_code load_bundle(struct trust *t, const char *path, json_t *keys
 
 static enum err_code load_jwks(const char *path, json_t *keys, struct err *e)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
     AUTO(json) json_t *root = NULL;
     const json_t *list;
 

@@ -128,7 +128,7 @@ static void add_column(struct buf *line, const char *text, size_t width)
 
 static void print_row(struct cli *cli, const struct meta_audit *x, bool json)
 {
-    AUTO(buf) struct buf line;
+    AUTO(buf) struct buf line = {0};
     char time[CLOCK_RFC3339_SIZE];
 
     buf_init(&line, LINE_MAX_BYTES);

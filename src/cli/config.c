@@ -64,7 +64,7 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 int cli_config_print(struct cli *cli, const struct cli_args *args)
 {
     AUTO(conf) struct conf *c = NULL;
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     buf_init(&text, OUTPUT_MAX);
     if (!cli_config_load(cli, args, &c))
@@ -75,7 +75,7 @@ int cli_config_print(struct cli *cli, const struct cli_args *args)
 
 int cli_config_reference(struct cli *cli, const struct cli_args *args)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     (void)args;
     buf_init(&text, OUTPUT_MAX);
@@ -85,7 +85,7 @@ int cli_config_reference(struct cli *cli, const struct cli_args *args)
 
 int cli_routes(struct cli *cli, const struct cli_args *args)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     (void)args;
     buf_init(&text, OUTPUT_MAX);

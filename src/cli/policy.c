@@ -99,7 +99,7 @@ static int parse_question(struct cli *cli, const struct cli_args *args, struct q
 
 static void print_rule(struct cli *cli, const struct conf *c, int rule)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     buf_init(&text, LINE_MAX_BYTES);
     conf_print_rule(&c->policy.items[rule], &text);

@@ -120,7 +120,7 @@ static void announce(const struct serve *s, int64_t started_ms)
 static void reload(struct cli *cli, const struct cli_args *args, struct serve *s)
 {
     AUTO(conf) struct conf *fresh = NULL;
-    AUTO(buf) struct buf ignored;
+    AUTO(buf) struct buf ignored = {0};
     struct err e = {0};
 
     buf_init(&ignored, 64 * 1024);

@@ -72,7 +72,7 @@ int cli_token_create(struct cli *cli, const struct cli_args *args)
 
 static void print_scopes(struct cli *cli, const struct access_token *t)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     buf_init(&text, SCOPES_MAX);
     access_token_scopes(t, &text);

@@ -82,7 +82,7 @@ static void print_token(struct cli *cli, const struct sigv4_key *key, const char
         .payload = SIGV4_EMPTY_BODY,
         .time_ms = clock_wall_ms(),
     };
-    AUTO(buf) struct buf signed_query;
+    AUTO(buf) struct buf signed_query = {0};
     AUTO(mem) char *token = NULL;
 
     buf_init(&signed_query, AWS_URL_MAX);
@@ -102,7 +102,7 @@ int cli_token_aws(struct cli *cli, const struct cli_args *args)
         .session_token = variable(cli, "AWS_SESSION_TOKEN"),
         .service = "sts",
     };
-    AUTO(buf) struct buf url;
+    AUTO(buf) struct buf url = {0};
 
     buf_init(&url, AWS_URL_MAX);
     endpoint_of(cli, args, &key, &url);

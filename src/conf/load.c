@@ -134,7 +134,7 @@ bool conf_suggest(struct str word, enum conf_spelling as, char ret_text[static C
 
 static enum err_code read_file(struct conf_source *s, struct err *e)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     buf_init(&text, FILE_MAX_BYTES);
     switch (file_read_at(AT_FDCWD, s->path, &text, e)) {

@@ -50,7 +50,7 @@ static enum err_code refuse(const struct conf_row *row, struct str text, const c
                             struct err *e)
 {
     char shown[SHOWN_MAX + 4] = "";
-    AUTO(buf) struct buf allowed;
+    AUTO(buf) struct buf allowed = {0};
     size_t n = text.n < SHOWN_MAX ? text.n : SHOWN_MAX;
 
     for (size_t i = 0; i < n; i++)

@@ -163,7 +163,7 @@ static enum err_code place(struct reader *r, struct conf_key key, struct err *e)
 static enum err_code wrong_shape(struct reader *r, struct conf_key key, const char *what,
                                  struct err *e)
 {
-    AUTO(buf) struct buf allowed;
+    AUTO(buf) struct buf allowed = {0};
 
     buf_init(&allowed, sizeof(e->detail));
     conf_value_print_allowed(key.sub ? key.sub : key.row, &allowed);

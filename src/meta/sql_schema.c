@@ -130,7 +130,7 @@ const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 static enum err_code run_script(struct sql_conn *c, const char *script, struct err *e)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     buf_init(&text, SCRIPT_MAX_BYTES);
     sql_expand(&c->adapter->dialect, script, &text);

@@ -84,7 +84,7 @@ static enum err_code script(struct sql_conn *c, const char *text, struct err *e)
 static enum err_code prepare(struct sqlite_conn *c, struct sqlite_rows *r, enum sql_id id,
                              struct err *e)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
     int rc;
 
     buf_init(&text, 4096);

@@ -99,7 +99,7 @@ static enum err_code read_password(const struct conf_ldap *conf, struct buf *ret
 
 static enum err_code bind_service(struct directory_conn *c, struct err *e)
 {
-    AUTO(buf) struct buf password;
+    AUTO(buf) struct buf password = {0};
     enum err_code code;
     int rc;
 

@@ -76,7 +76,7 @@ static void add_query(const struct sigv4_field *query, size_t n, struct buf *dst
     if (n > SIGV4_QUERY_MAX)
         abort(); /* a mistake of the caller's */
     for (size_t i = 0; i < n; i++) {
-        AUTO(buf) struct buf pair;
+        AUTO(buf) struct buf pair = {0};
 
         buf_init(&pair, TEXT_MAX);
         buf_add_percent(&pair, query[i].name);
@@ -97,7 +97,7 @@ static void add_query(const struct sigv4_field *query, size_t n, struct buf *dst
 /* "Step 1: Create a canonical request"; its hash in hex. */
 static void hash_request(const struct sigv4_request *r, struct str query, struct digest *ret)
 {
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     buf_init(&text, TEXT_MAX);
     buf_addf(&text, "%s\n" STR_FMT "\n" STR_FMT "\n", r->method, STR_ARG(r->path), STR_ARG(query));
@@ -115,7 +115,7 @@ static void add_signature(const struct sigv4_key *key, const struct sigv4_reques
 {
     unsigned char k[MAC_BYTES], signature[MAC_BYTES];
     char date[SIGV4_DATE_SIZE], hex[2 * MAC_BYTES + 1];
-    AUTO(buf) struct buf to_sign;
+    AUTO(buf) struct buf to_sign = {0};
     struct digest hash;
 
     sigv4_date(r->time_ms, date);
@@ -135,7 +135,7 @@ static void add_signature(const struct sigv4_key *key, const struct sigv4_reques
 void sigv4_authorization(const struct sigv4_key *key, const struct sigv4_request *r,
                          struct buf *ret_value)
 {
-    AUTO(buf) struct buf query;
+    AUTO(buf) struct buf query = {0};
     char date[SIGV4_DATE_SIZE];
 
     buf_init(&query, TEXT_MAX);
@@ -154,7 +154,7 @@ void sigv4_presign(const struct sigv4_key *key, const struct sigv4_request *r, u
 {
     struct sigv4_field all[SIGV4_QUERY_MAX];
     char date[SIGV4_DATE_SIZE], expires[16];
-    AUTO(buf) struct buf credential, names, query;
+    AUTO(buf) struct buf credential = {0}, names = {0}, query = {0};
     size_t n = r->n_query;
 
     if (n + 6 > SIGV4_QUERY_MAX)

@@ -44,7 +44,7 @@ static enum err_code read_manifest(int fd, const char *path, struct buf *ret, st
 /* Whether the file at path has exactly these bytes. */
 static bool has_bytes(struct fs *f, const struct fs_path *path, struct str bytes)
 {
-    AUTO(buf) struct buf found;
+    AUTO(buf) struct buf found = {0};
     AUTO(fd) int fd = open_manifest(f, path);
     struct stat st;
 

@@ -162,7 +162,7 @@ static void manifest_reads_back_exactly_and_is_appended(void **state)
     struct repo_name r = repo("a");
     struct str bytes = make_bytes(5, 70001);
     struct digest d = sha256(bytes);
-    AUTO(buf) struct buf found;
+    AUTO(buf) struct buf found = {0};
 
     OK(store_manifest_put(s, &r, &d, bytes, E));
     OK(store_manifest_put(s, &r, &d, bytes, E)); /* exists already: success */
@@ -180,7 +180,7 @@ static void empty_manifest_reads_back(void **state)
     struct store *s = store_in(state);
     struct repo_name r = repo("a");
     struct digest d = sha256(STR_NONE);
-    AUTO(buf) struct buf found;
+    AUTO(buf) struct buf found = {0};
 
     OK(store_manifest_put(s, &r, &d, STR_NONE, E));
     buf_init(&found, 100);
@@ -193,7 +193,7 @@ static void manifest_larger_than_the_buffer_is_refused(void **state)
     struct store *s = store_in(state);
     struct repo_name r = repo("a");
     struct digest d = sha256(STR("0123456789"));
-    AUTO(buf) struct buf found;
+    AUTO(buf) struct buf found = {0};
 
     OK(store_manifest_put(s, &r, &d, STR("0123456789"), E));
     buf_init(&found, 9);
@@ -206,7 +206,7 @@ static void unknown_manifest_is_reported_by_every_call(void **state)
     struct store *s = store_in(state);
     struct repo_name r = repo("a");
     struct digest d = sha256(STR("{}"));
-    AUTO(buf) struct buf found;
+    AUTO(buf) struct buf found = {0};
 
     buf_init(&found, 100);
     FAILS(ERR_MANIFEST_UNKNOWN, store_manifest_get(s, &r, &d, &found, E));
@@ -223,7 +223,7 @@ static void manifest_and_blob_do_not_mix(void **state)
     struct store *s = store_in(state);
     struct repo_name r = repo("a");
     struct digest d = push(s, "a", STR("{}"));
-    AUTO(buf) struct buf found;
+    AUTO(buf) struct buf found = {0};
 
     buf_init(&found, 100);
     FAILS(ERR_MANIFEST_UNKNOWN, store_manifest_get(s, &r, &d, &found, E));
@@ -358,7 +358,7 @@ static void content_is_there_after_reopening(void **state)
     struct repo_name r = repo("a/b");
     struct tag_name t = tag("latest");
     struct digest d = push(f->s, "a/b", STR("kept")), found;
-    AUTO(buf) struct buf bytes;
+    AUTO(buf) struct buf bytes = {0};
 
     buf_init(&bytes, 100);
     OK(store_manifest_put(f->s, &r, &d, STR("kept"), E));

@@ -63,7 +63,7 @@ static enum err_code push_image(struct store *s, struct push *p, struct err *e)
 
 static bool manifest_is(struct store *s, const struct push *p)
 {
-    AUTO(buf) struct buf found;
+    AUTO(buf) struct buf found = {0};
 
     buf_init(&found, 1000);
     return store_manifest_get(s, &p->b, &p->manifest_digest, &found, NULL) == ERR_OK &&

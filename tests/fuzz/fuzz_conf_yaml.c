@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(conf) struct conf *c = defaults();
     AUTO(conf) struct conf *again = defaults();
-    AUTO(buf) struct buf printed;
+    AUTO(buf) struct buf printed = {0};
     struct err e;
 
     buf_init(&printed, 1 << 20);

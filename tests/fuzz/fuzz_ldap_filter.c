@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct str user = {(const char *)data, n / 2};
     struct str dn = {(const char *)data + n / 2, n - n / 2};
     struct ldap_filter_values v = {.user = user, .dn = dn};
-    AUTO(buf) struct buf filter;
+    AUTO(buf) struct buf filter = {0};
     struct str left;
 
     buf_init(&filter, 3 * n + 256);

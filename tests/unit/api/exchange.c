@@ -96,7 +96,7 @@ void http_header(struct http_exchange *x, const char *name, struct str value)
 
 void http_headerf(struct http_exchange *x, const char *name, const char *fmt, ...)
 {
-    AUTO(buf) struct buf value;
+    AUTO(buf) struct buf value = {0};
     va_list ap;
 
     buf_init(&value, 4096);
@@ -185,7 +185,7 @@ struct answer serve(struct server *s, const struct request *r)
 {
     struct answer a = {0};
     struct http_exchange x = {.answer = &a, .body = source_of(r->body)};
-    AUTO(buf) struct buf text;
+    AUTO(buf) struct buf text = {0};
 
     buf_init(&text, 1 << 16);
     buf_init(&a.headers, 1 << 20);

@@ -16,7 +16,7 @@
 static const char *allowed(enum http_method method, const char *path)
 {
     static char text[512];
-    AUTO(buf) struct buf allow;
+    AUTO(buf) struct buf allow = {0};
     enum match_result result;
     struct match m;
 
@@ -325,8 +325,8 @@ static void every_route_asks_for_the_right_it_needs(void **state)
 
 static void the_page_of_routes_is_up_to_date(void **state)
 {
-    AUTO(buf) struct buf want;
-    AUTO(buf) struct buf page;
+    AUTO(buf) struct buf want = {0};
+    AUTO(buf) struct buf page = {0};
     char path[4096];
     struct err e;
 

@@ -50,7 +50,7 @@ static enum err_code parse(const char *token, struct buf *url, int64_t *until_ms
 static void assert_good(const char *url, const char *want, int64_t life_ms)
 {
     AUTO(mem) char *token = token_of("cyberdock-aws-v1.", url);
-    AUTO(buf) struct buf made;
+    AUTO(buf) struct buf made = {0};
     int64_t until_ms;
     struct err e;
 
@@ -67,7 +67,7 @@ static void assert_good(const char *url, const char *want, int64_t life_ms)
 static void assert_wrong(const char *prefix, const char *url, const char *why)
 {
     AUTO(mem) char *token = token_of(prefix, url);
-    AUTO(buf) struct buf made;
+    AUTO(buf) struct buf made = {0};
     int64_t until_ms;
     struct err e;
 

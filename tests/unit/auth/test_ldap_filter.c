@@ -27,7 +27,7 @@ static void values_are_escaped(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        AUTO(buf) struct buf filter;
+        AUTO(buf) struct buf filter = {0};
 
         buf_init(&filter, 1024);
         ldap_filter_escape(&filter, rows[i].value);
@@ -38,7 +38,7 @@ static void values_are_escaped(void **state)
 static void fill(const char *template, struct str user, struct str dn, const char *wanted)
 {
     struct ldap_filter_values v = {.user = user, .dn = dn};
-    AUTO(buf) struct buf filter;
+    AUTO(buf) struct buf filter = {0};
 
     buf_init(&filter, 1024);
     ldap_filter_fill(&filter, template, &v);

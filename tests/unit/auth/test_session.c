@@ -216,7 +216,7 @@ static void each_session_has_a_token_of_its_own(void **state)
 
 static void what_is_closed_opens_for_its_purpose_only(void **state)
 {
-    AUTO(buf) struct buf text, plain;
+    AUTO(buf) struct buf text = {0}, plain = {0};
 
     (void)state;
     buf_init(&text, 1000);

@@ -59,7 +59,7 @@ static void writes_and_reads_whole_files(void **state)
 {
     struct fixture *f = *state;
     AUTO(fd) int fd = make(f, "x");
-    AUTO(buf) struct buf b;
+    AUTO(buf) struct buf b = {0};
     struct err e;
 
     buf_init(&b, 100);
@@ -86,8 +86,8 @@ static void reading_stops_at_the_bound(void **state)
 {
     struct fixture *f = *state;
     AUTO(fd) int fd = make(f, "x");
-    AUTO(buf) struct buf exact;
-    AUTO(buf) struct buf small;
+    AUTO(buf) struct buf exact = {0};
+    AUTO(buf) struct buf small = {0};
     struct err e;
 
     assert_int_equal(file_write_all(fd, "hello", 5), 0);
@@ -100,7 +100,7 @@ static void reading_stops_at_the_bound(void **state)
 
 static void a_file_that_tells_no_size_is_bounded_too(void **state)
 {
-    AUTO(buf) struct buf b;
+    AUTO(buf) struct buf b = {0};
     struct err e;
 
     (void)state;
@@ -111,7 +111,7 @@ static void a_file_that_tells_no_size_is_bounded_too(void **state)
 static void a_missing_file_is_an_error(void **state)
 {
     struct fixture *f = *state;
-    AUTO(buf) struct buf b;
+    AUTO(buf) struct buf b = {0};
     struct err e;
 
     buf_init(&b, 100);

@@ -140,7 +140,7 @@ static void wrong_shapes_are_refused(void **state)
 
 static void a_list_has_a_bounded_length(void **state)
 {
-    AUTO(buf) struct buf yaml;
+    AUTO(buf) struct buf yaml = {0};
     struct conf *c = NULL;
     struct err e;
 

@@ -16,7 +16,7 @@
 static void assert_round_trip(const struct conf *c)
 {
     AUTO(conf) struct conf *again = NULL;
-    AUTO(buf) struct buf yaml;
+    AUTO(buf) struct buf yaml = {0};
     struct err e;
 
     buf_init(&yaml, 1 << 20);
@@ -99,7 +99,7 @@ static void lists_of_maps_survive_printing(void **state)
 static void every_key_is_printed_in_its_section(void **state)
 {
     AUTO(conf) struct conf *c = conf_must("");
-    AUTO(buf) struct buf b;
+    AUTO(buf) struct buf b = {0};
     const char *text;
 
     (void)state;
@@ -116,7 +116,7 @@ static void every_key_is_printed_in_its_section(void **state)
 
 static void the_reference_names_every_key(void **state)
 {
-    AUTO(buf) struct buf b;
+    AUTO(buf) struct buf b = {0};
 
     (void)state;
     buf_init(&b, 1 << 20);
@@ -136,8 +136,8 @@ static void the_reference_names_every_key(void **state)
 
 static void the_page_in_docs_is_up_to_date(void **state)
 {
-    AUTO(buf) struct buf want;
-    AUTO(buf) struct buf page;
+    AUTO(buf) struct buf want = {0};
+    AUTO(buf) struct buf page = {0};
     char path[4096];
     struct err e;
 

@@ -14,7 +14,7 @@ static void what_may_change_is_taken_over(void **state)
     AUTO(conf)
     struct conf *from = conf_must("log: {level: debug, access: false}\n"
                                   "limits: {blob_size: 1KiB}\n");
-    AUTO(buf) struct buf ignored;
+    AUTO(buf) struct buf ignored = {0};
 
     (void)state;
     buf_init(&ignored, 10000);
@@ -32,7 +32,7 @@ static void what_needs_a_restart_is_named_and_kept(void **state)
     struct conf *from = conf_must("http: {listen: '127.0.0.1:1', workers: 3}\n"
                                   "storage: {filesystem: {root: /x, fsync: false}}\n"
                                   "limits: {page: 7}\n");
-    AUTO(buf) struct buf ignored;
+    AUTO(buf) struct buf ignored = {0};
 
     (void)state;
     buf_init(&ignored, 10000);
@@ -52,7 +52,7 @@ static void what_is_made_anew_is_neither_named_nor_changed(void **state)
     struct conf *from = conf_must("auth: {mode: local, admins: ['user:a']}\n"
                                   "policy: [{subjects: ['*'], actions: [pull]}]\n"
                                   "quotas: [{namespace: a, tags: 1}]\n");
-    AUTO(buf) struct buf ignored;
+    AUTO(buf) struct buf ignored = {0};
 
     (void)state;
     buf_init(&ignored, 10000);
@@ -76,7 +76,7 @@ static void the_same_again_changes_nothing(void **state)
 {
     AUTO(conf) struct conf *live = conf_must("http: {workers: 3}\n");
     AUTO(conf) struct conf *from = conf_must("http: {workers: 3}\n");
-    AUTO(buf) struct buf ignored;
+    AUTO(buf) struct buf ignored = {0};
 
     (void)state;
     buf_init(&ignored, 10000);

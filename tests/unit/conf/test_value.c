@@ -193,7 +193,7 @@ static void lists_are_split_at_commas(void **state)
 
 static void assert_prints(const struct conf_row *row, const void *field, const char *want)
 {
-    AUTO(buf) struct buf b;
+    AUTO(buf) struct buf b = {0};
 
     buf_init(&b, 1000);
     conf_value_print(row, field, &b);

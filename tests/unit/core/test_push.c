@@ -39,7 +39,7 @@ static char *index_json(const struct digest *child, size_t size_bytes, const cha
 
 static bool manifest_stored(const struct digest *d)
 {
-    AUTO(buf) struct buf b;
+    AUTO(buf) struct buf b = {0};
 
     buf_init(&b, 1 << 20);
     return store_manifest_get(w.r->store, &repo, d, &b, NULL) == ERR_OK;

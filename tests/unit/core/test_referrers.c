@@ -273,7 +273,7 @@ static void a_caller_without_room_ends_the_page(void **state)
 static void what_the_fallback_index_lists_counts(void **state)
 {
     struct digest a = artifact_put("a", "x/y", subject.text), b = artifact_put("b", "x/y", "");
-    AUTO(buf) struct buf index;
+    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
@@ -289,7 +289,7 @@ static void what_the_fallback_index_lists_counts(void **state)
 static void what_is_in_both_is_listed_once(void **state)
 {
     struct digest a = artifact_put("a", "x/y", subject.text);
-    AUTO(buf) struct buf index;
+    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
@@ -303,7 +303,7 @@ static void what_is_in_both_is_listed_once(void **state)
 static void what_the_fallback_index_lists_twice_is_listed_once(void **state)
 {
     struct digest b = artifact_put("b", "x/y", "");
-    AUTO(buf) struct buf index;
+    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
@@ -317,7 +317,7 @@ static void what_the_fallback_index_lists_twice_is_listed_once(void **state)
 static void a_listed_manifest_that_is_not_here_does_not_count(void **state)
 {
     struct digest nowhere = sha256_of(STR("nowhere"));
-    AUTO(buf) struct buf index;
+    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
@@ -332,7 +332,7 @@ static void a_listed_manifest_with_another_subject_does_not_count(void **state)
 {
     struct digest elsewhere = sha256_of(STR("elsewhere")),
                   b = artifact_put("b", "x/y", elsewhere.text);
-    AUTO(buf) struct buf index;
+    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
@@ -345,7 +345,7 @@ static void a_listed_manifest_with_another_subject_does_not_count(void **state)
 static void the_artifact_type_filters_the_fallback_index(void **state)
 {
     struct digest b = artifact_put("b", "x/y", "");
-    AUTO(buf) struct buf index;
+    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
@@ -369,7 +369,7 @@ static void an_image_under_the_tag_is_no_fallback_index(void **state)
 
 static void pages_of_both_hold_all_rows_once(void **state)
 {
-    AUTO(buf) struct buf index;
+    AUTO(buf) struct buf index = {0};
     char text[16];
 
     (void)state;
@@ -401,7 +401,7 @@ static enum err_code counted(struct meta *m, const struct repo_name *name, const
 /* A page costs as much as its rows, not as much as the whole index. */
 static void a_page_looks_at_no_more_of_the_fallback_index_than_it_needs(void **state)
 {
-    AUTO(buf) struct buf index;
+    AUTO(buf) struct buf index = {0};
     char text[16];
     bool more;
 

@@ -125,7 +125,7 @@ static bool digest_readable(struct story *s, const json_t *descriptor)
 static void assert_complete(struct story *s, const struct digest *d)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
-    AUTO(buf) struct buf stored;
+    AUTO(buf) struct buf stored = {0};
     struct repo_name repo = repo_of(REPO);
     struct reference ref = digest_ref(d);
     json_t *root;

@@ -22,7 +22,7 @@ static struct sql *open_memory(void)
 static void words_and_placeholders_are_of_the_dialect(void **state)
 {
     const struct sql_dialect d = {.placeholder = '?', .id = "ID", .bytes = "BLOB", .lock = ""};
-    AUTO(buf) struct buf b;
+    AUTO(buf) struct buf b = {0};
 
     (void)state;
     buf_init(&b, 1000);
@@ -56,7 +56,7 @@ static void parameters_are_numbered_without_gaps(void **state)
  * pending, in the order of its key and with a limit, and that of what everything together holds. */
 static void check_plan(sqlite3 *handle, const struct sql_dialect *d, enum sql_id id)
 {
-    AUTO(buf) struct buf b;
+    AUTO(buf) struct buf b = {0};
     sqlite3_stmt *stmt;
 
     buf_init(&b, 10000);
@@ -110,7 +110,7 @@ static void the_audit_trail_is_asked_by_its_indexes(void **state)
     (void)state;
     assert_int_equal(sql_migrate(db, sql_schema, sql_schema_n, &e), ERR_OK);
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-        AUTO(buf) struct buf b;
+        AUTO(buf) struct buf b = {0};
 
         buf_init(&b, 10000);
         buf_add_text(&b, "EXPLAIN QUERY PLAN ");

@@ -42,7 +42,7 @@ static const struct sigv4_field plain[] = {HOST, DATE};
 static void assert_authorization(const struct sigv4_key *key, const struct sigv4_request *r,
                                  const char *want)
 {
-    AUTO(buf) struct buf value;
+    AUTO(buf) struct buf value = {0};
 
     buf_init(&value, 4096);
     sigv4_authorization(key, r, &value);
@@ -140,7 +140,7 @@ static void the_presigned_get_of_s3_is_as_its_reference_says(void **state)
                                     .n_headers = N(headers),
                                     .payload = "UNSIGNED-PAYLOAD",
                                     .time_ms = S3_MS};
-    AUTO(buf) struct buf query;
+    AUTO(buf) struct buf query = {0};
 
     (void)state;
     buf_init(&query, 4096);
@@ -159,7 +159,7 @@ static void a_shorter_name_comes_first(void **state)
     static const struct sigv4_field query[] = {FIELD("a-b", "1"), FIELD("a", "2"), FIELD("a", "1"),
                                                FIELD("a b", "\xc3\xa4")};
     struct sigv4_request r = suite_request("GET", plain, N(plain));
-    AUTO(buf) struct buf made;
+    AUTO(buf) struct buf made = {0};
 
     (void)state;
     r.query = query;

@@ -142,7 +142,7 @@ static void damaged_manifest_is_replaced(void **state)
 
     OK(store_manifest_put(f->s, &r, &d, STR("x"), E));
     for (size_t i = 0; i < 3; i++) {
-        AUTO(buf) struct buf found;
+        AUTO(buf) struct buf found = {0};
 
         write_file(at(f, "repositories/a/manifests/" SHA_X), damages[i]);
         OK(store_manifest_put(f->s, &r, &d, STR("x"), E));
@@ -157,7 +157,7 @@ static void symbolic_link_is_not_followed_to_content(void **state)
     struct fixture *f = *state;
     struct repo_name r = repo("a");
     struct digest d = push(f->s, "a", STR("x"));
-    AUTO(buf) struct buf found;
+    AUTO(buf) struct buf found = {0};
 
     buf_init(&found, 1000);
     OK(store_manifest_put(f->s, &r, &d, STR("x"), E));

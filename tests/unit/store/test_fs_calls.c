@@ -385,7 +385,7 @@ static void check_image(struct store *s, size_t done)
     struct repo_name a = repo("org/base"), b = repo("org/app");
     struct tag_name t = tag("latest");
     struct digest d = sha256(STR("layer")), m = sha256(STR("{}")), found;
-    AUTO(buf) struct buf bytes;
+    AUTO(buf) struct buf bytes = {0};
     uint64_t size;
 
     buf_init(&bytes, 100);
