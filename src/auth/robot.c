@@ -15,6 +15,8 @@
 #define COLLECTION STR("tokens")
 #define PAGE       256
 #define USED_MS    (3600 * 1000)
+#define PRUNE_MS   (3600 * 1000)
+#define KEPT_MS    (7 * 86400 * (int64_t)1000)
 #define TRIES      8 /* of a change that meets another one */
 
 void access_token_done(struct access_token *t)
@@ -443,6 +445,7 @@ enum err_code access_token_remove_of(struct accounts *a, const char *owner, size
 struct access_token_provider {
     struct provider provider;
     struct accounts *accounts;
+    int64_t prune_ms; /* monotonic; of the thread that tends */
 };
 
 static struct accounts *accounts_of(struct provider *p)
@@ -577,6 +580,39 @@ static uint64_t access_token_generation(struct provider *p)
     return accounts_generation(accounts_of(p));
 }
 
+/* Those that expired long enough ago for nobody to wonder where they are. */
+static enum err_code prune(struct accounts *a, struct err *e)
+{
+    int64_t oldest_ms = clock_wall_ms() - KEPT_MS;
+    char after[ACCESS_TOKEN_ID + 1] = "";
+    bool more = true;
+
+    while (more) {
+        AUTO(access_token_list) struct access_token_list page = {0};
+
+        TRY(access_token_list(a, str_of(after), PAGE, &page, e));
+        for (size_t i = 0; i < page.n; i++) {
+            if (page.rows[i].expires_ms < oldest_ms)
+                TRY(drop(a, str_of(page.rows[i].id), META_ANY, e));
+        }
+        more = page.more && page.n > 0;
+        if (more)
+            snprintf(after, sizeof(after), "%s", page.rows[page.n - 1].id);
+    }
+    return ERR_OK;
+}
+
+static enum err_code access_token_tend(struct provider *base, struct err *e)
+{
+    struct access_token_provider *p = (struct access_token_provider *)base;
+
+    if (clock_mono_ms() < p->prune_ms)
+        return ERR_OK;
+    TRY(prune(p->accounts, e));
+    p->prune_ms = clock_mono_ms() + PRUNE_MS;
+    return ERR_OK;
+}
+
 static void access_token_free(struct provider *p)
 {
     free(p);
@@ -588,6 +624,7 @@ static const struct provider_driver access_token_driver = {
     .check = access_token_check,
     .generation = access_token_generation,
     .renew = access_token_renew,
+    .tend = access_token_tend,
     .free = access_token_free,
 };
 

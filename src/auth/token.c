@@ -14,6 +14,7 @@
 #define COLLECTION   STR("refresh-tokens")
 #define PAGE         256
 #define TEND_MS      60000
+#define PRUNE_MS     (3600 * 1000)
 
 struct tokens {
     struct signer *signer;
@@ -306,7 +307,7 @@ enum err_code tokens_revoke(struct meta *m, const char *subject, struct err *e)
 struct token_provider {
     struct provider provider;
     struct tokens *tokens;
-    int64_t tended_ms; /* monotonic; of the thread that tends */
+    int64_t tended_ms, prune_ms; /* monotonic; of the thread that tends */
 };
 
 static unsigned scope_actions(const json_t *actions)
@@ -381,6 +382,32 @@ static enum verdict token_check(struct provider *p, const struct credential *c,
     return VERDICT_YES;
 }
 
+/* Refresh tokens that nobody came back with in time. */
+static enum err_code prune(struct meta *m, struct err *e)
+{
+    AUTO(mem) char *after = mem_strdup("");
+    int64_t now_ms = clock_wall_ms();
+    bool more = true;
+
+    while (more) {
+        AUTO(records) struct meta_record_list page = {0};
+
+        TRY(meta_records(m, COLLECTION, str_of(after), PAGE, &page, e));
+        for (size_t i = 0; i < page.n; i++) {
+            AUTO(json) json_t *value = json_loads(page.rows[i].value, 0, NULL);
+
+            if (json_integer_value(json_object_get(value, "until_ms")) < now_ms)
+                TRY(drop_refresh(m, str_of(page.rows[i].key), e));
+        }
+        more = page.more && page.n > 0;
+        if (more) {
+            free(after);
+            after = mem_strdup(page.rows[page.n - 1].key);
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err_code token_tend(struct provider *base, struct err *e)
 {
     struct token_provider *p = (struct token_provider *)base;
@@ -389,7 +416,12 @@ static enum err_code token_tend(struct provider *base, struct err *e)
     if (now_ms - p->tended_ms < TEND_MS)
         return ERR_OK;
     p->tended_ms = now_ms;
-    return signer_tend(p->tokens->signer, e);
+    TRY(signer_tend(p->tokens->signer, e));
+    if (now_ms < p->prune_ms)
+        return ERR_OK;
+    TRY(prune(p->tokens->meta, e));
+    p->prune_ms = now_ms + PRUNE_MS;
+    return ERR_OK;
 }
 
 static void token_free(struct provider *p)

@@ -2,6 +2,8 @@
 
 import datetime
 import json
+import sqlite3
+import time
 
 import pytest
 from accounts import OTHER, PASSWORD, Accounts, Caller, told
@@ -188,3 +190,18 @@ def test_what_was_made_and_revoked_is_in_the_audit_trail(alice):
         ("token revoke", f"token:{made['id']}", "ok"), ("token create", "robot:ci", "ok"),
     ]
     assert made["token"] not in json.dumps(alice.get("/api/v1/audit"))
+
+
+def test_tokens_that_expired_long_ago_are_removed(accounts, alice):
+    old, new = make(alice, robot="old").json(), make(alice, robot="new").json()
+    accounts.registry.stop()
+    with sqlite3.connect(accounts.registry.root / "registry.db") as db:
+        for made, age_s in ((old, 8 * 86400), (new, 86400)):
+            key = (made["id"],)
+            value = db.execute("SELECT value FROM records WHERE collection = 'tokens' AND key = ?", key)
+            value = json.loads(value.fetchone()[0])
+            value["expires_ms"] = int((time.time() - age_s) * 1000)
+            db.execute("UPDATE records SET value = ? WHERE collection = 'tokens' AND key = ?",
+                       (json.dumps(value), *key))
+    accounts.registry.start()
+    until(lambda: [t["id"] for t in alice.get("/api/v1/tokens")["tokens"]] == [new["id"]])
