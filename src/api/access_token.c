@@ -30,8 +30,9 @@ static bool is_admin(const struct req *q)
 }
 
 /*
- * The caller is that user of the database, and not one of the same name that another provider
- * knows: he has shown the password of the record, whose stamp he bears, or one of its tokens.
+ * The caller is that user of the database, or person of the OpenID provider, and not one of the
+ * same name that another provider knows: he bears the stamp of the record, or has shown one of its
+ * tokens.
  */
 static bool is_local(const struct req *q, const struct user *u)
 {
@@ -43,11 +44,13 @@ static enum err_code own_account(const struct req *q, struct user *ret_user, str
     enum err_code code = ERR_NOT_FOUND;
 
     if (q->who->kind == IDENTITY_USER)
-        code = user_get(accounts_of(q), str_of(q->who->name), ret_user, e);
+        code = access_token_owner(accounts_of(q), str_of(q->who->name), ret_user, e);
     if (code != ERR_OK && code != ERR_NOT_FOUND)
         return code;
     if (code == ERR_NOT_FOUND || !is_local(q, ret_user))
-        return err_tell(e, ERR_DENIED, "only users of the registry's own database have tokens");
+        return err_tell(e, ERR_DENIED,
+                        "only users of the registry's own database, and those who signed in at the "
+                        "OpenID provider, have tokens");
     return ERR_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "auth/jwt.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/uuid.h"
 
 #include <stdlib.h>
@@ -95,6 +96,28 @@ enum err_code oidc_person_put(struct accounts *a, const struct conf_oidc *c, con
     for (int i = 0; i < TRIES && code == ERR_CONFLICT; i++)
         code = put_once(a, c, claims, name, ret_identity, e);
     return code;
+}
+
+enum err_code oidc_person_get(struct accounts *a, struct str name, struct user *ret_user,
+                              struct err *e)
+{
+    AUTO(record) struct meta_record r = {0};
+    AUTO(json) json_t *record = NULL;
+    AUTO(identity) struct identity *id = NULL;
+    struct user u = {0};
+
+    TRY(meta_record_get(accounts_meta(a), COLLECTION, name, &r, e));
+    record = json_loads(r.value, 0, NULL);
+    id = identity_of(r.key, record);
+    u.name = mem_strdup(r.key);
+    if (asprintf(&u.id, "oidc:%lld", (long long)id->stamp) < 0)
+        abort();
+    u.stamp = id->stamp;
+    u.groups = STEAL(id->groups);
+    u.n_groups = id->n_groups;
+    id->n_groups = 0;
+    *ret_user = u;
+    return ERR_OK;
 }
 
 enum verdict oidc_person_renew(struct accounts *a, struct identity **id, struct err *e)

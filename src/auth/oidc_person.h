@@ -7,6 +7,7 @@
 
 #include "auth/accounts.h"
 #include "auth/provider.h"
+#include "auth/user.h"
 #include "conf/conf.h"
 
 #define OIDC_PROVIDER "oidc" /* name of the provider */
@@ -15,6 +16,11 @@
 ERR_CHECKED enum err_code oidc_person_put(struct accounts *a, const struct conf_oidc *c,
                                           const json_t *claims, struct identity **ret_identity,
                                           struct err *e);
+
+/* As a user without a password; his id is another one when the name is another person's. Errors:
+ * NOT_FOUND; those of meta. */
+ERR_CHECKED enum err_code oidc_person_get(struct accounts *a, struct str name,
+                                          struct user *ret_user, struct err *e);
 
 /* As provider_driver.renew. */
 enum verdict oidc_person_renew(struct accounts *a, struct identity **id, struct err *e);

@@ -1,6 +1,7 @@
 #include "auth/robot.h"
 
 #include "auth/jwt.h"
+#include "auth/oidc_person.h"
 #include "auth/policy.h"
 #include "auth/user.h"
 #include "base/clock.h"
@@ -241,6 +242,20 @@ static bool is_line(struct str s)
     return true;
 }
 
+enum err_code access_token_owner(struct accounts *a, struct str name, struct user *ret_user,
+                                 struct err *e)
+{
+    struct err ignored;
+    enum err_code code = user_get(a, name, ret_user, e);
+
+    if (code != ERR_NOT_FOUND || !identity_name_valid(name))
+        return code;
+    code = oidc_person_get(a, name, ret_user, &ignored);
+    if (code != ERR_OK && code != ERR_NOT_FOUND)
+        *e = ignored;
+    return code;
+}
+
 static enum err_code set_owner(struct accounts *a, struct access_token *t,
                                const struct access_token_request *r, struct err *e)
 {
@@ -253,7 +268,7 @@ static enum err_code set_owner(struct accounts *a, struct access_token *t,
                         "with '-' or '.'",
                         (int)(r->owner.n < 64 ? r->owner.n : 64), r->owner.p, IDENTITY_NAME_MAX);
     if (r->kind == IDENTITY_USER)
-        TRY(user_get(a, r->owner, &u, e));
+        TRY(access_token_owner(a, r->owner, &u, e));
     snprintf(subject, sizeof(subject), "%s:" STR_FMT, r->kind == IDENTITY_USER ? "user" : "robot",
              STR_ARG(r->owner));
     t->owner = mem_strdup(subject);
@@ -493,7 +508,7 @@ static enum verdict identity_of(struct provider *p, const struct access_token *t
     if (str_eq(kind, STR("robot"))) {
         id = identity_new(IDENTITY_ROBOT, name, p->driver->name);
     } else {
-        enum err_code code = user_get(accounts_of(p), name, &u, e);
+        enum err_code code = access_token_owner(accounts_of(p), name, &u, e);
 
         if (code != ERR_OK)
             return code == ERR_NOT_FOUND ? VERDICT_PASS : VERDICT_FAIL;

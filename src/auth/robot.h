@@ -13,6 +13,7 @@
 #include "auth/accounts.h"
 #include "auth/identity.h"
 #include "auth/provider.h"
+#include "auth/user.h"
 
 #define ACCESS_TOKEN_PREFIX STR("cdt_")
 #define ACCESS_TOKEN_ID     12
@@ -65,6 +66,12 @@ ERR_CHECKED enum err_code access_token_expiry(struct str lifetime, int64_t *ret_
 /* As they were asked for, separated by blanks; "" when it is not scoped. */
 void access_token_scopes(const struct access_token *t, struct buf *ret_text);
 void access_token_scope(const struct scope *s, struct buf *ret_text);
+
+/* For whom a personal token may stand: a user of the database or, when there is none of that name,
+ * a person who signed in at the OpenID provider, with the groups of then. Error: NOT_FOUND, told.
+ */
+ERR_CHECKED enum err_code access_token_owner(struct accounts *a, struct str name,
+                                             struct user *ret_user, struct err *e);
 
 /* ret_secret is shown once and kept nowhere. */
 ERR_CHECKED enum err_code access_token_create(struct accounts *a,

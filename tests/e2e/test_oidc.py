@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from browser import Browser
+from helpers import tar_layer
 from openid import SECRET, Provider, at_provider
 from test_sessions import cookie_of
 from test_users import PASSWORD, Accounts
@@ -281,6 +282,36 @@ def test_what_is_no_name_is_refused(setting):
     browser = setting.start().browser()
     answer = setting.sign_in(browser, "odd")
     assert answer.status_code == 403 and "preferred_username" in answer.text
+
+
+def test_a_person_makes_a_token_for_docker(setting, docker, containers):
+    browser = setting.start().browser()
+    setting.sign_in(browser)
+    browser.who()
+    made = browser.request("POST", "/api/v1/tokens", json={"description": "laptop"})
+    assert made.status_code == 201, made.text
+    secret, address = made.json()["token"], setting.registry.address
+    try:
+        assert "Login Succeeded" in docker("login", address, "-u", "alice", "--password-stdin",
+                                           input=secret)
+        docker.import_tar(tar_layer({"hello": b"from alice"}), f"{address}/dev/app:v1")
+        assert "digest: sha256:" in docker("push", f"{address}/dev/app:v1")
+        docker.remove(f"{address}/dev/app:v1")
+        docker("pull", f"{address}/dev/app:v1")
+        docker.remove(f"{address}/dev/app:v1")
+    finally:
+        docker("logout", address)
+    containers.podman("login", "--tls-verify=false", address, "-u", "alice", "-p", secret)
+    containers.podman("pull", f"{address}/dev/app:v1")
+    containers.skopeo("inspect", "--creds", f"alice:{secret}", f"docker://{address}/dev/app:v1")
+    # its rights are those of the groups of the latest sign-in
+    setting.provider.set_person("alice", groups=["qa"])
+    setting.sign_in(setting.browser())
+    until(lambda: browser.get("/v2/dev/app/tags/list", auth=("alice", secret)).status_code == 404)
+    # and another person of that name does not get it
+    setting.provider.set_person("alice2", preferred_username="alice", groups=["dev"])
+    setting.sign_in(setting.browser(), "alice2")
+    until(lambda: browser.get("/v2/", auth=("alice", secret)).status_code == 401)
 
 
 def test_an_address_is_a_name_once_it_is_verified(setting):
