@@ -263,9 +263,14 @@ static const struct cli_command commands[] = {
      .run = cli_policy_test,
      .help = "Say what the policy lets someone do, and why",
      .more = "USER is a name, robot:NAME or anonymous. ACTION is pull, push (new tags), overwrite "
-             "(move tags),\ndelete, scan or admin. Without a repository it is about the registry "
-             "itself. Nobody is looked up:\nsay with --group what groups the user is in. The exit "
-             "status is 0 when it is allowed, 3 when it is\ndenied."},
+             "(move "
+             "tags),\ndelete, scan or admin. Without a repository it is about the registry itself. "
+             "Rules "
+             "made through the\nAPI count, and a user of the registry's database is looked up: say "
+             "with "
+             "--group what groups another one\nis in. The exit status is 0 when it is allowed, 3 "
+             "when it "
+             "is denied."},
     {.name = "health",
      .operands = "",
      .flags = health_flags,

@@ -1,7 +1,12 @@
 /* registry policy test: what the policy of a configuration says, and why. */
+#include "auth/rules.h"
+#include "auth/user.h"
 #include "base/cleanup.h"
 #include "cli/auth.h"
 #include "cli/cli.h"
+
+#include <limits.h>
+#include <unistd.h>
 
 #define LINE_MAX_BYTES (64 * 1024)
 
@@ -106,16 +111,76 @@ static void print_rule(struct cli *cli, const struct conf *c, int rule)
     fprintf(cli->out, "  - %s\n", buf_text(&text));
 }
 
-static int answer(struct cli *cli, const struct conf *c, const struct question *q)
+/* There may be none yet, and this command makes none. */
+static bool has_database(const struct conf *c)
+{
+    char path[PATH_MAX];
+
+    if (c->metadata.sqlite_path[0])
+        return access(c->metadata.sqlite_path, F_OK) == 0;
+    snprintf(path, sizeof(path), "%s/registry.db", c->storage.root);
+    return c->storage.backend != CONF_STORAGE_MEM && access(path, F_OK) == 0;
+}
+
+/* A local user with his groups, besides what the command line says of him. */
+static enum err_code look_up(struct meta *m, struct question *q, struct err *e)
+{
+    struct accounts *a = accounts_new(m);
+    AUTO(user) struct user u = {0};
+    enum err_code code = user_get(a, str_of(q->who->name), &u, e);
+    struct identity *id;
+
+    accounts_free(a);
+    if (code != ERR_OK)
+        return code == ERR_NOT_FOUND ? ERR_OK : code;
+    id = user_identity(&u, "local");
+    id->admin |= q->who->admin;
+    for (size_t i = 0; i < q->who->n_groups; i++)
+        identity_add_group(id, str_of(q->who->groups[i]));
+    identity_unref(q->who);
+    q->who = id;
+    return ERR_OK;
+}
+
+/* What the database says: rules that were made through the API, and users. */
+static enum err_code consult(struct meta *m, struct question *q, struct policy **policy,
+                             struct err *e)
+{
+    struct rules *rules = rules_new(m);
+    enum err_code code = rules_poll(rules, e);
+
+    rules_set_file(rules, *policy);
+    *policy = rules_policy(rules);
+    rules_free(rules);
+    if (code == ERR_OK && q->who->kind == IDENTITY_USER)
+        code = look_up(m, q, e);
+    return code;
+}
+
+static int answer(struct cli *cli, const struct conf *c, struct question *q)
 {
     struct policy *policy = cli_auth_policy(c);
+    struct meta *meta = NULL;
+    enum err_code code = ERR_OK;
     struct decision d;
+    struct err e;
 
+    if (has_database(c)) {
+        code = cli->open_meta(c, &meta, &e);
+        if (code == ERR_OK)
+            code = consult(meta, q, &policy, &e);
+        meta_free(meta);
+    }
+    if (code != ERR_OK) {
+        fprintf(cli->err, "registry: %s\n", e.detail);
+        policy_unref(policy);
+        return CLI_FAILED;
+    }
     policy_allows(policy, q->who, q->action, q->about_registry ? NULL : &q->repo,
                   q->tagged ? &q->tag : NULL, &d);
     policy_unref(policy);
     fprintf(cli->out, "%s\n", d.why);
-    if (d.rule >= 0)
+    if (d.rule >= 0 && (size_t)d.rule < c->policy.n)
         print_rule(cli, c, d.rule);
     return d.allowed ? CLI_OK : CLI_DENIED;
 }
