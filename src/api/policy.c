@@ -12,48 +12,6 @@
 
 #define ANSWER_MAX_BYTES (64u << 20)
 
-static void add_list(struct buf *body, const char *key, char *const *texts, size_t n)
-{
-    buf_addf(body, ",\"%s\":[", key);
-    for (size_t i = 0; i < n; i++) {
-        buf_add_text(body, i ? "," : "");
-        buf_add_json(body, str_of(texts[i]));
-    }
-    buf_add_char(body, ']');
-}
-
-static void add_actions(struct buf *body, unsigned actions)
-{
-    const char *before = "";
-
-    buf_add_text(body, ",\"actions\":[");
-    if (actions == ACTION_ALL)
-        buf_add_text(body, "\"*\"");
-    for (unsigned bit = 1; bit < ACTION_ALL && actions != ACTION_ALL; bit <<= 1) {
-        if (!(actions & bit))
-            continue;
-        buf_addf(body, "%s\"%s\"", before, action_name((enum action)bit));
-        before = ",";
-    }
-    buf_add_char(body, ']');
-}
-
-static void add_rule(struct buf *body, const struct policy *p, size_t i)
-{
-    const struct policy_rule *r = policy_rule_at(p, i);
-
-    if (r->id)
-        buf_addf(body, "{\"origin\":\"api\",\"id\":\"%s\"", r->id);
-    else
-        buf_addf(body, "{\"origin\":\"file\",\"number\":%zu", i + 1);
-    buf_addf(body, ",\"effect\":\"%s\"", r->deny ? "deny" : "allow");
-    add_list(body, "subjects", r->subjects, r->n_subjects);
-    add_actions(body, r->actions);
-    add_list(body, "repositories", r->repositories, r->n_repositories);
-    add_list(body, "tags", r->tags, r->n_tags);
-    buf_add_char(body, '}');
-}
-
 static inline void auto_policy_(struct policy **p)
 {
     policy_unref(*p);
@@ -70,7 +28,7 @@ enum err_code api_policy_list(struct req *q, struct err *e)
              policy_without_rules(p) ? "true" : "false");
     for (size_t i = 0; i < policy_rule_count(p); i++) {
         buf_add_text(&body, i ? "," : "");
-        add_rule(&body, p, i);
+        policy_rule_json(p, i, &body);
     }
     buf_add_text(&body, "]}\n");
     reply_json(q, 200, buf_str(&body));
@@ -86,7 +44,7 @@ static enum err_code reply_rule(struct req *q, const char *id, struct err *e)
     for (size_t i = 0; i < policy_rule_count(p); i++) {
         if (!policy_rule_at(p, i)->id || strcmp(policy_rule_at(p, i)->id, id) != 0)
             continue;
-        add_rule(&body, p, i);
+        policy_rule_json(p, i, &body);
         buf_add_char(&body, '\n');
         http_headerf(q->x, "Location", "/api/v1/policy/%s", id);
         reply_json(q, 201, buf_str(&body));
@@ -194,7 +152,7 @@ static void reply_decision(struct req *q, const struct policy *p, const struct d
     buf_add_json(&body, str_of(d->why));
     buf_add_text(&body, ",\"rule\":");
     if (d->rule >= 0)
-        add_rule(&body, p, (size_t)d->rule);
+        policy_rule_json(p, (size_t)d->rule, &body);
     else
         buf_add_text(&body, "null");
     buf_add_text(&body, "}\n");

@@ -204,7 +204,7 @@ static bool by_rule(struct decision *d, bool allowed, const struct policy *p, si
     d->allowed = allowed;
     d->rule = (int)rule;
     if (p->rules[rule].id)
-        snprintf(d->why, sizeof(d->why), "%s by rule %s of the API", why, p->rules[rule].id);
+        snprintf(d->why, sizeof(d->why), "%s by rule %s of the database", why, p->rules[rule].id);
     else
         snprintf(d->why, sizeof(d->why), "%s by rule %zu of the policy", why, rule + 1);
     return allowed;

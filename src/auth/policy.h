@@ -21,7 +21,7 @@ struct policy;
 #define POLICY_ID_MAX 16
 
 struct policy_rule {
-    char *id; /* of one that was made through the API (rules.h); NULL: of the configuration */
+    char *id; /* of one of the database (rules.h); NULL: of the configuration */
     char **subjects;
     size_t n_subjects;
     bool deny;
@@ -49,6 +49,11 @@ struct policy *policy_join(const struct policy *file, const struct policy_rule *
 size_t policy_rule_count(const struct policy *p);
 const struct policy_rule *policy_rule_at(const struct policy *p, size_t i);
 bool policy_without_rules(const struct policy *p);
+
+/* The i-th rule as an object, with where it comes from and its id or number. */
+void policy_rule_json(const struct policy *p, size_t i, struct buf *ret_json);
+/* What is between the braces without that: what it says. */
+void policy_rule_values_json(const struct policy_rule *r, struct buf *ret_json);
 
 /* A pattern is well-formed: 1 to 512 bytes of name characters and wildcards. */
 bool policy_pattern_valid(struct str pattern);

@@ -13,6 +13,8 @@
 #define GENERATIONS STR("generations")
 #define KEY         STR("policy")
 #define TEXT_MAX    (1 << 20)
+#define ACTIONS_MAX 8
+#define NO_RULE     "there is no such rule in the database"
 
 struct rules {
     struct meta *meta;
@@ -94,15 +96,42 @@ struct policy_rule rules_from_conf(const struct conf_rule *from)
     return rule;
 }
 
+static void add_action(struct conf_strings *list, enum action a)
+{
+    list->items[list->n++] = mem_strdup(action_name(a));
+}
+
+void rules_print(const struct policy_rule *r, struct buf *ret_yaml)
+{
+    char *actions[ACTIONS_MAX];
+    struct conf_rule rule = {
+        .subjects = {r->subjects, r->n_subjects},
+        .effect = r->deny ? CONF_EFFECT_DENY : CONF_EFFECT_ALLOW,
+        .actions = {actions, 0},
+        .repositories = {r->repositories, r->n_repositories},
+        .tags = {r->tags, r->n_tags},
+    };
+
+    if (r->actions == ACTION_ALL)
+        add_action(&rule.actions, ACTION_ALL);
+    for (unsigned bit = 1; bit < ACTION_ALL && r->actions != ACTION_ALL; bit <<= 1) {
+        if (r->actions & bit)
+            add_action(&rule.actions, (enum action)bit);
+    }
+    conf_print_rule(&rule, ret_yaml);
+    for (size_t i = 0; i < rule.actions.n; i++)
+        free(actions[i]);
+}
+
 /* One rule. JSON is YAML, so the reader of the configuration reads it. */
-static enum err_code parse(struct str json, struct policy_rule *ret, struct err *e)
+static enum err_code parse(struct str yaml, struct policy_rule *ret, struct err *e)
 {
     struct conf_rules list = {NULL};
     AUTO(buf) struct buf text = {0};
 
     buf_init(&text, TEXT_MAX);
     buf_add_char(&text, '[');
-    buf_add_str(&text, json);
+    buf_add_str(&text, yaml);
     buf_add_char(&text, ']');
     TRY(conf_rules_parse(buf_str(&text), &list, e));
     if (list.n != 1) {
@@ -206,14 +235,14 @@ static enum err_code would_be(struct rules *r, const struct policy_rule *add, st
     if (kept > RULES_MAX)
         err_tell(e, ERR_QUOTA, "there are %d rules already", RULES_MAX);
     else if (!found)
-        err_tell(e, ERR_NOT_FOUND, "there is no such rule in the database");
+        err_tell(e, ERR_NOT_FOUND, NO_RULE);
     else
         return ERR_OK;
     policy_unref(*ret_policy);
     return e->code;
 }
 
-/* Nobody is to lock himself out by a slip. */
+/* Nobody is to lock himself out by a slip. The operator is not let in by the policy. */
 static enum err_code check_admin(struct rules *r, const struct policy_rule *add, struct str but,
                                  const struct identity *who, struct err *e)
 {
@@ -221,7 +250,7 @@ static enum err_code check_admin(struct rules *r, const struct policy_rule *add,
     bool stays;
 
     TRY(would_be(r, add, but, &p, e));
-    stays = policy_allows(p, who, ACTION_ADMIN, NULL, NULL, NULL);
+    stays = !who || policy_allows(p, who, ACTION_ADMIN, NULL, NULL, NULL);
     policy_unref(p);
     if (stays)
         return ERR_OK;
@@ -238,33 +267,63 @@ static enum err_code commit(struct rules *r, struct meta_op op, int64_t version,
          .expected_version = version},
     };
 
-    TRY(meta_commit(r->meta, ops, 2, 0, NULL, e));
+    return meta_commit(r->meta, ops, 2, 0, NULL, e);
+}
+
+/* An id that sorts behind those of earlier rules. */
+static void make_id(char ret_id[static POLICY_ID_MAX + 1])
+{
+    uint16_t tail;
+
+    random_bytes(&tail, sizeof(tail));
+    snprintf(ret_id, POLICY_ID_MAX + 1, "%012llx%04x", (unsigned long long)clock_wall_ms(), tail);
+}
+
+static enum err_code add(struct rules *r, const struct policy_rule *rule,
+                         const struct identity *who, struct str id, struct err *e)
+{
+    AUTO(buf) struct buf text = {0};
+    int64_t version;
+
+    buf_init(&text, TEXT_MAX);
+    buf_add_char(&text, '{');
+    policy_rule_values_json(rule, &text);
+    buf_add_char(&text, '}');
+    TRY(version_of(r, &version, e));
+    TRY(check_admin(r, rule, STR_NONE, who, e));
+    TRY(commit(r,
+               (struct meta_op){.kind = META_RECORD_PUT,
+                                .collection = COLLECTION,
+                                .key = id,
+                                .value = buf_str(&text),
+                                .expected_version = META_ABSENT},
+               version, e));
     return rules_poll(r, e);
 }
 
-enum err_code rules_add(struct rules *r, struct str json, const struct identity *who,
+enum err_code rules_add(struct rules *r, struct str yaml, const struct identity *who,
                         char ret_id[static POLICY_ID_MAX + 1], struct err *e)
 {
     struct policy_rule rule;
-    struct meta_op op = {
-        .kind = META_RECORD_PUT, .collection = COLLECTION, .value = json, .expected_version = 0};
-    uint16_t tail;
-    int64_t version;
     enum err_code code;
 
-    if (parse(json, &rule, e) != ERR_OK) {
+    if (parse(yaml, &rule, e) != ERR_OK) {
         e->public_detail = true;
         return e->code = ERR_REQUEST_INVALID;
     }
-    code = version_of(r, &version, e);
-    if (code == ERR_OK)
-        code = check_admin(r, &rule, STR_NONE, who, e);
+    make_id(ret_id);
+    code = add(r, &rule, who, str_of(ret_id), e);
     policy_rule_done(&rule);
-    TRY(code);
-    random_bytes(&tail, sizeof(tail));
-    snprintf(ret_id, POLICY_ID_MAX + 1, "%012llx%04x", (unsigned long long)clock_wall_ms(), tail);
-    op.key = str_of(ret_id);
-    return commit(r, op, version, e);
+    return code;
+}
+
+/* For the operator: without a look at what the rules say. */
+static enum err_code check_there(struct rules *r, struct str id, struct err *e)
+{
+    AUTO(record) struct meta_record record = {0};
+    enum err_code code = meta_record_get(r->meta, COLLECTION, id, &record, e);
+
+    return code == ERR_NOT_FOUND ? err_tell(e, ERR_NOT_FOUND, NO_RULE) : code;
 }
 
 enum err_code rules_remove(struct rules *r, struct str id, const struct identity *who,
@@ -277,6 +336,7 @@ enum err_code rules_remove(struct rules *r, struct str id, const struct identity
     int64_t version;
 
     TRY(version_of(r, &version, e));
-    TRY(check_admin(r, NULL, id, who, e));
-    return commit(r, op, version, e);
+    TRY(who ? check_admin(r, NULL, id, who, e) : check_there(r, id, e));
+    TRY(commit(r, op, version, e));
+    return who ? rules_poll(r, e) : ERR_OK; /* another rule may be as bad */
 }

@@ -64,6 +64,13 @@ enum err_code cli_accounts_audit(const struct cli_accounts *a, const struct cli_
     return meta_commit(a->meta, &op, 1, 0, NULL, e);
 }
 
+void cli_accounts_say_when_off(struct cli *cli, const struct cli_accounts *a)
+{
+    if (!conf_auth_on(&a->conf->auth))
+        fputs("registry: note: this configuration asks nobody who they are; `auth: local` does\n",
+              cli->err);
+}
+
 const char *cli_accounts_operand(struct cli *cli, const struct cli_args *args, const char *what)
 {
     if (args->operand && *args->operand)

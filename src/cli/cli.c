@@ -108,7 +108,13 @@ static const struct cli_flag audit_flags[] = {
     {NULL},
 };
 
-static const struct cli_flag policy_flags[] = {
+static const struct cli_flag policy_list_flags[] = {
+    CONFIG_FLAG,
+    {"--json", NULL, "A JSON object a line."},
+    {NULL},
+};
+
+static const struct cli_flag policy_test_flags[] = {
     CONFIG_FLAG,
     {"--group", "NAMES", "Groups of the user, separated by commas; may be given again.", true},
     {"--admin", NULL, "The user is an admin without being one of auth.admins."},
@@ -255,18 +261,44 @@ static const struct cli_command commands[] = {
      .more =
          "All that is asked for must hold. Times are in UTC. A duration as a time (90s, 2h, 7d) "
          "is so long ago."},
+    {.name = "policy list",
+     .operands = "",
+     .flags = policy_list_flags,
+     .run = cli_policy_list,
+     .help = "List the rules in force: those of the configuration and those of the database"},
+    {.name = "policy add",
+     .operands = "RULE",
+     .max_operands = 1,
+     .names = true,
+     .flags = config_flags,
+     .run = cli_policy_add,
+     .help = "Add a rule to those of the database",
+     .more =
+         "RULE is written as in the configuration:\n"
+         "'{subjects: [\"group:dev\"], actions: [pull], repositories: [\"dev/**\"]}'. A running "
+         "server knows it\nwithin a second."},
+    {.name = "policy rm",
+     .operands = "ID",
+     .max_operands = 1,
+     .names = true,
+     .flags = config_flags,
+     .run = cli_policy_rm,
+     .help = "Remove a rule of the database",
+     .more = "Its id is in `registry policy list`. A running server knows it within a second. "
+             "Nobody is asked\nwhether someone is an admin then, so this also mends a rule that "
+             "locked all of them out."},
     {.name = "policy test",
      .operands = "USER ACTION [REPOSITORY[:TAG]]",
      .max_operands = 3,
      .names = true,
-     .flags = policy_flags,
+     .flags = policy_test_flags,
      .run = cli_policy_test,
      .help = "Say what the policy lets someone do, and why",
      .more = "USER is a name, robot:NAME or anonymous. ACTION is pull, push (new tags), overwrite "
              "(move "
              "tags),\ndelete, scan or admin. Without a repository it is about the registry itself. "
              "Rules "
-             "made through the\nAPI count, and a user of the registry's database is looked up: say "
+             "of the database\ncount, and a user of the registry's database is looked up: say "
              "with "
              "--group what groups another one\nis in. The exit status is 0 when it is allowed, 3 "
              "when it "

@@ -88,7 +88,10 @@ int cli_config_check(struct cli *cli, const struct cli_args *args);
 int cli_config_print(struct cli *cli, const struct cli_args *args);
 int cli_config_reference(struct cli *cli, const struct cli_args *args);
 int cli_health(struct cli *cli, const struct cli_args *args);
-int cli_policy_test(struct cli *cli, const struct cli_args *args);  /* policy.c */
+int cli_policy_add(struct cli *cli, const struct cli_args *args); /* policy.c */
+int cli_policy_list(struct cli *cli, const struct cli_args *args);
+int cli_policy_rm(struct cli *cli, const struct cli_args *args);
+int cli_policy_test(struct cli *cli, const struct cli_args *args);
 int cli_routes(struct cli *cli, const struct cli_args *args);       /* config.c */
 int cli_serve(struct cli *cli, const struct cli_args *args);        /* serve.c */
 int cli_token_create(struct cli *cli, const struct cli_args *args); /* token.c */

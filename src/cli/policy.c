@@ -1,9 +1,9 @@
-/* registry policy test: what the policy of a configuration says, and why. */
+/* registry policy: the rules of a configuration and of its database, and what they say. */
 #include "auth/rules.h"
 #include "auth/user.h"
 #include "base/cleanup.h"
+#include "cli/accounts.h"
 #include "cli/auth.h"
-#include "cli/cli.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -102,13 +102,13 @@ static int parse_question(struct cli *cli, const struct cli_args *args, struct q
     return status == CLI_OK ? parse_place(cli, args->operands[2], q) : status;
 }
 
-static void print_rule(struct cli *cli, const struct conf *c, int rule)
+static void print_rule(struct cli *cli, const char *before, const struct policy_rule *rule)
 {
     AUTO(buf) struct buf text = {0};
 
     buf_init(&text, LINE_MAX_BYTES);
-    conf_print_rule(&c->policy.items[rule], &text);
-    fprintf(cli->out, "  - %s\n", buf_text(&text));
+    rules_print(rule, &text);
+    fprintf(cli->out, "%s- %s", before, buf_text(&text));
 }
 
 /* There may be none yet, and this command makes none. */
@@ -142,9 +142,8 @@ static enum err_code look_up(struct meta *m, struct question *q, struct err *e)
     return ERR_OK;
 }
 
-/* What the database says: rules that were made through the API, and users. */
-static enum err_code consult(struct meta *m, struct question *q, struct policy **policy,
-                             struct err *e)
+/* The rules of the database, behind those of the file. */
+static enum err_code join_rules(struct meta *m, struct policy **policy, struct err *e)
 {
     struct rules *rules = rules_new(m);
     enum err_code code = rules_poll(rules, e);
@@ -152,36 +151,48 @@ static enum err_code consult(struct meta *m, struct question *q, struct policy *
     rules_set_file(rules, *policy);
     *policy = rules_policy(rules);
     rules_free(rules);
-    if (code == ERR_OK && q->who->kind == IDENTITY_USER)
-        code = look_up(m, q, e);
     return code;
+}
+
+/* All rules in force; and, if q is not NULL, what the database knows of him who is asked about.
+ * *ret_policy is the caller's, also after an error. */
+static enum err_code gather(struct cli *cli, const struct conf *c, struct question *q,
+                            struct policy **ret_policy, struct err *e)
+{
+    struct meta *meta = NULL;
+    enum err_code code;
+
+    *ret_policy = cli_auth_policy(c);
+    if (!has_database(c))
+        return ERR_OK;
+    TRY(cli->open_meta(c, &meta, e));
+    code = join_rules(meta, ret_policy, e);
+    if (code == ERR_OK && q && q->who->kind == IDENTITY_USER)
+        code = look_up(meta, q, e);
+    meta_free(meta);
+    return code;
+}
+
+static inline void auto_policy_(struct policy **p)
+{
+    policy_unref(*p);
 }
 
 static int answer(struct cli *cli, const struct conf *c, struct question *q)
 {
-    struct policy *policy = cli_auth_policy(c);
-    struct meta *meta = NULL;
-    enum err_code code = ERR_OK;
+    AUTO(policy) struct policy *policy = NULL;
     struct decision d;
-    struct err e;
+    struct err e = {0};
 
-    if (has_database(c)) {
-        code = cli->open_meta(c, &meta, &e);
-        if (code == ERR_OK)
-            code = consult(meta, q, &policy, &e);
-        meta_free(meta);
-    }
-    if (code != ERR_OK) {
-        fprintf(cli->err, "registry: %s\n", e.detail);
-        policy_unref(policy);
-        return CLI_FAILED;
-    }
+    if (gather(cli, c, q, &policy, &e) != ERR_OK)
+        return cli_accounts_status(cli, e.code, &e);
     policy_allows(policy, q->who, q->action, q->about_registry ? NULL : &q->repo,
                   q->tagged ? &q->tag : NULL, &d);
-    policy_unref(policy);
     fprintf(cli->out, "%s\n", d.why);
-    if (d.rule >= 0 && (size_t)d.rule < c->policy.n)
-        print_rule(cli, c, d.rule);
+    if (d.rule >= 0) {
+        print_rule(cli, "  ", policy_rule_at(policy, (size_t)d.rule));
+        fputc('\n', cli->out);
+    }
     return d.allowed ? CLI_OK : CLI_DENIED;
 }
 
@@ -200,4 +211,117 @@ int cli_policy_test(struct cli *cli, const struct cli_args *args)
         return CLI_OK;
     }
     return answer(cli, c, &q);
+}
+
+static void list_yaml(struct cli *cli, const struct policy *p)
+{
+    if (policy_without_rules(p))
+        fputs("# no rule in the configuration: who has signed in may pull and push everywhere\n",
+              cli->out);
+    for (size_t i = 0; i < policy_rule_count(p); i++) {
+        const struct policy_rule *r = policy_rule_at(p, i);
+
+        print_rule(cli, "", r);
+        if (r->id)
+            fprintf(cli->out, " # rule %s of the database\n", r->id);
+        else
+            fprintf(cli->out, " # rule %zu of the configuration\n", i + 1);
+    }
+}
+
+static void list_json(struct cli *cli, const struct policy *p)
+{
+    for (size_t i = 0; i < policy_rule_count(p); i++) {
+        AUTO(buf) struct buf text = {0};
+
+        buf_init(&text, LINE_MAX_BYTES);
+        policy_rule_json(p, i, &text);
+        fprintf(cli->out, "%s\n", buf_text(&text));
+    }
+}
+
+int cli_policy_list(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(conf) struct conf *c = NULL;
+    AUTO(policy) struct policy *policy = NULL;
+    struct err e = {0};
+
+    if (!cli_config_load(cli, args, &c))
+        return CLI_FAILED;
+    if (gather(cli, c, NULL, &policy, &e) != ERR_OK)
+        return cli_accounts_status(cli, e.code, &e);
+    if (cli_flag(args, "--json"))
+        list_json(cli, policy);
+    else
+        list_yaml(cli, policy);
+    return CLI_OK;
+}
+
+/* Changes: by who may write the database, whatever the policy says of him. */
+
+static enum err_code audit(const struct cli_accounts *a, const struct cli_args *args,
+                           const char *id, struct err *e)
+{
+    char target[POLICY_ID_MAX + 8];
+
+    snprintf(target, sizeof(target), "rule:%.*s", POLICY_ID_MAX, id);
+    return cli_accounts_audit(a, args, target, e);
+}
+
+static inline void auto_rules_(struct rules **r)
+{
+    rules_free(*r);
+}
+
+static struct rules *open_rules(const struct cli_accounts *a)
+{
+    struct rules *rules = rules_new(a->meta);
+
+    rules_set_file(rules, cli_auth_policy(a->conf));
+    return rules;
+}
+
+int cli_policy_add(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(cli_accounts) struct cli_accounts a = {0};
+    AUTO(rules) struct rules *rules = NULL;
+    const char *rule = cli_accounts_operand(cli, args, "the rule");
+    char id[POLICY_ID_MAX + 1];
+    struct err e = {0};
+    enum err_code code;
+
+    if (!rule)
+        return CLI_USAGE;
+    if (!cli_accounts_open(cli, args, &a))
+        return CLI_FAILED;
+    rules = open_rules(&a);
+    code = rules_add(rules, str_of(rule), NULL, id, &e);
+    if (code == ERR_OK)
+        code = audit(&a, args, id, &e);
+    if (code == ERR_OK) {
+        fprintf(cli->out, "rule %s added\n", id);
+        cli_accounts_say_when_off(cli, &a);
+    }
+    return cli_accounts_status(cli, code, &e);
+}
+
+int cli_policy_rm(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(cli_accounts) struct cli_accounts a = {0};
+    AUTO(rules) struct rules *rules = NULL;
+    const char *id = cli_accounts_operand(cli, args, "the id of the rule");
+    struct err e = {0};
+    enum err_code code;
+
+    if (!id)
+        return CLI_USAGE;
+    if (!cli_accounts_open(cli, args, &a))
+        return CLI_FAILED;
+    rules = open_rules(&a);
+    code = rules_remove(rules, str_of(id), NULL, &e);
+    if (code == ERR_OK)
+        code = audit(&a, args, id, &e);
+    if (code == ERR_OK)
+        fprintf(cli->out, "rule %s removed\n", id);
+    return cli_accounts_status(cli, code, &e);
 }

@@ -12,14 +12,6 @@
 #define ISSUER      "CyberDock" /* as authenticator apps show it */
 #define SUBJECT_MAX (IDENTITY_NAME_MAX + 8)
 
-/* Only looks at what is not in vain: an administrator should know that nobody is asked. */
-static void say_when_off(struct cli *cli, const struct cli_accounts *a)
-{
-    if (!conf_auth_on(&a->conf->auth))
-        fputs("registry: note: this configuration asks nobody who they are; `auth: local` does\n",
-              cli->err);
-}
-
 static enum err_code audit(struct cli_accounts *a, const struct cli_args *args, struct err *e)
 {
     char subject[SUBJECT_MAX];
@@ -92,7 +84,7 @@ int cli_user_add(struct cli *cli, const struct cli_args *args)
         code = audit(&a, args, &e);
     if (code == ERR_OK) {
         fprintf(cli->out, "user %s added\n", name);
-        say_when_off(cli, &a);
+        cli_accounts_say_when_off(cli, &a);
     }
     return cli_accounts_status(cli, code, &e);
 }

@@ -171,7 +171,10 @@ def test_changes_of_rules_are_in_the_audit_trail(alice):
 def test_the_command_knows_the_users_and_the_rules_of_the_database(accounts, alice):
     rule = add(alice, {"subjects": ["group:dev"], "actions": ["push"], "repositories": ["x/**"]})
     said = accounts("policy", "test", "bob", "push", "x/app")
-    assert said == f"allowed by rule {rule.json()['id']} of the API\n"
+    assert said == (
+        f"allowed by rule {rule.json()['id']} of the database\n"
+        '  - {subjects: ["group:dev"], effect: allow, actions: ["push"], repositories: ["x/**"], tags: []}\n'
+    )
     assert "admin" in accounts("policy", "test", "alice", "delete", "any/app")
     accounts("policy", "test", "carol", "push", "x/app", status=3)
     accounts("policy", "test", "carol", "push", "x/app", "--group", "dev")
