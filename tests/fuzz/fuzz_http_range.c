@@ -1,4 +1,5 @@
 /* Range and entity-tag headers; the first eight bytes are the size of the content. */
+#include "http/http.h"
 #include "http/range.h"
 
 #include <stdlib.h>
@@ -7,6 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct http_range r[HTTP_RANGES_MAX];
     uint64_t content_bytes;
+    struct http_head h = {.n_fields = 1};
     size_t n = 0;
     struct str text;
 
@@ -23,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 abort();
         }
     }
-    (void)http_etag_listed(text, STR("\"a\""), content_bytes & 1);
+    h.fields[0] = (struct http_field){STR("If-Match"), text};
+    (void)http_etag_listed(&h, h.fields[0].name, STR("\"a\""), content_bytes & 1);
     return 0;
 }
