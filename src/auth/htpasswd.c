@@ -19,7 +19,7 @@ struct entry {
 struct htpasswd {
     struct provider provider;
     char *path;
-    pthread_mutex_t mutex; /* guards entries */
+    pthread_mutex_t mutex; /* guards entries and n */
     struct entry *entries;
     size_t n;
     struct watch watch;
@@ -81,12 +81,11 @@ static enum err_code parse(struct str text, struct entry **ret_entries, size_t *
     return ERR_OK;
 }
 
-/* Under the mutex, or before anyone else knows h. */
 static enum err_code load(struct htpasswd *h, struct err *e)
 {
     AUTO(buf) struct buf text = {0};
-    struct entry *entries = NULL;
-    size_t n = 0;
+    struct entry *entries = NULL, *old;
+    size_t n = 0, old_n;
 
     buf_init(&text, FILE_MAX_BYTES);
     if (file_read_at(AT_FDCWD, h->path, &text, e) != ERR_OK ||
@@ -94,30 +93,28 @@ static enum err_code load(struct htpasswd *h, struct err *e)
         err_prefix(e, "htpasswd file '%s'", h->path);
         return e->code = ERR_CONFIG;
     }
-    entries_free(h->entries, h->n);
+    pthread_mutex_lock(&h->mutex);
+    old = h->entries;
+    old_n = h->n;
     h->entries = entries;
     h->n = n;
+    pthread_mutex_unlock(&h->mutex);
+    entries_free(old, old_n);
     atomic_fetch_add(&h->generation, 1);
     return ERR_OK;
 }
 
-static void look(struct htpasswd *h)
+/* On an error the earlier content stays in use. */
+static enum err_code htpasswd_tend(struct provider *p, struct err *e)
 {
-    struct err ignored;
+    struct htpasswd *h = (struct htpasswd *)p;
 
-    if (!watch_changed(&h->watch))
-        return;
-    pthread_mutex_lock(&h->mutex);
-    (void)!load(h, &ignored); /* on an error the earlier content stays in use */
-    pthread_mutex_unlock(&h->mutex);
+    return watch_changed(&h->watch) ? load(h, e) : ERR_OK;
 }
 
 static uint64_t htpasswd_generation(struct provider *p)
 {
-    struct htpasswd *h = (struct htpasswd *)p;
-
-    look(h);
-    return atomic_load(&h->generation);
+    return atomic_load(&((struct htpasswd *)p)->generation);
 }
 
 /* The hash to compare with: the user's, or for a user that is not there anyone's, so that the
@@ -185,6 +182,7 @@ static const struct provider_driver htpasswd_driver = {
     .check = htpasswd_check,
     .generation = htpasswd_generation,
     .renew = htpasswd_renew,
+    .tend = htpasswd_tend,
     .free = htpasswd_free,
 };
 

@@ -32,6 +32,7 @@ void watch_init(struct watch *w, const char *path)
 {
     w->path = path && path[0] ? path : NULL;
     atomic_init(&w->stamp, w->path ? stamp_of(w->path) : 0);
+    atomic_init(&w->missed, 0);
     atomic_init(&w->look_ms, clock_mono_ms() + LOOK_MS);
 }
 
@@ -44,5 +45,9 @@ bool watch_changed(struct watch *w)
         !atomic_compare_exchange_strong(&w->look_ms, &next, now + LOOK_MS))
         return false;
     stamp = stamp_of(w->path);
-    return stamp && atomic_exchange(&w->stamp, stamp) != stamp;
+    if (!stamp && atomic_fetch_add(&w->missed, 1) != 1)
+        return false;
+    if (stamp)
+        atomic_store(&w->missed, 0);
+    return atomic_exchange(&w->stamp, stamp) != stamp;
 }

@@ -48,6 +48,24 @@ static enum err_code open_sessions(struct api_guard *g, const struct conf_sessio
     return ERR_OK;
 }
 
+/* The providers that read a file at once, and fail when it can't be read. */
+static enum err_code open_files(const struct conf_auth *c, struct provider **providers, size_t *n,
+                                struct err *e)
+{
+    struct provider *p;
+
+    if (c->htpasswd_file[0]) {
+        TRY(htpasswd_new(c->htpasswd_file, &p, e));
+        providers[(*n)++] = p;
+    }
+    if (conf_token_foreign(&c->token)) {
+        TRY(foreign_new(&c->token, &p, e));
+        providers[(*n)++] = p;
+    }
+    return ERR_OK;
+}
+
+/* On an error *n counts those that were opened. */
 static enum err_code open_providers(struct api_guard *g, const struct conf_auth *c,
                                     struct provider **providers, size_t *n, struct err *e)
 {
@@ -58,12 +76,9 @@ static enum err_code open_providers(struct api_guard *g, const struct conf_auth 
         g->oidc = oidc_new(&c->oidc, g->accounts);
         providers[(*n)++] = oidc_provider(g->oidc);
     }
-    if (c->htpasswd_file[0])
-        TRY(htpasswd_new(c->htpasswd_file, &providers[(*n)++], e));
+    TRY(open_files(c, providers, n, e));
     if (g->tokens)
         providers[(*n)++] = tokens_provider(g->tokens);
-    if (conf_token_foreign(&c->token))
-        TRY(foreign_new(&c->token, &providers[(*n)++], e));
     if (c->external.n > 0)
         providers[(*n)++] = external_new(&c->external);
     if (c->ldap.urls.n > 0)

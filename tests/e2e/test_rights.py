@@ -352,6 +352,34 @@ def test_without_a_policy_those_who_signed_in_pull_and_push_and_delete_nothing(n
         root.delete_manifest("any/app", "v1")
 
 
+@pytest.mark.parametrize("content, says", [
+    ("alice:plain\n", "line 1: has a hash that is not bcrypt"),
+    ("no colon\n", "line 1: is not NAME:HASH"),
+    (None, "No such file or directory"),
+], ids=["plain text", "garbage", "missing"])
+def test_an_htpasswd_file_that_is_no_good_is_refused_at_start(new_registry, work, content, says):
+    path = work / "htpasswd"
+    if content:
+        path.write_text(content)
+    registry = new_registry(config={"auth": {"htpasswd": {"file": str(path)}}})
+    registry.spawn()
+    assert registry.wait() == 1
+    assert f"htpasswd file '{path}'" in registry.log
+    assert says in registry.log
+
+
+def test_an_htpasswd_file_that_goes_bad_is_told_in_the_log_and_changes_nothing(guarded, sign_in, work):
+    path = work / "htpasswd"
+    path.write_text("bob:plain\n")
+    until(lambda: "line 1: has a hash that is not bcrypt" in guarded.log)
+    sign_in("bob").request("GET", "/v2/", 200)
+    path.unlink()
+    until(lambda: "No such file or directory" in guarded.log)
+    sign_in("bob").request("GET", "/v2/", 200)
+    htpasswd(path, {"bob": "another-Word3"})
+    until(lambda: status(guarded, "GET", "/v2/", auth=("bob", "another-Word3")) == 200)
+
+
 def test_the_reference_registrys_configuration_of_htpasswd_means_the_same(new_registry, work):
     path = htpasswd(work / "htpasswd", PEOPLE)
     registry = new_registry(

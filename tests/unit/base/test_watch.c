@@ -54,7 +54,7 @@ static void nothing_is_told_before_its_time(void **state)
     assert_false(watch_changed(&w));
 }
 
-static void a_file_that_is_gone_has_not_changed(void **state)
+static void a_file_that_is_gone_for_a_moment_has_not_changed(void **state)
 {
     struct watch w;
 
@@ -64,6 +64,22 @@ static void a_file_that_is_gone_has_not_changed(void **state)
     unlink(path);
     assert_false(look(&w));
     put("another");
+    assert_true(look(&w));
+}
+
+static void a_file_that_stays_away_is_told_once(void **state)
+{
+    struct watch w;
+
+    (void)state;
+    put("one");
+    watch_init(&w, path);
+    unlink(path);
+    assert_false(look(&w));
+    assert_true(look(&w));
+    assert_false(look(&w));
+    assert_false(look(&w));
+    put("one");
     assert_true(look(&w));
 }
 
@@ -83,7 +99,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_change_is_told_once),
         cmocka_unit_test(nothing_is_told_before_its_time),
-        cmocka_unit_test(a_file_that_is_gone_has_not_changed),
+        cmocka_unit_test(a_file_that_is_gone_for_a_moment_has_not_changed),
+        cmocka_unit_test(a_file_that_stays_away_is_told_once),
         cmocka_unit_test(no_file_never_changes),
     };
     int fd = mkstemp(path), failed;
