@@ -10,6 +10,7 @@
 
 struct accounts {
     struct meta *meta;
+    const char *issuer;
     atomic_ullong generation;
     atomic_llong seen; /* version of the record when it was last looked at */
 };
@@ -19,7 +20,18 @@ struct accounts *accounts_new(struct meta *m)
     struct accounts *a = NEW(struct accounts);
 
     a->meta = m;
+    a->issuer = "";
     return a;
+}
+
+void accounts_set_issuer(struct accounts *a, const char *issuer)
+{
+    a->issuer = issuer;
+}
+
+const char *accounts_issuer(const struct accounts *a)
+{
+    return a->issuer;
 }
 
 void accounts_free(struct accounts *a)

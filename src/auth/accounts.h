@@ -18,6 +18,11 @@ struct accounts *accounts_new(struct meta *m); /* m must outlive it */
 void accounts_free(struct accounts *a);        /* accepts NULL */
 struct meta *accounts_meta(const struct accounts *a);
 
+/* The OpenID provider whose people count (oidc_person.h); at first "", none. Before a is shared;
+ * issuer must outlive it. */
+void accounts_set_issuer(struct accounts *a, const char *issuer);
+const char *accounts_issuer(const struct accounts *a);
+
 /* Grows when what was said of anybody may be wrong now. Never blocks. */
 uint64_t accounts_generation(const struct accounts *a);
 

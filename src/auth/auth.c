@@ -199,13 +199,15 @@ enum verdict auth_renew(void *auth, struct identity **id, struct err *e)
 {
     struct auth *a = auth;
 
+    if ((*id)->kind == IDENTITY_ANONYMOUS)
+        return VERDICT_YES;
     for (size_t i = 0; i < a->n; i++) {
         struct provider *p = a->providers[i];
 
-        if (p->driver->renew && strcmp(p->driver->name, (*id)->provider) == 0)
-            return p->driver->renew(p, id, e);
+        if (strcmp(p->driver->name, (*id)->provider) == 0)
+            return p->driver->renew ? p->driver->renew(p, id, e) : VERDICT_YES;
     }
-    return VERDICT_YES;
+    return VERDICT_NO;
 }
 
 enum err_code auth_tend(struct auth *a, struct err *e)

@@ -53,8 +53,8 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
 /* Forgets every cached answer: a right or a group was taken away. */
 void auth_forget(struct auth *a);
 
-/* As provider_driver.renew, of the provider that gave the identity; auth is a struct auth (this is
- * a token_renew_fn). */
+/* As provider_driver.renew, of the provider that gave the identity; NO when it is asked no more.
+ * auth is a struct auth (this is a token_renew_fn). */
 enum verdict auth_renew(void *auth, struct identity **id, struct err *e);
 
 /* As provider_driver.tend, of all; the first error. To be called about once a second from one

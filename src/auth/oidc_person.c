@@ -98,18 +98,32 @@ enum err_code oidc_person_put(struct accounts *a, const struct conf_oidc *c, con
     return code;
 }
 
+/* What another provider said, which was configured before, counts no more. */
+static enum err_code get(struct accounts *a, struct str name, json_t **ret_record, struct err *e)
+{
+    AUTO(record) struct meta_record r = {0};
+    AUTO(json) json_t *record = NULL;
+    const char *issuer;
+
+    TRY(meta_record_get(accounts_meta(a), COLLECTION, name, &r, e));
+    record = json_loads(r.value, 0, NULL);
+    issuer = json_string_value(json_object_get(record, "iss"));
+    if (!issuer || strcmp(issuer, accounts_issuer(a)) != 0)
+        return err_set(e, ERR_NOT_FOUND, "'" STR_FMT "' is of another provider", STR_ARG(name));
+    *ret_record = STEAL(record);
+    return ERR_OK;
+}
+
 enum err_code oidc_person_get(struct accounts *a, struct str name, struct user *ret_user,
                               struct err *e)
 {
-    AUTO(record) struct meta_record r = {0};
     AUTO(json) json_t *record = NULL;
     AUTO(identity) struct identity *id = NULL;
     struct user u = {0};
 
-    TRY(meta_record_get(accounts_meta(a), COLLECTION, name, &r, e));
-    record = json_loads(r.value, 0, NULL);
-    id = identity_of(r.key, record);
-    u.name = mem_strdup(r.key);
+    TRY(get(a, name, &record, e));
+    u.name = str_dup(name);
+    id = identity_of(u.name, record);
     if (asprintf(&u.id, "oidc:%lld", (long long)id->stamp) < 0)
         abort();
     u.stamp = id->stamp;
@@ -122,14 +136,17 @@ enum err_code oidc_person_get(struct accounts *a, struct str name, struct user *
 
 enum verdict oidc_person_renew(struct accounts *a, struct identity **id, struct err *e)
 {
-    AUTO(record) struct meta_record r = {0};
     AUTO(json) json_t *record = NULL;
+    AUTO(user) struct user local = {0};
     struct identity *fresh;
-    enum err_code code = meta_record_get(accounts_meta(a), COLLECTION, str_of((*id)->name), &r, e);
+    enum err_code code = user_get(a, str_of((*id)->name), &local, e);
 
+    if (code == ERR_OK) /* whose name it is since */
+        return VERDICT_NO;
+    if (code == ERR_NOT_FOUND)
+        code = get(a, str_of((*id)->name), &record, e);
     if (code != ERR_OK)
         return code == ERR_NOT_FOUND ? VERDICT_NO : VERDICT_FAIL;
-    record = json_loads(r.value, 0, NULL);
     if (json_integer_value(json_object_get(record, "stamp")) != (*id)->stamp)
         return VERDICT_NO;
     fresh = identity_of((*id)->name, record);

@@ -26,6 +26,7 @@ bool cli_accounts_open(struct cli *cli, const struct cli_args *args, struct cli_
         return false;
     }
     ret->accounts = accounts_new(ret->meta);
+    accounts_set_issuer(ret->accounts, ret->conf->auth.oidc.issuer);
     return true;
 }
 

@@ -146,6 +146,7 @@ enum err_code cli_guard_init(struct api_guard *g, const struct conf *c, struct m
     size_t n = 0;
 
     g->accounts = accounts_new(m);
+    accounts_set_issuer(g->accounts, c->auth.oidc.issuer);
     g->rate = rate_new();
     g->rules = rules_new(m);
     TRY(audit_new(m, &audit, &g->audit, e));

@@ -277,6 +277,31 @@ def test_nobody_takes_the_name_of_a_local_user(setting):
     assert browser.sign_in("root", PASSWORD).status_code == 200  # with the password still
 
 
+def test_what_a_person_has_ends_when_a_user_of_that_name_is_made(setting):
+    accounts = Accounts(setting.registry)
+    browser = setting.start().browser()
+    setting.sign_in(browser)
+    assert browser.who()["name"] == "alice"
+    accounts.add("alice")
+    assert browser.who() is None
+
+
+def test_without_the_provider_its_people_have_neither_sessions_nor_tokens(setting):
+    browser = setting.start().browser()
+    setting.sign_in(browser)
+    browser.who()
+    made = browser.request("POST", "/api/v1/tokens", json={"description": "laptop"})
+    assert made.status_code == 201, made.text
+    secret = made.json()["token"]
+    assert browser.get("/v2/", auth=("alice", secret)).status_code == 200
+    setting.registry.stop()
+    del setting.registry.config["auth"]["oidc"]
+    setting.registry.config["auth"]["mode"] = "local"
+    setting.registry.start()
+    assert browser.get("/v2/", auth=("alice", secret)).status_code == 401
+    assert browser.who() is None
+
+
 def test_what_is_no_name_is_refused(setting):
     setting.provider.set_person("odd", preferred_username="no name <x>")
     browser = setting.start().browser()

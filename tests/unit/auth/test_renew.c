@@ -299,6 +299,38 @@ static void users_of_a_file_are_good_while_their_line_stays(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* auth.order, or a section of the configuration, has changed. */
+static void tokens_die_with_the_provider_that_is_asked_no_more(void **state)
+{
+    static const struct auth_options ao = {60000, 64, 100, 60000};
+    struct provider *left = access_token_provider(accounts);
+    struct auth *others = auth_new(&ao, &left, 1);
+    AUTO(token_answer) struct token_answer a = {0};
+
+    (void)state;
+    make_user("alice", false, NULL);
+    a = issue("alice", PASSWORD, PUSH);
+    assert_true(works(&a));
+    tokens_renew_by(tokens, auth_renew, others);
+    auth_forget(chain);
+    assert_false(works(&a));
+    auth_free(others);
+}
+
+static void a_token_of_nobody_needs_no_provider(void **state)
+{
+    AUTO(identity) struct identity *who = NULL;
+    AUTO(token_answer) struct token_answer a = {0};
+    struct token_request r = {.policy = policy, .who = identity_anonymous()};
+    struct err e;
+
+    (void)state;
+    assert_int_equal(tokens_issue(tokens, &r, &a, &e), ERR_OK);
+    assert_int_equal(check(bearer(a.token), &who), AUTH_OK);
+    assert_int_equal(who->kind, IDENTITY_ANONYMOUS);
+    identity_unref(r.who);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -312,6 +344,8 @@ int main(void)
         TEST(a_token_lives_no_longer_than_what_it_was_got_with),
         TEST(revoking_takes_the_refresh_tokens_of_one_subject),
         TEST(users_of_a_file_are_good_while_their_line_stays),
+        TEST(tokens_die_with_the_provider_that_is_asked_no_more),
+        TEST(a_token_of_nobody_needs_no_provider),
         TEST(what_one_provider_tells_is_not_told_for_another),
     };
 
