@@ -2,330 +2,12 @@
 
 #include "base/str.h"
 
-static const struct cli_flag no_flags[] = {{NULL}};
-
-#define CONFIG_FLAG                                                                                \
-    {                                                                                              \
-        "--config", "FILE", "The configuration file; also REGISTRY_CONFIG=FILE."                   \
-    }
-
-static const struct cli_flag config_flags[] = {CONFIG_FLAG, {NULL}};
-
-static const struct cli_flag health_flags[] = {
-    CONFIG_FLAG,
-    {"--url", "URL", "Ask this server: http://HOST:PORT or https://HOST:PORT."},
-    {NULL},
-};
-
-#define FORCE_FLAG                                                                                 \
-    {                                                                                              \
-        "--force", NULL, "Also when no admin is left then."                                        \
-    }
-#define PASSWORD_STDIN_FLAG                                                                        \
-    {                                                                                              \
-        "--password-stdin", NULL, "Read the password from the first line of standard input."       \
-    }
-#define GROUP_FLAG                                                                                 \
-    {                                                                                              \
-        "--group", "NAMES", "Groups, separated by commas."                                         \
-    }
-
-static const struct cli_flag user_add_flags[] = {
-    CONFIG_FLAG, {"--admin", NULL, "He may do everything that no rule of the policy denies."},
-    GROUP_FLAG,  PASSWORD_STDIN_FLAG,
-    {NULL},
-};
-
-static const struct cli_flag user_set_flags[] = {
-    CONFIG_FLAG,
-    {"--admin", NULL, "Make him an admin."},
-    {"--no-admin", NULL, "An admin no more."},
-    {"--group", "NAMES", "Groups, separated by commas, in place of those he had; '' for none."},
-    FORCE_FLAG,
-    {NULL},
-};
-
-static const struct cli_flag user_passwd_flags[] = {CONFIG_FLAG, PASSWORD_STDIN_FLAG, {NULL}};
-static const struct cli_flag user_force_flags[] = {CONFIG_FLAG, FORCE_FLAG, {NULL}};
-
-static const struct cli_flag user_totp_flags[] = {
-    CONFIG_FLAG,
-    {"--off", NULL, "Take the second factor away."},
-    {NULL},
-};
-
-#define USER_FLAG                                                                                  \
-    {                                                                                              \
-        "--user", "NAME", "A personal token of this user."                                         \
-    }
-#define ROBOT_FLAG                                                                                 \
-    {                                                                                              \
-        "--robot", "NAME", "A token of this robot account."                                        \
-    }
-
-static const struct cli_flag token_create_flags[] = {
-    CONFIG_FLAG,
-    USER_FLAG,
-    ROBOT_FLAG,
-    {"--scope", "SCOPES", "Only this: 'REPOSITORIES:ACTIONS', several separated by blanks."},
-    {"--expires", "DURATION", "Good for so long (30d, 12h), or 'never'. The default is 90d."},
-    {"--description", "TEXT", "What it is for; shown by `registry token list`."},
-    {NULL},
-};
-
-static const struct cli_flag token_aws_flags[] = {
-    {"--audience", "NAME", "What auth.aws.audience of the registry says."},
-    {"--region", "REGION", "Ask the token service of this region; the default is AWS_REGION."},
-    {"--endpoint", "URL", "Ask this one; the default is AWS_ENDPOINT_URL_STS."},
-    {NULL},
-};
-
-static const struct cli_flag token_list_flags[] = {
-    CONFIG_FLAG,
-    {"--user", "NAME", "Only those of this user."},
-    {"--robot", "NAME", "Only those of this robot account."},
-    {NULL},
-};
-
-static const struct cli_flag token_revoke_flags[] = {
-    CONFIG_FLAG,
-    {"--user", "NAME", "All tokens of this user."},
-    {"--robot", "NAME", "All tokens of this robot account."},
-    {NULL},
-};
-
-static const struct cli_flag audit_flags[] = {
-    CONFIG_FLAG,
-    {"--user", "NAME", "Only what this user did; also robot:NAME, shell:NAME, anonymous."},
-    {"--action", "ACTION", "Only this: push, delete, upload, sign-in, read, 'user add', ..."},
-    {"--repository", "NAME", "Only in this repository; a pattern (dev/**), or all below dev/."},
-    {"--result", "RESULT", "Only what ended so: ok, denied, failed, ..."},
-    {"--address", "ADDRESS", "Only from this address."},
-    {"--since", "TIME", "Not before: 2026-01-31, 2026-01-31T23:59Z, or 2h ago."},
-    {"--until", "TIME", "Only before that."},
-    {"-n", "NUMBER", "At most so many; the default is 100."},
-    {"--json", NULL, "A JSON object a line, with all there is."},
-    {NULL},
-};
-
-static const struct cli_flag policy_list_flags[] = {
-    CONFIG_FLAG,
-    {"--json", NULL, "A JSON object a line."},
-    {NULL},
-};
-
-static const struct cli_flag policy_test_flags[] = {
-    CONFIG_FLAG,
-    {"--group", "NAMES", "Groups of the user, separated by commas; may be given again.", true},
-    {"--admin", NULL, "The user is an admin without being one of auth.admins."},
-    {NULL},
-};
-
-/* A name of two words is a group and a command of it. */
-static const struct cli_command commands[] = {
-    {.name = "serve",
-     .operands = "[FILE]",
-     .max_operands = 1,
-     .flags = config_flags,
-     .run = cli_serve,
-     .help = "Serve the registry until SIGTERM",
-     .more = "SIGTERM and SIGINT let running requests end, then stop. SIGHUP reads the "
-             "configuration and the\ncertificate again, as far as they can change while it runs. "
-             "SIGUSR1 opens the log file anew."},
-    {.name = "config check",
-     .operands = "[FILE]",
-     .max_operands = 1,
-     .flags = config_flags,
-     .run = cli_config_check,
-     .help = "Look for mistakes in a configuration without starting anything",
-     .more =
-         "Reads the file and the REGISTRY_ variables as `registry serve` does, and looks whether "
-         "the files\nthat they name can be read. Prints OK, or the mistake with its file, line "
-         "and key and what is\nallowed; the exit status is then 1."},
-    {.name = "config print",
-     .operands = "[FILE]",
-     .max_operands = 1,
-     .flags = config_flags,
-     .run = cli_config_print,
-     .help = "Print the configuration in effect as YAML, secrets masked",
-     .more = "Every key is there with its value from the defaults, the file and the REGISTRY_ "
-             "variables. The\noutput is itself a configuration file."},
-    {.name = "config reference",
-     .operands = "",
-     .flags = no_flags,
-     .run = cli_config_reference,
-     .hidden = true,
-     .help = "Print docs/configuration.md"},
-    {.name = "routes",
-     .operands = "",
-     .flags = no_flags,
-     .run = cli_routes,
-     .hidden = true,
-     .help = "Print docs/routes.md"},
-    {.name = "user add",
-     .operands = "NAME",
-     .max_operands = 1,
-     .names = true,
-     .flags = user_add_flags,
-     .run = cli_user_add,
-     .help = "Add a local user",
-     .more = "Asks for the password on the terminal, unless it comes on standard input. The server "
-             "may be running."},
-    {.name = "user passwd",
-     .operands = "NAME",
-     .max_operands = 1,
-     .names = true,
-     .flags = user_passwd_flags,
-     .run = cli_user_passwd,
-     .help = "Give a user another password",
-     .more = "Ends whatever he was signed in to with the old one. His personal tokens stay good."},
-    {.name = "user set",
-     .operands = "NAME",
-     .max_operands = 1,
-     .names = true,
-     .flags = user_set_flags,
-     .run = cli_user_set,
-     .help = "Change the groups of a user, and whether he is an admin"},
-    {.name = "user list",
-     .operands = "",
-     .flags = config_flags,
-     .run = cli_user_list,
-     .help = "List the users"},
-    {.name = "user disable",
-     .operands = "NAME",
-     .max_operands = 1,
-     .names = true,
-     .flags = user_force_flags,
-     .run = cli_user_disable,
-     .help = "Refuse a user, whatever he shows",
-     .more = "A running server refuses him, his tokens and whatever he was signed in to within a "
-             "second."},
-    {.name = "user enable",
-     .operands = "NAME",
-     .max_operands = 1,
-     .names = true,
-     .flags = config_flags,
-     .run = cli_user_enable,
-     .help = "Let a disabled user in again"},
-    {.name = "user rm",
-     .operands = "NAME",
-     .max_operands = 1,
-     .names = true,
-     .flags = user_force_flags,
-     .run = cli_user_rm,
-     .help = "Remove a user, with his tokens"},
-    {.name = "user totp",
-     .operands = "NAME",
-     .max_operands = 1,
-     .names = true,
-     .flags = user_totp_flags,
-     .run = cli_user_totp,
-     .help = "Give a user a second factor, or take it away",
-     .more = "Prints, once, what an authenticator app needs and ten recovery codes; an earlier "
-             "second factor is\nworth nothing then. Clients such as docker sign in with a personal "
-             "token from then on."},
-    {.name = "token create",
-     .operands = "",
-     .flags = token_create_flags,
-     .run = cli_token_create,
-     .help = "Make a personal token, or a token of a robot account",
-     .more =
-         "Prints the token, once, on standard output. It is the password that goes with the "
-         "name of the user\nor robot, and a bearer token. A robot account is made by its first "
-         "token. ACTIONS are pull, push\n(new tags), overwrite (move tags), delete, scan, admin "
-         "or *, separated by commas; REPOSITORIES is\na pattern: dev/app, dev/*, dev/**."},
-    {.name = "token aws",
-     .operands = "",
-     .flags = token_aws_flags,
-     .run = cli_token_aws,
-     .help = "Make the password of a role of AWS, good for 15 minutes",
-     .more = "Signs with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the "
-             "environment;\nnothing is asked of anyone."},
-    {.name = "token list",
-     .operands = "",
-     .flags = token_list_flags,
-     .run = cli_token_list,
-     .help = "List tokens: whose they are, what for, until when, used when"},
-    {.name = "token revoke",
-     .operands = "[ID]",
-     .max_operands = 1,
-     .names = true,
-     .flags = token_revoke_flags,
-     .run = cli_token_revoke,
-     .help = "Revoke a token, or all tokens of a user or robot"},
-    {.name = "audit",
-     .operands = "",
-     .flags = audit_flags,
-     .run = cli_audit,
-     .help = "Show who did what, newest first",
-     .more =
-         "All that is asked for must hold. Times are in UTC. A duration as a time (90s, 2h, 7d) "
-         "is so long ago."},
-    {.name = "policy list",
-     .operands = "",
-     .flags = policy_list_flags,
-     .run = cli_policy_list,
-     .help = "List the rules in force: those of the configuration and those of the database"},
-    {.name = "policy add",
-     .operands = "RULE",
-     .max_operands = 1,
-     .names = true,
-     .flags = config_flags,
-     .run = cli_policy_add,
-     .help = "Add a rule to those of the database",
-     .more =
-         "RULE is written as in the configuration:\n"
-         "'{subjects: [\"group:dev\"], actions: [pull], repositories: [\"dev/**\"]}'. A running "
-         "server knows it\nwithin a second."},
-    {.name = "policy rm",
-     .operands = "ID",
-     .max_operands = 1,
-     .names = true,
-     .flags = config_flags,
-     .run = cli_policy_rm,
-     .help = "Remove a rule of the database",
-     .more = "Its id is in `registry policy list`. A running server knows it within a second. "
-             "Nobody is asked\nwhether someone is an admin then, so this also mends a rule that "
-             "locked all of them out."},
-    {.name = "policy test",
-     .operands = "USER ACTION [REPOSITORY[:TAG]]",
-     .max_operands = 3,
-     .names = true,
-     .flags = policy_test_flags,
-     .run = cli_policy_test,
-     .help = "Say what the policy lets someone do, and why",
-     .more = "USER is a name, robot:NAME or anonymous. ACTION is pull, push (new tags), overwrite "
-             "(move "
-             "tags),\ndelete, scan or admin. Without a repository it is about the registry itself. "
-             "Rules "
-             "of the database\ncount, and a user of the registry's database is looked up: say "
-             "with "
-             "--group what groups another one\nis in. The exit status is 0 when it is allowed, 3 "
-             "when it "
-             "is denied."},
-    {.name = "health",
-     .operands = "",
-     .flags = health_flags,
-     .run = cli_health,
-     .help = "Ask a running server whether it is well; for container health checks",
-     .more = "Asks GET /healthz of the first configured listen address, or of --url. The exit "
-             "status is 0 when\nthe answer is 200 within two seconds, otherwise 1. Certificates "
-             "are not checked."},
-    {.name = "version",
-     .operands = "",
-     .flags = no_flags,
-     .run = cli_version,
-     .help = "Print the versions of this program and its libraries"},
-};
-
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
 /* Help. */
 
 static void print_commands(FILE *f, struct str group)
 {
-    for (size_t i = 0; i < COMMANDS; i++) {
-        const struct cli_command *c = &commands[i];
+    for (size_t i = 0; i < cli_commands_n; i++) {
+        const struct cli_command *c = &cli_commands[i];
 
         if (!c->hidden && str_starts(str_of(c->name), group))
             fprintf(f, "  %-19s  %s\n", c->name, c->help);
@@ -400,9 +82,9 @@ static int unknown_command(struct cli *cli, const char *word)
 {
     struct nearest near = {.distance = 4};
 
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (!commands[i].hidden)
-            offer(&near, word, commands[i].name);
+    for (size_t i = 0; i < cli_commands_n; i++) {
+        if (!cli_commands[i].hidden)
+            offer(&near, word, cli_commands[i].name);
     }
     return usage_error(cli, "there is no command", word, near);
 }
@@ -426,8 +108,8 @@ static bool is_help(const char *word)
 
 static bool is_group(struct str word)
 {
-    for (size_t i = 0; i < COMMANDS; i++) {
-        struct str name = str_of(commands[i].name);
+    for (size_t i = 0; i < cli_commands_n; i++) {
+        struct str name = str_of(cli_commands[i].name);
 
         if (name.n > word.n && name.p[word.n] == ' ' && str_starts(name, word))
             return true;
@@ -446,10 +128,10 @@ static const struct cli_command *find_command(int argc, char *const *argv, int *
 
         if (n < 0 || (size_t)n >= sizeof(name))
             return NULL;
-        for (size_t i = 0; i < COMMANDS; i++) {
-            if (strcmp(name, commands[i].name) == 0) {
+        for (size_t i = 0; i < cli_commands_n; i++) {
+            if (strcmp(name, cli_commands[i].name) == 0) {
                 *ret_words = words;
-                return &commands[i];
+                return &cli_commands[i];
             }
         }
     }
