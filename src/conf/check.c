@@ -1,90 +1,48 @@
+#include "conf/check.h"
+
 #include "base/cleanup.h"
+#include "base/name.h"
+#include "conf/cidr.h"
 #include "conf/items.h"
 #include "conf/listen.h"
-#include "conf/load.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* The row of a key that is known to be in the table. */
-static enum err_code at(const struct conf_source *s, struct str key, struct err *e)
+/* What the checks share. */
+
+struct conf_key conf_key_named(const char *name)
 {
-    return conf_place(s, CONF_KEY(conf_row_find(key)), e);
+    return CONF_KEY(conf_row_find(str_of(name)));
 }
 
-static bool host_name_valid(struct str host)
+enum err_code conf_place_named(const struct conf_source *s, const char *name, struct err *e)
 {
-    for (size_t i = 0; i < host.n; i++) {
-        char c = host.p[i];
+    return conf_place(s, conf_key_named(name), e);
+}
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '.' || c == '-'))
-            return false;
+struct conf_key conf_item_key_named(const char *name, size_t item, const char *sub)
+{
+    const struct conf_row *row = conf_row_find(str_of(name));
+
+    return (struct conf_key){row, item, conf_item_find(row->item, str_of(sub))};
+}
+
+bool conf_strings_have(const struct conf_strings *list, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(list->items[i], text) == 0)
+            return true;
     }
-    return true;
+    return false;
 }
 
-static bool parse_unix(struct str path, struct conf_listen *ret)
+const char *conf_mode_name(const struct conf_auth *a)
 {
-    /* sun_path of sockaddr_un has 108 bytes with its NUL */
-    if (path.n == 0 || path.n > 107 || !str_copy(path, ret->host, sizeof(ret->host)))
-        return false;
-    ret->kind = CONF_LISTEN_UNIX;
-    ret->loopback = true;
-    return true;
+    return conf_row_find(STR("auth.mode"))->choices[a->mode];
 }
 
-static bool set_host(struct str host, bool brackets, struct conf_listen *ret)
-{
-    struct in6_addr v6;
-    struct in_addr v4;
-
-    if (!str_copy(host, ret->host, sizeof(ret->host)))
-        return false;
-    if (brackets) {
-        if (inet_pton(AF_INET6, ret->host, &v6) != 1)
-            return false;
-        ret->loopback = IN6_IS_ADDR_LOOPBACK(&v6);
-    } else if (inet_pton(AF_INET, ret->host, &v4) == 1) {
-        ret->loopback = ntohl(v4.s_addr) >> 24 == 127;
-    } else {
-        ret->loopback = str_ieq(host, STR("localhost"));
-        return host_name_valid(host);
-    }
-    return true;
-}
-
-bool conf_listen_parse(struct str s, struct conf_listen *ret_listen)
-{
-    struct conf_listen l = {.kind = CONF_LISTEN_TCP};
-    struct str port;
-    const char *colon;
-    uint64_t number;
-    bool brackets;
-
-    if (str_starts(s, STR("unix:"))) {
-        if (!parse_unix(str_sub(s, 5, s.n - 5), &l))
-            return false;
-        *ret_listen = l;
-        return true;
-    }
-    colon = s.n ? memrchr(s.p, ':', s.n) : NULL;
-    if (!colon)
-        return false;
-    port = str_sub(s, (size_t)(colon + 1 - s.p), s.n - (size_t)(colon + 1 - s.p));
-    s.n = (size_t)(colon - s.p);
-    if (!str_to_u64(port, 65535, &number))
-        return false;
-    brackets = s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']';
-    if (brackets)
-        s = str_sub(s, 1, s.n - 2);
-    if (!set_host(s, brackets, &l))
-        return false;
-    l.port = (unsigned)number;
-    *ret_listen = l;
-    return true;
-}
+/* The server. */
 
 static enum err_code check_listen(const struct conf_source *s, struct err *e)
 {
@@ -97,7 +55,7 @@ static enum err_code check_listen(const struct conf_source *s, struct err *e)
                     "'%.80s' is not an address; allowed are '127.0.0.1:5000', '[::1]:5000', "
                     "':5000' (all addresses) and 'unix:/path'",
                     list->items[i]);
-            return at(s, STR("http.listen"), e);
+            return conf_place_named(s, "http.listen", e);
         }
         /* design.md "Identity and rights" */
         if (!l.loopback && s->conf->auth.mode == CONF_AUTH_LOOPBACK) {
@@ -107,7 +65,7 @@ static enum err_code check_listen(const struct conf_source *s, struct err *e)
                     "database), or listen on 127.0.0.1, or let everyone in with the line "
                     "'auth: none' (or REGISTRY_AUTH=none)",
                     list->items[i]);
-            return at(s, STR("http.listen"), e);
+            return conf_place_named(s, "http.listen", e);
         }
     }
     return ERR_OK;
@@ -119,25 +77,61 @@ static enum err_code check_tls(const struct conf_source *s, struct err *e)
 
     if (*tls->certificate && !*tls->key) {
         err_set(e, ERR_CONFIG, "a certificate needs its private key: set http.tls.key too");
-        return at(s, STR("http.tls.certificate"), e);
+        return conf_place_named(s, "http.tls.certificate", e);
     }
     if (*tls->key && !*tls->certificate) {
         err_set(e, ERR_CONFIG, "a key needs its certificate: set http.tls.certificate too");
-        return at(s, STR("http.tls.key"), e);
+        return conf_place_named(s, "http.tls.key", e);
     }
     if (*tls->client_ca && !*tls->certificate) {
         err_set(e, ERR_CONFIG,
                 "client certificates need TLS: set http.tls.certificate and http.tls.key too");
-        return at(s, STR("http.tls.client_ca"), e);
+        return conf_place_named(s, "http.tls.client_ca", e);
     }
     if (*tls->client_crl && !*tls->client_ca) {
         err_set(e, ERR_CONFIG, "revoked by whom? Set http.tls.client_ca too");
-        return at(s, STR("http.tls.client_crl"), e);
+        return conf_place_named(s, "http.tls.client_crl", e);
     }
     if (tls->client_auth == CONF_CLIENT_AUTH_REQUIRED && !*tls->client_ca) {
         err_set(e, ERR_CONFIG,
                 "'required' needs the authorities to check against: set http.tls.client_ca too");
-        return at(s, STR("http.tls.client_auth"), e);
+        return conf_place_named(s, "http.tls.client_auth", e);
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_proxies(const struct conf_source *s, struct err *e)
+{
+    const struct conf_strings *list = &s->conf->http.trusted_proxies;
+    struct conf_cidr cidr;
+
+    for (size_t i = 0; i < list->n; i++) {
+        if (conf_cidr_parse(str_of(list->items[i]), &cidr))
+            continue;
+        err_set(e, ERR_CONFIG,
+                "'%.80s' is no address or network; allowed are '10.1.2.3', '10.0.0.0/8' (no bits "
+                "set behind the prefix), '::1' and 'fd00::/8'",
+                list->items[i]);
+        return conf_place_named(s, "http.trusted_proxies", e);
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_quota(const struct conf_source *s, size_t i, struct err *e)
+{
+    const struct conf_quotas *list = &s->conf->quotas;
+    struct conf_key key = conf_item_key_named("quotas", i, "namespace");
+    const char *name = list->items[i].name;
+
+    if (*name && !repo_name_valid(str_of(name))) {
+        err_set(e, ERR_CONFIG, "'%.100s' is no name of a repository", name);
+        return conf_place(s, key, e);
+    }
+    for (size_t k = 0; k < i; k++) {
+        if (strcmp(list->items[k].name, name) == 0) {
+            err_set(e, ERR_CONFIG, "'%.100s' has a quota already", name);
+            return conf_place(s, key, e);
+        }
     }
     return ERR_OK;
 }
@@ -147,7 +141,13 @@ enum err_code conf_check(const struct conf_source *s, struct err *e)
     conf_settle_auth(s);
     TRY(check_listen(s, e));
     TRY(check_tls(s, e));
-    return conf_check_auth(s, e);
+    TRY(check_proxies(s, e));
+    TRY(conf_check_auth(s, e));
+    TRY(conf_check_providers(s, e));
+    TRY(conf_check_policy(s, e));
+    for (size_t i = 0; i < s->conf->quotas.n; i++)
+        TRY(check_quota(s, i, e));
+    return ERR_OK;
 }
 
 /* Files. */

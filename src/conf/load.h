@@ -50,10 +50,6 @@ ERR_CHECKED enum err_code conf_check(const struct conf_source *s, struct err *e)
 /* check.c: every file that is read (CONF_READ) is there and may be read. */
 ERR_CHECKED enum err_code conf_check_files(const struct conf_source *s, struct err *e);
 
-/* check_auth.c, of conf_check(): all that is about identities, rights and quotas. */
-void conf_settle_auth(const struct conf_source *s);
-ERR_CHECKED enum err_code conf_check_auth(const struct conf_source *s, struct err *e);
-
 /* The key or section (or variable) nearest to a misspelt one; false when none is near. */
 enum conf_spelling { CONF_SPELL_KEY, CONF_SPELL_ENVIRONMENT };
 bool conf_suggest(struct str word, enum conf_spelling as, char ret_text[static CONF_ENV_MAX]);

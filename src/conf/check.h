@@ -1,0 +1,31 @@
+/*
+ * What no row of the table can tell alone: keys that need or exclude one another, and texts that
+ * mean something. One file for each concern; check.c holds what they share and the server's own
+ * keys.
+ */
+#pragma once
+
+#include "conf/load.h"
+
+/* The key, or the key of an item, of that name, which must be in the table. */
+struct conf_key conf_key_named(const char *name);
+struct conf_key conf_item_key_named(const char *name, size_t item, const char *sub);
+
+/* conf_place() at that key. */
+enum err_code conf_place_named(const struct conf_source *s, const char *name, struct err *e);
+
+/* Is the text among the first n of the list? */
+bool conf_strings_have(const struct conf_strings *list, const char *text, size_t n);
+
+/* auth.mode as it is written. */
+const char *conf_mode_name(const struct conf_auth *a);
+
+/* check_auth.c: the mode that follows from what else is given; whether it fits; auth.order. */
+void conf_settle_auth(const struct conf_source *s);
+ERR_CHECKED enum err_code conf_check_auth(const struct conf_source *s, struct err *e);
+
+/* check_providers.c: a section below auth each. */
+ERR_CHECKED enum err_code conf_check_providers(const struct conf_source *s, struct err *e);
+
+/* check_policy.c: policy and auth.admins. */
+ERR_CHECKED enum err_code conf_check_policy(const struct conf_source *s, struct err *e);
