@@ -133,6 +133,7 @@ static enum err_code result_error(struct req *q, enum auth_result r, unsigned re
     case AUTH_FAILED:
         return ERR_UNAVAILABLE;
     case AUTH_REFUSED:
+    case AUTH_PAST:
         if (!e->public_detail)
             err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
         return ERR_UNAUTHORIZED;

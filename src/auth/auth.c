@@ -132,7 +132,7 @@ static enum verdict ask(struct auth *a, const struct credential *c, struct ident
         v = p->driver->check(p, c, ret_identity, e);
         if (v == VERDICT_NO)
             ask_for_nobody(a, c, i + 1);
-        if (v == VERDICT_YES || v == VERDICT_NO)
+        if (v != VERDICT_PASS && v != VERDICT_FAIL)
             return v;
         if (v == VERDICT_FAIL)
             failure = *e;
@@ -167,6 +167,7 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
     uint64_t gen = generation(a); /* before the check: a change meanwhile voids its answer */
     /* Nobody guesses a session or a certificate. */
     bool guess = c->kind != CREDENTIAL_SESSION && c->kind != CREDENTIAL_CERTIFICATE;
+    enum verdict v;
     int64_t locked_ms;
 
     if (auth_quick(a, c, ret_identity) == AUTH_OK)
@@ -178,7 +179,8 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
                  *ret_retry_s);
         return AUTH_LOCKED;
     }
-    switch (ask(a, c, ret_identity, e)) {
+    v = ask(a, c, ret_identity, e);
+    switch (v) {
     case VERDICT_YES:
         if (guess)
             failures_clear(a->failures, c->user, c->address);
@@ -187,11 +189,11 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
     case VERDICT_FAIL:
         return AUTH_FAILED;
     default:
-        if (guess)
+        if (guess && v == VERDICT_NO)
             wait_ms(failures_count(a->failures, c->user, c->address));
         if (!e->public_detail)
             err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
-        return AUTH_REFUSED;
+        return v == VERDICT_PAST ? AUTH_PAST : AUTH_REFUSED;
     }
 }
 

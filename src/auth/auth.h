@@ -20,6 +20,7 @@ enum auth_result {
     AUTH_OK,      /* *ret_identity is the caller's reference; anonymous without a credential */
     AUTH_LATER,   /* auth_quick() only: it takes auth_check() on a worker */
     AUTH_REFUSED, /* credentials were given and are wrong: 401 */
+    AUTH_PAST,    /* so is this, but nobody guessed it (VERDICT_PAST): 401 */
     AUTH_LOCKED,  /* too many wrong ones: 429 with Retry-After *ret_retry_s */
     AUTH_FAILED,  /* a provider could not say: 503 */
 };

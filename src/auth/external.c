@@ -92,18 +92,16 @@ static enum verdict external_check(struct provider *p, const struct credential *
     if (!i)
         return VERDICT_PASS;
     code = verify(i, c->secret, &claims, e);
-    if (code == ERR_OK)
-        code = check_audience(i, claims, e);
-    if (code == ERR_OK)
-        code = check_required(i, claims, e);
     if (code != ERR_OK)
         return code == ERR_UNAUTHORIZED ? VERDICT_NO : VERDICT_FAIL;
+    if (check_audience(i, claims, e) != ERR_OK || check_required(i, claims, e) != ERR_OK)
+        return VERDICT_PAST;
     *ret_identity = identity_of(i, claims);
     if (*ret_identity)
         return VERDICT_YES;
     err_set(e, ERR_UNAUTHORIZED, "claim '%.64s' of the token is no user name",
             i->conf->username_claim);
-    return VERDICT_NO;
+    return VERDICT_PAST;
 }
 
 static void external_free(struct provider *p)

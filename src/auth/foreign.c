@@ -110,16 +110,16 @@ static enum verdict foreign_check(struct provider *p, const struct credential *c
     pthread_rwlock_rdlock(&f->lock);
     code = trust_verify(f->trust, c->secret, algorithms, &claims, e);
     pthread_rwlock_unlock(&f->lock);
-    if (code == ERR_OK)
-        code =
-            jwt_check_claims(claims, f->conf->issuer, f->conf->service, clock_wall_ms() / 1000, e);
     if (code != ERR_OK)
         return code == ERR_UNAUTHORIZED ? VERDICT_NO : VERDICT_FAIL;
+    if (jwt_check_claims(claims, f->conf->issuer, f->conf->service, clock_wall_ms() / 1000, e) !=
+        ERR_OK)
+        return VERDICT_PAST;
     *ret_identity = identity_of(claims);
     if (*ret_identity)
         return VERDICT_YES;
     err_set(e, ERR_UNAUTHORIZED, "claim 'sub' of the token is no user name");
-    return VERDICT_NO;
+    return VERDICT_PAST;
 }
 
 static uint64_t foreign_generation(struct provider *p)

@@ -27,6 +27,8 @@ enum verdict {
     VERDICT_YES,  /* *ret_identity is the caller's reference */
     VERDICT_NO,   /* known here, and wrong: nobody else is asked. What e tells (err_tell) the client
                      reads; else it reads only that the credentials are wrong */
+    VERDICT_PAST, /* as NO, of something that was truly given to someone but is good no more, or not
+                     here: it was not guessed, and does not count as a wrong one */
     VERDICT_FAIL, /* can't say now (a server is away); e says why. Answered 503 */
 };
 

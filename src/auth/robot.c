@@ -564,7 +564,7 @@ static enum verdict access_token_check(struct provider *p, const struct credenti
     if (v != VERDICT_PASS)
         return v;
     err_tell(e, ERR_UNAUTHORIZED, "the token has expired, or its owner may no longer sign in");
-    return VERDICT_NO;
+    return VERDICT_PAST;
 }
 
 static enum verdict access_token_renew(struct provider *p, struct identity **id, struct err *e)

@@ -361,18 +361,18 @@ static enum verdict token_check(struct provider *p, const struct credential *c,
     if (!issuer || strcmp(issuer, t->options.issuer) != 0)
         return VERDICT_PASS;
     code = signer_verify(t->signer, c->secret, &claims, e);
-    if (code == ERR_OK)
-        code = jwt_check_claims(claims, t->options.issuer, t->options.service,
-                                clock_wall_ms() / 1000, e);
     if (code != ERR_OK)
         return code == ERR_UNAUTHORIZED ? VERDICT_NO : VERDICT_FAIL;
+    if (jwt_check_claims(claims, t->options.issuer, t->options.service, clock_wall_ms() / 1000,
+                         e) != ERR_OK)
+        return VERDICT_PAST;
     id = identity_from_json(json_object_get(claims, "who"));
     if (!id)
         return VERDICT_NO;
     code = renew(t, &id, e);
     if (code != ERR_OK) {
         identity_unref(id);
-        return code == ERR_UNAUTHORIZED ? VERDICT_NO : VERDICT_FAIL;
+        return code == ERR_UNAUTHORIZED ? VERDICT_PAST : VERDICT_FAIL;
     }
     until_ms = json_integer_value(json_object_get(claims, "exp")) * 1000;
     if (until_ms < id->expires_ms)

@@ -33,14 +33,15 @@ class Place:
         self.key = Key.of(self.root)
         self.registry = None
 
-    def start(self, realm="http://127.0.0.1:1/token", policy=None, jwks=None, **more):
+    def start(self, realm="http://127.0.0.1:1/token", policy=None, jwks=None, limits=None, **more):
         token = {"realm": realm, "service": SERVICE, "issuer": ISSUER, **more}
         if jwks is None:
             token["rootcertbundle"] = str(self.root)
         else:
             token["jwks"] = str(self.work / "jwks.json")
             self.put_jwks(jwks)
-        config = {"auth": {"token": token}, **({"policy": policy} if policy else {})}
+        config = {"auth": {"token": token}, **({"policy": policy} if policy else {}),
+                  **({"limits": limits} if limits else {})}
         self.registry = self.new_registry(config=config).start()
         return self
 
@@ -251,6 +252,16 @@ def test_clocks_may_differ_a_little(place):
     assert place.start().believes(place.key.token(claims([PULL], exp=now - 20)))
     assert place.believes(place.key.token(claims([PULL], nbf=now + 30, iat=now + 30)))
     assert not place.believes(place.key.token(claims([PULL], exp=now - 90)))
+
+
+def test_a_token_that_has_expired_is_no_failed_sign_in(place):
+    """Many clients behind one gateway lock nobody out by what they forgot to renew."""
+    place.start(limits={"rate": {"failures": 3}})
+    old = place.key.token(claims([PULL], exp=int(time.time()) - 90))
+    assert [place.believes(old) for _ in range(6)] == [False] * 6
+    assert place.believes(place.key.token(claims([PULL])))
+    forged = Key().token(claims([PULL]))
+    assert [place.answer(forged).status_code for _ in range(4)] == [401, 401, 401, 429]
 
 
 def test_one_of_several_audiences_is_enough(place):
