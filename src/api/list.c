@@ -6,6 +6,7 @@
 
 #define LIST_MAX_BYTES (16u << 20)
 #define AFTER_MAX      512
+#define SCAN_PAGE      1000 /* names asked for at once, while those that are seen are rare */
 
 static void auto_list_(struct meta_name_list *l)
 {
@@ -83,12 +84,15 @@ static enum err_code visible_page(struct req *q, const struct source *s, const c
 {
     AUTO(list) struct meta_name_list list = {.names = mem_zero((n + 1) * sizeof(char *))};
     AUTO(mem) char *from = mem_strdup(after);
+    size_t step = n + 1; /* larger and larger, for who sees one in a thousand */
     bool more = true;
 
     while (more && list.n <= n) {
         AUTO(list) struct meta_name_list page = {0};
 
-        TRY(s->fetch(q, str_of(from), n, &page, e));
+        TRY(s->fetch(q, str_of(from), step, &page, e));
+        if (step < SCAN_PAGE)
+            step *= 2;
         more = page.more && page.n > 0;
         if (page.n > 0) {
             free(from);

@@ -180,6 +180,19 @@ def test_lists_show_only_what_one_may_see(guarded, sign_in):
     assert page.json()["repositories"] == ["dev/a"] and "secret" not in page.headers["Link"]
 
 
+def test_what_one_may_see_is_found_however_much_is_hidden_between(sign_in):
+    made, hidden = image(), [f"hidden/{n}" for n in range(40)]
+    for repo in ("dev/a", *hidden, "prod/z", *(f"z{name}" for name in hidden)):
+        sign_in("root").push_image(repo, made, "v1")
+    first, second, third = (
+        sign_in("alice").request("GET", "/v2/_catalog", params={"n": 1, "last": last})
+        for last in ("", "dev/a", "prod/z"))
+    assert first.json()["repositories"] == ["dev/a"]
+    assert first.links["next"]["url"] == "/v2/_catalog?n=1&last=dev%2Fa"
+    assert second.json()["repositories"] == ["prod/z"] and "next" not in second.links
+    assert third.json()["repositories"] == [] and "next" not in third.links
+
+
 @pytest.mark.parametrize("path", ["tags/list", "manifests/v1", "blobs/{digest}",
                                   "referrers/{digest}"])
 def test_a_hidden_repository_answers_as_one_that_is_not_there(sign_in, path):
