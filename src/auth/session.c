@@ -12,7 +12,6 @@
 
 #define COLLECTION STR("sessions")
 #define ID_BYTES   32
-#define PAGE       256
 #define SWEEP_MS   600000
 #define USE_MS     60000 /* that a session is used is written at most so often */
 
@@ -215,37 +214,12 @@ static enum verdict session_check(struct provider *p, const struct credential *c
     return check_record(s, &r, ret_identity, e);
 }
 
-static enum err_code sweep_page(struct sessions *s, const struct meta_record_list *page,
-                                struct err *e)
+static enum err_code drop_ended(void *ctx, const struct meta_record *r, struct err *e)
 {
-    int64_t now_ms = clock_wall_ms();
+    struct sessions *s = ctx;
+    AUTO(json) json_t *record = json_loads(r->value, 0, NULL);
 
-    for (size_t i = 0; i < page->n; i++) {
-        AUTO(json) json_t *record = json_loads(page->rows[i].value, 0, NULL);
-
-        if (ended(s, record, now_ms))
-            TRY(drop(s, str_of(page->rows[i].key), e));
-    }
-    return ERR_OK;
-}
-
-static enum err_code sweep(struct sessions *s, struct err *e)
-{
-    AUTO(mem) char *after = mem_strdup("");
-    bool more = true;
-
-    while (more) {
-        AUTO(records) struct meta_record_list page = {0};
-
-        TRY(meta_records(s->meta, COLLECTION, str_of(after), PAGE, &page, e));
-        TRY(sweep_page(s, &page, e));
-        more = page.more && page.n > 0;
-        if (more) {
-            free(after);
-            after = mem_strdup(page.rows[page.n - 1].key);
-        }
-    }
-    return ERR_OK;
+    return ended(s, record, clock_wall_ms()) ? drop(s, str_of(r->key), e) : ERR_OK;
 }
 
 static enum err_code session_tend(struct provider *base, struct err *e)
@@ -256,7 +230,7 @@ static enum err_code session_tend(struct provider *base, struct err *e)
     if (now_ms - p->swept_ms < SWEEP_MS)
         return ERR_OK;
     p->swept_ms = now_ms;
-    return sweep(p->sessions, e);
+    return meta_records_each(p->sessions->meta, COLLECTION, drop_ended, p->sessions, e);
 }
 
 static void session_free(struct provider *p)

@@ -12,7 +12,6 @@
 
 #define SECRET_BYTES 32
 #define COLLECTION   STR("refresh-tokens")
-#define PAGE         256
 #define TEND_MS      60000
 #define PRUNE_MS     (3600 * 1000)
 
@@ -277,29 +276,25 @@ enum err_code tokens_refresh(struct tokens *t, struct str refresh_token,
     return ERR_OK;
 }
 
+struct revocation {
+    struct meta *meta;
+    const char *subject;
+};
+
+static enum err_code drop_of_subject(void *ctx, const struct meta_record *r, struct err *e)
+{
+    const struct revocation *revocation = ctx;
+    AUTO(json) json_t *value = json_loads(r->value, 0, NULL);
+    const char *whose = json_string_value(json_object_get(value, "subject"));
+
+    if (!whose || strcmp(whose, revocation->subject) != 0)
+        return ERR_OK;
+    return drop_refresh(revocation->meta, str_of(r->key), e);
+}
+
 enum err_code tokens_revoke(struct meta *m, const char *subject, struct err *e)
 {
-    AUTO(mem) char *after = mem_strdup("");
-    bool more = true;
-
-    while (more) {
-        AUTO(records) struct meta_record_list page = {0};
-
-        TRY(meta_records(m, COLLECTION, str_of(after), PAGE, &page, e));
-        for (size_t i = 0; i < page.n; i++) {
-            AUTO(json) json_t *value = json_loads(page.rows[i].value, 0, NULL);
-            const char *whose = json_string_value(json_object_get(value, "subject"));
-
-            if (whose && strcmp(whose, subject) == 0)
-                TRY(drop_refresh(m, str_of(page.rows[i].key), e));
-        }
-        more = page.more;
-        if (page.n > 0) {
-            free(after);
-            after = mem_strdup(page.rows[page.n - 1].key);
-        }
-    }
-    return ERR_OK;
+    return meta_records_each(m, COLLECTION, drop_of_subject, &(struct revocation){m, subject}, e);
 }
 
 /* The provider. */
@@ -382,30 +377,15 @@ static enum verdict token_check(struct provider *p, const struct credential *c,
     return VERDICT_YES;
 }
 
-/* Refresh tokens that nobody came back with in time. */
-static enum err_code prune(struct meta *m, struct err *e)
+/* Of refresh tokens that nobody came back with in time. */
+static enum err_code drop_expired(void *ctx, const struct meta_record *r, struct err *e)
 {
-    AUTO(mem) char *after = mem_strdup("");
-    int64_t now_ms = clock_wall_ms();
-    bool more = true;
+    struct meta *m = ctx;
+    AUTO(json) json_t *value = json_loads(r->value, 0, NULL);
 
-    while (more) {
-        AUTO(records) struct meta_record_list page = {0};
-
-        TRY(meta_records(m, COLLECTION, str_of(after), PAGE, &page, e));
-        for (size_t i = 0; i < page.n; i++) {
-            AUTO(json) json_t *value = json_loads(page.rows[i].value, 0, NULL);
-
-            if (json_integer_value(json_object_get(value, "until_ms")) < now_ms)
-                TRY(drop_refresh(m, str_of(page.rows[i].key), e));
-        }
-        more = page.more && page.n > 0;
-        if (more) {
-            free(after);
-            after = mem_strdup(page.rows[page.n - 1].key);
-        }
-    }
-    return ERR_OK;
+    if (json_integer_value(json_object_get(value, "until_ms")) >= clock_wall_ms())
+        return ERR_OK;
+    return drop_refresh(m, str_of(r->key), e);
 }
 
 static enum err_code token_tend(struct provider *base, struct err *e)
@@ -419,7 +399,7 @@ static enum err_code token_tend(struct provider *base, struct err *e)
     TRY(signer_tend(p->tokens->signer, e));
     if (now_ms < p->prune_ms)
         return ERR_OK;
-    TRY(prune(p->tokens->meta, e));
+    TRY(meta_records_each(p->tokens->meta, COLLECTION, drop_expired, p->tokens->meta, e));
     p->prune_ms = now_ms + PRUNE_MS;
     return ERR_OK;
 }

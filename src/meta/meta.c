@@ -1,9 +1,12 @@
 /* The wrappers: the one place where arguments are checked, so that no driver has to. */
 #include "meta/meta.h"
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
+
+#define PAGE 256
 
 struct meta_manifest *meta_manifest_new(const struct digest *d, struct str media_type,
                                         struct str bytes)
@@ -261,6 +264,27 @@ enum err_code meta_records(struct meta *m, struct str collection, struct str aft
 {
     TRY(check_limit(limit, e));
     return m->driver->records(m, collection, after, limit, ret_list, e);
+}
+
+enum err_code meta_records_each(struct meta *m, struct str collection, meta_record_fn fn, void *ctx,
+                                struct err *e)
+{
+    AUTO(mem) char *after = mem_strdup("");
+    bool more = true;
+
+    while (more) {
+        AUTO(records) struct meta_record_list page = {0};
+
+        TRY(meta_records(m, collection, str_of(after), PAGE, &page, e));
+        for (size_t i = 0; i < page.n; i++)
+            TRY(fn(ctx, &page.rows[i], e));
+        more = page.more && page.n > 0;
+        if (more) {
+            free(after);
+            after = STEAL(page.rows[page.n - 1].key);
+        }
+    }
+    return ERR_OK;
 }
 
 enum err_code meta_audit(struct meta *m, const struct meta_audit_filter *filter, size_t limit,

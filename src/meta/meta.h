@@ -221,6 +221,7 @@ struct meta_referrer_list {
 
 void meta_referrer_list_done(struct meta_referrer_list *l);
 
+typedef enum err_code (*meta_record_fn)(void *ctx, const struct meta_record *r, struct err *e);
 typedef enum err_code (*meta_upload_fn)(void *ctx, const struct meta_upload *u, struct err *e);
 
 struct meta_driver {
@@ -346,6 +347,13 @@ ERR_CHECKED enum err_code meta_record_get(struct meta *m, struct str collection,
 ERR_CHECKED enum err_code meta_records(struct meta *m, struct str collection, struct str after,
                                        size_t limit, struct meta_record_list *ret_list,
                                        struct err *e);
+
+/* fn for each record of the collection, by key; it may change or remove that record. Reads a page
+ * at a time: what others write meanwhile is seen or not. Ends with the first error of fn, or of a
+ * page.
+ */
+ERR_CHECKED enum err_code meta_records_each(struct meta *m, struct str collection,
+                                            meta_record_fn fn, void *ctx, struct err *e);
 
 /* Up to limit entries, newest first. A page may end before limit, with `more` set, when it took a
  * look at many to find few: go on at `next`. */

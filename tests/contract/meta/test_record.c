@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "fixture.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,52 @@ static void records_are_listed_by_key_with_pages(void **state)
         meta_record_list_done(&l);
     }
     assert_int_equal(n, 5);
+}
+
+struct walk {
+    struct fixture *f;
+    unsigned n;
+    unsigned fail_at;
+};
+
+static enum err_code check_and_delete(void *ctx, const struct meta_record *r, struct err *e)
+{
+    struct walk *w = ctx;
+    char key[8];
+
+    if (w->n == w->fail_at)
+        return err_set(e, ERR_DENIED, "stop here");
+    snprintf(key, sizeof(key), "%04u", w->n++);
+    assert_string_equal(r->key, key);
+    return delete_record(w->f, r->key, META_ANY);
+}
+
+static void each_record_is_given_once_and_may_be_removed(void **state)
+{
+    struct walk w = {.f = *state, .fail_at = UINT_MAX};
+    char key[8];
+
+    for (unsigned i = 0; i < 300; i++) { /* more than a page */
+        snprintf(key, sizeof(key), "%04u", i);
+        assert_ok(put_record(w.f->m, key, "v", META_ABSENT));
+    }
+    assert_ok(meta_records_each(w.f->m, STR("things"), check_and_delete, &w, &w.f->e));
+    assert_int_equal(w.n, 300);
+    assert_ok(meta_records_each(w.f->m, STR("things"), check_and_delete, &w, &w.f->e));
+    assert_int_equal(w.n, 300);
+}
+
+static void the_first_error_ends_a_walk_over_records(void **state)
+{
+    struct walk w = {.f = *state, .fail_at = 1};
+
+    assert_ok(put_record(w.f->m, "0000", "v", META_ABSENT));
+    assert_ok(put_record(w.f->m, "0001", "v", META_ABSENT));
+    assert_ok(put_record(w.f->m, "0002", "v", META_ABSENT));
+    assert_int_equal(meta_records_each(w.f->m, STR("things"), check_and_delete, &w, &w.f->e),
+                     ERR_DENIED);
+    assert_int_equal(w.n, 1);
+    assert_record(w.f, "0001", "v", 1);
 }
 
 /* Links a blob of ten bytes to "space/app", unless the space would hold more than 30. */
@@ -198,6 +245,8 @@ int main(int argc, char **argv)
         TEST(a_record_is_kept_and_each_change_has_a_version),
         TEST(a_record_changes_only_from_the_version_expected),
         TEST(records_are_listed_by_key_with_pages),
+        TEST(each_record_is_given_once_and_may_be_removed),
+        TEST(the_first_error_ends_a_walk_over_records),
         TEST(a_commit_past_a_quota_changes_nothing),
         TEST(a_quota_of_tags_holds),
         TEST(commits_at_once_do_not_pass_a_quota_together),
