@@ -137,6 +137,8 @@ static enum err_code result_error(struct req *q, enum auth_result r, unsigned re
         if (!e->public_detail)
             err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
         return ERR_UNAUTHORIZED;
+    case AUTH_CODE:
+        return ERR_TOTP_REQUIRED;
     default:
         return ERR_OK;
     }
@@ -161,7 +163,7 @@ static enum auth_result check(struct req *q, const struct credential *c,
     struct rate_state state;
     enum auth_result r;
 
-    if (q->session.n)
+    if (c->kind == CREDENTIAL_SESSION)
         failures = 0; /* nobody guesses those: a session only ends */
     if (failures > 0 && !rate_peek(q->api->guard.rate, kind, address, &limit, &state)) {
         tell_rate(q, &state);
@@ -206,12 +208,25 @@ static enum access_verdict identify(struct req *q)
     return verdict;
 }
 
+/* c NULL: no credential. */
+static enum err_code sign_in(struct req *q, const struct credential *c,
+                             struct identity **ret_identity, struct err *e)
+{
+    unsigned retry_s = 1;
+    enum auth_result r = auth_quick(q->api->guard.auth, c, ret_identity);
+
+    if (c && r == AUTH_LATER)
+        r = check(q, c, ret_identity, &retry_s, e);
+    if (c && r != AUTH_FAILED && r != AUTH_CODE)
+        audit_sign_in(q, c->user, r == AUTH_OK ? "ok" : r == AUTH_LOCKED ? "locked" : "failed");
+    return result_error(q, r, retry_s, e);
+}
+
 enum err_code access_sign_in(struct req *q, struct str user, struct str secret,
                              struct identity **ret_identity, struct err *e)
 {
     struct credentials given;
-    unsigned retry_s = 1;
-    enum auth_result r;
+    enum err_code code;
 
     if (user.n || secret.n) {
         given.given = true;
@@ -221,16 +236,22 @@ enum err_code access_sign_in(struct req *q, struct str user, struct str secret,
         return err_tell(e, ERR_UNAUTHORIZED,
                         "the Authorization header is neither Basic nor Bearer");
     }
-    r = auth_quick(q->api->guard.auth, given.given ? &given.c : NULL, ret_identity);
-    if (r == AUTH_LATER)
-        r = check(q, &given.c, ret_identity, &retry_s, e);
-    if (given.given && r != AUTH_FAILED)
-        audit_sign_in(q, given.c.user,
-                      r == AUTH_OK       ? "ok"
-                      : r == AUTH_LOCKED ? "locked"
-                                         : "failed");
+    code = sign_in(q, given.given ? &given.c : NULL, ret_identity, e);
     credentials_done(&given);
-    return result_error(q, r, retry_s, e);
+    return code;
+}
+
+enum err_code access_sign_in_person(struct req *q, struct str user, struct str password,
+                                    struct str code, struct identity **ret_identity, struct err *e)
+{
+    struct credential c = {.kind = CREDENTIAL_BASIC,
+                           .user = user,
+                           .secret = password,
+                           .address = client_address(q),
+                           .person = true,
+                           .code = code};
+
+    return sign_in(q, &c, ret_identity, e);
 }
 
 bool access_may(const struct req *q, enum action action, const struct repo_name *repo,

@@ -5,13 +5,8 @@
 #include "api/session.h"
 
 #include "api/access.h"
-#include "api/audit.h"
 #include "api/body.h"
 #include "api/cookie.h"
-#include "api/proxy.h"
-#include "auth/local.h"
-#include "auth/robot.h"
-#include "auth/user.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
@@ -130,49 +125,6 @@ static void form_done(struct form *f)
     body_wipe(f->json);
 }
 
-static enum err_code refused(struct req *q, enum sign_in result, unsigned retry_s, struct err *e)
-{
-    switch (result) {
-    case SIGN_IN_OK:
-        return ERR_OK;
-    case SIGN_IN_CODE:
-        return err_tell(e, ERR_TOTP_REQUIRED,
-                        "send the code of the app, or a recovery code, as "
-                        "'totp' as well");
-    case SIGN_IN_LOCKED:
-        http_headerf(q->x, "Retry-After", "%u", retry_s);
-        q->retry_told = true;
-        return ERR_TOO_MANY_REQUESTS;
-    case SIGN_IN_WRONG:
-        return ERR_UNAUTHORIZED;
-    default:
-        return e->code ? e->code : err_set(e, ERR_UNAVAILABLE, "users can't be looked up");
-    }
-}
-
-/* A user of the database by password and code; anyone else as the providers say. */
-static enum err_code sign_in(struct req *q, const struct form *f, struct identity **ret_identity,
-                             struct err *e)
-{
-    struct api_guard *g = &q->api->guard;
-    struct sign_in_request r = {f->user, f->password, f->code, client_address(q)};
-    AUTO(user) struct user local = {0};
-    enum err_code code = user_get(g->accounts, f->user, &local, e);
-    enum sign_in result;
-    unsigned retry_s = 1;
-
-    *e = (struct err){0};
-    if (code != ERR_OK || !auth_has(g->auth, LOCAL_PROVIDER) || access_token_shaped(f->password))
-        return access_sign_in(q, f->user, f->password, ret_identity, e);
-    result = local_sign_in(g->accounts, auth_failures(g->auth), &r, ret_identity, &retry_s, e);
-    if (result != SIGN_IN_CODE && result != SIGN_IN_FAILED)
-        audit_sign_in(q, f->user,
-                      result == SIGN_IN_OK       ? "ok"
-                      : result == SIGN_IN_LOCKED ? "locked"
-                                                 : "failed");
-    return refused(q, result, retry_s, e);
-}
-
 enum err_code api_session_post(struct req *q, struct err *e)
 {
     AUTO(identity) struct identity *who = NULL;
@@ -183,7 +135,7 @@ enum err_code api_session_post(struct req *q, struct err *e)
     TRY(check_on(q, e));
     code = read_form(q, &f, e);
     if (code == ERR_OK)
-        code = sign_in(q, &f, &who, e);
+        code = access_sign_in_person(q, f.user, f.password, f.code, &who, e);
     form_done(&f);
     TRY(code);
     TRY(session_begin(q, who, &made, e));

@@ -5,7 +5,6 @@
 #include "api/access.h"
 #include "api/account.h"
 #include "api/body.h"
-#include "api/proxy.h"
 #include "auth/local.h"
 #include "base/clock.h"
 
@@ -154,26 +153,15 @@ enum err_code api_user_delete(struct req *q, struct err *e)
  * given when he signed in. */
 static enum err_code check_old(struct req *q, struct str old, struct err *e)
 {
-    struct sign_in_request r = {
-        .user = str_of(q->item), .password = old, .address = client_address(q)};
     AUTO(identity) struct identity *id = NULL;
-    unsigned retry_s = 1;
+    enum err_code code = access_sign_in_person(q, str_of(q->item), old, STR_NONE, &id, e);
 
-    switch (
-        local_sign_in(accounts_of(q), auth_failures(q->api->guard.auth), &r, &id, &retry_s, e)) {
-    case SIGN_IN_OK:
-    case SIGN_IN_CODE:
+    /* A token is no password. */
+    if (code == ERR_TOTP_REQUIRED || (code == ERR_OK && strcmp(id->provider, LOCAL_PROVIDER) == 0))
         return ERR_OK;
-    case SIGN_IN_WRONG:
+    if (code == ERR_OK || code == ERR_UNAUTHORIZED)
         return err_tell(e, ERR_DENIED, "the old password is wrong");
-    case SIGN_IN_LOCKED:
-        http_headerf(q->x, "Retry-After", "%u", retry_s);
-        q->retry_told = true;
-        return ERR_TOO_MANY_REQUESTS;
-    case SIGN_IN_FAILED:
-        break;
-    }
-    return ERR_UNAVAILABLE;
+    return code;
 }
 
 enum err_code api_user_password_put(struct req *q, struct err *e)

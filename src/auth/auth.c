@@ -1,6 +1,7 @@
 #include "auth/auth.h"
 
 #include "auth/answers.h"
+#include "auth/failures.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -57,11 +58,6 @@ bool auth_has(const struct auth *a, const char *provider)
     return false;
 }
 
-struct failures *auth_failures(struct auth *a)
-{
-    return a->failures;
-}
-
 void auth_forget(struct auth *a)
 {
     atomic_fetch_add(&a->forgotten, 1);
@@ -92,6 +88,8 @@ enum auth_result auth_quick(struct auth *a, const struct credential *c,
         *ret_identity = identity_anonymous();
         return AUTH_OK;
     }
+    if (c->person)
+        return AUTH_LATER;
     answers_key(a->answers, c, key);
     known = answers_get(a->answers, key, generation(a));
     if (!known)
@@ -154,47 +152,68 @@ static void remember(struct auth *a, const struct credential *c, uint64_t gen, s
     int64_t left_ms = id->expires_ms == INT64_MAX ? INT64_MAX : id->expires_ms - clock_wall_ms();
     int64_t cache_ms = (int64_t)a->options.cache_ms;
 
-    if (c->kind == CREDENTIAL_SESSION)
+    /* With a person's password remembered, others would need no code. */
+    if (c->kind == CREDENTIAL_SESSION || c->person)
         return;
     answers_key(a->answers, c, key);
     answers_put(a->answers, key, gen, id,
                 clock_mono_ms() + (left_ms < cache_ms ? left_ms : cache_ms));
 }
 
+/* Nobody guesses a session or a certificate. */
+static bool guessed(const struct credential *c)
+{
+    return c->kind != CREDENTIAL_SESSION && c->kind != CREDENTIAL_CERTIFICATE;
+}
+
+static bool locked(struct auth *a, const struct credential *c, unsigned *ret_retry_s, struct err *e)
+{
+    int64_t left_ms = guessed(c) ? failures_locked_ms(a->failures, c->user, c->address) : 0;
+
+    if (left_ms <= 0)
+        return false;
+    *ret_retry_s = (unsigned)(left_ms / 1000 + 1);
+    err_tell(e, ERR_TOO_MANY_REQUESTS, "too many wrong credentials; try again in %u s",
+             *ret_retry_s);
+    return true;
+}
+
+static enum auth_result refuse(struct auth *a, const struct credential *c, enum verdict v,
+                               struct err *e)
+{
+    if (e->code == ERR_TOTP_REQUIRED)
+        return AUTH_CODE;
+    if (guessed(c) && v == VERDICT_NO)
+        wait_ms(failures_count(a->failures, c->user, c->address));
+    if (!e->public_detail)
+        err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
+    return v == VERDICT_PAST ? AUTH_PAST : AUTH_REFUSED;
+}
+
 enum auth_result auth_check(struct auth *a, const struct credential *c,
                             struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
 {
     uint64_t gen = generation(a); /* before the check: a change meanwhile voids its answer */
-    /* Nobody guesses a session or a certificate. */
-    bool guess = c->kind != CREDENTIAL_SESSION && c->kind != CREDENTIAL_CERTIFICATE;
+    AUTO(identity) struct identity *id = NULL;
     enum verdict v;
-    int64_t locked_ms;
 
     if (auth_quick(a, c, ret_identity) == AUTH_OK)
         return AUTH_OK;
-    locked_ms = guess ? failures_locked_ms(a->failures, c->user, c->address) : 0;
-    if (locked_ms > 0) {
-        *ret_retry_s = (unsigned)(locked_ms / 1000 + 1);
-        err_tell(e, ERR_TOO_MANY_REQUESTS, "too many wrong credentials; try again in %u s",
-                 *ret_retry_s);
+    if (locked(a, c, ret_retry_s, e))
         return AUTH_LOCKED;
-    }
-    v = ask(a, c, ret_identity, e);
-    switch (v) {
-    case VERDICT_YES:
-        if (guess)
-            failures_clear(a->failures, c->user, c->address);
-        remember(a, c, gen, *ret_identity);
-        return AUTH_OK;
-    case VERDICT_FAIL:
+    v = ask(a, c, &id, e);
+    if (v == VERDICT_FAIL)
         return AUTH_FAILED;
-    default:
-        if (guess && v == VERDICT_NO)
-            wait_ms(failures_count(a->failures, c->user, c->address));
-        if (!e->public_detail)
-            err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
-        return v == VERDICT_PAST ? AUTH_PAST : AUTH_REFUSED;
-    }
+    /* Guesses may come all at once: those behind the one that locked are told nothing. */
+    if (locked(a, c, ret_retry_s, e))
+        return AUTH_LOCKED;
+    if (v != VERDICT_YES)
+        return refuse(a, c, v, e);
+    if (guessed(c))
+        failures_clear(a->failures, c->user, c->address);
+    remember(a, c, gen, id);
+    *ret_identity = STEAL(id);
+    return AUTH_OK;
 }
 
 enum verdict auth_renew(void *auth, struct identity **id, struct err *e)

@@ -3,13 +3,13 @@
  *
  * A positive answer is cached for a short time under a keyed hash (HMAC-SHA-256 with a key of this
  * process) of the whole credential, so that neither bcrypt nor a signature check runs on every
- * request, and no secret is kept. Failures count against the user and the address: each further
- * one is answered later, and after a number of them the pair is locked out for a while. Sessions
- * are looked up each time, and one that has ended is no wrong credential: nobody guesses those.
+ * request, and no secret is kept. Who begins a session is asked each time. Failures count against
+ * the user and the address: each further one is answered later, and after a number of them the pair
+ * is locked out for a while. Sessions are looked up each time, and one that has ended is no wrong
+ * credential: nobody guesses those.
  */
 #pragma once
 
-#include "auth/failures.h"
 #include "auth/policy.h"
 #include "auth/provider.h"
 #include "base/err.h"
@@ -21,6 +21,7 @@ enum auth_result {
     AUTH_LATER,   /* auth_quick() only: it takes auth_check() on a worker */
     AUTH_REFUSED, /* credentials were given and are wrong: 401 */
     AUTH_PAST,    /* so is this, but nobody guessed it (VERDICT_PAST): 401 */
+    AUTH_CODE,    /* of a person: the code of his second factor is needed as well */
     AUTH_LOCKED,  /* too many wrong ones: 429 with Retry-After *ret_retry_s */
     AUTH_FAILED,  /* a provider could not say: 503 */
 };
@@ -39,9 +40,6 @@ bool auth_enabled(const struct auth *a); /* there is a provider */
 
 /* Is there a provider of that name? */
 bool auth_has(const struct auth *a, const char *provider);
-
-/* Who gave wrong credentials lately, for sign-ins that are checked elsewhere. */
-struct failures *auth_failures(struct auth *a);
 
 /* From memory only; never blocks. I/O threads. c NULL: no credential. */
 enum auth_result auth_quick(struct auth *a, const struct credential *c,

@@ -7,7 +7,6 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* Whose password this is. PASS: there is no such user; that takes as long. */
 static enum verdict check_password(struct accounts *a, struct str name, struct str password,
@@ -41,21 +40,40 @@ static struct accounts *accounts_of(struct provider *p)
     return ((struct local *)p)->accounts;
 }
 
+/* The second factor of a user whose password is right. */
+static enum verdict check_code(struct accounts *a, const struct user *u, const struct credential *c,
+                               struct err *e)
+{
+    enum err_code code;
+
+    if (!c->person)
+        code = err_tell(e, ERR_UNAUTHORIZED,
+                        "%s has a second factor: make a personal token and use it as the password",
+                        u->name);
+    else if (c->code.n == 0)
+        code = err_tell(e, ERR_TOTP_REQUIRED,
+                        "send the code of the app, or a recovery code, as 'totp' as well");
+    else
+        code = user_take_code(a, u, c->code, clock_wall_ms(), e);
+    if (code == ERR_OK)
+        return VERDICT_YES;
+    return code == ERR_UNAUTHORIZED || code == ERR_TOTP_REQUIRED || code == ERR_NOT_FOUND
+               ? VERDICT_NO
+               : VERDICT_FAIL;
+}
+
 static enum verdict local_check(struct provider *p, const struct credential *c,
                                 struct identity **ret_identity, struct err *e)
 {
     AUTO(user) struct user u = {0};
     enum verdict v = check_password(accounts_of(p), c->user, c->secret, &u, e);
 
+    if (v == VERDICT_YES && u.totp)
+        v = check_code(accounts_of(p), &u, c, e);
     if (v != VERDICT_YES)
         return v;
-    if (u.totp) {
-        err_tell(e, ERR_UNAUTHORIZED,
-                 "%s has a second factor: make a personal token and use it as the password",
-                 u.name);
-        return VERDICT_NO;
-    }
-    user_seen(accounts_of(p), &u, clock_wall_ms());
+    if (!u.totp) /* else taking the code has noted it */
+        user_seen(accounts_of(p), &u, clock_wall_ms());
     *ret_identity = user_identity(&u, p->driver->name);
     return VERDICT_YES;
 }
@@ -109,66 +127,4 @@ struct provider *local_provider(struct accounts *a)
     l->provider.driver = &local_driver;
     l->accounts = a;
     return &l->provider;
-}
-
-/* Signing in to the UI. */
-
-static void wait_ms(int64_t ms)
-{
-    struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-    nanosleep(&ts, NULL);
-}
-
-static enum sign_in wrong(struct failures *f, const struct sign_in_request *r, const char *why,
-                          struct err *e)
-{
-    wait_ms(failures_count(f, r->user, r->address));
-    err_tell(e, ERR_UNAUTHORIZED, "%s", why);
-    return SIGN_IN_WRONG;
-}
-
-static enum sign_in check_code(struct accounts *a, struct failures *f,
-                               const struct sign_in_request *r, const struct user *u, struct err *e)
-{
-    enum err_code code;
-
-    if (!u->totp)
-        return SIGN_IN_OK;
-    if (r->code.n == 0)
-        return SIGN_IN_CODE;
-    code = user_take_code(a, u, r->code, clock_wall_ms(), e);
-    if (code == ERR_OK)
-        return SIGN_IN_OK;
-    if (code == ERR_UNAUTHORIZED || code == ERR_NOT_FOUND)
-        return wrong(f, r, "the code is wrong, or was used before", e);
-    return SIGN_IN_FAILED;
-}
-
-enum sign_in local_sign_in(struct accounts *a, struct failures *f, const struct sign_in_request *r,
-                           struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
-{
-    AUTO(user) struct user u = {0};
-    int64_t locked_ms = failures_locked_ms(f, r->user, r->address);
-    enum sign_in result;
-    enum verdict v;
-
-    if (locked_ms > 0) {
-        *ret_retry_s = (unsigned)(locked_ms / 1000 + 1);
-        err_tell(e, ERR_TOO_MANY_REQUESTS, "too many wrong passwords or codes; try again in %u s",
-                 *ret_retry_s);
-        return SIGN_IN_LOCKED;
-    }
-    v = check_password(a, r->user, r->password, &u, e);
-    if (v == VERDICT_FAIL)
-        return SIGN_IN_FAILED;
-    if (v != VERDICT_YES)
-        return wrong(f, r, "the name or the password is wrong", e);
-    result = check_code(a, f, r, &u, e);
-    if (result != SIGN_IN_OK)
-        return result;
-    failures_clear(f, r->user, r->address);
-    user_seen(a, &u, clock_wall_ms());
-    *ret_identity = user_identity(&u, LOCAL_PROVIDER);
-    return SIGN_IN_OK;
 }

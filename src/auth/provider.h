@@ -20,13 +20,16 @@ struct credential {
     struct str secret;
     struct str certificate; /* DER; verified, and not revoked */
     const char *address;    /* of the client */
+    bool person;            /* who can be asked for a code: he begins a session */
+    struct str code;        /* of his second factor, or a recovery code; "": not asked for yet */
 };
 
 enum verdict {
     VERDICT_PASS, /* nothing to do with this provider: the next one is asked */
     VERDICT_YES,  /* *ret_identity is the caller's reference */
     VERDICT_NO,   /* known here, and wrong: nobody else is asked. What e tells (err_tell) the client
-                     reads; else it reads only that the credentials are wrong */
+                     reads; else it reads only that the credentials are wrong. ERR_TOTP_REQUIRED: they
+                     are right, and the code is missing */
     VERDICT_PAST, /* as NO, of something that was truly given to someone but is good no more, or not
                      here: it was not guessed, and does not count as a wrong one */
     VERDICT_FAIL, /* can't say now (a server is away); e says why. Answered 503 */

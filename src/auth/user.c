@@ -498,11 +498,12 @@ static enum err_code take(struct user *u, void *ctx, struct err *e)
 {
     const struct take *t = ctx;
 
-    if (u->totp && !u->disabled && u->stamp == t->seen->stamp &&
-        (totp_matches(u->totp, t->code, t->now_ms, u->totp_step, &u->totp_step) ||
-         take_recovery(u, t->code)))
-        return ERR_OK;
-    return err_tell(e, ERR_UNAUTHORIZED, "the code is wrong, or was used before");
+    if (!u->totp || u->disabled || u->stamp != t->seen->stamp ||
+        (!totp_matches(u->totp, t->code, t->now_ms, u->totp_step, &u->totp_step) &&
+         !take_recovery(u, t->code)))
+        return err_tell(e, ERR_UNAUTHORIZED, "the code is wrong, or was used before");
+    u->last_ms = t->now_ms;
+    return ERR_OK;
 }
 
 enum err_code user_take_code(struct accounts *a, const struct user *u, struct str code,

@@ -101,10 +101,17 @@ def test_behind_a_proxy_that_speaks_tls_the_cookie_is_the_same(new_registry):
         assert "secure" in cookie_of(answer, "__Host-registry-session")
 
 
-def test_wrong_passwords_and_unknown_users_get_the_same_answer(browser):
-    answers = [browser.sign_in(*who) for who in (("alice", "wrong"), ("nobody", "wrong"))]
-    assert [a.status_code for a in answers] == [401, 401]
-    assert not browser.session.cookies
+def test_wrong_passwords_and_unknown_users_get_the_same_answer(new_registry):
+    accounts = Accounts(new_registry(config={"auth": {"mode": "on", "lock_after": 1}}))
+    accounts.add("alice")
+    accounts.registry.start()
+    with Browser(accounts.registry) as browser:
+        for status in (401, 429):
+            known, unknown = (browser.sign_in(name, "wrong") for name in ("alice", "nobody"))
+            assert known.status_code == unknown.status_code == status
+            assert re.sub(r"\d+ s", "", known.text) == re.sub(r"\d+ s", "", unknown.text)
+            assert set(known.headers) == set(unknown.headers)
+        assert not browser.session.cookies
 
 
 def test_a_sign_in_that_is_no_json_is_refused(browser):
@@ -175,6 +182,36 @@ def test_guessing_codes_is_locked_out(new_registry):
         for _ in range(3):
             assert browser.sign_in("alice", PASSWORD, totp="abcdef").status_code == 401
         assert browser.sign_in("alice", PASSWORD, totp=factor.recovery[0]).status_code == 429
+
+
+@pytest.mark.parametrize("what", ["password", "code", "old password"])
+def test_failed_sign_ins_of_an_address_are_limited(new_registry, what):
+    """Of any user, as for other clients."""
+    accounts = Accounts(new_registry(config={
+        "auth": {"mode": "on", "lock_after": 1000}, "limits": {"rate": {"failures": 3}}}))
+    accounts.add("alice")
+    accounts.registry.start()
+    if what == "code":
+        Factor(accounts, "alice")
+
+    def attempt(n):
+        if what == "password":
+            return browser.sign_in(f"user{n}", "wrong")
+        if what == "code":
+            return browser.sign_in("alice", PASSWORD, totp=f"abc{n}")
+        return browser.request("PUT", "/api/v1/users/alice/password",
+                               json={"old": f"wrong{n}", "new": OTHER})
+
+    with Browser(accounts.registry) as browser:
+        if what == "old password":
+            browser.sign_in("alice", PASSWORD)
+        refused = 403 if what == "old password" else 401
+        assert [attempt(n).status_code for n in range(3)] == [refused] * 3
+        limited = attempt(3)
+        assert limited.status_code == 429
+        assert 1 <= int(limited.headers["Retry-After"]) <= 20
+        assert limited.headers["RateLimit-Limit"] == "3"
+        assert limited.headers["RateLimit-Remaining"] == "0"
 
 
 def test_the_session_of_a_disabled_user_ends_at_once(accounts, browser):

@@ -1,9 +1,7 @@
 #include "support.h"
 
 #include "auth/local.h"
-#include "base/clock.h"
 
-#include <liboath/oath.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,20 +11,17 @@
 #include <cmocka.h>
 
 static struct provider *provider;
-static struct failures *failures;
 
 static int setup(void **state)
 {
     int status = accounts_setup(state);
 
     provider = local_provider(accounts);
-    failures = failures_new(3, 60000);
     return status;
 }
 
 static int teardown(void **state)
 {
-    failures_free(failures);
     provider->driver->free(provider);
     return accounts_teardown(state);
 }
@@ -40,21 +35,6 @@ static enum verdict check(const char *user, const char *password, struct identit
 
     last = (struct err){0};
     return provider->driver->check(provider, &c, ret, &last);
-}
-
-static enum sign_in sign_in(const char *user, const char *password, const char *code)
-{
-    struct sign_in_request r = {str_of(user), str_of(password), str_of(code), "192.0.2.1"};
-    struct identity *id = NULL;
-    unsigned retry_s = 0;
-    enum sign_in result;
-
-    last = (struct err){0};
-    result = local_sign_in(accounts, failures, &r, &id, &retry_s, &last);
-    assert_int_equal(result == SIGN_IN_OK, id != NULL);
-    assert_int_equal(result == SIGN_IN_LOCKED, retry_s > 0);
-    identity_unref(id);
-    return result;
 }
 
 static void the_right_password_signs_in(void **state)
@@ -220,73 +200,6 @@ static void a_store_that_fails_says_nothing_of_the_user(void **state)
     meta_free(fault);
 }
 
-/* Signing in to the UI. */
-
-static void code_now(const char *secret, char dst[static 7])
-{
-    char *bytes = NULL;
-    size_t n;
-
-    assert_int_equal(oath_base32_decode(secret, strlen(secret), &bytes, &n), OATH_OK);
-    assert_int_equal(oath_totp_generate(bytes, n, clock_wall_ms() / 1000, 30, 0, 6, dst), OATH_OK);
-    free(bytes);
-}
-
-static void the_code_is_asked_for_after_the_password(void **state)
-{
-    struct totp_setup s;
-    struct err e;
-    char code[7];
-
-    (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(sign_in("alice", PASSWORD, ""), SIGN_IN_OK);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &s, &e), ERR_OK);
-    assert_int_equal(sign_in("alice", PASSWORD, ""), SIGN_IN_CODE);
-    code_now(s.secret, code);
-    assert_int_equal(sign_in("alice", PASSWORD, code), SIGN_IN_OK);
-    assert_int_equal(sign_in("alice", PASSWORD, code), SIGN_IN_WRONG); /* a replay */
-    assert_int_equal(sign_in("alice", PASSWORD, s.recovery[0]), SIGN_IN_OK);
-    assert_int_equal(sign_in("alice", PASSWORD, s.recovery[0]), SIGN_IN_WRONG);
-}
-
-static void a_right_code_does_not_help_with_a_wrong_password(void **state)
-{
-    struct totp_setup s;
-    struct err e;
-
-    (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &s, &e), ERR_OK);
-    assert_int_equal(sign_in("alice", OTHER, s.recovery[0]), SIGN_IN_WRONG);
-    assert_int_equal(sign_in("alice", PASSWORD, s.recovery[0]), SIGN_IN_OK); /* not used up */
-}
-
-static void guessing_codes_locks_out(void **state)
-{
-    struct totp_setup s;
-    struct err e;
-
-    (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &s, &e), ERR_OK);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(sign_in("alice", PASSWORD, "12345x"), SIGN_IN_WRONG);
-    assert_int_equal(sign_in("alice", PASSWORD, s.recovery[0]), SIGN_IN_LOCKED);
-}
-
-static void unknown_and_wrong_are_told_alike(void **state)
-{
-    char told[sizeof(last.detail)];
-
-    (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(sign_in("alice", OTHER, ""), SIGN_IN_WRONG);
-    snprintf(told, sizeof(told), "%s", last.detail);
-    assert_int_equal(sign_in("bob", OTHER, ""), SIGN_IN_WRONG);
-    assert_string_equal(last.detail, told);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -301,10 +214,6 @@ int main(void)
         TEST(renewing_brings_new_groups),
         TEST(renewing_fails_after_a_new_password_and_without_the_user),
         TEST(a_store_that_fails_says_nothing_of_the_user),
-        TEST(the_code_is_asked_for_after_the_password),
-        TEST(a_right_code_does_not_help_with_a_wrong_password),
-        TEST(guessing_codes_locks_out),
-        TEST(unknown_and_wrong_are_told_alike),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
