@@ -1,5 +1,6 @@
 #include "http/connection.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/iothread.h"
 #include "http/server.h"
@@ -9,6 +10,19 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+
+/* Of waiting; where http.io_timeout is shorter, that is enough. */
+#define RATE_GRACE_MS 10000
+
+bool conn_too_slow(const struct conn *c, int64_t waited_ms, uint64_t bytes)
+{
+    const struct conf_http *conf = c->io->server->conf;
+    int64_t grace_ms = (int64_t)conf_u64(&conf->io_timeout_ms);
+
+    if (waited_ms < (grace_ms < RATE_GRACE_MS ? grace_ms : RATE_GRACE_MS))
+        return false;
+    return bytes < conf_u64(&conf->min_rate_bytes) * (uint64_t)waited_ms / 1000;
+}
 
 /* The timeouts are set at the first call that waits, so that a connection which never meets a
  * worker does not pay for them. */
@@ -58,25 +72,38 @@ enum err_code conn_err(struct conn *c, int error, const char *what, struct err *
 
     if (late)
         return err_set(e, ERR_TIMEOUT, "%s: no progress in %u ms", what, c->timeout_ms);
+    if (error == ETIME)
+        return err_set(e, ERR_TIMEOUT, "%s: slower than http.min_rate", what);
     if (error == 0)
         return err_set(e, ERR_CLIENT_GONE, "%s: closed by the client", what);
     errno = error;
     return err_set(e, ERR_CLIENT_GONE, "%s: %m", what);
 }
 
-enum err_code conn_send_all(struct conn *c, const void *p, size_t n, int flags, struct err *e)
+/* Sends all n bytes, waiting; *ret_n is how many went out. */
+static enum err_code send_waiting(struct conn *c, const char *p, size_t n, int flags, size_t *ret_n,
+                                  struct err *e)
 {
-    const char *at = p;
+    int64_t start_ms = clock_mono_ms();
 
-    while (n > 0) {
-        ssize_t put = conn_send(c, at, n, true, flags);
+    *ret_n = 0;
+    while (*ret_n < n) {
+        ssize_t put = conn_send(c, p + *ret_n, n - *ret_n, true, flags);
 
         if (put <= 0)
             return conn_err(c, put < 0 ? errno : 0, "send", e);
-        at += put;
-        n -= (size_t)put;
+        *ret_n += (size_t)put;
+        if (*ret_n < n && conn_too_slow(c, clock_mono_ms() - start_ms, *ret_n))
+            return conn_err(c, ETIME, "send", e);
     }
     return ERR_OK;
+}
+
+enum err_code conn_send_all(struct conn *c, const void *p, size_t n, int flags, struct err *e)
+{
+    size_t sent;
+
+    return send_waiting(c, p, n, flags, &sent, e);
 }
 
 void conn_keep_out(struct conn *c, const void *p, size_t n)
@@ -102,8 +129,12 @@ static void out_is_empty(struct conn *c)
 
 enum err_code conn_flush_waiting(struct conn *c, int flags, struct err *e)
 {
-    if (c->out_n > 0)
-        TRY(conn_send_all(c, c->out + c->out_at, c->out_n - c->out_at, flags, e));
+    enum err_code code;
+    size_t sent;
+
+    code = send_waiting(c, c->out + c->out_at, c->out_n - c->out_at, flags, &sent, e);
+    c->out_at += (uint32_t)sent; /* nothing is sent twice, whoever goes on */
+    TRY(code);
     out_is_empty(c);
     return ERR_OK;
 }

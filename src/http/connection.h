@@ -20,6 +20,7 @@
 
 struct iothread;
 struct address;
+struct tls_wait;
 struct http_exchange;
 struct ssl_st;
 
@@ -49,7 +50,6 @@ struct conn {
     int fd;
     bool watched;        /* in the epoll set */
     bool writing;        /* for EPOLLOUT instead of EPOLLIN */
-    bool may_wait;       /* of the call under way, for the BIO of TLS */
     bool refused;        /* over a limit: only lingers */
     uint32_t timeout_ms; /* SO_RCVTIMEO and SO_SNDTIMEO as set; 0: not yet */
     uint32_t in_n;
@@ -59,6 +59,7 @@ struct conn {
     struct iothread *io;
     struct address *address;
     struct ssl_st *ssl;
+    struct tls_wait *wait;    /* of the call under way, when it may wait */
     struct conn *prev, *next; /* in that list */
     struct conn *next_given;  /* in the I/O thread's inbox */
     struct http_exchange *x;  /* while away */
@@ -66,9 +67,14 @@ struct conn {
     uint32_t lingered_bytes;
 };
 
+/* Whether bytes moved in so much waiting for the client are fewer than http.min_rate asks for. Not
+ * before there is an average to speak of. */
+bool conn_too_slow(const struct conn *c, int64_t waited_ms, uint64_t bytes);
+
 /*
  * Up to n bytes. 0: end; -1: errno, EAGAIN when nothing came (at once, or in http.io_timeout when
- * `wait`). recv() flags such as MSG_WAITALL may be given; TLS ignores them.
+ * `wait`), ETIME when too little did. recv() flags such as MSG_WAITALL may be given; TLS ignores
+ * them.
  */
 ssize_t conn_recv(struct conn *c, void *p, size_t n, bool wait, int flags);
 

@@ -70,22 +70,30 @@ static void cut_off(struct conn *c, enum exchange_cut why)
 }
 
 /* A transfer that rests makes progress as long as the client takes bytes out of the socket's queue,
- * which can be many seconds before there is room for the next step. */
+ * which can be many seconds before there is room for the next step; hours, when it takes few. */
 static void check_transfer(struct iothread *io, struct conn *c, struct transfer *t)
 {
     const struct conf_http *conf = io->server->conf;
-    int64_t quiet_ms;
+    int64_t quiet_ms, waited_us;
+    uint64_t taken_bytes;
     int unsent = 0;
 
     if (!atomic_load(&t->resting))
         return;
-    if (ioctl(c->fd, SIOCOUTQ, &unsent) == 0 && unsent != t->unsent_bytes) {
+    if (ioctl(c->fd, SIOCOUTQ, &unsent) < 0)
+        unsent = 0;
+    if (unsent != t->unsent_bytes) {
         t->unsent_bytes = unsent;
         atomic_store(&t->progress_ms, io->now_ms);
     }
     quiet_ms = io->now_ms - atomic_load(&t->progress_ms);
+    waited_us = atomic_load(&t->waited_us) + clock_mono_us() - atomic_load(&t->rested_us);
+    taken_bytes = atomic_load(&t->sent_bytes);
+    taken_bytes -= taken_bytes < (uint64_t)unsent ? taken_bytes : (uint64_t)unsent;
     if (quiet_ms > (int64_t)conf_u64(&conf->io_timeout_ms))
         cut_off(c, CUT_IO_TIMEOUT);
+    else if (conn_too_slow(c, waited_us / 1000, taken_bytes))
+        cut_off(c, CUT_RATE);
 }
 
 static void check_away(struct iothread *io)

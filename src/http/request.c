@@ -11,8 +11,7 @@
 #include <stdlib.h>
 
 enum {
-    RATE_GRACE_US = 10 * 1000 * 1000, /* of waiting, before the average rate is judged */
-    SURPLUS_MAX = IO_IN_BYTES,        /* of pipelined requests behind a chunked body */
+    SURPLUS_MAX = IO_IN_BYTES, /* of pipelined requests behind a chunked body */
 };
 
 static const struct reader_ops body_ops;
@@ -158,13 +157,10 @@ void exchange_done(struct http_exchange *x)
 
 enum err_code exchange_waited(struct http_exchange *x, int64_t us, uint64_t bytes, struct err *e)
 {
-    uint64_t min = conf_u64(&x->server->conf->min_rate_bytes);
-
     x->waited_us += us;
-    if (min == 0 || x->waited_us < RATE_GRACE_US ||
-        bytes / ((uint64_t)x->waited_us / 1000000) >= min)
+    if (!conn_too_slow(x->conn, x->waited_us / 1000, bytes))
         return ERR_OK;
-    return err_set(e, ERR_TIMEOUT, "slower than %llu bytes/s", (unsigned long long)min);
+    return err_set(e, ERR_TIMEOUT, "slower than http.min_rate");
 }
 
 enum err_code exchange_why_cut(struct http_exchange *x, struct err *e)

@@ -274,6 +274,7 @@ static void send_on_worker(struct http_exchange *x, int status, bool has_length,
         x->sent_bytes = with_body ? body.n : 0;
     } else {
         x->fate = CONN_CLOSE;
+        x->failed = true;
         if (!x->note[0])
             http_set_note(x, e.detail);
     }

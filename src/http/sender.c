@@ -38,8 +38,12 @@ static bool arm(struct senders *s, struct http_exchange *x, int op)
     int fd = x->conn->fd;
     bool armed;
 
-    t->rested_us = clock_mono_us();
-    atomic_store(&t->progress_ms, t->rested_us / 1000);
+    int64_t now_us = clock_mono_us();
+
+    atomic_store(&t->rested_us, now_us);
+    atomic_store(&t->waited_us, x->waited_us);
+    atomic_store(&t->sent_bytes, x->sent_bytes);
+    atomic_store(&t->progress_ms, now_us / 1000);
     atomic_store(&t->resting, true);
     /* x may be another thread's before epoll_ctl() returns; the lock makes that thread wait until
      * it has, so that the handing over is complete for the memory model too. */
@@ -86,7 +90,8 @@ static bool turn(struct senders *s, struct epoll_event *ev)
     pthread_mutex_lock(&s->lock); /* see arm() */
     pthread_mutex_unlock(&s->lock);
     atomic_store(&t->resting, false);
-    if (exchange_waited(x, clock_mono_us() - t->rested_us, x->sent_bytes, &e) != ERR_OK) {
+    if (exchange_waited(x, clock_mono_us() - atomic_load(&t->rested_us), x->sent_bytes, &e) !=
+        ERR_OK) {
         finish(s, x, &e);
         return false;
     }

@@ -1,6 +1,7 @@
 #include "http/tls.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/verifier.h"
 
@@ -24,14 +25,51 @@ static void auto_SSL_CTX_(SSL_CTX **c)
     SSL_CTX_free(*c);
 }
 
-/* The BIO: recv() and send() of the connection, waiting or not as the call under way wants. */
+/*
+ * The BIO: recv() and send() of the connection, waiting or not as the call under way wants. OpenSSL
+ * calls them until a record is whole, which a client can make as many calls as it has bytes; so
+ * each call that waits is held to http.min_rate by itself.
+ */
+
+struct tls_wait {
+    int64_t start_ms;
+    uint64_t bytes;
+};
+
+static void begin(struct conn *c, struct tls_wait *w)
+{
+    if (w)
+        *w = (struct tls_wait){.start_ms = clock_mono_ms()};
+    c->wait = w;
+    ERR_clear_error();
+    errno = 0;
+}
+
+static bool too_slow(struct conn *c)
+{
+    if (!c->wait || !conn_too_slow(c, clock_mono_ms() - c->wait->start_ms, c->wait->bytes))
+        return false;
+    errno = ETIME;
+    return true;
+}
+
+static void count(struct conn *c, ssize_t n)
+{
+    if (c->wait && n > 0)
+        c->wait->bytes += (uint64_t)n;
+}
 
 static int bio_write(BIO *b, const char *p, size_t n, size_t *ret_n)
 {
     struct conn *c = BIO_get_data(b);
-    ssize_t put = send(c->fd, p, n, MSG_NOSIGNAL | (c->may_wait ? 0 : MSG_DONTWAIT));
+    ssize_t put;
 
     BIO_clear_retry_flags(b);
+    *ret_n = 0;
+    if (too_slow(c))
+        return 0;
+    put = send(c->fd, p, n, MSG_NOSIGNAL | (c->wait ? 0 : MSG_DONTWAIT));
+    count(c, put);
     if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         BIO_set_retry_write(b);
     *ret_n = put > 0 ? (size_t)put : 0;
@@ -41,9 +79,14 @@ static int bio_write(BIO *b, const char *p, size_t n, size_t *ret_n)
 static int bio_read(BIO *b, char *p, size_t n, size_t *ret_n)
 {
     struct conn *c = BIO_get_data(b);
-    ssize_t got = recv(c->fd, p, n, c->may_wait ? 0 : MSG_DONTWAIT);
+    ssize_t got;
 
     BIO_clear_retry_flags(b);
+    *ret_n = 0;
+    if (too_slow(c))
+        return 0;
+    got = recv(c->fd, p, n, c->wait ? 0 : MSG_DONTWAIT);
+    count(c, got);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         BIO_set_retry_read(b);
     if (got == 0)
@@ -247,8 +290,7 @@ void tls_half_close(struct conn *c)
 {
     if (!c->ssl || !SSL_is_init_finished(c->ssl))
         return;
-    c->may_wait = false;
-    ERR_clear_error();
+    begin(c, NULL);
     SSL_shutdown(c->ssl);
 }
 
@@ -267,8 +309,7 @@ int tls_handshake(struct conn *c, bool *ret_write)
 {
     int r;
 
-    c->may_wait = false;
-    ERR_clear_error();
+    begin(c, NULL);
     r = SSL_do_handshake(c->ssl);
     if (r == 1)
         return 1;
@@ -298,27 +339,27 @@ static ssize_t result(struct conn *c, int r, int error)
 
 ssize_t tls_recv(struct conn *c, void *p, size_t n, bool wait)
 {
+    struct tls_wait w;
     size_t got;
     int r;
 
-    c->may_wait = wait;
-    ERR_clear_error();
-    errno = 0;
+    begin(c, wait ? &w : NULL);
     r = SSL_read_ex(c->ssl, p, n, &got);
+    c->wait = NULL;
     return r == 1 ? (ssize_t)got : result(c, r, errno);
 }
 
 ssize_t tls_send(struct conn *c, const void *p, size_t n, bool wait)
 {
+    struct tls_wait w;
     size_t put;
     int r;
 
     if (n == 0)
         return 0;
-    c->may_wait = wait;
-    ERR_clear_error();
-    errno = 0;
+    begin(c, wait ? &w : NULL);
     r = SSL_write_ex(c->ssl, p, n, &put);
+    c->wait = NULL;
     return r == 1 ? (ssize_t)put : result(c, r, errno);
 }
 

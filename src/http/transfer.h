@@ -26,11 +26,12 @@ struct transfer {
     struct buf text;
     struct transfer_segment segments[TRANSFER_SEGMENTS];
     size_t n_segments, current;
-    bool nonblocking;            /* the socket was switched */
-    int64_t rested_us;           /* when it went to rest */
-    _Atomic int64_t progress_ms; /* when bytes last moved */
-    atomic_bool resting;
-    int unsent_bytes; /* of the socket's queue when the watch last looked */
+    bool nonblocking;                     /* the socket was switched */
+    atomic_bool resting;                  /* what follows is for the watch, which looks meanwhile */
+    _Atomic int64_t rested_us, waited_us; /* when it went to rest, and the waiting before */
+    _Atomic int64_t progress_ms;          /* when bytes last moved */
+    atomic_uint_fast64_t sent_bytes;      /* into the socket's queue */
+    int unsent_bytes;                     /* of that queue when the watch last looked */
 };
 
 struct transfer *transfer_new(struct reader *r);

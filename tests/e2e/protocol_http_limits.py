@@ -93,6 +93,40 @@ def test_a_client_that_does_not_read_is_cut_off(registry, client):
     assert client.has_blob("app", digest)
 
 
+SLOW = pytest.mark.config({"http": {"min_rate": "1MiB", "io_timeout": "500ms"}})
+
+
+@SLOW
+def test_a_body_that_drips_is_cut_off(registry, client):
+    """There is progress all the time, but a worker is not to be had for so little of it."""
+    location = client.start_upload("app").removeprefix(registry.url)
+    with Wire(registry.url) as wire:
+        wire.send_request("PATCH", location, {"Content-Length": MIB, "X-Request-Id": "drips"})
+        record = until(lambda: drip(wire) or record_of(registry, "drips"))
+        assert record["status"] == 408
+        assert "http.min_rate" in record["note"]
+
+
+def drip(wire):
+    try:
+        wire.send(b"x")
+    except OSError:
+        pass  # cut off
+
+
+@SLOW
+def test_an_answer_that_is_read_in_drips_is_cut_off(registry, client):
+    digest = client.push_blob("app", random_bytes(32 * MIB, "drips"))
+    with Wire(registry.url) as wire:
+        wire.send_request("GET", f"/v2/app/blobs/{digest}", {"X-Request-Id": "drips"})
+
+        def sip():
+            wire.socket.recv(1000)
+            return record_of(registry, "drips")
+
+        assert "http.min_rate" in until(sip)["note"]
+
+
 def record_of(registry, request_id):
     """The access record of that request, once it is written."""
     for line in registry.log.splitlines():

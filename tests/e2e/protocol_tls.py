@@ -31,12 +31,12 @@ def issued(tmp_path_factory):
 def tls_registry(new_registry, issued, work):
     """Starts a registry with the server's certificate: tls_registry(min_version=...)."""
 
-    def start(**more):
+    def start(http=None, **more):
         # A copy, which a test may put another certificate over.
         for suffix in (".pem", ".key"):
             shutil.copy(issued["server"].with_suffix(suffix), work / f"current{suffix}")
         tls = {"certificate": str(work / "current.pem"), "key": str(work / "current.key"), **more}
-        registry = new_registry(config={"http": {"tls": tls}}, tls=True).spawn()
+        registry = new_registry(config={"http": {"tls": tls, **(http or {})}}, tls=True).spawn()
         until(lambda: '"listening"' in registry.log or not registry.running())
         assert registry.running(), registry.log
         return registry
@@ -195,6 +195,52 @@ def test_a_handshake_that_does_not_come_is_cut_off(new_registry, issued):
             wire.send(sent)
             while not wire.closed():  # an alert may come first
                 wire.buffer = b""
+
+
+class Records:
+    """TLS over a socket that sends no more than it is told to: records, to be cut anywhere."""
+
+    def __init__(self, registry, tls):
+        self.wire = Wire(registry.url)
+        self.received, self.to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = tls.wrap_bio(self.received, self.to_send, server_hostname="localhost")
+
+    def does(self, step, *args):
+        """A step of TLS, with what it sends and waits for."""
+        while True:
+            try:
+                return step(*args)
+            except ssl.SSLWantReadError:
+                self.wire.send(self.to_send.read())
+                self.received.write(self.wire.socket.recv(65536))
+            finally:
+                self.wire.send(self.to_send.read())
+
+    def record(self, data):
+        self.tls.write(data)
+        return self.to_send.read()
+
+
+def test_a_record_that_drips_is_cut_off(tls_registry, issued):
+    """Until a record is whole no byte of it can be read: that must not hold a worker for days."""
+    registry = tls_registry(http={"min_rate": "1MiB", "io_timeout": "500ms"})
+    client = Records(registry, context(issued))
+    with client.wire:
+        client.does(client.tls.do_handshake)
+        head = b"POST /v2/app/blobs/uploads/?digest=sha256:" + b"0" * 64
+        head += b" HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n"
+        client.does(client.tls.write, head)
+        record = client.record(b"x" * 10000)
+        done = iter(range(len(record) - 1))
+
+        def drip():
+            try:
+                client.wire.send(record[(at := next(done)) : at + 1])
+            except OSError:
+                pass  # cut off
+            return "http.min_rate" in registry.log
+
+        until(drip)
 
 
 # Client certificates
