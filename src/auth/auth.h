@@ -1,7 +1,7 @@
 /*
  * The chain: from a request's credentials to an identity.
  *
- * A positive answer is cached for a short time under a keyed hash (HMAC-SHA-256 with a key of this
+ * A positive answer is cached for a short time under a keyed hash (SHA-256 with a secret of this
  * process) of the whole credential, so that neither bcrypt nor a signature check runs on every
  * request, and no secret is kept. Who begins a session is asked each time. Failures count against
  * the user and the address: each further one is answered later, and after a number of them the pair

@@ -2,7 +2,7 @@
  * Tokens of other issuers (OpenID Connect Core, RFC 8414): GitLab CI, GitHub Actions, Kubernetes
  * service accounts. The issuer's keys come from its JWKS, found by discovery unless configured;
  * they are kept for an hour, fetched again when a token names a key that is not among them (but not
- * more often than every half minute), and stay in use while the issuer can't be reached.
+ * more often than every ten seconds), and stay in use while the issuer can't be reached.
  */
 #pragma once
 
