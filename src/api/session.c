@@ -29,7 +29,7 @@ enum err_code session_begin(struct req *q, const struct identity *who,
     int64_t left_ms;
 
     TRY(session_end(all, cookie_get(q, COOKIE_SESSION), e));
-    TRY(session_start(all, who, &made, e));
+    TRY(session_start(all, who, conf_u64(&q->api->conf->limits.sessions_per_user), &made, e));
     left_ms = made.until_ms - clock_wall_ms();
     cookie_set(q, COOKIE_SESSION, made.text, COOKIE_STRICT,
                left_ms > 1000 ? (uint64_t)left_ms / 1000 : 1);

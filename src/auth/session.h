@@ -34,8 +34,9 @@ struct session_cookie {
     int64_t until_ms; /* wall clock */
 };
 
-/* Blocks; any thread. */
-ERR_CHECKED enum err_code session_start(struct sessions *s, const struct identity *who,
+/* Ends the oldest sessions of the same name when there would be more than `most` (at least 1).
+ * Blocks; any thread. */
+ERR_CHECKED enum err_code session_start(struct sessions *s, const struct identity *who, size_t most,
                                         struct session_cookie *ret_cookie, struct err *e);
 
 /* Signs out. Not there, or no cookie of ours: success. */
@@ -46,6 +47,9 @@ ERR_CHECKED enum err_code session_end(struct sessions *s, struct str cookie, str
 void session_csrf(const struct sessions *s, struct str cookie,
                   char ret_token[static SEAL_MAC_TEXT + 1]);
 bool session_csrf_matches(const struct sessions *s, struct str cookie, struct str token);
+
+/* Removes what has ended. The provider does so when the server starts and from time to time. */
+ERR_CHECKED enum err_code sessions_sweep(struct sessions *s, struct err *e);
 
 /* The provider of CREDENTIAL_SESSION. s must outlive it. */
 struct provider *sessions_provider(struct sessions *s);

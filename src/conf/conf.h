@@ -248,6 +248,7 @@ struct conf_limits {
     uint64_t repository_name_bytes; /* limits.repository_name: longest name */
     uint64_t manifest_references; /* limits.manifest_references: most descriptors in one manifest */
     uint64_t tokens_per_owner;    /* limits.tokens_per_owner: 403; 0: no limit */
+    uint64_t sessions_per_user;   /* limits.sessions_per_user: the oldest ends */
     struct conf_rate rate;        /* limits.rate */
 };
 

@@ -3,6 +3,7 @@ make a browser send. Signing in with OpenID Connect is in test_oidc."""
 
 import re
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -255,6 +256,37 @@ def test_a_session_ends_when_its_time_is_over(new_registry, key):
         assert browser.sign_in("alice", PASSWORD).status_code == 200
         cookies = dict(browser.session.cookies)
         until(over, NOTICED_S, interval=1.5)  # asking more often would be use
+
+
+def test_sessions_that_have_ended_are_removed(registry, browser):
+    def ask(statement):
+        with sqlite3.connect(registry.root / "registry.db") as database:
+            return database.execute(statement).fetchone()
+
+    def left():
+        return ask("SELECT count(*) FROM records WHERE collection IN "
+                   "('sessions', 'session-owners')")[0]
+
+    browser.sign_in("alice", PASSWORD)
+    assert left() == 2
+    registry.stop()
+    ask("UPDATE records SET value = json_set(value, '$.until_ms', 1) WHERE collection = 'sessions'")
+    registry.start()  # then it looks, and from time to time
+    until(lambda: left() == 0)
+
+
+def test_the_oldest_session_ends_when_a_user_has_too_many(new_registry):
+    accounts = Accounts(new_registry(config={**LOCAL, "limits": {"sessions_per_user": 2}}))
+    accounts.add("alice")
+    accounts.registry.start()
+    with (Browser(accounts.registry) as first, Browser(accounts.registry) as second,
+          Browser(accounts.registry) as third):
+        for browser in (first, second, third):
+            assert browser.sign_in("alice", PASSWORD).status_code == 200
+        assert first.who() is None
+        assert second.who() and third.who()
+        assert second.sign_in("alice", PASSWORD).status_code == 200  # in place of its own
+        assert second.who() and third.who()
 
 
 def test_a_session_that_is_used_does_not_end(new_registry):

@@ -5,6 +5,7 @@
 #include "auth/local.h"
 #include "auth/session.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ static struct seal *seal;
 static struct sessions *sessions;
 static struct auth *chain;
 static struct err last;
+static size_t most; /* sessions of one user */
 
 static int setup_with(void **state, uint64_t lifetime_ms, uint64_t idle_ms)
 {
@@ -26,6 +28,7 @@ static int setup_with(void **state, uint64_t lifetime_ms, uint64_t idle_ms)
     if (accounts_setup(state) != 0 || seal_new(meta, &seal, &last) != ERR_OK)
         return -1;
     sessions = sessions_new(meta, seal, &so);
+    most = 20;
     providers[0] = local_provider(accounts);
     providers[1] = sessions_provider(sessions);
     chain = auth_new(&ao, providers, 2);
@@ -68,7 +71,7 @@ static struct session_cookie sign_in(void)
     user_done(&u);
     assert_int_equal(user_get(accounts, STR("alice"), &u, &last), ERR_OK);
     id = user_identity(&u, LOCAL_PROVIDER);
-    assert_int_equal(session_start(sessions, id, &cookie, &last), ERR_OK);
+    assert_int_equal(session_start(sessions, id, most, &cookie, &last), ERR_OK);
     return cookie;
 }
 
@@ -187,6 +190,102 @@ static void a_session_that_is_not_used_ends(void **state)
     assert_false(works(sign_in().text));
 }
 
+static void the_oldest_session_ends_when_there_are_too_many(void **state)
+{
+    struct session_cookie cookies[5];
+
+    (void)state;
+    most = 3;
+    for (size_t i = 0; i < 5; i++)
+        cookies[i] = sign_in();
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(works(cookies[i].text), i >= 2);
+    most = 1; /* as after a reload */
+    sign_in();
+    for (size_t i = 0; i < 5; i++)
+        assert_false(works(cookies[i].text));
+}
+
+static void who_signed_out_makes_room(void **state)
+{
+    struct session_cookie first, second;
+
+    (void)state;
+    most = 2;
+    first = sign_in();
+    second = sign_in();
+    assert_int_equal(session_end(sessions, str_of(second.text), &last), ERR_OK);
+    second = sign_in();
+    assert_true(works(first.text));
+    assert_true(works(second.text));
+}
+
+static void sessions_of_others_do_not_count(void **state)
+{
+    AUTO(identity) struct identity *bob = identity_new(IDENTITY_USER, STR("bob"), LOCAL_PROVIDER);
+    struct session_cookie cookie;
+
+    (void)state;
+    most = 1;
+    cookie = sign_in();
+    assert_int_equal(session_start(sessions, bob, most, &(struct session_cookie){0}, &last),
+                     ERR_OK);
+    assert_true(works(cookie.text));
+}
+
+static void *sign_in_often(void *id)
+{
+    struct session_cookie cookie;
+    struct err e;
+
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(session_start(sessions, id, most, &cookie, &e), ERR_OK);
+    return NULL;
+}
+
+static size_t records_of(const char *collection)
+{
+    AUTO(records) struct meta_record_list list = {0};
+
+    assert_int_equal(meta_records(meta, str_of(collection), STR(""), 100, &list, &last), ERR_OK);
+    return list.n;
+}
+
+static void who_signs_in_at_once_has_no_more_than_that(void **state)
+{
+    AUTO(identity) struct identity *id = identity_new(IDENTITY_USER, STR("bob"), LOCAL_PROVIDER);
+    pthread_t threads[4];
+
+    (void)state;
+    most = 3;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, sign_in_often, id), 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(records_of("sessions"), 3);
+}
+
+static void what_has_ended_is_removed(void **state)
+{
+    (void)state;
+    sign_in();
+    sign_in();
+    assert_int_equal(records_of("sessions"), 2);
+    assert_int_equal(sessions_sweep(sessions, &last), ERR_OK);
+    assert_int_equal(records_of("sessions"), 0);
+    assert_int_equal(records_of("session-owners"), 0);
+}
+
+static void what_has_not_ended_is_kept(void **state)
+{
+    struct session_cookie cookie = sign_in();
+
+    (void)state;
+    assert_int_equal(sessions_sweep(sessions, &last), ERR_OK);
+    assert_true(works(cookie.text));
+    assert_int_equal(records_of("session-owners"), 1);
+}
+
 static void the_database_holds_nothing_to_sign_in_with(void **state)
 {
     struct session_cookie cookie = sign_in();
@@ -264,6 +363,12 @@ int main(void)
         TEST(an_ended_session_is_no_wrong_password),
         cmocka_unit_test_setup_teardown(a_session_ends_after_its_lifetime, setup_short, teardown),
         cmocka_unit_test_setup_teardown(a_session_that_is_not_used_ends, setup_idle, teardown),
+        TEST(the_oldest_session_ends_when_there_are_too_many),
+        TEST(who_signed_out_makes_room),
+        TEST(sessions_of_others_do_not_count),
+        TEST(who_signs_in_at_once_has_no_more_than_that),
+        cmocka_unit_test_setup_teardown(what_has_ended_is_removed, setup_short, teardown),
+        TEST(what_has_not_ended_is_kept),
         TEST(the_database_holds_nothing_to_sign_in_with),
         TEST(each_session_has_a_token_of_its_own),
         TEST(what_is_closed_opens_for_its_purpose_only),
