@@ -18,6 +18,8 @@
 #define WRITE_BACK_BYTES (8ull << 20)
 #define AHEAD_BYTES      (16ull << 20)
 
+#define COMPARE_BYTES (128u << 10)
+
 struct fs_upload {
     int fd;
     struct uuid id;
@@ -213,28 +215,60 @@ enum err_code fs_upload_delete(struct store *s, const struct uuid *id, struct er
     return ERR_OK;
 }
 
-/* Links twin's blob to path when it is as large as the upload. A twin that is not there, is
+static bool read_at(int fd, char *p, size_t n, uint64_t at_bytes)
+{
+    while (n > 0) {
+        ssize_t got = pread(fd, p, n, (off_t)at_bytes);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        p += got;
+        n -= (size_t)got;
+        at_bytes += (uint64_t)got;
+    }
+    return true;
+}
+
+/* Whether the file at path holds the upload's bytes. One that bears their digest and does not is
+ * damaged, and what the client has just sent must not be given up for it. */
+static bool has_bytes(struct fs *f, const struct fs_upload *u, const struct fs_path *path,
+                      uint64_t size_bytes)
+{
+    AUTO(fd) int fd = -1;
+    AUTO(mem) char *p = NULL;
+    uint64_t found_bytes;
+
+    if (fs_file_size(f, path, &found_bytes) < 0 || found_bytes != size_bytes)
+        return false;
+    fd = openat(f->root_fd, path->text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    p = mem_alloc(2ul * COMPARE_BYTES);
+    for (uint64_t at = 0; at < size_bytes; at += COMPARE_BYTES) {
+        size_t n = size_bytes - at < COMPARE_BYTES ? (size_t)(size_bytes - at) : COMPARE_BYTES;
+
+        if (!read_at(fd, p, n, at) || !read_at(u->fd, p + COMPARE_BYTES, n, at) ||
+            memcmp(p, p + COMPARE_BYTES, n) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Links twin's blob to path when it is the same as the upload. A twin that is not there, is
  * damaged or has no link left is no error: the upload has the bytes itself. */
-static bool link_twin(struct fs *f, const struct repo_name *twin, const struct digest *d,
-                      uint64_t size_bytes, const struct fs_path *path)
+static bool link_twin(struct fs *f, const struct fs_upload *u, const struct repo_name *twin,
+                      const struct digest *d, uint64_t size_bytes, const struct fs_path *path)
 {
     struct fs_path from;
-    uint64_t twin_bytes;
 
     fs_blob_path(twin, d, &from);
-    return fs_file_size(f, &from, &twin_bytes) == 0 && twin_bytes == size_bytes &&
+    return has_bytes(f, u, &from, size_bytes) &&
            linkat(f->root_fd, from.text, f->root_fd, path->text, 0) == 0;
 }
 
-static bool has_size(struct fs *f, const struct fs_path *path, uint64_t size_bytes)
-{
-    uint64_t found;
-
-    return fs_file_size(f, path, &found) == 0 && found == size_bytes;
-}
-
-/* Gives the upload's own file the name path. A file of another size there is damaged, since both
- * have the same digest: it is replaced. */
+/* Gives the upload's own file the name path. A damaged file there is replaced. */
 static enum err_code name_data(struct fs *f, struct fs_upload *u, const struct fs_path *path,
                                uint64_t size_bytes, struct err *e)
 {
@@ -245,7 +279,7 @@ static enum err_code name_data(struct fs *f, struct fs_upload *u, const struct f
     if (fs_rename_new(f, &data, path) == 0)
         return ERR_OK;
     if (errno == EEXIST) {
-        if (has_size(f, path, size_bytes))
+        if (has_bytes(f, u, path, size_bytes))
             return ERR_OK;
         if (renameat(f->root_fd, data.text, f->root_fd, path->text) == 0)
             return ERR_OK;
@@ -274,7 +308,7 @@ enum err_code fs_upload_commit(struct store *s, struct store_upload *handle,
     fs_blobs_dir(repo, &dir);
     TRY(fs_dir_make(f, &dir, e));
     /* What has a blob's name was synced before it got it: no need to sync our copy then. */
-    if (!has_size(f, &path, size) && !(twin && link_twin(f, twin, d, size, &path)))
+    if (!has_bytes(f, u, &path, size) && !(twin && link_twin(f, u, twin, d, size, &path)))
         TRY(name_data(f, u, &path, size, e));
     code = fs_dir_sync(f, &dir, e); /* also for one found there: its maker may not have yet */
     if (code != ERR_OK) {

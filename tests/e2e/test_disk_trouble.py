@@ -175,6 +175,19 @@ def test_damaged_blob_is_never_served_as_good(registry, client, size, place):
     assert client.get_blob("app", digest_of(good)).content == good
 
 
+@pytest.mark.sanitize
+@pytest.mark.config({"storage": {"verify_on_read": True}})
+def test_damaged_blob_is_mended_by_a_push(registry, client):
+    """What the client sends is kept, not the damaged file that bears the same digest."""
+    data = random_bytes(300_000)
+    digest = client.push_blob("app", data)
+    flip_a_byte(registry.root / "repositories" / "app" / "blobs" / digest, 299_999)
+    client.push_blob("other", data)
+    assert client.get_blob("other", digest).content == data
+    client.push_blob("app", data)
+    assert client.get_blob("app", digest).content == data
+
+
 def never_wrong(client, made):
     """The manifest as it was pushed, or an error: no other bytes."""
     for reference in ("v1", made.digest):

@@ -133,6 +133,38 @@ static void blob_of_the_wrong_size_is_replaced(void **state)
     assert_int_equal(count_uploads(f->s), 0);
 }
 
+static void blob_with_damaged_bytes_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name a = repo("a"), b = repo("b");
+    struct digest d = push(f->s, "a", STR("x"));
+
+    write_file(at(f, "repositories/a/blobs/" SHA_X), "y"); /* as large as it should be */
+    OK(push_e(f->s, &b, STR("x"), &d, &a, E));
+    assert_blob(f->s, "b", &d, STR("x"));
+    push(f->s, "a", STR("x"));
+    assert_blob(f->s, "a", &d, STR("x"));
+    assert_int_equal(count_uploads(f->s), 0);
+}
+
+/* The last byte of many decides. */
+static void damage_at_the_end_of_a_large_blob_is_seen(void **state)
+{
+    struct fixture *f = *state;
+    struct str bytes = make_bytes(1, 1000001);
+    struct digest d = push(f->s, "a", bytes);
+    char path[200];
+
+    snprintf(path, sizeof(path), "repositories/a/blobs/%s", d.text);
+
+    AUTO(fd) int fd = open(at(f, path), O_WRONLY | O_CLOEXEC);
+
+    assert_int_equal(pwrite(fd, &(char){(char)(bytes.p[bytes.n - 1] ^ 1)}, 1, 1000000), 1);
+    push(f->s, "a", bytes);
+    assert_blob(f->s, "a", &d, bytes);
+    free((char *)bytes.p);
+}
+
 static void damaged_manifest_is_replaced(void **state)
 {
     static const char *const damages[] = {"", "y", "longer"};
@@ -391,6 +423,8 @@ int main(void)
         TEST(component_named_like_a_directory_gets_a_percent_sign),
         TEST(blob_has_one_link_for_each_repository),
         TEST(blob_of_the_wrong_size_is_replaced),
+        TEST(blob_with_damaged_bytes_is_replaced),
+        TEST(damage_at_the_end_of_a_large_blob_is_seen),
         TEST(damaged_manifest_is_replaced),
         TEST(symbolic_link_is_not_followed_to_content),
         TEST(tag_that_is_no_link_to_a_digest_is_corrupt),
