@@ -3,14 +3,14 @@
  * to do with his own, an admin with all.
  *
  * What is made here is worth no more than its maker: a personal token has at most the rights of the
- * user it stands for (auth/robot.h), a narrowed one reaches none of this (ACCESS_ACCOUNT), and a
- * token makes no others, or it could not be revoked; but for those of admins, who may make all of
- * it anew anyway.
+ * user it stands for (auth/access_token.h), a narrowed one reaches none of this (ACCESS_ACCOUNT),
+ * and a token makes no others, or it could not be revoked; but for those of admins, who may make
+ * all of it anew anyway.
  */
+#include "auth/access_token.h"
 #include "api/access.h"
 #include "api/account.h"
 #include "api/body.h"
-#include "auth/robot.h"
 #include "auth/user.h"
 
 #include <openssl/crypto.h>

@@ -1,6 +1,7 @@
 /*
  * What the metadata store knows of people and robots, and that it has changed. Users are in
- * user.h, robot accounts and personal tokens in robot.h; both write through accounts_commit().
+ * user.h, robot accounts and personal tokens in access_token.h; both write through
+ * accounts_commit().
  *
  * The command line and other replicas write to the same metadata while a server runs. So each
  * change also bumps one record, and accounts_poll(), called once a second, looks at it: a user who

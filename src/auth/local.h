@@ -2,7 +2,7 @@
  * Sign-in of local users (user.h) by their password: in the protocol a user who has a second factor
  * shows a personal token instead; a person who begins a session is asked for the code.
  *
- * The provider of passwords and the one of access tokens (robot.h) both stand on one struct
+ * The provider of passwords and the one of access tokens (access_token.h) both stand on one struct
  * accounts; local_provider() looks for changes by other processes on behalf of both.
  */
 #pragma once

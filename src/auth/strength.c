@@ -81,19 +81,6 @@ static int ask(const char *password, const char *user, char *ret_why, size_t cap
     return score;
 }
 
-/* UTF-8 without control characters: what can be typed again, and sent (RFC 7617, 2). */
-static bool is_text(struct str s)
-{
-    while (s.n) {
-        size_t step = str_utf8_step(s);
-
-        if (step == 0 || (unsigned char)s.p[0] < 0x20 || s.p[0] == 0x7f)
-            return false;
-        s = str_sub(s, step, s.n - step);
-    }
-    return true;
-}
-
 enum err_code strength_check(struct str user, struct str password, struct err *e)
 {
     char text[PASSWORD_MAX + 1], why[PWQ_MAX_ERROR_MESSAGE_LEN] = "";
@@ -103,7 +90,8 @@ enum err_code strength_check(struct str user, struct str password, struct err *e
     if (password.n > PASSWORD_MAX)
         return err_tell(e, ERR_REQUEST_INVALID, "the password is longer than %d bytes",
                         PASSWORD_MAX);
-    if (!is_text(password) || !str_copy(password, text, sizeof(text)))
+    /* what can be typed again, and sent (RFC 7617 section 2) */
+    if (!str_is_text(password) || !str_copy(password, text, sizeof(text)))
         return err_tell(e, ERR_REQUEST_INVALID,
                         "the password is not text: UTF-8 without control characters");
     if (password.n < PASSWORD_MIN) { /* before libpwquality, whose message names no number */

@@ -1,7 +1,7 @@
 #include "auth/user.h"
 
+#include "auth/access_token.h"
 #include "auth/jwt.h"
-#include "auth/robot.h"
 #include "auth/strength.h"
 #include "auth/token.h"
 #include "base/cleanup.h"

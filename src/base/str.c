@@ -186,6 +186,18 @@ size_t str_utf8_step(struct str s)
     return n;
 }
 
+bool str_is_text(struct str s)
+{
+    while (s.n) {
+        size_t step = str_utf8_step(s);
+
+        if (step == 0 || (unsigned char)s.p[0] < 0x20 || s.p[0] == 0x7f)
+            return false;
+        s = str_sub(s, step, s.n - step);
+    }
+    return true;
+}
+
 #define DISTANCE_MAX 64
 
 static size_t least(size_t a, size_t b)

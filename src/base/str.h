@@ -61,6 +61,9 @@ bool str_percent_decode(struct str s, char *dst, size_t cap, size_t *ret_n);
 /* Length of the well-formed UTF-8 sequence (RFC 3629) that s starts with; 0 when there is none. */
 size_t str_utf8_step(struct str s);
 
+/* UTF-8 without control characters of ASCII: one line, which can be typed and shown. */
+bool str_is_text(struct str s);
+
 /* Edits (insert, delete, replace, swap of neighbours) that turn a into b, without case; SIZE_MAX
  * when either is longer than 64 bytes. */
 size_t str_distance(struct str a, struct str b);

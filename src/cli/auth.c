@@ -1,5 +1,6 @@
 #include "cli/auth.h"
 
+#include "auth/access_token.h"
 #include "auth/aws.h"
 #include "auth/certificate.h"
 #include "auth/external.h"
@@ -7,7 +8,6 @@
 #include "auth/htpasswd.h"
 #include "auth/ldap.h"
 #include "auth/local.h"
-#include "auth/robot.h"
 #include "auth/rules.h"
 #include "base/mem.h"
 

@@ -1,4 +1,4 @@
-#include "auth/robot.h"
+#include "auth/access_token.h"
 
 #include "auth/token.h"
 #include "base/cleanup.h"
@@ -8,7 +8,6 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-#define PAGE        256
 #define SUBJECT_MAX (IDENTITY_NAME_MAX + 8)
 #define SCOPES_MAX  (64 * 1024)
 #define TARGET_MAX  (ACCESS_TOKEN_ID + 8)
@@ -91,24 +90,18 @@ static void print_row(struct cli *cli, const struct access_token *t)
     fprintf(cli->out, "%s%s\n", t->description[0] ? "  " : "", t->description);
 }
 
-static enum err_code print_all(struct cli *cli, struct accounts *a, const char *owner,
-                               struct err *e)
+struct printing {
+    struct cli *cli;
+    const char *owner; /* "": all */
+};
+
+static enum err_code print_if_owned(void *ctx, const struct access_token *t, struct err *e)
 {
-    char after[ACCESS_TOKEN_ID + 1] = "";
-    bool more = true;
+    const struct printing *p = ctx;
 
-    while (more) {
-        AUTO(access_token_list) struct access_token_list page = {0};
-
-        TRY(access_token_list(a, str_of(after), PAGE, &page, e));
-        for (size_t i = 0; i < page.n; i++) {
-            if (!*owner || strcmp(page.rows[i].owner, owner) == 0)
-                print_row(cli, &page.rows[i]);
-        }
-        more = page.more && page.n > 0;
-        if (more)
-            snprintf(after, sizeof(after), "%s", page.rows[page.n - 1].id);
-    }
+    (void)e;
+    if (!*p->owner || strcmp(t->owner, p->owner) == 0)
+        print_row(p->cli, t);
     return ERR_OK;
 }
 
@@ -116,6 +109,7 @@ int cli_token_list(struct cli *cli, const struct cli_args *args)
 {
     AUTO(cli_accounts) struct cli_accounts a = {0};
     char owner[SUBJECT_MAX];
+    struct printing printing = {cli, owner};
     struct err e = {0};
 
     if (!owner_of(args, owner))
@@ -124,7 +118,8 @@ int cli_token_list(struct cli *cli, const struct cli_args *args)
         return CLI_FAILED;
     fprintf(cli->out, "%-12s  %-20s  %-16s  %-16s  %-16s  %s\n", "ID", "OWNER", "CREATED (UTC)",
             "EXPIRES", "USED", "SCOPES, DESCRIPTION");
-    return cli_accounts_status(cli, print_all(cli, a.accounts, owner, &e), &e);
+    return cli_accounts_status(cli, access_token_each(a.accounts, print_if_owned, &printing, &e),
+                               &e);
 }
 
 static enum err_code revoke_all(struct cli *cli, const struct cli_args *args,
@@ -145,7 +140,7 @@ static enum err_code revoke_one(struct cli *cli, const struct cli_args *args,
     char target[TARGET_MAX];
 
     if (access_token_shaped(id))
-        id = str_sub(id, ACCESS_TOKEN_PREFIX.n, ACCESS_TOKEN_ID);
+        id = access_token_id(id);
     TRY(access_token_revoke(a->accounts, id, e));
     snprintf(target, sizeof(target), "token:" STR_FMT, STR_ARG(id));
     TRY(cli_accounts_audit(a, args, target, e));

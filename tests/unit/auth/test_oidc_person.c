@@ -1,9 +1,9 @@
 /* What is kept of the people of an OpenID provider, and when it counts no more. */
 #include "support.h"
 
+#include "auth/access_token.h"
 #include "auth/jwt.h"
 #include "auth/oidc_person.h"
-#include "auth/robot.h"
 #include "base/cleanup.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* What is left of tokens whose time is over, as the clock goes on. */
 #include "support.h"
 
-#include "auth/robot.h"
+#include "auth/access_token.h"
 #include "auth/token.h"
 #include "base/clock.h"
 

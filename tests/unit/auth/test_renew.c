@@ -1,10 +1,10 @@
 /* Tokens of the token service, and what becomes of them when an account changes. */
 #include "support.h"
 
+#include "auth/access_token.h"
 #include "auth/auth.h"
 #include "auth/htpasswd.h"
 #include "auth/local.h"
-#include "auth/robot.h"
 #include "auth/token.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 #include "support.h"
 
-#include "auth/robot.h"
+#include "auth/access_token.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -167,6 +167,17 @@ static void utf8_steps_over_well_formed_sequences_only(void **state)
     assert_int_equal(str_utf8_step(STR("\xf0\x9f\x90z")), 0);
 }
 
+static void text_is_utf8_without_control_characters(void **state)
+{
+    (void)state;
+    assert_true(str_is_text(STR_NONE));
+    assert_true(str_is_text(STR("a b \xc3\xa4")));
+    assert_false(str_is_text(STR("a\n")));
+    assert_false(str_is_text(STR("a\0b")));
+    assert_false(str_is_text(STR("\x7f")));
+    assert_false(str_is_text(STR("a\xc3")));
+}
+
 static void distance_counts_edits(void **state)
 {
     char large[65];
@@ -198,6 +209,7 @@ int main(void)
         cmocka_unit_test(dup_closes_with_nul),
         cmocka_unit_test(percent_decoding),
         cmocka_unit_test(utf8_steps_over_well_formed_sequences_only),
+        cmocka_unit_test(text_is_utf8_without_control_characters),
         cmocka_unit_test(distance_counts_edits),
     };
 

@@ -1,7 +1,7 @@
 #include "support.h"
 
+#include "auth/access_token.h"
 #include "auth/policy.h"
-#include "auth/robot.h"
 #include "base/clock.h"
 
 #include <setjmp.h>

@@ -46,8 +46,9 @@ struct access_token_list {
 
 void access_token_list_done(struct access_token_list *l);
 
-/* It has the form of a token's secret. */
+/* It has the form of a token's secret; and the id of one that has. */
 bool access_token_shaped(struct str secret);
+struct str access_token_id(struct str secret);
 
 struct access_token_request {
     enum identity_kind kind; /* IDENTITY_USER: who must be there; IDENTITY_ROBOT */
@@ -82,11 +83,20 @@ ERR_CHECKED enum err_code access_token_get(struct accounts *a, struct str id,
                                            struct access_token *ret_token, struct err *e);
 ERR_CHECKED enum err_code access_token_list(struct accounts *a, struct str after, size_t limit,
                                             struct access_token_list *ret_list, struct err *e);
+
+/* fn for each token, by id; it may remove that one. Ends with the first error. */
+typedef enum err_code (*access_token_fn)(void *ctx, const struct access_token *t, struct err *e);
+ERR_CHECKED enum err_code access_token_each(struct accounts *a, access_token_fn fn, void *ctx,
+                                            struct err *e);
+
 ERR_CHECKED enum err_code access_token_revoke(struct accounts *a, struct str id, struct err *e);
 
 /* All of an owner ("robot:ci"). ret_n (may be NULL): how many they were. */
 ERR_CHECKED enum err_code access_token_remove_of(struct accounts *a, const char *owner,
                                                  size_t *ret_n, struct err *e);
+
+/* All that expired before then (wall clock). */
+ERR_CHECKED enum err_code access_token_prune(struct accounts *a, int64_t before_ms, struct err *e);
 
 /*
  * The provider that takes them: as the password of their owner's name, and as bearer tokens. It
