@@ -136,6 +136,7 @@ enum err_code api_policy_test(struct req *q, struct err *e);
 enum err_code api_audit_list(struct req *q, struct err *e);
 enum err_code api_session_post(struct req *q, struct err *e);
 enum err_code api_session_get(struct req *q, struct err *e);
+enum err_code api_session_methods_get(struct req *q, struct err *e);
 enum err_code api_session_delete(struct req *q, struct err *e);
 enum err_code api_oidc_login(struct req *q, struct err *e);
 enum err_code api_oidc_callback(struct req *q, struct err *e);

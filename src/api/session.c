@@ -7,6 +7,7 @@
 #include "api/access.h"
 #include "api/body.h"
 #include "api/cookie.h"
+#include "auth/local.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
@@ -88,6 +89,55 @@ static void answer(struct req *q, const struct identity *who, struct str cookie,
     buf_add_text(&body, "}\n");
     http_header(q->x, "Cache-Control", STR("no-store"));
     reply_json(q, 200, buf_str(&body));
+}
+
+/* What can be asked for on a page where people sign in. */
+
+static bool has_passwords(struct auth *a)
+{
+    return auth_has(a, LOCAL_PROVIDER) || auth_has(a, "htpasswd") || auth_has(a, "ldap");
+}
+
+/* "https://id.example.org/realm": "id.example.org". */
+static struct str host_of(struct str url)
+{
+    struct str scheme, host;
+
+    str_cut(&url, ':', &scheme);
+    while (str_starts(url, STR("/")))
+        url = str_sub(url, 1, url.n - 1);
+    str_cut(&url, '/', &host);
+    return host;
+}
+
+static void add_oidc(struct req *q, struct buf *body)
+{
+    const struct conf_oidc *conf = &q->api->conf->auth.oidc;
+
+    if (!q->api->guard.oidc) {
+        buf_add_text(body, ",\"oidc\":null");
+        return;
+    }
+    buf_add_text(body, ",\"oidc\":{\"title\":");
+    buf_add_json(body, conf->title[0] ? str_of(conf->title) : host_of(str_of(conf->issuer)));
+    buf_add_text(body, ",\"start\":\"/auth/oidc/login\"}");
+}
+
+enum err_code api_session_methods_get(struct req *q, struct err *e)
+{
+    struct auth *a = q->api->guard.auth;
+    AUTO(buf) struct buf body = {0};
+
+    (void)e;
+    buf_init(&body, 8192);
+    buf_addf(&body, "{\"authentication\":%s,\"password\":%s,\"second_factor\":%s",
+             auth_enabled(a) ? "true" : "false", has_passwords(a) ? "true" : "false",
+             auth_has(a, LOCAL_PROVIDER) ? "true" : "false");
+    add_oidc(q, &body);
+    buf_add_text(&body, "}\n");
+    http_header(q->x, "Cache-Control", STR("no-store"));
+    reply_json(q, 200, buf_str(&body));
+    return ERR_OK;
 }
 
 /* Signing in. */

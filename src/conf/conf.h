@@ -82,6 +82,7 @@ struct conf_session { /* of people in a browser */
 
 struct conf_oidc { /* sign-in of people */
     char *issuer;  /* "": off */
+    char *title;   /* "": the issuer's host */
     char *client_id;
     char *client_secret_file; /* "": a public client, PKCE alone */
     char *redirect_uri;       /* "": made from the address that the browser used */

@@ -355,6 +355,15 @@ def test_an_answer_of_a_provider_in_another_time_is_refused(setting):
     assert answer.status_code == 403 and "in the future" in answer.text
 
 
+@pytest.mark.parametrize("title", ["", 'The "Example" people'])
+def test_a_page_learns_where_people_sign_in(setting, title):
+    browser = setting.start(oidc={"title": title}).browser()
+    told = browser.get("/api/v1/session/methods").json()
+    shown = title or setting.provider.issuer.removeprefix("http://")
+    assert told["oidc"] == {"title": shown, "start": "/auth/oidc/login"}
+    assert browser.get(told["oidc"]["start"]).status_code == 302
+
+
 def test_where_no_provider_is_configured_there_is_no_sign_in(new_registry):
     registry = new_registry(config={"auth": {"mode": "local"}}).start()
     with Browser(registry) as browser:

@@ -12,6 +12,7 @@ from browser import Browser
 from certificates import authority, certificate
 from helpers import Client, image
 from server import TOP
+from test_rights import PEOPLE, htpasswd
 from test_users import NOTICED_S, OTHER, PASSWORD, Accounts
 from test_users_docs import pattern
 from waiting import until
@@ -385,6 +386,35 @@ def test_neither_cookies_nor_their_tokens_are_logged(registry, browser):
     registry.signal(signal.SIGTERM)
     assert registry.wait() == 0
     assert not any(s in registry.log for s in secrets)
+
+
+# What a page for signing in asks
+
+
+def methods(registry):
+    answer = requests.get(f"{registry.url}/api/v1/session/methods", timeout=30)
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+    return answer.json()
+
+
+def test_a_page_learns_of_passwords_and_codes_without_signing_in(registry, browser):
+    told = {"authentication": True, "password": True, "second_factor": True, "oidc": None}
+    assert methods(registry) == told
+    # a session that has ended is in nobody's way
+    assert browser.get("/api/v1/session/methods", headers={
+        "Cookie": "registry-session=0.0"}).json() == told
+
+
+def test_a_page_learns_that_there_are_no_codes(new_registry, work):
+    path = htpasswd(work / "htpasswd", PEOPLE)
+    registry = new_registry(config={"auth": {"htpasswd": {"file": path}, "order": ["htpasswd", "token"]}})
+    assert methods(registry.start()) == {"authentication": True, "password": True,
+                                         "second_factor": False, "oidc": None}
+
+
+def test_a_page_learns_that_nobody_signs_in(new_registry):
+    assert methods(new_registry().start()) == {"authentication": False, "password": False,
+                                               "second_factor": False, "oidc": None}
 
 
 def test_the_examples_of_the_page_do_as_it_says(registry, accounts, work):
