@@ -1,6 +1,6 @@
 /*
- * What the providers said lately: a bounded table in memory. Any thread; never blocks for longer than
- * another thread copies an entry.
+ * What the providers said lately: a bounded table in memory. Any thread; never blocks for longer
+ * than another thread copies an entry.
  */
 #pragma once
 
