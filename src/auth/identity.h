@@ -31,9 +31,14 @@ enum action {
 
 /* What a token narrows an identity to: these actions on this repository pattern. */
 struct scope {
-    char *repository; /* a pattern as in a policy; "" is the catalog ("registry:catalog:*") */
-    unsigned actions;
+    char *repository; /* a pattern as in a policy; "" is the registry itself */
+    unsigned actions; /* and SCOPE_SHOWN() of others */
 };
+
+/* In a scope: what may be seen in the catalog by whoever may do these, which the scope does not
+ * allow ("registry:catalog:*"). */
+#define SCOPE_SHOWN(actions)    ((unsigned)(actions) << 8)
+#define SCOPE_IS_SHOWN(actions) (((actions) | (actions) >> 8) & ACTION_ALL)
 
 struct identity {
     atomic_uint refs;

@@ -188,12 +188,9 @@ static bool repo_matches(const struct policy_rule *r, const struct repo_name *re
     return r->n_repositories == 0;
 }
 
-static bool scopes_allow(const struct identity *id, enum action action,
-                         const struct repo_name *repo)
+static unsigned scope_of(const struct identity *id, const struct repo_name *repo)
 {
-    struct str name = repo ? repo_name_str(repo) : STR_NONE;
-
-    return (identity_scope_actions(id, name) & action) != 0;
+    return identity_scope_actions(id, repo ? repo_name_str(repo) : STR_NONE);
 }
 
 static bool by_rule(struct decision *d, bool allowed, const struct policy *p, size_t rule,
@@ -249,15 +246,13 @@ static int deciding_rule(const struct policy *p, const struct identity *id, enum
     return allowed_by;
 }
 
-bool policy_allows(const struct policy *p, const struct identity *id, enum action action,
+/* Whatever the scopes say. */
+static bool decide(const struct policy *p, const struct identity *id, enum action action,
                    const struct repo_name *repo, const struct tag_name *tag,
                    struct decision *ret_decision)
 {
-    int rule;
+    int rule = deciding_rule(p, id, action, repo, tag);
 
-    if (!scopes_allow(id, action, repo))
-        return say(ret_decision, false, "denied: outside the scope of the token");
-    rule = deciding_rule(p, id, action, repo, tag);
     if (rule >= 0 && p->rules[rule].deny)
         return by_rule(ret_decision, false, p, (size_t)rule, "denied");
     if (rule >= 0)
@@ -269,6 +264,15 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
     if (p->without_rules)
         return without_rules(id, action, ret_decision);
     return say(ret_decision, false, "denied: no rule of the policy allows it");
+}
+
+bool policy_allows(const struct policy *p, const struct identity *id, enum action action,
+                   const struct repo_name *repo, const struct tag_name *tag,
+                   struct decision *ret_decision)
+{
+    if (!(scope_of(id, repo) & action))
+        return say(ret_decision, false, "denied: outside the scope of the token");
+    return decide(p, id, action, repo, tag, ret_decision);
 }
 
 /* Is there a rule that allows the action on some tags? */
@@ -289,17 +293,20 @@ bool policy_sees(const struct policy *p, const struct identity *id, const struct
 {
     static const enum action actions[] = {ACTION_PULL,   ACTION_PUSH, ACTION_OVERWRITE,
                                           ACTION_DELETE, ACTION_SCAN, ACTION_ADMIN};
+    unsigned shown = SCOPE_IS_SHOWN(scope_of(id, repo));
     struct decision d;
 
-    if (id->granted && identity_scope_actions(id, STR_NONE)) { /* the whole catalog */
+    if (id->granted && scope_of(id, NULL)) { /* the whole catalog */
         int rule = deciding_rule(p, id, ACTION_PULL, repo, NULL);
 
         return rule < 0 || !p->rules[rule].deny;
     }
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-        if (policy_allows(p, id, actions[i], repo, NULL, &d))
+        if (!(shown & actions[i]))
+            continue;
+        if (decide(p, id, actions[i], repo, NULL, &d))
             return true;
-        if (d.rule < 0 && scopes_allow(id, actions[i], repo) && /* no rule denies it */
+        if (d.rule < 0 && /* no rule denies it */
             allowed_on_some_tag(p, id, actions[i], repo))
             return true;
     }

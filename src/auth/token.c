@@ -318,6 +318,16 @@ static unsigned scope_actions(const json_t *actions)
     return set;
 }
 
+/* The catalog shows what it would show its owner, and is nothing more. */
+static void add_catalog(struct identity *id, const struct identity *own)
+{
+    if (!own->scoped)
+        identity_add_scope(id, STR("**"), SCOPE_SHOWN(ACTION_ALL));
+    for (size_t i = 0; i < own->n_scopes; i++)
+        identity_add_scope(id, str_of(own->scopes[i].repository),
+                           SCOPE_SHOWN(SCOPE_IS_SHOWN(own->scopes[i].actions)));
+}
+
 /* What the token allows, of what its owner could do when he showed a scoped secret for it. */
 static void narrow_to(struct identity *id, const json_t *access)
 {
@@ -335,7 +345,7 @@ static void narrow_to(struct identity *id, const json_t *access)
         if (!type || !name)
             continue;
         if (strcmp(type, "registry") == 0)
-            identity_add_scope(id, STR(""), identity_scope_actions(own, STR("")));
+            add_catalog(id, own);
         else
             identity_add_scope(id, str_of(name),
                                actions & identity_scope_actions(own, str_of(name)));

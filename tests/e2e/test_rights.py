@@ -180,6 +180,27 @@ def test_lists_show_only_what_one_may_see(guarded, sign_in):
     assert page.json()["repositories"] == ["dev/a"] and "secret" not in page.headers["Link"]
 
 
+def test_a_token_for_the_catalog_shows_what_its_owner_may_see(guarded, sign_in):
+    for repo in ("dev/app", "prod/app", "public/app", "secret/app"):
+        sign_in("root").push_image(repo, image(seed=repo), "v1")
+
+    def catalog(auth=None):
+        given = token(guarded, "registry:catalog:*", auth)["token"]
+        answer = requests.get(f"{guarded.url}/v2/_catalog", headers=bearer(given), timeout=30)
+        return answer.json()["repositories"]
+
+    assert catalog(("alice", PEOPLE["alice"])) == ["dev/app", "prod/app"]
+    assert catalog(("bob", PEOPLE["bob"])) == ["dev/app"]
+    assert catalog() == ["public/app"]
+
+
+def test_a_token_for_the_catalog_is_good_for_nothing_else(guarded, sign_in):
+    sign_in("root").push_image("dev/app", image(), "v1")
+    given = bearer(token(guarded, "registry:catalog:*", ("root", PEOPLE["root"]))["token"])
+    for path in ("/v2/dev/app/tags/list", "/api/v1/users", "/api/v1/policy", "/api/v1/tokens"):
+        assert status(guarded, "GET", path, headers=given) == 401
+
+
 def test_what_one_may_see_is_found_however_much_is_hidden_between(sign_in):
     made, hidden = image(), [f"hidden/{n}" for n in range(40)]
     for repo in ("dev/a", *hidden, "prod/z", *(f"z{name}" for name in hidden)):

@@ -205,6 +205,43 @@ static void no_right_is_gained_on_the_way_through_the_service(void **state)
     assert_int_equal(may(later, "prod/app"), 0);
 }
 
+/* What a token for the catalog allows; it shows dev/app or not. */
+static bool shown_by_catalog(const char *user, const char *secret, unsigned *ret_may)
+{
+    AUTO(token_answer) struct token_answer a = issue(user, secret, "registry:catalog:*");
+    AUTO(identity) struct identity *who = NULL;
+    struct repo_name repo;
+
+    assert_int_equal(check(bearer(a.token), &who), AUTH_OK);
+    assert_int_equal(repo_name_parse(STR("dev/app"), &repo, NULL), ERR_OK);
+    *ret_may = may(who, "dev/app");
+    for (unsigned one = 1; one < ACTION_ALL; one <<= 1)
+        *ret_may |= policy_allows(policy, who, (enum action)one, NULL, NULL, NULL) ? one : 0;
+    return policy_sees(policy, who, &repo);
+}
+
+static void a_token_for_the_catalog_shows_it_and_allows_nothing(void **state)
+{
+    struct access_token_request r = {.kind = IDENTITY_ROBOT, .expires_ms = INT64_MAX};
+    char secret[ACCESS_TOKEN_TEXT + 1];
+    unsigned allowed;
+    struct err e;
+
+    (void)state;
+    make_user("root", true, NULL);
+    assert_true(shown_by_catalog("root", PASSWORD, &allowed));
+    assert_int_equal(allowed, 0); /* to be an admin, above all */
+    r.owner = STR("ci");
+    r.scopes = STR("dev/**:pull");
+    assert_int_equal(access_token_create(accounts, &r, secret, &e), ERR_OK);
+    assert_true(shown_by_catalog("ci", secret, &allowed));
+    assert_int_equal(allowed, 0);
+    r.scopes = STR("prod/**:pull dev/**:delete");
+    assert_int_equal(access_token_create(accounts, &r, secret, &e), ERR_OK);
+    assert_false(shown_by_catalog("ci", secret, &allowed)); /* nobody but admins deletes */
+    assert_int_equal(allowed, 0);
+}
+
 static void a_token_lives_no_longer_than_what_it_was_got_with(void **state)
 {
     struct access_token_request r = {.kind = IDENTITY_ROBOT, .owner = STR("ci")};
@@ -341,6 +378,7 @@ int main(void)
         TEST(a_token_has_the_groups_of_now),
         TEST(a_token_dies_with_the_personal_token_it_was_got_with),
         TEST(no_right_is_gained_on_the_way_through_the_service),
+        TEST(a_token_for_the_catalog_shows_it_and_allows_nothing),
         TEST(a_token_lives_no_longer_than_what_it_was_got_with),
         TEST(revoking_takes_the_refresh_tokens_of_one_subject),
         TEST(users_of_a_file_are_good_while_their_line_stays),
