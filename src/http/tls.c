@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -123,16 +124,50 @@ static BIO_METHOD *make_method(void)
 
 /* The context. */
 
-enum err_code tls_err(struct err *e, const char *what, const char *which)
+/* What OpenSSL finds wrong with a file, as whoever wrote the file needs to hear it. */
+static const struct {
+    int lib, reason;
+    const char *text;
+} file_troubles[] = {
+    {ERR_LIB_PEM, PEM_R_NO_START_LINE, "it holds none in PEM form"},
+    {ERR_LIB_X509, X509_R_NO_CERTIFICATE_OR_CRL_FOUND, "it holds none in PEM form"},
+    {ERR_LIB_OSSL_DECODER, ERR_R_UNSUPPORTED, "it holds none in PEM form"},
+    {ERR_LIB_PEM, PEM_R_BAD_END_LINE, "it is cut off or damaged"},
+    {ERR_LIB_PEM, PEM_R_BAD_BASE64_DECODE, "it is cut off or damaged"},
+    {ERR_LIB_PEM, PEM_R_SHORT_HEADER, "it is cut off or damaged"},
+    {ERR_LIB_CRYPTO, ERR_R_INTERRUPTED_OR_CANCELLED,
+     "it is encrypted; write it without a passphrase"},
+    {ERR_LIB_X509, X509_R_KEY_VALUES_MISMATCH, "it does not belong to the certificate"},
+    {ERR_LIB_SSL, SSL_R_NO_CERTIFICATE_ASSIGNED, "it does not belong to the certificate"},
+};
+
+/* The first error is the cause, what follows says who was told of it. */
+static const char *trouble_of(unsigned long code)
 {
-    unsigned long code = ERR_peek_last_error();
     const char *reason = ERR_reason_error_string(code);
 
     if (ERR_SYSTEM_ERROR(code))
-        reason = strerror(ERR_GET_REASON(code));
-    err_set(e, ERR_CONFIG, "%s '%s': %s", what, which, reason ? reason : "unknown error");
+        return strerror(ERR_GET_REASON(code));
+    for (size_t i = 0; i < sizeof(file_troubles) / sizeof(file_troubles[0]); i++) {
+        if (ERR_GET_LIB(code) == file_troubles[i].lib &&
+            ERR_GET_REASON(code) == file_troubles[i].reason)
+            return file_troubles[i].text;
+    }
+    return reason ? reason : "unknown error";
+}
+
+enum err_code tls_err(struct err *e, const char *what, const char *which)
+{
+    err_set(e, ERR_CONFIG, "%s '%s': %s", what, which, trouble_of(ERR_peek_error()));
     ERR_clear_error();
     return ERR_CONFIG;
+}
+
+/* Nobody is asked: a server has no terminal, or one that it must not wait at. */
+static int no_passphrase(char *dst, int room, int writing, void *arg)
+{
+    (void)dst, (void)room, (void)writing, (void)arg;
+    return -1;
 }
 
 /* RFC 7301: we speak http/1.1; a client that offers only others is refused. */
@@ -200,13 +235,14 @@ static enum err_code make_ctx(const struct conf_tls *conf, SSL_CTX **ret_ctx, st
     if (!ctx)
         return tls_err(e, "TLS", "context");
     ERR_clear_error();
+    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     TRY(set_protocol(ctx, conf, e));
     if (SSL_CTX_use_certificate_chain_file(ctx, conf->certificate) != 1)
         return tls_err(e, "http.tls.certificate", conf->certificate);
     if (SSL_CTX_use_PrivateKey_file(ctx, conf->key ? conf->key : "", SSL_FILETYPE_PEM) != 1)
         return tls_err(e, "http.tls.key", conf->key ? conf->key : "");
-    if (SSL_CTX_check_private_key(ctx) != 1)
-        return tls_err(e, "http.tls.key does not belong to the certificate", conf->key);
+    if (SSL_CTX_check_private_key(ctx) != 1) /* of another kind than the certificate's */
+        return tls_err(e, "http.tls.key", conf->key);
     TRY(set_client_ca(ctx, conf, e));
     *ret_ctx = STEAL(ctx);
     return ERR_OK;

@@ -1,9 +1,11 @@
 """TLS: certificates, versions, ciphers, client certificates, and a new certificate by SIGHUP."""
 
+import os
 import shutil
 import signal
 import socket
 import ssl
+import subprocess
 
 import pytest
 import requests
@@ -307,17 +309,59 @@ def test_a_transfer_goes_on_over_a_reload(tls_registry, issued, work):
         client.finish(registry.url + path, digest_of(data))
 
 
-@pytest.mark.parametrize("broken", ["garbage", "missing", "key of another"])
+def key_in_files(work, *command):
+    """Makes a key anew by openssl COMMAND."""
+    subprocess.run(["openssl", *command, "-out", work / "current.key"], check=True)
+
+
+BROKEN = {
+    "garbage": (
+        lambda work, issued: (work / "current.pem").write_text("no certificate"),
+        "current.pem': it holds none in PEM form",
+    ),
+    "missing": (
+        lambda work, issued: (work / "current.pem").unlink(),
+        "current.pem': No such file or directory",
+    ),
+    "half written": (
+        lambda work, issued: os.truncate(work / "current.pem", 200),
+        "current.pem': it is cut off or damaged",
+    ),
+    "key of another": (
+        lambda work, issued: shutil.copy(issued["next"].with_suffix(".key"), work / "current.key"),
+        "current.key': it does not belong to the certificate",
+    ),
+    "key of another kind": (
+        lambda work, issued: key_in_files(work, "genpkey", "-algorithm", "ed25519"),
+        "current.key': it does not belong to the certificate",
+    ),
+    "no key": (
+        lambda work, issued: shutil.copy(work / "current.pem", work / "current.key"),
+        "current.key': it holds none in PEM form",
+    ),
+    "key with a passphrase": (
+        lambda work, issued: key_in_files(
+            work, *"genpkey -algorithm ed25519 -aes128 -pass pass:secret".split()
+        ),
+        "current.key': it is encrypted; write it without a passphrase",
+    ),
+    "key with a passphrase, as it was written once": (
+        lambda work, issued: key_in_files(
+            work, *"ec -aes128 -passout pass:secret -in".split(), issued["server"].with_suffix(".key")
+        ),
+        "current.key': it is encrypted; write it without a passphrase",
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_certificate_is_not_taken(tls_registry, issued, work, broken):
     registry = tls_registry()
-    if broken == "garbage":
-        (work / "current.pem").write_text("no certificate")
-    elif broken == "missing":
-        (work / "current.pem").unlink()
-    else:
-        shutil.copy(issued["next"].with_suffix(".key"), work / "current.key")
+    breaks, reason = BROKEN[broken]
+    breaks(work, issued)
     registry.signal(signal.SIGHUP)
     until(lambda: '"level":"error"' in registry.log)
+    assert reason in registry.log
     with connect(registry, context(issued)) as s:
         assert (ask(s), subject(s)) == (200, "server")
 
