@@ -231,7 +231,7 @@ enum verdict auth_renew(void *auth, struct identity **id, struct err *e)
     return VERDICT_NO;
 }
 
-enum err_code auth_tend(struct auth *a, struct err *e)
+enum err_code auth_tend(struct auth *a, auth_report_fn report, struct err *e)
 {
     enum err_code first = ERR_OK;
 
@@ -240,7 +240,9 @@ enum err_code auth_tend(struct auth *a, struct err *e)
         struct err one;
         enum err_code code = p->driver->tend ? p->driver->tend(p, &one) : ERR_OK;
 
-        if (code != ERR_OK && first == ERR_OK) {
+        if (code == ERR_CONFIG) {
+            report("file not reloaded; its earlier content stays in use", &one);
+        } else if (code != ERR_OK && first == ERR_OK) {
             first = code;
             *e = one;
         }

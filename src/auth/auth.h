@@ -56,6 +56,10 @@ void auth_forget(struct auth *a);
  * auth is a struct auth (this is a token_renew_fn). */
 enum verdict auth_renew(void *auth, struct identity **id, struct err *e);
 
-/* As provider_driver.tend, of all; the first error. To be called about once a second from one
+/* What is done with an error that nobody waits for. */
+typedef void (*auth_report_fn)(const char *what, const struct err *e);
+
+/* As provider_driver.tend, of all. What is wrong with a file (CONFIG) is reported, each time that
+ * the file has changed; of all else *e is the first. To be called about once a second from one
  * thread (tender.h). */
-ERR_CHECKED enum err_code auth_tend(struct auth *a, struct err *e);
+ERR_CHECKED enum err_code auth_tend(struct auth *a, auth_report_fn report, struct err *e);

@@ -7,7 +7,6 @@
 #include <cjose/cjose.h>
 #include <stdlib.h>
 
-#define KEYS_MAX       64
 #define RSA_MIN_BITS   2048
 #define RSA_MAX_BITS   8192
 #define ALGORITHM_SIZE 8
@@ -17,7 +16,7 @@ struct jwt_keys {
     struct {
         cjose_jwk_t *jwk;
         char algorithm[ALGORITHM_SIZE]; /* as the JWK says; "" when it does not */
-    } keys[KEYS_MAX];
+    } keys[JWT_KEYS_MAX];
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -47,7 +46,7 @@ static bool strong(const cjose_jwk_t *jwk)
 
 static void add_key(struct jwt_keys *k, const json_t *json)
 {
-    char *text = useful(json) && k->n < KEYS_MAX ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = useful(json) && k->n < JWT_KEYS_MAX ? json_dumps(json, JSON_COMPACT) : NULL;
     cjose_jwk_t *jwk = text ? cjose_jwk_import(text, strlen(text), NULL) : NULL;
 
     free(text);

@@ -13,6 +13,7 @@
 
 #define JWT_MAX_BYTES (16 * 1024)
 #define JWT_LEEWAY_S  60 /* clocks of other machines */
+#define JWT_KEYS_MAX  64 /* in a set; what comes after them is left out */
 
 struct jwt_keys; /* a set of public or private keys; read by any number of threads */
 

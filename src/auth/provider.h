@@ -55,7 +55,8 @@ struct provider_driver {
      */
     enum verdict (*renew)(struct provider *p, struct identity **id, struct err *e);
     /* Called about once a second, from one thread: to look for changes that others made, ...
-     * Blocks. NULL: nothing to do. */
+     * Blocks. CONFIG: a file has changed and is no good; what it said before holds on. NULL:
+     * nothing to do. */
     enum err_code (*tend)(struct provider *p, struct err *e);
     void (*free)(struct provider *p);
 };

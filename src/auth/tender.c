@@ -12,7 +12,7 @@
 struct tender {
     struct auth *auth;
     struct rules *rules;
-    tender_report_fn report;
+    auth_report_fn report;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards stop */
     pthread_cond_t wake;
@@ -42,7 +42,8 @@ static void *run(void *arg)
 
     while (wait(t)) {
         struct err e = {0};
-        bool failed = auth_tend(t->auth, &e) != ERR_OK || rules_poll(t->rules, &e) != ERR_OK;
+        bool failed =
+            auth_tend(t->auth, t->report, &e) != ERR_OK || rules_poll(t->rules, &e) != ERR_OK;
 
         if (failed && !failing)
             t->report("accounts can't be looked at; changes of them wait", &e);
@@ -58,7 +59,7 @@ static void done(struct tender *t)
     free(t);
 }
 
-enum err_code tender_start(struct auth *a, struct rules *rules, tender_report_fn report,
+enum err_code tender_start(struct auth *a, struct rules *rules, auth_report_fn report,
                            struct tender **ret_tender, struct err *e)
 {
     struct tender *t = NEW(struct tender);

@@ -6,10 +6,8 @@
 
 struct tender;
 
-/* What is done with an error; called from the thread, once for a run of failures. */
-typedef void (*tender_report_fn)(const char *what, const struct err *e);
-
-/* a and rules must outlive it. Error: INTERNAL. */
-ERR_CHECKED enum err_code tender_start(struct auth *a, struct rules *rules, tender_report_fn report,
+/* a and rules must outlive it. report is called from the thread: for each bad file (auth_tend()),
+ * and once for a run of other failures. Error: INTERNAL. */
+ERR_CHECKED enum err_code tender_start(struct auth *a, struct rules *rules, auth_report_fn report,
                                        struct tender **ret_tender, struct err *e);
 void tender_stop(struct tender *t); /* joins the thread; accepts NULL */

@@ -155,9 +155,26 @@ static void add_certificate(X509 *x, json_t *keys)
     json_array_append(keys, jwk);
 }
 
+/* Certificates are no secret: whoever encrypted one is not asked for a passphrase. */
+static int no_passphrase(char *dst, int room, int writing, void *arg)
+{
+    (void)dst, (void)room, (void)writing, (void)arg;
+    return -1;
+}
+
+/* After the last certificate of a PEM file: is there nothing but the end? */
+static bool at_end(void)
+{
+    unsigned long code = ERR_peek_last_error();
+
+    return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
 static enum err_code load_bundle(struct trust *t, const char *path, json_t *keys, struct err *e)
 {
     AUTO(BIO) BIO *file = BIO_new_file(path, "re");
+    size_t n = 0;
+    bool whole;
     X509 *x;
 
     if (!file) {
@@ -167,12 +184,23 @@ static enum err_code load_bundle(struct trust *t, const char *path, json_t *keys
     t->store = X509_STORE_new();
     /* What stands in the bundle is trusted, signed by itself or not, as the reference does. */
     X509_STORE_set_flags(t->store, X509_V_FLAG_PARTIAL_CHAIN);
-    while ((x = PEM_read_bio_X509(file, NULL, NULL, NULL))) {
+    while ((x = PEM_read_bio_X509(file, NULL, no_passphrase, NULL))) {
         X509_STORE_add_cert(t->store, x);
         add_certificate(x, keys);
         X509_free(x);
+        n++;
+        ERR_clear_error();
     }
+    whole = at_end();
     ERR_clear_error();
+    if (!whole)
+        return err_set(e, ERR_CONFIG,
+                       "auth.token.rootcertbundle '%s': it is cut off or damaged after %zu "
+                       "certificates",
+                       path, n);
+    if (n == 0)
+        return err_set(e, ERR_CONFIG, "auth.token.rootcertbundle '%s': it holds none in PEM form",
+                       path);
     return ERR_OK;
 }
 
@@ -180,19 +208,20 @@ static enum err_code load_jwks(const char *path, json_t *keys, struct err *e)
 {
     AUTO(buf) struct buf text = {0};
     AUTO(json) json_t *root = NULL;
-    const json_t *list;
+    json_error_t where;
 
     buf_init(&text, JWKS_MAX_BYTES);
     if (file_read_at(AT_FDCWD, path, &text, e) != ERR_OK) {
         err_prefix(e, "auth.token.jwks '%s'", path);
         return e->code = ERR_CONFIG;
     }
-    root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
-    list = json_object_get(root, "keys");
-    if (!json_is_array(list))
+    root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &where);
+    if (!root)
+        return err_set(e, ERR_CONFIG, "auth.token.jwks '%s': not JSON: line %d, column %d", path,
+                       where.line, where.column);
+    if (!json_is_array(json_object_get(root, "keys")))
         return err_set(e, ERR_CONFIG, "auth.token.jwks '%s': not a JWKS: no list 'keys'", path);
-    for (size_t i = 0; i < json_array_size(list); i++)
-        json_array_append(keys, json_array_get(list, i));
+    json_array_extend(keys, json_object_get(root, "keys"));
     return ERR_OK;
 }
 
@@ -206,21 +235,50 @@ static enum err_code keys_from(json_t *list, struct jwt_keys **ret_keys, struct 
                 : err_set(e, ERR_INTERNAL, "keys can't be written");
 }
 
+/* How many of them are of use for tokens. */
+static enum err_code count_useful(json_t *list, size_t *ret_n, struct err *e)
+{
+    AUTO(jwt_keys) struct jwt_keys *keys = NULL;
+
+    TRY(keys_from(json_incref(list), &keys, e));
+    *ret_n = jwt_keys_count(keys);
+    return ERR_OK;
+}
+
+/* What one file has, behind what others have. */
+static enum err_code add_keys(const char *which, const char *path, json_t *more, json_t *keys,
+                              struct err *e)
+{
+    size_t n;
+
+    TRY(count_useful(more, &n, e));
+    if (n == 0)
+        return err_set(e, ERR_CONFIG,
+                       "%s '%s' has no key for tokens (RSA of 2048 to 8192 bits, or EC)", which,
+                       path);
+    json_array_extend(keys, more);
+    return ERR_OK;
+}
+
 static enum err_code load(struct trust *t, const char *bundle_path, const char *jwks_path,
                           struct err *e)
 {
-    AUTO(json) json_t *keys = json_array();
+    AUTO(json) json_t *keys = json_array(), *bundle = json_array(), *jwks = json_array();
 
-    if (bundle_path[0])
-        TRY(load_bundle(t, bundle_path, keys, e));
-    if (jwks_path[0])
-        TRY(load_jwks(jwks_path, keys, e));
-    TRY(keys_from(STEAL(keys), &t->keys, e));
-    if (jwt_keys_count(t->keys) == 0)
+    if (bundle_path[0]) {
+        TRY(load_bundle(t, bundle_path, bundle, e));
+        TRY(add_keys("auth.token.rootcertbundle", bundle_path, bundle, keys, e));
+    }
+    if (jwks_path[0]) {
+        TRY(load_jwks(jwks_path, jwks, e));
+        TRY(add_keys("auth.token.jwks", jwks_path, jwks, keys, e));
+    }
+    if (json_array_size(keys) > JWT_KEYS_MAX)
         return err_set(e, ERR_CONFIG,
-                       "'%s' has no key for tokens (RSA of 2048 to 8192 bits, or EC)",
-                       bundle_path[0] ? bundle_path : jwks_path);
-    return ERR_OK;
+                       "auth.token.rootcertbundle and auth.token.jwks have more than %d keys "
+                       "(a certificate counts twice)",
+                       JWT_KEYS_MAX);
+    return keys_from(STEAL(keys), &t->keys, e);
 }
 
 enum err_code trust_load(const char *bundle_path, const char *jwks_path, struct trust **ret_trust,

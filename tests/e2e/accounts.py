@@ -1,5 +1,6 @@
 """The command line beside a registry that may run: users, tokens, whatever reads its database."""
 
+import crypt
 import os
 import subprocess
 
@@ -12,6 +13,14 @@ OTHER = "k9-Vexing.Llama"
 def environment():
     """Without what would configure the registry."""
     return {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")}
+
+
+def htpasswd(path, people):
+    """A file of those people's names and passwords."""
+    lines = [f"{name}:{crypt.crypt(word, crypt.mksalt(crypt.METHOD_SHA512, rounds=5000))}"
+             for name, word in people.items()]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
 
 
 class Accounts:

@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+from accounts import htpasswd
 from certificates import Authority, authority
 from clients import ClientFailed
 from helpers import Client, image, tar_layer, write_oci_layout
@@ -22,6 +23,13 @@ RIGHTS = {
 }
 PULL = access("dev/app", "pull")
 PUSH = access("dev/app", "pull", "push")
+
+
+def put(path, text):
+    """The file as a whole: nobody reads half of it."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.rename(path)
 
 
 class Place:
@@ -46,9 +54,7 @@ class Place:
         return self
 
     def put_jwks(self, text):
-        fresh = self.work / "jwks.new"
-        fresh.write_text(text)
-        fresh.rename(self.work / "jwks.json")
+        put(self.work / "jwks.json", text)
 
     def answer(self, token=None, path="/v2/dev/app/tags/list", method="GET", **more):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -227,13 +233,48 @@ def test_a_bundle_is_replaced_without_a_restart(place, work):
     assert not place.believes(place.key.token(claims([PULL])))
 
 
-def test_keys_that_cannot_be_read_leave_the_earlier_ones_in_use(place):
+@pytest.mark.parametrize("broken, reason", [
+    ("no json", "jwks.json': not JSON: line 1, column 2"),
+    ('{"keys":[]}', "jwks.json' has no key for tokens"),
+    ('{"keys":[{"kty":"oct","k":"AAAA","kid":"one"}]}', "jwks.json' has no key for tokens"),
+    (None, "jwks.json': open"),
+], ids=["no JSON", "no keys", "no key for tokens", "no file"])
+def test_keys_that_cannot_be_read_leave_the_earlier_ones_in_use(place, work, broken, reason):
     key = Key(kid="one")
     place.start(jwks=jwks(key))
-    for broken in ("no json", '{"keys":[]}', '{"keys":[{"kty":"oct","k":"AAAA","kid":"one"}]}'):
+    if broken:
         place.put_jwks(broken)
-        until(lambda: '"level":"error"' in place.registry.log)
-        assert place.believes(key.token(claims([PULL])))
+    else:
+        (work / "jwks.json").unlink()
+    until(lambda: reason in place.registry.log)
+    assert "file not reloaded; its earlier content stays in use" in place.registry.log
+    assert place.believes(key.token(claims([PULL])))
+
+
+def test_a_half_written_bundle_leaves_the_earlier_one_in_use(place):
+    place.start()
+    whole = place.root.read_bytes()
+    place.root.write_bytes(whole + whole[:200])
+    until(lambda: "token-root.pem': it is cut off or damaged" in place.registry.log)
+    assert place.believes(place.key.token(claims([PULL])))
+
+
+def test_each_of_several_bad_files_is_told_of_once(new_registry, work):
+    users, root = work / "htpasswd", authority(work, "token-root")
+    htpasswd(users, PEOPLE)
+    registry = new_registry(config={"auth": {
+        "htpasswd": {"file": str(users)},
+        "token": {"realm": "http://127.0.0.1:1/token", "service": SERVICE, "issuer": ISSUER,
+                  "rootcertbundle": str(root)}}}).start()
+    put(users, "alice:plain\n")
+    put(root, "garbage")
+    until(lambda: "line 1: has a hash that is not bcrypt" in registry.log)
+    until(lambda: "it holds none in PEM form" in registry.log)
+    htpasswd(users, {"alice": "another-Word3"})
+    with Client(registry.url) as c:
+        until(lambda: c.request("GET", "/v2/_catalog", None, auth=("alice", "another-Word3"))
+              .status_code == 200)
+    assert registry.log.count("file not reloaded") == 2
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ Passwords are those of an htpasswd file made on the spot; local users have tests
 """
 
 import base64
-import crypt
 import json
 import signal
 import sqlite3
@@ -12,6 +11,7 @@ import subprocess
 
 import pytest
 import requests
+from accounts import htpasswd
 from helpers import Client, digest_of, image
 from waiting import until
 
@@ -26,13 +26,6 @@ POLICY = [
     {"subjects": ["*"], "effect": "deny", "actions": ["overwrite", "delete"],
      "repositories": ["prod/**"], "tags": ["v*"]},
 ]
-
-
-def htpasswd(path, people):
-    lines = [f"{name}:{crypt.crypt(word, crypt.mksalt(crypt.METHOD_SHA512, rounds=5000))}"
-             for name, word in people.items()]
-    path.write_text("\n".join(lines) + "\n")
-    return str(path)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 /* Tokens that are made elsewhere: which keys are believed, and which tokens with them. */
 #include "auth/trust.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 
 #include <cjose/cjose.h>
@@ -450,6 +451,57 @@ static bool believes_chain(const struct trust *t, const struct certificate *leaf
     return believes_header(t, ours, text);
 }
 
+static void refuses(const char *bundle, const char *jwks, const char *reason)
+{
+    struct trust *t = NULL;
+    struct err e = {0};
+
+    assert_int_equal(trust_load(bundle, jwks, &t, &e), ERR_CONFIG);
+    assert_null(t);
+    if (!strstr(e.detail, reason))
+        fail_msg("'%s' is not in '%s'", reason, e.detail);
+}
+
+/* As it is found while somebody writes it: half of the keys would be forgotten. */
+static void a_bundle_that_is_cut_off_is_refused(void **state)
+{
+    FILE *f;
+
+    (void)state;
+    trust_free(trust_authority(&ROOT));
+    f = fopen(bundle_path, "ae");
+    assert_non_null(f);
+    assert_true(fputs("-----BEGIN CERTIFICATE-----\nMIIB", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    refuses(bundle_path, "", "cut off or damaged after 1 certificate");
+}
+
+static void each_file_must_have_a_key(void **state)
+{
+    (void)state;
+    trust_free(trust_authority(&ROOT));
+    write_file(jwks_path, "{\"keys\":[]}");
+    refuses(bundle_path, jwks_path, jwks_path);
+    trust_free(trust_ours(""));
+    write_file(bundle_path, "");
+    refuses(bundle_path, jwks_path, bundle_path);
+}
+
+static void more_keys_than_there_is_room_for_are_not_left_out_silently(void **state)
+{
+    AUTO(buf) struct buf set = {0};
+    AUTO(mem) char *one = jwk(ours, "");
+
+    (void)state;
+    buf_init(&set, 1 << 20);
+    buf_add_text(&set, "{\"keys\":[");
+    for (int i = 0; i < JWT_KEYS_MAX; i++)
+        buf_addf(&set, "%s,", one);
+    buf_addf(&set, "%s]}", one);
+    write_file(jwks_path, buf_text(&set));
+    refuses("", jwks_path, "more than 64 keys");
+}
+
 static void a_certificate_that_the_bundle_vouches_for_signs(void **state)
 {
     AUTO(trust) struct trust *t = trust_authority(&ROOT);
@@ -561,6 +613,9 @@ int main(void)
         cmocka_unit_test(both_keys_count_while_one_takes_over_from_the_other),
         cmocka_unit_test(files_without_a_key_are_refused),
         cmocka_unit_test(files_that_can_not_be_read_are_refused),
+        cmocka_unit_test(a_bundle_that_is_cut_off_is_refused),
+        cmocka_unit_test(each_file_must_have_a_key),
+        cmocka_unit_test(more_keys_than_there_is_room_for_are_not_left_out_silently),
         cmocka_unit_test(a_certificate_that_the_bundle_vouches_for_signs),
         cmocka_unit_test(any_other_certificate_does_not),
         cmocka_unit_test(who_has_a_certificate_makes_no_others),
