@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -15,7 +16,8 @@ struct auth {
     size_t n;
     struct answers *answers;
     struct failures *failures;
-    atomic_ullong forgotten; /* grows when all cached answers are void */
+    atomic_ullong checking[CREDENTIAL_BEARER + 1]; /* how many now, of each kind */
+    atomic_ullong forgotten;                       /* grows when all cached answers are void */
 };
 
 struct auth *auth_new(const struct auth_options *o, struct provider **providers, size_t n)
@@ -190,18 +192,13 @@ static enum auth_result refuse(struct auth *a, const struct credential *c, enum 
     return v == VERDICT_PAST ? AUTH_PAST : AUTH_REFUSED;
 }
 
-enum auth_result auth_check(struct auth *a, const struct credential *c,
-                            struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
+static enum auth_result check(struct auth *a, const struct credential *c,
+                              struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
 {
     uint64_t gen = generation(a); /* before the check: a change meanwhile voids its answer */
     AUTO(identity) struct identity *id = NULL;
-    enum verdict v;
+    enum verdict v = ask(a, c, &id, e);
 
-    if (auth_quick(a, c, ret_identity) == AUTH_OK)
-        return AUTH_OK;
-    if (locked(a, c, ret_retry_s, e))
-        return AUTH_LOCKED;
-    v = ask(a, c, &id, e);
     if (v == VERDICT_FAIL)
         return AUTH_FAILED;
     /* Guesses may come all at once: those behind the one that locked are told nothing. */
@@ -214,6 +211,36 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
     remember(a, c, gen, id);
     *ret_identity = STEAL(id);
     return AUTH_OK;
+}
+
+/* check(), but for so many at once that all workers would wait for them. */
+static enum auth_result check_with_others(struct auth *a, const struct credential *c,
+                                          struct identity **ret_identity, unsigned *ret_retry_s,
+                                          struct err *e)
+{
+    uint64_t most = conf_u64(a->options.at_once);
+    enum auth_result r = AUTH_FAILED;
+
+    if (most > a->options.at_once_max)
+        most = a->options.at_once_max;
+    if (atomic_fetch_add(&a->checking[c->kind], 1) < most)
+        r = check(a, c, ret_identity, ret_retry_s, e);
+    else
+        err_tell(e, ERR_UNAVAILABLE, "too many sign-ins at once; try again in a moment");
+    atomic_fetch_sub(&a->checking[c->kind], 1);
+    return r;
+}
+
+enum auth_result auth_check(struct auth *a, const struct credential *c,
+                            struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
+{
+    if (auth_quick(a, c, ret_identity) == AUTH_OK)
+        return AUTH_OK;
+    if (!guessed(c))
+        return check(a, c, ret_identity, ret_retry_s, e);
+    if (locked(a, c, ret_retry_s, e))
+        return AUTH_LOCKED;
+    return check_with_others(a, c, ret_identity, ret_retry_s, e);
 }
 
 enum verdict auth_renew(void *auth, struct identity **id, struct err *e)

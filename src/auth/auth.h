@@ -23,7 +23,7 @@ enum auth_result {
     AUTH_PAST,    /* so is this, but nobody guessed it (VERDICT_PAST): 401 */
     AUTH_CODE,    /* of a person: the code of his second factor is needed as well */
     AUTH_LOCKED,  /* too many wrong ones: 429 with Retry-After *ret_retry_s */
-    AUTH_FAILED,  /* a provider could not say: 503 */
+    AUTH_FAILED,  /* a provider could not say, or too many are asked now: 503 */
 };
 
 struct auth_options {
@@ -31,6 +31,10 @@ struct auth_options {
     size_t cache_entries;
     uint64_t lock_after; /* failures of a user from an address, or of an address */
     uint64_t lock_ms;
+    /* Most checks of passwords, and as many of tokens, that run together. Outlives the chain, and
+     * may change; never more than at_once_max. */
+    const uint64_t *at_once;
+    uint64_t at_once_max;
 };
 
 /* Takes ownership of the providers, asked in this order. None: everyone is anonymous. */

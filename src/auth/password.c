@@ -4,10 +4,36 @@
 
 #include <crypt.h>
 #include <openssl/crypto.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define PASSWORD_MAX 512
+
+static sem_t turns;
+static pthread_once_t turns_once = PTHREAD_ONCE_INIT;
+
+static void turns_init(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    sem_init(&turns, 0, n > 0 ? (unsigned)n : 1);
+}
+
+/* crypt_r(3), when it is this thread's turn. */
+static const char *hash_in_turn(const char *text, const char *setting, struct crypt_data *data)
+{
+    const char *made;
+
+    pthread_once(&turns_once, turns_init);
+    while (sem_wait(&turns) != 0) /* EINTR */
+        continue;
+    made = crypt_r(text, setting, data);
+    sem_post(&turns);
+    return made;
+}
 
 bool password_hash_known(const char *hash)
 {
@@ -28,7 +54,7 @@ bool password_matches(struct str password, const char *hash)
     const char *made;
 
     if (str_copy(password, text, sizeof(text))) {
-        made = crypt_r(text, hash, data);
+        made = hash_in_turn(text, hash, data);
         same = made && made[0] != '*' && strlen(made) == strlen(hash) &&
                CRYPTO_memcmp(made, hash, strlen(hash)) == 0;
     }
@@ -47,7 +73,7 @@ enum err_code password_hash(struct str password, char dst[static PASSWORD_HASH_M
 
     if (str_copy(password, text, sizeof(text)) &&
         crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof(setting)))
-        made = crypt_r(text, setting, data);
+        made = hash_in_turn(text, setting, data);
     if (made && made[0] != '*') {
         snprintf(dst, PASSWORD_HASH_MAX, "%s", made);
         code = ERR_OK;

@@ -1,5 +1,6 @@
 /*
- * Password hashes of crypt(3). Blocks for as long as the hash asks for (tens of ms). Any thread.
+ * Password hashes of crypt(3). Blocks for as long as the hash asks for (tens of ms). Any thread; no
+ * more at once than there are processors, because each takes up to 16 MiB as well as its time.
  */
 #pragma once
 

@@ -139,6 +139,8 @@ enum err_code cli_guard_init(struct api_guard *g, const struct conf *c, struct m
         .cache_entries = CACHE_ENTRIES,
         .lock_after = c->auth.lock_after,
         .lock_ms = c->auth.lock_ms,
+        .at_once = &c->limits.sign_ins,
+        .at_once_max = c->http.workers > 1 ? c->http.workers / 2 : 1,
     };
     struct audit_options audit = {.file = c->audit.file, .retention_ms = c->audit.retention_ms};
     struct provider *providers[PROVIDERS_MAX];

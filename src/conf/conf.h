@@ -250,7 +250,8 @@ struct conf_limits {
     uint64_t manifest_references; /* limits.manifest_references: most descriptors in one manifest */
     uint64_t tokens_per_owner;    /* limits.tokens_per_owner: 403; 0: no limit */
     uint64_t sessions_per_user;   /* limits.sessions_per_user: the oldest ends */
-    struct conf_rate rate;        /* limits.rate */
+    uint64_t sign_ins; /* limits.sign_ins: most checks of passwords, and of tokens, at once; 503 */
+    struct conf_rate rate; /* limits.rate */
 };
 
 struct conf_registry {

@@ -360,6 +360,18 @@ const struct conf_row conf_rows[] = {
      .unit = "uploads",
      .flags = CONF_RELOAD,
      .help = "Most open upload sessions; one more is answered 429."},
+    {.name = "limits.sign_ins",
+     .type = CONF_COUNT,
+     FIELD(limits.sign_ins),
+     .min = 1,
+     .max = 4096,
+     .def = 64,
+     .unit = "sign-ins",
+     .flags = CONF_RELOAD,
+     .help =
+         "Most passwords that are checked at once, and as many tokens; one more is answered 503. "
+         "Never more than half of `http.workers`, so that pulls go on while a directory is slow. "
+         "Who has signed in lately is not checked again."},
     {.name = "limits.repository_name",
      .type = CONF_COUNT,
      FIELD(limits.repository_name_bytes),

@@ -4,6 +4,7 @@ docs/security.md lists them all; see test_elsewhere.py.
 """
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -90,6 +91,21 @@ def test_a_form_without_end_is_cut_off(new_registry):
     except requests.ConnectionError:
         pass  # hung up on in the middle
     assert memory_mib(registry) - before < 16
+
+
+def test_many_sign_ins_at_once_cost_the_memory_of_a_few(new_registry):
+    """The hash of a password takes 16 MiB, and who guesses does not wait for one after the other."""
+    registry = new_registry(config={"auth": "local"}).start()
+
+    def guess(n):
+        return requests.get(f"{registry.url}/v2/", auth=(f"user{n}", "wrong"),
+                            timeout=60).status_code
+
+    before = memory_mib(registry)
+    with ThreadPoolExecutor(40) as many:
+        answers = set(many.map(guess, range(80)))
+    assert answers <= {401, 429, 503} and 401 in answers
+    assert memory_mib(registry) - before < 16 * os.cpu_count() + 32
 
 
 # Indexes
