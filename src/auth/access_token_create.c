@@ -96,7 +96,7 @@ static enum err_code set_owner(struct accounts *a, struct access_token *t,
                                const struct access_token_request *r, struct err *e)
 {
     AUTO(user) struct user u = {0};
-    char subject[IDENTITY_NAME_MAX + 8];
+    char subject[IDENTITY_SUBJECT_SIZE];
 
     if (!identity_name_valid(r->owner))
         return err_tell(e, ERR_REQUEST_INVALID,

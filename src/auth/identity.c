@@ -3,6 +3,7 @@
 #include "auth/policy.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/uuid.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,14 @@ int64_t identity_stamp(struct str text)
     digest_of(DIGEST_SHA256, text.p, text.n, &d);
     memcpy(hex, digest_hex(&d).p, sizeof(hex) - 1);
     return (int64_t)strtoull(hex, NULL, 16);
+}
+
+int64_t identity_stamp_new(void)
+{
+    uint32_t bytes[2];
+
+    random_bytes(bytes, sizeof(bytes));
+    return (int64_t)(bytes[0] & 0xfffff) << 32 | bytes[1] | 1;
 }
 
 struct identity *identity_ref(struct identity *id)

@@ -72,6 +72,8 @@ struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id);  /* accepts NULL */
 struct identity *identity_anonymous(void); /* a new reference to the one */
 
+#define IDENTITY_SUBJECT_SIZE (IDENTITY_NAME_MAX + 8) /* "robot:", a valid name and NUL */
+
 /* "anonymous", "user:alice", "robot:ci": for policies, logs and the audit trail. */
 void identity_subject(const struct identity *id, char *dst, size_t cap);
 
@@ -81,6 +83,9 @@ bool identity_name_valid(struct str name);
 /* Another number for another text: 52 bits of its hash, which say nothing of it. For
  * identity.stamp, of what changes with a password. */
 int64_t identity_stamp(struct str text);
+
+/* A random one, never 0. 52 bits as well: a JSON number holds 53. */
+int64_t identity_stamp_new(void);
 
 /* The actions that the scopes of id allow on what matches repository; all when it has none. */
 unsigned identity_scope_actions(const struct identity *id, struct str repository);

@@ -5,7 +5,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/uuid.h"
 
 #include <stdlib.h>
 
@@ -19,14 +18,6 @@ static struct identity *identity_of(const char *name, const json_t *record)
     id->stamp = json_integer_value(json_object_get(record, "stamp"));
     claims_add_groups(id, record, "groups", "");
     return id;
-}
-
-static int64_t new_stamp(void)
-{
-    uint32_t bytes[2];
-
-    random_bytes(bytes, sizeof(bytes));
-    return (int64_t)(bytes[0] & 0xfffff) << 32 | bytes[1] | 1; /* a JSON number holds 53 bits */
 }
 
 static json_t *groups_of(const struct conf_oidc *c, const json_t *claims)
@@ -52,7 +43,7 @@ static json_t *record_of(const struct conf_oidc *c, const json_t *claims, const 
 {
     int64_t stamp = same_person(claims, before)
                         ? json_integer_value(json_object_get(before, "stamp"))
-                        : new_stamp();
+                        : identity_stamp_new();
 
     return json_pack("{s:O, s:O, s:o, s:I, s:I}", "iss", json_object_get(claims, "iss"), "sub",
                      json_object_get(claims, "sub"), "groups", groups_of(c, claims), "stamp",

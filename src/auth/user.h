@@ -52,6 +52,10 @@ ERR_CHECKED enum err_code user_get(struct accounts *a, struct str name, struct u
 ERR_CHECKED enum err_code user_list(struct accounts *a, struct str after, size_t limit,
                                     struct user_list *ret_list, struct err *e);
 
+/* fn for each user, by name. Ends with the first error. */
+typedef enum err_code (*user_fn)(void *ctx, const struct user *u, struct err *e);
+ERR_CHECKED enum err_code user_each(struct accounts *a, user_fn fn, void *ctx, struct err *e);
+
 /* The password must be strong enough (strength.h). */
 ERR_CHECKED enum err_code user_add(struct accounts *a, struct str name, struct str password,
                                    const struct user_rights *rights, struct err *e);

@@ -8,9 +8,8 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-#define SUBJECT_MAX (IDENTITY_NAME_MAX + 8)
-#define SCOPES_MAX  (64 * 1024)
-#define TARGET_MAX  (ACCESS_TOKEN_ID + 8)
+#define SCOPES_MAX (64 * 1024)
+#define TARGET_MAX (ACCESS_TOKEN_ID + 8)
 
 static int usage(struct cli *cli, const struct cli_args *args, const char *why)
 {
@@ -20,7 +19,7 @@ static int usage(struct cli *cli, const struct cli_args *args, const char *why)
 }
 
 /* "user:NAME" or "robot:NAME", or "" when neither was asked for. */
-static bool owner_of(const struct cli_args *args, char dst[static SUBJECT_MAX])
+static bool owner_of(const struct cli_args *args, char dst[static IDENTITY_SUBJECT_SIZE])
 {
     const char *user = cli_flag(args, "--user"), *robot = cli_flag(args, "--robot");
     int n = 0;
@@ -29,8 +28,9 @@ static bool owner_of(const struct cli_args *args, char dst[static SUBJECT_MAX])
     if (user && robot)
         return false;
     if (user || robot)
-        n = snprintf(dst, SUBJECT_MAX, "%s:%s", user ? "user" : "robot", user ? user : robot);
-    return n < SUBJECT_MAX;
+        n = snprintf(dst, IDENTITY_SUBJECT_SIZE, "%s:%s", user ? "user" : "robot",
+                     user ? user : robot);
+    return n < IDENTITY_SUBJECT_SIZE;
 }
 
 int cli_token_create(struct cli *cli, const struct cli_args *args)
@@ -44,7 +44,7 @@ int cli_token_create(struct cli *cli, const struct cli_args *args)
         .scopes = str_of(cli_flag(args, "--scope")),
         .description = str_of(cli_flag(args, "--description")),
     };
-    char secret[ACCESS_TOKEN_TEXT + 1], owner[SUBJECT_MAX];
+    char secret[ACCESS_TOKEN_TEXT + 1], owner[IDENTITY_SUBJECT_SIZE];
     struct err e = {0};
     enum err_code code;
 
@@ -108,7 +108,7 @@ static enum err_code print_if_owned(void *ctx, const struct access_token *t, str
 int cli_token_list(struct cli *cli, const struct cli_args *args)
 {
     AUTO(cli_accounts) struct cli_accounts a = {0};
-    char owner[SUBJECT_MAX];
+    char owner[IDENTITY_SUBJECT_SIZE];
     struct printing printing = {cli, owner};
     struct err e = {0};
 
@@ -151,7 +151,7 @@ static enum err_code revoke_one(struct cli *cli, const struct cli_args *args,
 int cli_token_revoke(struct cli *cli, const struct cli_args *args)
 {
     AUTO(cli_accounts) struct cli_accounts a = {0};
-    char owner[SUBJECT_MAX];
+    char owner[IDENTITY_SUBJECT_SIZE];
     struct err e = {0};
     enum err_code code;
 

@@ -8,23 +8,22 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-#define PAGE        256
-#define ISSUER      "CyberDock" /* as authenticator apps show it */
-#define SUBJECT_MAX (IDENTITY_NAME_MAX + 8)
+#define ISSUER "CyberDock" /* as authenticator apps show it */
 
 static enum err_code audit(struct cli_accounts *a, const struct cli_args *args, struct err *e)
 {
-    char subject[SUBJECT_MAX];
+    char subject[IDENTITY_SUBJECT_SIZE];
 
     snprintf(subject, sizeof(subject), "user:%s", args->operand);
     return cli_accounts_audit(a, args, subject, e);
 }
 
 /* Commands that take a user: opens, runs, says what came of it. */
-typedef enum err_code (*user_fn)(struct cli_accounts *a, struct str name,
-                                 const struct cli_args *args, struct err *e);
+typedef enum err_code (*user_command)(struct cli_accounts *a, struct str name,
+                                      const struct cli_args *args, struct err *e);
 
-static int with_user(struct cli *cli, const struct cli_args *args, user_fn fn, const char *done)
+static int with_user(struct cli *cli, const struct cli_args *args, user_command fn,
+                     const char *done)
 {
     AUTO(cli_accounts) struct cli_accounts a = {0};
     const char *name = cli_accounts_operand(cli, args, "the name of the user");
@@ -224,33 +223,18 @@ int cli_user_totp(struct cli *cli, const struct cli_args *args)
     return cli_accounts_status(cli, code, &e);
 }
 
-static void print_row(struct cli *cli, const struct user *u)
+static enum err_code print_row(void *ctx, const struct user *u, struct err *e)
 {
+    const struct cli *cli = ctx;
     char created[CLI_TIME_SIZE], last[CLI_TIME_SIZE];
 
+    (void)e;
     fprintf(cli->out, "%-20s  %-8s  %-5s  %-6s  %-16s  %-16s", u->name,
             u->disabled ? "disabled" : "enabled", u->admin ? "yes" : "no", u->totp ? "yes" : "no",
             cli_time(u->created_ms, created), cli_time(u->last_ms, last));
     for (size_t i = 0; i < u->n_groups; i++)
         fprintf(cli->out, "%s%s", i ? "," : "  ", u->groups[i]);
     fputc('\n', cli->out);
-}
-
-static enum err_code print_all(struct cli *cli, struct accounts *a, struct err *e)
-{
-    char after[IDENTITY_NAME_MAX + 1] = "";
-    bool more = true;
-
-    while (more) {
-        AUTO(user_list) struct user_list page = {0};
-
-        TRY(user_list(a, str_of(after), PAGE, &page, e));
-        for (size_t i = 0; i < page.n; i++)
-            print_row(cli, &page.rows[i]);
-        more = page.more && page.n > 0;
-        if (more)
-            snprintf(after, sizeof(after), "%s", page.rows[page.n - 1].name);
-    }
     return ERR_OK;
 }
 
@@ -263,5 +247,5 @@ int cli_user_list(struct cli *cli, const struct cli_args *args)
         return CLI_FAILED;
     fprintf(cli->out, "%-20s  %-8s  %-5s  %-6s  %-16s  %-16s  %s\n", "NAME", "STATE", "ADMIN",
             "FACTOR", "CREATED (UTC)", "SIGNED IN", "GROUPS");
-    return cli_accounts_status(cli, print_all(cli, a.accounts, &e), &e);
+    return cli_accounts_status(cli, user_each(a.accounts, print_row, cli, &e), &e);
 }
