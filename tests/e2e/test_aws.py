@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 from certificates import authority, certificate
-from helpers import Client, image, tar_layer, write_oci_layout
+from helpers import Client, image, tar_layer
 from server import TOP
 from sts import Credentials, Sts, role_session
 from waiting import until
@@ -300,19 +300,6 @@ def test_the_service_is_known_by_its_certificate(make, work):
     with Sts(CI, certificate=certificate(work, "sts", good)) as sts:
         assert get(make(sts, ca_file=str(good)), token(CI, sts)).status_code == 200
         assert get(make(sts, ca_file=str(bad)), token(CI, sts)).status_code == 503
-
-
-def test_skopeo_and_podman_log_in_push_and_pull(guarded, sts, containers, work):
-    secret = token(CI, sts)
-    name = f"{guarded.address}/dev/hello"
-    write_oci_layout(work / "image", image(), "latest")
-    containers.skopeo("login", "-u", "AWS", "-p", secret, guarded.address)
-    containers.skopeo("copy", f"oci:{work}/image", f"docker://{name}:v1")
-    containers.podman("login", "--tls-verify=false", "-u", "AWS", "-p", secret, guarded.address)
-    containers.podman("pull", f"{name}:v1")
-    containers.podman("push", f"{name}:v1", f"docker://{name}:v2")
-    with Client(guarded.url, auth=("AWS", secret)) as client:
-        assert client.tags("dev/hello") == ["v1", "v2"]
 
 
 def test_the_command_of_the_page_in_docs_logs_docker_in(guarded, sts, docker, work):

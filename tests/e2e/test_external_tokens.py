@@ -87,19 +87,6 @@ def test_groups_of_the_token_are_those_of_policies(setting):
         assert pod.request("GET", "/api/v1/session").json()["groups"] == ["k8s:puller"]
 
 
-def test_docker_podman_and_skopeo_sign_in_with_it_as_password(setting, docker, containers):
-    setting.start()
-    address, secret = setting.registry.address, setting.token()
-    assert "Login Succeeded" in docker("login", address, "-u", "ci", "--password-stdin", input=secret)
-    docker("logout", address)
-    containers.podman("login", "--tls-verify=false", address, "-u", "ci", "-p", secret)
-    containers.podman("logout", address)
-    with Client(setting.registry.url, headers=bearer(secret)) as job:
-        job.push_image("dev/app", image(), "v1")
-    listed = containers.skopeo("list-tags", "--creds", f"ci:{secret}", f"docker://{address}/dev/app")
-    assert json.loads(listed)["Tags"] == ["v1"]
-
-
 def test_the_token_service_gives_no_more_than_the_token_allows(setting):
     setting.start()
     answer = token(setting.registry, "repository:dev/app:pull,push repository:prod/app:pull",

@@ -10,8 +10,6 @@ import pytest
 import requests
 import yaml
 from certificates import authority
-from clients import ClientFailed
-from helpers import image, tar_layer, write_oci_layout
 from server import TOP, free_port, merged
 from slapd import BASE, GROUPS, PASSWORDS, PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd, person
 from waiting import until
@@ -427,34 +425,6 @@ def test_the_service_password_can_come_from_the_environment(new_registry, slapd)
 
 
 # Clients
-
-
-def test_skopeo_and_podman_push_and_pull(registry, containers, work):
-    creds = f"alice:{PASSWORDS['alice']}"
-    layout = write_oci_layout(work / "image", image(), "v1")
-    name = f"{registry.address}/dev/app:v1"
-    containers.skopeo("copy", "--dest-creds", creds, f"oci:{layout}:v1", f"docker://{name}")
-    assert "dev/app" in containers.skopeo("inspect", "--creds", creds, f"docker://{name}")
-    containers.podman("pull", "--creds", creds, name)
-    containers.podman("push", "--creds", creds, name, f"{registry.address}/dev/copy:v1")
-    with pytest.raises(ClientFailed):
-        containers.podman("push", "--creds", f"bob:{PASSWORDS['bob']}", name, name)
-
-
-def test_docker_logs_in_pushes_and_pulls(registry, docker):
-    name = f"{registry.address}/dev/hello"
-    docker.import_tar(tar_layer({"hello": b"x" * 1000}), name)
-    try:
-        assert "unauthorized" in docker(
-            "login", registry.address, "-u", "alice", "-p", "wrong", check=False
-        )
-        docker("login", registry.address, "-u", "alice", "-p", PASSWORDS["alice"])
-        docker("push", name)
-        docker.remove(name)
-        docker("pull", name)
-    finally:
-        docker.remove(name)
-        docker("logout", registry.address)
 
 
 # The documents

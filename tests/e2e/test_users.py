@@ -13,7 +13,7 @@ import time
 import pytest
 import requests
 from accounts import OTHER, PASSWORD, Accounts, environment
-from helpers import Client, image, tar_layer
+from helpers import Client, image
 from waiting import until
 
 LOCAL = {"auth": {"mode": "local"}}
@@ -152,25 +152,6 @@ def test_the_service_gives_a_scoped_token_no_more_than_its_scope(served):
         served.registry, "ci", token, "repository:dev/a:pull,push,delete repository:prod/a:pull"
     )
     assert access(answer["token"]) == {"dev/a": ["pull"]}
-
-
-def test_docker_and_podman_push_and_pull_with_a_robot_account(served, docker, containers, work):
-    registry = served.registry
-    token = served.token("--robot", "ci", "--scope", "dev/**:pull,push")
-    name = f"{registry.address}/dev/hello"
-    docker.import_tar(tar_layer({"hello": b"x" * 1000}), name)
-    try:
-        docker("login", registry.address, "-u", "ci", "-p", token)
-        docker("push", name)
-        docker.remove(name)
-        docker("pull", name)
-    finally:
-        docker.remove(name)
-        docker("logout", registry.address)
-    output = containers.skopeo(
-        "inspect", "--creds", f"ci:{token}", "--tls-verify=false", f"docker://{name}:latest"
-    )
-    assert "dev/hello" in output
 
 
 def test_docker_of_a_user_with_a_second_factor_is_told_to_use_a_token(served, docker):
