@@ -1,6 +1,7 @@
-/* Listening sockets: "127.0.0.1:5000", "[::1]:5000", "host:5000", ":5000", "unix:/path". */
+/* Listening sockets, by their addresses (conf/listen.h). */
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "conf/listen.h"
 #include "http/server.h"
 
 #include <errno.h>
@@ -77,45 +78,19 @@ static enum err_code open_tcp(const struct addrinfo *a, bool both, const char *w
     return ERR_OK;
 }
 
-/* "host:port", where the host may be in brackets or empty. */
-static bool split(const char *where, char *host, size_t cap, const char **ret_port)
-{
-    const char *colon = strrchr(where, ':');
-    size_t n;
-
-    if (!colon || colon[1] == '\0')
-        return false;
-    n = (size_t)(colon - where);
-    if (n >= 2 && where[0] == '[' && where[n - 1] == ']') {
-        where++;
-        n -= 2;
-    } else if (memchr(where, ':', n)) {
-        return false; /* an IPv6 address needs its brackets */
-    }
-    *ret_port = colon + 1;
-    return str_copy((struct str){where, n}, host, cap);
-}
-
-static enum err_code listen_tcp(const char *where, uint32_t timeout_ms, struct listener *ret,
-                                struct err *e)
+static enum err_code listen_tcp(const struct conf_listen *l, const char *where, uint32_t timeout_ms,
+                                struct listener *ret, struct err *e)
 {
     AUTO(addrinfo) struct addrinfo *list = NULL;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    char host[256];
-    const char *port;
-    uint64_t number;
-    bool all;
+    bool all = l->host[0] == '\0';
+    char port[8];
     int error;
 
-    if (!split(where, host, sizeof(host), &port) || !str_to_u64(str_of(port), 65535, &number))
-        return err_set(e, ERR_CONFIG,
-                       "listen on '%s': not an address; use 'HOST:PORT', '[IPV6]:PORT', ':PORT' "
-                       "or 'unix:/PATH'",
-                       where);
-    all = host[0] == '\0';
+    snprintf(port, sizeof(port), "%u", l->port);
     if (all) /* one socket for IPv6 and IPv4 where the machine has IPv6 */
         hints.ai_family = AF_INET6;
-    error = getaddrinfo(all ? NULL : host, port, &hints, &list);
+    error = getaddrinfo(all ? NULL : l->host, port, &hints, &list);
     if (!error && open_tcp(list, all, where, timeout_ms, ret, e) == ERR_OK)
         return ERR_OK;
     if (all) {
@@ -142,15 +117,14 @@ static bool stale(const struct sockaddr_un *sa)
     return connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 && errno == ECONNREFUSED;
 }
 
-static enum err_code listen_unix(const char *where, const char *path, uint32_t timeout_ms,
+static enum err_code listen_unix(const char *path, const char *where, uint32_t timeout_ms,
                                  struct listener *ret, struct err *e)
 {
     AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
 
-    if (path[0] == '\0' || !str_copy(str_of(path), sa.sun_path, sizeof(sa.sun_path)))
-        return err_set(e, ERR_CONFIG, "listen on '%s': a socket path has 1 to %zu bytes", where,
-                       sizeof(sa.sun_path) - 1);
+    if (!str_copy(str_of(path), sa.sun_path, sizeof(sa.sun_path)))
+        return err_set(e, ERR_INTERNAL, "listen on '%s': the path is too long", where);
     if (fd < 0)
         return err_set(e, ERR_CONFIG, "listen on '%s': %m", where);
     set_options(fd, false, timeout_ms);
@@ -165,9 +139,16 @@ static enum err_code listen_unix(const char *where, const char *path, uint32_t t
 enum err_code listener_open(const char *where, uint32_t timeout_ms, struct listener *ret,
                             struct err *e)
 {
-    if (strncmp(where, "unix:", 5) == 0)
-        return listen_unix(where, where + 5, timeout_ms, ret, e);
-    return listen_tcp(where, timeout_ms, ret, e);
+    struct conf_listen l;
+
+    if (!conf_listen_parse(str_of(where), &l))
+        return err_set(e, ERR_CONFIG,
+                       "listen on '%s': not an address; use 'HOST:PORT', '[IPV6]:PORT', ':PORT' "
+                       "or 'unix:/PATH'",
+                       where);
+    if (l.kind == CONF_LISTEN_UNIX)
+        return listen_unix(l.host, where, timeout_ms, ret, e);
+    return listen_tcp(&l, where, timeout_ms, ret, e);
 }
 
 void listener_close(struct listener *l)

@@ -63,7 +63,7 @@ struct http_server {
 
 /* listener.c */
 
-/* Accepted sockets inherit timeout_ms. Error: CONFIG. */
+/* where as in conf/listen.h. Accepted sockets inherit timeout_ms. Error: CONFIG. */
 ERR_CHECKED enum err_code listener_open(const char *where, uint32_t timeout_ms,
                                         struct listener *ret, struct err *e);
 void listener_close(struct listener *l);
