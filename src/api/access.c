@@ -26,6 +26,9 @@ static bool credentials_of(struct req *q, struct credentials *ret)
     return !ret->given || credential_parse(value, &ret->c, ret->basic);
 }
 
+static const char not_understood[] = "the Authorization header is neither 'Basic' and "
+                                     "NAME:PASSWORD in base64, nor 'Bearer' and a token";
+
 /* Most requests bring a bearer, or nothing: there is nothing to wipe then. */
 static void credentials_done(struct credentials *given)
 {
@@ -188,7 +191,7 @@ static enum access_verdict identify(struct req *q)
     enum err_code code;
 
     if (!credentials_of(q, &given))
-        return ask_to_sign_in(q, NULL, "the Authorization header is neither Basic nor Bearer");
+        return ask_to_sign_in(q, NULL, not_understood);
     take_session(q, &given);
     certificate_of(q, &given);
     r = auth_quick(q->api->guard.auth, given.given ? &given.c : NULL, &q->who);
@@ -233,8 +236,7 @@ enum err_code access_sign_in(struct req *q, struct str user, struct str secret,
         given.c = (struct credential){
             .kind = CREDENTIAL_BASIC, .user = user, .secret = secret, .address = client_address(q)};
     } else if (!credentials_of(q, &given)) {
-        return err_tell(e, ERR_UNAUTHORIZED,
-                        "the Authorization header is neither Basic nor Bearer");
+        return err_tell(e, ERR_UNAUTHORIZED, "%s", not_understood);
     }
     code = sign_in(q, given.given ? &given.c : NULL, ret_identity, e);
     credentials_done(&given);
@@ -327,17 +329,40 @@ static bool route_allowed(const struct req *q)
     return false;
 }
 
+/* "push to dev/app": what the caller may not. */
+static const char *deed_of(const struct req *q, struct buf *dst)
+{
+    static const char *const verbs[] = {
+        [ACCESS_PULL] = "pull from",       [ACCESS_PUSH] = "push to",
+        [ACCESS_DELETE] = "delete in",     [ACCESS_CATALOG] = "list repositories",
+        [ACCESS_ACCOUNT] = "use accounts", [ACCESS_ADMIN] = "administer the registry",
+    };
+    enum access access = q->route->access;
+    const char *verb = access < sizeof(verbs) / sizeof(verbs[0]) ? verbs[access] : NULL;
+
+    buf_init(dst, REPO_NAME_MAX + 64);
+    buf_add_text(dst, verb ? verb : "do this");
+    if (q->name.n)
+        buf_addf(dst, " %s", q->name.text);
+    return buf_text(dst);
+}
+
 static enum access_verdict deny(struct req *q)
 {
+    AUTO(buf) struct buf deed = {0};
+    char why[REPO_NAME_MAX + 96];
     struct err e = {0};
 
     if (q->who->kind == IDENTITY_ANONYMOUS && !q->who->granted)
         return ask_to_sign_in(q, NULL, "sign in first");
     audit_refusal(q, "denied");
-    if (q->who->scoped)
-        return ask_to_sign_in(q, "insufficient_scope", "the token was not given for this");
+    if (q->who->scoped) {
+        snprintf(why, sizeof(why), "the token gives no right to %s", deed_of(q, &deed));
+        return ask_to_sign_in(q, "insufficient_scope", why);
+    }
     if (q->route->access != ACCESS_PULL)
-        return refuse(q, err_tell(&e, ERR_DENIED, "%s may not do this", q->identity), &e);
+        return refuse(q, err_tell(&e, ERR_DENIED, "%s may not %s", q->identity, deed_of(q, &deed)),
+                      &e);
     if (q->route->hidden) {
         q->route->hidden(q);
         return ACCESS_REFUSED;

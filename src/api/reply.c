@@ -5,10 +5,21 @@
 /* Errors that pass: the client is told when to come again. */
 #define RETRY_AFTER_S STR("1")
 
-/* docker shows its user the message of a failed sign-in and never the detail. */
-static struct str message_of(enum err_code code, struct str detail)
+/* Clients show their users the message and never the detail, so it says the reason, too: as all
+ * there is to say of who may not, and behind what went wrong for everything else. */
+static void add_message(struct buf *json, enum err_code code, struct str detail)
 {
-    return code == ERR_UNAUTHORIZED && detail.n ? detail : str_of(err_message(code));
+    int status = err_status(code);
+    bool refused = status == 401 || status == 403 || status == 429;
+    AUTO(buf) struct buf text = {0};
+
+    buf_init(&text, 4096);
+    if (!refused || !detail.n)
+        buf_add_text(&text, err_message(code));
+    if (!refused && detail.n)
+        buf_add_text(&text, ": ");
+    buf_add_str(&text, detail);
+    buf_add_json(json, buf_str(&text));
 }
 
 void reply_error_body(struct buf *ret_json, enum err_code code, struct str detail)
@@ -16,7 +27,7 @@ void reply_error_body(struct buf *ret_json, enum err_code code, struct str detai
     buf_add_text(ret_json, "{\"errors\":[{\"code\":");
     buf_add_json(ret_json, str_of(err_wire(code)));
     buf_add_text(ret_json, ",\"message\":");
-    buf_add_json(ret_json, message_of(code, detail));
+    add_message(ret_json, code, detail);
     if (detail.n) {
         buf_add_text(ret_json, ",\"detail\":");
         buf_add_json(ret_json, detail);

@@ -13,7 +13,7 @@ import time
 import pytest
 import requests
 from accounts import OTHER, PASSWORD, Accounts, environment
-from helpers import Client, image
+from helpers import Client, image, tar_layer
 from waiting import until
 
 LOCAL = {"auth": {"mode": "local"}}
@@ -152,6 +152,29 @@ def test_the_service_gives_a_scoped_token_no_more_than_its_scope(served):
         served.registry, "ci", token, "repository:dev/a:pull,push,delete repository:prod/a:pull"
     )
     assert access(answer["token"]) == {"dev/a": ["pull"]}
+
+
+def test_docker_says_why_a_push_was_refused(served, docker):
+    """docker shows the message of an error, and never its detail."""
+    registry, name = served.registry, f"{served.registry.address}/dev/again:v1"
+    token = served.token("--robot", "ci", "--scope", "dev/**:pull,push")
+    docker.import_tar(tar_layer({"hello": b"first"}), name)
+    try:
+        docker("login", registry.address, "-u", "ci", "-p", token)
+        docker("push", name)
+        docker.import_tar(tar_layer({"hello": b"second"}), name)
+        output = docker("push", name, check=False)
+        assert "denied: tag 'v1' exists, and you may not move it" in output
+    finally:
+        docker("logout", registry.address)
+        docker.remove(name)
+
+
+def test_docker_says_how_long_a_user_is_locked_out(new_registry, docker):
+    registry = new_registry(config={"auth": {"mode": "local", "lock_after": 1}}).start()
+    for _ in range(2):
+        output = docker("login", registry.address, "-u", "alice", "-p", "wrong", check=False)
+    assert "too many wrong credentials; try again in" in output
 
 
 def test_docker_of_a_user_with_a_second_factor_is_told_to_use_a_token(served, docker):
