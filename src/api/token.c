@@ -42,6 +42,9 @@ static enum err_code scopes_of(const struct form *f, struct buf *ret, struct err
          i++) {
         if (found < 0)
             return err_tell(e, ERR_REQUEST_INVALID, "parameter 'scope' is malformed or too long");
+        if (i == TOKEN_SCOPES_MAX)
+            return err_tell(e, ERR_REQUEST_INVALID, "more than %d scopes in one request",
+                            TOKEN_SCOPES_MAX);
         if (ret->n)
             buf_add_char(ret, ' ');
         buf_add_text(ret, one);

@@ -71,37 +71,45 @@ static bool parse_scope(struct str text, struct asked *ret)
     return true;
 }
 
-static bool may(const struct token_request *r, struct str action, const struct repo_name *repo)
+/* One of the actions, on some tag. */
+static bool may(const struct token_request *r, unsigned actions, const struct repo_name *repo)
 {
-    if (str_eq(action, STR("pull")))
-        return policy_allows(r->policy, r->who, ACTION_PULL, repo, NULL, NULL);
-    if (str_eq(action, STR("push")))
-        return policy_allows(r->policy, r->who, ACTION_PUSH, repo, NULL, NULL) ||
-               policy_allows(r->policy, r->who, ACTION_OVERWRITE, repo, NULL, NULL);
-    if (str_eq(action, STR("delete")))
-        return policy_allows(r->policy, r->who, ACTION_DELETE, repo, NULL, NULL);
+    for (unsigned one = 1; one < ACTION_ALL; one <<= 1) {
+        if (actions & one && policy_allows(r->policy, r->who, (enum action)one, repo, NULL, NULL))
+            return true;
+    }
     return false;
 }
 
 /* "*" is every action there is. */
-static void grant_actions(const struct token_request *r, struct asked *a,
+static bool asks_for(struct str actions, struct str action)
+{
+    bool all = str_eq(actions, STR("*")), found = false, more = true;
+    struct str one;
+
+    while (more && !found) {
+        more = str_cut(&actions, ',', &one);
+        found = str_eq(one, action);
+    }
+    return all || found;
+}
+
+/* Each is looked up once, however often it is asked for. */
+static void grant_actions(const struct token_request *r, const struct asked *a,
                           const struct repo_name *repo, json_t *granted)
 {
-    static const char *const all[] = {"pull", "push", "delete"};
-    struct str action;
-    bool more = true;
+    static const struct {
+        struct str name;
+        unsigned actions;
+    } known[] = {
+        {STR("pull"), ACTION_PULL},
+        {STR("push"), ACTION_PUSH | ACTION_OVERWRITE},
+        {STR("delete"), ACTION_DELETE},
+    };
 
-    if (str_eq(a->actions, STR("*"))) {
-        for (size_t i = 0; i < 3; i++) {
-            if (may(r, str_of(all[i]), repo))
-                json_array_append_new(granted, json_string(all[i]));
-        }
-        return;
-    }
-    while (more) {
-        more = str_cut(&a->actions, ',', &action);
-        if (may(r, action, repo))
-            json_array_append_new(granted, json_stringn(action.p, action.n));
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (asks_for(a->actions, known[i].name) && may(r, known[i].actions, repo))
+            json_array_append_new(granted, json_stringn(known[i].name.p, known[i].name.n));
     }
 }
 
@@ -137,7 +145,7 @@ static json_t *grants(const struct token_request *r)
     json_t *access = json_array();
     bool more = true;
 
-    while (more && json_array_size(access) < TOKEN_SCOPES_MAX) {
+    for (size_t n = 0; more && n<TOKEN_SCOPES_MAX; n += one.n> 0) {
         json_t *entry;
 
         more = str_cut(&left, ' ', &one);

@@ -54,7 +54,8 @@ struct token_answer {
 
 void token_answer_done(struct token_answer *a);
 
-/* Scopes that are malformed or not allowed are left out, as the protocol has it. */
+/* Scopes that are malformed, not allowed or more than TOKEN_SCOPES_MAX are left out, as the
+ * protocol has it. */
 ERR_CHECKED enum err_code tokens_issue(struct tokens *t, const struct token_request *r,
                                        struct token_answer *ret_answer, struct err *e);
 

@@ -112,6 +112,14 @@ def test_a_token_grants_no_more_than_the_policy(guarded):
     assert claims["access"] == [{"type": "repository", "name": "dev/app", "actions": ["pull"]}]
 
 
+def test_a_request_for_very_many_scopes_is_refused(guarded):
+    def ask(n):
+        return status(guarded, "GET", "/auth/token", params=[("scope", "repository:a/b:pull")] * n)
+
+    assert ask(64) == 200
+    assert ask(65) == 400
+
+
 def test_a_token_that_was_tampered_with_is_refused(guarded):
     text = token(guarded, "repository:dev/app:pull", ("alice", PEOPLE["alice"]))["token"]
     head, claims, signature = text.split(".")

@@ -4,6 +4,7 @@
 #include "auth/access_token.h"
 #include "auth/auth.h"
 #include "auth/htpasswd.h"
+#include "auth/jwt.h"
 #include "auth/local.h"
 #include "auth/token.h"
 
@@ -206,6 +207,34 @@ static void no_right_is_gained_on_the_way_through_the_service(void **state)
     assert_int_equal(may(later, "prod/app"), 0);
 }
 
+/* `access` of the token that alice gets for that scope. */
+static json_t *access_for(const char *scope)
+{
+    AUTO(token_answer) struct token_answer a = issue("alice", PASSWORD, scope);
+    AUTO(json) json_t *claims = jwt_peek(str_of(a.token));
+
+    return json_incref(json_object_get(claims, "access"));
+}
+
+/* Looking up a right costs as much as there are rules: nobody has it done a thousand times with one
+ * request. */
+static void a_right_is_looked_up_once_however_often_it_is_asked_for(void **state)
+{
+    AUTO(json) json_t *access = NULL;
+    AUTO(buf) struct buf scopes = {0};
+
+    (void)state;
+    make_user("alice", false, NULL);
+    access = access_for("repository:dev/app:push,pull,pull,push,pull,fly,");
+    assert_int_equal(json_array_size(json_object_get(json_array_get(access, 0), "actions")), 2);
+    json_decref(access);
+    buf_init(&scopes, 8192);
+    for (int i = 0; i <= TOKEN_SCOPES_MAX; i++)
+        buf_addf(&scopes, "repository:dev/%d:pull  ", i);
+    access = access_for(buf_text(&scopes));
+    assert_int_equal(json_array_size(access), TOKEN_SCOPES_MAX);
+}
+
 /* What a token for the catalog allows; it shows dev/app or not. */
 static bool shown_by_catalog(const char *user, const char *secret, unsigned *ret_may)
 {
@@ -381,6 +410,7 @@ int main(void)
         TEST(a_token_dies_with_the_personal_token_it_was_got_with),
         TEST(no_right_is_gained_on_the_way_through_the_service),
         TEST(a_token_for_the_catalog_shows_it_and_allows_nothing),
+        TEST(a_right_is_looked_up_once_however_often_it_is_asked_for),
         TEST(a_token_lives_no_longer_than_what_it_was_got_with),
         TEST(revoking_takes_the_refresh_tokens_of_one_subject),
         TEST(users_of_a_file_are_good_while_their_line_stays),
