@@ -1,5 +1,6 @@
 #include "api/body.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <openssl/crypto.h>
@@ -46,8 +47,12 @@ static enum err_code check_type(struct req *q, struct err *e)
 static enum err_code parse(struct str text, json_t **ret_object, struct err *e)
 {
     json_error_t where;
-    json_t *json = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &where);
+    json_t *json;
 
+    if (!json_shallow(text))
+        return err_tell(e, ERR_REQUEST_INVALID, "the body is nested deeper than %d levels",
+                        JSON_DEPTH_MAX);
+    json = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &where);
     if (!json)
         return err_tell(e, ERR_REQUEST_INVALID,
                         "the body is not JSON in UTF-8, or names a field twice: line %d, column %d",

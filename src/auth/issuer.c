@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "net/fetch.h"
 
@@ -124,7 +125,8 @@ static enum err_code discover(const struct issuer *i, struct issuer_endpoints *e
         sizeof(url))
         return err_set(e, ERR_CONFIG, "issuer is too long a URL");
     TRY(get(i, url, &answer, e));
-    root = json_loadb(answer.p, answer.n, 0, NULL);
+    if (json_shallow(buf_str(&answer)))
+        root = json_loadb(answer.p, answer.n, 0, NULL);
     issuer = json_string_value(json_object_get(root, "issuer"));
     if (!issuer || strcmp(issuer, base) != 0)
         return err_set(e, ERR_UNAVAILABLE, "'%.200s' is not the document of that issuer", url);

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <cjose/cjose.h>
@@ -24,6 +25,12 @@ static const char *text_of(const json_t *object, const char *key)
     const char *text = json_string_value(json_object_get(object, key));
 
     return text ? text : "";
+}
+
+/* What others wrote. NULL: it is no JSON, or none that one could mean. */
+static json_t *parse(struct str text)
+{
+    return json_shallow(text) ? json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
 }
 
 /* Keys that this program has a use for. */
@@ -62,7 +69,7 @@ static void add_key(struct jwt_keys *k, const json_t *json)
 
 enum err_code jwt_keys_parse(struct str jwks, struct jwt_keys **ret_keys, struct err *e)
 {
-    AUTO(json) json_t *root = json_loadb(jwks.p, jwks.n, JSON_REJECT_DUPLICATES, NULL);
+    AUTO(json) json_t *root = parse(jwks);
     const json_t *list = json_object_get(root, "keys");
     struct jwt_keys *k;
 
@@ -176,7 +183,7 @@ static json_t *decode_part(struct str part)
 
     if (!base64url_decode(part, bytes, &n))
         return NULL;
-    return json_loadb((const char *)bytes, n, JSON_REJECT_DUPLICATES, NULL);
+    return parse((struct str){(const char *)bytes, n});
 }
 
 static bool split(struct str token, struct str *ret_header, struct str *ret_claims)
@@ -228,7 +235,7 @@ static json_t *open_with(const cjose_jwk_t *jwk, struct str token)
     size_t n;
 
     if (jws && cjose_jws_verify(jws, jwk, NULL) && cjose_jws_get_plaintext(jws, &plain, &n, NULL))
-        claims = json_loadb((const char *)plain, n, JSON_REJECT_DUPLICATES, NULL);
+        claims = parse((struct str){(const char *)plain, n});
     cjose_jws_release(jws);
     return claims;
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "net/fetch.h"
@@ -215,8 +216,8 @@ static enum err_code fetch_json(const struct oidc *o, const char *url, const cha
 
     buf_init(&answer, ANSWER_MAX);
     TRY(fetch_run(&f, ret_status, &answer, e));
-    *ret_json =
-        json_loadb(buf_str(&answer).p ? answer.p : "", answer.n, JSON_REJECT_DUPLICATES, NULL);
+    if (json_shallow(buf_str(&answer)))
+        *ret_json = json_loadb(answer.p, answer.n, JSON_REJECT_DUPLICATES, NULL);
     if (answer.n)
         OPENSSL_cleanse(answer.p, answer.n);
     return ERR_OK;

@@ -1,5 +1,6 @@
 """Rules of the policy by the API, beside those of the configuration."""
 
+import base64
 import subprocess
 
 import pytest
@@ -178,3 +179,19 @@ def test_the_command_knows_the_users_and_the_rules_of_the_database(accounts, ali
     assert "admin" in accounts("policy", "test", "alice", "delete", "any/app")
     accounts("policy", "test", "carol", "push", "x/app", status=3)
     accounts("policy", "test", "carol", "push", "x/app", "--group", "dev")
+
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("one", ["[%s]", '{"a":%s}'])
+def test_json_of_very_many_levels_is_refused(accounts, alice, one):
+    deep = "1"
+    for _ in range(2000):
+        deep = one % deep
+    part = base64.urlsafe_b64encode(deep.encode()).decode().rstrip("=")
+    header = base64.urlsafe_b64encode(b'{"alg":"ES256","x":%s}' % deep.encode()).decode().rstrip("=")
+    for path in ("/api/v1/policy", "/api/v1/users", "/api/v1/session"):
+        answer = alice("POST", path, data='{"subjects":%s}' % deep, expect=400,
+                       headers={"Content-Type": "application/json"})
+        assert "nested" in told(answer)
+    for token in (f"{header}.e30.AAAA", f"e30.{part}.AAAA"):
+        Caller(accounts.registry, bearer=token)("GET", "/v2/", expect=401)

@@ -1,0 +1,13 @@
+/*
+ * JSON of others, before it is parsed. jansson's parser and writer recurse as deep as their input:
+ * 2,000 levels, which it takes, are more than a worker's stack holds.
+ */
+#pragma once
+
+#include "base/str.h"
+
+/* Deep enough for what people and machines write, and far from any stack's end. */
+#define JSON_DEPTH_MAX 64
+
+/* No list or object stands in JSON_DEPTH_MAX others. Of text that is not JSON, either answer. */
+bool json_shallow(struct str text);
