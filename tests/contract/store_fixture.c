@@ -3,7 +3,6 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,32 +61,13 @@ const struct variant *variant_find(const char *name)
     exit(2);
 }
 
-void temp_dir_make(char dir[static TEMP_DIR_MAX])
-{
-    const char *below = getenv("TMPDIR");
-
-    snprintf(dir, TEMP_DIR_MAX, "%.100s/registry-store-XXXXXX", below ? below : "/tmp");
-    assert_non_null(mkdtemp(dir));
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
-void temp_dir_remove(const char *dir)
-{
-    assert_int_equal(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
 int fixture_setup(void **state)
 {
     struct fixture *f = NEW(struct fixture);
 
     last_err = (struct err){0};
     f->variant = variant_under_test;
-    temp_dir_make(f->dir);
+    temp_dir_make(f->dir, TEMP_DIR_DISK);
     f->s = f->variant->make(f->dir);
     *state = f;
     return 0;
@@ -118,22 +98,6 @@ void check_code(enum err_code got, enum err_code want, const char *call, const c
     _fail(file, line);
 }
 
-struct repo_name repo(const char *name)
-{
-    struct repo_name r;
-
-    OK(repo_name_parse(str_of(name), &r, E));
-    return r;
-}
-
-struct tag_name tag(const char *name)
-{
-    struct tag_name t;
-
-    OK(tag_name_parse(str_of(name), &t, E));
-    return t;
-}
-
 struct uuid new_uuid(void)
 {
     struct uuid id;
@@ -154,14 +118,6 @@ struct str make_bytes(unsigned seed, size_t n)
         p[i] = (char)x;
     }
     return (struct str){p, n};
-}
-
-struct digest sha256(struct str bytes)
-{
-    struct digest d;
-
-    digest_of(DIGEST_SHA256, bytes.p, bytes.n, &d);
-    return d;
 }
 
 /* In pieces of this size, so that a large push is many writes. */
@@ -197,8 +153,8 @@ enum err_code push_e(struct store *s, const struct repo_name *r, struct str byte
 
 struct digest push(struct store *s, const char *name, struct str bytes)
 {
-    struct repo_name r = repo(name);
-    struct digest d = sha256(bytes);
+    struct repo_name r = repo_of(name);
+    struct digest d = sha256_of(bytes);
 
     OK(push_e(s, &r, bytes, &d, NULL, E));
     return d;
@@ -230,14 +186,14 @@ bool blob_is_e(struct store *s, const struct repo_name *r, const struct digest *
 
 void assert_blob(struct store *s, const char *name, const struct digest *d, struct str bytes)
 {
-    struct repo_name r = repo(name);
+    struct repo_name r = repo_of(name);
 
     assert_true(blob_is_e(s, &r, d, bytes));
 }
 
 void assert_no_blob(struct store *s, const char *name, const struct digest *d)
 {
-    struct repo_name r = repo(name);
+    struct repo_name r = repo_of(name);
     struct reader *reader;
     uint64_t size;
 

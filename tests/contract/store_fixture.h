@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
+#include "names.h"
 #include "store/store.h"
-
-#define TEMP_DIR_MAX 128
+#include "temp_dir.h"
 
 struct variant {
     const char *name;
@@ -37,10 +37,6 @@ void fixture_reopen(struct fixture *f);
 /* The variant called name; fails when there is none. */
 const struct variant *variant_find(const char *name);
 
-/* Below $TMPDIR, or /tmp. */
-void temp_dir_make(char dir[static TEMP_DIR_MAX]);
-void temp_dir_remove(const char *dir);
-
 extern struct err last_err; /* of the test's own thread; what OK() shows */
 #define E (&last_err)
 
@@ -49,13 +45,10 @@ void check_code(enum err_code got, enum err_code want, const char *call, const c
 #define FAILS(want, call) check_code(call, want, #call, __FILE__, __LINE__)
 #define OK(call)          FAILS(ERR_OK, call)
 
-struct repo_name repo(const char *name);
-struct tag_name tag(const char *name);
 struct uuid new_uuid(void);
 
 /* n bytes that differ by seed; the caller frees. */
 struct str make_bytes(unsigned seed, size_t n);
-struct digest sha256(struct str bytes);
 
 /* A whole upload of bytes as repo's blob d. */
 enum err_code push_e(struct store *s, const struct repo_name *r, struct str bytes,

@@ -30,8 +30,8 @@ static void blob_reads_back_exactly(void **state)
 static void sha512_blob_and_manifest_read_back(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
-    struct tag_name t = tag("latest");
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("latest");
     struct digest d, found;
 
     digest_of(DIGEST_SHA512, "x", 1, &d);
@@ -46,8 +46,8 @@ static void sha512_blob_and_manifest_read_back(void **state)
 static void unknown_blob_is_reported_by_every_call(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name a = repo("a"), b = repo("b");
-    struct digest d = sha256(STR("never pushed"));
+    struct repo_name a = repo_of("a"), b = repo_of("b");
+    struct digest d = sha256_of(STR("never pushed"));
 
     assert_no_blob(s, "a", &d);
     FAILS(ERR_BLOB_UNKNOWN, store_blob_delete(s, &a, &d, E));
@@ -70,7 +70,7 @@ static void blob_belongs_to_its_repository_alone(void **state)
 static void reader_seeks_and_ends(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct digest d = push(s, "a", STR("0123456789"));
     AUTO(reader) struct reader *reader = NULL;
     char got[16];
@@ -97,7 +97,7 @@ static void reader_seeks_and_ends(void **state)
 static void reader_of_files_has_their_descriptor(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct digest d = push(f->s, "a", STR("0123456789"));
     AUTO(reader) struct reader *reader = NULL;
     char got[16];
@@ -113,7 +113,7 @@ static void reader_of_files_has_their_descriptor(void **state)
 static void linked_blob_lives_without_its_source(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name a = repo("a"), b = repo("b/c");
+    struct repo_name a = repo_of("a"), b = repo_of("b/c");
     struct digest d = push(s, "a", STR("shared"));
 
     OK(store_blob_link(s, &a, &b, &d, E));
@@ -127,7 +127,7 @@ static void linked_blob_lives_without_its_source(void **state)
 static void deleted_blob_stays_readable_to_who_reads_it(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct str bytes = make_bytes(3, 100000);
     struct digest d = push(s, "a", bytes);
     AUTO(reader) struct reader *reader = NULL;
@@ -148,7 +148,7 @@ static void deleted_blob_stays_readable_to_who_reads_it(void **state)
 static void deleted_blob_can_be_pushed_again(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct digest d = push(s, "a", STR("x"));
 
     OK(store_blob_delete(s, &r, &d, E));
@@ -159,9 +159,9 @@ static void deleted_blob_can_be_pushed_again(void **state)
 static void manifest_reads_back_exactly_and_is_appended(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct str bytes = make_bytes(5, 70001);
-    struct digest d = sha256(bytes);
+    struct digest d = sha256_of(bytes);
     AUTO(buf) struct buf found = {0};
 
     OK(store_manifest_put(s, &r, &d, bytes, E));
@@ -178,8 +178,8 @@ static void manifest_reads_back_exactly_and_is_appended(void **state)
 static void empty_manifest_reads_back(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
-    struct digest d = sha256(STR_NONE);
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR_NONE);
     AUTO(buf) struct buf found = {0};
 
     OK(store_manifest_put(s, &r, &d, STR_NONE, E));
@@ -191,8 +191,8 @@ static void empty_manifest_reads_back(void **state)
 static void manifest_larger_than_the_buffer_is_refused(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
-    struct digest d = sha256(STR("0123456789"));
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("0123456789"));
     AUTO(buf) struct buf found = {0};
 
     OK(store_manifest_put(s, &r, &d, STR("0123456789"), E));
@@ -204,8 +204,8 @@ static void manifest_larger_than_the_buffer_is_refused(void **state)
 static void unknown_manifest_is_reported_by_every_call(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
-    struct digest d = sha256(STR("{}"));
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("{}"));
     AUTO(buf) struct buf found = {0};
 
     buf_init(&found, 100);
@@ -221,7 +221,7 @@ static void unknown_manifest_is_reported_by_every_call(void **state)
 static void manifest_and_blob_do_not_mix(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct digest d = push(s, "a", STR("{}"));
     AUTO(buf) struct buf found = {0};
 
@@ -235,9 +235,9 @@ static void manifest_and_blob_do_not_mix(void **state)
 static void tag_is_replaced_and_deleted(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
-    struct tag_name t = tag("v1.0");
-    struct digest one = sha256(STR("1")), two = sha256(STR("2")), found;
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("v1.0");
+    struct digest one = sha256_of(STR("1")), two = sha256_of(STR("2")), found;
 
     FAILS(ERR_MANIFEST_UNKNOWN, store_tag_get(s, &r, &t, &found, E));
     OK(store_tag_put(s, &r, &t, &one, E));
@@ -257,8 +257,8 @@ static void tag_is_replaced_and_deleted(void **state)
 static void tags_of_an_unknown_repository_can_be_deleted_and_synced(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("nobody/pushed/this");
-    struct tag_name t = tag("latest");
+    struct repo_name r = repo_of("nobody/pushed/this");
+    struct tag_name t = tag_of("latest");
 
     OK(store_tag_delete(s, &r, &t, E));
     OK(store_tag_sync(s, &r, E));
@@ -285,18 +285,18 @@ static void names_do_not_collide_with_directories(void **state)
     struct digest d[NAMES], found;
 
     for (size_t i = 0; i < NAMES; i++) {
-        struct repo_name r = repo(names[i]);
+        struct repo_name r = repo_of(names[i]);
 
         d[i] = push(s, names[i], str_of(names[i]));
         OK(store_manifest_put(s, &r, &d[i], str_of(names[i]), E));
         for (size_t k = 0; k < TAGS; k++) {
-            struct tag_name t = tag(tags[k]);
+            struct tag_name t = tag_of(tags[k]);
 
             OK(store_tag_put(s, &r, &t, &d[i], E));
         }
     }
     for (size_t i = 0; i < NAMES; i++) {
-        struct repo_name r = repo(names[i]);
+        struct repo_name r = repo_of(names[i]);
 
         for (size_t k = 0; k < NAMES; k++) {
             if (k == i)
@@ -305,7 +305,7 @@ static void names_do_not_collide_with_directories(void **state)
                 assert_no_blob(s, names[i], &d[k]);
         }
         for (size_t k = 0; k < TAGS; k++) {
-            struct tag_name t = tag(tags[k]);
+            struct tag_name t = tag_of(tags[k]);
 
             OK(store_tag_get(s, &r, &t, &found, E));
             assert_true(digest_eq(&found, &d[i]));
@@ -335,9 +335,9 @@ static void longest_names_work(void **state)
     text[REPO_NAME_MAX] = '\0';
     d = push(s, text, STR("wide"));
     assert_blob(s, text, &d, STR("wide"));
-    r = repo(text);
+    r = repo_of(text);
     text[TAG_NAME_MAX] = '\0';
-    t = tag(text);
+    t = tag_of(text);
     OK(store_tag_put(s, &r, &t, &d, E));
     OK(store_tag_put(s, &r, &t, &d, E));
     OK(store_tag_get(s, &r, &t, &found, E));
@@ -355,8 +355,8 @@ static void health_tells_room(void **state)
 static void content_is_there_after_reopening(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a/b");
-    struct tag_name t = tag("latest");
+    struct repo_name r = repo_of("a/b");
+    struct tag_name t = tag_of("latest");
     struct digest d = push(f->s, "a/b", STR("kept")), found;
     AUTO(buf) struct buf bytes = {0};
 

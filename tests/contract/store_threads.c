@@ -74,7 +74,8 @@ static void same_digest_is_committed_by_many_at_once(void **state)
     struct str bytes = make_bytes(1, 50000);
 
     for (unsigned i = 0; i < THREADS; i++)
-        w[i] = (struct worker){.s = f->s, .number = i, .bytes = bytes, .digests = {sha256(bytes)}};
+        w[i] =
+            (struct worker){.s = f->s, .number = i, .bytes = bytes, .digests = {sha256_of(bytes)}};
     run(w, THREADS, commit_same);
     assert_int_equal(count_uploads(f->s), 0);
     free((char *)bytes.p);
@@ -114,7 +115,8 @@ static void new_repositories_are_made_by_many_at_once(void **state)
     for (unsigned i = 0; i < THREADS; i++) {
         struct str bytes = make_bytes(i, 1000);
 
-        w[i] = (struct worker){.s = f->s, .number = i, .bytes = bytes, .digests = {sha256(bytes)}};
+        w[i] =
+            (struct worker){.s = f->s, .number = i, .bytes = bytes, .digests = {sha256_of(bytes)}};
     }
     run(w, THREADS, push_own);
     for (unsigned i = 0; i < THREADS; i++)
@@ -152,9 +154,9 @@ static void tag_is_never_missing_while_it_moves(void **state)
     struct fixture *f = *state;
     struct worker w[4] = {0};
     atomic_bool stop = false;
-    struct repo_name r = repo("a0/b0");
-    struct tag_name t = tag("latest");
-    struct digest one = sha256(STR("1")), two = sha256(STR("2"));
+    struct repo_name r = repo_of("a0/b0");
+    struct tag_name t = tag_of("latest");
+    struct digest one = sha256_of(STR("1")), two = sha256_of(STR("2"));
 
     OK(store_tag_put(f->s, &r, &t, &one, E));
     for (unsigned i = 0; i < 4; i++)

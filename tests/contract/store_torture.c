@@ -19,13 +19,13 @@ struct push {
 
 static void push_init(struct push *p)
 {
-    *p = (struct push){.a = repo("team/base"),
-                       .b = repo("team/app"),
-                       .tag = tag("latest"),
+    *p = (struct push){.a = repo_of("team/base"),
+                       .b = repo_of("team/app"),
+                       .tag = tag_of("latest"),
                        .layer = STR("the bytes of a layer"),
                        .manifest = STR("{\"a manifest\": true}")};
-    p->layer_digest = sha256(p->layer);
-    p->manifest_digest = sha256(p->manifest);
+    p->layer_digest = sha256_of(p->layer);
+    p->manifest_digest = sha256_of(p->manifest);
     p->id = new_uuid();
 }
 
@@ -134,7 +134,7 @@ static void push_survives_the_failure_of_any_call(void **state)
             char dir[TEMP_DIR_MAX];
             struct store *s;
 
-            temp_dir_make(dir);
+            temp_dir_make(dir, TEMP_DIR_DISK);
             s = store_fault_new(variant_under_test->make(dir));
             more = fail_nth(s, n, codes[i]);
             store_free(s);
@@ -162,7 +162,7 @@ static int setup_dir(void **state)
 {
     static struct fixture f;
 
-    temp_dir_make(f.dir);
+    temp_dir_make(f.dir, TEMP_DIR_DISK);
     *state = &f;
     return 0;
 }

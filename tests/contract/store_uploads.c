@@ -93,10 +93,10 @@ static void truncate_drops_the_end_and_never_adds(void **state)
 static void large_upload_can_be_cut_and_continued(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct uuid id = new_uuid();
     struct str bytes = make_bytes(9, 40u << 20);
-    struct digest d = sha256(bytes);
+    struct digest d = sha256_of(bytes);
     size_t half = bytes.n / 2, step = 1u << 20;
     struct store_upload *u = begin(s, &id, (struct str){bytes.p, half});
     uint64_t size;
@@ -144,10 +144,10 @@ static void two_handles_see_one_upload(void **state)
 static void committed_upload_is_gone(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct uuid id = new_uuid();
     struct store_upload *u = begin(s, &id, STR("x"));
-    struct digest d = sha256(STR("x"));
+    struct digest d = sha256_of(STR("x"));
     uint64_t size;
 
     OK(store_upload_commit(s, u, &r, &d, NULL, E));
@@ -161,7 +161,7 @@ static void upload_is_no_blob_before_its_commit(void **state)
     struct store *s = store_in(state);
     struct uuid id = new_uuid();
     struct store_upload *u = begin(s, &id, STR("x"));
-    struct digest d = sha256(STR("x"));
+    struct digest d = sha256_of(STR("x"));
 
     assert_no_blob(s, "a", &d);
     store_upload_close(s, u);
@@ -183,7 +183,7 @@ static void commit_of_what_exists_is_success(void **state)
 static void commit_with_a_twin(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name b = repo("b"), a = repo("a");
+    struct repo_name b = repo_of("b"), a = repo_of("a");
     struct digest d = push(s, "a", STR("x"));
 
     OK(push_e(s, &b, STR("x"), &d, &a, E));
@@ -195,8 +195,8 @@ static void commit_with_a_twin(void **state)
 static void commit_with_a_twin_that_lacks_the_blob(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name b = repo("b"), nobody = repo("nobody");
-    struct digest d = sha256(STR("x"));
+    struct repo_name b = repo_of("b"), nobody = repo_of("nobody");
+    struct digest d = sha256_of(STR("x"));
 
     OK(push_e(s, &b, STR("x"), &d, &nobody, E));
     assert_blob(s, "b", &d, STR("x"));
@@ -206,8 +206,8 @@ static void commit_with_a_twin_that_lacks_the_blob(void **state)
 static void repository_that_is_its_own_twin(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name a = repo("a");
-    struct digest d = sha256(STR("x"));
+    struct repo_name a = repo_of("a");
+    struct digest d = sha256_of(STR("x"));
 
     OK(push_e(s, &a, STR("x"), &d, &a, E));
     OK(push_e(s, &a, STR("x"), &d, &a, E));
@@ -217,10 +217,10 @@ static void repository_that_is_its_own_twin(void **state)
 static void deleted_upload_cannot_be_committed(void **state)
 {
     struct store *s = store_in(state);
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct uuid id = new_uuid();
     struct store_upload *u = begin(s, &id, STR("x"));
-    struct digest d = sha256(STR("x"));
+    struct digest d = sha256_of(STR("x"));
 
     OK(store_upload_delete(s, &id, E));
     FAILS(ERR_BLOB_UPLOAD_UNKNOWN, store_upload_commit(s, u, &r, &d, NULL, E));
@@ -290,8 +290,8 @@ static void each_stops_at_the_first_error(void **state)
 static void upload_goes_on_after_reopening(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
-    struct digest d = sha256(STR("first,second"));
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("first,second"));
     struct uuid id = new_uuid();
     struct store_upload *u = begin(f->s, &id, STR("first"));
     uint64_t size;

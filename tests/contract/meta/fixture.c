@@ -1,13 +1,10 @@
 #include "fixture.h"
 
-#include "base/cleanup.h"
 #include "base/mem.h"
 #include "cache/memory.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static const char *driver = "sqlite";
 
@@ -49,8 +46,7 @@ int fixture_setup(void **state)
 {
     struct fixture *f = NEW(struct fixture);
 
-    snprintf(f->dir, sizeof(f->dir), "/tmp/meta-contract-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    temp_dir_make(f->dir, TEMP_DIR_DISK);
     snprintf(f->path, sizeof(f->path), "%s/registry.db", f->dir);
     open_meta(f);
     *state = f;
@@ -60,14 +56,9 @@ int fixture_setup(void **state)
 int fixture_teardown(void **state)
 {
     struct fixture *f = *state;
-    AUTO(dir) DIR *d = NULL;
-    struct dirent *entry;
 
     meta_free(f->m);
-    d = opendir(f->dir);
-    while ((entry = readdir(d)))
-        unlinkat(dirfd(d), entry->d_name, 0);
-    rmdir(f->dir);
+    temp_dir_remove(f->dir);
     free(f);
     return 0;
 }
@@ -78,28 +69,9 @@ void fixture_reopen(struct fixture *f)
     open_meta(f);
 }
 
-struct repo_name repo_of(const char *text)
-{
-    struct repo_name r;
-
-    assert_ok(repo_name_parse(str_of(text), &r, NULL));
-    return r;
-}
-
-struct tag_name tag_of(const char *text)
-{
-    struct tag_name t;
-
-    assert_ok(tag_name_parse(str_of(text), &t, NULL));
-    return t;
-}
-
 struct digest digest_for(const char *seed)
 {
-    struct digest d;
-
-    digest_of(DIGEST_SHA256, seed, strlen(seed), &d);
-    return d;
+    return sha256_of(str_of(seed));
 }
 
 struct meta_manifest *manifest_for(const char *text)

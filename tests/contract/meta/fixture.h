@@ -6,6 +6,8 @@
 #pragma once
 
 #include "meta/meta.h"
+#include "names.h"
+#include "temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +18,8 @@
 
 struct fixture {
     struct meta *m;
-    char dir[64];
-    char path[96];
+    char dir[TEMP_DIR_MAX];
+    char path[TEMP_PATH_MAX];
     struct err e;
     size_t failed; /* of the last commit */
 };
@@ -32,8 +34,6 @@ void fixture_reopen(struct fixture *f);
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
-struct repo_name repo_of(const char *text);
-struct tag_name tag_of(const char *text);
 struct digest digest_for(const char *seed); /* of the seed's bytes */
 
 /* A manifest whose bytes are the text. */

@@ -1,8 +1,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "temp_dir.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 struct fixture {
-    char path[64];
+    char path[TEMP_DIR_MAX];
     int fd;
 };
 
@@ -22,29 +22,20 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    strcpy(f->path, "/tmp/test-file-XXXXXX");
-    if (!mkdtemp(f->path))
-        return -1;
+    temp_dir_make(f->path, TEMP_DIR_DISK);
     f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *state = f;
     return f->fd < 0 ? -1 : 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    int failed;
 
     close(f->fd);
-    failed = nftw(f->path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    temp_dir_remove(f->path);
     free(f);
-    return failed;
+    return 0;
 }
 
 static int make(struct fixture *f, const char *name)

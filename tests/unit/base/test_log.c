@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "temp_dir.h"
 
 #include <fcntl.h>
 #include <jansson.h>
@@ -18,7 +19,7 @@
 
 /* A log in a directory of its own, and what was read of it. */
 struct fixture {
-    char dir[64], path[96], moved[96];
+    char dir[TEMP_DIR_MAX], path[TEMP_PATH_MAX], moved[TEMP_PATH_MAX];
     struct buf text;
 };
 
@@ -26,9 +27,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    strcpy(f->dir, "/tmp/test-log-XXXXXX");
-    if (!mkdtemp(f->dir))
-        return -1;
+    temp_dir_make(f->dir, TEMP_DIR_DISK);
     snprintf(f->path, sizeof(f->path), "%s/log", f->dir);
     snprintf(f->moved, sizeof(f->moved), "%s/moved", f->dir);
     buf_init(&f->text, 64 * 1024 * 1024);
@@ -42,10 +41,8 @@ static int teardown(void **state)
 
     log_stop();
     log_set_level(LOG_INFO);
-    unlink(f->path);
-    unlink(f->moved);
     buf_done(&f->text);
-    rmdir(f->dir);
+    temp_dir_remove(f->dir);
     free(f);
     return 0;
 }
@@ -273,7 +270,7 @@ static void reopening_makes_a_new_file(void **state)
 static void a_failed_reopening_keeps_the_old_file(void **state)
 {
     struct fixture *f = *state;
-    char away[96];
+    char away[TEMP_PATH_MAX];
 
     snprintf(away, sizeof(away), "%s.away", f->dir);
     start(f, LOG_FORMAT_TEXT);

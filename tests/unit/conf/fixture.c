@@ -12,15 +12,13 @@
 
 #include <cmocka.h>
 
-char conf_path[64];
-static char directory[32];
+char conf_path[TEMP_PATH_MAX];
+static char directory[TEMP_DIR_MAX];
 
 int conf_setup(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/test-conf-XXXXXX");
-    if (!mkdtemp(directory))
-        return -1;
+    temp_dir_make(directory, TEMP_DIR_MEMORY);
     snprintf(conf_path, sizeof(conf_path), "%s/registry.yaml", directory);
     return 0;
 }
@@ -28,8 +26,8 @@ int conf_setup(void **state)
 int conf_teardown(void **state)
 {
     (void)state;
-    unlink(conf_path);
-    return rmdir(directory);
+    temp_dir_remove(directory);
+    return 0;
 }
 
 enum err_code conf_load_bytes(struct str yaml, char *const *environment, struct conf **ret_conf,

@@ -2,12 +2,13 @@
 #pragma once
 
 #include "conf/conf.h"
+#include "temp_dir.h"
 
 /* cmocka's set-up and teardown: a directory with one file, `conf_path`. */
 int conf_setup(void **state);
 int conf_teardown(void **state);
 
-extern char conf_path[64];
+extern char conf_path[TEMP_PATH_MAX];
 
 /* Loads a file of these bytes, with these variables (NULL: none). */
 enum err_code conf_load_bytes(struct str yaml, char *const *environment, struct conf **ret_conf,

@@ -5,9 +5,7 @@
 #include "core/pull.h"
 #include "core/upload.h"
 
-#include <ftw.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static enum err_code source_read(struct reader *r, void *buf, size_t cap, size_t *ret_n,
                                  struct err *e)
@@ -79,7 +77,7 @@ const struct meta_driver *patched_meta;
 
 static void world_open(struct world *w)
 {
-    char root[80], path[80];
+    char root[TEMP_PATH_MAX], path[TEMP_PATH_MAX];
     struct store_fs_options store = {.root = root, .fsync = false};
     struct meta_sqlite_options meta = {
         .path = path, .fsync = false, .read_connections = 2, .cache_bytes = 1 << 20};
@@ -115,14 +113,11 @@ void world_in_memory(struct world *w)
     world_open(w);
 }
 
-/* In memory where the system has such a place: nothing here is about the disk's own failures. */
+/* In memory all the same: nothing here is about the disk's own failures. */
 void world_on_disk(struct world *w)
 {
-    const char *tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-
     world_init(w);
-    snprintf(w->dir, sizeof(w->dir), "%s/core-XXXXXX", tmp);
-    assert_non_null(mkdtemp(w->dir));
+    temp_dir_make(w->dir, TEMP_DIR_MEMORY);
     world_open(w);
 }
 
@@ -132,18 +127,12 @@ void world_restart(struct world *w)
     world_open(w);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
 void world_done(struct world *w)
 {
     registry_free(w->r);
     conf_free(w->conf);
     if (w->dir[0])
-        assert_int_equal(nftw(w->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+        temp_dir_remove(w->dir);
 }
 
 void world_fail_store(struct world *w, uint64_t n, enum err_code code)
@@ -172,30 +161,6 @@ struct meta_driver *world_patch_meta(struct world *w)
     *copies.meta = *patched_meta;
     w->meta->driver = copies.meta;
     return copies.meta;
-}
-
-struct repo_name repo_of(const char *name)
-{
-    struct repo_name r;
-
-    assert_ok(repo_name_parse(str_of(name), &r, NULL));
-    return r;
-}
-
-struct tag_name tag_of(const char *name)
-{
-    struct tag_name t;
-
-    assert_ok(tag_name_parse(str_of(name), &t, NULL));
-    return t;
-}
-
-struct digest sha256_of(struct str bytes)
-{
-    struct digest d;
-
-    digest_of(DIGEST_SHA256, bytes.p, bytes.n, &d);
-    return d;
 }
 
 struct reference tag_ref(const char *name)

@@ -8,6 +8,8 @@
 #include "base/reader.h"
 #include "core/push.h"
 #include "core/registry.h"
+#include "names.h"
+#include "temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,7 +43,7 @@ char *noise(size_t n, unsigned seed);
  * may put its own function in the place of one of them.
  */
 struct world {
-    char dir[64]; /* "" when all is in memory */
+    char dir[TEMP_DIR_MAX]; /* "" when all is in memory */
     struct conf *conf;
     struct store *store; /* the fault decorator; the registry owns it */
     struct meta *meta;
@@ -63,9 +65,6 @@ struct meta_driver *world_patch_meta(struct world *w);
 extern const struct store_driver *patched_store; /* what the copy was made from */
 extern const struct meta_driver *patched_meta;
 
-struct repo_name repo_of(const char *name);
-struct tag_name tag_of(const char *name);
-struct digest sha256_of(struct str bytes);
 struct reference tag_ref(const char *name);
 struct reference digest_ref(const struct digest *d);
 

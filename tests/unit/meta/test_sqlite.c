@@ -2,8 +2,8 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "meta/sqlite.h"
+#include "temp_dir.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 struct place {
-    char dir[64];
-    char path[96];
+    char dir[TEMP_DIR_MAX];
+    char path[TEMP_PATH_MAX];
     struct meta_sqlite_options o;
     struct err e;
 };
@@ -24,8 +24,7 @@ static int set_up(void **state)
 {
     struct place *p = NEW(struct place);
 
-    snprintf(p->dir, sizeof(p->dir), "/tmp/meta-sqlite-XXXXXX");
-    assert_non_null(mkdtemp(p->dir));
+    temp_dir_make(p->dir, TEMP_DIR_DISK);
     snprintf(p->path, sizeof(p->path), "%s/registry.db", p->dir);
     p->o = (struct meta_sqlite_options){
         .path = p->path, .fsync = true, .read_connections = 2, .cache_bytes = 64 << 10};
@@ -36,12 +35,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct place *p = *state;
-    AUTO(dir) DIR *d = opendir(p->dir);
-    struct dirent *entry;
 
-    while (d && (entry = readdir(d)))
-        unlinkat(dirfd(d), entry->d_name, 0);
-    rmdir(p->dir);
+    temp_dir_remove(p->dir);
     free(p);
     return 0;
 }
@@ -81,7 +76,7 @@ static void closing_leaves_one_file(void **state)
 {
     struct place *p = *state;
     struct meta *m = open_meta(p);
-    char log[128];
+    char log[TEMP_PATH_MAX + 8];
 
     snprintf(log, sizeof(log), "%s-wal", p->path);
     assert_int_equal(link_blob(m, 1, 0, &p->e), ERR_OK);
@@ -311,7 +306,7 @@ static void the_log_does_not_grow_without_bound(void **state)
     struct meta *m;
     struct sqlite_stats stats;
     struct stat st;
-    char log[128];
+    char log[TEMP_PATH_MAX + 8];
 
     p->o.fsync = false;
     m = open_meta(p);

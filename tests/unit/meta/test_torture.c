@@ -4,8 +4,9 @@
  */
 #include "base/cleanup.h"
 #include "meta/sqlite.h"
+#include "names.h"
+#include "temp_dir.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -124,7 +125,7 @@ static int set_up_vfs(void **state)
 #define STEPS 6
 
 struct world {
-    char dir[64], path[96];
+    char dir[TEMP_DIR_MAX], path[TEMP_PATH_MAX];
     struct meta *m;
     struct repo_name repo;
     struct tag_name tag;
@@ -208,21 +209,15 @@ static enum err_code open_world(struct world *w, struct err *e)
 static void make_world(struct world *w)
 {
     *w = (struct world){0};
-    snprintf(w->dir, sizeof(w->dir), "/tmp/meta-torture-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
+    temp_dir_make(w->dir, TEMP_DIR_DISK);
     snprintf(w->path, sizeof(w->path), "%s/registry.db", w->dir);
-    assert_int_equal(repo_name_parse(STR("a"), &w->repo, NULL), ERR_OK);
-    assert_int_equal(tag_name_parse(STR("t"), &w->tag, NULL), ERR_OK);
+    w->repo = repo_of("a");
+    w->tag = tag_of("t");
 }
 
 static void remove_world(struct world *w)
 {
-    AUTO(dir) DIR *d = opendir(w->dir);
-    struct dirent *entry;
-
-    while ((entry = readdir(d)))
-        unlinkat(dirfd(d), entry->d_name, 0);
-    rmdir(w->dir);
+    temp_dir_remove(w->dir);
 }
 
 static void check_integrity(struct world *w)

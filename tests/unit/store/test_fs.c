@@ -69,8 +69,8 @@ static void write_file(const char *path, const char *text)
 static void layout_is_as_documented(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("library/busybox");
-    struct tag_name t = tag("latest");
+    struct repo_name r = repo_of("library/busybox");
+    struct tag_name t = tag_of("latest");
     struct digest d = push(f->s, "library/busybox", STR("x"));
     struct uuid id = new_uuid();
     char target[200], path[200];
@@ -102,7 +102,7 @@ static void component_named_like_a_directory_gets_a_percent_sign(void **state)
 static void blob_has_one_link_for_each_repository(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name a = repo("a"), b = repo("b"), c = repo("c");
+    struct repo_name a = repo_of("a"), b = repo_of("b"), c = repo_of("c");
     struct digest d = push(f->s, "a", STR("x"));
 
     assert_int_equal(lstat_in(f, "repositories/a/blobs/" SHA_X).st_nlink, 1);
@@ -119,7 +119,7 @@ static void blob_has_one_link_for_each_repository(void **state)
 static void blob_of_the_wrong_size_is_replaced(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name b = repo("b"), a = repo("a");
+    struct repo_name b = repo_of("b"), a = repo_of("a");
     struct digest d = push(f->s, "a", STR("x"));
 
     write_file(at(f, "repositories/a/blobs/" SHA_X), "torn bytes");
@@ -136,7 +136,7 @@ static void blob_of_the_wrong_size_is_replaced(void **state)
 static void blob_with_damaged_bytes_is_replaced(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name a = repo("a"), b = repo("b");
+    struct repo_name a = repo_of("a"), b = repo_of("b");
     struct digest d = push(f->s, "a", STR("x"));
 
     write_file(at(f, "repositories/a/blobs/" SHA_X), "y"); /* as large as it should be */
@@ -169,8 +169,8 @@ static void damaged_manifest_is_replaced(void **state)
 {
     static const char *const damages[] = {"", "y", "longer"};
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
-    struct digest d = sha256(STR("x"));
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("x"));
 
     OK(store_manifest_put(f->s, &r, &d, STR("x"), E));
     for (size_t i = 0; i < 3; i++) {
@@ -187,7 +187,7 @@ static void damaged_manifest_is_replaced(void **state)
 static void symbolic_link_is_not_followed_to_content(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct digest d = push(f->s, "a", STR("x"));
     AUTO(buf) struct buf found = {0};
 
@@ -206,9 +206,9 @@ static void symbolic_link_is_not_followed_to_content(void **state)
 static void tag_that_is_no_link_to_a_digest_is_corrupt(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
-    struct tag_name t = tag("latest");
-    struct digest d = sha256(STR("x")), found;
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("latest");
+    struct digest d = sha256_of(STR("x")), found;
 
     OK(store_tag_put(f->s, &r, &t, &d, E));
     assert_int_equal(unlink(at(f, "repositories/a/manifests/latest")), 0);
@@ -357,9 +357,9 @@ static void fill(const struct fixture *f)
 static void full_disk_is_reported_and_reading_goes_on(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct str large = make_bytes(1, 2u << 20);
-    struct digest d, big = sha256(large);
+    struct digest d, big = sha256_of(large);
     struct store_health h;
 
     store_free(f->s);
@@ -387,8 +387,8 @@ static void read_only_disk_is_reported_and_reading_goes_on(void **state)
 {
     struct fixture *f = *state;
     struct store_fs_options o = {.root = f->dir, .fsync = true};
-    struct repo_name r = repo("a");
-    struct tag_name t = tag("latest");
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("latest");
     struct uuid id = new_uuid();
     struct store_health h;
     struct store *s;

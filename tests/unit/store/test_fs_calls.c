@@ -79,8 +79,8 @@ static void commit_syncs_data_then_names_it_then_syncs_one_directory(void **stat
 static void manifest_is_synced_before_it_gets_its_name(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
-    struct digest d = sha256(STR("{}")), first = sha256(STR("[]"));
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("{}")), first = sha256_of(STR("[]"));
     int data, name, dir;
 
     OK(store_manifest_put(f->s, &r, &first, STR("[]"), E));
@@ -155,7 +155,7 @@ static void directories_found_are_not_taken_for_durable(void **state)
 static void deletions_are_synced(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
+    struct repo_name r = repo_of("a");
     struct digest d = push(f->s, "a", STR("x"));
 
     OK(store_manifest_put(f->s, &r, &d, STR("x"), E));
@@ -170,9 +170,9 @@ static void deletions_are_synced(void **state)
 static void tags_are_synced_only_when_asked(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
-    struct tag_name t = tag("latest");
-    struct digest d = sha256(STR("x"));
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("latest");
+    struct digest d = sha256_of(STR("x"));
 
     OK(store_tag_put(f->s, &r, &t, &d, E));
     calls_start(NULL);
@@ -187,7 +187,7 @@ static void tags_are_synced_only_when_asked(void **state)
 static void without_fsync_nothing_is_synced(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a"), b = repo("b");
+    struct repo_name r = repo_of("a"), b = repo_of("b");
     struct str bytes = make_bytes(1, 20u << 20);
     struct digest d;
 
@@ -257,11 +257,11 @@ static void blob_that_cannot_be_linked_is_copied(void **state)
     struct fixture *f = *state;
     struct str bytes = make_bytes(1, 100000);
     struct digest d = push(f->s, "a", bytes);
-    struct repo_name a = repo("a");
+    struct repo_name a = repo_of("a");
 
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         char name[] = {'t', 'o', (char)('a' + i), '\0'};
-        struct repo_name to = repo(name);
+        struct repo_name to = repo_of(name);
 
         calls_start(&(struct calls_options){"linkat", 0, errors[i]});
         OK(store_blob_link(f->s, &a, &to, &d, E));
@@ -280,7 +280,7 @@ static void twin_that_cannot_be_linked_is_replaced_by_own_data(void **state)
 {
     struct fixture *f = *state;
     struct digest d = push(f->s, "a", STR("x"));
-    struct repo_name a = repo("a"), b = repo("b");
+    struct repo_name a = repo_of("a"), b = repo_of("b");
 
     calls_start(&(struct calls_options){"linkat", 0, EMLINK});
     OK(push_e(f->s, &b, STR("x"), &d, &a, E));
@@ -308,8 +308,8 @@ static void file_system_without_noreplace_works(void **state)
 static void upload_that_shares_a_blobs_file_is_not_opened(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
-    struct digest d = sha256(STR("x"));
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("x"));
     struct uuid id = new_uuid();
     struct store_upload *u;
     char from[300], to[300];
@@ -334,8 +334,8 @@ static void upload_that_shares_a_blobs_file_is_not_opened(void **state)
 static void failed_sync_ends_the_upload(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo("a");
-    struct digest d = sha256(STR("x"));
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("x"));
     struct uuid id = new_uuid();
     struct store_upload *u;
     uint64_t size;
@@ -358,9 +358,10 @@ static void failed_sync_ends_the_upload(void **state)
 /* Everything that changes the store once, in the order of a push. */
 static enum err_code push_image(struct store *s, size_t *ret_done, struct err *e)
 {
-    struct repo_name a = repo("org/base"), b = repo("org/app");
-    struct tag_name t = tag("latest");
-    struct digest d = sha256(STR("layer")), m = sha256(STR("{}")), other = sha256(STR("[]"));
+    struct repo_name a = repo_of("org/base"), b = repo_of("org/app");
+    struct tag_name t = tag_of("latest");
+    struct digest d = sha256_of(STR("layer")), m = sha256_of(STR("{}")),
+                  other = sha256_of(STR("[]"));
 
     *ret_done = 0;
     TRY(push_e(s, &a, STR("layer"), &d, NULL, e));
@@ -382,9 +383,9 @@ static enum err_code push_image(struct store *s, size_t *ret_done, struct err *e
 
 static void check_image(struct store *s, size_t done)
 {
-    struct repo_name a = repo("org/base"), b = repo("org/app");
-    struct tag_name t = tag("latest");
-    struct digest d = sha256(STR("layer")), m = sha256(STR("{}")), found;
+    struct repo_name a = repo_of("org/base"), b = repo_of("org/app");
+    struct tag_name t = tag_of("latest");
+    struct digest d = sha256_of(STR("layer")), m = sha256_of(STR("{}")), found;
     AUTO(buf) struct buf bytes = {0};
     uint64_t size;
 

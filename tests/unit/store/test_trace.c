@@ -51,9 +51,9 @@ static int teardown(void **state)
 
 static void call_is_logged_with_what_it_was_about(void **state)
 {
-    struct repo_name r = repo("a/b");
-    struct tag_name t = tag("latest");
-    struct digest d = sha256(STR("x")), found;
+    struct repo_name r = repo_of("a/b");
+    struct tag_name t = tag_of("latest");
+    struct digest d = sha256_of(STR("x")), found;
     uint64_t size;
 
     OK(store_manifest_put(*state, &r, &d, STR("x"), E));
@@ -70,8 +70,8 @@ static void call_is_logged_with_what_it_was_about(void **state)
 
 static void every_call_of_an_upload_is_logged(void **state)
 {
-    struct repo_name r = repo("a");
-    struct digest d = sha256(STR("x"));
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("x"));
 
     OK(push_e(*state, &r, STR("x"), &d, NULL, E));
     assert_int_equal(records, 4); /* create, open, write, commit */
