@@ -61,7 +61,8 @@ struct nearest {
 static void offer(struct nearest *n, const char *word, const char *candidate)
 {
     struct str w = {word, strlen(word)}; /* not str_of(): word is never NULL */
-    size_t distance = str_distance(w, str_of(candidate));
+    bool begun = w.n > 2 && str_starts(str_of(candidate), w);
+    size_t distance = begun ? 1 : str_distance(w, str_of(candidate));
 
     if (distance < n->distance) {
         n->text = candidate;
@@ -69,16 +70,18 @@ static void offer(struct nearest *n, const char *word, const char *candidate)
     }
 }
 
-static int usage_error(struct cli *cli, const char *what, const char *word, struct nearest near)
+/* of: the command, or the group of commands, whose --help knows better; "": that of all. */
+static int usage_error(struct cli *cli, const char *of, const char *what, const char *word,
+                       struct nearest near)
 {
     fprintf(cli->err, "registry: %s '%s'", what, word);
     if (near.text)
         fprintf(cli->err, "; did you mean '%s'?", near.text);
-    fputs("\n`registry --help` shows what there is.\n", cli->err);
+    fprintf(cli->err, "\n`registry%s%s --help` shows what there is.\n", *of ? " " : "", of);
     return CLI_USAGE;
 }
 
-static int unknown_command(struct cli *cli, const char *word)
+static int unknown_command(struct cli *cli, const char *group, const char *word)
 {
     struct nearest near = {.distance = 4};
 
@@ -86,7 +89,7 @@ static int unknown_command(struct cli *cli, const char *word)
         if (!cli_commands[i].hidden)
             offer(&near, word, cli_commands[i].name);
     }
-    return usage_error(cli, "there is no command", word, near);
+    return usage_error(cli, group, "there is no command", word, near);
 }
 
 static int unknown_flag(struct cli *cli, const struct cli_command *c, const char *word)
@@ -96,7 +99,7 @@ static int unknown_flag(struct cli *cli, const struct cli_command *c, const char
     for (const struct cli_flag *flag = c->flags; flag->name; flag++)
         offer(&near, word, flag->name);
     offer(&near, word, "--help");
-    return usage_error(cli, "there is no flag", word, near);
+    return usage_error(cli, c->name, "there is no flag", word, near);
 }
 
 /* Parsing. */
@@ -161,9 +164,9 @@ static int keep_value(struct cli *cli, struct cli_args *args, const struct cli_f
     if (!*first) {
         *first = value;
     } else if (!flag->repeated) {
-        return usage_error(cli, "given twice:", word, (struct nearest){0});
+        return usage_error(cli, args->command->name, "given twice:", word, (struct nearest){0});
     } else if (args->n_again == CLI_REPEATED_MAX) {
-        return usage_error(cli, "given too often:", word, (struct nearest){0});
+        return usage_error(cli, args->command->name, "given too often:", word, (struct nearest){0});
     } else {
         args->again[args->n_again].flag = flag;
         args->again[args->n_again++].value = value;
@@ -181,10 +184,10 @@ static int parse_flag(struct cli *cli, struct cli_args *args, int argc, char *co
     if (!flag)
         return unknown_flag(cli, args->command, word);
     if (!flag->value && value)
-        return usage_error(cli, "no value goes with", word, none);
+        return usage_error(cli, args->command->name, "no value goes with", word, none);
     if (flag->value && !value) {
         if (*i + 1 >= argc)
-            return usage_error(cli, "a value must follow", word, none);
+            return usage_error(cli, args->command->name, "a value must follow", word, none);
         value = argv[++*i];
     }
     return keep_value(cli, args, flag, value ? value : "", word);
@@ -203,7 +206,8 @@ static int parse_args(struct cli *cli, struct cli_args *args, int argc, char *co
             if (status != CLI_OK)
                 return status;
         } else if (args->n_operands == args->command->max_operands) {
-            return usage_error(cli, "nothing can be done with", argv[i], (struct nearest){0});
+            return usage_error(cli, args->command->name, "one argument too many:", argv[i],
+                               (struct nearest){0});
         } else {
             args->operands[args->n_operands++] = argv[i];
         }
@@ -237,7 +241,7 @@ static int help(struct cli *cli, int argc, char *const *argv)
     else if (is_group(str_of(argv[0])))
         print_group(cli->out, str_of(argv[0]));
     else
-        return unknown_command(cli, argv[0]);
+        return unknown_command(cli, "", argv[0]);
     return CLI_OK;
 }
 
@@ -255,7 +259,7 @@ static int run_group(struct cli *cli, int argc, char *const *argv)
         return CLI_USAGE;
     }
     snprintf(name, sizeof(name), "%s %s", argv[0], argv[1]);
-    return unknown_command(cli, name);
+    return unknown_command(cli, argv[0], name);
 }
 
 int cli_main(struct cli *cli, int argc, char *const *argv)
@@ -276,7 +280,7 @@ int cli_main(struct cli *cli, int argc, char *const *argv)
     args.command = find_command(argc, argv, &words);
     if (!args.command)
         return is_group(str_of(argv[0])) ? run_group(cli, argc, argv)
-                                         : unknown_command(cli, argv[0]);
+                                         : unknown_command(cli, "", argv[0]);
     if (wants_help(argc - words, argv + words)) {
         print_command(cli->out, args.command);
         return CLI_OK;

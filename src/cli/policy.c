@@ -90,7 +90,7 @@ static int parse_question(struct cli *cli, const struct cli_args *args, struct q
 
     if (args->n_operands < 2) {
         fputs("registry: a user and an action must be given\n"
-              "`registry policy test --help` tells more.\n",
+              "`registry policy test --help` shows what there is.\n",
               cli->err);
         return CLI_USAGE;
     }

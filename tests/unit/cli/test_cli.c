@@ -102,6 +102,26 @@ static void what_does_not_exist_is_named_with_a_suggestion(void **state)
     assert_non_null(strstr(run_err, "there is no flag '--confg'; did you mean '--config'?\n"));
 }
 
+static void the_beginning_of_a_word_suggests_it(void **state)
+{
+    (void)state;
+    assert_int_equal(run("user", "add", "a", "--password", "x"), CLI_USAGE);
+    assert_non_null(strstr(run_err, "did you mean '--password-stdin'?"));
+}
+
+static void a_wrong_use_says_whose_help_knows_better(void **state)
+{
+    (void)state;
+    assert_int_equal(run("zzzzzzzz"), CLI_USAGE);
+    assert_non_null(strstr(run_err, "`registry --help`"));
+    assert_int_equal(run("user", "obliterate", "a"), CLI_USAGE);
+    assert_non_null(strstr(run_err, "`registry user --help`"));
+    assert_int_equal(run("user", "list", "a"), CLI_USAGE);
+    assert_non_null(strstr(run_err, "`registry user list --help`"));
+    assert_int_equal(run("serve", "--port", "5000"), CLI_USAGE);
+    assert_non_null(strstr(run_err, "`registry serve --help`"));
+}
+
 static void wrong_use_of_flags_and_operands_is_an_error(void **state)
 {
     (void)state;
@@ -110,7 +130,7 @@ static void wrong_use_of_flags_and_operands_is_an_error(void **state)
     assert_int_equal(run("config", "check", "--config", "a", "--config=b"), CLI_USAGE);
     assert_non_null(strstr(run_err, "given twice: '--config=b'"));
     assert_int_equal(run("config", "check", "a", "b"), CLI_USAGE);
-    assert_non_null(strstr(run_err, "nothing can be done with 'b'"));
+    assert_non_null(strstr(run_err, "one argument too many: 'b'"));
     assert_int_equal(run("version", "x"), CLI_USAGE);
     assert_int_equal(run("config", "check", "--config", "a", "b"), CLI_FAILED);
     assert_non_null(strstr(run_err, "two configuration files, 'a' and 'b'"));
@@ -194,6 +214,8 @@ int main(void)
         cmocka_unit_test(every_command_has_help_in_both_forms),
         cmocka_unit_test(a_group_shows_its_commands),
         cmocka_unit_test(what_does_not_exist_is_named_with_a_suggestion),
+        cmocka_unit_test(the_beginning_of_a_word_suggests_it),
+        cmocka_unit_test(a_wrong_use_says_whose_help_knows_better),
         cmocka_unit_test(wrong_use_of_flags_and_operands_is_an_error),
         cmocka_unit_test(version_names_the_libraries),
         cmocka_unit_test(check_says_ok_or_what_is_wrong),
