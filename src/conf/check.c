@@ -124,7 +124,10 @@ static enum err_code check_quota(const struct conf_source *s, size_t i, struct e
     const char *name = list->items[i].name;
 
     if (*name && !repo_name_valid(str_of(name))) {
-        err_set(e, ERR_CONFIG, "'%.100s' is no name of a repository", name);
+        err_set(e, ERR_CONFIG,
+                "'%.100s' is no name of a repository; allowed are names such as 'dev' (which "
+                "counts all below it), and \"\" for the whole registry",
+                name);
         return conf_place(s, key, e);
     }
     for (size_t k = 0; k < i; k++) {

@@ -304,9 +304,9 @@ ERR_CHECKED enum err_code conf_load_with_files(const char *path, char *const *en
                                                struct conf **ret_conf, struct err *e);
 
 /*
- * Takes the CONF_RELOAD fields of `from` over into live. Adds to *ret_ignored (text, one key a
- * line) each other key whose value differs: it needs a restart. Keys of CONF_REBUILD are neither:
- * live keeps its values, and whoever made something of them makes it anew from `from`.
+ * Takes the CONF_RELOAD fields of `from` over into live. Adds to *ret_ignored (text, with
+ * commas between) each other key whose value differs: it needs a restart. Keys of CONF_REBUILD are
+ * neither: live keeps its values, and whoever made something of them makes it anew from `from`.
  */
 void conf_reload(struct conf *live, const struct conf *from, struct buf *ret_ignored);
 

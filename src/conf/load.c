@@ -213,6 +213,6 @@ void conf_reload(struct conf *live, const struct conf *from, struct buf *ret_ign
         if (row->flags & CONF_RELOAD)
             store(row, conf_field(live, row), conf_field_const(from, row));
         else
-            buf_addf(ret_ignored, "%s\n", row->name);
+            buf_addf(ret_ignored, "%s%s", ret_ignored->n ? ", " : "", row->name);
     }
 }

@@ -196,6 +196,8 @@ static enum err_code set_text(const struct conf_row *row, struct str text, char 
         return refuse(row, text, "is too short", e);
     if (text.n > row->max)
         return refuse(row, text, "is too long", e);
+    if (row->type == CONF_PATH && str_starts(text, STR("~/")))
+        return refuse(row, text, "starts with '~', which only a shell knows; write it out", e);
     free(*field);
     *field = str_dup(text);
     return ERR_OK;

@@ -36,14 +36,29 @@ static void set_options(int fd, bool tcp, uint32_t timeout_ms)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+/* Why bind() or listen() failed, as whoever wrote the address needs to hear it. */
+static const char *trouble_of(int error, const struct sockaddr *sa)
+{
+    struct stat st;
+
+    if (error == EADDRINUSE && sa->sa_family == AF_UNIX &&
+        lstat(((const struct sockaddr_un *)(const void *)sa)->sun_path, &st) == 0 &&
+        !S_ISSOCK(st.st_mode))
+        return "there is a file of that name that is no socket";
+    if (error == EADDRINUSE)
+        return "address already in use";
+    if (error == EADDRNOTAVAIL)
+        return "this machine has no such address";
+    if (error == EACCES && sa->sa_family != AF_UNIX)
+        return "permission denied; ports below 1024 take root or CAP_NET_BIND_SERVICE";
+    return strerror(error);
+}
+
 static enum err_code bind_and_listen(int fd, const struct sockaddr *sa, socklen_t n,
                                      const char *where, struct err *e)
 {
-    if (bind(fd, sa, n) < 0 || listen(fd, BACKLOG) < 0) {
-        if (errno == EADDRINUSE)
-            return err_set(e, ERR_CONFIG, "listen on '%s': address already in use", where);
-        return err_set(e, ERR_CONFIG, "listen on '%s': %m", where);
-    }
+    if (bind(fd, sa, n) < 0 || listen(fd, BACKLOG) < 0)
+        return err_set(e, ERR_CONFIG, "listen on '%s': %s", where, trouble_of(errno, sa));
     return ERR_OK;
 }
 

@@ -182,6 +182,7 @@ static const struct sql_adapter adapter;
 static enum err_code set_up_conn(struct sqlite_conn *c, bool writes, struct err *e)
 {
     char text[256];
+    int rc;
 
     sqlite3_extended_result_codes(c->handle, 1);
     sqlite3_busy_timeout(c->handle, BUSY_TIMEOUT_MS);
@@ -191,7 +192,8 @@ static enum err_code set_up_conn(struct sqlite_conn *c, bool writes, struct err 
              "PRAGMA journal_size_limit=%d; PRAGMA cache_size=-%llu; PRAGMA query_only=%s",
              LOG_KEEP_BYTES, (unsigned long long)(c->db->cache_bytes / 1024 + 1),
              writes ? "OFF" : "ON");
-    return sqlite_exec(c, text, e);
+    rc = sqlite3_exec(c->handle, text, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? ERR_OK : sqlite_error(c, rc, "open", e);
 }
 
 enum err_code sqlite_open_conn(struct sqlite *db, bool writes, struct sqlite_conn **ret_conn,

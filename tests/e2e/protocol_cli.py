@@ -268,6 +268,30 @@ def test_a_port_that_is_taken_is_told(registry, run):
     assert "use" in done.stderr
 
 
+def test_an_address_of_another_machine_is_told(new_registry):
+    registry = new_registry(config={"auth": "none", "http": {"listen": ["192.0.2.1:5000"]}}).spawn()
+    assert registry.wait() == 1
+    assert "'192.0.2.1:5000': this machine has no such address" in registry.log
+
+
+def test_a_file_where_the_socket_should_be_is_told_and_kept(new_registry, work):
+    (work / "socket").write_text("precious")
+    registry = new_registry(config={"http": {"listen": [f"unix:{work}/socket"]}}).spawn()
+    assert registry.wait() == 1
+    assert "there is a file of that name that is no socket" in registry.log
+    assert (work / "socket").read_text() == "precious"
+
+
+def test_a_file_that_is_no_database_is_told_and_kept(new_registry, work):
+    garbage = b"no database " * 1000
+    (work / "other.db").write_bytes(garbage)
+    registry = new_registry(config={"metadata": {"sqlite": {"path": str(work / "other.db")}}})
+    registry.spawn()
+    assert registry.wait() == 1
+    assert "other.db': open: file is not a database" in registry.log
+    assert (work / "other.db").read_bytes() == garbage
+
+
 def test_a_root_that_another_process_serves_is_refused(registry, new_registry, client):
     second = new_registry(root=registry.root).spawn()
     assert second.wait() == 1

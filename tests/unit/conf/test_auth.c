@@ -383,8 +383,10 @@ static void patterns_that_match_nothing_are_refused(void **state)
 static void quotas_are_of_namespaces_once(void **state)
 {
     (void)state;
-    conf_must_fail("quotas:\n- {namespace: 'Dev'}\n",
-                   "2: quotas[0].namespace: 'Dev' is no name of a repository");
+    conf_must_fail(
+        "quotas:\n- {namespace: 'Dev'}\n",
+        "2: quotas[0].namespace: 'Dev' is no name of a repository; allowed are names such "
+        "as 'dev' (which counts all below it), and \"\" for the whole registry");
     conf_must_fail("quotas:\n- {namespace: a}\n- {namespace: a}\n",
                    "3: quotas[1].namespace: 'a' has a quota already");
 }

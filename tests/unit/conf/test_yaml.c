@@ -128,6 +128,9 @@ static void wrong_values_say_what_is_allowed(void **state)
     conf_must_fail("storage:\n  filesystem:\n    fsync: maybe\n",
                    "3: storage.filesystem.fsync: 'maybe' is not known here; allowed is 'false' or "
                    "'true'");
+    conf_must_fail("storage: {filesystem: {root: ~/registry}}\n",
+                   "1: storage.filesystem.root: '~/registry' starts with '~', which only a shell "
+                   "knows; write it out; allowed is a path of 1 to 4095 bytes");
     conf_must_fail("storage: {filesystem: {root: ''}}\n",
                    "1: storage.filesystem.root: '' is too short; allowed is a path of 1 to 4095 "
                    "bytes");
