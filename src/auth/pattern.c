@@ -40,12 +40,32 @@ static void step_char(bool *reach, struct str text, char c)
     reach[0] = false;
 }
 
+/* Characters before the first that stands for others. */
+static size_t plain_length(struct str pattern)
+{
+    size_t n = 0;
+
+    while (n < pattern.n && pattern.p[n] != '*' && pattern.p[n] != '?')
+        n++;
+    return n;
+}
+
+/* Most patterns of a policy are decided here, for they begin with other letters or are none. */
+static bool begins_otherwise(struct str pattern, struct str text)
+{
+    size_t plain = plain_length(pattern), n = plain < text.n ? plain : text.n;
+
+    if (plain == pattern.n)
+        return !str_eq(pattern, text);
+    return n > 0 && memcmp(pattern.p, text.p, n) != 0;
+}
+
 bool policy_pattern_matches(struct str pattern, struct str text)
 {
     bool reach[TEXT_MAX + 1] = {true};
     bool below = str_ends(pattern, STR("/**")); /* then the part before it is enough */
 
-    if (text.n > TEXT_MAX)
+    if (text.n > TEXT_MAX || begins_otherwise(pattern, text))
         return false;
     for (size_t i = 0; i < pattern.n; i++) {
         bool two = pattern.p[i] == '*' && i + 1 < pattern.n && pattern.p[i + 1] == '*';

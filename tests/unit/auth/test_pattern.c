@@ -75,6 +75,8 @@ static void below_a_namespace_is_the_namespace_too(void **state)
         {"dev/**", "dev", true},
         {"dev/**", "dev/a/b", true},
         {"dev/**", "device", false},
+        {"dev/**", "de", false},
+        {"dev/**", "dex", false},
         {"team-*/**", "team-a", true},
         {"team-*/**", "team-a/b", true},
         {"team-*/**", "team", false},
