@@ -47,17 +47,29 @@ void failures_free(struct failures *f)
     free(f);
 }
 
-static uint64_t mix(uint64_t h, struct str s)
+static uint64_t mix(uint64_t h, char c)
 {
-    for (size_t i = 0; i < s.n; i++)
-        h = (h ^ (unsigned char)s.p[i]) * 0x9e3779b97f4a7c15u + (h >> 29);
+    return (h ^ (unsigned char)c) * 0x9e3779b97f4a7c15u + (h >> 29);
+}
+
+/* A directory takes " Alice" for "alice" (RFC 4518): they are one, whoever is guessed at. */
+static uint64_t mix_name(uint64_t h, struct str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+
+        if (c != ' ')
+            h = mix(h, c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c);
+    }
     return h;
 }
 
 static uint64_t key_of(const struct failures *f, struct str user, const char *address)
 {
-    uint64_t h = mix(mix(f->seed, user) + 1, str_of(address));
+    uint64_t h = mix_name(f->seed, user) + (user.n > 0 ? 2 : 1);
 
+    for (; *address; address++)
+        h = mix(h, *address);
     return h ? h : 1;
 }
 

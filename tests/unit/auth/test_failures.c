@@ -51,6 +51,17 @@ static void a_user_is_locked_out_from_where_the_failures_come(void **state)
     assert_false(locked("bob", HERE));
 }
 
+static void another_way_to_write_a_name_is_no_other_name(void **state)
+{
+    (void)state;
+    wrong("alice", HERE, 1);
+    wrong("ALICE", HERE, 1);
+    wrong(" Alice ", HERE, 1);
+    assert_true(locked("aLice", HERE));
+    assert_false(locked("alic", HERE));
+    assert_false(locked(" ", HERE));
+}
+
 static void each_failure_is_answered_later(void **state)
 {
     (void)state;
@@ -105,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_user_is_locked_out_from_where_the_failures_come),
+        TEST(another_way_to_write_a_name_is_no_other_name),
         TEST(each_failure_is_answered_later),
         TEST(the_right_secret_starts_anew),
         TEST(an_address_is_locked_out_after_many_users),
