@@ -2,21 +2,13 @@
 
 #include "auth/access_token_record.h"
 #include "auth/oidc_person.h"
+#include "base/hex.h"
 #include "base/mem.h"
-
-static bool is_hex(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
-            return false;
-    }
-    return true;
-}
 
 bool access_token_shaped(struct str secret)
 {
     return secret.n == ACCESS_TOKEN_TEXT && str_starts(secret, ACCESS_TOKEN_PREFIX) &&
-           is_hex(str_sub(secret, ACCESS_TOKEN_PREFIX.n, secret.n - ACCESS_TOKEN_PREFIX.n));
+           hex_valid(str_sub(secret, ACCESS_TOKEN_PREFIX.n, secret.n - ACCESS_TOKEN_PREFIX.n));
 }
 
 struct str access_token_id(struct str secret)
@@ -35,7 +27,7 @@ enum err_code access_token_get(struct accounts *a, struct str id, struct access_
     AUTO(record) struct meta_record r = {0};
     enum err_code code;
 
-    if (id.n != ACCESS_TOKEN_ID || !is_hex(id))
+    if (id.n != ACCESS_TOKEN_ID || !hex_valid(id))
         return unknown(str_sub(id, 0, id.n < 64 ? id.n : 64), e);
     code = meta_record_get(accounts_meta(a), ACCESS_TOKEN_COLLECTION, id, &r, e);
     if (code == ERR_NOT_FOUND)

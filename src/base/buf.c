@@ -96,14 +96,9 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 
 void buf_add_u64(struct buf *b, uint64_t v)
 {
-    char digits[20];
-    size_t i = sizeof(digits);
+    char digits[STR_DECIMAL_MAX];
 
-    do {
-        digits[--i] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
-    buf_add(b, digits + i, sizeof(digits) - i);
+    buf_add_str(b, str_decimal(v, digits));
 }
 
 static void add_json_byte(struct buf *b, unsigned char c)

@@ -1,5 +1,6 @@
 #include "base/digest.h"
 
+#include "base/hex.h"
 #include "base/mem.h"
 
 #include <openssl/evp.h>
@@ -37,24 +38,13 @@ const char *digest_algorithm_name(enum digest_algorithm a)
     return algorithms[a].name;
 }
 
-static bool is_lower_hex(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-            return false;
-    }
-    return true;
-}
-
 enum err_code digest_parse(struct str s, struct digest *ret_digest, struct err *e)
 {
     struct str hex = s, name;
     enum digest_algorithm a;
 
     if (!str_cut(&hex, ':', &name) || !digest_algorithm_parse(name, &a) ||
-        hex.n != 2 * algorithms[a].bytes || !is_lower_hex(hex))
+        hex.n != 2 * algorithms[a].bytes || !hex_valid(hex))
         return err_tell(e, ERR_DIGEST_MALFORMED,
                         "a digest is 'sha256:' and 64, or 'sha512:' and 128, lower-case "
                         "hexadecimal digits");

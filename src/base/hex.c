@@ -1,5 +1,14 @@
 #include "base/hex.h"
 
+bool hex_valid(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (hex_value(s.p[i]) < 0)
+            return false;
+    }
+    return true;
+}
+
 void hex_encode(const void *bytes, size_t n, char *dst)
 {
     static const char digits[] = "0123456789abcdef";
@@ -12,13 +21,6 @@ void hex_encode(const void *bytes, size_t n, char *dst)
     *dst = '\0';
 }
 
-static int value_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool hex_decode(struct str s, void *dst, size_t n)
 {
     unsigned char *p = dst;
@@ -26,7 +28,7 @@ bool hex_decode(struct str s, void *dst, size_t n)
     if (s.n != 2 * n)
         return false;
     for (size_t i = 0; i < n; i++) {
-        int high = value_of(s.p[2 * i]), low = value_of(s.p[2 * i + 1]);
+        int high = hex_value(s.p[2 * i]), low = hex_value(s.p[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return false;

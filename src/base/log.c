@@ -93,14 +93,10 @@ static void put_text(struct line *l, const char *text)
 
 static void put_u64(struct line *l, uint64_t v)
 {
-    char digits[20];
-    size_t i = sizeof(digits);
+    char digits[STR_DECIMAL_MAX];
+    struct str text = str_decimal(v, digits);
 
-    do {
-        digits[--i] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
-    put(l, digits + i, sizeof(digits) - i);
+    put(l, text.p, text.n);
 }
 
 static void put_i64(struct line *l, int64_t v)

@@ -1,5 +1,6 @@
 #include "base/str.h"
 
+#include "base/hex.h"
 #include "base/mem.h"
 
 static int lower(int c)
@@ -114,14 +115,6 @@ char *str_dup(struct str s)
     return copy;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool str_percent_decode(struct str s, char *dst, size_t cap, size_t *ret_n)
 {
     size_t n = 0;
@@ -133,8 +126,8 @@ bool str_percent_decode(struct str s, char *dst, size_t cap, size_t *ret_n)
             int high = -1, low = -1;
 
             if (s.n - i >= 3) {
-                high = hex_value(s.p[i + 1]);
-                low = hex_value(s.p[i + 2]);
+                high = hex_value_any(s.p[i + 1]);
+                low = hex_value_any(s.p[i + 2]);
             }
             if (high < 0 || low < 0)
                 return false;

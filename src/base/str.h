@@ -49,6 +49,19 @@ bool str_to_u64(struct str s, uint64_t max, uint64_t *ret_value);
 /* The same, but a number past max is max: for positions and counts that may be any decimal. */
 bool str_to_u64_up_to(struct str s, uint64_t max, uint64_t *ret_value);
 
+/* v in decimal digits, written at the end of dst, which the result borrows. */
+#define STR_DECIMAL_MAX 20
+static inline struct str str_decimal(uint64_t v, char dst[static STR_DECIMAL_MAX])
+{
+    size_t i = STR_DECIMAL_MAX;
+
+    do {
+        dst[--i] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    return (struct str){dst + i, STR_DECIMAL_MAX - i};
+}
+
 /* Copies s with a closing NUL; false, and dst untouched, when it does not fit or holds a NUL. */
 bool str_copy(struct str s, char *dst, size_t cap);
 

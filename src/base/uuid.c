@@ -1,5 +1,7 @@
 #include "base/uuid.h"
 
+#include "base/hex.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -38,9 +40,8 @@ bool uuid_parse(struct str s, struct uuid *ret_uuid)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 
-        if (dash ? c != '-' : !hex)
+        if (dash ? c != '-' : hex_value(c) < 0)
             return false;
     }
     return str_copy(s, ret_uuid->text, sizeof(ret_uuid->text));

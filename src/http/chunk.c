@@ -1,5 +1,7 @@
 #include "http/chunk.h"
 
+#include "base/hex.h"
+
 enum {
     SIZE,         /* first digit of a chunk-size */
     SIZE_MORE,    /* further digits */
@@ -17,17 +19,6 @@ enum {
     END,
     BROKEN,
 };
-
-static int hex_value(unsigned char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 static bool token_char(unsigned char c)
 {
@@ -48,7 +39,7 @@ void http_chunk_init(struct http_chunk *d)
 /* 15 digits hold any size that exists and cannot overflow; more, even zeros, are refused. */
 static unsigned size_digit(struct http_chunk *d, unsigned char c)
 {
-    int v = hex_value(c);
+    int v = hex_value_any((char)c);
 
     if (v < 0 || d->digits == 15)
         return BROKEN;

@@ -1,16 +1,6 @@
 /* Parameters of a query, as HTML forms write them (application/x-www-form-urlencoded). */
+#include "base/hex.h"
 #include "http/http.h"
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* The next decoded character of *s, or -1 when it is malformed or NUL; *s is not empty. */
 static int next_char(struct str *s)
@@ -21,8 +11,8 @@ static int next_char(struct str *s)
     if (c == '+')
         c = ' ';
     if (c == '%') {
-        int high = s->n >= 3 ? hex_value(s->p[1]) : -1;
-        int low = s->n >= 3 ? hex_value(s->p[2]) : -1;
+        int high = s->n >= 3 ? hex_value_any(s->p[1]) : -1;
+        int low = s->n >= 3 ? hex_value_any(s->p[2]) : -1;
 
         if (high < 0 || low < 0)
             return -1;

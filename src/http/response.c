@@ -92,14 +92,9 @@ static char *add(char *at, struct str s)
 
 static char *add_u64(char *at, uint64_t v)
 {
-    char digits[20];
-    size_t i = sizeof(digits);
+    char digits[STR_DECIMAL_MAX];
 
-    do {
-        digits[--i] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
-    return add(at, (struct str){digits + i, sizeof(digits) - i});
+    return add(at, str_decimal(v, digits));
 }
 
 static char *add_status_line(char *at, int status)

@@ -32,10 +32,26 @@ static void anything_else_than_so_many_small_digits_is_refused(void **state)
     assert_false(hex_decode(STR("1\0002a"), bytes, 2));
 }
 
+static void a_digit_has_its_value(void **state)
+{
+    (void)state;
+    assert_int_equal(hex_value('0'), 0);
+    assert_int_equal(hex_value('9'), 9);
+    assert_int_equal(hex_value('f'), 15);
+    assert_int_equal(hex_value('F'), -1);
+    assert_int_equal(hex_value('g'), -1);
+    assert_int_equal(hex_value_any('F'), 15);
+    assert_int_equal(hex_value_any('G'), -1);
+    assert_int_equal(hex_value_any('\0'), -1);
+    assert_true(hex_valid(STR("09af")));
+    assert_false(hex_valid(STR("09aF")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_two_digits_each_and_come_back),
+        cmocka_unit_test(a_digit_has_its_value),
         cmocka_unit_test(anything_else_than_so_many_small_digits_is_refused),
     };
 

@@ -167,6 +167,16 @@ static void utf8_steps_over_well_formed_sequences_only(void **state)
     assert_int_equal(str_utf8_step(STR("\xf0\x9f\x90z")), 0);
 }
 
+static void numbers_are_written_in_decimal(void **state)
+{
+    char digits[STR_DECIMAL_MAX];
+
+    (void)state;
+    assert_true(str_eq(str_decimal(0, digits), STR("0")));
+    assert_true(str_eq(str_decimal(1020, digits), STR("1020")));
+    assert_true(str_eq(str_decimal(UINT64_MAX, digits), STR("18446744073709551615")));
+}
+
 static void text_is_utf8_without_control_characters(void **state)
 {
     (void)state;
@@ -209,6 +219,7 @@ int main(void)
         cmocka_unit_test(dup_closes_with_nul),
         cmocka_unit_test(percent_decoding),
         cmocka_unit_test(utf8_steps_over_well_formed_sequences_only),
+        cmocka_unit_test(numbers_are_written_in_decimal),
         cmocka_unit_test(text_is_utf8_without_control_characters),
         cmocka_unit_test(distance_counts_edits),
     };
