@@ -133,7 +133,7 @@ static void out_of_descriptors(struct iothread *io, struct listener *l)
     io->listen_again_ms = io->now_ms + (fd >= 0 ? BACK_OFF_MS / 10 : BACK_OFF_MS);
 }
 
-void iothread_accept(struct iothread *io, struct listener *l)
+bool iothread_accept(struct iothread *io, struct listener *l)
 {
     for (int i = 0; i < ACCEPTS; i++) {
         struct sockaddr_storage peer = {0};
@@ -145,11 +145,14 @@ void iothread_accept(struct iothread *io, struct listener *l)
             continue;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)
-            return;
+            return false;
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             out_of_descriptors(io, l);
-            return;
+            return false;
         }
         /* All else is about the one connection, which is gone (accept(2), "Error handling"). */
+        if (errno == EINVAL) /* but for this: shut down, as the server stops */
+            return false;
     }
+    return true;
 }

@@ -165,16 +165,33 @@ static void drop_list(struct iothread *io, enum conn_list_kind kind)
         serving_drop(io, io->lists[kind].first);
 }
 
+/* The first look at a server that stops: who came before is let in. */
+static void begin_stopping(struct iothread *io)
+{
+    struct http_server *s = io->server;
+
+    io->stopping = true;
+    for (size_t i = 0; io->listening && i < s->n_listeners; i++) {
+        while (iothread_accept(io, &s->listeners[i]))
+            ;
+    }
+    iothread_listen(io, false);
+    io->listen_again_ms = 0;
+    server_listens_no_more(s);
+}
+
 static void check_stopping(struct iothread *io)
 {
     struct http_server *s = io->server;
 
     if (!atomic_load(&s->stopping))
         return;
-    io->listen_again_ms = 0;
-    iothread_listen(io, false);
-    drop_list(io, LIST_IDLE);
-    drop_list(io, LIST_HEAD);
+    if (!io->stopping)
+        begin_stopping(io);
+    for (int kind = LIST_HEAD; kind >= LIST_IDLE; kind--) {
+        serving_last_call(io, (enum conn_list_kind)kind);
+        drop_list(io, (enum conn_list_kind)kind);
+    }
     if (!atomic_load(&s->cut))
         return;
     drop_list(io, LIST_WRITE);

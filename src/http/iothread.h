@@ -26,6 +26,7 @@ struct iothread {
     uint8_t wake; /* enum io_source: tag of wake_fd in the epoll set */
     int epoll_fd, wake_fd, spare_fd;
     bool listening;
+    bool stopping;           /* has seen that the server stops */
     int64_t listen_again_ms; /* after running out of descriptors */
     int64_t check_ms;        /* when the connections that are away are looked at next */
     atomic_uint n_connections;
@@ -49,5 +50,6 @@ void iothread_wake(struct iothread *io);
 /* Of its own thread only. */
 void iothread_listen(struct iothread *io, bool on);
 
-/* accept.c: takes what connections wait at l, and gives each to the thread with the fewest. */
-void iothread_accept(struct iothread *io, struct listener *l);
+/* accept.c: takes some of the connections that wait at l, and gives each to the thread with the
+ * fewest. False when no more wait. */
+bool iothread_accept(struct iothread *io, struct listener *l);

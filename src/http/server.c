@@ -80,6 +80,7 @@ enum err_code http_server_new(const struct conf_http *conf, const struct http_ap
 enum err_code http_server_run(struct http_server *s, struct err *e)
 {
     s->running = true;
+    s->n_listening = s->n_io;
     for (size_t i = 0; i < s->n_io; i++)
         TRY(iothread_start(&s->io[i], e));
     return ERR_OK;
@@ -112,6 +113,14 @@ void server_connection_ended(struct http_server *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+void server_listens_no_more(struct http_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (--s->n_listening == 0)
+        pthread_cond_broadcast(&s->drained);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void wake_all(struct http_server *s)
 {
     for (size_t i = 0; i < s->n_io; i++)
@@ -125,11 +134,15 @@ static void drain(struct http_server *s)
     int error = 0;
 
     atomic_store(&s->stopping, true);
+    wake_all(s);
+    pthread_mutex_lock(&s->lock);
+    while (s->n_listening > 0 && !error)
+        error = pthread_cond_timedwait(&s->drained, &s->lock, &until);
+    pthread_mutex_unlock(&s->lock);
     /* New clients are refused at once, and may try another replica, rather than wait in the
      * backlog of a server that will not accept them. The descriptors stay: threads use them. */
     for (size_t i = 0; i < s->n_listeners; i++)
         shutdown(s->listeners[i].fd, SHUT_RDWR);
-    wake_all(s);
     pthread_mutex_lock(&s->lock);
     while (atomic_load(&s->n_connections) > 0 && !error)
         error = pthread_cond_timedwait(&s->drained, &s->lock, &until);

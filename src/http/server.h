@@ -56,7 +56,8 @@ struct http_server {
     atomic_bool cut;      /* end what is still there */
     atomic_bool quit;     /* I/O threads end */
     pthread_mutex_t lock;
-    pthread_cond_t drained;       /* n_connections is 0 while stopping */
+    pthread_cond_t drained;       /* n_connections or n_listening is 0 while stopping */
+    size_t n_listening;           /* I/O threads that have not heard of the stop */
     uint32_t accepted_timeout_ms; /* of the sockets the listeners give */
     bool running, stopped;
 };
@@ -82,3 +83,6 @@ void server_tell_refused(struct http_server *s, const char *client, int status, 
 
 /* Counts one connection less. */
 void server_connection_ended(struct http_server *s);
+
+/* Counts one I/O thread less that accepts connections of a server that stops. */
+void server_listens_no_more(struct http_server *s);

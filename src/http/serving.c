@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -476,14 +477,23 @@ void serving_take_new(struct iothread *io, struct conn *c)
     c->list = LIST_COUNT;
     if (c->refused) {
         linger(io, c);
-    } else if (atomic_load(&io->server->stopping)) {
-        serving_drop(io, c);
     } else if (c->ssl) {
         c->state = CONN_HANDSHAKE;
         list_append(io, c, LIST_HEAD, io->now_ms + head_ms);
         watch(io, c, false);
     } else {
         rest(io, c);
+    }
+}
+
+void serving_last_call(struct iothread *io, enum conn_list_kind kind)
+{
+    for (struct conn *c = io->lists[kind].first, *next; c; c = next) {
+        int unread = 0;
+
+        next = c->next;
+        if (tls_pending(c) || (ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0))
+            serving_event(io, c);
     }
 }
 

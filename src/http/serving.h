@@ -8,3 +8,6 @@ void serving_take_new(struct iothread *io, struct conn *c);  /* was accepted */
 void serving_take_back(struct iothread *io, struct conn *c); /* a worker or sender is done */
 void serving_expired(struct iothread *io, struct conn *c);   /* its deadline has come */
 void serving_drop(struct iothread *io, struct conn *c);      /* closes and frees it */
+
+/* Reads what has come on connections that rest, event or not. */
+void serving_last_call(struct iothread *io, enum conn_list_kind kind);

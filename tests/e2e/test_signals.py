@@ -63,6 +63,28 @@ def test_sigterm_lets_an_upload_finish(registry, client):
     assert client.get_blob("app", digest_of(data)).content == data
 
 
+def test_sigterm_answers_what_was_asked_before(registry, client):
+    """Also what the registry had no time to look at yet: on a new connection, or on an idle one."""
+    data = random_bytes(MIB, "asked")
+    location = client.start_upload("app").removeprefix(registry.url)
+    client.close()
+    with Wire(registry.url) as idle:
+        idle.send_request("GET", "/v2/")
+        assert idle.read_response()[0] == 200
+        registry.signal(signal.SIGSTOP)
+        with Wire(registry.url) as new, Wire(registry.url) as put:
+            for wire in (idle, new):
+                wire.send_request("GET", "/v2/")
+            put.send_request("PUT", f"{location}?digest={digest_of(data)}",
+                             {"Content-Length": len(data)}, data)
+            registry.signal(signal.SIGTERM)
+            registry.signal(signal.SIGCONT)
+            for wire in (idle, new):
+                assert wire.read_response()[0] == 200
+            assert put.read_response()[0] == 201
+    assert registry.wait() == 0
+
+
 def test_sigterm_does_not_wait_for_idle_connections(registry):
     with Wire(registry.url) as idle, Wire(registry.url) as half_a_head:
         idle.send_request("GET", "/v2/")
