@@ -2,7 +2,8 @@
 
 #include "api/proxy.h"
 
-bool csrf_safe(const struct http_head *head)
+/* Does it change nothing, by its method? (RFC 9110, 9.2.1) */
+static bool is_safe(const struct http_head *head)
 {
     return head->method == HTTP_GET || head->method == HTTP_HEAD || head->method == HTTP_OPTIONS;
 }
@@ -39,7 +40,7 @@ enum err_code csrf_check_origin(const struct req *q, struct err *e)
     struct str origin = http_field_get(q->head, STR("Origin"));
     bool tls = strcmp(client_scheme(q), "https") == 0;
 
-    if (csrf_safe(q->head))
+    if (is_safe(q->head))
         return ERR_OK;
     if (site.n && !str_eq(site, STR("same-origin")) && !str_eq(site, STR("none")))
         return err_tell(e, ERR_DENIED, "the request comes from a page of another site");
@@ -52,7 +53,7 @@ enum err_code csrf_check_token(const struct req *q, struct err *e)
 {
     struct str token = http_field_get(q->head, STR("X-CSRF-Token"));
 
-    if (csrf_safe(q->head) || !q->session.n)
+    if (is_safe(q->head) || !q->session.n)
         return ERR_OK;
     if (!token.n)
         return err_tell(e, ERR_DENIED,

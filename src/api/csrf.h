@@ -8,9 +8,6 @@
 
 #include "api/req.h"
 
-/* Does it change nothing, by its method? (RFC 9110, 9.2.1) */
-bool csrf_safe(const struct http_head *head);
-
 /* Before it is known who asks. Error: DENIED, told. Never blocks. */
 ERR_CHECKED enum err_code csrf_check_origin(const struct req *q, struct err *e);
 

@@ -14,6 +14,7 @@
 #include "auth/identity.h"
 #include "auth/provider.h"
 #include "auth/user.h"
+#include "base/buf.h"
 
 #define ACCESS_TOKEN_PREFIX STR("cdt_")
 #define ACCESS_TOKEN_ID     12

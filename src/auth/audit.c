@@ -143,14 +143,6 @@ void audit_add(struct audit *a, const struct meta_audit *entry)
     pthread_mutex_unlock(&a->mutex);
 }
 
-void audit_flush(struct audit *a)
-{
-    pthread_mutex_lock(&a->mutex);
-    while (a->n > 0 || a->busy)
-        pthread_cond_wait(&a->written, &a->mutex);
-    pthread_mutex_unlock(&a->mutex);
-}
-
 static void pause_ms(int64_t ms)
 {
     struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};

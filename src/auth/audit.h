@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "meta/meta.h"
 
 struct audit;
@@ -32,6 +33,3 @@ ERR_CHECKED enum err_code audit_filter_repository(struct meta_audit_filter *f, c
 
 /* An entry as a JSON object on one line; with its id when it has one. */
 void audit_json(const struct meta_audit *x, struct buf *ret_json);
-
-/* What waits is in meta when it returns: for who wants to read his own entry. */
-void audit_flush(struct audit *a);

@@ -52,11 +52,6 @@ void issuer_free(struct issuer *i)
     free(i);
 }
 
-const char *issuer_url(const struct issuer *i)
-{
-    return i->options.url;
-}
-
 static enum err_code get(const struct issuer *i, const char *url, struct buf *ret, struct err *e)
 {
     struct fetch f = {.url = url, .ca_file = i->options.ca_file};

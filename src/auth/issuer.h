@@ -21,7 +21,6 @@ struct issuer_options {
 
 struct issuer *issuer_new(const struct issuer_options *o);
 void issuer_free(struct issuer *i); /* accepts NULL */
-const char *issuer_url(const struct issuer *i);
 
 /* As jwt_verify(). Errors: UNAUTHORIZED; UNAVAILABLE when the keys can't be had. */
 ERR_CHECKED enum err_code issuer_verify(struct issuer *i, struct str token,

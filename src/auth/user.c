@@ -1,6 +1,7 @@
 #include "auth/user.h"
 
 #include "auth/access_token.h"
+#include "auth/password.h"
 #include "auth/strength.h"
 #include "auth/user_edit.h"
 #include "auth/user_record.h"
@@ -199,20 +200,6 @@ enum err_code user_set_disabled(struct accounts *a, struct str name, bool disabl
                                 struct err *e)
 {
     return user_change(a, name, &(struct user_change){.disabled = &disabled, .force = force}, e);
-}
-
-enum err_code user_set_rights(struct accounts *a, struct str name, const struct user_rights *rights,
-                              bool force, struct err *e)
-{
-    static const struct str none;
-    struct user_change c = {
-        .admin = &rights->admin,
-        .groups = rights->groups ? rights->groups : &none,
-        .n_groups = rights->n_groups,
-        .force = force,
-    };
-
-    return user_change(a, name, &c, e);
 }
 
 enum err_code user_remove(struct accounts *a, struct str name, bool force, struct err *e)

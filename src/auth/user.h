@@ -9,7 +9,6 @@
 
 #include "auth/accounts.h"
 #include "auth/identity.h"
-#include "auth/password.h"
 #include "auth/totp.h"
 
 struct user {
@@ -82,9 +81,6 @@ ERR_CHECKED enum err_code user_set_password(struct accounts *a, struct str name,
 
 ERR_CHECKED enum err_code user_set_disabled(struct accounts *a, struct str name, bool disabled,
                                             bool force, struct err *e);
-ERR_CHECKED enum err_code user_set_rights(struct accounts *a, struct str name,
-                                          const struct user_rights *rights, bool force,
-                                          struct err *e);
 
 /* With his tokens and whatever he was signed in to. */
 ERR_CHECKED enum err_code user_remove(struct accounts *a, struct str name, bool force,

@@ -539,14 +539,3 @@ void log_err(enum log_level level, const char *message, const struct err *e)
 {
     log_event(level, message, LOG_TEXT("error", err_name(e->code)), LOG_TEXT("detail", e->detail));
 }
-
-bool log_level_parse(struct str s, enum log_level *ret_level)
-{
-    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-        if (str_ieq(s, str_of(levels[i].json))) {
-            *ret_level = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}

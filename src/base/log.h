@@ -62,5 +62,3 @@ void log_record(enum log_level level, const char *message, const struct log_fiel
 
 /* An error that came up from below: its code's name and its detail. */
 void log_err(enum log_level level, const char *message, const struct err *e);
-
-bool log_level_parse(struct str s, enum log_level *ret_level);

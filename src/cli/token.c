@@ -1,6 +1,5 @@
 #include "auth/access_token.h"
 
-#include "auth/token.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/accounts.h"

@@ -18,12 +18,6 @@ enum err_code pull_manifest(struct registry *r, const struct repo_name *repo,
     return meta_manifest_by_tag(r->meta, repo, &ref->tag, ret_manifest, NULL, e);
 }
 
-enum err_code pull_blob_stat(struct registry *r, const struct repo_name *repo,
-                             const struct digest *d, uint64_t *ret_size_bytes, struct err *e)
-{
-    return meta_blob_stat(r->meta, repo, d, ret_size_bytes, e);
-}
-
 static enum err_code open_linked(struct registry *r, const struct repo_name *repo,
                                  const struct digest *d, struct reader **ret_reader,
                                  uint64_t *ret_size_bytes, uint64_t *ret_linked_bytes,

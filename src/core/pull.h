@@ -17,6 +17,3 @@ struct meta_manifest *pull_manifest_quick(struct registry *r, const struct repo_
 ERR_CHECKED enum err_code pull_blob(struct registry *r, const struct repo_name *repo,
                                     const struct digest *d, struct reader **ret_reader,
                                     uint64_t *ret_size_bytes, struct err *e);
-ERR_CHECKED enum err_code pull_blob_stat(struct registry *r, const struct repo_name *repo,
-                                         const struct digest *d, uint64_t *ret_size_bytes,
-                                         struct err *e);

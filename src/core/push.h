@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include "core/reference.h"
 #include "core/registry.h"
 
 /* What the push may find, after RFC 9110, 13.1. Of a push by digest that sets no tag, it is about

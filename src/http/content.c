@@ -3,7 +3,6 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "http/exchange.h"
-#include "http/iothread.h"
 #include "http/worker.h"
 
 #include <errno.h>

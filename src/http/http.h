@@ -157,9 +157,6 @@ enum http_certificate http_client_certificate(struct http_exchange *x, struct st
  * Errors of its reads: CLIENT_GONE, TIMEOUT, REQUEST_INVALID (bad chunk). Worker only. */
 struct reader *http_body(struct http_exchange *x);
 
-/* No body, or all of it was read. */
-bool http_body_ended(const struct http_exchange *x);
-
 void http_set_route(struct http_exchange *x, const char *route);       /* static text */
 void http_set_identity(struct http_exchange *x, const char *identity); /* copied, cut at 127 */
 void http_set_note(struct http_exchange *x, const char *note);         /* copied, cut at 239 */

@@ -435,11 +435,6 @@ struct reader *http_body(struct http_exchange *x)
     return &x->body.reader;
 }
 
-bool http_body_ended(const struct http_exchange *x)
-{
-    return x->body.ended;
-}
-
 void http_set_route(struct http_exchange *x, const char *route)
 {
     x->route = route;

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/exchange.h"
-#include "http/iothread.h"
 
 #include <errno.h>
 #include <fcntl.h>

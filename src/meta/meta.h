@@ -13,7 +13,6 @@
  */
 #pragma once
 
-#include "base/buf.h"
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/name.h"

@@ -8,7 +8,6 @@
 #include "meta/sqlite.h"
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -58,7 +57,8 @@ static enum err_code code_of(int rc, int os_errno)
     }
 }
 
-enum err_code sqlite_error(struct sqlite_conn *c, int rc, const char *what, struct err *e)
+/* Maps an SQLite error; names the database and what was being done. */
+static enum err_code to_err(struct sqlite_conn *c, int rc, const char *what, struct err *e)
 {
     int os_errno = c->handle ? sqlite3_system_errno(c->handle) : 0;
     int full = c->handle ? sqlite3_extended_errcode(c->handle) : rc;
@@ -73,7 +73,7 @@ enum err_code sqlite_exec(struct sqlite_conn *c, const char *text, struct err *e
 {
     int rc = sqlite3_exec(c->handle, text, NULL, NULL, NULL);
 
-    return rc == SQLITE_OK ? ERR_OK : sqlite_error(c, rc, text, e);
+    return rc == SQLITE_OK ? ERR_OK : to_err(c, rc, text, e);
 }
 
 static enum err_code script(struct sql_conn *c, const char *text, struct err *e)
@@ -92,7 +92,7 @@ static enum err_code prepare(struct sqlite_conn *c, struct sqlite_rows *r, enum 
     rc = sqlite3_prepare_v3(c->handle, buf_text(&text), -1, SQLITE_PREPARE_PERSISTENT, &r->stmt,
                             NULL);
     if (rc != SQLITE_OK)
-        return sqlite_error(c, rc, sql_statement(id), e);
+        return to_err(c, rc, sql_statement(id), e);
     r->base.adapter = c->base.adapter;
     r->conn = c;
     return ERR_OK;
@@ -124,7 +124,7 @@ static enum err_code query(struct sql_conn *base, enum sql_id id, const struct s
         int rc = bind(r->stmt, (int)i + 1, &args[i]);
 
         if (rc != SQLITE_OK)
-            return sqlite_error(c, rc, "bind a parameter", e);
+            return to_err(c, rc, "bind a parameter", e);
     }
     *ret_rows = &r->base;
     return ERR_OK;
@@ -136,7 +136,7 @@ static enum err_code next(struct sql_rows *base, bool *ret_row, struct err *e)
     int rc = sqlite3_step(r->stmt);
 
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        return sqlite_error(r->conn, rc, sqlite3_sql(r->stmt), e);
+        return to_err(r->conn, rc, sqlite3_sql(r->stmt), e);
     *ret_row = rc == SQLITE_ROW;
     return ERR_OK;
 }
@@ -163,7 +163,7 @@ static void done(struct sql_rows *base)
     sqlite3_clear_bindings(r->stmt);
 }
 
-void sqlite_close_conn(struct sqlite_conn *c)
+static void close_conn(struct sqlite_conn *c)
 {
     if (!c)
         return;
@@ -173,7 +173,7 @@ void sqlite_close_conn(struct sqlite_conn *c)
     free(c);
 }
 
-AUTO_POINTER(sqlite_conn, sqlite_close_conn);
+AUTO_POINTER(sqlite_conn, close_conn);
 
 static const struct sql_adapter adapter;
 
@@ -193,7 +193,7 @@ static enum err_code set_up_conn(struct sqlite_conn *c, bool writes, struct err 
              LOG_KEEP_BYTES, (unsigned long long)(c->db->cache_bytes / 1024 + 1),
              writes ? "OFF" : "ON");
     rc = sqlite3_exec(c->handle, text, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? ERR_OK : sqlite_error(c, rc, "open", e);
+    return rc == SQLITE_OK ? ERR_OK : to_err(c, rc, "open", e);
 }
 
 enum err_code sqlite_open_conn(struct sqlite *db, bool writes, struct sqlite_conn **ret_conn,
@@ -206,7 +206,7 @@ enum err_code sqlite_open_conn(struct sqlite *db, bool writes, struct sqlite_con
     c->db = db;
     rc = sqlite3_open_v2(db->path, &c->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
-        return sqlite_error(c, rc, "open", e);
+        return to_err(c, rc, "open", e);
     TRY(set_up_conn(c, writes, e));
     *ret_conn = STEAL(c);
     return ERR_OK;
@@ -296,10 +296,10 @@ static void sqlite_free(struct sql *base)
         struct sqlite_conn *c = db->idle;
 
         db->idle = c->next;
-        sqlite_close_conn(c);
+        close_conn(c);
     }
-    sqlite_close_conn(db->checkpointer);
-    sqlite_close_conn(db->writer); /* the last: it empties the log and removes it */
+    close_conn(db->checkpointer);
+    close_conn(db->writer); /* the last: it empties the log and removes it */
     pthread_mutex_destroy(&db->pool_lock);
     pthread_cond_destroy(&db->pool_wake);
     pthread_mutex_destroy(&db->writer_lock);
@@ -377,7 +377,7 @@ static enum err_code use_log(struct sqlite_conn *c, struct err *e)
     }
     sqlite3_finalize(stmt);
     if (rc != SQLITE_DONE)
-        return sqlite_error(c, rc, "open", e);
+        return to_err(c, rc, "open", e);
     if (!is_wal)
         return err_set(e, ERR_INTERNAL,
                        "database '%s': this file system can't hold a write-ahead log", c->db->path);

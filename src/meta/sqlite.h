@@ -80,12 +80,9 @@ struct sqlite {
     int checkpoint_rc;       /* of the last one */
 };
 
-/* Maps an SQLite error; names the database and what was being done. */
-enum err_code sqlite_error(struct sqlite_conn *c, int rc, const char *what, struct err *e);
 enum err_code sqlite_exec(struct sqlite_conn *c, const char *text, struct err *e);
 enum err_code sqlite_open_conn(struct sqlite *db, bool writes, struct sqlite_conn **ret_conn,
                                struct err *e);
-void sqlite_close_conn(struct sqlite_conn *c); /* accepts NULL */
 
 enum err_code sqlite_transact(struct sql *db, unsigned flags, sql_body body, void *ctx,
                               struct err *e);

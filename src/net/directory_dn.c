@@ -1,5 +1,4 @@
 /* Distinguished names (RFC 4514), which libldap parses. */
-#include "base/mem.h"
 #include "net/directory.h"
 #include "net/libldap.h"
 

@@ -68,7 +68,8 @@ static bool loopback_host(const char *host)
            (str_starts(s, STR("127.")) && s.p[strspn(s.p, "0123456789.")] == '\0');
 }
 
-bool fetch_url_allowed(const char *url)
+/* https, or http to 127.0.0.0/8, [::1] or localhost. */
+static bool url_allowed(const char *url)
 {
     CURLU *u = ready() ? lib.curl_url() : NULL;
     char *scheme = NULL, *host = NULL, *user = NULL;
@@ -139,7 +140,7 @@ enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_
 
     if (!ready())
         return err_set(e, ERR_UNAVAILABLE, "libcurl can't be loaded; install libcurl4");
-    if (!fetch_url_allowed(f->url))
+    if (!url_allowed(f->url))
         return err_set(e, ERR_CONFIG, "'%.*s' is not https, nor http to this machine",
                        URL_ARG(f->url));
     c = lib.curl_easy_init();

@@ -26,6 +26,3 @@ struct fetch {
  * is not allowed. A status other than 2xx is no error. */
 ERR_CHECKED enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_body,
                                     struct err *e);
-
-/* https, or http to 127.0.0.0/8, [::1] or localhost. */
-bool fetch_url_allowed(const char *url);

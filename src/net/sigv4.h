@@ -41,6 +41,3 @@ void sigv4_authorization(const struct sigv4_key *key, const struct sigv4_request
 /* The whole query, encoded, with the signature; r->query holds what the request itself asks. */
 void sigv4_presign(const struct sigv4_key *key, const struct sigv4_request *r, unsigned expires_s,
                    struct buf *ret_query);
-
-#define SIGV4_DATE_SIZE 17 /* "20260131T235959Z" and NUL */
-void sigv4_date(int64_t time_ms, char dst[static SIGV4_DATE_SIZE]);

@@ -31,11 +31,6 @@ struct reader *http_body(struct http_exchange *x)
     return &x->body.reader;
 }
 
-bool http_body_ended(const struct http_exchange *x)
-{
-    return x->body.at == x->body.bytes.n;
-}
-
 const char *http_client(const struct http_exchange *x)
 {
     (void)x;

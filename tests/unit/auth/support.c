@@ -37,3 +37,17 @@ void make_user(const char *name, bool admin, const char *group)
 
     assert_int_equal(user_add(accounts, str_of(name), STR(PASSWORD), &rights, &e), ERR_OK);
 }
+
+enum err_code set_rights(const char *name, const struct user_rights *rights, bool force,
+                         struct err *e)
+{
+    static const struct str none;
+    struct user_change c = {
+        .admin = &rights->admin,
+        .groups = rights->groups ? rights->groups : &none,
+        .n_groups = rights->n_groups,
+        .force = force,
+    };
+
+    return user_change(accounts, str_of(name), &c, e);
+}

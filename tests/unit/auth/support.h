@@ -14,3 +14,7 @@ int accounts_teardown(void **state);
 
 /* A user with PASSWORD; group may be NULL. */
 void make_user(const char *name, bool admin, const char *group);
+
+/* user_change() of both. */
+enum err_code set_rights(const char *name, const struct user_rights *rights, bool force,
+                         struct err *e);

@@ -148,7 +148,7 @@ static void renewing_brings_new_groups(void **state)
     assert_int_equal(check("alice", PASSWORD, &i), VERDICT_YES);
     identity_add_scope(i, STR("dev/**"), ACTION_PULL);
     i->expires_ms = 42;
-    assert_int_equal(user_set_rights(accounts, STR("alice"), &rights, true, &e), ERR_OK);
+    assert_int_equal(set_rights("alice", &rights, true, &e), ERR_OK);
     assert_int_equal(provider->driver->renew(provider, &i, &e), VERDICT_YES);
     assert_string_equal(i->groups[0], "ops");
     assert_false(i->admin);

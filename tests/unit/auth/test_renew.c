@@ -6,6 +6,7 @@
 #include "auth/htpasswd.h"
 #include "auth/jwt.h"
 #include "auth/local.h"
+#include "auth/password.h"
 #include "auth/token.h"
 
 #include <setjmp.h>
@@ -143,7 +144,7 @@ static void a_token_has_the_groups_of_now(void **state)
     a = issue("alice", PASSWORD, PUSH);
     assert_int_equal(check(bearer(a.token), &before), AUTH_OK);
     assert_int_equal(before->n_groups, 1);
-    assert_int_equal(user_set_rights(accounts, STR("alice"), &none, false, &e), ERR_OK);
+    assert_int_equal(set_rights("alice", &none, false, &e), ERR_OK);
     assert_int_equal(check(bearer(a.token), &after), AUTH_OK);
     assert_int_equal(after->n_groups, 0);
     assert_false(after->admin);

@@ -145,7 +145,7 @@ static void groups_are_those_of_now(void **state)
     AUTO(identity) struct identity *id = NULL;
 
     (void)state;
-    assert_int_equal(user_set_rights(accounts, STR("alice"), &rights, false, &last), ERR_OK);
+    assert_int_equal(set_rights("alice", &rights, false, &last), ERR_OK);
     assert_int_equal(check(cookie.text, &id), AUTH_OK);
     assert_int_equal(id->n_groups, 1);
     assert_string_equal(id->groups[0], "qa");

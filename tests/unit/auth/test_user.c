@@ -105,7 +105,7 @@ static void the_last_admin_stays_unless_forced(void **state)
     make_user("alice", false, NULL);
     assert_int_equal(user_set_disabled(accounts, STR("root"), true, false, &e), ERR_DENIED);
     assert_int_equal(user_remove(accounts, STR("root"), false, &e), ERR_DENIED);
-    assert_int_equal(user_set_rights(accounts, STR("root"), &none, false, &e), ERR_DENIED);
+    assert_int_equal(set_rights("root", &none, false, &e), ERR_DENIED);
     assert_int_equal(user_set_disabled(accounts, STR("alice"), true, false, &e), ERR_OK);
     assert_int_equal(user_remove(accounts, STR("root"), true, &e), ERR_OK);
 }
@@ -139,7 +139,7 @@ static void sign_ins_end_with_a_new_password_and_when_disabled(void **state)
     (void)state;
     make_user("alice", false, "dev");
     stamp = stamp_of("alice");
-    assert_int_equal(user_set_rights(accounts, STR("alice"), &none, false, &e), ERR_OK);
+    assert_int_equal(set_rights("alice", &none, false, &e), ERR_OK);
     assert_int_equal(stamp_of("alice"), stamp); /* the groups are looked up, he stays */
     assert_int_equal(user_set_password(accounts, STR("alice"), STR(OTHER), &e), ERR_OK);
     assert_int_not_equal(stamp_of("alice"), stamp);
@@ -162,12 +162,10 @@ static void more_groups_than_allowed_are_refused(void **state)
     for (size_t i = 0; i <= USER_GROUPS_MAX; i++)
         groups[i] = STR("dev");
     make_user("alice", false, NULL);
-    assert_int_equal(user_set_rights(accounts, STR("alice"), &rights, false, &e),
-                     ERR_REQUEST_INVALID);
+    assert_int_equal(set_rights("alice", &rights, false, &e), ERR_REQUEST_INVALID);
     rights.n_groups = 1;
     groups[0] = STR("a,b");
-    assert_int_equal(user_set_rights(accounts, STR("alice"), &rights, false, &e),
-                     ERR_REQUEST_INVALID);
+    assert_int_equal(set_rights("alice", &rights, false, &e), ERR_REQUEST_INVALID);
 }
 
 static void a_recovery_code_is_used_up(void **state)

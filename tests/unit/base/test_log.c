@@ -422,19 +422,6 @@ static void errors_are_logged_with_code_and_detail(void **state)
                                              "detail=\"write 'x': no space\"\n"));
 }
 
-static void levels_have_names(void **state)
-{
-    enum log_level level = LOG_ERROR;
-
-    (void)state;
-    assert_true(log_level_parse(STR("debug"), &level));
-    assert_int_equal(level, LOG_DEBUG);
-    assert_true(log_level_parse(STR("WARNING"), &level));
-    assert_int_equal(level, LOG_WARNING);
-    assert_false(log_level_parse(STR("loud"), &level));
-    assert_int_equal(level, LOG_WARNING);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -458,7 +445,6 @@ int main(void)
         TEST(no_path_is_standard_error),
         TEST(many_threads_lose_nothing_and_keep_their_order),
         TEST(errors_are_logged_with_code_and_detail),
-        TEST(levels_have_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
