@@ -21,7 +21,7 @@ static bool credentials_of(struct req *q, struct credentials *ret)
 {
     struct str value = http_field_get(q->head, STR("Authorization"));
 
-    ret->c = (struct credential){.address = client_address(q)};
+    ret->c = (struct credential){.address = client_network(q)};
     ret->given = value.n > 0;
     return !ret->given || credential_parse(value, &ret->c, ret->basic);
 }
@@ -161,7 +161,7 @@ static enum auth_result check(struct req *q, const struct credential *c,
 {
     uint64_t failures = conf_u64(&q->api->conf->limits.rate.failures);
     struct rate_limit limit = {failures, 60, failures};
-    struct str address = str_of(client_address(q));
+    struct str address = str_of(client_network(q));
     char kind = c->kind == CREDENTIAL_BASIC ? 'p' : 't'; /* late tokens keep no password out */
     struct rate_state state;
     enum auth_result r;
@@ -234,7 +234,7 @@ enum err_code access_sign_in(struct req *q, struct str user, struct str secret,
     if (user.n || secret.n) {
         given.given = true;
         given.c = (struct credential){
-            .kind = CREDENTIAL_BASIC, .user = user, .secret = secret, .address = client_address(q)};
+            .kind = CREDENTIAL_BASIC, .user = user, .secret = secret, .address = client_network(q)};
     } else if (!credentials_of(q, &given)) {
         return err_tell(e, ERR_UNAUTHORIZED, "%s", not_understood);
     }
@@ -249,7 +249,7 @@ enum err_code access_sign_in_person(struct req *q, struct str user, struct str p
     struct credential c = {.kind = CREDENTIAL_BASIC,
                            .user = user,
                            .secret = password,
-                           .address = client_address(q),
+                           .address = client_network(q),
                            .person = true,
                            .code = code};
 
@@ -384,7 +384,7 @@ static bool within_rate(struct req *q)
     if (per_second == 0)
         return true;
     taken = rate_take(q->api->guard.rate, named ? 'i' : 'a',
-                      str_of(named ? q->identity : client_address(q)), &limit, &state);
+                      str_of(named ? q->identity : client_network(q)), &limit, &state);
     tell_rate(q, &state);
     if (!taken) {
         http_headerf(q->x, "Retry-After", "%llu", (unsigned long long)state.retry_s);

@@ -74,6 +74,26 @@ const char *client_address(struct req *q)
     return q->client;
 }
 
+const char *client_network(struct req *q)
+{
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const char *address = client_address(q);
+    unsigned char bytes[16];
+
+    if (q->network[0])
+        return q->network;
+    str_copy(str_of(address), q->network, sizeof(q->network));
+    if (inet_pton(AF_INET6, address, bytes) != 1)
+        return q->network;
+    if (memcmp(bytes, mapped, sizeof(mapped)) == 0) {
+        inet_ntop(AF_INET, bytes + 12, q->network, sizeof(q->network));
+    } else {
+        memset(bytes + 8, 0, 8);
+        inet_ntop(AF_INET6, bytes, q->network, sizeof(q->network));
+    }
+    return q->network;
+}
+
 const char *client_scheme(const struct req *q)
 {
     struct str proto = http_field_get(q->head, STR("X-Forwarded-Proto"));

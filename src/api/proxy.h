@@ -12,5 +12,9 @@ void proxies_done(struct api *a);
 /* The client's address, as text. Lives as long as the request. */
 const char *client_address(struct req *q);
 
+/* What limits count by: of IPv6 the network, 64 bits, because one client has all addresses of it
+ * (RFC 4291, 2.5.4); else the address. Lives as long as the request. */
+const char *client_network(struct req *q);
+
 /* "http" or "https", as the client sees it. */
 const char *client_scheme(const struct req *q);

@@ -50,7 +50,8 @@ struct req {
     char identity[160]; /* of who, for logs and as owner; "" is anonymous */
 
     struct str session; /* the cookie that speaks for who, of the head; empty: none does */
-    char client[CLIENT_ADDRESS_MAX]; /* as client_address() found it, or "" */
+    char client[CLIENT_ADDRESS_MAX];  /* as client_address() found it, or "" */
+    char network[CLIENT_ADDRESS_MAX]; /* likewise client_network() */
     bool asked;      /* a provider was asked, not the cache: quick() could not settle it */
     bool retry_told; /* Retry-After was set */
 

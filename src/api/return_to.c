@@ -1,7 +1,42 @@
 #include "api/return_to.h"
 
+/* "..", also as "%2e." and so on, which a browser takes for the same (URL Standard, "double-dot URL
+ * path segment"); and ".". */
+static bool is_dots(struct str segment)
+{
+    size_t dots = 0;
+
+    while (segment.p && segment.n > 0) {
+        bool encoded = segment.n >= 3 && str_ieq(str_sub(segment, 0, 3), STR("%2e"));
+        size_t n = encoded ? 3 : 1;
+
+        if (!encoded && segment.p[0] != '.')
+            return false;
+        segment = str_sub(segment, n, segment.n - n);
+        dots++;
+    }
+    return dots == 1 || dots == 2;
+}
+
+/* A browser takes such segments out, and what is left may begin with two slashes, or lead where
+ * nobody is sent. */
+static bool has_dots(struct str path)
+{
+    struct str segment;
+    bool more;
+
+    do {
+        more = str_cut(&path, '/', &segment);
+        if (is_dots(segment))
+            return true;
+    } while (more);
+    return false;
+}
+
 bool return_to_valid(struct str path)
 {
+    size_t n = 0;
+
     if (path.n == 0 || path.n > RETURN_TO_MAX || path.p[0] != '/' ||
         (path.n > 1 && path.p[1] == '/') || str_starts(path, STR("/auth/")))
         return false;
@@ -9,5 +44,7 @@ bool return_to_valid(struct str path)
         if (path.p[i] <= ' ' || path.p[i] > '~' || path.p[i] == '\\')
             return false;
     }
-    return true;
+    while (n < path.n && path.p[n] != '?' && path.p[n] != '#')
+        n++;
+    return !has_dots(str_sub(path, 0, n));
 }

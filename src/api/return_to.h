@@ -5,6 +5,7 @@
 
 #define RETURN_TO_MAX 512
 
-/* An absolute path with its query, of printable ASCII: "/repositories?q=x". No "//host", no
- * backslash (which browsers take for a slash), no scheme, nothing below /auth/. Pure. */
+/* An absolute path with its query, of printable ASCII: "/repositories?q=x". No "//host", also
+ * none that is left when a browser takes "." and ".." out, no backslash (which browsers take for a
+ * slash), no scheme, nothing below /auth/. Pure. */
 bool return_to_valid(struct str path);

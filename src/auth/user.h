@@ -11,6 +11,8 @@
 #include "auth/identity.h"
 #include "auth/totp.h"
 
+#define USER_CODES_WRONG 50 /* of a million; NIST SP 800-63B, 5.2.2 asks for at most 100 */
+
 struct user {
     char *name;
     char *id;   /* random; another one when the name is given again */
@@ -18,9 +20,10 @@ struct user {
     char **groups;
     size_t n_groups;
     bool admin, disabled;
-    char *totp;        /* secret of the second factor, in base32; NULL: none */
-    int64_t totp_step; /* time step of the code that was taken last */
-    char **recovery;   /* hashes of the recovery codes that are left */
+    char *totp;                        /* secret of the second factor, in base32; NULL: none */
+    int64_t totp_step;                 /* time step of the code that was taken last */
+    int64_t totp_wrong, totp_wrong_ms; /* codes in a row, and when the last one was */
+    char **recovery;                   /* hashes of the recovery codes that are left */
     size_t n_recovery;
     int64_t stamp; /* random; another one when earlier sign-ins are to end */
     int64_t created_ms, changed_ms;
@@ -92,7 +95,9 @@ ERR_CHECKED enum err_code user_set_totp(struct accounts *a, struct str name, con
 ERR_CHECKED enum err_code user_clear_totp(struct accounts *a, struct str name, struct err *e);
 
 /* Takes a code of the second factor, or a recovery code, which is then used up: each is good for
- * once, also when two ask at the same time. Error: UNAUTHORIZED. */
+ * once, also when two ask at the same time. After USER_CODES_WRONG wrong ones in a row, from
+ * wherever they came, only recovery codes are taken for an hour: no one guesses those. Error:
+ * UNAUTHORIZED. */
 ERR_CHECKED enum err_code user_take_code(struct accounts *a, const struct user *u, struct str code,
                                          int64_t now_ms, struct err *e);
 

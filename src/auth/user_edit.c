@@ -57,7 +57,8 @@ static enum err_code edit_once(struct accounts *a, const struct user_edit *edit,
     }
     if (was && !edit->force && (!edit->fn || !u.admin || u.disabled))
         TRY(keep_an_admin(a, u.name, e));
-    return accounts_commit(a, &op, 1, version, e);
+    return edit->quiet ? meta_commit(accounts_meta(a), &op, 1, 0, NULL, e)
+                       : accounts_commit(a, &op, 1, version, e);
 }
 
 enum err_code user_edit(struct accounts *a, const struct user_edit *edit, struct err *e)

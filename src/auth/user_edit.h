@@ -13,7 +13,7 @@ struct user_edit {
     user_edit_fn fn; /* may be called several times; NULL: the user goes */
     void *ctx;
     bool force; /* the last admin may go */
-    bool quiet; /* it is use, no change that he would know of */
+    bool quiet; /* it is use, no change that he would know of, or that voids what is known of him */
 };
 
 /* Errors: those of user.h and of fn. */

@@ -70,9 +70,10 @@ char *user_to_text(const struct user *u)
     char *text;
 
     if (u->totp)
-        json_object_set_new(
-            j, "totp",
-            json_pack("{s:s, s:I}", "secret", u->totp, "step", (json_int_t)u->totp_step));
+        json_object_set_new(j, "totp",
+                            json_pack("{s:s, s:I, s:I, s:I}", "secret", u->totp, "step",
+                                      (json_int_t)u->totp_step, "wrong", (json_int_t)u->totp_wrong,
+                                      "wrong_ms", (json_int_t)u->totp_wrong_ms));
     text = json_dumps(j, JSON_COMPACT);
     if (!text)
         abort(); /* names and groups are ASCII; fails only without memory */
@@ -102,6 +103,8 @@ enum err_code user_from_record(const struct meta_record *r, struct user *ret_use
         .disabled = json_is_true(json_object_get(j, "disabled")),
         .totp = secret ? mem_strdup(secret) : NULL,
         .totp_step = int_of(totp, "step"),
+        .totp_wrong = int_of(totp, "wrong"),
+        .totp_wrong_ms = int_of(totp, "wrong_ms"),
         .stamp = int_of(j, "stamp"),
         .created_ms = int_of(j, "created_ms"),
         .changed_ms = int_of(j, "changed_ms"),

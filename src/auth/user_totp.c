@@ -8,12 +8,14 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
+#define LOCK_MS (3600 * 1000)
+
 static void clear_totp(struct user *u)
 {
     user_texts_free(STEAL(u->recovery), u->n_recovery);
     u->n_recovery = 0;
     free(STEAL(u->totp));
-    u->totp_step = 0;
+    u->totp_step = u->totp_wrong = u->totp_wrong_ms = 0;
 }
 
 static enum err_code set_totp(struct user *u, void *ctx, struct err *e)
@@ -65,6 +67,7 @@ struct take {
     const struct user *seen; /* as he was when his password was looked at */
     struct str code;
     int64_t now_ms;
+    bool right;
 };
 
 static bool take_recovery(struct user *u, struct str code)
@@ -86,23 +89,41 @@ static bool take_recovery(struct user *u, struct str code)
     return true;
 }
 
+static enum err_code wrong(struct err *e)
+{
+    return err_tell(e, ERR_UNAUTHORIZED, "the code is wrong, or was used before");
+}
+
+/* A wrong one is counted in the record, so that guesses sent at once are each counted too. */
 static enum err_code take(struct user *u, void *ctx, struct err *e)
 {
-    const struct take *t = ctx;
+    struct take *t = ctx;
+    bool locked = u->totp_wrong >= USER_CODES_WRONG && t->now_ms - u->totp_wrong_ms < LOCK_MS;
 
-    if (!u->totp || u->disabled || u->stamp != t->seen->stamp ||
-        (!totp_matches(u->totp, t->code, t->now_ms, u->totp_step, &u->totp_step) &&
-         !take_recovery(u, t->code)))
-        return err_tell(e, ERR_UNAUTHORIZED, "the code is wrong, or was used before");
-    u->last_ms = t->now_ms;
+    if (!u->totp || u->disabled || u->stamp != t->seen->stamp)
+        return wrong(e);
+    t->right =
+        (!locked && totp_matches(u->totp, t->code, t->now_ms, u->totp_step, &u->totp_step)) ||
+        take_recovery(u, t->code);
+    if (!t->right && locked)
+        return err_tell(e, ERR_UNAUTHORIZED,
+                        "too many wrong codes were given for %s: send a recovery code, or wait an "
+                        "hour",
+                        u->name);
+    if (t->right)
+        u->last_ms = t->now_ms;
+    else
+        u->totp_wrong_ms = t->now_ms;
+    u->totp_wrong = t->right ? 0 : u->totp_wrong + 1;
     return ERR_OK;
 }
 
 enum err_code user_take_code(struct accounts *a, const struct user *u, struct str code,
                              int64_t now_ms, struct err *e)
 {
-    struct take t = {u, code, now_ms};
+    struct take t = {u, code, now_ms, false};
 
-    return user_edit(
-        a, &(struct user_edit){.name = str_of(u->name), .fn = take, .ctx = &t, .quiet = true}, e);
+    TRY(user_edit(
+        a, &(struct user_edit){.name = str_of(u->name), .fn = take, .ctx = &t, .quiet = true}, e));
+    return t.right ? ERR_OK : wrong(e);
 }

@@ -212,7 +212,8 @@ def test_a_cookie_of_our_own_making_is_none(setting):
 @pytest.mark.parametrize("place", [
     "https://evil.example/", "//evil.example/", "/%5Cevil.example", "%5C%5Cevil.example", "evil",
     "/%09/evil.example", "/%0d%0aSet-Cookie:x=y", "javascript:alert(1)", "", "/auth/oidc/login",
-    "/" + "x" * 600,
+    "/" + "x" * 600, "/.//evil.example", "/a/..//evil.example", "/%252e%252E//evil.example", "///",
+    "/./auth/oidc/login", "/%00", "/%E2%80%A8/evil.example",
 ])
 def test_nobody_is_sent_elsewhere(setting, place):
     browser = setting.start().browser()

@@ -216,6 +216,24 @@ def test_failed_sign_ins_of_an_address_are_limited(new_registry, what):
         assert limited.headers["RateLimit-Remaining"] == "0"
 
 
+def test_who_has_a_whole_network_guesses_no_more_than_others(new_registry):
+    """One IPv6 client has 2^64 addresses."""
+    accounts = Accounts(new_registry(config={
+        "http": {"trusted_proxies": ["127.0.0.1"]}, "auth": {"mode": "on", "lock_after": 3},
+        "limits": {"rate": {"failures": 5}}}))
+    accounts.add("alice")
+    accounts.registry.start()
+
+    def guess(name, address):
+        return browser.request("POST", "/api/v1/session", headers={"X-Forwarded-For": address},
+                               json={"username": name, "password": "wrong"}).status_code
+
+    with Browser(accounts.registry) as browser:
+        assert [guess("alice", f"2001:db8:1:2::{n}") for n in range(4)] == [401] * 3 + [429]
+        assert [guess(f"user{n}", f"2001:db8:1:2:{n}::") for n in range(3)] == [401] * 2 + [429]
+        assert guess("alice", "2001:db8:1:3::1") == 401  # somebody else
+
+
 def test_the_session_of_a_disabled_user_ends_at_once(accounts, browser):
     browser.sign_in("alice", PASSWORD)
     accounts("user", "disable", "alice")
@@ -228,6 +246,41 @@ def test_a_session_does_not_outlive_what_it_was_given_for(accounts, browser, wor
     browser.sign_in("alice", PASSWORD)
     accounts(*words, password=OTHER if "passwd" in words else None)
     assert browser.who() is None
+
+
+def test_a_session_does_not_outlive_the_password_in_a_file(new_registry, work):
+    path = htpasswd(work / "htpasswd", PEOPLE)
+    registry = new_registry(config={"auth": {"htpasswd": {"file": path}}}).start()
+    with Browser(registry) as alice, Browser(registry) as bob:
+        for browser, name in ((alice, "alice"), (bob, "bob")):
+            assert browser.sign_in(name, PEOPLE[name]).status_code == 200
+        htpasswd(work / "new", {"alice": OTHER})
+        with open(work / "new", "a", encoding="ascii") as new, open(path, encoding="ascii") as old:
+            new.writelines(line for line in old if not line.startswith("alice:"))
+        (work / "new").rename(path)
+        until(lambda: alice.who() is None)
+        assert bob.who()["name"] == "bob"
+
+
+def test_a_session_does_not_outlive_the_token_that_began_it(accounts, browser):
+    token = accounts.token("--user", "alice", "--scope", "dev/**:pull")
+    assert browser.sign_in("alice", token).status_code == 200
+    assert browser.get("/v2/").status_code == 200
+    # and may no more than it
+    assert browser.request("POST", "/v2/dev/app/blobs/uploads/").status_code in (401, 403)
+    assert browser.request("POST", "/api/v1/tokens", json={}).status_code in (401, 403)
+    accounts("token", "revoke", re.search(r"^\S+", accounts("token", "list").splitlines()[-1])[0])
+    assert browser.who() is None
+
+
+def test_signing_in_again_ends_the_session_that_the_browser_had(registry, browser):
+    """Session fixation: what somebody put into the browser is worth nothing afterwards."""
+    browser.sign_in("root", PASSWORD)
+    before = browser.session.cookies["registry-session"]
+    browser.sign_in("alice", PASSWORD)
+    assert browser.session.cookies["registry-session"] != before
+    old = requests.get(f"{registry.url}/v2/", cookies={"registry-session": before}, timeout=30)
+    assert old.status_code == 401
 
 
 def test_groups_of_a_session_are_those_of_now(accounts, browser):

@@ -82,7 +82,10 @@ static void any_other_origin_is_another(void **state)
 
 static void one_returns_to_a_place_of_ours(void **state)
 {
-    static const char *const ours[] = {"/", "/a", "/repositories?q=x&y=//z", "/a//b", "/authors"};
+    static const char *const ours[] = {"/",      "/a",        "/repositories?q=x&y=//z",
+                                       "/a//b",  "/authors",  "/.well-known/jwks.json",
+                                       "/a/...", "/a?b=/../", "/a#/../",
+                                       "/%2",    "/%2e%2"};
     static const char *const not_ours[] = {
         "",
         "a",
@@ -99,6 +102,13 @@ static void one_returns_to_a_place_of_ours(void **state)
         "https://evil.example",
         "javascript:alert(1)",
         "/auth/oidc/login",
+        "/.//evil.example",
+        "/..//evil.example",
+        "/a/..//evil.example",
+        "/%2e//evil.example",
+        "/%2E.//evil.example",
+        "/.%2e/auth/oidc/login",
+        "/a/.",
     };
 
     (void)state;

@@ -2,8 +2,11 @@
 
 #include "auth/access_token.h"
 
+#include <liboath/oath.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -185,6 +188,116 @@ static void a_recovery_code_is_used_up(void **state)
     assert_int_equal(user_take_code(accounts, &u, str_of(setup.recovery[0]), 1, &e), ERR_OK);
 }
 
+static char *code_at(const struct user *u, int64_t now_ms, char dst[static 7])
+{
+    char *bytes = NULL;
+    size_t n;
+
+    assert_int_equal(oath_base32_decode(u->totp, strlen(u->totp), &bytes, &n), OATH_OK);
+    assert_int_equal(oath_totp_generate(bytes, n, now_ms / 1000, 30, 0, 6, dst), OATH_OK);
+    free(bytes);
+    return dst;
+}
+
+struct taker {
+    struct user *user;
+    const char *code;
+    atomic_int taken;
+};
+
+static void *take_it(void *ctx)
+{
+    struct taker *t = ctx;
+    struct err e;
+
+    if (user_take_code(accounts, t->user, str_of(t->code), 1000000, &e) == ERR_OK)
+        atomic_fetch_add(&t->taken, 1);
+    return NULL;
+}
+
+static void a_code_is_good_for_one_of_those_who_send_it_at_once(void **state)
+{
+    AUTO(user) struct user u = {0};
+    struct totp_setup setup;
+    struct err e;
+    char code[7];
+
+    (void)state;
+    make_user("alice", false, NULL);
+    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &setup, &e), ERR_OK);
+    u = get("alice");
+    for (int i = 0; i < 2; i++) {
+        struct taker t = {&u, i == 0 ? code_at(&u, 1000000, code) : setup.recovery[0], 0};
+        pthread_t threads[4];
+
+        for (size_t j = 0; j < 4; j++)
+            assert_int_equal(pthread_create(&threads[j], NULL, take_it, &t), 0);
+        for (size_t j = 0; j < 4; j++)
+            pthread_join(threads[j], NULL);
+        assert_int_equal(t.taken, 1);
+    }
+}
+
+/* Else whoever knows the password could go through all codes, from many addresses. */
+static void after_many_wrong_codes_only_a_recovery_code_helps(void **state)
+{
+    AUTO(user) struct user u = {0};
+    struct totp_setup setup;
+    int64_t now_ms = 1000000;
+    struct err e;
+    char code[7];
+
+    (void)state;
+    make_user("alice", false, NULL);
+    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &setup, &e), ERR_OK);
+    u = get("alice");
+    for (int i = 0; i < USER_CODES_WRONG; i++)
+        assert_int_equal(user_take_code(accounts, &u, STR("12345x"), now_ms, &e), ERR_UNAUTHORIZED);
+    code_at(&u, now_ms, code);
+    assert_int_equal(user_take_code(accounts, &u, str_of(code), now_ms, &e), ERR_UNAUTHORIZED);
+    assert_non_null(strstr(e.detail, "recovery code"));
+    assert_int_equal(user_take_code(accounts, &u, str_of(setup.recovery[0]), now_ms, &e), ERR_OK);
+    assert_int_equal(user_take_code(accounts, &u, str_of(code), now_ms, &e), ERR_OK);
+}
+
+static void after_an_hour_one_code_more_may_be_tried(void **state)
+{
+    AUTO(user) struct user u = {0};
+    struct totp_setup setup;
+    int64_t now_ms = 1000000;
+    struct err e;
+    char code[7];
+
+    (void)state;
+    make_user("alice", false, NULL);
+    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &setup, &e), ERR_OK);
+    u = get("alice");
+    for (int i = 0; i <= USER_CODES_WRONG; i++, now_ms += i == USER_CODES_WRONG ? 3600000 : 0)
+        assert_int_equal(user_take_code(accounts, &u, STR("12345x"), now_ms, &e), ERR_UNAUTHORIZED);
+    code_at(&u, now_ms, code);
+    assert_int_equal(user_take_code(accounts, &u, str_of(code), now_ms, &e), ERR_UNAUTHORIZED);
+    now_ms += 3600000;
+    code_at(&u, now_ms, code);
+    assert_int_equal(user_take_code(accounts, &u, str_of(code), now_ms, &e), ERR_OK);
+}
+
+/* Passwords of all users would be looked at anew with each sign-in of one. */
+static void taking_a_code_voids_nothing_that_is_known_of_others(void **state)
+{
+    AUTO(user) struct user u = {0};
+    struct totp_setup setup;
+    uint64_t before;
+    struct err e;
+
+    (void)state;
+    make_user("alice", false, NULL);
+    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &setup, &e), ERR_OK);
+    u = get("alice");
+    before = accounts_generation(accounts);
+    assert_int_equal(user_take_code(accounts, &u, str_of(setup.recovery[0]), 1, &e), ERR_OK);
+    assert_int_equal(accounts_generation(accounts), before);
+}
+
 static void codes_of_an_earlier_second_factor_are_worth_nothing(void **state)
 {
     AUTO(user) struct user u = {0};
@@ -254,6 +367,10 @@ int main(void)
         TEST(sign_ins_end_with_a_new_password_and_when_disabled),
         TEST(more_groups_than_allowed_are_refused),
         TEST(a_recovery_code_is_used_up),
+        TEST(a_code_is_good_for_one_of_those_who_send_it_at_once),
+        TEST(after_many_wrong_codes_only_a_recovery_code_helps),
+        TEST(after_an_hour_one_code_more_may_be_tried),
+        TEST(taking_a_code_voids_nothing_that_is_known_of_others),
         TEST(codes_of_an_earlier_second_factor_are_worth_nothing),
         TEST(use_is_written_once_an_hour_and_over_no_change),
         TEST(a_damaged_record_is_an_error),
