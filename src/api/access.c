@@ -9,6 +9,11 @@
 #include <openssl/crypto.h>
 #include <stdatomic.h>
 
+/* Kinds of buckets (auth/rate.h), so that late tokens keep no password out. */
+#define FAILED_PASSWORD    'p'
+#define FAILED_TOKEN       't'
+#define FAILED_AT_PROVIDER 'o'
+
 /* What an Authorization header holds, with the memory for its decoded parts. */
 struct credentials {
     struct credential c;
@@ -154,30 +159,60 @@ static void tell_rate(struct req *q, const struct rate_state *state)
     http_headerf(q->x, "RateLimit-Reset", "%llu", (unsigned long long)state->reset_s);
 }
 
+/* Have not too many sign-ins from there failed? Those of a kind are counted for themselves. */
+static bool may_fail(struct req *q, char kind, unsigned *ret_retry_s, struct err *e)
+{
+    uint64_t failures = conf_u64(&q->api->conf->limits.rate.failures);
+    struct rate_limit limit = {failures, 60, failures};
+    struct rate_state state;
+
+    if (failures == 0 ||
+        rate_peek(q->api->guard.rate, kind, str_of(client_network(q)), &limit, &state))
+        return true;
+    tell_rate(q, &state);
+    *ret_retry_s = (unsigned)state.retry_s;
+    err_tell(e, ERR_TOO_MANY_REQUESTS, "too many wrong credentials; try again in %u s",
+             *ret_retry_s);
+    return false;
+}
+
+static void has_failed(struct req *q, char kind)
+{
+    uint64_t failures = conf_u64(&q->api->conf->limits.rate.failures);
+    struct rate_limit limit = {failures, 60, failures};
+    struct rate_state state;
+
+    if (failures > 0)
+        rate_take(q->api->guard.rate, kind, str_of(client_network(q)), &limit, &state);
+}
+
+enum err_code access_may_fail(struct req *q, struct err *e)
+{
+    unsigned retry_s = 1;
+
+    return may_fail(q, FAILED_AT_PROVIDER, &retry_s, e) ? ERR_OK
+                                                        : result_error(q, AUTH_LOCKED, retry_s, e);
+}
+
+void access_has_failed(struct req *q)
+{
+    has_failed(q, FAILED_AT_PROVIDER);
+}
+
 /* Asks the providers, unless so many sign-ins of this address failed that nobody new is let in from
  * it. Who is in the cache of answers was let in before and is not asked for. */
 static enum auth_result check(struct req *q, const struct credential *c,
                               struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
 {
-    uint64_t failures = conf_u64(&q->api->conf->limits.rate.failures);
-    struct rate_limit limit = {failures, 60, failures};
-    struct str address = str_of(client_network(q));
-    char kind = c->kind == CREDENTIAL_BASIC ? 'p' : 't'; /* late tokens keep no password out */
-    struct rate_state state;
+    char kind = c->kind == CREDENTIAL_BASIC ? FAILED_PASSWORD : FAILED_TOKEN;
+    bool guessed = c->kind != CREDENTIAL_SESSION; /* nobody guesses those: a session only ends */
     enum auth_result r;
 
-    if (c->kind == CREDENTIAL_SESSION)
-        failures = 0; /* nobody guesses those: a session only ends */
-    if (failures > 0 && !rate_peek(q->api->guard.rate, kind, address, &limit, &state)) {
-        tell_rate(q, &state);
-        *ret_retry_s = (unsigned)state.retry_s;
-        err_tell(e, ERR_TOO_MANY_REQUESTS, "too many wrong credentials; try again in %u s",
-                 *ret_retry_s);
+    if (guessed && !may_fail(q, kind, ret_retry_s, e))
         return AUTH_LOCKED;
-    }
     r = auth_check(q->api->guard.auth, c, ret_identity, ret_retry_s, e);
-    if (r == AUTH_REFUSED && failures > 0)
-        rate_take(q->api->guard.rate, kind, address, &limit, &state);
+    if (guessed && r == AUTH_REFUSED)
+        has_failed(q, kind);
     return r;
 }
 

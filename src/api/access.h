@@ -40,3 +40,8 @@ ERR_CHECKED enum err_code access_sign_in(struct req *q, struct str user, struct 
 ERR_CHECKED enum err_code access_sign_in_person(struct req *q, struct str user, struct str password,
                                                 struct str code, struct identity **ret_identity,
                                                 struct err *e);
+
+/* limits.rate.failures, for sign-ins at an OpenID provider, which can be asked no end of wrong
+ * codes otherwise: TOO_MANY_REQUESTS (Retry-After is set) when too many failed from there. */
+ERR_CHECKED enum err_code access_may_fail(struct req *q, struct err *e);
+void access_has_failed(struct req *q);

@@ -5,6 +5,7 @@
  */
 #include "auth/oidc.h"
 
+#include "api/access.h"
 #include "api/audit.h"
 #include "api/cookie.h"
 #include "api/proxy.h"
@@ -172,6 +173,7 @@ static enum err_code finish(struct req *q, const struct pending *p, struct ident
 {
     char code[CODE_MAX], issuer[URL_MAX], uri[URL_MAX];
     struct oidc_answer a = {.redirect_uri = uri, .start = &p->start};
+    enum err_code result;
 
     TRY(check_state(q, p, e));
     TRY(check_error(q, e));
@@ -182,7 +184,11 @@ static enum err_code finish(struct req *q, const struct pending *p, struct ident
     redirect_uri(q, uri);
     a.code = str_of(code);
     a.issuer = str_of(issuer);
-    return told(oidc_finish(q->api->guard.oidc, &a, ret_identity, e), e);
+    TRY(access_may_fail(q, e));
+    result = told(oidc_finish(q->api->guard.oidc, &a, ret_identity, e), e);
+    if (result != ERR_OK && result != ERR_UNAVAILABLE)
+        access_has_failed(q);
+    return result;
 }
 
 enum err_code api_oidc_callback(struct req *q, struct err *e)

@@ -5,7 +5,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "conf/conf.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -16,8 +15,8 @@ struct auth {
     size_t n;
     struct answers *answers;
     struct failures *failures;
-    atomic_ullong checking[CREDENTIAL_BEARER + 1]; /* how many now, of each kind */
-    atomic_ullong forgotten;                       /* grows when all cached answers are void */
+    struct room checking[CREDENTIAL_BEARER + 1]; /* of each kind */
+    atomic_ullong forgotten;                     /* grows when all cached answers are void */
 };
 
 struct auth *auth_new(const struct auth_options *o, struct provider **providers, size_t n)
@@ -30,6 +29,8 @@ struct auth *auth_new(const struct auth_options *o, struct provider **providers,
     for (size_t i = 0; i < n; i++)
         a->providers[i] = providers[i];
     a->answers = answers_new(o->cache_entries);
+    for (size_t i = 0; i <= CREDENTIAL_BEARER; i++)
+        a->checking[i].options = o->at_once;
     a->failures = failures_new(o->lock_after, o->lock_ms);
     return a;
 }
@@ -218,16 +219,14 @@ static enum auth_result check_with_others(struct auth *a, const struct credentia
                                           struct identity **ret_identity, unsigned *ret_retry_s,
                                           struct err *e)
 {
-    uint64_t most = conf_u64(a->options.at_once);
-    enum auth_result r = AUTH_FAILED;
+    enum auth_result r;
 
-    if (most > a->options.at_once_max)
-        most = a->options.at_once_max;
-    if (atomic_fetch_add(&a->checking[c->kind], 1) < most)
-        r = check(a, c, ret_identity, ret_retry_s, e);
-    else
+    if (!room_enter(&a->checking[c->kind])) {
         err_tell(e, ERR_UNAVAILABLE, "too many sign-ins at once; try again in a moment");
-    atomic_fetch_sub(&a->checking[c->kind], 1);
+        return AUTH_FAILED;
+    }
+    r = check(a, c, ret_identity, ret_retry_s, e);
+    room_leave(&a->checking[c->kind]);
     return r;
 }
 

@@ -12,6 +12,7 @@
 
 #include "auth/policy.h"
 #include "auth/provider.h"
+#include "auth/room.h"
 #include "base/err.h"
 
 struct auth;
@@ -31,10 +32,8 @@ struct auth_options {
     size_t cache_entries;
     uint64_t lock_after; /* failures of a user from an address, or of an address */
     uint64_t lock_ms;
-    /* Most checks of passwords, and as many of tokens, that run together. Outlives the chain, and
-     * may change; never more than at_once_max. */
-    const uint64_t *at_once;
-    uint64_t at_once_max;
+    /* Most checks of passwords, and as many of tokens, that run together. */
+    struct room_options at_once;
 };
 
 /* Takes ownership of the providers, asked in this order. None: everyone is anonymous. */

@@ -27,15 +27,18 @@ struct oidc {
     const struct conf_oidc *conf;
     struct accounts *accounts;
     struct issuer *issuer;
+    struct room room; /* a provider that hangs must not take the workers that pulls need */
 };
 
-struct oidc *oidc_new(const struct conf_oidc *c, struct accounts *a)
+struct oidc *oidc_new(const struct conf_oidc *c, struct accounts *a,
+                      const struct room_options *at_once)
 {
     struct oidc *o = NEW(struct oidc);
     struct issuer_options options = {.url = c->issuer, .jwks_uri = "", .ca_file = c->ca_file};
 
     o->conf = c;
     o->accounts = a;
+    o->room.options = *at_once;
     o->issuer = issuer_new(&options);
     return o;
 }
@@ -93,8 +96,13 @@ static void add_scopes(const struct oidc *o, struct buf *url)
     add_parameter(url, "scope", buf_str(&scopes));
 }
 
-enum err_code oidc_begin(struct oidc *o, const char *redirect_uri, struct oidc_start *ret_start,
-                         struct buf *ret_url, struct err *e)
+static enum err_code no_room(struct err *e)
+{
+    return err_tell(e, ERR_UNAVAILABLE, "too many sign-ins at once; try again in a moment");
+}
+
+static enum err_code begin(struct oidc *o, const char *redirect_uri, struct oidc_start *ret_start,
+                           struct buf *ret_url, struct err *e)
 {
     struct issuer_endpoints ep;
     char challenge[OIDC_CHALLENGE_TEXT + 1];
@@ -119,6 +127,18 @@ enum err_code oidc_begin(struct oidc *o, const char *redirect_uri, struct oidc_s
     add_parameter(ret_url, "code_challenge", str_of(challenge));
     add_parameter(ret_url, "code_challenge_method", STR("S256"));
     return ERR_OK;
+}
+
+enum err_code oidc_begin(struct oidc *o, const char *redirect_uri, struct oidc_start *ret_start,
+                         struct buf *ret_url, struct err *e)
+{
+    enum err_code code;
+
+    if (!room_enter(&o->room))
+        return no_room(e);
+    code = begin(o, redirect_uri, ret_start, ret_url, e);
+    room_leave(&o->room);
+    return code;
 }
 
 /* The code for tokens (OpenID Connect Core, 3.1.3). */
@@ -368,8 +388,8 @@ static enum err_code told(enum err_code code, struct err *e)
     return err_tell(e, ERR_DENIED, "the sign-in provider's answer is refused: %s", why.detail);
 }
 
-enum err_code oidc_finish(struct oidc *o, const struct oidc_answer *a,
-                          struct identity **ret_identity, struct err *e)
+static enum err_code finish(struct oidc *o, const struct oidc_answer *a,
+                            struct identity **ret_identity, struct err *e)
 {
     AUTO(json) json_t *tokens = NULL;
     AUTO(json) json_t *claims = NULL;
@@ -387,6 +407,18 @@ enum err_code oidc_finish(struct oidc *o, const struct oidc_answer *a,
     if (code == ERR_OK)
         code = person_of(o, claims, ret_identity, e);
     return told(code, e);
+}
+
+enum err_code oidc_finish(struct oidc *o, const struct oidc_answer *a,
+                          struct identity **ret_identity, struct err *e)
+{
+    enum err_code code;
+
+    if (!room_enter(&o->room))
+        return no_room(e);
+    code = finish(o, a, ret_identity, e);
+    room_leave(&o->room);
+    return code;
 }
 
 /* The provider. */

@@ -10,13 +10,15 @@
 
 #include "auth/accounts.h"
 #include "auth/provider.h"
+#include "auth/room.h"
 #include "base/buf.h"
 #include "conf/conf.h"
 
 struct oidc;
 
-/* c and a must outlive it. Nothing is fetched yet. */
-struct oidc *oidc_new(const struct conf_oidc *c, struct accounts *a);
+/* c and a must outlive it. Nothing is fetched yet. More sign-ins than at_once are UNAVAILABLE. */
+struct oidc *oidc_new(const struct conf_oidc *c, struct accounts *a,
+                      const struct room_options *at_once);
 void oidc_free(struct oidc *o); /* accepts NULL */
 
 #define OIDC_SECRET_TEXT 64

@@ -67,13 +67,14 @@ static enum err_code open_files(const struct conf_auth *c, struct provider **pro
 
 /* On an error *n counts those that were opened. */
 static enum err_code open_providers(struct api_guard *g, const struct conf_auth *c,
-                                    struct provider **providers, size_t *n, struct err *e)
+                                    const struct room_options *at_once, struct provider **providers,
+                                    size_t *n, struct err *e)
 {
     providers[(*n)++] = access_token_provider(g->accounts);
     providers[(*n)++] = local_provider(g->accounts);
     TRY(open_sessions(g, &c->session, providers, n, e));
     if (c->oidc.issuer[0]) {
-        g->oidc = oidc_new(&c->oidc, g->accounts);
+        g->oidc = oidc_new(&c->oidc, g->accounts, at_once);
         providers[(*n)++] = oidc_provider(g->oidc);
     }
     TRY(open_files(c, providers, n, e));
@@ -139,8 +140,7 @@ enum err_code cli_guard_init(struct api_guard *g, const struct conf *c, struct m
         .cache_entries = CACHE_ENTRIES,
         .lock_after = c->auth.lock_after,
         .lock_ms = c->auth.lock_ms,
-        .at_once = &c->limits.sign_ins,
-        .at_once_max = c->http.workers > 1 ? c->http.workers / 2 : 1,
+        .at_once = {&c->limits.sign_ins, c->http.workers > 1 ? c->http.workers / 2 : 1},
     };
     struct audit_options audit = {.file = c->audit.file, .retention_ms = c->audit.retention_ms};
     struct provider *providers[PROVIDERS_MAX];
@@ -155,7 +155,7 @@ enum err_code cli_guard_init(struct api_guard *g, const struct conf *c, struct m
     if (conf_token_own(&c->auth))
         TRY(open_tokens(g, &c->auth.token, m, e));
     if (conf_auth_on(&c->auth))
-        code = open_providers(g, &c->auth, providers, &n, e);
+        code = open_providers(g, &c->auth, &options.at_once, providers, &n, e);
     n = arrange(providers, n, &c->auth.order);
     /* without a provider everyone would be let in */
     if (code == ERR_OK && conf_auth_on(&c->auth) && n == 0)

@@ -171,6 +171,27 @@ def test_an_answer_is_good_for_once(setting):
     assert browser.who() is None
 
 
+def test_wrong_codes_of_an_address_are_limited(setting):
+    """Each of them would be asked of the provider, and what one browser began is good for many."""
+    setting.registry.config["limits"] = {"rate": {"failures": 3}}
+    browser = setting.start().browser()
+    place = setting.leave(browser)
+    begun = browser.session.cookies["registry-sign-in"]
+    given = parse_qs(urlsplit(setting.come_back(browser, place)).query)
+
+    def attempt(code):
+        browser.session.cookies.clear()
+        browser.session.cookies.set("registry-sign-in", begun)
+        return browser.get(f"{setting.callback}?code={code}&state={given['state'][0]}"
+                           f"&iss={given['iss'][0]}")
+
+    assert [attempt(f"guess{n}").status_code for n in range(3)] == [400] * 3
+    limited = attempt(given["code"][0])
+    assert limited.status_code == 429 and 1 <= int(limited.headers["Retry-After"]) <= 20
+    assert browser.who() is None
+    assert browser.sign_in("nobody", "wrong").status_code == 401  # passwords are for themselves
+
+
 def test_a_code_of_another_sign_in_is_refused(setting):
     """PKCE: a code that was stolen is of no use without what the browser keeps."""
     setting.start()

@@ -51,7 +51,7 @@ static struct auth *chain;
 
 static int open_chain(uint64_t configured, uint64_t max)
 {
-    struct auth_options options = {60000, 64, 100, 60000, &at_once, max};
+    struct auth_options options = {60000, 64, 100, 60000, {&at_once, max}};
     struct provider *p = NEW(struct provider);
 
     p->driver = &slow_driver;

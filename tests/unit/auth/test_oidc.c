@@ -41,6 +41,29 @@ static enum err_code check(const char *change)
     return oidc_check_claims(claims, ISSUER, "registry", "n-1", NOW, NULL);
 }
 
+/* A provider that hangs must not take the workers that pulls need. */
+static void one_sign_in_more_than_there_is_room_for_is_told_to_come_later(void **state)
+{
+    static const uint64_t none = 0;
+    struct conf_oidc conf = {.issuer = "https://id.example.org", .ca_file = ""};
+    struct room_options room = {&none, 64};
+    struct oidc *o = oidc_new(&conf, NULL, &room);
+    AUTO(buf) struct buf url = {0};
+    struct oidc_start start;
+    struct identity *id;
+    struct err e = {0};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        enum err_code code = i == 0 ? oidc_begin(o, "https://here/", &start, &url, &e)
+                                    : oidc_finish(o, &(struct oidc_answer){0}, &id, &e);
+
+        assert_int_equal(code, ERR_UNAVAILABLE);
+        assert_true(e.public_detail);
+    }
+    oidc_free(o);
+}
+
 static void a_token_for_us_and_this_sign_in_is_believed(void **state)
 {
     static const char *const right[] = {
@@ -91,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_challenge_is_that_of_the_standard),
+        cmocka_unit_test(one_sign_in_more_than_there_is_room_for_is_told_to_come_later),
         cmocka_unit_test(a_token_for_us_and_this_sign_in_is_believed),
         cmocka_unit_test(any_other_is_not),
     };
