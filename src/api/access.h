@@ -25,7 +25,8 @@ bool access_may(const struct req *q, enum action action, const struct repo_name 
 
 /* May the caller see that this repository exists? */
 bool access_sees(const struct req *q, const struct repo_name *repo);
-void access_done(struct req *q);
+
+void access_done(struct req *q); /* lets go of q->who */
 
 /*
  * Who the given user and password (RFC 7617), or the request's own Authorization header when both

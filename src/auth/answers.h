@@ -18,9 +18,12 @@ void answers_key(const struct answers *a, const struct credential *c,
 struct answers *answers_new(size_t entries);
 void answers_free(struct answers *a); /* accepts NULL */
 
-/* NULL when nothing is known, or it was known at another generation, or for too long. */
+/* A new reference; NULL when nothing is known, or it was known at another generation, or for too
+ * long. */
 struct identity *answers_get(struct answers *a, const unsigned char key[static ANSWER_KEY_BYTES],
                              uint64_t generation);
+
+/* Takes a reference of its own. Of a full set the answer that ends first gives way. */
 void answers_put(struct answers *a, const unsigned char key[static ANSWER_KEY_BYTES],
                  uint64_t generation, struct identity *id, int64_t until_mono_ms);
-void answers_forget(struct answers *a);
+void answers_forget(struct answers *a); /* all of them */

@@ -32,9 +32,10 @@ struct policy_rule {
     size_t n_tags;
 };
 
-/* Takes ownership of rules and all in it. without_rules: the file has no policy section: an
- * authenticated user may pull, push and overwrite everywhere; admins may all. */
+/* A reference. Takes ownership of rules and all in it. without_rules: the file has no policy
+ * section: an authenticated user may pull, push and overwrite everywhere; admins may all. */
 struct policy *policy_new(struct policy_rule *rules, size_t n, bool without_rules);
+
 /* Whoever one of the subjects ("user:NAME", "robot:NAME", "group:NAME") means is an admin, besides
  * identities that say so themselves. Takes ownership; before the policy is shared. */
 void policy_set_admins(struct policy *p, char **subjects, size_t n);
@@ -52,7 +53,8 @@ bool policy_without_rules(const struct policy *p);
 
 /* The i-th rule as an object, with where it comes from and its id or number. */
 void policy_rule_json(const struct policy *p, size_t i, struct buf *ret_json);
-/* What is between the braces without that: what it says. */
+
+/* What a rule says, as it stands between those braces: without where it comes from. */
 void policy_rule_values_json(const struct policy_rule *r, struct buf *ret_json);
 
 /* A pattern is well-formed: 1 to 512 bytes of name characters and wildcards. */

@@ -3,7 +3,10 @@
  * he is gets a short-lived token that says so, and what of the things he asked for he may do.
  *
  * A token narrows: what it allows is what it says and what the policy says when it is used. A
- * refresh token is a random secret, of which only the hash is kept.
+ * refresh token is a random secret, of which only the hash is kept: a record of the collection
+ * "refresh-tokens".
+ *
+ * Any thread; everything below that may fail blocks. Errors: INTERNAL, and those of meta.
  */
 #pragma once
 
@@ -55,11 +58,12 @@ struct token_answer {
 void token_answer_done(struct token_answer *a);
 
 /* Scopes that are malformed, not allowed or more than TOKEN_SCOPES_MAX are left out, as the
- * protocol has it. */
+ * protocol has it. Release *ret_answer with token_answer_done(). */
 ERR_CHECKED enum err_code tokens_issue(struct tokens *t, const struct token_request *r,
                                        struct token_answer *ret_answer, struct err *e);
 
-/* Whom a refresh token was given to. Error: UNAUTHORIZED. */
+/* Whom a refresh token was given to, as he is now; the caller's reference. Errors: UNAUTHORIZED,
+ * told; UNAVAILABLE when nobody can say. */
 ERR_CHECKED enum err_code tokens_refresh(struct tokens *t, struct str refresh_token,
                                          struct identity **ret_identity, struct err *e);
 

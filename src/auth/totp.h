@@ -29,7 +29,7 @@ ERR_CHECKED enum err_code totp_make(const char *issuer, struct str user,
 /*
  * Is it the code of this time, the one before or the one after? last_step: the time step of the
  * code that was taken last (0: none); it and earlier ones are refused, so that a code is good for
- * once (RFC 6238, 5.2). *ret_step is to be kept as the next last_step.
+ * once (RFC 6238, 5.2). *ret_step, of a code that is right, is to be kept as the next last_step.
  */
 bool totp_matches(const char *secret, struct str code, int64_t now_ms, int64_t last_step,
                   int64_t *ret_step);
