@@ -50,6 +50,15 @@ class Accounts:
         return self("token", "create", *flags).strip()
 
 
+def alice_and_bob(new_registry, *flags, **config):
+    """A registry that runs, with an admin, alice, and a user, bob, who was added with these flags."""
+    accounts = Accounts(new_registry(config={"auth": "local", **config}))
+    accounts.add("alice", "--admin")
+    accounts.add("bob", *flags, password=OTHER)
+    accounts.registry.start()
+    return accounts
+
+
 class Caller:
     """Someone who calls the API: by name and password, with a bearer token, or nobody."""
 

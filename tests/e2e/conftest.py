@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from accounts import OTHER, Caller
 from clients import Containers, Docker
 from helpers import Client
 from server import TOP, Registry
@@ -139,6 +140,18 @@ def api(shared):
     """A client of the shared registry."""
     with Client(shared.url) as c:
         yield c
+
+
+@pytest.fixture
+def alice(accounts):
+    """The admin of accounts.alice_and_bob(), as a caller of the API."""
+    return Caller(accounts.registry, "alice")
+
+
+@pytest.fixture
+def bob(accounts):
+    """The user of accounts.alice_and_bob()."""
+    return Caller(accounts.registry, "bob", OTHER)
 
 
 repo_numbers = itertools.count()

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 import yaml
-from accounts import OTHER, PASSWORD, Accounts, Caller, environment, told
+from accounts import OTHER, PASSWORD, Caller, alice_and_bob, environment, told
 from helpers import Client, image
 from waiting import until
 
@@ -13,22 +13,9 @@ PULL_PUBLIC = {"subjects": ["anonymous"], "actions": ["pull"], "repositories": [
 FILE = [{"subjects": ["user:bob"], "actions": ["pull"], "repositories": ["dev/**"]}]
 
 
-def start(new_registry, **config):
-    accounts = Accounts(new_registry(config={"auth": "local", **config}))
-    accounts.add("alice", "--admin")
-    accounts.add("bob", "--group", "dev", password=OTHER)
-    accounts.registry.start()
-    return accounts
-
-
 @pytest.fixture
 def accounts(new_registry):
-    return start(new_registry, policy=FILE)
-
-
-@pytest.fixture
-def alice(accounts):
-    return Caller(accounts.registry, "alice")
+    return alice_and_bob(new_registry, "--group", "dev", policy=FILE)
 
 
 def add(caller, rule, expect=201):
@@ -87,7 +74,7 @@ def test_deny_wins_among_the_rules_of_both(alice):
 
 def test_the_first_rule_locks_nobody_out_and_opens_only_what_it_says(new_registry):
     """Without a policy in the configuration what holds without one holds on."""
-    accounts = start(new_registry)
+    accounts = alice_and_bob(new_registry, "--group", "dev")
     alice = Caller(accounts.registry, "alice")
     assert alice.get("/api/v1/policy") == {"without_rules": True, "rules": []}
     add(alice, PULL_PUBLIC)

@@ -6,7 +6,7 @@ import sqlite3
 import time
 
 import pytest
-from accounts import OTHER, PASSWORD, Accounts, Caller, told
+from accounts import OTHER, Accounts, Caller, alice_and_bob, told
 from helpers import Client, image
 from test_rights import htpasswd
 from waiting import until
@@ -15,21 +15,7 @@ from waiting import until
 @pytest.fixture
 def accounts(new_registry):
     """A registry with an admin and a user."""
-    accounts = Accounts(new_registry(config={"auth": "local", "limits": {"tokens_per_owner": 5}}))
-    accounts.add("alice", "--admin")
-    accounts.add("bob", password=OTHER)
-    accounts.registry.start()
-    return accounts
-
-
-@pytest.fixture
-def alice(accounts):
-    return Caller(accounts.registry, "alice")
-
-
-@pytest.fixture
-def bob(accounts):
-    return Caller(accounts.registry, "bob", OTHER)
+    return alice_and_bob(new_registry, limits={"tokens_per_owner": 5})
 
 
 def make(caller, expect=201, **body):

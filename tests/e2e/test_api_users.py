@@ -4,7 +4,7 @@ import json
 
 import pytest
 import requests
-from accounts import OTHER, PASSWORD, Accounts, Caller, told
+from accounts import OTHER, PASSWORD, Accounts, Caller, alice_and_bob, told
 from waiting import until
 
 THIRD = "Quartz-7.Umbrella"
@@ -13,21 +13,7 @@ THIRD = "Quartz-7.Umbrella"
 @pytest.fixture
 def accounts(new_registry):
     """A registry with an admin and a user."""
-    accounts = Accounts(new_registry(config={"auth": "local"}))
-    accounts.add("alice", "--admin")
-    accounts.add("bob", "--group", "dev,qa", password=OTHER)
-    accounts.registry.start()
-    return accounts
-
-
-@pytest.fixture
-def alice(accounts):
-    return Caller(accounts.registry, "alice")
-
-
-@pytest.fixture
-def bob(accounts):
-    return Caller(accounts.registry, "bob", OTHER)
+    return alice_and_bob(new_registry, "--group", "dev,qa")
 
 
 def signs_in(accounts, user, secret):

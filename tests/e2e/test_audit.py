@@ -6,7 +6,7 @@ import time
 
 import pytest
 import requests
-from accounts import OTHER, PASSWORD, Accounts, Caller, told
+from accounts import OTHER, PASSWORD, Caller, alice_and_bob, told
 from helpers import Client, image
 from waiting import until
 
@@ -18,16 +18,7 @@ POLICY = [
 @pytest.fixture
 def accounts(new_registry):
     """A registry with an admin and a user who may push to dev/."""
-    accounts = Accounts(new_registry(config={"auth": "local", "policy": POLICY}))
-    accounts.add("alice", "--admin")
-    accounts.add("bob", password=OTHER)
-    accounts.registry.start()
-    return accounts
-
-
-@pytest.fixture
-def alice(accounts):
-    return Caller(accounts.registry, "alice")
+    return alice_and_bob(new_registry, policy=POLICY)
 
 
 def push(accounts, repo, tag="v1", who="bob", secret=OTHER):
