@@ -97,7 +97,7 @@ def test_mistakes_in_a_body_name_the_field(alice):
     refused(None, "JSON", data=b'{"name": "carol",', headers={"Content-Type": "application/json"})
     refused(None, "JSON", data=b'{"admin":true,"admin":false}',
             headers={"Content-Type": "application/json; charset=utf-8"})
-    refused(None, "JSON", data=b"[" * 60000, headers={"Content-Type": "application/json"})
+    refused(None, "64 levels", data=b"[" * 60000, headers={"Content-Type": "application/json"})
     refused(None, "Content-Type", status=415, data=json.dumps(good))
     refused(None, "Content-Type", status=415, data=good)
     refused(None, "65536", status=413, data=b" " * 70000,
