@@ -62,9 +62,20 @@ enum err_code api_manifest_get(struct req *q, struct err *e)
     return ERR_OK;
 }
 
+/* Whoever may not delete a tag does not by deleting the manifest that it points to. */
+static enum err_code may_untag(void *ctx, const struct tag_name *tag, struct err *e)
+{
+    const struct req *q = ctx;
+
+    if (access_may(q, ACTION_DELETE, &q->name, tag))
+        return ERR_OK;
+    return err_tell(e, ERR_DENIED, "%s may not delete tag '%s', which points to it", q->identity,
+                    tag->text);
+}
+
 enum err_code api_manifest_delete(struct req *q, struct err *e)
 {
-    TRY(remove_manifest(q->registry, &q->name, &q->ref, e));
+    TRY(remove_manifest_if(q->registry, &q->name, &q->ref, may_untag, q, e));
     reply_empty(q, 202);
     return ERR_OK;
 }

@@ -13,17 +13,15 @@ static enum err_code check_enabled(struct registry *r, struct err *e)
 
 /* Meta first, then the store: what can be found can be read. The file is gone already when
  * someone took it away by hand. */
-static enum err_code remove_digest(struct registry *r, const struct repo_name *repo,
-                                   const struct digest *d, struct err *e)
+static enum err_code remove_digest(struct registry *r, const struct meta_op *op, struct err *e)
 {
-    struct meta_op op = {.kind = META_MANIFEST_DELETE, .repo = repo, .digest = d};
     AUTO(held)
-    pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(op->digest));
     enum err_code code;
 
-    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
+    TRY(meta_commit(r->meta, op, 1, 0, NULL, e));
     maintenance_wake(r->maintenance); /* its tags are pending projections now */
-    code = store_manifest_delete(r->store, repo, d, e);
+    code = store_manifest_delete(r->store, op->repo, op->digest, e);
     return code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
 }
 
@@ -38,12 +36,24 @@ static enum err_code remove_tag(struct registry *r, const struct repo_name *repo
     return ERR_OK;
 }
 
+enum err_code remove_manifest_if(struct registry *r, const struct repo_name *repo,
+                                 const struct reference *ref, meta_tag_fn may_untag, void *ctx,
+                                 struct err *e)
+{
+    struct meta_op op = {.kind = META_MANIFEST_DELETE,
+                         .repo = repo,
+                         .digest = &ref->digest,
+                         .may_untag = may_untag,
+                         .ctx = ctx};
+
+    TRY(check_enabled(r, e));
+    return ref->is_digest ? remove_digest(r, &op, e) : remove_tag(r, repo, &ref->tag, e);
+}
+
 enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
                               const struct reference *ref, struct err *e)
 {
-    TRY(check_enabled(r, e));
-    return ref->is_digest ? remove_digest(r, repo, &ref->digest, e)
-                          : remove_tag(r, repo, &ref->tag, e);
+    return remove_manifest_if(r, repo, ref, NULL, NULL, e);
 }
 
 enum err_code remove_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,

@@ -10,6 +10,12 @@
 ERR_CHECKED enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
                                           const struct reference *ref, struct err *e);
 
+/* As that; may_untag is asked for each tag that goes with a manifest, and nothing goes when it
+ * refuses one. */
+ERR_CHECKED enum err_code remove_manifest_if(struct registry *r, const struct repo_name *repo,
+                                             const struct reference *ref, meta_tag_fn may_untag,
+                                             void *ctx, struct err *e);
+
 /* Errors: BLOB_UNKNOWN; IN_USE when a manifest of the repository names it. */
 ERR_CHECKED enum err_code remove_blob(struct registry *r, const struct repo_name *repo,
                                       const struct digest *d, struct err *e);

@@ -162,7 +162,8 @@ enum meta_op_kind {
                              is success and changes nothing. Error: MANIFEST_BLOB_UNKNOWN, the
                              first missing digest told in the detail */
     META_MANIFEST_DELETE, /* digest; its tags, edges and referrer row go too. Errors:
-                             MANIFEST_UNKNOWN, IN_USE (an index of repo names it) */
+                             MANIFEST_UNKNOWN, IN_USE (an index of repo names it), and those of
+                             may_untag, which is asked for each tag (NULL: all may go) */
     META_TAG_SET,         /* tag, digest, expected_version. Errors: CONFLICT, MANIFEST_UNKNOWN */
     META_TAG_DELETE,      /* tag, expected_version. Errors: CONFLICT, MANIFEST_UNKNOWN */
     META_UPLOAD_CREATE,   /* upload */
@@ -178,6 +179,9 @@ enum meta_op_kind {
                              operations before this one. Error: QUOTA, told */
 };
 
+/* Under the lock of the transaction: does not block, and calls nothing of meta. Any thread. */
+typedef enum err_code (*meta_tag_fn)(void *ctx, const struct tag_name *tag, struct err *e);
+
 struct meta_op {
     enum meta_op_kind kind;
     const struct repo_name *repo;
@@ -186,6 +190,8 @@ struct meta_op {
     const struct tag_name *tag;
     int64_t expected_version;
     int64_t version;
+    meta_tag_fn may_untag;
+    void *ctx; /* of may_untag */
 
     const struct meta_manifest *manifest; /* META_MANIFEST_PUT and the next five */
     const struct meta_edge *edges;

@@ -206,6 +206,25 @@ static enum err_code delete_tags_of(struct sql_conn *c, int64_t repo_id, int64_t
     return sql_run(c, SQL_TAGS_OF_MANIFEST_DELETE, SQL_ARGS(SQL_INT(manifest_id)), e);
 }
 
+static enum err_code check_untag(struct sql_conn *c, int64_t manifest_id, const struct meta_op *op,
+                                 struct err *e)
+{
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    struct tag_name tag;
+    bool more;
+
+    if (!op->may_untag)
+        return ERR_OK;
+    TRY(sql_query(c, SQL_TAGS_OF_MANIFEST, SQL_ARGS(SQL_INT(manifest_id)), &rows, e));
+    TRY(sql_next(rows, &more, e));
+    while (more) {
+        TRY(tag_name_parse(c->adapter->column_str(rows, 0), &tag, e));
+        TRY(op->may_untag(op->ctx, &tag, e));
+        TRY(sql_next(rows, &more, e));
+    }
+    return ERR_OK;
+}
+
 static enum err_code delete_referrer(struct sql_conn *c, int64_t repo_id, const struct digest *d,
                                      bool *ret_there, int64_t *ret_manifest_id, struct err *e)
 {
@@ -247,6 +266,7 @@ static enum err_code manifest_delete(struct sql_conn *c, struct apply *a, const 
     if (named)
         return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", op->repo->text,
                         op->digest->text);
+    TRY(check_untag(c, id, op, e));
     TRY(delete_tags_of(c, repo_id, id, e));
     TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
     TRY(sql_run(c, SQL_MANIFEST_DELETE, SQL_ARGS(SQL_INT(id)), e));

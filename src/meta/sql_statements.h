@@ -53,6 +53,7 @@
                " SET manifest_id = excluded.manifest_id, version = excluded.version")              \
     X(TAG_DELETE, "DELETE FROM tags WHERE repo_id = $1 AND name = $2")                             \
     X(TAG_LIST, "SELECT name FROM tags WHERE repo_id = $1 AND name > $2 ORDER BY name LIMIT $3")   \
+    X(TAGS_OF_MANIFEST, "SELECT name FROM tags WHERE manifest_id = $1")                            \
     X(TAGS_OF_MANIFEST_DELETE, "DELETE FROM tags WHERE manifest_id = $1")                          \
                                                                                                    \
     X(PROJECTION_SET, "INSERT INTO projections (repo_id, tag, version, digest)"                    \

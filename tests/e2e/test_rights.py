@@ -254,6 +254,17 @@ def test_a_tag_that_the_policy_makes_immutable_is_nobodys_to_move(sign_in):
     root.delete_manifest("prod/app", "v1", expect=403)
 
 
+def test_an_immutable_tag_does_not_go_with_its_manifest(sign_in):
+    root, pushed = sign_in("root"), image()
+    root.push_image("prod/app", pushed, "v1")
+    root.push_image("prod/app", pushed, "latest")
+    refused = root.delete_manifest("prod/app", pushed.digest, expect=403)
+    assert "tag 'v1'" in refused.json()["errors"][0]["detail"]
+    assert root.tags("prod/app") == ["latest", "v1"]
+    root.push_image("prod/app", image(seed=2), "next")
+    root.delete_manifest("prod/app", image(seed=2).digest)
+
+
 def test_pushing_does_not_include_deleting(sign_in):
     alice, pushed = sign_in("alice"), image()
     alice.push_image("dev/app", pushed, "v1")

@@ -323,6 +323,38 @@ static void deleting_a_tag_leaves_its_manifest(void **state)
     assert_true(has_manifest(f, "a", "m"));
 }
 
+static enum err_code keep_named(void *ctx, const struct tag_name *tag, struct err *e)
+{
+    return strcmp(tag->text, ctx) == 0 ? err_set(e, ERR_DENIED, "tag '%s' stays", tag->text)
+                                       : ERR_OK;
+}
+
+static void a_manifest_stays_whose_tag_may_not_go(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("m");
+    char kept[] = "kept", other[] = "other";
+    struct meta_op op = {.kind = META_MANIFEST_DELETE,
+                         .repo = &r,
+                         .digest = &d,
+                         .may_untag = keep_named,
+                         .ctx = kept};
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(put(f, "a", "n"));
+    assert_ok(set_tag(f, "a", "also", "m", META_ANY));
+    assert_ok(set_tag(f, "a", "kept", "m", META_ANY));
+    assert_ok(set_tag(f, "a", "other", "n", META_ANY));
+    assert_int_equal(commit_one(f, op), ERR_DENIED);
+    assert_tag(f, "a", "also", "m");
+    assert_tag(f, "a", "kept", "m");
+    op.ctx = other; /* of another manifest */
+    assert_ok(commit_one(f, op));
+    assert_false(has_manifest(f, "a", "m"));
+    assert_int_equal(version_of(f, "a", "kept"), META_ABSENT);
+}
+
 static void a_whole_push_is_one_transaction(void **state)
 {
     struct fixture *f = *state;
@@ -512,6 +544,7 @@ int main(int argc, char **argv)
         TEST(a_tag_that_is_not_there_can_t_be_deleted),
         TEST(a_tag_that_comes_back_has_a_later_version),
         TEST(deleting_a_tag_leaves_its_manifest),
+        TEST(a_manifest_stays_whose_tag_may_not_go),
         TEST(a_whole_push_is_one_transaction),
         TEST(one_failure_undoes_all),
         TEST(a_later_operation_sees_an_earlier_one),
