@@ -450,6 +450,14 @@ static enum access_verdict settle_unasked(struct req *q)
                   &e);
 }
 
+/* Caches keep to themselves what has an Authorization header; of cookies they know nothing (RFC
+ * 9111, 3.5 and 7.3), and a browser shows again what it kept when its user has signed out. */
+static void tell_caches(struct req *q)
+{
+    if (q->session.n)
+        http_header(q->x, "Cache-Control", STR("private, no-cache"));
+}
+
 static enum access_verdict forged(struct req *q, const struct err *e)
 {
     audit_refusal(q, "denied");
@@ -489,6 +497,7 @@ enum access_verdict access_settle(struct req *q)
         verdict = identify(q);
     if (verdict != ACCESS_GRANTED)
         return verdict;
+    tell_caches(q);
     if (q->who->kind != IDENTITY_ANONYMOUS) {
         identity_subject(q->who, q->identity, sizeof(q->identity));
         http_set_identity(q->x, q->identity);

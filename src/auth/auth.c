@@ -15,8 +15,8 @@ struct auth {
     size_t n;
     struct answers *answers;
     struct failures *failures;
-    struct room checking[CREDENTIAL_BEARER + 1]; /* of each kind */
-    atomic_ullong forgotten;                     /* grows when all cached answers are void */
+    struct room checking[CREDENTIAL_SESSION + 1]; /* of each kind */
+    atomic_ullong forgotten;                      /* grows when all cached answers are void */
 };
 
 struct auth *auth_new(const struct auth_options *o, struct provider **providers, size_t n)
@@ -29,8 +29,10 @@ struct auth *auth_new(const struct auth_options *o, struct provider **providers,
     for (size_t i = 0; i < n; i++)
         a->providers[i] = providers[i];
     a->answers = answers_new(o->cache_entries);
-    for (size_t i = 0; i <= CREDENTIAL_BEARER; i++)
+    for (size_t i = 0; i <= CREDENTIAL_SESSION; i++)
         a->checking[i].options = o->at_once;
+    /* Who has a session is no guess; but he may be of a directory that hangs. */
+    a->checking[CREDENTIAL_SESSION].options.most = &a->options.at_once.max;
     a->failures = failures_new(o->lock_after, o->lock_ms);
     return a;
 }
@@ -235,10 +237,10 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
 {
     if (auth_quick(a, c, ret_identity) == AUTH_OK)
         return AUTH_OK;
-    if (!guessed(c))
-        return check(a, c, ret_identity, ret_retry_s, e);
     if (locked(a, c, ret_retry_s, e))
         return AUTH_LOCKED;
+    if (c->kind == CREDENTIAL_CERTIFICATE) /* takes no time */
+        return check(a, c, ret_identity, ret_retry_s, e);
     return check_with_others(a, c, ret_identity, ret_retry_s, e);
 }
 

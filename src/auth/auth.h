@@ -32,7 +32,7 @@ struct auth_options {
     size_t cache_entries;
     uint64_t lock_after; /* failures of a user from an address, or of an address */
     uint64_t lock_ms;
-    /* Most checks of passwords, and as many of tokens, that run together. */
+    /* Most checks of passwords, and as many of tokens, that run together; of sessions, its max. */
     struct room_options at_once;
 };
 

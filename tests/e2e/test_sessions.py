@@ -363,6 +363,16 @@ def test_what_a_session_may_is_what_its_user_may(registry, browser):
     assert browser.request("POST", "/v2/dev/app/blobs/uploads/").status_code == 202
 
 
+def test_no_cache_keeps_what_was_for_a_session(registry, browser):
+    with Client(registry.url, auth=("alice", PASSWORD)) as client:
+        client.push_image("dev/app", image(), "v1")
+    browser.sign_in("alice", PASSWORD)
+    for path in ("/v2/_catalog", "/v2/dev/app/tags/list", "/v2/dev/app/manifests/v1",
+                 "/v2/dev/app/manifests/none"):
+        answer = browser.get(path)
+        assert answer.headers["Cache-Control"] == "private, no-cache", path
+
+
 def test_a_session_gets_no_tokens_of_the_token_service(registry, browser):
     browser.sign_in("alice", PASSWORD)
     with_it = browser.get("/auth/token?service=registry&scope=repository:dev/app:push")

@@ -17,12 +17,13 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int asked;
 static bool open_now;
+static enum credential_kind of_threads;
 
 static enum verdict slow_check(struct provider *p, const struct credential *c,
                                struct identity **ret_identity, struct err *e)
 {
     (void)e;
-    if (c->kind == CREDENTIAL_BASIC) {
+    if (c->kind != CREDENTIAL_BEARER) {
         pthread_mutex_lock(&mutex);
         asked++;
         pthread_cond_broadcast(&changed);
@@ -41,7 +42,7 @@ static void slow_free(struct provider *p)
 
 static const struct provider_driver slow_driver = {
     .name = "slow",
-    .kinds = 1u << CREDENTIAL_BASIC | 1u << CREDENTIAL_BEARER,
+    .kinds = 1u << CREDENTIAL_BASIC | 1u << CREDENTIAL_BEARER | 1u << CREDENTIAL_SESSION,
     .check = slow_check,
     .free = slow_free,
 };
@@ -59,6 +60,7 @@ static int open_chain(uint64_t configured, uint64_t max)
     at_once = configured;
     asked = 0;
     open_now = false;
+    of_threads = CREDENTIAL_BASIC;
     return 0;
 }
 
@@ -98,7 +100,7 @@ static void *wait_for_it(void *secret)
 {
     struct err e = {0};
 
-    return (void *)(intptr_t)sign_in(CREDENTIAL_BASIC, secret, &e);
+    return (void *)(intptr_t)sign_in(of_threads, secret, &e);
 }
 
 static void start_as_many_as_may(pthread_t threads[AT_ONCE])
@@ -142,6 +144,19 @@ static void one_more_than_may_be_checked_at_once_is_told_to_come_later(void **st
     assert_int_equal(sign_in(CREDENTIAL_BASIC, "c", &e), AUTH_OK);
 }
 
+static void sessions_take_no_more_workers_than_that_either(void **state)
+{
+    pthread_t threads[AT_ONCE];
+    struct err e = {0};
+
+    (void)state;
+    of_threads = CREDENTIAL_SESSION;
+    start_as_many_as_may(threads);
+    assert_int_equal(sign_in(CREDENTIAL_SESSION, "c", &e), AUTH_FAILED);
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    let_them_through(threads);
+}
+
 static void passwords_that_take_long_keep_no_token_out(void **state)
 {
     pthread_t threads[AT_ONCE];
@@ -172,6 +187,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_more_than_may_be_checked_at_once_is_told_to_come_later,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(one_more_than_may_be_checked_at_once_is_told_to_come_later,
+                                        setup_few_workers, teardown),
+        cmocka_unit_test_setup_teardown(sessions_take_no_more_workers_than_that_either,
                                         setup_few_workers, teardown),
         cmocka_unit_test_setup_teardown(passwords_that_take_long_keep_no_token_out, setup,
                                         teardown),
