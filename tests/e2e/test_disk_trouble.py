@@ -52,6 +52,48 @@ def test_full_disk_refuses_pushes_serves_pulls_and_recovers(on_disk, disk):
 
 
 @needs_disk
+def test_chunk_that_does_not_fit_leaves_its_session_where_it_was(on_disk, disk):
+    data = random_bytes(12_000_000, "chunks")
+    with Client(on_disk.url) as client:
+        location = client.start_upload("app")
+        client.patch(location, data[:1_000_000], start=0)
+        filler = disk.fill(leave=3_000_000)
+        refused = client.patch(location, data[1_000_000:], start=1_000_000, expect=507)
+        assert "full" in error_of(refused)
+        assert client.upload_offset(location) == 1_000_000
+
+        filler.unlink()
+        client.patch(location, data[1_000_000:], start=1_000_000)
+        client.finish(location, digest_of(data))
+        assert client.get_blob("app", digest_of(data)).content == data
+
+
+@needs_disk
+def test_without_a_byte_left_every_kind_of_write_is_refused(on_disk, disk):
+    made = image(seed="made")
+    with Client(on_disk.url) as client:
+        client.push_image("app", made, "v1")
+        filler = disk.fill()
+        blob, data = next(iter(made.blobs.items()))
+        for method, path, body in (
+            ("POST", "/v2/app/blobs/uploads/", b""),
+            ("POST", f"/v2/app/blobs/uploads/?digest={digest_of(b'new')}", b"new"),
+            ("POST", f"/v2/other/blobs/uploads/?mount={blob}&from=app", b""),
+            ("DELETE", "/v2/app/manifests/v1", b""),
+        ):
+            client.request(method, path, 507, data=body)
+        assert client.pull_image("app", "v1") == made
+
+        filler.unlink()
+        client.request("POST", f"/v2/other/blobs/uploads/?mount={blob}&from=app", 201)
+        assert client.get_blob("other", blob).content == data
+        client.delete_manifest("app", "v1")
+        client.get_manifest("app", "v1", expect=404)
+        on_disk.restart()
+        client.get_manifest("app", "v1", expect=404)
+
+
+@needs_disk
 def test_no_byte_left(on_disk, disk):
     """Not even the database can grow."""
     before = image(seed="before")
