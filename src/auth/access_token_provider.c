@@ -26,20 +26,13 @@ static void used(struct accounts *a, const struct access_token *t, int64_t now_m
 {
     struct access_token changed = *t;
     AUTO(mem) char *value = NULL;
-    struct meta_op op = {
-        .kind = META_RECORD_PUT,
-        .collection = ACCESS_TOKEN_COLLECTION,
-        .key = str_of(t->id),
-        .expected_version = t->version, /* never brings back one that was revoked meanwhile */
-    };
-    struct err ignored;
 
     if (now_ms - t->used_ms < USED_MS)
         return;
     changed.used_ms = now_ms;
     value = access_token_to_text(&changed);
-    op.value = str_of(value);
-    (void)!meta_commit(accounts_meta(a), &op, 1, META_LAZY, NULL, &ignored);
+    meta_record_note(accounts_meta(a), ACCESS_TOKEN_COLLECTION,
+                     &(struct meta_record){t->id, value, t->version});
 }
 
 static void apply_scopes(struct identity *id, const struct access_token *t)

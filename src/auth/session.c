@@ -119,20 +119,13 @@ static void touch(struct sessions *s, const struct meta_record *r, json_t *recor
 {
     int64_t step_ms = (int64_t)s->options.idle_ms / 8;
     AUTO(mem) char *value = NULL;
-    struct meta_op op = {.kind = META_RECORD_PUT,
-                         .collection = COLLECTION,
-                         .key = str_of(r->key),
-                         .expected_version = r->version};
-    struct err ignored;
 
     if (now_ms - int_of(record, "used_ms") < (step_ms < USE_MS ? step_ms : USE_MS))
         return;
     json_object_set_new(record, "used_ms", json_integer(now_ms));
     value = json_dumps(record, JSON_COMPACT);
-    if (!value)
-        return;
-    op.value = str_of(value);
-    (void)!meta_commit(s->meta, &op, 1, META_LAZY, NULL, &ignored);
+    if (value)
+        meta_record_note(s->meta, COLLECTION, &(struct meta_record){r->key, value, r->version});
 }
 
 /* Starting one, and how many there are of one owner. */

@@ -219,20 +219,13 @@ void user_seen(struct accounts *a, const struct user *u, int64_t now_ms)
 {
     struct user seen = *u;
     AUTO(mem) char *value = NULL;
-    struct meta_op op = {
-        .kind = META_RECORD_PUT,
-        .collection = USER_COLLECTION,
-        .key = str_of(u->name),
-        .expected_version = u->version, /* never over a change of something that matters */
-    };
-    struct err ignored;
 
     if (now_ms - u->last_ms < SEEN_MS)
         return;
     seen.last_ms = now_ms;
     value = user_to_text(&seen);
-    op.value = str_of(value);
-    (void)!meta_commit(accounts_meta(a), &op, 1, META_LAZY, NULL, &ignored);
+    meta_record_note(accounts_meta(a), USER_COLLECTION,
+                     &(struct meta_record){u->name, value, u->version});
 }
 
 struct identity *user_identity(const struct user *u, const char *provider)

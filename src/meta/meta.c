@@ -287,6 +287,20 @@ enum err_code meta_records_each(struct meta *m, struct str collection, meta_reco
     return ERR_OK;
 }
 
+void meta_record_note(struct meta *m, struct str collection, const struct meta_record *r)
+{
+    struct meta_op op = {
+        .kind = META_RECORD_PUT,
+        .collection = collection,
+        .key = str_of(r->key),
+        .value = str_of(r->value),
+        .expected_version = r->version,
+    };
+    struct err ignored;
+
+    (void)!meta_commit(m, &op, 1, META_LAZY, NULL, &ignored);
+}
+
 enum err_code meta_audit(struct meta *m, const struct meta_audit_filter *filter, size_t limit,
                          struct meta_audit_list *ret_list, struct err *e)
 {

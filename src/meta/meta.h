@@ -360,6 +360,11 @@ ERR_CHECKED enum err_code meta_records(struct meta *m, struct str collection, st
 ERR_CHECKED enum err_code meta_records_each(struct meta *m, struct str collection,
                                             meta_record_fn fn, void *ctx, struct err *e);
 
+/* Writes of a record that which may be lost, such as when something was used last. r->version is
+ * the one that was read: a change since then stays, and a record that is gone does not come back.
+ * Does not wait for the disk; a failure is nobody's. */
+void meta_record_note(struct meta *m, struct str collection, const struct meta_record *r);
+
 /* Up to limit entries, newest first. A page may end before limit, with `more` set, when it took a
  * look at many to find few: go on at `next`. */
 ERR_CHECKED enum err_code meta_audit(struct meta *m, const struct meta_audit_filter *filter,

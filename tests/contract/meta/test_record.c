@@ -97,6 +97,22 @@ static void records_are_listed_by_key_with_pages(void **state)
     assert_int_equal(n, 5);
 }
 
+static void a_note_gives_way_to_a_change(void **state)
+{
+    struct fixture *f = *state;
+    char key[] = "a", value[] = "noted";
+    struct meta_record r;
+
+    assert_ok(put_record(f->m, "a", "one", META_ABSENT));
+    meta_record_note(f->m, STR("things"), &(struct meta_record){key, value, 1});
+    assert_record(f, "a", "noted", 2);
+    meta_record_note(f->m, STR("things"), &(struct meta_record){key, value, 1});
+    assert_record(f, "a", "noted", 2);
+    assert_ok(delete_record(f, "a", META_ANY));
+    meta_record_note(f->m, STR("things"), &(struct meta_record){key, value, 2});
+    assert_int_equal(meta_record_get(f->m, STR("things"), STR("a"), &r, &f->e), ERR_NOT_FOUND);
+}
+
 struct walk {
     struct fixture *f;
     unsigned n;
@@ -245,6 +261,7 @@ int main(int argc, char **argv)
         TEST(a_record_is_kept_and_each_change_has_a_version),
         TEST(a_record_changes_only_from_the_version_expected),
         TEST(records_are_listed_by_key_with_pages),
+        TEST(a_note_gives_way_to_a_change),
         TEST(each_record_is_given_once_and_may_be_removed),
         TEST(the_first_error_ends_a_walk_over_records),
         TEST(a_commit_past_a_quota_changes_nothing),
