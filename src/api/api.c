@@ -83,7 +83,7 @@ static void done(void *ctx, const struct http_record *r)
 }
 
 /* Answers of the server itself, before any route is known. */
-static void refusal(void *ctx, int status, struct buf *ret_body)
+static void refusal(void *ctx, int status, const char *why, struct buf *ret_body)
 {
     static const struct {
         int status;
@@ -108,7 +108,7 @@ static void refusal(void *ctx, int status, struct buf *ret_body)
             return;
         }
     }
-    reply_error_body(ret_body, ERR_REQUEST_INVALID, STR_NONE);
+    reply_error_body(ret_body, ERR_REQUEST_INVALID, str_of(why));
 }
 
 static void trouble(void *ctx, const struct err *e)

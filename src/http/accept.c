@@ -14,7 +14,6 @@ enum {
     ACCEPTS = 16,      /* at one wake, so that connections at hand get their turn */
     REFUSED_MAX = 128, /* refused connections that may linger, above the limit */
     BACK_OFF_MS = 100,
-    CANNED_BYTES = 2048,
 };
 
 static struct iothread *least_busy(struct iothread *io)
@@ -64,8 +63,8 @@ static void hand_in(struct iothread *io, struct conn *c)
 static void turn_away(struct iothread *io, int fd, const char *client, int status, const char *why)
 {
     struct http_server *s = io->server;
-    char text[CANNED_BYTES];
-    size_t n = response_canned(s, status, text, sizeof(text));
+    char text[RESPONSE_CANNED_BYTES];
+    size_t n = response_canned(s, status, why, text, sizeof(text));
     bool told = !s->tls && send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
     uint64_t room = conf_u64(&s->conf->max_connections) + REFUSED_MAX;
 
@@ -114,14 +113,15 @@ static void welcome(struct iothread *io, int fd, const struct sockaddr_storage *
  * it away. If even that fails the thread stops listening for a while. */
 static void out_of_descriptors(struct iothread *io, struct listener *l)
 {
-    char text[CANNED_BYTES];
-    size_t n = response_canned(io->server, 503, text, sizeof(text));
+    static const char none_left[] = "out of file descriptors";
+    char text[RESPONSE_CANNED_BYTES];
+    size_t n = response_canned(io->server, 503, none_left, text, sizeof(text));
     int fd;
 
     close(io->spare_fd);
     fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) {
-        server_tell_refused(io->server, "", 503, "out of file descriptors");
+        server_tell_refused(io->server, "", 503, none_left);
         if (!io->server->tls)
             (void)!send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
         shutdown(fd, SHUT_WR);

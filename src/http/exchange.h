@@ -93,8 +93,10 @@ size_t response_head(struct http_exchange *x, int status, bool has_length, uint6
 /* An answer of the server's own, with its body from app.refusal(). */
 void response_refuse(struct http_exchange *x, int status, const char *why);
 
+#define RESPONSE_CANNED_BYTES 2048 /* room for one */
+
 /* Such an answer for a connection that has no exchange, complete, closing. Returns its bytes. */
-size_t response_canned(struct http_server *s, int status, char *dst, size_t cap);
+size_t response_canned(struct http_server *s, int status, const char *why, char *dst, size_t cap);
 
 /* Worker: sends n bytes, which are the caller's; what would block is left to the I/O thread when
  * it is little, else waited for. */

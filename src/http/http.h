@@ -126,8 +126,8 @@ struct http_app {
     /* After every response, on whichever thread; it must not block. */
     void (*done)(void *ctx, const struct http_record *r);
     /* The body of an answer that the server itself makes (400, 408, 414, 431, 503 ...), JSON;
-     * may be NULL. */
-    void (*refusal)(void *ctx, int status, struct buf *ret_body);
+     * may be NULL. why says in words what the client did wrong. */
+    void (*refusal)(void *ctx, int status, const char *why, struct buf *ret_body);
     /* Something that the server does by itself went wrong, for the log; any thread, must not block.
      * May be NULL. */
     void (*trouble)(void *ctx, const struct err *e);

@@ -311,7 +311,7 @@ void response_refuse(struct http_exchange *x, int status, const char *why)
 
     buf_init(&body, REFUSAL_MAX);
     if (app->refusal) {
-        app->refusal(app->ctx, status, &body);
+        app->refusal(app->ctx, status, why, &body);
         http_header(x, "Content-Type", STR("application/json"));
     }
     http_set_note(x, why);
@@ -319,20 +319,22 @@ void response_refuse(struct http_exchange *x, int status, const char *why)
     buf_done(&body);
 }
 
-size_t response_canned(struct http_server *s, int status, char *dst, size_t cap)
+size_t response_canned(struct http_server *s, int status, const char *why, char *dst, size_t cap)
 {
     struct buf body;
     char *at = dst;
 
     buf_init(&body, cap - 512);
     if (s->app.refusal)
-        s->app.refusal(s->app.ctx, status, &body);
+        s->app.refusal(s->app.ctx, status, why, &body);
     at = add_status_line(at, status);
     at = add(at, date_line());
     at = add(at, STR("Content-Length: "));
     at = add_u64(at, body.n);
-    at = add(at, STR("\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-                     "Connection: close\r\n\r\n"));
+    at = add(at, STR("\r\nContent-Type: application/json\r\nConnection: close\r\n"));
+    if (status == 429 || status == 503)
+        at = add(at, STR("Retry-After: 1\r\n"));
+    at = add(at, STR("\r\n"));
     if (body.n)
         at = add(at, buf_str(&body));
     buf_done(&body);

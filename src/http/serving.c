@@ -418,11 +418,29 @@ static void write_out(struct iothread *io, struct conn *c)
         wait_to_write(io, c); /* progress: the clock starts anew */
 }
 
+/* http:// where https:// was meant: said in the clear, as nothing else would be understood. */
+static void answer_without_tls(struct iothread *io, struct conn *c)
+{
+    static const char why[] = "this port speaks TLS: use https://";
+    char text[RESPONSE_CANNED_BYTES];
+    size_t n = response_canned(io->server, 400, why, text, sizeof(text));
+
+    server_tell_refused(io->server, c->address ? c->address->text : "", 400, why);
+    if (send(c->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n)
+        linger(io, c);
+    else
+        serving_drop(io, c);
+}
+
 static void handshake_failed(struct iothread *io, struct conn *c)
 {
     const char *why = tls_refusal(c);
     char note[128];
 
+    if (tls_heard_http()) {
+        answer_without_tls(io, c);
+        return;
+    }
     if (why) {
         snprintf(note, sizeof(note), "client certificate: %s", why);
         server_tell_refused(io->server, c->address ? c->address->text : "", 403, note);

@@ -414,6 +414,13 @@ const char *tls_refusal(const struct conn *c)
     return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
 }
 
+bool tls_heard_http(void)
+{
+    unsigned long code = ERR_peek_error();
+
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
+}
+
 bool tls_pending(const struct conn *c)
 {
     return c->ssl && SSL_has_pending(c->ssl);

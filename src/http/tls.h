@@ -31,6 +31,9 @@ int tls_handshake(struct conn *c, bool *ret_write);
 /* After a handshake that failed: what was wrong with the client's certificate. NULL: nothing. */
 const char *tls_refusal(const struct conn *c);
 
+/* Of the calling thread's handshake that has just failed: the client speaks HTTP without TLS. */
+bool tls_heard_http(void);
+
 /* As http_client_certificate(). */
 enum http_certificate tls_certificate(struct tls *t, struct conn *c, struct str *ret_der);
 

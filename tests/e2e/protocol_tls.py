@@ -118,15 +118,16 @@ def test_a_client_that_does_not_trust_the_authority_is_told_by_tls(tls_registry,
             c.request("GET", "/v2/")
 
 
-def test_plain_http_to_a_tls_port_is_not_served(tls_registry):
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
+def test_plain_http_to_a_tls_port_is_told_to_use_tls(tls_registry, method):
     registry = tls_registry()
     with Wire(registry.url) as wire:
-        wire.send_request("GET", "/v2/")
-        try:
-            answer = wire.socket.recv(65536)
-        except ConnectionError:
-            answer = b""
-        assert b" 200 " not in answer
+        wire.send_request(method, "/v2/")
+        answer = b""
+        while more := wire.socket.recv(65536):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"this port speaks TLS: use https://" in answer
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -151,9 +151,9 @@ static void done(void *ctx, const struct http_record *r)
     pthread_mutex_unlock(&lock);
 }
 
-static void refusal(void *ctx, int status, struct buf *ret_body)
+static void refusal(void *ctx, int status, const char *why, struct buf *ret_body)
 {
-    (void)ctx;
+    (void)ctx, (void)why;
     buf_addf(ret_body, "{\"status\":%d}", status);
 }
 

@@ -401,13 +401,23 @@ static void wrong_files_are_named_at_the_start(void **state)
     unlink(other_key);
 }
 
-static void a_plain_or_slow_client_is_dropped(void **state)
+static void a_client_without_tls_is_told(void **state)
+{
+    (void)state;
+    fixture_start();
+    client_open(&c);
+    client_send(&c, "GET /quick HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(&c, 400, NULL);
+    client_expect_close(&c);
+}
+
+static void a_stranger_or_slow_client_is_dropped(void **state)
 {
     (void)state;
     fixture.conf.head_timeout_ms = 150;
     fixture_start();
     client_open(&c);
-    client_send(&c, "GET /quick HTTP/1.1\r\n" HOST "\r\n");
+    client_send(&c, "SSH-2.0-x\r\n");
     while (recv(c.fd, c.buf, sizeof(c.buf), 0) > 0) /* an alert, then the end */
         ;
     client_close(&c);
@@ -446,7 +456,8 @@ int main(void)
         TEST(a_reload_takes_the_new_certificate_and_keeps_sessions),
         TEST(a_failed_reload_keeps_the_old_certificate),
         TEST(wrong_files_are_named_at_the_start),
-        TEST(a_plain_or_slow_client_is_dropped),
+        TEST(a_client_without_tls_is_told),
+        TEST(a_stranger_or_slow_client_is_dropped),
         TEST(the_end_is_announced),
     };
 
