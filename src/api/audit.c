@@ -22,6 +22,17 @@ static void target_of(const struct req *q, char dst[static TARGET_MAX])
         snprintf(dst, TARGET_MAX, "%s", q->name.text);
 }
 
+/* Anybody can fail to sign in as often as he likes: what an address so writes into the database is
+ * bounded. Lines of JSON tell of all. */
+static bool too_many(struct req *q, const struct meta_audit *x)
+{
+    static const struct rate_limit limit = {.requests = 1, .seconds = 1, .burst = 100};
+    struct rate_state state;
+
+    return strcmp(x->action, "sign-in") == 0 && strcmp(x->result, "ok") != 0 &&
+           !rate_take(q->api->guard.rate, 's', str_of(x->address), &limit, &state);
+}
+
 static void add(struct req *q, const char *actor, const char *action, const char *target,
                 const char *result, const char *detail)
 {
@@ -35,7 +46,11 @@ static void add(struct req *q, const char *actor, const char *action, const char
         .repository = target[0] ? q->name.text : "",
     };
 
-    if (q->api->guard.audit)
+    if (!q->api->guard.audit)
+        return;
+    if (too_many(q, &entry))
+        audit_add_line(q->api->guard.audit, &entry);
+    else
         audit_add(q->api->guard.audit, &entry);
 }
 

@@ -124,16 +124,35 @@ static void file_line(struct audit *a, const struct meta_audit *x)
         log_event(LOG_ERROR, "the audit file can't be written");
 }
 
-void audit_add(struct audit *a, const struct meta_audit *entry)
+static struct meta_audit with_time(const struct meta_audit *entry)
 {
     struct meta_audit x = *entry;
 
     if (x.time_ms == 0)
         x.time_ms = clock_wall_ms();
+    return x;
+}
+
+static void write_line(struct audit *a, const struct meta_audit *x)
+{
     if (a->fd < 0)
-        log_line(&x);
+        log_line(x);
     else
-        file_line(a, &x);
+        file_line(a, x);
+}
+
+void audit_add_line(struct audit *a, const struct meta_audit *entry)
+{
+    struct meta_audit x = with_time(entry);
+
+    write_line(a, &x);
+}
+
+void audit_add(struct audit *a, const struct meta_audit *entry)
+{
+    struct meta_audit x = with_time(entry);
+
+    write_line(a, &x);
     copy_texts(&x);
     pthread_mutex_lock(&a->mutex);
     while (a->n == WAITING_MAX)

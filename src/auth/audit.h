@@ -23,6 +23,9 @@ void audit_free(struct audit *a); /* writes what waits; accepts NULL */
  * entries wait: nothing is dropped. */
 void audit_add(struct audit *a, const struct meta_audit *entry);
 
+/* As the line of JSON alone, of what would fill the database. */
+void audit_add_line(struct audit *a, const struct meta_audit *entry);
+
 /*
  * Narrows the filter to a repository as people write it: a name, a pattern as in a policy, or a
  * name with a slash at its end for all that is below it. text must outlive the filter. Error:

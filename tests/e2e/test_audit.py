@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -102,6 +103,22 @@ def test_a_filtered_page_of_a_million_entries_is_quick(accounts, alice):
     answer = alice("GET", "/api/v1/audit?repository=none/**")
     assert answer.json()["entries"] == [] and "next" in answer.links  # bounded, and goes on
     assert time.monotonic() - begin < 2
+
+
+def test_a_flood_of_failed_sign_ins_does_not_fill_the_database(accounts, alice):
+    registry = accounts.registry
+
+    def guess(n):
+        return requests.get(f"{registry.url}/v2/", headers={"Authorization": f"Bearer {n}"},
+                            timeout=60).status_code
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as many:
+        answers = list(many.map(guess, range(400)))
+    assert set(answers) == {401, 429}
+    until(lambda: alice.get("/api/v1/audit", action="sign-in", result="locked")["entries"])
+    rows, _ = alice.pages("/api/v1/audit", "entries", action="sign-in")
+    assert 60 < len(rows) <= 110 + time.monotonic() - began
 
 
 def test_only_admins_read_the_trail(accounts):
