@@ -20,6 +20,19 @@ static enum err_code open_store(const struct conf *c, struct store **ret_store, 
     return store_fs_new(&fs, ret_store, e);
 }
 
+/* A database that was lost, or that the configuration looks for in the wrong place, would else look
+ * like a registry that forgot its images. */
+static void warn_of_missing(const struct conf *c, const char *path)
+{
+    if (c->storage.backend != CONF_STORAGE_FILESYSTEM || access(path, F_OK) == 0 ||
+        !store_fs_used(c->storage.root))
+        return;
+    log_event(LOG_WARNING,
+              "there is no database, but the store holds repositories: what is in them is not "
+              "served until the database is back",
+              LOG_TEXT("database", path), LOG_TEXT("storage", c->storage.root));
+}
+
 static enum err_code open_meta(const struct conf *c, struct meta **ret_meta, struct err *e)
 {
     char path[PATH_MAX];
@@ -40,6 +53,7 @@ static enum err_code open_meta(const struct conf *c, struct meta **ret_meta, str
     /* `registry user add` may be the first command of all. */
     if (!c->metadata.sqlite_path[0] && c->storage.backend != CONF_STORAGE_MEM)
         TRY(file_mkdirs_at(AT_FDCWD, c->storage.root, c->storage.fsync, e));
+    warn_of_missing(c, path);
     TRY(meta_sqlite_new(&sqlite, &meta, e));
     *ret_meta = cache_memory_new(meta, c->registry.manifest_cache_bytes);
     return ERR_OK;

@@ -223,3 +223,27 @@ enum err_code store_fs_new(const struct store_fs_options *o, struct store **ret_
     *ret_store = &f->store;
     return ERR_OK;
 }
+
+bool store_fs_used(const char *root)
+{
+    AUTO(fd) int root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(dir) DIR *dir = NULL;
+    const struct dirent *entry;
+    int fd;
+
+    if (root_fd < 0)
+        return false;
+    fd = openat(root_fd, FS_REPOSITORIES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    dir = fdopendir(fd);
+    if (!dir) {
+        close(fd);
+        return false;
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] != '.') /* no name of a repository begins so */
+            return true;
+    }
+    return false;
+}

@@ -217,6 +217,10 @@ struct store_fs_options {
 
 ERR_CHECKED enum err_code store_fs_new(const struct store_fs_options *o, struct store **ret_store,
                                        struct err *e);
+
+/* Whether a repository has ever been kept below root, which need not be there. */
+bool store_fs_used(const char *root);
+
 struct store *store_mem_new(void);
 
 /* Fails the n-th call (from 1) through it with the given error, once; n = 0 fails none. Takes

@@ -28,6 +28,22 @@ def test_everything_is_there_after_a_restart(registry, client):
     assert len(referrers) == 1
 
 
+def test_a_database_that_is_missing_is_told(registry, client):
+    made = image(seed="kept")
+    client.push_image("app", made, "v1")
+    registry.stop()
+    database = registry.root / "registry.db"
+    assert "no database" not in registry.log
+    kept = database.rename(registry.root / "kept.db")
+    registry.start()
+    assert "there is no database, but the store holds repositories" in registry.log
+    client.get_manifest("app", "v1", expect=404)
+    registry.stop()
+    kept.rename(database)
+    registry.start()
+    assert client.pull_image("app", "v1") == made
+
+
 def test_deleted_content_stays_deleted(registry, client):
     made = image(seed="gone")
     client.push_image("app", made, "v1")
