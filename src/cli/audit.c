@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/accounts.h"
+#include "cli/visible.h"
 #include "conf/value.h"
 
 #define PAGE           1000
@@ -83,44 +84,11 @@ static int parse(struct cli *cli, const struct cli_args *args, struct question *
     return status == CLI_OK ? parse_time(cli, args, "--until", &q->filter.until_ms) : status;
 }
 
-/* Control characters of C1 and those that change the direction of text: in UTF-8 two bytes from C2
- * 80 on, and three from E2 80 8E on. */
-static bool unseen(struct str step)
-{
-    unsigned char a = (unsigned char)step.p[0];
-    unsigned char b = step.n > 1 ? (unsigned char)step.p[1] : 0;
-    unsigned char c = step.n > 2 ? (unsigned char)step.p[2] : 0;
-
-    if (step.n == 1)
-        return a < 0x20 || a == 0x7f;
-    if (a == 0xc2)
-        return b < 0xa0;
-    return a == 0xe2 && ((b == 0x80 && (c == 0x8e || c == 0x8f || (c >= 0xa8 && c <= 0xae))) ||
-                         (b == 0x81 && c >= 0xa6 && c <= 0xa9));
-}
-
-/* Names are of clients' making: nothing of them may move the cursor of who reads this. */
-static void add_text(struct buf *line, const char *text)
-{
-    struct str s = str_of(text);
-
-    while (s.n > 0) {
-        size_t step = str_utf8_step(s);
-        struct str one = str_sub(s, 0, step ? step : 1);
-
-        if (step && !unseen(one))
-            buf_add_str(line, one);
-        for (size_t i = 0; i < one.n && (!step || unseen(one)); i++)
-            buf_addf(line, "\\x%02x", (unsigned char)one.p[i]);
-        s = str_sub(s, one.n, s.n - one.n);
-    }
-}
-
 static void add_column(struct buf *line, const char *text, size_t width)
 {
     size_t start = line->n;
 
-    add_text(line, text[0] ? text : "-");
+    cli_add_visible(line, text[0] ? text : "-");
     while (line->n - start < width)
         buf_add_char(line, ' ');
     buf_add_text(line, "  ");
@@ -143,10 +111,10 @@ static void print_row(struct cli *cli, const struct meta_audit *x, bool json)
         add_column(&line, x->action, 12);
         add_column(&line, x->result, 8);
         add_column(&line, x->address, 15);
-        add_text(&line, x->target);
+        cli_add_visible(&line, x->target);
         if (x->detail[0])
             buf_add_text(&line, "  ");
-        add_text(&line, x->detail);
+        cli_add_visible(&line, x->detail);
     }
     fprintf(cli->out, "%s\n", buf_text(&line));
 }

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/accounts.h"
+#include "cli/visible.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -80,13 +81,16 @@ static void print_scopes(struct cli *cli, const struct access_token *t)
 static void print_row(struct cli *cli, const struct access_token *t)
 {
     char created[CLI_TIME_SIZE], expires[CLI_TIME_SIZE], used[CLI_TIME_SIZE];
+    AUTO(buf) struct buf description = {0};
     bool expired = t->expires_ms <= clock_wall_ms();
 
+    buf_init(&description, 4 * ACCESS_TOKEN_NOTE + 1);
     fprintf(cli->out, "%-12s  %-20s  %-16s  %-16s  %-16s  ", t->id, t->owner,
             cli_time(t->created_ms, created),
             expired ? "expired" : cli_time(t->expires_ms, expires), cli_time(t->used_ms, used));
     print_scopes(cli, t);
-    fprintf(cli->out, "%s%s\n", t->description[0] ? "  " : "", t->description);
+    cli_add_visible(&description, t->description);
+    fprintf(cli->out, "%s%s\n", t->description[0] ? "  " : "", buf_text(&description));
 }
 
 struct printing {

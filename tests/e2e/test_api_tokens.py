@@ -124,6 +124,13 @@ def test_who_only_has_the_name_of_a_local_user_gets_no_token_of_his(new_registry
     other("DELETE", f"/api/v1/tokens/{token[4:16]}", expect=403)
 
 
+def test_what_a_user_describes_does_not_reach_the_terminal(accounts, bob):
+    make(bob, description="laptop \u009b2J\u202eevil \u00e4")
+    listed = accounts("token", "list")
+    assert not {"\u009b", "\u202e"} & set(listed)
+    assert "laptop \\xc2\\x9b2J\\xe2\\x80\\xaeevil \u00e4" in listed
+
+
 def test_an_owner_has_only_so_many_tokens(accounts, alice, bob):
     made = [make(bob).json() for _ in range(5)]
     assert "limits.tokens_per_owner" in told(make(bob, expect=403))
