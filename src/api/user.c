@@ -149,8 +149,7 @@ enum err_code api_user_delete(struct req *q, struct err *e)
     return ERR_OK;
 }
 
-/* Who is signed in might have left his desk: the password is asked for again. A second factor was
- * given when he signed in. */
+/* Who is signed in might have left his desk: the password is asked for again. */
 static enum err_code check_old(struct req *q, struct str old, struct err *e)
 {
     AUTO(identity) struct identity *id = NULL;
@@ -162,6 +161,14 @@ static enum err_code check_old(struct req *q, struct str old, struct err *e)
     if (code == ERR_OK || code == ERR_UNAUTHORIZED)
         return err_tell(e, ERR_DENIED, "the old password is wrong");
     return code;
+}
+
+/* Who signed in with a token gave no code, and would shut out the one who can. */
+static enum err_code check_factor(struct req *q, const struct user *u, struct err *e)
+{
+    if (!u->totp || strcmp(q->who->provider, LOCAL_PROVIDER) == 0)
+        return ERR_OK;
+    return err_tell(e, ERR_DENIED, "%s has a second factor: sign in with its code first", u->name);
 }
 
 enum err_code api_user_password_put(struct req *q, struct err *e)
@@ -181,6 +188,7 @@ enum err_code api_user_password_put(struct req *q, struct err *e)
     TRY(user_get(accounts_of(q), str_of(q->item), &u, e));
     TRY(body_json(q, BODY_MAX_BYTES, &body, e));
     TRY(body_take(body, fields, sizeof(fields) / sizeof(fields[0]), e));
+    TRY(check_factor(q, &u, e));
     TRY(check_old(q, old, e));
     TRY(user_set_password(accounts_of(q), str_of(q->item), fresh, e));
     reply_empty(q, 204);

@@ -252,6 +252,8 @@ enum err_code session_start(struct sessions *s, const struct identity *who, size
     AUTO(mem) char *value = NULL;
     struct digest key;
 
+    if (who->expires_ms < until_ms) /* as a token does */
+        until_ms = who->expires_ms;
     random_bytes(id, sizeof(id));
     digest_of(DIGEST_SHA256, id, sizeof(id), &key);
     record = json_pack("{s:I, s:I, s:o}", "until_ms", (json_int_t)until_ms, "used_ms",

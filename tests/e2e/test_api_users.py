@@ -140,15 +140,6 @@ def test_guessing_the_old_password_is_locked_out(new_registry):
     assert statuses == [403, 403, 403, 429]
 
 
-def test_a_user_with_a_second_factor_changes_his_password(accounts):
-    """The factor was shown when the token was made; the password alone does not sign in."""
-    accounts("user", "totp", "bob")
-    bob = Caller(accounts.registry, bearer=accounts.token("--user", "bob"))
-    path = "/api/v1/users/bob/password"
-    bob("PUT", path, {"old": THIRD, "new": THIRD}, expect=403)
-    bob("PUT", path, {"old": OTHER, "new": THIRD}, expect=204)
-
-
 ADMIN_ROUTES = [
     ("GET", "/api/v1/users", None),
     ("POST", "/api/v1/users", {"name": "eve", "password": THIRD, "admin": True}),

@@ -283,6 +283,19 @@ def test_signing_in_again_ends_the_session_that_the_browser_had(registry, browse
     assert old.status_code == 401
 
 
+def test_a_token_and_the_password_change_no_password_where_there_is_a_second_factor(accounts, browser):
+    factor = Factor(accounts, "alice")
+    change = {"method": "PUT", "path": "/api/v1/users/alice/password",
+              "json": {"old": PASSWORD, "new": OTHER}}
+    assert browser.sign_in("alice", accounts.token("--user", "alice")).status_code == 200
+    refused = browser.request(**change)
+    assert refused.status_code == 403 and "second factor" in refused.text
+    assert browser.sign_in("alice", PASSWORD, totp=factor.recovery[0]).status_code == 200
+    wrong = browser.request(**{**change, "json": {"old": OTHER, "new": OTHER}})
+    assert wrong.status_code == 403 and "old password" in wrong.text
+    assert browser.request(**change).status_code == 204
+
+
 def test_groups_of_a_session_are_those_of_now(accounts, browser):
     browser.sign_in("alice", PASSWORD)
     accounts("user", "set", "alice", "--group", "qa")

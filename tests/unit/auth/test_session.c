@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "auth/local.h"
 #include "auth/session.h"
+#include "base/clock.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -185,6 +186,17 @@ static void a_session_ends_after_its_lifetime(void **state)
     assert_false(works(sign_in().text));
 }
 
+static void a_session_ends_with_the_token_that_began_it(void **state)
+{
+    AUTO(identity) struct identity *id = identity_new(IDENTITY_USER, STR("job"), LOCAL_PROVIDER);
+    struct session_cookie cookie;
+
+    (void)state;
+    id->expires_ms = clock_wall_ms() + 60000;
+    assert_int_equal(session_start(sessions, id, most, &cookie, &last), ERR_OK);
+    assert_int_equal(cookie.until_ms, id->expires_ms);
+}
+
 static void a_session_that_is_not_used_ends(void **state)
 {
     (void)state;
@@ -364,6 +376,7 @@ int main(void)
         TEST(an_ended_session_is_no_wrong_password),
         cmocka_unit_test_setup_teardown(a_session_ends_after_its_lifetime, setup_short, teardown),
         cmocka_unit_test_setup_teardown(a_session_that_is_not_used_ends, setup_idle, teardown),
+        TEST(a_session_ends_with_the_token_that_began_it),
         TEST(the_oldest_session_ends_when_there_are_too_many),
         TEST(who_signed_out_makes_room),
         TEST(sessions_of_others_do_not_count),
