@@ -28,6 +28,8 @@ bool access_sees(const struct req *q, const struct repo_name *repo);
 
 void access_done(struct req *q); /* lets go of q->who */
 
+/* access_identity.c */
+
 /*
  * Who the given user and password (RFC 7617), or the request's own Authorization header when both
  * are empty, belong to. Worker only. Without any, anonymous. Errors: UNAUTHORIZED,

@@ -1,0 +1,72 @@
+#include "api/access_refusal.h"
+
+#include "api/audit.h"
+#include "api/proxy.h"
+
+static const char *scope_actions(const struct req *q)
+{
+    static const char *const texts[] = {
+        [ACCESS_PULL] = "pull", [ACCESS_PUSH] = "pull,push", [ACCESS_DELETE] = "delete"};
+
+    return q->route->access < sizeof(texts) / sizeof(texts[0]) ? texts[q->route->access] : NULL;
+}
+
+/* The Docker token protocol's challenge, or RFC 7617's where there is no token service. */
+static void challenge(struct req *q, const char *error)
+{
+    const struct conf_auth *conf = &q->api->conf->auth;
+    AUTO(buf) struct buf text = {0};
+
+    buf_init(&text, 2048);
+    if (q->session.n || str_starts(q->head->path, STR("/api/"))) {
+        /* Basic would make a browser ask by itself, over the page that asks already. */
+        buf_addf(&text, "Bearer realm=\"%s\"", conf->realm);
+    } else if (!q->api->guard.tokens && !conf_token_foreign(&conf->token)) {
+        buf_addf(&text, "Basic realm=\"%s\"", conf->realm);
+    } else {
+        buf_add_text(&text, "Bearer realm=\"");
+        if (conf->token.realm[0])
+            buf_add_text(&text, conf->token.realm);
+        else
+            buf_addf(&text, "%s://" STR_FMT "/auth/token", client_scheme(q),
+                     STR_ARG(q->head->host));
+        buf_addf(&text, "\",service=\"%s\"", conf->token.service);
+        if (q->name.n && scope_actions(q))
+            buf_addf(&text, ",scope=\"repository:%s:%s\"", q->name.text, scope_actions(q));
+        else if (q->route->access == ACCESS_CATALOG)
+            buf_add_text(&text, ",scope=\"registry:catalog:*\"");
+        if (error)
+            buf_addf(&text, ",error=\"%s\"", error);
+    }
+    http_header(q->x, "WWW-Authenticate", buf_str(&text));
+}
+
+enum access_verdict access_refuse(struct req *q, enum err_code code, const struct err *e)
+{
+    reply_error(q, code, e);
+    return ACCESS_REFUSED;
+}
+
+void access_audit_refusal(struct req *q, const char *result)
+{
+    bool reads = q->head->method == HTTP_GET || q->head->method == HTTP_HEAD;
+
+    if (q->who && q->who->kind == IDENTITY_ANONYMOUS)
+        return;
+    audit_request(q, q->route->audit ? q->route->audit : reads ? "read" : "write", result, "");
+}
+
+enum access_verdict access_ask(struct req *q, const char *error, const char *why)
+{
+    struct err e = {0};
+
+    challenge(q, error);
+    return access_refuse(q, err_tell(&e, ERR_UNAUTHORIZED, "%s", why), &e);
+}
+
+void access_tell_rate(struct req *q, const struct rate_state *state)
+{
+    http_headerf(q->x, "RateLimit-Limit", "%llu", (unsigned long long)state->limit);
+    http_headerf(q->x, "RateLimit-Remaining", "%llu", (unsigned long long)state->remaining);
+    http_headerf(q->x, "RateLimit-Reset", "%llu", (unsigned long long)state->reset_s);
+}
