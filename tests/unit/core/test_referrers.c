@@ -86,6 +86,17 @@ static void add_descriptor(struct buf *b, const struct digest *d, size_t size, c
              b->n ? "," : "", d->text, size, type);
 }
 
+/* An index under the tag that lists one manifest so many times. */
+static void fallback_lists(const struct digest *d, size_t size, int times)
+{
+    AUTO(buf) struct buf index = {0};
+
+    buf_init(&index, 1 << 16);
+    for (int i = 0; i < times; i++)
+        add_descriptor(&index, d, size, "x/y");
+    fallback_put(buf_text(&index));
+}
+
 static size_t manifest_bytes(const struct digest *d)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
@@ -273,13 +284,10 @@ static void a_caller_without_room_ends_the_page(void **state)
 static void what_the_fallback_index_lists_counts(void **state)
 {
     struct digest a = artifact_put("a", "x/y", subject.text), b = artifact_put("b", "x/y", "");
-    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
-    buf_init(&index, 1 << 16);
-    add_descriptor(&index, &b, manifest_bytes(&b), "x/y");
-    fallback_put(buf_text(&index));
+    fallback_lists(&b, manifest_bytes(&b), 1);
     assert_int_equal(list("", "", 10, &more), 2);
     assert_true(has_seen(&a));
     assert_true(has_seen(&b));
@@ -289,41 +297,30 @@ static void what_the_fallback_index_lists_counts(void **state)
 static void what_is_in_both_is_listed_once(void **state)
 {
     struct digest a = artifact_put("a", "x/y", subject.text);
-    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
-    buf_init(&index, 1 << 16);
-    add_descriptor(&index, &a, manifest_bytes(&a), "x/y");
-    add_descriptor(&index, &a, manifest_bytes(&a), "x/y");
-    fallback_put(buf_text(&index));
+    fallback_lists(&a, manifest_bytes(&a), 2);
     assert_int_equal(list("", "", 10, &more), 1);
 }
 
 static void what_the_fallback_index_lists_twice_is_listed_once(void **state)
 {
     struct digest b = artifact_put("b", "x/y", "");
-    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
-    buf_init(&index, 1 << 16);
-    add_descriptor(&index, &b, manifest_bytes(&b), "x/y");
-    add_descriptor(&index, &b, manifest_bytes(&b), "x/y");
-    fallback_put(buf_text(&index));
+    fallback_lists(&b, manifest_bytes(&b), 2);
     assert_int_equal(list("", "", 10, &more), 1);
 }
 
 static void a_listed_manifest_that_is_not_here_does_not_count(void **state)
 {
     struct digest nowhere = sha256_of(STR("nowhere"));
-    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
-    buf_init(&index, 1 << 16);
-    add_descriptor(&index, &nowhere, 7, "x/y");
-    fallback_put(buf_text(&index));
+    fallback_lists(&nowhere, 7, 1);
     assert_int_equal(list("", "", 10, &more), 0);
     assert_false(more);
 }
@@ -332,26 +329,20 @@ static void a_listed_manifest_with_another_subject_does_not_count(void **state)
 {
     struct digest elsewhere = sha256_of(STR("elsewhere")),
                   b = artifact_put("b", "x/y", elsewhere.text);
-    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
-    buf_init(&index, 1 << 16);
-    add_descriptor(&index, &b, manifest_bytes(&b), "x/y");
-    fallback_put(buf_text(&index));
+    fallback_lists(&b, manifest_bytes(&b), 1);
     assert_int_equal(list("", "", 10, &more), 0);
 }
 
 static void the_artifact_type_filters_the_fallback_index(void **state)
 {
     struct digest b = artifact_put("b", "x/y", "");
-    AUTO(buf) struct buf index = {0};
     bool more;
 
     (void)state;
-    buf_init(&index, 1 << 16);
-    add_descriptor(&index, &b, manifest_bytes(&b), "x/y");
-    fallback_put(buf_text(&index));
+    fallback_lists(&b, manifest_bytes(&b), 1);
     assert_int_equal(list("x/z", "", 10, &more), 0);
     assert_int_equal(list("x/y", "", 10, &more), 1);
 }
