@@ -70,6 +70,32 @@ def test_n_of_exactly_the_number_of_tags_has_no_link(api, tagged):
     assert "Link" not in r.headers
 
 
+def test_pages_stay_right_while_tags_come_and_go(api, repo):
+    """Between two pages the tag that the Link names goes, and others come before and after it: those
+    that were there all the time are listed once each."""
+    pushed = image(seed="tags", layers=1, layer_size=10)
+    api.push_image(repo, pushed)
+    staying = [f"t{n:03}" for n in range(60)]
+    for start in range(0, 60, 10):
+        query = "&".join("tag=" + tag for tag in staying[start : start + 10])
+        api.push_manifest(repo, f"{pushed.digest}?{query}", pushed)
+
+    seen, gone = [], set()
+    for page in pages(api, f"/v2/{repo}/tags/list?n=7"):
+        seen += page["tags"]
+        last = seen[-1]
+        api.push_manifest(repo, "a" + last, pushed)  # before all that is still to come
+        api.push_manifest(repo, last + "-late", pushed)  # after it, before the next
+        if last in staying:
+            api.delete_manifest(repo, last)
+            gone.add(last)
+
+    assert gone
+    assert seen == sorted(set(seen))
+    assert set(staying) <= set(seen)
+    assert not any(tag.startswith("a") for tag in seen)
+
+
 def test_a_last_page_that_is_full_has_no_link(api, tagged):
     r, tags = listed(api, tagged, n=3, last=TAGS[-4])
     assert tags == TAGS[-3:]
