@@ -331,7 +331,8 @@ size_t response_canned(struct http_server *s, int status, const char *why, char 
     at = add(at, date_line());
     at = add(at, STR("Content-Length: "));
     at = add_u64(at, body.n);
-    at = add(at, STR("\r\nContent-Type: application/json\r\nConnection: close\r\n"));
+    at = add(at, STR("\r\nContent-Type: application/json\r\nConnection: close\r\n"
+                     "X-Content-Type-Options: nosniff\r\n"));
     if (status == 429 || status == 503)
         at = add(at, STR("Retry-After: 1\r\n"));
     at = add(at, STR("\r\n"));

@@ -166,6 +166,9 @@ def check_cap(registry, cap, status):
             answer = wire.read_response()
             assert answer[0] == status
             assert answer[1]["connection"].lower() == "close"
+            assert answer[1]["x-content-type-options"] == "nosniff"
+            assert int(answer[1]["retry-after"]) > 0
+            assert json.loads(answer[2])["errors"]
             assert wire.closed()
     # Those that are there go on, and one that leaves makes room.
     held[0].send_request("GET", "/v2/")
