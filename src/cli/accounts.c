@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <limits.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -11,9 +12,32 @@ static int failed(struct cli *cli, const char *why)
     return CLI_FAILED;
 }
 
+bool cli_has_database(const struct conf *c)
+{
+    char path[PATH_MAX];
+
+    if (c->metadata.sqlite_path[0])
+        return access(c->metadata.sqlite_path, F_OK) == 0;
+    snprintf(path, sizeof(path), "%s/registry.db", c->storage.root);
+    return c->storage.backend != CONF_STORAGE_MEM && access(path, F_OK) == 0;
+}
+
+/* Right before the first start; else the server has another configuration. */
+static void tell_of_new(struct cli *cli, const struct conf *c)
+{
+    bool named = c->metadata.sqlite_path[0];
+
+    fprintf(cli->err,
+            "registry: note: there was no database yet; made %s%s. A server with another "
+            "configuration\n"
+            "registry: note: does not see it: name its file with --config or REGISTRY_CONFIG\n",
+            named ? c->metadata.sqlite_path : c->storage.root, named ? "" : "/registry.db");
+}
+
 bool cli_accounts_open(struct cli *cli, const struct cli_args *args, struct cli_accounts *ret)
 {
     struct err e = {0};
+    bool fresh;
 
     if (!cli_config_load(cli, args, &ret->conf))
         return false;
@@ -21,10 +45,13 @@ bool cli_accounts_open(struct cli *cli, const struct cli_args *args, struct cli_
         failed(cli, "storage.backend is 'mem': there are no accounts outside of the server");
         return false;
     }
+    fresh = !cli_has_database(ret->conf);
     if (cli->open_meta(ret->conf, &ret->meta, &e) != ERR_OK) {
         failed(cli, e.detail);
         return false;
     }
+    if (fresh)
+        tell_of_new(cli, ret->conf);
     ret->accounts = accounts_new(ret->meta);
     accounts_set_issuer(ret->accounts, ret->conf->auth.oidc.issuer);
     return true;

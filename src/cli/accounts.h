@@ -11,6 +11,9 @@ struct cli_accounts {
     struct accounts *accounts;
 };
 
+/* Is there one already? Opening makes it. */
+bool cli_has_database(const struct conf *c);
+
 /* False: it was said on cli->err why not. */
 bool cli_accounts_open(struct cli *cli, const struct cli_args *args, struct cli_accounts *ret);
 void cli_accounts_done(struct cli_accounts *a);

@@ -5,9 +5,6 @@
 #include "cli/accounts.h"
 #include "cli/auth.h"
 
-#include <limits.h>
-#include <unistd.h>
-
 #define LINE_MAX_BYTES (64 * 1024)
 
 struct question {
@@ -111,17 +108,6 @@ static void print_rule(struct cli *cli, const char *before, const struct policy_
     fprintf(cli->out, "%s- %s", before, buf_text(&text));
 }
 
-/* There may be none yet, and this command makes none. */
-static bool has_database(const struct conf *c)
-{
-    char path[PATH_MAX];
-
-    if (c->metadata.sqlite_path[0])
-        return access(c->metadata.sqlite_path, F_OK) == 0;
-    snprintf(path, sizeof(path), "%s/registry.db", c->storage.root);
-    return c->storage.backend != CONF_STORAGE_MEM && access(path, F_OK) == 0;
-}
-
 /* A local user with his groups, besides what the command line says of him. */
 static enum err_code look_up(struct meta *m, struct question *q, struct err *e)
 {
@@ -163,7 +149,7 @@ static enum err_code gather(struct cli *cli, const struct conf *c, struct questi
     enum err_code code;
 
     *ret_policy = cli_auth_policy(c);
-    if (!has_database(c))
+    if (!cli_has_database(c)) /* this command makes none */
         return ERR_OK;
     TRY(cli->open_meta(c, &meta, e));
     code = join_rules(meta, ret_policy, e);

@@ -62,11 +62,13 @@ static enum err_code to_err(struct sqlite_conn *c, int rc, const char *what, str
 {
     int os_errno = c->handle ? sqlite3_system_errno(c->handle) : 0;
     int full = c->handle ? sqlite3_extended_errcode(c->handle) : rc;
+    bool by_system = os_errno && ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_IOERR);
 
     if ((full & 0xff) != (rc & 0xff))
         full = rc;
-    return err_set(e, code_of(rc, os_errno), "database '%s': %.60s: %s (%d)", c->db->path, what,
-                   sqlite3_errstr(full), full);
+    return err_set(e, code_of(rc, os_errno), "database '%s': %.60s: %s%s%s (%d)", c->db->path, what,
+                   sqlite3_errstr(full), by_system ? ": " : "", by_system ? strerror(os_errno) : "",
+                   full);
 }
 
 enum err_code sqlite_exec(struct sqlite_conn *c, const char *text, struct err *e)

@@ -66,6 +66,18 @@ def test_users_can_be_made_before_the_server_was_ever_started(accounts):
     assert status(accounts.registry) == 401
 
 
+def test_who_forgets_the_configuration_is_told_that_a_new_database_was_made(registry_binary, work):
+    """Users of another database than the server's are nobody there."""
+    listing = [str(registry_binary), "user", "list"]
+    first, again = (
+        subprocess.run(listing, cwd=work, env=environment(), capture_output=True, text=True,
+                       check=True, timeout=30).stderr
+        for _ in range(2)
+    )
+    assert "there was no database yet; made ./data/registry/registry.db" in first
+    assert "there was no database" not in again
+
+
 @pytest.mark.sanitize
 def test_changes_while_the_server_runs_are_noticed(served):
     registry = served.registry
