@@ -183,8 +183,9 @@ ERR_CHECKED enum err_code store_upload_truncate(struct store *s, struct store_up
  * Makes the upload repo's blob d: durable, then visible under its name, then the upload is gone.
  * The caller has verified the digest. twin, or NULL, is a repository said to hold the same blob:
  * its copy is linked when it is there with the same bytes, so that no disk is used twice. A copy
- * that is damaged, there or in repo, is not taken for the blob: repo's is replaced. On success u is closed; on failure it stays open and the upload stays as it was (unless a sync
- * failed). BLOB_UPLOAD_UNKNOWN when the upload was removed meanwhile.
+ * that is damaged, there or in repo, is not taken for the blob: repo's is replaced. On success u is
+ * closed; on failure it stays open and the upload stays as it was (unless a sync failed).
+ * BLOB_UPLOAD_UNKNOWN when the upload was removed meanwhile.
  */
 ERR_CHECKED enum err_code store_upload_commit(struct store *s, struct store_upload *u,
                                               const struct repo_name *repo, const struct digest *d,
