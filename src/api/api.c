@@ -114,7 +114,7 @@ static void refusal(void *ctx, int status, const char *why, struct buf *ret_body
 static void trouble(void *ctx, const struct err *e)
 {
     (void)ctx;
-    log_err(LOG_ERROR, "server", e);
+    log_err(LOG_ERROR, "file not reloaded; its earlier content stays in use", e);
 }
 
 void api_init(struct api *a, struct registry *r, const struct conf *c,

@@ -128,8 +128,8 @@ struct http_app {
     /* The body of an answer that the server itself makes (400, 408, 414, 431, 503 ...), JSON;
      * may be NULL. why says in words what the client did wrong. */
     void (*refusal)(void *ctx, int status, const char *why, struct buf *ret_body);
-    /* Something that the server does by itself went wrong, for the log; any thread, must not block.
-     * May be NULL. */
+    /* A file has changed and is no good, so its earlier content stays in use; for the log. Any
+     * thread, must not block. May be NULL. */
     void (*trouble)(void *ctx, const struct err *e);
 };
 

@@ -148,7 +148,6 @@ static void look(struct verifier *v)
 
     if (!watch_changed(&v->watch) || verifier_reload(v, &e) == ERR_OK)
         return;
-    err_prefix(&e, "the earlier list of revoked certificates stays in use");
     if (v->app.trouble)
         v->app.trouble(v->app.ctx, &e);
 }

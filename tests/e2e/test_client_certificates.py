@@ -342,12 +342,17 @@ def test_a_list_out_of_date_says_nothing_of_a_certificate(place):
     assert place.status() == 401  # nobody else is concerned
 
 
-def test_a_list_that_cannot_be_read_leaves_the_earlier_one_in_use(place):
+@pytest.mark.parametrize("broken, reason", [
+    (lambda whole: "no list", "it holds none in PEM form"),
+    (lambda whole: whole + whole[: len(whole) // 2], "it is cut off or damaged"),
+], ids=["no list", "cut off"])
+def test_a_list_that_cannot_be_read_leaves_the_earlier_one_in_use(place, broken, reason):
     alice, bob = (place.start().ca.issue(f"/CN={name}") for name in ("alice", "bob"))
     place.revoke(alice)
     until(lambda: place.refused(alice))
-    place.replace(place.crl, "no list")
-    until(lambda: place.status(bob) == 200 and "stays in use" in place.registry.log)
+    place.replace(place.crl, broken(place.ca.revoked()))
+    until(lambda: place.status(bob) == 200 and reason in place.registry.log)
+    assert place.registry.log.count("file not reloaded; its earlier content stays in use") == 1
     assert place.refused(alice)
 
 
