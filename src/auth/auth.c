@@ -135,6 +135,8 @@ static enum verdict ask(struct auth *a, const struct credential *c, struct ident
         v = p->driver->check(p, c, ret_identity, e);
         if (v == VERDICT_NO)
             ask_for_nobody(a, c, i + 1);
+        if (v == VERDICT_YES && strcmp((*ret_identity)->provider, p->driver->name) == 0)
+            (*ret_identity)->renewed = p->driver->renew != NULL;
         if (v != VERDICT_PASS && v != VERDICT_FAIL)
             return v;
         if (v == VERDICT_FAIL)
@@ -244,19 +246,28 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
     return check_with_others(a, c, ret_identity, ret_retry_s, e);
 }
 
+static struct provider *provider_of(struct auth *a, const struct identity *id)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        if (strcmp(a->providers[i]->driver->name, id->provider) == 0)
+            return a->providers[i];
+    }
+    return NULL;
+}
+
 enum verdict auth_renew(void *auth, struct identity **id, struct err *e)
 {
-    struct auth *a = auth;
+    struct provider *p = provider_of(auth, *id);
+    enum verdict v;
 
     if ((*id)->kind == IDENTITY_ANONYMOUS)
         return VERDICT_YES;
-    for (size_t i = 0; i < a->n; i++) {
-        struct provider *p = a->providers[i];
-
-        if (strcmp(p->driver->name, (*id)->provider) == 0)
-            return p->driver->renew ? p->driver->renew(p, id, e) : VERDICT_YES;
-    }
-    return VERDICT_NO;
+    if (!p || !p->driver->renew)
+        return p ? VERDICT_YES : VERDICT_NO;
+    v = p->driver->renew(p, id, e);
+    if (v == VERDICT_YES)
+        (*id)->renewed = true;
+    return v;
 }
 
 enum err_code auth_tend(struct auth *a, auth_report_fn report, struct err *e)

@@ -54,6 +54,7 @@ struct identity {
     size_t n_scopes;
     int64_t expires_ms; /* wall clock; INT64_MAX: never */
     int64_t stamp;      /* of the account when it was looked at; 0: it has none (provider.h) */
+    bool renewed;       /* groups are looked up again for each token that carries the identity */
     char *token;        /* id of the personal or robot token that was shown; NULL: none */
 };
 

@@ -25,14 +25,22 @@ static void scopes_from_json(struct identity *id, const json_t *scopes)
     }
 }
 
-json_t *identity_to_json(const struct identity *id)
+static json_t *groups_to_json(const struct identity *id)
 {
-    json_t *groups = json_array(), *who;
+    json_t *groups = json_array();
 
     for (size_t i = 0; i < id->n_groups; i++)
         json_array_append_new(groups, json_string(id->groups[i]));
-    who = json_pack("{s:i, s:s, s:s, s:b, s:o}", "kind", (int)id->kind, "name", id->name,
-                    "provider", id->provider, "admin", (int)id->admin, "groups", groups);
+    return groups;
+}
+
+json_t *identity_to_json(const struct identity *id)
+{
+    json_t *who = json_pack("{s:i, s:s, s:s, s:b}", "kind", (int)id->kind, "name", id->name,
+                            "provider", id->provider, "admin", (int)id->admin);
+
+    if (!id->renewed && id->n_groups > 0)
+        json_object_set_new(who, "groups", groups_to_json(id));
     if (id->stamp)
         json_object_set_new(who, "stamp", json_integer(id->stamp));
     if (id->token)

@@ -1,5 +1,6 @@
 /* An identity as JSON, in claims and records: enough to be the same one again, with no more rights.
- */
+ * One that its provider renews goes without its groups: hundreds of them would make a token that no
+ * head of a request has room for. */
 #pragma once
 
 #include "auth/identity.h"

@@ -150,6 +150,30 @@ static void a_token_has_the_groups_of_now(void **state)
     assert_false(after->admin);
 }
 
+static void a_token_is_no_longer_for_who_is_in_many_groups(void **state)
+{
+    static char names[USER_GROUPS_MAX][64];
+    struct str groups[USER_GROUPS_MAX];
+    struct user_rights rights = {.groups = groups, .n_groups = USER_GROUPS_MAX};
+    AUTO(token_answer) struct token_answer few = {0};
+    AUTO(token_answer) struct token_answer many = {0};
+    AUTO(identity) struct identity *i = NULL;
+    struct err e;
+
+    (void)state;
+    for (int n = 0; n < USER_GROUPS_MAX; n++) {
+        snprintf(names[n], sizeof(names[n]), "the-people-of-a-project-%d", n);
+        groups[n] = str_of(names[n]);
+    }
+    make_user("alice", false, NULL);
+    assert_int_equal(user_add(accounts, STR("carol"), STR(PASSWORD), &rights, &e), ERR_OK);
+    few = issue("alice", PASSWORD, PUSH);
+    many = issue("carol", PASSWORD, PUSH);
+    assert_in_range(strlen(many.token), 1, strlen(few.token) + 100);
+    assert_int_equal(check(bearer(many.token), &i), AUTH_OK);
+    assert_int_equal(i->n_groups, USER_GROUPS_MAX);
+}
+
 static void a_token_dies_with_the_personal_token_it_was_got_with(void **state)
 {
     struct access_token_request r = {
@@ -408,6 +432,7 @@ int main(void)
         TEST(tokens_die_with_the_user),
         TEST(tokens_die_with_the_password),
         TEST(a_token_has_the_groups_of_now),
+        TEST(a_token_is_no_longer_for_who_is_in_many_groups),
         TEST(a_token_dies_with_the_personal_token_it_was_got_with),
         TEST(no_right_is_gained_on_the_way_through_the_service),
         TEST(a_token_for_the_catalog_shows_it_and_allows_nothing),
