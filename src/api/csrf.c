@@ -1,6 +1,7 @@
 #include "api/csrf.h"
 
 #include "api/proxy.h"
+#include "conf/url.h"
 
 /* Does it change nothing, by its method? (RFC 9110, 9.2.1) */
 static bool is_safe(const struct http_head *head)
@@ -32,6 +33,16 @@ bool csrf_same_origin(struct str origin, struct str host, bool tls)
            str_ieq(without_default_port(rest, https), without_default_port(host, https));
 }
 
+/* A server for this machine alone has no name elsewhere, but any site can let its name point here
+ * for a while (DNS rebinding), so that its pages have the same origin. */
+static bool rebound(const struct req *q, struct str origin)
+{
+    struct conf_url url;
+
+    return q->api->conf->auth.mode == CONF_AUTH_LOOPBACK &&
+           !(conf_url_parse(origin, &url) && url.loopback);
+}
+
 /* Browsers tell where a request comes from, and no page can change that (Fetch Metadata; Fetch,
  * "Origin header"). Other clients tell nothing. */
 enum err_code csrf_check_origin(const struct req *q, struct err *e)
@@ -44,7 +55,7 @@ enum err_code csrf_check_origin(const struct req *q, struct err *e)
         return ERR_OK;
     if (site.n && !str_eq(site, STR("same-origin")) && !str_eq(site, STR("none")))
         return err_tell(e, ERR_DENIED, "the request comes from a page of another site");
-    if (origin.n && !csrf_same_origin(origin, q->head->host, tls))
+    if (origin.n && (!csrf_same_origin(origin, q->head->host, tls) || rebound(q, origin)))
         return err_tell(e, ERR_DENIED, "the request comes from a page of another origin");
     return ERR_OK;
 }

@@ -447,6 +447,20 @@ def test_a_page_of_another_site_changes_nothing_where_nobody_signs_in(new_regist
     assert requests.post(path, timeout=30).status_code == 202
 
 
+def test_a_name_that_is_pointed_at_loopback_makes_no_page_one_of_ours(new_registry):
+    """DNS rebinding: then the page has the origin that its requests go to."""
+    open_to_all = new_registry().start()
+    path = f"{open_to_all.url}/v2/dev/app/blobs/uploads/"
+    port = open_to_all.url.rpartition(":")[2]
+
+    def of_page_at(name):
+        headers = {"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}"}
+        return requests.post(path, headers=headers, timeout=30).status_code
+
+    assert of_page_at("evil.example") == of_page_at("localhost.evil.example") == 403
+    assert of_page_at("localhost") == of_page_at("127.0.0.1") == of_page_at("[::1]") == 202
+
+
 def test_two_cookies_of_that_name_are_nobodys(registry, browser):
     browser.sign_in("alice", PASSWORD)
     value = browser.session.cookies["registry-session"]
