@@ -66,9 +66,8 @@ static void certificate_of(struct req *q, struct credentials *c)
     c->c.certificate = der;
 }
 
-/* What the chain says, as an error; AUTH_LATER never comes here. */
-static enum err_code result_error(struct req *q, enum auth_result r, unsigned retry_s,
-                                  struct err *e)
+/* What the chain says, as an error (auth_check() has told why); AUTH_LATER never comes here. */
+static enum err_code result_error(struct req *q, enum auth_result r, unsigned retry_s)
 {
     switch (r) {
     case AUTH_LOCKED:
@@ -79,8 +78,6 @@ static enum err_code result_error(struct req *q, enum auth_result r, unsigned re
         return ERR_UNAVAILABLE;
     case AUTH_REFUSED:
     case AUTH_PAST:
-        if (!e->public_detail)
-            err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
         return ERR_UNAUTHORIZED;
     case AUTH_CODE:
         return ERR_TOTP_REQUIRED;
@@ -121,7 +118,7 @@ enum err_code access_may_fail(struct req *q, struct err *e)
     unsigned retry_s = 1;
 
     return may_fail(q, FAILED_AT_PROVIDER, &retry_s, e) ? ERR_OK
-                                                        : result_error(q, AUTH_LOCKED, retry_s, e);
+                                                        : result_error(q, AUTH_LOCKED, retry_s);
 }
 
 void access_has_failed(struct req *q)
@@ -165,7 +162,7 @@ enum access_verdict access_identify(struct req *q)
         r = check(q, &given.c, &q->who, &retry_s, &e);
     if (r == AUTH_LATER)
         return ACCESS_LATER;
-    code = result_error(q, r, retry_s, &e);
+    code = result_error(q, r, retry_s);
     if ((code == ERR_UNAUTHORIZED || code == ERR_TOO_MANY_REQUESTS) && !q->session.n)
         audit_sign_in(q, given.c.user, code == ERR_UNAUTHORIZED ? "failed" : "locked");
     if (code == ERR_UNAUTHORIZED)
@@ -187,7 +184,7 @@ static enum err_code sign_in(struct req *q, const struct credential *c,
         r = check(q, c, ret_identity, &retry_s, e);
     if (c && r != AUTH_FAILED && r != AUTH_CODE)
         audit_sign_in(q, c->user, r == AUTH_OK ? "ok" : r == AUTH_LOCKED ? "locked" : "failed");
-    return result_error(q, r, retry_s, e);
+    return result_error(q, r, retry_s);
 }
 
 enum err_code access_sign_in(struct req *q, struct str user, struct str secret,

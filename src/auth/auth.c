@@ -54,13 +54,18 @@ bool auth_enabled(const struct auth *a)
     return a->n > 0;
 }
 
-bool auth_has(const struct auth *a, const char *provider)
+static struct provider *provider_named(const struct auth *a, const char *name)
 {
     for (size_t i = 0; i < a->n; i++) {
-        if (strcmp(a->providers[i]->driver->name, provider) == 0)
-            return true;
+        if (strcmp(a->providers[i]->driver->name, name) == 0)
+            return a->providers[i];
     }
-    return false;
+    return NULL;
+}
+
+bool auth_has(const struct auth *a, const char *provider)
+{
+    return provider_named(a, provider) != NULL;
 }
 
 void auth_forget(struct auth *a)
@@ -246,18 +251,9 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
     return check_with_others(a, c, ret_identity, ret_retry_s, e);
 }
 
-static struct provider *provider_of(struct auth *a, const struct identity *id)
-{
-    for (size_t i = 0; i < a->n; i++) {
-        if (strcmp(a->providers[i]->driver->name, id->provider) == 0)
-            return a->providers[i];
-    }
-    return NULL;
-}
-
 enum verdict auth_renew(void *auth, struct identity **id, struct err *e)
 {
-    struct provider *p = provider_of(auth, *id);
+    struct provider *p = provider_named(auth, (*id)->provider);
     enum verdict v;
 
     if ((*id)->kind == IDENTITY_ANONYMOUS)
