@@ -1,11 +1,12 @@
 #include "base/json.h"
 
-bool json_shallow(struct str text)
+struct json_extent json_extent(struct str text, size_t depth_max)
 {
+    struct json_extent found = {0};
     size_t depth = 0;
     bool quoted = false;
 
-    for (size_t i = 0; i < text.n; i++) {
+    for (size_t i = 0; i < text.n && found.depth <= depth_max; i++) {
         char c = text.p[i];
 
         if (quoted && c == '\\')
@@ -14,12 +15,20 @@ bool json_shallow(struct str text)
             quoted = !quoted;
         else if (quoted)
             continue;
-        else if (c == '[' || c == '{')
-            depth++;
-        else if (c == ']' || c == '}')
+        else if (c == '}' || c == ']')
             depth -= depth > 0;
-        if (depth > JSON_DEPTH_MAX)
-            return false;
+        else if (c == ',' || c == ':')
+            found.separators++;
+        else if (c == '{' || c == '[') {
+            found.containers++;
+            if (++depth > found.depth)
+                found.depth = depth;
+        }
     }
-    return true;
+    return found;
+}
+
+bool json_shallow(struct str text)
+{
+    return json_extent(text, JSON_DEPTH_MAX).depth <= JSON_DEPTH_MAX;
 }

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <jansson.h>
@@ -362,29 +363,11 @@ static enum err_code parse_root(struct parse *p, struct str bytes, struct str co
  * too deep. Of text that is not JSON, any number. */
 static size_t tree_bytes(struct str json)
 {
-    size_t containers = 1, values = 1, depth = 0;
-    bool in_text = false;
+    struct json_extent x = json_extent(json, DEPTH_MAX);
 
-    for (size_t i = 0; i < json.n; i++) {
-        char c = json.p[i];
-
-        if (in_text && c == '\\')
-            i++;
-        else if (c == '"')
-            in_text = !in_text;
-        else if (in_text)
-            continue;
-        else if (c == '}' || c == ']')
-            depth -= depth > 0;
-        else if (c == ',' || c == ':')
-            values++;
-        else if (c == '{' || c == '[') {
-            containers++;
-            if (++depth > DEPTH_MAX)
-                return SIZE_MAX;
-        }
-    }
-    return json.n + containers * CONTAINER_BYTES + values * VALUE_BYTES;
+    if (x.depth > DEPTH_MAX)
+        return SIZE_MAX;
+    return json.n + (1 + x.containers) * CONTAINER_BYTES + (1 + x.separators) * VALUE_BYTES;
 }
 
 /* Takes the lock of large trees when this one is; it is released with leave(). */
