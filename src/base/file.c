@@ -27,6 +27,24 @@ int file_pwrite_all(int fd, const void *p, size_t n, uint64_t offset_bytes)
     return 0;
 }
 
+ssize_t file_pread_all(int fd, void *p, size_t n, uint64_t offset_bytes)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        ssize_t got = pread(fd, (char *)p + done, n - done, (off_t)(offset_bytes + done));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
 int file_write_all(int fd, const void *p, size_t n)
 {
     const char *at = p;

@@ -4,9 +4,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <sys/types.h>
+
 /* Writes all n bytes at offset, going on after short writes and EINTR. 0, or -1 with errno. */
 int file_pwrite_all(int fd, const void *p, size_t n, uint64_t offset_bytes);
 int file_write_all(int fd, const void *p, size_t n);
+
+/* Reads n bytes at offset, going on after short reads and EINTR; fewer only at the end of the file.
+ * How many, or -1 with errno. */
+ssize_t file_pread_all(int fd, void *p, size_t n, uint64_t offset_bytes);
 
 /* Whole file into *ret (initialised by the caller, whose max bounds it).
  * Errors: INTERNAL (err_errno), or CORRUPT when it is larger than the bound. */

@@ -1,6 +1,7 @@
 #include "store/fs.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -26,21 +27,12 @@ static enum err_code reader_fs_read(struct reader *r, void *buf, size_t cap, siz
                                     struct err *e)
 {
     struct fs_reader *fr = (struct fs_reader *)r;
-    size_t n = 0;
+    ssize_t n = file_pread_all(fr->fd, buf, cap, fr->offset);
 
-    while (n < cap) {
-        ssize_t got = pread(fr->fd, (char *)buf + n, cap - n, (off_t)(fr->offset + n));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_errno(e, "read blob %s", fr->digest.text);
-        if (got == 0)
-            break;
-        n += (size_t)got;
-    }
-    fr->offset += n;
-    *ret_n = n;
+    if (n < 0)
+        return err_errno(e, "read blob %s", fr->digest.text);
+    fr->offset += (size_t)n;
+    *ret_n = (size_t)n;
     return ERR_OK;
 }
 

@@ -17,7 +17,8 @@ static int open_manifest(struct fs *f, const struct fs_path *path)
 static enum err_code read_manifest(int fd, const char *path, struct buf *ret, struct err *e)
 {
     struct stat st;
-    size_t size, n = 0;
+    size_t size;
+    ssize_t n;
     char *at;
 
     if (fstat(fd, &st) < 0)
@@ -26,18 +27,12 @@ static enum err_code read_manifest(int fd, const char *path, struct buf *ret, st
     at = buf_reserve(ret, size);
     if (ret->full)
         return err_set(e, ERR_CORRUPT, "'%s' is larger than any manifest may be", path);
-    while (n < size) {
-        ssize_t got = pread(fd, at + n, size - n, (off_t)n);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_errno(e, "read '%s'", path);
-        if (got == 0)
-            return err_set(e, ERR_CORRUPT, "'%s' ends early", path);
-        n += (size_t)got;
-    }
-    ret->n += n;
+    n = file_pread_all(fd, at, size, 0);
+    if (n < 0)
+        return err_errno(e, "read '%s'", path);
+    if ((size_t)n < size)
+        return err_set(e, ERR_CORRUPT, "'%s' ends early", path);
+    ret->n += size;
     return ERR_OK;
 }
 

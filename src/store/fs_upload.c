@@ -215,22 +215,6 @@ enum err_code fs_upload_delete(struct store *s, const struct uuid *id, struct er
     return ERR_OK;
 }
 
-static bool read_at(int fd, char *p, size_t n, uint64_t at_bytes)
-{
-    while (n > 0) {
-        ssize_t got = pread(fd, p, n, (off_t)at_bytes);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        p += got;
-        n -= (size_t)got;
-        at_bytes += (uint64_t)got;
-    }
-    return true;
-}
-
 /* Whether the file at path holds the upload's bytes. One that bears their digest and does not is
  * damaged, and what the client has just sent must not be given up for it. */
 static bool has_bytes(struct fs *f, const struct fs_upload *u, const struct fs_path *path,
@@ -249,7 +233,8 @@ static bool has_bytes(struct fs *f, const struct fs_upload *u, const struct fs_p
     for (uint64_t at = 0; at < size_bytes; at += COMPARE_BYTES) {
         size_t n = size_bytes - at < COMPARE_BYTES ? (size_t)(size_bytes - at) : COMPARE_BYTES;
 
-        if (!read_at(fd, p, n, at) || !read_at(u->fd, p + COMPARE_BYTES, n, at) ||
+        if (file_pread_all(fd, p, n, at) != (ssize_t)n ||
+            file_pread_all(u->fd, p + COMPARE_BYTES, n, at) != (ssize_t)n ||
             memcmp(p, p + COMPARE_BYTES, n) != 0)
             return false;
     }

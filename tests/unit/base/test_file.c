@@ -62,6 +62,22 @@ static void writes_and_reads_whole_files(void **state)
     assert_string_equal(buf_text(&b), "Jello!");
 }
 
+static void a_read_ends_with_the_file(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(fd) int in = make(f, "x");
+    AUTO(fd) int out = openat(f->fd, "x", O_RDONLY | O_CLOEXEC);
+    char got[8] = "";
+
+    assert_int_equal(file_write_all(in, "hello", 5), 0);
+    assert_int_equal(file_pread_all(out, got, 3, 1), 3);
+    assert_memory_equal(got, "ell", 3);
+    assert_int_equal(file_pread_all(out, got, sizeof(got), 2), 3);
+    assert_memory_equal(got, "llo", 3);
+    assert_int_equal(file_pread_all(out, got, sizeof(got), 5), 0);
+    assert_int_equal(file_pread_all(-1, got, 1, 0), -1);
+}
+
 static void a_failed_write_returns_minus_one(void **state)
 {
     struct fixture *f = *state;
@@ -174,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(writes_and_reads_whole_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_read_ends_with_the_file, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_write_returns_minus_one, setup, teardown),
         cmocka_unit_test_setup_teardown(reading_stops_at_the_bound, setup, teardown),
         cmocka_unit_test(a_file_that_tells_no_size_is_bounded_too),
