@@ -38,6 +38,14 @@ void make_user(const char *name, bool admin, const char *group)
     assert_int_equal(user_add(accounts, str_of(name), STR(PASSWORD), &rights, &e), ERR_OK);
 }
 
+void make_user_with_factor(const char *name, struct totp_setup *ret)
+{
+    struct err e;
+
+    make_user(name, false, NULL);
+    assert_int_equal(user_set_totp(accounts, str_of(name), "X", ret, &e), ERR_OK);
+}
+
 enum err_code set_rights(const char *name, const struct user_rights *rights, bool force,
                          struct err *e)
 {

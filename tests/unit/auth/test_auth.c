@@ -123,14 +123,6 @@ static void code_now(const char *secret, char dst[static 7])
     free(bytes);
 }
 
-static void make_user_with_factor(const char *name, struct totp_setup *ret)
-{
-    struct err e;
-
-    make_user(name, false, NULL);
-    assert_int_equal(user_set_totp(accounts, str_of(name), "X", ret, &e), ERR_OK);
-}
-
 static void the_code_is_asked_for_after_the_password(void **state)
 {
     struct totp_setup s;

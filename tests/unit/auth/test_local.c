@@ -124,11 +124,9 @@ static void clients_of_a_user_with_a_second_factor_are_told_of_tokens(void **sta
 {
     struct totp_setup s;
     struct identity *i;
-    struct err e;
 
     (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &s, &e), ERR_OK);
+    make_user_with_factor("alice", &s);
     assert_int_equal(check("alice", PASSWORD, &i), VERDICT_NO);
     assert_true(last.public_detail);
     assert_non_null(strstr(last.detail, "personal token"));

@@ -178,8 +178,7 @@ static void a_recovery_code_is_used_up(void **state)
     struct err e;
 
     (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &setup, &e), ERR_OK);
+    make_user_with_factor("alice", &setup);
     u = get("alice");
     assert_int_equal(u.n_recovery, TOTP_RECOVERY_N);
     assert_int_equal(user_take_code(accounts, &u, str_of(setup.recovery[3]), 1, &e), ERR_OK);
@@ -219,12 +218,10 @@ static void a_code_is_good_for_one_of_those_who_send_it_at_once(void **state)
 {
     AUTO(user) struct user u = {0};
     struct totp_setup setup;
-    struct err e;
     char code[7];
 
     (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &setup, &e), ERR_OK);
+    make_user_with_factor("alice", &setup);
     u = get("alice");
     for (int i = 0; i < 2; i++) {
         struct taker t = {&u, i == 0 ? code_at(&u, 1000000, code) : setup.recovery[0], 0};
@@ -248,8 +245,7 @@ static void after_many_wrong_codes_only_a_recovery_code_helps(void **state)
     char code[7];
 
     (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &setup, &e), ERR_OK);
+    make_user_with_factor("alice", &setup);
     u = get("alice");
     for (int i = 0; i < USER_CODES_WRONG; i++)
         assert_int_equal(user_take_code(accounts, &u, STR("12345x"), now_ms, &e), ERR_UNAUTHORIZED);
@@ -269,8 +265,7 @@ static void after_an_hour_one_code_more_may_be_tried(void **state)
     char code[7];
 
     (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &setup, &e), ERR_OK);
+    make_user_with_factor("alice", &setup);
     u = get("alice");
     for (int i = 0; i <= USER_CODES_WRONG; i++, now_ms += i == USER_CODES_WRONG ? 3600000 : 0)
         assert_int_equal(user_take_code(accounts, &u, STR("12345x"), now_ms, &e), ERR_UNAUTHORIZED);
@@ -290,8 +285,7 @@ static void taking_a_code_voids_nothing_that_is_known_of_others(void **state)
     struct err e;
 
     (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &setup, &e), ERR_OK);
+    make_user_with_factor("alice", &setup);
     u = get("alice");
     before = accounts_generation(accounts);
     assert_int_equal(user_take_code(accounts, &u, str_of(setup.recovery[0]), 1, &e), ERR_OK);
@@ -305,8 +299,7 @@ static void codes_of_an_earlier_second_factor_are_worth_nothing(void **state)
     struct err e;
 
     (void)state;
-    make_user("alice", false, NULL);
-    assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &first, &e), ERR_OK);
+    make_user_with_factor("alice", &first);
     assert_int_equal(user_set_totp(accounts, STR("alice"), "X", &second, &e), ERR_OK);
     u = get("alice");
     assert_string_equal(u.totp, second.secret);
