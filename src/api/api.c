@@ -37,10 +37,13 @@ static enum http_verdict quick_answer(void *ctx, struct http_exchange *x)
 /* The handler, and its trace in the audit trail. */
 static enum err_code run(struct req *q, struct err *e)
 {
-    enum err_code code = q->route->serve(q, e);
+    enum err_code code;
 
-    if (q->route->audit)
-        audit_request(q, q->route->audit, code == ERR_OK ? "ok" : err_name(code), "");
+    if (!q->route->audit)
+        return q->route->serve(q, e);
+    TRY(audit_deed_begin(q, e));
+    code = q->route->serve(q, e);
+    audit_deed_end(q, code == ERR_OK ? "ok" : err_name(code));
     return code;
 }
 

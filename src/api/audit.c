@@ -33,11 +33,11 @@ static bool too_many(struct req *q, const struct meta_audit *x)
            !rate_take(q->api->guard.rate, 's', str_of(x->address), &limit, &state);
 }
 
-static void add(struct req *q, const char *actor, const char *action, const char *target,
-                const char *result, const char *detail)
+static struct meta_audit entry_of(struct req *q, const char *action, const char *target,
+                                  const char *result, const char *detail)
 {
-    struct meta_audit entry = {
-        .actor = actor,
+    return (struct meta_audit){
+        .actor = q->identity[0] ? q->identity : "anonymous",
         .action = action,
         .target = target,
         .address = client_address(q),
@@ -45,30 +45,57 @@ static void add(struct req *q, const char *actor, const char *action, const char
         .detail = detail,
         .repository = target[0] ? q->name.text : "",
     };
+}
 
-    if (!q->api->guard.audit)
+static void add(struct req *q, const struct meta_audit *entry)
+{
+    struct audit *audit = q->api->guard.audit;
+
+    if (!audit)
         return;
-    if (too_many(q, &entry))
-        audit_add_line(q->api->guard.audit, &entry);
+    if (too_many(q, entry))
+        audit_add_line(audit, entry);
     else
-        audit_add(q->api->guard.audit, &entry);
+        audit_add(audit, entry);
 }
 
 void audit_request(struct req *q, const char *action, const char *result, const char *detail)
 {
     char target[TARGET_MAX];
+    struct meta_audit entry;
 
     target_of(q, target);
-    add(q, q->identity[0] ? q->identity : "anonymous", action, target, result, detail);
+    entry = entry_of(q, action, target, result, detail);
+    add(q, &entry);
+}
+
+enum err_code audit_deed_begin(struct req *q, struct err *e)
+{
+    return q->api->guard.audit ? audit_begin(q->api->guard.audit, e) : ERR_OK;
+}
+
+void audit_deed_end(struct req *q, const char *result)
+{
+    char target[TARGET_MAX];
+    struct meta_audit entry;
+
+    if (!q->api->guard.audit)
+        return;
+    target_of(q, target);
+    entry = entry_of(q, q->route->audit, target, result, "");
+    audit_end(q->api->guard.audit, &entry);
 }
 
 void audit_sign_in(struct req *q, struct str user, const char *result)
 {
+    struct meta_audit entry;
     char actor[160];
 
     if (user.n)
         snprintf(actor, sizeof(actor), "user:%.*s", user.n < 127 ? (int)user.n : 127, user.p);
     else
         snprintf(actor, sizeof(actor), "token");
-    add(q, actor, "sign-in", "", result, "");
+    entry = entry_of(q, "sign-in", "", result, "");
+    entry.actor = actor;
+    add(q, &entry);
 }

@@ -3,6 +3,13 @@
 
 #include "api/req.h"
 
+/*
+ * Around what the route does, when the trail must tell of it (route->audit): keeps a place for the
+ * entry first. Errors: STORAGE_FULL, STORAGE_READONLY; then nothing may be done.
+ */
+ERR_CHECKED enum err_code audit_deed_begin(struct req *q, struct err *e);
+void audit_deed_end(struct req *q, const char *result);
+
 /* That the caller did action to what the path names, with that result. detail is a JSON object or
  * "". */
 void audit_request(struct req *q, const char *action, const char *result, const char *detail);

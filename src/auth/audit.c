@@ -7,11 +7,14 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define WAITING_MAX    1024
+#define UNPLACED_MAX   (WAITING_MAX / 4 * 3) /* of those without a place: others find one still */
 #define GATHER_MS      50
 #define PRUNE_MS       3600000
 #define RETRY_MS       1000
@@ -19,14 +22,17 @@
 
 struct audit {
     struct meta *meta;
-    int64_t retention_ms;
+    int64_t retention_ms, wait_ms;
     int fd; /* -1: the log */
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t added, written;
+    pthread_cond_t added, taken, stopped;
     struct meta_audit waiting[WAITING_MAX];
-    size_t n;
-    bool busy, stop;
+    size_t n, placed;      /* entries that wait; places that are kept for others */
+    enum err_code failing; /* of the last attempt to write; OK: it went well */
+    uint64_t lost;         /* entries that found no room */
+    int64_t lost_since_ms;
+    bool stop;
 };
 
 static void copy_texts(struct meta_audit *x)
@@ -148,42 +154,114 @@ void audit_add_line(struct audit *a, const struct meta_audit *entry)
     write_line(a, &x);
 }
 
+/* Under the mutex. */
+static void put(struct audit *a, const struct meta_audit *x)
+{
+    a->waiting[a->n] = *x;
+    copy_texts(&a->waiting[a->n]);
+    a->n++;
+    pthread_cond_signal(&a->added);
+}
+
+static bool has_place(const struct audit *a)
+{
+    return a->n + a->placed < WAITING_MAX;
+}
+
+static enum err_code no_place(enum err_code failing, struct err *e)
+{
+    return err_tell(e, failing == ERR_STORAGE_READONLY ? failing : ERR_STORAGE_FULL,
+                    "the audit trail takes no entries, and nothing is done that it can't record");
+}
+
+enum err_code audit_begin(struct audit *a, struct err *e)
+{
+    struct timespec until = clock_mono_in(a->wait_ms);
+    enum err_code failing;
+    bool placed;
+
+    pthread_mutex_lock(&a->mutex);
+    while (!has_place(a) && a->failing == ERR_OK) {
+        if (pthread_cond_timedwait(&a->taken, &a->mutex, &until) != 0)
+            break;
+    }
+    placed = has_place(a);
+    failing = a->failing;
+    if (placed)
+        a->placed++;
+    pthread_mutex_unlock(&a->mutex);
+    return placed ? ERR_OK : no_place(failing, e);
+}
+
+void audit_end(struct audit *a, const struct meta_audit *entry)
+{
+    struct meta_audit x = with_time(entry);
+
+    write_line(a, &x);
+    pthread_mutex_lock(&a->mutex);
+    a->placed--;
+    put(a, &x);
+    pthread_mutex_unlock(&a->mutex);
+}
+
 void audit_add(struct audit *a, const struct meta_audit *entry)
 {
     struct meta_audit x = with_time(entry);
 
     write_line(a, &x);
-    copy_texts(&x);
     pthread_mutex_lock(&a->mutex);
-    while (a->n == WAITING_MAX)
-        pthread_cond_wait(&a->written, &a->mutex);
-    a->waiting[a->n++] = x;
-    pthread_cond_signal(&a->added);
+    if (a->n < UNPLACED_MAX && has_place(a))
+        put(a, &x);
+    else if (a->lost++ == 0)
+        a->lost_since_ms = x.time_ms;
     pthread_mutex_unlock(&a->mutex);
 }
 
-static void pause_ms(int64_t ms)
+/* Sleeps so long, or until it is time to stop. */
+static void rest(struct audit *a, int64_t ms)
 {
-    struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    struct timespec until = clock_mono_in(ms);
 
-    nanosleep(&ts, NULL);
+    pthread_mutex_lock(&a->mutex);
+    while (!a->stop && pthread_cond_timedwait(&a->stopped, &a->mutex, &until) != ETIMEDOUT)
+        ;
+    pthread_mutex_unlock(&a->mutex);
 }
 
-/* Until it is written: an entry is not given up because the disk was full for a moment. At the end
- * of the process once must do. */
-static void commit(struct audit *a, const struct meta_audit *batch, size_t n, bool stopping)
+/* True: it is time to stop. */
+static bool tell_result(struct audit *a, enum err_code code)
+{
+    bool stop;
+
+    pthread_mutex_lock(&a->mutex);
+    a->failing = code;
+    stop = a->stop;
+    if (code != ERR_OK)
+        pthread_cond_broadcast(&a->taken); /* who waits for room need not any longer */
+    pthread_mutex_unlock(&a->mutex);
+    return stop;
+}
+
+/* Until it is written: an entry is not given up because the disk was full for a moment. When the
+ * process is to end, once must do: what can't be written then has its lines. */
+static void commit(struct audit *a, const struct meta_audit *batch, size_t n)
 {
     struct meta_op *ops = mem_zero(n * sizeof(*ops));
     struct err e = {0};
+    enum err_code code;
 
     for (size_t i = 0; i < n; i++)
         ops[i] = (struct meta_op){.kind = META_AUDIT_ADD, .audit = &batch[i]};
-    while (meta_commit(a->meta, ops, n, META_LAZY, NULL, &e) != ERR_OK) {
-        log_err(LOG_ERROR, "the audit trail can't be written; will be tried again", &e);
-        if (stopping)
+    for (;;) {
+        code = meta_commit(a->meta, ops, n, META_LAZY, NULL, &e);
+        if (tell_result(a, code) || code == ERR_OK)
             break;
-        pause_ms(RETRY_MS);
+        log_err(LOG_ERROR, "the audit trail can't be written; will be tried again", &e);
+        rest(a, RETRY_MS);
     }
+    if (code != ERR_OK)
+        log_event(LOG_ERROR, "entries of the audit trail are not in the database",
+                  LOG_U64("entries", n), LOG_TEXT("detail", e.detail));
     free(ops);
 }
 
@@ -196,6 +274,27 @@ static void prune(struct audit *a)
         log_err(LOG_ERROR, "old audit entries can't be removed; will be tried again", &e);
 }
 
+/* Under the mutex. The entry that tells how many found no room. */
+static void put_lost(struct audit *a)
+{
+    char detail[64];
+    struct meta_audit x = {
+        .time_ms = clock_wall_ms(),
+        .actor = "registry",
+        .action = "audit",
+        .target = "",
+        .address = "",
+        .result = "lost",
+        .detail = detail,
+    };
+
+    snprintf(detail, sizeof(detail), "{\"entries\":%llu,\"since_ms\":%lld}",
+             (unsigned long long)a->lost, (long long)a->lost_since_ms);
+    write_line(a, &x);
+    put(a, &x);
+    a->lost = 0;
+}
+
 /* Under the mutex; takes all that waits. */
 static size_t take(struct audit *a, struct meta_audit *batch)
 {
@@ -203,16 +302,16 @@ static size_t take(struct audit *a, struct meta_audit *batch)
 
     memcpy(batch, a->waiting, n * sizeof(*batch));
     a->n = 0;
-    a->busy = n > 0;
+    if (a->lost > 0 && n > 0)
+        put_lost(a); /* for the next batch */
+    pthread_cond_broadcast(&a->taken);
     return n;
 }
 
 static void wait_for_entries(struct audit *a)
 {
-    struct timespec until;
+    struct timespec until = clock_mono_in(PRUNE_MS);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += PRUNE_MS / 1000;
     while (a->n == 0 && !a->stop) {
         if (pthread_cond_timedwait(&a->added, &a->mutex, &until) != 0)
             return;
@@ -236,20 +335,14 @@ static void *run(void *arg)
         pthread_mutex_lock(&a->mutex);
         wait_for_entries(a);
         n = take(a, batch);
-        stopping = a->stop;
-        pthread_cond_broadcast(&a->written); /* there is room again */
+        stopping = a->stop && a->n == 0;
         pthread_mutex_unlock(&a->mutex);
         if (n == 0)
             continue;
-        commit(a, batch, n, stopping);
+        commit(a, batch, n);
         for (size_t i = 0; i < n; i++)
             free_texts(&batch[i]);
-        pthread_mutex_lock(&a->mutex);
-        a->busy = false;
-        pthread_cond_broadcast(&a->written);
-        pthread_mutex_unlock(&a->mutex);
-        if (!stopping)
-            pause_ms(GATHER_MS); /* for company: one commit serves many */
+        rest(a, GATHER_MS); /* for company: one commit serves many */
     }
     free(batch);
     return NULL;
@@ -271,6 +364,7 @@ enum err_code audit_new(struct meta *m, const struct audit_options *o, struct au
 
     a->meta = m;
     a->retention_ms = (int64_t)o->retention_ms;
+    a->wait_ms = (int64_t)o->wait_ms;
     a->fd = -1;
     if (o->file[0]) {
         a->fd = open(o->file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -281,7 +375,8 @@ enum err_code audit_new(struct meta *m, const struct audit_options *o, struct au
     }
     pthread_mutex_init(&a->mutex, NULL);
     thread_cond_init(&a->added);
-    pthread_cond_init(&a->written, NULL);
+    thread_cond_init(&a->taken);
+    thread_cond_init(&a->stopped);
     if (start(a, e) != ERR_OK) {
         if (a->fd >= 0)
             close(a->fd);
@@ -299,11 +394,13 @@ void audit_free(struct audit *a)
     pthread_mutex_lock(&a->mutex);
     a->stop = true;
     pthread_cond_signal(&a->added);
+    pthread_cond_signal(&a->stopped);
     pthread_mutex_unlock(&a->mutex);
     pthread_join(a->thread, NULL);
     if (a->fd >= 0)
         close(a->fd);
-    pthread_cond_destroy(&a->written);
+    pthread_cond_destroy(&a->stopped);
+    pthread_cond_destroy(&a->taken);
     pthread_cond_destroy(&a->added);
     pthread_mutex_destroy(&a->mutex);
     free(a);

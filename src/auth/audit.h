@@ -12,15 +12,26 @@ struct audit;
 struct audit_options {
     const char *file;      /* of JSON lines; "": the log, at level INFO */
     uint64_t retention_ms; /* older entries are removed; 0: never */
+    uint64_t wait_ms;      /* how long audit_begin() may wait for room */
 };
 
 /* m must outlive it. Error: CONFIG when the file can't be opened. */
 ERR_CHECKED enum err_code audit_new(struct meta *m, const struct audit_options *o,
                                     struct audit **ret_audit, struct err *e);
-void audit_free(struct audit *a); /* writes what waits; accepts NULL */
+void audit_free(struct audit *a); /* writes what waits if that goes at once; accepts NULL */
 
-/* Copies the entry; sets its time when it has none. Any thread. Blocks only while a thousand
- * entries wait: nothing is dropped. */
+/*
+ * Keeps a place for the entry of something that may be done only when it is recorded. Waits for one
+ * at most wait_ms, and not at all while the database takes no entries. Errors: STORAGE_FULL,
+ * STORAGE_READONLY; then it may not be done. Any thread that may wait.
+ */
+ERR_CHECKED enum err_code audit_begin(struct audit *a, struct err *e);
+
+/* The entry that has a place; never waits. Copies; sets the time when there is none. */
+void audit_end(struct audit *a, const struct meta_audit *entry);
+
+/* Any other entry: never waits. One that finds no room is counted, and when there is room again an
+ * entry of its own tells how many were lost; their lines of JSON are there. Copies. Any thread. */
 void audit_add(struct audit *a, const struct meta_audit *entry);
 
 /* As the line of JSON alone, of what would fill the database. */

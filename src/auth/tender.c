@@ -1,13 +1,13 @@
 #include "auth/tender.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define INTERVAL_S 1
+#define INTERVAL_MS 1000
 
 struct tender {
     struct auth *auth;
@@ -22,11 +22,9 @@ struct tender {
 /* False: it is time to end. */
 static bool wait(struct tender *t)
 {
-    struct timespec until;
+    struct timespec until = clock_mono_in(INTERVAL_MS);
     bool stop;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += INTERVAL_S;
     pthread_mutex_lock(&t->mutex);
     while (!t->stop && pthread_cond_timedwait(&t->wake, &t->mutex, &until) != ETIMEDOUT)
         ;

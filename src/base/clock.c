@@ -22,6 +22,13 @@ int64_t clock_mono_ms(void)
     return now_us(CLOCK_MONOTONIC) / 1000;
 }
 
+struct timespec clock_mono_in(int64_t ms)
+{
+    int64_t at_ms = clock_mono_ms() + ms;
+
+    return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
+}
+
 int64_t clock_wall_ms(void)
 {
     return now_us(CLOCK_REALTIME) / 1000;

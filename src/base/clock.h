@@ -6,9 +6,14 @@
 
 #include "base/str.h"
 
+#include <time.h>
+
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
 int64_t clock_wall_ms(void);
+
+/* The monotonic time in so many milliseconds, for timed waits (thread_cond_init()). */
+struct timespec clock_mono_in(int64_t ms);
 
 #define CLOCK_RFC3339_SIZE 25 /* "2026-01-31T23:59:59.123Z" and NUL */
 #define CLOCK_HTTP_SIZE    30 /* "Sat, 31 Jan 2026 23:59:59 GMT" and NUL (RFC 9110, 5.6.7) */

@@ -273,6 +273,7 @@ struct conf_log {
 
 struct conf_audit {
     uint64_t retention_ms; /* 0: for ever */
+    uint64_t wait_ms;      /* for room in its queue */
     char *file;            /* JSON lines; "": the log */
 };
 

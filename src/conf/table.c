@@ -519,6 +519,14 @@ const struct conf_row conf_rows[] = {
      .def = 90 * DAYS,
      .flags = CONF_RELOAD,
      .help = "How long the database keeps what was done, by whom and from where; 0 is for ever."},
+    {.name = "audit.wait",
+     .type = CONF_DURATION,
+     FIELD(audit.wait_ms),
+     .max = 60000,
+     .def = 2000,
+     .help = "How long a request that has to be recorded waits while the database is too slow for "
+             "the records; then it is answered 507 and nothing is done. It does not wait when "
+             "the database takes none, as on a full disk."},
     {.name = "audit.file",
      .type = CONF_PATH,
      FIELD(audit.file),

@@ -19,7 +19,7 @@
 
 enum {
     BUCKETS = 64,
-    IDLE_S = 10, /* then a worker without work ends */
+    IDLE_MS = 10000, /* then a worker without work ends */
     STACK_BYTES = 512 * 1024,
     NICE = 3, /* below the I/O threads: a quick answer should not wait for a large transfer */
 };
@@ -134,12 +134,10 @@ static struct http_exchange *take(struct workers *w)
 
 static struct http_exchange *take_or_wait(struct workers *w)
 {
-    struct timespec until;
+    struct timespec until = clock_mono_in(IDLE_MS);
     struct http_exchange *x;
     int error = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_S;
     while (!(x = take(w)) && !w->quit && error != ETIMEDOUT) {
         w->n_idle++;
         error = pthread_cond_timedwait(&w->work, &w->lock, &until);

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 import disks
+from accounts import OTHER, PASSWORD, Accounts
 from helpers import Client, digest_of, image, random_bytes
 from waiting import until
 
@@ -114,6 +115,57 @@ def test_no_byte_left(on_disk, disk):
         assert client.pull_image("app", "v2") == after
         on_disk.restart()
         assert client.tags("app") == ["v1", "v2"]
+
+
+@pytest.fixture
+def guarded_on_disk(disk, new_registry):
+    """A registry with an admin, alice, and a user who may push nothing, bob."""
+    policy = [{"subjects": ["user:bob"], "actions": ["pull"], "repositories": ["app"]}]
+    config = {"auth": "local", "policy": policy}
+    accounts = Accounts(new_registry(root=disk.path / "registry", config=config))
+    accounts.add("alice", "--admin")
+    accounts.add("bob", password=OTHER)
+    return accounts.registry.start()
+
+
+@needs_disk
+def test_full_disk_and_refused_requests_stop_nobody(guarded_on_disk, disk):
+    """Each refusal is one for the audit trail, and there are more than it has room for."""
+    made = image(seed="made")
+    with Client(guarded_on_disk.url, auth=("alice", PASSWORD)) as alice:
+        alice.push_image("app", made, "v1")
+        filler = disk.fill()
+        with Client(guarded_on_disk.url, auth=("bob", OTHER)) as bob:
+            for _ in range(2500):
+                bob.request("POST", "/v2/app/blobs/uploads/", 403)
+            bob.request("GET", "/healthz", 200)
+        assert alice.pull_image("app", "v1") == made
+
+        filler.unlink()
+        lost = until(
+            lambda: next(iter(alice.request("GET", "/api/v1/audit?result=lost", 200).json()["entries"]), None)
+        )
+        assert lost["actor"] == "registry" and lost["action"] == "audit"
+        assert '"entries":' in lost["detail"]
+
+
+@needs_disk
+def test_full_disk_does_not_hold_up_the_end(guarded_on_disk, disk):
+    with Client(guarded_on_disk.url, auth=("bob", OTHER)) as bob:
+        disk.fill()
+        for _ in range(50):
+            bob.request("POST", "/v2/app/blobs/uploads/", 403)
+    until(lambda: "the audit trail can't be written" in guarded_on_disk.log)
+    guarded_on_disk.stop()
+
+
+@needs_disk
+def test_read_only_disk_does_not_hold_up_the_end(guarded_on_disk, disk):
+    with Client(guarded_on_disk.url, auth=("bob", OTHER)) as bob:
+        disk.make_read_only()
+        bob.request("POST", "/v2/app/blobs/uploads/", 403)
+    until(lambda: "the audit trail can't be written" in guarded_on_disk.log)
+    guarded_on_disk.stop()
 
 
 @needs_disk
