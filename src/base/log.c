@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -303,25 +304,40 @@ static size_t format(char dst[static RECORD_MAX], enum log_level level, const ch
 
 /* Writing. */
 
-/* As file_write_all(), but a descriptor that another process made non-blocking, or a reader that
- * does not read, costs at most STUCK_MS. */
+/* Whether fd takes PIPE_BUF bytes without blocking, which POLLOUT promises of a pipe. */
+static bool takes_bytes(int fd, int wait_ms)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    int n;
+
+    while ((n = poll(&wait, 1, wait_ms)) < 0 && errno == EINTR)
+        continue;
+    return n > 0;
+}
+
+/* As file_write_all(), but a pipe or terminal whose reader does not read costs at most STUCK_MS,
+ * and nothing while it stays so: the log must never hold up what it tells of. Holds `writing`, or
+ * is before and after the log runs. */
 static bool write_out(int fd, const char *p, size_t n)
 {
-    while (n > 0) {
-        ssize_t put_bytes = write(fd, p, n);
+    static atomic_bool stuck;
 
+    while (n > 0) {
+        ssize_t put_bytes;
+
+        if (!takes_bytes(fd, atomic_load(&stuck) ? 0 : STUCK_MS)) {
+            atomic_store(&stuck, true);
+            return false;
+        }
+        put_bytes = write(fd, p, n < PIPE_BUF ? n : PIPE_BUF);
         if (put_bytes >= 0) {
             p += put_bytes;
             n -= (size_t)put_bytes;
-        } else if (errno == EAGAIN) {
-            struct pollfd wait = {.fd = fd, .events = POLLOUT};
-
-            if (poll(&wait, 1, STUCK_MS) == 0)
-                return false;
-        } else if (errno != EINTR) {
+        } else if (errno != EINTR && errno != EAGAIN) {
             return false;
         }
     }
+    atomic_store(&stuck, false);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -424,6 +425,28 @@ static void errors_are_logged_with_code_and_detail(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void test_a_reader_that_does_not_read_holds_up_nobody(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(fd) int reader = -1;
+    char bytes[4096];
+
+    assert_int_equal(mkfifo(f->path, 0600), 0);
+    reader = open(f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    start(f, LOG_FORMAT_TEXT);
+    for (int i = 0; i < 20000; i++) /* ten times what the pipe and the buffers hold */
+        log_event(LOG_INFO, "a record of more than a few bytes, of which there are many",
+                  LOG_I64("number", i));
+    log_event(LOG_ERROR, "one that is written at once");
+
+    while (read(reader, bytes, sizeof(bytes)) > 0)
+        continue;
+    log_event(LOG_ERROR, "read again");
+    assert_true(read(reader, bytes, sizeof(bytes)) > 0);
+    log_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +468,8 @@ int main(void)
         TEST(no_path_is_standard_error),
         TEST(many_threads_lose_nothing_and_keep_their_order),
         TEST(errors_are_logged_with_code_and_detail),
+        cmocka_unit_test_setup_teardown(test_a_reader_that_does_not_read_holds_up_nobody, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
