@@ -33,7 +33,35 @@ static void warn_of_missing(const struct conf *c, const char *path)
               LOG_TEXT("database", path), LOG_TEXT("storage", c->storage.root));
 }
 
-static enum err_code open_meta(const struct conf *c, struct meta **ret_meta, struct err *e)
+static bool in_memory(const struct conf *c)
+{
+    return !c->metadata.sqlite_path[0] && c->storage.backend == CONF_STORAGE_MEM;
+}
+
+static void database_path(const struct conf *c, char dst[static PATH_MAX])
+{
+    if (c->metadata.sqlite_path[0])
+        snprintf(dst, PATH_MAX, "%s", c->metadata.sqlite_path);
+    else if (in_memory(c))
+        snprintf(dst, PATH_MAX, ":memory:");
+    else
+        snprintf(dst, PATH_MAX, "%s/registry.db", c->storage.root);
+}
+
+static enum err_code open_reserve(const struct conf *c, struct reserve **ret_reserve, struct err *e)
+{
+    char database[PATH_MAX], path[PATH_MAX + 16];
+
+    *ret_reserve = NULL;
+    if (in_memory(c))
+        return ERR_OK;
+    database_path(c, database);
+    snprintf(path, sizeof(path), "%s-reserve", database);
+    return reserve_new(path, c->storage.reserve_bytes, ret_reserve, e);
+}
+
+static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
+                               struct meta **ret_meta, struct err *e)
 {
     char path[PATH_MAX];
     struct meta_sqlite_options sqlite = {
@@ -41,17 +69,13 @@ static enum err_code open_meta(const struct conf *c, struct meta **ret_meta, str
         .fsync = c->storage.fsync,
         .read_connections = (unsigned)c->metadata.sqlite_read_connections,
         .cache_bytes = c->metadata.sqlite_cache_bytes,
+        .reserve = reserve,
     };
     struct meta *meta;
 
-    if (c->metadata.sqlite_path[0])
-        snprintf(path, sizeof(path), "%s", c->metadata.sqlite_path);
-    else if (c->storage.backend == CONF_STORAGE_MEM)
-        snprintf(path, sizeof(path), ":memory:");
-    else
-        snprintf(path, sizeof(path), "%s/registry.db", c->storage.root);
+    database_path(c, path);
     /* `registry user add` may be the first command of all. */
-    if (!c->metadata.sqlite_path[0] && c->storage.backend != CONF_STORAGE_MEM)
+    if (!c->metadata.sqlite_path[0] && !in_memory(c))
         TRY(file_mkdirs_at(AT_FDCWD, c->storage.root, c->storage.fsync, e));
     warn_of_missing(c, path);
     TRY(meta_sqlite_new(&sqlite, &meta, e));
@@ -67,6 +91,7 @@ int main(int argc, char **argv)
         .environment = environ,
         .open_store = open_store,
         .open_meta = open_meta,
+        .open_reserve = open_reserve,
     };
 
     return cli_main(&cli, argc, argv);

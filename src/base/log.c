@@ -13,6 +13,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -321,15 +322,17 @@ static bool takes_bytes(int fd, int wait_ms)
 static bool write_out(int fd, const char *p, size_t n)
 {
     static atomic_bool stuck;
+    struct stat status;
+    bool file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 
     while (n > 0) {
         ssize_t put_bytes;
 
-        if (!takes_bytes(fd, atomic_load(&stuck) ? 0 : STUCK_MS)) {
+        if (!file && !takes_bytes(fd, atomic_load(&stuck) ? 0 : STUCK_MS)) {
             atomic_store(&stuck, true);
             return false;
         }
-        put_bytes = write(fd, p, n < PIPE_BUF ? n : PIPE_BUF);
+        put_bytes = write(fd, p, file || n < PIPE_BUF ? n : PIPE_BUF);
         if (put_bytes >= 0) {
             p += put_bytes;
             n -= (size_t)put_bytes;

@@ -46,7 +46,7 @@ bool cli_accounts_open(struct cli *cli, const struct cli_args *args, struct cli_
         return false;
     }
     fresh = !cli_has_database(ret->conf);
-    if (cli->open_meta(ret->conf, &ret->meta, &e) != ERR_OK) {
+    if (cli->open_meta(ret->conf, NULL, &ret->meta, &e) != ERR_OK) {
         failed(cli, e.detail);
         return false;
     }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/reserve.h"
 #include "conf/conf.h"
 #include "meta/meta.h"
 #include "store/store.h"
@@ -21,9 +22,15 @@ struct cli {
     FILE *out, *err;
     char *const *environment;
 
-    /* The drivers that a configuration asks for. The results are the caller's. */
+    /* The drivers that a configuration asks for. The results are the caller's. The reserve may be
+     * NULL, and outlives the meta. */
     enum err_code (*open_store)(const struct conf *c, struct store **ret_store, struct err *e);
-    enum err_code (*open_meta)(const struct conf *c, struct meta **ret_meta, struct err *e);
+    enum err_code (*open_meta)(const struct conf *c, struct reserve *reserve,
+                               struct meta **ret_meta, struct err *e);
+
+    /* Space beside the database, for the one who serves; *ret_reserve may be NULL. */
+    enum err_code (*open_reserve)(const struct conf *c, struct reserve **ret_reserve,
+                                  struct err *e);
 };
 
 #define CLI_FLAGS_MAX    12

@@ -16,6 +16,7 @@
 /* All that one run of the server is made of, in the order in which it is taken down again. */
 struct serve {
     struct conf *conf;
+    struct reserve *reserve;
     struct registry *registry;
     struct api_guard guard;
     struct tender *tender;
@@ -92,12 +93,15 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     enum err_code code;
 
     TRY(cli->open_store(s->conf, &store, e));
-    code = cli->open_meta(s->conf, &meta, e);
+    code = cli->open_reserve(s->conf, &s->reserve, e);
+    if (code == ERR_OK)
+        code = cli->open_meta(s->conf, s->reserve, &meta, e);
     if (code != ERR_OK) {
         store_free(store);
         return code;
     }
     s->registry = registry_new(store, meta, s->conf);
+    s->registry->reserve = s->reserve;
     return registry_start(s->registry, report, e);
 }
 
@@ -126,6 +130,7 @@ static void stop(struct serve *s)
     tender_stop(s->tender);
     cli_guard_done(&s->guard);
     registry_free(s->registry);
+    reserve_free(s->reserve);
     log_stop();
     conf_free(s->conf);
 }

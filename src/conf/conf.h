@@ -215,10 +215,11 @@ struct conf_http {
 };
 
 struct conf_storage {
-    uint64_t backend;    /* enum conf_storage_backend */
-    char *root;          /* storage.filesystem.root */
-    bool fsync;          /* storage.filesystem.fsync */
-    bool verify_on_read; /* storage.verify_on_read: hash each blob as it is served */
+    uint64_t reserve_bytes; /* kept for the database; 0: none */
+    uint64_t backend;       /* enum conf_storage_backend */
+    char *root;             /* storage.filesystem.root */
+    bool fsync;             /* storage.filesystem.fsync */
+    bool verify_on_read;    /* storage.verify_on_read: hash each blob as it is served */
 };
 
 enum conf_storage_backend { CONF_STORAGE_FILESYSTEM, CONF_STORAGE_MEM };

@@ -280,6 +280,14 @@ const struct conf_row conf_rows[] = {
      .def = true,
      .help = "Make sure that what was acknowledged survives a power loss. `false` is faster and "
              "unsafe."},
+    {.name = "storage.reserve",
+     .type = CONF_SIZE,
+     FIELD(storage.reserve_bytes),
+     .max = 1ull << 30,
+     .def = 16 << 20,
+     .help = "Space beside the database that is given up while the disk is full, so that deleting "
+             "and moving tags go on and free more; it is taken back when there is room. "
+             "Nothing is added meanwhile. 0 keeps none."},
     {.name = "storage.verify_on_read",
      .type = CONF_BOOL,
      FIELD(storage.verify_on_read),

@@ -38,6 +38,8 @@ static enum err_code receive(struct ingest *in, struct reader *from, uint64_t at
     if (n > in->limit_bytes - at_bytes)
         return err_tell(e, ERR_BLOB_TOO_LARGE, "the largest blob accepted has %llu bytes",
                         (unsigned long long)in->limit_bytes);
+    if (!reserve_was_held(in->reserve))
+        return err_tell(e, ERR_STORAGE_FULL, "the disk is full");
     if (n > 0)
         TRY(store_upload_write(in->store, in->upload, p, n, at_bytes, e));
     *ret_n = n;

@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "base/reader.h"
+#include "base/reserve.h"
 #include "store/store.h"
 
 struct ingest {
@@ -15,12 +16,13 @@ struct ingest {
     uint64_t offset_bytes; /* grows with what was written and hashed */
     uint64_t limit_bytes;  /* largest offset allowed */
     uint64_t buffer_bytes;
+    const struct reserve *reserve; /* nothing is written while it is given up; may be NULL */
 };
 
 /*
  * Until the reader ends. expected_bytes is how many it will give, UINT64_MAX when unknown; it only
  * sizes buffers. On an error the ingest is as far as offset_bytes says; what was written past it
- * must be truncated. Errors: those of the reader and the store; BLOB_TOO_LARGE.
+ * must be truncated. Errors: those of the reader and the store; BLOB_TOO_LARGE, STORAGE_FULL.
  */
 ERR_CHECKED enum err_code ingest_run(struct ingest *in, struct reader *from,
                                      uint64_t expected_bytes, struct err *e);

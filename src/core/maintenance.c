@@ -50,6 +50,8 @@ static int64_t carry(struct maintenance *m)
 
     if (project_pending(m->r, MAX_BATCHES, &more, &e) == ERR_OK)
         return more ? 1 : 0;
+    if (e.code == ERR_STORAGE_FULL)
+        reserve_give_up(m->r->reserve); /* a tag that moved needs room for its link */
     m->report("carrying tags to the store failed; will be tried again", &e);
     return RETRY_MS;
 }
@@ -58,6 +60,7 @@ static void sweep(struct maintenance *m)
 {
     struct err e = {0};
 
+    (void)reserve_held(m->r->reserve); /* takes it back */
     if (upload_sweep(m->r, &e) != ERR_OK)
         m->report("sweeping abandoned uploads failed; will be tried again", &e);
 }

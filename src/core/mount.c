@@ -23,6 +23,7 @@ enum err_code mount_blob(struct registry *r, const struct repo_name *repo,
     TRY(meta_blob_stat(r->meta, from, d, &ops[0].size_bytes, e));
     if (str_eq(repo_name_str(from), repo_name_str(repo)))
         return ERR_OK;
+    TRY(registry_has_room(r, e));
     TRY(store_blob_link(r->store, from, repo, d, e));
     code = meta_commit(r->meta, ops, n, 0, NULL, e);
     if (code == ERR_QUOTA)

@@ -135,6 +135,17 @@ static enum err_code check_conditions(const struct push *p, const char *what,
     return ERR_OK;
 }
 
+/* Moving a tag to what is there adds nothing to speak of. */
+static enum err_code need_room(struct work *w, struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    if (reserve_was_held(w->r->reserve) ||
+        meta_manifest_by_digest(w->r->meta, w->p->repo, &w->digest, &m, NULL) == ERR_OK)
+        return ERR_OK;
+    return registry_has_room(w->r, e);
+}
+
 /* Under the lock on the digest: no other push makes it meanwhile. */
 static enum err_code manifest_condition(struct work *w, struct err *e)
 {
@@ -228,7 +239,7 @@ static enum err_code store_and_commit(struct work *w, struct err *e)
     TRY(manifest_condition(w, e));
     TRY(store_manifest_put(w->r->store, repo, &w->digest, w->p->bytes, e));
     code = commit(w, e);
-    if (code == ERR_PRECONDITION || code == ERR_CONFLICT || code == ERR_MANIFEST_BLOB_UNKNOWN)
+    if (code != ERR_OK && err_status(code) < 500) /* else it may be committed all the same */
         discard(w);
     return code;
 }
@@ -241,6 +252,7 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
     TRY(check_digest(&w, e));
     TRY(manifest_parse(p->bytes, p->content_type, conf_u64(&r->limits->manifest_references),
                        &w.manifest, e));
+    TRY(need_room(&w, e));
     TRY(resolve_links(&w, e));
     w.stored = meta_manifest_new(&w.digest, str_of(w.manifest.media_type), p->bytes);
     TRY(store_and_commit(&w, e));

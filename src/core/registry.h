@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/reserve.h"
 #include "conf/conf.h"
 #include "core/locks.h"
 #include "meta/meta.h"
@@ -23,7 +24,8 @@ struct registry {
     const struct conf_registry *options;
     const struct conf_quotas *quotas;
     bool verify_on_read;
-    uint64_t buffer_bytes; /* of one receiving upload */
+    uint64_t buffer_bytes;   /* of one receiving upload */
+    struct reserve *reserve; /* borrowed; may be NULL */
     struct upload_table *uploads;
     struct locks content_locks; /* content of a digest is being linked or unlinked, anywhere */
     struct locks tag_locks;     /* a (repository, tag) is being projected */
@@ -43,6 +45,10 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
 ERR_CHECKED enum err_code registry_start(struct registry *r, registry_report_fn report,
                                          struct err *e);
 void registry_free(struct registry *r); /* stops maintenance first; accepts NULL */
+
+/* May content be added? Not while the disk is full and the reserve is given up. Error:
+ * STORAGE_FULL, told. */
+ERR_CHECKED enum err_code registry_has_room(struct registry *r, struct err *e);
 
 /* Both stores can be read and written. */
 ERR_CHECKED enum err_code registry_health(struct registry *r, struct err *e);

@@ -30,6 +30,7 @@ enum err_code upload_begin(struct registry *r, const struct repo_name *repo, con
     enum err_code code;
     bool added;
 
+    TRY(registry_has_room(r, e));
     uuid_make(&info.id);
     snprintf(info.owner, sizeof(info.owner), "%s", owner);
     info.started_ms = clock_wall_ms();
@@ -246,7 +247,9 @@ enum err_code upload_append(struct upload *u, struct reader *from, uint64_t expe
         .offset_bytes = s->offset_bytes,
         .limit_bytes = conf_u64(&u->r->limits->blob_bytes),
         .buffer_bytes = u->r->buffer_bytes,
+        .reserve = u->r->reserve,
     };
+    TRY(registry_has_room(u->r, e));
     if (in.limit_bytes < in.offset_bytes) /* lowered meanwhile */
         in.limit_bytes = in.offset_bytes;
     code = ingest_run(&in, from, expected_bytes, e);
@@ -310,6 +313,8 @@ enum err_code upload_finish(struct upload *u, const struct digest *d, struct err
         (void)!upload_cancel(u, NULL);
         return code;
     }
+    if (code == ERR_OK)
+        code = registry_has_room(u->r, e);
     if (code == ERR_OK)
         code = link_blob(u, d, e);
     if (code == ERR_OK)

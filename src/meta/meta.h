@@ -384,6 +384,7 @@ struct meta_sqlite_options {
     bool fsync;                /* false: as store_fs_options.fsync */
     unsigned read_connections; /* at most that many reads at once */
     uint64_t cache_bytes;      /* page cache of each connection */
+    struct reserve *reserve;   /* given up when the disk is full; may be NULL; outlives the meta */
 };
 
 /* Opens or makes the database and brings its schema up to date. A schema newer than this program

@@ -344,6 +344,7 @@ static struct sqlite *new_db(const struct meta_sqlite_options *o)
     db->memory = strcmp(o->path, ":memory:") == 0;
     db->fsync = o->fsync;
     db->cache_bytes = o->cache_bytes;
+    db->reserve = o->reserve;
     db->max_open = o->read_connections ? o->read_connections : 1;
     db->last = &db->first;
     pthread_mutex_init(&db->pool_lock, NULL);

@@ -51,6 +51,7 @@ struct sqlite {
     bool memory; /* one connection does everything */
     bool fsync;
     uint64_t cache_bytes;
+    struct reserve *reserve; /* borrowed; may be NULL */
 
     /* Readers. */
     pthread_mutex_t pool_lock;

@@ -10,6 +10,7 @@
  * anew only when all of it was carried, which never holds under steady writing; so when little is
  * left, the next leader carries that before it lets the next one in.
  */
+#include "base/reserve.h"
 #include "base/thread.h"
 #include "meta/sqlite.h"
 
@@ -80,6 +81,30 @@ static enum err_code run_members(struct sqlite *db, struct sqlite_member *batch,
     return ERR_OK;
 }
 
+/* All of the batch, or none of it with an error of its own. */
+static enum err_code try_batch(struct sqlite *db, struct sqlite_member *batch, int synchronous,
+                               struct err *e)
+{
+    enum err_code code;
+
+    TRY(set_synchronous(db, synchronous, e));
+    TRY(sqlite_exec(db->writer, "BEGIN IMMEDIATE", e));
+    code = run_members(db, batch, e);
+    if (code != ERR_OK)
+        roll_back(db);
+    return code;
+}
+
+/* Some of it, at least, found the disk full. */
+static bool found_full(const struct sqlite_member *batch, enum err_code code)
+{
+    for (; batch && code != ERR_STORAGE_FULL; batch = batch->next) {
+        if (batch->code == ERR_STORAGE_FULL)
+            return true;
+    }
+    return code == ERR_STORAGE_FULL;
+}
+
 static void run_batch(struct sqlite *db, struct sqlite_member *batch)
 {
     int synchronous = SYNC_NORMAL;
@@ -90,14 +115,12 @@ static void run_batch(struct sqlite *db, struct sqlite_member *batch)
         if (db->fsync && !(m->flags & META_LAZY))
             synchronous = SYNC_FULL;
     }
-    code = set_synchronous(db, synchronous, &e);
-    if (code == ERR_OK)
-        code = sqlite_exec(db->writer, "BEGIN IMMEDIATE", &e);
-    if (code == ERR_OK)
-        code = run_members(db, batch, &e);
+    code = try_batch(db, batch, synchronous, &e);
+    /* Again only when nothing of it is done. */
+    if (found_full(batch, code) && reserve_give_up(db->reserve) && (code != ERR_OK || !batch->next))
+        code = try_batch(db, batch, synchronous, &e);
     if (code == ERR_OK)
         return;
-    roll_back(db);
     for (struct sqlite_member *m = batch; m; m = m->next) {
         m->code = code;
         *m->e = e;

@@ -80,7 +80,6 @@ def test_without_a_byte_left_every_kind_of_write_is_refused(on_disk, disk):
             ("POST", "/v2/app/blobs/uploads/", b""),
             ("POST", f"/v2/app/blobs/uploads/?digest={digest_of(b'new')}", b"new"),
             ("POST", f"/v2/other/blobs/uploads/?mount={blob}&from=app", b""),
-            ("DELETE", "/v2/app/manifests/v1", b""),
         ):
             client.request(method, path, 507, data=body)
         assert client.pull_image("app", "v1") == made
@@ -88,10 +87,63 @@ def test_without_a_byte_left_every_kind_of_write_is_refused(on_disk, disk):
         filler.unlink()
         client.request("POST", f"/v2/other/blobs/uploads/?mount={blob}&from=app", 201)
         assert client.get_blob("other", blob).content == data
+
+
+@pytest.fixture
+def with_small_reserve(disk, new_registry):
+    config = {"storage": {"reserve": "2MiB"}}
+    return new_registry(root=disk.path / "registry", config=config).start()
+
+
+@needs_disk
+def test_without_a_byte_left_deleting_frees_space_for_pushes(with_small_reserve, disk):
+    old = image(seed="old", layers=1, layer_size=8_000_000)
+    new = image(seed="new", layers=1, layer_size=3_000_000)
+    with Client(with_small_reserve.url) as client:
+        client.push_image("app", old, "v1")
+        disk.fill()
+        client.request("POST", "/v2/app/blobs/uploads/", 507)
+
         client.delete_manifest("app", "v1")
         client.get_manifest("app", "v1", expect=404)
-        on_disk.restart()
-        client.get_manifest("app", "v1", expect=404)
+        client.request("GET", "/readyz", 507)
+        assert "full" in error_of(client.request("POST", "/v2/app/blobs/uploads/", 507))
+        client.delete_manifest("app", old.digest)
+        for digest in old.blobs:
+            client.delete_blob("app", digest)
+
+        client.push_image("app", new, "v2")
+        assert client.pull_image("app", "v2") == new
+        client.request("GET", "/readyz", 200)
+
+
+@needs_disk
+def test_without_a_byte_left_a_tag_moves(with_small_reserve, disk):
+    old, new = image(seed="old"), image(seed="new")
+    with Client(with_small_reserve.url) as client:
+        client.push_image("app", old, "v1")
+        client.push_image("app", new, "v2")
+        disk.fill()
+        client.push_manifest("app", "v1", new, 201)
+        assert client.pull_image("app", "v1") == new
+        tags = with_small_reserve.root / "repositories" / "app" / "manifests"
+        until(lambda: os.readlink(tags / "v1") == new.digest)
+        with_small_reserve.restart()
+        assert client.pull_image("app", "v1") == new
+
+
+@needs_disk
+def test_without_a_byte_left_many_deletions_work(with_small_reserve, disk):
+    """More than the reserve could hold if nothing of it came free again."""
+    made = image(seed="made")
+    with Client(with_small_reserve.url) as client:
+        client.push_image("app", made, "v1")
+        for i in range(600):
+            client.push_manifest("app", f"tag{i}", made)
+        disk.fill()
+        for i in range(600):
+            client.delete_manifest("app", f"tag{i}")
+        assert client.tags("app") == ["v1"]
 
 
 @needs_disk
@@ -121,7 +173,7 @@ def test_no_byte_left(on_disk, disk):
 def guarded_on_disk(disk, new_registry):
     """A registry with an admin, alice, and a user who may push nothing, bob."""
     policy = [{"subjects": ["user:bob"], "actions": ["pull"], "repositories": ["app"]}]
-    config = {"auth": "local", "policy": policy}
+    config = {"auth": "local", "policy": policy, "storage": {"reserve": 0}}
     accounts = Accounts(new_registry(root=disk.path / "registry", config=config))
     accounts.add("alice", "--admin")
     accounts.add("bob", password=OTHER)
