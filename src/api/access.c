@@ -2,7 +2,7 @@
 
 #include "api/access_identity.h"
 #include "api/access_refusal.h"
-#include "api/audit.h"
+#include "api/audit_entry.h"
 #include "api/csrf.h"
 #include "api/proxy.h"
 

@@ -1,14 +1,14 @@
 #include "api/access_identity.h"
 
 #include "api/access_refusal.h"
-#include "api/audit.h"
+#include "api/audit_entry.h"
 #include "api/cookie.h"
 #include "api/proxy.h"
-#include "auth/credential.h"
+#include "auth/core/credential.h"
 
 #include <openssl/crypto.h>
 
-/* Kinds of buckets (auth/rate.h), so that late tokens keep no password out. */
+/* Kinds of buckets (auth/core/rate.h), so that late tokens keep no password out. */
 #define FAILED_PASSWORD    'p'
 #define FAILED_TOKEN       't'
 #define FAILED_AT_PROVIDER 'o'

@@ -1,6 +1,6 @@
 #include "api/access_refusal.h"
 
-#include "api/audit.h"
+#include "api/audit_entry.h"
 #include "api/proxy.h"
 
 static const char *scope_actions(const struct req *q)

@@ -1,7 +1,7 @@
 #include "api/api.h"
 
 #include "api/access.h"
-#include "api/audit.h"
+#include "api/audit_entry.h"
 #include "api/proxy.h"
 #include "api/req.h"
 #include "base/log.h"

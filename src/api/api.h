@@ -6,14 +6,14 @@
  */
 #pragma once
 
-#include "auth/accounts.h"
-#include "auth/audit.h"
-#include "auth/auth.h"
-#include "auth/oidc.h"
-#include "auth/rate.h"
-#include "auth/rules.h"
-#include "auth/session.h"
-#include "auth/token.h"
+#include "auth/browser/oidc.h"
+#include "auth/browser/session.h"
+#include "auth/core/accounts.h"
+#include "auth/core/audit.h"
+#include "auth/core/auth.h"
+#include "auth/core/rate.h"
+#include "auth/policy/rules.h"
+#include "auth/tokens/token.h"
 #include "conf/cidr.h"
 #include "conf/conf.h"
 #include "core/registry.h"

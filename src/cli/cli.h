@@ -95,19 +95,19 @@ bool cli_config_load(struct cli *cli, const struct cli_args *args, struct conf *
 
 /* The commands, by the file they are in. */
 
-/* audit.c */
+/* command_audit.c */
 int cli_audit(struct cli *cli, const struct cli_args *args);
 
-/* config.c */
+/* command_config.c */
 int cli_config_check(struct cli *cli, const struct cli_args *args);
 int cli_config_print(struct cli *cli, const struct cli_args *args);
 int cli_config_reference(struct cli *cli, const struct cli_args *args);
 int cli_routes(struct cli *cli, const struct cli_args *args);
 
-/* health.c */
+/* command_health.c */
 int cli_health(struct cli *cli, const struct cli_args *args);
 
-/* policy.c */
+/* command_policy.c */
 int cli_policy_add(struct cli *cli, const struct cli_args *args);
 int cli_policy_list(struct cli *cli, const struct cli_args *args);
 int cli_policy_rm(struct cli *cli, const struct cli_args *args);
@@ -116,13 +116,13 @@ int cli_policy_test(struct cli *cli, const struct cli_args *args);
 /* serve.c */
 int cli_serve(struct cli *cli, const struct cli_args *args);
 
-/* token.c, token_aws.c */
+/* command_token.c, command_token_aws.c */
 int cli_token_aws(struct cli *cli, const struct cli_args *args);
 int cli_token_create(struct cli *cli, const struct cli_args *args);
 int cli_token_list(struct cli *cli, const struct cli_args *args);
 int cli_token_revoke(struct cli *cli, const struct cli_args *args);
 
-/* user.c */
+/* command_user.c */
 int cli_user_add(struct cli *cli, const struct cli_args *args);
 int cli_user_disable(struct cli *cli, const struct cli_args *args);
 int cli_user_enable(struct cli *cli, const struct cli_args *args);
@@ -132,5 +132,5 @@ int cli_user_rm(struct cli *cli, const struct cli_args *args);
 int cli_user_set(struct cli *cli, const struct cli_args *args);
 int cli_user_totp(struct cli *cli, const struct cli_args *args);
 
-/* version.c */
+/* command_version.c */
 int cli_version(struct cli *cli, const struct cli_args *args);

@@ -1,9 +1,9 @@
 #include "api/api.h"
-#include "auth/tender.h"
+#include "auth/core/tender.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "cli/auth.h"
 #include "cli/cli.h"
+#include "cli/guard.h"
 
 #include <link.h>
 #include <malloc.h>

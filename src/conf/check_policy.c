@@ -1,4 +1,4 @@
-/* Rules and admins: auth/policy.h says what subjects and patterns are. */
+/* Rules and admins: auth/policy/policy.h says what subjects and patterns are. */
 #include "base/mem.h"
 #include "conf/check.h"
 #include "conf/value.h"

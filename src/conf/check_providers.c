@@ -163,7 +163,7 @@ static bool has_placeholder(const char *text, const char *a, const char *b)
 }
 
 /* Each {user} is (part of) the value of an equality, and no wildcard widens it: so a name finds
- * nobody else, and auth/ldap.c may put a wildcard in its place. */
+ * nobody else, and auth/providers/ldap.c may put a wildcard in its place. */
 static bool users_are_compared(const char *filter)
 {
     for (const char *p = filter; (p = strstr(p, "{user}")); p++) {

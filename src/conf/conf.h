@@ -168,7 +168,7 @@ struct conf_auth {
     struct conf_aws aws;
 };
 
-struct conf_rule { /* of the policy; see auth/policy.h */
+struct conf_rule { /* of the policy; see auth/policy/policy.h */
     struct conf_strings subjects;
     uint64_t effect; /* enum conf_effect */
     struct conf_strings actions;
@@ -178,7 +178,7 @@ struct conf_rule { /* of the policy; see auth/policy.h */
 
 enum conf_effect { CONF_EFFECT_ALLOW, CONF_EFFECT_DENY };
 
-struct conf_rules { /* none: what auth/policy.h says of a registry without rules */
+struct conf_rules { /* none: what auth/policy/policy.h says of a registry without rules */
     struct conf_rule *items;
     size_t n;
 };

@@ -120,7 +120,7 @@ static const struct conf_row aws_role_rows[] = {
      .help = "Its groups here; those of all entries that match count."},
 };
 
-/* action_parse() of auth/identity.h knows each; a test compares. */
+/* action_parse() of auth/core/identity.h knows each; a test compares. */
 static const char *const action_choices[] = {"pull", "push",  "overwrite", "delete",
                                              "scan", "admin", "*",         NULL};
 

@@ -1,7 +1,7 @@
 #include "core/upload.h"
 
 #include "base/clock.h"
-#include "core/session.h"
+#include "core/upload_session.h"
 
 /* Upload sessions that nobody finishes: their bytes, their row, their place in the table. */
 

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "core/ingest.h"
 #include "core/quota.h"
-#include "core/session.h"
+#include "core/upload_session.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* An Authorization header, and the token in it: what is accepted lies within bounds, and no token
  * is believed without a key. */
-#include "auth/credential.h"
-#include "auth/jwt.h"
+#include "auth/core/credential.h"
+#include "auth/tokens/jwt.h"
 
 #include <assert.h>
 

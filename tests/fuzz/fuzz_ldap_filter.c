@@ -1,6 +1,6 @@
 /* Names in LDAP filters: whatever bytes a name has, the filter around it keeps its shape, and the
  * directory reads the same bytes. */
-#include "auth/ldap_filter.h"
+#include "auth/providers/ldap_filter.h"
 
 #include <assert.h>
 

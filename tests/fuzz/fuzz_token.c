@@ -5,10 +5,10 @@
  *
  * The input is a token, or a header and claims (JSON) with a line's end between them.
  */
-#include "auth/claims.h"
-#include "auth/foreign.h"
-#include "auth/jwt.h"
-#include "auth/trust.h"
+#include "auth/core/claims.h"
+#include "auth/providers/foreign.h"
+#include "auth/tokens/jwt.h"
+#include "auth/tokens/trust.h"
 
 #include <assert.h>
 #include <cjose/cjose.h>

@@ -1,7 +1,7 @@
 /* Accounts in a metadata store in memory, for each test anew. */
 #pragma once
 
-#include "auth/user.h"
+#include "auth/people/user.h"
 
 #define PASSWORD "Tr0ub4dor&3xyz"
 #define OTHER    "k9-Vexing.Llama"

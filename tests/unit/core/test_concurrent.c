@@ -5,8 +5,8 @@
 #include "core/project.h"
 #include "core/pull.h"
 #include "core/remove.h"
-#include "core/session.h"
 #include "core/upload.h"
+#include "core/upload_session.h"
 #include "support.h"
 
 #include <jansson.h>

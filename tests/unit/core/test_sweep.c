@@ -1,5 +1,5 @@
-#include "core/session.h"
 #include "core/upload.h"
+#include "core/upload_session.h"
 #include "support.h"
 
 static struct world w;

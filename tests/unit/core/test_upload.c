@@ -1,7 +1,7 @@
 #include "core/upload.h"
 
 #include "base/mem.h"
-#include "core/session.h"
+#include "core/upload_session.h"
 #include "support.h"
 
 #define OWNER "anna"

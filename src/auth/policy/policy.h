@@ -1,0 +1,83 @@
+/*
+ * May you: rules over repository and tag patterns. Deny wins; what no rule allows is denied.
+ * A policy is immutable and shared by reference count; any thread.
+ *
+ * Patterns: one star is any run of characters but '/', two are any run, '?' is one character but
+ * '/', everything else stands for itself. A pattern that ends in a slash and two stars matches what
+ * stands before the slash as well. Matching takes time proportional to pattern times name, whatever
+ * the pattern.
+ *
+ * Subjects: "user:NAME", "robot:NAME", "group:NAME", "authenticated", "anonymous", "*" (everyone).
+ * NAME may be a pattern.
+ */
+#pragma once
+
+#include "auth/core/identity.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+struct policy;
+
+#define POLICY_ID_MAX 16
+
+struct policy_rule {
+    char *id; /* of one of the database (rules.h); NULL: of the configuration */
+    char **subjects;
+    size_t n_subjects;
+    bool deny;
+    unsigned actions;
+    char **repositories; /* none: all */
+    size_t n_repositories;
+    char **tags; /* none: all, and what has no tag */
+    size_t n_tags;
+};
+
+/* A reference. Takes ownership of rules and all in it. without_rules: the file has no policy
+ * section: an authenticated user may pull, push and overwrite everywhere; admins may all. */
+struct policy *policy_new(struct policy_rule *rules, size_t n, bool without_rules);
+
+/* Whoever one of the subjects ("user:NAME", "robot:NAME", "group:NAME") means is an admin, besides
+ * identities that say so themselves. Takes ownership; before the policy is shared. */
+void policy_set_admins(struct policy *p, char **subjects, size_t n);
+bool policy_is_admin(const struct policy *p, const struct identity *id);
+struct policy *policy_ref(struct policy *p);
+void policy_unref(struct policy *p); /* accepts NULL */
+void policy_rule_done(struct policy_rule *r);
+void policy_rules_free(struct policy_rule *rules, size_t n);
+
+/* A policy of the rules of another one and, behind them, copies of these; else it is as that. */
+struct policy *policy_join(const struct policy *file, const struct policy_rule *rules, size_t n);
+size_t policy_rule_count(const struct policy *p);
+const struct policy_rule *policy_rule_at(const struct policy *p, size_t i);
+bool policy_without_rules(const struct policy *p);
+
+/* The i-th rule as an object, with where it comes from and its id or number. */
+void policy_rule_json(const struct policy *p, size_t i, struct buf *ret_json);
+
+/* What a rule says, as it stands between those braces: without where it comes from. */
+void policy_rule_values_json(const struct policy_rule *r, struct buf *ret_json);
+
+/* A pattern is well-formed: 1 to 512 bytes of name characters and wildcards. */
+bool policy_pattern_valid(struct str pattern);
+bool policy_pattern_matches(struct str pattern, struct str text);
+
+struct decision {
+    bool allowed;
+    int rule; /* index of the rule that decided; -1: none did */
+    char why[200];
+};
+
+/*
+ * May id do action on repo (NULL: the registry itself), on tag (NULL: no tag is named)?
+ * Without a tag a rule with tag patterns allows pull and push (blobs belong to no tag), and denies
+ * nothing. ret_decision may be NULL.
+ */
+bool policy_allows(const struct policy *p, const struct identity *id, enum action action,
+                   const struct repo_name *repo, const struct tag_name *tag,
+                   struct decision *ret_decision);
+
+/* May id see that the repository exists: may it do anything at all there? */
+bool policy_sees(const struct policy *p, const struct identity *id, const struct repo_name *repo);
+
+/* Does a rule allow something to someone who has not signed in? */
+bool policy_names_anonymous(const struct policy *p);

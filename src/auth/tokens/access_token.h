@@ -1,0 +1,117 @@
+/*
+ * Access tokens: random secrets that stand for a person (personal tokens) or for a machine (robot
+ * accounts, which are nothing but a name and their tokens). Records of the collection "tokens", by
+ * id; of the secret only its SHA-256 is kept. Scoped, expiring, revocable.
+ *
+ * A secret is "cdt_", the id and 40 random hexadecimal digits: to be recognised by people, by
+ * scanners for leaked secrets, and by us without a look at the database.
+ *
+ * Errors: NOT_FOUND, REQUEST_INVALID, told; and those of meta.
+ */
+#pragma once
+
+#include "auth/core/accounts.h"
+#include "auth/core/identity.h"
+#include "auth/core/provider.h"
+#include "auth/people/user.h"
+#include "base/buf.h"
+
+#define ACCESS_TOKEN_PREFIX STR("cdt_")
+#define ACCESS_TOKEN_ID     12
+#define ACCESS_TOKEN_TEXT   (4 + ACCESS_TOKEN_ID + 40)
+#define ACCESS_TOKEN_SCOPES 64
+#define ACCESS_TOKEN_NOTE   200 /* bytes of a description */
+
+struct access_token {
+    char *id;
+    char *owner;    /* "user:alice", "robot:ci" */
+    char *owner_id; /* of a user: the token dies with him, whoever has his name later */
+    char *hash;     /* of the secret */
+    struct scope *scopes;
+    size_t n_scopes;
+    bool scoped;        /* false: all that the owner may do */
+    int64_t expires_ms; /* INT64_MAX: never */
+    char *description;
+    int64_t created_ms;
+    int64_t used_ms; /* last, to the hour; 0: never */
+    int64_t version; /* of the record */
+};
+
+void access_token_done(struct access_token *t);
+
+struct access_token_list {
+    struct access_token *rows; /* by id */
+    size_t n;
+    bool more;
+};
+
+void access_token_list_done(struct access_token_list *l);
+
+/* It has the form of a token's secret; and the id of one that has. */
+bool access_token_shaped(struct str secret);
+struct str access_token_id(struct str secret);
+
+struct access_token_request {
+    enum identity_kind kind; /* IDENTITY_USER: who must be there; IDENTITY_ROBOT */
+    struct str owner;        /* name */
+    struct str scopes;  /* "REPOSITORIES:ACTIONS", several separated by blanks; "": no limits */
+    int64_t expires_ms; /* wall clock; INT64_MAX: never */
+    struct str description;
+    uint64_t max; /* refused when the owner has so many that have not expired; 0: no limit */
+};
+
+#define ACCESS_TOKEN_LIFETIME "90d" /* when none is asked for */
+
+/* When a token of that lifetime ("30d", "12h", "never") ends. */
+ERR_CHECKED enum err_code access_token_expiry(struct str lifetime, int64_t *ret_ms, struct err *e);
+
+/* As they were asked for, separated by blanks; "" when it is not scoped. */
+void access_token_scopes(const struct access_token *t, struct buf *ret_text);
+void access_token_scope(const struct scope *s, struct buf *ret_text);
+
+/* For whom a personal token may stand: a user of the database or, when there is none of that name,
+ * a person who signed in at the OpenID provider, with the groups of then. Error: NOT_FOUND, told.
+ */
+ERR_CHECKED enum err_code access_token_owner(struct accounts *a, struct str name,
+                                             struct user *ret_user, struct err *e);
+
+/* ret_secret is shown once and kept nowhere. */
+ERR_CHECKED enum err_code access_token_create(struct accounts *a,
+                                              const struct access_token_request *r,
+                                              char ret_secret[static ACCESS_TOKEN_TEXT + 1],
+                                              struct err *e);
+ERR_CHECKED enum err_code access_token_get(struct accounts *a, struct str id,
+                                           struct access_token *ret_token, struct err *e);
+ERR_CHECKED enum err_code access_token_list(struct accounts *a, struct str after, size_t limit,
+                                            struct access_token_list *ret_list, struct err *e);
+
+/* fn for each token, by id; it may remove that one. Ends with the first error. */
+typedef enum err_code (*access_token_fn)(void *ctx, const struct access_token *t, struct err *e);
+ERR_CHECKED enum err_code access_token_each(struct accounts *a, access_token_fn fn, void *ctx,
+                                            struct err *e);
+
+ERR_CHECKED enum err_code access_token_revoke(struct accounts *a, struct str id, struct err *e);
+
+/* All of an owner ("robot:ci"). ret_n (may be NULL): how many they were. */
+ERR_CHECKED enum err_code access_token_remove_of(struct accounts *a, const char *owner,
+                                                 size_t *ret_n, struct err *e);
+
+/* All that expired before then (wall clock). */
+ERR_CHECKED enum err_code access_token_prune(struct accounts *a, int64_t before_ms, struct err *e);
+
+/*
+ * The provider that takes them: as the password of their owner's name, and as bearer tokens. It
+ * stands before those that know passwords, so that none of them gets to see one.
+ * a must outlive it.
+ */
+struct provider *access_token_provider(struct accounts *a);
+
+static inline void auto_access_token_(struct access_token *t)
+{
+    access_token_done(t);
+}
+
+static inline void auto_access_token_list_(struct access_token_list *l)
+{
+    access_token_list_done(l);
+}
