@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Checks that includes in src/ point one way: a folder may use only what the table gives it."""
+"""Checks that includes in src/ point one way: a folder may use only what the table gives it, and so
+may, in folders that have an inner order, their rooms or files."""
 
 import re
 import sys
@@ -7,7 +8,18 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
-MAY_INCLUDE = {
+
+def order(*lines):
+    """A table of parts from the bottom up: each may include what stands in the lines before its
+    own, and nothing else of its line."""
+    table, below = {}, set()
+    for line in lines:
+        table |= {part: set(below) for part in line.split()}
+        below |= set(line.split())
+    return table
+
+
+FOLDERS = {
     "base": set(),
     "conf": {"base"},
     "store": {"base", "conf"},
@@ -19,28 +31,63 @@ MAY_INCLUDE = {
     "auth": {"net", "meta", "conf", "base"},
     "api": {"http", "core", "auth", "base", "conf"},
 }
-MAY_INCLUDE["cli"] = set(MAY_INCLUDE)
-MAY_INCLUDE["."] = {*MAY_INCLUDE}  # main.c wires everything
+FOLDERS["cli"] = set(FOLDERS)
+FOLDERS["."] = set(FOLDERS)  # main.c wires everything
+
+# Of a folder: what its parts may include of each other. A part is a room (an inner folder), or a .c
+# and its .h beside each other, by their name without the ending. Each part is in the table.
+PARTS = {}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
-def problems_of(path):
-    folder = path.relative_to(SOURCE).parts[0] if path.parent != SOURCE else "."
-    if folder not in MAY_INCLUDE:
-        yield f"{path}: no folder '{folder}' in the table of scripts/check_includes.py"
-        return
-    for included in INCLUDE.findall(path.read_text()):
-        target = included.split("/")[0] if "/" in included else folder
-        if target != folder and target not in MAY_INCLUDE[folder]:
-            allowed = ", ".join(sorted(MAY_INCLUDE[folder])) or "nothing"
-            yield f"{path}: {folder} may include {allowed}, but not '{included}'"
+def place_of(path):
+    """The folder of a path below src/, and the part of it."""
+    if len(path.parts) == 1:
+        return ".", path.stem
+    return path.parts[0], path.stem if len(path.parts) == 2 else path.parts[1]
+
+
+def wrong(what, name, table, target):
+    """In words, when name may not include target; None when it may."""
+    if name not in table:
+        return f"no {what} '{name}' in the tables of scripts/check_includes.py"
+    if target == name or target in table[name]:
+        return None
+    allowed = ", ".join(sorted(table[name])) or "nothing"
+    return f"{name} may include {allowed}, but not {target}"
+
+
+def problems_of(source, path, folders, parts):
+    here = path.relative_to(source)
+    folder, part = place_of(here)
+    for included in [str(here), *INCLUDE.findall(path.read_text())]:
+        to_folder, to_part = place_of(Path(included) if "/" in included else here.parent / included)
+        problem = wrong("folder", folder, folders, to_folder)
+        if not problem and folder == to_folder and folder in parts:
+            problem = wrong("part", part, parts[folder], to_part)
+        if problem:
+            yield f"src/{here}: {problem}"
+
+
+def absent(source, parts):
+    """Parts of the table that nothing in the tree is called any more."""
+    for folder, table in parts.items():
+        there = {place_of(p.relative_to(source))[1] for p in (source / folder).rglob("*.[ch]")}
+        for part in sorted(table.keys() - there):
+            yield f"src/{folder}: nothing is called '{part}', as scripts/check_includes.py says"
+
+
+def problems(source=SOURCE, folders=FOLDERS, parts=PARTS):
+    paths = sorted(source.rglob("*.[ch]"))
+    of_files = [p for path in paths for p in problems_of(source, path, folders, parts)]
+    return [*of_files, *absent(source, parts)]
 
 
 def main():
-    problems = [p for path in sorted(SOURCE.rglob("*.[ch]")) for p in problems_of(path)]
-    print("\n".join(problems) or "includes point the right way")
-    return 1 if problems else 0
+    found = problems()
+    print("\n".join(found) or "includes point the right way")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
