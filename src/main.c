@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum err_code open_store(const struct conf *c, struct store **ret_store, struct err *e)
@@ -24,8 +25,10 @@ static enum err_code open_store(const struct conf *c, struct store **ret_store, 
  * like a registry that forgot its images. */
 static void warn_of_missing(const struct conf *c, const char *path)
 {
-    if (c->storage.backend != CONF_STORAGE_FILESYSTEM || access(path, F_OK) == 0 ||
-        !store_fs_used(c->storage.root))
+    struct stat status;
+    bool there = stat(path, &status) == 0 && status.st_size > 0;
+
+    if (c->storage.backend != CONF_STORAGE_FILESYSTEM || there || !store_fs_used(c->storage.root))
         return;
     log_event(LOG_WARNING,
               "there is no database, but the store holds repositories: what is in them is not "

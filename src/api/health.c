@@ -16,7 +16,13 @@ enum err_code api_healthz_get(struct req *q, struct err *e)
 
 enum err_code api_readyz_get(struct req *q, struct err *e)
 {
-    TRY(registry_health(q->registry, e));
+    enum err_code code = registry_health(q->registry, e);
+
+    /* Whatever it is, it is not for the one who asked too early to mend. */
+    if (code != ERR_OK && code != ERR_STORAGE_FULL && code != ERR_STORAGE_READONLY)
+        code = e->code = ERR_UNAVAILABLE;
+    if (code != ERR_OK)
+        return code;
     reply_json(q, 200, STR("{\"status\":\"ready\"}\n"));
     return ERR_OK;
 }

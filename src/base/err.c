@@ -62,22 +62,40 @@ enum err_code err_prefix(struct err *e, const char *fmt, ...)
     return e->code;
 }
 
+enum err_code err_of_errno(int error)
+{
+    static const struct {
+        int error;
+        enum err_code code;
+    } codes[] = {
+        {ENOSPC, ERR_STORAGE_FULL},    {EDQUOT, ERR_STORAGE_FULL},
+        {EROFS, ERR_STORAGE_READONLY}, {EACCES, ERR_STORAGE_READONLY},
+        {EPERM, ERR_STORAGE_READONLY}, {EMFILE, ERR_UNAVAILABLE},
+        {ENFILE, ERR_UNAVAILABLE},     {ENOMEM, ERR_UNAVAILABLE},
+        {EAGAIN, ERR_UNAVAILABLE},     {ESTALE, ERR_UNAVAILABLE},
+        {ETIMEDOUT, ERR_UNAVAILABLE},  {ENOTCONN, ERR_UNAVAILABLE},
+        {EHOSTDOWN, ERR_UNAVAILABLE},  {ENODEV, ERR_UNAVAILABLE},
+        {ENXIO, ERR_UNAVAILABLE},
+    };
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (codes[i].error == error)
+            return codes[i].code;
+    }
+    return ERR_INTERNAL;
+}
+
 enum err_code err_errno(struct err *e, const char *fmt, ...)
 {
     int saved = errno;
-    enum err_code code = ERR_INTERNAL;
     char what[160];
     va_list ap;
 
-    if (saved == ENOSPC || saved == EDQUOT)
-        code = ERR_STORAGE_FULL;
-    else if (saved == EROFS || saved == EACCES || saved == EPERM)
-        code = ERR_STORAGE_READONLY;
     va_start(ap, fmt);
     vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
     errno = saved;
-    return err_set(e, code, "%s: %m", what);
+    return err_set(e, err_of_errno(saved), "%s: %m", what);
 }
 
 int err_status(enum err_code code)

@@ -88,8 +88,11 @@ enum err_code err_tell(struct err *e, enum err_code code, const char *fmt, ...)
 /* Puts context before the detail on the way up; returns e->code. */
 enum err_code err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* From errno after a failed storage call: ENOSPC and EDQUOT are STORAGE_FULL; EROFS, EACCES and
- * EPERM are STORAGE_READONLY; all else INTERNAL. fmt says what was being done. */
+/* What a failed storage call means, from its errno: STORAGE_FULL, STORAGE_READONLY, UNAVAILABLE (it
+ * passes: no descriptors, no memory, a file system that went away), else INTERNAL. */
+enum err_code err_of_errno(int error);
+
+/* The same of errno itself, with a text. fmt says what was being done. */
 enum err_code err_errno(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 int err_status(enum err_code code);          /* HTTP status */

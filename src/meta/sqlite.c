@@ -8,6 +8,7 @@
 #include "meta/sqlite.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -31,30 +32,71 @@ static void configure(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static enum err_code code_of(int rc, int os_errno)
+/* What an error means when no errno says more. */
+static enum err_code code_of(int rc)
 {
-    switch (rc & 0xff) {
-    case SQLITE_FULL:
-        return ERR_STORAGE_FULL;
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-        return ERR_STORAGE_READONLY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return ERR_CORRUPT;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return ERR_UNAVAILABLE;
-    case SQLITE_IOERR:
-        if (os_errno == ENOSPC || os_errno == EDQUOT)
-            return ERR_STORAGE_FULL;
-        if (os_errno == EROFS || os_errno == EACCES || os_errno == EPERM)
-            return ERR_STORAGE_READONLY;
-        return ERR_INTERNAL;
-    default:
-        return ERR_INTERNAL;
+    static const struct {
+        int rc;
+        enum err_code code;
+    } codes[] = {
+        {SQLITE_FULL, ERR_STORAGE_FULL},
+        {SQLITE_READONLY, ERR_STORAGE_READONLY},
+        {SQLITE_CANTOPEN, ERR_STORAGE_READONLY},
+        {SQLITE_PERM, ERR_STORAGE_READONLY},
+        {SQLITE_AUTH, ERR_STORAGE_READONLY},
+        {SQLITE_CORRUPT, ERR_CORRUPT},
+        {SQLITE_NOTADB, ERR_CORRUPT},
+        {SQLITE_BUSY, ERR_UNAVAILABLE},
+        {SQLITE_LOCKED, ERR_UNAVAILABLE},
+        {SQLITE_PROTOCOL, ERR_UNAVAILABLE},
+        {SQLITE_NOMEM, ERR_UNAVAILABLE},
+        {SQLITE_NOLFS, ERR_STORAGE_FULL},
+    };
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (codes[i].rc == (rc & 0xff))
+            return codes[i].code;
     }
+    return ERR_INTERNAL;
+}
+
+static bool by_system(int rc)
+{
+    return (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_IOERR;
+}
+
+/* errno of writing beside the database; 0: it works, or can't be tried. */
+static int probe(const char *path)
+{
+    static const char page[4096];
+    AUTO(mem) char *directory = mem_strdup(path);
+    char *slash = strrchr(directory, '/');
+
+    if (slash)
+        slash[slash == directory] = '\0';
+
+    AUTO(fd) int fd = open(slash ? directory : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return errno == EOPNOTSUPP ? 0 : errno;
+    return file_write_all(fd, page, sizeof(page)) < 0 ? errno : 0;
+}
+
+enum err_code sqlite_err_code(const char *path, int rc, int os_errno)
+{
+    enum err_code code;
+    int error;
+
+    if (!by_system(rc))
+        return code_of(rc);
+    code = err_of_errno(os_errno);
+    if (code != ERR_INTERNAL)
+        return code;
+    /* SQLite closes and unlocks before it looks at errno, which then says nothing. */
+    error = probe(path);
+    if (error == ENOENT)
+        return ERR_UNAVAILABLE;
+    return error ? err_of_errno(error) : code_of(rc);
 }
 
 /* Maps an SQLite error; names the database and what was being done. */
@@ -62,13 +104,13 @@ static enum err_code to_err(struct sqlite_conn *c, int rc, const char *what, str
 {
     int os_errno = c->handle ? sqlite3_system_errno(c->handle) : 0;
     int full = c->handle ? sqlite3_extended_errcode(c->handle) : rc;
-    bool by_system = os_errno && ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_IOERR);
+    bool say = os_errno && by_system(rc);
 
     if ((full & 0xff) != (rc & 0xff))
         full = rc;
-    return err_set(e, code_of(rc, os_errno), "database '%s': %.60s: %s%s%s (%d)", c->db->path, what,
-                   sqlite3_errstr(full), by_system ? ": " : "", by_system ? strerror(os_errno) : "",
-                   full);
+    return err_set(e, sqlite_err_code(c->db->path, rc, os_errno),
+                   "database '%s': %.60s: %s%s%s (%d)", c->db->path, what, sqlite3_errstr(full),
+                   say ? ": " : "", say ? strerror(os_errno) : "", full);
 }
 
 enum err_code sqlite_exec(struct sqlite_conn *c, const char *text, struct err *e)
@@ -273,14 +315,16 @@ static enum err_code health(struct sql *base, struct err *e)
 
     if (db->memory)
         return ERR_OK;
+    if (atomic_load(&db->damaged))
+        return err_set(e, ERR_CORRUPT, "database '%s': the last write found it damaged", db->path);
     if (faccessat(AT_FDCWD, db->path, W_OK, AT_EACCESS) < 0)
         return err_errno(e, "write to database '%s'", db->path);
     pthread_mutex_lock(&db->checkpoint_lock);
     rc = db->checkpoint_rc;
     pthread_mutex_unlock(&db->checkpoint_lock);
     if (rc != SQLITE_OK)
-        return err_set(e, code_of(rc, 0), "database '%s': checkpoint: %s", db->path,
-                       sqlite3_errstr(rc));
+        return err_set(e, sqlite_err_code(db->path, rc, 0), "database '%s': checkpoint: %s",
+                       db->path, sqlite3_errstr(rc));
     return ERR_OK;
 }
 
@@ -367,6 +411,47 @@ static enum err_code make_file(const char *path, struct err *e)
     return ERR_OK;
 }
 
+/* The application_id of the file's header. */
+#define OURS 0x43794472 /* "CyDr" */
+
+/* The first column of the only row, as a number. */
+static enum err_code ask_int(struct sqlite_conn *c, const char *text, int64_t *ret_value,
+                             struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(c->handle, text, -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        *ret_value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW ? ERR_OK : to_err(c, rc, text, e);
+}
+
+/* A file of another program would get our tables, and its own images none. Earlier versions of this
+ * one left no mark in the header. */
+static enum err_code check_owner(struct sqlite_conn *c, struct err *e)
+{
+    int64_t id, tables, known;
+    char text[64];
+
+    TRY(ask_int(c, "PRAGMA application_id", &id, e));
+    if (id == OURS)
+        return ERR_OK;
+    TRY(ask_int(c, "SELECT count(*) FROM sqlite_master", &tables, e));
+    TRY(ask_int(
+        c, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'",
+        &known, e));
+    if (id != 0 || (tables > 0 && known == 0))
+        return err_set(e, ERR_CONFIG,
+                       "'%s' is a database of another program: name another file in "
+                       "metadata.sqlite.path, or move it away",
+                       c->db->path);
+    snprintf(text, sizeof(text), "PRAGMA application_id=%d", OURS);
+    return sqlite_exec(c, text, e);
+}
+
 static enum err_code use_log(struct sqlite_conn *c, struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
@@ -402,6 +487,7 @@ enum err_code sqlite_open(const struct meta_sqlite_options *o, struct sql **ret_
     if (!db->memory) {
         if (sqlite3_db_readonly(db->writer->handle, "main") != 0)
             return err_set(e, ERR_STORAGE_READONLY, "database '%s' can't be written", db->path);
+        TRY(check_owner(db->writer, e));
         TRY(use_log(db->writer, e));
     }
     TRY(sqlite_write_start(db, e));

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 struct sqlite;
 struct sqlite_conn;
@@ -69,6 +70,7 @@ struct sqlite {
     struct sqlite_member *first, **last;
     bool led;
     struct sqlite_stats stats;
+    atomic_bool damaged; /* the last write said so */
 
     /* The thread that carries the log into the database. */
     pthread_mutex_t checkpoint_lock;
@@ -80,6 +82,10 @@ struct sqlite {
     int checkpoint_from;     /* frames in the log when one was last wanted */
     int checkpoint_rc;       /* of the last one */
 };
+
+/* What an error of SQLite means: by errno where the system was at fault (os_errno; 0: not known)
+ * or, when that says nothing, by trying to write beside the database; else by the code. */
+enum err_code sqlite_err_code(const char *path, int rc, int os_errno);
 
 enum err_code sqlite_exec(struct sqlite_conn *c, const char *text, struct err *e);
 enum err_code sqlite_open_conn(struct sqlite *db, bool writes, struct sqlite_conn **ret_conn,

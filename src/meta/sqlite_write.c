@@ -95,14 +95,23 @@ static enum err_code try_batch(struct sqlite *db, struct sqlite_member *batch, i
     return code;
 }
 
-/* Some of it, at least, found the disk full. */
-static bool found_full(const struct sqlite_member *batch, enum err_code code)
+/* The reserve, and the log, which begins anew when all of it is carried. */
+static bool make_room(struct sqlite *db)
 {
-    for (; batch && code != ERR_STORAGE_FULL; batch = batch->next) {
-        if (batch->code == ERR_STORAGE_FULL)
+    bool given = reserve_give_up(db->reserve);
+    int rc =
+        sqlite3_wal_checkpoint_v2(db->writer->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+    return given || rc == SQLITE_OK;
+}
+
+static bool has_code(const struct sqlite_member *batch, enum err_code code)
+{
+    for (; batch; batch = batch->next) {
+        if (batch->code == code)
             return true;
     }
-    return code == ERR_STORAGE_FULL;
+    return false;
 }
 
 static void run_batch(struct sqlite *db, struct sqlite_member *batch)
@@ -117,8 +126,10 @@ static void run_batch(struct sqlite *db, struct sqlite_member *batch)
     }
     code = try_batch(db, batch, synchronous, &e);
     /* Again only when nothing of it is done. */
-    if (found_full(batch, code) && reserve_give_up(db->reserve) && (code != ERR_OK || !batch->next))
+    if ((code == ERR_STORAGE_FULL || has_code(batch, ERR_STORAGE_FULL)) && make_room(db) &&
+        (code != ERR_OK || !batch->next))
         code = try_batch(db, batch, synchronous, &e);
+    atomic_store(&db->damaged, code == ERR_CORRUPT || has_code(batch, ERR_CORRUPT));
     if (code == ERR_OK)
         return;
     for (struct sqlite_member *m = batch; m; m = m->next) {
@@ -137,7 +148,8 @@ static void checkpoint_rest(struct sqlite *db)
     pthread_mutex_lock(&db->checkpoint_lock);
     while (db->checkpoint_overdue && (db->checkpoint_wanted || db->checkpoint_runs))
         pthread_cond_wait(&db->checkpoint_done, &db->checkpoint_lock);
-    finish = db->checkpoint_finish || db->checkpoint_overdue;
+    /* While space is short the log may not grow at all. */
+    finish = db->checkpoint_finish || db->checkpoint_overdue || !reserve_was_held(db->reserve);
     db->checkpoint_finish = db->checkpoint_overdue = false;
     pthread_mutex_unlock(&db->checkpoint_lock);
     if (finish)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -290,6 +291,17 @@ def test_a_file_that_is_no_database_is_told_and_kept(new_registry, work):
     assert registry.wait() == 1
     assert "other.db': open: file is not a database" in registry.log
     assert (work / "other.db").read_bytes() == garbage
+
+
+def test_a_database_of_another_program_is_told_and_kept(new_registry, work):
+    path = work / "other.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE songs (title TEXT)")
+    before = path.read_bytes()
+    registry = new_registry(config={"metadata": {"sqlite": {"path": str(path)}}}).spawn()
+    assert registry.wait() == 1
+    assert f"'{path}' is a database of another program" in registry.log
+    assert path.read_bytes() == before
 
 
 def test_a_root_that_another_process_serves_is_refused(registry, new_registry, client):

@@ -240,8 +240,10 @@ def test_disk_that_becomes_read_only(on_disk, disk):
         client.push_image("app", before, "v1")
         disk.make_read_only()
 
-        refused = client.request("POST", "/v2/app/blobs/uploads/", expect=503)
-        assert "read-only" in error_of(refused)
+        for method, path in (("POST", "/v2/app/blobs/uploads/"), ("DELETE", "/v2/app/manifests/v1")):
+            refused = client.request(method, path, expect=503)
+            assert "read-only" in error_of(refused)
+        client.request("GET", "/readyz", 503)
         assert client.pull_image("app", "v1") == before
         assert client.tags("app") == ["v1"]
 
@@ -252,6 +254,22 @@ def test_disk_that_becomes_read_only(on_disk, disk):
         on_disk.start()
         assert client.pull_image("app", "v1") == before
         client.push_image("app", image(seed="after"), "v2")
+
+
+def test_root_that_was_removed_is_not_ready(registry, client):
+    client.push_image("app", image(seed="made"), "v1")
+    client.request("GET", "/readyz", 200)
+    shutil.rmtree(registry.root)
+    client.request("GET", "/readyz", 503)
+    client.request("GET", "/healthz", 200)
+
+
+def test_empty_database_beside_a_used_store_is_told(registry, client):
+    client.push_image("app", image(seed="made"), "v1")
+    registry.stop()
+    (registry.root / "registry.db").write_bytes(b"")
+    registry.start()
+    assert "there is no database, but the store holds repositories" in registry.log
 
 
 @needs_root

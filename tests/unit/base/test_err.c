@@ -71,6 +71,9 @@ static void errno_is_sorted_into_storage_errors(void **state)
         {ENOSPC, ERR_STORAGE_FULL},    {EDQUOT, ERR_STORAGE_FULL},
         {EROFS, ERR_STORAGE_READONLY}, {EACCES, ERR_STORAGE_READONLY},
         {EPERM, ERR_STORAGE_READONLY}, {EIO, ERR_INTERNAL},
+        {EMFILE, ERR_UNAVAILABLE},     {ENFILE, ERR_UNAVAILABLE},
+        {ENOMEM, ERR_UNAVAILABLE},     {ESTALE, ERR_UNAVAILABLE},
+        {ENODEV, ERR_UNAVAILABLE},     {ENOENT, ERR_INTERNAL},
     };
     struct err e;
 

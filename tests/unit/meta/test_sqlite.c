@@ -4,12 +4,15 @@
 #include "meta/sqlite.h"
 #include "temp_dir.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -69,6 +72,125 @@ static void the_file_is_its_owner_s(void **state)
 
     assert_int_equal(stat(p->path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+    meta_free(m);
+}
+
+static void errors_of_sqlite_say_what_is_wrong(void **state)
+{
+    static const struct {
+        int rc, os_errno;
+        enum err_code code;
+    } rows[] = {
+        {SQLITE_FULL, 0, ERR_STORAGE_FULL},
+        {SQLITE_IOERR_WRITE, ENOSPC, ERR_STORAGE_FULL},
+        {SQLITE_IOERR_SHMSIZE, EDQUOT, ERR_STORAGE_FULL},
+        {SQLITE_READONLY_DBMOVED, 0, ERR_STORAGE_READONLY},
+        {SQLITE_IOERR_WRITE, EROFS, ERR_STORAGE_READONLY},
+        {SQLITE_IOERR_LOCK, EACCES, ERR_STORAGE_READONLY},
+        {SQLITE_CANTOPEN, EACCES, ERR_STORAGE_READONLY},
+        {SQLITE_CANTOPEN, 0, ERR_STORAGE_READONLY},
+        {SQLITE_PERM, 0, ERR_STORAGE_READONLY},
+        {SQLITE_CANTOPEN, EMFILE, ERR_UNAVAILABLE},
+        {SQLITE_IOERR_SHMOPEN, ENFILE, ERR_UNAVAILABLE},
+        {SQLITE_NOMEM, 0, ERR_UNAVAILABLE},
+        {SQLITE_BUSY_SNAPSHOT, 0, ERR_UNAVAILABLE},
+        {SQLITE_LOCKED, 0, ERR_UNAVAILABLE},
+        {SQLITE_PROTOCOL, 0, ERR_UNAVAILABLE},
+        {SQLITE_CORRUPT_INDEX, 0, ERR_CORRUPT},
+        {SQLITE_NOTADB, 0, ERR_CORRUPT},
+        {SQLITE_IOERR_READ, EIO, ERR_INTERNAL},
+        {SQLITE_MISUSE, EROFS, ERR_INTERNAL},
+    };
+    struct place *p = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        enum err_code code = sqlite_err_code(p->dir, rows[i].rc, rows[i].os_errno);
+
+        if (code != rows[i].code)
+            fail_msg("%d with errno %d: %s", rows[i].rc, rows[i].os_errno, err_name(code));
+    }
+}
+
+static void a_directory_that_is_gone_is_no_fault_of_the_caller(void **state)
+{
+    (void)state;
+    assert_int_equal(sqlite_err_code("/nonexistent/registry.db", SQLITE_IOERR_FSTAT, ENOENT),
+                     ERR_UNAVAILABLE);
+}
+
+static void run_sql(const char *path, const char *text)
+{
+    sqlite3 *raw;
+
+    assert_int_equal(sqlite3_open(path, &raw), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(raw, text, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(raw), SQLITE_OK);
+}
+
+static void assert_refused(struct place *p)
+{
+    struct meta *m;
+
+    assert_int_equal(meta_sqlite_new(&p->o, &m, &p->e), ERR_CONFIG);
+    assert_non_null(strstr(p->e.detail, "another program"));
+    assert_non_null(strstr(p->e.detail, p->path));
+}
+
+static void a_database_of_another_program_is_refused(void **state)
+{
+    struct place *p = *state;
+
+    run_sql(p->path, "CREATE TABLE songs (title TEXT)");
+    assert_refused(p);
+}
+
+static void a_database_with_the_mark_of_another_program_is_refused(void **state)
+{
+    struct place *p = *state;
+
+    run_sql(p->path, "PRAGMA application_id=252006673"); /* Fossil's */
+    assert_refused(p);
+}
+
+static void a_database_without_a_mark_is_ours_by_its_tables(void **state)
+{
+    struct place *p = *state;
+    struct meta *m = open_meta(p);
+
+    assert_int_equal(link_blob(m, 1, 0, &p->e), ERR_OK);
+    meta_free(m);
+    run_sql(p->path, "PRAGMA application_id=0");
+    m = open_meta(p);
+    assert_int_equal(link_blob(m, 2, 0, &p->e), ERR_OK);
+    meta_free(m);
+}
+
+/* Everything but the first two pages, which hold the schema and its version. */
+static void damage_tables(const char *path)
+{
+    AUTO(fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
+    char bytes[4096];
+    struct stat st;
+
+    memset(bytes, 0xa5, sizeof(bytes));
+    assert_int_equal(fstat(fd, &st), 0);
+    for (off_t at = (off_t)sizeof(bytes) * 4; at < st.st_size; at += (off_t)sizeof(bytes))
+        assert_int_equal(pwrite(fd, bytes, sizeof(bytes), at), sizeof(bytes));
+}
+
+static void a_write_that_finds_damage_is_told_by_the_health(void **state)
+{
+    struct place *p = *state;
+    struct meta *m = open_meta(p);
+
+    for (int i = 0; i < 2000; i++)
+        assert_int_equal(link_blob(m, i, META_LAZY, &p->e), ERR_OK);
+    meta_free(m);
+    m = open_meta(p);
+    assert_int_equal(meta_health(m, &p->e), ERR_OK);
+    damage_tables(p->path);
+    assert_int_equal(link_blob(m, 5000, 0, &p->e), ERR_CORRUPT);
+    assert_int_equal(meta_health(m, &p->e), ERR_CORRUPT);
     meta_free(m);
 }
 
@@ -389,6 +511,12 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_file_is_its_owner_s),
+        TEST(errors_of_sqlite_say_what_is_wrong),
+        TEST(a_directory_that_is_gone_is_no_fault_of_the_caller),
+        TEST(a_database_of_another_program_is_refused),
+        TEST(a_database_with_the_mark_of_another_program_is_refused),
+        TEST(a_database_without_a_mark_is_ours_by_its_tables),
+        TEST(a_write_that_finds_damage_is_told_by_the_health),
         TEST(closing_leaves_one_file),
         TEST(a_file_that_is_no_database_is_corrupt),
         TEST(damaged_manifest_bytes_are_corrupt),
