@@ -36,7 +36,16 @@ FOLDERS["."] = set(FOLDERS)  # main.c wires everything
 
 # Of a folder: what its parts may include of each other. A part is a room (an inner folder), or a .c
 # and its .h beside each other, by their name without the ending. Each part is in the table.
-PARTS = {}
+PARTS = {
+    "auth": {
+        "core": set(),
+        "policy": {"core"},
+        "people": {"core"},
+        "tokens": {"core", "policy", "people"},
+        "providers": {"core", "people", "tokens"},
+        "browser": {"core", "people", "tokens"},
+    },
+}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

@@ -13,6 +13,7 @@
 #include "api/v1_session.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 
 #include <jansson.h>

@@ -1,5 +1,6 @@
 #include "auth/tokens/access_token.h"
 
+#include "auth/core/given.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/command_accounts.h"
@@ -98,9 +99,10 @@ struct printing {
     const char *owner; /* "": all */
 };
 
-static enum err_code print_if_owned(void *ctx, const struct access_token *t, struct err *e)
+static enum err_code print_if_owned(void *ctx, const void *row, struct err *e)
 {
     const struct printing *p = ctx;
+    const struct access_token *t = row;
 
     (void)e;
     if (!*p->owner || strcmp(t->owner, p->owner) == 0)
@@ -130,7 +132,7 @@ static enum err_code revoke_all(struct cli *cli, const struct cli_args *args,
 {
     size_t n;
 
-    TRY(access_token_remove_of(a->accounts, owner, &n, e));
+    TRY(given_take_back(a->accounts, GIVEN_ACCESS_TOKENS, owner, &n, e));
     TRY(cli_accounts_audit(a, args, owner, e));
     fprintf(cli->out, "%zu token%s of %s revoked\n", n, n == 1 ? "" : "s", owner);
     return ERR_OK;
@@ -142,7 +144,7 @@ static enum err_code revoke_one(struct cli *cli, const struct cli_args *args,
 {
     char target[TARGET_MAX];
 
-    if (access_token_shaped(id))
+    if (credential_is_access_token(id))
         id = access_token_id(id);
     TRY(access_token_revoke(a->accounts, id, e));
     snprintf(target, sizeof(target), "token:" STR_FMT, STR_ARG(id));

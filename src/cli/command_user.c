@@ -223,9 +223,10 @@ int cli_user_totp(struct cli *cli, const struct cli_args *args)
     return cli_accounts_status(cli, code, &e);
 }
 
-static enum err_code print_row(void *ctx, const struct user *u, struct err *e)
+static enum err_code print_row(void *ctx, const void *row, struct err *e)
 {
     const struct cli *cli = ctx;
+    const struct user *u = row;
     char created[CLI_TIME_SIZE], last[CLI_TIME_SIZE];
 
     (void)e;

@@ -29,6 +29,11 @@ static void report(const char *what, const struct err *e)
     log_err(LOG_ERROR, what, e);
 }
 
+static enum err_code poll_rules(void *rules, struct err *e)
+{
+    return rules_poll(rules, e);
+}
+
 /* A connection is a file descriptor: as many as this process may ever have. */
 static void raise_file_limit(void)
 {
@@ -117,7 +122,7 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(open_registry(cli, s, e));
     TRY(cli_guard_init(&s->guard, s->conf, s->registry->meta, e));
     TRY(rules_poll(s->guard.rules, e));
-    TRY(tender_start(s->guard.auth, s->guard.rules, report, &s->tender, e));
+    TRY(tender_start(s->guard.auth, poll_rules, s->guard.rules, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
     TRY(http_server_new(&s->conf->http, &s->api.app, &s->http, e));
     return http_server_run(s->http, e);

@@ -42,11 +42,6 @@ struct parse {
     struct err *e;
 };
 
-static void auto_json_(json_t **j)
-{
-    json_decref(*j);
-}
-
 /* RFC 9110, 8.3.1: without case. */
 static int type_index(struct str media_type)
 {

@@ -1,6 +1,6 @@
 #include "auth/browser/oidc.h"
 
-#include "auth/browser/oidc_person.h"
+#include "auth/people/oidc_person.h"
 #include "auth/people/user.h"
 #include "auth/tokens/issuer.h"
 #include "base/cleanup.h"

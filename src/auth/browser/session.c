@@ -1,9 +1,9 @@
 #include "auth/browser/session.h"
 
 #include "auth/core/identity_json.h"
-#include "auth/tokens/jwt.h"
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 
@@ -27,7 +27,7 @@ struct sessions {
     struct meta *meta;
     const struct seal *seal;
     struct session_options options;
-    token_renew_fn renew;
+    renew_fn renew;
     void *renew_ctx;
     pthread_mutex_t starting;
 };
@@ -49,7 +49,7 @@ void sessions_free(struct sessions *s)
     free(s);
 }
 
-void sessions_renew_by(struct sessions *s, token_renew_fn renew, void *ctx)
+void sessions_renew_by(struct sessions *s, renew_fn renew, void *ctx)
 {
     s->renew = renew;
     s->renew_ctx = ctx;

@@ -10,7 +10,6 @@
 
 #include "auth/browser/seal.h"
 #include "auth/core/provider.h"
-#include "auth/tokens/token.h"
 
 struct sessions;
 
@@ -25,7 +24,7 @@ struct sessions *sessions_new(struct meta *m, const struct seal *s,
 void sessions_free(struct sessions *s); /* accepts NULL */
 
 /* As tokens_renew_by(): whoever shows a session is looked up again. */
-void sessions_renew_by(struct sessions *s, token_renew_fn renew, void *ctx);
+void sessions_renew_by(struct sessions *s, renew_fn renew, void *ctx);
 
 #define SESSION_COOKIE_TEXT (64 + 1 + SEAL_MAC_TEXT)
 

@@ -85,3 +85,14 @@ enum err_code accounts_commit(struct accounts *a, const struct meta_op *ops, siz
     atomic_fetch_add(&a->generation, 1); /* also after a failure that may not have been one */
     return code;
 }
+
+enum err_code accounts_remove(struct accounts *a, struct str collection, struct str key,
+                              struct err *e)
+{
+    struct meta_op op = {.kind = META_RECORD_DELETE,
+                         .collection = collection,
+                         .key = key,
+                         .expected_version = META_ANY};
+
+    return accounts_commit(a, &op, 1, META_ANY, e);
+}

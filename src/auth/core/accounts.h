@@ -39,6 +39,10 @@ ERR_CHECKED enum err_code accounts_version(struct accounts *a, int64_t *ret_vers
 ERR_CHECKED enum err_code accounts_commit(struct accounts *a, const struct meta_op *ops, size_t n,
                                           int64_t version, struct err *e);
 
+/* accounts_commit() of removing one record. */
+ERR_CHECKED enum err_code accounts_remove(struct accounts *a, struct str collection, struct str key,
+                                          struct err *e);
+
 static inline void auto_accounts_(struct accounts **a)
 {
     accounts_free(*a);

@@ -1,6 +1,6 @@
 #include "auth/core/audit.h"
 
-#include "auth/policy/policy.h"
+#include "auth/core/pattern.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -77,7 +77,7 @@ static bool below(const void *ctx, struct str repository)
 
 static bool by_pattern(const void *ctx, struct str repository)
 {
-    return repository.n && policy_pattern_matches(str_of(ctx), repository);
+    return repository.n && pattern_matches(str_of(ctx), repository);
 }
 
 enum err_code audit_filter_repository(struct meta_audit_filter *f, const char *text, struct err *e)
@@ -86,7 +86,7 @@ enum err_code audit_filter_repository(struct meta_audit_filter *f, const char *t
 
     if (s.n == 0)
         return ERR_OK;
-    if (!policy_pattern_valid(s))
+    if (!pattern_valid(s))
         return err_tell(e, ERR_REQUEST_INVALID,
                         "'%.100s' is no name or pattern of repositories, such as 'dev/app', 'dev/' "
                         "or 'dev/**'",

@@ -12,7 +12,6 @@
 
 #include "auth/core/provider.h"
 #include "auth/core/room.h"
-#include "auth/policy/policy.h"
 #include "base/err.h"
 
 struct auth;
@@ -56,7 +55,7 @@ enum auth_result auth_check(struct auth *a, const struct credential *c,
 void auth_forget(struct auth *a);
 
 /* As provider_driver.renew, of the provider that gave the identity; NO when it is asked no more.
- * auth is a struct auth (this is a token_renew_fn). */
+ * auth is a struct auth (this is a renew_fn). */
 enum verdict auth_renew(void *auth, struct identity **id, struct err *e);
 
 /* What is done with an error that nobody waits for. */

@@ -1,6 +1,7 @@
 #include "auth/core/credential.h"
 
 #include "base/base64.h"
+#include "base/hex.h"
 
 static bool parse_basic(struct str text, struct credential *ret, char *memory)
 {
@@ -27,4 +28,10 @@ bool credential_parse(struct str header, struct credential *ret,
     ret->user = STR_NONE;
     ret->secret = str_trim(header);
     return str_ieq(scheme, STR("Bearer")) && ret->secret.n > 0;
+}
+
+bool credential_is_access_token(struct str secret)
+{
+    return secret.n == ACCESS_TOKEN_TEXT && str_starts(secret, ACCESS_TOKEN_PREFIX) &&
+           hex_valid(str_sub(secret, ACCESS_TOKEN_PREFIX.n, secret.n - ACCESS_TOKEN_PREFIX.n));
 }

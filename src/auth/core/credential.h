@@ -3,6 +3,15 @@
 
 #include "auth/core/provider.h"
 
+/* The secret of an access token (tokens/access_token.h): to be recognised by people, by scanners
+ * for leaked secrets, and by us without a look at the database. */
+#define ACCESS_TOKEN_PREFIX STR("cdt_")
+#define ACCESS_TOKEN_ID     12
+#define ACCESS_TOKEN_TEXT   (4 + ACCESS_TOKEN_ID + 40)
+
+/* It has that form. */
+bool credential_is_access_token(struct str secret);
+
 /* For 8 KiB of user and password, decoded: tokens may be long. */
 #define CREDENTIAL_BASIC_ROOM (8192 + 3)
 

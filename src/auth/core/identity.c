@@ -1,6 +1,6 @@
 #include "auth/core/identity.h"
 
-#include "auth/policy/policy.h"
+#include "auth/core/pattern.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/uuid.h"
@@ -92,7 +92,7 @@ unsigned identity_scope_actions(const struct identity *id, struct str repository
     for (size_t i = 0; i < id->n_scopes; i++) {
         struct str pattern = str_of(id->scopes[i].repository);
 
-        if (repository.n ? policy_pattern_matches(pattern, repository) : pattern.n == 0)
+        if (repository.n ? pattern_matches(pattern, repository) : pattern.n == 0)
             set |= id->scopes[i].actions;
     }
     return set;

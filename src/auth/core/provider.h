@@ -61,6 +61,9 @@ struct provider_driver {
     void (*free)(struct provider *p);
 };
 
+/* provider_driver.renew of whichever provider gave the identity; auth_renew() is one. */
+typedef enum verdict (*renew_fn)(void *ctx, struct identity **id, struct err *e);
+
 /* First member of the provider's own struct. */
 struct provider {
     const struct provider_driver *driver;

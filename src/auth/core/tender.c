@@ -11,7 +11,8 @@
 
 struct tender {
     struct auth *auth;
-    struct rules *rules;
+    tender_fn also;
+    void *ctx;
     auth_report_fn report;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards stop */
@@ -40,8 +41,7 @@ static void *run(void *arg)
 
     while (wait(t)) {
         struct err e = {0};
-        bool failed =
-            auth_tend(t->auth, t->report, &e) != ERR_OK || rules_poll(t->rules, &e) != ERR_OK;
+        bool failed = auth_tend(t->auth, t->report, &e) != ERR_OK || t->also(t->ctx, &e) != ERR_OK;
 
         if (failed && !failing)
             t->report("accounts can't be looked at; changes of them wait", &e);
@@ -57,14 +57,15 @@ static void done(struct tender *t)
     free(t);
 }
 
-enum err_code tender_start(struct auth *a, struct rules *rules, auth_report_fn report,
+enum err_code tender_start(struct auth *a, tender_fn also, void *ctx, auth_report_fn report,
                            struct tender **ret_tender, struct err *e)
 {
     struct tender *t = NEW(struct tender);
     int error;
 
     t->auth = a;
-    t->rules = rules;
+    t->also = also;
+    t->ctx = ctx;
     t->report = report;
     pthread_mutex_init(&t->mutex, NULL);
     thread_cond_init(&t->wake);

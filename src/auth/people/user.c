@@ -1,10 +1,11 @@
 #include "auth/people/user.h"
 
+#include "auth/core/credential.h"
+#include "auth/core/given.h"
 #include "auth/people/password.h"
 #include "auth/people/strength.h"
 #include "auth/people/user_edit.h"
 #include "auth/people/user_record.h"
-#include "auth/tokens/access_token.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -33,40 +34,36 @@ enum err_code user_get(struct accounts *a, struct str name, struct user *ret_use
     return user_from_record(&r, ret_user, e);
 }
 
+static enum err_code read_row(const struct meta_record *r, void *ret_row, struct err *e)
+{
+    return user_from_record(r, ret_row, e);
+}
+
+static void row_done(void *row)
+{
+    user_done(row);
+}
+
+static const struct record_kind kind = {
+    .collection = USER_COLLECTION,
+    .bytes = sizeof(struct user),
+    .read = read_row,
+    .done = row_done,
+};
+
 enum err_code user_list(struct accounts *a, struct str after, size_t limit,
                         struct user_list *ret_list, struct err *e)
 {
-    AUTO(records) struct meta_record_list page = {0};
-    AUTO(user_list) struct user_list l = {0};
+    struct record_page page;
 
-    TRY(meta_records(accounts_meta(a), USER_COLLECTION, after, limit, &page, e));
-    l.rows = mem_zero((page.n + 1) * sizeof(*l.rows));
-    for (; l.n < page.n; l.n++)
-        TRY(user_from_record(&page.rows[l.n], &l.rows[l.n], e));
-    l.more = page.more;
-    *ret_list = l;
-    l = (struct user_list){0};
+    TRY(record_page(accounts_meta(a), &kind, after, limit, &page, e));
+    *ret_list = (struct user_list){page.rows, page.n, page.more};
     return ERR_OK;
 }
 
-struct walk {
-    user_fn fn;
-    void *ctx;
-};
-
-static enum err_code walk_record(void *ctx, const struct meta_record *r, struct err *e)
+enum err_code user_each(struct accounts *a, record_fn fn, void *ctx, struct err *e)
 {
-    const struct walk *w = ctx;
-    AUTO(user) struct user u = {0};
-
-    TRY(user_from_record(r, &u, e));
-    return w->fn(w->ctx, &u, e);
-}
-
-enum err_code user_each(struct accounts *a, user_fn fn, void *ctx, struct err *e)
-{
-    return meta_records_each(accounts_meta(a), USER_COLLECTION, walk_record,
-                             &(struct walk){fn, ctx}, e);
+    return record_each(accounts_meta(a), &kind, fn, ctx, e);
 }
 
 /* Changing. */
@@ -92,7 +89,7 @@ static enum err_code set_groups(struct user *u, const struct str *groups, size_t
 
 static enum err_code check_password(struct str name, struct str password, struct err *e)
 {
-    if (access_token_shaped(password))
+    if (credential_is_access_token(password))
         return err_tell(e, ERR_REQUEST_INVALID, "the password looks like a token");
     return strength_check(name, password, e);
 }
@@ -210,7 +207,7 @@ enum err_code user_remove(struct accounts *a, struct str name, bool force, struc
     TRY(user_end_sign_ins(a, name, e));
     snprintf(subject, sizeof(subject), "user:" STR_FMT, STR_ARG(name));
     /* Without their user they are good for nothing already. */
-    return access_token_remove_of(a, subject, NULL, e);
+    return given_take_back(a, GIVEN_ACCESS_TOKENS, subject, NULL, e);
 }
 
 /* Use. */

@@ -9,6 +9,7 @@
 
 #include "auth/core/accounts.h"
 #include "auth/core/identity.h"
+#include "auth/core/record.h"
 #include "auth/people/totp.h"
 
 #define USER_CODES_WRONG 50 /* of a million; NIST SP 800-63B, 5.2.2 asks for at most 100 */
@@ -54,9 +55,8 @@ ERR_CHECKED enum err_code user_get(struct accounts *a, struct str name, struct u
 ERR_CHECKED enum err_code user_list(struct accounts *a, struct str after, size_t limit,
                                     struct user_list *ret_list, struct err *e);
 
-/* fn for each user, by name. Ends with the first error. */
-typedef enum err_code (*user_fn)(void *ctx, const struct user *u, struct err *e);
-ERR_CHECKED enum err_code user_each(struct accounts *a, user_fn fn, void *ctx, struct err *e);
+/* fn for each struct user, by name. Ends with the first error. */
+ERR_CHECKED enum err_code user_each(struct accounts *a, record_fn fn, void *ctx, struct err *e);
 
 /* The password must be strong enough (strength.h). */
 ERR_CHECKED enum err_code user_add(struct accounts *a, struct str name, struct str password,

@@ -1,7 +1,7 @@
 #include "auth/people/user_edit.h"
 
+#include "auth/core/given.h"
 #include "auth/people/user_record.h"
-#include "auth/tokens/token.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
@@ -14,9 +14,10 @@ struct search {
     bool found;
 };
 
-static enum err_code find_admin(void *ctx, const struct user *u, struct err *e)
+static enum err_code find_admin(void *ctx, const void *row, struct err *e)
 {
     struct search *s = ctx;
+    const struct user *u = row;
 
     (void)e;
     s->found |= u->admin && !u->disabled && strcmp(u->name, s->but) != 0;
@@ -75,5 +76,5 @@ enum err_code user_end_sign_ins(struct accounts *a, struct str name, struct err 
     char subject[IDENTITY_SUBJECT_SIZE];
 
     snprintf(subject, sizeof(subject), "user:" STR_FMT, STR_ARG(name));
-    return tokens_revoke(accounts_meta(a), subject, e);
+    return given_take_back(a, GIVEN_REFRESH_TOKENS, subject, NULL, e);
 }

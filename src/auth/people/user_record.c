@@ -1,7 +1,7 @@
 #include "auth/people/user_record.h"
 
-#include "auth/tokens/jwt.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdlib.h>

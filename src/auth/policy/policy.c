@@ -1,5 +1,6 @@
 #include "auth/policy/policy.h"
 
+#include "auth/core/pattern.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 
@@ -115,7 +116,7 @@ void policy_unref(struct policy *p)
 static bool name_matches(struct str subject, struct str prefix, const char *name)
 {
     return str_starts(subject, prefix) &&
-           policy_pattern_matches(str_sub(subject, prefix.n, subject.n - prefix.n), str_of(name));
+           pattern_matches(str_sub(subject, prefix.n, subject.n - prefix.n), str_of(name));
 }
 
 static bool subject_matches(struct str subject, const struct identity *id)
@@ -161,7 +162,7 @@ bool policy_is_admin(const struct policy *p, const struct identity *id)
 static bool any_pattern(char *const *patterns, size_t n, struct str text)
 {
     for (size_t i = 0; i < n; i++) {
-        if (policy_pattern_matches(str_of(patterns[i]), text))
+        if (pattern_matches(str_of(patterns[i]), text))
             return true;
     }
     return n == 0;

@@ -2,13 +2,8 @@
  * May you: rules over repository and tag patterns. Deny wins; what no rule allows is denied.
  * A policy is immutable and shared by reference count; any thread.
  *
- * Patterns: one star is any run of characters but '/', two are any run, '?' is one character but
- * '/', everything else stands for itself. A pattern that ends in a slash and two stars matches what
- * stands before the slash as well. Matching takes time proportional to pattern times name, whatever
- * the pattern.
- *
  * Subjects: "user:NAME", "robot:NAME", "group:NAME", "authenticated", "anonymous", "*" (everyone).
- * NAME may be a pattern.
+ * NAME may be a pattern (pattern.h).
  */
 #pragma once
 
@@ -56,10 +51,6 @@ void policy_rule_json(const struct policy *p, size_t i, struct buf *ret_json);
 
 /* What a rule says, as it stands between those braces: without where it comes from. */
 void policy_rule_values_json(const struct policy_rule *r, struct buf *ret_json);
-
-/* A pattern is well-formed: 1 to 512 bytes of name characters and wildcards. */
-bool policy_pattern_valid(struct str pattern);
-bool policy_pattern_matches(struct str pattern, struct str text);
 
 struct decision {
     bool allowed;

@@ -1,6 +1,6 @@
 #include "auth/providers/aws.h"
 
-#include "auth/policy/policy.h"
+#include "auth/core/pattern.h"
 #include "auth/providers/aws_request.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -82,7 +82,7 @@ static struct identity *identity_of(const struct conf_aws *c, const struct aws_c
     struct identity *id;
 
     for (size_t i = 0; i < roles->n; i++) {
-        if (!policy_pattern_matches(str_of(roles->items[i].arn), str_of(caller->arn)))
+        if (!pattern_matches(str_of(roles->items[i].arn), str_of(caller->arn)))
             continue;
         known = true;
         if (!name[0])
@@ -96,7 +96,7 @@ static struct identity *identity_of(const struct conf_aws *c, const struct aws_c
     for (size_t i = 0; i < roles->n; i++) {
         const struct conf_strings *groups = &roles->items[i].groups;
 
-        if (!policy_pattern_matches(str_of(roles->items[i].arn), str_of(caller->arn)))
+        if (!pattern_matches(str_of(roles->items[i].arn), str_of(caller->arn)))
             continue;
         for (size_t k = 0; k < groups->n; k++)
             identity_add_group(id, str_of(groups->items[k]));

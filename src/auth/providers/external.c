@@ -4,6 +4,7 @@
 #include "auth/tokens/issuer.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include "auth/tokens/trust.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/watch.h"
 

@@ -1,15 +1,9 @@
 #include "auth/tokens/access_token.h"
 
-#include "auth/browser/oidc_person.h"
+#include "auth/people/oidc_person.h"
 #include "auth/tokens/access_token_record.h"
 #include "base/hex.h"
 #include "base/mem.h"
-
-bool access_token_shaped(struct str secret)
-{
-    return secret.n == ACCESS_TOKEN_TEXT && str_starts(secret, ACCESS_TOKEN_PREFIX) &&
-           hex_valid(str_sub(secret, ACCESS_TOKEN_PREFIX.n, secret.n - ACCESS_TOKEN_PREFIX.n));
-}
 
 struct str access_token_id(struct str secret)
 {
@@ -36,40 +30,36 @@ enum err_code access_token_get(struct accounts *a, struct str id, struct access_
     return access_token_from_record(&r, ret_token, e);
 }
 
+static enum err_code read_row(const struct meta_record *r, void *ret_row, struct err *e)
+{
+    return access_token_from_record(r, ret_row, e);
+}
+
+static void row_done(void *row)
+{
+    access_token_done(row);
+}
+
+static const struct record_kind kind = {
+    .collection = ACCESS_TOKEN_COLLECTION,
+    .bytes = sizeof(struct access_token),
+    .read = read_row,
+    .done = row_done,
+};
+
 enum err_code access_token_list(struct accounts *a, struct str after, size_t limit,
                                 struct access_token_list *ret_list, struct err *e)
 {
-    AUTO(records) struct meta_record_list page = {0};
-    AUTO(access_token_list) struct access_token_list l = {0};
+    struct record_page page;
 
-    TRY(meta_records(accounts_meta(a), ACCESS_TOKEN_COLLECTION, after, limit, &page, e));
-    l.rows = mem_zero((page.n + 1) * sizeof(*l.rows));
-    for (; l.n < page.n; l.n++)
-        TRY(access_token_from_record(&page.rows[l.n], &l.rows[l.n], e));
-    l.more = page.more;
-    *ret_list = l;
-    l = (struct access_token_list){0};
+    TRY(record_page(accounts_meta(a), &kind, after, limit, &page, e));
+    *ret_list = (struct access_token_list){page.rows, page.n, page.more};
     return ERR_OK;
 }
 
-struct walk {
-    access_token_fn fn;
-    void *ctx;
-};
-
-static enum err_code walk_record(void *ctx, const struct meta_record *r, struct err *e)
+enum err_code access_token_each(struct accounts *a, record_fn fn, void *ctx, struct err *e)
 {
-    const struct walk *w = ctx;
-    AUTO(access_token) struct access_token t = {0};
-
-    TRY(access_token_from_record(r, &t, e));
-    return w->fn(w->ctx, &t, e);
-}
-
-enum err_code access_token_each(struct accounts *a, access_token_fn fn, void *ctx, struct err *e)
-{
-    return meta_records_each(accounts_meta(a), ACCESS_TOKEN_COLLECTION, walk_record,
-                             &(struct walk){fn, ctx}, e);
+    return record_each(accounts_meta(a), &kind, fn, ctx, e);
 }
 
 enum err_code access_token_owner(struct accounts *a, struct str name, struct user *ret_user,
@@ -112,49 +102,12 @@ void access_token_scopes(const struct access_token *t, struct buf *ret_text)
 
 /* Removing. */
 
-static enum err_code drop(struct accounts *a, struct str id, struct err *e)
-{
-    struct meta_op op = {.kind = META_RECORD_DELETE,
-                         .collection = ACCESS_TOKEN_COLLECTION,
-                         .key = id,
-                         .expected_version = META_ANY};
-
-    return accounts_commit(a, &op, 1, META_ANY, e);
-}
-
 enum err_code access_token_revoke(struct accounts *a, struct str id, struct err *e)
 {
     AUTO(access_token) struct access_token t = {0};
 
     TRY(access_token_get(a, id, &t, e));
-    return drop(a, id, e);
-}
-
-struct removal {
-    struct accounts *accounts;
-    const char *owner;
-    size_t n;
-};
-
-static enum err_code remove_if_owned(void *ctx, const struct access_token *t, struct err *e)
-{
-    struct removal *r = ctx;
-
-    if (strcmp(t->owner, r->owner) != 0)
-        return ERR_OK;
-    r->n++;
-    return drop(r->accounts, str_of(t->id), e);
-}
-
-enum err_code access_token_remove_of(struct accounts *a, const char *owner, size_t *ret_n,
-                                     struct err *e)
-{
-    struct removal r = {.accounts = a, .owner = owner};
-
-    TRY(access_token_each(a, remove_if_owned, &r, e));
-    if (ret_n)
-        *ret_n = r.n;
-    return ERR_OK;
+    return accounts_remove(a, ACCESS_TOKEN_COLLECTION, id, e);
 }
 
 struct pruning {
@@ -162,11 +115,14 @@ struct pruning {
     int64_t before_ms;
 };
 
-static enum err_code remove_if_expired(void *ctx, const struct access_token *t, struct err *e)
+static enum err_code remove_if_expired(void *ctx, const void *row, struct err *e)
 {
     const struct pruning *p = ctx;
+    const struct access_token *t = row;
 
-    return t->expires_ms < p->before_ms ? drop(p->accounts, str_of(t->id), e) : ERR_OK;
+    if (t->expires_ms >= p->before_ms)
+        return ERR_OK;
+    return accounts_remove(p->accounts, ACCESS_TOKEN_COLLECTION, str_of(t->id), e);
 }
 
 enum err_code access_token_prune(struct accounts *a, int64_t before_ms, struct err *e)

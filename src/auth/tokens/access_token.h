@@ -3,22 +3,18 @@
  * accounts, which are nothing but a name and their tokens). Records of the collection "tokens", by
  * id; of the secret only its SHA-256 is kept. Scoped, expiring, revocable.
  *
- * A secret is "cdt_", the id and 40 random hexadecimal digits: to be recognised by people, by
- * scanners for leaked secrets, and by us without a look at the database.
+ * A secret is ACCESS_TOKEN_PREFIX, the id and 40 random hexadecimal digits (core/credential.h).
  *
  * Errors: NOT_FOUND, REQUEST_INVALID, told; and those of meta.
  */
 #pragma once
 
 #include "auth/core/accounts.h"
-#include "auth/core/identity.h"
-#include "auth/core/provider.h"
+#include "auth/core/credential.h"
+#include "auth/core/record.h"
 #include "auth/people/user.h"
 #include "base/buf.h"
 
-#define ACCESS_TOKEN_PREFIX STR("cdt_")
-#define ACCESS_TOKEN_ID     12
-#define ACCESS_TOKEN_TEXT   (4 + ACCESS_TOKEN_ID + 40)
 #define ACCESS_TOKEN_SCOPES 64
 #define ACCESS_TOKEN_NOTE   200 /* bytes of a description */
 
@@ -47,8 +43,7 @@ struct access_token_list {
 
 void access_token_list_done(struct access_token_list *l);
 
-/* It has the form of a token's secret; and the id of one that has. */
-bool access_token_shaped(struct str secret);
+/* Of a secret of that form (credential_is_access_token()). */
 struct str access_token_id(struct str secret);
 
 struct access_token_request {
@@ -85,16 +80,11 @@ ERR_CHECKED enum err_code access_token_get(struct accounts *a, struct str id,
 ERR_CHECKED enum err_code access_token_list(struct accounts *a, struct str after, size_t limit,
                                             struct access_token_list *ret_list, struct err *e);
 
-/* fn for each token, by id; it may remove that one. Ends with the first error. */
-typedef enum err_code (*access_token_fn)(void *ctx, const struct access_token *t, struct err *e);
-ERR_CHECKED enum err_code access_token_each(struct accounts *a, access_token_fn fn, void *ctx,
+/* fn for each struct access_token, by id; it may remove that one. Ends with the first error. */
+ERR_CHECKED enum err_code access_token_each(struct accounts *a, record_fn fn, void *ctx,
                                             struct err *e);
 
 ERR_CHECKED enum err_code access_token_revoke(struct accounts *a, struct str id, struct err *e);
-
-/* All of an owner ("robot:ci"). ret_n (may be NULL): how many they were. */
-ERR_CHECKED enum err_code access_token_remove_of(struct accounts *a, const char *owner,
-                                                 size_t *ret_n, struct err *e);
 
 /* All that expired before then (wall clock). */
 ERR_CHECKED enum err_code access_token_prune(struct accounts *a, int64_t before_ms, struct err *e);

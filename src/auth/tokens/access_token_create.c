@@ -1,7 +1,7 @@
 /* What was asked for, read and checked, and the secret. */
 #include "auth/tokens/access_token.h"
 
-#include "auth/policy/policy.h"
+#include "auth/core/pattern.h"
 #include "auth/tokens/access_token_record.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -42,7 +42,7 @@ static enum err_code parse_scope(struct access_token *t, struct str text, struct
     struct str actions = text, repository;
     unsigned set;
 
-    if (!str_cut(&actions, ':', &repository) || !policy_pattern_valid(repository))
+    if (!str_cut(&actions, ':', &repository) || !pattern_valid(repository))
         return err_tell(e, ERR_REQUEST_INVALID,
                         "'" STR_FMT "' is no scope: REPOSITORIES:ACTIONS, as in 'dev/**:pull,push'",
                         (int)(text.n < 128 ? text.n : 128), text.p);
@@ -132,9 +132,10 @@ struct count {
     uint64_t n;
 };
 
-static enum err_code count_if_good(void *ctx, const struct access_token *t, struct err *e)
+static enum err_code count_if_good(void *ctx, const void *row, struct err *e)
 {
     struct count *c = ctx;
+    const struct access_token *t = row;
 
     (void)e;
     c->n += t->expires_ms > c->now_ms && strcmp(t->owner, c->owner) == 0;

@@ -94,7 +94,7 @@ static enum verdict access_token_check(struct provider *p, const struct credenti
     enum err_code code;
     enum verdict v;
 
-    if (!access_token_shaped(c->secret))
+    if (!credential_is_access_token(c->secret))
         return VERDICT_PASS;
     code = access_token_get(accounts_of(p), access_token_id(c->secret), &t, e);
     if (code == ERR_NOT_FOUND) {

@@ -1,6 +1,6 @@
 #include "auth/tokens/access_token_record.h"
 
-#include "auth/tokens/jwt.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdlib.h>

@@ -1,10 +1,9 @@
 /* What is kept of an access token: a record by its id. For the files access_token*.c. */
 #pragma once
 
+#include "auth/core/given.h"
 #include "auth/tokens/access_token.h"
 #include "base/digest.h"
-
-#define ACCESS_TOKEN_COLLECTION STR("tokens")
 
 /* The record's value; the caller frees. */
 char *access_token_to_text(const struct access_token *t);

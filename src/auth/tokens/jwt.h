@@ -57,8 +57,3 @@ static inline void auto_jwt_keys_(struct jwt_keys **k)
 {
     jwt_keys_free(*k);
 }
-
-static inline void auto_json_(json_t **j)
-{
-    json_decref(*j);
-}

@@ -1,9 +1,11 @@
 #include "auth/tokens/token.h"
 
+#include "auth/core/given.h"
 #include "auth/core/identity_json.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 
@@ -11,7 +13,6 @@
 #include <stdlib.h>
 
 #define SECRET_BYTES 32
-#define COLLECTION   STR("refresh-tokens")
 #define TEND_MS      60000
 #define PRUNE_MS     (3600 * 1000)
 
@@ -19,7 +20,7 @@ struct tokens {
     struct signer *signer;
     struct meta *meta;
     struct token_options options;
-    token_renew_fn renew; /* NULL: who signed in once is believed as long as the token lives */
+    renew_fn renew; /* NULL: who signed in once is believed as long as the token lives */
     void *renew_ctx;
 };
 
@@ -31,7 +32,7 @@ struct tokens *tokens_new(struct signer *s, struct meta *m, const struct token_o
     return t;
 }
 
-void tokens_renew_by(struct tokens *t, token_renew_fn renew, void *ctx)
+void tokens_renew_by(struct tokens *t, renew_fn renew, void *ctx)
 {
     t->renew = renew;
     t->renew_ctx = ctx;
@@ -185,7 +186,7 @@ static enum err_code make_refresh(struct tokens *t, struct identity *who, char *
     AUTO(json) json_t *record = NULL;
     AUTO(mem) char *value = NULL;
     struct digest key;
-    struct meta_op op = {.kind = META_RECORD_PUT, .collection = COLLECTION};
+    struct meta_op op = {.kind = META_RECORD_PUT, .collection = REFRESH_TOKEN_COLLECTION};
 
     random_bytes(bytes, sizeof(bytes));
     hex_encode(bytes, sizeof(bytes), secret);
@@ -226,7 +227,7 @@ enum err_code tokens_issue(struct tokens *t, const struct token_request *r,
 static enum err_code drop_refresh(struct meta *m, struct str key, struct err *e)
 {
     struct meta_op op = {.kind = META_RECORD_DELETE,
-                         .collection = COLLECTION,
+                         .collection = REFRESH_TOKEN_COLLECTION,
                          .key = key,
                          .expected_version = META_ANY};
 
@@ -261,7 +262,7 @@ enum err_code tokens_refresh(struct tokens *t, struct str refresh_token,
     enum err_code code;
 
     key_of(refresh_token, &key);
-    code = meta_record_get(t->meta, COLLECTION, digest_str(&key), &record, e);
+    code = meta_record_get(t->meta, REFRESH_TOKEN_COLLECTION, digest_str(&key), &record, e);
     if (code == ERR_NOT_FOUND)
         return err_tell(e, ERR_UNAUTHORIZED, "the refresh token is not known or was revoked");
     TRY(code);
@@ -282,27 +283,6 @@ enum err_code tokens_refresh(struct tokens *t, struct str refresh_token,
     }
     *ret_identity = id;
     return ERR_OK;
-}
-
-struct revocation {
-    struct meta *meta;
-    const char *subject;
-};
-
-static enum err_code drop_of_subject(void *ctx, const struct meta_record *r, struct err *e)
-{
-    const struct revocation *revocation = ctx;
-    AUTO(json) json_t *value = json_loads(r->value, 0, NULL);
-    const char *whose = json_string_value(json_object_get(value, "subject"));
-
-    if (!whose || strcmp(whose, revocation->subject) != 0)
-        return ERR_OK;
-    return drop_refresh(revocation->meta, str_of(r->key), e);
-}
-
-enum err_code tokens_revoke(struct meta *m, const char *subject, struct err *e)
-{
-    return meta_records_each(m, COLLECTION, drop_of_subject, &(struct revocation){m, subject}, e);
 }
 
 /* The provider. */
@@ -417,7 +397,8 @@ static enum err_code token_tend(struct provider *base, struct err *e)
     TRY(signer_tend(p->tokens->signer, e));
     if (now_ms < p->prune_ms)
         return ERR_OK;
-    TRY(meta_records_each(p->tokens->meta, COLLECTION, drop_expired, p->tokens->meta, e));
+    TRY(meta_records_each(p->tokens->meta, REFRESH_TOKEN_COLLECTION, drop_expired, p->tokens->meta,
+                          e));
     p->prune_ms = now_ms + PRUNE_MS;
     return ERR_OK;
 }

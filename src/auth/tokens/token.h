@@ -31,8 +31,7 @@ void tokens_free(struct tokens *t); /* accepts NULL */
  * nothing once its owner is disabled, and has the rights that he has now. To be set before the
  * tokens are used; auth_renew() is such a function.
  */
-typedef enum verdict (*token_renew_fn)(void *ctx, struct identity **id, struct err *e);
-void tokens_renew_by(struct tokens *t, token_renew_fn renew, void *ctx);
+void tokens_renew_by(struct tokens *t, renew_fn renew, void *ctx);
 
 /* The provider that takes these tokens as bearer tokens. t must outlive it. */
 struct provider *tokens_provider(struct tokens *t);
@@ -66,9 +65,6 @@ ERR_CHECKED enum err_code tokens_issue(struct tokens *t, const struct token_requ
  * told; UNAVAILABLE when nobody can say. */
 ERR_CHECKED enum err_code tokens_refresh(struct tokens *t, struct str refresh_token,
                                          struct identity **ret_identity, struct err *e);
-
-/* Takes back every refresh token of the subject ("user:alice"), which m keeps. */
-ERR_CHECKED enum err_code tokens_revoke(struct meta *m, const char *subject, struct err *e);
 
 static inline void auto_token_answer_(struct token_answer *a)
 {

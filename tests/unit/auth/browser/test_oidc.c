@@ -1,6 +1,7 @@
 /* The pure parts of signing in at an OpenID provider. */
 #include "auth/browser/oidc.h"
 #include "auth/tokens/jwt.h"
+#include "base/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

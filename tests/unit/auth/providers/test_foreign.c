@@ -5,6 +5,7 @@
 #include "auth/tokens/jwt.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 #include "unit/auth/support.h"
 
+#include "auth/core/given.h"
 #include "auth/policy/policy.h"
 #include "auth/tokens/access_token.h"
 #include "base/clock.h"
@@ -238,7 +239,7 @@ static void all_tokens_of_an_owner_go_and_no_other(void **state)
     assert_int_equal(create(IDENTITY_ROBOT, "ci", "", INT64_MAX), ERR_OK);
     assert_int_equal(create(IDENTITY_ROBOT, "ci", "", INT64_MAX), ERR_OK);
     assert_int_equal(create(IDENTITY_USER, "ci", "", INT64_MAX), ERR_OK);
-    assert_int_equal(access_token_remove_of(accounts, "robot:ci", &n, &e), ERR_OK);
+    assert_int_equal(given_take_back(accounts, GIVEN_ACCESS_TOKENS, "robot:ci", &n, &e), ERR_OK);
     assert_int_equal(n, 2);
     assert_int_equal(check("ci", secret, &i), VERDICT_YES);
 }

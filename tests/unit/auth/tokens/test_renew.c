@@ -2,12 +2,14 @@
 #include "unit/auth/support.h"
 
 #include "auth/core/auth.h"
+#include "auth/core/given.h"
 #include "auth/people/password.h"
 #include "auth/providers/htpasswd.h"
 #include "auth/providers/local.h"
 #include "auth/tokens/access_token.h"
 #include "auth/tokens/jwt.h"
 #include "auth/tokens/token.h"
+#include "base/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -186,7 +188,7 @@ static void a_token_dies_with_the_personal_token_it_was_got_with(void **state)
     assert_int_equal(access_token_create(accounts, &r, secret, &e), ERR_OK);
     a = issue("ci", secret, PUSH);
     assert_true(works(&a));
-    assert_int_equal(access_token_remove_of(accounts, "robot:ci", NULL, &e), ERR_OK);
+    assert_int_equal(given_take_back(accounts, GIVEN_ACCESS_TOKENS, "robot:ci", NULL, &e), ERR_OK);
     assert_false(works(&a));
 }
 
@@ -324,7 +326,8 @@ static void revoking_takes_the_refresh_tokens_of_one_subject(void **state)
     make_user("bob", false, NULL);
     a = issue("alice", PASSWORD, PUSH);
     b = issue("bob", PASSWORD, PUSH);
-    assert_int_equal(tokens_revoke(meta, "user:alice", &e), ERR_OK);
+    assert_int_equal(given_take_back(accounts, GIVEN_REFRESH_TOKENS, "user:alice", NULL, &e),
+                     ERR_OK);
     assert_int_equal(tokens_refresh(tokens, str_of(a.refresh_token), &who, &e), ERR_UNAUTHORIZED);
     assert_int_equal(tokens_refresh(tokens, str_of(b.refresh_token), &who, &e), ERR_OK);
 }

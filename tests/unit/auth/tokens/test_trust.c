@@ -2,6 +2,7 @@
 #include "auth/tokens/trust.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 
 #include <cjose/cjose.h>
 #include <fcntl.h>

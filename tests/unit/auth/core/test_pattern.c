@@ -1,4 +1,4 @@
-#include "auth/policy/policy.h"
+#include "auth/core/pattern.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -16,8 +16,7 @@ struct row {
 static void assert_rows(const struct row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (policy_pattern_matches(str_of(rows[i].pattern), str_of(rows[i].text)) !=
-            rows[i].matches)
+        if (pattern_matches(str_of(rows[i].pattern), str_of(rows[i].text)) != rows[i].matches)
             fail_msg("'%s' '%s'", rows[i].pattern, rows[i].text);
     }
 }
@@ -108,13 +107,13 @@ static void well_formed_patterns_are_told_from_others(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-        assert_true(policy_pattern_valid(str_of(good[i])));
+        assert_true(pattern_valid(str_of(good[i])));
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_false(policy_pattern_valid(str_of(bad[i])));
-    assert_false(policy_pattern_valid((struct str){"a\0b", 3}));
+        assert_false(pattern_valid(str_of(bad[i])));
+    assert_false(pattern_valid((struct str){"a\0b", 3}));
     memset(text, '*', sizeof(text));
-    assert_true(policy_pattern_valid((struct str){text, 512}));
-    assert_false(policy_pattern_valid((struct str){text, 513}));
+    assert_true(pattern_valid((struct str){text, 512}));
+    assert_false(pattern_valid((struct str){text, 513}));
 }
 
 static void a_text_longer_than_any_name_matches_nothing(void **state)
@@ -123,9 +122,9 @@ static void a_text_longer_than_any_name_matches_nothing(void **state)
 
     (void)state;
     memset(text, 'a', 5000);
-    assert_true(policy_pattern_matches(STR("**"), (struct str){text, 1024}));
-    assert_false(policy_pattern_matches(STR("**"), (struct str){text, 1025}));
-    assert_false(policy_pattern_matches(STR("**"), (struct str){text, 5000}));
+    assert_true(pattern_matches(STR("**"), (struct str){text, 1024}));
+    assert_false(pattern_matches(STR("**"), (struct str){text, 1025}));
+    assert_false(pattern_matches(STR("**"), (struct str){text, 5000}));
     free(text);
 }
 
@@ -150,8 +149,7 @@ static void no_pattern_backtracks_catastrophically(void **state)
             n += unit;
         }
         pattern[n++] = 'X'; /* so that it fails at the very end */
-        assert_false(
-            policy_pattern_matches((struct str){pattern, n}, (struct str){text, sizeof(text)}));
+        assert_false(pattern_matches((struct str){pattern, n}, (struct str){text, sizeof(text)}));
     }
     assert_true(clock_mono_ms() - before_ms < 5000);
 }

@@ -1,10 +1,10 @@
 /* Matching of patterns, without backtracking over what was matched already. */
-#include "auth/policy/policy.h"
+#include "auth/core/pattern.h"
 
 #define PATTERN_MAX 512
 #define TEXT_MAX    1024
 
-bool policy_pattern_valid(struct str pattern)
+bool pattern_valid(struct str pattern)
 {
     if (pattern.n == 0 || pattern.n > PATTERN_MAX)
         return false;
@@ -60,7 +60,7 @@ static bool begins_otherwise(struct str pattern, struct str text)
     return n > 0 && memcmp(pattern.p, text.p, n) != 0;
 }
 
-bool policy_pattern_matches(struct str pattern, struct str text)
+bool pattern_matches(struct str pattern, struct str text)
 {
     bool reach[TEXT_MAX + 1] = {true};
     bool below = str_ends(pattern, STR("/**")); /* then the part before it is enough */

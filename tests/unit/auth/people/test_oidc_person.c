@@ -1,10 +1,11 @@
 /* What is kept of the people of an OpenID provider, and when it counts no more. */
 #include "unit/auth/support.h"
 
-#include "auth/browser/oidc_person.h"
+#include "auth/people/oidc_person.h"
 #include "auth/tokens/access_token.h"
 #include "auth/tokens/jwt.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
-#include "auth/browser/oidc_person.h"
+#include "auth/people/oidc_person.h"
 
 #include "auth/core/claims.h"
-#include "auth/tokens/jwt.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
