@@ -74,3 +74,12 @@ void thread_lower_priority(int n)
     setpriority(PRIO_PROCESS, (id_t)gettid(), now + n);
     set_turn(own_nice(), 0);
 }
+
+size_t thread_processors(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+        return (size_t)CPU_COUNT(&set);
+    return 1;
+}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stddef.h>
 
 #define THREAD_STACK_USUAL 0 /* the system's; where threads are many, a size that was measured */
 
@@ -22,3 +23,7 @@ void thread_prefer_latency(void);
 /* Lowers the calling thread's priority by n steps of nice, and gives it turns of the usual length
  * whatever its maker asked for. */
 void thread_lower_priority(int n);
+
+/* How many processors this process may use, at least 1: a container is often given fewer than the
+ * machine has. */
+size_t thread_processors(void);

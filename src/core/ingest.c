@@ -155,13 +155,8 @@ static enum err_code run_pipelined(struct ingest *in, struct reader *from, size_
 
 static bool helper_take(void)
 {
-    static atomic_long cores;
-    long most = atomic_load(&cores);
+    long most = (long)thread_processors();
 
-    if (most == 0) {
-        most = sysconf(_SC_NPROCESSORS_ONLN);
-        atomic_store(&cores, most);
-    }
     if (most < 2)
         return false;
     if (atomic_fetch_add(&helpers, 1) < most)

@@ -3,27 +3,17 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "base/uuid.h"
 #include "http/iothread.h"
 #include "http/tls.h"
 #include "http/worker.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 AUTO_POINTER(http_server, http_server_free);
-
-/* As many as this process may use; a container is often given fewer than the machine has. */
-static size_t cores(void)
-{
-    cpu_set_t set;
-
-    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
-        return (size_t)CPU_COUNT(&set);
-    return 1;
-}
 
 static enum err_code open_listeners(struct http_server *s, struct err *e)
 {
@@ -41,7 +31,7 @@ static enum err_code open_listeners(struct http_server *s, struct err *e)
 
 static enum err_code make_threads(struct http_server *s, struct err *e)
 {
-    size_t n = s->conf->io_threads ? (size_t)s->conf->io_threads : cores();
+    size_t n = s->conf->io_threads ? (size_t)s->conf->io_threads : thread_processors();
 
     s->io = mem_zero(n * sizeof(*s->io));
     for (size_t i = 0; i < n; i++)

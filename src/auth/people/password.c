@@ -1,6 +1,7 @@
 #include "auth/people/password.h"
 
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <crypt.h>
 #include <openssl/crypto.h>
@@ -17,9 +18,7 @@ static pthread_once_t turns_once = PTHREAD_ONCE_INIT;
 
 static void turns_init(void)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-    sem_init(&turns, 0, n > 0 ? (unsigned)n : 1);
+    sem_init(&turns, 0, (unsigned)thread_processors());
 }
 
 /* crypt_r(3), when it is this thread's turn. */

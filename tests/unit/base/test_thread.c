@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -71,11 +72,32 @@ static void a_timed_wait_goes_by_the_monotonic_clock(void **state)
     pthread_cond_destroy(&cond);
 }
 
+/* As a container is started that gets fewer than the machine has. */
+static void only_processors_that_may_be_used_count(void **state)
+{
+    cpu_set_t all, one;
+    int first = 0;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+    assert_int_equal(thread_processors(), CPU_COUNT(&all));
+    while (!CPU_ISSET(first, &all))
+        first++;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    n = thread_processors();
+    assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+    assert_int_equal(n, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_takes_no_signals_and_its_maker_still_does),
         cmocka_unit_test(a_thread_has_its_name),
+        cmocka_unit_test(only_processors_that_may_be_used_count),
         cmocka_unit_test(a_timed_wait_goes_by_the_monotonic_clock),
     };
 
