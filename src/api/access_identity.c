@@ -132,7 +132,7 @@ static enum auth_result check(struct req *q, const struct credential *c,
                               struct identity **ret_identity, unsigned *ret_retry_s, struct err *e)
 {
     char kind = c->kind == CREDENTIAL_BASIC ? FAILED_PASSWORD : FAILED_TOKEN;
-    bool guessed = c->kind != CREDENTIAL_SESSION; /* nobody guesses those: a session only ends */
+    bool guessed = credential_guessed(c);
     enum auth_result r;
 
     if (guessed && !may_fail(q, kind, ret_retry_s, e))

@@ -47,7 +47,7 @@ class Place:
         self.new_registry = new_registry
         self.registry = None
 
-    def start(self, tls=None, **certificate_keys):
+    def start(self, tls=None, limits=None, **certificate_keys):
         users = htpasswd(self.work / "htpasswd", {"bob": PASSWORD})
         config = {
             "http": {
@@ -64,6 +64,7 @@ class Place:
                 "certificate": {"enabled": True, **certificate_keys},
             },
             "policy": POLICY,
+            "limits": limits or {},
         }
         self.registry = self.new_registry(config=config, tls=True).spawn()
         until(lambda: '"listening"' in self.registry.log or not self.registry.running())
@@ -205,6 +206,13 @@ def test_a_common_name_that_is_no_user_name_is_nobody(place, subject):
     odd = place.start().ca.issue(subject)
     assert place.status(odd) == 401
     assert place.status(odd, auth=("bob", PASSWORD)) == 200
+
+
+def test_a_certificate_is_no_guess(place):
+    odd = place.start(limits={"rate": {"failures": 2}}).ca.issue("/O=nameless")
+    assert [place.status(odd) for _ in range(4)] == [401] * 4
+    wrong = {"Authorization": "Bearer x.y.z"}
+    assert [place.status(headers=wrong) for _ in range(4)] == [401, 401, 429, 429]
 
 
 @pytest.mark.parametrize(

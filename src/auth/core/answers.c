@@ -54,7 +54,7 @@ static void clear(struct answer *at)
     at->id = NULL;
 }
 
-void answers_forget(struct answers *a)
+static void forget_all(struct answers *a)
 {
     for (size_t i = 0; i < SHARDS; i++) {
         pthread_mutex_lock(&a->shards[i].mutex);
@@ -68,7 +68,7 @@ void answers_free(struct answers *a)
 {
     if (!a)
         return;
-    answers_forget(a);
+    forget_all(a);
     for (size_t i = 0; i < SHARDS; i++) {
         pthread_mutex_destroy(&a->shards[i].mutex);
         free(a->shards[i].places);

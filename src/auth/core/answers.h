@@ -26,4 +26,3 @@ struct identity *answers_get(struct answers *a, const unsigned char key[static A
 /* Takes a reference of its own. Of a full set the answer that ends first gives way. */
 void answers_put(struct answers *a, const unsigned char key[static ANSWER_KEY_BYTES],
                  uint64_t generation, struct identity *id, int64_t until_mono_ms);
-void answers_forget(struct answers *a); /* all of them */

@@ -1,6 +1,7 @@
 #include "auth/core/auth.h"
 
 #include "auth/core/answers.h"
+#include "auth/core/credential.h"
 #include "auth/core/failures.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -16,7 +17,6 @@ struct auth {
     struct answers *answers;
     struct failures *failures;
     struct room checking[CREDENTIAL_SESSION + 1]; /* of each kind */
-    atomic_ullong forgotten;                      /* grows when all cached answers are void */
 };
 
 struct auth *auth_new(const struct auth_options *o, struct provider **providers, size_t n)
@@ -68,16 +68,10 @@ bool auth_has(const struct auth *a, const char *provider)
     return provider_named(a, provider) != NULL;
 }
 
-void auth_forget(struct auth *a)
-{
-    atomic_fetch_add(&a->forgotten, 1);
-    answers_forget(a->answers);
-}
-
 /* Changes whenever any provider's earlier answers may be wrong now. */
 static uint64_t generation(const struct auth *a)
 {
-    uint64_t sum = atomic_load(&a->forgotten);
+    uint64_t sum = 0;
 
     for (size_t i = 0; i < a->n; i++) {
         struct provider *p = a->providers[i];
@@ -172,15 +166,10 @@ static void remember(struct auth *a, const struct credential *c, uint64_t gen, s
                 clock_mono_ms() + (left_ms < cache_ms ? left_ms : cache_ms));
 }
 
-/* Nobody guesses a session or a certificate. */
-static bool guessed(const struct credential *c)
-{
-    return c->kind != CREDENTIAL_SESSION && c->kind != CREDENTIAL_CERTIFICATE;
-}
-
 static bool locked(struct auth *a, const struct credential *c, unsigned *ret_retry_s, struct err *e)
 {
-    int64_t left_ms = guessed(c) ? failures_locked_ms(a->failures, c->user, c->address) : 0;
+    int64_t left_ms =
+        credential_guessed(c) ? failures_locked_ms(a->failures, c->user, c->address) : 0;
 
     if (left_ms <= 0)
         return false;
@@ -195,7 +184,7 @@ static enum auth_result refuse(struct auth *a, const struct credential *c, enum 
 {
     if (e->code == ERR_TOTP_REQUIRED)
         return AUTH_CODE;
-    if (guessed(c) && v == VERDICT_NO)
+    if (credential_guessed(c) && v == VERDICT_NO)
         wait_ms(failures_count(a->failures, c->user, c->address));
     if (!e->public_detail)
         err_tell(e, ERR_UNAUTHORIZED, "the credentials are wrong or have expired");
@@ -216,7 +205,7 @@ static enum auth_result check(struct auth *a, const struct credential *c,
         return AUTH_LOCKED;
     if (v != VERDICT_YES)
         return refuse(a, c, v, e);
-    if (guessed(c))
+    if (credential_guessed(c))
         failures_clear(a->failures, c->user, c->address);
     remember(a, c, gen, id);
     *ret_identity = STEAL(id);

@@ -51,9 +51,6 @@ enum auth_result auth_quick(struct auth *a, const struct credential *c,
 enum auth_result auth_check(struct auth *a, const struct credential *c,
                             struct identity **ret_identity, unsigned *ret_retry_s, struct err *e);
 
-/* Forgets every cached answer: a right or a group was taken away. */
-void auth_forget(struct auth *a);
-
 /* As provider_driver.renew, of the provider that gave the identity; NO when it is asked no more.
  * auth is a struct auth (this is a renew_fn). */
 enum verdict auth_renew(void *auth, struct identity **id, struct err *e);

@@ -35,3 +35,8 @@ bool credential_is_access_token(struct str secret)
     return secret.n == ACCESS_TOKEN_TEXT && str_starts(secret, ACCESS_TOKEN_PREFIX) &&
            hex_valid(str_sub(secret, ACCESS_TOKEN_PREFIX.n, secret.n - ACCESS_TOKEN_PREFIX.n));
 }
+
+bool credential_guessed(const struct credential *c)
+{
+    return c->kind == CREDENTIAL_BASIC || c->kind == CREDENTIAL_BEARER;
+}

@@ -12,6 +12,9 @@
 /* It has that form. */
 bool credential_is_access_token(struct str secret);
 
+/* It may be a guess. Nobody guesses a session or a certificate: those can only be good no more. */
+bool credential_guessed(const struct credential *c);
+
 /* For 8 KiB of user and password, decoded: tokens may be long. */
 #define CREDENTIAL_BASIC_ROOM (8192 + 3)
 
