@@ -1,5 +1,7 @@
 #include "conf/listen.h"
 
+#include "base/host.h"
+
 #include <arpa/inet.h>
 
 static bool host_name_valid(struct str host)
@@ -27,21 +29,11 @@ static bool parse_unix(struct str path, struct conf_listen *ret)
 static bool set_host(struct str host, bool brackets, struct conf_listen *ret)
 {
     struct in6_addr v6;
-    struct in_addr v4;
 
     if (!str_copy(host, ret->host, sizeof(ret->host)))
         return false;
-    if (brackets) {
-        if (inet_pton(AF_INET6, ret->host, &v6) != 1)
-            return false;
-        ret->loopback = IN6_IS_ADDR_LOOPBACK(&v6);
-    } else if (inet_pton(AF_INET, ret->host, &v4) == 1) {
-        ret->loopback = ntohl(v4.s_addr) >> 24 == 127;
-    } else {
-        ret->loopback = str_ieq(host, STR("localhost"));
-        return host_name_valid(host);
-    }
-    return true;
+    ret->loopback = host_is_loopback(host);
+    return brackets ? inet_pton(AF_INET6, ret->host, &v6) == 1 : host_name_valid(host);
 }
 
 bool conf_listen_parse(struct str s, struct conf_listen *ret_listen)

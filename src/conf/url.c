@@ -1,21 +1,6 @@
 #include "conf/url.h"
 
-#include <arpa/inet.h>
-
-static bool is_loopback(struct str host)
-{
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr v6;
-    struct in_addr v4;
-
-    if (str_ieq(host, STR("localhost")))
-        return true;
-    if (!str_copy(host, text, sizeof(text)))
-        return false;
-    if (inet_pton(AF_INET, text, &v4) == 1)
-        return ntohl(v4.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
+#include "base/host.h"
 
 static bool host_valid(struct str host, bool brackets)
 {
@@ -68,7 +53,7 @@ bool conf_url_parse(struct str s, struct conf_url *ret_url)
     if (!parse_authority(authority, &url.host))
         return false;
     url.path = str_sub(s, n, s.n - n);
-    url.loopback = is_loopback(url.host);
+    url.loopback = host_is_loopback(url.host);
     *ret_url = url;
     return true;
 }

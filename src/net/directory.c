@@ -2,13 +2,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "net/directory_conn.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define IDLE_MS 60000
 
@@ -31,14 +30,10 @@ struct directory {
 struct directory *directory_new(const struct conf_ldap *conf)
 {
     struct directory *d = NEW(struct directory);
-    pthread_condattr_t monotonic;
 
     d->conf = conf;
     pthread_mutex_init(&d->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->given, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    thread_cond_init(&d->given);
     return d;
 }
 
@@ -95,18 +90,11 @@ static struct directory_conn *pop(struct directory *d)
     return c;
 }
 
-static struct timespec deadline_of(const struct directory *d)
-{
-    int64_t ms = clock_mono_ms() + (int64_t)d->conf->timeout_ms;
-
-    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-}
-
 /* Under the mutex: a place among the connections, with one that was kept, or empty (NULL). */
 static enum err_code take_place(struct directory *d, struct directory_conn **ret_kept,
                                 struct err *e)
 {
-    struct timespec deadline = deadline_of(d);
+    struct timespec deadline = clock_mono_in((int64_t)d->conf->timeout_ms);
 
     for (;;) {
         *ret_kept = pop(d);

@@ -1,12 +1,11 @@
-/*
- * libcurl is loaded at the first request, not with the program: it brings thirty libraries, and
- * with them 6 MiB of memory that a registry which never asks another server has no use for.
- */
+/* libcurl brings thirty libraries, and with them 6 MiB of memory: see library.h. */
 #define CURL_DISABLE_TYPECHECK /* its macros would name the functions, which are pointers here */
 #include "net/fetch.h"
 
+#include "base/host.h"
+#include "net/library.h"
+
 #include <curl/curl.h>
-#include <dlfcn.h>
 #include <pthread.h>
 
 #define CONNECT_TIMEOUT_MS 5000
@@ -38,17 +37,15 @@ static struct {
 
 static void load(void)
 {
-    void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+    static const char *const names[] = {"libcurl.so.4", NULL};
+    static const struct library_function functions[] = {
+#define FUNCTION(name) {#name, &lib.name},
+        FUNCTIONS(FUNCTION)
+#undef FUNCTION
+    };
 
-    if (!handle)
-        return;
-#define FIND(name)                                                                                 \
-    lib.name = (__typeof__(name) *)dlsym(handle, #name);                                           \
-    if (!lib.name)                                                                                 \
-        return;
-    FUNCTIONS(FIND)
-#undef FIND
-    lib.ready = lib.curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    lib.ready = library_load(names, functions, sizeof(functions) / sizeof(functions[0])) &&
+                lib.curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
 static bool ready(void)
@@ -59,16 +56,15 @@ static bool ready(void)
     return lib.ready;
 }
 
-/* Is the host one that only this machine answers for? */
-static bool loopback_host(const char *host)
+/* libcurl has an IPv6 address in brackets. */
+static bool is_loopback(const char *host)
 {
     struct str s = str_of(host);
 
-    return str_ieq(s, STR("localhost")) || str_eq(s, STR("[::1]")) ||
-           (str_starts(s, STR("127.")) && s.p[strspn(s.p, "0123456789.")] == '\0');
+    return host_is_loopback(str_starts(s, STR("[")) ? str_sub(s, 1, s.n - 2) : s);
 }
 
-/* https, or http to 127.0.0.0/8, [::1] or localhost. */
+/* https, or http to this machine. */
 static bool url_allowed(const char *url)
 {
     CURLU *u = ready() ? lib.curl_url() : NULL;
@@ -80,7 +76,7 @@ static bool url_allowed(const char *url)
         lib.curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
         lib.curl_url_get(u, CURLUPART_USER, &user, 0) != CURLUE_OK)
         allowed = str_eq(str_of(scheme), STR("https")) ||
-                  (str_eq(str_of(scheme), STR("http")) && loopback_host(host));
+                  (str_eq(str_of(scheme), STR("http")) && is_loopback(host));
     if (!u)
         return false;
     lib.curl_free(scheme);

@@ -1,31 +1,23 @@
 #include "net/libldap.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <stddef.h>
+#include "net/library.h"
 
-/* The same interface under the names of its versions 2.6 and 2.5. */
-static const char *const names[] = {"libldap.so.2", "libldap-2.5.so.0"};
+#include <pthread.h>
 
 static struct libldap lib;
 static bool ready;
 
 static void load(void)
 {
-    void *handle = NULL;
+    /* The same interface under the names of its versions 2.6 and 2.5. */
+    static const char *const names[] = {"libldap.so.2", "libldap-2.5.so.0", NULL};
+    static const struct library_function functions[] = {
+#define FUNCTION(name) {#name, &lib.name},
+        LIBLDAP_FUNCTIONS(FUNCTION)
+#undef FUNCTION
+    };
 
-    for (size_t i = 0; !handle && i < sizeof(names) / sizeof(names[0]); i++)
-        handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        return;
-#define FIND(name)                                                                                 \
-    lib.name = (__typeof__(name) *)dlsym(handle, #name);                                           \
-    if (!lib.name)                                                                                 \
-        return;
-    LIBLDAP_FUNCTIONS(FIND)
-#undef FIND
-    ready = true;
+    ready = library_load(names, functions, sizeof(functions) / sizeof(functions[0]));
 }
 
 const struct libldap *libldap(void)

@@ -1,6 +1,6 @@
 /*
  * The functions of libldap and liblber, for the files of net/ that ask directories. The library is
- * loaded at the first use, as libcurl is (fetch.c).
+ * loaded at the first use (library.h).
  */
 #pragma once
 
