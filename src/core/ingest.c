@@ -5,7 +5,6 @@
 #include "base/thread.h"
 
 #include <stdatomic.h>
-#include <unistd.h>
 
 /* Below this a second thread costs more than it saves. */
 #define PIPELINE_MIN_BYTES (4u << 20)

@@ -433,7 +433,7 @@ static enum err_code ask_int(struct sqlite_conn *c, const char *text, int64_t *r
  * one left no mark in the header. */
 static enum err_code check_owner(struct sqlite_conn *c, struct err *e)
 {
-    int64_t id, tables, known;
+    int64_t id = 0, tables = 0, known = 0;
     char text[64];
 
     TRY(ask_int(c, "PRAGMA application_id", &id, e));

@@ -9,7 +9,6 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define PASSWORD_MAX 512
 
