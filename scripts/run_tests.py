@@ -120,6 +120,7 @@ def lint(totals, args):
     checks = {
         "include direction": ["/usr/bin/python3", "scripts/check_includes.py"],
         "cleanup": ["/usr/bin/python3", "scripts/check_cleanup.py"],
+        "mentions": ["/usr/bin/python3", "scripts/check_mentions.py"],
         "clang-format": ["clang-format", "--dry-run", "-Werror", *sources],
         "clang-tidy": [
             "run-clang-tidy",

@@ -57,7 +57,7 @@ static enum err_code check_listen(const struct conf_source *s, struct err *e)
                     list->items[i]);
             return conf_place_named(s, "http.listen", e);
         }
-        /* design.md "Identity and rights" */
+        /* where nobody is asked, only this machine may ask */
         if (!l.loopback && s->conf->auth.mode == CONF_AUTH_LOOPBACK) {
             err_set(e, ERR_CONFIG,
                     "'%.80s' can be reached from other machines, and no authentication is "

@@ -1,5 +1,5 @@
 /*
- * Pushing a manifest (dist-spec "Pushing Manifests"; design.md "A manifest push").
+ * Pushing a manifest (dist-spec "Pushing Manifests"; ARCHITECTURE.md "The life of a push").
  */
 #pragma once
 

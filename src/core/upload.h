@@ -1,5 +1,5 @@
 /*
- * Upload sessions (dist-spec "Pushing blobs"; design.md "An upload session").
+ * Upload sessions (dist-spec "Pushing blobs"; ARCHITECTURE.md "The life of a push").
  *
  * A session belongs to the identity and repository that opened it; to anyone else it does not
  * exist. Its offset is what is durable. One request works on a session at a time: it holds a

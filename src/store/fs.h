@@ -1,7 +1,7 @@
 /*
  * The file system driver, inside. Only fs*.c include this.
  *
- * Files (design.md, "On disk"); every path is relative to the root's descriptor:
+ * Files (where they lie: ARCHITECTURE.md, "On disk"); every path is relative to the root's descriptor:
  *
  *     fs.c           opening a root, its lock, health
  *     fs_dir.c       paths; directories that are durable before anything is put into them

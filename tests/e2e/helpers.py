@@ -425,7 +425,7 @@ def hash_file(path, algorithm="sha256"):
 
 
 def repositories_on_disk(root):
-    """{repository name: its directory}, by the layout of the design document."""
+    """{repository name: its directory}, by the layout on disk."""
     top = Path(root) / "repositories"
     found = {}
     for path in sorted(top.rglob("manifests")):

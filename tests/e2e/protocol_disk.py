@@ -1,4 +1,4 @@
-"""The layout on disk, exactly as the design document draws it."""
+"""The layout on disk, exactly as ARCHITECTURE.md draws it ("On disk")."""
 
 import os
 import stat
