@@ -220,7 +220,7 @@ enum access_verdict access_settle(struct req *q)
         http_set_identity(q->x, q->identity);
     }
     /* Once a request: quick() comes first, unless only a worker could settle who it is. */
-    if ((!http_on_worker(q->x) || q->asked) && !within_rate(q))
+    if ((!http_on_worker(q->x) || (q->asked && !http_was_waiting(q->x))) && !within_rate(q))
         return slow_down(q);
     if (csrf_check_token(q, &e) != ERR_OK)
         return forged(q, &e);

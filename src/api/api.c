@@ -5,6 +5,9 @@
 #include "api/proxy.h"
 #include "api/req.h"
 #include "base/log.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
 
 static void req_init(struct req *q, struct api *a, struct http_exchange *x)
 {
@@ -35,16 +38,52 @@ static enum http_verdict quick_answer(void *ctx, struct http_exchange *x)
 }
 
 /* The handler, and its trace in the audit trail. */
-static enum err_code run(struct req *q, struct err *e)
+static enum err_code run(struct req *q, api_handler handler, struct err *e)
 {
     enum err_code code;
 
     if (!q->route->audit)
-        return q->route->serve(q, e);
+        return handler(q, e);
     TRY(audit_deed_begin(q, e));
-    code = q->route->serve(q, e);
-    audit_deed_end(q, code == ERR_OK ? "ok" : err_name(code));
+    code = handler(q, e);
+    if (code == ERR_LATER)
+        audit_deed_cancel(q); /* nothing is done yet, and the place may be long in coming */
+    else
+        audit_deed_end(q, code == ERR_OK ? "ok" : err_name(code));
     return code;
+}
+
+/* What a request that waits for its body is at; NULL when it can begin anew. */
+static struct req *keep(const struct req *q)
+{
+    struct req *kept;
+
+    if (!q->receiving.upload)
+        return NULL;
+    kept = NEW(struct req);
+    *kept = *q;
+    return kept;
+}
+
+static void finish(struct req *q, enum err_code code, const struct err *e)
+{
+    upload_close(q->receiving.upload);
+    if (code != ERR_OK)
+        reply_error(q, code, e);
+    access_done(q);
+}
+
+static void go_on(struct http_exchange *x, struct req *kept)
+{
+    struct err e = {0};
+    enum err_code code = run(kept, kept->receiving.go_on, &e);
+
+    if (code == ERR_LATER) {
+        http_wait_for_body(x, kept);
+        return;
+    }
+    finish(kept, code, &e);
+    free(kept);
 }
 
 static void serve(void *ctx, struct http_exchange *x)
@@ -53,13 +92,21 @@ static void serve(void *ctx, struct http_exchange *x)
     struct req q;
     enum err_code code;
 
+    if (http_kept(x)) {
+        go_on(x, http_kept(x));
+        return;
+    }
     req_init(&q, ctx, x);
     code = route_request(&q, &e);
     if (code == ERR_OK && access_settle(&q) == ACCESS_GRANTED)
-        code = run(&q, &e);
-    if (code != ERR_OK)
-        reply_error(&q, code, &e);
-    access_done(&q);
+        code = run(&q, q.route->serve, &e);
+    if (code == ERR_LATER) {
+        http_wait_for_body(x, keep(&q));
+        if (!http_kept(x))
+            access_done(&q);
+        return;
+    }
+    finish(&q, code, &e);
 }
 
 static struct str at_most(struct str s, size_t n)

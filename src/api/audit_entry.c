@@ -86,6 +86,12 @@ void audit_deed_end(struct req *q, const char *result)
     audit_end(q->api->guard.audit, &entry);
 }
 
+void audit_deed_cancel(struct req *q)
+{
+    if (q->api->guard.audit)
+        audit_cancel(q->api->guard.audit);
+}
+
 void audit_sign_in(struct req *q, struct str user, const char *result)
 {
     struct meta_audit entry;

@@ -9,6 +9,7 @@
  */
 ERR_CHECKED enum err_code audit_deed_begin(struct req *q, struct err *e);
 void audit_deed_end(struct req *q, const char *result);
+void audit_deed_cancel(struct req *q);
 
 /* That the caller did action to what the path names, with that result. detail is a JSON object or
  * "". */

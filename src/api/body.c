@@ -16,7 +16,7 @@ static enum err_code too_large(size_t max_bytes, struct err *e)
 
 enum err_code body_read(struct req *q, struct buf *ret, struct err *e)
 {
-    struct reader *body = http_body(q->x);
+    struct reader *body = http_body_whole(q->x, ret->max);
     size_t n;
 
     do {

@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "core/reference.h"
+#include "core/upload.h"
 
 #define CLIENT_ADDRESS_MAX 64
 #define API_TARGET_MAX     (IDENTITY_NAME_MAX + 8)
@@ -40,6 +41,17 @@ struct route {
     void (*hidden)(struct req *q); /* the same, where that is no error; NULL: unknown */
 };
 
+/* What a request that uploads is at, while its body comes. The upload is closed with the
+ * request. */
+struct receiving {
+    struct upload *upload;        /* NULL: it is at nothing */
+    uint64_t from_bytes, n_bytes; /* the body begins there; how long it was said to be, or
+                                     UINT64_MAX */
+    struct digest digest;         /* that the blob is to have, for `then` */
+    api_handler go_on;            /* when more of it has come */
+    api_handler then;             /* when all of it is there; takes the upload */
+};
+
 struct req {
     struct api *api;
     struct registry *registry;
@@ -59,6 +71,8 @@ struct req {
     struct digest digest;  /* {digest} */
     struct reference ref;  /* {reference} */
     struct uuid upload;    /* {upload} */
+
+    struct receiving receiving; /* of an upload, while its body comes */
 
     char item[IDENTITY_NAME_MAX + 1]; /* {user}, {token}, {rule}; "" when there can be none such */
     char target[API_TARGET_MAX];      /* for the trail, where it is no repository: "user:alice" */

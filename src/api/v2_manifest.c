@@ -90,7 +90,7 @@ static enum err_code too_large(uint64_t max_bytes, struct err *e)
 static enum err_code read_manifest(struct req *q, struct buf *ret_bytes, struct err *e)
 {
     uint64_t max_bytes = conf_u64(&q->registry->limits->manifest_bytes);
-    struct reader *body = http_body(q->x);
+    struct reader *body = http_body_whole(q->x, (size_t)max_bytes);
     size_t n;
 
     if (q->head->has_length && q->head->content_length > max_bytes)

@@ -107,35 +107,60 @@ static enum err_code algorithm_of_query(struct req *q, enum digest_algorithm *re
     return ERR_OK;
 }
 
-/* Body into the session, then the session into a blob. */
-static enum err_code receive_and_finish(struct req *q, const struct uuid *id,
-                                        const struct digest *d, struct err *e)
+/* Takes what has come of the body; when that is all, goes on with what was to be done then. */
+static enum err_code go_on(struct req *q, struct err *e)
 {
-    AUTO(upload) struct upload *u = NULL;
+    struct receiving *r = &q->receiving;
+    uint64_t got;
 
-    TRY(upload_open(q->registry, &q->name, q->identity, id, &u, e));
-    upload_expect(u, d->algorithm);
-    TRY(upload_append(u, http_body(q->x), expected_bytes(q), e));
-    return upload_finish(STEAL(u), d, e);
+    if (expected_bytes(q) > 0)
+        TRY(upload_append(r->upload, http_body_later(q->x), expected_bytes(q), e));
+    got = upload_offset(r->upload) - r->from_bytes;
+    if (r->n_bytes == UINT64_MAX || r->n_bytes == got)
+        return r->then(q, e);
+    TRY(upload_take_back(r->upload, r->from_bytes, e));
+    return err_tell(e, ERR_SIZE_INVALID, "the chunk was not as long as Content-Range said");
 }
 
-/* end-4b. The session is nobody's but this request's. */
+static enum err_code finish(struct req *q, struct err *e)
+{
+    struct receiving *r = &q->receiving;
+
+    TRY(upload_finish(STEAL(r->upload), &r->digest, e));
+    reply_blob(q, &r->digest);
+    return ERR_OK;
+}
+
+/* end-4b. The session is nobody's but this request's, and ends with it. */
+static enum err_code post_go_on(struct req *q, struct err *e)
+{
+    struct receiving *r = &q->receiving;
+    struct uuid id = upload_id(r->upload);
+    enum err_code code = go_on(q, e);
+
+    if (code == ERR_OK || code == ERR_LATER)
+        return code;
+    if (!r->upload &&
+        upload_open(q->registry, &q->name, q->identity, &id, &r->upload, NULL) != ERR_OK)
+        return code;
+    (void)!upload_cancel(STEAL(r->upload), NULL);
+    return code;
+}
+
 static enum err_code post_whole(struct req *q, const struct digest *d, struct err *e)
 {
-    AUTO(upload) struct upload *u = NULL;
+    struct receiving *r = &q->receiving;
     struct uuid id;
-    enum err_code code;
 
     TRY(check_length(q, 0, e));
     TRY(upload_begin(q->registry, &q->name, q->identity, d->algorithm, &id, e));
-    code = receive_and_finish(q, &id, d, e);
-    if (code == ERR_OK) {
-        reply_blob(q, d);
-        return ERR_OK;
-    }
-    if (upload_open(q->registry, &q->name, q->identity, &id, &u, NULL) == ERR_OK)
-        (void)!upload_cancel(STEAL(u), NULL);
-    return code;
+    TRY(upload_open(q->registry, &q->name, q->identity, &id, &r->upload, e));
+    upload_expect(r->upload, d->algorithm);
+    r->n_bytes = UINT64_MAX;
+    r->digest = *d;
+    r->go_on = post_go_on;
+    r->then = finish;
+    return post_go_on(q, e);
 }
 
 static enum err_code post_session(struct req *q, struct err *e)
@@ -216,46 +241,47 @@ static enum err_code check_range(struct req *q, uint64_t offset_bytes, uint64_t 
     return ERR_OK;
 }
 
-/* What the body has, after what the headers say of it was checked. */
-static enum err_code append_body(struct req *q, struct upload *u, struct err *e)
+/* What the headers say of the body is checked before it is received. */
+static enum err_code receive(struct req *q, api_handler then, struct err *e)
 {
-    uint64_t before = upload_offset(u), length;
+    struct receiving *r = &q->receiving;
 
-    TRY(check_range(q, before, &length, e));
-    TRY(check_length(q, before, e));
-    if (expected_bytes(q) > 0)
-        TRY(upload_append(u, http_body(q->x), expected_bytes(q), e));
-    if (length == UINT64_MAX || upload_offset(u) - before == length)
-        return ERR_OK;
-    TRY(upload_take_back(u, before, e));
-    return err_tell(e, ERR_SIZE_INVALID, "the chunk was not as long as Content-Range said");
+    r->from_bytes = upload_offset(r->upload);
+    TRY(check_range(q, r->from_bytes, &r->n_bytes, e));
+    TRY(check_length(q, r->from_bytes, e));
+    r->go_on = go_on;
+    r->then = then;
+    return go_on(q, e);
 }
 
-enum err_code api_upload_patch(struct req *q, struct err *e)
+static enum err_code patched(struct req *q, struct err *e)
 {
-    AUTO(upload) struct upload *u = NULL;
+    struct receiving *r = &q->receiving;
 
-    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &u, e));
-    TRY(append_body(q, u, e));
-    reply_session(q, &q->upload, upload_offset(u));
-    upload_close(STEAL(u)); /* before the answer: the next chunk may come right after it */
+    (void)e;
+    reply_session(q, &q->upload, upload_offset(r->upload));
+    upload_close(STEAL(r->upload)); /* before the answer: the next chunk may come right after it */
     reply_empty(q, 202);
     return ERR_OK;
 }
 
+enum err_code api_upload_patch(struct req *q, struct err *e)
+{
+    struct receiving *r = &q->receiving;
+
+    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e));
+    return receive(q, patched, e);
+}
+
 enum err_code api_upload_put(struct req *q, struct err *e)
 {
-    AUTO(upload) struct upload *u = NULL;
-    struct digest d;
+    struct receiving *r = &q->receiving;
     bool found;
 
-    TRY(digest_of_query(q, "digest", &d, &found, e));
+    TRY(digest_of_query(q, "digest", &r->digest, &found, e));
     if (!found)
         return err_tell(e, ERR_DIGEST_MALFORMED, "the closing PUT needs the parameter 'digest'");
-    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &u, e));
-    upload_expect(u, d.algorithm);
-    TRY(append_body(q, u, e));
-    TRY(upload_finish(STEAL(u), &d, e));
-    reply_blob(q, &d);
-    return ERR_OK;
+    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e));
+    upload_expect(r->upload, r->digest.algorithm);
+    return receive(q, finish, e);
 }

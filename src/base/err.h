@@ -50,7 +50,8 @@
     X(STORAGE_READONLY, 503, "UNKNOWN", "storage is read-only or its permissions are wrong")       \
     X(CORRUPT, 500, "UNKNOWN", "stored content is damaged")                                        \
     X(CONFIG, 500, "UNKNOWN", "configuration is wrong")                                            \
-    X(UNAVAILABLE, 503, "UNKNOWN", "service is unavailable; try again")
+    X(UNAVAILABLE, 503, "UNKNOWN", "service is unavailable; try again")                            \
+    X(LATER, 503, "UNKNOWN", "more of the request is still to come") /* to no client: reader.h */
 
 enum err_code {
     ERR_OK = 0,

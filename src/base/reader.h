@@ -14,7 +14,8 @@ struct reader;
 
 struct reader_ops {
     /* Up to cap bytes; *ret_n is 0 only at the end (or when cap is 0). Blocks. A reader fills as
-     * much of buf as it can without giving up liveness: callers pass large buffers. */
+     * much of buf as it can without giving up liveness: callers pass large buffers. Error of a
+     * reader that does not wait: LATER, when there is nothing now and there may be more. */
     enum err_code (*read)(struct reader *r, void *buf, size_t cap, size_t *ret_n, struct err *e);
 
     /* Next read starts at offset_bytes from the beginning. NULL when it can't seek. */

@@ -208,9 +208,10 @@ struct conf_http {
     uint64_t idle_timeout_ms;             /* a kept-alive connection without a request is closed */
     uint64_t io_timeout_ms;               /* one read or write that makes no progress */
     uint64_t request_timeout_ms;          /* a whole request; 0: none. Then 408 or closed */
-    uint64_t min_rate_bytes;   /* per second, averaged, of a body in either direction; 0: none */
-    uint64_t drain_timeout_ms; /* SIGTERM: how long running requests may go on */
-    uint64_t buffer_bytes;     /* a worker's receive buffer */
+    uint64_t min_rate_bytes;    /* per second, averaged, of a body in either direction; 0: none */
+    uint64_t drain_timeout_ms;  /* SIGTERM: how long running requests may go on */
+    uint64_t body_memory_bytes; /* of bodies that are collected whole */
+    uint64_t buffer_bytes;      /* a worker's receive buffer */
     struct conf_strings trusted_proxies; /* whose X-Forwarded-* is believed; conf/cidr.h */
 };
 

@@ -13,6 +13,8 @@ struct upload {
     struct registry *r;
     struct session *session;
     struct store_upload *handle;
+    struct ingest in; /* while appending */
+    bool appending;   /* some of it came, and more is to come */
 };
 
 static enum err_code unknown(struct err *e)
@@ -115,15 +117,19 @@ enum err_code upload_open(struct registry *r, const struct repo_name *repo, cons
         session_advance(r->uploads, s, size_bytes);
     }
     u = NEW(struct upload);
-    *u = (struct upload){r, s, handle};
+    *u = (struct upload){.r = r, .session = s, .handle = handle};
     *ret_upload = u;
     return ERR_OK;
 }
+
+static enum err_code settle(struct upload *u, enum err_code why);
 
 void upload_close(struct upload *u)
 {
     if (!u)
         return;
+    if (u->appending)
+        (void)!settle(u, ERR_CLIENT_GONE);
     store_upload_close(u->r->store, u->handle);
     if (u->session)
         session_release(u->r->uploads, u->session);
@@ -133,6 +139,11 @@ void upload_close(struct upload *u)
 uint64_t upload_offset(const struct upload *u)
 {
     return u->session->offset_bytes;
+}
+
+struct uuid upload_id(const struct upload *u)
+{
+    return u->session->info.id;
 }
 
 enum err_code upload_status(struct registry *r, const struct repo_name *repo, const char *owner,
@@ -213,14 +224,15 @@ static void drop_hash(struct session *s)
 }
 
 /* After an append that failed: what came whole is kept when only the client is to blame. */
-static enum err_code settle(struct upload *u, const struct ingest *in, enum err_code why)
+static enum err_code settle(struct upload *u, enum err_code why)
 {
     struct session *s = u->session;
     bool keep = why == ERR_CLIENT_GONE || why == ERR_TIMEOUT || why == ERR_REQUEST_INVALID;
 
+    u->appending = false;
     if (!keep)
         drop_hash(s);
-    (void)!cut_to(u, keep ? in->offset_bytes : s->offset_bytes, NULL);
+    (void)!cut_to(u, keep ? u->in.offset_bytes : s->offset_bytes, NULL);
     return why;
 }
 
@@ -232,15 +244,13 @@ enum err_code upload_take_back(struct upload *u, uint64_t offset_bytes, struct e
     return cut_to(u, offset_bytes, e);
 }
 
-enum err_code upload_append(struct upload *u, struct reader *from, uint64_t expected_bytes,
-                            struct err *e)
+static enum err_code begin_append(struct upload *u, struct err *e)
 {
     struct session *s = u->session;
-    struct ingest in;
-    enum err_code code;
 
+    TRY(registry_has_room(u->r, e));
     TRY(need_hash(u, s->hasher ? hasher_algorithm(s->hasher) : s->info.algorithm, e));
-    in = (struct ingest){
+    u->in = (struct ingest){
         .store = u->r->store,
         .upload = u->handle,
         .hasher = s->hasher,
@@ -249,15 +259,37 @@ enum err_code upload_append(struct upload *u, struct reader *from, uint64_t expe
         .buffer_bytes = u->r->buffer_bytes,
         .reserve = u->r->reserve,
     };
-    TRY(registry_has_room(u->r, e));
-    if (in.limit_bytes < in.offset_bytes) /* lowered meanwhile */
-        in.limit_bytes = in.offset_bytes;
-    code = ingest_run(&in, from, expected_bytes, e);
-    if (code == ERR_OK && in.offset_bytes > s->offset_bytes)
+    if (u->in.limit_bytes < u->in.offset_bytes) /* lowered meanwhile */
+        u->in.limit_bytes = u->in.offset_bytes;
+    u->appending = true;
+    return ERR_OK;
+}
+
+/* What of the bytes to append is still to come. */
+static uint64_t outstanding(const struct upload *u, uint64_t expected_bytes)
+{
+    return expected_bytes == UINT64_MAX
+               ? UINT64_MAX
+               : expected_bytes - (u->in.offset_bytes - u->session->offset_bytes);
+}
+
+enum err_code upload_append(struct upload *u, struct reader *from, uint64_t expected_bytes,
+                            struct err *e)
+{
+    struct session *s = u->session;
+    enum err_code code;
+
+    if (!u->appending)
+        TRY(begin_append(u, e));
+    code = ingest_run(&u->in, from, outstanding(u, expected_bytes), e);
+    if (code == ERR_LATER)
+        return code;
+    if (code == ERR_OK && u->in.offset_bytes > s->offset_bytes)
         code = store_upload_sync(u->r->store, u->handle, e);
     if (code != ERR_OK)
-        return settle(u, &in, code);
-    session_advance(u->r->uploads, s, in.offset_bytes);
+        return settle(u, code);
+    u->appending = false;
+    session_advance(u->r->uploads, s, u->in.offset_bytes);
     return ERR_OK;
 }
 

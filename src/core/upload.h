@@ -21,6 +21,7 @@ ERR_CHECKED enum err_code upload_open(struct registry *r, const struct repo_name
                                       const char *owner, const struct uuid *id,
                                       struct upload **ret_upload, struct err *e);
 uint64_t upload_offset(const struct upload *u);
+struct uuid upload_id(const struct upload *u);
 
 /* How far a session is, without holding it. Error: BLOB_UPLOAD_UNKNOWN. */
 ERR_CHECKED enum err_code upload_status(struct registry *r, const struct repo_name *repo,
@@ -33,7 +34,9 @@ void upload_expect(struct upload *u, enum digest_algorithm algorithm);
 /*
  * Appends all that the reader gives; durable when it returns. expected_bytes as ingest_run().
  * When the client goes away half-way, what came is kept and durable, so that it can resume; after
- * any other error the session is as it was before. Errors: those of the reader, BLOB_TOO_LARGE.
+ * any other error the session is as it was before. After LATER, of a reader that does not wait, the
+ * same call goes on where it was; what came so far is kept when u is closed instead. Errors: those
+ * of the reader, BLOB_TOO_LARGE, STORAGE_FULL.
  */
 ERR_CHECKED enum err_code upload_append(struct upload *u, struct reader *from,
                                         uint64_t expected_bytes, struct err *e);

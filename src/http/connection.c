@@ -7,6 +7,7 @@
 #include "http/tls.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -50,6 +51,44 @@ ssize_t conn_recv(struct conn *c, void *p, size_t n, bool wait, int flags)
         got = recv(c->fd, p, n, flags | (wait ? 0 : MSG_DONTWAIT));
     } while (got < 0 && errno == EINTR);
     return got;
+}
+
+/* Of OpenSSL a short wait can't be asked for. */
+static ssize_t recv_encrypted(struct conn *c, void *p, size_t n, uint32_t wait_ms)
+{
+    struct pollfd wait = {.fd = c->fd, .events = POLLIN};
+    ssize_t got = tls_recv(c, p, n, false);
+
+    if (got >= 0 || errno != EAGAIN || wait_ms == 0 || poll(&wait, 1, (int)wait_ms) < 1)
+        return got;
+    return tls_recv(c, p, n, false);
+}
+
+ssize_t conn_recv_patiently(struct conn *c, void *p, size_t n, uint32_t wait_ms)
+{
+    struct timeval tv = {.tv_usec = wait_ms * 1000};
+    ssize_t got;
+
+    if (c->ssl)
+        return recv_encrypted(c, p, n, wait_ms);
+    if (wait_ms > 0 && c->timeout_ms != wait_ms) {
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+        c->timeout_ms = wait_ms; /* whoever waits in earnest sets both anew */
+    }
+    do {
+        got = recv(c->fd, p, n, wait_ms > 0 ? MSG_WAITALL : MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+void conn_set_least(struct conn *c, uint32_t bytes)
+{
+    int least = (int)bytes;
+
+    if (c->least == bytes || (bytes == 1 && c->least == 0))
+        return;
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
+    c->least = bytes;
 }
 
 ssize_t conn_send(struct conn *c, const void *p, size_t n, bool wait, int flags)

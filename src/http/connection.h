@@ -32,6 +32,7 @@ enum conn_state {
     CONN_HANDSHAKE, /* TLS */
     CONN_REST,      /* waiting for a request: idle, or part of a head is in `in` */
     CONN_AWAY,      /* with a worker or a sender */
+    CONN_BODY,      /* its request waits for more of the body; in LIST_AWAY as well */
     CONN_WRITE,     /* waiting to send `out` */
     CONN_LINGER,    /* answered and half-closed; what still comes in is dropped */
 };
@@ -51,6 +52,7 @@ struct conn {
     bool watched;        /* in the epoll set */
     bool writing;        /* for EPOLLOUT instead of EPOLLIN */
     bool refused;        /* over a limit: only lingers */
+    uint32_t least;      /* SO_RCVLOWAT as set; 0: as it is made */
     uint32_t timeout_ms; /* SO_RCVTIMEO and SO_SNDTIMEO as set; 0: not yet */
     uint32_t in_n;
     uint32_t out_at, out_n;
@@ -77,6 +79,12 @@ bool conn_too_slow(const struct conn *c, int64_t waited_ms, uint64_t bytes);
  * them.
  */
 ssize_t conn_recv(struct conn *c, void *p, size_t n, bool wait, int flags);
+
+/* The same for a body that may come slowly: as many of n bytes as come within wait_ms. */
+ssize_t conn_recv_patiently(struct conn *c, void *p, size_t n, uint32_t wait_ms);
+
+/* Nothing is told of c before so many bytes have come, or the end of them. 1: of each. */
+void conn_set_least(struct conn *c, uint32_t bytes);
 
 /* Some of n bytes; -1: errno, as above. flags: MSG_MORE. */
 ssize_t conn_send(struct conn *c, const void *p, size_t n, bool wait, int flags);

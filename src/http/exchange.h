@@ -26,6 +26,24 @@ struct exchange_body {
     struct http_chunk chunk;
     uint64_t left_bytes; /* by Content-Length */
     bool ended, failed, continued;
+    bool later;   /* reads do not wait for a slow client */
+    bool trickle; /* the last one of these found little: the next waits for nothing */
+};
+
+/* A body that is collected before it is read. */
+struct exchange_whole {
+    struct reader reader;
+    struct buf bytes;
+    size_t at;           /* read so far */
+    uint64_t paid_bytes; /* of http.body_memory */
+    bool collected;
+};
+
+/* While the I/O thread waits for more of the body. */
+struct exchange_rest {
+    int64_t since_us;
+    int64_t progress_ms; /* when bytes last came */
+    int unread_bytes;    /* in the socket, when last looked at */
 };
 
 struct http_exchange {
@@ -35,10 +53,16 @@ struct http_exchange {
     struct http_exchange *next; /* in the queue of the workers */
     unsigned bucket;            /* of that queue */
     int64_t start_us;
-    int64_t waited_us; /* for the client, in body reads and sends */
-    const char *ahead; /* bytes received behind the head and not used up yet */
+    int64_t waited_us;    /* for the client, in body reads and sends */
+    const char *head_end; /* in conn->in, on a worker */
+    const char *ahead;    /* bytes received behind the head and not used up yet */
     size_t ahead_n;
     struct exchange_body body;
+    struct exchange_whole whole;
+    struct exchange_rest rest;
+    void *kept;                        /* the app's, between calls of serve() */
+    bool waiting;                      /* serve() wants more of the body before it goes on */
+    bool waited;                       /* it did so before */
     char *surplus;                     /* received behind a chunked body; ahead points into it */
     struct transfer *transfer;         /* content under way */
     _Atomic(struct transfer *) parked; /* the same, once no worker is at it */
@@ -70,6 +94,12 @@ void exchange_free(struct http_exchange *x); /* accepts NULL; and the transfer i
 
 /* Tells app.done(). */
 void exchange_done(struct http_exchange *x);
+
+/* Before the I/O thread waits for more of the body: memory that is not needed meanwhile goes. */
+void exchange_before_rest(struct http_exchange *x);
+
+/* How many bytes are certain still to come, as long as the client does what it said; at least 1. */
+uint64_t exchange_owed_bytes(const struct http_exchange *x);
 
 /* Uses up what is left of the body if that needs no waiting; false when some is still to come. */
 bool exchange_skip_body(struct http_exchange *x);

@@ -121,7 +121,8 @@ struct http_app {
     void *ctx;
     /* I/O thread; must not block, must not read the body. */
     enum http_verdict (*quick)(void *ctx, struct http_exchange *x);
-    /* Worker thread. Returning without a response sent answers 500. */
+    /* Worker thread. Returning without a response sent answers 500, but for http_wait_for_body().
+     */
     void (*serve)(void *ctx, struct http_exchange *x);
     /* After every response, on whichever thread; it must not block. */
     void (*done)(void *ctx, const struct http_record *r);
@@ -156,6 +157,26 @@ enum http_certificate http_client_certificate(struct http_exchange *x, struct st
  * Continue at the first read when asked for. Valid while the exchange lives; do not free.
  * Errors of its reads: CLIENT_GONE, TIMEOUT, REQUEST_INVALID (bad chunk). Worker only. */
 struct reader *http_body(struct http_exchange *x);
+
+/*
+ * The same, for a handler that does not wait for a slow client: a read that finds nothing fails
+ * with LATER. The handler then keeps what it is at with http_wait_for_body() and returns without an
+ * answer; serve() is called again, on any worker, when more has come or nothing will any more.
+ */
+struct reader *http_body_later(struct http_exchange *x);
+void http_wait_for_body(struct http_exchange *x, void *kept);
+void *http_kept(const struct http_exchange *x); /* NULL: serve() is called for the first time */
+
+/*
+ * A body that is small, for a handler that reads it before it does anything else: gives bytes only
+ * when all of them are there, or more than max_bytes. Until then a read fails with LATER, and the
+ * handler is called anew after http_wait_for_body(x, NULL). Error: UNAVAILABLE, when such bodies
+ * take up http.body_memory.
+ */
+struct reader *http_body_whole(struct http_exchange *x, size_t max_bytes);
+
+/* serve() was called before, and waited. */
+bool http_was_waiting(const struct http_exchange *x);
 
 void http_set_route(struct http_exchange *x, const char *route);       /* static text */
 void http_set_identity(struct http_exchange *x, const char *identity); /* copied, cut at 127 */

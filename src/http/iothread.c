@@ -96,15 +96,39 @@ static void check_transfer(struct iothread *io, struct conn *c, struct transfer 
         cut_off(c, CUT_RATE);
 }
 
+/* The same for a body that more is waited for: what lies in the socket has come, too. */
+static void check_body(struct iothread *io, struct conn *c)
+{
+    const struct conf_http *conf = io->server->conf;
+    struct exchange_rest *r = &c->x->rest;
+    int unread = 0;
+
+    if (ioctl(c->fd, FIONREAD, &unread) < 0)
+        unread = 0;
+    if (unread != r->unread_bytes) {
+        r->unread_bytes = unread;
+        r->progress_ms = io->now_ms;
+    }
+    if (io->now_ms - r->progress_ms > (int64_t)conf_u64(&conf->io_timeout_ms))
+        cut_off(c, CUT_IO_TIMEOUT);
+    else if (conn_too_slow(c, serving_body_waited_ms(c->x),
+                           c->x->received_bytes + (uint64_t)unread))
+        cut_off(c, CUT_RATE);
+    serving_body_retry(io, c);
+}
+
 static void check_away(struct iothread *io)
 {
     int64_t limit_ms = (int64_t)conf_u64(&io->server->conf->request_timeout_ms);
 
     for (struct conn *c = io->lists[LIST_AWAY].first; c; c = c->next) {
-        struct transfer *t = atomic_load(&c->x->parked);
+        struct transfer *t;
 
+        t = atomic_load(&c->x->parked);
         if (limit_ms > 0 && io->now_ms - c->x->start_us / 1000 > limit_ms)
             cut_off(c, CUT_REQUEST_TIMEOUT);
+        else if (c->state == CONN_BODY)
+            check_body(io, c);
         else if (t)
             check_transfer(io, c, t);
     }

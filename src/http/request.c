@@ -4,6 +4,7 @@
 #include "base/uuid.h"
 #include "http/exchange.h"
 #include "http/iothread.h"
+#include "http/server.h"
 #include "http/tls.h"
 
 #include <errno.h>
@@ -12,9 +13,16 @@
 
 enum {
     SURPLUS_MAX = IO_IN_BYTES, /* of pipelined requests behind a chunked body */
+    /* How long a body may keep a worker waiting, and how much must come in that time for the worker
+     * to stay with it. */
+    PATIENCE_MS = 5,
+    TRICKLE_BYTES = 64 * 1024,
+    WHOLE_FREE_BYTES = 64 * 1024, /* of a collected body, before http.body_memory is asked */
+    WHOLE_STEP_BYTES = 16 * 1024,
+    IN_KEEP_BYTES = 1024, /* less than that behind a head is not worth giving back */
 };
 
-static const struct reader_ops body_ops;
+static const struct reader_ops body_ops, whole_ops;
 
 /* 64 random bits; unique enough to find a request in a log, and cheap. splitmix64, by Vigna. */
 static uint64_t next_id(void)
@@ -67,6 +75,9 @@ void exchange_begin(struct http_exchange *x, struct conn *c)
     x->start_us = clock_mono_us();
     x->waited_us = 0;
     x->body = (struct exchange_body){.reader = {&body_ops}};
+    x->whole = (struct exchange_whole){.reader = {&whole_ops}};
+    x->kept = NULL;
+    x->waiting = x->waited = false;
     buf_clear(&x->headers);
     x->route = "";
     x->received_bytes = x->sent_bytes = 0;
@@ -115,6 +126,7 @@ struct http_exchange *exchange_detach(struct http_exchange *x, const char *raw, 
     c->in_n = (uint32_t)raw_n;
     rebase_head(&y->head, raw, raw_n, in);
     y->ahead = in + (x->ahead - raw);
+    y->head_end = y->ahead;
     y->io = NULL;
     y->surplus = NULL;
     y->transfer = NULL;
@@ -123,12 +135,22 @@ struct http_exchange *exchange_detach(struct http_exchange *x, const char *raw, 
     return y;
 }
 
+static void whole_done(struct http_exchange *x)
+{
+    if (x->whole.bytes.p)
+        explicit_bzero(x->whole.bytes.p, x->whole.bytes.n); /* it may be a password */
+    buf_done(&x->whole.bytes);
+    atomic_fetch_sub(&x->server->collected_bytes, x->whole.paid_bytes);
+    x->whole.paid_bytes = 0;
+}
+
 void exchange_free(struct http_exchange *x)
 {
     if (!x)
         return;
     transfer_free(x->transfer);
     buf_done(&x->headers);
+    whole_done(x);
     free(x->surplus);
     free(x);
 }
@@ -220,22 +242,66 @@ static enum err_code body_failed(struct http_exchange *x, ssize_t got, struct er
     return why != ERR_OK ? why : conn_err(x->conn, error, "receive the body", e);
 }
 
-/* One receive that may wait, its time accounted for. */
-static enum err_code receive(struct http_exchange *x, char *p, size_t n, int flags, ssize_t *ret,
-                             struct err *e)
+/* The time since before_us was spent waiting for these bytes. */
+static enum err_code account(struct http_exchange *x, int64_t before_us, ssize_t got, struct err *e)
 {
-    int64_t before_us = clock_mono_us();
-    enum err_code code;
+    enum err_code code =
+        exchange_waited(x, clock_mono_us() - before_us, x->received_bytes + (uint64_t)got, e);
 
-    *ret = conn_recv(x->conn, p, n, true, flags);
-    if (*ret <= 0)
-        return ERR_OK;
-    code = exchange_waited(x, clock_mono_us() - before_us, x->received_bytes + (uint64_t)*ret, e);
     if (code != ERR_OK) {
         x->body.failed = true;
         x->close = true;
     }
     return code;
+}
+
+/* One receive that may wait, its time accounted for. */
+static enum err_code receive(struct http_exchange *x, char *p, size_t n, int flags, ssize_t *ret,
+                             struct err *e)
+{
+    int64_t before_us = clock_mono_us();
+
+    *ret = conn_recv(x->conn, p, n, true, flags);
+    return *ret > 0 ? account(x, before_us, *ret, e) : ERR_OK;
+}
+
+/* The same for a reader that does not wait. Error: LATER. */
+static enum err_code receive_some(struct http_exchange *x, char *p, size_t n, ssize_t *ret,
+                                  struct err *e)
+{
+    uint32_t wait_ms = x->body.trickle ? 0 : PATIENCE_MS;
+    int64_t before_us = clock_mono_us();
+
+    *ret = conn_recv_patiently(x->conn, p, n, wait_ms);
+    x->body.trickle = *ret < 0 || ((size_t)*ret < n && *ret < TRICKLE_BYTES);
+    if (*ret < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return err_set(e, ERR_LATER, "the body is still to come");
+    return *ret > 0 ? account(x, before_us, *ret, e) : ERR_OK;
+}
+
+/* What is there now, up to all that is left. */
+static enum err_code read_length_now(struct http_exchange *x, char *dst, size_t cap, size_t *ret_n,
+                                     struct err *e)
+{
+    struct exchange_body *b = &x->body;
+    size_t want = b->left_bytes < cap ? (size_t)b->left_bytes : cap;
+    size_t n = take_ahead(x, dst, want);
+    ssize_t got;
+
+    if (n < want) {
+        enum err_code code = receive_some(x, dst + n, want - n, &got, e);
+
+        if (code != ERR_OK && (code != ERR_LATER || n == 0))
+            return code;
+        if (code == ERR_OK && got <= 0 && n == 0)
+            return body_failed(x, got, e);
+        n += code == ERR_OK && got > 0 ? (size_t)got : 0;
+    }
+    b->left_bytes -= n;
+    b->ended = b->left_bytes == 0;
+    x->received_bytes += n;
+    *ret_n = n;
+    return ERR_OK;
 }
 
 /* Fills the buffer, or takes all that is left: with the length known, waiting for more than there
@@ -316,7 +382,10 @@ static enum err_code read_chunked(struct http_exchange *x, char *dst, size_t cap
             continue;
         }
         if (n == 0) {
-            TRY(receive(x, dst, cap, 0, &got, e));
+            if (b->later)
+                TRY(receive_some(x, dst, cap, &got, e));
+            else
+                TRY(receive(x, dst, cap, 0, &got, e));
             if (got <= 0)
                 return body_failed(x, got, e);
         } else {
@@ -350,6 +419,8 @@ static enum err_code body_read(struct reader *r, void *buf, size_t cap, size_t *
     TRY(say_continue(x, e));
     if (x->head.chunked)
         return read_chunked(x, buf, cap, ret_n, e);
+    if (x->body.later)
+        return read_length_now(x, buf, cap, ret_n, e);
     return read_length(x, buf, cap, ret_n, e);
 }
 
@@ -359,6 +430,93 @@ static void body_free(struct reader *r)
 }
 
 static const struct reader_ops body_ops = {.read = body_read, .free = body_free};
+
+/* Collecting a body before it is read. */
+
+/* Bodies of the usual size cost nothing, so that a few large ones can't keep them out. */
+static enum err_code pay(struct http_exchange *x, size_t bytes, struct err *e)
+{
+    struct exchange_whole *w = &x->whole;
+    uint64_t most = conf_u64(&x->server->conf->body_memory_bytes), owed;
+
+    if (w->bytes.n + bytes <= WHOLE_FREE_BYTES)
+        return ERR_OK;
+    owed = w->bytes.n + bytes - w->paid_bytes;
+    if (atomic_fetch_add(&x->server->collected_bytes, owed) + owed <= most) {
+        w->paid_bytes += owed;
+        return ERR_OK;
+    }
+    atomic_fetch_sub(&x->server->collected_bytes, owed);
+    return err_tell(e, ERR_UNAVAILABLE,
+                    "too many large bodies arrive at once (http.body_memory); try again");
+}
+
+static enum err_code collect(struct http_exchange *x, struct err *e)
+{
+    struct exchange_whole *w = &x->whole;
+    enum err_code code = ERR_OK;
+    size_t n = 1;
+
+    x->body.later = true;
+    while (code == ERR_OK && n > 0 && w->bytes.n < w->bytes.max) {
+        size_t room = w->bytes.max - w->bytes.n;
+        size_t step = room < WHOLE_STEP_BYTES ? room : WHOLE_STEP_BYTES;
+
+        TRY(pay(x, step, e));
+        code = body_read(&x->body.reader, buf_reserve(&w->bytes, step), step, &n, e);
+        w->bytes.n += code == ERR_OK ? n : 0;
+    }
+    w->collected = code == ERR_OK;
+    return code;
+}
+
+static enum err_code whole_read(struct reader *r, void *buf, size_t cap, size_t *ret_n,
+                                struct err *e)
+{
+    struct http_exchange *x =
+        (struct http_exchange *)((char *)r - offsetof(struct http_exchange, whole.reader));
+    struct exchange_whole *w = &x->whole;
+    size_t left;
+
+    *ret_n = 0;
+    if (!w->collected)
+        TRY(collect(x, e));
+    left = w->bytes.n - w->at;
+    *ret_n = left < cap ? left : cap;
+    if (*ret_n > 0)
+        memcpy(buf, w->bytes.p + w->at, *ret_n);
+    w->at += *ret_n;
+    return ERR_OK;
+}
+
+static const struct reader_ops whole_ops = {.read = whole_read, .free = body_free};
+
+uint64_t exchange_owed_bytes(const struct http_exchange *x)
+{
+    const struct exchange_body *b = &x->body;
+
+    if (!x->head.chunked)
+        return b->left_bytes > 0 ? b->left_bytes : 1;
+    return b->chunk.left > 0 ? b->chunk.left + strlen("\r\n0\r\n\r\n") : 1;
+}
+
+void exchange_before_rest(struct http_exchange *x)
+{
+    struct conn *c = x->conn;
+    size_t head_n = (size_t)(x->head_end - c->in);
+    char *in;
+
+    if (x->ahead_n > 0 || x->surplus || c->in_n < head_n + IN_KEEP_BYTES)
+        return;
+    in = mem_alloc(head_n);
+    memcpy(in, c->in, head_n);
+    rebase_head(&x->head, c->in, head_n, in);
+    free(c->in);
+    c->in = in;
+    c->in_n = (uint32_t)head_n;
+    x->head_end = in + head_n;
+    x->ahead = x->head_end;
+}
 
 bool exchange_skip_body(struct http_exchange *x)
 {
@@ -433,6 +591,36 @@ bool http_on_worker(const struct http_exchange *x)
 struct reader *http_body(struct http_exchange *x)
 {
     return &x->body.reader;
+}
+
+struct reader *http_body_later(struct http_exchange *x)
+{
+    x->body.later = true;
+    return &x->body.reader;
+}
+
+struct reader *http_body_whole(struct http_exchange *x, size_t max_bytes)
+{
+    if (x->whole.bytes.max == 0)
+        buf_init(&x->whole.bytes, max_bytes + 1);
+    x->whole.at = 0;
+    return &x->whole.reader;
+}
+
+void http_wait_for_body(struct http_exchange *x, void *kept)
+{
+    x->kept = kept;
+    x->waiting = x->waited = true;
+}
+
+void *http_kept(const struct http_exchange *x)
+{
+    return x->kept;
+}
+
+bool http_was_waiting(const struct http_exchange *x)
+{
+    return x->waited;
 }
 
 void http_set_route(struct http_exchange *x, const char *route)

@@ -52,9 +52,10 @@ struct http_server {
     struct tls *tls; /* NULL: plain */
     struct addresses addresses;
     atomic_uint n_connections;
-    atomic_bool stopping; /* nothing new; answers say Connection: close */
-    atomic_bool cut;      /* end what is still there */
-    atomic_bool quit;     /* I/O threads end */
+    atomic_uint_fast64_t collected_bytes; /* of bodies, against http.body_memory */
+    atomic_bool stopping;                 /* nothing new; answers say Connection: close */
+    atomic_bool cut;                      /* end what is still there */
+    atomic_bool quit;                     /* I/O threads end */
     pthread_mutex_t lock;
     pthread_cond_t drained;       /* n_connections or n_listening is 0 while stopping */
     size_t n_listening;           /* I/O threads that have not heard of the stop */

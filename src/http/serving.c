@@ -4,6 +4,7 @@
  */
 #include "http/serving.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/exchange.h"
 #include "http/tls.h"
@@ -215,6 +216,49 @@ static enum outcome hand_over(struct iothread *io, struct conn *c, const char *r
     http_header(io->x, "Retry-After", STR("1"));
     response_refuse(io->x, 503, "the queue for a worker is full");
     return answered(io, io->x, c);
+}
+
+/* So many bytes are waited for at most, so that little lies in the kernel. */
+#define LEAST_BYTES (16 * 1024)
+
+/* More of the body of c's request must come before a worker goes on with it. */
+static void wait_for_body(struct iothread *io, struct conn *c)
+{
+    struct http_exchange *x = c->x;
+    uint64_t owed = exchange_owed_bytes(x);
+
+    x->waiting = false;
+    c->state = CONN_BODY;
+    x->rest = (struct exchange_rest){.since_us = clock_mono_us(), .progress_ms = clock_mono_ms()};
+    /* What is owed counts plain bytes, and OpenSSL may have read some of their record already. */
+    conn_set_least(c, c->ssl ? 1 : (uint32_t)(owed < LEAST_BYTES ? owed : LEAST_BYTES));
+    watch(io, c, false);
+}
+
+/* Some of it has come, or the end. */
+static void go_on(struct iothread *io, struct conn *c)
+{
+    struct http_exchange *x = c->x;
+    int64_t now_us = clock_mono_us();
+
+    unwatch(io, c);
+    conn_set_least(c, 1);
+    x->waited_us += now_us - x->rest.since_us;
+    x->rest.since_us = now_us;
+    c->state = CONN_AWAY;
+    if (!workers_put(io->server->workers, x))
+        c->state = CONN_BODY; /* not watched: serving_body_retry() will */
+}
+
+int64_t serving_body_waited_ms(const struct http_exchange *x)
+{
+    return (x->waited_us + clock_mono_us() - x->rest.since_us) / 1000;
+}
+
+void serving_body_retry(struct iothread *io, struct conn *c)
+{
+    if (!c->watched)
+        go_on(io, c);
 }
 
 /* One request at p; *ret_used of the n bytes are dealt with. */
@@ -482,6 +526,9 @@ void serving_event(struct iothread *io, struct conn *c)
     case CONN_LINGER:
         receive_dropping(io, c);
         break;
+    case CONN_BODY:
+        go_on(io, c);
+        break;
     case CONN_NEW:
     case CONN_AWAY:
         break; /* not in the set */
@@ -517,6 +564,10 @@ void serving_last_call(struct iothread *io, enum conn_list_kind kind)
 
 void serving_take_back(struct iothread *io, struct conn *c)
 {
+    if (c->x && c->x->waiting) {
+        wait_for_body(io, c);
+        return;
+    }
     list_remove(io, c);
     exchange_free(c->x);
     c->x = NULL;

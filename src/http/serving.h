@@ -9,5 +9,10 @@ void serving_take_back(struct iothread *io, struct conn *c); /* a worker or send
 void serving_expired(struct iothread *io, struct conn *c);   /* its deadline has come */
 void serving_drop(struct iothread *io, struct conn *c);      /* closes and frees it */
 
+/* c waits for more of a body: for how long the request has waited for its client, and another try
+ * when the queue of the workers was full. */
+int64_t serving_body_waited_ms(const struct http_exchange *x);
+void serving_body_retry(struct iothread *io, struct conn *c);
+
 /* Reads what has come on connections that rest, event or not. */
 void serving_last_call(struct iothread *io, enum conn_list_kind kind);

@@ -186,6 +186,11 @@ static void serve(struct workers *w, struct http_exchange *x)
     const struct http_app *app = &w->server->app;
 
     app->serve(app->ctx, x);
+    if (x->waiting && !x->answered) {
+        exchange_before_rest(x);
+        iothread_give(x->conn);
+        return;
+    }
     if (!x->answered)
         response_refuse(x, 500, "serve() did not answer");
     if (x->transfer && !x->transfer_over)

@@ -1,5 +1,6 @@
 """Time and number: slow clients, idle ones, too many of them (RFC 9110, 15.5.9; RFC 6585)."""
 
+import contextlib
 import json
 import resource
 import signal
@@ -206,31 +207,22 @@ def test_a_registry_without_file_descriptors_survives(registry, client):
 
 
 @pytest.mark.config({"http": {"workers": 1, "queue": 1}})
-def test_one_request_more_than_can_wait_is_503(registry, client):
-    """The one worker has a body that does not come; one request waits for it, no second one."""
-    location = client.start_upload("app").removeprefix(registry.url)
+def test_more_requests_than_can_wait_are_503(registry, client):
+    """They all come at once: the one worker takes one, one waits for it, the others can't."""
     blob = client.push_blob("app", DATA)
-    with Wire(registry.url) as busy, Wire(registry.url) as waiting:
-        busy.send_request("PATCH", location, {"Content-Length": 5, "Expect": "100-continue"})
-        assert busy.read_head()[0] == 100
-        waiting.send_request("GET", f"/v2/app/blobs/{blob}")
-
-        def refused():
-            with Wire(registry.url) as wire:
-                wire.socket.settimeout(0.2)
-                wire.send_request("GET", f"/v2/app/blobs/{blob}")
-                try:
-                    return wire.read_response()[0] == 503
-                except TimeoutError:  # it came before the one above, and waited in its place
-                    return False
-
-        until(refused)
-        # What needs no worker is answered all the same.
-        client.request("GET", "/v2/")
-        busy.send(b"hello")
-        assert busy.read_response()[0] == 202
-        answer = waiting.read_response()
-        assert answer[0] == 503 or answer[2] == DATA
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(registry.url)) for _ in range(60)]
+        for wire in wires:
+            wire.send_request("GET", "/v2/")
+            assert wire.read_response()[0] == 200
+        registry.freeze()
+        for wire in wires:
+            wire.send_request("GET", f"/v2/app/blobs/{blob}")
+        registry.signal(signal.SIGCONT)
+        answers = [wire.read_response() for wire in wires]
+    assert {status for status, _, _ in answers} == {200, 503}
+    assert all(h["retry-after"] for status, h, _ in answers if status == 503)
+    assert all(body == DATA for status, _, body in answers if status == 200)
     assert client.get_blob("app", blob).content == DATA
 
 

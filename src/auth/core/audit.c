@@ -204,6 +204,14 @@ void audit_end(struct audit *a, const struct meta_audit *entry)
     pthread_mutex_unlock(&a->mutex);
 }
 
+void audit_cancel(struct audit *a)
+{
+    pthread_mutex_lock(&a->mutex);
+    a->placed--;
+    pthread_cond_signal(&a->taken);
+    pthread_mutex_unlock(&a->mutex);
+}
+
 void audit_add(struct audit *a, const struct meta_audit *entry)
 {
     struct meta_audit x = with_time(entry);

@@ -30,6 +30,9 @@ ERR_CHECKED enum err_code audit_begin(struct audit *a, struct err *e);
 /* The entry that has a place; never waits. Copies; sets the time when there is none. */
 void audit_end(struct audit *a, const struct meta_audit *entry);
 
+/* The place is not needed after all. */
+void audit_cancel(struct audit *a);
+
 /* Any other entry: never waits. One that finds no room is counted, and when there is room again an
  * entry of its own tells how many were lost; their lines of JSON are there. Copies. Any thread. */
 void audit_add(struct audit *a, const struct meta_audit *entry);

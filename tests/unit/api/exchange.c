@@ -7,11 +7,16 @@
 #include <jansson.h>
 #include <stdio.h>
 
+bool slow_clients;
+
 struct http_exchange {
     struct http_head head;
     struct source body;
     struct answer *answer;
     bool on_worker;
+    struct reader slow; /* of body: says LATER before each piece of slow_clients */
+    bool came, waiting, waited;
+    void *kept;
 };
 
 const struct http_head *http_head(const struct http_exchange *x)
@@ -29,6 +34,52 @@ struct reader *http_body(struct http_exchange *x)
 {
     assert_true(x->on_worker);
     return &x->body.reader;
+}
+
+static enum err_code slow_read(struct reader *r, void *buf, size_t cap, size_t *ret_n,
+                               struct err *e)
+{
+    struct http_exchange *x =
+        (struct http_exchange *)((char *)r - offsetof(struct http_exchange, slow));
+
+    x->came = !x->came;
+    if (slow_clients && x->came)
+        return err_set(e, ERR_LATER, "still to come");
+    return reader_read(&x->body.reader, buf, cap, ret_n, e);
+}
+
+static const struct reader_ops slow_ops = {.read = slow_read};
+
+struct reader *http_body_later(struct http_exchange *x)
+{
+    assert_true(x->on_worker);
+    return &x->slow;
+}
+
+/* LATER once, then all of it. */
+struct reader *http_body_whole(struct http_exchange *x, size_t max_bytes)
+{
+    (void)max_bytes;
+    assert_true(x->on_worker);
+    return x->waited ? &x->body.reader : &x->slow;
+}
+
+void http_wait_for_body(struct http_exchange *x, void *kept)
+{
+    assert_false(http_answered(x));
+    assert_int_equal(x->answer->headers.n, 0);
+    x->kept = kept;
+    x->waiting = x->waited = true;
+}
+
+void *http_kept(const struct http_exchange *x)
+{
+    return x->kept;
+}
+
+bool http_was_waiting(const struct http_exchange *x)
+{
+    return x->waited;
 }
 
 const char *http_client(const struct http_exchange *x)
@@ -179,7 +230,7 @@ static void parse_head(const struct request *r, struct buf *text, struct http_he
 struct answer serve(struct server *s, const struct request *r)
 {
     struct answer a = {0};
-    struct http_exchange x = {.answer = &a, .body = source_of(r->body)};
+    struct http_exchange x = {.answer = &a, .body = source_of(r->body), .slow = {&slow_ops}};
     AUTO(buf) struct buf text = {0};
 
     buf_init(&text, 1 << 16);
@@ -194,7 +245,10 @@ struct answer serve(struct server *s, const struct request *r)
         assert_int_equal(a.status, 0);
         assert_int_equal(a.headers.n, 0);
         x.on_worker = true;
-        s->api.app.serve(s->api.app.ctx, &x);
+        do {
+            x.waiting = false;
+            s->api.app.serve(s->api.app.ctx, &x);
+        } while (x.waiting);
     }
     assert_int_not_equal(a.status, 0);
     return a;

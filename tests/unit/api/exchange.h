@@ -33,6 +33,9 @@ struct answer {
     bool quick; /* answered on the I/O thread */
 };
 
+/* Every piece of a body must be waited for, from now on. */
+extern bool slow_clients;
+
 /* First the quick way, as on an I/O thread, then the other. */
 struct answer serve(struct server *s, const struct request *r);
 struct answer get(struct server *s, const char *line);

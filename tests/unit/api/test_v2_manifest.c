@@ -462,5 +462,8 @@ int main(void)
         TEST(what_has_no_referrers_has_an_empty_index),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    slow_clients = true;
+    return failed + cmocka_run_group_tests_name("slow clients", tests, NULL, NULL);
 }
