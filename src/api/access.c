@@ -4,7 +4,10 @@
 #include "api/access_refusal.h"
 #include "api/audit_entry.h"
 #include "api/csrf.h"
+#include "api/policy_in_force.h"
 #include "api/proxy.h"
+#include "api/routes.h"
+#include "auth/core/auth.h"
 
 bool access_may(const struct req *q, enum action action, const struct repo_name *repo,
                 const struct tag_name *tag)

@@ -4,6 +4,7 @@
 #include "api/audit_entry.h"
 #include "api/cookie.h"
 #include "api/proxy.h"
+#include "auth/core/auth.h"
 #include "auth/core/credential.h"
 
 #include <openssl/crypto.h>

@@ -2,6 +2,8 @@
 
 #include "api/audit_entry.h"
 #include "api/proxy.h"
+#include "api/reply.h"
+#include "api/routes.h"
 
 static const char *scope_actions(const struct req *q)
 {

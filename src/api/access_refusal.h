@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/access.h"
+#include "auth/core/rate.h"
 
 /* Answers with the error; ACCESS_REFUSED. */
 enum access_verdict access_refuse(struct req *q, enum err_code code, const struct err *e);

@@ -2,8 +2,12 @@
 
 #include "api/access.h"
 #include "api/audit_entry.h"
+#include "api/policy_in_force.h"
 #include "api/proxy.h"
+#include "api/reply.h"
 #include "api/req.h"
+#include "api/route.h"
+#include "api/routes.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -191,31 +195,4 @@ void api_done(struct api *a)
     proxies_done(a);
     policy_unref(a->policy);
     pthread_mutex_destroy(&a->mutex);
-}
-
-struct policy *api_policy(struct api *a)
-{
-    struct policy *p;
-
-    if (a->guard.rules)
-        return rules_policy(a->guard.rules);
-    pthread_mutex_lock(&a->mutex);
-    p = policy_ref(a->policy);
-    pthread_mutex_unlock(&a->mutex);
-    return p;
-}
-
-void api_set_policy(struct api *a, struct policy *policy)
-{
-    struct policy *old;
-
-    if (a->guard.rules) {
-        rules_set_file(a->guard.rules, policy);
-        return;
-    }
-    pthread_mutex_lock(&a->mutex);
-    old = a->policy;
-    a->policy = policy;
-    pthread_mutex_unlock(&a->mutex);
-    policy_unref(old);
 }

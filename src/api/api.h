@@ -6,20 +6,23 @@
  */
 #pragma once
 
-#include "auth/browser/oidc.h"
-#include "auth/browser/session.h"
-#include "auth/core/accounts.h"
-#include "auth/core/audit.h"
-#include "auth/core/auth.h"
-#include "auth/core/rate.h"
-#include "auth/policy/rules.h"
-#include "auth/tokens/token.h"
-#include "conf/cidr.h"
-#include "conf/conf.h"
-#include "core/registry.h"
 #include "http/http.h"
 
 #include <pthread.h>
+
+struct accounts;
+struct audit;
+struct auth;
+struct conf_cidr;
+struct oidc;
+struct policy;
+struct rate;
+struct registry;
+struct rules;
+struct seal;
+struct sessions;
+struct signer;
+struct tokens;
 
 /* All that access control stands on; owned by whoever made it. */
 struct api_guard {
@@ -50,10 +53,3 @@ struct api {
 void api_init(struct api *a, struct registry *r, const struct conf *c,
               const struct api_guard *guard, struct policy *policy);
 void api_done(struct api *a);
-
-/* A new reference to the policy in force. */
-struct policy *api_policy(struct api *a);
-
-/* Puts other rules of the configuration in force; takes the reference. Answers of requests under
- * way may still be those of the old one. */
-void api_set_policy(struct api *a, struct policy *policy);

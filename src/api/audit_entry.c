@@ -1,6 +1,9 @@
 #include "api/audit_entry.h"
 
 #include "api/proxy.h"
+#include "api/routes.h"
+#include "auth/core/audit.h"
+#include "auth/core/rate.h"
 
 #include <stdio.h>
 

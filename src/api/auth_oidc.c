@@ -6,9 +6,13 @@
 #include "auth/browser/oidc.h"
 
 #include "api/access.h"
+#include "api/access_identity.h"
 #include "api/audit_entry.h"
 #include "api/cookie.h"
+#include "api/handlers.h"
+#include "api/parameter.h"
 #include "api/proxy.h"
+#include "api/reply.h"
 #include "api/return_to.h"
 #include "api/v1_session.h"
 #include "base/cleanup.h"

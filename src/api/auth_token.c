@@ -5,6 +5,10 @@
 #include "auth/tokens/token.h"
 
 #include "api/access.h"
+#include "api/access_identity.h"
+#include "api/handlers.h"
+#include "api/policy_in_force.h"
+#include "api/reply.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 

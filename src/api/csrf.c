@@ -1,6 +1,7 @@
 #include "api/csrf.h"
 
 #include "api/proxy.h"
+#include "auth/browser/session.h"
 #include "conf/url.h"
 
 /* Does it change nothing, by its method? (RFC 9110, 9.2.1) */

@@ -1,4 +1,5 @@
-#include "api/req.h"
+#include "api/handlers.h"
+#include "api/reply.h"
 
 /* Alive: the process answers. Says nothing of what it stands on; that is /readyz. */
 bool api_healthz_quick(struct req *q)

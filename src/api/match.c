@@ -1,5 +1,7 @@
 #include "api/match.h"
 
+#include "api/routes.h"
+
 #include <stdio.h>
 
 static struct str cut_last(struct str *s)

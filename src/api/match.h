@@ -26,9 +26,6 @@ void match_allow(struct str path, enum http_method but, struct buf *ret_methods)
 
 const char *match_method_name(enum http_method method); /* "GET"; NULL when none is served */
 
-/* The table of routes, each with its right, as a page of Markdown: docs/routes.md. */
-void match_page(struct buf *ret_markdown);
-
 /* Fills route, name, digest, ref and upload of q with what the match names. Errors, told to the
  * client: NAME_INVALID, TAG_INVALID, MANIFEST_UNKNOWN, DIGEST_MALFORMED, BLOB_UPLOAD_UNKNOWN. */
 ERR_CHECKED enum err_code match_settle(const struct match *m, size_t longest_name, struct req *q,

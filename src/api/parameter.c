@@ -1,4 +1,4 @@
-#include "api/req.h"
+#include "api/parameter.h"
 
 bool query_has(struct req *q, const char *name)
 {
@@ -32,18 +32,4 @@ enum err_code query_page(struct req *q, size_t *ret_n, struct err *e)
         return err_tell(e, ERR_REQUEST_INVALID, "query parameter 'n' is not a number from 0 on");
     *ret_n = (size_t)n;
     return ERR_OK;
-}
-
-void reply_next(struct req *q, size_t n, struct str last, struct str extra)
-{
-    AUTO(buf) struct buf link = {0};
-
-    buf_init(&link, 4096);
-    buf_add_char(&link, '<');
-    buf_add_str(&link, q->head->path);
-    buf_addf(&link, "?n=%zu&last=", n);
-    buf_add_percent(&link, last);
-    buf_add_str(&link, extra);
-    buf_add_text(&link, ">; rel=\"next\"");
-    http_header(q->x, "Link", buf_str(&link));
 }

@@ -1,6 +1,7 @@
 #include "api/proxy.h"
 
 #include "base/mem.h"
+#include "conf/cidr.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

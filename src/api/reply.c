@@ -1,5 +1,7 @@
 #include "api/match.h"
 
+#include "api/reply.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 /* Errors that pass: the client is told when to come again. */
@@ -93,4 +95,30 @@ void reply_error(struct req *q, enum err_code code, const struct err *e)
     reply_error_body(&body, code,
                      e->public_detail && !says_nothing(code) ? str_of(e->detail) : STR_NONE);
     reply_json(q, status, buf_str(&body));
+}
+
+void reply_next(struct req *q, size_t n, struct str last, struct str extra)
+{
+    AUTO(buf) struct buf link = {0};
+
+    buf_init(&link, 4096);
+    buf_add_char(&link, '<');
+    buf_add_str(&link, q->head->path);
+    buf_addf(&link, "?n=%zu&last=", n);
+    buf_add_percent(&link, last);
+    buf_add_str(&link, extra);
+    buf_add_text(&link, ">; rel=\"next\"");
+    http_header(q->x, "Link", buf_str(&link));
+}
+
+void reply_add_time(struct buf *body, const char *key, int64_t wall_ms)
+{
+    char text[CLOCK_RFC3339_SIZE];
+
+    if (wall_ms == 0 || wall_ms == INT64_MAX) {
+        buf_addf(body, ",\"%s\":null", key);
+        return;
+    }
+    clock_rfc3339(wall_ms, text);
+    buf_addf(body, ",\"%s\":\"%s\"", key, text);
 }

@@ -1,4 +1,6 @@
+#include "api/route.h"
 #include "api/match.h"
+#include "api/routes.h"
 
 enum err_code route_request(struct req *q, struct err *e)
 {

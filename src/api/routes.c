@@ -1,4 +1,6 @@
-#include "api/req.h"
+#include "api/routes.h"
+
+#include "api/handlers.h"
 
 /* clang-format off */
 const struct route api_routes[] = {

@@ -1,5 +1,8 @@
 /* docs/routes.md, from the table of routes. */
+#include "api/routes_page.h"
+
 #include "api/match.h"
+#include "api/routes.h"
 
 static const char *const rights[] = {
     [ACCESS_NONE] = "everyone",
@@ -22,7 +25,7 @@ static void add_route(const struct route *r, struct buf *page)
         buf_add_text(page, "|\n");
 }
 
-void match_page(struct buf *ret_markdown)
+void routes_page(struct buf *ret_markdown)
 {
     buf_add_text(
         ret_markdown,

@@ -8,8 +8,10 @@
  * admins, who may make all of it anew anyway.
  */
 #include "api/access.h"
-#include "api/account.h"
 #include "api/body.h"
+#include "api/handlers.h"
+#include "api/parameter.h"
+#include "api/reply.h"
 #include "auth/people/user.h"
 #include "auth/tokens/access_token.h"
 
@@ -70,9 +72,9 @@ static void add_token(struct buf *body, const struct access_token *t, const char
     }
     buf_add_text(body, t->scoped ? "],\"description\":" : ",\"description\":");
     buf_add_json(body, str_of(t->description));
-    account_add_time(body, "created", t->created_ms);
-    account_add_time(body, "expires", t->expires_ms);
-    account_add_time(body, "used", t->used_ms);
+    reply_add_time(body, "created", t->created_ms);
+    reply_add_time(body, "expires", t->expires_ms);
+    reply_add_time(body, "used", t->used_ms);
     if (secret)
         buf_addf(body, ",\"token\":\"%s\"", secret);
     buf_add_char(body, '}');

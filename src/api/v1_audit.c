@@ -1,6 +1,8 @@
 /* The audit trail, to be read: newest first, by filters that all must match. There is nothing to
  * change or delete it with; audit.retention alone ends an entry. */
-#include "api/req.h"
+#include "api/handlers.h"
+#include "api/parameter.h"
+#include "api/reply.h"
 #include "auth/core/audit.h"
 #include "base/clock.h"
 

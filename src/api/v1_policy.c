@@ -1,10 +1,13 @@
 /* The rules in force, over HTTP: those of the configuration are shown, those of the database made
  * and removed (auth/policy/rules.h). */
-#include "auth/policy/policy.h"
 
 #include "api/access.h"
 #include "api/body.h"
+#include "api/handlers.h"
+#include "api/policy_in_force.h"
+#include "api/reply.h"
 #include "auth/people/user.h"
+#include "auth/policy/policy.h"
 #include "auth/policy/rules.h"
 #include "base/cleanup.h"
 

@@ -5,8 +5,13 @@
 #include "api/v1_session.h"
 
 #include "api/access.h"
+#include "api/access_identity.h"
 #include "api/body.h"
 #include "api/cookie.h"
+#include "api/handlers.h"
+#include "api/policy_in_force.h"
+#include "api/reply.h"
+#include "auth/core/auth.h"
 #include "auth/providers/local.h"
 #include "base/cleanup.h"
 #include "base/clock.h"

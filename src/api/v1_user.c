@@ -3,10 +3,12 @@
 #include "auth/people/user.h"
 
 #include "api/access.h"
-#include "api/account.h"
+#include "api/access_identity.h"
 #include "api/body.h"
+#include "api/handlers.h"
+#include "api/parameter.h"
+#include "api/reply.h"
 #include "auth/providers/local.h"
-#include "base/clock.h"
 
 #include <stdio.h>
 
@@ -15,18 +17,6 @@
 static struct accounts *accounts_of(const struct req *q)
 {
     return q->api->guard.accounts;
-}
-
-void account_add_time(struct buf *body, const char *key, int64_t wall_ms)
-{
-    char text[CLOCK_RFC3339_SIZE];
-
-    if (wall_ms == 0 || wall_ms == INT64_MAX) {
-        buf_addf(body, ",\"%s\":null", key);
-        return;
-    }
-    clock_rfc3339(wall_ms, text);
-    buf_addf(body, ",\"%s\":\"%s\"", key, text);
 }
 
 static void add_user(struct buf *body, const struct user *u)
@@ -42,9 +32,9 @@ static void add_user(struct buf *body, const struct user *u)
         buf_add_json(body, str_of(u->groups[i]));
     }
     buf_add_char(body, ']');
-    account_add_time(body, "created", u->created_ms);
-    account_add_time(body, "changed", u->changed_ms);
-    account_add_time(body, "signed_in", u->last_ms);
+    reply_add_time(body, "created", u->created_ms);
+    reply_add_time(body, "changed", u->changed_ms);
+    reply_add_time(body, "signed_in", u->last_ms);
     buf_add_char(body, '}');
 }
 

@@ -1,4 +1,5 @@
-#include "api/req.h"
+#include "api/handlers.h"
+#include "api/reply.h"
 
 /* dist-spec "Determining Support". Docker's clients look for the version header. */
 bool api_base_quick(struct req *q)

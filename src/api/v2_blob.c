@@ -1,5 +1,6 @@
-#include "api/req.h"
 
+#include "api/handlers.h"
+#include "api/reply.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "core/pull.h"

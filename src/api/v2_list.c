@@ -1,5 +1,9 @@
 /* The lists of names: tags of a repository, repositories of the registry. */
 #include "api/access.h"
+#include "api/handlers.h"
+#include "api/parameter.h"
+#include "api/reply.h"
+#include "auth/core/auth.h"
 #include "base/mem.h"
 
 #include <stdlib.h>

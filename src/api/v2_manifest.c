@@ -1,8 +1,10 @@
-#include "core/manifest.h"
 
 #include "api/access.h"
+#include "api/handlers.h"
+#include "api/reply.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "core/manifest.h"
 #include "core/pull.h"
 #include "core/push.h"
 #include "core/remove.h"

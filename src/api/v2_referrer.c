@@ -1,7 +1,9 @@
 #include "core/manifest.h"
 #include "core/referrers.h"
 
-#include "api/req.h"
+#include "api/handlers.h"
+#include "api/parameter.h"
+#include "api/reply.h"
 
 /* A page ends at the first row past this size: annotations may be as large as a manifest. */
 #define PAGE_BYTES (4u << 20)

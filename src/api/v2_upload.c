@@ -1,8 +1,11 @@
-#include "core/upload.h"
 
 #include "api/access.h"
+#include "api/handlers.h"
+#include "api/parameter.h"
+#include "api/reply.h"
 #include "base/cleanup.h"
 #include "core/mount.h"
+#include "core/upload.h"
 
 /* The Range header of an upload: dist-spec writes the last byte's position, and has no way to say
  * "none"; 0-0 then, as every registry does. */

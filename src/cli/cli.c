@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "base/str.h"
+#include "cli/commands.h"
 
 /* Help. */
 

@@ -1,6 +1,6 @@
 /*
  * cli: the command line. May include everything. One file a noun; the table of commands and their
- * flags (commands.c) gives parsing, errors and --help.
+ * flags (commands.h) gives parsing, errors and --help.
  *
  * A command's run() returns the exit status: CLI_OK, CLI_FAILED (it could not do what was asked,
  * and said so on err), or CLI_USAGE (the command line was wrong). CLI_DENIED is the answer "no" of
@@ -59,10 +59,6 @@ struct cli_command {
     const char *more; /* paragraphs of `registry COMMAND --help`; may be NULL */
 };
 
-/* All there are (commands.c). A name of two words is a group and a command of it. */
-extern const struct cli_command cli_commands[];
-extern const size_t cli_commands_n;
-
 /* A command line, parsed and complete. */
 struct cli_args {
     const struct cli_command *command;
@@ -92,45 +88,3 @@ const char *cli_config_path(const struct cli *cli, const struct cli_args *args);
 
 /* conf_load() of that file and the environment; an error is told on cli->err. */
 bool cli_config_load(struct cli *cli, const struct cli_args *args, struct conf **ret_conf);
-
-/* The commands, by the file they are in. */
-
-/* command_audit.c */
-int cli_audit(struct cli *cli, const struct cli_args *args);
-
-/* command_config.c */
-int cli_config_check(struct cli *cli, const struct cli_args *args);
-int cli_config_print(struct cli *cli, const struct cli_args *args);
-int cli_config_reference(struct cli *cli, const struct cli_args *args);
-int cli_routes(struct cli *cli, const struct cli_args *args);
-
-/* command_health.c */
-int cli_health(struct cli *cli, const struct cli_args *args);
-
-/* command_policy.c */
-int cli_policy_add(struct cli *cli, const struct cli_args *args);
-int cli_policy_list(struct cli *cli, const struct cli_args *args);
-int cli_policy_rm(struct cli *cli, const struct cli_args *args);
-int cli_policy_test(struct cli *cli, const struct cli_args *args);
-
-/* serve.c */
-int cli_serve(struct cli *cli, const struct cli_args *args);
-
-/* command_token.c, command_token_aws.c */
-int cli_token_aws(struct cli *cli, const struct cli_args *args);
-int cli_token_create(struct cli *cli, const struct cli_args *args);
-int cli_token_list(struct cli *cli, const struct cli_args *args);
-int cli_token_revoke(struct cli *cli, const struct cli_args *args);
-
-/* command_user.c */
-int cli_user_add(struct cli *cli, const struct cli_args *args);
-int cli_user_disable(struct cli *cli, const struct cli_args *args);
-int cli_user_enable(struct cli *cli, const struct cli_args *args);
-int cli_user_list(struct cli *cli, const struct cli_args *args);
-int cli_user_passwd(struct cli *cli, const struct cli_args *args);
-int cli_user_rm(struct cli *cli, const struct cli_args *args);
-int cli_user_set(struct cli *cli, const struct cli_args *args);
-int cli_user_totp(struct cli *cli, const struct cli_args *args);
-
-/* command_version.c */
-int cli_version(struct cli *cli, const struct cli_args *args);

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/command_accounts.h"
+#include "cli/commands.h"
 #include "cli/visible.h"
 #include "conf/value.h"
 

@@ -1,6 +1,6 @@
-#include "api/match.h"
+#include "api/routes_page.h"
 #include "base/cleanup.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 
 #define OUTPUT_MAX (1024 * 1024)
 
@@ -89,6 +89,6 @@ int cli_routes(struct cli *cli, const struct cli_args *args)
 
     (void)args;
     buf_init(&text, OUTPUT_MAX);
-    match_page(&text);
+    routes_page(&text);
     return print(cli, &text);
 }

@@ -4,7 +4,7 @@
  */
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "conf/listen.h"
 
 #include <arpa/inet.h>

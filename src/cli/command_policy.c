@@ -3,6 +3,7 @@
 #include "auth/policy/rules.h"
 #include "base/cleanup.h"
 #include "cli/command_accounts.h"
+#include "cli/commands.h"
 #include "cli/guard.h"
 
 #define LINE_MAX_BYTES (64 * 1024)

@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "net/sigv4.h"
 
 #include <openssl/evp.h>

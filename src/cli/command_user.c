@@ -3,6 +3,7 @@
 #include "auth/people/strength.h"
 #include "base/cleanup.h"
 #include "cli/command_accounts.h"
+#include "cli/commands.h"
 #include "cli/password_prompt.h"
 
 #include <openssl/crypto.h>

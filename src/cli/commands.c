@@ -1,5 +1,5 @@
 /* The table of commands and their flags. */
-#include "cli/cli.h"
+#include "cli/commands.h"
 
 static const struct cli_flag no_flags[] = {{NULL}};
 

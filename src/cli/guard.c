@@ -1,5 +1,13 @@
 #include "cli/guard.h"
 
+#include "auth/browser/oidc.h"
+#include "auth/browser/seal.h"
+#include "auth/browser/session.h"
+#include "auth/core/accounts.h"
+#include "auth/core/audit.h"
+#include "auth/core/auth.h"
+#include "auth/core/rate.h"
+#include "auth/policy/policy.h"
 #include "auth/policy/rules.h"
 #include "auth/providers/aws.h"
 #include "auth/providers/certificate.h"
@@ -9,7 +17,10 @@
 #include "auth/providers/ldap.h"
 #include "auth/providers/local.h"
 #include "auth/tokens/access_token.h"
+#include "auth/tokens/signer.h"
+#include "auth/tokens/token.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 
 #define PROVIDERS_MAX 16
 

@@ -1,9 +1,13 @@
 #include "api/api.h"
+#include "api/policy_in_force.h"
 #include "auth/core/tender.h"
+#include "auth/policy/rules.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/guard.h"
+#include "conf/conf.h"
+#include "core/registry.h"
 
 #include <link.h>
 #include <malloc.h>

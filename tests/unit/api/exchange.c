@@ -1,5 +1,8 @@
 #include "exchange.h"
 
+#include "auth/core/auth.h"
+#include "auth/core/rate.h"
+#include "auth/policy/policy.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/http.h"

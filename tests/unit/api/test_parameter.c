@@ -1,5 +1,6 @@
 #include "api/req.h"
 
+#include "api/parameter.h"
 #include "exchange.h"
 
 /* The page size and the texts of a list's query, seen through a request that has nothing else. */

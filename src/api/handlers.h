@@ -1,0 +1,92 @@
+/*
+ * The handlers, by the file they are in: what the table of routes names. What is settled before one
+ * runs is said in req.h.
+ */
+#pragma once
+
+#include "api/req.h"
+
+/* v2_base.c */
+
+enum err_code api_base_get(struct req *q, struct err *e);
+bool api_base_quick(struct req *q);
+
+/* v2_manifest.c */
+
+enum err_code api_manifest_get(struct req *q, struct err *e);
+bool api_manifest_quick(struct req *q);
+enum err_code api_manifest_put(struct req *q, struct err *e);
+enum err_code api_manifest_delete(struct req *q, struct err *e);
+
+/* v2_blob.c */
+
+enum err_code api_blob_get(struct req *q, struct err *e);
+enum err_code api_blob_delete(struct req *q, struct err *e);
+
+/* v2_upload.c */
+
+enum err_code api_upload_post(struct req *q, struct err *e);
+enum err_code api_upload_get(struct req *q, struct err *e);
+enum err_code api_upload_patch(struct req *q, struct err *e);
+enum err_code api_upload_put(struct req *q, struct err *e);
+enum err_code api_upload_delete(struct req *q, struct err *e);
+
+/* v2_list.c */
+
+enum err_code api_tag_list(struct req *q, struct err *e);
+enum err_code api_catalog_list(struct req *q, struct err *e);
+
+/* v2_referrer.c */
+
+enum err_code api_referrer_list(struct req *q, struct err *e);
+void api_referrer_none(struct req *q);
+
+/* auth_token.c */
+
+enum err_code api_token_get(struct req *q, struct err *e);
+enum err_code api_token_post(struct req *q, struct err *e);
+enum err_code api_jwks_get(struct req *q, struct err *e);
+
+/* v1_user.c */
+
+enum err_code api_user_list(struct req *q, struct err *e);
+enum err_code api_user_post(struct req *q, struct err *e);
+enum err_code api_user_get(struct req *q, struct err *e);
+enum err_code api_user_patch(struct req *q, struct err *e);
+enum err_code api_user_delete(struct req *q, struct err *e);
+enum err_code api_user_password_put(struct req *q, struct err *e);
+
+/* v1_access_token.c */
+
+enum err_code api_access_token_list(struct req *q, struct err *e);
+enum err_code api_access_token_post(struct req *q, struct err *e);
+enum err_code api_access_token_delete(struct req *q, struct err *e);
+
+/* v1_policy.c */
+
+enum err_code api_policy_list(struct req *q, struct err *e);
+enum err_code api_policy_post(struct req *q, struct err *e);
+enum err_code api_policy_delete(struct req *q, struct err *e);
+enum err_code api_policy_test(struct req *q, struct err *e);
+
+/* v1_audit.c */
+
+enum err_code api_audit_list(struct req *q, struct err *e);
+
+/* v1_session.c */
+
+enum err_code api_session_post(struct req *q, struct err *e);
+enum err_code api_session_get(struct req *q, struct err *e);
+enum err_code api_session_methods_get(struct req *q, struct err *e);
+enum err_code api_session_delete(struct req *q, struct err *e);
+
+/* auth_oidc.c */
+
+enum err_code api_oidc_login(struct req *q, struct err *e);
+enum err_code api_oidc_callback(struct req *q, struct err *e);
+
+/* health.c */
+
+enum err_code api_healthz_get(struct req *q, struct err *e);
+bool api_healthz_quick(struct req *q);
+enum err_code api_readyz_get(struct req *q, struct err *e);

@@ -1,0 +1,12 @@
+/* Parameters of a request's query. */
+#pragma once
+
+#include "api/req.h"
+
+/* n of a list: absent or greater than limits.page is limits.page. Error: REQUEST_INVALID. */
+ERR_CHECKED enum err_code query_page(struct req *q, size_t *ret_n, struct err *e);
+
+/* A text parameter, "" when absent. Error: REQUEST_INVALID. */
+ERR_CHECKED enum err_code query_text(struct req *q, const char *name, char *dst, size_t cap,
+                                     struct err *e);
+bool query_has(struct req *q, const char *name);

@@ -1,0 +1,19 @@
+/* Answers; the one place where an error becomes one. */
+#pragma once
+
+#include "api/req.h"
+
+/* The error as a response: status, JSON of dist-spec "Error Codes", a note for the access log. */
+void reply_error(struct req *q, enum err_code code, const struct err *e);
+
+/* The body of such a response. detail may be empty. */
+void reply_error_body(struct buf *ret_json, enum err_code code, struct str detail);
+void reply_digest(struct req *q, const struct digest *d); /* Docker-Content-Digest */
+void reply_json(struct req *q, int status, struct str body);
+void reply_empty(struct req *q, int status);
+
+/* Link: <path?n=N&last=LAST>; rel="next" (RFC 8288). extra is more of the query, or empty. */
+void reply_next(struct req *q, size_t n, struct str last, struct str extra);
+
+/* ,"key":"2026-01-31T23:59:59.123Z"; null for 0 and INT64_MAX. */
+void reply_add_time(struct buf *body, const char *key, int64_t wall_ms);

@@ -1,0 +1,50 @@
+/* THE table of commands, and the functions that run them. */
+#pragma once
+
+#include "cli/cli.h"
+
+/* All there are. A name of two words is a group and a command of it. */
+extern const struct cli_command cli_commands[];
+extern const size_t cli_commands_n;
+
+/* The commands, by the file they are in. */
+
+/* command_audit.c */
+int cli_audit(struct cli *cli, const struct cli_args *args);
+
+/* command_config.c */
+int cli_config_check(struct cli *cli, const struct cli_args *args);
+int cli_config_print(struct cli *cli, const struct cli_args *args);
+int cli_config_reference(struct cli *cli, const struct cli_args *args);
+int cli_routes(struct cli *cli, const struct cli_args *args);
+
+/* command_health.c */
+int cli_health(struct cli *cli, const struct cli_args *args);
+
+/* command_policy.c */
+int cli_policy_add(struct cli *cli, const struct cli_args *args);
+int cli_policy_list(struct cli *cli, const struct cli_args *args);
+int cli_policy_rm(struct cli *cli, const struct cli_args *args);
+int cli_policy_test(struct cli *cli, const struct cli_args *args);
+
+/* serve.c */
+int cli_serve(struct cli *cli, const struct cli_args *args);
+
+/* command_token.c, command_token_aws.c */
+int cli_token_aws(struct cli *cli, const struct cli_args *args);
+int cli_token_create(struct cli *cli, const struct cli_args *args);
+int cli_token_list(struct cli *cli, const struct cli_args *args);
+int cli_token_revoke(struct cli *cli, const struct cli_args *args);
+
+/* command_user.c */
+int cli_user_add(struct cli *cli, const struct cli_args *args);
+int cli_user_disable(struct cli *cli, const struct cli_args *args);
+int cli_user_enable(struct cli *cli, const struct cli_args *args);
+int cli_user_list(struct cli *cli, const struct cli_args *args);
+int cli_user_passwd(struct cli *cli, const struct cli_args *args);
+int cli_user_rm(struct cli *cli, const struct cli_args *args);
+int cli_user_set(struct cli *cli, const struct cli_args *args);
+int cli_user_totp(struct cli *cli, const struct cli_args *args);
+
+/* command_version.c */
+int cli_version(struct cli *cli, const struct cli_args *args);
