@@ -67,11 +67,6 @@ void directory_entries_done(struct directory_entries *l);
 ERR_CHECKED enum err_code directory_check(struct directory_conn *c, const char *dn,
                                           struct str password, struct err *e);
 
-/* When dn is below base: its value of the attribute (which must be in its first part), with a
- * closing NUL. False when not, or when it does not fit. Blocks no longer than loading libldap. */
-bool directory_dn_leaf(const char *dn, const char *base, const char *attribute, char *dst,
-                       size_t cap);
-
 static inline void auto_directory_entries_(struct directory_entries *l)
 {
     directory_entries_done(l);

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "net/directory_deadline.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>

@@ -8,7 +8,7 @@ struct directory_conn {
     const struct conf_ldap *conf;
     const char *url; /* of the server; of conf */
     LDAP *handle;
-    ldap_conncb watch;   /* see directory_deadline.c */
+    ldap_conncb watch;   /* see directory_deadline.h */
     int64_t deadline_ms; /* monotonic; of what is being asked */
     bool bound;          /* as bind_dn */
     bool broken;         /* nothing more can come of it */
@@ -21,10 +21,3 @@ struct directory_conn {
 ERR_CHECKED enum err_code directory_conn_open(const struct conf_ldap *conf, const char *url,
                                               struct directory_conn **ret_conn, struct err *e);
 void directory_conn_close(struct directory_conn *c); /* accepts NULL */
-
-/* Before the handle connects: no read or write of it then blocks past deadline_ms, and no message
- * that it takes is huge. False: out of memory. */
-bool directory_deadline_watch(struct directory_conn *c);
-
-/* Another question: from now on as long as auth.ldap.timeout. */
-void directory_deadline_set(struct directory_conn *c);

@@ -1,11 +1,6 @@
-/*
- * libldap's own timeouts end where its TLS library reads: with GnuTLS it waits for a silent server
- * for ever in a handshake (and, with a network timeout, in a busy loop). So a layer of ours lies
- * between TLS and the socket, which waits for the socket up to the deadline, and then fails in a
- * way that TLS libraries do not try again.
- */
+#include "net/directory_deadline.h"
+
 #include "base/clock.h"
-#include "net/directory_conn.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,6 @@
-/* Distinguished names (RFC 4514), which libldap parses. */
-#include "net/directory.h"
+#include "net/directory_dn.h"
+
+#include "base/str.h"
 #include "net/libldap.h"
 
 #include <stdlib.h>

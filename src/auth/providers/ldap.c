@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/directory.h"
+#include "net/directory_dn.h"
 
 #include <stdlib.h>
 #include <time.h>
