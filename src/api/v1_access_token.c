@@ -14,6 +14,7 @@
 #include "api/reply.h"
 #include "auth/people/user.h"
 #include "auth/tokens/access_token.h"
+#include "auth/tokens/access_token_create.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>

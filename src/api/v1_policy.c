@@ -8,6 +8,7 @@
 #include "api/reply.h"
 #include "auth/people/user.h"
 #include "auth/policy/policy.h"
+#include "auth/policy/policy_json.h"
 #include "auth/policy/rules.h"
 #include "base/cleanup.h"
 

@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "api/parameter.h"
 #include "api/reply.h"
+#include "auth/people/user_change.h"
 #include "auth/providers/local.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* registry policy: the rules of a configuration and of its database, and what they say. */
 #include "auth/people/user.h"
+#include "auth/policy/policy_json.h"
 #include "auth/policy/rules.h"
 #include "base/cleanup.h"
 #include "cli/command_accounts.h"

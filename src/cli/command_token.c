@@ -1,6 +1,7 @@
 #include "auth/tokens/access_token.h"
 
 #include "auth/core/given.h"
+#include "auth/tokens/access_token_create.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/command_accounts.h"

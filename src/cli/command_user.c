@@ -1,6 +1,8 @@
 #include "auth/people/user.h"
 
 #include "auth/people/strength.h"
+#include "auth/people/user_change.h"
+#include "auth/people/user_totp.h"
 #include "base/cleanup.h"
 #include "cli/command_accounts.h"
 #include "cli/commands.h"

@@ -16,7 +16,7 @@
 #include "auth/providers/htpasswd.h"
 #include "auth/providers/ldap.h"
 #include "auth/providers/local.h"
-#include "auth/tokens/access_token.h"
+#include "auth/tokens/access_token_provider.h"
 #include "auth/tokens/signer.h"
 #include "auth/tokens/token.h"
 #include "base/mem.h"

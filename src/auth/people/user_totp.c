@@ -1,5 +1,5 @@
 /* The second factor of a user. */
-#include "auth/people/user.h"
+#include "auth/people/user_totp.h"
 
 #include "auth/people/user_edit.h"
 #include "auth/people/user_record.h"

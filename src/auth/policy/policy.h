@@ -46,12 +46,6 @@ size_t policy_rule_count(const struct policy *p);
 const struct policy_rule *policy_rule_at(const struct policy *p, size_t i);
 bool policy_without_rules(const struct policy *p);
 
-/* The i-th rule as an object, with where it comes from and its id or number. */
-void policy_rule_json(const struct policy *p, size_t i, struct buf *ret_json);
-
-/* What a rule says, as it stands between those braces: without where it comes from. */
-void policy_rule_values_json(const struct policy_rule *r, struct buf *ret_json);
-
 struct decision {
     bool allowed;
     int rule; /* index of the rule that decided; -1: none did */

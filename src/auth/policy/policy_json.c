@@ -1,4 +1,4 @@
-#include "auth/policy/policy.h"
+#include "auth/policy/policy_json.h"
 
 static void add_list(struct buf *body, const char *key, char *const *texts, size_t n)
 {

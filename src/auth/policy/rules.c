@@ -1,5 +1,6 @@
 #include "auth/policy/rules.h"
 
+#include "auth/policy/policy_json.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"

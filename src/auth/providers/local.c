@@ -2,6 +2,7 @@
 
 #include "auth/people/password.h"
 #include "auth/people/user.h"
+#include "auth/people/user_totp.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"

@@ -46,20 +46,6 @@ void access_token_list_done(struct access_token_list *l);
 /* Of a secret of that form (credential_is_access_token()). */
 struct str access_token_id(struct str secret);
 
-struct access_token_request {
-    enum identity_kind kind; /* IDENTITY_USER: who must be there; IDENTITY_ROBOT */
-    struct str owner;        /* name */
-    struct str scopes;  /* "REPOSITORIES:ACTIONS", several separated by blanks; "": no limits */
-    int64_t expires_ms; /* wall clock; INT64_MAX: never */
-    struct str description;
-    uint64_t max; /* refused when the owner has so many that have not expired; 0: no limit */
-};
-
-#define ACCESS_TOKEN_LIFETIME "90d" /* when none is asked for */
-
-/* When a token of that lifetime ("30d", "12h", "never") ends. */
-ERR_CHECKED enum err_code access_token_expiry(struct str lifetime, int64_t *ret_ms, struct err *e);
-
 /* As they were asked for, separated by blanks; "" when it is not scoped. */
 void access_token_scopes(const struct access_token *t, struct buf *ret_text);
 void access_token_scope(const struct scope *s, struct buf *ret_text);
@@ -70,11 +56,6 @@ void access_token_scope(const struct scope *s, struct buf *ret_text);
 ERR_CHECKED enum err_code access_token_owner(struct accounts *a, struct str name,
                                              struct user *ret_user, struct err *e);
 
-/* ret_secret is shown once and kept nowhere. */
-ERR_CHECKED enum err_code access_token_create(struct accounts *a,
-                                              const struct access_token_request *r,
-                                              char ret_secret[static ACCESS_TOKEN_TEXT + 1],
-                                              struct err *e);
 ERR_CHECKED enum err_code access_token_get(struct accounts *a, struct str id,
                                            struct access_token *ret_token, struct err *e);
 ERR_CHECKED enum err_code access_token_list(struct accounts *a, struct str after, size_t limit,
@@ -88,13 +69,6 @@ ERR_CHECKED enum err_code access_token_revoke(struct accounts *a, struct str id,
 
 /* All that expired before then (wall clock). */
 ERR_CHECKED enum err_code access_token_prune(struct accounts *a, int64_t before_ms, struct err *e);
-
-/*
- * The provider that takes them: as the password of their owner's name, and as bearer tokens. It
- * stands before those that know passwords, so that none of them gets to see one.
- * a must outlive it.
- */
-struct provider *access_token_provider(struct accounts *a);
 
 static inline void auto_access_token_(struct access_token *t)
 {

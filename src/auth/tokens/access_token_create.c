@@ -1,5 +1,5 @@
 /* What was asked for, read and checked, and the secret. */
-#include "auth/tokens/access_token.h"
+#include "auth/tokens/access_token_create.h"
 
 #include "auth/core/pattern.h"
 #include "auth/tokens/access_token_record.h"

@@ -1,4 +1,4 @@
-#include "auth/tokens/access_token.h"
+#include "auth/tokens/access_token_provider.h"
 
 #include "auth/tokens/access_token_record.h"
 #include "base/clock.h"

@@ -1,4 +1,6 @@
 #include "support.h"
+#include "auth/people/user_change.h"
+#include "auth/people/user_totp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

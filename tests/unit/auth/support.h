@@ -2,6 +2,8 @@
 #pragma once
 
 #include "auth/people/user.h"
+#include "auth/people/user_change.h"
+#include "auth/people/user_totp.h"
 
 #define PASSWORD "Tr0ub4dor&3xyz"
 #define OTHER    "k9-Vexing.Llama"

@@ -3,6 +3,7 @@
 
 #include "auth/browser/session.h"
 #include "auth/core/auth.h"
+#include "auth/people/user_change.h"
 #include "auth/providers/local.h"
 #include "base/clock.h"
 

@@ -3,6 +3,7 @@
 #include "unit/auth/support.h"
 
 #include "auth/core/auth.h"
+#include "auth/people/user_totp.h"
 #include "auth/providers/local.h"
 #include "base/clock.h"
 

@@ -3,6 +3,8 @@
 
 #include "auth/people/oidc_person.h"
 #include "auth/tokens/access_token.h"
+#include "auth/tokens/access_token_create.h"
+#include "auth/tokens/access_token_provider.h"
 #include "auth/tokens/jwt.h"
 #include "base/cleanup.h"
 #include "base/json.h"

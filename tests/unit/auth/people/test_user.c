@@ -1,5 +1,7 @@
 #include "unit/auth/support.h"
 
+#include "auth/people/user_change.h"
+#include "auth/people/user_totp.h"
 #include "auth/tokens/access_token.h"
 
 #include <liboath/oath.h>

@@ -1,5 +1,7 @@
 #include "unit/auth/support.h"
 
+#include "auth/people/user_change.h"
+#include "auth/people/user_totp.h"
 #include "auth/providers/local.h"
 
 #include <setjmp.h>

@@ -1,8 +1,11 @@
 #include "unit/auth/support.h"
 
 #include "auth/core/given.h"
+#include "auth/people/user_change.h"
 #include "auth/policy/policy.h"
 #include "auth/tokens/access_token.h"
+#include "auth/tokens/access_token_create.h"
+#include "auth/tokens/access_token_provider.h"
 #include "base/clock.h"
 
 #include <setjmp.h>

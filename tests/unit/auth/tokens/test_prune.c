@@ -2,6 +2,8 @@
 #include "unit/auth/support.h"
 
 #include "auth/tokens/access_token.h"
+#include "auth/tokens/access_token_create.h"
+#include "auth/tokens/access_token_provider.h"
 #include "auth/tokens/token.h"
 #include "base/clock.h"
 
