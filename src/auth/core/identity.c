@@ -37,6 +37,14 @@ const char *action_name(enum action a)
     return "?";
 }
 
+const char *action_next(unsigned *set)
+{
+    unsigned lowest = *set & (~*set + 1), one = *set == ACTION_ALL ? ACTION_ALL : lowest;
+
+    *set &= ~one;
+    return one ? action_name((enum action)one) : NULL;
+}
+
 struct identity *identity_new(enum identity_kind kind, struct str name, const char *provider)
 {
     struct identity *id = NEW(struct identity);

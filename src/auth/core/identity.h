@@ -95,6 +95,9 @@ unsigned identity_scope_actions(const struct identity *id, struct str repository
 unsigned action_parse(struct str s);
 const char *action_name(enum action a);
 
+/* The name of one of the set, which is taken out of it; "*" for all of them. NULL: none is left. */
+const char *action_next(unsigned *set);
+
 static inline void auto_identity_(struct identity **id)
 {
     identity_unref(*id);

@@ -12,17 +12,11 @@ static void add_list(struct buf *body, const char *key, char *const *texts, size
 
 static void add_actions(struct buf *body, unsigned actions)
 {
-    const char *before = "";
+    const char *before = "", *name;
 
     buf_add_text(body, ",\"actions\":[");
-    if (actions == ACTION_ALL)
-        buf_add_text(body, "\"*\"");
-    for (unsigned bit = 1; bit < ACTION_ALL && actions != ACTION_ALL; bit <<= 1) {
-        if (!(actions & bit))
-            continue;
-        buf_addf(body, "%s\"%s\"", before, action_name((enum action)bit));
-        before = ",";
-    }
+    for (; (name = action_next(&actions)); before = ",")
+        buf_addf(body, "%s\"%s\"", before, name);
     buf_add_char(body, ']');
 }
 

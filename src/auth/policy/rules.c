@@ -97,14 +97,11 @@ struct policy_rule rules_from_conf(const struct conf_rule *from)
     return rule;
 }
 
-static void add_action(struct conf_strings *list, enum action a)
-{
-    list->items[list->n++] = mem_strdup(action_name(a));
-}
-
 void rules_print(const struct policy_rule *r, struct buf *ret_yaml)
 {
     char *actions[ACTIONS_MAX];
+    unsigned left = r->actions;
+    const char *name;
     struct conf_rule rule = {
         .subjects = {r->subjects, r->n_subjects},
         .effect = r->deny ? CONF_EFFECT_DENY : CONF_EFFECT_ALLOW,
@@ -113,12 +110,8 @@ void rules_print(const struct policy_rule *r, struct buf *ret_yaml)
         .tags = {r->tags, r->n_tags},
     };
 
-    if (r->actions == ACTION_ALL)
-        add_action(&rule.actions, ACTION_ALL);
-    for (unsigned bit = 1; bit < ACTION_ALL && r->actions != ACTION_ALL; bit <<= 1) {
-        if (r->actions & bit)
-            add_action(&rule.actions, (enum action)bit);
-    }
+    while ((name = action_next(&left)))
+        rule.actions.items[rule.actions.n++] = mem_strdup(name);
     conf_print_rule(&rule, ret_yaml);
     for (size_t i = 0; i < rule.actions.n; i++)
         free(actions[i]);

@@ -78,17 +78,12 @@ enum err_code access_token_owner(struct accounts *a, struct str name, struct use
 
 void access_token_scope(const struct scope *s, struct buf *ret_text)
 {
-    const char *before = "";
+    const char *before = "", *name;
+    unsigned actions = s->actions;
 
     buf_addf(ret_text, "%s:", s->repository);
-    if (s->actions == ACTION_ALL)
-        buf_add_char(ret_text, '*');
-    for (unsigned bit = 1; bit < ACTION_ALL && s->actions != ACTION_ALL; bit <<= 1) {
-        if (!(s->actions & bit))
-            continue;
-        buf_addf(ret_text, "%s%s", before, action_name((enum action)bit));
-        before = ",";
-    }
+    for (; (name = action_next(&actions)); before = ",")
+        buf_addf(ret_text, "%s%s", before, name);
 }
 
 void access_token_scopes(const struct access_token *t, struct buf *ret_text)

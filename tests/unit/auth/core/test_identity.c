@@ -111,6 +111,31 @@ static void actions_have_names(void **state)
     assert_int_equal(action_parse(STR("pull,push")), 0);
 }
 
+static void a_set_of_actions_has_the_names_of_each(void **state)
+{
+    static const struct {
+        unsigned set;
+        const char *names;
+    } rows[] = {
+        {0, ""},
+        {ACTION_PULL, "pull "},
+        {ACTION_DELETE | ACTION_PULL | ACTION_ADMIN, "pull delete admin "},
+        {ACTION_ALL & ~ACTION_SCAN, "pull push overwrite delete admin "},
+        {ACTION_ALL, "* "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned left = rows[i].set;
+        char text[64] = "";
+        const char *name;
+
+        while ((name = action_next(&left)))
+            strcat(strcat(text, name), " ");
+        assert_string_equal(text, rows[i].names);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +146,7 @@ int main(void)
         cmocka_unit_test(an_identity_lives_as_long_as_its_last_reference),
         cmocka_unit_test(names_are_plain),
         cmocka_unit_test(actions_have_names),
+        cmocka_unit_test(a_set_of_actions_has_the_names_of_each),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
