@@ -36,16 +36,42 @@ bool access_sees(const struct req *q, const struct repo_name *repo)
     return sees;
 }
 
-static bool anonymous_sees_anything(const struct req *q)
+/* Could the caller see more of the catalog by signing in, or by a token that was made for it? */
+static bool catalog_whole(const struct req *q)
 {
-    struct policy *policy = api_policy(q->api);
-    bool any = policy_names_anonymous(policy);
+    struct policy *policy;
+    bool whole;
 
+    if (q->who->granted)
+        return identity_scope_actions(q->who, STR_NONE) != 0;
+    if (q->who->by_token)
+        return q->who->catalog;
+    if (q->who->kind != IDENTITY_ANONYMOUS)
+        return true;
+    policy = api_policy(q->api);
+    whole = policy_shows_all(policy);
     policy_unref(policy);
-    return any;
+    return whole;
 }
 
-/* Tokens speak for less than their owner: none of them hands out what he has. */
+enum err_code access_need_all_tags(struct req *q, struct err *e)
+{
+    struct policy *policy;
+    bool all;
+
+    if (!auth_enabled(q->api->guard.auth) || q->who->kind != IDENTITY_ANONYMOUS ||
+        q->who->granted || q->who->by_token)
+        return ERR_OK;
+    policy = api_policy(q->api);
+    all = policy_shows_all_tags(policy, &q->name);
+    policy_unref(policy);
+    if (all)
+        return ERR_OK;
+    access_challenge(q, NULL);
+    return err_tell(e, ERR_UNAUTHORIZED, "sign in first");
+}
+
+/* Tokens speak for less than their owner: none of them hands out what they have. */
 static bool speaks_for_account(const struct req *q)
 {
     return (q->who->kind == IDENTITY_USER && !q->who->scoped) ||
@@ -64,9 +90,7 @@ static bool route_allowed(const struct req *q)
     case ACCESS_BASE:
         return q->who->kind != IDENTITY_ANONYMOUS || q->who->granted;
     case ACCESS_CATALOG:
-        if (q->who->granted)
-            return identity_scope_actions(q->who, STR_NONE) != 0;
-        return q->who->kind != IDENTITY_ANONYMOUS || anonymous_sees_anything(q);
+        return catalog_whole(q);
     case ACCESS_PULL:
         return access_may(q, ACTION_PULL, &q->name, tag);
     case ACCESS_PUSH:
@@ -107,7 +131,7 @@ static enum access_verdict deny(struct req *q)
     struct err e = {0};
 
     if (q->who->kind == IDENTITY_ANONYMOUS && !q->who->granted)
-        return access_ask(q, NULL, "sign in first");
+        return access_ask(q, q->who->by_token ? "insufficient_scope" : NULL, "sign in first");
     access_audit_refusal(q, "denied");
     if (q->who->scoped) {
         snprintf(why, sizeof(why), "the token gives no right to %s", deed_of(q, &deed));
@@ -123,7 +147,8 @@ static enum access_verdict deny(struct req *q)
     return access_refuse(q, q->route->unknown, &e);
 }
 
-/* One request of the bucket of who asks: of his name, or of his address while he has none. */
+/* One request of the bucket of who asks: of their name, or of their address while they have none.
+ */
 static bool within_rate(struct req *q)
 {
     const struct conf_rate *conf = &q->api->conf->limits.rate;

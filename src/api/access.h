@@ -1,10 +1,10 @@
 /*
- * Who asks, and may he: settled for every request before its handler runs. Without authentication
+ * Who asks, and may they: settled for every request before its handler runs. Without authentication
  * everyone may everything.
  *
  * A repository that the caller may not see answers exactly as one that does not exist: a pull that
  * is not allowed is answered with the route's own "unknown", a push or delete with DENIED in either
- * case. Who has not signed in is asked to, whatever he asked for.
+ * case. Who has not signed in is asked to, whatever they asked for.
  */
 #pragma once
 
@@ -25,5 +25,9 @@ bool access_may(const struct req *q, enum action action, const struct repo_name 
 
 /* May the caller see that this repository exists? */
 bool access_sees(const struct req *q, const struct repo_name *repo);
+
+/* A list of tags is to be all there is for who has not signed in, or none: a client that gets a
+ * list does not sign in for more. Error: UNAUTHORIZED, told, with its challenge. */
+ERR_CHECKED enum err_code access_need_all_tags(struct req *q, struct err *e);
 
 void access_done(struct req *q); /* lets go of q->who */

@@ -53,8 +53,8 @@ static void take_session(struct req *q, struct credentials *given)
     given->c.secret = q->session = cookie;
 }
 
-/* Who says nothing else is who his certificate says. Not to the token service: what it makes would
- * outlive a revocation. */
+/* Who says nothing else is who their certificate says. Not to the token service: what it makes
+ * would outlive a revocation. */
 static void certificate_of(struct req *q, struct credentials *c)
 {
     struct str der;

@@ -14,7 +14,7 @@ enum access_verdict access_identify(struct req *q);
 ERR_CHECKED enum err_code access_sign_in(struct req *q, struct str user, struct str secret,
                                          struct identity **ret_identity, struct err *e);
 
-/* The same for a person with a browser, who has his password looked at each time, and may have a
+/* The same for a person with a browser, who has their password looked at each time, and may have a
  * second factor; code "": not asked for yet. Error as well: TOTP_REQUIRED. */
 ERR_CHECKED enum err_code access_sign_in_person(struct req *q, struct str user, struct str password,
                                                 struct str code, struct identity **ret_identity,

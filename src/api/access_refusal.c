@@ -13,8 +13,22 @@ static const char *scope_actions(const struct req *q)
     return q->route->access < sizeof(texts) / sizeof(texts[0]) ? texts[q->route->access] : NULL;
 }
 
+/* What a mount pulls from: the token has to be for both repositories. */
+static void add_source(struct req *q, struct buf *text)
+{
+    struct repo_name from;
+    char name[REPO_NAME_MAX + 1];
+
+    if (q->head->method != HTTP_POST ||
+        http_query_get(q->head->query, STR("mount"), 0, name, sizeof(name)) == 0 ||
+        http_query_get(q->head->query, STR("from"), 0, name, sizeof(name)) != 1 ||
+        repo_name_parse(str_of(name), &from, NULL) != ERR_OK)
+        return;
+    buf_addf(text, " repository:%s:pull", from.text);
+}
+
 /* The Docker token protocol's challenge, or RFC 7617's where there is no token service. */
-static void challenge(struct req *q, const char *error)
+void access_challenge(struct req *q, const char *error)
 {
     const struct conf_auth *conf = &q->api->conf->auth;
     AUTO(buf) struct buf text = {0};
@@ -33,9 +47,11 @@ static void challenge(struct req *q, const char *error)
             buf_addf(&text, "%s://" STR_FMT "/auth/token", client_scheme(q),
                      STR_ARG(q->head->host));
         buf_addf(&text, "\",service=\"%s\"", conf->token.service);
-        if (q->name.n && scope_actions(q))
-            buf_addf(&text, ",scope=\"repository:%s:%s\"", q->name.text, scope_actions(q));
-        else if (q->route->access == ACCESS_CATALOG)
+        if (q->name.n && scope_actions(q)) {
+            buf_addf(&text, ",scope=\"repository:%s:%s", q->name.text, scope_actions(q));
+            add_source(q, &text);
+            buf_add_char(&text, '"');
+        } else if (q->route->access == ACCESS_CATALOG)
             buf_add_text(&text, ",scope=\"registry:catalog:*\"");
         if (error)
             buf_addf(&text, ",error=\"%s\"", error);
@@ -62,7 +78,7 @@ enum access_verdict access_ask(struct req *q, const char *error, const char *why
 {
     struct err e = {0};
 
-    challenge(q, error);
+    access_challenge(q, error);
     return access_refuse(q, err_tell(&e, ERR_UNAUTHORIZED, "%s", why), &e);
 }
 

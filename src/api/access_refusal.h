@@ -10,6 +10,9 @@ enum access_verdict access_refuse(struct req *q, enum err_code code, const struc
 /* 401 with a challenge. error: of RFC 6750, 3.1; NULL: nothing was shown that could be wrong. */
 enum access_verdict access_ask(struct req *q, const char *error, const char *why);
 
+/* The challenge alone. */
+void access_challenge(struct req *q, const char *error);
+
 /* Someone with a name was denied, or gave wrong credentials: that is for the trail. */
 void access_audit_refusal(struct req *q, const char *result);
 

@@ -142,11 +142,13 @@ static void refusal(void *ctx, int status, const char *why, struct buf *ret_body
     static const struct {
         int status;
         enum err_code code;
-        const char *detail;
+        const char *detail; /* NULL: why */
     } refusals[] = {
         {408, ERR_TIMEOUT, "the request did not arrive in time"},
         {413, ERR_BLOB_TOO_LARGE, ""},
+        {412, ERR_PRECONDITION, NULL},
         {414, ERR_REQUEST_INVALID, "the URL is longer than http.max_url_size"},
+        {416, ERR_RANGE_UNSATISFIABLE, NULL},
         {429, ERR_TOO_MANY_REQUESTS, "too many connections from this address"},
         {431, ERR_REQUEST_INVALID,
          "the headers are larger than http.max_head_size or more than "
@@ -158,7 +160,8 @@ static void refusal(void *ctx, int status, const char *why, struct buf *ret_body
     (void)ctx;
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         if (refusals[i].status == status) {
-            reply_error_body(ret_body, refusals[i].code, str_of(refusals[i].detail));
+            reply_error_body(ret_body, refusals[i].code,
+                             str_of(refusals[i].detail ? refusals[i].detail : why));
             return;
         }
     }

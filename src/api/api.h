@@ -2,7 +2,7 @@
  * api: the registry over HTTP. May include http/, core/, auth/, conf/conf.h and base/.
  *
  * routes.c is THE table of what is served; one file per noun holds its handlers; access.c settles
- * who asks and whether he may; reply.c is the one place where an error becomes a response.
+ * who asks and whether they may; reply.c is the one place where an error becomes a response.
  */
 #pragma once
 

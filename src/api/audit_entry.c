@@ -25,8 +25,8 @@ static void target_of(const struct req *q, char dst[static TARGET_MAX])
         snprintf(dst, TARGET_MAX, "%s", q->name.text);
 }
 
-/* Anybody can fail to sign in as often as he likes: what an address so writes into the database is
- * bounded. Lines of JSON tell of all. */
+/* Anybody can fail to sign in as often as they likes: what an address so writes into the database
+ * is bounded. Lines of JSON tell of all. */
 static bool too_many(struct req *q, const struct meta_audit *x)
 {
     static const struct rate_limit limit = {.requests = 1, .seconds = 1, .burst = 100};

@@ -90,3 +90,8 @@ enum err_code api_oidc_callback(struct req *q, struct err *e);
 enum err_code api_healthz_get(struct req *q, struct err *e);
 bool api_healthz_quick(struct req *q);
 enum err_code api_readyz_get(struct req *q, struct err *e);
+
+/* home.c */
+
+enum err_code api_home_get(struct req *q, struct err *e);
+bool api_home_quick(struct req *q);

@@ -56,7 +56,7 @@ static struct str cut_last(struct str *list)
 }
 
 /* From the last to the first: each proxy has added whom it spoke to, and the first that is none of
- * ours is the client. What stands before it he may have written himself. */
+ * ours is the client. What stands before it they may have written themselves. */
 const char *client_address(struct req *q)
 {
     struct str list = http_field_get(q->head, STR("X-Forwarded-For"));

@@ -7,8 +7,8 @@
 /* Errors that pass: the client is told when to come again. */
 #define RETRY_AFTER_S STR("1")
 
-/* Clients show their users the message and never the detail, so it says the reason, too: as all
- * there is to say of who may not, and behind what went wrong for everything else. */
+/* Clients show their users the message, so it says the reason, too: as all there is to say of who
+ * may not, and behind what went wrong for everything else. */
 static void add_message(struct buf *json, enum err_code code, struct str detail)
 {
     int status = err_status(code);
@@ -30,11 +30,38 @@ void reply_error_body(struct buf *ret_json, enum err_code code, struct str detai
     buf_add_json(ret_json, str_of(err_wire(code)));
     buf_add_text(ret_json, ",\"message\":");
     add_message(ret_json, code, detail);
-    if (detail.n) {
-        buf_add_text(ret_json, ",\"detail\":");
-        buf_add_json(ret_json, detail);
-    }
     buf_add_text(ret_json, "}]}\n");
+}
+
+static void add_member(struct buf *json, const char *key, struct str value)
+{
+    if (!value.n)
+        return;
+    buf_addf(json, "%s\"%s\":", json->p[json->n - 1] == '{' ? "" : ",", key);
+    buf_add_json(json, value);
+}
+
+/* What the request named, for a machine: Go clients print the detail behind the message, so it must
+ * not say the same again. Only what was parsed is said. */
+static void add_detail(struct req *q, struct buf *json)
+{
+    if (!q->name.n)
+        return;
+    buf_add_text(json, ",\"detail\":{");
+    add_member(json, "name", repo_name_str(&q->name));
+    add_member(json, "reference", reference_str(&q->ref));
+    add_member(json, "digest", digest_str(&q->digest));
+    buf_add_char(json, '}');
+}
+
+static void error_body(struct req *q, enum err_code code, struct str detail, struct buf *ret_json)
+{
+    static const struct str end = {"}]}\n", 4};
+
+    reply_error_body(ret_json, code, detail);
+    ret_json->n -= end.n;
+    add_detail(q, ret_json);
+    buf_add_str(ret_json, end);
 }
 
 void reply_json(struct req *q, int status, struct str body)
@@ -92,8 +119,8 @@ void reply_error(struct req *q, enum err_code code, const struct err *e)
         http_header(q->x, "Retry-After", RETRY_AFTER_S);
     if (status == 405)
         add_allow(q);
-    reply_error_body(&body, code,
-                     e->public_detail && !says_nothing(code) ? str_of(e->detail) : STR_NONE);
+    error_body(q, code, e->public_detail && !says_nothing(code) ? str_of(e->detail) : STR_NONE,
+               &body);
     reply_json(q, status, buf_str(&body));
 }
 

@@ -54,6 +54,7 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/v1/session", ACCESS_BASE, api_session_get},
     {HTTP_GET, "/api/v1/session/methods", ACCESS_NONE, api_session_methods_get},
     {HTTP_DELETE, "/api/v1/session", ACCESS_BASE, api_session_delete, .audit = "sign-out"},
+    {HTTP_GET, "/", ACCESS_NONE, api_home_get, .quick = api_home_quick},
     {HTTP_GET, "/healthz", ACCESS_NONE, api_healthz_get, .quick = api_healthz_quick},
     {HTTP_GET, "/readyz", ACCESS_NONE, api_readyz_get},
 };

@@ -11,7 +11,7 @@ enum access {
     ACCESS_PUSH, /* push or overwrite */
     ACCESS_DELETE,
     ACCESS_CATALOG, /* who has signed in, or anyone where something is open to anyone */
-    ACCESS_ACCOUNT, /* a user, with all his rights: no robot, and no token that narrows them */
+    ACCESS_ACCOUNT, /* a user, with all their rights: no robot, and no token that narrows them */
     ACCESS_ADMIN,   /* of the registry */
 };
 

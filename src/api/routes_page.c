@@ -11,7 +11,7 @@ static const char *const rights[] = {
     [ACCESS_PUSH] = "`push` or `overwrite` of the repository",
     [ACCESS_DELETE] = "`delete` of the repository, and of the tag when one is named",
     [ACCESS_CATALOG] = "signed in, or anyone where a rule allows `anonymous` something",
-    [ACCESS_ACCOUNT] = "a user, about himself; an admin, about all",
+    [ACCESS_ACCOUNT] = "a user, about themselves; an admin, about all",
     [ACCESS_ADMIN] = "`admin` of the registry",
 };
 
@@ -37,7 +37,7 @@ void routes_page(struct buf *ret_markdown)
         "by; a test compares them.\n\n"
         "A push asks further for `push` of each tag that it makes and `overwrite` of each that it "
         "moves, a mount for\n`pull` of the repository that it takes from. Lists leave out what the "
-        "caller may not see, and a repository\nthat he may not see answers as one that does not "
+        "caller may not see, and a repository\nthat they may not see answers as one that does not "
         "exist. Without authentication everyone may do everything,\nbut for what takes a user or "
         "an "
         "admin: that is refused. What stands under \"audit\" leaves an entry of that\naction also "

@@ -1,6 +1,6 @@
 /*
  * Personal tokens and those of robot accounts over HTTP: the same as `registry token`. A user has
- * to do with his own, an admin with all.
+ * to do with their own, an admin with all.
  *
  * What is made here is worth no more than its maker: a personal token has at most the rights of the
  * user it stands for (auth/tokens/access_token.h), a narrowed one reaches none of this
@@ -34,7 +34,7 @@ static bool is_admin(const struct req *q)
 
 /*
  * The caller is that user of the database, or person of the OpenID provider, and not one of the
- * same name that another provider knows: he bears the stamp of the record, or has shown one of its
+ * same name that another provider knows: they bear the stamp of the record, or has shown one of its
  * tokens.
  */
 static bool is_local(const struct req *q, const struct user *u)

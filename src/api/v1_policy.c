@@ -117,7 +117,7 @@ static enum err_code take_question(const json_t *body, struct question *a, struc
     return ERR_OK;
 }
 
-/* "anonymous", "robot:ci", "user:alice", "alice"; a local user with his groups. */
+/* "anonymous", "robot:ci", "user:alice", "alice"; a local user with their groups. */
 static enum err_code subject_of(struct req *q, const struct question *a,
                                 struct identity **ret_identity, struct err *e)
 {

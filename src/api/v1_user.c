@@ -140,7 +140,7 @@ enum err_code api_user_delete(struct req *q, struct err *e)
     return ERR_OK;
 }
 
-/* Who is signed in might have left his desk: the password is asked for again. */
+/* Who is signed in might have left their desk: the password is asked for again. */
 static enum err_code check_old(struct req *q, struct str old, struct err *e)
 {
     AUTO(identity) struct identity *id = NULL;

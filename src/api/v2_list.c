@@ -139,6 +139,7 @@ enum err_code api_tag_list(struct req *q, struct err *e)
     AUTO(buf) struct buf body = {0};
     size_t n;
 
+    TRY(access_need_all_tags(q, e));
     buf_init(&body, LIST_MAX_BYTES);
     TRY(page_of_query(q, &tags, &n, &l, e));
     buf_add_text(&body, "{\"name\":");

@@ -187,9 +187,8 @@ static void reply_tags(struct req *q, const struct push *p)
 static void reply_pushed(struct req *q, const struct push *p, const struct pushed *done,
                          bool tell_tags)
 {
-    struct str place = q->ref.is_digest ? digest_str(&done->digest) : tag_name_str(&q->ref.tag);
-
-    http_headerf(q->x, "Location", "/v2/%s/manifests/" STR_FMT, q->name.text, STR_ARG(place));
+    /* The digest, also of a push by tag: what is there under the tag may be another thing soon. */
+    http_headerf(q->x, "Location", "/v2/%s/manifests/%s", q->name.text, done->digest.text);
     reply_digest(q, &done->digest);
     if (done->has_subject) /* dist-spec "Pushing Manifests with Subject" */
         http_header(q->x, "OCI-Subject", digest_str(&done->subject));

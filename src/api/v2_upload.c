@@ -57,7 +57,7 @@ static enum err_code digest_of_query(struct req *q, const char *name, struct dig
 }
 
 /* The repository to mount from: the one the client names, or one that has the blob. Error:
- * BLOB_UNKNOWN, also when the caller may not pull from it: the two look the same to him. */
+ * BLOB_UNKNOWN, also when the caller may not pull from it: the two look the same to them. */
 static enum err_code mount_from(struct req *q, const struct digest *d, struct repo_name *ret_from,
                                 struct err *e)
 {
@@ -219,20 +219,44 @@ enum err_code api_upload_delete(struct req *q, struct err *e)
     return ERR_OK;
 }
 
-/* dist-spec "Pushing a blob in chunks": ^[0-9]+-[0-9]+$, both ends included. */
+/*
+ * dist-spec "Pushing a blob in chunks": ^[0-9]+-[0-9]+$, both ends included. Older clients and
+ * libraries write the field as RFC 9110 has it, "bytes 0-99/100": that is taken when it agrees with
+ * itself. *ret_total is UINT64_MAX when none is told.
+ */
+static bool parse_range(struct str text, uint64_t *ret_first, uint64_t *ret_last,
+                        uint64_t *ret_total)
+{
+    struct str first, last;
+
+    *ret_total = UINT64_MAX;
+    if (str_starts(text, STR("bytes ")))
+        text = str_sub(text, 6, text.n - 6);
+    if (!str_cut(&text, '-', &first))
+        return false;
+    if (str_cut(&text, '/', &last) && !str_eq(text, STR("*")) &&
+        !str_to_u64_up_to(text, INT64_MAX, ret_total))
+        return false;
+    return str_to_u64_up_to(first, INT64_MAX, ret_first) &&
+           str_to_u64_up_to(last, INT64_MAX, ret_last) && *ret_last >= *ret_first;
+}
+
 static enum err_code check_range(struct req *q, uint64_t offset_bytes, uint64_t *ret_length,
                                  struct err *e)
 {
-    struct str end = http_field_get(q->head, STR("Content-Range")), start;
-    uint64_t first, last;
+    struct str range = http_field_get(q->head, STR("Content-Range"));
+    uint64_t first, last, total;
 
     *ret_length = UINT64_MAX;
-    if (!end.p)
+    if (!range.p)
         return ERR_OK;
-    if (!str_cut(&end, '-', &start) || !str_to_u64_up_to(start, INT64_MAX, &first) ||
-        !str_to_u64_up_to(end, INT64_MAX, &last) || last < first)
+    if (!parse_range(range, &first, &last, &total))
         return err_tell(e, ERR_BLOB_UPLOAD_INVALID,
                         "Content-Range is not '<first>-<last>', positions of bytes");
+    if (last >= total)
+        return err_tell(e, ERR_SIZE_INVALID,
+                        "Content-Range ends at byte %llu of a content of %llu bytes",
+                        (unsigned long long)last, (unsigned long long)total);
     if (first != offset_bytes) {
         reply_session(q, &q->upload, offset_bytes);
         return err_tell(e, ERR_RANGE_INVALID, "the next byte of this upload is %llu",
@@ -240,7 +264,9 @@ static enum err_code check_range(struct req *q, uint64_t offset_bytes, uint64_t 
     }
     *ret_length = last - first + 1;
     if (q->head->has_length && q->head->content_length != *ret_length)
-        return err_tell(e, ERR_SIZE_INVALID, "Content-Range and Content-Length contradict");
+        return err_tell(
+            e, ERR_SIZE_INVALID, "Content-Range is of %llu bytes, Content-Length says %llu",
+            (unsigned long long)*ret_length, (unsigned long long)q->head->content_length);
     return ERR_OK;
 }
 

@@ -31,6 +31,7 @@
     X(NAME_UNKNOWN, 404, "NAME_UNKNOWN", "repository name not known to registry")                  \
     X(SIZE_INVALID, 400, "SIZE_INVALID", "provided length did not match content length")           \
     X(RANGE_INVALID, 416, "BLOB_UPLOAD_INVALID", "chunk is out of order")                          \
+    X(RANGE_UNSATISFIABLE, 416, "RANGE_INVALID", "the range asked for is not there")               \
     X(UNAUTHORIZED, 401, "UNAUTHORIZED", "authentication required")                                \
     X(TOTP_REQUIRED, 401, "TOTP_REQUIRED", "a code of the second factor is needed as well")        \
     X(DENIED, 403, "DENIED", "requested access to the resource is denied")                         \

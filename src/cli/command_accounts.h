@@ -27,7 +27,7 @@ ERR_CHECKED enum err_code cli_accounts_audit(const struct cli_accounts *a,
                                              const struct cli_args *args, const char *target,
                                              struct err *e);
 
-/* A note that a change is in vain where nobody is asked who he is. */
+/* A note that a change is in vain where nobody is asked who they are. */
 void cli_accounts_say_when_off(struct cli *cli, const struct cli_accounts *a);
 
 /* The operand; NULL, and it was said, when it was forgotten. what: "the name of a user". */

@@ -110,7 +110,7 @@ static void print_rule(struct cli *cli, const char *before, const struct policy_
     fprintf(cli->out, "%s- %s", before, buf_text(&text));
 }
 
-/* A local user with his groups, besides what the command line says of him. */
+/* A local user with their groups, besides what the command line says of them. */
 static enum err_code look_up(struct meta *m, struct question *q, struct err *e)
 {
     struct accounts *a = accounts_new(m);
@@ -142,7 +142,7 @@ static enum err_code join_rules(struct meta *m, struct policy **policy, struct e
     return code;
 }
 
-/* All rules in force; and, if q is not NULL, what the database knows of him who is asked about.
+/* All rules in force; and, if q is not NULL, what the database knows of those who are asked about.
  * *ret_policy is the caller's, also after an error. */
 static enum err_code gather(struct cli *cli, const struct conf *c, struct question *q,
                             struct policy **ret_policy, struct err *e)
@@ -245,7 +245,7 @@ int cli_policy_list(struct cli *cli, const struct cli_args *args)
     return CLI_OK;
 }
 
-/* Changes: by who may write the database, whatever the policy says of him. */
+/* Changes: by who may write the database, whatever the policy says of them. */
 
 static enum err_code audit(const struct cli_accounts *a, const struct cli_args *args,
                            const char *id, struct err *e)

@@ -30,16 +30,16 @@ static const struct cli_flag health_flags[] = {
     }
 
 static const struct cli_flag user_add_flags[] = {
-    CONFIG_FLAG, {"--admin", NULL, "He may do everything that no rule of the policy denies."},
+    CONFIG_FLAG, {"--admin", NULL, "They may do everything that no rule of the policy denies."},
     GROUP_FLAG,  PASSWORD_STDIN_FLAG,
     {NULL},
 };
 
 static const struct cli_flag user_set_flags[] = {
     CONFIG_FLAG,
-    {"--admin", NULL, "Make him an admin."},
+    {"--admin", NULL, "Make them an admin."},
     {"--no-admin", NULL, "An admin no more."},
-    {"--group", "NAMES", "Groups, separated by commas, in place of those he had; '' for none."},
+    {"--group", "NAMES", "Groups, separated by commas, in place of those they had; '' for none."},
     FORCE_FLAG,
     {NULL},
 };
@@ -176,14 +176,15 @@ const struct cli_command cli_commands[] = {
      .flags = user_passwd_flags,
      .run = cli_user_passwd,
      .help = "Give a user another password",
-     .more = "Ends whatever he was signed in to with the old one. His personal tokens stay good."},
+     .more =
+         "Ends whatever they were signed in to with the old one. Their personal tokens stay good."},
     {.name = "user set",
      .operands = "NAME",
      .max_operands = 1,
      .names = true,
      .flags = user_set_flags,
      .run = cli_user_set,
-     .help = "Change the groups of a user, and whether he is an admin"},
+     .help = "Change the groups of a user, and whether they are an admin"},
     {.name = "user list",
      .operands = "",
      .flags = config_flags,
@@ -195,9 +196,10 @@ const struct cli_command cli_commands[] = {
      .names = true,
      .flags = user_force_flags,
      .run = cli_user_disable,
-     .help = "Refuse a user, whatever he shows",
-     .more = "A running server refuses him, his tokens and whatever he was signed in to within a "
-             "second."},
+     .help = "Refuse a user, whatever they show",
+     .more =
+         "A running server refuses them, their tokens and whatever they were signed in to within a "
+         "second."},
     {.name = "user enable",
      .operands = "NAME",
      .max_operands = 1,
@@ -211,7 +213,7 @@ const struct cli_command cli_commands[] = {
      .names = true,
      .flags = user_force_flags,
      .run = cli_user_rm,
-     .help = "Remove a user, with his tokens"},
+     .help = "Remove a user, with their tokens"},
     {.name = "user totp",
      .operands = "NAME",
      .max_operands = 1,

@@ -161,7 +161,7 @@ static enum err_code manifest_condition(struct work *w, struct err *e)
 }
 
 /* The version that tag i must have when the push commits, from the conditions of the client and
- * from his rights. Checked again by the transaction, so that nobody slips in between. */
+ * from their rights. Checked again by the transaction, so that nobody slips in between. */
 static enum err_code tag_condition(struct work *w, size_t i, int64_t *ret_version, struct err *e)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;

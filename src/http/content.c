@@ -224,12 +224,14 @@ enum err_code http_send_content(struct http_exchange *x, struct reader *r, uint6
 {
     AUTO(transfer) struct transfer *t = transfer_new(r);
     enum err_code code;
+    char why[64];
 
     if (settle_without_content(x, size_bytes, etag))
         return ERR_OK;
     plan(x, t, size_bytes, etag);
     if (!x->answered) {
-        refuse(x, 416, "Range");
+        snprintf(why, sizeof(why), "the content has %llu bytes", (unsigned long long)size_bytes);
+        refuse(x, 416, why);
         return ERR_OK;
     }
     code = start(x, STEAL(t), e);

@@ -26,7 +26,7 @@ def test_head_of_the_base_has_the_headers_of_get_and_no_body(api):
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/", "/v2x", "/v3/", "/v2//", "/v2/app", "/v2/app/tags"])
+@pytest.mark.parametrize("path", ["/v1/", "/v2x", "/v3/", "/v2//", "/v2/app", "/v2/app/tags"])
 def test_what_is_not_there_is_404(api, path):
     check_errors(api.request("GET", path, None), 404)
 

@@ -85,6 +85,8 @@ def test_random_ranges_put_together_give_the_blob(ranges):
 def test_an_unsatisfiable_range_is_416_with_the_size(ranges, spec):
     r = get(ranges, spec)
     assert r.status_code == 416
+    error = r.json()["errors"][0]
+    assert error["code"] == "RANGE_INVALID" and " bytes" in error["message"]
     assert r.headers["Content-Range"] == f"bytes */{SIZE}"
     assert DATA not in r.content
     assert r.headers["X-Content-Type-Options"] == "nosniff"

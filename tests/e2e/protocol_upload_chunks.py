@@ -153,13 +153,28 @@ def test_a_content_range_of_another_length_than_a_chunked_body(api, repo):
 
 @pytest.mark.parametrize(
     "content_range",
-    ["", "-", "0-", "-99", "99-0", "a-b", "0-99x", "+0-99", "0 - 99", "0-99/100", "0-99,100-199"],
+    ["", "-", "0-", "-99", "99-0", "a-b", "0-99x", "+0-99", "0 - 99", "0-99/x", "0-99,100-199"],
 )
 def test_a_malformed_content_range(api, repo, content_range):
-    """dist-spec: it MUST match ^[0-9]+-[0-9]+$."""
+    """dist-spec: it MUST match ^[0-9]+-[0-9]+$; RFC 9110 allows "bytes" before and "/100" behind."""
     location = api.start_upload(repo)
     r = patch(api, location, DATA[:100], content_range)
     assert r.status_code in (400, 416)
+    check_holds(api, location, 0)
+
+
+@pytest.mark.parametrize("content_range", ["bytes 0-99/100", "0-99/100", "bytes 0-99/*", "bytes 0-99"])
+def test_a_content_range_as_http_libraries_write_it(api, repo, content_range):
+    location = api.start_upload(repo)
+    assert patch(api, location, DATA[:100], content_range).status_code == 202
+    check_holds(api, location, 100)
+
+
+def test_a_content_range_that_contradicts_its_total_names_both(api, repo):
+    location = api.start_upload(repo)
+    r = patch(api, location, DATA[:100], "bytes 0-99/50")
+    assert r.status_code == 400
+    assert "byte 99 of a content of 50 bytes" in r.json()["errors"][0]["message"]
     check_holds(api, location, 0)
 
 

@@ -94,3 +94,17 @@ def test_the_skopeo_lines_work_on_a_running_registry(registry, containers, work)
         containers.skopeo(*(w for w in shlex.split(line)[1:] if "tls-verify" not in w))
     with Client(registry.url) as client:
         assert client.tags("demo/image") == ["v1"]
+
+
+def test_what_people_read_speaks_to_everyone(registry_binary):
+    words = re.compile(r"\b(h[e]|h[i]s|h[i]m|h[i]mself|s[h]e|h[e]r|h[e]rs|h[e]rself)\b", re.IGNORECASE)
+    pages = {p: p.read_text() for p in [TOP / "README.md", *(TOP / "docs").glob("*.md")]}
+    help_text = subprocess.run([registry_binary, "--help"], capture_output=True, text=True, check=True)
+    for command in re.findall(r"^  ([a-z]+(?: [a-z]+)?) ", help_text.stdout, re.MULTILINE):
+        shown = subprocess.run(
+            [registry_binary, *command.split(), "--help"], capture_output=True, text=True, check=False
+        )
+        pages[command] = shown.stdout
+    assert len(pages) > 20
+    for where, text in pages.items():
+        assert not words.search(text), f"{where}: {words.search(text)}"

@@ -1,4 +1,4 @@
-"""Holes that other registries had, in who someone is and what he may: none of them is open here.
+"""Holes that other registries had, in who someone is and what they may: none of them is open here.
 
 docs/security.md lists every hole with the tests that keep it closed; those that belong to another
 subject stand in its file. The holes in requests and contents are in test_elsewhere_http.py.

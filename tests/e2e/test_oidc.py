@@ -146,7 +146,7 @@ def test_another_state_than_that_of_the_browser_is_refused(setting):
 
 
 def test_a_sign_in_that_another_browser_began_is_refused(setting):
-    """Login CSRF: somebody makes a victim's browser end his own sign-in."""
+    """Login CSRF: somebody makes a victim's browser end their own sign-in."""
     setting.start()
     attacker, victim = setting.browser(), setting.browser()
     back = setting.come_back(attacker, setting.leave(attacker))

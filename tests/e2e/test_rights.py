@@ -195,6 +195,98 @@ def test_a_token_for_the_catalog_shows_what_its_owner_may_see(guarded, sign_in):
     assert catalog() == ["public/app"]
 
 
+CATALOG = 'scope="registry:catalog:*"'
+
+
+def test_the_catalog_asks_whoever_could_see_more_by_signing_in(guarded):
+    """An empty list would tell a client that there is nothing to sign in for."""
+    answer = requests.get(f"{guarded.url}/v2/_catalog", timeout=30)
+    assert answer.status_code == 401
+    assert CATALOG in answer.headers["WWW-Authenticate"]
+    assert "error=" not in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("who", [None, "alice"])
+def test_the_catalog_asks_for_another_token_when_one_was_made_for_less(guarded, who):
+    auth = (who, PEOPLE[who]) if who else None
+    given = token(guarded, "repository:public/app:pull", auth)["token"]
+    answer = requests.get(f"{guarded.url}/v2/_catalog", headers=bearer(given), timeout=30)
+    assert answer.status_code == 401
+    challenge = answer.headers["WWW-Authenticate"]
+    assert CATALOG in challenge and 'error="insufficient_scope"' in challenge
+
+
+def test_the_catalog_is_shown_to_everyone_where_everyone_sees_everything(new_registry, work):
+    policy = [{"subjects": ["*"], "actions": ["pull"]},
+              {"subjects": ["user:root"], "actions": ["*"]}]
+    config = {"auth": {"htpasswd": {"file": htpasswd(work / "htpasswd", PEOPLE)}}, "policy": policy}
+    registry = new_registry(config=config).start()
+    with Client(registry.url, auth=("root", PEOPLE["root"])) as root:
+        root.push_image("app", image(), "v1")
+    answer = requests.get(f"{registry.url}/v2/_catalog", timeout=30)
+    assert (answer.status_code, answer.json()) == (200, {"repositories": ["app"]})
+
+
+def test_a_list_of_tags_asks_whoever_could_see_more_by_signing_in(new_registry, work):
+    policy = [{"subjects": ["anonymous"], "actions": ["pull"], "repositories": ["app"], "tags": ["v*"]},
+              {"subjects": ["anonymous"], "actions": ["pull"], "repositories": ["open"]},
+              {"subjects": ["user:root"], "actions": ["*"]}]
+    config = {"auth": {"htpasswd": {"file": htpasswd(work / "htpasswd", PEOPLE)}}, "policy": policy}
+    registry = new_registry(config=config).start()
+    with Client(registry.url, auth=("root", PEOPLE["root"])) as root:
+        for repo in ("app", "open"):
+            root.push_image(repo, image(), "v1")
+            root.push_manifest(repo, "dev", image())
+        assert root.tags("app") == ["dev", "v1"]
+    assert status(registry, "GET", "/v2/open/tags/list") == 200
+    answer = requests.get(f"{registry.url}/v2/app/tags/list", timeout=30)
+    assert answer.status_code == 401
+    assert 'scope="repository:app:pull"' in answer.headers["WWW-Authenticate"]
+    given = bearer(token(registry, "repository:app:pull")["token"])
+    answer = requests.get(f"{registry.url}/v2/app/tags/list", headers=given, timeout=30)
+    assert answer.json()["tags"] == ["v1"]
+
+
+def test_the_challenge_of_a_mount_is_for_both_repositories(guarded, sign_in):
+    """And a token as it asks for, of which a client may make one parameter, mounts."""
+    blob = sign_in("root").push_blob("dev/app", b"layer")
+    path = f"{guarded.url}/v2/prod/app/blobs/uploads/?mount={blob}&from=dev/app"
+    answer = requests.post(path, timeout=30)
+    assert answer.status_code == 401
+    scope = "repository:prod/app:pull,push repository:dev/app:pull"
+    assert f'scope="{scope}"' in answer.headers["WWW-Authenticate"]
+
+    alice = ("alice", PEOPLE["alice"])
+    narrow = token(guarded, "repository:prod/app:pull,push", alice)["token"]
+    assert requests.post(path, headers=bearer(narrow), timeout=30).status_code == 202
+    both = token(guarded, scope, alice)["token"]
+    assert requests.post(path, headers=bearer(both), timeout=30).status_code == 201
+
+
+@pytest.mark.parametrize("source", ["UPPER", "a//b", 'x" y', "%0d%0aSet-Cookie: a=b"])
+def test_what_is_no_repository_is_not_in_the_challenge_of_a_mount(guarded, source):
+    path = f"{guarded.url}/v2/prod/app/blobs/uploads/?mount={digest_of(b'x')}&from={source}"
+    answer = requests.post(path, timeout=30)
+    assert answer.status_code == 401
+    assert 'scope="repository:prod/app:pull,push"' in answer.headers["WWW-Authenticate"]
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_scope_with_a_class_is_that_of_the_repository(guarded, sign_in):
+    sign_in("root").push_image("dev/app", image(), "v1")
+    given = token(guarded, "repository(plugin):dev/app:pull", ("bob", PEOPLE["bob"]))["token"]
+    assert status(guarded, "GET", "/v2/dev/app/manifests/v1", headers=bearer(given)) == 200
+
+
+def test_the_challenge_is_spelled_as_every_client_reads_it(guarded):
+    """One, Bearer, the realm first, no spaces: see findings/challenge_forms.sh."""
+    answer = requests.get(f"{guarded.url}/v2/dev/app/tags/list", timeout=30)
+    assert answer.headers["WWW-Authenticate"] == (
+        f'Bearer realm="{guarded.url}/auth/token",service="registry",'
+        'scope="repository:dev/app:pull"'
+    )
+
+
 def test_a_token_for_the_catalog_is_good_for_nothing_else(guarded, sign_in):
     sign_in("root").push_image("dev/app", image(), "v1")
     given = bearer(token(guarded, "registry:catalog:*", ("root", PEOPLE["root"]))["token"])
@@ -223,7 +315,10 @@ def test_a_hidden_repository_answers_as_one_that_is_not_there(sign_in, path):
     path = path.format(digest=pushed.digest)
     hidden, missing = (sign_in("bob").request("GET", f"/v2/{repo}/{path}", expect=(200, 404))
                        for repo in ("secret/app", "secret/not"))
-    assert (hidden.status_code, hidden.content) == (missing.status_code, missing.content)
+    # Both name what was asked for, and say nothing else.
+    answers = [(r.status_code, r.content.replace(repo, b"REPO"))
+               for r, repo in ((hidden, b"secret/app"), (missing, b"secret/not"))]
+    assert answers[0] == answers[1]
 
 
 def test_pushing_does_not_include_overwriting(sign_in):
@@ -259,7 +354,7 @@ def test_an_immutable_tag_does_not_go_with_its_manifest(sign_in):
     root.push_image("prod/app", pushed, "v1")
     root.push_image("prod/app", pushed, "latest")
     refused = root.delete_manifest("prod/app", pushed.digest, expect=403)
-    assert "tag 'v1'" in refused.json()["errors"][0]["detail"]
+    assert "tag 'v1'" in refused.json()["errors"][0]["message"]
     assert root.tags("prod/app") == ["latest", "v1"]
     root.push_image("prod/app", image(seed=2), "next")
     root.delete_manifest("prod/app", image(seed=2).digest)

@@ -130,8 +130,8 @@ static void touch(struct sessions *s, const struct meta_record *r, json_t *recor
 
 /* Starting one, and how many there are of one owner. */
 
-/* His record: the keys of his sessions, the oldest first. Only another start changes it, so some
- * may have ended. */
+/* Their record: the keys of their sessions, the oldest first. Only another start changes it, so
+ * some may have ended. */
 struct owner {
     char subject[SUBJECT_MAX];
     json_t *keys;

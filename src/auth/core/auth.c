@@ -31,7 +31,7 @@ struct auth *auth_new(const struct auth_options *o, struct provider **providers,
     a->answers = answers_new(o->cache_entries);
     for (size_t i = 0; i <= CREDENTIAL_SESSION; i++)
         a->checking[i].options = o->at_once;
-    /* Who has a session is no guess; but he may be of a directory that hangs. */
+    /* Who has a session is no guess; but they may be of a directory that hangs. */
     a->checking[CREDENTIAL_SESSION].options.most = &a->options.at_once.max;
     a->failures = failures_new(o->lock_after, o->lock_ms);
     return a;

@@ -21,7 +21,7 @@ enum auth_result {
     AUTH_LATER,   /* auth_quick() only: it takes auth_check() on a worker */
     AUTH_REFUSED, /* credentials were given and are wrong: 401 */
     AUTH_PAST,    /* so is this, but nobody guessed it (VERDICT_PAST): 401 */
-    AUTH_CODE,    /* of a person: the code of his second factor is needed as well */
+    AUTH_CODE,    /* of a person: the code of their second factor is needed as well */
     AUTH_LOCKED,  /* too many wrong ones: 429 with Retry-After *ret_retry_s */
     AUTH_FAILED,  /* a provider could not say, or too many are asked now: 503 */
 };

@@ -1,6 +1,6 @@
 /*
  * Counting of wrong credentials, by user and address together and by address alone: a bounded
- * table in memory. An attacker can so lock out himself, but nobody else. Any thread.
+ * table in memory. An attacker can so lock out themselves, but nobody else. Any thread.
  *
  * Without a user it is a token, which nobody can guess, and which expires: one that is shown too
  * late counts for nothing, or a farm of builds behind one address would lock itself out.

@@ -48,8 +48,10 @@ struct identity {
     char **groups;
     size_t n_groups;
     bool admin;
-    bool scoped;  /* only what a scope allows, besides the policy */
-    bool granted; /* and what a scope allows needs no rule of the policy, which can only deny */
+    bool scoped;   /* only what a scope allows, besides the policy */
+    bool granted;  /* and what a scope allows needs no rule of the policy, which can only deny */
+    bool by_token; /* a token of the token service speaks: one for more can be asked for */
+    bool catalog;  /* and it was asked for with the catalog */
     struct scope *scopes;
     size_t n_scopes;
     int64_t expires_ms; /* wall clock; INT64_MAX: never */

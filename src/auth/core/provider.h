@@ -20,8 +20,8 @@ struct credential {
     struct str secret;
     struct str certificate; /* DER; verified, and not revoked */
     const char *address;    /* of the client, or of its network: by which failures count */
-    bool person;            /* who can be asked for a code: he begins a session */
-    struct str code;        /* of his second factor, or a recovery code; "": not asked for yet */
+    bool person;            /* who can be asked for a code: they begin a session */
+    struct str code;        /* of their second factor, or a recovery code; "": not asked for yet */
 };
 
 enum verdict {

@@ -1,5 +1,5 @@
 /*
- * What an OpenID provider said of a person when he signed in last: a record of the collection
+ * What an OpenID provider said of a person when they signed in last: a record of the collection
  * "oidc-people", by name. It takes the place of what was said before, so a group that is gone is
  * gone for every session; and a name that another person has now ends the sessions of the former.
  */
@@ -17,7 +17,7 @@ ERR_CHECKED enum err_code oidc_person_put(struct accounts *a, const struct conf_
                                           const json_t *claims, struct identity **ret_identity,
                                           struct err *e);
 
-/* As a user without a password; his id is another one when the name is another person's. Errors:
+/* As a user without a password; their id is another one when the name is another person's. Errors:
  * NOT_FOUND; those of meta. */
 ERR_CHECKED enum err_code oidc_person_get(struct accounts *a, struct str name,
                                           struct user *ret_user, struct err *e);

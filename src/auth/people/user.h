@@ -46,10 +46,10 @@ ERR_CHECKED enum err_code user_list(struct accounts *a, struct str after, size_t
 /* fn for each struct user, by name. Ends with the first error. */
 ERR_CHECKED enum err_code user_each(struct accounts *a, record_fn fn, void *ctx, struct err *e);
 
-/* He was here; written at most once an hour, and without waiting for the disk. */
+/* They were here; written at most once an hour, and without waiting for the disk. */
 void user_seen(struct accounts *a, const struct user *u, int64_t now_ms);
 
-/* Who he is for policies: with his groups, and with his stamp. */
+/* Who they are for policies: with their groups, and with their stamp. */
 struct identity *user_identity(const struct user *u, const char *provider);
 
 static inline void auto_user_(struct user *u)

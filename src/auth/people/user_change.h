@@ -30,9 +30,9 @@ struct user_change {
     bool force; /* also when no admin that is not disabled is left */
 };
 
-/* All of it, or none. What the user was signed in to ends with a new password, and when he is
- * disabled: a disabled user is refused whatever he shows, and earlier sign-ins don't come back. A
- * new password leaves his personal tokens alone. */
+/* All of it, or none. What the user was signed in to ends with a new password, and when they are
+ * disabled: a disabled user is refused whatever they show, and earlier sign-ins don't come back. A
+ * new password leaves their personal tokens alone. */
 ERR_CHECKED enum err_code user_change(struct accounts *a, struct str name,
                                       const struct user_change *c, struct err *e);
 
@@ -43,6 +43,6 @@ ERR_CHECKED enum err_code user_set_password(struct accounts *a, struct str name,
 ERR_CHECKED enum err_code user_set_disabled(struct accounts *a, struct str name, bool disabled,
                                             bool force, struct err *e);
 
-/* With his tokens and whatever he was signed in to. */
+/* With their tokens and whatever they were signed in to. */
 ERR_CHECKED enum err_code user_remove(struct accounts *a, struct str name, bool force,
                                       struct err *e);

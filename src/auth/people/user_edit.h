@@ -13,7 +13,8 @@ struct user_edit {
     user_edit_fn fn; /* may be called several times; NULL: the user goes */
     void *ctx;
     bool force; /* the last admin may go */
-    bool quiet; /* it is use, no change that he would know of, or that voids what is known of him */
+    bool quiet; /* it is use, no change that they would know of, or that voids what is known of them
+                 */
 };
 
 /* Errors: those of user.h and of fn. */

@@ -1,4 +1,4 @@
-/* What is kept of a user: a record by his name. For the files user*.c. */
+/* What is kept of a user: a record by their name. For the files user*.c. */
 #pragma once
 
 #include "auth/people/user.h"

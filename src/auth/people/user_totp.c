@@ -64,7 +64,7 @@ enum err_code user_clear_totp(struct accounts *a, struct str name, struct err *e
 }
 
 struct take {
-    const struct user *seen; /* as he was when his password was looked at */
+    const struct user *seen; /* as they were when their password was looked at */
     struct str code;
     int64_t now_ms;
     bool right;

@@ -314,13 +314,43 @@ bool policy_sees(const struct policy *p, const struct identity *id, const struct
     return false;
 }
 
-bool policy_names_anonymous(const struct policy *p)
+/* Of the rules for someone who has not signed in, one lets them pull all that `covers` means, and
+ * none denies anything of it. */
+static bool open_to_all(const struct policy *p,
+                        bool (*covers)(const struct policy_rule *r, const struct repo_name *repo),
+                        const struct repo_name *repo)
 {
     AUTO(identity) struct identity *nobody = identity_anonymous();
+    bool open = false;
 
     for (size_t i = 0; i < p->n; i++) {
-        if (!p->rules[i].deny && any_subject(p->rules[i].subjects, p->rules[i].n_subjects, nobody))
+        const struct policy_rule *r = &p->rules[i];
+
+        if (!(r->actions & ACTION_PULL) || !any_subject(r->subjects, r->n_subjects, nobody))
+            continue;
+        if (r->deny && (!repo || repo_matches(r, repo)))
+            return false;
+        open = open || (!r->deny && r->n_tags == 0 && covers(r, repo));
+    }
+    return open;
+}
+
+static bool covers_all(const struct policy_rule *r, const struct repo_name *repo)
+{
+    (void)repo;
+    for (size_t i = 0; i < r->n_repositories; i++) {
+        if (strcmp(r->repositories[i], "**") == 0)
             return true;
     }
-    return false;
+    return r->n_repositories == 0;
+}
+
+bool policy_shows_all(const struct policy *p)
+{
+    return open_to_all(p, covers_all, NULL);
+}
+
+bool policy_shows_all_tags(const struct policy *p, const struct repo_name *repo)
+{
+    return open_to_all(p, repo_matches, repo);
 }

@@ -64,5 +64,8 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
 /* May id see that the repository exists: may it do anything at all there? */
 bool policy_sees(const struct policy *p, const struct identity *id, const struct repo_name *repo);
 
-/* Does a rule allow something to someone who has not signed in? */
-bool policy_names_anonymous(const struct policy *p);
+/* Does everyone see every repository, signed in or not? */
+bool policy_shows_all(const struct policy *p);
+
+/* May someone who has not signed in pull every tag of repo, or could there be more to see? */
+bool policy_shows_all_tags(const struct policy *p, const struct repo_name *repo);

@@ -236,7 +236,7 @@ static enum err_code would_be(struct rules *r, const struct policy_rule *add, st
     return e->code;
 }
 
-/* Nobody is to lock himself out by a slip. The operator is not let in by the policy. */
+/* Nobody is to lock themselves out by a slip. The operator is not let in by the policy. */
 static enum err_code check_admin(struct rules *r, const struct policy_rule *add, struct str but,
                                  const struct identity *who, struct err *e)
 {

@@ -73,7 +73,7 @@ static bool account_allowed(const struct conf_aws *c, const char *account)
     return false;
 }
 
-/* NULL: he may not sign in. */
+/* NULL: they may not sign in. */
 static struct identity *identity_of(const struct conf_aws *c, const struct aws_caller *caller)
 {
     const struct conf_aws_roles *roles = &c->roles;

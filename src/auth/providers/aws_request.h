@@ -1,5 +1,5 @@
 /*
- * What a caller of AWS shows and what AWS says of him: foreign bytes, parsed once.
+ * What a caller of AWS shows and what AWS says of them: foreign bytes, parsed once.
  *
  * The token is AWS_TOKEN_PREFIX and, in base64url, the URL of a presigned sts:GetCallerIdentity, as
  * aws-iam-authenticator of EKS makes it: the caller signs, the registry sends the request, AWS

@@ -154,7 +154,7 @@ static enum verdict htpasswd_check(struct provider *p, const struct credential *
     return VERDICT_YES;
 }
 
-/* The user is still in the file, with the password that he signed in with. */
+/* The user is still in the file, with the password that they signed in with. */
 static enum verdict htpasswd_renew(struct provider *p, struct identity **id, struct err *e)
 {
     char hash[PASSWORD_HASH_MAX];

@@ -283,8 +283,8 @@ static enum err_code look_again(struct directory_conn *c, void *ctx, struct err 
     return ERR_OK;
 }
 
-/* The user by the name he has here, if he still is one that the filter admits. What he typed once
- * is not known any more: any value does in its place. */
+/* The user by the name they have here, if they still are one that the filter admits. What they
+ * typed once is not known any more: any value does in its place. */
 static void renewal_filter(const struct conf_ldap *conf, struct str name, struct buf *ret)
 {
     buf_addf(ret, "(&(%s=", conf->user_attribute);

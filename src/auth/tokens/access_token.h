@@ -21,7 +21,7 @@
 struct access_token {
     char *id;
     char *owner;    /* "user:alice", "robot:ci" */
-    char *owner_id; /* of a user: the token dies with him, whoever has his name later */
+    char *owner_id; /* of a user: the token dies with them, whoever has their name later */
     char *hash;     /* of the secret */
     struct scope *scopes;
     size_t n_scopes;

@@ -123,6 +123,16 @@ static json_t *access_entry(const char *type, struct str name, json_t *actions)
     return json_pack("{s:s, s:s%, s:o}", "type", type, "name", name.p, name.n, "actions", actions);
 }
 
+/* "repository(plugin)" is a repository: the class says what a client means to find in it. */
+static struct str without_class(struct str type)
+{
+    struct str kind = type;
+
+    if (str_ends(type, STR(")")))
+        str_cut(&type, '(', &kind);
+    return kind;
+}
+
 static json_t *grant(const struct token_request *r, struct str text)
 {
     struct repo_name repo;
@@ -133,7 +143,8 @@ static json_t *grant(const struct token_request *r, struct str text)
         return NULL;
     if (str_eq(a.type, STR("registry")) && str_eq(a.name, STR("catalog")))
         return access_entry("registry", a.name, json_pack("[s]", "*"));
-    if (!str_eq(a.type, STR("repository")) || repo_name_parse(a.name, &repo, NULL) != ERR_OK)
+    if (!str_eq(without_class(a.type), STR("repository")) ||
+        repo_name_parse(a.name, &repo, NULL) != ERR_OK)
         return NULL;
     actions = json_array();
     grant_actions(r, &a, &repo, actions);
@@ -316,14 +327,14 @@ static void add_catalog(struct identity *id, const struct identity *own)
                            SCOPE_SHOWN(SCOPE_IS_SHOWN(own->scopes[i].actions)));
 }
 
-/* What the token allows, of what its owner could do when he showed a scoped secret for it. */
+/* What the token allows, of what its owner could do when they showed a scoped secret for it. */
 static void narrow_to(struct identity *id, const json_t *access)
 {
     AUTO(identity) struct identity *own = identity_new(id->kind, STR(""), "");
 
     identity_narrow(own, id);
     identity_clear_scopes(id);
-    id->scoped = true;
+    id->scoped = id->by_token = true;
     for (size_t i = 0; i < json_array_size(access); i++) {
         const json_t *entry = json_array_get(access, i);
         const char *type = json_string_value(json_object_get(entry, "type"));
@@ -332,11 +343,13 @@ static void narrow_to(struct identity *id, const json_t *access)
 
         if (!type || !name)
             continue;
-        if (strcmp(type, "registry") == 0)
+        if (strcmp(type, "registry") == 0) {
+            id->catalog = true;
             add_catalog(id, own);
-        else
+        } else {
             identity_add_scope(id, str_of(name),
                                actions & identity_scope_actions(own, str_of(name)));
+        }
     }
 }
 

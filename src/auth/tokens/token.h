@@ -1,6 +1,7 @@
 /*
  * The token service (Docker's token authentication; RFC 6749 for its POST form): who has proved who
- * he is gets a short-lived token that says so, and what of the things he asked for he may do.
+ * they are gets a short-lived token that says so, and what of the things they asked for they may
+ * do.
  *
  * A token narrows: what it allows is what it says and what the policy says when it is used. A
  * refresh token is a random secret, of which only the hash is kept: a record of the collection
@@ -28,7 +29,7 @@ void tokens_free(struct tokens *t); /* accepts NULL */
 
 /*
  * Whoever shows a token is looked up again as provider_driver.renew says, so that a token is worth
- * nothing once its owner is disabled, and has the rights that he has now. To be set before the
+ * nothing once its owner is disabled, and has the rights that they have now. To be set before the
  * tokens are used; auth_renew() is such a function.
  */
 void tokens_renew_by(struct tokens *t, renew_fn renew, void *ctx);
@@ -61,7 +62,7 @@ void token_answer_done(struct token_answer *a);
 ERR_CHECKED enum err_code tokens_issue(struct tokens *t, const struct token_request *r,
                                        struct token_answer *ret_answer, struct err *e);
 
-/* Whom a refresh token was given to, as he is now; the caller's reference. Errors: UNAUTHORIZED,
+/* Whom a refresh token was given to, as they are now; the caller's reference. Errors: UNAUTHORIZED,
  * told; UNAVAILABLE when nobody can say. */
 ERR_CHECKED enum err_code tokens_refresh(struct tokens *t, struct str refresh_token,
                                          struct identity **ret_identity, struct err *e);

@@ -10,7 +10,7 @@
 /* A registry and its API. */
 struct server {
     struct world w;
-    struct api_guard guard; /* nobody is asked who he is */
+    struct api_guard guard; /* nobody is asked who they are */
     struct api api;
 };
 

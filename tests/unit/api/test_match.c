@@ -264,7 +264,6 @@ static void other_paths_are_not_served(void **state)
 {
     static const char *const paths[] = {
         "",
-        "/",
         "*",
         "v2",
         "v2/",

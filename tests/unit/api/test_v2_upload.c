@@ -159,8 +159,11 @@ static void a_chunk_out_of_order_is_told_where_the_upload_stands(void **state)
 static void a_range_that_is_none_is_invalid(void **state)
 {
     static const char *const ranges[] = {
-        "Content-Range: 0\r\n",   "Content-Range: -4\r\n",          "Content-Range: 0-\r\n",
-        "Content-Range: 4-0\r\n", "Content-Range: bytes 0-4/5\r\n",
+        "Content-Range: 0\r\n",          "Content-Range: -4\r\n",
+        "Content-Range: 0-\r\n",         "Content-Range: 4-0\r\n",
+        "Content-Range: bytes\r\n",      "Content-Range: items 0-4/5\r\n",
+        "Content-Range: bytes 0-4/\r\n", "Content-Range: bytes */5\r\n",
+        "Content-Range: 0-4/five\r\n",   "Content-Range: bytes=0-4\r\n",
     };
     const char *url = begin();
 
@@ -173,12 +176,31 @@ static void a_range_that_is_none_is_invalid(void **state)
     }
 }
 
+/* As RFC 9110, 14.4, writes it, and some older clients. */
+static void a_range_may_have_a_unit_and_a_total(void **state)
+{
+    static const char *const ranges[] = {
+        "Content-Range: bytes 0-4/5\r\n", "Content-Range: bytes 0-4/99\r\n",
+        "Content-Range: bytes 0-4/*\r\n", "Content-Range: 0-4/5\r\n",
+        "Content-Range: bytes 0-4\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        assert_int_equal(status_of(send_body("PATCH", begin(), ranges[i], "hello")), 202);
+}
+
 static void a_range_that_contradicts_the_length_is_invalid(void **state)
 {
     struct answer a = send_body("PATCH", begin(), "Content-Range: 0-5\r\n", "hello");
 
     (void)state;
     assert_error(&a, 400, "SIZE_INVALID");
+    assert_non_null(strstr(buf_text(&a.body), "of 6 bytes, Content-Length says 5"));
+    answer_done(&a);
+    a = send_body("PATCH", begin(), "Content-Range: bytes 0-4/4\r\n", "hello");
+    assert_error(&a, 400, "SIZE_INVALID");
+    assert_non_null(strstr(buf_text(&a.body), "byte 4 of a content of 4 bytes"));
     answer_done(&a);
     a = send_body("PATCH", begin(), "Content-Range: 0-99999999999999999999999999\r\n", "hello");
     assert_error(&a, 400, "SIZE_INVALID");
@@ -536,12 +558,46 @@ static void what_is_not_served_is_an_error_of_the_specification(void **state)
     (void)state;
     assert_int_equal(a.status, 404);
     answer_done(&a);
+    a = get(&s, "GET /v2/a/manifests/v1");
+    assert_error(&a, 404, "MANIFEST_UNKNOWN");
+    assert_non_null(strstr(buf_text(&a.body), "\"message\":\"manifest unknown to registry\","
+                                              "\"detail\":{\"name\":\"a\",\"reference\":\"v1\"}"));
+    answer_done(&a);
     a = get(&s, "POST /v2/");
     assert_error(&a, 405, "UNSUPPORTED");
     assert_string_equal(header_of(&a, "Allow"), "GET, HEAD");
     answer_done(&a);
     a = get(&s, "GET /v2/A/tags/list");
     assert_error(&a, 400, "NAME_INVALID");
+    answer_done(&a);
+}
+
+static void a_word_stands_at_the_root(void **state)
+{
+    struct answer a = get(&s, "GET /");
+
+    (void)state;
+    assert_int_equal(a.status, 200);
+    assert_true(a.quick);
+    assert_string_equal(header_of(&a, "Content-Type"), "text/plain; charset=utf-8");
+    assert_non_null(strstr(buf_text(&a.body), "docker push localhost/PROJECT/IMAGE:TAG"));
+    answer_done(&a);
+}
+
+static void a_browser_gets_a_page_without_script_at_the_root(void **state)
+{
+    struct answer a = serve(&s, &(struct request){
+                                    .line = "GET /",
+                                    .headers = "Accept: text/html;q=0.9,*/*;q=0.8\r\n",
+                                });
+
+    (void)state;
+    assert_int_equal(a.status, 200);
+    assert_string_equal(header_of(&a, "Content-Type"), "text/html; charset=utf-8");
+    assert_string_equal(header_of(&a, "Vary"), "Accept");
+    assert_non_null(strstr(header_of(&a, "Content-Security-Policy"), "default-src 'none'"));
+    assert_non_null(strstr(buf_text(&a.body), "docker push localhost/PROJECT/IMAGE:TAG"));
+    assert_null(strstr(buf_text(&a.body), "<script"));
     answer_done(&a);
 }
 
@@ -568,6 +624,7 @@ int main(void)
         TEST(chunks_make_a_blob),
         TEST(a_chunk_out_of_order_is_told_where_the_upload_stands),
         TEST(a_range_that_is_none_is_invalid),
+        TEST(a_range_may_have_a_unit_and_a_total),
         TEST(a_range_that_contradicts_the_length_is_invalid),
         TEST(a_streamed_chunk_of_another_length_than_its_range_is_taken_back),
         TEST(a_streamed_chunk_makes_a_blob),
@@ -595,6 +652,8 @@ int main(void)
         TEST(the_base_says_that_this_is_a_registry),
         TEST(health_is_told),
         TEST(what_is_not_served_is_an_error_of_the_specification),
+        TEST(a_word_stands_at_the_root),
+        TEST(a_browser_gets_a_page_without_script_at_the_root),
         TEST(what_went_wrong_inside_stays_inside),
     };
 

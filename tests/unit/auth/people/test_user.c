@@ -145,7 +145,7 @@ static void sign_ins_end_with_a_new_password_and_when_disabled(void **state)
     make_user("alice", false, "dev");
     stamp = stamp_of("alice");
     assert_int_equal(set_rights("alice", &none, false, &e), ERR_OK);
-    assert_int_equal(stamp_of("alice"), stamp); /* the groups are looked up, he stays */
+    assert_int_equal(stamp_of("alice"), stamp); /* the groups are looked up, they stay */
     assert_int_equal(user_set_password(accounts, STR("alice"), STR(OTHER), &e), ERR_OK);
     assert_int_not_equal(stamp_of("alice"), stamp);
     stamp = stamp_of("alice");
@@ -326,7 +326,7 @@ static void use_is_written_once_an_hour_and_over_no_change(void **state)
     assert_int_equal(later.last_ms, now_ms);
     user_seen(accounts, &later, now_ms + hour_ms - 1);
     assert_int_equal(user_set_disabled(accounts, STR("alice"), true, false, &e), ERR_OK);
-    user_seen(accounts, &later, now_ms + 2 * hour_ms); /* read before he was disabled */
+    user_seen(accounts, &later, now_ms + 2 * hour_ms); /* read before they were disabled */
     last = get("alice");
     assert_true(last.disabled);
     assert_int_equal(last.last_ms, now_ms);

@@ -293,7 +293,7 @@ static void without_rules_people_push_and_pull_and_admins_do_all(void **state)
     assert_true(may(p, root, ACTION_DELETE, "a:b"));
     assert_true(may(p, root, ACTION_ADMIN, NULL));
     assert_false(may(p, nobody, ACTION_PULL, "a:b"));
-    assert_false(policy_names_anonymous(p));
+    assert_false(policy_shows_all(p));
 }
 
 static void admins_are_named_by_subject(void **state)
@@ -368,16 +368,41 @@ static void any_right_shows_that_a_repository_exists(void **state)
     assert_false(sees(p, narrow, "b"));
 }
 
-static void rules_for_anonymous_are_noticed(void **state)
+static void everyone_sees_all_only_by_a_rule_without_limits(void **state)
 {
-    AUTO(policy) struct policy *named = POLICY({"anonymous", "pull", "public/**"});
+    AUTO(policy) struct policy *some = POLICY({"anonymous", "pull", "public/**"});
     AUTO(policy) struct policy *all = POLICY({"*", "pull"});
-    AUTO(policy) struct policy *denied = POLICY({"*", "*", .deny = true}, {"authenticated", "*"});
+    AUTO(policy) struct policy *named = POLICY({"anonymous", "pull", "**"});
+    AUTO(policy) struct policy *not_people = POLICY({"authenticated", "pull"});
+    AUTO(policy)
+    struct policy *less = POLICY({"*", "pull"}, {"anonymous", "pull", "secret", .deny = true});
+    AUTO(policy) struct policy *push = POLICY({"*", "push"});
 
     (void)state;
-    assert_true(policy_names_anonymous(named));
-    assert_true(policy_names_anonymous(all));
-    assert_false(policy_names_anonymous(denied));
+    assert_false(policy_shows_all(some));
+    assert_true(policy_shows_all(all));
+    assert_true(policy_shows_all(named));
+    assert_false(policy_shows_all(not_people));
+    assert_false(policy_shows_all(less));
+    assert_false(policy_shows_all(push));
+}
+
+static void everyone_sees_all_tags_only_by_a_rule_without_tags(void **state)
+{
+    AUTO(policy) struct policy *some = POLICY({"anonymous", "pull", "app", "v*"});
+    AUTO(policy) struct policy *all = POLICY({"anonymous", "pull", "app"});
+    AUTO(policy)
+    struct policy *less = POLICY({"*", "pull"}, {"*", "pull", "app", "dev", .deny = true});
+    struct repo_name app, other;
+
+    (void)state;
+    assert_int_equal(repo_name_parse(STR("app"), &app, NULL), ERR_OK);
+    assert_int_equal(repo_name_parse(STR("other"), &other, NULL), ERR_OK);
+    assert_false(policy_shows_all_tags(some, &app));
+    assert_true(policy_shows_all_tags(all, &app));
+    assert_false(policy_shows_all_tags(all, &other));
+    assert_false(policy_shows_all_tags(less, &app));
+    assert_true(policy_shows_all_tags(less, &other));
 }
 
 static void a_decision_names_its_rule(void **state)
@@ -472,7 +497,8 @@ int main(void)
         cmocka_unit_test(a_scope_narrows_and_never_widens),
         cmocka_unit_test(the_catalog_is_a_scope_of_its_own),
         cmocka_unit_test(any_right_shows_that_a_repository_exists),
-        cmocka_unit_test(rules_for_anonymous_are_noticed),
+        cmocka_unit_test(everyone_sees_all_only_by_a_rule_without_limits),
+        cmocka_unit_test(everyone_sees_all_tags_only_by_a_rule_without_tags),
         cmocka_unit_test(a_decision_names_its_rule),
         cmocka_unit_test(what_is_granted_needs_no_rule_and_can_be_denied),
         cmocka_unit_test(a_policy_lives_as_long_as_its_last_reference),

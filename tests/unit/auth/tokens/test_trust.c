@@ -521,7 +521,7 @@ static void any_other_certificate_does_not(void **state)
     (void)state;
     self.issuer = self.name;
     self.signer = ours;
-    stranger.signer = other; /* who calls himself the root */
+    stranger.signer = other; /* who calls themselves the root */
     late.until_s = -60;
     early.from_s = HOUR / 2;
     theirs.key = other; /* a good certificate, of a key that did not sign the token */
