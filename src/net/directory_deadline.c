@@ -21,13 +21,13 @@ static int fd_of(Sockbuf_IO_Desc *d)
 /* False, with errno: the deadline is past. */
 static bool wait_for(Sockbuf_IO_Desc *d, short events)
 {
-    const struct directory_conn *c = d->sbiod_pvt;
+    const struct directory_deadline *deadline = d->sbiod_pvt;
     struct pollfd p = {.fd = fd_of(d), .events = events};
     int64_t left_ms;
     int n;
 
     do {
-        left_ms = c->deadline_ms - clock_mono_ms();
+        left_ms = deadline->at_ms - clock_mono_ms();
         n = poll(&p, 1, left_ms > 0 ? (int)left_ms : 0);
     } while (n < 0 && errno == EINTR);
     if (n == 0)
@@ -35,9 +35,9 @@ static bool wait_for(Sockbuf_IO_Desc *d, short events)
     return n > 0;
 }
 
-static int setup(Sockbuf_IO_Desc *d, void *conn)
+static int setup(Sockbuf_IO_Desc *d, void *deadline)
 {
-    d->sbiod_pvt = conn;
+    d->sbiod_pvt = deadline;
     return 0;
 }
 
@@ -87,13 +87,13 @@ static void closed(LDAP *handle, Sockbuf *socket, ldap_conncb *watch)
     (void)handle, (void)socket, (void)watch;
 }
 
-bool directory_deadline_watch(struct directory_conn *c)
+bool directory_deadline_watch(struct directory_deadline *d, LDAP *handle)
 {
-    c->watch = (ldap_conncb){.lc_add = connected, .lc_del = closed, .lc_arg = c};
-    return libldap()->ldap_set_option(c->handle, LDAP_OPT_CONNECT_CB, &c->watch) == 0;
+    d->watch = (ldap_conncb){.lc_add = connected, .lc_del = closed, .lc_arg = d};
+    return libldap()->ldap_set_option(handle, LDAP_OPT_CONNECT_CB, &d->watch) == 0;
 }
 
-void directory_deadline_set(struct directory_conn *c)
+void directory_deadline_set(struct directory_deadline *d, uint64_t timeout_ms)
 {
-    c->deadline_ms = clock_mono_ms() + (int64_t)c->conf->timeout_ms;
+    d->at_ms = clock_mono_ms() + (int64_t)timeout_ms;
 }

@@ -6,11 +6,19 @@
  */
 #pragma once
 
-#include "net/directory_conn.h"
+#include "net/libldap.h"
 
-/* Before the handle connects: no read or write of it then blocks past deadline_ms, and no message
- * that it takes is huge. False: out of memory. */
-bool directory_deadline_watch(struct directory_conn *c);
+#include <stdbool.h>
+#include <stdint.h>
 
-/* Another question: from now on as long as auth.ldap.timeout. */
-void directory_deadline_set(struct directory_conn *c);
+struct directory_deadline {
+    ldap_conncb watch; /* of the handle, which must not outlive it */
+    int64_t at_ms;     /* monotonic; of what is being asked */
+};
+
+/* Before the handle connects: no read or write of it then blocks past at_ms, and no message that it
+ * takes is huge. False: out of memory. */
+bool directory_deadline_watch(struct directory_deadline *d, LDAP *handle);
+
+/* Another question: from now on so long. */
+void directory_deadline_set(struct directory_deadline *d, uint64_t timeout_ms);

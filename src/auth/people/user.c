@@ -44,6 +44,14 @@ static const struct record_kind kind = {
     .done = row_done,
 };
 
+void user_list_done(struct user_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        user_done(&l->rows[i]);
+    free(l->rows);
+    *l = (struct user_list){0};
+}
+
 enum err_code user_list(struct accounts *a, struct str after, size_t limit,
                         struct user_list *ret_list, struct err *e)
 {

@@ -9,26 +9,7 @@
 #include "auth/core/accounts.h"
 #include "auth/core/identity.h"
 #include "auth/core/record.h"
-
-struct user {
-    char *name;
-    char *id;   /* random; another one when the name is given again */
-    char *hash; /* of the password */
-    char **groups;
-    size_t n_groups;
-    bool admin, disabled;
-    char *totp;                        /* secret of the second factor, in base32; NULL: none */
-    int64_t totp_step;                 /* time step of the code that was taken last */
-    int64_t totp_wrong, totp_wrong_ms; /* codes in a row, and when the last one was */
-    char **recovery;                   /* hashes of the recovery codes that are left */
-    size_t n_recovery;
-    int64_t stamp; /* random; another one when earlier sign-ins are to end */
-    int64_t created_ms, changed_ms;
-    int64_t last_ms; /* signed in last, to the hour; 0: never */
-    int64_t version; /* of the record */
-};
-
-void user_done(struct user *u);
+#include "auth/people/user_record.h"
 
 struct user_list {
     struct user *rows; /* by name */
@@ -51,11 +32,6 @@ void user_seen(struct accounts *a, const struct user *u, int64_t now_ms);
 
 /* Who they are for policies: with their groups, and with their stamp. */
 struct identity *user_identity(const struct user *u, const char *provider);
-
-static inline void auto_user_(struct user *u)
-{
-    user_done(u);
-}
 
 static inline void auto_user_list_(struct user_list *l)
 {

@@ -24,14 +24,6 @@ void user_done(struct user *u)
     *u = (struct user){0};
 }
 
-void user_list_done(struct user_list *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        user_done(&l->rows[i]);
-    free(l->rows);
-    *l = (struct user_list){0};
-}
-
 /* Records. */
 
 static json_t *texts_to_json(char *const *texts, size_t n)

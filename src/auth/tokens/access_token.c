@@ -47,6 +47,14 @@ static const struct record_kind kind = {
     .done = row_done,
 };
 
+void access_token_list_done(struct access_token_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        access_token_done(&l->rows[i]);
+    free(l->rows);
+    *l = (struct access_token_list){0};
+}
+
 enum err_code access_token_list(struct accounts *a, struct str after, size_t limit,
                                 struct access_token_list *ret_list, struct err *e)
 {

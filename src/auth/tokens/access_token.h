@@ -13,27 +13,8 @@
 #include "auth/core/credential.h"
 #include "auth/core/record.h"
 #include "auth/people/user.h"
+#include "auth/tokens/access_token_record.h"
 #include "base/buf.h"
-
-#define ACCESS_TOKEN_SCOPES 64
-#define ACCESS_TOKEN_NOTE   200 /* bytes of a description */
-
-struct access_token {
-    char *id;
-    char *owner;    /* "user:alice", "robot:ci" */
-    char *owner_id; /* of a user: the token dies with them, whoever has their name later */
-    char *hash;     /* of the secret */
-    struct scope *scopes;
-    size_t n_scopes;
-    bool scoped;        /* false: all that the owner may do */
-    int64_t expires_ms; /* INT64_MAX: never */
-    char *description;
-    int64_t created_ms;
-    int64_t used_ms; /* last, to the hour; 0: never */
-    int64_t version; /* of the record */
-};
-
-void access_token_done(struct access_token *t);
 
 struct access_token_list {
     struct access_token *rows; /* by id */
@@ -69,11 +50,6 @@ ERR_CHECKED enum err_code access_token_revoke(struct accounts *a, struct str id,
 
 /* All that expired before then (wall clock). */
 ERR_CHECKED enum err_code access_token_prune(struct accounts *a, int64_t before_ms, struct err *e);
-
-static inline void auto_access_token_(struct access_token *t)
-{
-    access_token_done(t);
-}
 
 static inline void auto_access_token_list_(struct access_token_list *l)
 {

@@ -18,14 +18,6 @@ void access_token_done(struct access_token *t)
     *t = (struct access_token){0};
 }
 
-void access_token_list_done(struct access_token_list *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        access_token_done(&l->rows[i]);
-    free(l->rows);
-    *l = (struct access_token_list){0};
-}
-
 static json_t *scopes_to_json(const struct access_token *t)
 {
     json_t *array = json_array();
