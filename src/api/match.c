@@ -1,6 +1,7 @@
 #include "api/match.h"
 
 #include "api/routes.h"
+#include "base/percent.h"
 
 #include <stdio.h>
 
@@ -120,7 +121,7 @@ static bool decode(struct str encoded, char *dst, size_t cap, struct str *ret_pl
         *ret_plain = encoded;
         return true;
     }
-    if (!str_percent_decode(encoded, dst, cap, &n))
+    if (!percent_decode(encoded, dst, cap, &n))
         return false;
     *ret_plain = (struct str){dst, n};
     return true;

@@ -1,6 +1,5 @@
 #include "base/str.h"
 
-#include "base/hex.h"
 #include "base/mem.h"
 
 static int lower(int c)
@@ -113,33 +112,6 @@ char *str_dup(struct str s)
         memcpy(copy, s.p, s.n);
     copy[s.n] = '\0';
     return copy;
-}
-
-bool str_percent_decode(struct str s, char *dst, size_t cap, size_t *ret_n)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-
-        if (c == '%') {
-            int high = -1, low = -1;
-
-            if (s.n - i >= 3) {
-                high = hex_value_any(s.p[i + 1]);
-                low = hex_value_any(s.p[i + 2]);
-            }
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        if (c == '\0' || n >= cap)
-            return false;
-        dst[n++] = c;
-    }
-    *ret_n = n;
-    return true;
 }
 
 size_t str_utf8_step(struct str s)

@@ -68,9 +68,6 @@ bool str_copy(struct str s, char *dst, size_t cap);
 /* Copy on the heap with a closing NUL; the caller frees. */
 char *str_dup(struct str s);
 
-/* %XX decoding into dst (no '+' rule); false on a malformed escape, a NUL byte or no room. */
-bool str_percent_decode(struct str s, char *dst, size_t cap, size_t *ret_n);
-
 /* Length of the well-formed UTF-8 sequence (RFC 3629) that s starts with; 0 when there is none. */
 size_t str_utf8_step(struct str s);
 

@@ -1,26 +1,14 @@
 /* Parameters of a query, as HTML forms write them (application/x-www-form-urlencoded). */
-#include "base/hex.h"
+#include "base/percent.h"
 #include "http/http.h"
 
 /* The next decoded character of *s, or -1 when it is malformed or NUL; *s is not empty. */
 static int next_char(struct str *s)
 {
-    int c = (unsigned char)s->p[0];
-    size_t used = 1;
-
-    if (c == '+')
-        c = ' ';
-    if (c == '%') {
-        int high = s->n >= 3 ? hex_value_any(s->p[1]) : -1;
-        int low = s->n >= 3 ? hex_value_any(s->p[2]) : -1;
-
-        if (high < 0 || low < 0)
-            return -1;
-        c = high * 16 + low;
-        used = 3;
-    }
-    *s = str_sub(*s, used, s->n - used);
-    return c ? c : -1;
+    if (s->p[0] != '+')
+        return percent_next(s);
+    *s = str_sub(*s, 1, s->n - 1);
+    return ' ';
 }
 
 static bool name_is(struct str encoded, struct str name)

@@ -16,7 +16,8 @@ struct timeval directory_conn_timeout(const struct conf_ldap *conf)
                             .tv_usec = (suseconds_t)(conf->timeout_ms % 1000 * 1000)};
 }
 
-enum err_code directory_conn_failed(struct directory_conn *c, int rc, const char *what, struct err *e)
+enum err_code directory_conn_failed(struct directory_conn *c, int rc, const char *what,
+                                    struct err *e)
 {
     const struct libldap *lib = libldap();
     char *more = NULL;
@@ -61,7 +62,8 @@ static bool set_options(struct directory_conn *c)
            libldap()->ldap_set_option(c->handle, LDAP_OPT_TIMEOUT, &timeout) == 0 &&
            libldap()->ldap_set_option(c->handle, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == 0 &&
            libldap()->ldap_set_option(c->handle, LDAP_OPT_RESTART, &version) == 0 &&
-           set_int(c, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) && directory_deadline_watch(&c->deadline, c->handle);
+           set_int(c, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) &&
+           directory_deadline_watch(&c->deadline, c->handle);
 }
 
 /* Binds. */
@@ -111,7 +113,8 @@ enum err_code directory_conn_bind(struct directory_conn *c, struct err *e)
     c->bound = rc == LDAP_SUCCESS;
     if (c->bound)
         return ERR_OK;
-    code = directory_conn_failed(c, rc, c->conf->bind_dn[0] ? "bind as auth.ldap.bind_dn" : "bind anonymously", e);
+    code = directory_conn_failed(
+        c, rc, c->conf->bind_dn[0] ? "bind as auth.ldap.bind_dn" : "bind anonymously", e);
     return rc > 0 && !c->broken ? ERR_UNAUTHORIZED : code;
 }
 
@@ -135,7 +138,8 @@ enum err_code directory_conn_open(const struct conf_ldap *conf, const char *url,
     if (!set_options(c))
         code = err_set(e, ERR_INTERNAL, "libldap refuses an option");
     else if ((conf->start_tls || str_starts(str_of(url), STR("ldaps:"))) && !set_tls(c))
-        code = directory_conn_failed(c, LDAP_LOCAL_ERROR, "the authorities of auth.ldap.ca_file can't be used", e);
+        code = directory_conn_failed(c, LDAP_LOCAL_ERROR,
+                                     "the authorities of auth.ldap.ca_file can't be used", e);
     else if (conf->start_tls &&
              (rc = libldap()->ldap_start_tls_s(c->handle, NULL, NULL)) != LDAP_SUCCESS)
         code = directory_conn_failed(c, rc, "StartTLS", e);

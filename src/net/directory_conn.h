@@ -29,8 +29,8 @@ ERR_CHECKED enum err_code directory_conn_bind(struct directory_conn *c, struct e
 /* A simple bind as anybody, after which it is not bound as bind_dn. A code of libldap. */
 int directory_conn_try(struct directory_conn *c, const char *dn, struct str password);
 
-/* UNAVAILABLE, with what libldap says of rc. Negative codes are its own (the server is away, silent,
- * or not understood): then the connection is broken. */
+/* UNAVAILABLE, with what libldap says of rc. Negative codes are its own (the server is away,
+ * silent, or not understood): then the connection is broken. */
 enum err_code directory_conn_failed(struct directory_conn *c, int rc, const char *what,
                                     struct err *e);
 

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/cleanup.h"
+#include "base/percent.h"
 
 #include <jansson.h>
 #include <time.h>
@@ -91,7 +92,7 @@ static enum err_code take_parameter(struct request *r, struct str pair, struct e
             continue;
         if (r->values[i].p)
             return wrong(e, "a parameter stands there twice");
-        if (!str_percent_decode(value, r->memory + r->used, sizeof(r->memory) - r->used, &n) ||
+        if (!percent_decode(value, r->memory + r->used, sizeof(r->memory) - r->used, &n) ||
             n == 0 || n > VALUE_MAX)
             return wrong(e, "a parameter is malformed");
         r->values[i] = (struct str){r->memory + r->used, n};

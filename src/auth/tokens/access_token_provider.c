@@ -1,9 +1,9 @@
 #include "auth/tokens/access_token_provider.h"
 
+#include "auth/tokens/access_token.h"
 #include "auth/tokens/access_token_record.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "auth/tokens/access_token.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>

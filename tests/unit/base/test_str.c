@@ -127,26 +127,6 @@ static void dup_closes_with_nul(void **state)
     free(copy);
 }
 
-static void percent_decoding(void **state)
-{
-    char dst[8];
-    size_t n = 0;
-
-    (void)state;
-    assert_true(str_percent_decode(STR("a%2Fb%2f+"), dst, sizeof(dst), &n));
-    assert_int_equal(n, 5);
-    assert_memory_equal(dst, "a/b/+", 5);
-    assert_true(str_percent_decode(STR("%FF"), dst, sizeof(dst), &n));
-    assert_memory_equal(dst, "\xff", 1);
-    assert_false(str_percent_decode(STR("%"), dst, sizeof(dst), &n));
-    assert_false(str_percent_decode(STR("%4"), dst, sizeof(dst), &n));
-    assert_false(str_percent_decode(STR("%4g"), dst, sizeof(dst), &n));
-    assert_false(str_percent_decode(STR("%00"), dst, sizeof(dst), &n));
-    assert_false(str_percent_decode(STR("123456789"), dst, sizeof(dst), &n));
-    assert_true(str_percent_decode(STR("12345678"), dst, sizeof(dst), &n));
-    assert_int_equal(n, 8);
-}
-
 static void utf8_steps_over_well_formed_sequences_only(void **state)
 {
     (void)state;
@@ -217,7 +197,6 @@ int main(void)
         cmocka_unit_test(numbers_past_the_most_are_the_most),
         cmocka_unit_test(copy_needs_room_and_no_nul),
         cmocka_unit_test(dup_closes_with_nul),
-        cmocka_unit_test(percent_decoding),
         cmocka_unit_test(utf8_steps_over_well_formed_sequences_only),
         cmocka_unit_test(numbers_are_written_in_decimal),
         cmocka_unit_test(text_is_utf8_without_control_characters),
