@@ -121,6 +121,7 @@ def lint(totals, args):
         "include direction": ["/usr/bin/python3", "scripts/check_includes.py"],
         "cleanup": ["/usr/bin/python3", "scripts/check_cleanup.py"],
         "mentions": ["/usr/bin/python3", "scripts/check_mentions.py"],
+        "names": ["/usr/bin/python3", "scripts/check_names.py"],
         "clang-format": ["clang-format", "--dry-run", "-Werror", *sources],
         "clang-tidy": [
             "run-clang-tidy",
