@@ -129,7 +129,11 @@ static enum err_code finish(struct req *q, struct err *e)
 {
     struct receiving *r = &q->receiving;
 
-    TRY(upload_finish(STEAL(r->upload), &r->digest, e));
+    bool repeated;
+
+    TRY(upload_finish(STEAL(r->upload), &r->digest, &repeated, e));
+    if (repeated)
+        http_set_note(q->x, "the body was cut and sent again as a whole: what came last was taken");
     reply_blob(q, &r->digest);
     return ERR_OK;
 }
@@ -305,12 +309,19 @@ enum err_code api_upload_patch(struct req *q, struct err *e)
 enum err_code api_upload_put(struct req *q, struct err *e)
 {
     struct receiving *r = &q->receiving;
+    enum err_code code;
     bool found;
 
     TRY(digest_of_query(q, "digest", &r->digest, &found, e));
     if (!found)
         return err_tell(e, ERR_DIGEST_MALFORMED, "the closing PUT needs the parameter 'digest'");
-    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e));
+    code = upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e);
+    if (code == ERR_BLOB_UPLOAD_UNKNOWN &&
+        upload_was_finished(q->registry, &q->name, q->identity, &q->upload, &r->digest)) {
+        reply_blob(q, &r->digest); /* again: the first answer may have been lost */
+        return ERR_OK;
+    }
+    TRY(code);
     upload_expect(r->upload, r->digest.algorithm);
     return receive(q, finish, e);
 }

@@ -241,7 +241,7 @@ const struct conf_row conf_rows[] = {
      .type = CONF_DURATION,
      FIELD(http.drain_timeout_ms),
      .max = 1 * HOURS,
-     .def = 30 * SECONDS,
+     .def = 25 * SECONDS, /* Kubernetes kills after 30 */
      .flags = CONF_RELOAD,
      .help = "How long running requests may go on after SIGTERM."},
     {.name = "http.buffer_size",

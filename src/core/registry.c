@@ -1,6 +1,7 @@
 #include "core/registry.h"
 
 #include "base/mem.h"
+#include "core/finished.h"
 #include "core/maintenance.h"
 #include "core/project.h"
 #include "core/upload.h"
@@ -23,6 +24,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->verify_on_read = c->storage.verify_on_read;
     r->buffer_bytes = c->http.buffer_bytes;
     r->uploads = upload_table_new();
+    r->finished = finished_new();
     locks_init(&r->content_locks);
     locks_init(&r->tag_locks);
     return r;
@@ -36,6 +38,8 @@ enum err_code registry_start(struct registry *r, registry_report_fn report, stru
     /* A full or read-only disk is no reason not to serve what is there; maintenance tries again. */
     if (project_pending(r, START_BATCHES, &more, &problem) != ERR_OK)
         report("carrying tags to the store failed at the start; will be tried again", &problem);
+    if (upload_load_all(r, &problem) != ERR_OK)
+        report("sessions of before the start can't be counted", &problem);
     return maintenance_start(r, report, &r->maintenance, e);
 }
 
@@ -45,6 +49,7 @@ void registry_free(struct registry *r)
         return;
     maintenance_stop(r->maintenance);
     upload_table_free(r->uploads);
+    finished_free(r->finished);
     locks_done(&r->content_locks);
     locks_done(&r->tag_locks);
     meta_free(r->meta);

@@ -15,6 +15,7 @@
 #include "store/store.h"
 
 struct upload_table;
+struct finished;
 struct maintenance;
 
 struct registry {
@@ -27,6 +28,7 @@ struct registry {
     uint64_t buffer_bytes;   /* of one receiving upload */
     struct reserve *reserve; /* borrowed; may be NULL */
     struct upload_table *uploads;
+    struct finished *finished;  /* uploads, lately */
     struct locks content_locks; /* content of a digest is being linked or unlinked, anywhere */
     struct locks tag_locks;     /* a (repository, tag) is being projected */
     struct maintenance *maintenance;

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/finished.h"
 #include "core/ingest.h"
 #include "core/quota.h"
 #include "core/upload_session.h"
@@ -53,18 +54,32 @@ enum err_code upload_begin(struct registry *r, const struct repo_name *repo, con
     return ERR_OK;
 }
 
-/* A session of an earlier life of this process becomes known again. */
-static enum err_code load(struct registry *r, const struct uuid *id, struct err *e)
+static enum err_code make_known(void *ctx, const struct meta_upload *info, struct err *e)
 {
-    struct meta_upload info;
+    struct registry *r = ctx;
     struct session *s;
     bool added;
 
-    TRY(meta_upload_get(r->meta, id, &info, e));
-    s = session_add(r->uploads, &info, SIZE_MAX, &added);
+    (void)e;
+    s = session_add(r->uploads, info, SIZE_MAX, &added);
     if (added)
         session_release(r->uploads, s);
     return ERR_OK;
+}
+
+/* A session of an earlier life of this process becomes known again. It counts, but is not refused.
+ */
+static enum err_code load(struct registry *r, const struct uuid *id, struct err *e)
+{
+    struct meta_upload info;
+
+    TRY(meta_upload_get(r->meta, id, &info, e));
+    return make_known(r, &info, e);
+}
+
+enum err_code upload_load_all(struct registry *r, struct err *e)
+{
+    return meta_uploads_each(r->meta, INT64_MAX, make_known, r, e);
 }
 
 static bool owned(const struct meta_upload *info, const struct repo_name *repo, const char *owner)
@@ -73,11 +88,21 @@ static bool owned(const struct meta_upload *info, const struct repo_name *repo, 
            strcmp(info->owner, owner) == 0;
 }
 
-static enum err_code take(struct registry *r, const struct uuid *id, struct session **ret_session,
-                          struct err *e)
+/* Whether it is the caller's comes first: to anybody else it is neither busy nor used again. */
+static enum err_code take(struct registry *r, const struct repo_name *repo, const char *owner,
+                          const struct uuid *id, struct session **ret_session, struct err *e)
 {
-    enum session_take result = session_take(r->uploads, id, ret_session);
+    struct meta_upload info;
+    enum session_take result;
+    uint64_t offset_bytes;
+    int64_t used_ms;
+    bool busy;
 
+    if (!session_peek(r->uploads, id, &info, &offset_bytes, &busy, &used_ms))
+        TRY(meta_upload_get(r->meta, id, &info, e));
+    if (!owned(&info, repo, owner))
+        return unknown(e);
+    result = session_take(r->uploads, id, ret_session);
     if (result == SESSION_UNKNOWN) {
         TRY(load(r, id, e));
         result = session_take(r->uploads, id, ret_session);
@@ -97,11 +122,7 @@ enum err_code upload_open(struct registry *r, const struct repo_name *repo, cons
     uint64_t size_bytes;
     enum err_code code;
 
-    TRY(take(r, id, &s, e));
-    if (!owned(&s->info, repo, owner)) {
-        session_release(r->uploads, s);
-        return unknown(e);
-    }
+    TRY(take(r, repo, owner, id, &s, e));
     code = store_upload_open(r->store, id, &handle, &size_bytes, e);
     if (code == ERR_BLOB_UPLOAD_UNKNOWN) {
         session_drop(r->uploads, s);
@@ -179,13 +200,13 @@ void upload_expect(struct upload *u, enum digest_algorithm algorithm)
     s->hasher = hasher_new(algorithm);
 }
 
-/* The hash of what is stored, made anew. */
-static enum err_code rehash(struct upload *u, enum digest_algorithm algorithm, struct err *e)
+/* The hash of what is stored from there on. */
+static enum err_code hash_from(struct upload *u, enum digest_algorithm algorithm, uint64_t at,
+                               struct hasher **ret_hasher, struct err *e)
 {
     AUTO(hasher) struct hasher *h = hasher_new(algorithm);
     size_t cap = (size_t)u->r->buffer_bytes, n;
     AUTO(mem) char *p = mem_alloc(cap);
-    uint64_t at = 0;
 
     while (at < u->session->offset_bytes) {
         TRY(store_upload_read(u->r->store, u->handle, p, cap, at, &n, e));
@@ -195,8 +216,17 @@ static enum err_code rehash(struct upload *u, enum digest_algorithm algorithm, s
         hasher_update(h, p, n);
         at += n;
     }
+    *ret_hasher = STEAL(h);
+    return ERR_OK;
+}
+
+static enum err_code rehash(struct upload *u, enum digest_algorithm algorithm, struct err *e)
+{
+    struct hasher *h;
+
+    TRY(hash_from(u, algorithm, 0, &h, e));
     hasher_free(u->session->hasher);
-    u->session->hasher = STEAL(h);
+    u->session->hasher = h;
     return ERR_OK;
 }
 
@@ -262,6 +292,7 @@ static enum err_code begin_append(struct upload *u, struct err *e)
     if (u->in.limit_bytes < u->in.offset_bytes) /* lowered meanwhile */
         u->in.limit_bytes = u->in.offset_bytes;
     u->appending = true;
+    s->last_from_bytes = s->offset_bytes;
     return ERR_OK;
 }
 
@@ -337,23 +368,82 @@ static enum err_code verify(struct upload *u, const struct digest *d, struct err
     return ERR_OK;
 }
 
-enum err_code upload_finish(struct upload *u, const struct digest *d, struct err *e)
+/* Moves what begins at from_bytes to the beginning. A crash meanwhile leaves bytes without a digest
+ * that anybody asks for: the client begins again. */
+static enum err_code keep_from(struct upload *u, uint64_t from_bytes, struct err *e)
 {
-    enum err_code code = verify(u, d, e);
+    uint64_t n_bytes = u->session->offset_bytes - from_bytes;
+    size_t cap = (size_t)u->r->buffer_bytes, n;
+    AUTO(mem) char *p = mem_alloc(cap);
 
+    for (uint64_t at = 0; at < n_bytes; at += n) {
+        TRY(store_upload_read(u->r->store, u->handle, p, cap, from_bytes + at, &n, e));
+        if (n == 0)
+            return err_set(e, ERR_CORRUPT, "upload %s is shorter than it was",
+                           u->session->info.id.text);
+        TRY(store_upload_write(u->r->store, u->handle, p, n, at, e));
+    }
+    return cut_to(u, n_bytes, e);
+}
+
+/* A client whose connection broke in the middle of a body may send it again as a whole, and say
+ * nothing of where it begins. What it sent last then has the digest. Error: DIGEST_INVALID. */
+static enum err_code take_last_body(struct upload *u, const struct digest *d, struct err *e)
+{
+    struct session *s = u->session;
+    uint64_t from_bytes = s->last_from_bytes;
+    AUTO(hasher) struct hasher *h = NULL;
+    struct digest actual;
+    struct err why = {0};
+
+    if (from_bytes == 0 || from_bytes >= s->offset_bytes)
+        return ERR_DIGEST_INVALID;
+    TRY(hash_from(u, d->algorithm, from_bytes, &h, &why));
+    hasher_digest(h, &actual);
+    if (!digest_eq(&actual, d))
+        return ERR_DIGEST_INVALID;
+    drop_hash(s);
+    TRY(keep_from(u, from_bytes, e));
+    s->hasher = STEAL(h);
+    return ERR_OK;
+}
+
+enum err_code upload_finish(struct upload *u, const struct digest *d, bool *ret_repeated,
+                            struct err *e)
+{
+    struct registry *r = u->r;
+    struct meta_upload info = u->session->info;
+    enum err_code code = verify(u, d, e);
+    bool repeated = code == ERR_DIGEST_INVALID && take_last_body(u, d, e) == ERR_OK;
+
+    if (repeated)
+        code = ERR_OK;
     if (code == ERR_DIGEST_INVALID) { /* what it should have been can't be known: start again */
         (void)!upload_cancel(u, NULL);
         return code;
     }
     if (code == ERR_OK)
-        code = registry_has_room(u->r, e);
+        code = registry_has_room(r, e);
     if (code == ERR_OK)
         code = link_blob(u, d, e);
-    if (code == ERR_OK)
+    if (code == ERR_OK) {
         forget(u);
-    else
+        finished_add(r->finished, &info, d, (int64_t)conf_u64(&r->options->upload_timeout_ms));
+        if (ret_repeated)
+            *ret_repeated = repeated;
+    } else {
         upload_close(u);
+    }
     return code;
+}
+
+bool upload_was_finished(struct registry *r, const struct repo_name *repo, const char *owner,
+                         const struct uuid *id, const struct digest *d)
+{
+    struct meta_upload info = {.id = *id, .repo = *repo};
+
+    snprintf(info.owner, sizeof(info.owner), "%s", owner);
+    return finished_has(r->finished, &info, d);
 }
 
 /* The session is held to the end: a request that comes for it meanwhile must not load it anew. */

@@ -45,16 +45,26 @@ ERR_CHECKED enum err_code upload_append(struct upload *u, struct reader *from,
 ERR_CHECKED enum err_code upload_take_back(struct upload *u, uint64_t offset_bytes, struct err *e);
 
 /*
- * Makes the session a blob of its repository, under the digest, which must be that of its bytes.
- * u is closed whatever comes. The session is gone after success and after DIGEST_INVALID; after
- * any other error it stays, for another try, unless the bytes were stored but could not be linked:
- * then the client uploads them again.
+ * Makes the session a blob of its repository, under the digest, which must be that of its bytes, or
+ * of the last body alone: *ret_repeated (may be NULL) then says that the client sent it again as a
+ * whole after it was cut. u is closed whatever comes. The session is gone after success and after
+ * DIGEST_INVALID; after any other error it stays, for another try, unless the bytes were stored but
+ * could not be linked: then the client uploads them again.
  */
-ERR_CHECKED enum err_code upload_finish(struct upload *u, const struct digest *d, struct err *e);
+ERR_CHECKED enum err_code upload_finish(struct upload *u, const struct digest *d,
+                                        bool *ret_repeated, struct err *e);
+
+/* Was this session finished with this digest, lately, by the same owner in the same repository? Of
+ * this process's life. A client whose answer was lost asks for the finish again. */
+bool upload_was_finished(struct registry *r, const struct repo_name *repo, const char *owner,
+                         const struct uuid *id, const struct digest *d);
 
 /* Removes the session and its bytes, and closes u. */
 ERR_CHECKED enum err_code upload_cancel(struct upload *u, struct err *e);
 void upload_close(struct upload *u); /* accepts NULL */
+
+/* Makes the sessions of earlier lives of this process known, so that they count. At the start. */
+ERR_CHECKED enum err_code upload_load_all(struct registry *r, struct err *e);
 
 /* Removes the sessions that nobody touched for upload.timeout. For the maintenance thread. */
 ERR_CHECKED enum err_code upload_sweep(struct registry *r, struct err *e);

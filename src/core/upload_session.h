@@ -11,10 +11,11 @@
 struct session {
     struct session *next;
     struct meta_upload info;
-    bool busy;             /* a request holds it */
-    uint64_t offset_bytes; /* durable; set by session_advance() */
-    struct hasher *hasher; /* NULL, or has seen exactly offset_bytes */
-    int64_t used_ms;       /* monotonic */
+    bool busy;                /* a request holds it */
+    uint64_t offset_bytes;    /* durable; set by session_advance() */
+    struct hasher *hasher;    /* NULL, or has seen exactly offset_bytes */
+    int64_t used_ms;          /* monotonic */
+    uint64_t last_from_bytes; /* where the last body began; the holder's */
 };
 
 struct upload_table;

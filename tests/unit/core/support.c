@@ -185,7 +185,7 @@ enum err_code blob_push(struct world *w, const char *repo, struct str bytes,
     TRY(upload_begin(w->r, &name, "", DIGEST_SHA256, &id, e));
     TRY(upload_open(w->r, &name, "", &id, &u, e));
     TRY(upload_append(u, &s.reader, bytes.n, e));
-    return upload_finish(STEAL(u), ret_digest, e);
+    return upload_finish(STEAL(u), ret_digest, NULL, e);
 }
 
 struct digest blob_put(struct world *w, const char *repo, struct str bytes)

@@ -94,7 +94,7 @@ static void a_blob_in_two_chunks_is_readable(void **state)
     u = opened(&id);
     assert_int_equal(upload_offset(u), 6);
     assert_ok(append(u, STR("world")));
-    assert_ok(upload_finish(u, &d, NULL));
+    assert_ok(upload_finish(u, &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
 }
@@ -105,7 +105,7 @@ static void an_empty_blob_is_a_blob(void **state)
     struct uuid id = begun();
 
     (void)state;
-    assert_ok(upload_finish(opened(&id), &d, NULL));
+    assert_ok(upload_finish(opened(&id), &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
 }
@@ -124,7 +124,7 @@ static void a_session_can_be_resumed_by_another_process(void **state)
     u = opened(&id);
     assert_int_equal(upload_offset(u), 6);
     assert_ok(append(u, STR("world")));
-    assert_ok(upload_finish(u, &d, NULL));
+    assert_ok(upload_finish(u, &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
 }
@@ -139,7 +139,7 @@ static void a_session_finished_right_after_a_restart_is_hashed_again(void **stat
     assert_ok(append(u, STR("hello")));
     upload_close(u);
     world_restart(&w);
-    assert_ok(upload_finish(opened(&id), &d, NULL));
+    assert_ok(upload_finish(opened(&id), &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -199,7 +199,7 @@ static void a_digest_that_does_not_match_ends_the_session(void **state)
 
     (void)state;
     assert_ok(append(u, STR("hallo")));
-    assert_code(ERR_DIGEST_INVALID, upload_finish(u, &d, NULL));
+    assert_code(ERR_DIGEST_INVALID, upload_finish(u, &d, NULL, NULL));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
     assert_false(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
@@ -227,7 +227,7 @@ static void the_algorithm_may_change_at_the_end(void **state)
     digest_of(DIGEST_SHA512, "hello", 5, &d);
     assert_ok(append(u, STR("hello")));
     upload_expect(u, DIGEST_SHA512);
-    assert_ok(upload_finish(u, &d, NULL));
+    assert_ok(upload_finish(u, &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -241,7 +241,7 @@ static void the_algorithm_may_be_known_before_the_first_byte(void **state)
     digest_of(DIGEST_SHA512, "hello", 5, &d);
     upload_expect(u, DIGEST_SHA512);
     assert_ok(append(u, STR("hello")));
-    assert_ok(upload_finish(u, &d, NULL));
+    assert_ok(upload_finish(u, &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -259,7 +259,7 @@ static void what_came_of_a_chunk_before_the_client_left_is_kept(void **state)
     u = opened(&id);
     assert_int_equal(upload_offset(u), 6);
     assert_ok(append(u, STR("world")));
-    assert_ok(upload_finish(u, &d, NULL));
+    assert_ok(upload_finish(u, &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -278,7 +278,7 @@ static void a_full_store_takes_the_chunk_back_and_another_try_succeeds(void **st
     u = opened(&id);
     assert_int_equal(upload_offset(u), 6);
     assert_ok(append(u, STR("world")));
-    assert_ok(upload_finish(u, &d, NULL));
+    assert_ok(upload_finish(u, &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -298,7 +298,7 @@ static void a_store_that_is_full_in_the_middle_of_a_chunk_takes_all_of_it_back(v
     u = opened(&id);
     assert_int_equal(upload_offset(u), 0);
     assert_ok(append(u, (struct str){bytes, n}));
-    assert_ok(upload_finish(u, &d, NULL));
+    assert_ok(upload_finish(u, &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -327,7 +327,7 @@ static void whatever_fails_in_a_chunk_the_session_stays_true(void **state)
         u = opened(&id);
         assert_int_equal(upload_offset(u), offset);
         assert_ok(append(u, str_sub(STR("hello world"), (size_t)offset, 11 - (size_t)offset)));
-        assert_ok(upload_finish(u, &d, NULL));
+        assert_ok(upload_finish(u, &d, NULL, NULL));
         assert_true(blob_readable(&w, "library/busybox", &d));
     }
     assert_no_sessions();
@@ -342,9 +342,9 @@ static void a_finish_that_failed_can_be_tried_again(void **state)
     (void)state;
     assert_ok(append(u, STR("hello")));
     world_fail_store(&w, 1, ERR_STORAGE_FULL); /* the commit */
-    assert_code(ERR_STORAGE_FULL, upload_finish(u, &d, NULL));
+    assert_code(ERR_STORAGE_FULL, upload_finish(u, &d, NULL, NULL));
     assert_false(blob_readable(&w, "library/busybox", &d));
-    assert_ok(upload_finish(opened(&id), &d, NULL));
+    assert_ok(upload_finish(opened(&id), &d, NULL, NULL));
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
 }
@@ -358,7 +358,7 @@ static void after_a_finish_that_meta_failed_the_blob_can_be_pushed_again(void **
     (void)state;
     assert_ok(append(u, STR("hello")));
     world_fail_meta(&w, 2, ERR_UNAVAILABLE); /* 1 looks for a twin */
-    assert_code(ERR_UNAVAILABLE, upload_finish(u, &d, NULL));
+    assert_code(ERR_UNAVAILABLE, upload_finish(u, &d, NULL, NULL));
     assert_false(blob_readable(&w, "library/busybox", &d));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
     blob_put(&w, "library/busybox", STR("hello"));
@@ -471,6 +471,82 @@ static void a_request_that_comes_while_a_session_is_cancelled_does_not_revive_it
     assert_no_sessions();
 }
 
+/* jib and others: a PATCH without Content-Range that is cut, and then the whole body once more.
+ */
+static void a_body_that_is_sent_again_as_a_whole_is_taken(void **state)
+{
+    struct uuid id = begun();
+    struct digest d = sha256_of(STR("hello world"));
+    struct upload *u = opened(&id);
+    bool repeated = false;
+
+    (void)state;
+    assert_ok(append(u, STR("hello w")));
+    upload_close(u);
+    u = opened(&id);
+    assert_ok(append(u, STR("hello world")));
+    upload_close(u);
+    assert_ok(upload_finish(opened(&id), &d, &repeated, NULL));
+    assert_true(repeated);
+    assert_true(blob_readable(&w, "library/busybox", &d));
+    assert_no_sessions();
+}
+
+static void a_body_sent_again_with_another_digest_ends_the_session(void **state)
+{
+    struct uuid id = begun();
+    struct digest d = sha256_of(STR("hello there"));
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello w")));
+    assert_ok(append(u, STR("hello world")));
+    assert_code(ERR_DIGEST_INVALID, upload_finish(u, &d, NULL, NULL));
+    assert_no_sessions();
+}
+
+static void what_was_finished_is_remembered_for_its_owner_and_repository(void **state)
+{
+    struct uuid id = begun();
+    struct digest d = sha256_of(STR("hello")), other = sha256_of(STR("hallo"));
+    struct repo_name elsewhere;
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(repo_name_parse(STR("else/where"), &elsewhere, NULL));
+    assert_false(upload_was_finished(w.r, &repo, OWNER, &id, &d));
+    assert_ok(append(u, STR("hello")));
+    assert_ok(upload_finish(u, &d, NULL, NULL));
+    assert_true(upload_was_finished(w.r, &repo, OWNER, &id, &d));
+    assert_false(upload_was_finished(w.r, &repo, OWNER, &id, &other));
+    assert_false(upload_was_finished(w.r, &repo, "mallory", &id, &d));
+    assert_false(upload_was_finished(w.r, &elsewhere, OWNER, &id, &d));
+}
+
+static void a_held_session_is_unknown_to_strangers_not_busy(void **state)
+{
+    struct uuid id = begun();
+    struct upload *u = opened(&id), *stolen;
+
+    (void)state;
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "mallory", &id, &stolen, NULL));
+    upload_close(u);
+}
+
+static void sessions_of_before_a_restart_count(void **state)
+{
+    struct uuid id;
+
+    (void)state;
+    begun();
+    begun();
+    world_restart(&w);
+    assert_ok(upload_load_all(w.r, NULL));
+    assert_int_equal(session_count(w.r->uploads), 2);
+    w.conf->limits.uploads = 2;
+    assert_code(ERR_TOO_MANY_REQUESTS, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
+}
+
 int main(void)
 {
 #define TEST(f)    cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -501,6 +577,11 @@ int main(void)
         TEST(a_session_whose_bytes_are_gone_is_forgotten),
         TEST(the_same_blob_may_be_pushed_twice),
         TEST(a_blob_of_another_repository_is_not_readable_here),
+        TEST(a_body_that_is_sent_again_as_a_whole_is_taken),
+        TEST(a_body_sent_again_with_another_digest_ends_the_session),
+        TEST(what_was_finished_is_remembered_for_its_owner_and_repository),
+        TEST(a_held_session_is_unknown_to_strangers_not_busy),
+        ON_DISK(sessions_of_before_a_restart_count),
         TEST(a_request_that_comes_while_a_session_is_cancelled_does_not_revive_it),
     };
 
