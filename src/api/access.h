@@ -8,13 +8,8 @@
  */
 #pragma once
 
-#include "api/req.h"
-
-enum access_verdict {
-    ACCESS_GRANTED,
-    ACCESS_LATER,  /* on an I/O thread: finding out who it is takes a worker */
-    ACCESS_REFUSED /* it was answered */
-};
+#include "api/access_refusal.h"
+#include "auth/core/identity.h"
 
 /* Fills q->who and q->identity. */
 enum access_verdict access_settle(struct req *q);

@@ -1,7 +1,7 @@
 /* Who asks. */
 #pragma once
 
-#include "api/access.h"
+#include "api/access_refusal.h"
 
 /* Fills q->who, unless it returns something else than ACCESS_GRANTED. For access.c. */
 enum access_verdict access_identify(struct req *q);

@@ -1,8 +1,15 @@
-/* How a request is answered that gets no further. For the files access*.c. */
+/* How a request is answered that gets no further. For the files access*.c, which say so with a
+ * verdict. */
 #pragma once
 
-#include "api/access.h"
+#include "api/req.h"
 #include "auth/core/rate.h"
+
+enum access_verdict {
+    ACCESS_GRANTED,
+    ACCESS_LATER,  /* on an I/O thread: finding out who it is takes a worker */
+    ACCESS_REFUSED /* it was answered */
+};
 
 /* Answers with the error; ACCESS_REFUSED. */
 enum access_verdict access_refuse(struct req *q, enum err_code code, const struct err *e);

@@ -48,8 +48,3 @@ struct api {
     struct conf_cidr *proxies; /* http.trusted_proxies */
     size_t n_proxies;
 };
-
-/* r, c and what guard names must outlive the api; takes the reference to policy. */
-void api_init(struct api *a, struct registry *r, const struct conf *c,
-              const struct api_guard *guard, struct policy *policy);
-void api_done(struct api *a);

@@ -1,4 +1,4 @@
-#include "api/api.h"
+#include "api/dispatch.h"
 #include "api/policy_in_force.h"
 #include "auth/core/tender.h"
 #include "auth/policy/rules.h"

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/http.h"
+#include "api/dispatch.h"
 
 #include <jansson.h>
 #include <stdio.h>

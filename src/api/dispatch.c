@@ -1,4 +1,4 @@
-#include "api/api.h"
+#include "api/dispatch.h"
 
 #include "api/access.h"
 #include "api/audit_entry.h"
