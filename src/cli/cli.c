@@ -1,7 +1,6 @@
 #include "cli/cli.h"
 
 #include "base/str.h"
-#include "cli/commands.h"
 
 /* Help. */
 

@@ -1,6 +1,6 @@
 /*
  * cli: the command line. May include everything. One file a noun; the table of commands and their
- * flags (commands.h) gives parsing, errors and --help.
+ * flags (commands.c) gives parsing, errors and --help.
  *
  * A command's run() returns the exit status: CLI_OK, CLI_FAILED (it could not do what was asked,
  * and said so on err), or CLI_USAGE (the command line was wrong). CLI_DENIED is the answer "no" of
@@ -58,6 +58,10 @@ struct cli_command {
     const char *help; /* one line */
     const char *more; /* paragraphs of `registry COMMAND --help`; may be NULL */
 };
+
+/* All there are: THE table (commands.c). A name of two words is a group and a command of it. */
+extern const struct cli_command cli_commands[];
+extern const size_t cli_commands_n;
 
 /* A command line, parsed and complete. */
 struct cli_args {

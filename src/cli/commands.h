@@ -1,11 +1,7 @@
-/* THE table of commands, and the functions that run them. */
+/* The functions that the table of commands names. */
 #pragma once
 
 #include "cli/cli.h"
-
-/* All there are. A name of two words is a group and a command of it. */
-extern const struct cli_command cli_commands[];
-extern const size_t cli_commands_n;
 
 /* The commands, by the file they are in. */
 

@@ -1,12 +1,12 @@
 #include "exchange.h"
 
+#include "api/dispatch.h"
 #include "auth/core/auth.h"
 #include "auth/core/rate.h"
 #include "auth/policy/policy.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/http.h"
-#include "api/dispatch.h"
 
 #include <jansson.h>
 #include <stdio.h>
