@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """Checks that includes in src/ point one way: a folder may use only what the table gives it, and so
-may, in folders that have an inner order, their rooms or files."""
+may, in folders that have an inner order, their rooms or files. And nowhere do files (a .c and its
+.h) go in a circle."""
 
 import re
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
@@ -47,6 +49,9 @@ PARTS = {
     },
 }
 
+# Folders whose files still go in circles.
+KNOTS = ("conf", "http")
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -87,10 +92,40 @@ def absent(source, parts):
             yield f"src/{folder}: nothing is called '{part}', as scripts/check_includes.py says"
 
 
-def problems(source=SOURCE, folders=FOLDERS, parts=PARTS):
+def arrows(source, knots):
+    """Of each file, without its ending, those that it includes."""
+    found = defaultdict(set)
+    for path in sorted(source.rglob("*.[ch]")):
+        here = path.relative_to(source)
+        if here.parts[0] in knots:
+            continue
+        for included in INCLUDE.findall(path.read_text()):
+            target = Path(included) if "/" in included else here.parent / included
+            found[str(here.with_suffix(""))].add(str(target.with_suffix("")))
+    return found
+
+
+def circles(source, knots):
+    """One circle of each knot of files: walks down the arrows, and tells where it comes back to."""
+    graph, done = arrows(source, knots), set()
+
+    def walk(name, way):
+        if name in way:
+            yield "src/" + " -> ".join([*way[way.index(name) :], name])
+        elif name not in done:
+            for target in sorted(graph.get(name, set()) - {name}):
+                yield from walk(target, [*way, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        yield from walk(name, [])
+
+
+def problems(source=SOURCE, folders=FOLDERS, parts=PARTS, knots=KNOTS):
     paths = sorted(source.rglob("*.[ch]"))
     of_files = [p for path in paths for p in problems_of(source, path, folders, parts)]
-    return [*of_files, *absent(source, parts)]
+    in_circles = [f"in a circle: {c}" for c in circles(source, knots)]
+    return [*of_files, *absent(source, parts), *in_circles]
 
 
 def main():

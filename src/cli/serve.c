@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/guard.h"
 #include "conf/conf.h"
+#include "core/life.h"
 #include "core/registry.h"
 
 #include <link.h>

@@ -11,6 +11,6 @@ struct maintenance;
 ERR_CHECKED enum err_code maintenance_start(struct registry *r, registry_report_fn report,
                                             struct maintenance **ret_maintenance, struct err *e);
 
-/* There are projections to carry; accepts NULL. Never blocks for long. */
+/* registry_wake() once it runs; accepts NULL. */
 void maintenance_wake(struct maintenance *m);
 void maintenance_stop(struct maintenance *m); /* joins the thread and frees; accepts NULL */

@@ -2,7 +2,6 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "core/maintenance.h"
 
 #include <stdlib.h>
 
@@ -30,7 +29,7 @@ static enum err_code carry(struct registry *r, const struct repo_name *repo,
 void project_tag(struct registry *r, const struct repo_name *repo, const struct tag_name *tag)
 {
     (void)!carry(r, repo, tag, NULL);
-    maintenance_wake(r->maintenance);
+    registry_wake(r);
 }
 
 static int by_repo(const void *a, const void *b)

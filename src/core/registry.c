@@ -1,62 +1,5 @@
 #include "core/registry.h"
 
-#include "base/mem.h"
-#include "core/finished.h"
-#include "core/maintenance.h"
-#include "core/project.h"
-#include "core/upload.h"
-
-#include <stdlib.h>
-
-/* Of the projections that a crash left, as many as start-up may take time for; the maintenance
- * thread carries the rest. */
-#define START_BATCHES 4
-
-struct registry *registry_new(struct store *store, struct meta *meta, const struct conf *c)
-{
-    struct registry *r = NEW(struct registry);
-
-    r->store = store;
-    r->meta = meta;
-    r->limits = &c->limits;
-    r->options = &c->registry;
-    r->quotas = &c->quotas;
-    r->verify_on_read = c->storage.verify_on_read;
-    r->buffer_bytes = c->http.buffer_bytes;
-    r->uploads = upload_table_new();
-    r->finished = finished_new();
-    locks_init(&r->content_locks);
-    locks_init(&r->tag_locks);
-    return r;
-}
-
-enum err_code registry_start(struct registry *r, registry_report_fn report, struct err *e)
-{
-    struct err problem = {0};
-    bool more;
-
-    /* A full or read-only disk is no reason not to serve what is there; maintenance tries again. */
-    if (project_pending(r, START_BATCHES, &more, &problem) != ERR_OK)
-        report("carrying tags to the store failed at the start; will be tried again", &problem);
-    if (upload_load_all(r, &problem) != ERR_OK)
-        report("sessions of before the start can't be counted", &problem);
-    return maintenance_start(r, report, &r->maintenance, e);
-}
-
-void registry_free(struct registry *r)
-{
-    if (!r)
-        return;
-    maintenance_stop(r->maintenance);
-    upload_table_free(r->uploads);
-    finished_free(r->finished);
-    locks_done(&r->content_locks);
-    locks_done(&r->tag_locks);
-    meta_free(r->meta);
-    store_free(r->store);
-    free(r);
-}
-
 enum err_code registry_has_room(struct registry *r, struct err *e)
 {
     if (reserve_held(r->reserve))
@@ -72,4 +15,10 @@ enum err_code registry_health(struct registry *r, struct err *e)
     TRY(registry_has_room(r, e));
     TRY(store_health(r->store, &health, e));
     return meta_health(r->meta, e);
+}
+
+void registry_wake(struct registry *r)
+{
+    if (r->wake)
+        r->wake(r->maintenance);
 }

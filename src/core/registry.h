@@ -32,21 +32,12 @@ struct registry {
     struct locks content_locks; /* content of a digest is being linked or unlinked, anywhere */
     struct locks tag_locks;     /* a (repository, tag) is being projected */
     struct maintenance *maintenance;
+    void (*wake)(struct maintenance *m); /* NULL: no maintenance runs */
 };
 
 /* What the edges do with an error of a background job; may be called from the maintenance thread.
  */
 typedef void (*registry_report_fn)(const char *what, const struct err *e);
-
-/* Takes ownership of store and meta. c must outlive the registry. */
-struct registry *registry_new(struct store *store, struct meta *meta, const struct conf *c);
-
-/* Finishes what a crash left undone (pending projections, abandoned uploads), then starts the
- * maintenance thread. What a full or read-only disk does not let it finish is reported, and tried
- * again later. Time does not grow with the content. */
-ERR_CHECKED enum err_code registry_start(struct registry *r, registry_report_fn report,
-                                         struct err *e);
-void registry_free(struct registry *r); /* stops maintenance first; accepts NULL */
 
 /* May content be added? Not while the disk is full and the reserve is given up. Error:
  * STORAGE_FULL, told. */
@@ -54,3 +45,6 @@ ERR_CHECKED enum err_code registry_has_room(struct registry *r, struct err *e);
 
 /* Both stores can be read and written. */
 ERR_CHECKED enum err_code registry_health(struct registry *r, struct err *e);
+
+/* There are projections to carry. Never blocks for long. */
+void registry_wake(struct registry *r);

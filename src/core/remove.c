@@ -1,7 +1,6 @@
 #include "core/remove.h"
 
 #include "base/cleanup.h"
-#include "core/maintenance.h"
 #include "core/project.h"
 
 static enum err_code check_enabled(struct registry *r, struct err *e)
@@ -20,7 +19,7 @@ static enum err_code remove_digest(struct registry *r, const struct meta_op *op,
     enum err_code code;
 
     TRY(meta_commit(r->meta, op, 1, 0, NULL, e));
-    maintenance_wake(r->maintenance); /* its tags are pending projections now */
+    registry_wake(r); /* its tags are pending projections now */
     code = store_manifest_delete(r->store, op->repo, op->digest, e);
     return code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
 }

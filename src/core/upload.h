@@ -69,9 +69,6 @@ ERR_CHECKED enum err_code upload_load_all(struct registry *r, struct err *e);
 /* Removes the sessions that nobody touched for upload.timeout. For the maintenance thread. */
 ERR_CHECKED enum err_code upload_sweep(struct registry *r, struct err *e);
 
-struct upload_table *upload_table_new(void);
-void upload_table_free(struct upload_table *t); /* accepts NULL */
-
 static inline void auto_upload_(struct upload **u)
 {
     upload_close(*u);

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/upload.h"
 
 #include <pthread.h>
 #include <stdlib.h>

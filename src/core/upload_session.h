@@ -20,6 +20,9 @@ struct session {
 
 struct upload_table;
 
+struct upload_table *upload_table_new(void);
+void upload_table_free(struct upload_table *t); /* accepts NULL */
+
 /* Adds a session; an existing one of the same id is kept and returned with *ret_added false.
  * NULL when the table holds max already. The session is returned busy when it was added. */
 struct session *session_add(struct upload_table *t, const struct meta_upload *info, size_t max,

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "core/life.h"
 #include "core/pull.h"
 #include "core/upload.h"
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/life.h"
 #include "core/remove.h"
 #include "support.h"
 
