@@ -1,5 +1,6 @@
 #include "core/upload.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/upload_session.h"
 
@@ -34,9 +35,9 @@ static bool in_use(struct sweep *s, const struct uuid *id)
            (busy || clock_mono_ms() - used_ms < s->timeout_ms);
 }
 
-/* NULL when a request has it, or had it just now. A session that is not known is made known: held
- * by the sweep, no request can load it while it goes. */
-static struct session *hold(struct sweep *s, const struct uuid *id)
+/* NULL when a request has it, or had it just now, unless it is over. A session that is not known is
+ * made known: held by the sweep, no request can load it while it goes. */
+static struct session *hold(struct sweep *s, const struct uuid *id, bool over)
 {
     const struct meta_upload nobodys = {.id = *id};
     struct session *held;
@@ -47,21 +48,49 @@ static struct session *hold(struct sweep *s, const struct uuid *id)
         return held;
     if (session_take(s->r->uploads, id, &held) != SESSION_TAKEN)
         return NULL;
-    if (clock_mono_ms() - held->used_ms >= s->timeout_ms)
+    if (over || clock_mono_ms() - held->used_ms >= s->timeout_ms)
         return held;
     session_release(s->r->uploads, held);
     return NULL;
 }
 
-static enum err_code remove_upload(struct sweep *s, const struct uuid *id, struct err *e)
+/* A process that was killed between "stored" and "committed" left a blob that nothing refers to.
+ * The client was told nothing, and pushes it again. */
+static enum err_code remove_unlinked(struct sweep *s, const struct uuid *id, const struct digest *d,
+                                     struct err *e)
+{
+    struct meta_upload info;
+    uint64_t size_bytes;
+    enum err_code code = meta_upload_get(s->r->meta, id, &info, e);
+
+    if (code == ERR_BLOB_UPLOAD_UNKNOWN) /* it was committed, or whose it was is not known */
+        return ERR_OK;
+    TRY(code);
+
+    AUTO(held)
+    pthread_mutex_t *held = locks_hold(&s->r->content_locks, STR_NONE, digest_str(d));
+
+    code = meta_blob_stat(s->r->meta, &info.repo, d, &size_bytes, e);
+    if (code != ERR_BLOB_UNKNOWN)
+        return code;
+    code = store_blob_delete(s->r->store, &info.repo, d, e);
+    return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+}
+
+/* became: the blob that it was to be; NULL: it never came so far. */
+static enum err_code remove_upload(struct sweep *s, const struct uuid *id,
+                                   const struct digest *became, bool over, struct err *e)
 {
     struct meta_op op = {.kind = META_UPLOAD_DELETE, .upload_id = id};
-    struct session *held = hold(s, id);
-    enum err_code code;
+    struct session *held = hold(s, id, over);
+    enum err_code code = ERR_OK;
 
     if (!held)
         return ERR_OK;
-    code = store_upload_delete(s->r->store, id, e);
+    if (became)
+        code = remove_unlinked(s, id, became, e);
+    if (code == ERR_OK)
+        code = store_upload_delete(s->r->store, id, e);
     if (code == ERR_OK)
         code = meta_commit(s->r->meta, &op, 1, META_LAZY, NULL, e);
     session_drop(s->r->uploads, held);
@@ -71,12 +100,14 @@ static enum err_code remove_upload(struct sweep *s, const struct uuid *id, struc
 static enum err_code sweep_stored(void *ctx, const struct store_upload_info *u, struct err *e)
 {
     struct sweep *s = ctx;
+    const struct digest *became = u->digest.n > 0 ? &u->digest : NULL;
+    bool over = became && !u->has_bytes; /* whoever was at it is gone, and nobody can go on */
     struct err why = {0};
 
     (void)e;
-    if (clock_wall_ms() - u->modified_ms < s->timeout_ms || in_use(s, &u->id))
+    if (!over && (clock_wall_ms() - u->modified_ms < s->timeout_ms || in_use(s, &u->id)))
         return ERR_OK;
-    return note(s, remove_upload(s, &u->id, &why), &why);
+    return note(s, remove_upload(s, &u->id, became, over, &why), &why);
 }
 
 /* A row whose bytes are gone. */
@@ -95,7 +126,7 @@ static enum err_code sweep_row(void *ctx, const struct meta_upload *u, struct er
     if (code == ERR_OK)
         store_upload_close(s->r->store, handle); /* sweep_stored() decides on it by its age */
     if (code == ERR_BLOB_UPLOAD_UNKNOWN)
-        code = remove_upload(s, &u->id, &why);
+        code = remove_upload(s, &u->id, NULL, false, &why);
     return note(s, code, &why);
 }
 

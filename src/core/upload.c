@@ -351,8 +351,10 @@ static enum err_code link_blob(struct upload *u, const struct digest *d, struct 
     TRY(store_upload_commit(r->store, u->handle, repo, d, has_twin ? &twin : NULL, e));
     u->handle = NULL;
     code = meta_commit(r->meta, ops, n, 0, NULL, e);
-    if (code == ERR_QUOTA)
+    if (code != ERR_OK && err_status(code) < 500)
         blob_discard(r, repo, d);
+    if (code == ERR_OK || err_status(code) < 500) /* else the sweep finds out what became of it */
+        (void)!store_upload_delete(r->store, &u->session->info.id, NULL);
     return code;
 }
 

@@ -1,7 +1,8 @@
 /*
  * The file system driver, inside. Only fs*.c include this.
  *
- * Files (where they lie: ARCHITECTURE.md, "On disk"); every path is relative to the root's descriptor:
+ * Files (where they lie: ARCHITECTURE.md, "On disk"); every path is relative to the root's
+ * descriptor:
  *
  *     fs.c           opening a root, its lock, health
  *     fs_dir.c       paths; directories that are durable before anything is put into them
@@ -69,6 +70,7 @@ void fs_tag_path(const struct repo_name *repo, const struct tag_name *tag,
                  struct fs_path *ret_path);
 void fs_upload_dir(const struct uuid *id, struct fs_path *ret_path);
 void fs_upload_data(const struct uuid *id, struct fs_path *ret_path);
+void fs_upload_note(const struct uuid *id, struct fs_path *ret_path);
 void fs_new_path(struct fs *f, struct fs_path *ret_path); /* a fresh name in temp/new */
 
 /* The directory exists, and its entry and those of all above it are durable. */

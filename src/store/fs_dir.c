@@ -84,6 +84,13 @@ void fs_upload_data(const struct uuid *id, struct fs_path *ret_path)
     add(ret_path, STR("/data"));
 }
 
+/* A symbolic link that says which blob the upload becomes. */
+void fs_upload_note(const struct uuid *id, struct fs_path *ret_path)
+{
+    fs_upload_dir(id, ret_path);
+    add(ret_path, STR("/digest"));
+}
+
 /* The root is locked and temp/new was emptied at the start, so a serial number is unique. */
 void fs_new_path(struct fs *f, struct fs_path *ret_path)
 {

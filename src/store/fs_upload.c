@@ -204,15 +204,50 @@ void fs_upload_close(struct store *s, struct store_upload *handle)
 enum err_code fs_upload_delete(struct store *s, const struct uuid *id, struct err *e)
 {
     struct fs *f = fs_of(s);
-    struct fs_path dir, data;
+    struct fs_path dir, data, note;
 
     fs_upload_dir(id, &dir);
     fs_upload_data(id, &data);
+    fs_upload_note(id, &note);
     if (unlinkat(f->root_fd, data.text, 0) < 0 && errno != ENOENT)
         return err_errno(e, "remove '%s'", data.text);
+    if (unlinkat(f->root_fd, note.text, 0) < 0 && errno != ENOENT)
+        return err_errno(e, "remove '%s'", note.text);
     if (unlinkat(f->root_fd, dir.text, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return err_errno(e, "remove '%s'", dir.text);
     return ERR_OK;
+}
+
+/* Which blob the upload becomes, before there is one. */
+static enum err_code note_digest(struct fs *f, const struct uuid *id, const struct digest *d,
+                                 struct err *e)
+{
+    struct fs_path note;
+
+    fs_upload_note(id, &note);
+    if (symlinkat(d->text, f->root_fd, note.text) == 0)
+        return ERR_OK;
+    if (errno == EEXIST && unlinkat(f->root_fd, note.text, 0) == 0 &&
+        symlinkat(d->text, f->root_fd, note.text) == 0)
+        return ERR_OK;
+    if (errno == ENOENT)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", id->text);
+    return err_errno(e, "note the digest of upload %s", id->text);
+}
+
+/* Leaves digest->n 0 when there is none. */
+static void read_note(struct fs *f, const struct uuid *id, struct digest *ret_digest)
+{
+    char text[DIGEST_TEXT_MAX + 1];
+    struct fs_path note;
+    ssize_t n;
+
+    ret_digest->n = 0;
+    fs_upload_note(id, &note);
+    n = readlinkat(f->root_fd, note.text, text, sizeof(text));
+    if (n > 0 && (size_t)n < sizeof(text) &&
+        digest_parse((struct str){text, (size_t)n}, ret_digest, NULL) != ERR_OK)
+        ret_digest->n = 0;
 }
 
 /* Whether the file at path holds the upload's bytes. One that bears their digest and does not is
@@ -292,6 +327,7 @@ enum err_code fs_upload_commit(struct store *s, struct store_upload *handle,
     fs_blob_path(repo, d, &path);
     fs_blobs_dir(repo, &dir);
     TRY(fs_dir_make(f, &dir, e));
+    TRY(note_digest(f, &u->id, d, e));
     /* What has a blob's name was synced before it got it: no need to sync our copy then. */
     if (!has_bytes(f, u, &path, size) && !(twin && link_twin(f, u, twin, d, size, &path)))
         TRY(name_data(f, u, &path, size, e));
@@ -300,7 +336,8 @@ enum err_code fs_upload_commit(struct store *s, struct store_upload *handle,
         u->lost = true; /* its file is the blob's now */
         return code;
     }
-    fs_upload_delete(s, &u->id, NULL); /* the blob is what counts; the sweep finds the rest */
+    fs_upload_data(&u->id, &path);
+    unlinkat(f->root_fd, path.text, 0); /* where another file has the bytes */
     fs_upload_close(s, handle);
     return ERR_OK;
 }
@@ -318,9 +355,11 @@ static bool upload_info(struct fs *f, const char *name, struct store_upload_info
 
     if (!uuid_parse(str_of(name), &ret_info->id))
         return false;
+    read_note(f, &ret_info->id, &ret_info->digest);
     fs_upload_data(&ret_info->id, &path);
     ret_info->size_bytes = 0;
-    if (fstatat(f->root_fd, path.text, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+    ret_info->has_bytes = fstatat(f->root_fd, path.text, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (ret_info->has_bytes) {
         ret_info->size_bytes = (uint64_t)st.st_size;
         ret_info->modified_ms = modified_ms(&st);
         return true;

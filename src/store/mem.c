@@ -17,13 +17,13 @@ struct bytes {
     int64_t modified_ms;
 };
 
-enum kind { BLOB, MANIFEST, TAG, UPLOAD };
+enum kind { BLOB, MANIFEST, TAG, UPLOAD, NOTE };
 
 struct entry {
     struct entry *next;
     enum kind kind;
     struct str repo; /* "" for uploads */
-    struct str name; /* digest, tag or uuid; a tag's bytes are its digest */
+    struct str name; /* digest, tag or uuid; a tag's bytes are its digest, and those of a note */
     struct bytes *bytes;
     char text[]; /* what repo and name point to */
 };
@@ -476,6 +476,8 @@ static enum err_code mem_upload_commit(struct store *s, struct store_upload *u,
             b = get(m, BLOB, repo_name_str(twin), digest_str(d));
         put(m, BLOB, repo_name_str(repo), digest_str(d), b ? b : bytes_ref(mine));
     }
+    if (!gone)
+        put(m, NOTE, STR_NONE, id, bytes_new(digest_str(d)));
     unlock(m);
     if (gone)
         return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", id.p);
@@ -488,6 +490,7 @@ static enum err_code mem_upload_delete(struct store *s, const struct uuid *id, s
 {
     (void)e;
     drop(mem_of(s), UPLOAD, STR_NONE, str_of(id->text));
+    drop(mem_of(s), NOTE, STR_NONE, str_of(id->text));
     return ERR_OK;
 }
 
@@ -500,11 +503,16 @@ static struct store_upload_info *list_uploads(struct mem *m, size_t *ret_n)
     lock(m);
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct entry *at = m->buckets[i]; at; at = at->next) {
-            if (at->kind != UPLOAD)
+            if (at->kind != UPLOAD && at->kind != NOTE)
                 continue;
             list = mem_resize(list, (n + 1) * sizeof(*list));
-            list[n] = (struct store_upload_info){.size_bytes = at->bytes->n,
-                                                 .modified_ms = at->bytes->modified_ms};
+            list[n] = (struct store_upload_info){.modified_ms = at->bytes->modified_ms,
+                                                 .has_bytes = at->kind == UPLOAD};
+            if (at->kind == UPLOAD)
+                list[n].size_bytes = at->bytes->n;
+            else
+                (void)!digest_parse((struct str){at->bytes->p, at->bytes->n}, &list[n].digest,
+                                    NULL);
             str_copy(at->name, list[n].id.text, sizeof(list[n].id.text));
             n++;
         }

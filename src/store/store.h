@@ -34,7 +34,9 @@ struct store_health {
 struct store_upload_info {
     struct uuid id;
     uint64_t size_bytes;
-    int64_t modified_ms; /* wall clock */
+    int64_t modified_ms;  /* wall clock */
+    struct digest digest; /* n is 0, or it was to become that blob: store_upload_commit() */
+    bool has_bytes;
 };
 
 typedef enum err_code (*store_upload_fn)(void *ctx, const struct store_upload_info *u,
@@ -180,12 +182,13 @@ ERR_CHECKED enum err_code store_upload_truncate(struct store *s, struct store_up
                                                 uint64_t size_bytes, struct err *e);
 
 /*
- * Makes the upload repo's blob d: durable, then visible under its name, then the upload is gone.
- * The caller has verified the digest. twin, or NULL, is a repository said to hold the same blob:
- * its copy is linked when it is there with the same bytes, so that no disk is used twice. A copy
- * that is damaged, there or in repo, is not taken for the blob: repo's is replaced. On success u is
- * closed; on failure it stays open and the upload stays as it was (unless a sync failed).
- * BLOB_UPLOAD_UNKNOWN when the upload was removed meanwhile.
+ * Makes the upload repo's blob d: durable, then visible under its name. What is left of the upload
+ * is a note of d without bytes, for store_upload_delete(): by it the caller finds after a crash a
+ * blob that nothing refers to yet. The caller has verified the digest. twin, or NULL, is a
+ * repository said to hold the same blob: its copy is linked when it is there with the same bytes,
+ * so that no disk is used twice. A copy that is damaged, there or in repo, is not taken for the
+ * blob: repo's is replaced. On success u is closed; on failure it stays open and the upload stays
+ * as it was (unless a sync failed). BLOB_UPLOAD_UNKNOWN when the upload was removed meanwhile.
  */
 ERR_CHECKED enum err_code store_upload_commit(struct store *s, struct store_upload *u,
                                               const struct repo_name *repo, const struct digest *d,

@@ -201,10 +201,11 @@ void assert_no_blob(struct store *s, const char *name, const struct digest *d)
     FAILS(ERR_BLOB_UNKNOWN, store_blob_open(s, &r, d, &reader, &size, E));
 }
 
+/* Not what is left of one that became a blob. */
 static enum err_code count(void *ctx, const struct store_upload_info *u, struct err *e)
 {
-    (void)u, (void)e;
-    ++*(size_t *)ctx;
+    (void)e;
+    *(size_t *)ctx += u->has_bytes || u->digest.n == 0;
     return ERR_OK;
 }
 

@@ -267,6 +267,49 @@ static void each_finds_every_upload_and_may_delete_it(void **state)
     assert_int_equal(count_uploads(s), 0);
 }
 
+static enum err_code keep_info(void *ctx, const struct store_upload_info *u, struct err *e)
+{
+    (void)e;
+    *(struct store_upload_info *)ctx = *u;
+    return ERR_OK;
+}
+
+static void what_became_a_blob_leaves_a_note_until_it_is_deleted(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name r = repo_of("noted");
+    struct digest d = sha256_of(STR("hello"));
+    struct uuid id = new_uuid();
+    struct store_upload *u = begin(s, &id, STR("hello"));
+    struct store_upload_info info = {0};
+    uint64_t size;
+
+    OK(store_upload_commit(s, u, &r, &d, NULL, E));
+    OK(store_upload_each(s, keep_info, &info, E));
+    assert_string_equal(info.id.text, id.text);
+    assert_true(digest_eq(&info.digest, &d));
+    assert_false(info.has_bytes);
+    FAILS(ERR_BLOB_UPLOAD_UNKNOWN, store_upload_open(s, &id, &u, &size, E));
+
+    OK(store_upload_delete(s, &id, E));
+    info = (struct store_upload_info){0};
+    OK(store_upload_each(s, keep_info, &info, E));
+    assert_int_equal(info.id.text[0], 0);
+    OK(store_blob_stat(s, &r, &d, &size, E));
+}
+
+static void an_upload_in_progress_has_no_note(void **state)
+{
+    struct store *s = store_in(state);
+    struct uuid id = new_uuid();
+    struct store_upload_info info = {0};
+
+    store_upload_close(s, begin(s, &id, STR("hello")));
+    OK(store_upload_each(s, keep_info, &info, E));
+    assert_true(info.has_bytes);
+    assert_int_equal(info.digest.n, 0);
+}
+
 static enum err_code refuse(void *ctx, const struct store_upload_info *u, struct err *e)
 {
     (void)u;
@@ -328,6 +371,8 @@ int run_upload_suite(void)
         TEST(repository_that_is_its_own_twin),
         TEST(deleted_upload_cannot_be_committed),
         TEST(each_finds_every_upload_and_may_delete_it),
+        TEST(what_became_a_blob_leaves_a_note_until_it_is_deleted),
+        TEST(an_upload_in_progress_has_no_note),
         TEST(each_stops_at_the_first_error),
         TEST(upload_goes_on_after_reopening),
     };

@@ -191,6 +191,59 @@ static void a_session_of_an_earlier_process_being_swept_is_not_revived(void **st
     assert_nothing_left();
 }
 
+/* A process that is killed in the middle of a finish, and the next one. Whether the blob's file is
+ * there afterwards. */
+static bool survives_a_kill(bool committed)
+{
+    struct uuid id = begun();
+    struct digest d = sha256_of(STR("hello"));
+    struct meta_op link = {.kind = META_BLOB_LINK, .repo = &repo, .digest = &d, .size_bytes = 5};
+    struct store_upload *handle;
+    uint64_t size_bytes;
+
+    assert_ok(store_upload_open(w.r->store, &id, &handle, &size_bytes, NULL));
+    assert_ok(store_upload_write(w.r->store, handle, "hello", 5, 0, NULL));
+    assert_ok(store_upload_commit(w.r->store, handle, &repo, &d, NULL, NULL));
+    if (committed)
+        assert_ok(meta_commit(w.r->meta, &link, 1, 0, NULL, NULL));
+    world_restart(&w);
+    w.conf->registry.upload_timeout_ms = 3600 * 1000;
+    assert_ok(upload_load_all(w.r, NULL));
+    assert_ok(upload_sweep(w.r, NULL));
+    assert_nothing_left();
+    return store_blob_stat(w.r->store, &repo, &d, &size_bytes, NULL) == ERR_OK;
+}
+
+static void a_blob_that_a_kill_left_without_its_row_goes_at_the_next_start(void **state)
+{
+    (void)state;
+    assert_false(survives_a_kill(false));
+}
+
+static void a_blob_that_was_committed_before_a_kill_stays(void **state)
+{
+    (void)state;
+    assert_true(survives_a_kill(true));
+}
+
+static void a_finish_under_way_is_left_alone(void **state)
+{
+    struct uuid id = begun();
+    struct digest d = sha256_of(STR(""));
+    struct upload *u = NULL;
+    struct store_upload *handle;
+    uint64_t size_bytes;
+
+    (void)state;
+    assert_ok(upload_open(w.r, &repo, "", &id, &u, NULL));
+    assert_ok(store_upload_open(w.r->store, &id, &handle, &size_bytes, NULL));
+    assert_ok(store_upload_commit(w.r->store, handle, &repo, &d, NULL, NULL));
+    let_all_time_out();
+    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(store_blob_stat(w.r->store, &repo, &d, &size_bytes, NULL));
+    upload_close(u);
+}
+
 int main(void)
 {
 #define TEST(f)    cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -203,6 +256,9 @@ int main(void)
         TEST(bytes_that_meta_knows_nothing_of_go),
         TEST(a_row_whose_bytes_are_gone_goes),
         TEST(one_session_that_cannot_be_removed_does_not_keep_the_others),
+        ON_DISK(a_blob_that_a_kill_left_without_its_row_goes_at_the_next_start),
+        ON_DISK(a_blob_that_was_committed_before_a_kill_stays),
+        TEST(a_finish_under_way_is_left_alone),
         TEST(a_session_being_swept_is_not_revived),
         ON_DISK(a_session_of_an_earlier_process_being_swept_is_not_revived),
     };
