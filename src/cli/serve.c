@@ -148,6 +148,7 @@ static void stop(struct serve *s)
 static void announce(const struct serve *s, int64_t started_ms)
 {
     const struct conf *c = s->conf;
+    struct rlimit limit;
 
     if (c->storage.backend == CONF_STORAGE_FILESYSTEM && !c->storage.fsync)
         log_event(LOG_WARNING, "storage.filesystem.fsync is off: a power loss may lose what was "
@@ -155,6 +156,8 @@ static void announce(const struct serve *s, int64_t started_ms)
     if (c->auth.mode == CONF_AUTH_NONE)
         log_event(LOG_WARNING, "auth is none: everyone who reaches this server may push and "
                                "delete");
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        log_event(LOG_INFO, "file descriptors", LOG_U64("limit", limit.rlim_cur));
     for (size_t i = 0; i < c->http.listen.n; i++)
         log_event(LOG_INFO, "listening", LOG_TEXT("address", c->http.listen.items[i]),
                   LOG_U64("port", http_server_port(s->http, i)),

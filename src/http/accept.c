@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -58,6 +59,25 @@ static void hand_in(struct iothread *io, struct conn *c)
         iothread_give(c);
 }
 
+/* Of the descriptors that this process may have, so many are not for connections: what a request
+ * opens, and the process itself. */
+#define KEPT_MIN  64
+#define KEPT_PART 4 /* or that part of all */
+
+/* How many connections there may be, by the configuration and by RLIMIT_NOFILE as it is now. */
+static uint64_t connections_max(const struct http_server *s)
+{
+    uint64_t wanted = conf_u64(&s->conf->max_connections), kept;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return wanted;
+    kept = limit.rlim_cur / KEPT_PART > KEPT_MIN ? limit.rlim_cur / KEPT_PART : KEPT_MIN;
+    if (limit.rlim_cur < 2 * kept)
+        kept = limit.rlim_cur / 2;
+    return wanted < limit.rlim_cur - kept ? wanted : limit.rlim_cur - kept;
+}
+
 /* Over a limit: answered at once, then left to linger so that the client can read it. Without room
  * for more of those, and under TLS where nothing can be said before a handshake, it is closed. */
 static void turn_away(struct iothread *io, int fd, const char *client, int status, const char *why)
@@ -66,7 +86,7 @@ static void turn_away(struct iothread *io, int fd, const char *client, int statu
     char text[RESPONSE_CANNED_BYTES];
     size_t n = response_canned(s, status, why, text, sizeof(text));
     bool told = !s->tls && send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
-    uint64_t room = conf_u64(&s->conf->max_connections) + REFUSED_MAX;
+    uint64_t room = connections_max(s) + REFUSED_MAX;
 
     server_tell_refused(s, client, status, why);
     if (told && atomic_load(&s->n_connections) < room) {
@@ -84,12 +104,17 @@ static void welcome(struct iothread *io, int fd, const struct sockaddr_storage *
     struct http_server *s = io->server;
     struct address *address;
     struct conn *c;
+    uint64_t most;
 
-    if (atomic_load(&s->n_connections) >= conf_u64(&s->conf->max_connections)) {
+    most = connections_max(s);
+    if (atomic_load(&s->n_connections) >= most) {
         char text[ADDRESS_TEXT];
 
         address_text(peer, text);
-        turn_away(io, fd, text, 503, "too many connections");
+        turn_away(io, fd, text, 503,
+                  most < conf_u64(&s->conf->max_connections)
+                      ? "too many connections for RLIMIT_NOFILE"
+                      : "too many connections");
         return;
     }
     address = address_add(&s->addresses, peer, conf_u64(&s->conf->max_connections_per_address));

@@ -253,6 +253,8 @@ static void *iothread_main(void *arg)
     struct iothread *io = arg;
     struct epoll_event events[EVENTS];
 
+    if (!server_wait_begun(io->server))
+        return NULL;
     thread_prefer_latency();
     iothread_listen(io, true);
     while (!atomic_load(&io->server->quit)) {

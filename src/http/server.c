@@ -55,6 +55,7 @@ enum err_code http_server_new(const struct conf_http *conf, const struct http_ap
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->drained, &attr);
+    pthread_cond_init(&s->begun, NULL);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&s->addresses.lock, NULL);
     random_bytes(&s->addresses.seed, sizeof(s->addresses.seed));
@@ -67,12 +68,40 @@ enum err_code http_server_new(const struct conf_http *conf, const struct http_ap
     return ERR_OK;
 }
 
+static void begin(struct http_server *s, bool run)
+{
+    pthread_mutex_lock(&s->lock);
+    s->running = run;
+    s->n_listening = run ? s->n_io : 0;
+    atomic_store(&s->quit, !run);
+    pthread_cond_broadcast(&s->begun);
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool server_wait_begun(struct http_server *s)
+{
+    bool running;
+
+    pthread_mutex_lock(&s->lock);
+    while (!s->running && !atomic_load(&s->quit))
+        pthread_cond_wait(&s->begun, &s->lock);
+    running = s->running;
+    pthread_mutex_unlock(&s->lock);
+    return running;
+}
+
+/* No thread serves before all are there: one that is missing can't be given a connection. */
 enum err_code http_server_run(struct http_server *s, struct err *e)
 {
-    s->running = true;
-    s->n_listening = s->n_io;
-    for (size_t i = 0; i < s->n_io; i++)
-        TRY(iothread_start(&s->io[i], e));
+    for (size_t i = 0; i < s->n_io; i++) {
+        enum err_code code = iothread_start(&s->io[i], e);
+
+        if (code != ERR_OK) {
+            begin(s, false);
+            return code;
+        }
+    }
+    begin(s, true);
     return ERR_OK;
 }
 
@@ -150,8 +179,6 @@ void http_server_stop(struct http_server *s)
     if (s->stopped)
         return;
     s->stopped = true;
-    for (size_t i = 0; i < s->n_io; i++)
-        s->running &= s->io[i].started;
     if (s->running)
         drain(s);
     atomic_store(&s->quit, true);
@@ -176,6 +203,7 @@ void http_server_free(struct http_server *s)
     tls_free(s->tls);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->drained);
+    pthread_cond_destroy(&s->begun);
     pthread_mutex_destroy(&s->addresses.lock);
     free(s->io);
     free(s);

@@ -60,7 +60,8 @@ struct http_server {
     pthread_cond_t drained;       /* n_connections or n_listening is 0 while stopping */
     size_t n_listening;           /* I/O threads that have not heard of the stop */
     uint32_t accepted_timeout_ms; /* of the sockets the listeners give */
-    bool running, stopped;
+    pthread_cond_t begun;         /* `running` is set, or `quit` */
+    bool running, stopped;        /* running: all threads are there, and listen */
 };
 
 /* listener.c */
@@ -84,6 +85,9 @@ void server_tell_refused(struct http_server *s, const char *client, int status, 
 
 /* Counts one connection less. */
 void server_connection_ended(struct http_server *s);
+
+/* Waits until all threads are there. False: one of them is not, and this one ends. */
+bool server_wait_begun(struct http_server *s);
 
 /* Counts one I/O thread less that accepts connections of a server that stops. */
 void server_listens_no_more(struct http_server *s);

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from helpers import MIB, Client, Wire, random_bytes
+from helpers import MIB, Client, Wire, image, random_bytes
 from waiting import until
 
 pytestmark = [pytest.mark.sanitize, pytest.mark.concurrent]
@@ -186,6 +186,24 @@ def check_cap(registry, cap, status):
         wire.socket.close()
 
 
+def test_connections_leave_descriptors_for_work(registry, client):
+    """However many come: who is in gets what is there, and the others are told to come again."""
+    blob = client.push_blob("app", DATA)
+    soft, hard = resource.prlimit(registry.pid, resource.RLIMIT_NOFILE)
+    until(lambda: '"message":"file descriptors","limit":' in registry.log)
+    resource.prlimit(registry.pid, resource.RLIMIT_NOFILE, (128, hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(150):
+            stack.enter_context(Wire(registry.url)).send(b"GET /v2/ HT")
+        last = stack.enter_context(Wire(registry.url))
+        status, headers, body = last.read_response()
+        assert (status, headers["retry-after"]) == (503, "1")
+        for _ in range(10):
+            assert client.get_blob("app", blob).content == DATA
+        client.push_image("other", image(seed="meanwhile"), "v1")
+    resource.prlimit(registry.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_a_registry_without_file_descriptors_survives(registry, client):
     """EMFILE at accept: it waits for better times, burns nothing, and serves again."""
     blob = client.push_blob("app", DATA)
@@ -197,8 +215,12 @@ def test_a_registry_without_file_descriptors_survives(registry, client):
     assert registry.running()
     for wire in held:
         wire.socket.close()
-    with Client(registry.url) as fresh:
-        assert fresh.get_blob("app", blob).content == DATA
+    def let_in():
+        with Client(registry.url) as fresh:
+            answer = fresh.get_blob("app", blob, expect=(200, 503))
+            return answer.status_code == 200 and answer.content == DATA
+
+    until(let_in)  # as soon as it knows that the others have gone
     resource.prlimit(registry.pid, resource.RLIMIT_NOFILE, (soft, hard))
     assert client.get_blob("app", blob).content == DATA
 
