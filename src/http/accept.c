@@ -64,18 +64,35 @@ static void hand_in(struct iothread *io, struct conn *c)
 #define KEPT_MIN  64
 #define KEPT_PART 4 /* or that part of all */
 
-/* How many connections there may be, by the configuration and by RLIMIT_NOFILE as it is now. */
+/* What is kept, by RLIMIT_NOFILE as it is now; *ret_all is how many there may be. */
+static uint64_t descriptors_kept(uint64_t *ret_all)
+{
+    struct rlimit limit;
+    uint64_t kept;
+
+    *ret_all = UINT64_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return 0;
+    *ret_all = limit.rlim_cur;
+    kept = limit.rlim_cur / KEPT_PART > KEPT_MIN ? limit.rlim_cur / KEPT_PART : KEPT_MIN;
+    return 2 * kept > limit.rlim_cur ? limit.rlim_cur / 2 : kept;
+}
+
+/* How many connections there may be, by the configuration and by what is not kept. */
 static uint64_t connections_max(const struct http_server *s)
 {
-    uint64_t wanted = conf_u64(&s->conf->max_connections), kept;
-    struct rlimit limit;
+    uint64_t wanted = conf_u64(&s->conf->max_connections), all;
+    uint64_t kept = descriptors_kept(&all);
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-        return wanted;
-    kept = limit.rlim_cur / KEPT_PART > KEPT_MIN ? limit.rlim_cur / KEPT_PART : KEPT_MIN;
-    if (limit.rlim_cur < 2 * kept)
-        kept = limit.rlim_cur / 2;
-    return wanted < limit.rlim_cur - kept ? wanted : limit.rlim_cur - kept;
+    return wanted < all - kept ? wanted : all - kept;
+}
+
+/* And how many more, that were refused. */
+static uint64_t refused_max(void)
+{
+    uint64_t all, kept = descriptors_kept(&all);
+
+    return all == UINT64_MAX || kept / KEPT_PART > REFUSED_MAX ? REFUSED_MAX : kept / KEPT_PART;
 }
 
 /* Over a limit: answered at once, then left to linger so that the client can read it. Without room
@@ -86,7 +103,7 @@ static void turn_away(struct iothread *io, int fd, const char *client, int statu
     char text[RESPONSE_CANNED_BYTES];
     size_t n = response_canned(s, status, why, text, sizeof(text));
     bool told = !s->tls && send(fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
-    uint64_t room = connections_max(s) + REFUSED_MAX;
+    uint64_t room = connections_max(s) + refused_max();
 
     server_tell_refused(s, client, status, why);
     if (told && atomic_load(&s->n_connections) < room) {
