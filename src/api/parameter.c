@@ -19,13 +19,13 @@ enum err_code query_text(struct req *q, const char *name, char *dst, size_t cap,
     return ERR_OK;
 }
 
-enum err_code query_page(struct req *q, size_t *ret_n, struct err *e)
+enum err_code query_page(struct req *q, size_t unasked, size_t *ret_n, struct err *e)
 {
     uint64_t most = conf_u64(&q->registry->limits->page), n;
     char text[64];
 
     TRY(query_text(q, "n", text, sizeof(text), e));
-    *ret_n = (size_t)most;
+    *ret_n = unasked < most ? unasked : (size_t)most;
     if (!query_has(q, "n"))
         return ERR_OK;
     if (!str_to_u64_up_to(str_of(text), most, &n))

@@ -3,8 +3,10 @@
 
 #include "api/req.h"
 
-/* n of a list: absent or greater than limits.page is limits.page. Error: REQUEST_INVALID. */
-ERR_CHECKED enum err_code query_page(struct req *q, size_t *ret_n, struct err *e);
+/* n of a list: absent is `unasked`, and greater than limits.page is limits.page. Error:
+ * REQUEST_INVALID. */
+#define PAGE_UNASKED 1000 /* of lists whose clients know of pages */
+ERR_CHECKED enum err_code query_page(struct req *q, size_t unasked, size_t *ret_n, struct err *e);
 
 /* A text parameter, "" when absent. Error: REQUEST_INVALID. */
 ERR_CHECKED enum err_code query_text(struct req *q, const char *name, char *dst, size_t cap,

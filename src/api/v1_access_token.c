@@ -136,7 +136,7 @@ enum err_code api_access_token_list(struct req *q, struct err *e)
 
     buf_init(&body, LIST_MAX_BYTES);
     buf_init(&more, 1024);
-    TRY(query_page(q, &l.room, e));
+    TRY(query_page(q, PAGE_UNASKED, &l.room, e));
     TRY(query_text(q, "last", after, sizeof(after), e));
     TRY(query_text(q, "owner", owner, sizeof(owner), e));
     if (!is_admin(q)) {

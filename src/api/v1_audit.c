@@ -70,7 +70,7 @@ static enum err_code parse(struct req *q, struct question *ret, struct err *e)
 {
     struct meta_audit_filter *f = &ret->filter;
 
-    TRY(query_page(q, &ret->n, e));
+    TRY(query_page(q, PAGE_UNASKED, &ret->n, e));
     TRY(parse_last(q, &f->before, e));
     for (size_t i = 0; i < FILTERS; i++)
         TRY(query_text(q, filters[i].name, ret->values[i], filters[i].cap, e));

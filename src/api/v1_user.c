@@ -60,7 +60,7 @@ enum err_code api_user_list(struct req *q, struct err *e)
     size_t n;
 
     buf_init(&body, LIST_MAX_BYTES);
-    TRY(query_page(q, &n, e));
+    TRY(query_page(q, PAGE_UNASKED, &n, e));
     TRY(query_text(q, "last", after, sizeof(after), e));
     if (n > 0)
         TRY(user_list(accounts_of(q), str_of(after), n, &l, e));

@@ -121,7 +121,8 @@ static enum err_code page_of_query(struct req *q, const struct source *s, size_t
 {
     char after[AFTER_MAX];
 
-    TRY(query_page(q, ret_n, e));
+    /* Clients without pages would miss what is behind the first one: they ask for no n. */
+    TRY(query_page(q, SIZE_MAX, ret_n, e));
     TRY(query_text(q, "last", after, sizeof(after), e));
     if (*ret_n == 0) { /* dist-spec: an empty list and no Link; but is there such a repository? */
         AUTO(list) struct meta_name_list one = {0};

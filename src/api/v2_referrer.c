@@ -96,7 +96,7 @@ enum err_code api_referrer_list(struct req *q, struct err *e)
 
     TRY(query_text(q, "artifactType", type, sizeof(type), e));
     TRY(query_text(q, "last", after, sizeof(after), e));
-    TRY(query_page(q, &p.max, e));
+    TRY(query_page(q, PAGE_UNASKED, &p.max, e));
     /* A media type has no blanks (RFC 6838, 4.2): what reads as one was a '+' that the client left
      * as it is, which RFC 3986 allows in a query. */
     for (char *c = type; *c; c++) {

@@ -20,7 +20,7 @@ static size_t page(const char *query)
     struct req q = request_of(&head, query);
     size_t n = 0;
 
-    assert_ok(query_page(&q, &n, NULL));
+    assert_ok(query_page(&q, SIZE_MAX, &n, NULL));
     return n;
 }
 
@@ -31,7 +31,7 @@ static void refuse_page(const char *query)
     struct err e = {0};
     size_t n;
 
-    assert_code(ERR_REQUEST_INVALID, query_page(&q, &n, &e));
+    assert_code(ERR_REQUEST_INVALID, query_page(&q, SIZE_MAX, &n, &e));
     assert_true(e.public_detail);
 }
 
@@ -41,6 +41,22 @@ static void without_n_a_page_is_as_large_as_it_may_be(void **state)
     assert_int_equal(page(""), 100);
     assert_int_equal(page("last=x"), 100);
     assert_int_equal(page("nn=5&xn=6&N=7"), 100);
+}
+
+static void without_n_a_list_may_have_a_usual_size(void **state)
+{
+    struct http_head head;
+    struct req q = request_of(&head, "last=x");
+    size_t n = 0;
+
+    (void)state;
+    assert_ok(query_page(&q, 7, &n, NULL));
+    assert_int_equal(n, 7);
+    assert_ok(query_page(&q, 101, &n, NULL));
+    assert_int_equal(n, 100);
+    q = request_of(&head, "n=9");
+    assert_ok(query_page(&q, 7, &n, NULL));
+    assert_int_equal(n, 9);
 }
 
 static void n_is_the_size_of_a_page(void **state)
@@ -137,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_n_a_page_is_as_large_as_it_may_be),
+        cmocka_unit_test(without_n_a_list_may_have_a_usual_size),
         cmocka_unit_test(n_is_the_size_of_a_page),
         cmocka_unit_test(a_larger_n_is_cut_to_the_limit),
         cmocka_unit_test(an_n_that_is_no_number_is_refused),
