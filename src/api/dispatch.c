@@ -125,7 +125,7 @@ static void done(void *ctx, const struct http_record *r)
     const struct api *a = ctx;
     const struct http_head *h = r->head;
 
-    if (!a->conf->log.access)
+    if (!conf_bool(&a->conf->log.access))
         return;
     log_event(LOG_INFO, "request", LOG_STR("method", at_most(h ? h->method_text : STR_NONE, 32)),
               LOG_TEXT("route", r->route), LOG_I64("status", r->status),

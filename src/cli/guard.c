@@ -154,7 +154,7 @@ enum err_code cli_guard_init(struct api_guard *g, const struct conf *c, struct m
         .at_once = {&c->limits.sign_ins, c->http.workers > 1 ? c->http.workers / 2 : 1},
     };
     struct audit_options audit = {
-        .file = c->audit.file, .retention_ms = c->audit.retention_ms, .wait_ms = c->audit.wait_ms};
+        .file = c->audit.file, .retention_ms = &c->audit.retention_ms, .wait_ms = c->audit.wait_ms};
     struct provider *providers[PROVIDERS_MAX];
     enum err_code code = ERR_OK;
     size_t n = 0;

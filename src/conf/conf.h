@@ -8,7 +8,7 @@
  *
  * A struct conf is read-only after conf_load(), but for the fields whose row says CONF_RELOAD:
  * those are whole aligned words that conf_reload() stores atomically, and may be read any time
- * with conf_u64() and friends, or plainly where a torn moment does not matter.
+ * with conf_u64() and conf_bool(), and in no other way.
  */
 #pragma once
 
@@ -346,6 +346,11 @@ static inline bool conf_token_own(const struct conf_auth *a)
 }
 
 static inline uint64_t conf_u64(const uint64_t *field)
+{
+    return __atomic_load_n(field, __ATOMIC_RELAXED);
+}
+
+static inline bool conf_bool(const bool *field)
 {
     return __atomic_load_n(field, __ATOMIC_RELAXED);
 }

@@ -22,7 +22,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->limits = &c->limits;
     r->options = &c->registry;
     r->quotas = &c->quotas;
-    r->verify_on_read = c->storage.verify_on_read;
+    r->verify_on_read = &c->storage.verify_on_read;
     r->buffer_bytes = c->http.buffer_bytes;
     r->uploads = upload_table_new();
     r->finished = finished_new();

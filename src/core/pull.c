@@ -65,7 +65,7 @@ enum err_code pull_blob(struct registry *r, const struct repo_name *repo, const 
         return err_set(e, ERR_CORRUPT, "blob %s of '%s' has %llu bytes, not %llu", d->text,
                        repo->text, (unsigned long long)size_bytes,
                        (unsigned long long)linked_bytes);
-    if (r->verify_on_read)
+    if (conf_bool(r->verify_on_read))
         reader = verify_reader_new(STEAL(reader), d, size_bytes);
     *ret_reader = STEAL(reader);
     *ret_size_bytes = size_bytes;

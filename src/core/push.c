@@ -65,8 +65,8 @@ static enum err_code look_up(struct work *w, const struct manifest_link *link, b
 
 static bool may_be_sparse(const struct work *w)
 {
-    return w->manifest.shape == MANIFEST_INDEX ? w->r->options->sparse_indexes
-                                               : w->r->options->sparse_images;
+    return w->manifest.shape == MANIFEST_INDEX ? conf_bool(&w->r->options->sparse_indexes)
+                                               : conf_bool(&w->r->options->sparse_images);
 }
 
 static enum err_code resolve(struct work *w, const struct manifest_link *link,

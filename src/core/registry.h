@@ -24,9 +24,9 @@ struct registry {
     const struct conf_limits *limits;
     const struct conf_registry *options;
     const struct conf_quotas *quotas;
-    bool verify_on_read;
-    uint64_t buffer_bytes;   /* of one receiving upload */
-    struct reserve *reserve; /* borrowed; may be NULL */
+    const bool *verify_on_read; /* of the configuration, as it is now */
+    uint64_t buffer_bytes;      /* of one receiving upload */
+    struct reserve *reserve;    /* borrowed; may be NULL */
     struct upload_table *uploads;
     struct finished *finished;  /* uploads, lately */
     struct locks content_locks; /* content of a digest is being linked or unlinked, anywhere */

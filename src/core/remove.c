@@ -5,7 +5,7 @@
 
 static enum err_code check_enabled(struct registry *r, struct err *e)
 {
-    if (!r->options->delete_enabled)
+    if (!conf_bool(&r->options->delete_enabled))
         return err_tell(e, ERR_UNSUPPORTED, "deleting is turned off here (delete.enabled)");
     return ERR_OK;
 }

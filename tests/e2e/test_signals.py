@@ -112,6 +112,16 @@ def reload(registry, **config):
     registry.signal(signal.SIGHUP)
 
 
+def test_sighup_turns_verification_on(registry, client):
+    digest = client.push_blob("app", random_bytes(1000, "verify"))
+    path = registry.root / "repositories" / "app" / "blobs" / digest
+    path.chmod(0o600)
+    path.write_bytes(bytes(1000))
+    assert client.get_blob("app", digest).content == bytes(1000)
+    reload(registry, storage={"verify_on_read": True})
+    until(lambda: client.get_blob("app", digest, expect=(200, 500)).status_code == 500)
+
+
 def test_sighup_takes_a_new_limit(registry, client):
     made = image(seed="limit", annotations={"note": 2000 * "x"})
     client.push_image("app", made, "v1")

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "conf/conf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@
 
 struct audit {
     struct meta *meta;
-    int64_t retention_ms, wait_ms;
+    const uint64_t *retention_ms;
+    int64_t wait_ms;
     int fd; /* -1: the log */
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
@@ -275,10 +277,11 @@ static void commit(struct audit *a, const struct meta_audit *batch, size_t n)
 
 static void prune(struct audit *a)
 {
-    struct meta_op op = {.kind = META_AUDIT_PRUNE, .version = clock_wall_ms() - a->retention_ms};
+    int64_t keep_ms = a->retention_ms ? (int64_t)conf_u64(a->retention_ms) : 0;
+    struct meta_op op = {.kind = META_AUDIT_PRUNE, .version = clock_wall_ms() - keep_ms};
     struct err e = {0};
 
-    if (a->retention_ms > 0 && meta_commit(a->meta, &op, 1, META_LAZY, NULL, &e) != ERR_OK)
+    if (keep_ms > 0 && meta_commit(a->meta, &op, 1, META_LAZY, NULL, &e) != ERR_OK)
         log_err(LOG_ERROR, "old audit entries can't be removed; will be tried again", &e);
 }
 
@@ -371,7 +374,7 @@ enum err_code audit_new(struct meta *m, const struct audit_options *o, struct au
     struct audit *a = NEW(struct audit);
 
     a->meta = m;
-    a->retention_ms = (int64_t)o->retention_ms;
+    a->retention_ms = o->retention_ms;
     a->wait_ms = (int64_t)o->wait_ms;
     a->fd = -1;
     if (o->file[0]) {
