@@ -114,7 +114,8 @@ def lint(totals, args):
     ]
     scripts = [
         str(p.relative_to(TOP))
-        for p in [*sorted((TOP / "scripts").iterdir()), *sorted((TOP / ".ci").iterdir())]
+        for folder in ("scripts", ".ci", "findings")
+        for p in sorted((TOP / folder).iterdir())
         if p.is_file() and p.read_bytes()[:64].startswith((b"#!/usr/bin/env bash", b"#!/bin/sh"))
     ]
     checks = {
