@@ -47,10 +47,25 @@ PARTS = {
         "providers": {"core", "people", "tokens"},
         "browser": {"core", "people", "tokens"},
     },
+    "http": order(
+        "http address tls_error conn",
+        "chunk etag parse query range listener verifier",
+        "core tls",
+        "connection",
+        "exchange",
+        "inbox transfer",
+        "request response finish content",
+        "sender",
+        "worker",
+        "serving",
+        "accept",
+        "iothread",
+        "server",
+    ),
 }
 
 # Folders whose files still go in circles.
-KNOTS = ("conf", "http")
+KNOTS = ("conf",)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

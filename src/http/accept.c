@@ -1,13 +1,16 @@
 /* Accepting connections: limits, running out of descriptors, and spreading them over the threads.
  */
+#include "http/accept.h"
+
 #include "base/mem.h"
-#include "http/iothread.h"
+#include "http/core.h"
 #include "http/serving.h"
 #include "http/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -43,6 +46,7 @@ static struct conn *adopt(struct iothread *io, struct address *address, int fd)
     c->list = LIST_COUNT;
     c->fd = fd;
     c->io = least_busy(io);
+    c->conf = io->server->conf;
     c->address = address;
     /* Inherited from the listening socket. */
     c->timeout_ms = io->server->accepted_timeout_ms;
@@ -173,6 +177,20 @@ static void out_of_descriptors(struct iothread *io, struct listener *l)
     io->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     iothread_listen(io, false);
     io->listen_again_ms = io->now_ms + (fd >= 0 ? BACK_OFF_MS / 10 : BACK_OFF_MS);
+}
+
+void iothread_listen(struct iothread *io, bool on)
+{
+    struct http_server *s = io->server;
+
+    if (io->listening == on)
+        return;
+    for (size_t i = 0; i < s->n_listeners; i++) {
+        struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &s->listeners[i]};
+
+        epoll_ctl(io->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listeners[i].fd, &ev);
+    }
+    io->listening = on;
 }
 
 bool iothread_accept(struct iothread *io, struct listener *l)

@@ -1,9 +1,12 @@
 /* Client addresses: their text, and how many connections each has. */
+#include "http/address.h"
 #include "base/mem.h"
-#include "http/server.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool mapped_v4(const struct in6_addr *a)
 {

@@ -2,8 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/iothread.h"
-#include "http/server.h"
+#include "conf/conf.h"
 #include "http/tls.h"
 
 #include <errno.h>
@@ -12,24 +11,11 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-/* Of waiting; where http.io_timeout is shorter, that is enough. */
-#define RATE_GRACE_MS 10000
-
-bool conn_too_slow(const struct conn *c, int64_t waited_ms, uint64_t bytes)
-{
-    const struct conf_http *conf = c->io->server->conf;
-    int64_t grace_ms = (int64_t)conf_u64(&conf->io_timeout_ms);
-
-    if (waited_ms < (grace_ms < RATE_GRACE_MS ? grace_ms : RATE_GRACE_MS))
-        return false;
-    return bytes < conf_u64(&conf->min_rate_bytes) * (uint64_t)waited_ms / 1000;
-}
-
 /* The timeouts are set at the first call that waits, so that a connection which never meets a
  * worker does not pay for them. */
 static void set_timeouts(struct conn *c)
 {
-    uint32_t ms = (uint32_t)conf_u64(&c->io->server->conf->io_timeout_ms);
+    uint32_t ms = (uint32_t)conf_u64(&c->conf->io_timeout_ms);
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
     if (c->timeout_ms == ms)

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "http/exchange.h"
-#include "http/worker.h"
+#include "http/transfer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ static void add_segment(struct transfer *t, size_t text_from, uint64_t at_bytes,
 
 static void add_head(struct http_exchange *x, struct transfer *t, int status, uint64_t length)
 {
-    char *at = buf_reserve(&t->text, x->headers.n + EXCHANGE_HEAD_ROOM);
+    char *at = buf_reserve(&t->text, x->headers.n + HEAD_ROOM);
 
     t->text.n += response_head(x, status, true, length, at);
 }

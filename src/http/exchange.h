@@ -6,14 +6,12 @@
 
 #include "http/chunk.h"
 #include "http/connection.h"
+#include "http/core.h"
 #include "http/http.h"
-#include "http/transfer.h"
 
 #include <stdatomic.h>
 
-#define EXCHANGE_HEADERS_MAX (16 * 1024) /* of a response */
-#define EXCHANGE_HEAD_ROOM   1024        /* for what the server itself adds to them */
-#define EXCHANGE_REQUEST_ID  64
+#define EXCHANGE_REQUEST_ID 64
 #define EXCHANGE_DRAIN_MAX                                                                         \
     (64 * 1024) /* of an unread body that is skipped to keep a connection                          \
                  */
@@ -45,6 +43,8 @@ struct exchange_rest {
     int64_t progress_ms; /* when bytes last came */
     int unread_bytes;    /* in the socket, when last looked at */
 };
+
+struct transfer;
 
 struct http_exchange {
     struct http_server *server;
@@ -115,7 +115,7 @@ enum err_code exchange_why_cut(struct http_exchange *x, struct err *e);
 /* response.c */
 
 /* Forms the head of a response: what the server adds, the headers set, the empty line. has_length
- * false leaves Content-Length out. dst has room for x->headers.n + EXCHANGE_HEAD_ROOM bytes.
+ * false leaves Content-Length out. dst has room for x->headers.n + HEAD_ROOM bytes.
  * Decides x->fate, and marks x answered. */
 size_t response_head(struct http_exchange *x, int status, bool has_length, uint64_t length,
                      char *dst);

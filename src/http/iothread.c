@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "http/accept.h"
 #include "http/serving.h"
+#include "http/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,29 +20,6 @@
 enum {
     EVENTS = 256,
 };
-
-/* The inbox. */
-
-void iothread_wake(struct iothread *io)
-{
-    uint64_t one = 1;
-
-    while (write(io->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
-}
-
-void iothread_give(struct conn *c)
-{
-    struct iothread *io = c->io;
-    struct conn *first = atomic_load_explicit(&io->inbox, memory_order_relaxed);
-
-    do {
-        c->next_given = first;
-    } while (!atomic_compare_exchange_weak_explicit(&io->inbox, &first, c, memory_order_release,
-                                                    memory_order_relaxed));
-    if (!first)
-        iothread_wake(io);
-}
 
 static void take_inbox(struct iothread *io)
 {
@@ -169,20 +148,6 @@ static int wait_ms(const struct iothread *io)
 
 /* Starting and stopping. */
 
-void iothread_listen(struct iothread *io, bool on)
-{
-    struct http_server *s = io->server;
-
-    if (io->listening == on)
-        return;
-    for (size_t i = 0; i < s->n_listeners; i++) {
-        struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &s->listeners[i]};
-
-        epoll_ctl(io->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listeners[i].fd, &ev);
-    }
-    io->listening = on;
-}
-
 static void drop_list(struct iothread *io, enum conn_list_kind kind)
 {
     while (io->lists[kind].first)
@@ -292,7 +257,7 @@ enum err_code iothread_init(struct iothread *io, struct http_server *s, struct e
     io->x = NEW(struct http_exchange);
     io->x->server = s;
     io->x->io = io;
-    buf_init(&io->x->headers, EXCHANGE_HEADERS_MAX);
+    buf_init(&io->x->headers, HEADERS_MAX);
     return ERR_OK;
 }
 

@@ -1,8 +1,9 @@
 /* Listening sockets, by their addresses (conf/listen.h). */
+#include "http/listener.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "conf/listen.h"
-#include "http/server.h"
+#include "http/conn.h"
 
 #include <errno.h>
 #include <netdb.h>

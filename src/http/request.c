@@ -2,10 +2,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "http/core.h"
 #include "http/exchange.h"
-#include "http/iothread.h"
-#include "http/server.h"
 #include "http/tls.h"
+#include "http/transfer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -131,7 +131,7 @@ struct http_exchange *exchange_detach(struct http_exchange *x, const char *raw, 
     y->surplus = NULL;
     y->transfer = NULL;
     atomic_init(&y->parked, NULL);
-    buf_init(&y->headers, EXCHANGE_HEADERS_MAX);
+    buf_init(&y->headers, HEADERS_MAX);
     return y;
 }
 

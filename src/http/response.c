@@ -2,8 +2,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/core.h"
 #include "http/exchange.h"
-#include "http/iothread.h"
+#include "http/inbox.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -253,7 +254,7 @@ static void send_on_worker(struct http_exchange *x, int status, bool has_length,
                            bool with_body)
 {
     bool copy = with_body && body.n <= COPY_MAX;
-    AUTO(mem) char *p = mem_alloc(x->headers.n + EXCHANGE_HEAD_ROOM + (copy ? body.n : 0));
+    AUTO(mem) char *p = mem_alloc(x->headers.n + HEAD_ROOM + (copy ? body.n : 0));
     size_t n = response_head(x, status, has_length, body.n, p);
     struct err e;
     enum err_code code;

@@ -4,13 +4,14 @@
  * which puts it behind the others. So any number of slow readers costs no thread, and a hundred
  * fast ones are served by as many threads as there are cores.
  */
+#include "http/sender.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "http/exchange.h"
-#include "http/server.h"
-#include "http/worker.h"
+#include "http/core.h"
+#include "http/finish.h"
+#include "http/transfer.h"
 
 #include <errno.h>
 #include <stdlib.h>

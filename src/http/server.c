@@ -1,11 +1,11 @@
-#include "http/server.h"
-
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "base/uuid.h"
+#include "http/core.h"
 #include "http/iothread.h"
+#include "http/sender.h"
 #include "http/tls.h"
 #include "http/worker.h"
 
@@ -78,18 +78,6 @@ static void begin(struct http_server *s, bool run)
     pthread_mutex_unlock(&s->lock);
 }
 
-bool server_wait_begun(struct http_server *s)
-{
-    bool running;
-
-    pthread_mutex_lock(&s->lock);
-    while (!s->running && !atomic_load(&s->quit))
-        pthread_cond_wait(&s->begun, &s->lock);
-    running = s->running;
-    pthread_mutex_unlock(&s->lock);
-    return running;
-}
-
 /* No thread serves before all are there: one that is missing can't be given a connection. */
 enum err_code http_server_run(struct http_server *s, struct err *e)
 {
@@ -108,36 +96,6 @@ enum err_code http_server_run(struct http_server *s, struct err *e)
 enum err_code http_server_reload_tls(struct http_server *s, struct err *e)
 {
     return s->tls ? tls_reload(s->tls, e) : ERR_OK;
-}
-
-void server_tell_refused(struct http_server *s, const char *client, int status, const char *why)
-{
-    struct http_record r = {.client = client,
-                            .request_id = "",
-                            .route = "",
-                            .identity = "",
-                            .note = why,
-                            .status = status};
-
-    if (s->app.done)
-        s->app.done(s->app.ctx, &r);
-}
-
-void server_connection_ended(struct http_server *s)
-{
-    if (atomic_fetch_sub(&s->n_connections, 1) > 1 || !atomic_load(&s->stopping))
-        return;
-    pthread_mutex_lock(&s->lock);
-    pthread_cond_broadcast(&s->drained);
-    pthread_mutex_unlock(&s->lock);
-}
-
-void server_listens_no_more(struct http_server *s)
-{
-    pthread_mutex_lock(&s->lock);
-    if (--s->n_listening == 0)
-        pthread_cond_broadcast(&s->drained);
-    pthread_mutex_unlock(&s->lock);
 }
 
 static void wake_all(struct http_server *s)

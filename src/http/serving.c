@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/core.h"
 #include "http/exchange.h"
 #include "http/tls.h"
 #include "http/worker.h"

@@ -1,7 +1,7 @@
 /* What an I/O thread does with its connections, in answer to events. Of its own thread only. */
 #pragma once
 
-#include "http/iothread.h"
+#include "http/inbox.h"
 
 void serving_event(struct iothread *io, struct conn *c);     /* epoll has something to tell */
 void serving_take_new(struct iothread *io, struct conn *c);  /* was accepted */

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "conf/conf.h"
-#include "http/connection.h"
+#include "http/conn.h"
 #include "http/http.h"
 
 struct tls;
@@ -17,9 +17,6 @@ void tls_free(struct tls *t);                                  /* accepts NULL *
 
 /* Reads the files anew; sessions that exist go on with what they have. */
 ERR_CHECKED enum err_code tls_reload(struct tls *t, struct err *e);
-
-/* "WHAT 'WHICH': " and what OpenSSL found wrong first, as CONFIG; its errors are cleared. */
-enum err_code tls_err(struct err *e, const char *what, const char *which);
 
 /* Gives c a session. False when there is no memory for one. */
 bool tls_attach(struct tls *t, struct conn *c);

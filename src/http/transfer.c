@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/exchange.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +17,7 @@ enum {
     COPY_BYTES = 256 * 1024,      /* read and sent at once, from a reader without an fd */
 };
 
-#define TEXT_MAX (EXCHANGE_HEADERS_MAX + EXCHANGE_HEAD_ROOM + HTTP_RANGES_MAX * 512 + 64 * 1024)
+#define TEXT_MAX (HEADERS_MAX + HEAD_ROOM + HTTP_RANGES_MAX * 512 + 64 * 1024)
 
 struct transfer *transfer_new(struct reader *r)
 {

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/reader.h"
-#include "http/connection.h"
+#include "http/exchange.h"
 #include "http/range.h"
 
 #include <stdatomic.h>
@@ -47,15 +47,3 @@ ERR_CHECKED enum err_code transfer_begin(struct http_exchange *x, struct err *e)
 
 /* The same to the end, waiting; for readers without an fd. */
 ERR_CHECKED enum err_code transfer_run(struct http_exchange *x, struct err *e);
-
-/* sender.c: the few threads that go on with transfers when the client has room. */
-
-struct senders;
-
-/* The threads start here, with the priority of the caller. Error: INTERNAL. */
-ERR_CHECKED enum err_code senders_new(size_t n_threads, struct senders **ret_senders,
-                                      struct err *e);
-void senders_free(struct senders *s); /* accepts NULL; no transfer may be left */
-
-/* Takes x with its transfer; gives the connection back to its I/O thread at the end. */
-void senders_take(struct senders *s, struct http_exchange *x);

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/watch.h"
-#include "http/tls.h"
+#include "http/tls_error.h"
 
 #include <openssl/err.h>
 #include <pthread.h>

@@ -13,6 +13,3 @@ void workers_free(struct workers *w); /* accepts NULL; joins them; the queue mus
 
 /* Queues x. False when the queue is full, or no thread could be made at all. */
 bool workers_put(struct workers *w, struct http_exchange *x);
-
-/* The exchange is over: tells app.done() and gives the connection back. Worker or sender. */
-void exchange_end(struct http_exchange *x);

@@ -1,41 +1,27 @@
-/* Inside of http/: the server, its listeners and what counts connections. */
+/*
+ * Inside of http/: what all files share of the server, and what its threads tell each other. What
+ * makes it, and ends it, is server.c.
+ */
 #pragma once
 
-#include "http/connection.h"
+#include "http/address.h"
 #include "http/http.h"
+#include "http/listener.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/socket.h>
 
-#define ADDRESS_TEXT    46 /* INET6_ADDRSTRLEN */
-#define ADDRESS_BUCKETS 1024
-#define LISTENERS_MAX   16
+#define LISTENERS_MAX 16
 
-/* A client address with its connections; freed with the last one. */
-struct address {
-    struct address *next;
-    uint64_t key[2];
-    uint64_t hash;
-    unsigned n_connections;
-    char text[ADDRESS_TEXT]; /* without port; "unix" for a Unix socket */
-};
+/* An I/O thread receives into one buffer and forms answers in another. */
+#define IO_IN_BYTES   (64 * 1024) /* no less than the largest http.max_head_bytes */
+#define IO_ANSWER_MAX (HTTP_QUICK_MAX + HEADERS_MAX + HEAD_ROOM) /* of one answer */
+#define IO_OUT_BYTES  (3 * IO_ANSWER_MAX) /* a batch always has room for one more */
 
-struct addresses {
-    pthread_mutex_t lock;
-    uint64_t seed;
-    struct address *buckets[ADDRESS_BUCKETS];
-};
+#define HEADERS_MAX (16 * 1024) /* of a response */
+#define HEAD_ROOM   1024        /* for what the server itself adds to them */
 
-struct listener {
-    uint8_t source; /* enum io_source */
-    int fd;
-    bool tcp;
-    unsigned port;
-    char *unlink_path; /* of a Unix socket */
-};
-
+struct iothread;
 struct workers;
 struct senders;
 struct tls;
@@ -63,22 +49,6 @@ struct http_server {
     pthread_cond_t begun;         /* `running` is set, or `quit` */
     bool running, stopped;        /* running: all threads are there, and listen */
 };
-
-/* listener.c */
-
-/* where as in conf/listen.h. Accepted sockets inherit timeout_ms. Error: CONFIG. */
-ERR_CHECKED enum err_code listener_open(const char *where, uint32_t timeout_ms,
-                                        struct listener *ret, struct err *e);
-void listener_close(struct listener *l);
-
-/* address.c */
-
-void address_text(const struct sockaddr_storage *peer, char dst[static ADDRESS_TEXT]);
-
-/* The node of the peer, one connection added. With a limit, NULL when it has so many already. */
-struct address *address_add(struct addresses *a, const struct sockaddr_storage *peer,
-                            uint64_t limit);
-void address_remove(struct addresses *a, struct address *node);
 
 /* A client that was turned away before any request, for the log. */
 void server_tell_refused(struct http_server *s, const char *client, int status, const char *why);
