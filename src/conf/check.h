@@ -5,7 +5,13 @@
  */
 #pragma once
 
-#include "conf/load.h"
+#include "conf/source.h"
+
+/* Settles what follows from other keys, then looks for what no row alone can tell. */
+ERR_CHECKED enum err_code conf_check(const struct conf_source *s, struct err *e);
+
+/* Every file that is read (CONF_READ) is there and may be read. */
+ERR_CHECKED enum err_code conf_check_files(const struct conf_source *s, struct err *e);
 
 /* The key, or the key of an item, of that name, which must be in the table. */
 struct conf_key conf_key_named(const char *name);

@@ -1,7 +1,8 @@
 /* Rules and admins: auth/policy/policy.h says what subjects and patterns are. */
 #include "base/mem.h"
 #include "conf/check.h"
-#include "conf/value.h"
+#include "conf/field.h"
+#include "conf/yaml_file.h"
 
 #include <stdlib.h>
 
@@ -101,7 +102,7 @@ enum err_code conf_check_policy(const struct conf_source *s, struct err *e)
 
 void conf_rules_free(struct conf_rules *rules)
 {
-    conf_value_free(conf_row_find(STR("policy")), rules);
+    conf_field_free(conf_row_find(STR("policy")), rules);
     *rules = (struct conf_rules){NULL};
 }
 

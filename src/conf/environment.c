@@ -1,5 +1,6 @@
-#include "conf/load.h"
+#include "conf/environment.h"
 #include "conf/value.h"
+#include "conf/yaml_file.h"
 
 #define PREFIX STR("REGISTRY_")
 

@@ -3,7 +3,6 @@
 #include "base/mem.h"
 #include "conf/value.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 const struct conf_row *conf_item_find(const struct conf_item *item, struct str name)
@@ -70,16 +69,4 @@ void conf_item_print(const struct conf_item *item, const void *values, struct bu
         conf_value_print(key, (const char *)values + key->offset, ret_yaml);
     }
     buf_add_char(ret_yaml, '}');
-}
-
-void conf_items_print_allowed(const struct conf_row *row, struct buf *ret_text)
-{
-    const struct conf_item *item = row->item;
-
-    buf_addf(ret_text, "a list of %" PRIu64 " to %" PRIu64 " maps of ", row->min, row->max);
-    for (size_t k = 0; k < item->n; k++) {
-        if (k)
-            buf_add_text(ret_text, k + 1 < item->n ? ", " : " and ");
-        buf_add_text(ret_text, item->rows[k].name);
-    }
 }

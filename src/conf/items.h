@@ -23,6 +23,3 @@ bool conf_items_eq(const struct conf_row *row, const struct conf_items *a,
 
 /* One item in braces. */
 void conf_item_print(const struct conf_item *item, const void *values, struct buf *ret_yaml);
-
-/* "a list of 0 to 9 maps of name and size" */
-void conf_items_print_allowed(const struct conf_row *row, struct buf *ret_text);

@@ -1,3 +1,4 @@
+#include "conf/field.h"
 #include "conf/items.h"
 #include "conf/value.h"
 
@@ -68,7 +69,7 @@ void conf_print(const struct conf *c, struct buf *ret_yaml)
             print_items(row, field, depth, ret_yaml);
         } else {
             buf_add_char(ret_yaml, ' ');
-            conf_value_print(row, field, ret_yaml);
+            conf_field_print(row, field, ret_yaml);
         }
         if (row->unit)
             buf_addf(ret_yaml, " # %s", row->unit);

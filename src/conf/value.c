@@ -2,7 +2,6 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "conf/items.h"
 
 #include <inttypes.h>
 
@@ -297,9 +296,7 @@ void conf_value_default(const struct conf_row *row, void *field)
 
 void conf_value_free(const struct conf_row *row, void *field)
 {
-    if (row->type == CONF_ITEMS) {
-        conf_items_free(row, field);
-    } else if (row->type == CONF_TEXTS) {
+    if (row->type == CONF_TEXTS) {
         free_texts(field);
     } else if (conf_row_is_text(row)) {
         free(*(char **)field);
@@ -320,8 +317,6 @@ static bool texts_eq(const struct conf_strings *a, const struct conf_strings *b)
 
 bool conf_value_eq(const struct conf_row *row, const void *a, const void *b)
 {
-    if (row->type == CONF_ITEMS)
-        return conf_items_eq(row, a, b);
     if (row->type == CONF_TEXTS)
         return texts_eq(a, b);
     if (conf_row_is_text(row))
@@ -362,23 +357,11 @@ static void print_texts(const struct conf_strings *list, struct buf *b)
     buf_add_char(b, ']');
 }
 
-static void print_items(const struct conf_row *row, const struct conf_items *list, struct buf *b)
-{
-    buf_add_char(b, '[');
-    for (size_t i = 0; i < list->n; i++) {
-        buf_add_text(b, i ? ", " : "");
-        conf_item_print(row->item, conf_items_at(row, list, i), b);
-    }
-    buf_add_char(b, ']');
-}
-
 void conf_value_print(const struct conf_row *row, const void *field, struct buf *ret_text)
 {
     const char *text;
 
-    if (row->type == CONF_ITEMS) {
-        print_items(row, field, ret_text);
-    } else if (row->type == CONF_TEXTS) {
+    if (row->type == CONF_TEXTS) {
         print_texts(field, ret_text);
     } else if (conf_row_is_text(row)) {
         text = *(char *const *)field;
@@ -407,6 +390,18 @@ static void print_choices(const struct conf_row *row, struct buf *b)
         if (i)
             buf_add_text(b, choices[i + 1] ? ", " : " or ");
         buf_addf(b, "'%s'", choices[i]);
+    }
+}
+
+static void print_maps_allowed(const struct conf_row *row, struct buf *ret_text)
+{
+    const struct conf_item *item = row->item;
+
+    buf_addf(ret_text, "a list of %" PRIu64 " to %" PRIu64 " maps of ", row->min, row->max);
+    for (size_t k = 0; k < item->n; k++) {
+        if (k)
+            buf_add_text(ret_text, k + 1 < item->n ? ", " : " and ");
+        buf_add_text(ret_text, item->rows[k].name);
     }
 }
 
@@ -442,7 +437,7 @@ void conf_value_print_allowed(const struct conf_row *row, struct buf *ret_text)
             print_choices(row, ret_text);
         break;
     case CONF_ITEMS:
-        conf_items_print_allowed(row, ret_text);
+        print_maps_allowed(row, ret_text);
         break;
     }
 }

@@ -1,5 +1,6 @@
 /*
- * One value of the configuration: text to field and back, by its row. For the files of conf/.
+ * One value of the configuration: text to field and back, by its row. For the files of conf/. What
+ * a list of maps needs as well is in field.h; here it is only refused, and what it allows is told.
  * An error's detail says what was wrong and what is allowed; the caller puts the place before it.
  */
 #pragma once
@@ -22,7 +23,7 @@ void conf_value_default(const struct conf_row *row, void *field);
 void conf_value_free(const struct conf_row *row, void *field);
 bool conf_value_eq(const struct conf_row *row, const void *a, const void *b);
 
-/* As YAML on one line, a list in brackets, a map in braces; a secret as "********". */
+/* As YAML on one line, a list in brackets; a secret as "********". */
 void conf_value_print(const struct conf_row *row, const void *field, struct buf *ret_text);
 
 /* A number of the row's type: "64KiB", "1m", "info". */

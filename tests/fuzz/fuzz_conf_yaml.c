@@ -1,8 +1,8 @@
 /* Configuration files: an error is of one printable line; what is accepted prints, and what was
  * printed loads again. */
 #include "base/cleanup.h"
-#include "conf/load.h"
 #include "conf/value.h"
+#include "conf/yaml_file.h"
 
 #include <stdlib.h>
 

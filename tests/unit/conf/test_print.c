@@ -1,7 +1,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "conf/field.h"
 #include "conf/table.h"
-#include "conf/value.h"
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static void assert_round_trip(const struct conf *c)
     for (size_t i = 0; i < conf_rows_n; i++) {
         const struct conf_row *row = &conf_rows[i];
 
-        if (!conf_value_eq(row, conf_field_const(c, row), conf_field_const(again, row)))
+        if (!conf_field_eq(row, conf_field_const(c, row), conf_field_const(again, row)))
             fail_msg("%s", row->name);
     }
 }

@@ -1,6 +1,6 @@
 #include "base/cleanup.h"
+#include "conf/field.h"
 #include "conf/table.h"
-#include "conf/value.h"
 #include "fixture.h"
 
 #include <setjmp.h>
@@ -83,7 +83,7 @@ static void the_same_again_changes_nothing(void **state)
     conf_reload(live, from, &ignored);
     assert_int_equal(ignored.n, 0);
     for (size_t i = 0; i < conf_rows_n; i++)
-        assert_true(conf_value_eq(&conf_rows[i], conf_field_const(live, &conf_rows[i]),
+        assert_true(conf_field_eq(&conf_rows[i], conf_field_const(live, &conf_rows[i]),
                                   conf_field_const(from, &conf_rows[i])));
 }
 

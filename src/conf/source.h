@@ -1,4 +1,5 @@
-/* What the readers of conf/ share while a configuration is being put together. */
+/* What the readers of conf/ share while a configuration is being put together: where each value
+ * came from. */
 #pragma once
 
 #include "conf/table.h"
@@ -32,23 +33,13 @@ struct conf_source {
 
 void conf_source_done(struct conf_source *s); /* leaves conf alone */
 
+static inline void auto_source_(struct conf_source *s)
+{
+    conf_source_done(s);
+}
+
 /* Was the key in the file, or its variable in the environment? */
 bool conf_given(const struct conf_source *s, const struct conf_row *row);
-
-/* yaml.c: the file's bytes over what is there; and a list of maps in a variable. */
-ERR_CHECKED enum err_code conf_read_yaml(struct conf_source *s, struct str text, struct err *e);
-ERR_CHECKED enum err_code conf_read_items(struct conf_source *s, const struct conf_row *row,
-                                          struct str text, struct err *e);
-
-/* environment.c */
-ERR_CHECKED enum err_code conf_read_environment(struct conf_source *s, char *const *environment,
-                                                struct err *e);
-
-/* check.c: settles what follows from other keys, then looks for what no row alone can tell. */
-ERR_CHECKED enum err_code conf_check(const struct conf_source *s, struct err *e);
-
-/* check.c: every file that is read (CONF_READ) is there and may be read. */
-ERR_CHECKED enum err_code conf_check_files(const struct conf_source *s, struct err *e);
 
 /* The key or section (or variable) nearest to a misspelt one; false when none is near. */
 enum conf_spelling { CONF_SPELL_KEY, CONF_SPELL_ENVIRONMENT };

@@ -3,10 +3,11 @@
  * aliases, tags and further documents are refused: no configuration needs them, and they let a
  * small file become a large one, or one key hide another.
  */
+#include "conf/yaml_file.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "conf/field.h"
 #include "conf/items.h"
-#include "conf/load.h"
 #include "conf/value.h"
 
 #include <yaml.h>
@@ -175,7 +176,7 @@ static enum err_code read_list(struct reader *r, struct conf_key key, void *fiel
 {
     const struct conf_row *row = key.sub ? key.sub : key.row;
 
-    conf_value_free(row, field);
+    conf_field_free(row, field);
     for (;;) {
         TRY(next(r, e));
         if (r->event.type == YAML_SEQUENCE_END_EVENT)
@@ -493,7 +494,7 @@ enum err_code conf_read_items(struct conf_source *s, const struct conf_row *row,
 
     TRY(start(&r, e));
     if (r.event.type == YAML_STREAM_END_EVENT) {
-        conf_value_free(row, conf_field(s->conf, row)); /* empty */
+        conf_field_free(row, conf_field(s->conf, row)); /* empty */
         return ERR_OK;
     }
     TRY(next(&r, e));
