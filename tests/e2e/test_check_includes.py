@@ -27,7 +27,7 @@ def problems(tmp_path):
             if text is not None:
                 (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
                 (tmp_path / name).write_text(text)
-        return check_includes.problems(tmp_path, FOLDERS, PARTS, ())
+        return check_includes.problems(tmp_path, FOLDERS, PARTS)
 
     return of
 
