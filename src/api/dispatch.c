@@ -2,6 +2,7 @@
 
 #include "api/access.h"
 #include "api/audit_entry.h"
+#include "api/cors.h"
 #include "api/policy_in_force.h"
 #include "api/proxy.h"
 #include "api/reply.h"
@@ -27,6 +28,8 @@ static enum http_verdict quick_answer(void *ctx, struct http_exchange *x)
     enum err_code code;
 
     req_init(&q, ctx, x);
+    if (cors_begin(&q))
+        return HTTP_ANSWERED;
     code = route_request(&q, &e);
     if (code != ERR_OK) {
         reply_error(&q, code, &e);
@@ -101,6 +104,7 @@ static void serve(void *ctx, struct http_exchange *x)
         return;
     }
     req_init(&q, ctx, x);
+    (void)cors_begin(&q); /* no preflight gets here */
     code = route_request(&q, &e);
     if (code == ERR_OK && access_settle(&q) == ACCESS_GRANTED)
         code = run(&q, q.route->serve, &e);

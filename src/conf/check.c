@@ -117,6 +117,48 @@ static enum err_code check_proxies(const struct conf_source *s, struct err *e)
     return ERR_OK;
 }
 
+/* "https://host:port", as browsers write it: nothing in capitals, nothing behind it. */
+static bool is_origin(struct str text)
+{
+    struct str scheme, rest = text;
+
+    if (!str_cut(&rest, ':', &scheme) || !str_starts(rest, STR("//")) || rest.n < 3 ||
+        (!str_eq(scheme, STR("http")) && !str_eq(scheme, STR("https"))))
+        return false;
+    for (size_t i = 2; i < rest.n; i++) {
+        char c = rest.p[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !memchr(".-:[]", c, 5))
+            return false;
+    }
+    return true;
+}
+
+static enum err_code check_cors(const struct conf_source *s, struct err *e)
+{
+    const struct conf_cors *c = &s->conf->http.cors;
+
+    for (size_t i = 0; i < c->origins.n; i++) {
+        struct str one = str_of(c->origins.items[i]);
+        bool all = str_eq(one, STR("*"));
+
+        if (all && c->credentials) {
+            err_set(e, ERR_CONFIG,
+                    "'*' is not allowed with http.cors.credentials: name the origins");
+            return conf_place_named(s, "http.cors.origins", e);
+        }
+        if (!all && !is_origin(one)) {
+            err_set(e, ERR_CONFIG,
+                    "'%.80s' is no origin; allowed are '*', and a scheme and a host as in "
+                    "'https://ui.example.com' or 'http://localhost:8080', in small letters and "
+                    "with nothing behind",
+                    c->origins.items[i]);
+            return conf_place_named(s, "http.cors.origins", e);
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err_code check_quota(const struct conf_source *s, size_t i, struct err *e)
 {
     const struct conf_quotas *list = &s->conf->quotas;
@@ -145,6 +187,7 @@ enum err_code conf_check(const struct conf_source *s, struct err *e)
     TRY(check_listen(s, e));
     TRY(check_tls(s, e));
     TRY(check_proxies(s, e));
+    TRY(check_cors(s, e));
     TRY(conf_check_auth(s, e));
     TRY(conf_check_providers(s, e));
     TRY(conf_check_policy(s, e));

@@ -193,6 +193,12 @@ struct conf_quotas {
     size_t n;
 };
 
+/* Pages of other origins. */
+struct conf_cors {
+    struct conf_strings origins; /* "https://host:port", or "*"; none: no page */
+    bool credentials;            /* cookies count */
+};
+
 struct conf_http {
     struct conf_strings listen; /* "127.0.0.1:5000", "[::1]:5000", "unix:/run/r.sock" */
     struct conf_tls tls;
@@ -212,6 +218,7 @@ struct conf_http {
     uint64_t drain_timeout_ms;  /* SIGTERM: how long running requests may go on */
     uint64_t body_memory_bytes; /* of bodies that are collected whole */
     uint64_t buffer_bytes;      /* a worker's receive buffer */
+    struct conf_cors cors;
     struct conf_strings trusted_proxies; /* whose X-Forwarded-* is believed; conf/cidr.h */
 };
 

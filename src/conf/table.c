@@ -260,6 +260,20 @@ const struct conf_row conf_rows[] = {
      .flags = CONF_RELOAD,
      .help = "Memory of all manifests and other small bodies that are larger than 64 KiB and are "
              "being received or read, together; one more is answered 503."},
+    {.name = "http.cors.origins",
+     .type = CONF_TEXTS,
+     FIELD(http.cors.origins),
+     .max = 64,
+     .def_text = "",
+     .help =
+         "Origins whose pages may use this registry from a browser, such as "
+         "`https://ui.example.com`, exactly as the browser names them. `*` lets every page read "
+         "what needs no cookie, and change nothing."},
+    {.name = "http.cors.credentials",
+     .type = CONF_BOOL,
+     FIELD(http.cors.credentials),
+     .def = false,
+     .help = "Cookies count as well for the pages of `http.cors.origins`; never with `*`."},
     {.name = "http.trusted_proxies",
      .type = CONF_TEXTS,
      FIELD(http.trusted_proxies),

@@ -609,6 +609,8 @@ struct reader *http_body_whole(struct http_exchange *x, size_t max_bytes)
 
 void http_wait_for_body(struct http_exchange *x, void *kept)
 {
+    if (!kept)
+        buf_clear(&x->headers); /* it begins anew */
     x->kept = kept;
     x->waiting = x->waited = true;
 }

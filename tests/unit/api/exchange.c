@@ -71,7 +71,8 @@ struct reader *http_body_whole(struct http_exchange *x, size_t max_bytes)
 void http_wait_for_body(struct http_exchange *x, void *kept)
 {
     assert_false(http_answered(x));
-    assert_int_equal(x->answer->headers.n, 0);
+    if (!kept)
+        buf_clear(&x->answer->headers);
     x->kept = kept;
     x->waiting = x->waited = true;
 }

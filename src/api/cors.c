@@ -1,0 +1,72 @@
+#include "api/cors.h"
+
+#define READS   "GET, HEAD"
+#define CHANGES ", POST, PUT, PATCH, DELETE"
+#define SENT                                                                                       \
+    "Authorization, Content-Type, Accept, Range, If-Match, If-None-Match, Content-Range, "         \
+    "X-CSRF-Token"
+#define READABLE                                                                                   \
+    "Docker-Content-Digest, Link, WWW-Authenticate, Location, Range, Content-Range, ETag, "        \
+    "Docker-Upload-UUID, Docker-Distribution-Api-Version, OCI-Subject, OCI-Tag, "                  \
+    "OCI-Filters-Applied, Retry-After, X-Request-Id"
+#define MAX_AGE_S "3600" /* that a preflight is remembered */
+
+static bool lists(const struct conf_cors *c, struct str origin)
+{
+    for (size_t i = 0; i < c->origins.n; i++) {
+        if (str_eq(origin, str_of(c->origins.items[i])))
+            return true;
+    }
+    return false;
+}
+
+static bool everyone(const struct conf_cors *c)
+{
+    return lists(c, STR("*"));
+}
+
+static bool is_preflight(const struct http_head *head)
+{
+    return head->method == HTTP_OPTIONS &&
+           http_field_get(head, STR("Access-Control-Request-Method")).p;
+}
+
+static void answer_preflight(struct req *q, bool listed)
+{
+    http_header(q->x, "Access-Control-Allow-Methods", listed ? STR(READS CHANGES) : STR(READS));
+    http_header(q->x, "Access-Control-Allow-Headers", STR(SENT));
+    http_header(q->x, "Access-Control-Max-Age", STR(MAX_AGE_S));
+    http_send(q->x, 204, STR_NONE);
+}
+
+bool cors_begin(struct req *q)
+{
+    const struct conf_cors *c = &q->api->conf->http.cors;
+    struct str origin = http_field_get(q->head, STR("Origin"));
+    bool listed;
+
+    if (c->origins.n == 0)
+        return false;
+    http_header(q->x, "Vary", STR("Origin"));
+    listed = lists(c, origin);
+    if (!origin.n || (!listed && !everyone(c)))
+        return false;
+    http_header(q->x, "Access-Control-Allow-Origin", listed ? origin : STR("*"));
+    if (listed && c->credentials)
+        http_header(q->x, "Access-Control-Allow-Credentials", STR("true"));
+    if (is_preflight(q->head)) {
+        answer_preflight(q, listed);
+        return true;
+    }
+    http_header(q->x, "Access-Control-Expose-Headers", STR(READABLE));
+    return false;
+}
+
+bool cors_trusts(const struct req *q)
+{
+    const struct conf_cors *c = &q->api->conf->http.cors;
+    struct str origin = http_field_get(q->head, STR("Origin"));
+    bool cookie = http_field_get(q->head, STR("Cookie")).p != NULL;
+
+    return origin.n > 0 && lists(c, origin) && (c->credentials || !cookie);
+}

@@ -1,0 +1,178 @@
+"""Pages of other origins, in a real browser: Joxit's docker-registry-ui and the like."""
+
+import json
+import re
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from accounts import htpasswd
+from helpers import Client, image
+
+# What such a page does: lists, inspects and deletes, and writes down what it could see.
+PAGE = """<!DOCTYPE html><title>page</title><pre id="seen">nothing yet</pre><script>
+const registry = "%s";
+async function step(seen, name, path, options) {
+    try {
+        const r = await fetch(registry + path, options);
+        seen[name] = {status: r.status, digest: r.headers.get("Docker-Content-Digest"),
+                      body: r.status === 200 ? await r.json() : null};
+    } catch (error) {
+        seen[name] = "refused";
+    }
+    return seen[name];
+}
+(async () => {
+    const seen = {}, accept = {Accept: "application/vnd.oci.image.manifest.v1+json"};
+    await step(seen, "catalog", "/v2/_catalog");
+    await step(seen, "tags", "/v2/app/tags/list");
+    const found = await step(seen, "manifest", "/v2/app/manifests/v1", {headers: accept});
+    await step(seen, "delete", "/v2/app/manifests/" + (found.digest || "v1"), {method: "DELETE"});
+    document.getElementById("seen").textContent = JSON.stringify(seen);
+})();
+</script>"""
+
+
+class Pages:
+    """A server of that page, of an origin of its own."""
+
+    def __init__(self, registry_url):
+        text = (PAGE % registry_url).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.origin = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def browse(url, work):
+    """What the page wrote down, in Chromium without a window."""
+    shown = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+         "--no-first-run", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", f"--user-data-dir={work}/profile", "--virtual-time-budget=20000",
+         "--dump-dom", url],
+        capture_output=True, text=True, timeout=120, check=True,
+    ).stdout
+    return json.loads(re.search(r'<pre id="seen">(.*?)</pre>', shown, re.S).group(1))
+
+
+@pytest.fixture
+def place(new_registry, work):
+    """A registry that lists one origin (or what a test says), and pages of that and another one."""
+    made = []
+
+    def start(*origins):
+        registry = new_registry()
+        pages = [Pages(registry.url), Pages(registry.url)]
+        made.extend(pages)
+        registry.config["http"]["cors"] = {"origins": list(origins) or [pages[0].origin]}
+        registry.start()
+        with Client(registry.url) as client:
+            client.push_image("app", image(seed="cors", layers=1), "v1")
+        return registry, pages[0].origin, pages[1].origin
+
+    yield start
+    for page in made:
+        page.close()
+
+
+def test_a_page_of_a_listed_origin_lists_inspects_and_deletes(place, work):
+    registry, listed, _ = place()
+    seen = browse(listed, work)
+    assert seen["catalog"]["body"] == {"repositories": ["app"]}
+    assert seen["tags"]["body"]["tags"] == ["v1"]
+    assert seen["manifest"]["digest"] == image(seed="cors", layers=1).digest
+    assert seen["delete"]["status"] == 202
+    with Client(registry.url) as client:
+        client.get_manifest("app", "v1", expect=404)
+
+
+def test_a_page_of_another_origin_reads_nothing_and_changes_nothing(place, work):
+    registry, _, other = place()
+    assert set(browse(other, work).values()) == {"refused"}
+    with Client(registry.url) as client:
+        client.get_manifest("app", "v1", expect=200)
+
+
+def test_with_a_star_every_page_reads_and_none_changes(place, work):
+    registry, _, other = place("*")
+    seen = browse(other, work)
+    assert seen["tags"]["body"]["tags"] == ["v1"]
+    assert seen["delete"] == "refused"
+    with Client(registry.url) as client:
+        client.get_manifest("app", "v1", expect=200)
+
+
+ORIGIN = "https://ui.example.com"
+PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "DELETE"}
+
+
+@pytest.mark.config({"http": {"cors": {"origins": [ORIGIN]}}, "auth": {"mode": "none"}})
+def test_a_preflight_is_answered_for_listed_origins_only(registry, client):
+    answer = client.request("OPTIONS", "/v2/app/manifests/v1", 204, headers=PREFLIGHT)
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "DELETE" in answer.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    other = {**PREFLIGHT, "Origin": "https://ui.example.com.evil.example"}
+    answer = client.request("OPTIONS", "/v2/app/manifests/v1", 405, headers=other)
+    assert not [name for name in answer.headers if name.startswith("Access-Control")]
+    assert answer.headers["Vary"] == "Origin"
+
+
+def test_a_preflight_needs_no_sign_in_and_a_refusal_is_readable(new_registry, work):
+    people = {"htpasswd": {"file": htpasswd(work / "htpasswd", {"alice": "wonder-Land9"})}}
+    registry = new_registry(config={"http": {"cors": {"origins": [ORIGIN]}}, "auth": people}).start()
+    with Client(registry.url) as client:
+        client.request("OPTIONS", "/v2/_catalog", 204, headers=PREFLIGHT)
+        answer = client.request("GET", "/v2/_catalog", 401, headers={"Origin": ORIGIN})
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert "WWW-Authenticate" in answer.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.config({"http": {"cors": {"origins": [ORIGIN]}}, "auth": {"mode": "none"}})
+def test_a_cookie_does_not_count_without_credentials(registry, client):
+    for headers, status in (
+        ({"Origin": ORIGIN}, 404),
+        ({"Origin": ORIGIN, "Cookie": "session=x"}, 403),
+        ({"Origin": "https://other.example.com"}, 403),
+    ):
+        client.request("DELETE", "/v2/app/manifests/v1", status, headers=headers)
+
+
+def test_without_a_list_nothing_is_told(client):
+    answer = client.request("GET", "/v2/", 200, headers={"Origin": ORIGIN})
+    assert "Vary" not in answer.headers
+    assert not [name for name in answer.headers if name.startswith("Access-Control")]
+
+
+@pytest.mark.parametrize(
+    "cors, told",
+    [
+        ({"origins": ["*"], "credentials": True}, "'*' is not allowed with http.cors.credentials"),
+        ({"origins": ["https://ui.example.com/"]}, "is no origin"),
+        ({"origins": ["ui.example.com"]}, "is no origin"),
+        ({"origins": ["HTTPS://ui.example.com"]}, "is no origin"),
+    ],
+)
+def test_what_is_no_origin_is_told(new_registry, cors, told):
+    registry = new_registry(config={"http": {"cors": cors}}).spawn()
+    assert registry.wait() == 1
+    assert told in registry.log and "http.cors.origins" in registry.log
