@@ -39,15 +39,29 @@ ssize_t conn_recv(struct conn *c, void *p, size_t n, bool wait, int flags)
     return got;
 }
 
-/* Of OpenSSL a short wait can't be asked for. */
-static ssize_t recv_encrypted(struct conn *c, void *p, size_t n, uint32_t wait_ms)
+/* Of OpenSSL a short wait can't be asked for, and it hands out a record at a time. */
+static ssize_t recv_encrypted(struct conn *c, char *p, size_t n, uint32_t wait_ms)
 {
     struct pollfd wait = {.fd = c->fd, .events = POLLIN};
-    ssize_t got = tls_recv(c, p, n, false);
+    int64_t until_ms = clock_mono_ms() + wait_ms, left_ms;
+    ssize_t got = 0;
+    size_t done = 0;
 
-    if (got >= 0 || errno != EAGAIN || wait_ms == 0 || poll(&wait, 1, (int)wait_ms) < 1)
-        return got;
-    return tls_recv(c, p, n, false);
+    while (done < n) {
+        got = tls_recv(c, p + done, n - done, false);
+        if (got > 0) {
+            done += (size_t)got;
+            continue;
+        }
+        left_ms = until_ms - clock_mono_ms();
+        if (got == 0 || errno != EAGAIN || left_ms <= 0)
+            break;
+        if (poll(&wait, 1, (int)left_ms) < 1) {
+            errno = EAGAIN; /* a signal is no end either */
+            break;
+        }
+    }
+    return done > 0 ? (ssize_t)done : got;
 }
 
 ssize_t conn_recv_patiently(struct conn *c, void *p, size_t n, uint32_t wait_ms)
