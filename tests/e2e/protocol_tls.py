@@ -1,11 +1,13 @@
 """TLS: certificates, versions, ciphers, client certificates, and a new certificate by SIGHUP."""
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -375,3 +377,25 @@ def test_sighup_takes_another_client_authority(tls_registry, issued, work):
     registry.signal(signal.SIGHUP)
     until(lambda: not refused(registry, context(issued, "stranger")))
     assert refused(registry, context(issued, "client"))
+
+
+def test_slow_uploads_hold_no_worker(tls_registry, issued):
+    """A record may lie in OpenSSL's buffer, where no event of the socket tells of it."""
+    registry = tls_registry(http={"workers": 2})
+    data = random_bytes(100_000, "slow")
+    with Client(registry.url, verify=str(issued["ca"])) as client, contextlib.ExitStack() as stack:
+        paths = [urlsplit(client.start_upload("app")).path for _ in range(20)]
+        wires = [stack.enter_context(connect(registry, context(issued))) for _ in paths]
+        for wire, path in zip(wires, paths):
+            head = f"PATCH {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+            wire.sendall(head.encode() + data[:10])
+        for at in range(10, len(data), 30_000):
+            made = image(seed="meanwhile", layers=1)
+            client.push_image("other", made, "v1")
+            assert client.pull_image("other", "v1") == made
+            for wire in wires:
+                wire.sendall(data[at : at + 30_000])
+        for wire, path in zip(wires, paths):
+            assert wire.recv(65536).startswith(b"HTTP/1.1 202 ")
+            client.finish(path, digest_of(data))
+        assert client.get_blob("app", digest_of(data)).content == data
