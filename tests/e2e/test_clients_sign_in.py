@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 from clients import ClientFailed
-from helpers import image, tar_layer, write_oci_layout
+from helpers import Client, image, tar_layer, write_oci_layout
 from server import TOP
 from slapd import GROUPS, PASSWORDS, PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd
 from sts import Sts
@@ -221,3 +221,20 @@ def test_the_table_of_the_page_names_tests_that_there_are(registry_binary):
     assert ours <= set(named), "the table leaves none out"
     for docker, podman, skopeo in table().values():
         assert "docker" in docker and "podman" in podman and "skopeo" in skopeo
+
+
+def test_podman_searches_what_its_user_may_see(new_registry, containers):
+    """Where something is open to everyone it signs in only when it is asked to."""
+    accounts = Accounts(new_registry(config={"auth": "local", "policy": [
+        {"subjects": ["anonymous"], "actions": ["pull"], "repositories": ["open/**"]},
+        {"subjects": ["user:alice"], "actions": ["*"], "repositories": ["**"]},
+    ]}))
+    accounts.add("alice")
+    registry = accounts.registry.start()
+    with Client(registry.url, auth=("alice", PASSWORD)) as client:
+        for repo in ("dev/app", "open/app"):
+            client.push_image(repo, image(seed=repo, layers=1), "v1")
+    login = ("login", "--tls-verify=false", "-u", "alice", "--password-stdin", registry.address)
+    containers.podman(*login, input=PASSWORD)
+    found = containers.podman("search", "--tls-verify=false", f"{registry.address}/")
+    assert f"{registry.address}/dev/app" in found and f"{registry.address}/open/app" in found
