@@ -570,6 +570,8 @@ const struct conf_row conf_rows[] = {
      .type = CONF_ENUM,
      FIELD(log.level),
      .choices = level_choices,
+     .as_well = "warn",
+     .as_well_is = LOG_WARNING,
      .def = LOG_INFO,
      .flags = CONF_RELOAD,
      .help = "Records below this level are left out. Access records are of level `info`."},

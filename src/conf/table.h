@@ -45,7 +45,9 @@ struct conf_row {
         uint64_t def;         /* numbers, bools, enums */
         const char *def_text; /* texts; a list's items separated by commas */
     };
-    const char *const *choices;   /* ends with NULL */
+    const char *const *choices; /* ends with NULL */
+    const char *as_well;        /* another word for the choice `as_well_is`; NULL: none */
+    uint64_t as_well_is;
     const struct conf_item *item; /* of CONF_ITEMS */
     const char *unit;             /* when the value does not carry it */
     unsigned flags;

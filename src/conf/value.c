@@ -161,6 +161,10 @@ static enum err_code parse_number(const struct conf_row *row, struct str text, u
         ok = parse_duration(text, &v);
     else
         ok = parse_choice(choices_of(row), text, &v);
+    if (!ok && row->as_well && str_ieq(text, str_of(row->as_well))) {
+        v = row->as_well_is;
+        ok = true;
+    }
     if (!ok)
         return refuse(row, text, wrong[row->type], e);
     if (!choices_of(row) && (v < row->min || v > row->max))

@@ -129,6 +129,9 @@ static void choices_and_switches_are_names(void **state)
     (void)state;
     assert_int_equal(conf_value_set(level, STR("Warning"), &v, &e), ERR_OK);
     assert_int_equal(v, 2);
+    v = 0;
+    assert_int_equal(conf_value_set(level, STR("warn"), &v, &e), ERR_OK);
+    assert_int_equal(v, 2);
     assert_int_equal(conf_value_set(level, STR("2"), &v, &e), ERR_CONFIG);
     assert_string_equal(e.detail, "'2' is not known here; allowed is 'debug', 'info', 'warning' or "
                                   "'error'");
