@@ -213,6 +213,19 @@ static enum err_code tag_rights(struct req *q, const struct push *p, bool **ret_
     return ERR_OK;
 }
 
+/* RFC 9110, 5.3: a field that is no list stands once. Of two types one would be wrong. */
+static enum err_code content_type(struct req *q, struct str *ret_type, struct err *e)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < q->head->n_fields; i++)
+        n += str_ieq(q->head->fields[i].name, STR("Content-Type"));
+    if (n > 1)
+        return err_tell(e, ERR_MANIFEST_INVALID, "there are %zu Content-Type fields", n);
+    *ret_type = http_field_get(q->head, STR("Content-Type"));
+    return ERR_OK;
+}
+
 enum err_code api_manifest_put(struct req *q, struct err *e)
 {
     AUTO(mem) bool *create_only = NULL;
@@ -230,13 +243,13 @@ enum err_code api_manifest_put(struct req *q, struct err *e)
         p.tags = &q->ref.tag;
         p.n_tags = 1;
     }
+    TRY(content_type(q, &p.content_type, e));
     TRY(tag_rights(q, &p, &create_only, e));
     p.create_only = create_only;
     TRY(condition(q, STR("If-Match"), false, &p.match, &match, e));
     TRY(condition(q, STR("If-None-Match"), true, &p.none_match, &none_match, e));
     TRY(read_manifest(q, &bytes, e));
     p.bytes = buf_str(&bytes);
-    p.content_type = http_field_get(q->head, STR("Content-Type"));
     TRY(push_manifest(q->registry, &p, &done, e));
     reply_pushed(q, &p, &done, q->ref.is_digest);
     return ERR_OK;

@@ -136,6 +136,22 @@ static void what_is_no_manifest_is_invalid(void **state)
     answer_done(&a);
 }
 
+static void two_content_types_are_one_too_many(void **state)
+{
+    AUTO(mem) char *json = image_json("one", "the layer of all", "");
+    struct answer a = serve(&s, &(struct request){
+                                    .line = "PUT " PATH "latest",
+                                    .headers = "Content-Type: " MEDIA_OCI_MANIFEST "\r\n"
+                                               "Content-Type: " MEDIA_OCI_MANIFEST "\r\n",
+                                    .body = str_of(json),
+                                });
+
+    (void)state;
+    assert_error(&a, 400, "MANIFEST_INVALID");
+    assert_non_null(strstr(buf_text(&a.body), "2 Content-Type fields"));
+    answer_done(&a);
+}
+
 static void a_missing_blob_is_unknown(void **state)
 {
     AUTO(mem) char *json = image_json("one", "no such layer", "");
@@ -446,6 +462,7 @@ int main(void)
         TEST(what_the_client_has_already_is_not_sent),
         TEST(what_is_not_there_is_unknown),
         TEST(what_is_no_manifest_is_invalid),
+        TEST(two_content_types_are_one_too_many),
         TEST(a_missing_blob_is_unknown),
         TEST(a_wrong_digest_is_invalid),
         TEST(the_largest_manifest_is_taken_in_any_pieces),
