@@ -48,7 +48,7 @@ PARTS = {
         "browser": {"core", "people", "tokens"},
     },
     "conf": order(
-        "conf cidr listen url rows_auth",
+        "conf cidr listen pattern url rows_auth",
         "table",
         "table_items",
         "value",
@@ -57,7 +57,7 @@ PARTS = {
         "source",
         "yaml_file",
         "environment check",
-        "check_auth check_policy check_providers",
+        "check_auth check_policy check_providers check_texts",
         "load print",
     ),
     "http": order(

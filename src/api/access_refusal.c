@@ -34,7 +34,7 @@ void access_challenge(struct req *q, const char *error)
     AUTO(buf) struct buf text = {0};
 
     buf_init(&text, 2048);
-    if (q->session.n || str_starts(q->head->path, STR("/api/"))) {
+    if (q->session.n || str_starts(q->path, STR("/api/"))) {
         /* Basic would make a browser ask by itself, over the page that asks already. */
         buf_addf(&text, "Bearer realm=\"%s\"", conf->realm);
     } else if (!q->api->guard.tokens && !conf_token_foreign(&conf->token)) {
@@ -44,8 +44,8 @@ void access_challenge(struct req *q, const char *error)
         if (conf->token.realm[0])
             buf_add_text(&text, conf->token.realm);
         else
-            buf_addf(&text, "%s://" STR_FMT "/auth/token", client_scheme(q),
-                     STR_ARG(q->head->host));
+            buf_addf(&text, "%s://" STR_FMT STR_FMT "/auth/token", client_scheme(q),
+                     STR_ARG(q->head->host), STR_ARG(reply_prefix(q)));
         buf_addf(&text, "\",service=\"%s\"", conf->token.service);
         if (q->name.n && scope_actions(q)) {
             buf_addf(&text, ",scope=\"repository:%s:%s", q->name.text, scope_actions(q));

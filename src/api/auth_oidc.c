@@ -48,7 +48,8 @@ static void redirect_uri(const struct req *q, char dst[static URL_MAX])
     if (set[0])
         snprintf(dst, URL_MAX, "%s", set);
     else
-        snprintf(dst, URL_MAX, "%s://" STR_FMT CALLBACK, client_scheme(q), STR_ARG(q->head->host));
+        snprintf(dst, URL_MAX, "%s://" STR_FMT STR_FMT CALLBACK, client_scheme(q),
+                 STR_ARG(q->head->host), STR_ARG(reply_prefix(q)));
 }
 
 /* The person reads that the provider is away, the log why. */

@@ -17,6 +17,16 @@
 static void req_init(struct req *q, struct api *a, struct http_exchange *x)
 {
     *q = (struct req){.api = a, .registry = a->registry, .x = x, .head = http_head(x)};
+    q->path = q->head->path;
+}
+
+/* http.headers */
+static void add_headers(struct req *q)
+{
+    const struct conf_headers *list = &q->api->conf->http.headers;
+
+    for (size_t i = 0; i < list->n; i++)
+        http_header(q->x, list->items[i].name, str_of(list->items[i].value));
 }
 
 static enum http_verdict quick_answer(void *ctx, struct http_exchange *x)
@@ -28,6 +38,7 @@ static enum http_verdict quick_answer(void *ctx, struct http_exchange *x)
     enum err_code code;
 
     req_init(&q, ctx, x);
+    add_headers(&q);
     if (cors_begin(&q))
         return HTTP_ANSWERED;
     code = route_request(&q, &e);
@@ -44,11 +55,23 @@ static enum http_verdict quick_answer(void *ctx, struct http_exchange *x)
     return answered ? HTTP_ANSWERED : HTTP_BLOCKS;
 }
 
+static enum err_code check_read_only(const struct req *q, struct err *e)
+{
+    enum access access = q->route->access;
+
+    if (q->route->method == HTTP_GET || (access != ACCESS_PUSH && access != ACCESS_DELETE) ||
+        !conf_bool(&q->registry->options->read_only))
+        return ERR_OK;
+    return err_tell(e, ERR_UNSUPPORTED,
+                    "this registry is read-only for now (maintenance.read_only); pulls go on");
+}
+
 /* The handler, and its trace in the audit trail. */
 static enum err_code run(struct req *q, api_handler handler, struct err *e)
 {
     enum err_code code;
 
+    TRY(check_read_only(q, e));
     if (!q->route->audit)
         return handler(q, e);
     TRY(audit_deed_begin(q, e));
@@ -104,6 +127,7 @@ static void serve(void *ctx, struct http_exchange *x)
         return;
     }
     req_init(&q, ctx, x);
+    add_headers(&q);
     (void)cors_begin(&q); /* no preflight gets here */
     code = route_request(&q, &e);
     if (code == ERR_OK && access_settle(&q) == ACCESS_GRANTED)

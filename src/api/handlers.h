@@ -90,6 +90,7 @@ enum err_code api_oidc_callback(struct req *q, struct err *e);
 enum err_code api_healthz_get(struct req *q, struct err *e);
 bool api_healthz_quick(struct req *q);
 enum err_code api_readyz_get(struct req *q, struct err *e);
+enum err_code api_debug_health_get(struct req *q, struct err *e);
 
 /* home.c */
 

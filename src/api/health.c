@@ -15,6 +15,23 @@ enum err_code api_healthz_get(struct req *q, struct err *e)
     return ERR_OK;
 }
 
+/* As the reference registry answers it: what fails, by name; nothing when all is well. */
+enum err_code api_debug_health_get(struct req *q, struct err *e)
+{
+    bool ok = registry_health(q->registry, e) == ERR_OK;
+    AUTO(buf) struct buf body = {0};
+
+    buf_init(&body, 4096);
+    buf_add_char(&body, '{');
+    if (!ok) {
+        buf_add_text(&body, "\"storagedriver_filesystem\":");
+        buf_add_json(&body, str_of(e->detail));
+    }
+    buf_add_char(&body, '}');
+    reply_json(q, ok ? 200 : 503, buf_str(&body));
+    return ERR_OK;
+}
+
 enum err_code api_readyz_get(struct req *q, struct err *e)
 {
     enum err_code code = registry_health(q->registry, e);

@@ -4,6 +4,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 /* Errors that pass: the client is told when to come again. */
 #define RETRY_AFTER_S STR("1")
 
@@ -80,6 +83,29 @@ void reply_digest(struct req *q, const struct digest *d)
     http_header(q->x, "Docker-Content-Digest", digest_str(d));
 }
 
+struct str reply_prefix(const struct req *q)
+{
+    struct str prefix = str_of(q->api->conf->http.prefix);
+
+    prefix.n -= prefix.n > 0; /* its closing slash */
+    return prefix;
+}
+
+void reply_location(struct req *q, const char *fmt, ...)
+{
+    AUTO(buf) struct buf place = {0};
+    char path[2048];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(path, sizeof(path), fmt, ap);
+    va_end(ap);
+    buf_init(&place, 2 * sizeof(path));
+    buf_add_str(&place, reply_prefix(q));
+    buf_add_text(&place, path);
+    http_header(q->x, "Location", buf_str(&place));
+}
+
 static void log_failure(struct req *q, enum err_code code, const struct err *e)
 {
     log_event(LOG_ERROR, "request failed", LOG_TEXT("error", err_name(code)),
@@ -100,7 +126,7 @@ static void add_allow(struct req *q)
     AUTO(buf) struct buf methods = {0};
 
     buf_init(&methods, 256);
-    match_allow(q->head->path, q->head->method, &methods);
+    match_allow(q->path, q->head->method, &methods);
     http_header(q->x, "Allow", buf_str(&methods));
 }
 

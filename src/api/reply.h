@@ -12,6 +12,12 @@ void reply_digest(struct req *q, const struct digest *d); /* Docker-Content-Dige
 void reply_json(struct req *q, int status, struct str body);
 void reply_empty(struct req *q, int status);
 
+/* http.prefix without its closing slash; empty: there is none. */
+struct str reply_prefix(const struct req *q);
+
+/* Location: that path, behind http.prefix; at most 2 KiB. */
+void reply_location(struct req *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Link: <path?n=N&last=LAST>; rel="next" (RFC 8288). extra is more of the query, or empty. */
 void reply_next(struct req *q, size_t n, struct str last, struct str extra);
 

@@ -1,13 +1,48 @@
 #include "api/route.h"
 #include "api/match.h"
+#include "api/reply.h"
 #include "api/routes.h"
+
+/* What is asked for by probes, of the server itself. */
+static bool is_probe(struct str path)
+{
+    return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz"));
+}
+
+/* Takes http.prefix off q->path; false when the path is not below it. */
+static bool strip_prefix(struct req *q)
+{
+    struct str prefix = reply_prefix(q);
+
+    if (prefix.n == 0 || is_probe(q->path) || http_on_debug(q->x))
+        return true;
+    if (!str_starts(q->path, prefix) || q->path.n == prefix.n || q->path.p[prefix.n] != '/')
+        return false;
+    q->path = str_sub(q->path, prefix.n, q->path.n - prefix.n);
+    return true;
+}
+
+/* The second door has the routes that are made for it and the probes, the first all others. */
+static bool served_here(const struct req *q, const struct match *m)
+{
+    bool debug = m->route && m->route->debug;
+
+    return debug == http_on_debug(q->x) || is_probe(q->path);
+}
 
 enum err_code route_request(struct req *q, struct err *e)
 {
     size_t longest = (size_t)conf_u64(&q->registry->limits->repository_name_bytes);
-    struct match m;
+    struct match m = {0};
+    enum match_result result;
 
-    switch (match_path(q->head->method, q->head->path, &m)) {
+    if (!strip_prefix(q))
+        return err_tell(e, ERR_NOT_FOUND, "nothing is served outside of %s",
+                        q->api->conf->http.prefix);
+    result = match_path(q->head->method, q->path, &m);
+    if (result != MATCH_NONE && !served_here(q, &m))
+        result = MATCH_NONE;
+    switch (result) {
     case MATCH_NONE:
         return err_tell(e, ERR_NOT_FOUND, "nothing is served under this path");
     case MATCH_OTHER_METHOD:

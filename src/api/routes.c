@@ -57,6 +57,7 @@ const struct route api_routes[] = {
     {HTTP_GET, "/", ACCESS_NONE, api_home_get, .quick = api_home_quick},
     {HTTP_GET, "/healthz", ACCESS_NONE, api_healthz_get, .quick = api_healthz_quick},
     {HTTP_GET, "/readyz", ACCESS_NONE, api_readyz_get},
+    {HTTP_GET, "/debug/health", ACCESS_NONE, api_debug_health_get, .debug = true},
 };
 /* clang-format on */
 

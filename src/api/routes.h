@@ -24,6 +24,7 @@ struct route {
     const char *audit;             /* action for the audit trail; NULL: only denials of it */
     enum err_code unknown;         /* a pull that is not allowed: as if there were nothing */
     void (*hidden)(struct req *q); /* the same, where that is no error; NULL: unknown */
+    bool debug;                    /* at the addresses of http.debug.listen only */
 };
 
 extern const struct route api_routes[];

@@ -17,8 +17,9 @@ static const char *const rights[] = {
 
 static void add_route(const struct route *r, struct buf *page)
 {
-    buf_addf(page, "| %s%s | `%s` | %s | ", match_method_name(r->method),
-             r->method == HTTP_GET ? ", HEAD" : "", r->pattern, rights[r->access]);
+    buf_addf(page, "| %s%s | `%s` | %s%s | ", match_method_name(r->method),
+             r->method == HTTP_GET ? ", HEAD" : "", r->pattern, rights[r->access],
+             r->debug ? " who reaches `http.debug.listen`" : "");
     if (r->audit)
         buf_addf(page, "`%s` |\n", r->audit);
     else

@@ -234,7 +234,7 @@ static enum err_code make(struct req *q, const struct access_token_request *r, s
     add_token(&body, &t, secret);
     buf_add_char(&body, '\n');
     http_header(q->x, "Cache-Control", STR("no-store"));
-    http_headerf(q->x, "Location", "/api/v1/tokens/%s", t.id);
+    reply_location(q, "/api/v1/tokens/%s", t.id);
     reply_json(q, 201, buf_str(&body));
     OPENSSL_cleanse(secret, sizeof(secret));
     OPENSSL_cleanse(body.p, body.n);

@@ -50,7 +50,7 @@ static enum err_code reply_rule(struct req *q, const char *id, struct err *e)
             continue;
         policy_rule_json(p, i, &body);
         buf_add_char(&body, '\n');
-        http_headerf(q->x, "Location", "/api/v1/policy/%s", id);
+        reply_location(q, "/api/v1/policy/%s", id);
         reply_json(q, 201, buf_str(&body));
         return ERR_OK;
     }

@@ -125,7 +125,7 @@ static void add_oidc(struct req *q, struct buf *body)
     }
     buf_add_text(body, ",\"oidc\":{\"title\":");
     buf_add_json(body, conf->title[0] ? str_of(conf->title) : host_of(str_of(conf->issuer)));
-    buf_add_text(body, ",\"start\":\"/auth/oidc/login\"}");
+    buf_addf(body, ",\"start\":\"" STR_FMT "/auth/oidc/login\"}", STR_ARG(reply_prefix(q)));
 }
 
 enum err_code api_session_methods_get(struct req *q, struct err *e)

@@ -98,7 +98,7 @@ enum err_code api_user_post(struct req *q, struct err *e)
     rights =
         (struct user_rights){.admin = admin == 1, .groups = groups.items, .n_groups = groups.n};
     TRY(user_add(accounts_of(q), name, password, &rights, e));
-    http_headerf(q->x, "Location", "/api/v1/users/" STR_FMT, STR_ARG(name));
+    reply_location(q, "/api/v1/users/" STR_FMT, STR_ARG(name));
     return reply_user(q, 201, name, e);
 }
 

@@ -67,6 +67,7 @@ struct source {
     enum err_code (*fetch)(struct req *q, struct str after, size_t limit,
                            struct meta_name_list *ret, struct err *e);
     bool (*visible)(const struct req *q, const char *name);
+    const uint64_t *(*most)(const struct conf_limits *l); /* NULL: limits.page alone */
 };
 
 /* Moves the visible names of page over to list, until it holds n + 1. */
@@ -112,17 +113,25 @@ static enum err_code visible_page(struct req *q, const struct source *s, const c
     return ERR_OK;
 }
 
-static const struct source tags = {fetch_tags, tag_visible};
-static const struct source repos = {fetch_repos, repo_visible};
+static const uint64_t *catalog_page(const struct conf_limits *l)
+{
+    return &l->catalog_page;
+}
+
+static const struct source tags = {fetch_tags, tag_visible, NULL};
+static const struct source repos = {fetch_repos, repo_visible, catalog_page};
 
 /* The page that the query asks for. *ret_n is how many were asked for. */
 static enum err_code page_of_query(struct req *q, const struct source *s, size_t *ret_n,
                                    struct meta_name_list *ret, struct err *e)
 {
+    uint64_t most = s->most ? conf_u64(s->most(q->registry->limits)) : 0;
     char after[AFTER_MAX];
 
     /* Clients without pages would miss what is behind the first one: they ask for no n. */
     TRY(query_page(q, SIZE_MAX, ret_n, e));
+    if (most > 0 && *ret_n > most)
+        *ret_n = (size_t)most;
     TRY(query_text(q, "last", after, sizeof(after), e));
     if (*ret_n == 0) { /* dist-spec: an empty list and no Link; but is there such a repository? */
         AUTO(list) struct meta_name_list one = {0};

@@ -188,7 +188,7 @@ static void reply_pushed(struct req *q, const struct push *p, const struct pushe
                          bool tell_tags)
 {
     /* The digest, also of a push by tag: what is there under the tag may be another thing soon. */
-    http_headerf(q->x, "Location", "/v2/%s/manifests/%s", q->name.text, done->digest.text);
+    reply_location(q, "/v2/%s/manifests/%s", q->name.text, done->digest.text);
     reply_digest(q, &done->digest);
     if (done->has_subject) /* dist-spec "Pushing Manifests with Subject" */
         http_header(q->x, "OCI-Subject", digest_str(&done->subject));

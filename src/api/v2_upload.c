@@ -11,7 +11,7 @@
  * "none"; 0-0 then, as every registry does. */
 static void reply_session(struct req *q, const struct uuid *id, uint64_t offset_bytes)
 {
-    http_headerf(q->x, "Location", "/v2/%s/blobs/uploads/%s", q->name.text, id->text);
+    reply_location(q, "/v2/%s/blobs/uploads/%s", q->name.text, id->text);
     http_headerf(q->x, "Range", "0-%llu",
                  (unsigned long long)(offset_bytes > 0 ? offset_bytes - 1 : 0));
     http_header(q->x, "Docker-Upload-UUID", str_of(id->text));
@@ -19,7 +19,7 @@ static void reply_session(struct req *q, const struct uuid *id, uint64_t offset_
 
 static void reply_blob(struct req *q, const struct digest *d)
 {
-    http_headerf(q->x, "Location", "/v2/%s/blobs/%s", q->name.text, d->text);
+    reply_location(q, "/v2/%s/blobs/%s", q->name.text, d->text);
     reply_digest(q, d);
     reply_empty(q, 201);
 }

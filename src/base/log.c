@@ -17,10 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RECORD_MAX   4096 /* a longer record is cut inside its values */
-#define BUFFER_BYTES (128 * 1024)
-#define FLUSH_MS     100
-#define STUCK_MS     1000 /* how long one write to a stuck pipe or terminal may take */
+#define RECORD_MAX     4096 /* a longer record is cut inside its values */
+#define FIXED_MAX      1024 /* of the fields that every record has */
+#define FIELD_NAME_MAX 64
+#define BUFFER_BYTES   (128 * 1024)
+#define FLUSH_MS       100
+#define STUCK_MS       1000 /* how long one write to a stuck pipe or terminal may take */
 
 static const struct {
     const char *json, *text;
@@ -279,6 +281,28 @@ static void put_fields(struct line *l, const struct log_field *fields, bool json
     put_text(l, json ? ",\"cut\":1" : " cut=1");
 }
 
+/* The fields that every record has, formed once; set before threads log and after they did. */
+static struct {
+    char text[FIXED_MAX];
+    size_t n;
+} fixed;
+
+static void form_fixed(const struct log_options *o)
+{
+    struct line l = {fixed.text, fixed.text + sizeof(fixed.text), false};
+
+    for (size_t i = 0; i < o->n_fields; i++) {
+        struct str value = str_of(o->fields[i]), name;
+        char key[FIELD_NAME_MAX + 1];
+
+        str_cut(&value, '=', &name);
+        if (!str_copy(name, key, sizeof(key)) || room(&l) < name.n + 6 * value.n + 8)
+            continue; /* no record has room for it */
+        put_field(&l, &LOG_STR(key, value), o->format == LOG_FORMAT_JSON);
+    }
+    fixed.n = (size_t)(l.at - fixed.text);
+}
+
 /* Returns the length, newline included. */
 static size_t format(char dst[static RECORD_MAX], enum log_level level, const char *message,
                      const struct log_field *fields)
@@ -297,6 +321,7 @@ static size_t format(char dst[static RECORD_MAX], enum log_level level, const ch
         put_text(&l, message);
     else
         put_quoted(&l, str_of(message));
+    put(&l, fixed.text, fixed.n);
     put_fields(&l, fields, json);
     l.end = dst + RECORD_MAX;
     put_text(&l, json ? "}\n" : "\n");
@@ -501,6 +526,7 @@ enum err_code log_start(const struct log_options *o, struct err *e)
     if (fd < 0)
         return err_set(e, ERR_CONFIG, "log file '%s': %m", o->path);
     log_stop();
+    form_fixed(o);
     set_output(fd, file ? mem_strdup(o->path) : NULL);
     atomic_store(&style, o->format);
     atomic_store(&minimum, o->level);

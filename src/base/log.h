@@ -44,7 +44,9 @@ struct log_field {
 struct log_options {
     enum log_level level;
     enum log_format format;
-    const char *path; /* NULL or "": standard error */
+    const char *path;          /* NULL or "": standard error */
+    const char *const *fields; /* "name=value": every record gets them; names are plain text */
+    size_t n_fields;
 };
 
 /* Starts the writer. Before it, and after log_stop(), records go to standard error at once. */

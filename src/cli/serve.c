@@ -121,6 +121,8 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
         .level = (enum log_level)s->conf->log.level,
         .format = (enum log_format)s->conf->log.format,
         .path = s->conf->log.file,
+        .fields = (const char *const *)s->conf->log.fields.items,
+        .n_fields = s->conf->log.fields.n,
     };
 
     TRY(log_start(&log, e));

@@ -83,16 +83,16 @@ static enum err_code check_tls(const struct conf_source *s, struct err *e)
         err_set(e, ERR_CONFIG, "a key needs its certificate: set http.tls.certificate too");
         return conf_place_named(s, "http.tls.key", e);
     }
-    if (*tls->client_ca && !*tls->certificate) {
+    if (tls->client_ca.n && !*tls->certificate) {
         err_set(e, ERR_CONFIG,
                 "client certificates need TLS: set http.tls.certificate and http.tls.key too");
         return conf_place_named(s, "http.tls.client_ca", e);
     }
-    if (*tls->client_crl && !*tls->client_ca) {
+    if (*tls->client_crl && !tls->client_ca.n) {
         err_set(e, ERR_CONFIG, "revoked by whom? Set http.tls.client_ca too");
         return conf_place_named(s, "http.tls.client_crl", e);
     }
-    if (tls->client_auth == CONF_CLIENT_AUTH_REQUIRED && !*tls->client_ca) {
+    if (tls->client_auth == CONF_CLIENT_AUTH_REQUIRED && !tls->client_ca.n) {
         err_set(e, ERR_CONFIG,
                 "'required' needs the authorities to check against: set http.tls.client_ca too");
         return conf_place_named(s, "http.tls.client_auth", e);
@@ -188,6 +188,7 @@ enum err_code conf_check(const struct conf_source *s, struct err *e)
     TRY(check_tls(s, e));
     TRY(check_proxies(s, e));
     TRY(check_cors(s, e));
+    TRY(conf_check_texts(s, e));
     TRY(conf_check_auth(s, e));
     TRY(conf_check_providers(s, e));
     TRY(conf_check_policy(s, e));
@@ -234,6 +235,18 @@ static enum err_code check_item_files(const struct conf_source *s, const struct 
     return ERR_OK;
 }
 
+static enum err_code check_row_files(const struct conf_source *s, const struct conf_row *row,
+                                     struct err *e)
+{
+    const struct conf_strings *list = conf_field(s->conf, row);
+
+    if (row->type != CONF_TEXTS)
+        return check_file(s, CONF_KEY(row), *(char **)conf_field(s->conf, row), e);
+    for (size_t i = 0; i < list->n; i++)
+        TRY(check_file(s, CONF_KEY(row), list->items[i], e));
+    return ERR_OK;
+}
+
 enum err_code conf_check_files(const struct conf_source *s, struct err *e)
 {
     for (size_t i = 0; i < conf_rows_n; i++) {
@@ -242,7 +255,7 @@ enum err_code conf_check_files(const struct conf_source *s, struct err *e)
         if (row->type == CONF_ITEMS)
             TRY(check_item_files(s, row, e));
         else if (row->flags & CONF_READ)
-            TRY(check_file(s, CONF_KEY(row), *(char **)conf_field(s->conf, row), e));
+            TRY(check_row_files(s, row, e));
     }
     return ERR_OK;
 }

@@ -33,5 +33,8 @@ ERR_CHECKED enum err_code conf_check_auth(const struct conf_source *s, struct er
 /* check_providers.c: a section below auth each. */
 ERR_CHECKED enum err_code conf_check_providers(const struct conf_source *s, struct err *e);
 
+/* check_texts.c: paths, headers, patterns and fields. */
+ERR_CHECKED enum err_code conf_check_texts(const struct conf_source *s, struct err *e);
+
 /* check_policy.c: policy and auth.admins. */
 ERR_CHECKED enum err_code conf_check_policy(const struct conf_source *s, struct err *e);

@@ -297,7 +297,7 @@ static enum err_code check_certificate(const struct conf_source *s, struct err *
 {
     if (!s->conf->auth.certificate.enabled)
         return ERR_OK;
-    return needs(s, "http.tls.client_ca", s->conf->http.tls.client_ca[0],
+    return needs(s, "http.tls.client_ca", s->conf->http.tls.client_ca.n,
                  "auth.certificate.enabled is: write the file of the authorities that sign client "
                  "certificates",
                  e);

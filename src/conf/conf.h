@@ -23,14 +23,14 @@ struct conf_strings { /* a list of texts */
 };
 
 struct conf_tls {
-    char *certificate;    /* PEM file, chain included; "" turns TLS off */
-    char *key;            /* PEM file */
-    char *client_ca;      /* PEM file; "" asks for no client certificate */
-    char *client_crl;     /* PEM file of revocation lists; "": none */
-    uint64_t client_auth; /* enum conf_client_auth */
-    uint64_t min_version; /* enum conf_tls_version */
-    char *ciphers;        /* TLS 1.2 list of OpenSSL; "" is its default */
-    char *ciphersuites;   /* TLS 1.3 */
+    char *certificate;             /* PEM file, chain included; "" turns TLS off */
+    char *key;                     /* PEM file */
+    struct conf_strings client_ca; /* PEM files; none: no client certificate is asked for */
+    char *client_crl;              /* PEM file of revocation lists; "": none */
+    uint64_t client_auth;          /* enum conf_client_auth */
+    uint64_t min_version;          /* enum conf_tls_version */
+    char *ciphers;                 /* TLS 1.2 list of OpenSSL; "" is its default */
+    char *ciphersuites;            /* TLS 1.3 */
 };
 
 enum conf_client_auth { CONF_CLIENT_AUTH_OPTIONAL, CONF_CLIENT_AUTH_REQUIRED };
@@ -199,8 +199,20 @@ struct conf_cors {
     bool credentials;            /* cookies count */
 };
 
+struct conf_header { /* that every answer has */
+    char *name, *value;
+};
+
+struct conf_headers {
+    struct conf_header *items;
+    size_t n;
+};
+
 struct conf_http {
-    struct conf_strings listen; /* "127.0.0.1:5000", "[::1]:5000", "unix:/run/r.sock" */
+    struct conf_strings listen;       /* "127.0.0.1:5000", "[::1]:5000", "unix:/run/r.sock" */
+    struct conf_strings debug_listen; /* likewise; without TLS, and only for what is not public */
+    char *prefix;                     /* "/a/b/", below which all is served; "": "/" */
+    struct conf_headers headers;
     struct conf_tls tls;
     uint64_t io_threads;                  /* 0: one per core */
     uint64_t workers;                     /* most requests served at once by blocking workers */
@@ -254,6 +266,7 @@ struct conf_limits {
     uint64_t manifest_bytes;        /* limits.manifest_size: 413 */
     uint64_t tags_per_push;         /* limits.tags_per_push: 414 */
     uint64_t page;                  /* limits.page: most entries of one list answer */
+    uint64_t catalog_page;          /* limits.catalog_page: of the catalog; 0: limits.page */
     uint64_t uploads;               /* limits.uploads: most open upload sessions; then 429 */
     uint64_t repository_name_bytes; /* limits.repository_name: longest name */
     uint64_t manifest_references; /* limits.manifest_references: most descriptors in one manifest */
@@ -269,15 +282,19 @@ struct conf_registry {
     bool delete_enabled;             /* delete.enabled: else 405 */
     bool sparse_indexes; /* manifest.sparse_indexes: an index may name missing manifests */
     bool sparse_images;  /* manifest.sparse_images: an image may name missing blobs */
+    struct conf_strings url_allow; /* manifest.urls.allow: conf/pattern.h; none: every URL */
+    struct conf_strings url_deny;  /* manifest.urls.deny */
+    bool read_only;                /* maintenance.read_only: what changes content is answered 405 */
     uint64_t manifest_cache_bytes; /* cache.memory.size */
     uint64_t sweep_interval_ms;    /* maintenance.interval */
 };
 
 struct conf_log {
-    uint64_t level;  /* enum log_level of base/log.h */
-    uint64_t format; /* enum log_format */
-    char *file;      /* "": standard error */
-    bool access;     /* log.access: one record per request */
+    uint64_t level;             /* enum log_level of base/log.h */
+    uint64_t format;            /* enum log_format */
+    char *file;                 /* "": standard error */
+    bool access;                /* log.access: one record per request */
+    struct conf_strings fields; /* "name=value": of every record */
 };
 
 struct conf_audit {

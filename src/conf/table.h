@@ -20,7 +20,7 @@ enum conf_flag {
     CONF_RELOAD = 1,   /* SIGHUP takes a new value over */
     CONF_REBUILD = 2,  /* SIGHUP: something is made anew of it; see conf_reload() */
     CONF_REQUIRED = 4, /* of an item: the key must be there */
-    CONF_READ = 8,     /* of a path: a file that is read */
+    CONF_READ = 8,     /* of a path, or a list of them: files that are read */
 };
 
 /* What every field of CONF_ITEMS looks like: struct conf_rules and its like, typed. */
@@ -61,8 +61,8 @@ struct conf_row {
 extern const struct conf_row conf_rows[];
 extern const size_t conf_rows_n;
 
-extern const struct conf_item conf_item_external, conf_item_aws_role, conf_item_rule,
-    conf_item_quota;
+extern const struct conf_item conf_item_external, conf_item_aws_role, conf_item_header,
+    conf_item_rule, conf_item_quota;
 
 /* By name or alias; NULL when there is no such key. */
 const struct conf_row *conf_row_find(struct str name);

@@ -167,6 +167,24 @@ static const struct conf_row rule_rows[] = {
      .help = "Patterns of tags. Empty is every tag, and what has none."},
 };
 
+static const struct conf_row header_rows[] = {
+    {.name = "name",
+     .type = CONF_TEXT,
+     FIELD(conf_header, name),
+     .min = 1,
+     .max = 64,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "`Strict-Transport-Security`; not one that the server sets itself."},
+    {.name = "value",
+     .type = CONF_TEXT,
+     FIELD(conf_header, value),
+     .max = 255,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "What it says."},
+};
+
 static const struct conf_row quota_rows[] = {
     {.name = "namespace",
      .type = CONF_TEXT,
@@ -193,5 +211,6 @@ static const struct conf_row quota_rows[] = {
 
 const struct conf_item conf_item_external = ITEM(conf_external, external_rows);
 const struct conf_item conf_item_aws_role = ITEM(conf_aws_role, aws_role_rows);
+const struct conf_item conf_item_header = ITEM(conf_header, header_rows);
 const struct conf_item conf_item_rule = ITEM(conf_rule, rule_rows);
 const struct conf_item conf_item_quota = ITEM(conf_quota, quota_rows);

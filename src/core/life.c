@@ -6,6 +6,7 @@
 #include "core/project.h"
 #include "core/upload.h"
 #include "core/upload_session.h"
+#include "core/url_rules.h"
 
 #include <stdlib.h>
 
@@ -26,6 +27,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->buffer_bytes = c->http.buffer_bytes;
     r->uploads = upload_table_new();
     r->finished = finished_new();
+    r->url_rules = url_rules_new(&c->registry);
     locks_init(&r->content_locks);
     locks_init(&r->tag_locks);
     return r;
@@ -52,6 +54,7 @@ void registry_free(struct registry *r)
     maintenance_stop(r->maintenance);
     upload_table_free(r->uploads);
     finished_free(r->finished);
+    url_rules_free(r->url_rules);
     locks_done(&r->content_locks);
     locks_done(&r->tag_locks);
     meta_free(r->meta);

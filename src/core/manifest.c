@@ -176,6 +176,28 @@ static enum err_code check_annotations(struct parse *p, const json_t *owner, con
     return ERR_OK;
 }
 
+/* image-spec "descriptor", urls. */
+static enum err_code add_urls(struct parse *p, const json_t *descriptor, const char *where)
+{
+    const json_t *list = json_object_get(descriptor, "urls");
+    struct manifest *m = p->m;
+
+    if (!list || json_is_null(list))
+        return ERR_OK;
+    if (!json_is_array(list))
+        return err_tell(p->e, ERR_MANIFEST_INVALID, "%s: 'urls' is not a list", where);
+    m->urls = mem_resize(m->urls, (m->n_urls + json_array_size(list) + 1) * sizeof(*m->urls));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *url = json_array_get(list, i);
+
+        if (!json_is_string(url) || strlen(json_string_value(url)) != json_string_length(url))
+            return err_tell(p->e, ERR_MANIFEST_INVALID, "%s: 'urls' has a value that is no text",
+                            where);
+        m->urls[m->n_urls++] = mem_strdup(json_string_value(url));
+    }
+    return ERR_OK;
+}
+
 /* mediaType, digest and size of a descriptor; where is its place in the manifest. */
 static enum err_code parse_descriptor(struct parse *p, const json_t *j, const char *where,
                                       struct str *ret_type, struct digest *ret_digest,
@@ -196,6 +218,7 @@ static enum err_code parse_descriptor(struct parse *p, const json_t *j, const ch
         return err_tell(p->e, ERR_MANIFEST_INVALID,
                         "%s: 'digest' is not 'sha256:' or 'sha512:' and hexadecimal digits", where);
     TRY(check_annotations(p, j, where));
+    TRY(add_urls(p, j, where));
     *ret_type = json_str(type);
     *ret_size = (uint64_t)json_integer_value(size);
     if (data && !json_is_null(data))
@@ -436,6 +459,9 @@ void manifest_children(struct str bytes, manifest_child_fn fn, void *ctx)
 
 void manifest_done(struct manifest *m)
 {
+    for (size_t i = 0; i < m->n_urls; i++)
+        free(m->urls[i]);
+    free(m->urls);
     free(m->links);
     free(m->artifact_type);
     free(m->annotations_json);

@@ -36,6 +36,8 @@ struct manifest {
     struct digest subject;
     char *artifact_type;    /* as dist-spec "Listing Referrers" shows it; "" when none */
     char *annotations_json; /* JSON object; "" when none */
+    char **urls;            /* of all its descriptors */
+    size_t n_urls;
 };
 
 /*

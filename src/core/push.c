@@ -5,6 +5,7 @@
 #include "core/manifest.h"
 #include "core/project.h"
 #include "core/quota.h"
+#include "core/url_rules.h"
 
 #include <stdlib.h>
 
@@ -33,6 +34,18 @@ static enum err_code check_digest(struct work *w, struct err *e)
     if (claimed && !digest_eq(claimed, &w->digest))
         return err_tell(e, ERR_DIGEST_INVALID, "the manifest received has the digest %s",
                         w->digest.text);
+    return ERR_OK;
+}
+
+static enum err_code check_urls(struct work *w, struct err *e)
+{
+    for (size_t i = 0; i < w->manifest.n_urls; i++) {
+        if (!url_rules_allow(w->r->url_rules, w->manifest.urls[i]))
+            return err_tell(e, ERR_MANIFEST_INVALID,
+                            "the URL '%.200s' is not one that manifest.urls of this registry's "
+                            "configuration allows",
+                            w->manifest.urls[i]);
+    }
     return ERR_OK;
 }
 
@@ -252,6 +265,7 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
     TRY(check_digest(&w, e));
     TRY(manifest_parse(p->bytes, p->content_type, conf_u64(&r->limits->manifest_references),
                        &w.manifest, e));
+    TRY(check_urls(&w, e));
     TRY(need_room(&w, e));
     TRY(resolve_links(&w, e));
     w.stored = meta_manifest_new(&w.digest, str_of(w.manifest.media_type), p->bytes);

@@ -16,6 +16,7 @@
 
 struct upload_table;
 struct finished;
+struct url_rules;
 struct maintenance;
 
 struct registry {
@@ -29,6 +30,7 @@ struct registry {
     struct reserve *reserve;    /* borrowed; may be NULL */
     struct upload_table *uploads;
     struct finished *finished;  /* uploads, lately */
+    struct url_rules *url_rules;
     struct locks content_locks; /* content of a digest is being linked or unlinked, anywhere */
     struct locks tag_locks;     /* a (repository, tag) is being projected */
     struct maintenance *maintenance;

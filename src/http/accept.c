@@ -120,7 +120,8 @@ static void turn_away(struct iothread *io, int fd, const char *client, int statu
     close(fd);
 }
 
-static void welcome(struct iothread *io, int fd, const struct sockaddr_storage *peer)
+static void welcome(struct iothread *io, const struct listener *l, int fd,
+                    const struct sockaddr_storage *peer)
 {
     struct http_server *s = io->server;
     struct address *address;
@@ -147,7 +148,8 @@ static void welcome(struct iothread *io, int fd, const struct sockaddr_storage *
         return;
     }
     c = adopt(io, address, fd);
-    if (s->tls && !tls_attach(s->tls, c)) {
+    c->debug = l->debug;
+    if (s->tls && !c->debug && !tls_attach(s->tls, c)) {
         serving_drop(c->io, c); /* no thread knows of it yet */
         return;
     }
@@ -201,7 +203,7 @@ bool iothread_accept(struct iothread *io, struct listener *l)
         int fd = accept4(l->fd, (struct sockaddr *)&peer, &n, SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            welcome(io, fd, &peer);
+            welcome(io, l, fd, &peer);
             continue;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)

@@ -48,6 +48,7 @@ struct conn {
     bool watched;        /* in the epoll set */
     bool writing;        /* for EPOLLOUT instead of EPOLLIN */
     bool refused;        /* over a limit: only lingers */
+    bool debug;          /* accepted at http.debug.listen */
     uint32_t least;      /* SO_RCVLOWAT as set; 0: as it is made */
     uint32_t timeout_ms; /* SO_RCVTIMEO and SO_SNDTIMEO as set; 0: not yet */
     uint32_t in_n;

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define LISTENERS_MAX 16
+#define LISTENERS_MAX 20 /* of http.listen and http.debug.listen */
 
 /* An I/O thread receives into one buffer and forms answers in another. */
 #define IO_IN_BYTES   (64 * 1024) /* no less than the largest http.max_head_bytes */

@@ -142,6 +142,7 @@ const char *http_request_id(const struct http_exchange *x); /* the client's X-Re
                                                                1-64 of [A-Za-z0-9._-], else made */
 bool http_is_tls(const struct http_exchange *x);
 bool http_on_worker(const struct http_exchange *x);
+bool http_on_debug(const struct http_exchange *x); /* it came to http.debug.listen */
 
 enum http_certificate {
     HTTP_CERTIFICATE_NONE, /* the client showed none, or none was asked for */

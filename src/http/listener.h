@@ -9,6 +9,7 @@ struct listener {
     uint8_t source; /* enum io_source */
     int fd;
     bool tcp;
+    bool debug; /* of http.debug.listen: never TLS */
     unsigned port;
     char *unlink_path; /* of a Unix socket */
 };

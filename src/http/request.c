@@ -578,6 +578,11 @@ bool http_is_tls(const struct http_exchange *x)
     return x->conn->ssl != NULL;
 }
 
+bool http_on_debug(const struct http_exchange *x)
+{
+    return x->conn->debug;
+}
+
 enum http_certificate http_client_certificate(struct http_exchange *x, struct str *ret_der)
 {
     return tls_certificate(x->server->tls, x->conn, ret_der);

@@ -15,18 +15,28 @@
 
 AUTO_POINTER(http_server, http_server_free);
 
-static enum err_code open_listeners(struct http_server *s, struct err *e)
+static enum err_code open_list(struct http_server *s, const struct conf_strings *where, bool debug,
+                               struct err *e)
 {
-    const struct conf_strings *where = &s->conf->listen;
-
-    if (where->n == 0 || where->n > LISTENERS_MAX)
-        return err_set(e, ERR_CONFIG, "http.listen wants 1 to %d addresses", LISTENERS_MAX);
-    s->accepted_timeout_ms = (uint32_t)conf_u64(&s->conf->io_timeout_ms);
+    if (where->n > LISTENERS_MAX - s->n_listeners)
+        return err_set(e, ERR_CONFIG, "more than %d addresses to listen on", LISTENERS_MAX);
     for (size_t i = 0; i < where->n; i++) {
-        TRY(listener_open(where->items[i], s->accepted_timeout_ms, &s->listeners[i], e));
+        struct listener *l = &s->listeners[s->n_listeners];
+
+        TRY(listener_open(where->items[i], s->accepted_timeout_ms, l, e));
+        l->debug = debug;
         s->n_listeners++;
     }
     return ERR_OK;
+}
+
+static enum err_code open_listeners(struct http_server *s, struct err *e)
+{
+    s->accepted_timeout_ms = (uint32_t)conf_u64(&s->conf->io_timeout_ms);
+    if (s->conf->listen.n == 0)
+        return err_set(e, ERR_CONFIG, "http.listen wants an address");
+    TRY(open_list(s, &s->conf->listen, false, e));
+    return open_list(s, &s->conf->debug_listen, true, e);
 }
 
 static enum err_code make_threads(struct http_server *s, struct err *e)

@@ -175,12 +175,14 @@ static enum err_code set_client_ca(SSL_CTX *ctx, const struct conf_tls *conf, st
     int mode = SSL_VERIFY_PEER;
     STACK_OF(X509_NAME) * names;
 
-    if (!conf->client_ca || !conf->client_ca[0])
+    if (conf->client_ca.n == 0)
         return ERR_OK;
-    names = SSL_load_client_CA_file(conf->client_ca);
-    if (!names)
-        return tls_err(e, "http.tls.client_ca", conf->client_ca);
+    names = sk_X509_NAME_new_null();
     SSL_CTX_set_client_CA_list(ctx, names);
+    for (size_t i = 0; i < conf->client_ca.n; i++) {
+        if (!names || SSL_add_file_cert_subjects_to_stack(names, conf->client_ca.items[i]) != 1)
+            return tls_err(e, "http.tls.client_ca", conf->client_ca.items[i]);
+    }
     if (conf->client_auth == CONF_CLIENT_AUTH_REQUIRED)
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(ctx, mode, NULL);

@@ -87,14 +87,17 @@ static enum err_code load_lists(X509_STORE *store, const char *path, int64_t *re
 enum err_code verifier_reload(struct verifier *v, struct err *e)
 {
     AUTO(X509_STORE) X509_STORE *store = X509_STORE_new();
+    const struct conf_strings *authorities = v ? &v->conf->client_ca : NULL;
     X509_STORE *old;
     int64_t until_s;
 
     if (!v)
         return ERR_OK;
     ERR_clear_error();
-    if (!store || X509_STORE_load_file(store, v->conf->client_ca) != 1)
-        return tls_err(e, "http.tls.client_ca", v->conf->client_ca);
+    for (size_t i = 0; i < authorities->n; i++) {
+        if (!store || X509_STORE_load_file(store, authorities->items[i]) != 1)
+            return tls_err(e, "http.tls.client_ca", authorities->items[i]);
+    }
     TRY(load_lists(store, v->conf->client_crl, &until_s, e));
     ERR_clear_error();
     pthread_mutex_lock(&v->lock);
@@ -112,7 +115,7 @@ enum err_code verifier_new(const struct conf_tls *conf, struct verifier **ret_v,
     struct verifier *v;
 
     *ret_v = NULL;
-    if (!conf->client_ca || !conf->client_ca[0])
+    if (conf->client_ca.n == 0)
         return ERR_OK;
     v = NEW(struct verifier);
     v->conf = conf;

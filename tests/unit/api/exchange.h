@@ -36,6 +36,9 @@ struct answer {
 /* Every piece of a body must be waited for, from now on. */
 extern bool slow_clients;
 
+/* Requests come to http.debug.listen, from now on. */
+extern bool second_door;
+
 /* First the quick way, as on an I/O thread, then the other. */
 struct answer serve(struct server *s, const struct request *r);
 struct answer get(struct server *s, const char *line);

@@ -447,6 +447,25 @@ static void test_a_reader_that_does_not_read_holds_up_nobody(void **state)
     log_stop();
 }
 
+static void every_record_has_the_configured_fields(void **state)
+{
+    static const char *const fields[] = {"service=the \"registry\"", "env="};
+    struct fixture *f = *state;
+    struct log_options o = {
+        .format = LOG_FORMAT_JSON, .path = f->path, .fields = fields, .n_fields = 2};
+    struct err e;
+    json_t *j;
+
+    assert_int_equal(log_start(&o, &e), ERR_OK);
+    log_event(LOG_INFO, "hello", LOG_TEXT("a", "b"));
+    log_stop();
+    j = json_loads(read_path(f, f->path), 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(j, "service")), "the \"registry\"");
+    assert_string_equal(json_string_value(json_object_get(j, "env")), "");
+    assert_string_equal(json_string_value(json_object_get(j, "a")), "b");
+    json_decref(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +473,7 @@ int main(void)
         TEST(json_records_have_time_level_message_and_fields),
         TEST(text_records_quote_only_what_needs_it),
         TEST(nothing_of_a_client_reaches_the_log_raw),
+        TEST(every_record_has_the_configured_fields),
         TEST(absent_texts_are_empty),
         TEST(a_long_record_is_cut_and_stays_json),
         TEST(a_long_hostile_value_is_cut_and_stays_json),

@@ -475,6 +475,25 @@ static void urls_alone_make_no_foreign_layer(void **state)
     manifest_done(&m);
 }
 
+static void urls_are_a_list_of_texts(void **state)
+{
+    static const char *const wrong[] = {
+        V2 CONFIG ",\"layers\":[" DESCRIPTOR_WITH("\"urls\":\"https://a/\"") "]}",
+        V2 CONFIG ",\"layers\":[" DESCRIPTOR_WITH("\"urls\":[1]") "]}",
+        V2 CONFIG ",\"layers\":[" DESCRIPTOR_WITH("\"urls\":[[]]") "]}",
+    };
+    struct manifest m;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_code(ERR_MANIFEST_INVALID, parse(wrong[i], &m));
+    assert_ok(parse(
+        V2 CONFIG ",\"layers\":[" DESCRIPTOR_WITH("\"urls\":[\"https://a/\",\"b\"]") "]}", &m));
+    assert_int_equal(m.n_urls, 2);
+    assert_string_equal(m.urls[1], "b");
+    manifest_done(&m);
+}
+
 static void children_of_an_index_are_manifests_or_unknown(void **state)
 {
     struct manifest m;
@@ -743,6 +762,7 @@ int main(void)
         cmocka_unit_test(sha512_is_a_digest_like_another),
         cmocka_unit_test(foreign_layers_may_be_elsewhere),
         cmocka_unit_test(urls_alone_make_no_foreign_layer),
+        cmocka_unit_test(urls_are_a_list_of_texts),
         cmocka_unit_test(children_of_an_index_are_manifests_or_unknown),
         cmocka_unit_test(data_that_is_the_content_is_accepted),
         cmocka_unit_test(data_of_another_size_is_refused),

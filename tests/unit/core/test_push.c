@@ -4,6 +4,7 @@
 #include "core/manifest.h"
 #include "core/pull.h"
 #include "core/remove.h"
+#include "core/url_rules.h"
 #include "support.h"
 
 #define REPO "library/busybox"
@@ -200,19 +201,67 @@ static void a_size_other_than_that_of_the_child_is_refused(void **state)
     assert_code(ERR_MANIFEST_INVALID, manifest_push(&w, REPO, json, "latest", &d, NULL));
 }
 
-static void a_foreign_layer_need_not_be_here(void **state)
+/* An image whose layer is somewhere else. */
+static char *elsewhere_json(const char *url)
 {
-    struct digest config = blob_put(&w, REPO, STR("{}")), layer = sha256_of(STR("elsewhere")), d;
-    AUTO(mem) char *json = NULL;
+    struct digest config = blob_put(&w, REPO, STR("{}")), layer = sha256_of(STR("elsewhere"));
+    char *json = NULL;
 
-    (void)state;
     assert_true(asprintf(&json,
                          "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"%s\","
                          "\"size\":2},\"layers\":[{\"mediaType\":"
                          "\"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip\","
-                         "\"digest\":\"%s\",\"size\":9,\"urls\":[\"https://example.org/\"]}]}",
-                         config.text, layer.text) > 0);
+                         "\"digest\":\"%s\",\"size\":9,\"urls\":[\"%s\"]}]}",
+                         config.text, layer.text, url) > 0);
+    return json;
+}
+
+static void a_foreign_layer_need_not_be_here(void **state)
+{
+    AUTO(mem) char *json = elsewhere_json("https://example.org/");
+    struct digest d;
+
+    (void)state;
     assert_ok(manifest_push(&w, REPO, json, "latest", &d, NULL));
+}
+
+/* The registry's rules are those of these two patterns, from now on; "": none. */
+static void rule(char *allow, char *deny)
+{
+    struct conf_registry c = {.url_allow = {&allow, *allow ? 1 : 0},
+                              .url_deny = {&deny, *deny ? 1 : 0}};
+
+    url_rules_free(w.r->url_rules);
+    w.r->url_rules = url_rules_new(&c);
+}
+
+static void urls_are_those_that_the_configuration_allows(void **state)
+{
+    static const struct {
+        const char *allow, *deny, *url;
+        enum err_code code;
+    } rows[] = {
+        {"", "", "https://a.example/x", ERR_OK},
+        {"^https://a\\.example/", "", "https://a.example/x", ERR_OK},
+        {"^https://a\\.example/", "", "https://b.example/x", ERR_MANIFEST_INVALID},
+        {"", "b\\.example", "https://b.example/x", ERR_MANIFEST_INVALID},
+        {"", "b\\.example", "https://a.example/x", ERR_OK},
+        {"example", "b\\.example", "https://b.example/x", ERR_MANIFEST_INVALID},
+        {"^$", "", "https://a.example/x", ERR_MANIFEST_INVALID},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        AUTO(mem) char *json = elsewhere_json(rows[i].url);
+        AUTO(mem) char *allow = mem_strdup(rows[i].allow), *deny = mem_strdup(rows[i].deny);
+        struct err e = {0};
+        struct digest d;
+
+        rule(allow, deny);
+        assert_code(rows[i].code, manifest_push(&w, REPO, json, "latest", &d, &e));
+        if (rows[i].code != ERR_OK)
+            assert_non_null(strstr(e.detail, rows[i].url));
+    }
 }
 
 static void a_digest_that_is_not_that_of_the_bytes_is_refused(void **state)
@@ -453,6 +502,7 @@ int main(void)
         TEST(a_size_other_than_that_of_the_blob_is_refused),
         TEST(a_size_other_than_that_of_the_child_is_refused),
         TEST(a_foreign_layer_need_not_be_here),
+        TEST(urls_are_those_that_the_configuration_allows),
         TEST(a_digest_that_is_not_that_of_the_bytes_is_refused),
         TEST(a_push_by_sha512_is_found_by_sha512),
         TEST(many_tags_are_set_at_once),

@@ -9,7 +9,7 @@ void support_conf(struct conf_http *ret_conf, char **where)
 {
     *ret_conf = (struct conf_http){
         .listen = {where, 1},
-        .tls = {.certificate = "", .key = "", .client_ca = "", .ciphers = "", .ciphersuites = ""},
+        .tls = {.certificate = "", .key = "", .ciphers = "", .ciphersuites = ""},
         .workers = 256,
         .queue = 4096,
         .max_connections = 20000,

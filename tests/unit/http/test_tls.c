@@ -294,8 +294,14 @@ static bool served(void)
            SSL_read(tls, buf, sizeof(buf)) > 0;
 }
 
-static void a_client_certificate_is_required_when_configured(void **state)
+static void trust(char **authorities, size_t n)
 {
+    fixture.conf.tls.client_ca = (struct conf_strings){authorities, n};
+}
+
+static void any_of_the_authorities_may_have_signed_the_certificate(void **state)
+{
+    char *authorities[] = {path_cert, path_ca};
     EVP_PKEY *k = make_key();
     X509 *x = make_certificate(k, "client");
     FILE *f = fopen(path_ca, "we");
@@ -304,7 +310,28 @@ static void a_client_certificate_is_required_when_configured(void **state)
     assert_non_null(f);
     PEM_write_X509(f, x);
     fclose(f);
-    fixture.conf.tls.client_ca = path_ca;
+    trust(authorities, 2);
+    fixture.conf.tls.client_auth = CONF_CLIENT_AUTH_REQUIRED;
+    fixture_start();
+    assert_int_equal(SSL_CTX_use_certificate(client_ctx, x), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(client_ctx, k), 1);
+    assert_true(served());
+    X509_free(x);
+    EVP_PKEY_free(k);
+}
+
+static void a_client_certificate_is_required_when_configured(void **state)
+{
+    char *authorities[] = {path_ca};
+    EVP_PKEY *k = make_key();
+    X509 *x = make_certificate(k, "client");
+    FILE *f = fopen(path_ca, "we");
+
+    (void)state;
+    assert_non_null(f);
+    PEM_write_X509(f, x);
+    fclose(f);
+    trust(authorities, 1);
     fixture.conf.tls.client_auth = CONF_CLIENT_AUTH_REQUIRED;
     fixture_start();
     assert_false(served());
@@ -321,10 +348,12 @@ static void a_client_certificate_is_required_when_configured(void **state)
 
 static void an_optional_client_certificate_is_still_verified(void **state)
 {
+    char *authorities[] = {path_ca};
+
     (void)state;
     write_pair("ca", path_ca, path_key);
     write_pair("first", path_cert, path_key);
-    fixture.conf.tls.client_ca = path_ca;
+    trust(authorities, 1);
     fixture_start();
     assert_true(served());
     hang_up();
@@ -451,6 +480,7 @@ int main(void)
         TEST(the_protocol_is_http_1_1),
         TEST(old_versions_are_refused),
         TEST(configured_ciphers_are_used),
+        TEST(any_of_the_authorities_may_have_signed_the_certificate),
         TEST(a_client_certificate_is_required_when_configured),
         TEST(an_optional_client_certificate_is_still_verified),
         TEST(a_reload_takes_the_new_certificate_and_keeps_sessions),

@@ -1,0 +1,66 @@
+#include "conf/pattern.h"
+
+#include "base/mem.h"
+
+#include <regex.h>
+#include <stdlib.h>
+
+struct conf_pattern {
+    regex_t regex;
+};
+
+static bool alphanumeric(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* A backslash before a letter or digit is a class, a boundary or a back reference elsewhere, and
+ * "(?" begins a group with flags or without a capture. */
+static bool of_another_dialect(const char *text)
+{
+    for (; *text; text++) {
+        if (text[0] == '(' && text[1] == '?')
+            return true;
+        if (text[0] != '\\')
+            continue;
+        if (alphanumeric(text[1]))
+            return true;
+        text += text[1] != '\0';
+    }
+    return false;
+}
+
+enum err_code conf_pattern_new(const char *text, struct conf_pattern **ret_pattern, struct err *e)
+{
+    struct conf_pattern *p;
+    char why[128];
+    int error;
+
+    if (of_another_dialect(text))
+        return err_set(e, ERR_CONFIG,
+                       "'%.80s' is written in another dialect; allowed are POSIX extended regular "
+                       "expressions: [0-9] for \\d, ( for (?:",
+                       text);
+    p = NEW(struct conf_pattern);
+    error = regcomp(&p->regex, text, REG_EXTENDED | REG_NOSUB);
+    if (error) {
+        regerror(error, &p->regex, why, sizeof(why));
+        free(p);
+        return err_set(e, ERR_CONFIG, "'%.80s' is no regular expression: %s", text, why);
+    }
+    *ret_pattern = p;
+    return ERR_OK;
+}
+
+void conf_pattern_free(struct conf_pattern *p)
+{
+    if (!p)
+        return;
+    regfree(&p->regex);
+    free(p);
+}
+
+bool conf_pattern_matches(const struct conf_pattern *p, const char *text)
+{
+    return regexec(&p->regex, text, 0, NULL, 0) == 0;
+}
