@@ -48,7 +48,7 @@ PARTS = {
         "browser": {"core", "people", "tokens"},
     },
     "conf": order(
-        "conf cidr listen pattern url rows_auth",
+        "conf cidr expression listen url rows_auth",
         "table",
         "table_items",
         "value",
@@ -57,8 +57,10 @@ PARTS = {
         "source",
         "yaml_file",
         "environment check",
+        "distribution",
         "check_auth check_policy check_providers check_texts",
         "load print",
+        "convert",
     ),
     "http": order(
         "http address tls_error conn",

@@ -27,6 +27,22 @@ static void add_source(struct req *q, struct buf *text)
     buf_addf(text, " repository:%s:pull", from.text);
 }
 
+/* Where tokens are got; auth.token.realm. */
+static void add_realm(const struct req *q, struct buf *text)
+{
+    const char *realm = q->api->conf->auth.token.realm;
+
+    if (realm[0] && realm[0] != '/') {
+        buf_add_text(text, realm);
+        return;
+    }
+    buf_addf(text, "%s://" STR_FMT, client_scheme(q), STR_ARG(q->head->host));
+    if (realm[0])
+        buf_add_text(text, realm);
+    else
+        buf_addf(text, STR_FMT "/auth/token", STR_ARG(reply_prefix(q)));
+}
+
 /* The Docker token protocol's challenge, or RFC 7617's where there is no token service. */
 void access_challenge(struct req *q, const char *error)
 {
@@ -41,11 +57,7 @@ void access_challenge(struct req *q, const char *error)
         buf_addf(&text, "Basic realm=\"%s\"", conf->realm);
     } else {
         buf_add_text(&text, "Bearer realm=\"");
-        if (conf->token.realm[0])
-            buf_add_text(&text, conf->token.realm);
-        else
-            buf_addf(&text, "%s://" STR_FMT STR_FMT "/auth/token", client_scheme(q),
-                     STR_ARG(q->head->host), STR_ARG(reply_prefix(q)));
+        add_realm(q, &text);
         buf_addf(&text, "\",service=\"%s\"", conf->token.service);
         if (q->name.n && scope_actions(q)) {
             buf_addf(&text, ",scope=\"repository:%s:%s", q->name.text, scope_actions(q));

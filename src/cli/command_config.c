@@ -4,16 +4,27 @@
 
 #define OUTPUT_MAX (1024 * 1024)
 
+static const char *variable(const struct cli *cli, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (char *const *v = cli->environment; v && *v; v++) {
+        if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
+            return *v + n + 1;
+    }
+    return NULL;
+}
+
 const char *cli_config_path(const struct cli *cli, const struct cli_args *args)
 {
+    /* ours, and the reference registry's */
+    static const char *const variables[] = {"REGISTRY_CONFIG", "REGISTRY_CONFIGURATION_PATH"};
     const char *path = cli_flag(args, "--config");
 
     if (!path && !args->command->names)
         path = args->operand;
-    for (char *const *v = cli->environment; !path && v && *v; v++) {
-        if (strncmp(*v, "REGISTRY_CONFIG=", 16) == 0)
-            path = *v + 16;
-    }
+    for (size_t i = 0; !path && i < sizeof(variables) / sizeof(variables[0]); i++)
+        path = variable(cli, variables[i]);
     return path && *path ? path : NULL;
 }
 
@@ -57,6 +68,8 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 
     if (!load(cli, args, conf_load_with_files, &c))
         return CLI_FAILED;
+    for (size_t i = 0; i < c->warnings.n; i++)
+        fprintf(cli->out, "warning: %s\n", c->warnings.items[i]);
     fprintf(cli->out, "OK: %s\n", path ? path : "no file, the defaults and the environment");
     return CLI_OK;
 }
@@ -70,6 +83,33 @@ int cli_config_print(struct cli *cli, const struct cli_args *args)
     if (!cli_config_load(cli, args, &c))
         return CLI_FAILED;
     conf_print(c, &text);
+    return print(cli, &text);
+}
+
+int cli_config_convert(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(buf) struct buf text = {0};
+    struct err e;
+
+    if (!args->operand) {
+        fprintf(cli->err, "registry: which file? 'registry config convert FILE'\n");
+        return CLI_USAGE;
+    }
+    buf_init(&text, OUTPUT_MAX);
+    if (conf_convert(args->operand, &text, &e) != ERR_OK) {
+        fprintf(cli->err, "registry: %s\n", e.detail);
+        return CLI_FAILED;
+    }
+    return print(cli, &text);
+}
+
+int cli_config_distribution(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(buf) struct buf text = {0};
+
+    (void)args;
+    buf_init(&text, OUTPUT_MAX);
+    conf_distribution_reference(&text);
     return print(cli, &text);
 }
 

@@ -11,6 +11,8 @@ int cli_audit(struct cli *cli, const struct cli_args *args);
 /* command_config.c */
 int cli_config_check(struct cli *cli, const struct cli_args *args);
 int cli_config_print(struct cli *cli, const struct cli_args *args);
+int cli_config_convert(struct cli *cli, const struct cli_args *args);
+int cli_config_distribution(struct cli *cli, const struct cli_args *args);
 int cli_config_reference(struct cli *cli, const struct cli_args *args);
 int cli_routes(struct cli *cli, const struct cli_args *args);
 

@@ -152,6 +152,8 @@ static void announce(const struct serve *s, int64_t started_ms)
     const struct conf *c = s->conf;
     struct rlimit limit;
 
+    for (size_t i = 0; i < c->warnings.n; i++)
+        log_event(LOG_WARNING, "configuration", LOG_TEXT("detail", c->warnings.items[i]));
     if (c->storage.backend == CONF_STORAGE_FILESYSTEM && !c->storage.fsync)
         log_event(LOG_WARNING, "storage.filesystem.fsync is off: a power loss may lose what was "
                                "acknowledged");

@@ -51,7 +51,8 @@ static enum err_code check_token(const struct conf_source *s, struct err *e)
 {
     const struct conf_token *t = &s->conf->auth.token;
 
-    TRY(check_own_url(s, "auth.token.realm", t->realm, e));
+    if (t->realm[0] != '/')
+        TRY(check_own_url(s, "auth.token.realm", t->realm, e));
     if (!conf_token_foreign(t))
         return ERR_OK;
     TRY(needs(s, "auth.token.realm", t->realm[0],

@@ -1,8 +1,8 @@
 /* Texts that mean something outside of the configuration: a path, headers, patterns, fields. */
 #include "conf/check.h"
 
+#include "conf/expression.h"
 #include "conf/listen.h"
-#include "conf/pattern.h"
 
 #include <strings.h>
 
@@ -121,11 +121,11 @@ static enum err_code check_patterns(const struct conf_source *s, const char *key
                                     const struct conf_strings *list, struct err *e)
 {
     for (size_t i = 0; i < list->n; i++) {
-        struct conf_pattern *p = NULL;
+        struct conf_expression *p = NULL;
 
-        if (conf_pattern_new(list->items[i], &p, e) != ERR_OK)
+        if (conf_expression_new(list->items[i], &p, e) != ERR_OK)
             return conf_place_named(s, key, e);
-        conf_pattern_free(p);
+        conf_expression_free(p);
     }
     return ERR_OK;
 }

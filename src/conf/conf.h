@@ -49,12 +49,13 @@ struct conf_token {
     uint64_t lifetime_ms;
     uint64_t refresh_lifetime_ms;
     char *service;
-    char *realm;          /* URL; "": /auth/token at the address that the client used */
+    char *realm;          /* URL, or a path at the address that the client used; "": /auth/token */
     char *issuer;         /* of the tokens that are believed: ours, or the foreign service's */
     uint64_t algorithm;   /* enum conf_token_algorithm: of tokens of our own */
     uint64_t rotate_ms;   /* age at which a signing key is replaced */
     char *rootcertbundle; /* PEM file; "": no foreign service */
     char *jwks;           /* JSON file; "": no foreign service */
+    struct conf_strings algorithms; /* of the foreign service's tokens; none: all that are safe */
 };
 
 enum conf_token_algorithm { CONF_TOKEN_ES256, CONF_TOKEN_RS256 };
@@ -282,7 +283,7 @@ struct conf_registry {
     bool delete_enabled;             /* delete.enabled: else 405 */
     bool sparse_indexes; /* manifest.sparse_indexes: an index may name missing manifests */
     bool sparse_images;  /* manifest.sparse_images: an image may name missing blobs */
-    struct conf_strings url_allow; /* manifest.urls.allow: conf/pattern.h; none: every URL */
+    struct conf_strings url_allow; /* manifest.urls.allow: conf/expression.h; none: every URL */
     struct conf_strings url_deny;  /* manifest.urls.deny */
     bool read_only;                /* maintenance.read_only: what changes content is answered 405 */
     uint64_t manifest_cache_bytes; /* cache.memory.size */
@@ -314,13 +315,15 @@ struct conf {
     struct conf_registry registry;
     struct conf_audit audit;
     struct conf_log log;
+    struct conf_strings warnings; /* of what was read: what is lost, with its place */
 };
 
 /*
  * Defaults, then the file at path (NULL: none), then the environment (environ-style; NULL: none).
  * *ret_conf is the caller's, freed with conf_free(). Error: CONFIG; the detail names the file, line
  * and key (or the variable) and what is allowed. Unknown keys, and REGISTRY_ variables that no key
- * owns, are errors.
+ * owns, are errors. A file with "version: 0.1" is read as the reference registry's, and its
+ * variables with it; what that loses is in (*ret_conf)->warnings.
  */
 ERR_CHECKED enum err_code conf_load(const char *path, char *const *environment,
                                     struct conf **ret_conf, struct err *e);
@@ -329,6 +332,13 @@ void conf_free(struct conf *c); /* accepts NULL */
 /* As conf_load(); and the files that the configuration names must be there and be readable. */
 ERR_CHECKED enum err_code conf_load_with_files(const char *path, char *const *environment,
                                                struct conf **ret_conf, struct err *e);
+
+/* A file of the reference registry as one of ours: its keys with what changed in comments, and what
+ * is lost at the end. Error: CONFIG, also when it is no such file, or would be refused. */
+ERR_CHECKED enum err_code conf_convert(const char *path, struct buf *ret_yaml, struct err *e);
+
+/* What becomes of each key of the reference registry: a table in Markdown. */
+void conf_distribution_reference(struct buf *ret_markdown);
 
 /*
  * Takes the CONF_RELOAD fields of `from` over into live. Adds to *ret_ignored (text, with

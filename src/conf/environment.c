@@ -42,6 +42,22 @@ static bool from_orchestrator(struct str name, struct str value)
             contains(name, STR("_TCP_")) || contains(name, STR("_UDP_")));
 }
 
+/* Those name the file; read by the command line. */
+static bool names_file(struct str name)
+{
+    return str_eq(name, STR("REGISTRY_CONFIG")) || str_eq(name, STR("REGISTRY_CONFIGURATION_PATH"));
+}
+
+enum conf_variable_kind conf_variable_kind(struct str name, struct str value)
+{
+    const char *as;
+
+    if (find_variable(name, &as))
+        return CONF_VARIABLE_OURS;
+    return names_file(name) || from_orchestrator(name, value) ? CONF_VARIABLE_OTHERS
+                                                              : CONF_VARIABLE_UNKNOWN;
+}
+
 static enum err_code unknown(struct str name, struct err *e)
 {
     int n = (int)(name.n < 80 ? name.n : 80);
@@ -82,11 +98,10 @@ enum err_code conf_read_environment(struct conf_source *s, char *const *environm
         const struct conf_row *row;
         const char *as;
 
-        if (!str_cut(&value, '=', &name) || !str_starts(name, PREFIX) ||
-            str_eq(name, STR("REGISTRY_CONFIG"))) /* names the file; read by the command line */
+        if (!str_cut(&value, '=', &name) || !str_starts(name, PREFIX))
             continue;
         row = find_variable(name, &as);
-        if (!row && from_orchestrator(name, value))
+        if (!row && conf_variable_kind(name, value) == CONF_VARIABLE_OTHERS)
             continue;
         if (!row)
             return unknown(name, e);

@@ -1,39 +1,59 @@
+#include "conf/load.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "conf/check.h"
+#include "conf/distribution/read.h"
 #include "conf/environment.h"
 #include "conf/field.h"
 #include "conf/value.h"
 #include "conf/yaml_file.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 
 #define FILE_MAX_BYTES (1024 * 1024)
 
-static enum err_code read_file(struct conf_source *s, struct err *e)
+static enum err_code read_bytes(const char *path, struct buf *ret_text, struct err *e)
 {
-    AUTO(buf) struct buf text = {0};
-
-    buf_init(&text, FILE_MAX_BYTES);
-    switch (file_read_at(AT_FDCWD, s->path, &text, e)) {
+    buf_init(ret_text, FILE_MAX_BYTES);
+    switch (file_read_at(AT_FDCWD, path, ret_text, e)) {
     case ERR_OK:
-        return conf_read_yaml(s, buf_str(&text), e);
+        return ERR_OK;
     case ERR_CORRUPT:
-        return err_set(e, ERR_CONFIG, "%s: a configuration file has at most 1 MiB", s->path);
+        return err_set(e, ERR_CONFIG, "%s: a configuration file has at most 1 MiB", path);
     default:
         e->code = ERR_CONFIG;
         return err_prefix(e, "configuration file");
     }
 }
 
-static enum err_code load(struct conf_source *s, char *const *environment, struct err *e)
+/* A file that is not even YAML is left to the reader of ours, which knows more to say of it. */
+static enum err_code read_all(struct conf_source *s, struct flat *flat, char *const *environment,
+                              struct err *e)
+{
+    AUTO(buf) struct buf text = {0};
+    struct err wrong = {0};
+
+    if (s->path)
+        TRY(read_bytes(s->path, &text, e));
+    if (flat_read(flat, buf_str(&text), s->path, &wrong) == ERR_OK && conf_is_distribution(flat))
+        return conf_read_distribution(s, flat, environment, e);
+    if (conf_is_distribution(flat)) {
+        *e = wrong;
+        return e->code;
+    }
+    TRY(conf_read_yaml(s, buf_str(&text), e));
+    TRY(conf_refuse_distribution(environment, e));
+    return conf_read_environment(s, environment, e);
+}
+
+enum err_code conf_load_source(struct conf_source *s, struct flat *flat, char *const *environment,
+                               struct err *e)
 {
     for (size_t i = 0; i < conf_rows_n; i++)
         conf_value_default(&conf_rows[i], conf_field(s->conf, &conf_rows[i]));
-    if (s->path)
-        TRY(read_file(s, e));
-    TRY(conf_read_environment(s, environment, e));
+    TRY(read_all(s, flat, environment, e));
     return conf_check(s, e);
 }
 
@@ -41,10 +61,11 @@ enum err_code conf_load(const char *path, char *const *environment, struct conf 
                         struct err *e)
 {
     AUTO(conf) struct conf *c = NEW(struct conf);
+    AUTO(flat) struct flat flat = {0};
     AUTO(source) struct conf_source source = {.conf = c, .path = path};
     struct err spare;
 
-    TRY(load(&source, environment, e ? e : &spare));
+    TRY(conf_load_source(&source, &flat, environment, e ? e : &spare));
     *ret_conf = STEAL(c);
     return ERR_OK;
 }
@@ -53,14 +74,22 @@ enum err_code conf_load_with_files(const char *path, char *const *environment,
                                    struct conf **ret_conf, struct err *e)
 {
     AUTO(conf) struct conf *c = NEW(struct conf);
+    AUTO(flat) struct flat flat = {0};
     AUTO(source) struct conf_source source = {.conf = c, .path = path};
     struct err spare;
 
     e = e ? e : &spare;
-    TRY(load(&source, environment, e));
+    TRY(conf_load_source(&source, &flat, environment, e));
     TRY(conf_check_files(&source, e));
     *ret_conf = STEAL(c);
     return ERR_OK;
+}
+
+static void strings_free(struct conf_strings *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->items[i]);
+    free(list->items);
 }
 
 void conf_free(struct conf *c)
@@ -69,6 +98,7 @@ void conf_free(struct conf *c)
         return;
     for (size_t i = 0; i < conf_rows_n; i++)
         conf_field_free(&conf_rows[i], conf_field(c, &conf_rows[i]));
+    strings_free(&c->warnings);
     free(c);
 }
 

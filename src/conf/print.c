@@ -1,3 +1,4 @@
+#include "conf/print.h"
 #include "conf/field.h"
 #include "conf/items.h"
 #include "conf/value.h"
@@ -54,25 +55,47 @@ static void print_items(const struct conf_row *row, const struct conf_items *lis
     }
 }
 
+/* The row in its sections; before is the key printed last. */
+static void print_row(const struct conf *c, const struct conf_row *row, const char *before,
+                      struct buf *b)
+{
+    const void *field = conf_field_const(c, row);
+    size_t depth = open_sections(row->name, before, b);
+
+    indent(depth, b);
+    buf_addf(b, "%s:", row->name + section_length(row->name));
+    if (row->type == CONF_ITEMS) {
+        print_items(row, field, depth, b);
+    } else {
+        buf_add_char(b, ' ');
+        conf_field_print(row, field, b);
+    }
+}
+
 void conf_print(const struct conf *c, struct buf *ret_yaml)
 {
     const char *before = "";
 
     for (size_t i = 0; i < conf_rows_n; i++) {
-        const struct conf_row *row = &conf_rows[i];
-        const void *field = conf_field_const(c, row);
-        size_t depth = open_sections(row->name, before, ret_yaml);
+        print_row(c, &conf_rows[i], before, ret_yaml);
+        if (conf_rows[i].unit)
+            buf_addf(ret_yaml, " # %s", conf_rows[i].unit);
+        buf_add_char(ret_yaml, '\n');
+        before = conf_rows[i].name;
+    }
+}
 
-        indent(depth, ret_yaml);
-        buf_addf(ret_yaml, "%s:", row->name + section_length(row->name));
-        if (row->type == CONF_ITEMS) {
-            print_items(row, field, depth, ret_yaml);
-        } else {
-            buf_add_char(ret_yaml, ' ');
-            conf_field_print(row, field, ret_yaml);
-        }
-        if (row->unit)
-            buf_addf(ret_yaml, " # %s", row->unit);
+void conf_print_given(const struct conf_source *s, conf_remark_fn *remark, struct buf *ret_yaml)
+{
+    const char *before = "";
+
+    for (size_t i = 0; i < conf_rows_n; i++) {
+        const struct conf_row *row = &conf_rows[i];
+
+        if (!conf_given(s, row))
+            continue;
+        print_row(s->conf, row, before, ret_yaml);
+        remark(s, row, ret_yaml);
         buf_add_char(ret_yaml, '\n');
         before = row->name;
     }

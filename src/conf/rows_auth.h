@@ -105,8 +105,8 @@
      FIELD(auth.token.realm),
      .max = 2048,
      .def_text = "",
-     .help = "URL where clients get tokens; empty is `/auth/token` at the address that the client "
-             "used."},
+     .help = "URL where clients get tokens, or a path such as `/auth/token/` at the address that "
+             "the client used; empty is `/auth/token` there."},
     {.name = "auth.token.issuer",
      .type = CONF_TEXT,
      FIELD(auth.token.issuer),
@@ -144,6 +144,13 @@
      .def_text = "",
      .flags = CONF_READ,
      .help = "The same as a JSON Web Key Set."},
+    {.name = "auth.token.algorithms",
+     .type = CONF_TEXTS,
+     FIELD(auth.token.algorithms),
+     .max = 9,
+     .def_text = "",
+     .choices = token_foreign_choices,
+     .help = "How tokens made elsewhere may be signed; empty is any of these."},
 
     {.name = "auth.external",
      .type = CONF_ITEMS,

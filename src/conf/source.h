@@ -14,16 +14,20 @@ struct conf_key {
 #define CONF_NO_ITEM  SIZE_MAX
 #define CONF_KEY(row) ((struct conf_key){(row), CONF_NO_ITEM, NULL})
 
+/* Where the value of a key came from. */
+struct conf_origin {
+    unsigned line;  /* 0: not in the file */
+    const char *as; /* the key as it was written: row->name, row->alias, or another registry's */
+    bool environment;
+    bool section;       /* the alias is that of a section, and the section is in the file */
+    const char *remark; /* what changed with a value of another registry; NULL: its name at most */
+};
+
 /* Where each value came from, for the errors found after all were read. */
 struct conf_source {
     struct conf *conf;
     const char *path; /* of the file; NULL: none */
-    struct {
-        unsigned line;  /* 0: not in the file */
-        const char *as; /* row->name or row->alias, as it was written */
-        bool environment;
-        bool section; /* the alias is that of a section, and the section is in the file */
-    } of[CONF_ROWS_MAX];
+    struct conf_origin of[CONF_ROWS_MAX];
     struct conf_item_line { /* of the items in the file */
         struct conf_key key;
         unsigned line;

@@ -30,6 +30,10 @@ static const char *const provider_choices[] = {"htpasswd", "local",       "token
 static const char *const token_algorithm_choices[] = {
     [CONF_TOKEN_ES256] = "es256", [CONF_TOKEN_RS256] = "rs256", NULL};
 
+/* Signed by keys that only the signer has. */
+static const char *const token_foreign_choices[] = {"ES256", "ES384", "ES512", "RS256", "RS384",
+                                                    "RS512", "PS256", "PS384", "PS512", NULL};
+
 static const char *const certificate_username_choices[] = {
     [CONF_CERTIFICATE_SUBJECT_CN] = "subject_cn",
     [CONF_CERTIFICATE_SAN_EMAIL] = "san_email",

@@ -1,12 +1,12 @@
 #include "core/url_rules.h"
 
 #include "base/mem.h"
-#include "conf/pattern.h"
+#include "conf/expression.h"
 
 #include <stdlib.h>
 
 struct patterns {
-    struct conf_pattern **items;
+    struct conf_expression **items;
     size_t n;
 };
 
@@ -21,7 +21,7 @@ static void compile(struct url_rules *rules, const struct conf_strings *list, st
 
     ret->items = mem_zero((list->n + 1) * sizeof(*ret->items));
     for (size_t i = 0; i < list->n; i++) {
-        if (conf_pattern_new(list->items[i], &ret->items[ret->n], &e) == ERR_OK)
+        if (conf_expression_new(list->items[i], &ret->items[ret->n], &e) == ERR_OK)
             ret->n++;
         else
             rules->broken = true;
@@ -40,7 +40,7 @@ struct url_rules *url_rules_new(const struct conf_registry *c)
 static void patterns_done(struct patterns *p)
 {
     for (size_t i = 0; i < p->n; i++)
-        conf_pattern_free(p->items[i]);
+        conf_expression_free(p->items[i]);
     free(p->items);
 }
 
@@ -56,7 +56,7 @@ void url_rules_free(struct url_rules *rules)
 static bool matches(const struct patterns *p, const char *url)
 {
     for (size_t i = 0; i < p->n; i++) {
-        if (conf_pattern_matches(p->items[i], url))
+        if (conf_expression_matches(p->items[i], url))
             return true;
     }
     return false;

@@ -14,8 +14,10 @@
 #define ACCESS_MAX 256 /* entries of a token */
 
 /* Of keys that only the signer has. */
-static const char *const algorithms[] = {"ES256", "ES384", "ES512", "RS256", "RS384",
-                                         "RS512", "PS256", "PS384", "PS512", NULL};
+static const char *const safe[] = {"ES256", "ES384", "ES512", "RS256", "RS384",
+                                   "RS512", "PS256", "PS384", "PS512"};
+
+#define ALGORITHMS_MAX (sizeof(safe) / sizeof(safe[0]))
 
 struct foreign {
     struct provider provider;
@@ -24,6 +26,7 @@ struct foreign {
     pthread_rwlock_t lock; /* over trust */
     struct trust *trust;
     atomic_ullong generation;
+    const char *algorithms[ALGORITHMS_MAX + 1]; /* that are believed; ends with NULL */
 };
 
 static enum err_code load(struct foreign *f, struct err *e)
@@ -38,6 +41,22 @@ static enum err_code load(struct foreign *f, struct err *e)
     pthread_rwlock_unlock(&f->lock);
     trust_free(old);
     return ERR_OK;
+}
+
+/* Those of the configuration, or all that are safe. */
+static void choose_algorithms(struct foreign *f)
+{
+    const struct conf_strings *wanted = &f->conf->algorithms;
+    size_t n = 0;
+
+    for (size_t i = 0; i < ALGORITHMS_MAX; i++) {
+        bool chosen = wanted->n == 0;
+
+        for (size_t k = 0; k < wanted->n; k++)
+            chosen |= strcmp(wanted->items[k], safe[i]) == 0;
+        if (chosen)
+            f->algorithms[n++] = safe[i];
+    }
 }
 
 static unsigned actions_of(const json_t *names)
@@ -109,7 +128,7 @@ static enum verdict foreign_check(struct provider *p, const struct credential *c
     if (!issuer || strcmp(issuer, f->conf->issuer) != 0)
         return VERDICT_PASS;
     pthread_rwlock_rdlock(&f->lock);
-    code = trust_verify(f->trust, c->secret, algorithms, &claims, e);
+    code = trust_verify(f->trust, c->secret, f->algorithms, &claims, e);
     pthread_rwlock_unlock(&f->lock);
     if (code != ERR_OK)
         return code == ERR_UNAUTHORIZED ? VERDICT_NO : VERDICT_FAIL;
@@ -162,6 +181,7 @@ enum err_code foreign_new(const struct conf_token *conf, struct provider **ret_p
 
     f->provider.driver = &foreign_driver;
     f->conf = conf;
+    choose_algorithms(f);
     pthread_rwlock_init(&f->lock, NULL);
     watch_init(&f->bundle, conf->rootcertbundle);
     watch_init(&f->jwks, conf->jwks);

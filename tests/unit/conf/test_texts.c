@@ -1,4 +1,4 @@
-#include "conf/pattern.h"
+#include "conf/expression.h"
 #include "fixture.h"
 
 #include <setjmp.h>
@@ -68,10 +68,10 @@ static void patterns_of_other_dialects_are_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        struct conf_pattern *p;
+        struct conf_expression *p;
         struct err e;
 
-        assert_int_equal(conf_pattern_new(others[i], &p, &e), ERR_CONFIG);
+        assert_int_equal(conf_expression_new(others[i], &p, &e), ERR_CONFIG);
         assert_non_null(strstr(e.detail, "another dialect"));
     }
     conf_must_fail("manifest:\n  urls:\n    deny: ['a(']\n",
@@ -95,12 +95,12 @@ static void a_pattern_matches_anywhere(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct conf_pattern *p;
+        struct conf_expression *p;
         struct err e;
 
-        assert_int_equal(conf_pattern_new(rows[i].pattern, &p, &e), ERR_OK);
-        assert_int_equal(conf_pattern_matches(p, rows[i].text), rows[i].matches);
-        conf_pattern_free(p);
+        assert_int_equal(conf_expression_new(rows[i].pattern, &p, &e), ERR_OK);
+        assert_int_equal(conf_expression_matches(p, rows[i].text), rows[i].matches);
+        conf_expression_free(p);
     }
 }
 

@@ -1,11 +1,11 @@
-#include "conf/pattern.h"
+#include "conf/expression.h"
 
 #include "base/mem.h"
 
 #include <regex.h>
 #include <stdlib.h>
 
-struct conf_pattern {
+struct conf_expression {
     regex_t regex;
 };
 
@@ -30,9 +30,10 @@ static bool of_another_dialect(const char *text)
     return false;
 }
 
-enum err_code conf_pattern_new(const char *text, struct conf_pattern **ret_pattern, struct err *e)
+enum err_code conf_expression_new(const char *text, struct conf_expression **ret_pattern,
+                                  struct err *e)
 {
-    struct conf_pattern *p;
+    struct conf_expression *p;
     char why[128];
     int error;
 
@@ -41,7 +42,7 @@ enum err_code conf_pattern_new(const char *text, struct conf_pattern **ret_patte
                        "'%.80s' is written in another dialect; allowed are POSIX extended regular "
                        "expressions: [0-9] for \\d, ( for (?:",
                        text);
-    p = NEW(struct conf_pattern);
+    p = NEW(struct conf_expression);
     error = regcomp(&p->regex, text, REG_EXTENDED | REG_NOSUB);
     if (error) {
         regerror(error, &p->regex, why, sizeof(why));
@@ -52,7 +53,7 @@ enum err_code conf_pattern_new(const char *text, struct conf_pattern **ret_patte
     return ERR_OK;
 }
 
-void conf_pattern_free(struct conf_pattern *p)
+void conf_expression_free(struct conf_expression *p)
 {
     if (!p)
         return;
@@ -60,7 +61,7 @@ void conf_pattern_free(struct conf_pattern *p)
     free(p);
 }
 
-bool conf_pattern_matches(const struct conf_pattern *p, const char *text)
+bool conf_expression_matches(const struct conf_expression *p, const char *text)
 {
     return regexec(&p->regex, text, 0, NULL, 0) == 0;
 }

@@ -7,12 +7,12 @@
 
 #include "base/err.h"
 
-struct conf_pattern;
+struct conf_expression;
 
 /* Error: CONFIG. */
-ERR_CHECKED enum err_code conf_pattern_new(const char *text, struct conf_pattern **ret_pattern,
-                                           struct err *e);
-void conf_pattern_free(struct conf_pattern *p); /* accepts NULL */
+ERR_CHECKED enum err_code conf_expression_new(const char *text,
+                                              struct conf_expression **ret_pattern, struct err *e);
+void conf_expression_free(struct conf_expression *p); /* accepts NULL */
 
 /* Is there a match anywhere in the text? */
-bool conf_pattern_matches(const struct conf_pattern *p, const char *text);
+bool conf_expression_matches(const struct conf_expression *p, const char *text);

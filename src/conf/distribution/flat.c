@@ -1,0 +1,247 @@
+#include "conf/distribution/flat.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <yaml.h>
+
+#define PATH_MAX_BYTES 256
+#define DEPTH_MAX      16
+#define ENTRIES_MAX    4096
+#define VISITS_MAX     (4 * ENTRIES_MAX) /* aliases may lead to the same place again and again */
+
+/* One text on its way into the list. */
+struct reading {
+    struct flat *flat;
+    yaml_document_t document;
+    const char *name;     /* of the file, or of the variable */
+    const char *variable; /* the same; NULL: it is a file */
+    unsigned visits;
+};
+
+static void auto_reading_(struct reading *r)
+{
+    yaml_document_delete(&r->document);
+}
+
+static void auto_yaml_parser_(yaml_parser_t *p)
+{
+    yaml_parser_delete(p);
+}
+
+static enum err_code wrong(const struct reading *r, size_t line, struct err *e)
+{
+    e->code = ERR_CONFIG;
+    if (r->variable)
+        return err_prefix(e, "environment variable %s", r->variable);
+    return err_prefix(e, "%s:%zu", r->name, line);
+}
+
+static size_t line_of(const yaml_node_t *node)
+{
+    return node->start_mark.line + 1;
+}
+
+bool flat_below(const char *text, struct str path)
+{
+    return strncmp(text, path.p, path.n) == 0 && (text[path.n] == '.' || text[path.n] == '\0');
+}
+
+static void entry_done(struct flat_entry *entry)
+{
+    free(entry->path);
+    free(entry->value);
+    free(entry->variable);
+}
+
+/* Without case, for variables are in capitals and the names of headers are not. */
+static void remove_below(struct flat *f, const char *path)
+{
+    size_t kept = 0, n = strlen(path);
+
+    for (size_t i = 0; i < f->n; i++) {
+        const char *at = f->items[i].path;
+
+        if (strncasecmp(at, path, n) == 0 && (at[n] == '.' || at[n] == '\0'))
+            entry_done(&f->items[i]);
+        else
+            f->items[kept++] = f->items[i];
+    }
+    f->n = kept;
+}
+
+/* value NULL: nothing. */
+static enum err_code add(const struct reading *r, const char *path, const yaml_node_t *node,
+                         const char *value, struct err *e)
+{
+    struct flat *f = r->flat;
+
+    if (f->n == ENTRIES_MAX) {
+        err_set(e, ERR_CONFIG, "more than %d values", ENTRIES_MAX);
+        return wrong(r, line_of(node), e);
+    }
+    f->items = mem_resize(f->items, (f->n + 1) * sizeof(*f->items));
+    f->items[f->n++] = (struct flat_entry){
+        .path = mem_strdup(path),
+        .value = value ? mem_strdup(value) : NULL,
+        .line = r->variable ? 0 : (unsigned)line_of(node),
+        .variable = r->variable ? mem_strdup(r->variable) : NULL,
+    };
+    return ERR_OK;
+}
+
+static bool is_null(const yaml_node_t *node)
+{
+    const char *text = (const char *)node->data.scalar.value;
+
+    return node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+           (!*text || strcmp(text, "~") == 0 || str_ieq(str_of(text), STR("null")));
+}
+
+static enum err_code add_scalar(const struct reading *r, const char *path, const yaml_node_t *node,
+                                struct err *e)
+{
+    const char *text = (const char *)node->data.scalar.value;
+
+    if (strlen(text) != node->data.scalar.length) {
+        err_set(e, ERR_CONFIG, "%s: holds a NUL byte", path);
+        return wrong(r, line_of(node), e);
+    }
+    return add(r, path, node, is_null(node) ? NULL : text, e);
+}
+
+static enum err_code add_node(struct reading *r, const char *path, unsigned depth, int id,
+                              struct err *e);
+
+/* path with a dot and the name behind it; just the name when path is empty. */
+static enum err_code join(const struct reading *r, const char *path, const char *name,
+                          const yaml_node_t *node, char dst[static PATH_MAX_BYTES], struct err *e)
+{
+    int n = snprintf(dst, PATH_MAX_BYTES, "%s%s%s", path, *path ? "." : "", name);
+
+    if (*name && n > 0 && n < PATH_MAX_BYTES)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "a key is empty, or has more than %d bytes with its sections",
+            PATH_MAX_BYTES - 1);
+    return wrong(r, line_of(node), e);
+}
+
+static enum err_code add_mapping(struct reading *r, const char *path, unsigned depth,
+                                 const yaml_node_t *node, struct err *e)
+{
+    const yaml_node_pair_t *end = node->data.mapping.pairs.top;
+
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < end; p++) {
+        const yaml_node_t *key = yaml_document_get_node(&r->document, p->key);
+        char below[PATH_MAX_BYTES];
+
+        if (key->type != YAML_SCALAR_NODE) {
+            err_set(e, ERR_CONFIG, "a key must be a name");
+            return wrong(r, line_of(key), e);
+        }
+        TRY(join(r, path, (const char *)key->data.scalar.value, key, below, e));
+        remove_below(r->flat, below);
+        TRY(add_node(r, below, depth, p->value, e));
+    }
+    return node->data.mapping.pairs.start == end ? add(r, path, node, NULL, e) : ERR_OK;
+}
+
+static enum err_code add_sequence(struct reading *r, const char *path, unsigned depth,
+                                  const yaml_node_t *node, struct err *e)
+{
+    const yaml_node_item_t *start = node->data.sequence.items.start;
+    const yaml_node_item_t *end = node->data.sequence.items.top;
+
+    for (const yaml_node_item_t *item = start; item < end; item++) {
+        char below[PATH_MAX_BYTES], index[24];
+
+        snprintf(index, sizeof(index), "%zu", (size_t)(item - start));
+        TRY(join(r, path, index, node, below, e));
+        TRY(add_node(r, below, depth, *item, e));
+    }
+    return start == end ? add(r, path, node, NULL, e) : ERR_OK;
+}
+
+static enum err_code add_node(struct reading *r, const char *path, unsigned depth, int id,
+                              struct err *e)
+{
+    const yaml_node_t *node = yaml_document_get_node(&r->document, id);
+
+    if (depth == DEPTH_MAX || r->visits++ == VISITS_MAX) {
+        err_set(e, ERR_CONFIG, "more than %d levels, or too many aliases", DEPTH_MAX);
+        return wrong(r, line_of(node), e);
+    }
+    if (node->type == YAML_MAPPING_NODE)
+        return add_mapping(r, path, depth + 1, node, e);
+    if (node->type == YAML_SEQUENCE_NODE)
+        return add_sequence(r, path, depth + 1, node, e);
+    return add_scalar(r, path, node, e);
+}
+
+/* The text's first document, whose root becomes path. */
+static enum err_code read_text(struct reading *r, const char *path, struct str text, struct err *e)
+{
+    __attribute__((cleanup(auto_yaml_parser_))) yaml_parser_t parser;
+
+    if (!yaml_parser_initialize(&parser))
+        return err_set(e, ERR_INTERNAL, "out of memory");
+    yaml_parser_set_input_string(&parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
+    if (!yaml_parser_load(&parser, &r->document)) {
+        err_set(e, ERR_CONFIG, "this is not YAML: %s",
+                parser.problem ? parser.problem : "it can't be read");
+        return wrong(r, parser.problem_mark.line + 1, e);
+    }
+    return yaml_document_get_root_node(&r->document) ? add_node(r, path, 0, 1, e) : ERR_OK;
+}
+
+enum err_code flat_read(struct flat *f, struct str text, const char *name, struct err *e)
+{
+    AUTO(reading) struct reading r = {.flat = f, .name = name};
+
+    return read_text(&r, "", text, e);
+}
+
+enum err_code flat_put(struct flat *f, const char *path, const char *variable, struct str text,
+                       struct err *e)
+{
+    AUTO(reading) struct reading r = {.flat = f, .name = variable, .variable = variable};
+
+    remove_below(f, path);
+    return read_text(&r, path, text, e);
+}
+
+void flat_done(struct flat *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        entry_done(&f->items[i]);
+    free(f->items);
+    *f = (struct flat){0};
+}
+
+const struct flat_entry *flat_find(const struct flat *f, const char *path)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (strcasecmp(f->items[i].path, path) == 0)
+            return &f->items[i];
+    }
+    return NULL;
+}
+
+const char *flat_value(const struct flat *f, const char *path)
+{
+    const struct flat_entry *entry = flat_find(f, path);
+
+    return entry && entry->value ? entry->value : "";
+}
+
+bool flat_has(const struct flat *f, const char *path)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (flat_below(f->items[i].path, str_of(path)))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,207 @@
+#include "conf/distribution/rows.h"
+#include "conf/distribution/take.h"
+
+#define ONE   DISTRIBUTION_ONE
+#define LIST  DISTRIBUTION_LIST
+#define BELOW DISTRIBUTION_BELOW
+#define OTHER DISTRIBUTION_OTHER
+
+#define TAKEN(path_, shape_, to_, take_, note_)                                                    \
+    {                                                                                              \
+        .path = (path_), .shape = (shape_), .verdict = DISTRIBUTION_TAKEN, .to = (to_),            \
+        .take = (take_), .note = (note_)                                                           \
+    }
+#define ALWAYS(path_, shape_, note_)                                                               \
+    {                                                                                              \
+        .path = (path_), .shape = (shape_), .verdict = DISTRIBUTION_ALWAYS, .note = (note_)        \
+    }
+#define WARNED(path_, shape_, harmless_, take_, note_)                                             \
+    {                                                                                              \
+        .path = (path_), .shape = (shape_), .verdict = DISTRIBUTION_WARNED,                        \
+        .harmless = (harmless_), .take = (take_), .note = (note_)                                  \
+    }
+#define REFUSED(path_, shape_, harmless_, take_, note_)                                            \
+    {                                                                                              \
+        .path = (path_), .shape = (shape_), .verdict = DISTRIBUTION_REFUSED,                       \
+        .harmless = (harmless_), .take = (take_), .note = (note_)                                  \
+    }
+
+#define NO_S3   "content in S3 is not kept yet"
+#define NO_SUCH "content can be kept by 'filesystem' and 'inmemory' only, so far"
+
+/* In the order of their documentation; a special row before the one that holds the rest. */
+const struct distribution_row distribution_rows[] = {
+    ALWAYS("version", ONE, "tells that the file is one of the reference registry"),
+
+    TAKEN("log.level", ONE, "log.level", take_level, NULL),
+    TAKEN("log.formatter", ONE, "log.format", take_formatter, "`logstash` is `json`, warned of"),
+    TAKEN("log.fields", BELOW, "log.fields", take_field, NULL),
+    TAKEN("log.accesslog.disabled", ONE, "log.access", take_switch_not, "the other way round"),
+    WARNED("log.reportcaller", ONE, "false", NULL, "records do not name places in the code"),
+    WARNED("log.hooks", BELOW, NULL, take_unless_disabled,
+           "no mail is sent for records of the log; have a collector watch it"),
+    TAKEN("loglevel", ONE, "log.level", take_level, "`log.level` counts when both are there"),
+
+    TAKEN("storage", ONE, "storage.backend", take_storage, NULL),
+    TAKEN("storage.filesystem.rootdirectory", ONE, "storage.filesystem.root", take_root,
+          "images that the reference registry left there are not read, warned of"),
+    TAKEN("storage.filesystem.maxthreads", ONE, "http.workers", take_threads,
+          "as many requests work on files at once; 25 at least"),
+    ALWAYS("storage.filesystem", ONE, "keeps content in files"),
+    TAKEN("storage.inmemory", BELOW, "storage.backend", take_memory, "gone when the server ends"),
+    TAKEN("storage.delete.enabled", ONE, "delete.enabled", take_switch, NULL),
+    WARNED("storage.cache.blobdescriptor", ONE, NULL, take_cache,
+           "each server has a cache of its own in memory; none is shared through Redis"),
+    WARNED("storage.cache.layerinfo", ONE, NULL, take_cache,
+           "each server has a cache of its own in memory; none is shared through Redis"),
+    ALWAYS("storage.cache", BELOW, "the cache is bounded by `cache.memory.size`"),
+    WARNED("storage.maintenance.uploadpurging.enabled", ONE, "true", NULL,
+           "uploads that nobody continues are always removed after `upload.timeout`"),
+    TAKEN("storage.maintenance.uploadpurging.age", ONE, "upload.timeout", take_duration, NULL),
+    TAKEN("storage.maintenance.uploadpurging.interval", ONE, "maintenance.interval", take_duration,
+          NULL),
+    WARNED("storage.maintenance.uploadpurging.dryrun", ONE, "false", NULL,
+           "abandoned uploads are removed, not only told"),
+    TAKEN("storage.maintenance.readonly.enabled", ONE, "maintenance.read_only", take_switch, NULL),
+    ALWAYS("storage.redirect.disable", ONE, "content is always served by the registry itself"),
+    ALWAYS("storage.tag.concurrencylimit", ONE, "a manifest's tags are found without a search"),
+    REFUSED("storage.s3", BELOW, NULL, NULL, NO_S3),
+    REFUSED("storage.s3aws", BELOW, NULL, NULL, NO_S3),
+    REFUSED("storage.azure", BELOW, NULL, NULL, NO_SUCH),
+    REFUSED("storage.gcs", BELOW, NULL, NULL, NO_SUCH),
+    REFUSED("storage.swift", BELOW, NULL, NULL, NO_SUCH),
+    REFUSED("storage.oss", BELOW, NULL, NULL, NO_SUCH),
+    REFUSED("storage.rados", BELOW, NULL, NULL, NO_SUCH),
+    REFUSED("storage", OTHER, NULL, NULL, NO_SUCH),
+
+    TAKEN("auth", ONE, "auth.mode", take_auth, NULL),
+    REFUSED("auth.silly", BELOW, NULL, NULL, "lets everyone in who says anything"),
+    ALWAYS("auth.none", BELOW, "nobody is asked who they are, as without `auth`"),
+    TAKEN("auth.htpasswd.realm", ONE, "auth.realm", take_text, NULL),
+    TAKEN("auth.htpasswd.path", ONE, "auth.htpasswd.file", take_htpasswd,
+          "without the file nobody can sign in; none is made"),
+    TAKEN("auth.token.realm", ONE, "auth.token.realm", take_realm, NULL),
+    TAKEN("auth.token.service", ONE, "auth.token.service", take_text, NULL),
+    TAKEN("auth.token.issuer", ONE, "auth.token.issuer", take_text, NULL),
+    TAKEN("auth.token.rootcertbundle", ONE, "auth.token.rootcertbundle", take_text, NULL),
+    TAKEN("auth.token.jwks", ONE, "auth.token.jwks", take_text, NULL),
+    TAKEN("auth.token.autoredirect", ONE, "auth.token.realm", take_autoredirect,
+          "a path in the place of the URL: at the address that the client used"),
+    ALWAYS("auth.token.autoredirectpath", ONE, "the path for `autoredirect`"),
+    TAKEN("auth.token.signingalgorithms", LIST, "auth.token.algorithms", take_algorithm,
+          "no token that is signed so is believed here"),
+    REFUSED("auth", OTHER, NULL, NULL, "is no way to sign in that the reference registry has"),
+
+    REFUSED("middleware.registry", BELOW, "", take_unless_disabled,
+            "what it does with requests, it would not do here"),
+    REFUSED("middleware.repository", BELOW, "", take_unless_disabled,
+            "what it does with repositories, it would not do here"),
+    WARNED("middleware.storage", BELOW, NULL, take_unless_disabled,
+           "blobs are served by the registry itself, not by another address"),
+    WARNED("reporting", BELOW, NULL, NULL, "nothing is sent to Bugsnag or New Relic"),
+
+    TAKEN("catalog.maxentries", ONE, "limits.catalog_page", take_page,
+          "a larger `n` is answered with so many, not with an error"),
+    TAKEN("tags.maxtags", ONE, "limits.page", take_page, "of all other lists, too"),
+
+    TAKEN("http.addr", ONE, "http.listen", take_addr, NULL),
+    ALWAYS("http.net", ONE, "`unix` makes `http.addr` the path of a socket"),
+    TAKEN("http.prefix", ONE, "http.prefix", take_text, NULL),
+    WARNED("http.host", ONE, NULL, take_host,
+           "not needed, for places are told without a host; only a path in it is lost"),
+    ALWAYS("http.secret", ONE, "uploads need none"),
+    ALWAYS("http.relativeurls", ONE, "places are always told without a host"),
+    TAKEN("http.draintimeout", ONE, "http.drain_timeout", take_duration, NULL),
+    TAKEN("http.tls.certificate", ONE, "http.tls.certificate", take_text, NULL),
+    TAKEN("http.tls.key", ONE, "http.tls.key", take_text, NULL),
+    TAKEN("http.tls.clientcas", LIST, "http.tls.client_ca", take_list, NULL),
+    TAKEN("http.tls.clientauth", ONE, "http.tls.client_auth", take_client_auth,
+          "certificates are always verified"),
+    TAKEN("http.tls.minimumtls", ONE, "http.tls.min_version", take_min_tls,
+          "TLS 1.2 is the oldest"),
+    TAKEN("http.tls.ciphersuites", LIST, "http.tls.ciphers", take_cipher,
+          "also `http.tls.ciphersuites`; RC4 and 3DES are left out"),
+    REFUSED("http.tls.letsencrypt.cachefile", ONE, "", NULL,
+            "certificates are not fetched from Let's Encrypt; have certbot or a proxy do it, and "
+            "set certificate and key"),
+    ALWAYS("http.tls.letsencrypt", BELOW, "nothing without its `cachefile`"),
+    TAKEN("http.headers", BELOW, "http.headers", take_header,
+          "those of `Access-Control-` become `http.cors`"),
+    TAKEN("http.debug.addr", ONE, "http.debug.listen", take_text,
+          "`/debug/health` is there; `/debug/vars` and `/debug/pprof` are not"),
+    WARNED("http.debug.prometheus.enabled", ONE, "false", NULL, "there are no metrics yet"),
+    ALWAYS("http.debug.prometheus.path", ONE, "nothing without `enabled`"),
+    WARNED("http.http2.disabled", ONE, "true", NULL,
+           "HTTP/2 is not spoken; clients use HTTP/1.1, which all of them can"),
+    WARNED("http.h2c.enabled", ONE, "false", NULL,
+           "HTTP/2 is not spoken; a proxy in front must use HTTP/1.1"),
+
+    WARNED("notifications.endpoints", BELOW, NULL, take_unless_disabled,
+           "events are not sent yet; nobody is told of pushes and deletes"),
+    ALWAYS("notifications.events", BELOW, "nothing without endpoints"),
+
+    ALWAYS("redis", BELOW, "it serves the shared cache alone; see `storage.cache.blobdescriptor`"),
+
+    ALWAYS("health.storagedriver", BELOW, "storage is looked at whenever somebody asks"),
+    WARNED("health.file", BELOW, NULL, NULL, "the file does not make the registry unhealthy"),
+    WARNED("health.http", BELOW, NULL, NULL, "the address is not watched"),
+    WARNED("health.tcp", BELOW, NULL, NULL, "the address is not watched"),
+
+    REFUSED("proxy.remoteurl", ONE, "", NULL,
+            "a pull-through cache is not built, and pushes, which it refuses, would be taken"),
+    ALWAYS("proxy", BELOW, "nothing without `remoteurl`"),
+
+    ALWAYS("validation.enabled", ONE, "`disabled` alone counts, as there"),
+    ALWAYS("validation.disabled", ONE, "without it a manifest may name no URL that is not allowed"),
+    TAKEN("validation.manifests.urls.allow", LIST, "manifest.urls.allow", take_url_pattern,
+          "POSIX expressions; those with `\\d`, `(?` and the like are refused"),
+    TAKEN("validation.manifests.urls.deny", LIST, "manifest.urls.deny", take_url_pattern, NULL),
+    TAKEN("validation.manifests.indexes.platforms", ONE, "manifest.sparse_indexes", take_platforms,
+          "`list` is `all`, warned of"),
+    ALWAYS("validation.manifests.indexes.platformlist", BELOW, "see `platforms`"),
+
+    REFUSED("policy.repository.classes", LIST, NULL, take_class,
+            "manifests of other classes would be taken: only 'image' and 'plugin' together are the "
+            "same here"),
+    WARNED("compatibility.schema1.enabled", ONE, "false", NULL, "images of schema 1 are not taken"),
+    ALWAYS("compatibility", BELOW, "nothing without schema 1"),
+};
+
+const size_t distribution_rows_n = sizeof(distribution_rows) / sizeof(distribution_rows[0]);
+
+static bool all_digits(const char *text)
+{
+    return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+static bool fits(const struct distribution_row *row, const char *path)
+{
+    size_t n = strlen(row->path);
+
+    if (!flat_below(path, str_of(row->path)))
+        return false;
+    if (row->shape == DISTRIBUTION_BELOW || row->shape == DISTRIBUTION_OTHER)
+        return true;
+    return path[n] == '\0' || (row->shape == DISTRIBUTION_LIST && all_digits(path + n + 1));
+}
+
+const struct distribution_row *distribution_row_find(const char *path)
+{
+    for (size_t i = 0; i < distribution_rows_n; i++) {
+        if (fits(&distribution_rows[i], path))
+            return &distribution_rows[i];
+    }
+    return NULL;
+}
+
+bool distribution_row_known(const char *path)
+{
+    for (size_t i = 0; i < distribution_rows_n; i++) {
+        const struct distribution_row *row = &distribution_rows[i];
+
+        if (row->shape != DISTRIBUTION_OTHER &&
+            (fits(row, path) || flat_below(row->path, str_of(path))))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,17 @@
+/*
+ * The keys of the reference registry's configuration (distribution 3.1 and 2.8: "Configuring a
+ * registry"), one row each: what becomes of it here. What is documented of them, and how a file is
+ * read and converted, comes from this table.
+ */
+#pragma once
+
+#include "conf/distribution/key.h"
+
+extern const struct distribution_row distribution_rows[];
+extern const size_t distribution_rows_n;
+
+/* The row for what stands at that path; NULL: the reference registry has no such key. */
+const struct distribution_row *distribution_row_find(const char *path);
+
+/* Is the path of a variable one of a key there, or of a section? */
+bool distribution_row_known(const char *path);
