@@ -1,4 +1,6 @@
 #include "conf/distribution/take.h"
+#include "conf/items.h"
+#include "conf/value.h"
 
 #include <stdio.h>
 
@@ -55,6 +57,22 @@ static enum err_code settle_storage(struct taking *t, const struct flat_entry *v
     return take_set(t, "limits.blob_size", version, "there is no limit there", STR("1024TiB"), e);
 }
 
+/* Who has signed in may delete as well, if anybody may; a token may take away from it. */
+static enum err_code allow_everything(struct taking *t, const struct flat_entry *version,
+                                      struct err *e)
+{
+    static const char *const actions[] = {"pull", "push", "overwrite", "delete"};
+    const struct conf_row *subjects = conf_item_find(&conf_item_rule, STR("subjects"));
+    const struct conf_row *list = conf_item_find(&conf_item_rule, STR("actions"));
+    void *rule;
+
+    TRY(take_add_item(t, "policy", version, "who has signed in may do everything", &rule, e));
+    TRY(conf_value_add(subjects, STR("authenticated"), conf_item_field(subjects, rule), e));
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+        TRY(conf_value_add(list, str_of(actions[i]), conf_item_field(list, rule), e));
+    return ERR_OK;
+}
+
 static bool algorithms_lost(const struct taking *t)
 {
     return flat_has(t->flat, "auth.token.signingalgorithms.0") &&
@@ -77,6 +95,7 @@ static enum err_code settle_auth(struct taking *t, const struct flat_entry *vers
         return take_set(t, "auth.mode", version, "nobody is asked who they are", STR("none"), e);
     if (flat_has(t->flat, "auth.htpasswd") && !flat_has(t->flat, "auth.htpasswd.path"))
         return take_refuse(t, first, "auth.htpasswd.path must be given: the file of users", e);
+    TRY(allow_everything(t, version, e));
     if (!flat_has(t->flat, "auth.token"))
         return ERR_OK;
     if (!conf_token_foreign(token))

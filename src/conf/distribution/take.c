@@ -60,11 +60,11 @@ enum err_code take_add(struct taking *t, const char *key, const struct flat_entr
 }
 
 enum err_code take_add_item(struct taking *t, const char *key, const struct flat_entry *from,
-                            void **ret_item, struct err *e)
+                            const char *remark, void **ret_item, struct err *e)
 {
     const struct conf_row *row = conf_row_find(str_of(key));
 
-    note(t, row, from, NULL);
+    note(t, row, from, remark);
     *ret_item = conf_items_add(row, conf_field(t->source->conf, row));
     if (*ret_item)
         return ERR_OK;

@@ -14,8 +14,8 @@ ERR_CHECKED enum err_code take_add(struct taking *t, const char *key, const stru
 
 /* A map at the end of a list of maps; *ret_item is the struct of its keys. */
 ERR_CHECKED enum err_code take_add_item(struct taking *t, const char *key,
-                                        const struct flat_entry *from, void **ret_item,
-                                        struct err *e);
+                                        const struct flat_entry *from, const char *remark,
+                                        void **ret_item, struct err *e);
 
 /* Adds "PLACE: text" to the configuration's warnings. */
 void take_warn(struct taking *t, const struct flat_entry *entry, const char *text);

@@ -181,7 +181,7 @@ enum err_code take_header(struct taking *t, const struct distribution_row *row,
         return take_cors(t, name, entry, e);
     if (str_ieq(name, STR("X-Content-Type-Options")))
         return ERR_OK; /* is in every answer */
-    TRY(take_add_item(t, row->to, entry, &item, e));
+    TRY(take_add_item(t, row->to, entry, NULL, &item, e));
     h = item;
     free(h->name);
     free(h->value);

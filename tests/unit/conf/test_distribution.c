@@ -443,7 +443,7 @@ static void without_auth_nobody_is_asked(void **state)
     assert_int_equal(c->auth.mode, CONF_AUTH_NONE);
 }
 
-static void a_password_is_asked_for_directly(void **state)
+static void who_has_a_password_is_asked_for_it_and_may_do_everything(void **state)
 {
     AUTO(conf)
     struct conf *c = conf_must(V HTTP STORAGE "auth: {htpasswd: {realm: r, path: /etc/hosts}}\n");
@@ -451,6 +451,9 @@ static void a_password_is_asked_for_directly(void **state)
     (void)state;
     assert_int_equal(c->auth.mode, CONF_AUTH_ON);
     assert_false(c->auth.token.enabled);
+    assert_key(c, "policy",
+               "[{subjects: [\"authenticated\"], effect: allow, actions: [\"pull\", \"push\", "
+               "\"overwrite\", \"delete\"], repositories: [], tags: []}]");
 }
 
 static void images_of_the_reference_registry_are_told_of(void **state)
@@ -743,7 +746,7 @@ int main(void)
         cmocka_unit_test(an_unknown_key_is_warned_of),
         cmocka_unit_test(two_kinds_of_storage_or_of_signing_in_are_refused),
         cmocka_unit_test(without_auth_nobody_is_asked),
-        cmocka_unit_test(a_password_is_asked_for_directly),
+        cmocka_unit_test(who_has_a_password_is_asked_for_it_and_may_do_everything),
         cmocka_unit_test(images_of_the_reference_registry_are_told_of),
         cmocka_unit_test(its_variables_override_the_file),
         cmocka_unit_test(a_mistake_in_a_variable_names_it),
