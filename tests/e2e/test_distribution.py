@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from helpers import OCI_CONFIG, OCI_MANIFEST, canonical, digest_of
-from server import DIES_WITH_US, START_TIMEOUT_S, Registry, free_port
+from server import DIES_WITH_US, START_TIMEOUT_S, TOP, Registry, free_port
 
 USER = ("alice", "wonderland-7")
 DEBIAN = Path("/etc/docker/registry/config.yml")
@@ -311,6 +311,15 @@ def test_both_refuse_urls_that_are_not_allowed(pair):
         assert story.ask("GET", "/v2/app/manifests/bad").status_code == 404
 
 
+def test_an_upload_may_be_called_a_form(ours):
+    """As curl calls it; the reference registry loses the bytes (findings/distribution_form_upload.sh)."""
+    story = Story(ours(PLAIN))
+    place = urlpath(story.base, story.ask("POST", "/v2/app/blobs/uploads/").headers["Location"])
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    done = story.ask("PUT", f"{place}?digest={digest_of(BLOB)}", data=BLOB, headers=kind)
+    assert done.status_code == 201
+
+
 def test_both_tell_their_health_at_the_debug_address(pair):
     text = PLAIN + "  debug: {{addr: '127.0.0.1:{debug}'}}\n"
     stories = []
@@ -349,6 +358,19 @@ def test_headers_of_cors_open_the_registry_to_that_page(ours):
     for origin, allowed in (("http://127.0.0.1:8000", "http://127.0.0.1:8000"), ("http://127.0.0.1:9000", None)):
         answer = requests.get(registry.url + "/v2/", headers={"Origin": origin}, timeout=10)
         assert answer.headers.get(name) == allowed
+
+
+def test_commands_of_the_page_in_docs_work(work, registry_binary):
+    page = (TOP / "docs" / "distribution.md").read_text()
+    commands = re.findall(r"^\$ (registry .*)$", page, re.MULTILINE)
+    assert commands == [
+        "registry serve /etc/docker/registry/config.yml",
+        "registry config convert /etc/docker/registry/config.yml > registry.yaml",
+    ]
+    convert = commands[1].replace("registry", str(registry_binary), 1)
+    subprocess.run(convert, shell=True, cwd=work, check=True, timeout=30)
+    check = [registry_binary, "config", "check", "registry.yaml"]
+    assert subprocess.run(check, cwd=work, capture_output=True, timeout=30).stdout == b"OK: registry.yaml\n"
 
 
 def test_its_variable_names_the_file(work, registry_binary):
