@@ -1,5 +1,5 @@
-/* Files of the reference registry: an error is of one printable line; what is accepted prints, and what was
- * printed is the same configuration. */
+/* Files of the reference registry: an error is of one printable line; what is accepted prints, and
+ * what was printed is the same configuration. */
 #include "base/cleanup.h"
 #include "conf/check.h"
 #include "conf/distribution/read.h"

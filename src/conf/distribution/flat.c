@@ -181,6 +181,34 @@ static enum err_code add_node(struct reading *r, const char *path, unsigned dept
     return add_scalar(r, path, node, e);
 }
 
+static int step_of(yaml_event_type_t type)
+{
+    if (type == YAML_MAPPING_START_EVENT || type == YAML_SEQUENCE_START_EVENT)
+        return 1;
+    return type == YAML_MAPPING_END_EVENT || type == YAML_SEQUENCE_END_EVENT ? -1 : 0;
+}
+
+/* The library's time grows with the square of the levels when it reads all at once. */
+static bool is_deep(struct str text)
+{
+    __attribute__((cleanup(auto_yaml_parser_))) yaml_parser_t parser;
+    int depth = 0;
+    bool more = yaml_parser_initialize(&parser);
+
+    yaml_parser_set_input_string(&parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
+    while (more && depth <= DEPTH_MAX) {
+        yaml_event_t event;
+
+        more = yaml_parser_parse(&parser, &event);
+        if (!more)
+            break;
+        depth += step_of(event.type);
+        more = event.type != YAML_DOCUMENT_END_EVENT && event.type != YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
+    return depth > DEPTH_MAX;
+}
+
 /* The text's first document, whose root becomes path. */
 static enum err_code read_text(struct reading *r, const char *path, struct str text, struct err *e)
 {
@@ -188,6 +216,10 @@ static enum err_code read_text(struct reading *r, const char *path, struct str t
 
     if (!yaml_parser_initialize(&parser))
         return err_set(e, ERR_INTERNAL, "out of memory");
+    if (is_deep(text)) {
+        err_set(e, ERR_CONFIG, "more than %d levels", DEPTH_MAX);
+        return wrong(r, 1, e);
+    }
     yaml_parser_set_input_string(&parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
     if (!yaml_parser_load(&parser, &r->document)) {
         err_set(e, ERR_CONFIG, "this is not YAML: %s",
