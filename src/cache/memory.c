@@ -57,7 +57,6 @@ struct shard {
 
 struct memory {
     struct meta meta;
-    struct meta *inner;
     uint64_t seed;
     size_t n_shards;    /* a power of two */
     size_t n_buckets;   /* of each shard; a power of two */
@@ -283,7 +282,7 @@ static enum err_code memory_by_tag(struct meta *base, const struct repo_name *re
     struct meta_manifest *found = look(m, &k, ret_version, &ticket);
 
     if (!found) {
-        TRY(meta_manifest_by_tag(m->inner, repo, tag, &found, ret_version, e));
+        TRY(meta_manifest_by_tag(base->inner, repo, tag, &found, ret_version, e));
         keep(m, &k, &ticket, found, *ret_version);
     }
     *ret_manifest = found;
@@ -301,7 +300,7 @@ static enum err_code memory_by_digest(struct meta *base, const struct repo_name 
     struct meta_manifest *found = look(m, &k, &version, &ticket);
 
     if (!found) {
-        TRY(meta_manifest_by_digest(m->inner, repo, d, &found, e));
+        TRY(meta_manifest_by_digest(base->inner, repo, d, &found, e));
         keep(m, &k, &ticket, found, version);
     }
     *ret_manifest = found;
@@ -375,97 +374,9 @@ static enum err_code memory_commit(struct meta *base, const struct meta_op *ops,
     enum err_code code;
 
     guard_all(m, ops, n_ops, true);
-    code = meta_commit(m->inner, ops, n_ops, flags, ret_failed, e);
+    code = meta_commit(base->inner, ops, n_ops, flags, ret_failed, e);
     guard_all(m, ops, n_ops, false);
     return code;
-}
-
-static enum err_code memory_blob_stat(struct meta *m, const struct repo_name *repo,
-                                      const struct digest *d, uint64_t *ret_size_bytes,
-                                      struct err *e)
-{
-    return meta_blob_stat(memory_of(m)->inner, repo, d, ret_size_bytes, e);
-}
-
-static enum err_code memory_blob_find(struct meta *m, const struct digest *d,
-                                      struct repo_name *ret_repo, uint64_t *ret_size_bytes,
-                                      struct err *e)
-{
-    return meta_blob_find(memory_of(m)->inner, d, ret_repo, ret_size_bytes, e);
-}
-
-static enum err_code memory_repo_exists(struct meta *m, const struct repo_name *repo,
-                                        bool *ret_exists, struct err *e)
-{
-    return meta_repo_exists(memory_of(m)->inner, repo, ret_exists, e);
-}
-
-static enum err_code memory_repos(struct meta *m, struct str after, size_t limit,
-                                  struct meta_name_list *ret_list, struct err *e)
-{
-    return meta_repos(memory_of(m)->inner, after, limit, ret_list, e);
-}
-
-static enum err_code memory_tags(struct meta *m, const struct repo_name *repo, struct str after,
-                                 size_t limit, struct meta_name_list *ret_list, struct err *e)
-{
-    return meta_tags(memory_of(m)->inner, repo, after, limit, ret_list, e);
-}
-
-static enum err_code memory_referrers(struct meta *m, const struct repo_name *repo,
-                                      const struct digest *subject, struct str artifact_type,
-                                      struct str after, size_t limit,
-                                      struct meta_referrer_list *ret_list, struct err *e)
-{
-    return meta_referrers(memory_of(m)->inner, repo, subject, artifact_type, after, limit, ret_list,
-                          e);
-}
-
-static enum err_code memory_upload_get(struct meta *m, const struct uuid *id,
-                                       struct meta_upload *ret_upload, struct err *e)
-{
-    return meta_upload_get(memory_of(m)->inner, id, ret_upload, e);
-}
-
-static enum err_code memory_uploads_each(struct meta *m, int64_t started_before_ms,
-                                         meta_upload_fn fn, void *ctx, struct err *e)
-{
-    return meta_uploads_each(memory_of(m)->inner, started_before_ms, fn, ctx, e);
-}
-
-static enum err_code memory_projections(struct meta *m, struct meta_projection *ret_rows,
-                                        size_t cap, size_t *ret_n, struct err *e)
-{
-    return meta_projections(memory_of(m)->inner, ret_rows, cap, ret_n, e);
-}
-
-static enum err_code memory_record_get(struct meta *m, struct str collection, struct str key,
-                                       struct meta_record *ret_record, struct err *e)
-{
-    return meta_record_get(memory_of(m)->inner, collection, key, ret_record, e);
-}
-
-static enum err_code memory_records(struct meta *m, struct str collection, struct str after,
-                                    size_t limit, struct meta_record_list *ret_list, struct err *e)
-{
-    return meta_records(memory_of(m)->inner, collection, after, limit, ret_list, e);
-}
-
-static enum err_code memory_audit(struct meta *m, const struct meta_audit_filter *filter,
-                                  size_t limit, struct meta_audit_list *ret_list, struct err *e)
-{
-    return meta_audit(memory_of(m)->inner, filter, limit, ret_list, e);
-}
-
-static enum err_code memory_usage(struct meta *m, struct str space, struct meta_usage *ret_usage,
-                                  struct err *e)
-{
-    return meta_usage(memory_of(m)->inner, space, ret_usage, e);
-}
-
-static enum err_code memory_health(struct meta *m, struct err *e)
-{
-    return meta_health(memory_of(m)->inner, e);
 }
 
 static void memory_free(struct meta *base)
@@ -479,7 +390,6 @@ static void memory_free(struct meta *base)
         pthread_mutex_destroy(&m->shards[i].lock);
     }
     free(m->shards);
-    meta_free(m->inner);
     free(m);
 }
 
@@ -489,20 +399,6 @@ static const struct meta_driver memory_driver = {
     .manifest_by_tag = memory_by_tag,
     .manifest_by_digest = memory_by_digest,
     .manifest_peek = memory_peek,
-    .blob_stat = memory_blob_stat,
-    .blob_find = memory_blob_find,
-    .repo_exists = memory_repo_exists,
-    .repos = memory_repos,
-    .tags = memory_tags,
-    .referrers = memory_referrers,
-    .upload_get = memory_upload_get,
-    .uploads_each = memory_uploads_each,
-    .projections = memory_projections,
-    .record_get = memory_record_get,
-    .records = memory_records,
-    .audit = memory_audit,
-    .usage = memory_usage,
-    .health = memory_health,
     .free = memory_free,
 };
 
@@ -511,7 +407,7 @@ struct meta *cache_memory_new(struct meta *inner, uint64_t max_bytes)
     struct memory *m = NEW(struct memory);
 
     m->meta.driver = &memory_driver;
-    m->inner = inner;
+    m->meta.inner = inner;
     random_bytes(&m->seed, sizeof(m->seed)); /* names come from clients */
     m->n_shards = 1;
     while (m->n_shards < SHARDS_MAX && max_bytes / (2 * m->n_shards) >= SHARD_BYTES_MIN)

@@ -1,4 +1,7 @@
-/* The wrappers: the one place where arguments are checked, so that no driver has to. */
+/*
+ * The wrappers: the one place where arguments are checked, so that no driver has to, and where a
+ * call finds, past the hooks of decorators, the driver that answers it.
+ */
 #include "meta/meta.h"
 
 #include "base/cleanup.h"
@@ -7,6 +10,23 @@
 #include <stdlib.h>
 
 #define PAGE 256
+
+static inline enum err_code before(struct meta *m, const char *call, struct err *e)
+{
+    if (!m)
+        return err_set(e, ERR_INTERNAL, "no driver of meta answers %s", call);
+    return m->driver->before ? m->driver->before(m, call, e) : ERR_OK;
+}
+
+/* Asks the first from m inwards that has the callback, unless a hook on the way there says no; m is
+ * that one then. `e` is the function's own. */
+#define ASK(m, callback, ...)                                                                      \
+    ({                                                                                             \
+        enum err_code code_;                                                                       \
+        while ((code_ = before((m), #callback, e)) == ERR_OK && !(m)->driver->callback)            \
+            (m) = (m)->inner;                                                                      \
+        code_ == ERR_OK ? (m)->driver->callback((m), __VA_ARGS__) : code_;                         \
+    })
 
 struct meta_manifest *meta_manifest_new(const struct digest *d, struct str media_type,
                                         struct str bytes)
@@ -162,7 +182,8 @@ enum err_code meta_commit(struct meta *m, const struct meta_op *ops, size_t n_op
     }
     if (n_ops == 0)
         return ERR_OK;
-    return m->driver->commit(m, ops, n_ops, flags, failed, e);
+    *failed = n_ops; /* when a hook ends it */
+    return ASK(m, commit, ops, n_ops, flags, failed, e);
 }
 
 enum err_code meta_manifest_by_tag(struct meta *m, const struct repo_name *repo,
@@ -171,39 +192,40 @@ enum err_code meta_manifest_by_tag(struct meta *m, const struct repo_name *repo,
 {
     int64_t unused;
 
-    return m->driver->manifest_by_tag(m, repo, tag, ret_manifest,
-                                      ret_version ? ret_version : &unused, e);
+    return ASK(m, manifest_by_tag, repo, tag, ret_manifest, ret_version ? ret_version : &unused, e);
 }
 
 enum err_code meta_manifest_by_digest(struct meta *m, const struct repo_name *repo,
                                       const struct digest *d, struct meta_manifest **ret_manifest,
                                       struct err *e)
 {
-    return m->driver->manifest_by_digest(m, repo, d, ret_manifest, e);
+    return ASK(m, manifest_by_digest, repo, d, ret_manifest, e);
 }
 
 struct meta_manifest *meta_manifest_peek(struct meta *m, const struct repo_name *repo,
                                          struct str reference)
 {
-    return m->driver->manifest_peek ? m->driver->manifest_peek(m, repo, reference) : NULL;
+    while (m && !m->driver->manifest_peek)
+        m = m->inner;
+    return m ? m->driver->manifest_peek(m, repo, reference) : NULL;
 }
 
 enum err_code meta_blob_stat(struct meta *m, const struct repo_name *repo, const struct digest *d,
                              uint64_t *ret_size_bytes, struct err *e)
 {
-    return m->driver->blob_stat(m, repo, d, ret_size_bytes, e);
+    return ASK(m, blob_stat, repo, d, ret_size_bytes, e);
 }
 
 enum err_code meta_blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                              uint64_t *ret_size_bytes, struct err *e)
 {
-    return m->driver->blob_find(m, d, ret_repo, ret_size_bytes, e);
+    return ASK(m, blob_find, d, ret_repo, ret_size_bytes, e);
 }
 
 enum err_code meta_repo_exists(struct meta *m, const struct repo_name *repo, bool *ret_exists,
                                struct err *e)
 {
-    return m->driver->repo_exists(m, repo, ret_exists, e);
+    return ASK(m, repo_exists, repo, ret_exists, e);
 }
 
 /* A page of nothing could not say whether there is more. */
@@ -216,14 +238,14 @@ enum err_code meta_repos(struct meta *m, struct str after, size_t limit,
                          struct meta_name_list *ret_list, struct err *e)
 {
     TRY(check_limit(limit, e));
-    return m->driver->repos(m, after, limit, ret_list, e);
+    return ASK(m, repos, after, limit, ret_list, e);
 }
 
 enum err_code meta_tags(struct meta *m, const struct repo_name *repo, struct str after,
                         size_t limit, struct meta_name_list *ret_list, struct err *e)
 {
     TRY(check_limit(limit, e));
-    return m->driver->tags(m, repo, after, limit, ret_list, e);
+    return ASK(m, tags, repo, after, limit, ret_list, e);
 }
 
 enum err_code meta_referrers(struct meta *m, const struct repo_name *repo,
@@ -232,38 +254,38 @@ enum err_code meta_referrers(struct meta *m, const struct repo_name *repo,
                              struct err *e)
 {
     TRY(check_limit(limit, e));
-    return m->driver->referrers(m, repo, subject, artifact_type, after, limit, ret_list, e);
+    return ASK(m, referrers, repo, subject, artifact_type, after, limit, ret_list, e);
 }
 
 enum err_code meta_upload_get(struct meta *m, const struct uuid *id, struct meta_upload *ret_upload,
                               struct err *e)
 {
-    return m->driver->upload_get(m, id, ret_upload, e);
+    return ASK(m, upload_get, id, ret_upload, e);
 }
 
 enum err_code meta_uploads_each(struct meta *m, int64_t started_before_ms, meta_upload_fn fn,
                                 void *ctx, struct err *e)
 {
-    return m->driver->uploads_each(m, started_before_ms, fn, ctx, e);
+    return ASK(m, uploads_each, started_before_ms, fn, ctx, e);
 }
 
 enum err_code meta_projections(struct meta *m, struct meta_projection *ret_rows, size_t cap,
                                size_t *ret_n, struct err *e)
 {
-    return m->driver->projections(m, ret_rows, cap, ret_n, e);
+    return ASK(m, projections, ret_rows, cap, ret_n, e);
 }
 
 enum err_code meta_record_get(struct meta *m, struct str collection, struct str key,
                               struct meta_record *ret_record, struct err *e)
 {
-    return m->driver->record_get(m, collection, key, ret_record, e);
+    return ASK(m, record_get, collection, key, ret_record, e);
 }
 
 enum err_code meta_records(struct meta *m, struct str collection, struct str after, size_t limit,
                            struct meta_record_list *ret_list, struct err *e)
 {
     TRY(check_limit(limit, e));
-    return m->driver->records(m, collection, after, limit, ret_list, e);
+    return ASK(m, records, collection, after, limit, ret_list, e);
 }
 
 enum err_code meta_records_each(struct meta *m, struct str collection, meta_record_fn fn, void *ctx,
@@ -305,22 +327,26 @@ enum err_code meta_audit(struct meta *m, const struct meta_audit_filter *filter,
                          struct meta_audit_list *ret_list, struct err *e)
 {
     TRY(check_limit(limit, e));
-    return m->driver->audit(m, filter, limit, ret_list, e);
+    return ASK(m, audit, filter, limit, ret_list, e);
 }
 
 enum err_code meta_usage(struct meta *m, struct str space, struct meta_usage *ret_usage,
                          struct err *e)
 {
-    return m->driver->usage(m, space, ret_usage, e);
+    return ASK(m, usage, space, ret_usage, e);
 }
 
 enum err_code meta_health(struct meta *m, struct err *e)
 {
-    return m->driver->health(m, e);
+    return ASK(m, health, e);
 }
 
 void meta_free(struct meta *m)
 {
-    if (m)
+    while (m) {
+        struct meta *inner = m->inner;
+
         m->driver->free(m);
+        m = inner;
+    }
 }

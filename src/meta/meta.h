@@ -229,8 +229,13 @@ void meta_referrer_list_done(struct meta_referrer_list *l);
 typedef enum err_code (*meta_record_fn)(void *ctx, const struct meta_record *r, struct err *e);
 typedef enum err_code (*meta_upload_fn)(void *ctx, const struct meta_upload *u, struct err *e);
 
+/* What a call is answered with. A decorator has only the callbacks that it has something to do in:
+ * what is NULL is asked of meta.inner. */
 struct meta_driver {
     const char *name;
+    /* Optional: sees every call on its way, also those that go on to meta.inner, by the name of the
+     * callback. An error ends the call. */
+    enum err_code (*before)(struct meta *m, const char *call, struct err *e);
     enum err_code (*commit)(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
                             size_t *ret_failed, struct err *e);
     enum err_code (*manifest_by_tag)(struct meta *m, const struct repo_name *repo,
@@ -240,7 +245,7 @@ struct meta_driver {
     enum err_code (*manifest_by_digest)(struct meta *m, const struct repo_name *repo,
                                         const struct digest *d, struct meta_manifest **ret_manifest,
                                         struct err *e);
-    /* Optional. */
+    /* Optional, and not told to hooks: it can't fail. */
     struct meta_manifest *(*manifest_peek)(struct meta *m, const struct repo_name *repo,
                                            struct str reference);
     enum err_code (*blob_stat)(struct meta *m, const struct repo_name *repo, const struct digest *d,
@@ -272,11 +277,13 @@ struct meta_driver {
     enum err_code (*usage)(struct meta *m, struct str space, struct meta_usage *ret_usage,
                            struct err *e);
     enum err_code (*health)(struct meta *m, struct err *e);
-    void (*free)(struct meta *m);
+    void (*free)(struct meta *m); /* m alone: what it wraps is freed after it */
 };
 
+/* First member of the driver's own struct. */
 struct meta {
     const struct meta_driver *driver;
+    struct meta *inner; /* what a decorator wraps, and owns; else NULL */
 };
 
 /* All of ops, or none. On an error *ret_failed (may be NULL) is the index of the operation that

@@ -1,10 +1,47 @@
 /*
  * The wrappers every caller goes through. They check arguments once, so that a driver sees only
- * sensible ones: names and digests that were parsed, and no call that has nothing to do.
+ * sensible ones: names and digests that were parsed, and no call that has nothing to do. Here a
+ * call finds, past the hooks of decorators, the driver that answers it.
  */
 #include "store/store.h"
 
 #include <assert.h>
+
+static enum err_code before(struct store *s, struct store_call *c, struct err *e)
+{
+    if (!s)
+        return err_set(e, ERR_INTERNAL, "no driver of store answers %s", c->name);
+    return s->driver->before ? s->driver->before(s, c, e) : ERR_OK;
+}
+
+/* Tells all from s to last, which answered. */
+static void after(struct store *s, const struct store *last, const struct store_call *c,
+                  enum err_code code)
+{
+    for (; s; s = s == last ? NULL : s->inner) {
+        if (s->driver->after)
+            s->driver->after(s, c, code);
+    }
+}
+
+/* Asks the first from s inwards that has the callback, unless a hook on the way there says no; s is
+ * that one then. c is the struct store_call, `size` what its bytes are when the call succeeded, and
+ * `e` the function's own. */
+#define ASK_SIZE(s, c, size, callback, ...)                                                        \
+    ({                                                                                             \
+        struct store *outer_ = (s);                                                                \
+        enum err_code code_;                                                                       \
+        (c).name = #callback;                                                                      \
+        while ((code_ = before((s), &(c), e)) == ERR_OK && !(s)->driver->callback)                 \
+            (s) = (s)->inner;                                                                      \
+        if (code_ == ERR_OK)                                                                       \
+            code_ = (s)->driver->callback((s), __VA_ARGS__);                                       \
+        (c).bytes = code_ == ERR_OK ? (uint64_t)(size) : 0;                                        \
+        after(outer_, (s), &(c), code_);                                                           \
+        code_;                                                                                     \
+    })
+
+#define ASK(s, c, callback, ...) ASK_SIZE(s, c, (c).bytes, callback, __VA_ARGS__)
 
 static bool same_repo(const struct repo_name *a, const struct repo_name *b)
 {
@@ -14,162 +51,219 @@ static bool same_repo(const struct repo_name *a, const struct repo_name *b)
 enum err_code store_blob_stat(struct store *s, const struct repo_name *repo, const struct digest *d,
                               uint64_t *ret_size_bytes, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
     assert(repo->n > 0 && d->n > 0);
-    return s->driver->blob_stat(s, repo, d, ret_size_bytes, e);
+    return ASK_SIZE(s, c, *ret_size_bytes, blob_stat, repo, d, ret_size_bytes, e);
 }
 
 enum err_code store_blob_open(struct store *s, const struct repo_name *repo, const struct digest *d,
                               struct reader **ret_reader, uint64_t *ret_size_bytes, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
     assert(repo->n > 0 && d->n > 0);
-    return s->driver->blob_open(s, repo, d, ret_reader, ret_size_bytes, e);
+    return ASK_SIZE(s, c, *ret_size_bytes, blob_open, repo, d, ret_reader, ret_size_bytes, e);
 }
 
 enum err_code store_blob_link(struct store *s, const struct repo_name *from,
                               const struct repo_name *to, const struct digest *d, struct err *e)
 {
+    struct store_call c = {.repo = to->text, .what = d->text};
     uint64_t size_bytes;
 
     assert(from->n > 0 && to->n > 0 && d->n > 0);
     if (same_repo(from, to))
-        return s->driver->blob_stat(s, from, d, &size_bytes, e);
-    return s->driver->blob_link(s, from, to, d, e);
+        return store_blob_stat(s, from, d, &size_bytes, e);
+    return ASK(s, c, blob_link, from, to, d, e);
 }
 
 enum err_code store_blob_delete(struct store *s, const struct repo_name *repo,
                                 const struct digest *d, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
     assert(repo->n > 0 && d->n > 0);
-    return s->driver->blob_delete(s, repo, d, e);
+    return ASK(s, c, blob_delete, repo, d, e);
 }
 
 enum err_code store_manifest_put(struct store *s, const struct repo_name *repo,
                                  const struct digest *d, struct str bytes, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = d->text, .bytes = bytes.n};
+
     assert(repo->n > 0 && d->n > 0);
-    return s->driver->manifest_put(s, repo, d, bytes, e);
+    return ASK(s, c, manifest_put, repo, d, bytes, e);
 }
 
 enum err_code store_manifest_get(struct store *s, const struct repo_name *repo,
                                  const struct digest *d, struct buf *ret_bytes, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = d->text};
+    size_t had = ret_bytes->n;
+
     assert(repo->n > 0 && d->n > 0);
-    return s->driver->manifest_get(s, repo, d, ret_bytes, e);
+    return ASK_SIZE(s, c, ret_bytes->n - had, manifest_get, repo, d, ret_bytes, e);
 }
 
 enum err_code store_manifest_delete(struct store *s, const struct repo_name *repo,
                                     const struct digest *d, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
     assert(repo->n > 0 && d->n > 0);
-    return s->driver->manifest_delete(s, repo, d, e);
+    return ASK(s, c, manifest_delete, repo, d, e);
 }
 
 enum err_code store_tag_put(struct store *s, const struct repo_name *repo,
                             const struct tag_name *tag, const struct digest *d, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = tag->text};
+
     assert(repo->n > 0 && tag->n > 0 && d->n > 0);
-    return s->driver->tag_put(s, repo, tag, d, e);
+    return ASK(s, c, tag_put, repo, tag, d, e);
 }
 
 enum err_code store_tag_get(struct store *s, const struct repo_name *repo,
                             const struct tag_name *tag, struct digest *ret_digest, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = tag->text};
+
     assert(repo->n > 0 && tag->n > 0);
-    return s->driver->tag_get(s, repo, tag, ret_digest, e);
+    return ASK(s, c, tag_get, repo, tag, ret_digest, e);
 }
 
 enum err_code store_tag_delete(struct store *s, const struct repo_name *repo,
                                const struct tag_name *tag, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = tag->text};
+
     assert(repo->n > 0 && tag->n > 0);
-    return s->driver->tag_delete(s, repo, tag, e);
+    return ASK(s, c, tag_delete, repo, tag, e);
 }
 
 enum err_code store_tag_sync(struct store *s, const struct repo_name *repo, struct err *e)
 {
+    struct store_call c = {.repo = repo->text};
+
     assert(repo->n > 0);
-    return s->driver->tag_sync(s, repo, e);
+    return ASK(s, c, tag_sync, repo, e);
 }
 
 enum err_code store_upload_create(struct store *s, const struct uuid *id, struct err *e)
 {
+    struct store_call c = {.what = id->text};
+
     assert(id->text[0]);
-    return s->driver->upload_create(s, id, e);
+    return ASK(s, c, upload_create, id, e);
 }
 
 enum err_code store_upload_open(struct store *s, const struct uuid *id,
                                 struct store_upload **ret_upload, uint64_t *ret_size_bytes,
                                 struct err *e)
 {
+    struct store_call c = {.what = id->text};
+
     assert(id->text[0]);
-    return s->driver->upload_open(s, id, ret_upload, ret_size_bytes, e);
+    return ASK_SIZE(s, c, *ret_size_bytes, upload_open, id, ret_upload, ret_size_bytes, e);
 }
 
 enum err_code store_upload_write(struct store *s, struct store_upload *u, const void *p, size_t n,
                                  uint64_t offset_bytes, struct err *e)
 {
+    struct store_call c = {.bytes = n};
+
     if (n == 0)
         return ERR_OK;
     if (offset_bytes > (uint64_t)INT64_MAX - n)
         return err_set(e, ERR_INTERNAL, "write past the largest size a file can have");
-    return s->driver->upload_write(s, u, p, n, offset_bytes, e);
+    return ASK(s, c, upload_write, u, p, n, offset_bytes, e);
 }
 
 enum err_code store_upload_read(struct store *s, struct store_upload *u, void *p, size_t cap,
                                 uint64_t offset_bytes, size_t *ret_n, struct err *e)
 {
+    struct store_call c = {0};
+
     if (cap == 0 || offset_bytes > (uint64_t)INT64_MAX - cap) {
         *ret_n = 0;
         return ERR_OK;
     }
-    return s->driver->upload_read(s, u, p, cap, offset_bytes, ret_n, e);
+    return ASK_SIZE(s, c, *ret_n, upload_read, u, p, cap, offset_bytes, ret_n, e);
 }
 
 enum err_code store_upload_sync(struct store *s, struct store_upload *u, struct err *e)
 {
-    return s->driver->upload_sync(s, u, e);
+    struct store_call c = {0};
+
+    return ASK(s, c, upload_sync, u, e);
 }
 
 enum err_code store_upload_truncate(struct store *s, struct store_upload *u, uint64_t size_bytes,
                                     struct err *e)
 {
-    return s->driver->upload_truncate(s, u, size_bytes, e);
+    struct store_call c = {.bytes = size_bytes};
+
+    return ASK(s, c, upload_truncate, u, size_bytes, e);
 }
 
 enum err_code store_upload_commit(struct store *s, struct store_upload *u,
                                   const struct repo_name *repo, const struct digest *d,
                                   const struct repo_name *twin, struct err *e)
 {
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
     assert(repo->n > 0 && d->n > 0);
     if (twin && same_repo(twin, repo))
         twin = NULL;
-    return s->driver->upload_commit(s, u, repo, d, twin, e);
+    return ASK(s, c, upload_commit, u, repo, d, twin, e);
 }
 
 void store_upload_close(struct store *s, struct store_upload *u)
 {
-    if (u)
+    struct store_call c = {.name = "upload_close", .cannot_fail = true};
+    struct store *outer = s;
+
+    if (!u)
+        return;
+    for (; s; s = s->inner) {
+        (void)!before(s, &c, NULL);
+        if (s->driver->upload_close)
+            break;
+    }
+    if (s)
         s->driver->upload_close(s, u);
+    after(outer, s, &c, ERR_OK);
 }
 
 enum err_code store_upload_delete(struct store *s, const struct uuid *id, struct err *e)
 {
+    struct store_call c = {.what = id->text};
+
     assert(id->text[0]);
-    return s->driver->upload_delete(s, id, e);
+    return ASK(s, c, upload_delete, id, e);
 }
 
 enum err_code store_upload_each(struct store *s, store_upload_fn fn, void *ctx, struct err *e)
 {
-    return s->driver->upload_each(s, fn, ctx, e);
+    struct store_call c = {0};
+
+    return ASK(s, c, upload_each, fn, ctx, e);
 }
 
 enum err_code store_health(struct store *s, struct store_health *ret_health, struct err *e)
 {
-    return s->driver->health(s, ret_health, e);
+    struct store_call c = {0};
+
+    return ASK(s, c, health, ret_health, e);
 }
 
 void store_free(struct store *s)
 {
-    if (s)
+    while (s) {
+        struct store *inner = s->inner;
+
         s->driver->free(s);
+        s = inner;
+    }
 }

@@ -1,8 +1,8 @@
 /*
  * store: content, as bytes. May include base/ only.
  *
- * A table of callbacks with several drivers (fs, mem; s3 later) and decorators that are drivers
- * wrapping a driver (fault, trace). Only the store_*() wrappers call through the table, and they
+ * A table of callbacks with several drivers (fs, mem; s3 later) and decorators that wrap
+ * one (fault, trace). Only the store_*() wrappers call through the table, and they
  * check arguments once. Every call blocks and may come from any thread unless it says otherwise.
  *
  * Durability: when a call that writes returns ERR_OK, what it wrote survives a power loss (unless
@@ -42,8 +42,25 @@ struct store_upload_info {
 typedef enum err_code (*store_upload_fn)(void *ctx, const struct store_upload_info *u,
                                          struct err *e);
 
+/* A call, as hooks see it. */
+struct store_call {
+    const char *name; /* of the callback */
+    const char *repo; /* NULL: it is about none */
+    const char *what; /* digest, tag or upload; or NULL */
+    bool cannot_fail; /* an error of a hook is ignored */
+    uint64_t bytes;   /* written, or, for `after`, read or told; 0 when that is nothing */
+    int64_t start_us; /* monotonic; for the hooks' own use */
+};
+
+/* What a call is answered with. A decorator has only what it has something to do in: what is NULL
+ * is asked of store.inner. */
 struct store_driver {
     const char *name;
+
+    /* Optional: see every call on its way, also those that go on to store.inner. An error of
+     * `before` ends the call. */
+    enum err_code (*before)(struct store *s, struct store_call *c, struct err *e);
+    void (*after)(struct store *s, const struct store_call *c, enum err_code code);
 
     enum err_code (*blob_stat)(struct store *s, const struct repo_name *repo,
                                const struct digest *d, uint64_t *ret_size_bytes, struct err *e);
@@ -89,12 +106,13 @@ struct store_driver {
     enum err_code (*upload_each)(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
 
     enum err_code (*health)(struct store *s, struct store_health *ret_health, struct err *e);
-    void (*free)(struct store *s);
+    void (*free)(struct store *s); /* s alone: what it wraps is freed after it */
 };
 
 /* First member of the driver's own struct. */
 struct store {
     const struct store_driver *driver;
+    struct store *inner; /* what a decorator wraps, and owns; else NULL */
 };
 
 /*

@@ -158,6 +158,24 @@ static void fault_counts_calls_and_fails_once(void **state)
     store_free(s);
 }
 
+static void closing_an_upload_cannot_be_made_to_fail(void **state)
+{
+    struct store *s = store_fault_new(variant_under_test->make(((struct fixture *)*state)->dir));
+    struct store_upload *u;
+    struct uuid id;
+    uint64_t size;
+
+    uuid_make(&id);
+    OK(store_upload_create(s, &id, E));
+    OK(store_upload_open(s, &id, &u, &size, E));
+    store_fault_arm(s, 1, ERR_INTERNAL);
+    store_upload_close(s, u);
+    assert_int_equal(store_fault_calls(s), 0);
+    store_fault_arm(s, 0, ERR_OK);
+    OK(store_upload_delete(s, &id, E));
+    store_free(s);
+}
+
 static int setup_dir(void **state)
 {
     static struct fixture f;
@@ -178,6 +196,8 @@ int run_torture_suite(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(push_survives_the_failure_of_any_call),
         cmocka_unit_test_setup_teardown(fault_counts_calls_and_fails_once, setup_dir, teardown_dir),
+        cmocka_unit_test_setup_teardown(closing_an_upload_cannot_be_made_to_fail, setup_dir,
+                                        teardown_dir),
     };
 
     return cmocka_run_group_tests_name("torture", tests, NULL, NULL);

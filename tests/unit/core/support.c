@@ -73,8 +73,8 @@ static const struct {
     struct meta_driver *meta;
 } copies = {&(struct store_driver){0}, &(struct meta_driver){0}};
 
-const struct store_driver *patched_store;
-const struct meta_driver *patched_meta;
+static const struct store_driver *patched_store;
+static const struct meta_driver *patched_meta;
 
 static void world_open(struct world *w)
 {

@@ -59,11 +59,10 @@ void world_done(struct world *w);
 void world_fail_store(struct world *w, uint64_t n, enum err_code code);
 void world_fail_meta(struct world *w, uint64_t n, enum err_code code);
 
-/* A copy of the driver's table, in use from now on, to be changed; one of each at a time. */
+/* A copy of the outermost driver's table, in use from now on, to be changed; one of each at a time.
+ * What it has nothing to answer with goes to `inner`. */
 struct store_driver *world_patch_store(struct world *w);
 struct meta_driver *world_patch_meta(struct world *w);
-extern const struct store_driver *patched_store; /* what the copy was made from */
-extern const struct meta_driver *patched_meta;
 
 struct reference tag_ref(const char *name);
 struct reference digest_ref(const struct digest *d);

@@ -409,7 +409,7 @@ static enum err_code commit_after_meanwhile(struct meta *m, const struct meta_op
     meanwhile = NULL;
     if (f)
         f();
-    return patched_meta->commit(m, ops, n, flags, ret_failed, e);
+    return meta_commit(m->inner, ops, n, flags, ret_failed, e);
 }
 
 static void delete_the_layer(void)

@@ -386,7 +386,7 @@ static enum err_code counted(struct meta *m, const struct repo_name *name, const
                              struct meta_manifest **ret_manifest, struct err *e)
 {
     lookups++;
-    return patched_meta->manifest_by_digest(m, name, d, ret_manifest, e);
+    return meta_manifest_by_digest(m->inner, name, d, ret_manifest, e);
 }
 
 /* A page costs as much as its rows, not as much as the whole index. */

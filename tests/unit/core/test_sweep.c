@@ -133,7 +133,7 @@ static enum err_code delete_all_but_one(struct store *s, const struct uuid *id, 
 {
     if (strcmp(id->text, stuck.text) == 0)
         return err_set(e, ERR_STORAGE_READONLY, "this one is stuck");
-    return patched_store->upload_delete(s, id, e);
+    return store_upload_delete(s->inner, id, e);
 }
 
 static void one_session_that_cannot_be_removed_does_not_keep_the_others(void **state)
@@ -165,7 +165,7 @@ static enum err_code open_while_deleting(struct store *s, const struct uuid *id,
 
     raced_code = upload_open(w.r, &repo, "", &raced_id, &u, NULL);
     upload_close(u);
-    return patched_store->upload_delete(s, id, e);
+    return store_upload_delete(s->inner, id, e);
 }
 
 static void a_session_being_swept_is_not_revived(void **state)

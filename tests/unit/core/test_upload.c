@@ -457,7 +457,7 @@ static struct upload *raced_upload;
 static enum err_code open_while_deleting(struct store *s, const struct uuid *id, struct err *e)
 {
     raced_code = upload_open(w.r, &repo, OWNER, &raced_id, &raced_upload, NULL);
-    return patched_store->upload_delete(s, id, e);
+    return store_upload_delete(s->inner, id, e);
 }
 
 static void a_request_that_comes_while_a_session_is_cancelled_does_not_revive_it(void **state)

@@ -1,4 +1,5 @@
 /* What the wrappers do themselves. */
+#include "base/cleanup.h"
 #include "meta/meta.h"
 
 #include <setjmp.h>
@@ -78,6 +79,107 @@ static void a_driver_without_peek_has_nothing_at_hand(void **state)
     assert_null(meta_manifest_peek(&m, &r, STR("t")));
 }
 
+/* Two in a row: the outer one sees every call and answers none, the inner one answers one. */
+
+struct link {
+    struct meta meta;
+    const char *seen; /* the call that it saw last */
+    enum err_code answer;
+    bool freed;
+};
+
+static enum err_code see(struct meta *m, const char *call, struct err *e)
+{
+    struct link *l = (struct link *)m;
+
+    l->seen = call;
+    return l->answer == ERR_OK ? ERR_OK : err_set(e, l->answer, "as the test says");
+}
+
+static enum err_code find_any(struct meta *m, const struct repo_name *repo, bool *ret_exists,
+                              struct err *e)
+{
+    (void)m, (void)repo, (void)e;
+    *ret_exists = true;
+    return ERR_OK;
+}
+
+static struct meta_manifest *peek_any(struct meta *m, const struct repo_name *repo,
+                                      struct str reference)
+{
+    struct digest d = {.n = 0};
+
+    (void)m, (void)repo;
+    return meta_manifest_new(&d, STR_NONE, reference);
+}
+
+static void note_freed(struct meta *m)
+{
+    ((struct link *)m)->freed = true;
+}
+
+static const struct meta_driver outer_driver = {.name = "outer", .before = see, .free = note_freed};
+static const struct meta_driver inner_driver = {.name = "inner",
+                                                .before = see,
+                                                .repo_exists = find_any,
+                                                .manifest_peek = peek_any,
+                                                .free = note_freed};
+
+static const struct repo_name any_repo = {.n = 1, .text = "a"};
+
+static void what_a_decorator_does_not_answer_is_asked_of_what_it_wraps(void **state)
+{
+    struct link inner = {.meta = {.driver = &inner_driver}};
+    struct link outer = {.meta = {.driver = &outer_driver, .inner = &inner.meta}};
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    struct err e;
+    bool exists = false;
+
+    (void)state;
+    assert_int_equal(meta_repo_exists(&outer.meta, &any_repo, &exists, &e), ERR_OK);
+    assert_true(exists);
+    assert_string_equal(outer.seen, "repo_exists");
+    assert_string_equal(inner.seen, "repo_exists");
+    m = meta_manifest_peek(&outer.meta, &any_repo, STR("t"));
+    assert_non_null(m);
+}
+
+static void a_hook_can_end_a_call(void **state)
+{
+    struct link inner = {.meta = {.driver = &inner_driver}};
+    struct link outer = {.meta = {.driver = &outer_driver, .inner = &inner.meta},
+                         .answer = ERR_UNAVAILABLE};
+    struct err e;
+    bool exists = false;
+
+    (void)state;
+    assert_int_equal(meta_repo_exists(&outer.meta, &any_repo, &exists, &e), ERR_UNAVAILABLE);
+    assert_null(inner.seen);
+    assert_false(exists);
+}
+
+static void what_nobody_answers_is_an_error(void **state)
+{
+    struct link inner = {.meta = {.driver = &inner_driver}};
+    struct link outer = {.meta = {.driver = &outer_driver, .inner = &inner.meta}};
+    struct err e;
+
+    (void)state;
+    assert_int_equal(meta_health(&outer.meta, &e), ERR_INTERNAL);
+    assert_non_null(strstr(e.detail, "health"));
+}
+
+static void what_a_decorator_wraps_is_freed_with_it(void **state)
+{
+    struct link inner = {.meta = {.driver = &inner_driver}};
+    struct link outer = {.meta = {.driver = &outer_driver, .inner = &inner.meta}};
+
+    (void)state;
+    meta_free(&outer.meta);
+    assert_true(outer.freed);
+    assert_true(inner.freed);
+}
+
 static void the_operation_that_lacks_a_field_is_told(void **state)
 {
     struct meta m = {.driver = &nothing};
@@ -103,6 +205,10 @@ int main(void)
         cmocka_unit_test(the_last_reference_frees),
         cmocka_unit_test(an_emptied_list_is_empty),
         cmocka_unit_test(a_driver_without_peek_has_nothing_at_hand),
+        cmocka_unit_test(what_a_decorator_does_not_answer_is_asked_of_what_it_wraps),
+        cmocka_unit_test(a_hook_can_end_a_call),
+        cmocka_unit_test(what_nobody_answers_is_an_error),
+        cmocka_unit_test(what_a_decorator_wraps_is_freed_with_it),
         cmocka_unit_test(the_operation_that_lacks_a_field_is_told),
     };
 

@@ -77,6 +77,19 @@ static void every_call_of_an_upload_is_logged(void **state)
     assert_int_equal(records, 4); /* create, open, write, commit */
 }
 
+static void bytes_of_a_call_are_those_that_it_moved(void **state)
+{
+    AUTO(buf) struct buf text = {0};
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("xyz"));
+
+    buf_init(&text, 100);
+    buf_add_text(&text, "here already");
+    OK(store_manifest_put(*state, &r, &d, STR("xyz"), E));
+    OK(store_manifest_get(*state, &r, &d, &text, E));
+    assert_non_null(strstr(last, " bytes=3 "));
+}
+
 static void nothing_is_logged_above_its_level(void **state)
 {
     lowest = LOG_INFO;
@@ -91,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(call_is_logged_with_what_it_was_about),
         TEST(every_call_of_an_upload_is_logged),
+        TEST(bytes_of_a_call_are_those_that_it_moved),
         TEST(nothing_is_logged_above_its_level),
     };
 
