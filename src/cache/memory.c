@@ -327,9 +327,10 @@ static void drop_manifest(struct memory *m, const struct repo_name *repo, const 
     }
 }
 
-static void guard_tag(struct memory *m, const struct meta_op *op, bool enter)
+static void guard_tag(struct memory *m, const struct repo_name *repo, const struct tag_name *tag,
+                      bool enter)
 {
-    struct key k = key_of(m, op->repo, tag_name_str(op->tag));
+    struct key k = key_of(m, repo, tag_name_str(tag));
     struct shard *s = shard_of(m, k.hash);
     struct entry *n;
 
@@ -349,7 +350,7 @@ static void guard_wide(struct memory *m, const struct meta_op *op, bool enter)
     atomic_fetch_add(&m->wide_generation, 1);
     if (enter) {
         atomic_fetch_add(&m->wide_in_flight, 1);
-        drop_manifest(m, op->repo, op->digest);
+        drop_manifest(m, op->manifest_delete.repo, op->manifest_delete.digest);
     } else {
         atomic_fetch_sub(&m->wide_in_flight, 1);
     }
@@ -360,10 +361,14 @@ static void guard_wide(struct memory *m, const struct meta_op *op, bool enter)
 static void guard_all(struct memory *m, const struct meta_op *ops, size_t n_ops, bool enter)
 {
     for (size_t i = 0; i < n_ops; i++) {
-        if (ops[i].kind == META_TAG_SET || ops[i].kind == META_TAG_DELETE)
-            guard_tag(m, &ops[i], enter);
-        else if (ops[i].kind == META_MANIFEST_DELETE)
-            guard_wide(m, &ops[i], enter);
+        const struct meta_op *op = &ops[i];
+
+        if (op->kind == META_TAG_SET)
+            guard_tag(m, op->tag_set.repo, op->tag_set.tag, enter);
+        else if (op->kind == META_TAG_DELETE)
+            guard_tag(m, op->tag_delete.repo, op->tag_delete.tag, enter);
+        else if (op->kind == META_MANIFEST_DELETE)
+            guard_wide(m, op, enter);
     }
 }
 

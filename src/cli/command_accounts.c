@@ -83,7 +83,7 @@ enum err_code cli_accounts_audit(const struct cli_accounts *a, const struct cli_
         .result = "ok",
         .detail = "",
     };
-    struct meta_op op = {.kind = META_AUDIT_ADD, .audit = &entry};
+    struct meta_op op = meta_op_audit_add(&entry);
 
     if (pw)
         snprintf(actor, sizeof(actor), "shell:%s", pw->pw_name);

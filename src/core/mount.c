@@ -14,17 +14,19 @@ enum err_code mount_source(struct registry *r, const struct digest *d, struct re
 enum err_code mount_blob(struct registry *r, const struct repo_name *repo,
                          const struct repo_name *from, const struct digest *d, struct err *e)
 {
-    struct meta_op ops[1 + QUOTAS_MAX] = {{.kind = META_BLOB_LINK, .repo = repo, .digest = d}};
+    struct meta_op ops[1 + QUOTAS_MAX];
     size_t n = 1 + quota_checks(r, repo, ops + 1);
+    uint64_t size_bytes;
     /* From the look at the source on, nobody deletes it. */
     AUTO(held) pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
     enum err_code code;
 
-    TRY(meta_blob_stat(r->meta, from, d, &ops[0].size_bytes, e));
+    TRY(meta_blob_stat(r->meta, from, d, &size_bytes, e));
     if (str_eq(repo_name_str(from), repo_name_str(repo)))
         return ERR_OK;
     TRY(registry_has_room(r, e));
     TRY(store_blob_link(r->store, from, repo, d, e));
+    ops[0] = meta_op_blob_link(repo, d, size_bytes);
     code = meta_commit(r->meta, ops, n, 0, NULL, e);
     if (code == ERR_QUOTA)
         blob_discard(r, repo, d);

@@ -51,10 +51,8 @@ static enum err_code carry_repo(struct registry *r, const struct meta_projection
     for (size_t i = 0; i < n; i++) {
         code = carry(r, &rows[i].repo, &rows[i].tag, first == ERR_OK ? e : &why);
         if (code == ERR_OK)
-            done[(*n_done)++] = (struct meta_op){.kind = META_PROJECTION_DONE,
-                                                 .repo = &rows[i].repo,
-                                                 .tag = &rows[i].tag,
-                                                 .version = rows[i].version};
+            done[(*n_done)++] =
+                meta_op_projection_done(&rows[i].repo, &rows[i].tag, rows[i].version);
         else if (first == ERR_OK)
             first = code;
     }

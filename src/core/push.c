@@ -200,24 +200,22 @@ static enum err_code commit(struct work *w, struct err *e)
 {
     const struct push *p = w->p;
     size_t n = p->n_tags + 1, failed = 0;
-    AUTO(mem) struct meta_op *ops = mem_zero((n + QUOTAS_MAX) * sizeof(*ops));
+    AUTO(mem) struct meta_op *ops = mem_alloc((n + QUOTAS_MAX) * sizeof(*ops));
     enum err_code code;
+    int64_t version;
 
-    ops[0] = (struct meta_op){
-        .kind = META_MANIFEST_PUT,
+    ops[0] = meta_op_manifest_put((struct meta_manifest_put){
         .repo = p->repo,
-        .digest = &w->digest,
         .manifest = w->stored,
         .edges = w->edges,
         .n_edges = w->manifest.n_links,
         .subject = w->manifest.has_subject ? &w->manifest.subject : NULL,
         .artifact_type = str_of(w->manifest.artifact_type),
         .annotations_json = str_of(w->manifest.annotations_json),
-    };
+    });
     for (size_t i = 0; i < p->n_tags; i++) {
-        ops[i + 1] = (struct meta_op){
-            .kind = META_TAG_SET, .repo = p->repo, .tag = &p->tags[i], .digest = &w->digest};
-        TRY(tag_condition(w, i, &ops[i + 1].expected_version, e));
+        TRY(tag_condition(w, i, &version, e));
+        ops[i + 1] = meta_op_tag_set(p->repo, &p->tags[i], &w->digest, version);
     }
     n += quota_checks(w->r, p->repo, ops + n);
     code = meta_commit(w->r->meta, ops, n, 0, &failed, e);

@@ -6,6 +6,12 @@ static bool covers(struct str space, struct str name)
            (str_starts(name, space) && (name.n == space.n || name.p[space.n] == '/'));
 }
 
+/* In the configuration 0 is no limit. */
+static uint64_t limit_of(uint64_t max)
+{
+    return max ? max : UINT64_MAX;
+}
+
 size_t quota_checks(const struct registry *r, const struct repo_name *repo,
                     struct meta_op ops[static QUOTAS_MAX])
 {
@@ -16,12 +22,7 @@ size_t quota_checks(const struct registry *r, const struct repo_name *repo,
 
         if (!covers(str_of(q->name), repo_name_str(repo)))
             continue;
-        ops[n++] = (struct meta_op){
-            .kind = META_QUOTA_CHECK,
-            .key = str_of(q->name),
-            .max_bytes = q->bytes ? q->bytes : UINT64_MAX,
-            .max_tags = q->tags ? q->tags : UINT64_MAX,
-        };
+        ops[n++] = meta_op_quota_check(str_of(q->name), limit_of(q->bytes), limit_of(q->tags));
     }
     return n;
 }

@@ -12,23 +12,24 @@ static enum err_code check_enabled(struct registry *r, struct err *e)
 
 /* Meta first, then the store: what can be found can be read. The file is gone already when
  * someone took it away by hand. */
-static enum err_code remove_digest(struct registry *r, const struct meta_op *op, struct err *e)
+static enum err_code remove_digest(struct registry *r, const struct repo_name *repo,
+                                   const struct digest *d, meta_tag_fn may_untag, void *ctx,
+                                   struct err *e)
 {
-    AUTO(held)
-    pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(op->digest));
+    AUTO(held) pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    struct meta_op op = meta_op_manifest_delete(repo, d, may_untag, ctx);
     enum err_code code;
 
-    TRY(meta_commit(r->meta, op, 1, 0, NULL, e));
+    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
     registry_wake(r); /* its tags are pending projections now */
-    code = store_manifest_delete(r->store, op->repo, op->digest, e);
+    code = store_manifest_delete(r->store, repo, d, e);
     return code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
 }
 
 static enum err_code remove_tag(struct registry *r, const struct repo_name *repo,
                                 const struct tag_name *tag, struct err *e)
 {
-    struct meta_op op = {
-        .kind = META_TAG_DELETE, .repo = repo, .tag = tag, .expected_version = META_ANY};
+    struct meta_op op = meta_op_tag_delete(repo, tag, META_ANY);
 
     TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
     project_tag(r, repo, tag);
@@ -39,14 +40,9 @@ enum err_code remove_manifest_if(struct registry *r, const struct repo_name *rep
                                  const struct reference *ref, meta_tag_fn may_untag, void *ctx,
                                  struct err *e)
 {
-    struct meta_op op = {.kind = META_MANIFEST_DELETE,
-                         .repo = repo,
-                         .digest = &ref->digest,
-                         .may_untag = may_untag,
-                         .ctx = ctx};
-
     TRY(check_enabled(r, e));
-    return ref->is_digest ? remove_digest(r, &op, e) : remove_tag(r, repo, &ref->tag, e);
+    return ref->is_digest ? remove_digest(r, repo, &ref->digest, may_untag, ctx, e)
+                          : remove_tag(r, repo, &ref->tag, e);
 }
 
 enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
@@ -58,7 +54,7 @@ enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
 enum err_code remove_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,
                           struct err *e)
 {
-    struct meta_op op = {.kind = META_BLOB_UNLINK, .repo = repo, .digest = d};
+    struct meta_op op = meta_op_blob_unlink(repo, d);
     AUTO(held) pthread_mutex_t *held = NULL;
     enum err_code code;
 

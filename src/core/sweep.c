@@ -81,7 +81,7 @@ static enum err_code remove_unlinked(struct sweep *s, const struct uuid *id, con
 static enum err_code remove_upload(struct sweep *s, const struct uuid *id,
                                    const struct digest *became, bool over, struct err *e)
 {
-    struct meta_op op = {.kind = META_UPLOAD_DELETE, .upload_id = id};
+    struct meta_op op = meta_op_upload_delete(id);
     struct session *held = hold(s, id, over);
     enum err_code code = ERR_OK;
 

@@ -28,7 +28,7 @@ enum err_code upload_begin(struct registry *r, const struct repo_name *repo, con
                            enum digest_algorithm algorithm, struct uuid *ret_id, struct err *e)
 {
     struct meta_upload info = {.repo = *repo, .algorithm = algorithm};
-    struct meta_op op = {.kind = META_UPLOAD_CREATE, .repo = repo, .upload = &info};
+    struct meta_op op = meta_op_upload_create(&info);
     struct session *s;
     enum err_code code;
     bool added;
@@ -336,8 +336,8 @@ static enum err_code link_blob(struct upload *u, const struct digest *d, struct 
     struct registry *r = u->r;
     const struct repo_name *repo = &u->session->info.repo;
     struct meta_op ops[2 + QUOTAS_MAX] = {
-        {.kind = META_BLOB_LINK, .repo = repo, .digest = d, .size_bytes = u->session->offset_bytes},
-        {.kind = META_UPLOAD_DELETE, .repo = repo, .upload_id = &u->session->info.id},
+        meta_op_blob_link(repo, d, u->session->offset_bytes),
+        meta_op_upload_delete(&u->session->info.id),
     };
     size_t n = 2 + quota_checks(r, repo, ops + 2);
     enum err_code code;
@@ -453,7 +453,7 @@ enum err_code upload_cancel(struct upload *u, struct err *e)
 {
     struct registry *r = u->r;
     const struct uuid *id = &u->session->info.id;
-    struct meta_op op = {.kind = META_UPLOAD_DELETE, .upload_id = id};
+    struct meta_op op = meta_op_upload_delete(id);
     enum err_code code;
 
     store_upload_close(r->store, u->handle);

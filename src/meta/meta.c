@@ -105,67 +105,44 @@ void meta_audit_list_done(struct meta_audit_list *l)
     *l = (struct meta_audit_list){0};
 }
 
-enum {
-    NEEDS_REPO = 1,
-    NEEDS_DIGEST = 2,
-    NEEDS_TAG = 4,
-    NEEDS_MANIFEST = 8,
-    NEEDS_UPLOAD = 16,
-    NEEDS_UPLOAD_ID = 32,
-    NEEDS_KEY = 64,
-    NEEDS_AUDIT = 128,
-};
+static enum err_code check_key(struct str collection, struct str key, struct err *e)
+{
+    if (collection.n == 0 || key.n == 0)
+        return err_set(e, ERR_INTERNAL, "a record without a collection or a key");
+    return ERR_OK;
+}
 
-static const struct {
-    const char *name;
-    unsigned needs;
-} op_table[] = {
-    [META_BLOB_LINK] = {"BLOB_LINK", NEEDS_REPO | NEEDS_DIGEST},
-    [META_BLOB_UNLINK] = {"BLOB_UNLINK", NEEDS_REPO | NEEDS_DIGEST},
-    [META_MANIFEST_PUT] = {"MANIFEST_PUT", NEEDS_REPO | NEEDS_MANIFEST},
-    [META_MANIFEST_DELETE] = {"MANIFEST_DELETE", NEEDS_REPO | NEEDS_DIGEST},
-    [META_TAG_SET] = {"TAG_SET", NEEDS_REPO | NEEDS_TAG | NEEDS_DIGEST},
-    [META_TAG_DELETE] = {"TAG_DELETE", NEEDS_REPO | NEEDS_TAG},
-    [META_UPLOAD_CREATE] = {"UPLOAD_CREATE", NEEDS_UPLOAD},
-    [META_UPLOAD_DELETE] = {"UPLOAD_DELETE", NEEDS_UPLOAD_ID},
-    [META_PROJECTION_DONE] = {"PROJECTION_DONE", NEEDS_REPO | NEEDS_TAG},
-    [META_RECORD_PUT] = {"RECORD_PUT", NEEDS_KEY},
-    [META_RECORD_DELETE] = {"RECORD_DELETE", NEEDS_KEY},
-    [META_AUDIT_ADD] = {"AUDIT_ADD", NEEDS_AUDIT},
-    [META_AUDIT_PRUNE] = {"AUDIT_PRUNE", 0},
-    [META_QUOTA_CHECK] = {"QUOTA_CHECK", 0},
-};
-
-#define OP_KINDS (sizeof(op_table) / sizeof(op_table[0]))
-
+/* What the functions that make operations can't see to. */
 static enum err_code check_op(const struct meta_op *op, struct err *e)
 {
-    unsigned has = 0;
+    const struct meta_manifest_put *put = &op->manifest_put;
 
-    if ((size_t)op->kind >= OP_KINDS)
-        return err_set(e, ERR_INTERNAL, "unknown operation %d", (int)op->kind);
-    if (op->repo)
-        has |= NEEDS_REPO;
-    if (op->digest)
-        has |= NEEDS_DIGEST;
-    if (op->tag)
-        has |= NEEDS_TAG;
-    if (op->manifest && (op->edges || op->n_edges == 0))
-        has |= NEEDS_MANIFEST;
-    if (op->upload)
-        has |= NEEDS_UPLOAD;
-    if (op->upload_id)
-        has |= NEEDS_UPLOAD_ID;
-    if (op->collection.n && op->key.n)
-        has |= NEEDS_KEY;
-    if (op->audit)
-        has |= NEEDS_AUDIT;
-    if ((has & op_table[op->kind].needs) != op_table[op->kind].needs)
-        return err_set(e, ERR_INTERNAL, "operation %s lacks a field", op_table[op->kind].name);
-    if (op->size_bytes > INT64_MAX)
-        return err_set(e, ERR_INTERNAL, "operation %s: no blob is so large",
-                       op_table[op->kind].name);
-    return ERR_OK;
+    switch (op->kind) {
+    case META_BLOB_LINK:
+        if (op->blob_link.size_bytes > INT64_MAX)
+            return err_set(e, ERR_INTERNAL, "no blob is so large");
+        return ERR_OK;
+    case META_MANIFEST_PUT:
+        if (!put->repo || !put->manifest || (!put->edges && put->n_edges > 0))
+            return err_set(e, ERR_INTERNAL, "a manifest to put lacks a field");
+        return ERR_OK;
+    case META_RECORD_PUT:
+        return check_key(op->record_put.collection, op->record_put.key, e);
+    case META_RECORD_DELETE:
+        return check_key(op->record_delete.collection, op->record_delete.key, e);
+    case META_BLOB_UNLINK:
+    case META_MANIFEST_DELETE:
+    case META_TAG_SET:
+    case META_TAG_DELETE:
+    case META_UPLOAD_CREATE:
+    case META_UPLOAD_DELETE:
+    case META_PROJECTION_DONE:
+    case META_AUDIT_ADD:
+    case META_AUDIT_PRUNE:
+    case META_QUOTA_CHECK:
+        return ERR_OK;
+    }
+    return err_set(e, ERR_INTERNAL, "unknown operation %d", (int)op->kind);
 }
 
 enum err_code meta_commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
@@ -311,13 +288,8 @@ enum err_code meta_records_each(struct meta *m, struct str collection, meta_reco
 
 void meta_record_note(struct meta *m, struct str collection, const struct meta_record *r)
 {
-    struct meta_op op = {
-        .kind = META_RECORD_PUT,
-        .collection = collection,
-        .key = str_of(r->key),
-        .value = str_of(r->value),
-        .expected_version = r->version,
-    };
+    struct meta_op op =
+        meta_op_record_put(collection, str_of(r->key), str_of(r->value), r->version);
     struct err ignored;
 
     (void)!meta_commit(m, &op, 1, META_LAZY, NULL, &ignored);

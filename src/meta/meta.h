@@ -154,29 +154,36 @@ struct meta_usage {
     uint64_t repositories;
 };
 
+/*
+ * Operations of a transaction. One is made by the function of its kind, which says what it does,
+ * and points to what it was given. An operation of all zeros is none, and an error.
+ */
 enum meta_op_kind {
-    META_BLOB_LINK,       /* digest, size_bytes: blob becomes repo's (repo is made if missing) */
-    META_BLOB_UNLINK,     /* digest. Errors: BLOB_UNKNOWN, IN_USE (a manifest of repo names it,
-                             loosely or not) */
-    META_MANIFEST_PUT,    /* manifest, edges, ...; repo is made if missing. Its being there already
-                             is success and changes nothing. Error: MANIFEST_BLOB_UNKNOWN, the
-                             first missing digest told in the detail */
-    META_MANIFEST_DELETE, /* digest; its tags, edges and referrer row go too. Errors:
-                             MANIFEST_UNKNOWN, IN_USE (an index of repo names it), and those of
-                             may_untag, which is asked for each tag (NULL: all may go) */
-    META_TAG_SET,         /* tag, digest, expected_version. Errors: CONFLICT, MANIFEST_UNKNOWN */
-    META_TAG_DELETE,      /* tag, expected_version. Errors: CONFLICT, MANIFEST_UNKNOWN */
-    META_UPLOAD_CREATE,   /* upload */
-    META_UPLOAD_DELETE,   /* upload_id. Not there: success */
-    META_PROJECTION_DONE, /* tag, version: dropped unless a later change is pending */
-    META_RECORD_PUT,      /* collection, key, value, expected_version. Error: CONFLICT */
-    META_RECORD_DELETE,   /* collection, key, expected_version. Not there: success with META_ANY,
-                             else CONFLICT */
-    META_AUDIT_ADD,       /* audit */
-    META_AUDIT_PRUNE,     /* version: entries older than that wall-clock ms go */
-    META_QUOTA_CHECK,     /* key, max_bytes, max_tags: the namespace key (a repository name and all
-                             below it; "" is everything) holds no more than that after the
-                             operations before this one. Error: QUOTA, told */
+    META_BLOB_LINK = 1,
+    META_BLOB_UNLINK,
+    META_MANIFEST_PUT,
+    META_MANIFEST_DELETE,
+    META_TAG_SET,
+    META_TAG_DELETE,
+    META_UPLOAD_CREATE,
+    META_UPLOAD_DELETE,
+    META_PROJECTION_DONE,
+    META_RECORD_PUT,
+    META_RECORD_DELETE,
+    META_AUDIT_ADD,
+    META_AUDIT_PRUNE,
+    META_QUOTA_CHECK,
+};
+
+/* What META_MANIFEST_PUT is given. */
+struct meta_manifest_put {
+    const struct repo_name *repo;
+    const struct meta_manifest *manifest;
+    const struct meta_edge *edges;
+    size_t n_edges;
+    const struct digest *subject; /* NULL: none */
+    struct str artifact_type;     /* as a referrers list shows it; empty: none */
+    struct str annotations_json;  /* object; empty: none */
 };
 
 /* Under the lock of the transaction: does not block, and calls nothing of meta. Any thread. */
@@ -184,29 +191,111 @@ typedef enum err_code (*meta_tag_fn)(void *ctx, const struct tag_name *tag, stru
 
 struct meta_op {
     enum meta_op_kind kind;
-    const struct repo_name *repo;
-    const struct digest *digest;
-    uint64_t size_bytes;
-    const struct tag_name *tag;
-    int64_t expected_version;
-    int64_t version;
-    meta_tag_fn may_untag;
-    void *ctx; /* of may_untag */
-
-    const struct meta_manifest *manifest; /* META_MANIFEST_PUT and the next five */
-    const struct meta_edge *edges;
-    size_t n_edges;
-    const struct digest *subject; /* NULL: none */
-    struct str artifact_type;     /* as a referrers list shows it; empty: none */
-    struct str annotations_json;  /* object; empty: none */
-
-    const struct meta_upload *upload;
-    const struct uuid *upload_id;
-
-    struct str collection, key, value; /* META_RECORD_*: names as text, value as text or JSON */
-    const struct meta_audit *audit;
-    uint64_t max_bytes, max_tags; /* META_QUOTA_CHECK; UINT64_MAX: no limit */
+    union { /* by kind, of the same name */
+        struct {
+            const struct repo_name *repo;
+            const struct digest *digest;
+            uint64_t size_bytes;
+        } blob_link;
+        struct {
+            const struct repo_name *repo;
+            const struct digest *digest;
+        } blob_unlink;
+        struct meta_manifest_put manifest_put;
+        struct {
+            const struct repo_name *repo;
+            const struct digest *digest;
+            meta_tag_fn may_untag;
+            void *ctx;
+        } manifest_delete;
+        struct {
+            const struct repo_name *repo;
+            const struct tag_name *tag;
+            const struct digest *digest;
+            int64_t expected_version;
+        } tag_set;
+        struct {
+            const struct repo_name *repo;
+            const struct tag_name *tag;
+            int64_t expected_version;
+        } tag_delete;
+        struct {
+            const struct meta_upload *upload;
+        } upload_create;
+        struct {
+            const struct uuid *id;
+        } upload_delete;
+        struct {
+            const struct repo_name *repo;
+            const struct tag_name *tag;
+            int64_t version;
+        } projection_done;
+        struct {
+            struct str collection, key, value;
+            int64_t expected_version;
+        } record_put;
+        struct {
+            struct str collection, key;
+            int64_t expected_version;
+        } record_delete;
+        struct {
+            const struct meta_audit *entry;
+        } audit_add;
+        struct {
+            int64_t before_ms;
+        } audit_prune;
+        struct {
+            struct str space;
+            uint64_t max_bytes, max_tags;
+        } quota_check;
+    };
 };
+
+/* The blob becomes repo's; repo is made if missing. */
+struct meta_op meta_op_blob_link(const struct repo_name *repo, const struct digest *d,
+                                 uint64_t size_bytes);
+
+/* Errors: BLOB_UNKNOWN, IN_USE (a manifest of repo names it, loosely or not). */
+struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct digest *d);
+
+/* The manifest becomes repo's, which is made if missing. Its being there already is success and
+ * changes nothing. Error: MANIFEST_BLOB_UNKNOWN, the first missing digest told in the detail. */
+struct meta_op meta_op_manifest_put(struct meta_manifest_put put);
+
+/* Its tags, edges and referrer row go too. Errors: MANIFEST_UNKNOWN, IN_USE (an index of repo names
+ * it), and those of may_untag, which is asked for each tag (NULL: all may go). */
+struct meta_op meta_op_manifest_delete(const struct repo_name *repo, const struct digest *d,
+                                       meta_tag_fn may_untag, void *ctx);
+
+/* Errors: CONFLICT, MANIFEST_UNKNOWN. */
+struct meta_op meta_op_tag_set(const struct repo_name *repo, const struct tag_name *tag,
+                               const struct digest *d, int64_t expected_version);
+struct meta_op meta_op_tag_delete(const struct repo_name *repo, const struct tag_name *tag,
+                                  int64_t expected_version);
+
+struct meta_op meta_op_upload_create(const struct meta_upload *u);
+
+/* Not there: success. */
+struct meta_op meta_op_upload_delete(const struct uuid *id);
+
+/* The pending projection is dropped unless a later change is pending. */
+struct meta_op meta_op_projection_done(const struct repo_name *repo, const struct tag_name *tag,
+                                       int64_t version);
+
+/* Names as text, value as text or JSON. Error: CONFLICT. */
+struct meta_op meta_op_record_put(struct str collection, struct str key, struct str value,
+                                  int64_t expected_version);
+
+/* Not there: success with META_ANY, else CONFLICT. */
+struct meta_op meta_op_record_delete(struct str collection, struct str key,
+                                     int64_t expected_version);
+
+struct meta_op meta_op_audit_add(const struct meta_audit *entry);
+struct meta_op meta_op_audit_prune(int64_t before_ms); /* wall clock: older entries go */
+
+/* The namespace (a repository name and all below it; "" is everything) holds no more than that
+ * after the operations before this one; UINT64_MAX: no limit. Error: QUOTA, told. */
+struct meta_op meta_op_quota_check(struct str space, uint64_t max_bytes, uint64_t max_tags);
 
 #define META_LAZY 1u /* flag of meta_commit(): do not wait for the disk */
 

@@ -85,10 +85,10 @@ static enum err_code blob_link(struct sql_conn *c, struct apply *a, const struct
     int64_t repo_id, size_bytes;
     bool added;
 
-    TRY(make_repo(c, a, op->repo, &repo_id, e));
+    TRY(make_repo(c, a, op->blob_link.repo, &repo_id, e));
     TRY(sql_run_int(c, SQL_BLOB_ADD,
-                    SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->digest)),
-                             SQL_INT((int64_t)op->size_bytes)),
+                    SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->blob_link.digest)),
+                             SQL_INT((int64_t)op->blob_link.size_bytes)),
                     &added, &size_bytes, e));
     return added ? use(c, repo_id, size_bytes, 0, e) : ERR_OK;
 }
@@ -110,19 +110,19 @@ static enum err_code find_manifest(struct sql_conn *c, int64_t repo_id, const st
 static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                  struct err *e)
 {
+    const struct repo_name *repo = op->blob_unlink.repo;
+    const struct digest *d = op->blob_unlink.digest;
     int64_t repo_id, size_bytes;
     bool there, named;
 
-    TRY(find_repo(c, a, op->repo, &repo_id, e));
-    TRY(blob_size(c, repo_id, op->digest, &there, &size_bytes, e));
+    TRY(find_repo(c, a, repo, &repo_id, e));
+    TRY(blob_size(c, repo_id, d, &there, &size_bytes, e));
     if (!there)
-        return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", op->digest->text, op->repo->text);
-    TRY(is_named(c, repo_id, op->digest, META_EDGE_BLOB, META_EDGE_LOOSE_BLOB, &named, e));
+        return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
+    TRY(is_named(c, repo_id, d, META_EDGE_BLOB, META_EDGE_LOOSE_BLOB, &named, e));
     if (named)
-        return err_tell(e, ERR_IN_USE, "a manifest of %s names blob %s", op->repo->text,
-                        op->digest->text);
-    TRY(sql_run(c, SQL_BLOB_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->digest))),
-                e));
+        return err_tell(e, ERR_IN_USE, "a manifest of %s names blob %s", repo->text, d->text);
+    TRY(sql_run(c, SQL_BLOB_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d))), e));
     return use(c, repo_id, -size_bytes, 0, e);
 }
 
@@ -143,10 +143,10 @@ static enum err_code check_edge(struct sql_conn *c, int64_t repo_id, const struc
 }
 
 static enum err_code add_edges(struct sql_conn *c, int64_t repo_id, int64_t manifest_id,
-                               const struct meta_op *op, struct err *e)
+                               const struct meta_manifest_put *put, struct err *e)
 {
-    for (size_t i = 0; i < op->n_edges; i++) {
-        const struct meta_edge *edge = &op->edges[i];
+    for (size_t i = 0; i < put->n_edges; i++) {
+        const struct meta_edge *edge = &put->edges[i];
 
         TRY(check_edge(c, repo_id, edge, e));
         TRY(sql_run(c, SQL_EDGE_ADD,
@@ -157,36 +157,37 @@ static enum err_code add_edges(struct sql_conn *c, int64_t repo_id, int64_t mani
     return ERR_OK;
 }
 
-static enum err_code add_referrer(struct sql_conn *c, int64_t repo_id, const struct meta_op *op,
-                                  struct err *e)
+static enum err_code add_referrer(struct sql_conn *c, int64_t repo_id,
+                                  const struct meta_manifest_put *put, struct err *e)
 {
     return sql_run(c, SQL_REFERRER_ADD,
-                   SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->subject)),
-                            SQL_TEXT(digest_str(&op->manifest->digest)),
-                            SQL_TEXT(op->artifact_type), SQL_TEXT(op->manifest->media_type),
-                            SQL_INT((int64_t)op->manifest->bytes.n),
-                            SQL_TEXT(op->annotations_json)),
+                   SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(put->subject)),
+                            SQL_TEXT(digest_str(&put->manifest->digest)),
+                            SQL_TEXT(put->artifact_type), SQL_TEXT(put->manifest->media_type),
+                            SQL_INT((int64_t)put->manifest->bytes.n),
+                            SQL_TEXT(put->annotations_json)),
                    e);
 }
 
 static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                   struct err *e)
 {
-    const struct meta_manifest *m = op->manifest;
-    struct str subject = op->subject ? digest_str(op->subject) : STR("");
+    const struct meta_manifest_put *put = &op->manifest_put;
+    const struct meta_manifest *m = put->manifest;
+    struct str subject = put->subject ? digest_str(put->subject) : STR("");
     int64_t repo_id, id = 0;
     bool added;
 
-    TRY(make_repo(c, a, op->repo, &repo_id, e));
+    TRY(make_repo(c, a, put->repo, &repo_id, e));
     TRY(sql_run_int(c, SQL_MANIFEST_ADD,
                     SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(&m->digest)),
                              SQL_TEXT(m->media_type), SQL_TEXT(subject), SQL_BYTES(m->bytes)),
                     &added, &id, e));
     if (!added)
         return ERR_OK;
-    TRY(add_edges(c, repo_id, id, op, e));
-    if (op->subject)
-        TRY(add_referrer(c, repo_id, op, e));
+    TRY(add_edges(c, repo_id, id, put, e));
+    if (put->subject)
+        TRY(add_referrer(c, repo_id, put, e));
     return sql_run(c, SQL_REPO_COUNT, SQL_ARGS(SQL_INT(repo_id), SQL_INT(1)), e);
 }
 
@@ -213,13 +214,13 @@ static enum err_code check_untag(struct sql_conn *c, int64_t manifest_id, const 
     struct tag_name tag;
     bool more;
 
-    if (!op->may_untag)
+    if (!op->manifest_delete.may_untag)
         return ERR_OK;
     TRY(sql_query(c, SQL_TAGS_OF_MANIFEST, SQL_ARGS(SQL_INT(manifest_id)), &rows, e));
     TRY(sql_next(rows, &more, e));
     while (more) {
         TRY(tag_name_parse(c->adapter->column_str(rows, 0), &tag, e));
-        TRY(op->may_untag(op->ctx, &tag, e));
+        TRY(op->manifest_delete.may_untag(op->manifest_delete.ctx, &tag, e));
         TRY(sql_next(rows, &more, e));
     }
     return ERR_OK;
@@ -254,18 +255,18 @@ static enum err_code delete_referrer(struct sql_conn *c, int64_t repo_id, const 
 static enum err_code manifest_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                      struct err *e)
 {
+    const struct repo_name *repo = op->manifest_delete.repo;
+    const struct digest *d = op->manifest_delete.digest;
     int64_t repo_id, id = 0;
     bool there, named;
 
-    TRY(find_repo(c, a, op->repo, &repo_id, e));
-    TRY(is_named(c, repo_id, op->digest, META_EDGE_MANIFEST, META_EDGE_LOOSE_MANIFEST, &named, e));
-    TRY(delete_referrer(c, repo_id, op->digest, &there, &id, e));
+    TRY(find_repo(c, a, repo, &repo_id, e));
+    TRY(is_named(c, repo_id, d, META_EDGE_MANIFEST, META_EDGE_LOOSE_MANIFEST, &named, e));
+    TRY(delete_referrer(c, repo_id, d, &there, &id, e));
     if (!there)
-        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", op->digest->text,
-                        op->repo->text);
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", d->text, repo->text);
     if (named)
-        return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", op->repo->text,
-                        op->digest->text);
+        return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", repo->text, d->text);
     TRY(check_untag(c, id, op, e));
     TRY(delete_tags_of(c, repo_id, id, e));
     TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
@@ -284,12 +285,13 @@ static enum err_code tag_version(struct sql_conn *c, int64_t repo_id, const stru
                        &found, ret_version, e);
 }
 
-static enum err_code check_version(const struct meta_op *op, int64_t version, struct err *e)
+static enum err_code check_version(const struct repo_name *repo, const struct tag_name *tag,
+                                   int64_t version, int64_t expected, struct err *e)
 {
-    if (op->expected_version == META_ANY || op->expected_version == version)
+    if (expected == META_ANY || expected == version)
         return ERR_OK;
-    return err_set(e, ERR_CONFLICT, "tag %s of %s is at version %lld, not %lld", op->tag->text,
-                   op->repo->text, (long long)version, (long long)op->expected_version);
+    return err_set(e, ERR_CONFLICT, "tag %s of %s is at version %lld, not %lld", tag->text,
+                   repo->text, (long long)version, (long long)expected);
 }
 
 static enum err_code set_projection(struct sql_conn *c, int64_t repo_id, const struct tag_name *tag,
@@ -304,46 +306,50 @@ static enum err_code set_projection(struct sql_conn *c, int64_t repo_id, const s
 static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                              struct err *e)
 {
+    const struct repo_name *repo = op->tag_set.repo;
+    const struct tag_name *tag = op->tag_set.tag;
+    const struct digest *d = op->tag_set.digest;
     int64_t repo_id, manifest_id, version;
     bool there;
 
-    TRY(find_repo(c, a, op->repo, &repo_id, e));
-    TRY(find_manifest(c, repo_id, op->digest, &there, &manifest_id, e));
+    TRY(find_repo(c, a, repo, &repo_id, e));
+    TRY(find_manifest(c, repo_id, d, &there, &manifest_id, e));
     if (!there)
-        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", op->digest->text,
-                        op->repo->text);
-    TRY(tag_version(c, repo_id, op->tag, &version, e));
-    TRY(check_version(op, version, e));
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", d->text, repo->text);
+    TRY(tag_version(c, repo_id, tag, &version, e));
+    TRY(check_version(repo, tag, version, op->tag_set.expected_version, e));
     if (version == META_ABSENT)
         TRY(use(c, repo_id, 0, 1, e));
     TRY(next_version(c, repo_id, &version, e));
     TRY(sql_run(c, SQL_TAG_SET,
-                SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(op->tag)), SQL_INT(manifest_id),
+                SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(manifest_id),
                          SQL_INT(version)),
                 e));
-    return set_projection(c, repo_id, op->tag, version, digest_str(op->digest), e);
+    return set_projection(c, repo_id, tag, version, digest_str(d), e);
 }
 
 static enum err_code tag_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                 struct err *e)
 {
+    const struct repo_name *repo = op->tag_delete.repo;
+    const struct tag_name *tag = op->tag_delete.tag;
     int64_t repo_id, version;
 
-    TRY(find_repo(c, a, op->repo, &repo_id, e));
-    TRY(tag_version(c, repo_id, op->tag, &version, e));
+    TRY(find_repo(c, a, repo, &repo_id, e));
+    TRY(tag_version(c, repo_id, tag, &version, e));
     if (version == META_ABSENT)
-        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no tag %s in %s", op->tag->text, op->repo->text);
-    TRY(check_version(op, version, e));
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no tag %s in %s", tag->text, repo->text);
+    TRY(check_version(repo, tag, version, op->tag_delete.expected_version, e));
     TRY(next_version(c, repo_id, &version, e));
     TRY(use(c, repo_id, 0, -1, e));
-    TRY(sql_run(c, SQL_TAG_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(op->tag))), e));
-    return set_projection(c, repo_id, op->tag, version, STR(""), e);
+    TRY(sql_run(c, SQL_TAG_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag))), e));
+    return set_projection(c, repo_id, tag, version, STR(""), e);
 }
 
 static enum err_code upload_create(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                    struct err *e)
 {
-    const struct meta_upload *u = op->upload;
+    const struct meta_upload *u = op->upload_create.upload;
 
     (void)a;
     return sql_run(c, SQL_UPLOAD_ADD,
@@ -358,7 +364,7 @@ static enum err_code upload_delete(struct sql_conn *c, struct apply *a, const st
                                    struct err *e)
 {
     (void)a;
-    return sql_run(c, SQL_UPLOAD_DELETE, SQL_ARGS(SQL_TEXT(str_of(op->upload_id->text))), e);
+    return sql_run(c, SQL_UPLOAD_DELETE, SQL_ARGS(SQL_TEXT(str_of(op->upload_delete.id->text))), e);
 }
 
 static enum err_code projection_done(struct sql_conn *c, struct apply *a, const struct meta_op *op,
@@ -366,37 +372,39 @@ static enum err_code projection_done(struct sql_conn *c, struct apply *a, const 
 {
     int64_t repo_id;
 
-    TRY(find_repo(c, a, op->repo, &repo_id, e));
-    return sql_run(
-        c, SQL_PROJECTION_DONE,
-        SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(op->tag)), SQL_INT(op->version)), e);
+    TRY(find_repo(c, a, op->projection_done.repo, &repo_id, e));
+    return sql_run(c, SQL_PROJECTION_DONE,
+                   SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(op->projection_done.tag)),
+                            SQL_INT(op->projection_done.version)),
+                   e);
 }
 
-/* The version of the op's record, META_ABSENT when it is not there, as the op expects it. */
-static enum err_code record_version(struct sql_conn *c, const struct meta_op *op,
-                                    int64_t *ret_version, struct err *e)
+/* The version of the record, META_ABSENT when it is not there, which must be as expected. */
+static enum err_code record_version(struct sql_conn *c, struct str collection, struct str key,
+                                    int64_t expected, int64_t *ret_version, struct err *e)
 {
     bool found;
 
     *ret_version = META_ABSENT;
-    TRY(sql_run_int(c, SQL_RECORD_VERSION, SQL_ARGS(SQL_TEXT(op->collection), SQL_TEXT(op->key)),
-                    &found, ret_version, e));
-    if (op->expected_version != META_ANY && op->expected_version != *ret_version)
+    TRY(sql_run_int(c, SQL_RECORD_VERSION, SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key)), &found,
+                    ret_version, e));
+    if (expected != META_ANY && expected != *ret_version)
         return err_set(e, ERR_CONFLICT, STR_FMT " '" STR_FMT "' is at version %lld, not %lld",
-                       STR_ARG(op->collection), STR_ARG(op->key), (long long)*ret_version,
-                       (long long)op->expected_version);
+                       STR_ARG(collection), STR_ARG(key), (long long)*ret_version,
+                       (long long)expected);
     return ERR_OK;
 }
 
 static enum err_code record_put(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                 struct err *e)
 {
+    struct str collection = op->record_put.collection, key = op->record_put.key;
     int64_t version;
 
     (void)a;
-    TRY(record_version(c, op, &version, e));
+    TRY(record_version(c, collection, key, op->record_put.expected_version, &version, e));
     return sql_run(c, SQL_RECORD_PUT,
-                   SQL_ARGS(SQL_TEXT(op->collection), SQL_TEXT(op->key), SQL_TEXT(op->value),
+                   SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key), SQL_TEXT(op->record_put.value),
                             SQL_INT(version + 1)),
                    e);
 }
@@ -404,17 +412,18 @@ static enum err_code record_put(struct sql_conn *c, struct apply *a, const struc
 static enum err_code record_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                    struct err *e)
 {
+    struct str collection = op->record_delete.collection, key = op->record_delete.key;
     int64_t version;
 
     (void)a;
-    TRY(record_version(c, op, &version, e));
-    return sql_run(c, SQL_RECORD_DELETE, SQL_ARGS(SQL_TEXT(op->collection), SQL_TEXT(op->key)), e);
+    TRY(record_version(c, collection, key, op->record_delete.expected_version, &version, e));
+    return sql_run(c, SQL_RECORD_DELETE, SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key)), e);
 }
 
 static enum err_code audit_add(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                struct err *e)
 {
-    const struct meta_audit *x = op->audit;
+    const struct meta_audit *x = op->audit_add.entry;
 
     (void)a;
     return sql_run(c, SQL_AUDIT_ADD,
@@ -430,23 +439,24 @@ static enum err_code audit_prune(struct sql_conn *c, struct apply *a, const stru
                                  struct err *e)
 {
     (void)a;
-    return sql_run(c, SQL_AUDIT_PRUNE, SQL_ARGS(SQL_INT(op->version)), e);
+    return sql_run(c, SQL_AUDIT_PRUNE, SQL_ARGS(SQL_INT(op->audit_prune.before_ms)), e);
 }
 
 static enum err_code quota_check(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                  struct err *e)
 {
+    struct str space = op->quota_check.space;
     struct meta_usage usage;
 
     (void)a;
-    TRY(sql_usage(c, op->key, &usage, e));
-    if (usage.bytes > op->max_bytes)
+    TRY(sql_usage(c, space, &usage, e));
+    if (usage.bytes > op->quota_check.max_bytes)
         return err_tell(e, ERR_QUOTA, "'" STR_FMT "' may hold %llu bytes and would hold %llu",
-                        STR_ARG(op->key), (unsigned long long)op->max_bytes,
+                        STR_ARG(space), (unsigned long long)op->quota_check.max_bytes,
                         (unsigned long long)usage.bytes);
-    if (usage.tags > op->max_tags)
+    if (usage.tags > op->quota_check.max_tags)
         return err_tell(e, ERR_QUOTA, "'" STR_FMT "' may hold %llu tags and would hold %llu",
-                        STR_ARG(op->key), (unsigned long long)op->max_tags,
+                        STR_ARG(space), (unsigned long long)op->quota_check.max_tags,
                         (unsigned long long)usage.tags);
     return ERR_OK;
 }

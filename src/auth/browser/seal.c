@@ -39,15 +39,12 @@ static enum err_code make(struct meta *m, struct err *e)
 {
     unsigned char key[KEY_BYTES];
     char text[2 * KEY_BYTES + 1];
-    struct meta_op op = {.kind = META_RECORD_PUT,
-                         .collection = COLLECTION,
-                         .key = KEY,
-                         .expected_version = META_ABSENT};
+    struct meta_op op;
     enum err_code code;
 
     random_bytes(key, sizeof(key));
     hex_encode(key, sizeof(key), text);
-    op.value = str_of(text);
+    op = meta_op_record_put(COLLECTION, KEY, str_of(text), META_ABSENT);
     code = meta_commit(m, &op, 1, 0, NULL, e);
     OPENSSL_cleanse(key, sizeof(key));
     OPENSSL_cleanse(text, sizeof(text));

@@ -70,10 +70,7 @@ static bool key_of(const struct sessions *s, struct str cookie, struct digest *r
 
 static struct meta_op delete_op(struct str key)
 {
-    return (struct meta_op){.kind = META_RECORD_DELETE,
-                            .collection = COLLECTION,
-                            .key = key,
-                            .expected_version = META_ANY};
+    return meta_op_record_delete(COLLECTION, key, META_ANY);
 }
 
 static enum err_code drop(struct sessions *s, struct str key, struct err *e)
@@ -191,11 +188,7 @@ static enum err_code leave_open(struct sessions *s, json_t *keys, struct err *e)
 static struct meta_op put_op(struct str collection, struct str key, const char *value,
                              int64_t expected_version)
 {
-    return (struct meta_op){.kind = META_RECORD_PUT,
-                            .collection = collection,
-                            .key = key,
-                            .value = str_of(value),
-                            .expected_version = expected_version};
+    return meta_op_record_put(collection, key, str_of(value), expected_version);
 }
 
 /* The new session, the end of the oldest ones that are too many, and the list: all at once. */
@@ -349,10 +342,7 @@ static enum err_code drop_owner(void *ctx, const struct meta_record *r, struct e
 {
     struct sessions *s = ctx;
     AUTO(json) json_t *keys = json_loads(r->value, 0, NULL);
-    struct meta_op op = {.kind = META_RECORD_DELETE,
-                         .collection = OWNERS,
-                         .key = str_of(r->key),
-                         .expected_version = r->version};
+    struct meta_op op = meta_op_record_delete(OWNERS, str_of(r->key), r->version);
     enum err_code code;
 
     TRY(leave_open(s, keys, e));

@@ -79,8 +79,7 @@ enum err_code accounts_commit(struct accounts *a, const struct meta_op *ops, siz
     if (n > ACCOUNTS_OPS_MAX)
         return err_set(e, ERR_INTERNAL, "%zu operations on accounts at once", n);
     memcpy(all, ops, n * sizeof(*ops));
-    all[n] = (struct meta_op){
-        .kind = META_RECORD_PUT, .collection = COLLECTION, .key = KEY, .expected_version = version};
+    all[n] = meta_op_record_put(COLLECTION, KEY, STR_NONE, version);
     code = meta_commit(a->meta, all, n + 1, 0, NULL, e);
     atomic_fetch_add(&a->generation, 1); /* also after a failure that may not have been one */
     return code;
@@ -89,10 +88,7 @@ enum err_code accounts_commit(struct accounts *a, const struct meta_op *ops, siz
 enum err_code accounts_remove(struct accounts *a, struct str collection, struct str key,
                               struct err *e)
 {
-    struct meta_op op = {.kind = META_RECORD_DELETE,
-                         .collection = collection,
-                         .key = key,
-                         .expected_version = META_ANY};
+    struct meta_op op = meta_op_record_delete(collection, key, META_ANY);
 
     return accounts_commit(a, &op, 1, META_ANY, e);
 }

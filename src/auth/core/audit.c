@@ -261,7 +261,7 @@ static void commit(struct audit *a, const struct meta_audit *batch, size_t n)
     enum err_code code;
 
     for (size_t i = 0; i < n; i++)
-        ops[i] = (struct meta_op){.kind = META_AUDIT_ADD, .audit = &batch[i]};
+        ops[i] = meta_op_audit_add(&batch[i]);
     for (;;) {
         code = meta_commit(a->meta, ops, n, META_LAZY, NULL, &e);
         if (tell_result(a, code) || code == ERR_OK)
@@ -278,7 +278,7 @@ static void commit(struct audit *a, const struct meta_audit *batch, size_t n)
 static void prune(struct audit *a)
 {
     int64_t keep_ms = a->retention_ms ? (int64_t)conf_u64(a->retention_ms) : 0;
-    struct meta_op op = {.kind = META_AUDIT_PRUNE, .version = clock_wall_ms() - keep_ms};
+    struct meta_op op = meta_op_audit_prune(clock_wall_ms() - keep_ms);
     struct err e = {0};
 
     if (keep_ms > 0 && meta_commit(a->meta, &op, 1, META_LAZY, NULL, &e) != ERR_OK)

@@ -57,22 +57,21 @@ static enum err_code put_once(struct accounts *a, const struct conf_oidc *c, con
     AUTO(json) json_t *before = NULL;
     AUTO(json) json_t *now = NULL;
     AUTO(mem) char *value = NULL;
-    struct meta_op op = {
-        .kind = META_RECORD_PUT, .collection = COLLECTION, .expected_version = META_ABSENT};
+    struct meta_op op;
+    int64_t version = META_ABSENT;
     enum err_code code = meta_record_get(accounts_meta(a), COLLECTION, str_of(name), &r, e);
 
     if (code != ERR_OK && code != ERR_NOT_FOUND)
         return code;
     if (code == ERR_OK) {
         before = json_loads(r.value, 0, NULL);
-        op.expected_version = r.version;
+        version = r.version;
     }
     now = record_of(c, claims, before);
     value = json_dumps(now, JSON_COMPACT);
     if (!value)
         return err_set(e, ERR_INTERNAL, "what the provider says of a person can't be written");
-    op.key = str_of(name);
-    op.value = str_of(value);
+    op = meta_op_record_put(COLLECTION, str_of(name), str_of(value), version);
     TRY(accounts_commit(a, &op, 1, META_ANY, e));
     *ret_identity = identity_of(name, now);
     return ERR_OK;

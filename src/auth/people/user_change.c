@@ -53,13 +53,8 @@ static enum err_code hash_of(struct str name, struct str password, char **ret_ha
 static enum err_code put_new(struct accounts *a, const struct user *u, struct err *e)
 {
     AUTO(mem) char *value = user_to_text(u);
-    struct meta_op op = {
-        .kind = META_RECORD_PUT,
-        .collection = USER_COLLECTION,
-        .key = str_of(u->name),
-        .value = str_of(value),
-        .expected_version = META_ABSENT,
-    };
+    struct meta_op op =
+        meta_op_record_put(USER_COLLECTION, str_of(u->name), str_of(value), META_ABSENT);
     enum err_code code = accounts_commit(a, &op, 1, META_ANY, e);
 
     if (code == ERR_CONFLICT)

@@ -39,22 +39,20 @@ static enum err_code edit_once(struct accounts *a, const struct user_edit *edit,
 {
     AUTO(user) struct user u = {0};
     AUTO(mem) char *value = NULL;
-    struct meta_op op = {
-        .kind = META_RECORD_DELETE, .collection = USER_COLLECTION, .key = edit->name};
+    struct meta_op op;
     int64_t version;
     bool was;
 
     TRY(accounts_version(a, &version, e)); /* first, so that all that is read here holds */
     TRY(user_get(a, edit->name, &u, e));
-    op.expected_version = u.version;
+    op = meta_op_record_delete(USER_COLLECTION, edit->name, u.version);
     was = u.admin && !u.disabled;
     if (edit->fn) {
         TRY(edit->fn(&u, edit->ctx, e));
         if (!edit->quiet)
             u.changed_ms = clock_wall_ms();
         value = user_to_text(&u);
-        op.kind = META_RECORD_PUT;
-        op.value = str_of(value);
+        op = meta_op_record_put(USER_COLLECTION, edit->name, str_of(value), u.version);
     }
     if (was && !edit->force && (!edit->fn || !u.admin || u.disabled))
         TRY(keep_an_admin(a, u.name, e));

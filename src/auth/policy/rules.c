@@ -255,10 +255,7 @@ static enum err_code commit(struct rules *r, struct meta_op op, int64_t version,
 {
     struct meta_op ops[] = {
         op,
-        {.kind = META_RECORD_PUT,
-         .collection = GENERATIONS,
-         .key = KEY,
-         .expected_version = version},
+        meta_op_record_put(GENERATIONS, KEY, STR_NONE, version),
     };
 
     return meta_commit(r->meta, ops, 2, 0, NULL, e);
@@ -285,13 +282,7 @@ static enum err_code add(struct rules *r, const struct policy_rule *rule,
     buf_add_char(&text, '}');
     TRY(version_of(r, &version, e));
     TRY(check_admin(r, rule, STR_NONE, who, e));
-    TRY(commit(r,
-               (struct meta_op){.kind = META_RECORD_PUT,
-                                .collection = COLLECTION,
-                                .key = id,
-                                .value = buf_str(&text),
-                                .expected_version = META_ABSENT},
-               version, e));
+    TRY(commit(r, meta_op_record_put(COLLECTION, id, buf_str(&text), META_ABSENT), version, e));
     return rules_poll(r, e);
 }
 
@@ -323,10 +314,7 @@ static enum err_code check_there(struct rules *r, struct str id, struct err *e)
 enum err_code rules_remove(struct rules *r, struct str id, const struct identity *who,
                            struct err *e)
 {
-    struct meta_op op = {.kind = META_RECORD_DELETE,
-                         .collection = COLLECTION,
-                         .key = id,
-                         .expected_version = META_ANY};
+    struct meta_op op = meta_op_record_delete(COLLECTION, id, META_ANY);
     int64_t version;
 
     TRY(version_of(r, &version, e));

@@ -161,13 +161,8 @@ static enum err_code put_counted(struct accounts *a, const struct access_token *
                                  struct err *e)
 {
     AUTO(mem) char *value = access_token_to_text(t);
-    struct meta_op op = {
-        .kind = META_RECORD_PUT,
-        .collection = ACCESS_TOKEN_COLLECTION,
-        .key = str_of(t->id),
-        .value = str_of(value),
-        .expected_version = META_ABSENT,
-    };
+    struct meta_op op =
+        meta_op_record_put(ACCESS_TOKEN_COLLECTION, str_of(t->id), str_of(value), META_ABSENT);
     enum err_code code = ERR_CONFLICT;
 
     for (int i = 0; i < TRIES && code == ERR_CONFLICT; i++) {

@@ -38,10 +38,7 @@ static enum err_code add_record(struct signer *s, struct loaded *l, const struct
     int64_t made_ms = json_integer_value(json_object_get(root, "made_ms"));
     int64_t useless_ms = made_ms + (int64_t)(s->options.rotate_ms + s->options.lifetime_ms) +
                          2 * JWT_LEEWAY_S * 1000;
-    struct meta_op drop = {.kind = META_RECORD_DELETE,
-                           .collection = COLLECTION,
-                           .key = str_of(r->key),
-                           .expected_version = META_ANY};
+    struct meta_op drop = meta_op_record_delete(COLLECTION, str_of(r->key), META_ANY);
 
     if (clock_wall_ms() > useless_ms)
         return meta_commit(s->meta, &drop, 1, 0, NULL, e);
@@ -90,7 +87,7 @@ static enum err_code make(struct signer *s, struct err *e)
     AUTO(mem) char *jwk = NULL;
     AUTO(mem) char *value = NULL;
     struct uuid kid;
-    struct meta_op op = {.kind = META_RECORD_PUT, .collection = COLLECTION};
+    struct meta_op op;
     json_t *record;
 
     uuid_make(&kid);
@@ -101,9 +98,7 @@ static enum err_code make(struct signer *s, struct err *e)
     json_decref(record);
     if (!value)
         return err_set(e, ERR_INTERNAL, "a signing key can't be written");
-    op.key = str_of(kid.text);
-    op.value = str_of(value);
-    op.expected_version = META_ABSENT;
+    op = meta_op_record_put(COLLECTION, str_of(kid.text), str_of(value), META_ABSENT);
     return meta_commit(s->meta, &op, 1, 0, NULL, e);
 }
 

@@ -197,7 +197,7 @@ static enum err_code make_refresh(struct tokens *t, struct identity *who, char *
     AUTO(json) json_t *record = NULL;
     AUTO(mem) char *value = NULL;
     struct digest key;
-    struct meta_op op = {.kind = META_RECORD_PUT, .collection = REFRESH_TOKEN_COLLECTION};
+    struct meta_op op;
 
     random_bytes(bytes, sizeof(bytes));
     hex_encode(bytes, sizeof(bytes), secret);
@@ -209,9 +209,7 @@ static enum err_code make_refresh(struct tokens *t, struct identity *who, char *
     value = json_dumps(record, JSON_COMPACT);
     if (!value)
         return err_set(e, ERR_INTERNAL, "a refresh token can't be written");
-    op.key = digest_str(&key);
-    op.value = str_of(value);
-    op.expected_version = META_ABSENT;
+    op = meta_op_record_put(REFRESH_TOKEN_COLLECTION, digest_str(&key), str_of(value), META_ABSENT);
     TRY(meta_commit(t->meta, &op, 1, 0, NULL, e));
     *ret_secret = mem_strdup(secret);
     return ERR_OK;
@@ -237,10 +235,7 @@ enum err_code tokens_issue(struct tokens *t, const struct token_request *r,
 
 static enum err_code drop_refresh(struct meta *m, struct str key, struct err *e)
 {
-    struct meta_op op = {.kind = META_RECORD_DELETE,
-                         .collection = REFRESH_TOKEN_COLLECTION,
-                         .key = key,
-                         .expected_version = META_ANY};
+    struct meta_op op = meta_op_record_delete(REFRESH_TOKEN_COLLECTION, key, META_ANY);
 
     return meta_commit(m, &op, 1, 0, NULL, e);
 }

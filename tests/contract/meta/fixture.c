@@ -97,9 +97,7 @@ enum err_code blob_link(struct fixture *f, const char *repo, const char *seed)
     struct repo_name r = repo_of(repo);
     struct digest d = digest_for(seed);
 
-    return commit_one(
-        f, (struct meta_op){
-               .kind = META_BLOB_LINK, .repo = &r, .digest = &d, .size_bytes = strlen(seed)});
+    return commit_one(f, meta_op_blob_link(&r, &d, strlen(seed)));
 }
 
 enum err_code blob_unlink(struct fixture *f, const char *repo, const char *seed)
@@ -107,7 +105,7 @@ enum err_code blob_unlink(struct fixture *f, const char *repo, const char *seed)
     struct repo_name r = repo_of(repo);
     struct digest d = digest_for(seed);
 
-    return commit_one(f, (struct meta_op){.kind = META_BLOB_UNLINK, .repo = &r, .digest = &d});
+    return commit_one(f, meta_op_blob_unlink(&r, &d));
 }
 
 enum err_code put_edges(struct fixture *f, const char *repo, const char *text,
@@ -116,9 +114,8 @@ enum err_code put_edges(struct fixture *f, const char *repo, const char *text,
     struct repo_name r = repo_of(repo);
     AUTO(meta_manifest) struct meta_manifest *m = manifest_for(text);
 
-    return commit_one(
-        f, (struct meta_op){
-               .kind = META_MANIFEST_PUT, .repo = &r, .manifest = m, .edges = edges, .n_edges = n});
+    return commit_one(f, meta_op_manifest_put((struct meta_manifest_put){
+                             .repo = &r, .manifest = m, .edges = edges, .n_edges = n}));
 }
 
 enum err_code put(struct fixture *f, const char *repo, const char *text)
@@ -133,12 +130,12 @@ enum err_code put_referrer(struct fixture *f, const char *repo, const char *text
     struct digest s = digest_for(subject);
     AUTO(meta_manifest) struct meta_manifest *m = manifest_for(text);
 
-    return commit_one(f, (struct meta_op){.kind = META_MANIFEST_PUT,
-                                          .repo = &r,
-                                          .manifest = m,
-                                          .subject = &s,
-                                          .artifact_type = str_of(artifact_type),
-                                          .annotations_json = str_of(annotations)});
+    return commit_one(f, meta_op_manifest_put(
+                             (struct meta_manifest_put){.repo = &r,
+                                                        .manifest = m,
+                                                        .subject = &s,
+                                                        .artifact_type = str_of(artifact_type),
+                                                        .annotations_json = str_of(annotations)}));
 }
 
 enum err_code delete_manifest(struct fixture *f, const char *repo, const char *text)
@@ -146,7 +143,7 @@ enum err_code delete_manifest(struct fixture *f, const char *repo, const char *t
     struct repo_name r = repo_of(repo);
     struct digest d = digest_for(text);
 
-    return commit_one(f, (struct meta_op){.kind = META_MANIFEST_DELETE, .repo = &r, .digest = &d});
+    return commit_one(f, meta_op_manifest_delete(&r, &d, NULL, NULL));
 }
 
 enum err_code set_tag(struct fixture *f, const char *repo, const char *tag, const char *text,
@@ -156,11 +153,7 @@ enum err_code set_tag(struct fixture *f, const char *repo, const char *tag, cons
     struct tag_name t = tag_of(tag);
     struct digest d = digest_for(text);
 
-    return commit_one(f, (struct meta_op){.kind = META_TAG_SET,
-                                          .repo = &r,
-                                          .tag = &t,
-                                          .digest = &d,
-                                          .expected_version = expected});
+    return commit_one(f, meta_op_tag_set(&r, &t, &d, expected));
 }
 
 enum err_code delete_tag(struct fixture *f, const char *repo, const char *tag, int64_t expected)
@@ -168,9 +161,7 @@ enum err_code delete_tag(struct fixture *f, const char *repo, const char *tag, i
     struct repo_name r = repo_of(repo);
     struct tag_name t = tag_of(tag);
 
-    return commit_one(
-        f, (struct meta_op){
-               .kind = META_TAG_DELETE, .repo = &r, .tag = &t, .expected_version = expected});
+    return commit_one(f, meta_op_tag_delete(&r, &t, expected));
 }
 
 int64_t version_of(struct fixture *f, const char *repo, const char *tag)

@@ -30,7 +30,7 @@ static void write_line(struct fixture *f, const struct line *l)
                            .detail = "",
                            .repository = l->repository[0] ? l->repository : NULL};
 
-    assert_ok(commit_one(f, (struct meta_op){.kind = META_AUDIT_ADD, .audit = &x}));
+    assert_ok(commit_one(f, meta_op_audit_add(&x)));
 }
 
 static void write_all(struct fixture *f)
@@ -69,7 +69,7 @@ static void an_entry_is_kept_as_it_was_made(void **state)
     struct meta_audit_filter all = {.from_ms = 0};
     struct meta_audit_list l;
 
-    assert_ok(commit_one(f, (struct meta_op){.kind = META_AUDIT_ADD, .audit = &x}));
+    assert_ok(commit_one(f, meta_op_audit_add(&x)));
     assert_ok(meta_audit(f->m, &all, 10, &l, &f->e));
     assert_int_equal(l.n, 1);
     assert_int_equal(l.rows[0].time_ms, 1234);
@@ -175,7 +175,7 @@ static void a_page_that_found_little_ends_early_and_goes_on(void **state)
 
     write_line(f, &(struct line){1000, "user:b", "push", "dev/a", "", "ok"});
     for (size_t i = 0; i < BATCH; i++)
-        ops[i] = (struct meta_op){.kind = META_AUDIT_ADD, .audit = &x};
+        ops[i] = meta_op_audit_add(&x);
     for (size_t i = 0; i < MANY; i += BATCH)
         assert_ok(meta_commit(f->m, ops, BATCH, META_LAZY, NULL, &f->e));
     filter.repository_matches = of_dev;
@@ -196,7 +196,7 @@ static void what_is_too_old_is_pruned(void **state)
     struct fixture *f = *state;
 
     write_all(f);
-    assert_ok(commit_one(f, (struct meta_op){.kind = META_AUDIT_PRUNE, .version = 3000}));
+    assert_ok(commit_one(f, meta_op_audit_prune(3000)));
     assert_found(f, (struct meta_audit_filter){.from_ms = 0}, "5 4 3");
 }
 

@@ -32,9 +32,7 @@ static void a_sha512_blob_is_kept(void **state)
     uint64_t size;
 
     digest_of(DIGEST_SHA512, "x", 1, &d);
-    assert_ok(commit_one(
-        f, (struct meta_op){
-               .kind = META_BLOB_LINK, .repo = &r, .digest = &d, .size_bytes = INT64_MAX}));
+    assert_ok(commit_one(f, meta_op_blob_link(&r, &d, INT64_MAX)));
     assert_ok(meta_blob_stat(f->m, &r, &d, &size, &f->e));
     assert_int_equal(size, INT64_MAX);
 }
@@ -124,7 +122,7 @@ static void manifest_bytes_come_back_exactly(void **state)
     digest_of(DIGEST_SHA512, bytes, sizeof(bytes), &d);
     m = meta_manifest_new(&d, STR("x/y"), (struct str){bytes, sizeof(bytes)});
     assert_ok(
-        commit_one(f, (struct meta_op){.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m}));
+        commit_one(f, meta_op_manifest_put((struct meta_manifest_put){.repo = &r, .manifest = m})));
     assert_ok(meta_manifest_by_digest(f->m, &r, &d, &back, &f->e));
     assert_true(str_eq(back->bytes, m->bytes));
 }
@@ -335,11 +333,7 @@ static void a_manifest_stays_whose_tag_may_not_go(void **state)
     struct repo_name r = repo_of("a");
     struct digest d = digest_for("m");
     char kept[] = "kept", other[] = "other";
-    struct meta_op op = {.kind = META_MANIFEST_DELETE,
-                         .repo = &r,
-                         .digest = &d,
-                         .may_untag = keep_named,
-                         .ctx = kept};
+    struct meta_op op = meta_op_manifest_delete(&r, &d, keep_named, kept);
 
     assert_ok(put(f, "a", "m"));
     assert_ok(put(f, "a", "n"));
@@ -349,7 +343,7 @@ static void a_manifest_stays_whose_tag_may_not_go(void **state)
     assert_int_equal(commit_one(f, op), ERR_DENIED);
     assert_tag(f, "a", "also", "m");
     assert_tag(f, "a", "kept", "m");
-    op.ctx = other; /* of another manifest */
+    op.manifest_delete.ctx = other; /* of another manifest */
     assert_ok(commit_one(f, op));
     assert_false(has_manifest(f, "a", "m"));
     assert_int_equal(version_of(f, "a", "kept"), META_ABSENT);
@@ -364,9 +358,10 @@ static void a_whole_push_is_one_transaction(void **state)
     const struct meta_edge edge = {META_EDGE_BLOB, blob};
     AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
     const struct meta_op ops[] = {
-        {.kind = META_BLOB_LINK, .repo = &r, .digest = &blob, .size_bytes = 5},
-        {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m, .edges = &edge, .n_edges = 1},
-        {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d},
+        meta_op_blob_link(&r, &blob, 5),
+        meta_op_manifest_put(
+            (struct meta_manifest_put){.repo = &r, .manifest = m, .edges = &edge, .n_edges = 1}),
+        meta_op_tag_set(&r, &t, &d, META_ABSENT),
     };
 
     assert_ok(commit(f, ops, 3));
@@ -392,13 +387,13 @@ static void one_failure_undoes_all(void **state)
     uuid_make(&id);
     upload.id = id;
     const struct meta_op ops[] = {
-        {.kind = META_BLOB_LINK, .repo = &fresh, .digest = &blob},
-        {.kind = META_UPLOAD_CREATE, .upload = &upload},
-        {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m},
-        {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d},
-        {.kind = META_TAG_DELETE, .repo = &r, .tag = &kept, .expected_version = META_ANY},
-        {.kind = META_MANIFEST_DELETE, .repo = &r, .digest = &old},
-        {.kind = META_TAG_SET, .repo = &r, .tag = &kept, .digest = &d, .expected_version = 99},
+        meta_op_blob_link(&fresh, &blob, 0),
+        meta_op_upload_create(&upload),
+        meta_op_manifest_put((struct meta_manifest_put){.repo = &r, .manifest = m}),
+        meta_op_tag_set(&r, &t, &d, META_ABSENT),
+        meta_op_tag_delete(&r, &kept, META_ANY),
+        meta_op_manifest_delete(&r, &old, NULL, NULL),
+        meta_op_tag_set(&r, &kept, &d, 99),
     };
 
     assert_int_equal(commit(f, ops, 7), ERR_CONFLICT);
@@ -421,12 +416,13 @@ static void a_later_operation_sees_an_earlier_one(void **state)
     const struct meta_edge edge = {META_EDGE_BLOB, blob};
     AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
     const struct meta_op undo[] = {
-        {.kind = META_BLOB_LINK, .repo = &r, .digest = &blob, .size_bytes = 5},
-        {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m, .edges = &edge, .n_edges = 1},
-        {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d},
-        {.kind = META_TAG_DELETE, .repo = &r, .tag = &t, .expected_version = META_ANY},
-        {.kind = META_MANIFEST_DELETE, .repo = &r, .digest = &d},
-        {.kind = META_BLOB_UNLINK, .repo = &r, .digest = &blob},
+        meta_op_blob_link(&r, &blob, 5),
+        meta_op_manifest_put(
+            (struct meta_manifest_put){.repo = &r, .manifest = m, .edges = &edge, .n_edges = 1}),
+        meta_op_tag_set(&r, &t, &d, META_ABSENT),
+        meta_op_tag_delete(&r, &t, META_ANY),
+        meta_op_manifest_delete(&r, &d, NULL, NULL),
+        meta_op_blob_unlink(&r, &blob),
     };
     const struct meta_op wrong_order[] = {undo[1], undo[0]};
 
@@ -444,9 +440,9 @@ static void one_transaction_may_speak_of_several_repositories(void **state)
     struct repo_name a = repo_of("a"), b = repo_of("b");
     struct digest one = digest_for("one"), two = digest_for("two");
     const struct meta_op ops[] = {
-        {.kind = META_BLOB_LINK, .repo = &a, .digest = &one, .size_bytes = 3},
-        {.kind = META_BLOB_LINK, .repo = &b, .digest = &two, .size_bytes = 3},
-        {.kind = META_BLOB_LINK, .repo = &a, .digest = &two, .size_bytes = 3},
+        meta_op_blob_link(&a, &one, 3),
+        meta_op_blob_link(&b, &two, 3),
+        meta_op_blob_link(&a, &two, 3),
     };
 
     assert_ok(commit(f, ops, 3));
@@ -468,8 +464,11 @@ static void an_operation_without_its_fields_is_refused(void **state)
     struct fixture *f = *state;
     struct repo_name r = repo_of("a");
 
-    assert_int_equal(commit_one(f, (struct meta_op){.kind = META_BLOB_LINK, .repo = &r}),
+    assert_int_equal(commit_one(f, meta_op_manifest_put((struct meta_manifest_put){.repo = &r})),
                      ERR_INTERNAL);
+    assert_int_equal(commit_one(f, meta_op_record_put(STR("c"), STR_NONE, STR_NONE, META_ANY)),
+                     ERR_INTERNAL);
+    assert_int_equal(commit_one(f, (struct meta_op){0}), ERR_INTERNAL);
     assert_int_equal(commit_one(f, (struct meta_op){.kind = (enum meta_op_kind)99}), ERR_INTERNAL);
 }
 
@@ -478,7 +477,7 @@ static void errors_may_be_asked_for_without_details(void **state)
     struct fixture *f = *state;
     struct repo_name r = repo_of("a");
     struct digest d = digest_for("x");
-    const struct meta_op op = {.kind = META_BLOB_UNLINK, .repo = &r, .digest = &d};
+    const struct meta_op op = meta_op_blob_unlink(&r, &d);
 
     assert_int_equal(meta_commit(f->m, &op, 1, 0, NULL, NULL), ERR_BLOB_UNKNOWN);
 }
@@ -488,7 +487,7 @@ static void a_lazy_commit_is_seen_at_once(void **state)
     struct fixture *f = *state;
     struct repo_name r = repo_of("a");
     struct digest d = digest_for("layer");
-    const struct meta_op op = {.kind = META_BLOB_LINK, .repo = &r, .digest = &d, .size_bytes = 5};
+    const struct meta_op op = meta_op_blob_link(&r, &d, 5);
 
     assert_ok(meta_commit(f->m, &op, 1, META_LAZY, NULL, &f->e));
     assert_true(has_blob(f, "a", "layer"));

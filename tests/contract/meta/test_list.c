@@ -129,8 +129,7 @@ static void set_many_tags(struct fixture *f, const struct repo_name *r, const st
 
             snprintf(text, sizeof(text), "t%06zu", i + k);
             tags[k] = tag_of(text);
-            ops[k] =
-                (struct meta_op){.kind = META_TAG_SET, .repo = r, .tag = &tags[k], .digest = d};
+            ops[k] = meta_op_tag_set(r, &tags[k], d, META_ABSENT);
         }
         assert_ok(meta_commit(f->m, ops, AT_A_TIME, META_LAZY, NULL, &f->e));
     }
@@ -316,16 +315,16 @@ static void an_upload_is_kept_as_it_was_made(void **state)
     struct meta_upload u = upload_at(1234567890123, "user:\"alice\""), got;
 
     assert_int_equal(meta_upload_get(f->m, &u.id, &got, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
-    assert_ok(commit_one(f, (struct meta_op){.kind = META_UPLOAD_CREATE, .upload = &u}));
+    assert_ok(commit_one(f, meta_op_upload_create(&u)));
     assert_ok(meta_upload_get(f->m, &u.id, &got, &f->e));
     assert_string_equal(got.id.text, u.id.text);
     assert_string_equal(got.repo.text, "not/there/yet");
     assert_string_equal(got.owner, "user:\"alice\"");
     assert_int_equal(got.algorithm, DIGEST_SHA512);
     assert_int_equal(got.started_ms, 1234567890123);
-    assert_ok(commit_one(f, (struct meta_op){.kind = META_UPLOAD_DELETE, .upload_id = &u.id}));
+    assert_ok(commit_one(f, meta_op_upload_delete(&u.id)));
     assert_int_equal(meta_upload_get(f->m, &u.id, &got, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
-    assert_ok(commit_one(f, (struct meta_op){.kind = META_UPLOAD_DELETE, .upload_id = &u.id}));
+    assert_ok(commit_one(f, meta_op_upload_delete(&u.id)));
 }
 
 struct sweep {
@@ -342,7 +341,7 @@ static enum err_code sweep_one(void *ctx, const struct meta_upload *u, struct er
     assert_true(u->started_ms < 1000);
     if (s->answer != ERR_OK)
         return err_set(e, s->answer, "stop");
-    return commit_one(s->f, (struct meta_op){.kind = META_UPLOAD_DELETE, .upload_id = &u->id});
+    return commit_one(s->f, meta_op_upload_delete(&u->id));
 }
 
 static void old_uploads_are_visited_and_may_be_deleted(void **state)
@@ -353,7 +352,7 @@ static void old_uploads_are_visited_and_may_be_deleted(void **state)
     for (int i = 0; i < 300; i++) { /* several of them at the same time: more than a page */
         struct meta_upload u = upload_at(i % 3 ? 500 : 1000 + i, "");
 
-        assert_ok(commit_one(f, (struct meta_op){.kind = META_UPLOAD_CREATE, .upload = &u}));
+        assert_ok(commit_one(f, meta_op_upload_create(&u)));
     }
     assert_ok(meta_uploads_each(f->m, 1000, sweep_one, &s, &f->e));
     assert_int_equal(s.n, 200);
@@ -369,7 +368,7 @@ static void visiting_uploads_stops_at_the_first_error(void **state)
     for (int i = 0; i < 3; i++) {
         struct meta_upload u = upload_at(i, "");
 
-        assert_ok(commit_one(f, (struct meta_op){.kind = META_UPLOAD_CREATE, .upload = &u}));
+        assert_ok(commit_one(f, meta_op_upload_create(&u)));
     }
     assert_int_equal(meta_uploads_each(f->m, 1000, sweep_one, &s, &f->e), ERR_TIMEOUT);
     assert_int_equal(s.n, 1);
@@ -377,9 +376,7 @@ static void visiting_uploads_stops_at_the_first_error(void **state)
 
 static enum err_code projected(struct fixture *f, const struct meta_projection *p, int64_t version)
 {
-    return commit_one(
-        f, (struct meta_op){
-               .kind = META_PROJECTION_DONE, .repo = &p->repo, .tag = &p->tag, .version = version});
+    return commit_one(f, meta_op_projection_done(&p->repo, &p->tag, version));
 }
 
 static void every_change_of_a_tag_is_pending_until_done(void **state)

@@ -14,11 +14,8 @@ static enum err_code put_record(struct meta *m, const char *key, const char *val
                                 int64_t expected)
 {
     char *own_key = mem_strdup(key), *own_value = mem_strdup(value);
-    struct meta_op op = {.kind = META_RECORD_PUT,
-                         .collection = STR("things"),
-                         .key = str_of(own_key),
-                         .value = str_of(own_value),
-                         .expected_version = expected};
+    struct meta_op op =
+        meta_op_record_put(STR("things"), str_of(own_key), str_of(own_value), expected);
     enum err_code code = meta_commit(m, &op, 1, 0, NULL, NULL);
 
     memset(own_key, 'x', strlen(own_key));
@@ -30,10 +27,7 @@ static enum err_code put_record(struct meta *m, const char *key, const char *val
 
 static enum err_code delete_record(struct fixture *f, const char *key, int64_t expected)
 {
-    return commit_one(f, (struct meta_op){.kind = META_RECORD_DELETE,
-                                          .collection = STR("things"),
-                                          .key = str_of(key),
-                                          .expected_version = expected});
+    return commit_one(f, meta_op_record_delete(STR("things"), str_of(key), expected));
 }
 
 static void assert_record(struct fixture *f, const char *key, const char *value, int64_t version)
@@ -166,8 +160,8 @@ static enum err_code link_within_quota(struct meta *m, int i)
     struct digest d;
     char *space = mem_strdup("space");
     struct meta_op ops[] = {
-        {.kind = META_BLOB_LINK, .repo = &r, .digest = &d, .size_bytes = 10},
-        {.kind = META_QUOTA_CHECK, .key = str_of(space), .max_bytes = 30, .max_tags = UINT64_MAX},
+        meta_op_blob_link(&r, &d, 10),
+        meta_op_quota_check(str_of(space), 30, UINT64_MAX),
     };
     enum err_code code = repo_name_parse(STR("space/app"), &r, NULL);
 
@@ -211,8 +205,8 @@ static void a_quota_of_tags_holds(void **state)
     for (int i = 0; i < 3; i++) {
         struct tag_name t = tag_of((const char *[]){"a", "b", "c"}[i]);
         struct meta_op ops[] = {
-            {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d, .expected_version = -1},
-            {.kind = META_QUOTA_CHECK, .key = STR("space"), .max_bytes = 1 << 20, .max_tags = 2},
+            meta_op_tag_set(&r, &t, &d, -1),
+            meta_op_quota_check(STR("space"), 1 << 20, 2),
         };
 
         assert_int_equal(commit(f, ops, 2), i < 2 ? ERR_OK : ERR_QUOTA);

@@ -19,7 +19,7 @@ static void reopening_keeps_everything(void **state)
     assert_ok(put(f, "a", "m"));
     assert_ok(set_tag(f, "a", "t", "m", META_ANY));
     assert_ok(put_referrer(f, "a", "sig", "m", "t", ""));
-    assert_ok(commit_one(f, (struct meta_op){.kind = META_UPLOAD_CREATE, .upload = &u}));
+    assert_ok(commit_one(f, meta_op_upload_create(&u)));
     version = version_of(f, "a", "t");
     fixture_reopen(f);
     assert_true(has_blob(f, "a", "layer"));

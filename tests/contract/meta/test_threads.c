@@ -60,8 +60,7 @@ static enum err_code move_tag(struct fixture *f, const char *manifest, int64_t e
     struct repo_name r;
     struct tag_name t;
     struct digest d = digest_for(manifest);
-    struct meta_op op = {
-        .kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d, .expected_version = expected};
+    struct meta_op op = meta_op_tag_set(&r, &t, &d, expected);
 
     if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK ||
         tag_name_parse(STR("t"), &t, NULL) != ERR_OK)
@@ -131,8 +130,9 @@ static void *push_main(void *ctx)
         snprintf(text, sizeof(text), "m %d %d", w->index, i);
         m = manifest_for(text);
         const struct meta_op ops[] = {
-            {.kind = META_BLOB_LINK, .repo = &r, .digest = &layer, .size_bytes = 5},
-            {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m, .edges = &edge, .n_edges = 1},
+            meta_op_blob_link(&r, &layer, 5),
+            meta_op_manifest_put((struct meta_manifest_put){
+                .repo = &r, .manifest = m, .edges = &edge, .n_edges = 1}),
         };
         code = meta_commit(w->f->m, ops, 2, i % 2 ? META_LAZY : 0, &failed, NULL);
         w->won += code == ERR_OK && good;
@@ -262,10 +262,10 @@ static void *deleter_main(void *ctx)
     struct digest d = digest_for("m");
     AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
     const struct meta_op push[] = {
-        {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = m},
-        {.kind = META_TAG_SET, .repo = &r, .tag = &t, .digest = &d, .expected_version = META_ANY},
+        meta_op_manifest_put((struct meta_manifest_put){.repo = &r, .manifest = m}),
+        meta_op_tag_set(&r, &t, &d, META_ANY),
     };
-    const struct meta_op del = {.kind = META_MANIFEST_DELETE, .repo = &r, .digest = &d};
+    const struct meta_op del = meta_op_manifest_delete(&r, &d, NULL, NULL);
 
     if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK ||
         tag_name_parse(STR("t"), &t, NULL) != ERR_OK)

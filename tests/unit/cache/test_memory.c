@@ -170,13 +170,26 @@ static bool at_hand(struct stub *s, const char *reference)
     return m != NULL;
 }
 
-static enum err_code commit_kind(struct stub *s, enum meta_op_kind kind)
+static struct digest old_digest(void)
 {
     struct digest d;
-    struct meta_op op = {.kind = kind, .repo = &repo, .tag = &tag, .digest = &d};
 
     digest_of(DIGEST_SHA256, "old", 3, &d);
-    return meta_commit(s->cache, &op, 1, 0, NULL, NULL);
+    return d;
+}
+
+static enum err_code commit_kind(struct stub *s, enum meta_op_kind kind)
+{
+    struct digest d = old_digest();
+    struct meta_op ops[] = {
+        [META_BLOB_LINK] = meta_op_blob_link(&repo, &d, 1),
+        [META_MANIFEST_DELETE] = meta_op_manifest_delete(&repo, &d, NULL, NULL),
+        [META_TAG_SET] = meta_op_tag_set(&repo, &tag, &d, META_ANY),
+        [META_TAG_DELETE] = meta_op_tag_delete(&repo, &tag, META_ANY),
+        [META_PROJECTION_DONE] = meta_op_projection_done(&repo, &tag, 1),
+    };
+
+    return meta_commit(s->cache, &ops[kind], 1, 0, NULL, NULL);
 }
 
 static void move_tag(struct stub *s)

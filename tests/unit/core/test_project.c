@@ -139,13 +139,8 @@ static enum err_code put_then_move(struct store *s, const struct repo_name *repo
         json = image_json("one", "the layer of all", " ");
         moved_to = sha256_of(str_of(json));
         m = meta_manifest_new(&moved_to, STR("a/b"), str_of(json));
-        ops[0] = (struct meta_op){
-            .kind = META_MANIFEST_PUT, .repo = repo, .digest = &moved_to, .manifest = m};
-        ops[1] = (struct meta_op){.kind = META_TAG_SET,
-                                  .repo = repo,
-                                  .tag = tag,
-                                  .digest = &moved_to,
-                                  .expected_version = META_ANY};
+        ops[0] = meta_op_manifest_put((struct meta_manifest_put){.repo = repo, .manifest = m});
+        ops[1] = meta_op_tag_set(repo, tag, &moved_to, META_ANY);
         assert_ok(meta_commit(w.r->meta, ops, 2, 0, NULL, NULL));
         meta_manifest_unref(m);
     }

@@ -197,7 +197,7 @@ static bool survives_a_kill(bool committed)
 {
     struct uuid id = begun();
     struct digest d = sha256_of(STR("hello"));
-    struct meta_op link = {.kind = META_BLOB_LINK, .repo = &repo, .digest = &d, .size_bytes = 5};
+    struct meta_op link = meta_op_blob_link(&repo, &d, 5);
     struct store_upload *handle;
     uint64_t size_bytes;
 

@@ -60,11 +60,12 @@ static void the_nth_call_fails_once(void **state)
 static void a_commit_that_fails_did_nothing(void **state)
 {
     struct digest d;
-    struct meta_op op = {.kind = META_BLOB_LINK, .repo = &repo, .digest = &d};
+    struct meta_op op;
     uint64_t size;
     size_t failed = 99;
 
     digest_of(DIGEST_SHA256, "x", 1, &d);
+    op = meta_op_blob_link(&repo, &d, 0);
     meta_fault_arm(*state, 1, ERR_UNAVAILABLE);
     assert_int_equal(meta_commit(*state, &op, 1, 0, &failed, NULL), ERR_UNAVAILABLE);
     assert_int_equal(failed, 1);

@@ -189,12 +189,12 @@ static void the_operation_that_lacks_a_field_is_told(void **state)
 
     (void)state;
     uuid_make(&id);
-    const struct meta_op ops[] = {{.kind = META_UPLOAD_DELETE, .upload_id = &id},
-                                  {.kind = META_TAG_SET}};
+    const struct meta_op ops[] = {meta_op_upload_delete(&id),
+                                  meta_op_manifest_put((struct meta_manifest_put){0})};
 
     assert_int_equal(meta_commit(&m, ops, 2, 0, &failed, &e), ERR_INTERNAL);
     assert_int_equal(failed, 1);
-    assert_non_null(strstr(e.detail, "TAG_SET"));
+    assert_non_null(strstr(e.detail, "a manifest to put lacks a field"));
 }
 
 int main(void)

@@ -57,10 +57,11 @@ static enum err_code link_blob(struct meta *m, int i, unsigned flags, struct err
 {
     struct repo_name r;
     struct digest d;
-    struct meta_op op = {.kind = META_BLOB_LINK, .repo = &r, .digest = &d};
+    struct meta_op op;
 
     digest_of(DIGEST_SHA256, &i, sizeof(i), &d);
     TRY(repo_name_parse(STR("a"), &r, e));
+    op = meta_op_blob_link(&r, &d, 0);
     return meta_commit(m, &op, 1, flags, NULL, e);
 }
 
@@ -238,7 +239,8 @@ static void damaged_manifest_bytes_are_corrupt(void **state)
     assert_int_equal(repo_name_parse(STR("a"), &r, NULL), ERR_OK);
     digest_of(DIGEST_SHA256, "{}", 2, &d);
     manifest = meta_manifest_new(&d, STR("t"), STR("{}"));
-    const struct meta_op op = {.kind = META_MANIFEST_PUT, .repo = &r, .manifest = manifest};
+    const struct meta_op op =
+        meta_op_manifest_put((struct meta_manifest_put){.repo = &r, .manifest = manifest});
 
     assert_int_equal(meta_commit(m, &op, 1, 0, NULL, &p->e), ERR_OK);
     assert_int_equal(sqlite3_open(p->path, &raw), SQLITE_OK);

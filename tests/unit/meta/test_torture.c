@@ -151,13 +151,10 @@ static enum err_code push(struct world *w, int step, struct err *e)
     m = meta_manifest_new(&d, STR("t"), str_of(text));
     const struct meta_edge edge = {META_EDGE_BLOB, blob};
     const struct meta_op ops[] = {
-        {.kind = META_BLOB_LINK, .repo = &w->repo, .digest = &blob},
-        {.kind = META_MANIFEST_PUT, .repo = &w->repo, .manifest = m, .edges = &edge, .n_edges = 1},
-        {.kind = META_TAG_SET,
-         .repo = &w->repo,
-         .tag = &w->tag,
-         .digest = &d,
-         .expected_version = META_ANY},
+        meta_op_blob_link(&w->repo, &blob, 0),
+        meta_op_manifest_put((struct meta_manifest_put){
+            .repo = &w->repo, .manifest = m, .edges = &edge, .n_edges = 1}),
+        meta_op_tag_set(&w->repo, &w->tag, &d, META_ANY),
     };
 
     return meta_commit(w->m, ops, 3, 0, NULL, e);

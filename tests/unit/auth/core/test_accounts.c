@@ -46,10 +46,7 @@ static void a_change_of_our_own_is_seen_at_once(void **state)
 
 static void a_change_meets_another_one_since_its_version(void **state)
 {
-    struct meta_op op = {.kind = META_RECORD_PUT,
-                         .collection = STR("x"),
-                         .key = STR("y"),
-                         .expected_version = META_ANY};
+    struct meta_op op = meta_op_record_put(STR("x"), STR("y"), STR_NONE, META_ANY);
     int64_t version;
     struct err e;
 

@@ -52,8 +52,8 @@ static enum err_code commit(struct meta *m, const struct meta_op *ops, size_t n,
         if (ops[i].kind != META_AUDIT_ADD)
             continue;
         db.written++;
-        if (strcmp(ops[i].audit->result, "lost") == 0)
-            snprintf(db.lost, sizeof(db.lost), "%s", ops[i].audit->detail);
+        if (strcmp(ops[i].audit_add.entry->result, "lost") == 0)
+            snprintf(db.lost, sizeof(db.lost), "%s", ops[i].audit_add.entry->detail);
     }
     pthread_cond_broadcast(&db.changed);
     pthread_mutex_unlock(&db.mutex);

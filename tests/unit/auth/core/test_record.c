@@ -43,11 +43,7 @@ static const struct record_kind kind = {.collection = COLLECTION,
 
 static void put(const char *name, const char *colour)
 {
-    struct meta_op op = {.kind = META_RECORD_PUT,
-                         .collection = COLLECTION,
-                         .key = str_of(name),
-                         .value = str_of(colour),
-                         .expected_version = META_ANY};
+    struct meta_op op = meta_op_record_put(COLLECTION, str_of(name), str_of(colour), META_ANY);
     struct err e;
 
     released = 0;

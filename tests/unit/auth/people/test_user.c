@@ -334,11 +334,8 @@ static void use_is_written_once_an_hour_and_over_no_change(void **state)
 
 static void a_damaged_record_is_an_error(void **state)
 {
-    struct meta_op op = {.kind = META_RECORD_PUT,
-                         .collection = STR("users"),
-                         .key = STR("alice"),
-                         .value = STR("{\"hash\":7}"),
-                         .expected_version = META_ANY};
+    struct meta_op op =
+        meta_op_record_put(STR("users"), STR("alice"), STR("{\"hash\":7}"), META_ANY);
     struct user u;
     struct err e;
 

@@ -83,11 +83,8 @@ static size_t count(struct rules *r)
 /* What somebody wrote into the database who should not have; the generation changes with it. */
 static void put(const char *collection, const char *key, const char *value)
 {
-    struct meta_op op = {.kind = META_RECORD_PUT,
-                         .collection = str_of(collection),
-                         .key = str_of(key),
-                         .value = str_of(value),
-                         .expected_version = META_ANY};
+    struct meta_op op =
+        meta_op_record_put(str_of(collection), str_of(key), str_of(value), META_ANY);
 
     assert_int_equal(meta_commit(meta, &op, 1, 0, NULL, &e), ERR_OK);
 }
@@ -237,10 +234,7 @@ static void there_are_so_many_rules_and_no_more(void **state)
     (void)state;
     for (size_t i = 0; i < RULES_MAX; i++) {
         snprintf(keys[i], sizeof(keys[i]), "r%04zu", i);
-        ops[i] = (struct meta_op){.kind = META_RECORD_PUT,
-                                  .collection = STR("policy"),
-                                  .key = str_of(keys[i]),
-                                  .value = str_of(rule)};
+        ops[i] = meta_op_record_put(STR("policy"), str_of(keys[i]), str_of(rule), META_ABSENT);
     }
     assert_int_equal(meta_commit(meta, ops, RULES_MAX, 0, NULL, &e), ERR_OK);
     put("generations", "policy", "");

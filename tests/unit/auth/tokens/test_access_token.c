@@ -203,10 +203,7 @@ static void a_token_goes_with_its_user(void **state)
 /* As a crash between the two would leave it. */
 static void a_token_does_not_serve_who_has_the_name_later(void **state)
 {
-    struct meta_op op = {.kind = META_RECORD_DELETE,
-                         .collection = STR("users"),
-                         .key = STR("alice"),
-                         .expected_version = META_ANY};
+    struct meta_op op = meta_op_record_delete(STR("users"), STR("alice"), META_ANY);
     struct identity *i;
     struct err e;
 

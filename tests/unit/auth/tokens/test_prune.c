@@ -141,11 +141,8 @@ static void expired_tokens_go_however_many_there_are(void **state)
 
 static void a_token_whose_record_is_damaged_is_told_of(void **state)
 {
-    struct meta_op op = {.kind = META_RECORD_PUT,
-                         .collection = STR("tokens"),
-                         .key = STR("0123456789ab"),
-                         .value = STR("{}"),
-                         .expected_version = META_ABSENT};
+    struct meta_op op =
+        meta_op_record_put(STR("tokens"), STR("0123456789ab"), STR("{}"), META_ABSENT);
     struct err e;
 
     (void)state;

@@ -1,0 +1,96 @@
+/* One constructor for each kind of operation. */
+#include "meta/meta.h"
+
+struct meta_op meta_op_blob_link(const struct repo_name *repo, const struct digest *d,
+                                 uint64_t size_bytes)
+{
+    return (struct meta_op){.kind = META_BLOB_LINK,
+                            .blob_link = {.repo = repo, .digest = d, .size_bytes = size_bytes}};
+}
+
+struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct digest *d)
+{
+    return (struct meta_op){.kind = META_BLOB_UNLINK, .blob_unlink = {.repo = repo, .digest = d}};
+}
+
+struct meta_op meta_op_manifest_put(struct meta_manifest_put put)
+{
+    return (struct meta_op){.kind = META_MANIFEST_PUT, .manifest_put = put};
+}
+
+struct meta_op meta_op_manifest_delete(const struct repo_name *repo, const struct digest *d,
+                                       meta_tag_fn may_untag, void *ctx)
+{
+    return (struct meta_op){
+        .kind = META_MANIFEST_DELETE,
+        .manifest_delete = {.repo = repo, .digest = d, .may_untag = may_untag, .ctx = ctx}};
+}
+
+struct meta_op meta_op_tag_set(const struct repo_name *repo, const struct tag_name *tag,
+                               const struct digest *d, int64_t expected_version)
+{
+    return (struct meta_op){
+        .kind = META_TAG_SET,
+        .tag_set = {.repo = repo, .tag = tag, .digest = d, .expected_version = expected_version}};
+}
+
+struct meta_op meta_op_tag_delete(const struct repo_name *repo, const struct tag_name *tag,
+                                  int64_t expected_version)
+{
+    return (struct meta_op){
+        .kind = META_TAG_DELETE,
+        .tag_delete = {.repo = repo, .tag = tag, .expected_version = expected_version}};
+}
+
+struct meta_op meta_op_upload_create(const struct meta_upload *u)
+{
+    return (struct meta_op){.kind = META_UPLOAD_CREATE, .upload_create = {.upload = u}};
+}
+
+struct meta_op meta_op_upload_delete(const struct uuid *id)
+{
+    return (struct meta_op){.kind = META_UPLOAD_DELETE, .upload_delete = {.id = id}};
+}
+
+struct meta_op meta_op_projection_done(const struct repo_name *repo, const struct tag_name *tag,
+                                       int64_t version)
+{
+    return (struct meta_op){.kind = META_PROJECTION_DONE,
+                            .projection_done = {.repo = repo, .tag = tag, .version = version}};
+}
+
+struct meta_op meta_op_record_put(struct str collection, struct str key, struct str value,
+                                  int64_t expected_version)
+{
+    return (struct meta_op){.kind = META_RECORD_PUT,
+                            .record_put = {.collection = collection,
+                                           .key = key,
+                                           .value = value,
+                                           .expected_version = expected_version}};
+}
+
+struct meta_op meta_op_record_delete(struct str collection, struct str key,
+                                     int64_t expected_version)
+{
+    return (struct meta_op){.kind = META_RECORD_DELETE,
+                            .record_delete = {.collection = collection,
+                                              .key = key,
+                                              .expected_version = expected_version}};
+}
+
+struct meta_op meta_op_audit_add(const struct meta_audit *entry)
+{
+    return (struct meta_op){.kind = META_AUDIT_ADD, .audit_add = {.entry = entry}};
+}
+
+struct meta_op meta_op_audit_prune(int64_t before_ms)
+{
+    return (struct meta_op){.kind = META_AUDIT_PRUNE, .audit_prune = {.before_ms = before_ms}};
+}
+
+struct meta_op meta_op_quota_check(struct str space, uint64_t max_bytes, uint64_t max_tags)
+{
+    return (struct meta_op){
+        .kind = META_QUOTA_CHECK,
+        .quota_check = {.space = space, .max_bytes = max_bytes, .max_tags = max_tags}};
+}
