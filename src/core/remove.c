@@ -1,7 +1,11 @@
 #include "core/remove.h"
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "core/project.h"
+
+#define TRIES     8 /* looks at the tags of a manifest until no other came meanwhile */
+#define TAGS_PAGE 256
 
 static enum err_code check_enabled(struct registry *r, struct err *e)
 {
@@ -10,17 +14,64 @@ static enum err_code check_enabled(struct registry *r, struct err *e)
     return ERR_OK;
 }
 
+/* Asks for each tag that points to the manifest. The version is that of the first page: what comes
+ * to point there while the others are read is later. */
+static enum err_code ask_for_tags(struct registry *r, const struct repo_name *repo,
+                                  const struct digest *d, remove_tag_fn may_untag, void *ctx,
+                                  int64_t *ret_version, struct err *e)
+{
+    AUTO(mem) char *after = mem_strdup("");
+    int64_t first = META_ABSENT;
+    bool more = true;
+
+    for (bool is_first = true; more; is_first = false) {
+        AUTO(name_list) struct meta_name_list page = {0};
+        struct tag_name tag;
+
+        TRY(meta_manifest_tags(r->meta, repo, d, str_of(after), TAGS_PAGE, &page,
+                               is_first ? &first : NULL, e));
+        for (size_t i = 0; i < page.n; i++) {
+            TRY(tag_name_parse(str_of(page.names[i]), &tag, e));
+            TRY(may_untag(ctx, &tag, e));
+        }
+        more = page.more && page.n > 0;
+        if (more) {
+            free(after);
+            after = STEAL(page.names[page.n - 1]);
+        }
+    }
+    *ret_version = first;
+    return ERR_OK;
+}
+
+/* First as if it had no tags, which is what most deletes by digest find. */
+static enum err_code commit_removal(struct registry *r, const struct repo_name *repo,
+                                    const struct digest *d, remove_tag_fn may_untag, void *ctx,
+                                    struct err *e)
+{
+    int64_t seen = may_untag ? META_ABSENT : META_ANY;
+
+    for (int i = 0; i < TRIES; i++) {
+        struct meta_op op = meta_op_manifest_delete(repo, d, seen);
+        enum err_code code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+
+        if (code != ERR_CONFLICT || !may_untag)
+            return code;
+        TRY(ask_for_tags(r, repo, d, may_untag, ctx, &seen, e));
+    }
+    return err_tell(e, ERR_CONFLICT, "other tags come to point to it all the time");
+}
+
 /* Meta first, then the store: what can be found can be read. The file is gone already when
  * someone took it away by hand. */
 static enum err_code remove_digest(struct registry *r, const struct repo_name *repo,
-                                   const struct digest *d, meta_tag_fn may_untag, void *ctx,
+                                   const struct digest *d, remove_tag_fn may_untag, void *ctx,
                                    struct err *e)
 {
     AUTO(held) pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
-    struct meta_op op = meta_op_manifest_delete(repo, d, may_untag, ctx);
     enum err_code code;
 
-    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
+    TRY(commit_removal(r, repo, d, may_untag, ctx, e));
     registry_wake(r); /* its tags are pending projections now */
     code = store_manifest_delete(r->store, repo, d, e);
     return code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
@@ -37,7 +88,7 @@ static enum err_code remove_tag(struct registry *r, const struct repo_name *repo
 }
 
 enum err_code remove_manifest_if(struct registry *r, const struct repo_name *repo,
-                                 const struct reference *ref, meta_tag_fn may_untag, void *ctx,
+                                 const struct reference *ref, remove_tag_fn may_untag, void *ctx,
                                  struct err *e)
 {
     TRY(check_enabled(r, e));

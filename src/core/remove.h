@@ -10,10 +10,14 @@
 ERR_CHECKED enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
                                           const struct reference *ref, struct err *e);
 
+/* May the tag go? An error says why not. Must not push or delete. */
+typedef enum err_code (*remove_tag_fn)(void *ctx, const struct tag_name *tag, struct err *e);
+
 /* As that; may_untag is asked for each tag that goes with a manifest, and nothing goes when it
- * refuses one. */
+ * refuses one. It may be asked more than once for a tag, and for tags that then do not go. Error:
+ * CONFLICT when other tags come to point there again and again. */
 ERR_CHECKED enum err_code remove_manifest_if(struct registry *r, const struct repo_name *repo,
-                                             const struct reference *ref, meta_tag_fn may_untag,
+                                             const struct reference *ref, remove_tag_fn may_untag,
                                              void *ctx, struct err *e);
 
 /* Errors: BLOB_UNKNOWN; IN_USE when a manifest of the repository names it. */

@@ -225,6 +225,18 @@ enum err_code meta_tags(struct meta *m, const struct repo_name *repo, struct str
     return ASK(m, tags, repo, after, limit, ret_list, e);
 }
 
+enum err_code meta_manifest_tags(struct meta *m, const struct repo_name *repo,
+                                 const struct digest *d, struct str after, size_t limit,
+                                 struct meta_name_list *ret_list, int64_t *ret_version,
+                                 struct err *e)
+{
+    int64_t unused;
+
+    TRY(check_limit(limit, e));
+    return ASK(m, manifest_tags, repo, d, after, limit, ret_list,
+               ret_version ? ret_version : &unused, e);
+}
+
 enum err_code meta_referrers(struct meta *m, const struct repo_name *repo,
                              const struct digest *subject, struct str artifact_type,
                              struct str after, size_t limit, struct meta_referrer_list *ret_list,

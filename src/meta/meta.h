@@ -186,9 +186,6 @@ struct meta_manifest_put {
     struct str annotations_json;  /* object; empty: none */
 };
 
-/* Under the lock of the transaction: does not block, and calls nothing of meta. Any thread. */
-typedef enum err_code (*meta_tag_fn)(void *ctx, const struct tag_name *tag, struct err *e);
-
 struct meta_op {
     enum meta_op_kind kind;
     union { /* by kind, of the same name */
@@ -205,8 +202,7 @@ struct meta_op {
         struct {
             const struct repo_name *repo;
             const struct digest *digest;
-            meta_tag_fn may_untag;
-            void *ctx;
+            int64_t seen_version;
         } manifest_delete;
         struct {
             const struct repo_name *repo;
@@ -262,10 +258,12 @@ struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct di
  * changes nothing. Error: MANIFEST_BLOB_UNKNOWN, the first missing digest told in the detail. */
 struct meta_op meta_op_manifest_put(struct meta_manifest_put put);
 
-/* Its tags, edges and referrer row go too. Errors: MANIFEST_UNKNOWN, IN_USE (an index of repo names
- * it), and those of may_untag, which is asked for each tag (NULL: all may go). */
+/* Its tags, edges and referrer row go too. seen_version is that of meta_manifest_tags(): no tags
+ * but those seen may go; or META_ABSENT: none was seen, or META_ANY: all may go. Errors, in this
+ * order: MANIFEST_UNKNOWN; IN_USE: an index of repo names it; CONFLICT: a tag that is later than
+ * seen_version points to it. */
 struct meta_op meta_op_manifest_delete(const struct repo_name *repo, const struct digest *d,
-                                       meta_tag_fn may_untag, void *ctx);
+                                       int64_t seen_version);
 
 /* Errors: CONFLICT, MANIFEST_UNKNOWN. */
 struct meta_op meta_op_tag_set(const struct repo_name *repo, const struct tag_name *tag,
@@ -307,6 +305,11 @@ struct meta_name_list {
 
 void meta_name_list_done(struct meta_name_list *l);
 
+static inline void auto_name_list_(struct meta_name_list *l)
+{
+    meta_name_list_done(l);
+}
+
 struct meta_referrer_list {
     struct meta_referrer *rows; /* sorted by digest */
     size_t n;
@@ -347,6 +350,10 @@ struct meta_driver {
                            struct meta_name_list *ret_list, struct err *e);
     enum err_code (*tags)(struct meta *m, const struct repo_name *repo, struct str after,
                           size_t limit, struct meta_name_list *ret_list, struct err *e);
+    enum err_code (*manifest_tags)(struct meta *m, const struct repo_name *repo,
+                                   const struct digest *d, struct str after, size_t limit,
+                                   struct meta_name_list *ret_list, int64_t *ret_version,
+                                   struct err *e);
     enum err_code (*referrers)(struct meta *m, const struct repo_name *repo,
                                const struct digest *subject, struct str artifact_type,
                                struct str after, size_t limit, struct meta_referrer_list *ret_list,
@@ -420,6 +427,14 @@ ERR_CHECKED enum err_code meta_repos(struct meta *m, struct str after, size_t li
                                      struct meta_name_list *ret_list, struct err *e);
 ERR_CHECKED enum err_code meta_tags(struct meta *m, const struct repo_name *repo, struct str after,
                                     size_t limit, struct meta_name_list *ret_list, struct err *e);
+
+/* The tags that point to the manifest, as meta_tags(). A tag that comes to point there after the
+ * list was read has a later version than *ret_version, which may be NULL. None, too, when there is
+ * no such manifest. */
+ERR_CHECKED enum err_code meta_manifest_tags(struct meta *m, const struct repo_name *repo,
+                                             const struct digest *d, struct str after, size_t limit,
+                                             struct meta_name_list *ret_list, int64_t *ret_version,
+                                             struct err *e);
 
 /* Rows whose digest is greater than after; artifact_type empty: all types. A page may end before
  * limit, with `more` set, when its rows are large: go on after the last one. */

@@ -19,11 +19,11 @@ struct meta_op meta_op_manifest_put(struct meta_manifest_put put)
 }
 
 struct meta_op meta_op_manifest_delete(const struct repo_name *repo, const struct digest *d,
-                                       meta_tag_fn may_untag, void *ctx)
+                                       int64_t seen_version)
 {
     return (struct meta_op){
         .kind = META_MANIFEST_DELETE,
-        .manifest_delete = {.repo = repo, .digest = d, .may_untag = may_untag, .ctx = ctx}};
+        .manifest_delete = {.repo = repo, .digest = d, .seen_version = seen_version}};
 }
 
 struct meta_op meta_op_tag_set(const struct repo_name *repo, const struct tag_name *tag,

@@ -207,22 +207,20 @@ static enum err_code delete_tags_of(struct sql_conn *c, int64_t repo_id, int64_t
     return sql_run(c, SQL_TAGS_OF_MANIFEST_DELETE, SQL_ARGS(SQL_INT(manifest_id)), e);
 }
 
-static enum err_code check_untag(struct sql_conn *c, int64_t manifest_id, const struct meta_op *op,
-                                 struct err *e)
+/* Nobody has seen, and allowed to go, a tag that is later than what the operation saw. */
+static enum err_code check_seen(struct sql_conn *c, int64_t manifest_id, const struct digest *d,
+                                int64_t seen_version, struct err *e)
 {
-    AUTO(sql_rows) struct sql_rows *rows = NULL;
-    struct tag_name tag;
-    bool more;
+    bool newer;
+    int64_t unused;
 
-    if (!op->manifest_delete.may_untag)
+    if (seen_version == META_ANY)
         return ERR_OK;
-    TRY(sql_query(c, SQL_TAGS_OF_MANIFEST, SQL_ARGS(SQL_INT(manifest_id)), &rows, e));
-    TRY(sql_next(rows, &more, e));
-    while (more) {
-        TRY(tag_name_parse(c->adapter->column_str(rows, 0), &tag, e));
-        TRY(op->manifest_delete.may_untag(op->manifest_delete.ctx, &tag, e));
-        TRY(sql_next(rows, &more, e));
-    }
+    TRY(sql_run_int(c, SQL_TAGS_OF_MANIFEST_NEWER,
+                    SQL_ARGS(SQL_INT(manifest_id), SQL_INT(seen_version)), &newer, &unused, e));
+    if (newer)
+        return err_set(e, ERR_CONFLICT, "a tag later than version %lld points to manifest %s",
+                       (long long)seen_version, d->text);
     return ERR_OK;
 }
 
@@ -267,7 +265,7 @@ static enum err_code manifest_delete(struct sql_conn *c, struct apply *a, const 
         return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", d->text, repo->text);
     if (named)
         return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", repo->text, d->text);
-    TRY(check_untag(c, id, op, e));
+    TRY(check_seen(c, id, d, op->manifest_delete.seen_version, e));
     TRY(delete_tags_of(c, repo_id, id, e));
     TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
     TRY(sql_run(c, SQL_MANIFEST_DELETE, SQL_ARGS(SQL_INT(id)), e));

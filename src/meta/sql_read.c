@@ -154,11 +154,6 @@ static enum err_code repo_exists(struct meta *m, const struct repo_name *repo, b
     return find_repo(c, repo, ret_exists, &id, e);
 }
 
-static void auto_name_list_(struct meta_name_list *l)
-{
-    meta_name_list_done(l);
-}
-
 /* Rows of one column, up to limit of them. */
 static enum err_code collect_names(struct sql_rows *rows, size_t limit,
                                    struct meta_name_list *ret_list, struct err *e)
@@ -213,6 +208,30 @@ static enum err_code tags(struct meta *m, const struct repo_name *repo, struct s
     TRY(sql_query(c, SQL_TAG_LIST, SQL_ARGS(SQL_INT(id), SQL_TEXT(after), SQL_INT(one_more(limit))),
                   &rows, e));
     return collect_names(rows, limit, ret_list, e);
+}
+
+/* The version is read first: what comes between the two is in the list and later than it. */
+static enum err_code manifest_tags(struct meta *m, const struct repo_name *repo,
+                                   const struct digest *d, struct str after, size_t limit,
+                                   struct meta_name_list *ret_list, int64_t *ret_version,
+                                   struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    int64_t id = 0, version = META_ABSENT;
+    bool found;
+
+    TRY(begin(m, &c, e));
+    TRY(find_repo(c, repo, &found, &id, e));
+    if (found)
+        TRY(sql_run_int(c, SQL_REPO_VERSION, SQL_ARGS(SQL_INT(id)), &found, &version, e));
+    TRY(sql_query(
+        c, SQL_TAGS_OF_MANIFEST,
+        SQL_ARGS(SQL_INT(id), SQL_TEXT(digest_str(d)), SQL_TEXT(after), SQL_INT(one_more(limit))),
+        &rows, e));
+    TRY(collect_names(rows, limit, ret_list, e));
+    *ret_version = version;
+    return ERR_OK;
 }
 
 static void auto_referrer_list_(struct meta_referrer_list *l)
@@ -399,6 +418,7 @@ void sql_read_fill(struct meta_driver *d)
     d->repo_exists = repo_exists;
     d->repos = repos;
     d->tags = tags;
+    d->manifest_tags = manifest_tags;
     d->referrers = referrers;
     d->upload_get = upload_get;
     d->uploads_each = uploads_each;

@@ -11,6 +11,7 @@
     X(SCHEMA_VERSION_ADD, "INSERT INTO schema_version (version) VALUES ($1)")                      \
                                                                                                    \
     X(REPO_ID, "SELECT id FROM repos WHERE name = $1")                                             \
+    X(REPO_VERSION, "SELECT version FROM repos WHERE id = $1")                                     \
     X(REPO_LOCK, "SELECT id FROM repos WHERE name = $1 @lock@")                                    \
     X(REPO_ADD, "INSERT INTO repos (name, manifests, version) VALUES ($1, 0, 0)"                   \
                 " ON CONFLICT (name) DO NOTHING")                                                  \
@@ -53,7 +54,12 @@
                " SET manifest_id = excluded.manifest_id, version = excluded.version")              \
     X(TAG_DELETE, "DELETE FROM tags WHERE repo_id = $1 AND name = $2")                             \
     X(TAG_LIST, "SELECT name FROM tags WHERE repo_id = $1 AND name > $2 ORDER BY name LIMIT $3")   \
-    X(TAGS_OF_MANIFEST, "SELECT name FROM tags WHERE manifest_id = $1")                            \
+    X(TAGS_OF_MANIFEST, "SELECT t.name FROM manifests m"                                           \
+                        " JOIN tags t ON t.manifest_id = m.id AND t.repo_id = m.repo_id"           \
+                        " WHERE m.repo_id = $1 AND m.digest = $2 AND t.name > $3"                  \
+                        " ORDER BY t.name LIMIT $4")                                               \
+    X(TAGS_OF_MANIFEST_NEWER, "SELECT 1 FROM tags WHERE manifest_id = $1 AND version > $2"         \
+                              " LIMIT 1")                                                          \
     X(TAGS_OF_MANIFEST_DELETE, "DELETE FROM tags WHERE manifest_id = $1")                          \
                                                                                                    \
     X(PROJECTION_SET, "INSERT INTO projections (repo_id, tag, version, digest)"                    \

@@ -8,6 +8,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -358,6 +359,26 @@ def test_an_immutable_tag_does_not_go_with_its_manifest(sign_in):
     assert root.tags("prod/app") == ["latest", "v1"]
     root.push_image("prod/app", image(seed=2), "next")
     root.delete_manifest("prod/app", image(seed=2).digest)
+
+
+def test_an_immutable_tag_that_is_pushed_while_its_manifest_is_deleted_stays(guarded, sign_in):
+    """Of each image one pushes such a tag while others delete it by its digest."""
+    def push(n):
+        with Client(guarded.url, auth=("root", PEOPLE["root"])) as c:
+            c.push_image("prod/app", image(seed=n), f"latest-{n}")
+            c.push_image("prod/app", image(seed=n), f"v{n}")
+
+    def delete(n):
+        with Client(guarded.url, auth=("root", PEOPLE["root"])) as c:
+            for _ in range(4):
+                c.delete_manifest("prod/app", image(seed=n).digest, expect=(202, 403, 404))
+
+    with ThreadPoolExecutor(6) as pool:
+        for task in [pool.submit(f, n) for n in range(30) for f in (push, delete, delete)]:
+            task.result()
+    root = sign_in("root")
+    for n in range(30):
+        assert root.pull_image("prod/app", f"v{n}") == image(seed=n)
 
 
 def test_pushing_does_not_include_deleting(sign_in):

@@ -143,7 +143,7 @@ enum err_code delete_manifest(struct fixture *f, const char *repo, const char *t
     struct repo_name r = repo_of(repo);
     struct digest d = digest_for(text);
 
-    return commit_one(f, meta_op_manifest_delete(&r, &d, NULL, NULL));
+    return commit_one(f, meta_op_manifest_delete(&r, &d, META_ANY));
 }
 
 enum err_code set_tag(struct fixture *f, const char *repo, const char *tag, const char *text,

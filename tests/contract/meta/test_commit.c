@@ -321,32 +321,100 @@ static void deleting_a_tag_leaves_its_manifest(void **state)
     assert_true(has_manifest(f, "a", "m"));
 }
 
-static enum err_code keep_named(void *ctx, const struct tag_name *tag, struct err *e)
+static enum err_code delete_seen(struct fixture *f, const char *text, int64_t seen)
 {
-    return strcmp(tag->text, ctx) == 0 ? err_set(e, ERR_DENIED, "tag '%s' stays", tag->text)
-                                       : ERR_OK;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for(text);
+
+    return commit_one(f, meta_op_manifest_delete(&r, &d, seen));
 }
 
-static void a_manifest_stays_whose_tag_may_not_go(void **state)
+/* The version of the look at the tags of a manifest, and what it saw. */
+static int64_t see_tags(struct fixture *f, const char *text, size_t n, const char *const *names)
+{
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for(text);
+    AUTO(name_list) struct meta_name_list l = {0};
+    int64_t version = -1;
+
+    assert_ok(meta_manifest_tags(f->m, &r, &d, STR(""), 10, &l, &version, &f->e));
+    assert_names(&l, n, names);
+    return version;
+}
+
+static void a_manifest_goes_with_the_tags_that_were_seen(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo_of("a");
-    struct digest d = digest_for("m");
-    char kept[] = "kept", other[] = "other";
-    struct meta_op op = meta_op_manifest_delete(&r, &d, keep_named, kept);
+    int64_t seen;
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "one", "m", META_ANY));
+    assert_ok(set_tag(f, "a", "two", "m", META_ANY));
+    seen = see_tags(f, "m", 2, (const char *const[]){"one", "two"});
+    assert_ok(delete_seen(f, "m", seen));
+    assert_false(has_manifest(f, "a", "m"));
+    assert_int_equal(version_of(f, "a", "one"), META_ABSENT);
+    assert_int_equal(version_of(f, "a", "two"), META_ABSENT);
+}
+
+static void a_manifest_stays_that_has_a_tag_nobody_saw(void **state)
+{
+    struct fixture *f = *state;
+    int64_t seen;
 
     assert_ok(put(f, "a", "m"));
     assert_ok(put(f, "a", "n"));
-    assert_ok(set_tag(f, "a", "also", "m", META_ANY));
-    assert_ok(set_tag(f, "a", "kept", "m", META_ANY));
+    assert_ok(set_tag(f, "a", "moves", "n", META_ANY));
+    assert_ok(set_tag(f, "a", "one", "m", META_ANY));
+    assert_int_equal(delete_seen(f, "m", META_ABSENT), ERR_CONFLICT);
+    seen = see_tags(f, "m", 1, (const char *const[]){"one"});
+    assert_ok(set_tag(f, "a", "moves", "m", META_ANY));
+    assert_int_equal(delete_seen(f, "m", seen), ERR_CONFLICT);
+    assert_tag(f, "a", "one", "m");
+    assert_tag(f, "a", "moves", "m");
+    assert_ok(delete_seen(f, "m", see_tags(f, "m", 2, (const char *const[]){"moves", "one"})));
+}
+
+static void a_tag_that_was_seen_and_went_away_and_came_back_is_not_seen(void **state)
+{
+    struct fixture *f = *state;
+    int64_t seen;
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "one", "m", META_ANY));
+    seen = see_tags(f, "m", 1, (const char *const[]){"one"});
+    assert_ok(delete_tag(f, "a", "one", META_ANY));
+    assert_ok(set_tag(f, "a", "one", "m", META_ANY));
+    assert_int_equal(delete_seen(f, "m", seen), ERR_CONFLICT);
+}
+
+static void tags_that_went_away_or_are_of_others_keep_no_manifest(void **state)
+{
+    struct fixture *f = *state;
+    int64_t seen;
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(put(f, "a", "n"));
+    assert_ok(set_tag(f, "a", "gone", "m", META_ANY));
+    assert_ok(set_tag(f, "a", "moved", "m", META_ANY));
+    seen = see_tags(f, "m", 2, (const char *const[]){"gone", "moved"});
+    assert_ok(delete_tag(f, "a", "gone", META_ANY));
+    assert_ok(set_tag(f, "a", "moved", "n", META_ANY));
     assert_ok(set_tag(f, "a", "other", "n", META_ANY));
-    assert_int_equal(commit_one(f, op), ERR_DENIED);
-    assert_tag(f, "a", "also", "m");
-    assert_tag(f, "a", "kept", "m");
-    op.manifest_delete.ctx = other; /* of another manifest */
-    assert_ok(commit_one(f, op));
-    assert_false(has_manifest(f, "a", "m"));
-    assert_int_equal(version_of(f, "a", "kept"), META_ABSENT);
+    assert_ok(delete_seen(f, "m", seen));
+    assert_tag(f, "a", "moved", "n");
+}
+
+static void a_manifest_in_use_is_told_before_its_tags(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edge = {META_EDGE_MANIFEST, digest_for("m")};
+
+    assert_int_equal(delete_seen(f, "m", META_ABSENT), ERR_MANIFEST_UNKNOWN);
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "one", "m", META_ANY));
+    assert_ok(put_edges(f, "a", "index", &edge, 1));
+    assert_int_equal(delete_seen(f, "m", META_ABSENT), ERR_IN_USE);
 }
 
 static void a_whole_push_is_one_transaction(void **state)
@@ -392,7 +460,7 @@ static void one_failure_undoes_all(void **state)
         meta_op_manifest_put((struct meta_manifest_put){.repo = &r, .manifest = m}),
         meta_op_tag_set(&r, &t, &d, META_ABSENT),
         meta_op_tag_delete(&r, &kept, META_ANY),
-        meta_op_manifest_delete(&r, &old, NULL, NULL),
+        meta_op_manifest_delete(&r, &old, META_ANY),
         meta_op_tag_set(&r, &kept, &d, 99),
     };
 
@@ -421,7 +489,7 @@ static void a_later_operation_sees_an_earlier_one(void **state)
             (struct meta_manifest_put){.repo = &r, .manifest = m, .edges = &edge, .n_edges = 1}),
         meta_op_tag_set(&r, &t, &d, META_ABSENT),
         meta_op_tag_delete(&r, &t, META_ANY),
-        meta_op_manifest_delete(&r, &d, NULL, NULL),
+        meta_op_manifest_delete(&r, &d, META_ANY),
         meta_op_blob_unlink(&r, &blob),
     };
     const struct meta_op wrong_order[] = {undo[1], undo[0]};
@@ -543,7 +611,11 @@ int main(int argc, char **argv)
         TEST(a_tag_that_is_not_there_can_t_be_deleted),
         TEST(a_tag_that_comes_back_has_a_later_version),
         TEST(deleting_a_tag_leaves_its_manifest),
-        TEST(a_manifest_stays_whose_tag_may_not_go),
+        TEST(a_manifest_goes_with_the_tags_that_were_seen),
+        TEST(a_manifest_stays_that_has_a_tag_nobody_saw),
+        TEST(a_tag_that_was_seen_and_went_away_and_came_back_is_not_seen),
+        TEST(tags_that_went_away_or_are_of_others_keep_no_manifest),
+        TEST(a_manifest_in_use_is_told_before_its_tags),
         TEST(a_whole_push_is_one_transaction),
         TEST(one_failure_undoes_all),
         TEST(a_later_operation_sees_an_earlier_one),

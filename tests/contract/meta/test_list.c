@@ -107,6 +107,39 @@ static void tags_of_an_unknown_repository_are_an_error(void **state)
     assert_page(tags_page(f, "a", "", 1), false, NAMES());
 }
 
+static struct meta_name_list tags_of(struct fixture *f, const char *text, const char *after,
+                                     size_t limit)
+{
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for(text);
+    struct meta_name_list l = {0};
+
+    assert_ok(meta_manifest_tags(f->m, &r, &d, str_of(after), limit, &l, NULL, &f->e));
+    return l;
+}
+
+static void tags_of_a_manifest_are_listed_with_pages(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"v1", "V1", "latest", "_x"};
+
+    assert_page(tags_of(f, "m", "", 10), false, NAMES());
+    assert_ok(put(f, "b", "m"));
+    assert_ok(set_tag(f, "b", "elsewhere", "m", META_ABSENT));
+    assert_page(tags_of(f, "m", "", 10), false, NAMES());
+    assert_ok(put(f, "a", "m"));
+    assert_ok(put(f, "a", "n"));
+    assert_ok(set_tag(f, "a", "of-another", "n", META_ABSENT));
+    assert_page(tags_of(f, "m", "", 10), false, NAMES());
+    for (size_t i = 0; i < 4; i++)
+        assert_ok(set_tag(f, "a", names[i], "m", META_ABSENT));
+    assert_page(tags_of(f, "m", "", 4), false, NAMES("V1", "_x", "latest", "v1"));
+    assert_page(tags_of(f, "m", "", 1), true, NAMES("V1"));
+    assert_page(tags_of(f, "m", "_x", 1), true, NAMES("latest"));
+    assert_page(tags_of(f, "m", "latest", 1), false, NAMES("v1"));
+    assert_page(tags_of(f, "m", "v1", 1), false, NAMES());
+}
+
 static void a_page_of_nothing_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -475,6 +508,7 @@ int main(int argc, char **argv)
         TEST(a_repository_without_manifests_is_not_listed),
         TEST(tags_are_listed_bytewise_with_pages),
         TEST(tags_of_an_unknown_repository_are_an_error),
+        TEST(tags_of_a_manifest_are_listed_with_pages),
         TEST(a_page_of_nothing_is_refused),
         TEST(a_hundred_thousand_tags_are_listed_and_deleted),
         TEST(a_referrer_is_listed_with_all_it_says),

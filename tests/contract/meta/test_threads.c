@@ -265,7 +265,7 @@ static void *deleter_main(void *ctx)
         meta_op_manifest_put((struct meta_manifest_put){.repo = &r, .manifest = m}),
         meta_op_tag_set(&r, &t, &d, META_ANY),
     };
-    const struct meta_op del = meta_op_manifest_delete(&r, &d, NULL, NULL);
+    const struct meta_op del = meta_op_manifest_delete(&r, &d, META_ANY);
 
     if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK ||
         tag_name_parse(STR("t"), &t, NULL) != ERR_OK)
@@ -299,6 +299,82 @@ static void a_reader_never_sees_a_tag_whose_manifest_was_deleted(void **state)
     assert_int_equal(total(5, wrong), 0);
 }
 
+/* One pushes a manifest with a tag that may not go, looks whether it is there, and takes the tag
+ * away again; the others delete the manifest, unless they see the tag. */
+
+static void *tagger_main(void *ctx)
+{
+    struct worker *w = ctx;
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("t");
+    struct digest d = digest_for("m");
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
+    const struct meta_op push[] = {
+        meta_op_manifest_put((struct meta_manifest_put){.repo = &r, .manifest = m}),
+        meta_op_tag_set(&r, &t, &d, META_ANY),
+    };
+    const struct meta_op untag = meta_op_tag_delete(&r, &t, META_ANY);
+
+    for (int i = 0; i < 200; i++) {
+        int64_t version;
+
+        if (meta_commit(w->f->m, push, 2, 0, NULL, NULL) != ERR_OK)
+            w->wrong++;
+        for (int k = 0; k < 5; k++)
+            sched_yield();
+        if (read_tag(w->f, &version) != ERR_OK ||
+            meta_commit(w->f->m, &untag, 1, 0, NULL, NULL) != ERR_OK)
+            w->wrong++;
+    }
+    atomic_store(&ended, true);
+    return NULL;
+}
+
+static void *careful_deleter_main(void *ctx)
+{
+    struct worker *w = ctx;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("m");
+
+    while (!atomic_load(&ended)) {
+        AUTO(name_list) struct meta_name_list l = {0};
+        struct meta_op op;
+        int64_t seen;
+
+        if (meta_manifest_tags(w->f->m, &r, &d, STR(""), 2, &l, &seen, NULL) != ERR_OK) {
+            w->wrong++;
+        } else if (l.n == 0) {
+            op = meta_op_manifest_delete(&r, &d, seen);
+            switch (meta_commit(w->f->m, &op, 1, 0, NULL, NULL)) {
+            case ERR_OK:
+                w->won++;
+                break;
+            case ERR_CONFLICT:
+            case ERR_MANIFEST_UNKNOWN:
+                w->lost++;
+                break;
+            default:
+                w->wrong++;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void *tagger_or_careful_deleter_main(void *ctx)
+{
+    return ((struct worker *)ctx)->index == 0 ? tagger_main(ctx) : careful_deleter_main(ctx);
+}
+
+static void no_tag_is_deleted_that_nobody_saw(void **state)
+{
+    struct fixture *f = *state;
+
+    atomic_store(&ended, false);
+    run(f, 4, tagger_or_careful_deleter_main);
+    assert_int_equal(total(4, wrong), 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +382,7 @@ int main(int argc, char **argv)
         TEST(pushes_beside_each_other_do_not_disturb),
         TEST(a_reader_never_sees_an_older_tag_than_was_seen),
         TEST(a_reader_never_sees_a_tag_whose_manifest_was_deleted),
+        TEST(no_tag_is_deleted_that_nobody_saw),
     };
 
     fixture_choose(argc, argv);

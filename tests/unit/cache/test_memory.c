@@ -183,7 +183,7 @@ static enum err_code commit_kind(struct stub *s, enum meta_op_kind kind)
     struct digest d = old_digest();
     struct meta_op ops[] = {
         [META_BLOB_LINK] = meta_op_blob_link(&repo, &d, 1),
-        [META_MANIFEST_DELETE] = meta_op_manifest_delete(&repo, &d, NULL, NULL),
+        [META_MANIFEST_DELETE] = meta_op_manifest_delete(&repo, &d, META_ANY),
         [META_TAG_SET] = meta_op_tag_set(&repo, &tag, &d, META_ANY),
         [META_TAG_DELETE] = meta_op_tag_delete(&repo, &tag, META_ANY),
         [META_PROJECTION_DONE] = meta_op_projection_done(&repo, &tag, 1),

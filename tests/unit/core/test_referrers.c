@@ -220,7 +220,7 @@ static void manifests_with_the_subject_are_listed(void **state)
 static void a_deleted_referrer_is_not_listed(void **state)
 {
     struct digest a = artifact_put("a", "x/y", subject.text);
-    struct meta_op op = meta_op_manifest_delete(&repo, &a, NULL, NULL);
+    struct meta_op op = meta_op_manifest_delete(&repo, &a, META_ANY);
     bool more;
 
     (void)state;

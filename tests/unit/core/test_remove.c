@@ -153,6 +153,161 @@ static void a_deleted_manifest_can_be_pushed_again(void **state)
     assert_digest_equal(&now, &d);
 }
 
+/* Tags that may not go with their manifest, and others that come while these are asked for. */
+
+static struct {
+    struct digest manifest;
+    size_t asked, commits;
+    void (*meanwhile)(void); /* before a deletion is committed */
+} untag;
+
+/* What begins with "keep" stays. */
+static enum err_code may_untag(void *ctx, const struct tag_name *tag, struct err *e)
+{
+    (void)ctx;
+    untag.asked++;
+    return strncmp(tag->text, "keep", 4) == 0 ? err_tell(e, ERR_DENIED, "'%s' stays", tag->text)
+                                              : ERR_OK;
+}
+
+static enum err_code commit_after_meanwhile(struct meta *m, const struct meta_op *ops, size_t n,
+                                            unsigned flags, size_t *ret_failed, struct err *e)
+{
+    if (ops[0].kind == META_MANIFEST_DELETE) {
+        untag.commits++;
+        if (untag.meanwhile)
+            untag.meanwhile();
+    }
+    return meta_commit(m->inner, ops, n, flags, ret_failed, e);
+}
+
+static enum err_code remove_asking(void (*meanwhile)(void))
+{
+    struct reference ref = digest_ref(&untag.manifest);
+    struct err e = {0};
+
+    untag.asked = untag.commits = 0;
+    untag.meanwhile = meanwhile;
+    world_patch_meta(&w)->commit = commit_after_meanwhile;
+    return remove_manifest_if(w.r, &repo, &ref, may_untag, NULL, &e);
+}
+
+/* As another replica does, that knows nothing of the locks of this one. */
+static void set_tag(const char *name)
+{
+    struct tag_name t = tag_of(name);
+    struct meta_op op = meta_op_tag_set(&repo, &t, &untag.manifest, META_ANY);
+
+    assert_ok(meta_commit(w.meta->inner, &op, 1, 0, NULL, NULL));
+}
+
+static void set_a_tag_once(const char *name)
+{
+    if (untag.commits == 2) /* the first looks whether there are any */
+        set_tag(name);
+}
+
+static void set_one_to_keep(void)
+{
+    set_a_tag_once("keep");
+}
+
+static void set_one_that_may_go(void)
+{
+    set_a_tag_once("later");
+}
+
+static void set_another(void)
+{
+    char name[32];
+
+    snprintf(name, sizeof(name), "another-%zu", untag.commits);
+    set_tag(name);
+}
+
+static void a_manifest_without_tags_is_deleted_without_a_question(void **state)
+{
+    (void)state;
+    untag.manifest = image_put(&w, REPO, "one", NULL);
+    assert_ok(remove_asking(NULL));
+    assert_int_equal(untag.asked, 0);
+    assert_int_equal(untag.commits, 1);
+    assert_code(ERR_MANIFEST_UNKNOWN, pull(&untag.manifest));
+}
+
+static void a_manifest_goes_whose_tags_may_all_go(void **state)
+{
+    (void)state;
+    untag.manifest = image_put(&w, REPO, "one", "latest");
+    image_put(&w, REPO, "one", "v1");
+    assert_ok(remove_asking(NULL));
+    assert_int_equal(untag.asked, 2);
+    assert_code(ERR_MANIFEST_UNKNOWN, pull(&untag.manifest));
+}
+
+static void a_manifest_stays_whose_tag_may_not_go(void **state)
+{
+    struct digest now;
+
+    (void)state;
+    untag.manifest = image_put(&w, REPO, "one", "latest");
+    image_put(&w, REPO, "one", "keep");
+    assert_code(ERR_DENIED, remove_asking(NULL));
+    assert_ok(pull(&untag.manifest));
+    now = tag_get(&w, REPO, "latest");
+    assert_digest_equal(&now, &untag.manifest);
+}
+
+static void a_tag_to_keep_that_came_meanwhile_keeps_the_manifest(void **state)
+{
+    struct digest now;
+
+    (void)state;
+    untag.manifest = image_put(&w, REPO, "one", "latest");
+    assert_code(ERR_DENIED, remove_asking(set_one_to_keep));
+    assert_int_equal(untag.commits, 2);
+    assert_ok(pull(&untag.manifest));
+    now = tag_get(&w, REPO, "keep");
+    assert_digest_equal(&now, &untag.manifest);
+}
+
+static void a_tag_that_came_meanwhile_is_asked_for_and_goes(void **state)
+{
+    struct digest now;
+
+    (void)state;
+    untag.manifest = image_put(&w, REPO, "one", "latest");
+    assert_ok(remove_asking(set_one_that_may_go));
+    assert_int_equal(untag.commits, 3);
+    now = tag_get(&w, REPO, "later");
+    assert_string_equal(now.text, "");
+}
+
+static void tags_that_come_again_and_again_end_the_deletion(void **state)
+{
+    (void)state;
+    untag.manifest = image_put(&w, REPO, "one", "latest");
+    assert_code(ERR_CONFLICT, remove_asking(set_another));
+    assert_in_range(untag.commits, 2, 20);
+    assert_ok(pull(&untag.manifest));
+}
+
+static void each_of_very_many_tags_is_asked_for(void **state)
+{
+    (void)state;
+    untag.manifest = image_put(&w, REPO, "one", NULL);
+    for (untag.commits = 0; untag.commits < 1000; untag.commits++)
+        set_another();
+    assert_ok(remove_asking(NULL));
+    assert_int_equal(untag.asked, 1000);
+    untag.manifest = image_put(&w, REPO, "one", NULL);
+    for (untag.commits = 0; untag.commits < 1000; untag.commits++)
+        set_another();
+    set_tag("keep-the-last");
+    assert_code(ERR_DENIED, remove_asking(NULL));
+    assert_int_equal(untag.asked, 1001);
+}
+
 /* Blobs. */
 
 static void a_blob_that_a_manifest_names_is_in_use(void **state)
@@ -381,6 +536,13 @@ int main(void)
         TEST(a_child_of_an_index_is_in_use),
         TEST(a_manifest_whose_file_was_taken_away_can_be_deleted),
         TEST(a_deleted_manifest_can_be_pushed_again),
+        TEST(a_manifest_without_tags_is_deleted_without_a_question),
+        TEST(a_manifest_goes_whose_tags_may_all_go),
+        TEST(a_manifest_stays_whose_tag_may_not_go),
+        TEST(a_tag_to_keep_that_came_meanwhile_keeps_the_manifest),
+        TEST(a_tag_that_came_meanwhile_is_asked_for_and_goes),
+        TEST(tags_that_come_again_and_again_end_the_deletion),
+        TEST(each_of_very_many_tags_is_asked_for),
         TEST(a_blob_that_a_manifest_names_is_in_use),
         TEST(a_blob_deleted_here_stays_elsewhere),
         TEST(a_blob_whose_file_was_taken_away_can_be_deleted),
