@@ -2,8 +2,9 @@
  * cache/memory: see memory.h.
  *
  * Entries are kept in shards by the hash of (repository, reference), a reference being a tag or a
- * digest; a tag holds no ':', so the two never meet. A shard is a small mutex, a table, and a ring
- * of its entries that a CLOCK hand goes round.
+ * digest; a tag holds no ':', so the two never meet. A shard is a small mutex, a table, a second
+ * table of the same entries by the hash of (repository, digest of the manifest), and a ring of them
+ * that a CLOCK hand goes round.
  *
  * Never wrong. A look-up that misses reads the wrapped meta without a lock, and what it read may be
  * old by the time it wants to keep it. So each key belongs to a guard: a generation, and a count of
@@ -13,8 +14,9 @@
  * flight. Then from the start of a commit to its end nobody is answered from memory for its keys,
  * so no reader is shown an old value after another has seen the new one.
  *
- * META_MANIFEST_DELETE removes tags that are not named to us: it enters one more guard, which all
- * look-ups honour, and drops the entries of the manifest by a walk over all of them.
+ * META_MANIFEST_DELETE removes tags that are not named to us: it enters a guard of its repository,
+ * which look-ups there honour as well, and drops what the second table has of the manifest. So it
+ * costs as much as the manifest has entries, whatever else is cached.
  */
 #include "cache/memory.h"
 
@@ -32,8 +34,10 @@
 
 struct entry {
     struct entry *chain;
-    struct entry *ring_next, *ring_prev;
     uint64_t hash;
+    struct entry *ring_next, *ring_prev;
+    struct entry *same_next, **same_at; /* others of that bucket of by_manifest; what points here */
+    uint64_t manifest_hash;
     size_t bytes; /* what it is charged */
     struct meta_manifest *manifest;
     int64_t version;
@@ -47,9 +51,15 @@ struct guard {
     uint32_t in_flight;
 };
 
+/* A guard that is entered without the lock of a shard. */
+struct wide_guard {
+    atomic_uint generation, in_flight;
+};
+
 struct shard {
     pthread_mutex_t lock;
     struct entry **table;
+    struct entry **by_manifest;
     struct entry *hand; /* NULL: empty */
     size_t bytes;
     struct guard guards[GUARDS];
@@ -61,19 +71,20 @@ struct memory {
     size_t n_shards;    /* a power of two */
     size_t n_buckets;   /* of each shard; a power of two */
     size_t shard_bytes; /* at most, in each shard */
-    atomic_uint wide_generation, wide_in_flight;
     struct shard *shards;
+    struct wide_guard repos[GUARDS];
+    atomic_uint_fast64_t looked_at;
 };
 
 struct key {
     struct str repo, reference;
-    uint64_t hash;
+    uint64_t repo_hash, hash;
 };
 
 /* What a look-up notes before it reads. */
 struct ticket {
     uint32_t generation;
-    unsigned wide_generation;
+    unsigned repo_generation;
 };
 
 static struct memory *memory_of(struct meta *m)
@@ -105,7 +116,8 @@ static struct key key_of(const struct memory *m, const struct repo_name *repo, s
 {
     struct key k = {.repo = repo_name_str(repo), .reference = reference};
 
-    k.hash = mix(mix_str(mix_str(m->seed, k.repo), k.reference), reference.n);
+    k.repo_hash = mix_str(m->seed, k.repo);
+    k.hash = mix_str(k.repo_hash, reference);
     return k;
 }
 
@@ -118,6 +130,17 @@ static struct shard *shard_of(struct memory *m, uint64_t hash)
 static struct entry **bucket_of(const struct memory *m, struct shard *s, uint64_t hash)
 {
     return &s->table[(hash >> 8) & (m->n_buckets - 1)];
+}
+
+static struct entry **by_manifest_of(const struct memory *m, struct shard *s,
+                                     uint64_t manifest_hash)
+{
+    return &s->by_manifest[(manifest_hash >> 8) & (m->n_buckets - 1)];
+}
+
+static struct wide_guard *guard_of_repo(struct memory *m, uint64_t repo_hash)
+{
+    return &m->repos[(repo_hash >> 48) & (GUARDS - 1)];
 }
 
 static struct guard *guard_of(struct shard *s, uint64_t hash)
@@ -148,6 +171,9 @@ static void drop(const struct memory *m, struct shard *s, struct entry *n)
     while (*at != n)
         at = &(*at)->chain;
     *at = n->chain;
+    *n->same_at = n->same_next;
+    if (n->same_next)
+        n->same_next->same_at = n->same_at;
     if (n->ring_next == n) {
         s->hand = NULL;
     } else {
@@ -178,9 +204,15 @@ static void make_room(const struct memory *m, struct shard *s, size_t bytes)
 static void add(const struct memory *m, struct shard *s, struct entry *n)
 {
     struct entry **bucket = bucket_of(m, s, n->hash);
+    struct entry **same = by_manifest_of(m, s, n->manifest_hash);
 
     n->chain = *bucket;
     *bucket = n;
+    n->same_at = same;
+    n->same_next = *same;
+    if (*same)
+        (*same)->same_at = &n->same_next;
+    *same = n;
     if (s->hand) { /* behind the hand: it comes here last */
         n->ring_next = s->hand;
         n->ring_prev = s->hand->ring_prev;
@@ -208,7 +240,7 @@ static struct meta_manifest *look(struct memory *m, const struct key *k, int64_t
         *ret_version = n->version;
     } else {
         ret_ticket->generation = guard_of(s, k->hash)->generation;
-        ret_ticket->wide_generation = atomic_load(&m->wide_generation);
+        ret_ticket->repo_generation = atomic_load(&guard_of_repo(m, k->repo_hash)->generation);
     }
     pthread_mutex_unlock(&s->lock);
     return found;
@@ -218,10 +250,11 @@ static bool may_keep(struct memory *m, struct shard *s, const struct key *k,
                      const struct ticket *ticket)
 {
     const struct guard *g = guard_of(s, k->hash);
+    const struct wide_guard *wide = guard_of_repo(m, k->repo_hash);
 
     return g->in_flight == 0 && g->generation == ticket->generation &&
-           atomic_load(&m->wide_in_flight) == 0 &&
-           atomic_load(&m->wide_generation) == ticket->wide_generation;
+           atomic_load(&wide->in_flight) == 0 &&
+           atomic_load(&wide->generation) == ticket->repo_generation;
 }
 
 static struct entry *entry_new(const struct key *k, struct meta_manifest *manifest, int64_t version)
@@ -229,6 +262,7 @@ static struct entry *entry_new(const struct key *k, struct meta_manifest *manife
     struct entry *n = mem_zero(sizeof(*n) + k->repo.n + k->reference.n);
 
     n->hash = k->hash;
+    n->manifest_hash = mix_str(k->repo_hash, digest_str(&manifest->digest));
     n->manifest = meta_manifest_ref(manifest);
     n->version = version;
     n->repo_n = (uint16_t)k->repo.n;
@@ -307,24 +341,25 @@ static enum err_code memory_by_digest(struct meta *base, const struct repo_name 
     return ERR_OK;
 }
 
-static void drop_manifest(struct memory *m, const struct repo_name *repo, const struct digest *d)
+/* By tag and by digest, in all shards. */
+static void drop_manifest(struct memory *m, const struct key *k, const struct digest *d)
 {
-    struct str name = repo_name_str(repo);
+    uint64_t looked_at = 0;
 
     for (size_t i = 0; i < m->n_shards; i++) {
         struct shard *s = &m->shards[i];
 
         pthread_mutex_lock(&s->lock);
-        for (size_t b = 0; b < m->n_buckets; b++) {
-            for (struct entry *n = s->table[b], *next; n; n = next) {
-                next = n->chain;
-                if (digest_eq(&n->manifest->digest, d) &&
-                    str_eq((struct str){n->key, n->repo_n}, name))
-                    drop(m, s, n);
-            }
+        for (struct entry *n = *by_manifest_of(m, s, k->hash), *next; n; n = next) {
+            next = n->same_next;
+            looked_at++;
+            if (n->manifest_hash == k->hash && digest_eq(&n->manifest->digest, d) &&
+                str_eq((struct str){n->key, n->repo_n}, k->repo))
+                drop(m, s, n);
         }
         pthread_mutex_unlock(&s->lock);
     }
+    atomic_fetch_add(&m->looked_at, looked_at);
 }
 
 static void guard_tag(struct memory *m, const struct repo_name *repo, const struct tag_name *tag,
@@ -343,16 +378,20 @@ static void guard_tag(struct memory *m, const struct repo_name *repo, const stru
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Entering, the guard comes before the walk: what is kept later is refused, what was kept earlier
- * is found. Leaving, the generation changes before the guard opens. */
-static void guard_wide(struct memory *m, const struct meta_op *op, bool enter)
+/* Entering, the guard comes before the entries are dropped: what is kept later is refused, what was
+ * kept earlier is found. Leaving, the generation changes before the guard opens. */
+static void guard_manifest(struct memory *m, const struct repo_name *repo, const struct digest *d,
+                           bool enter)
 {
-    atomic_fetch_add(&m->wide_generation, 1);
+    struct key k = key_of(m, repo, digest_str(d));
+    struct wide_guard *g = guard_of_repo(m, k.repo_hash);
+
+    atomic_fetch_add(&g->generation, 1);
     if (enter) {
-        atomic_fetch_add(&m->wide_in_flight, 1);
-        drop_manifest(m, op->manifest_delete.repo, op->manifest_delete.digest);
+        atomic_fetch_add(&g->in_flight, 1);
+        drop_manifest(m, &k, d);
     } else {
-        atomic_fetch_sub(&m->wide_in_flight, 1);
+        atomic_fetch_sub(&g->in_flight, 1);
     }
 }
 
@@ -368,7 +407,7 @@ static void guard_all(struct memory *m, const struct meta_op *ops, size_t n_ops,
         else if (op->kind == META_TAG_DELETE)
             guard_tag(m, op->tag_delete.repo, op->tag_delete.tag, enter);
         else if (op->kind == META_MANIFEST_DELETE)
-            guard_wide(m, op, enter);
+            guard_manifest(m, op->manifest_delete.repo, op->manifest_delete.digest, enter);
     }
 }
 
@@ -392,6 +431,7 @@ static void memory_free(struct meta *base)
         while (m->shards[i].hand)
             drop(m, &m->shards[i], m->shards[i].hand);
         free(m->shards[i].table);
+        free(m->shards[i].by_manifest);
         pthread_mutex_destroy(&m->shards[i].lock);
     }
     free(m->shards);
@@ -428,6 +468,12 @@ struct meta *cache_memory_new(struct meta *inner, uint64_t max_bytes)
     for (size_t i = 0; i < m->n_shards; i++) {
         pthread_mutex_init(&m->shards[i].lock, NULL);
         m->shards[i].table = mem_zero(m->n_buckets * sizeof(m->shards[i].table[0]));
+        m->shards[i].by_manifest = mem_zero(m->n_buckets * sizeof(m->shards[i].by_manifest[0]));
     }
     return &m->meta;
+}
+
+uint64_t cache_memory_looked_at(const struct meta *cache)
+{
+    return atomic_load(&((const struct memory *)cache)->looked_at);
 }

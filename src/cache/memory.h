@@ -13,3 +13,6 @@
 /* Takes ownership of inner. max_bytes bounds all memory of entries (manifest bytes, names, and the
  * entries themselves); 0 keeps nothing. The least recently used go first, approximately. */
 struct meta *cache_memory_new(struct meta *inner, uint64_t max_bytes);
+
+/* How many entries the deletions of manifests have looked at so far: what they cost. */
+uint64_t cache_memory_looked_at(const struct meta *cache);

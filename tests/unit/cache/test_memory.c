@@ -303,6 +303,101 @@ static void deleting_a_manifest_drops_it_and_its_tags(void **state)
     meta_manifest_unref(m);
 }
 
+static struct tag_name numbered(int i)
+{
+    struct tag_name t;
+    char text[16];
+
+    snprintf(text, sizeof(text), "tag-%d", i);
+    assert_int_equal(tag_name_parse(str_of(text), &t, NULL), ERR_OK);
+    return t;
+}
+
+static struct repo_name numbered_repo(int i)
+{
+    struct repo_name r;
+    char text[32];
+
+    snprintf(text, sizeof(text), "other/%d", i);
+    assert_int_equal(repo_name_parse(str_of(text), &r, NULL), ERR_OK);
+    return r;
+}
+
+static void look_up_in(struct stub *s, const struct repo_name *r, const struct tag_name *t)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    assert_int_equal(meta_manifest_by_tag(s->cache, r, t, &m, NULL, NULL), ERR_OK);
+}
+
+/* Of the same repository other manifests, and of other repositories the same manifest. */
+static void fill_with_others(struct stub *s, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct repo_name r = numbered_repo(i);
+        struct tag_name t = numbered(i);
+        char text[16];
+
+        look_up_in(s, &r, &tag);
+        snprintf(text, sizeof(text), "n-%d", i);
+        s->text = text;
+        look_up_in(s, &repo, &t);
+        s->text = "old";
+    }
+}
+
+static void deleting_a_manifest_looks_at_few_other_entries(void **state)
+{
+    struct stub *s = *state;
+    struct tag_name other;
+
+    assert_int_equal(tag_name_parse(STR("other"), &other, NULL), ERR_OK);
+    by_tag(s, &tag);
+    by_tag(s, &other);
+    fill_with_others(s, 400);
+    delete_manifest(s);
+    assert_false(at_hand(s, "latest"));
+    assert_false(at_hand(s, "other"));
+    for (int i = 0; i < 400; i++)
+        assert_true(at_hand(s, numbered(i).text));
+    assert_in_range(cache_memory_looked_at(s->cache), 2, 40); /* some share a bucket with it */
+}
+
+static void deleting_a_manifest_finds_each_of_its_tags(void **state)
+{
+    struct stub *s = *state;
+
+    for (int i = 0; i < 500; i++) {
+        struct tag_name t = numbered(i);
+
+        by_tag(s, &t);
+    }
+    assert_true(at_hand(s, "tag-0"));
+    delete_manifest(s);
+    for (int i = 0; i < 500; i++)
+        assert_false(at_hand(s, numbered(i).text));
+    assert_int_equal(cache_memory_looked_at(s->cache), 500);
+}
+
+static void a_look_up_during_a_deletion_elsewhere_is_kept(void **state)
+{
+    struct stub *s = *state;
+    int kept = 0;
+
+    for (int i = 0; i < 20; i++) {
+        struct repo_name r = numbered_repo(i);
+        struct meta_manifest *m;
+
+        s->in_read = delete_manifest;
+        look_up_in(s, &r, &tag);
+        s->text = "old";
+        m = meta_manifest_peek(s->cache, &r, STR("latest"));
+        kept += m != NULL;
+        meta_manifest_unref(m);
+    }
+    assert_in_range(kept, 15, 20); /* few share the guard of the other repository */
+}
+
 static void other_operations_drop_nothing(void **state)
 {
     struct stub *s = *state;
@@ -376,16 +471,6 @@ static void nobody_is_answered_from_memory_during_a_commit(void **state)
     move_tag(s);
     assert_null(s->before_commit);
     assert_null(s->after_commit);
-}
-
-static struct tag_name numbered(int i)
-{
-    struct tag_name t;
-    char text[16];
-
-    snprintf(text, sizeof(text), "tag-%d", i);
-    assert_int_equal(tag_name_parse(str_of(text), &t, NULL), ERR_OK);
-    return t;
 }
 
 static void memory_is_bounded(void **state)
@@ -466,6 +551,9 @@ int main(void)
         TEST(moving_a_tag_drops_it),
         TEST(deleting_a_tag_drops_it),
         TEST(deleting_a_manifest_drops_it_and_its_tags),
+        TEST(deleting_a_manifest_looks_at_few_other_entries),
+        TEST(deleting_a_manifest_finds_each_of_its_tags),
+        TEST(a_look_up_during_a_deletion_elsewhere_is_kept),
         TEST(other_operations_drop_nothing),
         TEST(a_failed_commit_leaves_the_cache_usable),
         TEST(a_look_up_that_a_commit_overtook_keeps_nothing),
