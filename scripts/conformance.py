@@ -11,11 +11,9 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
 
-from server import Registry  # noqa: E402  (the path is set one line above)
+from go_programs import Missing, go_program  # noqa: E402  (the path is set one line above)
+from server import Registry  # noqa: E402
 
-VERSION = "v0.0.0-20260831232431-97274622c111"
-MODULE = f"github.com/opencontainers/distribution-spec/conformance@{VERSION}"
-INSTALL_TIMEOUT_S = 300
 RUN_TIMEOUT_S = 300
 VERSIONS = ("1.1", "dev")
 
@@ -38,48 +36,10 @@ EVERYTHING = {
 }
 
 
-class Missing(Exception):
-    """The suite cannot be had on this machine."""
-
-
-def find_suite():
-    """The suite's program: REGISTRY_CONFORMANCE, else the cached one of that version, else it is
-    installed there."""
-    named = os.environ.get("REGISTRY_CONFORMANCE")
-    if named:
-        return Path(named)
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = base / "cyberdock" / f"conformance-{VERSION}"
-    program = cache / "conformance"
-    if program.exists():
-        return program
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if go is None:
-        raise Missing("needs Go 1.24 or newer, which Debian 12 does not offer")
-    cache.mkdir(parents=True, exist_ok=True)
-    try:
-        result = subprocess.run(
-            [go, "install", MODULE],
-            env={**os.environ, "GOBIN": str(cache), "GOFLAGS": "-mod=mod"},
-            cwd=cache,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=INSTALL_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Missing(f"go install {MODULE} not done after {INSTALL_TIMEOUT_S} s") from None
-    if result.returncode != 0:
-        raise Missing(f"go install {MODULE}: {result.stdout.strip()[-300:]}")
-    return program
-
-
 def run_all(totals, binary, results):
     """Adds the suite's test cases to totals; reports stay below results/conformance."""
     try:
-        program = find_suite()
+        program = go_program("conformance")
     except Missing as why:
         totals.add("conformance", str(why))
         return

@@ -13,6 +13,7 @@ import urllib3
 
 from accounts import OTHER, Caller
 from clients import Containers, Docker
+from go_clients import GoClients
 from helpers import Client
 from server import TOP, Registry
 
@@ -180,3 +181,9 @@ def containers():
     tools = Containers(tempfile.mkdtemp(prefix="cyberdock-containers-"))
     yield tools
     tools.remove()
+
+
+@pytest.fixture
+def go_clients(work):
+    """crane, regctl, oras, helm and cosign with homes of their own."""
+    return GoClients(work / "home")

@@ -1,0 +1,76 @@
+"""Programs in Go that the tests run: clients, and the conformance suite. Each is built once, of a
+pinned version, and kept in a cache outside the tree."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+INSTALL_TIMEOUT_S = 900
+
+
+@dataclass
+class Program:
+    package: str
+    version: str
+
+
+PROGRAMS = {
+    "conformance": Program(
+        "github.com/opencontainers/distribution-spec/conformance",
+        "v0.0.0-20260831232431-97274622c111",
+    ),
+    "crane": Program("github.com/google/go-containerregistry/cmd/crane", "v0.22.1"),
+    "regctl": Program("github.com/regclient/regclient/cmd/regctl", "v0.11.7"),
+    "oras": Program("oras.land/oras/cmd/oras", "v1.3.6"),
+    "helm": Program("helm.sh/helm/v3/cmd/helm", "v3.22.0"),
+    "cosign": Program("github.com/sigstore/cosign/v3/cmd/cosign", "v3.1.3"),
+}
+
+
+class Missing(Exception):
+    """A program cannot be had on this machine."""
+
+
+def go_program(name):
+    """The path of the program: REGISTRY_NAME (REGISTRY_CRANE, ...), else the cached one of that
+    version, else it is installed there."""
+    named = os.environ.get(f"REGISTRY_{name.upper()}")
+    if named:
+        return Path(named)
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = base / "cyberdock" / f"{name}-{PROGRAMS[name].version}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel tests: one builds, the others wait for it
+        if not (cache / name).exists():
+            _install(PROGRAMS[name], cache)
+    return cache / name
+
+
+def _install(program, cache):
+    """`go install` puts a program in its place whole or not at all."""
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if go is None:
+        raise Missing("needs Go 1.21 or newer, which Debian 12 does not offer")
+    what = f"{program.package}@{program.version}"
+    try:
+        result = subprocess.run(
+            [go, "install", "-ldflags=-s -w", what],
+            # A Go that is older than the program wants fetches a newer one.
+            env={**os.environ, "GOBIN": str(cache), "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0",
+                 "GOTOOLCHAIN": "auto"},
+            cwd=cache,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=INSTALL_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Missing(f"go install {what} not done after {INSTALL_TIMEOUT_S} s") from None
+    if result.returncode != 0:
+        raise Missing(f"go install {what}: {result.stdout.strip()[-300:]}")
