@@ -18,7 +18,10 @@ pytestmark = pytest.mark.sanitize
 
 PEOPLE = {"alice": "wonder-Land9"}
 RIGHTS = {
-    "alice": {f"dev/{n}": ("pull", "push") for n in ("app", "docker", "podman", "skopeo")},
+    "alice": {
+        f"dev/{n}": ("pull", "push")
+        for n in ("app", "docker", "podman", "skopeo", "crane", "regctl", "oras")
+    },
     "": {"public/app": ("pull",)},
 }
 PULL = access("dev/app", "pull")

@@ -138,7 +138,7 @@ class TokenServer:
 
     @property
     def realm(self):
-        return f"http://127.0.0.1:{self.server.server_address[1]}/token"
+        return f"http://localhost:{self.server.server_address[1]}/token"
 
     def stop(self):
         self.server.shutdown()
