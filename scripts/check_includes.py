@@ -48,7 +48,7 @@ PARTS = {
         "browser": {"core", "people", "tokens"},
     },
     "conf": order(
-        "conf cidr expression listen url rows_auth",
+        "conf cidr expression listen origin url rows_auth",
         "table",
         "table_items",
         "value",

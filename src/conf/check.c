@@ -5,6 +5,7 @@
 #include "conf/cidr.h"
 #include "conf/items.h"
 #include "conf/listen.h"
+#include "conf/origin.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -117,21 +118,19 @@ static enum err_code check_proxies(const struct conf_source *s, struct err *e)
     return ERR_OK;
 }
 
-/* "https://host:port", as browsers write it: nothing in capitals, nothing behind it. */
-static bool is_origin(struct str text)
+/* A browser writes an origin in one way, and what is listed is compared with that byte by byte. */
+static enum err_code check_origin(struct str text, struct err *e)
 {
-    struct str scheme, rest = text;
+    char written[CONF_ORIGIN_SIZE];
 
-    if (!str_cut(&rest, ':', &scheme) || !str_starts(rest, STR("//")) || rest.n < 3 ||
-        (!str_eq(scheme, STR("http")) && !str_eq(scheme, STR("https"))))
-        return false;
-    for (size_t i = 2; i < rest.n; i++) {
-        char c = rest.p[i];
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !memchr(".-:[]", c, 5))
-            return false;
-    }
-    return true;
+    if (!conf_origin_parse(text, written))
+        return err_set(e, ERR_CONFIG,
+                       "'%.80s' is no origin; allowed are '*' and SCHEME://HOST[:PORT], as in "
+                       "'https://ui.example.com' or 'http://[::1]:8080', with nothing behind",
+                       text.p);
+    if (!str_eq(text, str_of(written)))
+        return err_set(e, ERR_CONFIG, "a browser never says '%.80s'; write '%s'", text.p, written);
+    return ERR_OK;
 }
 
 static enum err_code check_cors(const struct conf_source *s, struct err *e)
@@ -147,14 +146,8 @@ static enum err_code check_cors(const struct conf_source *s, struct err *e)
                     "'*' is not allowed with http.cors.credentials: name the origins");
             return conf_place_named(s, "http.cors.origins", e);
         }
-        if (!all && !is_origin(one)) {
-            err_set(e, ERR_CONFIG,
-                    "'%.80s' is no origin; allowed are '*', and a scheme and a host as in "
-                    "'https://ui.example.com' or 'http://localhost:8080', in small letters and "
-                    "with nothing behind",
-                    c->origins.items[i]);
+        if (!all && check_origin(one, e) != ERR_OK)
             return conf_place_named(s, "http.cors.origins", e);
-        }
     }
     return ERR_OK;
 }

@@ -289,10 +289,10 @@ const struct conf_row conf_rows[] = {
      FIELD(http.cors.origins),
      .max = 64,
      .def_text = "",
-     .help =
-         "Origins whose pages may use this registry from a browser, such as "
-         "`https://ui.example.com`, exactly as the browser names them. `*` lets every page read "
-         "what needs no cookie, and change nothing."},
+     .help = "Origins whose pages may use this registry from a browser, such as "
+             "`https://ui.example.com`: scheme, host, and the port if it is not the usual one, in "
+             "small letters, as a browser names them. `*` lets every page read what needs no "
+             "cookie, and change nothing."},
     {.name = "http.cors.credentials",
      .type = CONF_BOOL,
      FIELD(http.cors.credentials),

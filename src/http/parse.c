@@ -241,7 +241,7 @@ static enum http_parse parse_request_line(struct cursor *c, const struct http_li
 
 /* What the head said of framing, to be judged when all of it is known. */
 struct framing {
-    bool host, length, coding, close, keep_alive;
+    bool host, origin, length, coding, close, keep_alive;
     struct str host_value, coding_value;
 };
 
@@ -285,7 +285,11 @@ static enum http_parse note_field(struct cursor *c, const struct http_field *fie
         }
         break;
     case 6:
-        if (str_ieq(field->name, STR("Expect"))) {
+        if (str_ieq(field->name, STR("Origin"))) {
+            if (f->origin) /* Fetch, "`Origin` header": one; who reads another sees another */
+                return bad(c, 400, "more than one Origin");
+            f->origin = true;
+        } else if (str_ieq(field->name, STR("Expect"))) {
             /* RFC 9110, 10.1.1 */
             if (!str_ieq(field->value, STR("100-continue")))
                 return bad(c, 417, "unknown expectation");

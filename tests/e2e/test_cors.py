@@ -1,5 +1,6 @@
 """Pages of other origins, in a real browser: Joxit's docker-registry-ui and the like."""
 
+import http.client
 import json
 import re
 import subprocess
@@ -157,6 +158,18 @@ def test_a_cookie_does_not_count_without_credentials(registry, client):
         client.request("DELETE", "/v2/app/manifests/v1", status, headers=headers)
 
 
+@pytest.mark.config({"http": {"cors": {"origins": [ORIGIN]}}, "auth": {"mode": "none"}})
+def test_a_request_of_two_origins_is_refused(registry):
+    connection = http.client.HTTPConnection("127.0.0.1", registry.port, timeout=30)
+    connection.putrequest("DELETE", "/v2/app/manifests/v1")
+    connection.putheader("Origin", ORIGIN)
+    connection.putheader("Origin", "https://other.example.com")
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, b"more than one Origin" in answer.read()) == (400, True)
+    connection.close()
+
+
 def test_without_a_list_nothing_is_told(client):
     answer = client.request("GET", "/v2/", 200, headers={"Origin": ORIGIN})
     assert "Vary" not in answer.headers
@@ -169,7 +182,9 @@ def test_without_a_list_nothing_is_told(client):
         ({"origins": ["*"], "credentials": True}, "'*' is not allowed with http.cors.credentials"),
         ({"origins": ["https://ui.example.com/"]}, "is no origin"),
         ({"origins": ["ui.example.com"]}, "is no origin"),
-        ({"origins": ["HTTPS://ui.example.com"]}, "is no origin"),
+        ({"origins": ["https://:::"]}, "is no origin"),
+        ({"origins": ["HTTPS://ui.example.com"]}, "write 'https://ui.example.com'"),
+        ({"origins": ["https://ui.example.com:443"]}, "write 'https://ui.example.com'"),
     ],
 )
 def test_what_is_no_origin_is_told(new_registry, cors, told):

@@ -58,6 +58,23 @@ static void tls_needs_its_parts(void **state)
         "http: {tls: {certificate: /c, key: /k, client_ca: /a, client_auth: required}}\n"));
 }
 
+static void an_origin_that_no_browser_says_is_refused(void **state)
+{
+    (void)state;
+    conf_must_fail("http:\n  cors:\n    origins: ['https://:::']\n",
+                   "3: http.cors.origins: 'https://:::' is no origin; allowed are '*' and "
+                   "SCHEME://HOST[:PORT], as in 'https://ui.example.com' or 'http://[::1]:8080', "
+                   "with nothing behind");
+    conf_must_fail("http:\n  cors:\n    origins: ['https://a.example', 'https://Ui.example:443']\n",
+                   "3: http.cors.origins: a browser never says 'https://Ui.example:443'; write "
+                   "'https://ui.example'");
+    conf_must_fail("http:\n  cors:\n    origins: ['*']\n    credentials: true\n",
+                   "3: http.cors.origins: '*' is not allowed with http.cors.credentials: name the "
+                   "origins");
+    conf_free(
+        conf_must("http: {cors: {origins: ['*', 'https://my_ui.example', 'http://[::1]:1']}}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -65,6 +82,7 @@ int main(void)
         cmocka_unit_test(without_authentication_only_loopback_is_served),
         cmocka_unit_test(auth_none_serves_everyone),
         cmocka_unit_test(tls_needs_its_parts),
+        cmocka_unit_test(an_origin_that_no_browser_says_is_refused),
     };
 
     return cmocka_run_group_tests(tests, conf_setup, conf_teardown);

@@ -188,6 +188,15 @@ static void connect_is_501(void **state)
     expect_bad(501, "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
+static void an_origin_is_said_once(void **state)
+{
+    (void)state;
+    expect_good(GET("Origin: https://a.example\r\n"));
+    expect_bad(400, GET("Origin: https://a.example\r\nOrigin: https://b.example\r\n"));
+    expect_bad(400, GET("Origin: https://a.example\r\nA: b\r\norigin: https://a.example\r\n"));
+    expect_bad(400, GET("Origin:\r\nOrigin: https://a.example\r\n"));
+}
+
 static void bare_line_ends_are_refused(void **state)
 {
     (void)state;
@@ -423,6 +432,7 @@ int main(void)
         cmocka_unit_test(malformed_request_lines_are_refused),
         cmocka_unit_test(other_versions_are_505),
         cmocka_unit_test(connect_is_501),
+        cmocka_unit_test(an_origin_is_said_once),
         cmocka_unit_test(bare_line_ends_are_refused),
         cmocka_unit_test(nul_and_control_bytes_are_refused),
         cmocka_unit_test(malformed_field_names_are_refused),
