@@ -11,10 +11,10 @@
     "OCI-Filters-Applied, Retry-After, X-Request-Id"
 #define MAX_AGE_S "3600" /* that a preflight is remembered */
 
-static bool lists(const struct conf_cors *c, struct str origin)
+static bool has(const struct conf_cors *c, struct str text)
 {
     for (size_t i = 0; i < c->origins.n; i++) {
-        if (str_eq(origin, str_of(c->origins.items[i])))
+        if (str_eq(text, str_of(c->origins.items[i])))
             return true;
     }
     return false;
@@ -22,7 +22,12 @@ static bool lists(const struct conf_cors *c, struct str origin)
 
 static bool everyone(const struct conf_cors *c)
 {
-    return lists(c, STR("*"));
+    return has(c, STR("*"));
+}
+
+static bool lists(const struct conf_cors *c, struct str origin)
+{
+    return origin.n > 0 && !str_eq(origin, STR("*")) && has(c, origin);
 }
 
 static bool is_preflight(const struct http_head *head)
@@ -39,34 +44,63 @@ static void answer_preflight(struct req *q, bool listed)
     http_send(q->x, 204, STR_NONE);
 }
 
-bool cors_begin(struct req *q)
+enum page { PAGE_NONE, PAGE_OF_ALL, PAGE_LISTED };
+
+/* Who may read the answer. */
+static enum page tell_origin(struct req *q)
 {
     const struct conf_cors *c = &q->api->conf->http.cors;
     struct str origin = http_field_get(q->head, STR("Origin"));
     bool listed;
 
     if (c->origins.n == 0)
-        return false;
+        return PAGE_NONE;
     http_header(q->x, "Vary", STR("Origin"));
     listed = lists(c, origin);
     if (!origin.n || (!listed && !everyone(c)))
-        return false;
+        return PAGE_NONE;
     http_header(q->x, "Access-Control-Allow-Origin", listed ? origin : STR("*"));
     if (listed && c->credentials)
         http_header(q->x, "Access-Control-Allow-Credentials", STR("true"));
+    return listed ? PAGE_LISTED : PAGE_OF_ALL;
+}
+
+bool cors_begin(struct req *q)
+{
+    enum page page = tell_origin(q);
+
+    if (page == PAGE_NONE)
+        return false;
     if (is_preflight(q->head)) {
-        answer_preflight(q, listed);
+        answer_preflight(q, page == PAGE_LISTED);
         return true;
     }
     http_header(q->x, "Access-Control-Expose-Headers", STR(READABLE));
     return false;
 }
 
+void cors_refuse(struct req *q)
+{
+    if (tell_origin(q) != PAGE_NONE)
+        http_header(q->x, "Access-Control-Expose-Headers", STR(READABLE));
+}
+
+/* A certificate says who asks where no Authorization does. */
+static bool has_certificate(const struct req *q)
+{
+    struct str der;
+
+    return q->api->conf->auth.certificate.enabled &&
+           !http_field_get(q->head, STR("Authorization")).n &&
+           http_client_certificate(q->x, &der) != HTTP_CERTIFICATE_NONE;
+}
+
 bool cors_trusts(const struct req *q)
 {
     const struct conf_cors *c = &q->api->conf->http.cors;
     struct str origin = http_field_get(q->head, STR("Origin"));
-    bool cookie = http_field_get(q->head, STR("Cookie")).p != NULL;
 
-    return origin.n > 0 && lists(c, origin) && (c->credentials || !cookie);
+    if (!lists(c, origin))
+        return false;
+    return c->credentials || (!http_field_get(q->head, STR("Cookie")).p && !has_certificate(q));
 }

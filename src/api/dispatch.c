@@ -196,6 +196,14 @@ static void refusal(void *ctx, int status, const char *why, struct buf *ret_body
     reply_error_body(ret_body, ERR_REQUEST_INVALID, str_of(why));
 }
 
+static void refusal_headers(void *ctx, struct http_exchange *x)
+{
+    struct req q;
+
+    req_init(&q, ctx, x);
+    cors_refuse(&q);
+}
+
 static void trouble(void *ctx, const struct err *e)
 {
     (void)ctx;
@@ -214,6 +222,7 @@ void api_init(struct api *a, struct registry *r, const struct conf *c,
         .serve = serve,
         .done = done,
         .refusal = refusal,
+        .refusal_headers = refusal_headers,
         .trouble = trouble,
     };
     proxies_init(a);

@@ -197,7 +197,7 @@ struct conf_quotas {
 /* Pages of other origins. */
 struct conf_cors {
     struct conf_strings origins; /* "https://host:port", or "*"; none: no page */
-    bool credentials;            /* cookies count */
+    bool credentials;            /* what a browser adds by itself counts */
 };
 
 struct conf_header { /* that every answer has */

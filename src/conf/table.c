@@ -297,7 +297,10 @@ const struct conf_row conf_rows[] = {
      .type = CONF_BOOL,
      FIELD(http.cors.credentials),
      .def = false,
-     .help = "Cookies count as well for the pages of `http.cors.origins`; never with `*`."},
+     .help =
+         "What a browser adds by itself, the cookie of a session or a client certificate, counts "
+         "as well for the pages of `http.cors.origins`; never with `*`. The cookie comes from "
+         "pages of the same site only: of another port or sub-domain, by the same scheme."},
     {.name = "http.trusted_proxies",
      .type = CONF_TEXTS,
      FIELD(http.trusted_proxies),

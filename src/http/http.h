@@ -129,6 +129,10 @@ struct http_app {
     /* The body of an answer that the server itself makes (400, 408, 414, 431, 503 ...), JSON;
      * may be NULL. why says in words what the client did wrong. */
     void (*refusal)(void *ctx, int status, const char *why, struct buf *ret_body);
+    /* The headers of an answer to a head that is not to the grammar or past a limit, which quick()
+     * will not see. Only the fields of http_head() hold what was read, in front of the mistake; all
+     * else in it is not to be looked at. I/O thread, must not block. May be NULL. */
+    void (*refusal_headers)(void *ctx, struct http_exchange *x);
     /* A file has changed and is no good, so its earlier content stays in use; for the log. Any
      * thread, must not block. May be NULL. */
     void (*trouble)(void *ctx, const struct err *e);

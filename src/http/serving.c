@@ -183,16 +183,19 @@ static enum outcome answered(struct iothread *io, struct http_exchange *x, struc
     return x->fate == CONN_KEEP ? GO_ON : ENDS;
 }
 
+/* The fields of x->head are those that were read of it. */
 static enum outcome refuse(struct iothread *io, struct conn *c, int status, const char *why)
 {
+    const struct http_app *app = &io->server->app;
     struct http_exchange *x = io->x;
 
-    x->head.n_fields = 0;
     x->head.chunked = false;
     x->ahead_n = 0;
     exchange_begin(x, c);
     x->has_head = false;
     x->close = true;
+    if (app->refusal_headers)
+        app->refusal_headers(app->ctx, x);
     response_refuse(x, status, why);
     return answered(io, x, c);
 }
@@ -582,6 +585,7 @@ void serving_take_back(struct iothread *io, struct conn *c)
 void serving_expired(struct iothread *io, struct conn *c)
 {
     if (c->state == CONN_REST && c->list == LIST_HEAD) {
+        io->x->head.n_fields = 0; /* they are another request's */
         settle(io, c, refuse(io, c, 408, "the head took too long"), NULL, 0);
         return;
     }

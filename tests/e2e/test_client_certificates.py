@@ -47,7 +47,7 @@ class Place:
         self.new_registry = new_registry
         self.registry = None
 
-    def start(self, tls=None, limits=None, **certificate_keys):
+    def start(self, tls=None, limits=None, cors=None, **certificate_keys):
         users = htpasswd(self.work / "htpasswd", {"bob": PASSWORD})
         config = {
             "http": {
@@ -57,7 +57,8 @@ class Place:
                     "client_ca": str(self.client_ca),
                     "client_crl": str(self.crl),
                     **(tls or {}),
-                }
+                },
+                "cors": cors or {},
             },
             "auth": {
                 "htpasswd": {"file": users},
@@ -136,6 +137,18 @@ def last_answer(s):
 
 
 # Who it is
+
+
+@pytest.mark.parametrize("credentials, status", [(False, 403), (True, 202)])
+def test_a_page_of_a_listed_origin_uses_a_certificate_with_credentials_only(
+    place, credentials, status
+):
+    page = {"Origin": "https://ui.example.org", "Sec-Fetch-Site": "cross-site"}
+    cors = {"origins": [page["Origin"]], "credentials": credentials}
+    alice = place.start(cors=cors).ca.issue("/CN=alice")
+    uploads = "/v2/dev/app/blobs/uploads/"
+    assert place.status(alice, uploads, "POST", headers=page) == status
+    assert place.status(alice, uploads, "POST") == 202
 
 
 def test_a_certificate_is_a_sign_in(place):

@@ -1,21 +1,26 @@
 """Pages of other origins, in a real browser: Joxit's docker-registry-ui and the like."""
 
+import base64
+import contextlib
 import http.client
 import json
 import re
+import signal
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from accounts import htpasswd
-from helpers import Client, image
+from accounts import PASSWORD, Accounts, htpasswd
+from helpers import Client, Wire, image
 
-# What such a page does: lists, inspects and deletes, and writes down what it could see.
+# A page takes its steps and writes down what it could see.
 PAGE = """<!DOCTYPE html><title>page</title><pre id="seen">nothing yet</pre><script>
-const registry = "%s";
-async function step(seen, name, path, options) {
+const registry = "%s", authorization = "%s", seen = {};
+async function step(name, path, options = {}) {
+    if (authorization)
+        options.headers = {Authorization: authorization, ...options.headers};
     try {
         const r = await fetch(registry + path, options);
         seen[name] = {status: r.status, digest: r.headers.get("Docker-Content-Digest"),
@@ -26,21 +31,38 @@ async function step(seen, name, path, options) {
     return seen[name];
 }
 (async () => {
-    const seen = {}, accept = {Accept: "application/vnd.oci.image.manifest.v1+json"};
-    await step(seen, "catalog", "/v2/_catalog");
-    await step(seen, "tags", "/v2/app/tags/list");
-    const found = await step(seen, "manifest", "/v2/app/manifests/v1", {headers: accept});
-    await step(seen, "delete", "/v2/app/manifests/" + (found.digest || "v1"), {method: "DELETE"});
+    %s
     document.getElementById("seen").textContent = JSON.stringify(seen);
 })();
 </script>"""
 
+# As Joxit's docker-registry-ui: lists, inspects and deletes.
+USE = """
+    const accept = {Accept: "application/vnd.oci.image.manifest.v1+json"};
+    await step("catalog", "/v2/_catalog");
+    await step("tags", "/v2/app/tags/list");
+    const found = await step("manifest", "/v2/app/manifests/v1", {headers: accept});
+    await step("delete", "/v2/app/manifests/" + (found.digest || "v1"), {method: "DELETE"});
+"""
+
+# As a page where people sign in.
+SIGN_IN = """
+    const credentials = "include", path = "/v2/app/manifests/v1", session = "/api/v1/session";
+    await step("sign in", session, {method: "POST", credentials,
+        headers: {"Content-Type": "application/json"},
+        body: JSON.stringify({username: "alice", password: "%s"})});
+    const who = await step("who", session, {credentials});
+    await step("forgotten", path, {method: "DELETE", credentials});
+    await step("delete", path, {method: "DELETE", credentials,
+        headers: {"X-CSRF-Token": who.body ? who.body.csrf_token : ""}});
+""" % PASSWORD
+
 
 class Pages:
-    """A server of that page, of an origin of its own."""
+    """A server of a page that takes these steps, of an origin of its own."""
 
-    def __init__(self, registry_url):
-        text = (PAGE % registry_url).encode()
+    def __init__(self, registry_url, steps, authorization, host="127.0.0.1"):
+        text = (PAGE % (registry_url, authorization, steps)).encode()
 
         class Handler(BaseHTTPRequestHandler):
             def log_message(self, *_):
@@ -54,7 +76,7 @@ class Pages:
                 self.wfile.write(text)
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.origin = f"http://127.0.0.1:{self.server.server_port}"
+        self.origin = f"http://{host}:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
@@ -75,19 +97,41 @@ def browse(url, work):
 
 
 @pytest.fixture
-def place(new_registry, work):
+def place(new_registry):
     """A registry that lists one origin (or what a test says), and pages of that and another one."""
     made = []
 
     def start(*origins):
         registry = new_registry()
-        pages = [Pages(registry.url), Pages(registry.url)]
+        pages = [Pages(registry.url, USE, ""), Pages(registry.url, USE, "")]
         made.extend(pages)
         registry.config["http"]["cors"] = {"origins": list(origins) or [pages[0].origin]}
         registry.start()
         with Client(registry.url) as client:
             client.push_image("app", image(seed="cors", layers=1), "v1")
         return registry, pages[0].origin, pages[1].origin
+
+    yield start
+    for page in made:
+        page.close()
+
+
+@pytest.fixture
+def place_of_alice(new_registry):
+    """A registry whose admin is alice, and the origin of a page, which it lists."""
+    made = []
+
+    def start(steps, authorization=lambda accounts: "", host="127.0.0.1", **cors):
+        accounts = Accounts(new_registry(config={"auth": "local"}))
+        accounts.add("alice", "--admin")
+        registry = accounts.registry
+        page = Pages(registry.url, steps, authorization(accounts), host)
+        made.append(page)
+        registry.config["http"]["cors"] = {"origins": [page.origin], **cors}
+        registry.start()
+        with Client(registry.url, auth=("alice", PASSWORD)) as client:
+            client.push_image("app", image(seed="cors", layers=1), "v1")
+        return page.origin
 
     yield start
     for page in made:
@@ -119,6 +163,51 @@ def test_with_a_star_every_page_reads_and_none_changes(place, work):
     assert seen["delete"] == "refused"
     with Client(registry.url) as client:
         client.get_manifest("app", "v1", expect=200)
+
+
+def basic(_):
+    return "Basic " + base64.b64encode(f"alice:{PASSWORD}".encode()).decode()
+
+
+def bearer(accounts):
+    return "Bearer " + accounts.token("--user", "alice")
+
+
+@pytest.mark.parametrize("authorization", [basic, bearer])
+def test_a_page_of_a_listed_origin_speaks_for_who_its_own_header_names(
+    place_of_alice, work, authorization
+):
+    seen = browse(place_of_alice(USE, authorization), work)
+    assert seen["catalog"]["body"] == {"repositories": ["app"]}
+    assert seen["tags"]["body"]["tags"] == ["v1"]
+    assert seen["manifest"]["digest"] == image(seed="cors", layers=1).digest
+    assert seen["delete"]["status"] == 202
+
+
+def test_without_a_header_such_a_page_is_told_to_sign_in(place_of_alice, work):
+    seen = browse(place_of_alice(USE, credentials=True), work)
+    assert {step["status"] for step in seen.values()} == {401}
+
+
+def test_with_credentials_a_page_of_the_same_site_has_the_session(place_of_alice, work):
+    """Another port is another origin of the same site; SameSite=Strict is about sites."""
+    seen = browse(place_of_alice(SIGN_IN, credentials=True), work)
+    assert seen["sign in"]["status"] == 200
+    assert (seen["who"]["status"], seen["who"]["body"]["name"]) == (200, "alice")
+    assert seen["forgotten"]["status"] == 403
+    assert seen["delete"]["status"] == 202
+
+
+def test_with_credentials_a_page_of_another_site_has_no_session(place_of_alice, work):
+    seen = browse(place_of_alice(SIGN_IN, host="localhost", credentials=True), work)
+    assert seen["sign in"]["status"] == 200
+    assert seen["who"]["status"] == 401
+    assert seen["delete"]["status"] == 401
+
+
+def test_without_credentials_no_page_has_the_session(place_of_alice, work):
+    seen = browse(place_of_alice(SIGN_IN), work)
+    assert set(seen.values()) == {"refused"}
 
 
 ORIGIN = "https://ui.example.com"
@@ -168,6 +257,37 @@ def test_a_request_of_two_origins_is_refused(registry):
     answer = connection.getresponse()
     assert (answer.status, b"more than one Origin" in answer.read()) == (400, True)
     connection.close()
+
+
+@pytest.mark.config({"http": {"cors": {"origins": [ORIGIN]}, "max_headers": 16}})
+@pytest.mark.parametrize(
+    "mistake, status",
+    [("A: b\r\n" * 20, 431), ("A: %s\r\n" % ("b" * 70_000), 431), (" no name\r\n", 400)],
+)
+def test_a_page_can_read_what_was_wrong_with_its_head(registry, mistake, status):
+    for origin, told in ((f"Origin: {ORIGIN}\r\n", ORIGIN), ("", None)):
+        with Wire(registry.url) as wire:
+            wire.send(f"GET /v2/ HTTP/1.1\r\nHost: {wire.host}\r\n{origin}{mistake}\r\n")
+            answer = wire.read_response()
+            assert answer[0] == status
+            assert answer[1].get("access-control-allow-origin") == told
+
+
+@pytest.mark.config({"http": {"cors": {"origins": [ORIGIN]}, "workers": 1, "queue": 1}})
+def test_a_page_can_read_that_it_should_come_again(registry, client):
+    blob = client.push_blob("app", b"something")
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(registry.url)) for _ in range(60)]
+        for wire in wires:
+            wire.send_request("GET", "/v2/")
+            assert wire.read_response()[0] == 200
+        registry.freeze()
+        for wire in wires:
+            wire.send_request("GET", f"/v2/app/blobs/{blob}", {"Origin": ORIGIN})
+        registry.signal(signal.SIGCONT)
+        answers = [wire.read_response() for wire in wires]
+    assert {status for status, _, _ in answers} == {200, 503}
+    assert {h["access-control-allow-origin"] for _, h, _ in answers} == {ORIGIN}
 
 
 def test_without_a_list_nothing_is_told(client):

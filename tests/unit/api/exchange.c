@@ -6,7 +6,6 @@
 #include "auth/policy/policy.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "http/http.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@ bool slow_clients;
 
 struct http_exchange {
     struct http_head head;
+    const struct request *request;
     struct source body;
     struct answer *answer;
     bool on_worker;
@@ -89,14 +89,12 @@ bool http_was_waiting(const struct http_exchange *x)
 
 const char *http_client(const struct http_exchange *x)
 {
-    (void)x;
-    return "127.0.0.1";
+    return x->request->peer ? x->request->peer : "127.0.0.1";
 }
 
 bool http_is_tls(const struct http_exchange *x)
 {
-    (void)x;
-    return false;
+    return x->request->tls;
 }
 
 bool second_door;
@@ -125,9 +123,8 @@ void http_set_route(struct http_exchange *x, const char *route)
 
 enum http_certificate http_client_certificate(struct http_exchange *x, struct str *ret_der)
 {
-    (void)x;
     *ret_der = STR_NONE;
-    return HTTP_CERTIFICATE_NONE;
+    return x->request->certificate;
 }
 
 void http_set_note(struct http_exchange *x, const char *note)
@@ -243,7 +240,8 @@ static void parse_head(const struct request *r, struct buf *text, struct http_he
 struct answer serve(struct server *s, const struct request *r)
 {
     struct answer a = {0};
-    struct http_exchange x = {.answer = &a, .body = source_of(r->body), .slow = {&slow_ops}};
+    struct http_exchange x = {
+        .answer = &a, .request = r, .body = source_of(r->body), .slow = {&slow_ops}};
     AUTO(buf) struct buf text = {0};
 
     buf_init(&text, 1 << 16);
@@ -256,7 +254,7 @@ struct answer serve(struct server *s, const struct request *r)
     a.quick = s->api.app.quick(s->api.app.ctx, &x) == HTTP_ANSWERED;
     if (!a.quick) {
         assert_int_equal(a.status, 0);
-        buf_clear(&a.headers);
+        buf_clear(&a.headers); /* as http.h says of HTTP_BLOCKS */
         x.on_worker = true;
         do {
             x.waiting = false;
@@ -306,6 +304,21 @@ unsigned headers_of(const struct answer *a, const char *name)
         n += str_ieq(key, str_of(name));
     }
     return n;
+}
+
+void tell_status(const char *story, const struct answer *a, int status)
+{
+    if (a->status != status)
+        fail_msg("%s: answered %d, not %d: " STR_FMT, story, a->status, status,
+                 STR_ARG(buf_str(&a->body)));
+}
+
+void tell_header(const char *story, const struct answer *a, const char *name, const char *value)
+{
+    if (headers_of(a, name) > 1)
+        fail_msg("%s: %s comes %u times", story, name, headers_of(a, name));
+    if (strcmp(header_of(a, name), value) != 0)
+        fail_msg("%s: %s is '%s', not '%s'", story, name, header_of(a, name), value);
 }
 
 void assert_error(const struct answer *a, int status, const char *code)

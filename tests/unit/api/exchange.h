@@ -24,6 +24,9 @@ struct request {
     size_t piece_bytes;     /* the body comes in pieces of this size; 0: at once */
     bool chunked;           /* the body has no Content-Length */
     enum err_code cut_with; /* the body ends with this error after half of it */
+    const char *peer;       /* NULL: "127.0.0.1" */
+    bool tls;
+    enum http_certificate certificate;
 };
 
 struct answer {
@@ -47,6 +50,10 @@ void answer_done(struct answer *a);
 /* The value of the first header of that name, "" when there is none; valid until the next call. */
 const char *header_of(const struct answer *a, const char *name);
 unsigned headers_of(const struct answer *a, const char *name); /* how many */
+
+/* For rows of a table: the story says which one fails. */
+void tell_status(const char *story, const struct answer *a, int status);
+void tell_header(const char *story, const struct answer *a, const char *name, const char *value);
 
 /* The body is the JSON of dist-spec "Error Codes" with this code. */
 void assert_error(const struct answer *a, int status, const char *code);

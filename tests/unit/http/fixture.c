@@ -157,6 +157,13 @@ static void refusal(void *ctx, int status, const char *why, struct buf *ret_body
     buf_addf(ret_body, "{\"status\":%d}", status);
 }
 
+/* What could be read of a head. */
+static void refusal_headers(void *ctx, struct http_exchange *x)
+{
+    (void)ctx;
+    http_headerf(x, "Read", "%zu", http_head(x)->n_fields);
+}
+
 /* The server. */
 
 void fixture_defaults(void)
@@ -196,8 +203,11 @@ void fixture_file(size_t bytes)
 
 void fixture_start(void)
 {
-    static const struct http_app app = {
-        .quick = quick, .serve = serve, .done = done, .refusal = refusal};
+    static const struct http_app app = {.quick = quick,
+                                        .serve = serve,
+                                        .done = done,
+                                        .refusal = refusal,
+                                        .refusal_headers = refusal_headers};
     struct err e = {0};
 
     if (http_server_new(&fixture.conf, &app, &fixture.server, &e) != ERR_OK)

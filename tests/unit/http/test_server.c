@@ -332,15 +332,52 @@ static void limits_of_the_head_have_their_statuses(void **state)
     client_expect_close(&c);
 }
 
+static void a_refusal_has_headers_by_what_was_read(void **state)
+{
+    static const struct {
+        const char *head;
+        int status;
+        const char *header;
+    } rows[] = {
+        {"GET /quick HTTP/1.1\r\n" HOST "A: b\r\n bad\r\n\r\n", 400, "\r\nRead: 2\r\n"},
+        {"GET /quick HTTP/1.1\r\n" HOST "Expect: x\r\n\r\n", 417, "\r\nRead: 1\r\n"},
+        {"GET /quick HTTP/1.1\r\nA: b\r\n\r\n", 400, "\r\nRead: 1\r\n"}, /* no Host */
+        {"nothing\r\n\r\n", 400, "\r\nRead: 0\r\n"},
+    };
+
+    (void)state;
+    start();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        client_send(&c, "GET /quick HTTP/1.1\r\n" HOST "A: 1\r\nB: 2\r\nC: 3\r\n\r\n");
+        client_expect(&c, 200, "quick");
+        client_send(&c, rows[i].head);
+        client_answer(&c, false, &a);
+        assert_int_equal(a.status, rows[i].status);
+        assert_true(answer_has(&a, rows[i].header));
+        client_close(&c);
+        client_open(&c);
+    }
+}
+
 static void a_slow_head_is_cut_off_with_408(void **state)
 {
+    struct client other;
+
     (void)state;
     fixture.conf.head_timeout_ms = 150;
+    fixture.conf.io_threads = 1;
     start();
+    client_open(&other);
     client_send(&c, "GET /quick HTTP/1.1\r\n");
-    client_expect(&c, 408, "{\"status\":408}");
+    client_send(&other, "GET /quick HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(&other, 200, "quick");
+    client_answer(&c, false, &a);
+    assert_int_equal(a.status, 408);
+    assert_string_equal(a.body, "{\"status\":408}");
+    assert_true(answer_has(&a, "\r\nRead: 0\r\n")); /* nor what the other one sent */
     client_expect_close(&c);
-    assert_int_equal(fixture_seen(0).status, 408);
+    assert_int_equal(fixture_seen(1).status, 408);
+    client_close(&other);
 }
 
 static void an_idle_connection_is_closed(void **state)
@@ -609,6 +646,7 @@ int main(void)
         TEST(a_client_that_goes_away_is_noted),
         TEST(smuggled_requests_are_not_answered),
         TEST(limits_of_the_head_have_their_statuses),
+        TEST(a_refusal_has_headers_by_what_was_read),
         TEST(a_slow_head_is_cut_off_with_408),
         TEST(an_idle_connection_is_closed),
         TEST(a_body_without_progress_is_cut_off),
