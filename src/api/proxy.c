@@ -55,20 +55,55 @@ static struct str cut_last(struct str *list)
     return last;
 }
 
+/* The elements of a list of all fields of a name (RFC 9110, 5.3), from the last to the first: some
+ * proxies add a field of their own behind what the client has sent. */
+struct backwards {
+    const struct http_head *head;
+    struct str name;
+    size_t fields;   /* that were not looked at */
+    struct str left; /* of the value of the field behind those */
+};
+
+static bool field_before(struct backwards *b)
+{
+    while (b->fields > 0) {
+        const struct http_field *f = &b->head->fields[--b->fields];
+
+        b->left = f->value;
+        if (str_ieq(f->name, b->name) && f->value.n > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool element_before(struct backwards *b, struct str *ret)
+{
+    if (b->left.n == 0 && !field_before(b))
+        return false;
+    *ret = cut_last(&b->left);
+    return true;
+}
+
+static struct backwards backwards(const struct req *q, struct str name)
+{
+    return (struct backwards){q->head, name, q->head->n_fields, STR_NONE};
+}
+
 /* From the last to the first: each proxy has added whom it spoke to, and the first that is none of
  * ours is the client. What stands before it they may have written themselves. */
 const char *client_address(struct req *q)
 {
-    struct str list = http_field_get(q->head, STR("X-Forwarded-For"));
+    struct backwards list = backwards(q, STR("X-Forwarded-For"));
+    struct str element;
     const char *peer = http_client(q->x);
 
     if (q->client[0])
         return q->client;
     str_copy(str_of(peer), q->client, sizeof(q->client));
-    while (list.n > 0 && trusted(q, q->client)) {
+    while (trusted(q, q->client) && element_before(&list, &element)) {
         char next[CLIENT_ADDRESS_MAX];
 
-        if (!numeric(cut_last(&list), next))
+        if (!numeric(element, next))
             break;
         memcpy(q->client, next, sizeof(next));
     }
@@ -97,9 +132,10 @@ const char *client_network(struct req *q)
 
 const char *client_scheme(const struct req *q)
 {
-    struct str proto = http_field_get(q->head, STR("X-Forwarded-Proto"));
+    struct backwards protos = backwards(q, STR("X-Forwarded-Proto"));
 
-    if (str_ieq(proto, STR("https")) && trusted(q, http_client(q->x)))
+    if (field_before(&protos) && str_ieq(protos.left, STR("https")) &&
+        trusted(q, http_client(q->x)))
         return "https";
     return http_is_tls(q->x) ? "https" : "http";
 }

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 bool slow_clients;
 
@@ -237,20 +238,27 @@ static void parse_head(const struct request *r, struct buf *text, struct http_he
         fail_msg("'%s' is no request: %s", r->line, why);
 }
 
+static void exchange_init(struct http_exchange *x, const struct request *r, struct answer *a,
+                          struct buf *text)
+{
+    *x = (struct http_exchange){
+        .answer = a, .request = r, .body = source_of(r->body), .slow = {&slow_ops}};
+    buf_init(text, 1 << 16);
+    buf_init(&a->headers, 1 << 20);
+    buf_init(&a->body, 1 << 28);
+    x->body.piece_bytes = r->piece_bytes;
+    x->body.error = r->cut_with;
+    x->body.fail_at = r->body.n / 2;
+    parse_head(r, text, &x->head);
+}
+
 struct answer serve(struct server *s, const struct request *r)
 {
     struct answer a = {0};
-    struct http_exchange x = {
-        .answer = &a, .request = r, .body = source_of(r->body), .slow = {&slow_ops}};
+    struct http_exchange x;
     AUTO(buf) struct buf text = {0};
 
-    buf_init(&text, 1 << 16);
-    buf_init(&a.headers, 1 << 20);
-    buf_init(&a.body, 1 << 28);
-    x.body.piece_bytes = r->piece_bytes;
-    x.body.error = r->cut_with;
-    x.body.fail_at = r->body.n / 2;
-    parse_head(r, &text, &x.head);
+    exchange_init(&x, r, &a, &text);
     a.quick = s->api.app.quick(s->api.app.ctx, &x) == HTTP_ANSWERED;
     if (!a.quick) {
         assert_int_equal(a.status, 0);
@@ -263,6 +271,23 @@ struct answer serve(struct server *s, const struct request *r)
     }
     assert_int_not_equal(a.status, 0);
     return a;
+}
+
+void call_init(struct call *c, struct server *s, const struct request *r)
+{
+    *c = (struct call){.x = NEW(struct http_exchange)};
+    exchange_init(c->x, r, &c->a, &c->text);
+    c->x->on_worker = true;
+    c->x->waited = true;
+    c->q = (struct req){
+        .api = &s->api, .registry = s->api.registry, .x = c->x, .head = http_head(c->x)};
+}
+
+void call_done(struct call *c)
+{
+    answer_done(&c->a);
+    buf_done(&c->text);
+    free(c->x);
 }
 
 struct answer get(struct server *s, const char *line)

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "api/api.h"
+#include "api/req.h"
 #include "unit/core/support.h"
 
 /* A registry and its API. */
@@ -46,6 +46,17 @@ extern bool second_door;
 struct answer serve(struct server *s, const struct request *r);
 struct answer get(struct server *s, const char *line);
 void answer_done(struct answer *a);
+
+/* One request as a handler has it, on a worker: for what handlers call. Nothing is settled. */
+struct call {
+    struct req q;
+    struct answer a;
+    struct http_exchange *x;
+    struct buf text;
+};
+
+void call_init(struct call *c, struct server *s, const struct request *r); /* r outlives it */
+void call_done(struct call *c);
 
 /* The value of the first header of that name, "" when there is none; valid until the next call. */
 const char *header_of(const struct answer *a, const char *name);
