@@ -6,6 +6,7 @@
 
 #include "api/access.h"
 #include "api/access_identity.h"
+#include "api/body.h"
 #include "api/handlers.h"
 #include "api/policy_in_force.h"
 #include "api/reply.h"
@@ -135,23 +136,6 @@ enum err_code api_token_get(struct req *q, struct err *e)
     return answer(q, &f, strcmp(offline, "true") == 0, e);
 }
 
-static enum err_code read_form(struct req *q, struct buf *ret, struct err *e)
-{
-    struct reader *body = http_body(q->x);
-    size_t n;
-
-    do {
-        char *at = buf_reserve(ret, 4096);
-
-        if (!at)
-            return err_tell(e, ERR_REQUEST_INVALID, "the form is larger than %d bytes",
-                            FORM_MAX_BYTES);
-        TRY(reader_read(body, at, 4096, &n, e));
-        ret->n += n;
-    } while (n > 0);
-    return ERR_OK;
-}
-
 static enum err_code grant_password(struct req *q, const struct form *f, struct err *e)
 {
     char user[FIELD_MAX], password[FIELD_MAX];
@@ -174,27 +158,39 @@ static enum err_code grant_refresh(struct req *q, const struct form *f, struct e
     return tokens_refresh(q->api->guard.tokens, str_of(secret), &q->who, e);
 }
 
+/* Once the form is there. */
+static enum err_code grant(struct req *q, const struct form *f, struct err *e)
+{
+    char kind[64], access[64];
+
+    TRY(field(f, "grant_type", kind, sizeof(kind), e));
+    TRY(field(f, "access_type", access, sizeof(access), e));
+    access_done(q);
+    if (strcmp(kind, "password") == 0)
+        TRY(grant_password(q, f, e));
+    else if (strcmp(kind, "refresh_token") == 0)
+        TRY(grant_refresh(q, f, e));
+    else
+        return err_tell(e, ERR_REQUEST_INVALID, "grant_type is 'password' or 'refresh_token'");
+    signed_in(q);
+    return answer(q, f, strcmp(access, "offline") == 0, e);
+}
+
 enum err_code api_token_post(struct req *q, struct err *e)
 {
     AUTO(buf) struct buf body = {0};
     struct form f;
-    char grant[64], access[64];
+    enum err_code code;
 
     buf_init(&body, FORM_MAX_BYTES);
     TRY(check_on(q, e));
-    TRY(read_form(q, &body, e));
+    code = body_read(q, &body, e);
     f.text = buf_str(&body);
-    TRY(field(&f, "grant_type", grant, sizeof(grant), e));
-    TRY(field(&f, "access_type", access, sizeof(access), e));
-    access_done(q);
-    if (strcmp(grant, "password") == 0)
-        TRY(grant_password(q, &f, e));
-    else if (strcmp(grant, "refresh_token") == 0)
-        TRY(grant_refresh(q, &f, e));
-    else
-        return err_tell(e, ERR_REQUEST_INVALID, "grant_type is 'password' or 'refresh_token'");
-    signed_in(q);
-    return answer(q, &f, strcmp(access, "offline") == 0, e);
+    if (code == ERR_OK)
+        code = grant(q, &f, e);
+    if (body.p)
+        OPENSSL_cleanse(body.p, body.n); /* a password may be in it */
+    return code;
 }
 
 enum err_code api_jwks_get(struct req *q, struct err *e)

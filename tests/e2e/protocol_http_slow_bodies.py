@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from accounts import PASSWORD, alice_and_bob
 from helpers import Client, Wire, digest_of, image, random_bytes
 from waiting import until
 
@@ -114,6 +115,25 @@ def test_slow_manifests(registry, client):
             assert wire.read_response()[0] == 201
     assert len(client.tags("app")) == MANY
     assert client.pull_image("app", "v7") == made
+
+
+def test_slow_forms_of_the_token_service(new_registry):
+    accounts = alice_and_bob(new_registry, **FEW_WORKERS)
+    registry, form = accounts.registry, "grant_type=password&username=alice&password=" + PASSWORD
+    with contextlib.ExitStack() as stack:
+        form = form.replace("&3", "%263") + "&service=registry"
+        headers = {"Content-Length": len(form)}
+        wires = [
+            begin(stack, registry, "POST", "/auth/token", headers, form[:20].encode())
+            for _ in range(8)
+        ]
+        with Client(registry.url, auth=("alice", PASSWORD)) as client:
+            check_that_others_go_on(client)
+        for wire in wires:
+            wire.send(form[20:])
+        answers = [wire.read_response() for wire in wires]
+    assert [status for status, _, _ in answers] == [200] * len(wires)
+    assert all(b'"access_token"' in body for _, _, body in answers)
 
 
 @pytest.mark.config({"http": {"workers": 2, "body_memory": "1MiB"}})

@@ -1,9 +1,10 @@
-/* Foreign bytes of browsers: cookies, where a request says it comes from, where one wants to go. */
 #include "api/cookie.h"
-#include "api/csrf.h"
-#include "api/return_to.h"
 
+#include "api/proxy.h"
+#include "conf/conf.h"
 #include "exchange.h"
+
+/* Cookies: what a browser sends, and what it is told to keep. */
 
 static struct str find(const char *first, const char *second)
 {
@@ -50,73 +51,98 @@ static void two_values_are_none(void **state)
     assert_found("sid=1; sid=1", "1");
 }
 
-static bool same(const char *origin, const char *host, bool tls)
-{
-    return csrf_same_origin(str_of(origin), str_of(host), tls);
-}
+static char *proxy[] = {"10.0.0.1"};
 
-static void an_origin_is_the_same_by_host_and_port(void **state)
+static const struct request plain = {.line = "GET /"}, tls = {.line = "GET /", .tls = true},
+                            behind = {.line = "GET /",
+                                      .peer = "10.0.0.1",
+                                      .headers = "X-Forwarded-Proto: https\r\n"},
+                            pretending = {.line = "GET /",
+                                          .headers = "X-Forwarded-Proto: https\r\n"};
+
+static struct server s;
+
+static int set_up(void **state)
 {
     (void)state;
-    assert_true(same("https://r.example.org", "r.example.org", true));
-    assert_true(same("https://R.example.org", "r.example.org:443", true));
-    assert_true(same("http://localhost:5000", "localhost:5000", false));
-    assert_true(same("http://[::1]:5000", "[::1]:5000", false));
-    assert_true(same("http://r.example.org:80", "r.example.org", false));
-    assert_true(same("https://r.example.org", "r.example.org", false)); /* TLS ends before us */
+    server_init(&s);
+    proxies_done(&s.api);
+    s.w.conf->http.trusted_proxies = (struct conf_strings){proxy, 1};
+    proxies_init(&s.api);
+    return 0;
 }
 
-static void any_other_origin_is_another(void **state)
+static int tear_down(void **state)
 {
     (void)state;
-    assert_false(same("https://evil.example.org", "r.example.org", true));
-    assert_false(same("https://r.example.org.evil.org", "r.example.org", true));
-    assert_false(same("https://r.example.org:8443", "r.example.org", true));
-    assert_false(same("http://r.example.org", "r.example.org", true));
-    assert_false(same("null", "r.example.org", true));
-    assert_false(same("", "", true));
-    assert_false(same("https://", "", true));
-    assert_false(same("ftp://r.example.org", "r.example.org", false));
-    assert_false(same("r.example.org", "r.example.org", false));
+    s.w.conf->http.trusted_proxies = (struct conf_strings){0};
+    server_done(&s);
+    return 0;
 }
 
-static void one_returns_to_a_place_of_ours(void **state)
+static void a_cookie_is_for_this_host_and_its_own_pages(void **state)
 {
-    static const char *const ours[] = {"/",      "/a",        "/repositories?q=x&y=//z",
-                                       "/a//b",  "/authors",  "/.well-known/jwks.json",
-                                       "/a/...", "/a?b=/../", "/a#/../",
-                                       "/%2",    "/%2e%2"};
-    static const char *const not_ours[] = {
-        "",
-        "a",
-        "//",
-        "//evil.example",
-        "/\\evil.example",
-        "\\\\evil.example",
-        "/a\\b",
-        "/a b",
-        "/\tevil.example",
-        "/a\r\nX: y",
-        "/\x7f",
-        "/\xc3\xa9",
-        "https://evil.example",
-        "javascript:alert(1)",
-        "/auth/oidc/login",
-        "/.//evil.example",
-        "/..//evil.example",
-        "/a/..//evil.example",
-        "/%2e//evil.example",
-        "/%2E.//evil.example",
-        "/.%2e/auth/oidc/login",
-        "/a/.",
+    static const struct {
+        const char *story;
+        const struct request *request;
+        const char *value;
+        enum cookie_site site;
+        uint64_t max_age_s;
+        const char *text;
+    } rows[] = {
+        {"plain", &plain, "v", COOKIE_STRICT, 60,
+         "sid=v; Path=/; Max-Age=60; HttpOnly; SameSite=Strict"},
+        {"TLS", &tls, "v", COOKIE_STRICT, 60,
+         "__Host-sid=v; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure"},
+        {"TLS up to our proxy", &behind, "v", COOKIE_STRICT, 60,
+         "__Host-sid=v; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure"},
+        {"somebody says it is TLS", &pretending, "v", COOKIE_STRICT, 60,
+         "sid=v; Path=/; Max-Age=60; HttpOnly; SameSite=Strict"},
+        {"for who comes back from another site", &tls, "v", COOKIE_LAX, 600,
+         "__Host-sid=v; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure"},
+        {"it goes", &tls, "", COOKIE_STRICT, 0,
+         "__Host-sid=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict; Secure"},
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-        assert_true(return_to_valid(str_of(ours[i])));
-    for (size_t i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
-        assert_false(return_to_valid(str_of(not_ours[i])));
-    assert_false(return_to_valid(STR("/a\0b")));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct call c;
+
+        call_init(&c, &s, rows[i].request);
+        cookie_set(&c.q, "sid", rows[i].value, rows[i].site, rows[i].max_age_s);
+        tell_header(rows[i].story, &c.a, "Set-Cookie", rows[i].text);
+        call_done(&c);
+    }
+}
+
+static void over_tls_only_a_cookie_of_this_very_host_counts(void **state)
+{
+    static const struct {
+        const char *story;
+        struct request request;
+        const char *value;
+    } rows[] = {
+        {"plain", {.line = "GET /", .headers = "Cookie: sid=1\r\n"}, "1"},
+        {"plain, of TLS", {.line = "GET /", .headers = "Cookie: __Host-sid=1\r\n"}, ""},
+        {"TLS", {.line = "GET /", .headers = "Cookie: __Host-sid=1\r\n", .tls = true}, "1"},
+        {"TLS, of another host",
+         {.line = "GET /", .headers = "Cookie: sid=1\r\n", .tls = true},
+         ""},
+        {"TLS, both",
+         {.line = "GET /", .headers = "Cookie: sid=2; __Host-sid=1\r\n", .tls = true},
+         "1"},
+        {"none", {.line = "GET /"}, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct call c;
+
+        call_init(&c, &s, &rows[i].request);
+        if (!str_eq(cookie_get(&c.q, "sid"), str_of(rows[i].value)))
+            fail_msg("%s: " STR_FMT, rows[i].story, STR_ARG(cookie_get(&c.q, "sid")));
+        call_done(&c);
+    }
 }
 
 int main(void)
@@ -125,9 +151,10 @@ int main(void)
         cmocka_unit_test(a_cookie_is_found_among_others),
         cmocka_unit_test(what_is_not_that_cookie_is_not_found),
         cmocka_unit_test(two_values_are_none),
-        cmocka_unit_test(an_origin_is_the_same_by_host_and_port),
-        cmocka_unit_test(any_other_origin_is_another),
-        cmocka_unit_test(one_returns_to_a_place_of_ours),
+        cmocka_unit_test_setup_teardown(a_cookie_is_for_this_host_and_its_own_pages, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(over_tls_only_a_cookie_of_this_very_host_counts, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

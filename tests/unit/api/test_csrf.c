@@ -42,6 +42,36 @@ static int tear_down(void **state)
 #define ORIGIN(text) "Origin: " text "\r\n"
 #define HTTPS        "X-Forwarded-Proto: https\r\n"
 
+static bool same(const char *origin, const char *host, bool tls)
+{
+    return csrf_same_origin(str_of(origin), str_of(host), tls);
+}
+
+static void an_origin_is_the_same_by_host_and_port(void **state)
+{
+    (void)state;
+    assert_true(same("https://r.example.org", "r.example.org", true));
+    assert_true(same("https://R.example.org", "r.example.org:443", true));
+    assert_true(same("http://localhost:5000", "localhost:5000", false));
+    assert_true(same("http://[::1]:5000", "[::1]:5000", false));
+    assert_true(same("http://r.example.org:80", "r.example.org", false));
+    assert_true(same("https://r.example.org", "r.example.org", false)); /* TLS ends before us */
+}
+
+static void any_other_origin_is_another(void **state)
+{
+    (void)state;
+    assert_false(same("https://evil.example.org", "r.example.org", true));
+    assert_false(same("https://r.example.org.evil.org", "r.example.org", true));
+    assert_false(same("https://r.example.org:8443", "r.example.org", true));
+    assert_false(same("http://r.example.org", "r.example.org", true));
+    assert_false(same("null", "r.example.org", true));
+    assert_false(same("", "", true));
+    assert_false(same("https://", "", true));
+    assert_false(same("ftp://r.example.org", "r.example.org", false));
+    assert_false(same("r.example.org", "r.example.org", false));
+}
+
 static void expect(const char *story, const struct request *r, enum err_code code)
 {
     struct err e = {0};
@@ -202,6 +232,8 @@ static void who_speaks_by_a_session_shows_that_they_read_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_origin_is_the_same_by_host_and_port),
+        cmocka_unit_test(any_other_origin_is_another),
         cmocka_unit_test(what_changes_something_comes_from_a_page_of_ours_or_from_none),
         cmocka_unit_test(the_origin_is_compared_with_what_the_client_sees),
         cmocka_unit_test(a_registry_for_this_machine_has_no_other_name),
