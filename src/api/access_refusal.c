@@ -27,7 +27,6 @@ static void add_source(struct req *q, struct buf *text)
     buf_addf(text, " repository:%s:pull", from.text);
 }
 
-<<<<<<< HEAD
 /* Where tokens are got; auth.token.realm. */
 static void add_realm(const struct req *q, struct buf *text)
 {
@@ -42,7 +41,8 @@ static void add_realm(const struct req *q, struct buf *text)
         buf_add_text(text, realm);
     else
         buf_addf(text, STR_FMT "/auth/token", STR_ARG(reply_prefix(q)));
-=======
+}
+
 /* name="text": RFC 9110, 5.6.4. */
 static void add_parameter(struct buf *b, const char *name, const char *text)
 {
@@ -53,7 +53,6 @@ static void add_parameter(struct buf *b, const char *name, const char *text)
         buf_add_char(b, *text);
     }
     buf_add_char(b, '"');
->>>>>>> 0428b63 (Keep texts of the configuration in their quotes in a challenge)
 }
 
 /* The Docker token protocol's challenge, or RFC 7617's where there is no token service. */
@@ -72,18 +71,9 @@ void access_challenge(struct req *q, const char *error)
         add_parameter(&text, "realm", conf->realm);
     } else {
         buf_add_text(&text, "Bearer realm=\"");
-<<<<<<< HEAD
         add_realm(q, &text);
-        buf_addf(&text, "\",service=\"%s\"", conf->token.service);
-=======
-        if (conf->token.realm[0])
-            buf_add_text(&text, conf->token.realm);
-        else
-            buf_addf(&text, "%s://" STR_FMT "/auth/token", client_scheme(q),
-                     STR_ARG(q->head->host));
         buf_add_text(&text, "\",");
         add_parameter(&text, "service", conf->token.service);
->>>>>>> 0428b63 (Keep texts of the configuration in their quotes in a challenge)
         if (q->name.n && scope_actions(q)) {
             buf_addf(&text, ",scope=\"repository:%s:%s", q->name.text, scope_actions(q));
             add_source(q, &text);

@@ -17,7 +17,6 @@
 static void req_init(struct req *q, struct api *a, struct http_exchange *x)
 {
     *q = (struct req){.api = a, .registry = a->registry, .x = x, .head = http_head(x)};
-    q->path = q->head->path;
 }
 
 /* http.headers */

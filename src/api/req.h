@@ -36,7 +36,7 @@ struct req {
     struct registry *registry;
     struct http_exchange *x;
     const struct http_head *head;
-    struct str path; /* of the head; from route_request() on without http.prefix */
+    struct str path; /* of the head without http.prefix; settled with the route */
     const struct route *route;
     struct identity *who;
     char identity[160]; /* of who, for logs and as owner; "" is anonymous */

@@ -9,11 +9,12 @@ static bool is_probe(struct str path)
     return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz"));
 }
 
-/* Takes http.prefix off q->path; false when the path is not below it. */
-static bool strip_prefix(struct req *q)
+/* q->path is the head's without http.prefix; false when the path is not below it. */
+static bool settle_path(struct req *q)
 {
     struct str prefix = reply_prefix(q);
 
+    q->path = q->head->path;
     if (prefix.n == 0 || is_probe(q->path) || http_on_debug(q->x))
         return true;
     if (!str_starts(q->path, prefix) || q->path.n == prefix.n || q->path.p[prefix.n] != '/')
@@ -36,7 +37,7 @@ enum err_code route_request(struct req *q, struct err *e)
     struct match m = {0};
     enum match_result result;
 
-    if (!strip_prefix(q))
+    if (!settle_path(q))
         return err_tell(e, ERR_NOT_FOUND, "nothing is served outside of %s",
                         q->api->conf->http.prefix);
     result = match_path(q->head->method, q->path, &m);
