@@ -148,8 +148,8 @@ static enum access_verdict deny(struct req *q)
 }
 
 /* One request of the bucket of who asks: of their name, or of their address while they have none.
- */
-static bool within_rate(struct req *q)
+ * What was set when it was counted is gone on a worker, and is told again. */
+static bool within_rate(struct req *q, bool counted)
 {
     const struct conf_rate *conf = &q->api->conf->limits.rate;
     bool named = q->who->kind != IDENTITY_ANONYMOUS;
@@ -161,8 +161,10 @@ static bool within_rate(struct req *q)
 
     if (per_second == 0)
         return true;
-    taken = rate_take(q->api->guard.rate, named ? 'i' : 'a',
-                      str_of(named ? q->identity : client_network(q)), &limit, &state);
+    taken = (counted ? rate_peek : rate_take)(q->api->guard.rate, named ? 'i' : 'a',
+                                              str_of(named ? q->identity : client_network(q)),
+                                              &limit, &state) ||
+            counted;
     access_tell_rate(q, &state);
     if (!taken) {
         http_headerf(q->x, "Retry-After", "%llu", (unsigned long long)state.retry_s);
@@ -248,7 +250,7 @@ enum access_verdict access_settle(struct req *q)
         http_set_identity(q->x, q->identity);
     }
     /* Once a request: quick() comes first, unless only a worker could settle who it is. */
-    if ((!http_on_worker(q->x) || (q->asked && !http_was_waiting(q->x))) && !within_rate(q))
+    if (!within_rate(q, http_on_worker(q->x) && (!q->asked || http_was_waiting(q->x))))
         return slow_down(q);
     if (csrf_check_token(q, &e) != ERR_OK)
         return forged(q, &e);
