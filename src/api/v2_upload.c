@@ -316,8 +316,8 @@ enum err_code api_upload_put(struct req *q, struct err *e)
     if (!found)
         return err_tell(e, ERR_DIGEST_MALFORMED, "the closing PUT needs the parameter 'digest'");
     code = upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e);
-    if (code == ERR_BLOB_UPLOAD_UNKNOWN &&
-        upload_was_finished(q->registry, &q->name, q->identity, &q->upload, &r->digest)) {
+    if (code == ERR_BLOB_UPLOAD_UNKNOWN) {
+        TRY(upload_was_finished(q->registry, &q->name, q->identity, &q->upload, &r->digest, e));
         reply_blob(q, &r->digest); /* again: the first answer may have been lost */
         return ERR_OK;
     }

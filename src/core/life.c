@@ -1,7 +1,6 @@
 #include "core/life.h"
 
 #include "base/mem.h"
-#include "core/finished.h"
 #include "core/maintenance.h"
 #include "core/project.h"
 #include "core/upload.h"
@@ -26,7 +25,6 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->verify_on_read = &c->storage.verify_on_read;
     r->buffer_bytes = c->http.buffer_bytes;
     r->uploads = upload_table_new();
-    r->finished = finished_new();
     r->url_rules = url_rules_new(&c->registry);
     locks_init(&r->content_locks);
     locks_init(&r->tag_locks);
@@ -53,7 +51,6 @@ void registry_free(struct registry *r)
         return;
     maintenance_stop(r->maintenance);
     upload_table_free(r->uploads);
-    finished_free(r->finished);
     url_rules_free(r->url_rules);
     locks_done(&r->content_locks);
     locks_done(&r->tag_locks);

@@ -15,7 +15,6 @@
 #include "store/store.h"
 
 struct upload_table;
-struct finished;
 struct url_rules;
 struct maintenance;
 
@@ -29,7 +28,6 @@ struct registry {
     uint64_t buffer_bytes;      /* of one receiving upload */
     struct reserve *reserve;    /* borrowed; may be NULL */
     struct upload_table *uploads;
-    struct finished *finished; /* uploads, lately */
     struct url_rules *url_rules;
     struct locks content_locks; /* content of a digest is being linked or unlinked, anywhere */
     struct locks tag_locks;     /* a (repository, tag) is being projected */

@@ -134,8 +134,11 @@ enum err_code upload_sweep(struct registry *r, struct err *e)
 {
     struct sweep s = {
         .r = r, .timeout_ms = (int64_t)conf_u64(&r->options->upload_timeout_ms), .e = e};
+    int64_t before_ms = clock_wall_ms() - s.timeout_ms;
+    struct meta_op prune = meta_op_finished_prune(before_ms);
 
     TRY(store_upload_each(r->store, sweep_stored, &s, e));
-    TRY(meta_uploads_each(r->meta, clock_wall_ms() - s.timeout_ms, sweep_row, &s, e));
+    TRY(meta_uploads_each(r->meta, before_ms, sweep_row, &s, e));
+    TRY(meta_commit(r->meta, &prune, 1, META_LAZY, NULL, e));
     return s.code;
 }

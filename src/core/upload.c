@@ -3,7 +3,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/finished.h"
 #include "core/ingest.h"
 #include "core/quota.h"
 #include "core/upload_session.h"
@@ -337,7 +336,7 @@ static enum err_code link_blob(struct upload *u, const struct digest *d, struct 
     const struct repo_name *repo = &u->session->info.repo;
     struct meta_op ops[2 + QUOTAS_MAX] = {
         meta_op_blob_link(repo, d, u->session->offset_bytes),
-        meta_op_upload_delete(&u->session->info.id),
+        meta_op_upload_finish(&u->session->info.id, d, clock_wall_ms()),
     };
     size_t n = 2 + quota_checks(r, repo, ops + 2);
     enum err_code code;
@@ -414,7 +413,6 @@ enum err_code upload_finish(struct upload *u, const struct digest *d, bool *ret_
                             struct err *e)
 {
     struct registry *r = u->r;
-    struct meta_upload info = u->session->info;
     enum err_code code = verify(u, d, e);
     bool repeated = code == ERR_DIGEST_INVALID && take_last_body(u, d, e) == ERR_OK;
 
@@ -430,7 +428,6 @@ enum err_code upload_finish(struct upload *u, const struct digest *d, bool *ret_
         code = link_blob(u, d, e);
     if (code == ERR_OK) {
         forget(u);
-        finished_add(r->finished, &info, d, (int64_t)conf_u64(&r->options->upload_timeout_ms));
         if (ret_repeated)
             *ret_repeated = repeated;
     } else {
@@ -439,13 +436,21 @@ enum err_code upload_finish(struct upload *u, const struct digest *d, bool *ret_
     return code;
 }
 
-bool upload_was_finished(struct registry *r, const struct repo_name *repo, const char *owner,
-                         const struct uuid *id, const struct digest *d)
+enum err_code upload_was_finished(struct registry *r, const struct repo_name *repo,
+                                  const char *owner, const struct uuid *id, const struct digest *d,
+                                  struct err *e)
 {
-    struct meta_upload info = {.id = *id, .repo = *repo};
+    int64_t keep_ms = (int64_t)conf_u64(&r->options->upload_timeout_ms);
+    struct meta_finished f;
+    uint64_t size_bytes;
+    enum err_code code;
 
-    snprintf(info.owner, sizeof(info.owner), "%s", owner);
-    return finished_has(r->finished, &info, d);
+    TRY(meta_upload_finished(r->meta, id, &f, e));
+    if (!str_eq(repo_name_str(&f.repo), repo_name_str(repo)) || strcmp(f.owner, owner) != 0 ||
+        !digest_eq(&f.digest, d) || clock_wall_ms() - f.finished_ms >= keep_ms)
+        return unknown(e);
+    code = meta_blob_stat(r->meta, repo, d, &size_bytes, e);
+    return code == ERR_BLOB_UNKNOWN ? unknown(e) : code; /* deleted since */
 }
 
 /* The session is held to the end: a request that comes for it meanwhile must not load it anew. */

@@ -54,10 +54,14 @@ ERR_CHECKED enum err_code upload_take_back(struct upload *u, uint64_t offset_byt
 ERR_CHECKED enum err_code upload_finish(struct upload *u, const struct digest *d,
                                         bool *ret_repeated, struct err *e);
 
-/* Was this session finished with this digest, lately, by the same owner in the same repository? Of
- * this process's life. A client whose answer was lost asks for the finish again. */
-bool upload_was_finished(struct registry *r, const struct repo_name *repo, const char *owner,
-                         const struct uuid *id, const struct digest *d);
+/*
+ * OK when this session was finished with this digest by the same owner in the same repository, no
+ * longer ago than upload.timeout, and the blob is still there: a client whose answer was lost asks
+ * for the finish again, maybe of another process. Error: BLOB_UPLOAD_UNKNOWN.
+ */
+ERR_CHECKED enum err_code upload_was_finished(struct registry *r, const struct repo_name *repo,
+                                              const char *owner, const struct uuid *id,
+                                              const struct digest *d, struct err *e);
 
 /* Removes the session and its bytes, and closes u. */
 ERR_CHECKED enum err_code upload_cancel(struct upload *u, struct err *e);
@@ -66,7 +70,8 @@ void upload_close(struct upload *u); /* accepts NULL */
 /* Makes the sessions of earlier lives of this process known, so that they count. At the start. */
 ERR_CHECKED enum err_code upload_load_all(struct registry *r, struct err *e);
 
-/* Removes the sessions that nobody touched for upload.timeout. For the maintenance thread. */
+/* Removes the sessions that nobody touched for upload.timeout, and forgets those that were finished
+ * so long ago. For the maintenance thread. */
 ERR_CHECKED enum err_code upload_sweep(struct registry *r, struct err *e);
 
 static inline void auto_upload_(struct upload **u)

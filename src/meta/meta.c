@@ -136,6 +136,8 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_TAG_DELETE:
     case META_UPLOAD_CREATE:
     case META_UPLOAD_DELETE:
+    case META_UPLOAD_FINISH:
+    case META_FINISHED_PRUNE:
     case META_PROJECTION_DONE:
     case META_AUDIT_ADD:
     case META_AUDIT_PRUNE:
@@ -250,6 +252,12 @@ enum err_code meta_upload_get(struct meta *m, const struct uuid *id, struct meta
                               struct err *e)
 {
     return ASK(m, upload_get, id, ret_upload, e);
+}
+
+enum err_code meta_upload_finished(struct meta *m, const struct uuid *id,
+                                   struct meta_finished *ret_finished, struct err *e)
+{
+    return ASK(m, upload_finished, id, ret_finished, e);
 }
 
 enum err_code meta_uploads_each(struct meta *m, int64_t started_before_ms, meta_upload_fn fn,

@@ -70,6 +70,14 @@ struct meta_upload {
     int64_t started_ms;
 };
 
+/* An upload that became a blob. */
+struct meta_finished {
+    struct repo_name repo;
+    char owner[256];
+    struct digest digest;
+    int64_t finished_ms; /* wall clock */
+};
+
 /* A change of a tag that has not been carried to the store yet. */
 struct meta_projection {
     struct repo_name repo;
@@ -167,6 +175,8 @@ enum meta_op_kind {
     META_TAG_DELETE,
     META_UPLOAD_CREATE,
     META_UPLOAD_DELETE,
+    META_UPLOAD_FINISH,
+    META_FINISHED_PRUNE,
     META_PROJECTION_DONE,
     META_RECORD_PUT,
     META_RECORD_DELETE,
@@ -222,6 +232,14 @@ struct meta_op {
             const struct uuid *id;
         } upload_delete;
         struct {
+            const struct uuid *id;
+            const struct digest *digest;
+            int64_t finished_ms;
+        } upload_finish;
+        struct {
+            int64_t before_ms;
+        } finished_prune;
+        struct {
             const struct repo_name *repo;
             const struct tag_name *tag;
             int64_t version;
@@ -273,8 +291,14 @@ struct meta_op meta_op_tag_delete(const struct repo_name *repo, const struct tag
 
 struct meta_op meta_op_upload_create(const struct meta_upload *u);
 
-/* Not there: success. */
+/* Not there, or finished: success, and changes nothing. */
 struct meta_op meta_op_upload_delete(const struct uuid *id);
+
+/* The upload became that blob: it is known to meta_upload_finished() alone from then on. Not there:
+ * success. */
+struct meta_op meta_op_upload_finish(const struct uuid *id, const struct digest *d,
+                                     int64_t finished_ms);
+struct meta_op meta_op_finished_prune(int64_t before_ms); /* those of earlier are forgotten */
 
 /* The pending projection is dropped unless a later change is pending. */
 struct meta_op meta_op_projection_done(const struct repo_name *repo, const struct tag_name *tag,
@@ -360,6 +384,8 @@ struct meta_driver {
                                struct err *e);
     enum err_code (*upload_get)(struct meta *m, const struct uuid *id,
                                 struct meta_upload *ret_upload, struct err *e);
+    enum err_code (*upload_finished)(struct meta *m, const struct uuid *id,
+                                     struct meta_finished *ret_finished, struct err *e);
     enum err_code (*uploads_each)(struct meta *m, int64_t started_before_ms, meta_upload_fn fn,
                                   void *ctx, struct err *e);
     enum err_code (*projections)(struct meta *m, struct meta_projection *ret_rows, size_t cap,
@@ -446,6 +472,10 @@ ERR_CHECKED enum err_code meta_referrers(struct meta *m, const struct repo_name 
 /* Error: BLOB_UPLOAD_UNKNOWN. */
 ERR_CHECKED enum err_code meta_upload_get(struct meta *m, const struct uuid *id,
                                           struct meta_upload *ret_upload, struct err *e);
+
+/* What became of the upload, as long as it is remembered. Error: BLOB_UPLOAD_UNKNOWN. */
+ERR_CHECKED enum err_code meta_upload_finished(struct meta *m, const struct uuid *id,
+                                               struct meta_finished *ret_finished, struct err *e);
 
 /* Uploads started before the given time. fn may commit. Stops at fn's first error. */
 ERR_CHECKED enum err_code meta_uploads_each(struct meta *m, int64_t started_before_ms,

@@ -52,6 +52,19 @@ struct meta_op meta_op_upload_delete(const struct uuid *id)
     return (struct meta_op){.kind = META_UPLOAD_DELETE, .upload_delete = {.id = id}};
 }
 
+struct meta_op meta_op_upload_finish(const struct uuid *id, const struct digest *d,
+                                     int64_t finished_ms)
+{
+    return (struct meta_op){.kind = META_UPLOAD_FINISH,
+                            .upload_finish = {.id = id, .digest = d, .finished_ms = finished_ms}};
+}
+
+struct meta_op meta_op_finished_prune(int64_t before_ms)
+{
+    return (struct meta_op){.kind = META_FINISHED_PRUNE,
+                            .finished_prune = {.before_ms = before_ms}};
+}
+
 struct meta_op meta_op_projection_done(const struct repo_name *repo, const struct tag_name *tag,
                                        int64_t version)
 {

@@ -365,6 +365,24 @@ static enum err_code upload_delete(struct sql_conn *c, struct apply *a, const st
     return sql_run(c, SQL_UPLOAD_DELETE, SQL_ARGS(SQL_TEXT(str_of(op->upload_delete.id->text))), e);
 }
 
+static enum err_code upload_finish(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                   struct err *e)
+{
+    (void)a;
+    return sql_run(c, SQL_UPLOAD_FINISH,
+                   SQL_ARGS(SQL_TEXT(str_of(op->upload_finish.id->text)),
+                            SQL_TEXT(digest_str(op->upload_finish.digest)),
+                            SQL_INT(op->upload_finish.finished_ms)),
+                   e);
+}
+
+static enum err_code finished_prune(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                    struct err *e)
+{
+    (void)a;
+    return sql_run(c, SQL_FINISHED_PRUNE, SQL_ARGS(SQL_INT(op->finished_prune.before_ms)), e);
+}
+
 static enum err_code projection_done(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                      struct err *e)
 {
@@ -471,6 +489,8 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_TAG_DELETE] = tag_delete,
         [META_UPLOAD_CREATE] = upload_create,
         [META_UPLOAD_DELETE] = upload_delete,
+        [META_UPLOAD_FINISH] = upload_finish,
+        [META_FINISHED_PRUNE] = finished_prune,
         [META_PROJECTION_DONE] = projection_done,
         [META_RECORD_PUT] = record_put,
         [META_RECORD_DELETE] = record_delete,

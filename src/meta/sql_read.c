@@ -329,6 +329,28 @@ static enum err_code upload_get(struct meta *m, const struct uuid *id,
     return upload_from(m, rows, ret_upload, e);
 }
 
+static enum err_code upload_finished(struct meta *m, const struct uuid *id,
+                                     struct meta_finished *ret_finished, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    struct meta_finished f;
+    bool row;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_FINISHED_GET, SQL_ARGS(SQL_TEXT(str_of(id->text))), &rows, e));
+    TRY(sql_next(rows, &row, e));
+    if (!row)
+        return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "no upload %s", id->text);
+    if (repo_name_parse(text_at(rows, 0), &f.repo, NULL) != ERR_OK ||
+        !str_copy(text_at(rows, 1), f.owner, sizeof(f.owner)) ||
+        digest_parse(text_at(rows, 2), &f.digest, NULL) != ERR_OK)
+        return damaged(m, "finished upload", e);
+    f.finished_ms = int_at(rows, 3);
+    *ret_finished = f;
+    return ERR_OK;
+}
+
 /* Uploads after (*last_ms, *last_id), UPLOAD_PAGE at most. */
 static enum err_code upload_page(struct meta *m, int64_t before_ms, const struct meta_upload *last,
                                  struct meta_upload *ret_page, size_t *ret_n, struct err *e)
@@ -421,6 +443,7 @@ void sql_read_fill(struct meta_driver *d)
     d->manifest_tags = manifest_tags;
     d->referrers = referrers;
     d->upload_get = upload_get;
+    d->upload_finished = upload_finished;
     d->uploads_each = uploads_each;
     d->projections = projections;
 }

@@ -121,9 +121,17 @@ static const char version_3[] =
     "CREATE INDEX audit_by_address ON audit (address, time_ms, id);"
     "CREATE INDEX audit_by_repository ON audit (repository, time_ms, id) WHERE repository <> '';"
     "CREATE INDEX audit_by_failure ON audit (result, time_ms, id) WHERE result <> 'ok';";
+static const char version_4[] =
+    /* What the upload became, and when; '' while it is open. It is kept for a client that asks for
+     * the finish again. */
+    "ALTER TABLE uploads ADD COLUMN digest @text@ NOT NULL DEFAULT '';"
+    "ALTER TABLE uploads ADD COLUMN finished_ms BIGINT NOT NULL DEFAULT 0;"
+    "DROP INDEX uploads_by_start;"
+    "CREATE INDEX uploads_by_start ON uploads (started_ms, id) WHERE digest = '';"
+    "CREATE INDEX uploads_by_finish ON uploads (finished_ms) WHERE digest <> '';";
 /* clang-format on */
 
-const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3}};
+const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3}, {version_4}};
 const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 #define SCRIPT_MAX_BYTES (1 << 20)

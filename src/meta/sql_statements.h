@@ -90,11 +90,16 @@
                                                                                                    \
     X(UPLOAD_ADD, "INSERT INTO uploads (id, repo, owner, algorithm, started_ms)"                   \
                   " VALUES ($1, $2, $3, $4, $5)")                                                  \
-    X(UPLOAD_DELETE, "DELETE FROM uploads WHERE id = $1")                                          \
-    X(UPLOAD_GET, "SELECT id, repo, owner, algorithm, started_ms FROM uploads WHERE id = $1")      \
+    X(UPLOAD_DELETE, "DELETE FROM uploads WHERE id = $1 AND digest = ''")                          \
+    X(UPLOAD_GET, "SELECT id, repo, owner, algorithm, started_ms FROM uploads"                     \
+                  " WHERE id = $1 AND digest = ''")                                                \
     X(UPLOAD_LIST, "SELECT id, repo, owner, algorithm, started_ms FROM uploads"                    \
-                   " WHERE started_ms < $1 AND (started_ms, id) > ($2, $3)"                        \
+                   " WHERE digest = '' AND started_ms < $1 AND (started_ms, id) > ($2, $3)"        \
                    " ORDER BY started_ms, id LIMIT $4")                                            \
+    X(UPLOAD_FINISH, "UPDATE uploads SET digest = $2, finished_ms = $3 WHERE id = $1")             \
+    X(FINISHED_GET, "SELECT repo, owner, digest, finished_ms FROM uploads"                         \
+                    " WHERE id = $1 AND digest <> ''")                                             \
+    X(FINISHED_PRUNE, "DELETE FROM uploads WHERE digest <> '' AND finished_ms < $1")               \
                                                                                                    \
     X(REPO_USE, "UPDATE repos SET bytes = bytes + $2, tags = tags + $3 WHERE id = $1")             \
     X(TAGS_OF_MANIFEST_COUNT, "SELECT count(*) FROM tags WHERE manifest_id = $1")                  \

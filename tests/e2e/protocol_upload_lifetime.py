@@ -2,8 +2,9 @@
 
 import pytest
 
+from accounts import OTHER, PASSWORD, alice_and_bob
 from checks import ABSENT, check_errors
-from helpers import Wire, digest_of, random_bytes
+from helpers import Client, Wire, digest_of, random_bytes
 from waiting import until
 
 pytestmark = pytest.mark.sanitize
@@ -67,6 +68,52 @@ def test_a_finished_session_leaves_nothing_in_temp(registry, client):
     location = client.start_upload("app")
     client.finish(location, ABSENT, DATA, 400)
     assert uploads_on_disk(registry) == []
+
+
+def finish_again(client, location, status):
+    """As a client does that had no answer: with the body, or without it when that was sent before."""
+    for body in (b"", DATA):
+        answer = client.finish(location, DIGEST, body, expect=status)
+    return answer
+
+
+def headers_of(answer):
+    """But those of this one answer, or of its connection, which ends before a body that is not read."""
+    own = ("Connection", "Date", "X-Request-Id")
+    return {k: v for k, v in answer.headers.items() if k not in own}
+
+
+def test_a_finish_whose_answer_was_lost_is_answered_again_after_kill(registry, client):
+    location = client.start_upload("app")
+    first = client.finish(location, DIGEST, DATA)
+    registry.kill()
+    registry.start()
+    assert headers_of(finish_again(client, location, 201)) == headers_of(first)
+    assert client.get_blob("app", DIGEST).content == DATA
+    finish_again(client, location.replace("/app/", "/other/"), 404)
+
+
+def test_a_finish_is_answered_again_to_its_identity_alone(new_registry):
+    everything = {"actions": ["*"], "repositories": ["**"]}
+    policy = [{"subjects": ["user:alice", "user:bob"], **everything}]
+    registry = alice_and_bob(new_registry, policy=policy).registry
+    with Client(registry.url, auth=("alice", PASSWORD)) as alice:
+        location = alice.start_upload("app")
+        alice.finish(location, DIGEST, DATA)
+        registry.kill()
+        registry.start()
+        with Client(registry.url, auth=("bob", OTHER)) as bob:
+            check_errors(finish_again(bob, location, 404), 404, "BLOB_UPLOAD_UNKNOWN")
+        finish_again(alice, location, 201)
+
+
+@pytest.mark.config({"upload": {"timeout": "1s"}, "maintenance": {"interval": "100ms"}})
+def test_a_finish_is_answered_again_as_long_as_a_session_lives(registry, client):
+    location = client.start_upload("app")
+    client.finish(location, DIGEST, DATA)
+    finish_again(client, location, 201)
+    until(lambda: client.finish(location, DIGEST, expect=None).status_code == 404)
+    assert client.has_blob("app", DIGEST)
 
 
 @pytest.mark.config({"upload": {"timeout": "1s"}, "maintenance": {"interval": "100ms"}})

@@ -360,6 +360,75 @@ static void an_upload_is_kept_as_it_was_made(void **state)
     assert_ok(commit_one(f, meta_op_upload_delete(&u.id)));
 }
 
+static void an_upload_that_is_finished_is_known_for_what_it_became(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_upload u = upload_at(500, "user:alice"), got;
+    struct digest d = digest_for("layer");
+    struct meta_finished finished;
+
+    assert_ok(commit_one(f, meta_op_upload_create(&u)));
+    assert_int_equal(meta_upload_finished(f->m, &u.id, &finished, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
+    assert_ok(commit_one(f, meta_op_upload_finish(&u.id, &d, 1234567890123)));
+    assert_ok(meta_upload_finished(f->m, &u.id, &finished, &f->e));
+    assert_string_equal(finished.repo.text, "not/there/yet");
+    assert_string_equal(finished.owner, "user:alice");
+    assert_string_equal(finished.digest.text, d.text);
+    assert_int_equal(finished.finished_ms, 1234567890123);
+    assert_int_equal(meta_upload_get(f->m, &u.id, &got, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
+}
+
+static enum err_code not_expected(void *ctx, const struct meta_upload *u, struct err *e)
+{
+    (void)ctx;
+    return err_set(e, ERR_INTERNAL, "%s is no open upload", u->id.text);
+}
+
+static void an_upload_that_is_finished_is_neither_visited_nor_deleted(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_upload u = upload_at(500, "");
+    struct digest d = digest_for("layer");
+    struct meta_finished finished;
+
+    assert_ok(commit_one(f, meta_op_upload_create(&u)));
+    assert_ok(commit_one(f, meta_op_upload_finish(&u.id, &d, 600)));
+    assert_ok(meta_uploads_each(f->m, 1000, not_expected, NULL, &f->e));
+    assert_ok(commit_one(f, meta_op_upload_delete(&u.id)));
+    assert_ok(meta_upload_finished(f->m, &u.id, &finished, &f->e));
+}
+
+static void finished_uploads_are_forgotten_by_their_age(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_upload open = upload_at(1, ""), old = upload_at(2, ""), late = upload_at(3, "");
+    struct digest d = digest_for("layer");
+    struct meta_finished finished;
+    struct meta_upload got;
+
+    assert_ok(commit_one(f, meta_op_upload_create(&open)));
+    assert_ok(commit_one(f, meta_op_upload_create(&old)));
+    assert_ok(commit_one(f, meta_op_upload_create(&late)));
+    assert_ok(commit_one(f, meta_op_upload_finish(&old.id, &d, 599)));
+    assert_ok(commit_one(f, meta_op_upload_finish(&late.id, &d, 600)));
+    assert_ok(commit_one(f, meta_op_finished_prune(600)));
+    assert_int_equal(meta_upload_finished(f->m, &old.id, &finished, &f->e),
+                     ERR_BLOB_UPLOAD_UNKNOWN);
+    assert_ok(meta_upload_finished(f->m, &late.id, &finished, &f->e));
+    assert_ok(meta_upload_get(f->m, &open.id, &got, &f->e));
+}
+
+static void finishing_an_upload_that_is_not_there_is_no_error(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_upload u = upload_at(500, "");
+    struct digest d = digest_for("layer");
+    struct meta_finished finished;
+
+    assert_ok(commit_one(f, meta_op_upload_finish(&u.id, &d, 600)));
+    assert_int_equal(meta_upload_finished(f->m, &u.id, &finished, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
+}
+
 struct sweep {
     struct fixture *f;
     size_t n;
@@ -518,6 +587,10 @@ int main(int argc, char **argv)
         TEST(referrers_are_filtered_and_paged),
         TEST(a_page_of_large_referrers_ends_early),
         TEST(an_upload_is_kept_as_it_was_made),
+        TEST(an_upload_that_is_finished_is_known_for_what_it_became),
+        TEST(an_upload_that_is_finished_is_neither_visited_nor_deleted),
+        TEST(finished_uploads_are_forgotten_by_their_age),
+        TEST(finishing_an_upload_that_is_not_there_is_no_error),
         TEST(old_uploads_are_visited_and_may_be_deleted),
         TEST(visiting_uploads_stops_at_the_first_error),
         TEST(every_change_of_a_tag_is_pending_until_done),

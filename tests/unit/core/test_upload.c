@@ -1,10 +1,12 @@
 #include "core/upload.h"
 
 #include "base/mem.h"
+#include "core/remove.h"
 #include "core/upload_session.h"
 #include "support.h"
 
-#define OWNER "anna"
+#define OWNER   "anna"
+#define HOUR_MS ((uint64_t)3600 * 1000)
 
 static struct world w;
 static struct repo_name repo;
@@ -505,22 +507,76 @@ static void a_body_sent_again_with_another_digest_ends_the_session(void **state)
     assert_no_sessions();
 }
 
-static void what_was_finished_is_remembered_for_its_owner_and_repository(void **state)
+static enum err_code was_finished(const struct repo_name *r, const char *owner,
+                                  const struct uuid *id, const struct digest *d)
+{
+    return upload_was_finished(w.r, r, owner, id, d, NULL);
+}
+
+/* A session that became the blob "hello". */
+static struct uuid finished(struct digest *ret_digest)
 {
     struct uuid id = begun();
-    struct digest d = sha256_of(STR("hello")), other = sha256_of(STR("hallo"));
-    struct repo_name elsewhere;
     struct upload *u = opened(&id);
 
-    (void)state;
-    assert_ok(repo_name_parse(STR("else/where"), &elsewhere, NULL));
-    assert_false(upload_was_finished(w.r, &repo, OWNER, &id, &d));
+    w.conf->registry.upload_timeout_ms = HOUR_MS;
+    *ret_digest = sha256_of(STR("hello"));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, OWNER, &id, ret_digest));
     assert_ok(append(u, STR("hello")));
-    assert_ok(upload_finish(u, &d, NULL, NULL));
-    assert_true(upload_was_finished(w.r, &repo, OWNER, &id, &d));
-    assert_false(upload_was_finished(w.r, &repo, OWNER, &id, &other));
-    assert_false(upload_was_finished(w.r, &repo, "mallory", &id, &d));
-    assert_false(upload_was_finished(w.r, &elsewhere, OWNER, &id, &d));
+    assert_ok(upload_finish(u, ret_digest, NULL, NULL));
+    return id;
+}
+
+static void what_was_finished_is_remembered_for_its_owner_and_repository(void **state)
+{
+    struct digest d, other = sha256_of(STR("hallo"));
+    struct repo_name elsewhere = repo_of("else/where");
+    struct uuid id = finished(&d);
+
+    (void)state;
+    assert_ok(was_finished(&repo, OWNER, &id, &d));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, OWNER, &id, &other));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, "mallory", &id, &d));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&elsewhere, OWNER, &id, &d));
+}
+
+static void what_was_finished_is_remembered_by_another_process(void **state)
+{
+    struct digest d;
+    struct uuid id = finished(&d);
+
+    (void)state;
+    world_restart(&w);
+    assert_ok(was_finished(&repo, OWNER, &id, &d));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, "mallory", &id, &d));
+    assert_ok(upload_load_all(w.r, NULL));
+    assert_no_sessions();
+}
+
+static void what_was_finished_is_remembered_as_long_as_a_session(void **state)
+{
+    struct digest d;
+    struct uuid id = finished(&d);
+
+    (void)state;
+    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(was_finished(&repo, OWNER, &id, &d));
+    w.conf->registry.upload_timeout_ms = (uint64_t)-1000;
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, OWNER, &id, &d));
+    assert_ok(upload_sweep(w.r, NULL));
+    w.conf->registry.upload_timeout_ms = HOUR_MS;
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, OWNER, &id, &d));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+static void what_was_finished_and_deleted_is_not_remembered(void **state)
+{
+    struct digest d;
+    struct uuid id = finished(&d);
+
+    (void)state;
+    assert_ok(remove_blob(w.r, &repo, &d, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, OWNER, &id, &d));
 }
 
 static void a_held_session_is_unknown_to_strangers_not_busy(void **state)
@@ -580,6 +636,9 @@ int main(void)
         TEST(a_body_that_is_sent_again_as_a_whole_is_taken),
         TEST(a_body_sent_again_with_another_digest_ends_the_session),
         TEST(what_was_finished_is_remembered_for_its_owner_and_repository),
+        ON_DISK(what_was_finished_is_remembered_by_another_process),
+        TEST(what_was_finished_is_remembered_as_long_as_a_session),
+        TEST(what_was_finished_and_deleted_is_not_remembered),
         TEST(a_held_session_is_unknown_to_strangers_not_busy),
         ON_DISK(sessions_of_before_a_restart_count),
         TEST(a_request_that_comes_while_a_session_is_cancelled_does_not_revive_it),
