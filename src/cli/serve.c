@@ -147,13 +147,19 @@ static void stop(struct serve *s)
     conf_free(s->conf);
 }
 
+/* What of the configuration is lost. */
+static void log_warnings(const struct conf *c)
+{
+    for (size_t i = 0; i < c->warnings.n; i++)
+        log_event(LOG_WARNING, "configuration", LOG_TEXT("detail", c->warnings.items[i]));
+}
+
 static void announce(const struct serve *s, int64_t started_ms)
 {
     const struct conf *c = s->conf;
     struct rlimit limit;
 
-    for (size_t i = 0; i < c->warnings.n; i++)
-        log_event(LOG_WARNING, "configuration", LOG_TEXT("detail", c->warnings.items[i]));
+    log_warnings(c);
     if (c->storage.backend == CONF_STORAGE_FILESYSTEM && !c->storage.fsync)
         log_event(LOG_WARNING, "storage.filesystem.fsync is off: a power loss may lose what was "
                                "acknowledged");
@@ -181,6 +187,7 @@ static void reload(struct cli *cli, const struct cli_args *args, struct serve *s
         log_err(LOG_ERROR, "reload refused; the old configuration stays in use", &e);
         return;
     }
+    log_warnings(fresh);
     conf_reload(s->conf, fresh, &ignored);
     api_set_policy(&s->api, cli_auth_policy(fresh));
     log_set_level((enum log_level)conf_u64(&s->conf->log.level));

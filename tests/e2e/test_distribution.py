@@ -7,6 +7,7 @@ import crypt
 import json
 import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from helpers import OCI_CONFIG, OCI_MANIFEST, canonical, digest_of
+from clients import ClientFailed
+from helpers import OCI_CONFIG, OCI_MANIFEST, canonical, digest_of, image, tar_layer, write_oci_layout
 from server import DIES_WITH_US, START_TIMEOUT_S, TOP, Registry, free_port
+from waiting import until
 
 USER = ("alice", "wonderland-7")
 DEBIAN = Path("/etc/docker/registry/config.yml")
@@ -349,6 +352,47 @@ def test_a_unix_socket_is_listened_at(work, registry_binary):
     command = ["curl", "-s", "--unix-socket", str(work / "r.sock"), "http://registry/v2/"]
     assert subprocess.run(command, capture_output=True, timeout=30).stdout == b"{}"
     registry.stop()
+
+
+def test_docker_signs_in_pushes_and_pulls(ours, work, docker):
+    write_users(work / "users")
+    address = ours(SIGNED_IN).address
+    name = f"{address}/dev/docker:v1"
+    identity = docker.import_tar(tar_layer({"hello": b"hello"}), name)
+    try:
+        with pytest.raises(ClientFailed):
+            docker("push", name)
+        signed_in = docker("login", address, "-u", USER[0], "--password-stdin", input=USER[1])
+        assert "Login Succeeded" in signed_in
+        docker("push", name)
+        docker.remove(name)
+        docker("pull", name)
+        assert docker.image_id(name) == identity
+    finally:
+        docker("logout", address)
+        docker.remove(name)
+
+
+def test_skopeo_deletes_what_it_pushed(ours, work, containers):
+    write_users(work / "users")
+    address = ours(SIGNED_IN).address
+    name = f"docker://{address}/dev/skopeo:v1"
+    write_oci_layout(work / "layout", image(seed="skopeo"))
+    credentials = ":".join(USER)
+    containers.skopeo("copy", "--dest-creds", credentials, f"oci:{work / 'layout'}:latest", name)
+    containers.skopeo("inspect", "--creds", credentials, name)
+    containers.skopeo("delete", "--creds", credentials, name)
+    with pytest.raises(ClientFailed):
+        containers.skopeo("inspect", "--creds", credentials, name)
+
+
+def test_a_changed_file_is_taken_over_while_it_runs(ours):
+    registry = ours(READ_ONLY)
+    assert requests.post(registry.url + "/v2/app/blobs/uploads/", timeout=10).status_code == 405
+    registry.text = registry.text.replace("readonly: {enabled: true}", "readonly: {enabled: false}")
+    registry.write_config()
+    registry.signal(signal.SIGHUP)
+    until(lambda: requests.post(registry.url + "/v2/app/blobs/uploads/", timeout=10).status_code == 202)
 
 
 def test_headers_of_cors_open_the_registry_to_that_page(ours):
