@@ -200,6 +200,7 @@ static void refusal_headers(void *ctx, struct http_exchange *x)
     struct req q;
 
     req_init(&q, ctx, x);
+    add_headers(&q);
     cors_refuse(&q);
 }
 

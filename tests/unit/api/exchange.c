@@ -281,6 +281,7 @@ void call_init(struct call *c, struct server *s, const struct request *r)
     c->x->waited = true;
     c->q = (struct req){
         .api = &s->api, .registry = s->api.registry, .x = c->x, .head = http_head(c->x)};
+    c->q.path = c->q.head->path;
 }
 
 void call_done(struct call *c)

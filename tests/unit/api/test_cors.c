@@ -165,6 +165,23 @@ static void a_refusal_can_be_read_by_the_page(void **state)
     answer_done(&a);
 }
 
+/* All that is read of it may be its first fields. */
+static void a_head_that_is_refused_can_be_read_by_the_page(void **state)
+{
+    struct call c;
+
+    (void)state;
+    s.w.conf->http.cors = (struct conf_cors){LIST(listed), true};
+    call_init(&c, &s, &(struct request){.line = "OPTIONS /", .headers = LISTED ASKS});
+    s.api.app.refusal_headers(s.api.app.ctx, c.x);
+    assert_int_equal(c.a.status, 0); /* no preflight is answered */
+    assert_string_equal(header_of(&c.a, "Vary"), "Origin");
+    assert_string_equal(header_of(&c.a, "Access-Control-Allow-Origin"), "https://ui.example");
+    assert_string_equal(header_of(&c.a, "Access-Control-Allow-Credentials"), "true");
+    assert_int_equal(headers_of(&c.a, "Access-Control-Expose-Headers"), 1);
+    call_done(&c);
+}
+
 /* 202 and 404: it was let through. */
 static void only_what_a_page_sends_itself_counts(void **state)
 {
@@ -254,6 +271,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_browser_is_told_which_page_may_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_preflight_is_answered_before_all_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refusal_can_be_read_by_the_page, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_head_that_is_refused_can_be_read_by_the_page, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(only_what_a_page_sends_itself_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_certificate_that_says_nothing_is_no_matter, set_up,
                                         tear_down),

@@ -146,6 +146,21 @@ static void configured_headers_are_in_every_answer(void **state)
     s.w.conf->http.headers = (struct conf_headers){NULL, 0};
 }
 
+static void configured_headers_are_in_what_the_server_refuses(void **state)
+{
+    static char name[] = "Strict-Transport-Security", value[] = "max-age=1";
+    struct conf_header header = {name, value};
+    struct call c;
+
+    (void)state;
+    s.w.conf->http.headers = (struct conf_headers){&header, 1};
+    call_init(&c, &s, &(struct request){.line = "GET /"});
+    s.api.app.refusal_headers(s.api.app.ctx, c.x);
+    assert_string_equal(header_of(&c.a, name), value);
+    call_done(&c);
+    s.w.conf->http.headers = (struct conf_headers){NULL, 0};
+}
+
 static void the_second_door_tells_health_and_nothing_else(void **state)
 {
     struct answer a;
@@ -187,6 +202,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_read_only_registry_is_pulled_from_and_not_changed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(configured_headers_are_in_every_answer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(configured_headers_are_in_what_the_server_refuses, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_second_door_tells_health_and_nothing_else, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_second_door_tells_what_fails, set_up, tear_down),
