@@ -82,3 +82,34 @@ def test_oras_ends_its_copy_when_it_is_called_again(
         copy()
     copy()
     check_pushed(registry, made, proxy)
+
+
+# Within one registry, where blobs are mounted
+
+
+@pytest.fixture
+def pushed(registry, made):
+    with Client(registry.url) as client:
+        client.push_image("source", made, "v1")
+
+
+def test_crane_ends_its_copy_of_what_is_there(registry, go_clients, made, pushed, proxy):
+    proxy.cut("POST", "before the answer", "mount=")
+    go_clients.crane("copy", f"{proxy.address}/source:v1", f"{proxy.address}/app:v1")
+    check_pushed(registry, made, proxy)
+
+
+def test_regctl_ends_its_copy_of_what_is_there(registry, go_clients, made, pushed, proxy):
+    go_clients.regctl("registry", "set", proxy.address, "--tls=disabled", "--skip-check")
+    proxy.cut("POST", "before the answer", "mount=")
+    go_clients.regctl("image", "copy", f"{proxy.address}/source:v1", f"{proxy.address}/app:v1")
+    check_pushed(registry, made, proxy)
+
+
+def test_oras_ends_its_copy_of_what_is_there(registry, go_clients, made, pushed, proxy):
+    copy = [f"{proxy.address}/source:v1", f"{proxy.address}/app:v1"]
+    proxy.cut("POST", "before the answer", "mount=")
+    with pytest.raises(ClientFailed):
+        go_clients.oras_copy(*copy)
+    go_clients.oras_copy(*copy)
+    check_pushed(registry, made, proxy)
