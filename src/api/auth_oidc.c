@@ -130,14 +130,16 @@ static enum err_code pending_take(struct req *q, struct pending *ret, struct err
 
 enum err_code api_oidc_login(struct req *q, struct err *e)
 {
-    struct pending p = {.return_to = "/"};
+    struct str prefix = reply_prefix(q);
+    struct pending p = {0};
     AUTO(buf) struct buf url = {0};
     char uri[URL_MAX];
 
     TRY(check_on(q, e));
+    snprintf(p.return_to, sizeof(p.return_to), STR_FMT "/", STR_ARG(prefix));
     if (query_has(q, "return_to"))
         TRY(query_text(q, "return_to", p.return_to, sizeof(p.return_to), e));
-    if (!return_to_valid(str_of(p.return_to)))
+    if (!return_to_valid(str_of(p.return_to), prefix))
         return err_tell(e, ERR_REQUEST_INVALID, "return_to is no path of this registry");
     buf_init(&url, 8192);
     redirect_uri(q, uri);

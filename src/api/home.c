@@ -1,6 +1,6 @@
 /* What stands at the root: a word to whoever looks there, with a browser or without one. */
 #include "api/handlers.h"
-#include "api/req.h"
+#include "api/reply.h"
 
 #define HOME_MAX_BYTES 8192
 
@@ -16,11 +16,7 @@ static const char page[] = "<!DOCTYPE html>\n"
                            "oras and whatever else speaks the OCI distribution specification.</p>\n"
                            "<p>To push an image:</p>\n"
                            "<pre>";
-static const char page_end[] = "</pre>\n"
-                               "<p>The API begins at <a href=\"/v2/\">/v2/</a>.</p>\n"
-                               "</html>\n";
 static const char text[] = "This is a container registry (CyberDock). To push an image:\n\n";
-static const char text_end[] = "\nThe API begins at /v2/.\n";
 
 static void add_escaped(struct buf *html, struct str s)
 {
@@ -65,6 +61,20 @@ static void add_commands(struct req *q, bool html, struct buf *body)
     }
 }
 
+/* Where the API begins. The prefix was checked: it needs no escapes. */
+static void add_end(struct req *q, bool html, struct buf *body)
+{
+    struct str prefix = reply_prefix(q);
+
+    if (html)
+        buf_addf(body,
+                 "</pre>\n<p>The API begins at <a href=\"" STR_FMT "/v2/\">" STR_FMT
+                 "/v2/</a>.</p>\n</html>\n",
+                 STR_ARG(prefix), STR_ARG(prefix));
+    else
+        buf_addf(body, "\nThe API begins at " STR_FMT "/v2/.\n", STR_ARG(prefix));
+}
+
 static bool wants_html(struct req *q)
 {
     struct str left = http_field_get(q->head, STR("Accept")), one, type;
@@ -87,7 +97,7 @@ bool api_home_quick(struct req *q)
     buf_init(&body, HOME_MAX_BYTES);
     buf_add_text(&body, html ? page : text);
     add_commands(q, html, &body);
-    buf_add_text(&body, html ? page_end : text_end);
+    add_end(q, html, &body);
     http_header(q->x, "Content-Type",
                 html ? STR("text/html; charset=utf-8") : STR("text/plain; charset=utf-8"));
     http_header(q->x, "Vary", STR("Accept"));

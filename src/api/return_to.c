@@ -33,12 +33,15 @@ static bool has_dots(struct str path)
     return false;
 }
 
-bool return_to_valid(struct str path)
+bool return_to_valid(struct str path, struct str prefix)
 {
     size_t n = 0;
 
-    if (path.n == 0 || path.n > RETURN_TO_MAX || path.p[0] != '/' ||
-        (path.n > 1 && path.p[1] == '/') || str_starts(path, STR("/auth/")))
+    if (path.n > RETURN_TO_MAX || !str_starts(path, prefix))
+        return false; /* another program of this host, or no place at all */
+    path = str_sub(path, prefix.n, path.n - prefix.n);
+    if (path.n == 0 || path.p[0] != '/' || (path.n > 1 && path.p[1] == '/') ||
+        str_starts(path, STR("/auth/")))
         return false;
     for (size_t i = 0; i < path.n; i++) {
         if (path.p[i] <= ' ' || path.p[i] > '~' || path.p[i] == '\\')

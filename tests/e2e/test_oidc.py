@@ -87,6 +87,17 @@ def test_without_a_place_to_return_to_it_is_the_front_page(setting):
     assert setting.sign_in(setting.start().browser()).headers["Location"] == "/"
 
 
+def test_below_a_prefix_one_returns_to_a_place_below_it(setting):
+    setting.registry.config["http"]["prefix"] = "/registry/"
+    setting.callback = f"{setting.registry.url}/registry/auth/oidc/callback"
+    browser, login = setting.start().browser(), "/registry/auth/oidc/login"
+    for query, place in (("", "/registry/"), ("?return_to=/registry/x", "/registry/x")):
+        provider = browser.get(login + query).headers["Location"]
+        assert browser.get(setting.come_back(browser, provider)).headers["Location"] == place
+    for place in ("/", "/other/", "/registry/auth/oidc/login"):
+        assert browser.get(f"{login}?return_to={place}").status_code == 400
+
+
 def test_the_request_to_the_provider_is_as_the_standard_wants(setting):
     browser = setting.start().browser()
     asked = parse_qs(urlsplit(setting.leave(browser)).query)

@@ -37,10 +37,40 @@ static void one_returns_to_a_place_of_ours(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-        assert_true(return_to_valid(str_of(ours[i])));
+        assert_true(return_to_valid(str_of(ours[i]), STR_NONE));
     for (size_t i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
-        assert_false(return_to_valid(str_of(not_ours[i])));
-    assert_false(return_to_valid(STR("/a\0b")));
+        assert_false(return_to_valid(str_of(not_ours[i]), STR_NONE));
+    assert_false(return_to_valid(STR("/a\0b"), STR_NONE));
+}
+
+/* http.prefix: other programs have the other paths of the host. */
+static void a_place_of_ours_is_below_the_prefix(void **state)
+{
+    static const struct {
+        const char *path;
+        bool valid;
+    } rows[] = {
+        {"/registry/", true},
+        {"/registry/repositories?q=/../", true},
+        {"/registry/registry/", true},
+        {"/registry", false},
+        {"/registry?x", false},
+        {"/registryx/", false},
+        {"/", false},
+        {"/repositories", false},
+        {"/other/", false},
+        {"/registry/../other/", false},
+        {"/registry//other", false},
+        {"/registry/auth/oidc/login", false},
+        {"//registry/", false},
+        {"", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (return_to_valid(str_of(rows[i].path), STR("/registry")) != rows[i].valid)
+            fail_msg("'%s'", rows[i].path);
+    }
 }
 
 static void a_place_has_a_largest_length(void **state)
@@ -50,14 +80,15 @@ static void a_place_has_a_largest_length(void **state)
     (void)state;
     memset(path, 'a', sizeof(path));
     path[0] = '/';
-    assert_true(return_to_valid((struct str){path, RETURN_TO_MAX}));
-    assert_false(return_to_valid((struct str){path, RETURN_TO_MAX + 1}));
+    assert_true(return_to_valid((struct str){path, RETURN_TO_MAX}, STR_NONE));
+    assert_false(return_to_valid((struct str){path, RETURN_TO_MAX + 1}, STR_NONE));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_returns_to_a_place_of_ours),
+        cmocka_unit_test(a_place_of_ours_is_below_the_prefix),
         cmocka_unit_test(a_place_has_a_largest_length),
     };
 
