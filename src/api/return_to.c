@@ -37,7 +37,7 @@ bool return_to_valid(struct str path, struct str prefix)
 {
     size_t n = 0;
 
-    if (path.n > RETURN_TO_MAX || !str_starts(path, prefix))
+    if (!path.p || path.n > RETURN_TO_MAX || !str_starts(path, prefix))
         return false; /* another program of this host, or no place at all */
     path = str_sub(path, prefix.n, path.n - prefix.n);
     if (path.n == 0 || path.p[0] != '/' || (path.n > 1 && path.p[1] == '/') ||
