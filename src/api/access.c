@@ -148,8 +148,8 @@ static enum access_verdict deny(struct req *q)
 }
 
 /* One request of the bucket of who asks: of their name, or of their address while they have none.
- * What was set when it was counted is gone on a worker, and is told again. */
-static bool within_rate(struct req *q, bool counted)
+ */
+static bool within_rate(struct req *q)
 {
     const struct conf_rate *conf = &q->api->conf->limits.rate;
     bool named = q->who->kind != IDENTITY_ANONYMOUS;
@@ -161,10 +161,8 @@ static bool within_rate(struct req *q, bool counted)
 
     if (per_second == 0)
         return true;
-    taken = (counted ? rate_peek : rate_take)(q->api->guard.rate, named ? 'i' : 'a',
-                                              str_of(named ? q->identity : client_network(q)),
-                                              &limit, &state) ||
-            counted;
+    taken = rate_take(q->api->guard.rate, named ? 'i' : 'a',
+                      str_of(named ? q->identity : client_network(q)), &limit, &state);
     access_tell_rate(q, &state);
     if (!taken) {
         http_headerf(q->x, "Retry-After", "%llu", (unsigned long long)state.retry_s);
@@ -201,7 +199,7 @@ static enum access_verdict settle_unasked(struct req *q)
  * 9111, 3.5 and 7.3), and a browser shows again what it kept when its user has signed out. */
 static void tell_caches(struct req *q)
 {
-    if (q->session.n)
+    if (q->by_session)
         http_header(q->x, "Cache-Control", STR("private, no-cache"));
 }
 
@@ -229,36 +227,61 @@ static enum access_verdict refuse_certificate(struct req *q)
         q, err_tell(&e, ERR_DENIED, "the client certificate has expired or was revoked"), &e);
 }
 
-enum access_verdict access_settle(struct req *q)
+static enum access_verdict find_who(struct req *q)
 {
     enum access_verdict verdict = ACCESS_GRANTED;
+
+    if (q->route->access == ACCESS_NONE || !auth_enabled(q->api->guard.auth))
+        q->who = identity_anonymous();
+    else
+        verdict = access_identify(q);
+    if (verdict == ACCESS_GRANTED && q->who->kind != IDENTITY_ANONYMOUS) {
+        identity_subject(q->who, q->identity, sizeof(q->identity));
+        http_set_identity(q->x, q->identity);
+    }
+    return verdict;
+}
+
+static enum access_verdict settle_right(struct req *q)
+{
+    if (q->route->access == ACCESS_NONE)
+        return ACCESS_GRANTED;
+    if (!auth_enabled(q->api->guard.auth))
+        return settle_unasked(q);
+    return route_allowed(q) ? ACCESS_GRANTED : deny(q);
+}
+
+enum access_verdict access_settle(struct req *q)
+{
+    enum access_verdict verdict;
     struct err e = {0};
 
     if (certificate_spoiled(q))
         return refuse_certificate(q);
     if (csrf_check_origin(q, &e) != ERR_OK)
         return access_refuse(q, ERR_DENIED, &e);
-    if (q->route->access == ACCESS_NONE || !auth_enabled(q->api->guard.auth))
-        q->who = identity_anonymous();
-    else
-        verdict = access_identify(q);
+    verdict = find_who(q);
     if (verdict != ACCESS_GRANTED)
         return verdict;
     tell_caches(q);
-    if (q->who->kind != IDENTITY_ANONYMOUS) {
-        identity_subject(q->who, q->identity, sizeof(q->identity));
-        http_set_identity(q->x, q->identity);
-    }
-    /* Once a request: quick() comes first, unless only a worker could settle who it is. */
-    if (!within_rate(q, http_on_worker(q->x) && (!q->asked || http_was_waiting(q->x))))
+    if (!within_rate(q))
         return slow_down(q);
     if (csrf_check_token(q, &e) != ERR_OK)
         return forged(q, &e);
-    if (q->route->access == ACCESS_NONE)
-        return ACCESS_GRANTED;
-    if (!auth_enabled(q->api->guard.auth))
-        return settle_unasked(q);
-    return route_allowed(q) ? ACCESS_GRANTED : deny(q);
+    return settle_right(q);
+}
+
+enum access_verdict access_settle_again(struct req *q)
+{
+    enum access_verdict verdict = ACCESS_GRANTED;
+
+    if (certificate_spoiled(q))
+        return refuse_certificate(q);
+    if (!q->receiving.upload) {
+        access_done(q);
+        verdict = find_who(q);
+    }
+    return verdict == ACCESS_GRANTED ? settle_right(q) : verdict;
 }
 
 void access_done(struct req *q)

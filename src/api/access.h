@@ -11,8 +11,19 @@
 #include "api/access_refusal.h"
 #include "auth/core/identity.h"
 
-/* Fills q->who and q->identity. */
+/*
+ * Fills q->who and q->identity, and counts the request. Once a request: on its I/O thread, or, when
+ * that says LATER, on the worker, to which q->who is carried else.
+ */
 enum access_verdict access_settle(struct req *q);
+
+/*
+ * For a request that has waited for its body, which can take hours: may it still go on? Whoever has
+ * done nothing yet is looked up anew, as a credential can have been taken back; during an upload
+ * only the rights are, as a token that runs out is not to cut a layer. Counts nothing. Worker only;
+ * GRANTED or REFUSED.
+ */
+enum access_verdict access_settle_again(struct req *q);
 
 /* May the caller do this as well? For rights that depend on more than the route. */
 bool access_may(const struct req *q, enum action action, const struct repo_name *repo,

@@ -50,7 +50,8 @@ static void take_session(struct req *q, struct credentials *given)
         return;
     given->given = true;
     given->c.kind = CREDENTIAL_SESSION;
-    given->c.secret = q->session = cookie;
+    given->c.secret = cookie;
+    q->by_session = true;
 }
 
 /* Who says nothing else is who their certificate says. Not to the token service: what it makes
@@ -158,13 +159,12 @@ enum access_verdict access_identify(struct req *q)
     take_session(q, &given);
     certificate_of(q, &given);
     r = auth_quick(q->api->guard.auth, given.given ? &given.c : NULL, &q->who);
-    q->asked = r == AUTH_LATER;
     if (r == AUTH_LATER && http_on_worker(q->x))
         r = check(q, &given.c, &q->who, &retry_s, &e);
     if (r == AUTH_LATER)
         return ACCESS_LATER;
     code = result_error(q, r, retry_s);
-    if ((code == ERR_UNAUTHORIZED || code == ERR_TOO_MANY_REQUESTS) && !q->session.n)
+    if ((code == ERR_UNAUTHORIZED || code == ERR_TOO_MANY_REQUESTS) && !q->by_session)
         audit_sign_in(q, given.c.user, code == ERR_UNAUTHORIZED ? "failed" : "locked");
     if (code == ERR_UNAUTHORIZED)
         verdict = access_ask(q, "invalid_token", e.detail);

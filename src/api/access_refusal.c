@@ -62,7 +62,7 @@ void access_challenge(struct req *q, const char *error)
     AUTO(buf) struct buf text = {0};
 
     buf_init(&text, 2048);
-    if (q->session.n || str_starts(q->path, STR("/api/"))) {
+    if (q->by_session || str_starts(req_path(q), STR("/api/"))) {
         /* Basic would make a browser ask by itself, over the page that asks already. */
         buf_add_text(&text, "Bearer ");
         add_parameter(&text, "realm", conf->realm);

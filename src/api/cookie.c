@@ -53,6 +53,11 @@ struct str cookie_get(const struct req *q, const char *name)
     return cookie_find(q->head, str_of(full));
 }
 
+struct str cookie_session(const struct req *q)
+{
+    return q->by_session ? cookie_get(q, COOKIE_SESSION) : STR_NONE;
+}
+
 void cookie_set(struct req *q, const char *name, const char *value, enum cookie_site site,
                 uint64_t max_age_s)
 {

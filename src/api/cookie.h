@@ -17,6 +17,9 @@ struct str cookie_find(const struct http_head *head, struct str name);
 /* The same for a name of ours, which is prefixed as the connection has it. */
 struct str cookie_get(const struct req *q, const char *name);
 
+/* The cookie of the session that speaks for q->who; STR_NONE when none does. */
+struct str cookie_session(const struct req *q);
+
 enum cookie_site {
     COOKIE_STRICT, /* sent with requests that pages of ours make */
     COOKIE_LAX,    /* also when another site leads a person here */

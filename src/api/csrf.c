@@ -1,5 +1,6 @@
 #include "api/csrf.h"
 
+#include "api/cookie.h"
 #include "api/cors.h"
 #include "api/proxy.h"
 #include "auth/browser/session.h"
@@ -66,13 +67,13 @@ enum err_code csrf_check_token(const struct req *q, struct err *e)
 {
     struct str token = http_field_get(q->head, STR("X-CSRF-Token"));
 
-    if (is_safe(q->head) || !q->session.n)
+    if (is_safe(q->head) || !q->by_session)
         return ERR_OK;
     if (!token.n)
         return err_tell(e, ERR_DENIED,
                         "X-CSRF-Token is missing: send what GET /api/v1/session answers as "
                         "csrf_token");
-    if (!session_csrf_matches(q->api->guard.sessions, q->session, token))
+    if (!session_csrf_matches(q->api->guard.sessions, cookie_session(q), token))
         return err_tell(e, ERR_DENIED, "X-CSRF-Token is not that of this session");
     return ERR_OK;
 }

@@ -11,7 +11,7 @@
 /* Before it is known who asks. Error: DENIED, told. Never blocks. */
 ERR_CHECKED enum err_code csrf_check_origin(const struct req *q, struct err *e);
 
-/* Once q->session speaks for q->who. Error: DENIED, told. Never blocks. */
+/* Once it is known whether a session speaks for q->who. Error: DENIED, told. Never blocks. */
 ERR_CHECKED enum err_code csrf_check_token(const struct req *q, struct err *e);
 
 /* Is origin ("https://host:port") that of the host, as the client sees us? Pure. */

@@ -9,6 +9,7 @@
 #include "api/req.h"
 #include "api/route.h"
 #include "api/routes.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -28,10 +29,19 @@ static void add_headers(struct req *q)
         http_header(q->x, list->items[i].name, str_of(list->items[i].value));
 }
 
+/* What was settled, for the worker: access_settle() says LATER without q->who. */
+static enum http_verdict carry(const struct req *q)
+{
+    struct req *carried = NEW(struct req);
+
+    *carried = *q;
+    http_keep(q->x, carried);
+    return HTTP_BLOCKS;
+}
+
 static enum http_verdict quick_answer(void *ctx, struct http_exchange *x)
 {
     enum access_verdict access;
-    bool answered = true;
     struct err e = {0};
     struct req q;
     enum err_code code;
@@ -46,12 +56,11 @@ static enum http_verdict quick_answer(void *ctx, struct http_exchange *x)
         return HTTP_ANSWERED;
     }
     access = access_settle(&q);
-    if (access == ACCESS_LATER)
-        answered = false;
-    else if (access == ACCESS_GRANTED)
-        answered = q.route->quick && q.route->quick(&q);
+    if (access == ACCESS_LATER ||
+        (access == ACCESS_GRANTED && !(q.route->quick && q.route->quick(&q))))
+        return carry(&q);
     access_done(&q);
-    return answered ? HTTP_ANSWERED : HTTP_BLOCKS;
+    return HTTP_ANSWERED;
 }
 
 static enum err_code check_read_only(const struct req *q, struct err *e)
@@ -82,62 +91,73 @@ static enum err_code run(struct req *q, api_handler handler, struct err *e)
     return code;
 }
 
-/* What a request that waits for its body is at; NULL when it can begin anew. */
-static struct req *keep(const struct req *q)
+/* What the I/O thread has carried here, or an earlier worker. */
+static struct req *take_up(struct http_exchange *x)
 {
-    struct req *kept;
+    struct req *q = http_kept(x);
 
-    if (!q->receiving.upload)
-        return NULL;
-    kept = NEW(struct req);
-    *kept = *q;
-    return kept;
+    q->x = x;
+    q->head = http_head(x);
+    return q;
 }
 
-static void finish(struct req *q, enum err_code code, const struct err *e)
+static enum access_verdict settle(struct req *q)
 {
-    upload_close(q->receiving.upload);
-    if (code != ERR_OK)
-        reply_error(q, code, e);
+    if (http_was_waiting(q->x))
+        return access_settle_again(q);
+    return q->who ? ACCESS_GRANTED : access_settle(q);
+}
+
+static void drop(void *ctx, void *kept)
+{
+    struct req *q = kept;
+
+    (void)ctx;
     access_done(q);
+    free(q);
 }
 
-static void go_on(struct http_exchange *x, struct req *kept)
+static void let_go(struct req *q)
 {
-    struct err e = {0};
-    enum err_code code = run(kept, kept->receiving.go_on, &e);
+    http_keep(q->x, NULL);
+    drop(q->api, q);
+}
+
+/* Before the answer: whoever reads it may come again for the same upload. */
+static void stop_receiving(struct req *q, bool well)
+{
+    if (!well && q->receiving.undo)
+        q->receiving.undo(q);
+    upload_close(STEAL(q->receiving.upload));
+}
+
+static void handle(struct req *q, struct err *e)
+{
+    enum err_code code = run(q, q->receiving.upload ? q->receiving.go_on : q->route->serve, e);
 
     if (code == ERR_LATER) {
-        http_wait_for_body(x, kept);
+        http_wait_for_body(q->x);
         return;
     }
-    finish(kept, code, &e);
-    free(kept);
+    stop_receiving(q, code == ERR_OK);
+    if (code != ERR_OK)
+        reply_error(q, code, e);
+    let_go(q);
 }
 
 static void serve(void *ctx, struct http_exchange *x)
 {
+    struct req *q = take_up(x);
     struct err e = {0};
-    struct req q;
-    enum err_code code;
 
-    if (http_kept(x)) {
-        go_on(x, http_kept(x));
+    (void)ctx;
+    if (settle(q) == ACCESS_GRANTED) {
+        http_headers_stay(x);
+        handle(q, &e);
         return;
     }
-    req_init(&q, ctx, x);
-    add_headers(&q);
-    (void)cors_begin(&q); /* no preflight gets here */
-    code = route_request(&q, &e);
-    if (code == ERR_OK && access_settle(&q) == ACCESS_GRANTED)
-        code = run(&q, q.route->serve, &e);
-    if (code == ERR_LATER) {
-        http_wait_for_body(x, keep(&q));
-        if (!http_kept(x))
-            access_done(&q);
-        return;
-    }
-    finish(&q, code, &e);
+    stop_receiving(q, false);
+    let_go(q);
 }
 
 static struct str at_most(struct str s, size_t n)
@@ -221,6 +241,7 @@ void api_init(struct api *a, struct registry *r, const struct conf *c,
         .quick = quick_answer,
         .serve = serve,
         .done = done,
+        .drop = drop,
         .refusal = refusal,
         .refusal_headers = refusal_headers,
         .trouble = trouble,

@@ -126,7 +126,7 @@ static void add_allow(struct req *q)
     AUTO(buf) struct buf methods = {0};
 
     buf_init(&methods, 256);
-    match_allow(q->path, q->head->method, &methods);
+    match_allow(req_path(q), q->head->method, &methods);
     http_header(q->x, "Allow", buf_str(&methods));
 }
 

@@ -1,6 +1,12 @@
 /*
  * struct req: a request as a handler sees it. Method, route, right, repository name, digest and
- * reference are settled before the handler runs. Lives while the exchange does; one thread.
+ * reference are settled before the handler runs.
+ *
+ * Made by the I/O thread on its stack, and gone with an answer that is given there; for a worker it
+ * is copied to the heap with all that was settled, and lives until the request is answered
+ * (dispatch.c). One thread at a time. Of the head it holds nothing but the pointer to it, which the
+ * worker sets anew: what was parsed are copies, `who` is a reference of its own, all else is the
+ * server's.
  */
 #pragma once
 
@@ -29,6 +35,7 @@ struct receiving {
     struct digest digest;         /* that the blob is to have, for `then` */
     api_handler go_on;            /* when more of it has come */
     api_handler then;             /* when all of it is there; takes the upload */
+    void (*undo)(struct req *q);  /* when the request fails; NULL: what came stays */
 };
 
 struct req {
@@ -36,16 +43,15 @@ struct req {
     struct registry *registry;
     struct http_exchange *x;
     const struct http_head *head;
-    struct str path; /* of the head without http.prefix; settled with the route */
+    size_t path_at; /* of the head's path, behind http.prefix from route_request() on */
     const struct route *route;
     struct identity *who;
     char identity[160]; /* of who, for logs and as owner; "" is anonymous */
 
-    struct str session; /* the cookie that speaks for who, of the head; empty: none does */
     char client[CLIENT_ADDRESS_MAX];  /* as client_address() found it, or "" */
     char network[CLIENT_ADDRESS_MAX]; /* likewise client_network() */
-    bool asked;      /* a provider was asked, not the cache: quick() could not settle it */
-    bool retry_told; /* Retry-After was set */
+    bool by_session;                  /* a browser's session speaks for who: cookie_session() */
+    bool retry_told;                  /* Retry-After was set */
 
     struct repo_name name; /* {name} */
     struct digest digest;  /* {digest} */
@@ -57,3 +63,8 @@ struct req {
     char item[IDENTITY_NAME_MAX + 1]; /* {user}, {token}, {rule}; "" when there can be none such */
     char target[API_TARGET_MAX];      /* for the trail, where it is no repository: "user:alice" */
 };
+
+static inline struct str req_path(const struct req *q)
+{
+    return str_sub(q->head->path, q->path_at, q->head->path.n - q->path_at);
+}

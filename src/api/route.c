@@ -9,17 +9,16 @@ static bool is_probe(struct str path)
     return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz"));
 }
 
-/* q->path is the head's without http.prefix; false when the path is not below it. */
-static bool settle_path(struct req *q)
+/* Passes over http.prefix; false when the path is not below it. */
+static bool strip_prefix(struct req *q)
 {
-    struct str prefix = reply_prefix(q);
+    struct str prefix = reply_prefix(q), path = req_path(q);
 
-    q->path = q->head->path;
-    if (prefix.n == 0 || is_probe(q->path) || http_on_debug(q->x))
+    if (prefix.n == 0 || is_probe(path) || http_on_debug(q->x))
         return true;
-    if (!str_starts(q->path, prefix) || q->path.n == prefix.n || q->path.p[prefix.n] != '/')
+    if (!str_starts(path, prefix) || path.n == prefix.n || path.p[prefix.n] != '/')
         return false;
-    q->path = str_sub(q->path, prefix.n, q->path.n - prefix.n);
+    q->path_at = prefix.n;
     return true;
 }
 
@@ -28,7 +27,7 @@ static bool served_here(const struct req *q, const struct match *m)
 {
     bool debug = m->route && m->route->debug;
 
-    return debug == http_on_debug(q->x) || is_probe(q->path);
+    return debug == http_on_debug(q->x) || is_probe(req_path(q));
 }
 
 enum err_code route_request(struct req *q, struct err *e)
@@ -37,10 +36,10 @@ enum err_code route_request(struct req *q, struct err *e)
     struct match m = {0};
     enum match_result result;
 
-    if (!settle_path(q))
+    if (!strip_prefix(q))
         return err_tell(e, ERR_NOT_FOUND, "nothing is served outside of %s",
                         q->api->conf->http.prefix);
-    result = match_path(q->head->method, q->path, &m);
+    result = match_path(q->head->method, req_path(q), &m);
     if (result != MATCH_NONE && !served_here(q, &m))
         result = MATCH_NONE;
     switch (result) {

@@ -201,16 +201,16 @@ enum err_code api_session_post(struct req *q, struct err *e)
 enum err_code api_session_get(struct req *q, struct err *e)
 {
     (void)e;
-    answer(q, q->who, q->session, q->who->expires_ms);
+    answer(q, q->who, cookie_session(q), q->who->expires_ms);
     return ERR_OK;
 }
 
 enum err_code api_session_delete(struct req *q, struct err *e)
 {
     TRY(check_on(q, e));
-    if (!q->session.n)
+    if (!q->by_session)
         return err_tell(e, ERR_REQUEST_INVALID, "this request was not made with a session");
-    TRY(session_end(q->api->guard.sessions, q->session, e));
+    TRY(session_end(q->api->guard.sessions, cookie_session(q), e));
     cookie_set(q, COOKIE_SESSION, "", COOKIE_STRICT, 0);
     reply_empty(q, 204);
     return ERR_OK;

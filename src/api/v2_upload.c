@@ -139,35 +139,30 @@ static enum err_code finish(struct req *q, struct err *e)
 }
 
 /* end-4b. The session is nobody's but this request's, and ends with it. */
-static enum err_code post_go_on(struct req *q, struct err *e)
+static void post_undo(struct req *q)
 {
     struct receiving *r = &q->receiving;
-    struct uuid id = upload_id(r->upload);
-    enum err_code code = go_on(q, e);
 
-    if (code == ERR_OK || code == ERR_LATER)
-        return code;
     if (!r->upload &&
-        upload_open(q->registry, &q->name, q->identity, &id, &r->upload, NULL) != ERR_OK)
-        return code;
+        upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, NULL) != ERR_OK)
+        return;
     (void)!upload_cancel(STEAL(r->upload), NULL);
-    return code;
 }
 
 static enum err_code post_whole(struct req *q, const struct digest *d, struct err *e)
 {
     struct receiving *r = &q->receiving;
-    struct uuid id;
 
     TRY(check_length(q, 0, e));
-    TRY(upload_begin(q->registry, &q->name, q->identity, d->algorithm, &id, e));
-    TRY(upload_open(q->registry, &q->name, q->identity, &id, &r->upload, e));
+    TRY(upload_begin(q->registry, &q->name, q->identity, d->algorithm, &q->upload, e));
+    r->undo = post_undo;
+    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e));
     upload_expect(r->upload, d->algorithm);
     r->n_bytes = UINT64_MAX;
     r->digest = *d;
-    r->go_on = post_go_on;
+    r->go_on = go_on;
     r->then = finish;
-    return post_go_on(q, e);
+    return go_on(q, e);
 }
 
 static enum err_code post_session(struct req *q, struct err *e)

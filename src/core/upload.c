@@ -161,11 +161,6 @@ uint64_t upload_offset(const struct upload *u)
     return u->session->offset_bytes;
 }
 
-struct uuid upload_id(const struct upload *u)
-{
-    return u->session->info.id;
-}
-
 enum err_code upload_status(struct registry *r, const struct repo_name *repo, const char *owner,
                             const struct uuid *id, uint64_t *ret_offset_bytes, struct err *e)
 {

@@ -21,7 +21,6 @@ ERR_CHECKED enum err_code upload_open(struct registry *r, const struct repo_name
                                       const char *owner, const struct uuid *id,
                                       struct upload **ret_upload, struct err *e);
 uint64_t upload_offset(const struct upload *u);
-struct uuid upload_id(const struct upload *u);
 
 /* How far a session is, without holding it. Error: BLOB_UPLOAD_UNKNOWN. */
 ERR_CHECKED enum err_code upload_status(struct registry *r, const struct repo_name *repo,

@@ -60,11 +60,12 @@ struct http_exchange {
     struct exchange_body body;
     struct exchange_whole whole;
     struct exchange_rest rest;
-    void *kept;                        /* the app's, between calls of serve() */
-    bool waiting;                      /* serve() wants more of the body before it goes on */
-    bool waited;                       /* it did so before */
-    char *surplus;                     /* received behind a chunked body; ahead points into it */
-    struct transfer *transfer;         /* content under way */
+    void *kept;                /* the app's, from quick() to serve() and between its calls */
+    size_t headers_kept;       /* bytes of headers that stay while it waits */
+    bool waiting;              /* serve() wants more of the body before it goes on */
+    bool waited;               /* it did so before */
+    char *surplus;             /* received behind a chunked body; ahead points into it */
+    struct transfer *transfer; /* content under way */
     _Atomic(struct transfer *) parked; /* the same, once no worker is at it */
     struct buf headers;
     const char *route;

@@ -100,8 +100,8 @@ struct http_exchange;
 
 enum http_verdict {
     HTTP_ANSWERED, /* quick() sent a complete response */
-    HTTP_BLOCKS,   /* serve() must do it, on a worker; nothing was sent. Headers set so far are
-                      dropped; route, identity and note stay */
+    HTTP_BLOCKS,   /* serve() must do it, on a worker; nothing was sent. Headers set so far, route,
+                      identity and note stay, and what http_keep() was given */
 };
 
 /* What one request was, for the access log. */
@@ -126,6 +126,9 @@ struct http_app {
     void (*serve)(void *ctx, struct http_exchange *x);
     /* After every response, on whichever thread; it must not block. */
     void (*done)(void *ctx, const struct http_record *r);
+    /* Frees what was kept of a request for which serve() will not be called: there was no worker to
+     * be had. I/O thread, must not block. NULL: quick() keeps nothing. */
+    void (*drop)(void *ctx, void *kept);
     /* The body of an answer that the server itself makes (400, 408, 414, 431, 503 ...), JSON;
      * may be NULL. why says in words what the client did wrong. */
     void (*refusal)(void *ctx, int status, const char *why, struct buf *ret_body);
@@ -137,6 +140,16 @@ struct http_app {
      * thread, must not block. May be NULL. */
     void (*trouble)(void *ctx, const struct err *e);
 };
+
+/*
+ * What quick() found out is carried to serve(), and what serve() is at to its next call (see
+ * http_body_later()). It belongs to the exchange until serve() takes it back with http_keep(NULL),
+ * before it returns with an answer. The request moves when a worker gets it, and may move while it
+ * waits for its body: what is kept must hold no string of a head, nor the head or exchange of
+ * quick().
+ */
+void http_keep(struct http_exchange *x, void *kept);
+void *http_kept(const struct http_exchange *x); /* NULL: nothing */
 
 /* Request. */
 
@@ -165,18 +178,19 @@ struct reader *http_body(struct http_exchange *x);
 
 /*
  * The same, for a handler that does not wait for a slow client: a read that finds nothing fails
- * with LATER. The handler then keeps what it is at with http_wait_for_body() and returns without an
- * answer; serve() is called again, on any worker, when more has come or nothing will any more.
+ * with LATER. serve() then calls http_wait_for_body() and returns without an answer; it is called
+ * again, on any worker, when more has come or nothing will any more. Headers that it has set since
+ * http_headers_stay() are gone then.
  */
 struct reader *http_body_later(struct http_exchange *x);
-void http_wait_for_body(struct http_exchange *x, void *kept);
-void *http_kept(const struct http_exchange *x); /* NULL: serve() is called for the first time */
+void http_wait_for_body(struct http_exchange *x);
+void http_headers_stay(struct http_exchange *x);
 
 /*
  * A body that is small, for a handler that reads it before it does anything else: gives bytes only
  * when all of them are there, or more than max_bytes. Until then a read fails with LATER, and the
- * handler is called anew after http_wait_for_body(x, NULL). Error: UNAVAILABLE, when such bodies
- * take up http.body_memory.
+ * handler is called anew after http_wait_for_body(). Error: UNAVAILABLE, when such bodies take up
+ * http.body_memory.
  */
 struct reader *http_body_whole(struct http_exchange *x, size_t max_bytes);
 

@@ -78,6 +78,7 @@ void exchange_begin(struct http_exchange *x, struct conn *c)
     x->whole = (struct exchange_whole){.reader = {&whole_ops}};
     x->kept = NULL;
     x->waiting = x->waited = false;
+    x->headers_kept = 0;
     buf_clear(&x->headers);
     x->route = "";
     x->received_bytes = x->sent_bytes = 0;
@@ -132,6 +133,9 @@ struct http_exchange *exchange_detach(struct http_exchange *x, const char *raw, 
     y->transfer = NULL;
     atomic_init(&y->parked, NULL);
     buf_init(&y->headers, HEADERS_MAX);
+    buf_add_str(&y->headers, buf_str(&x->headers));
+    y->headers_kept = y->headers.n;
+    x->kept = NULL;
     return y;
 }
 
@@ -148,6 +152,8 @@ void exchange_free(struct http_exchange *x)
 {
     if (!x)
         return;
+    if (x->kept)
+        x->server->app.drop(x->server->app.ctx, x->kept);
     transfer_free(x->transfer);
     buf_done(&x->headers);
     whole_done(x);
@@ -612,12 +618,20 @@ struct reader *http_body_whole(struct http_exchange *x, size_t max_bytes)
     return &x->whole.reader;
 }
 
-void http_wait_for_body(struct http_exchange *x, void *kept)
+void http_wait_for_body(struct http_exchange *x)
 {
-    if (!kept)
-        buf_clear(&x->headers); /* it begins anew */
-    x->kept = kept;
+    x->headers.n = x->headers_kept;
     x->waiting = x->waited = true;
+}
+
+void http_headers_stay(struct http_exchange *x)
+{
+    x->headers_kept = x->headers.n;
+}
+
+void http_keep(struct http_exchange *x, void *kept)
+{
+    x->kept = kept;
 }
 
 void *http_kept(const struct http_exchange *x)

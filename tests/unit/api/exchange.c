@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 bool slow_clients;
+void (*meanwhile)(struct server *s, bool waits_for_body);
 
 struct http_exchange {
     struct http_head head;
@@ -22,6 +23,7 @@ struct http_exchange {
     struct reader slow; /* of body: says LATER before each piece of slow_clients */
     bool came, waiting, waited;
     void *kept;
+    size_t headers_kept;
 };
 
 const struct http_head *http_head(const struct http_exchange *x)
@@ -69,13 +71,21 @@ struct reader *http_body_whole(struct http_exchange *x, size_t max_bytes)
     return x->waited ? &x->body.reader : &x->slow;
 }
 
-void http_wait_for_body(struct http_exchange *x, void *kept)
+void http_wait_for_body(struct http_exchange *x)
 {
     assert_false(http_answered(x));
-    if (!kept)
-        buf_clear(&x->answer->headers);
-    x->kept = kept;
+    x->answer->headers.n = x->headers_kept;
     x->waiting = x->waited = true;
+}
+
+void http_headers_stay(struct http_exchange *x)
+{
+    x->headers_kept = x->answer->headers.n;
+}
+
+void http_keep(struct http_exchange *x, void *kept)
+{
+    x->kept = kept;
 }
 
 void *http_kept(const struct http_exchange *x)
@@ -252,22 +262,48 @@ static void exchange_init(struct http_exchange *x, const struct request *r, stru
     parse_head(r, text, &x->head);
 }
 
+static void move(struct str *s, const struct buf *from, const struct buf *to)
+{
+    if (s->p >= from->p && s->p <= from->p + from->n)
+        s->p = to->p + (s->p - from->p);
+}
+
+/* The way to a worker: nothing may be looked for any more where the head was. */
+static void move_head(struct http_head *h, struct buf *from, struct buf *to)
+{
+    buf_init(to, from->n);
+    buf_add_str(to, buf_str(from));
+    move(&h->method_text, from, to);
+    move(&h->target, from, to);
+    move(&h->path, from, to);
+    move(&h->query, from, to);
+    move(&h->host, from, to);
+    for (size_t i = 0; i < h->n_fields; i++) {
+        move(&h->fields[i].name, from, to);
+        move(&h->fields[i].value, from, to);
+    }
+    memset(from->p, '#', from->n);
+}
+
 struct answer serve(struct server *s, const struct request *r)
 {
     struct answer a = {0};
     struct http_exchange x;
-    AUTO(buf) struct buf text = {0};
+    AUTO(buf) struct buf text = {0}, moved = {0};
 
     exchange_init(&x, r, &a, &text);
     a.quick = s->api.app.quick(s->api.app.ctx, &x) == HTTP_ANSWERED;
     if (!a.quick) {
         assert_int_equal(a.status, 0);
-        buf_clear(&a.headers); /* as http.h says of HTTP_BLOCKS */
+        move_head(&x.head, &text, &moved);
         x.on_worker = true;
         do {
+            if (meanwhile)
+                meanwhile(s, x.waiting);
             x.waiting = false;
             s->api.app.serve(s->api.app.ctx, &x);
         } while (x.waiting);
+        assert_null(x.kept);
     }
     assert_int_not_equal(a.status, 0);
     return a;
@@ -281,7 +317,6 @@ void call_init(struct call *c, struct server *s, const struct request *r)
     c->x->waited = true;
     c->q = (struct req){
         .api = &s->api, .registry = s->api.registry, .x = c->x, .head = http_head(c->x)};
-    c->q.path = c->q.head->path;
 }
 
 void call_done(struct call *c)

@@ -42,6 +42,9 @@ extern bool slow_clients;
 /* Requests come to http.debug.listen, from now on. */
 extern bool second_door;
 
+/* What happens while a request is on its way to a worker, or waits for more of its body; or NULL */
+extern void (*meanwhile)(struct server *s, bool waits_for_body);
+
 /* First the quick way, as on an I/O thread, then the other. */
 struct answer serve(struct server *s, const struct request *r);
 struct answer get(struct server *s, const char *line);

@@ -86,7 +86,7 @@ static void a_browser_with_a_session_is_not_made_to_ask_itself(void **state)
 
     (void)state;
     begin(&c, &(struct request){.line = "GET /v2/"}, false);
-    c.q.session = STR("its cookie");
+    c.q.by_session = true;
     access_challenge(&c.q, NULL);
     assert_string_equal(header_of(&c.a, "WWW-Authenticate"), "Bearer realm=\"registry\"");
     call_done(&c);

@@ -1,5 +1,6 @@
 #include "api/csrf.h"
 
+#include "api/cookie.h"
 #include "api/proxy.h"
 #include "auth/browser/seal.h"
 #include "auth/browser/session.h"
@@ -218,10 +219,12 @@ static void who_speaks_by_a_session_shows_that_they_read_it(void **state)
         struct call c;
 
         snprintf(line, sizeof(line), "%s /", rows[i].method);
+        snprintf(header, sizeof(header), "Cookie: " COOKIE_SESSION "=%s\r\n", rows[i].session);
         if (rows[i].token)
-            snprintf(header, sizeof(header), "X-CSRF-Token: %s\r\n", rows[i].token);
+            snprintf(header + strlen(header), sizeof(header) - strlen(header),
+                     "X-CSRF-Token: %s\r\n", rows[i].token);
         call_init(&c, &s, &(struct request){.line = line, .headers = header});
-        c.q.session = str_of(rows[i].session);
+        c.q.by_session = rows[i].session[0] != '\0';
         got = csrf_check_token(&c.q, NULL);
         if (got != rows[i].code)
             fail_msg("%s: %s", rows[i].story, err_name(got));

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -21,6 +22,7 @@
 
 #define PATIENCE_S 10
 #define SEEN_MAX   256
+#define KEPT       "of the request"
 
 struct fixture fixture;
 
@@ -30,6 +32,7 @@ static bool gate_open;
 static unsigned n_blocked;
 static struct seen seen[SEEN_MAX];
 static size_t n_seen;
+static atomic_int n_kept; /* what quick() kept and neither serve() nor drop() has freed */
 
 static struct timespec patience(void)
 {
@@ -42,6 +45,14 @@ static struct timespec patience(void)
 
 /* The application. */
 
+static enum http_verdict keep(struct http_exchange *x)
+{
+    http_keep(x, mem_strdup(KEPT));
+    http_header(x, "X-Quick", STR("was here"));
+    n_kept++;
+    return HTTP_BLOCKS;
+}
+
 static enum http_verdict quick(void *ctx, struct http_exchange *x)
 {
     struct str path = http_head(x)->path;
@@ -53,8 +64,23 @@ static enum http_verdict quick(void *ctx, struct http_exchange *x)
     else if (str_eq(path, STR("/deny")))
         http_send(x, 401, STR("denied"));
     else
-        return HTTP_BLOCKS;
+        return keep(x);
     return HTTP_ANSWERED;
+}
+
+static void drop(void *ctx, void *kept)
+{
+    (void)ctx;
+    free(kept);
+    n_kept--;
+}
+
+/* What quick() kept is as it was. */
+static void take_kept(struct http_exchange *x)
+{
+    assert_string_equal(http_kept(x), KEPT);
+    drop(NULL, http_kept(x));
+    http_keep(x, NULL);
 }
 
 static void read_body(struct http_exchange *x, bool echo)
@@ -106,6 +132,7 @@ static void serve(void *ctx, struct http_exchange *x)
     struct str path = http_head(x)->path;
 
     (void)ctx;
+    take_kept(x);
     http_set_route(x, "served");
     if (str_eq(path, STR("/echo"))) {
         read_body(x, true);
@@ -206,6 +233,7 @@ void fixture_start(void)
     static const struct http_app app = {.quick = quick,
                                         .serve = serve,
                                         .done = done,
+                                        .drop = drop,
                                         .refusal = refusal,
                                         .refusal_headers = refusal_headers};
     struct err e = {0};
@@ -221,6 +249,7 @@ void fixture_stop(void)
     fixture_open_gate();
     http_server_free(fixture.server);
     fixture.server = NULL;
+    assert_int_equal(n_kept, 0);
     if (fixture.file >= 0)
         close(fixture.file);
     fixture.file = -1;

@@ -440,6 +440,17 @@ static void a_full_queue_is_503_with_retry_after(void **state)
     client_close(&two);
 }
 
+/* (What was kept, too: fixture.c) */
+static void headers_that_quick_set_come_with_the_answer_of_a_worker(void **state)
+{
+    (void)state;
+    start();
+    client_send(&c, "GET /count HTTP/1.1\r\n" HOST "\r\n");
+    client_answer(&c, false, &a);
+    assert_int_equal(a.status, 200);
+    assert_true(answer_has(&a, "\r\nX-Quick: was here\r\n"));
+}
+
 static void connections_over_the_limit_are_503(void **state)
 {
     struct client one;
@@ -652,6 +663,7 @@ int main(void)
         TEST(a_body_without_progress_is_cut_off),
         TEST(a_long_request_is_cut_off),
         TEST(a_full_queue_is_503_with_retry_after),
+        TEST(headers_that_quick_set_come_with_the_answer_of_a_worker),
         TEST(connections_over_the_limit_are_503),
         TEST(connections_of_one_address_over_the_limit_are_429),
         TEST(running_out_of_descriptors_is_survived),
