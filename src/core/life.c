@@ -26,7 +26,8 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->buffer_bytes = c->http.buffer_bytes;
     r->uploads = upload_table_new();
     r->url_rules = url_rules_new(&c->registry);
-    locks_init(&r->content_locks);
+    locks_init(&r->blob_locks);
+    locks_init(&r->manifest_locks);
     locks_init(&r->tag_locks);
     return r;
 }
@@ -52,7 +53,8 @@ void registry_free(struct registry *r)
     maintenance_stop(r->maintenance);
     upload_table_free(r->uploads);
     url_rules_free(r->url_rules);
-    locks_done(&r->content_locks);
+    locks_done(&r->blob_locks);
+    locks_done(&r->manifest_locks);
     locks_done(&r->tag_locks);
     meta_free(r->meta);
     store_free(r->store);

@@ -18,7 +18,7 @@ enum err_code mount_blob(struct registry *r, const struct repo_name *repo,
     size_t n = 1 + quota_checks(r, repo, ops + 1);
     uint64_t size_bytes;
     /* From the look at the source on, nobody deletes it. */
-    AUTO(held) pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    AUTO(held) pthread_mutex_t *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
     enum err_code code;
 
     TRY(meta_blob_stat(r->meta, from, d, &size_bytes, e));

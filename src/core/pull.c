@@ -45,7 +45,7 @@ static enum err_code open_settled(struct registry *r, const struct repo_name *re
 
     if (!missing)
         return code;
-    held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
     missing = false;
     code = open_linked(r, repo, d, ret_reader, ret_size_bytes, ret_linked_bytes, &missing, e);
     if (missing)

@@ -243,7 +243,7 @@ static enum err_code store_and_commit(struct work *w, struct err *e)
 {
     const struct repo_name *repo = w->p->repo;
     AUTO(held)
-    pthread_mutex_t *held = locks_hold(&w->r->content_locks, STR_NONE, digest_str(&w->digest));
+    pthread_mutex_t *held = locks_hold(&w->r->manifest_locks, STR_NONE, digest_str(&w->digest));
 
     enum err_code code;
 

@@ -18,6 +18,16 @@ struct upload_table;
 struct url_rules;
 struct maintenance;
 
+/*
+ * The locks. Whoever adds content stores it, then commits the reference; whoever removes it commits
+ * first, then removes (ARCHITECTURE.md, "Rules that hold everywhere"). Were they at the same digest
+ * at once, a remover could take away what the other has just stored and is about to refer to. So
+ * each holds the lock on the digest from its first step to its second, and for nothing else: what
+ * takes long of storing (receiving, hashing, syncing and comparing bytes) comes before it, and
+ * other digests of the same stripe wait for no more than a name, a sync of its directory and a
+ * transaction. (A manifest is small, and is written whole under its lock; a mount copies under it
+ * where the file system makes no link.) A thread holds at most one of all these locks.
+ */
 struct registry {
     struct store *store;
     struct meta *meta;
@@ -29,8 +39,9 @@ struct registry {
     struct reserve *reserve;    /* borrowed; may be NULL */
     struct upload_table *uploads;
     struct url_rules *url_rules;
-    struct locks content_locks; /* content of a digest is being linked or unlinked, anywhere */
-    struct locks tag_locks;     /* a (repository, tag) is being projected */
+    struct locks blob_locks;     /* a blob is being linked or unlinked, in any repository */
+    struct locks manifest_locks; /* likewise a manifest */
+    struct locks tag_locks;      /* a (repository, tag) is being projected */
     struct maintenance *maintenance;
     void (*wake)(struct maintenance *m); /* NULL: no maintenance runs */
 };

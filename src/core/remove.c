@@ -68,7 +68,7 @@ static enum err_code remove_digest(struct registry *r, const struct repo_name *r
                                    const struct digest *d, remove_tag_fn may_untag, void *ctx,
                                    struct err *e)
 {
-    AUTO(held) pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    AUTO(held) pthread_mutex_t *held = locks_hold(&r->manifest_locks, STR_NONE, digest_str(d));
     enum err_code code;
 
     TRY(commit_removal(r, repo, d, may_untag, ctx, e));
@@ -110,7 +110,7 @@ enum err_code remove_blob(struct registry *r, const struct repo_name *repo, cons
     enum err_code code;
 
     TRY(check_enabled(r, e));
-    held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
+    held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
     TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
     code = store_blob_delete(r->store, repo, d, e);
     return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;

@@ -68,7 +68,7 @@ static enum err_code remove_unlinked(struct sweep *s, const struct uuid *id, con
     TRY(code);
 
     AUTO(held)
-    pthread_mutex_t *held = locks_hold(&s->r->content_locks, STR_NONE, digest_str(d));
+    pthread_mutex_t *held = locks_hold(&s->r->blob_locks, STR_NONE, digest_str(d));
 
     code = meta_blob_stat(s->r->meta, &info.repo, d, &size_bytes, e);
     if (code != ERR_BLOB_UNKNOWN)

@@ -324,6 +324,54 @@ static void forget(struct upload *u)
     free(u);
 }
 
+/* A repository that has the blob already. Two that get it at once: the second finds the first's. */
+struct twin {
+    bool found;
+    struct repo_name repo;
+};
+
+static struct twin find_twin(struct upload *u, const struct digest *d)
+{
+    struct twin t = {0};
+    uint64_t size_bytes;
+
+    t.found = meta_blob_find(u->r->meta, d, &t.repo, &size_bytes, NULL) == ERR_OK;
+    return t;
+}
+
+static bool same_twin(const struct twin *a, const struct twin *b)
+{
+    return a->found == b->found &&
+           (!a->found || str_eq(repo_name_str(&a->repo), repo_name_str(&b->repo)));
+}
+
+/* So often at most a rival may link the same blob just when this one has been prepared. */
+#define PREPARE_MOST 4
+
+/* Takes the lock on the blob once the store has done what takes long; not under it, for others
+ * share its stripe. */
+static enum err_code lock_prepared(struct upload *u, const struct digest *d, struct twin *ret_twin,
+                                   pthread_mutex_t **ret_held, struct err *e)
+{
+    const struct repo_name *repo = &u->session->info.repo;
+
+    *ret_twin = find_twin(u, d);
+    for (unsigned i = 0;; i++) {
+        struct twin known = *ret_twin;
+        pthread_mutex_t *held;
+
+        TRY(store_upload_prepare(u->r->store, u->handle, repo, d, known.found ? &known.repo : NULL,
+                                 e));
+        held = locks_hold(&u->r->blob_locks, STR_NONE, digest_str(d));
+        *ret_twin = find_twin(u, d);
+        if (i == PREPARE_MOST || same_twin(ret_twin, &known)) {
+            *ret_held = held;
+            return ERR_OK;
+        }
+        locks_release(held);
+    }
+}
+
 /* Store first, then meta: a blob that is linked can be read. */
 static enum err_code link_blob(struct upload *u, const struct digest *d, struct err *e)
 {
@@ -334,15 +382,12 @@ static enum err_code link_blob(struct upload *u, const struct digest *d, struct 
         meta_op_upload_finish(&u->session->info.id, d, clock_wall_ms()),
     };
     size_t n = 2 + quota_checks(r, repo, ops + 2);
+    AUTO(held) pthread_mutex_t *held = NULL;
+    struct twin twin;
     enum err_code code;
-    /* Two repositories that get the same blob at once: the second finds the first's. */
-    AUTO(held) pthread_mutex_t *held = locks_hold(&r->content_locks, STR_NONE, digest_str(d));
-    struct repo_name twin;
-    uint64_t twin_bytes;
-    bool has_twin = meta_blob_find(r->meta, d, &twin, &twin_bytes, NULL) == ERR_OK &&
-                    !str_eq(repo_name_str(&twin), repo_name_str(repo));
 
-    TRY(store_upload_commit(r->store, u->handle, repo, d, has_twin ? &twin : NULL, e));
+    TRY(lock_prepared(u, d, &twin, &held, e));
+    TRY(store_upload_commit(r->store, u->handle, repo, d, twin.found ? &twin.repo : NULL, e));
     u->handle = NULL;
     code = meta_commit(r->meta, ops, n, 0, NULL, e);
     if (code != ERR_OK && err_status(code) < 500)

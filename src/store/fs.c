@@ -79,6 +79,7 @@ static const struct store_driver store_fs = {
     .upload_read = fs_upload_read,
     .upload_sync = fs_upload_sync,
     .upload_truncate = fs_upload_truncate,
+    .upload_prepare = fs_upload_prepare,
     .upload_commit = fs_upload_commit,
     .upload_close = fs_upload_close,
     .upload_delete = fs_upload_delete,

@@ -127,6 +127,9 @@ enum err_code fs_upload_read(struct store *s, struct store_upload *u, void *p, s
 enum err_code fs_upload_sync(struct store *s, struct store_upload *u, struct err *e);
 enum err_code fs_upload_truncate(struct store *s, struct store_upload *u, uint64_t size_bytes,
                                  struct err *e);
+enum err_code fs_upload_prepare(struct store *s, struct store_upload *u,
+                                const struct repo_name *repo, const struct digest *d,
+                                const struct repo_name *twin, struct err *e);
 enum err_code fs_upload_commit(struct store *s, struct store_upload *u,
                                const struct repo_name *repo, const struct digest *d,
                                const struct repo_name *twin, struct err *e);

@@ -25,7 +25,9 @@ struct fs_upload {
     struct uuid id;
     uint64_t begun;     /* write-back was begun for the bytes before */
     uint64_t allocated; /* blocks were allocated up to here; 0: none ahead */
+    bool synced;        /* nothing was written since the last sync */
     bool lost;          /* a sync failed: the kernel may have dropped bytes it could not write */
+    int same_fd;        /* a blob's file that was found to have these bytes; -1: none was */
 };
 
 static struct fs_upload *upload_of(struct store_upload *u)
@@ -79,6 +81,7 @@ enum err_code fs_upload_open(struct store *s, const struct uuid *id,
         return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "'%s' is no upload any more", data.text);
     fu = NEW(struct fs_upload);
     fu->fd = STEAL_FD(fd);
+    fu->same_fd = -1;
     fu->id = *id;
     fu->begun = (uint64_t)st.st_size;
     fu->allocated = (uint64_t)st.st_blocks * 512;
@@ -92,6 +95,15 @@ static enum err_code check_lost(const struct fs_upload *u, struct err *e)
     if (u->lost)
         return err_set(e, ERR_INTERNAL, "the disk failed upload %s before", u->id.text);
     return ERR_OK;
+}
+
+/* The bytes change: what was found out of the old ones holds no more. */
+static void begin_change(struct fs_upload *u)
+{
+    u->synced = false;
+    if (u->same_fd >= 0)
+        close(u->same_fd);
+    u->same_fd = -1;
 }
 
 /* Both calls are hints: what goes wrong is found by the write or by the sync. */
@@ -128,6 +140,7 @@ enum err_code fs_upload_write(struct store *s, struct store_upload *handle, cons
     struct fs_upload *u = upload_of(handle);
 
     TRY(check_lost(u, e));
+    begin_change(u);
     if (file_pwrite_all(u->fd, p, n, offset_bytes) < 0)
         return err_errno(e, "write upload %s", u->id.text);
     if (fs_of(s)->fsync)
@@ -158,11 +171,14 @@ enum err_code fs_upload_read(struct store *s, struct store_upload *handle, void 
 static enum err_code sync_data(struct fs *f, struct fs_upload *u, struct err *e)
 {
     TRY(check_lost(u, e));
+    if (u->synced)
+        return ERR_OK;
     give_back(u);
     if (f->fsync && fdatasync(u->fd) < 0) {
         u->lost = true;
         return err_errno(e, "sync upload %s", u->id.text);
     }
+    u->synced = true;
     return ERR_OK;
 }
 
@@ -183,6 +199,7 @@ enum err_code fs_upload_truncate(struct store *s, struct store_upload *handle, u
         return err_errno(e, "stat upload %s", u->id.text);
     if (size_bytes >= (uint64_t)st.st_size)
         return ERR_OK;
+    begin_change(u);
     if (ftruncate(u->fd, (off_t)size_bytes) < 0)
         return err_errno(e, "truncate upload %s", u->id.text);
     u->allocated = 0;
@@ -197,6 +214,7 @@ void fs_upload_close(struct store *s, struct store_upload *handle)
 
     if (u->lost)
         fs_upload_delete(s, &u->id, NULL); /* what fails here the sweep finds */
+    begin_change(u);
     close(u->fd);
     free(u);
 }
@@ -250,21 +268,10 @@ static void read_note(struct fs *f, const struct uuid *id, struct digest *ret_di
         ret_digest->n = 0;
 }
 
-/* Whether the file at path holds the upload's bytes. One that bears their digest and does not is
- * damaged, and what the client has just sent must not be given up for it. */
-static bool has_bytes(struct fs *f, const struct fs_upload *u, const struct fs_path *path,
-                      uint64_t size_bytes)
+static bool same_bytes(const struct fs_upload *u, int fd, uint64_t size_bytes)
 {
-    AUTO(fd) int fd = -1;
-    AUTO(mem) char *p = NULL;
-    uint64_t found_bytes;
+    AUTO(mem) char *p = mem_alloc(2ul * COMPARE_BYTES);
 
-    if (fs_file_size(f, path, &found_bytes) < 0 || found_bytes != size_bytes)
-        return false;
-    fd = openat(f->root_fd, path->text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return false;
-    p = mem_alloc(2ul * COMPARE_BYTES);
     for (uint64_t at = 0; at < size_bytes; at += COMPARE_BYTES) {
         size_t n = size_bytes - at < COMPARE_BYTES ? (size_t)(size_bytes - at) : COMPARE_BYTES;
 
@@ -276,9 +283,42 @@ static bool has_bytes(struct fs *f, const struct fs_upload *u, const struct fs_p
     return true;
 }
 
+/* Is it the very file that was compared before? Its open descriptor keeps the number from being
+ * another's. */
+static bool was_found_same(const struct fs_upload *u, int fd)
+{
+    struct stat now, then;
+
+    return u->same_fd >= 0 && fstat(fd, &now) == 0 && fstat(u->same_fd, &then) == 0 &&
+           now.st_dev == then.st_dev && now.st_ino == then.st_ino;
+}
+
+/* Whether the file at path holds the upload's bytes. One that bears their digest and does not is
+ * damaged, and what the client has just sent must not be given up for it. */
+static bool has_bytes(struct fs *f, struct fs_upload *u, const struct fs_path *path,
+                      uint64_t size_bytes)
+{
+    AUTO(fd) int fd = -1;
+    uint64_t found_bytes;
+
+    if (fs_file_size(f, path, &found_bytes) < 0 || found_bytes != size_bytes)
+        return false;
+    fd = openat(f->root_fd, path->text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    if (was_found_same(u, fd))
+        return true;
+    if (!same_bytes(u, fd, size_bytes))
+        return false;
+    if (u->same_fd >= 0)
+        close(u->same_fd);
+    u->same_fd = STEAL_FD(fd);
+    return true;
+}
+
 /* Links twin's blob to path when it is the same as the upload. A twin that is not there, is
  * damaged or has no link left is no error: the upload has the bytes itself. */
-static bool link_twin(struct fs *f, const struct fs_upload *u, const struct repo_name *twin,
+static bool link_twin(struct fs *f, struct fs_upload *u, const struct repo_name *twin,
                       const struct digest *d, uint64_t size_bytes, const struct fs_path *path)
 {
     struct fs_path from;
@@ -309,6 +349,41 @@ static enum err_code name_data(struct fs *f, struct fs_upload *u, const struct f
     return err_errno(e, "name '%s'", path->text);
 }
 
+/* How large it is, and that there is a directory for it. */
+static enum err_code need_place(struct fs *f, const struct fs_upload *u, const struct fs_path *dir,
+                                uint64_t *ret_size_bytes, struct err *e)
+{
+    struct stat st;
+
+    TRY(check_lost(u, e));
+    if (fstat(u->fd, &st) < 0)
+        return err_errno(e, "stat upload %s", u->id.text);
+    *ret_size_bytes = (uint64_t)st.st_size;
+    return fs_dir_make(f, dir, e);
+}
+
+enum err_code fs_upload_prepare(struct store *s, struct store_upload *handle,
+                                const struct repo_name *repo, const struct digest *d,
+                                const struct repo_name *twin, struct err *e)
+{
+    struct fs *f = fs_of(s);
+    struct fs_upload *u = upload_of(handle);
+    struct fs_path path, dir, from;
+    uint64_t size = 0;
+
+    fs_blob_path(repo, d, &path);
+    fs_blobs_dir(repo, &dir);
+    TRY(need_place(f, u, &dir, &size, e));
+    if (has_bytes(f, u, &path, size))
+        return ERR_OK;
+    if (twin) {
+        fs_blob_path(twin, d, &from);
+        if (has_bytes(f, u, &from, size))
+            return ERR_OK;
+    }
+    return sync_data(f, u, e);
+}
+
 enum err_code fs_upload_commit(struct store *s, struct store_upload *handle,
                                const struct repo_name *repo, const struct digest *d,
                                const struct repo_name *twin, struct err *e)
@@ -317,16 +392,11 @@ enum err_code fs_upload_commit(struct store *s, struct store_upload *handle,
     struct fs_upload *u = upload_of(handle);
     struct fs_path path, dir;
     enum err_code code;
-    struct stat st;
-    uint64_t size;
+    uint64_t size = 0;
 
-    TRY(check_lost(u, e));
-    if (fstat(u->fd, &st) < 0)
-        return err_errno(e, "stat upload %s", u->id.text);
-    size = (uint64_t)st.st_size;
     fs_blob_path(repo, d, &path);
     fs_blobs_dir(repo, &dir);
-    TRY(fs_dir_make(f, &dir, e));
+    TRY(need_place(f, u, &dir, &size, e));
     TRY(note_digest(f, &u->id, d, e));
     /* What has a blob's name was synced before it got it: no need to sync our copy then. */
     if (!has_bytes(f, u, &path, size) && !(twin && link_twin(f, u, twin, d, size, &path)))

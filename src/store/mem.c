@@ -460,6 +460,15 @@ static void mem_upload_close(struct store *s, struct store_upload *u)
     free(u);
 }
 
+/* There is nothing that takes long. */
+static enum err_code mem_upload_prepare(struct store *s, struct store_upload *u,
+                                        const struct repo_name *repo, const struct digest *d,
+                                        const struct repo_name *twin, struct err *e)
+{
+    (void)s, (void)u, (void)repo, (void)d, (void)twin, (void)e;
+    return ERR_OK;
+}
+
 static enum err_code mem_upload_commit(struct store *s, struct store_upload *u,
                                        const struct repo_name *repo, const struct digest *d,
                                        const struct repo_name *twin, struct err *e)
@@ -580,6 +589,7 @@ static const struct store_driver store_mem = {
     .upload_read = mem_upload_read,
     .upload_sync = mem_upload_sync,
     .upload_truncate = mem_upload_truncate,
+    .upload_prepare = mem_upload_prepare,
     .upload_commit = mem_upload_commit,
     .upload_close = mem_upload_close,
     .upload_delete = mem_upload_delete,

@@ -207,6 +207,18 @@ enum err_code store_upload_truncate(struct store *s, struct store_upload *u, uin
     return ASK(s, c, upload_truncate, u, size_bytes, e);
 }
 
+enum err_code store_upload_prepare(struct store *s, struct store_upload *u,
+                                   const struct repo_name *repo, const struct digest *d,
+                                   const struct repo_name *twin, struct err *e)
+{
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
+    assert(repo->n > 0 && d->n > 0);
+    if (twin && same_repo(twin, repo))
+        twin = NULL;
+    return ASK(s, c, upload_prepare, u, repo, d, twin, e);
+}
+
 enum err_code store_upload_commit(struct store *s, struct store_upload *u,
                                   const struct repo_name *repo, const struct digest *d,
                                   const struct repo_name *twin, struct err *e)

@@ -98,6 +98,9 @@ struct store_driver {
     enum err_code (*upload_sync)(struct store *s, struct store_upload *u, struct err *e);
     enum err_code (*upload_truncate)(struct store *s, struct store_upload *u, uint64_t size_bytes,
                                      struct err *e);
+    enum err_code (*upload_prepare)(struct store *s, struct store_upload *u,
+                                    const struct repo_name *repo, const struct digest *d,
+                                    const struct repo_name *twin, struct err *e);
     enum err_code (*upload_commit)(struct store *s, struct store_upload *u,
                                    const struct repo_name *repo, const struct digest *d,
                                    const struct repo_name *twin, struct err *e);
@@ -198,6 +201,16 @@ ERR_CHECKED enum err_code store_upload_sync(struct store *s, struct store_upload
 /* Drops everything from size_bytes on (a chunk that failed half-way). */
 ERR_CHECKED enum err_code store_upload_truncate(struct store *s, struct store_upload *u,
                                                 uint64_t size_bytes, struct err *e);
+
+/*
+ * What store_upload_commit() with the same arguments would spend its time on, done ahead: making
+ * directories, syncing the bytes, comparing them with those of a blob that is there already.
+ * Nothing of it can be seen, or need be undone. For a caller that commits under a lock; what has
+ * come up since then the commit still does itself.
+ */
+ERR_CHECKED enum err_code store_upload_prepare(struct store *s, struct store_upload *u,
+                                               const struct repo_name *repo, const struct digest *d,
+                                               const struct repo_name *twin, struct err *e);
 
 /*
  * Makes the upload repo's blob d: durable, then visible under its name. What is left of the upload

@@ -39,6 +39,7 @@ static enum err_code upload_layer(struct store *s, struct push *p, struct err *e
     TRY(store_upload_sync(s, p->upload, e));
     TRY(store_upload_truncate(s, p->upload, 4, e));
     TRY(store_upload_write(s, p->upload, p->layer.p + 4, p->layer.n - 4, 4, e));
+    TRY(store_upload_prepare(s, p->upload, &p->a, &p->layer_digest, NULL, e));
     TRY(store_upload_commit(s, p->upload, &p->a, &p->layer_digest, NULL, e));
     p->upload = NULL;
     p->committed = true;

@@ -192,6 +192,41 @@ static void commit_with_a_twin(void **state)
     assert_int_equal(count_uploads(s), 0);
 }
 
+/* What was found out before is true of the bytes as they were then. */
+static void bytes_written_after_a_prepare_are_committed(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name a = repo_of("a"), b = repo_of("b");
+    struct digest d = push(s, "a", STR("x")), longer = sha256_of(STR("xyz"));
+    struct uuid id = new_uuid();
+    struct store_upload *u = begin(s, &id, STR("x"));
+
+    push(s, "a", STR("xyz"));
+    OK(store_upload_prepare(s, u, &b, &d, &a, E));
+    assert_no_blob(s, "b", &d);
+    OK(store_upload_write(s, u, "yz", 2, 1, E));
+    OK(store_upload_commit(s, u, &b, &longer, &a, E));
+    assert_blob(s, "b", &longer, STR("xyz"));
+    assert_no_blob(s, "b", &d);
+}
+
+static void what_a_prepare_found_may_be_gone_at_the_commit(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name a = repo_of("a"), b = repo_of("b");
+    struct digest d = push(s, "a", STR("x"));
+    struct uuid id = new_uuid();
+    struct store_upload *u = begin(s, &id, STR("x"));
+
+    push(s, "b", STR("x"));
+    OK(store_upload_prepare(s, u, &b, &d, &a, E));
+    OK(store_blob_delete(s, &a, &d, E));
+    OK(store_blob_delete(s, &b, &d, E));
+    OK(store_upload_commit(s, u, &b, &d, &a, E));
+    assert_blob(s, "b", &d, STR("x"));
+    assert_int_equal(count_uploads(s), 0);
+}
+
 static void commit_with_a_twin_that_lacks_the_blob(void **state)
 {
     struct store *s = store_in(state);
@@ -367,6 +402,8 @@ int run_upload_suite(void)
         TEST(upload_is_no_blob_before_its_commit),
         TEST(commit_of_what_exists_is_success),
         TEST(commit_with_a_twin),
+        TEST(bytes_written_after_a_prepare_are_committed),
+        TEST(what_a_prepare_found_may_be_gone_at_the_commit),
         TEST(commit_with_a_twin_that_lacks_the_blob),
         TEST(repository_that_is_its_own_twin),
         TEST(deleted_upload_cannot_be_committed),

@@ -184,6 +184,94 @@ static void all_at_once_on_disk(void **state)
     check(world_on_disk, 11);
 }
 
+/* A blob that takes long to compare, and what happens meanwhile. */
+
+static struct {
+    struct world *w;
+    struct digest slow; /* the blob */
+    void (*meanwhile)(void);
+    unsigned times;
+    const struct repo_name *twin; /* as it was told the last time */
+} comparing;
+
+static enum err_code compare_slowly(struct store *s, struct store_upload *u,
+                                    const struct repo_name *repo, const struct digest *d,
+                                    const struct repo_name *twin, struct err *e)
+{
+    if (digest_eq(d, &comparing.slow) && comparing.times++ == 0)
+        comparing.meanwhile();
+    comparing.twin = twin;
+    return store_upload_prepare(s->inner, u, repo, d, twin, e);
+}
+
+static void push_slowly(struct world *w, const char *content, void (*meanwhile)(void))
+{
+    comparing.w = w;
+    comparing.slow = sha256_of(str_of(content));
+    comparing.meanwhile = meanwhile;
+    comparing.times = 0;
+    world_patch_store(w)->upload_prepare = compare_slowly;
+    blob_put(w, "a", str_of(content));
+}
+
+/* Another text whose digest has the same stripe. */
+static void text_beside(struct world *w, const struct digest *d, char *ret, size_t cap)
+{
+    pthread_mutex_t *stripe = locks_hold(&w->r->blob_locks, STR_NONE, digest_str(d)), *other = NULL;
+
+    locks_release(stripe);
+    for (unsigned i = 0; other != stripe; i++) {
+        struct digest beside;
+
+        snprintf(ret, cap, "text %u", i);
+        beside = sha256_of(str_of(ret));
+        other = locks_hold(&w->r->blob_locks, STR_NONE, digest_str(&beside));
+        locks_release(other);
+    }
+}
+
+/* On the same thread: a lock that it held would make it wait for ever. */
+static void push_beside(void)
+{
+    struct repo_name b = repo_of("b");
+    char text[32];
+    struct digest d;
+
+    text_beside(comparing.w, &comparing.slow, text, sizeof(text));
+    d = blob_put(comparing.w, "b", str_of(text));
+    assert_ok(remove_blob(comparing.w->r, &b, &d, NULL));
+}
+
+static void a_blob_that_is_compared_stops_no_other_of_its_stripe(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_on_disk(&w);
+    push_slowly(&w, "large", push_beside);
+    assert_true(blob_readable(&w, "a", &comparing.slow));
+    assert_int_equal(comparing.times, 1);
+    world_done(&w);
+}
+
+static void push_the_same(void)
+{
+    blob_put(comparing.w, "b", STR("large"));
+}
+
+static void a_blob_that_another_repository_gets_meanwhile_is_compared_and_shared(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_on_disk(&w);
+    push_slowly(&w, "large", push_the_same);
+    assert_int_equal(comparing.times, 3); /* a, b meanwhile, and a once more */
+    assert_non_null(comparing.twin);
+    assert_true(blob_readable(&w, "a", &comparing.slow));
+    world_done(&w);
+}
+
 /* One session, and several requests that all want it. */
 
 struct rival {
@@ -237,6 +325,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_at_once_in_memory),
         cmocka_unit_test(all_at_once_on_disk),
+        cmocka_unit_test(a_blob_that_is_compared_stops_no_other_of_its_stripe),
+        cmocka_unit_test(a_blob_that_another_repository_gets_meanwhile_is_compared_and_shared),
         cmocka_unit_test(rivals_for_a_session_take_turns_or_are_refused),
     };
 

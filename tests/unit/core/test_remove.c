@@ -462,12 +462,12 @@ static void a_blob_that_is_linked_but_not_stored_is_damage(void **state)
 
 static size_t locked_during;
 
-static size_t locks_held(void)
+static size_t held_of(struct locks *set)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < LOCKS_STRIPES; i++) {
-        pthread_mutex_t *m = &w.r->content_locks.stripes[i];
+        pthread_mutex_t *m = &set->stripes[i];
 
         if (pthread_mutex_trylock(m) == 0)
             pthread_mutex_unlock(m);
@@ -475,6 +475,11 @@ static size_t locks_held(void)
             n++;
     }
     return n;
+}
+
+static size_t locks_held(void)
+{
+    return held_of(&w.r->blob_locks) + held_of(&w.r->manifest_locks);
 }
 
 static enum err_code commit_watched(struct meta *m, const struct meta_op *ops, size_t n,

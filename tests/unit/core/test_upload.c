@@ -359,7 +359,7 @@ static void after_a_finish_that_meta_failed_the_blob_can_be_pushed_again(void **
 
     (void)state;
     assert_ok(append(u, STR("hello")));
-    world_fail_meta(&w, 2, ERR_UNAVAILABLE); /* 1 looks for a twin */
+    world_fail_meta(&w, 3, ERR_UNAVAILABLE); /* 1 and 2 look for a twin */
     assert_code(ERR_UNAVAILABLE, upload_finish(u, &d, NULL, NULL));
     assert_false(blob_readable(&w, "library/busybox", &d));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));

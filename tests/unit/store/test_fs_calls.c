@@ -76,6 +76,63 @@ static void commit_syncs_data_then_names_it_then_syncs_one_directory(void **stat
     assert_int_equal(calls_count("fsync"), 1);
 }
 
+static void of_a_commit_that_was_prepared_a_name_and_one_sync_are_left(void **state)
+{
+    struct fixture *f = *state;
+    struct digest d = sha256_of(STR("x"));
+    struct repo_name r = repo_of("a/b");
+    struct uuid id = new_uuid();
+    struct store_upload *u;
+    uint64_t size;
+
+    OK(store_upload_create(f->s, &id, E));
+    OK(store_upload_open(f->s, &id, &u, &size, E));
+    OK(store_upload_write(f->s, u, "x", 1, 0, E));
+    calls_start(NULL);
+    OK(store_upload_prepare(f->s, u, &r, &d, NULL, E));
+    assert_int_equal(calls_count("fdatasync"), 1);
+    assert_int_equal(calls_count("renameat2"), 0);
+    calls_start(NULL);
+    OK(store_upload_commit(f->s, u, &r, &d, NULL, E));
+    calls_stop();
+    assert_int_equal(calls_count("mkdirat"), 0);
+    assert_int_equal(calls_count("fdatasync"), 0);
+    assert_int_equal(calls_count("renameat2"), 1);
+    assert_int_equal(calls_count("fsync"), 1);
+}
+
+/* Bytes that this process has read so far. */
+static uint64_t read_so_far(void)
+{
+    AUTO(file) FILE *io = fopen("/proc/self/io", "re");
+    unsigned long long n;
+
+    assert_non_null(io);
+    assert_int_equal(fscanf(io, "rchar: %llu", &n), 1);
+    return n;
+}
+
+static void a_commit_that_was_prepared_compares_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct str bytes = make_bytes(1, 1 << 20);
+    struct digest d = push(f->s, "a", bytes);
+    struct repo_name a = repo_of("a"), b = repo_of("b");
+    struct uuid id = new_uuid();
+    struct store_upload *u;
+    uint64_t size, before;
+
+    OK(store_upload_create(f->s, &id, E));
+    OK(store_upload_open(f->s, &id, &u, &size, E));
+    OK(store_upload_write(f->s, u, bytes.p, bytes.n, 0, E));
+    OK(store_upload_prepare(f->s, u, &b, &d, &a, E));
+    before = read_so_far();
+    OK(store_upload_commit(f->s, u, &b, &d, &a, E));
+    assert_true(read_so_far() - before < bytes.n);
+    assert_int_equal(stat_blob(f, "b", &d).st_nlink, 2);
+    free((char *)bytes.p);
+}
+
 static void manifest_is_synced_before_it_gets_its_name(void **state)
 {
     struct fixture *f = *state;
@@ -479,6 +536,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(commit_syncs_data_then_names_it_then_syncs_one_directory),
+        TEST(of_a_commit_that_was_prepared_a_name_and_one_sync_are_left),
+        TEST(a_commit_that_was_prepared_compares_nothing),
         TEST(manifest_is_synced_before_it_gets_its_name),
         TEST(existing_blob_costs_one_directory_sync),
         TEST(directories_that_are_made_become_durable),
