@@ -22,7 +22,7 @@ static void add_source(struct req *q, struct buf *text)
     if (q->head->method != HTTP_POST ||
         http_query_get(q->head->query, STR("mount"), 0, name, sizeof(name)) == 0 ||
         http_query_get(q->head->query, STR("from"), 0, name, sizeof(name)) != 1 ||
-        repo_name_parse(str_of(name), &from, NULL) != ERR_OK)
+        repo_name_parse(str_of(name), &from, ERR_IGNORED) != ERR_OK)
         return;
     buf_addf(text, " repository:%s:pull", from.text);
 }

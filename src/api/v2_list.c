@@ -45,7 +45,7 @@ static bool tag_visible(const struct req *q, const char *name)
 {
     struct tag_name tag;
 
-    return tag_name_parse(str_of(name), &tag, NULL) == ERR_OK &&
+    return tag_name_parse(str_of(name), &tag, ERR_IGNORED) == ERR_OK &&
            access_may(q, ACTION_PULL, &q->name, &tag);
 }
 
@@ -59,7 +59,7 @@ static bool repo_visible(const struct req *q, const char *name)
 {
     struct repo_name repo;
 
-    return repo_name_parse(str_of(name), &repo, NULL) == ERR_OK && access_sees(q, &repo);
+    return repo_name_parse(str_of(name), &repo, ERR_IGNORED) == ERR_OK && access_sees(q, &repo);
 }
 
 /* What a list is made of, and which of it the caller may see. */

@@ -160,7 +160,7 @@ static enum err_code condition(struct req *q, struct str name, bool weak,
             ret->any = true;
         } else if (weak || !is_weak) {
             digests = mem_resize(digests, (n + 1) * sizeof(*digests));
-            n += digest_parse(str_sub(tag, 1, tag.n - 2), &digests[n], NULL) == ERR_OK;
+            n += digest_parse(str_sub(tag, 1, tag.n - 2), &digests[n], ERR_IGNORED) == ERR_OK;
         }
     }
     ret->n = n;

@@ -143,10 +143,10 @@ static void post_undo(struct req *q)
 {
     struct receiving *r = &q->receiving;
 
-    if (!r->upload &&
-        upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, NULL) != ERR_OK)
+    if (!r->upload && upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload,
+                                  ERR_IGNORED) != ERR_OK)
         return;
-    (void)!upload_cancel(STEAL(r->upload), NULL);
+    (void)!upload_cancel(STEAL(r->upload), ERR_IGNORED);
 }
 
 static enum err_code post_whole(struct req *q, const struct digest *d, struct err *e)

@@ -1,5 +1,7 @@
 /*
- * Errors: a code for the machine, a text for the log, no allocation.
+ * Errors: a code for the machine, a text for the log, no allocation. Whoever can fail is given a
+ * place for the error, never NULL: who does not care for it says so with ERR_IGNORED. It is written
+ * only when the call fails.
  *
  * ERR_TABLE is the one place that says what a client sees: the HTTP status, the code of
  * dist-spec "Error Codes", and the message. The detail is for the log only; a public_detail()
@@ -71,6 +73,9 @@ struct err {
 
 #define ERR_CHECKED __attribute__((warn_unused_result))
 
+/* The place for an error that nobody will read. */
+#define ERR_IGNORED (&(struct err){.code = ERR_OK})
+
 /* The only macro that returns. */
 #define TRY(call)                                                                                  \
     do {                                                                                           \
@@ -79,7 +84,7 @@ struct err {
             return try_code_;                                                                      \
     } while (0)
 
-/* Sets *e (which may be NULL) and returns code. %m is errno. The detail stays in the log. */
+/* Sets *e and returns code. %m is errno. The detail stays in the log. */
 enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -96,6 +101,40 @@ enum err_code err_of_errno(int error);
 
 /* The same of errno itself, with a text. fmt says what was being done. */
 enum err_code err_errno(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * The first error of many steps, for work that one failure does not stop. All zero at first; each
+ * step gets its place of the accumulator:
+ *
+ *     struct err_first all = {0};
+ *
+ *     for (...)
+ *         err_first_add(&all, carry(rows[i], &all.step));
+ *     return err_first_of(&all, e);
+ */
+struct err_first {
+    enum err_code code; /* ERR_OK: none has failed */
+    struct err first;
+    struct err step;
+};
+
+/* What a step returned, which it does as well. */
+static inline enum err_code err_first_add(struct err_first *f, enum err_code code)
+{
+    if (f->code == ERR_OK && code != ERR_OK) {
+        f->code = code;
+        f->first = f->step;
+    }
+    return code;
+}
+
+/* Sets *e when there is one. */
+static inline enum err_code err_first_of(const struct err_first *f, struct err *e)
+{
+    if (f->code != ERR_OK)
+        *e = f->first;
+    return f->code;
+}
 
 int err_status(enum err_code code);          /* HTTP status */
 const char *err_wire(enum err_code code);    /* code of dist-spec "Error Codes" */

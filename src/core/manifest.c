@@ -214,7 +214,7 @@ static enum err_code parse_descriptor(struct parse *p, const json_t *j, const ch
         return err_tell(p->e, ERR_MANIFEST_INVALID, "%s: 'mediaType' is missing", where);
     if (!json_is_integer(size) || json_integer_value(size) < 0)
         return err_tell(p->e, ERR_MANIFEST_INVALID, "%s: 'size' is not a number of bytes", where);
-    if (digest_parse(json_str(json_object_get(j, "digest")), ret_digest, NULL) != ERR_OK)
+    if (digest_parse(json_str(json_object_get(j, "digest")), ret_digest, ERR_IGNORED) != ERR_OK)
         return err_tell(p->e, ERR_MANIFEST_INVALID,
                         "%s: 'digest' is not 'sha256:' or 'sha512:' and hexadecimal digits", where);
     TRY(check_annotations(p, j, where));
@@ -435,7 +435,7 @@ static void tell_child(const json_t *j, manifest_child_fn fn, void *ctx)
         .annotations_json = text ? text : "",
     };
 
-    if (digest_parse(json_str(json_object_get(j, "digest")), &c.digest, NULL) == ERR_OK)
+    if (digest_parse(json_str(json_object_get(j, "digest")), &c.digest, ERR_IGNORED) == ERR_OK)
         fn(ctx, &c);
 }
 

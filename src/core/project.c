@@ -21,14 +21,15 @@ static enum err_code carry(struct registry *r, const struct repo_name *repo,
     if (code == ERR_MANIFEST_UNKNOWN)
         return store_tag_delete(r->store, repo, tag, e);
     TRY(code);
-    if (store_tag_get(r->store, repo, tag, &now, NULL) == ERR_OK && digest_eq(&now, &m->digest))
+    if (store_tag_get(r->store, repo, tag, &now, ERR_IGNORED) == ERR_OK &&
+        digest_eq(&now, &m->digest))
         return ERR_OK;
     return store_tag_put(r->store, repo, tag, &m->digest, e);
 }
 
 void project_tag(struct registry *r, const struct repo_name *repo, const struct tag_name *tag)
 {
-    (void)!carry(r, repo, tag, NULL);
+    (void)!carry(r, repo, tag, ERR_IGNORED);
     registry_wake(r);
 }
 
@@ -44,48 +45,39 @@ static int by_repo(const void *a, const void *b)
 static enum err_code carry_repo(struct registry *r, const struct meta_projection *rows, size_t n,
                                 struct meta_op *done, size_t *n_done, struct err *e)
 {
-    enum err_code first = ERR_OK, code;
+    struct err_first all = {0};
     size_t before = *n_done;
-    struct err why = {0};
 
     for (size_t i = 0; i < n; i++) {
-        code = carry(r, &rows[i].repo, &rows[i].tag, first == ERR_OK ? e : &why);
-        if (code == ERR_OK)
+        if (err_first_add(&all, carry(r, &rows[i].repo, &rows[i].tag, &all.step)) == ERR_OK)
             done[(*n_done)++] =
                 meta_op_projection_done(&rows[i].repo, &rows[i].tag, rows[i].version);
-        else if (first == ERR_OK)
-            first = code;
     }
-    if (*n_done == before)
-        return first;
-    code = store_tag_sync(r->store, &rows[0].repo, first == ERR_OK ? e : &why);
-    if (code != ERR_OK)
+    if (*n_done > before &&
+        err_first_add(&all, store_tag_sync(r->store, &rows[0].repo, &all.step)) != ERR_OK)
         *n_done = before;
-    return first == ERR_OK ? code : first;
+    return err_first_of(&all, e);
 }
 
 /* Sorted by repository, each directory is synced once. */
 static enum err_code carry_batch(struct registry *r, struct meta_projection *rows, size_t n,
                                  size_t *ret_done, struct err *e)
 {
-    enum err_code first = ERR_OK, code;
     struct meta_op done[BATCH];
-    struct err why = {0};
+    struct err_first all = {0};
     size_t n_done = 0, from = 0;
 
     qsort(rows, n, sizeof(*rows), by_repo);
     for (size_t i = 1; i <= n; i++) {
         if (i < n && by_repo(&rows[from], &rows[i]) == 0)
             continue;
-        code = carry_repo(r, rows + from, i - from, done, &n_done, first == ERR_OK ? e : &why);
-        if (first == ERR_OK)
-            first = code;
+        err_first_add(&all, carry_repo(r, rows + from, i - from, done, &n_done, &all.step));
         from = i;
     }
     *ret_done = n_done;
     if (n_done > 0)
-        TRY(meta_commit(r->meta, done, n_done, META_LAZY, NULL, e));
-    return first;
+        err_first_add(&all, meta_commit(r->meta, done, n_done, META_LAZY, NULL, &all.step));
+    return err_first_of(&all, e);
 }
 
 /* Those that failed stay the oldest: it goes on while a batch holds others as well. */
@@ -93,21 +85,18 @@ enum err_code project_pending(struct registry *r, unsigned max_batches, bool *re
                               struct err *e)
 {
     AUTO(mem) struct meta_projection *rows = mem_alloc(BATCH * sizeof(*rows));
-    enum err_code first = ERR_OK, code;
-    struct err why = {0};
+    struct err_first all = {0};
     size_t n, done;
 
     *ret_more = false;
     for (unsigned i = 0; i < max_batches; i++) {
-        TRY(meta_projections(r->meta, rows, BATCH, &n, first == ERR_OK ? e : &why));
-        if (n == 0)
-            return first;
-        code = carry_batch(r, rows, n, &done, first == ERR_OK ? e : &why);
-        if (first == ERR_OK)
-            first = code;
+        if (err_first_add(&all, meta_projections(r->meta, rows, BATCH, &n, &all.step)) != ERR_OK ||
+            n == 0)
+            return err_first_of(&all, e);
+        err_first_add(&all, carry_batch(r, rows, n, &done, &all.step));
         if (n < BATCH || done == 0)
-            return first;
+            return err_first_of(&all, e);
     }
     *ret_more = true;
-    return first;
+    return err_first_of(&all, e);
 }

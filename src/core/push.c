@@ -154,7 +154,7 @@ static enum err_code need_room(struct work *w, struct err *e)
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
 
     if (reserve_was_held(w->r->reserve) ||
-        meta_manifest_by_digest(w->r->meta, w->p->repo, &w->digest, &m, NULL) == ERR_OK)
+        meta_manifest_by_digest(w->r->meta, w->p->repo, &w->digest, &m, ERR_IGNORED) == ERR_OK)
         return ERR_OK;
     return registry_has_room(w->r, e);
 }
@@ -233,9 +233,9 @@ static void discard(struct work *w)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
 
-    if (meta_manifest_by_digest(w->r->meta, w->p->repo, &w->digest, &m, NULL) ==
+    if (meta_manifest_by_digest(w->r->meta, w->p->repo, &w->digest, &m, ERR_IGNORED) ==
         ERR_MANIFEST_UNKNOWN)
-        (void)!store_manifest_delete(w->r->store, w->p->repo, &w->digest, NULL);
+        (void)!store_manifest_delete(w->r->store, w->p->repo, &w->digest, ERR_IGNORED);
 }
 
 /* Store first, then meta: a reader never sees a tag whose manifest it cannot read. */

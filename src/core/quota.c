@@ -31,6 +31,6 @@ void blob_discard(struct registry *r, const struct repo_name *repo, const struct
 {
     uint64_t size_bytes;
 
-    if (meta_blob_stat(r->meta, repo, d, &size_bytes, NULL) == ERR_BLOB_UNKNOWN)
-        (void)!store_blob_delete(r->store, repo, d, NULL);
+    if (meta_blob_stat(r->meta, repo, d, &size_bytes, ERR_IGNORED) == ERR_BLOB_UNKNOWN)
+        (void)!store_blob_delete(r->store, repo, d, ERR_IGNORED);
 }

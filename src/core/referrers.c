@@ -89,9 +89,9 @@ static bool counts(const struct merge *m, const struct digest *d)
     AUTO(meta_manifest) struct meta_manifest *found = NULL;
     AUTO(manifest) struct manifest parsed = {0};
 
-    if (meta_manifest_by_digest(m->r->meta, m->q->repo, d, &found, NULL) != ERR_OK)
+    if (meta_manifest_by_digest(m->r->meta, m->q->repo, d, &found, ERR_IGNORED) != ERR_OK)
         return false;
-    if (manifest_parse(found->bytes, found->media_type, SIZE_MAX, &parsed, NULL) != ERR_OK)
+    if (manifest_parse(found->bytes, found->media_type, SIZE_MAX, &parsed, ERR_IGNORED) != ERR_OK)
         return false;
     return !parsed.has_subject || digest_eq(&parsed.subject, m->q->subject);
 }

@@ -6,23 +6,12 @@
 
 /* Upload sessions that nobody finishes: their bytes, their row, their place in the table. */
 
-/* One session that cannot be removed does not keep the others: the first error is kept. */
+/* One session that cannot be removed does not keep the others. */
 struct sweep {
     struct registry *r;
     int64_t timeout_ms;
-    enum err_code code;
-    struct err *e;
+    struct err_first all;
 };
-
-static enum err_code note(struct sweep *s, enum err_code code, const struct err *e)
-{
-    if (code != ERR_OK && s->code == ERR_OK) {
-        s->code = code;
-        if (s->e)
-            *s->e = *e;
-    }
-    return ERR_OK;
-}
 
 static bool in_use(struct sweep *s, const struct uuid *id)
 {
@@ -102,43 +91,42 @@ static enum err_code sweep_stored(void *ctx, const struct store_upload_info *u, 
     struct sweep *s = ctx;
     const struct digest *became = u->digest.n > 0 ? &u->digest : NULL;
     bool over = became && !u->has_bytes; /* whoever was at it is gone, and nobody can go on */
-    struct err why = {0};
 
     (void)e;
-    if (!over && (clock_wall_ms() - u->modified_ms < s->timeout_ms || in_use(s, &u->id)))
-        return ERR_OK;
-    return note(s, remove_upload(s, &u->id, became, over, &why), &why);
+    if (over || (clock_wall_ms() - u->modified_ms >= s->timeout_ms && !in_use(s, &u->id)))
+        err_first_add(&s->all, remove_upload(s, &u->id, became, over, &s->all.step));
+    return ERR_OK;
 }
 
 /* A row whose bytes are gone. */
 static enum err_code sweep_row(void *ctx, const struct meta_upload *u, struct err *e)
 {
     struct sweep *s = ctx;
+    struct err *step = &s->all.step;
     struct store_upload *handle;
-    struct err why = {0};
     uint64_t size_bytes;
     enum err_code code;
 
     (void)e;
     if (in_use(s, &u->id))
         return ERR_OK;
-    code = store_upload_open(s->r->store, &u->id, &handle, &size_bytes, &why);
+    code = store_upload_open(s->r->store, &u->id, &handle, &size_bytes, step);
     if (code == ERR_OK)
         store_upload_close(s->r->store, handle); /* sweep_stored() decides on it by its age */
     if (code == ERR_BLOB_UPLOAD_UNKNOWN)
-        code = remove_upload(s, &u->id, NULL, false, &why);
-    return note(s, code, &why);
+        code = remove_upload(s, &u->id, NULL, false, step);
+    err_first_add(&s->all, code);
+    return ERR_OK;
 }
 
 enum err_code upload_sweep(struct registry *r, struct err *e)
 {
-    struct sweep s = {
-        .r = r, .timeout_ms = (int64_t)conf_u64(&r->options->upload_timeout_ms), .e = e};
+    struct sweep s = {.r = r, .timeout_ms = (int64_t)conf_u64(&r->options->upload_timeout_ms)};
     int64_t before_ms = clock_wall_ms() - s.timeout_ms;
     struct meta_op prune = meta_op_finished_prune(before_ms);
 
     TRY(store_upload_each(r->store, sweep_stored, &s, e));
     TRY(meta_uploads_each(r->meta, before_ms, sweep_row, &s, e));
     TRY(meta_commit(r->meta, &prune, 1, META_LAZY, NULL, e));
-    return s.code;
+    return err_first_of(&s.all, e);
 }

@@ -45,7 +45,7 @@ enum err_code upload_begin(struct registry *r, const struct repo_name *repo, con
         code = meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
     if (code != ERR_OK) {
         session_drop(r->uploads, s);
-        (void)!store_upload_delete(r->store, &info.id, NULL);
+        (void)!store_upload_delete(r->store, &info.id, ERR_IGNORED);
         return code;
     }
     *ret_id = info.id;
@@ -256,7 +256,7 @@ static enum err_code settle(struct upload *u, enum err_code why)
     u->appending = false;
     if (!keep)
         drop_hash(s);
-    (void)!cut_to(u, keep ? u->in.offset_bytes : s->offset_bytes, NULL);
+    (void)!cut_to(u, keep ? u->in.offset_bytes : s->offset_bytes, ERR_IGNORED);
     return why;
 }
 
@@ -335,7 +335,7 @@ static struct twin find_twin(struct upload *u, const struct digest *d)
     struct twin t = {0};
     uint64_t size_bytes;
 
-    t.found = meta_blob_find(u->r->meta, d, &t.repo, &size_bytes, NULL) == ERR_OK;
+    t.found = meta_blob_find(u->r->meta, d, &t.repo, &size_bytes, ERR_IGNORED) == ERR_OK;
     return t;
 }
 
@@ -393,7 +393,7 @@ static enum err_code link_blob(struct upload *u, const struct digest *d, struct 
     if (code != ERR_OK && err_status(code) < 500)
         blob_discard(r, repo, d);
     if (code == ERR_OK || err_status(code) < 500) /* else the sweep finds out what became of it */
-        (void)!store_upload_delete(r->store, &u->session->info.id, NULL);
+        (void)!store_upload_delete(r->store, &u->session->info.id, ERR_IGNORED);
     return code;
 }
 
@@ -435,11 +435,10 @@ static enum err_code take_last_body(struct upload *u, const struct digest *d, st
     uint64_t from_bytes = s->last_from_bytes;
     AUTO(hasher) struct hasher *h = NULL;
     struct digest actual;
-    struct err why = {0};
 
     if (from_bytes == 0 || from_bytes >= s->offset_bytes)
         return ERR_DIGEST_INVALID;
-    TRY(hash_from(u, d->algorithm, from_bytes, &h, &why));
+    TRY(hash_from(u, d->algorithm, from_bytes, &h, ERR_IGNORED));
     hasher_digest(h, &actual);
     if (!digest_eq(&actual, d))
         return ERR_DIGEST_INVALID;
@@ -459,7 +458,7 @@ enum err_code upload_finish(struct upload *u, const struct digest *d, bool *ret_
     if (repeated)
         code = ERR_OK;
     if (code == ERR_DIGEST_INVALID) { /* what it should have been can't be known: start again */
-        (void)!upload_cancel(u, NULL);
+        (void)!upload_cancel(u, ERR_IGNORED);
         return code;
     }
     if (code == ERR_OK)

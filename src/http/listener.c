@@ -119,7 +119,7 @@ static enum err_code listen_tcp(const struct conf_listen *l, const char *where, 
     }
     if (error)
         return err_set(e, ERR_CONFIG, "listen on '%s': %s", where, gai_strerror(error));
-    return e ? e->code : ERR_CONFIG;
+    return e->code;
 }
 
 /* A socket file that nobody listens at is left over from a process that was killed. */

@@ -54,16 +54,19 @@ static bool arm(struct senders *s, struct http_exchange *x, int op)
     return armed;
 }
 
-static void finish(struct senders *s, struct http_exchange *x, const struct err *e)
+static void finish(struct senders *s, struct http_exchange *x)
 {
     epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, x->conn->fd, NULL);
-    if (e) {
-        x->fate = CONN_CLOSE;
-        x->failed = true;
-        if (!x->note[0])
-            http_set_note(x, e->detail);
-    }
     exchange_end(x);
+}
+
+static void fail(struct senders *s, struct http_exchange *x, const struct err *e)
+{
+    x->fate = CONN_CLOSE;
+    x->failed = true;
+    if (!x->note[0])
+        http_set_note(x, e->detail);
+    finish(s, x);
 }
 
 /* Steps until the client has no room or another transfer is ready, whose event goes to *ret_ev.
@@ -93,22 +96,22 @@ static bool turn(struct senders *s, struct epoll_event *ev)
     atomic_store(&t->resting, false);
     if (exchange_waited(x, clock_mono_us() - atomic_load(&t->rested_us), x->sent_bytes, &e) !=
         ERR_OK) {
-        finish(s, x, &e);
+        fail(s, x, &e);
         return false;
     }
     state = steps(s, x, ev, &e);
     switch (state) {
     case TRANSFER_ENDED:
-        finish(s, x, NULL);
+        finish(s, x);
         break;
     case TRANSFER_FAILED:
-        finish(s, x, &e);
+        fail(s, x, &e);
         break;
     case TRANSFER_MORE:
     case TRANSFER_WOULD_BLOCK:
         if (!arm(s, x, EPOLL_CTL_MOD)) {
             err_set(&e, ERR_INTERNAL, "arm a transfer: %m");
-            finish(s, x, &e);
+            fail(s, x, &e);
         }
         break;
     }
@@ -191,5 +194,5 @@ void senders_take(struct senders *s, struct http_exchange *x)
     if (arm(s, x, EPOLL_CTL_ADD))
         return;
     err_set(&e, ERR_INTERNAL, "hand a transfer to a sender: %m");
-    finish(s, x, &e);
+    fail(s, x, &e);
 }

@@ -158,11 +158,8 @@ enum transfer_state transfer_step(struct http_exchange *x, struct err *e)
 enum err_code transfer_begin(struct http_exchange *x, struct err *e)
 {
     struct conn *c = x->conn;
-    struct err local;
 
     TRY(conn_flush_waiting(c, MSG_MORE, e)); /* answers to requests before this one */
-    if (!e)
-        e = &local;
     switch (transfer_step(x, e)) {
     case TRANSFER_ENDED:
         x->transfer_over = true;

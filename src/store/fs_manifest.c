@@ -45,7 +45,8 @@ static bool has_bytes(struct fs *f, const struct fs_path *path, struct str bytes
 
     buf_init(&found, bytes.n);
     return fd >= 0 && fstat(fd, &st) == 0 && (uint64_t)st.st_size == bytes.n &&
-           read_manifest(fd, path->text, &found, NULL) == ERR_OK && str_eq(buf_str(&found), bytes);
+           read_manifest(fd, path->text, &found, ERR_IGNORED) == ERR_OK &&
+           str_eq(buf_str(&found), bytes);
 }
 
 static enum err_code write_new(struct fs *f, const struct fs_path *path, struct str bytes,
@@ -160,7 +161,7 @@ enum err_code fs_tag_get(struct store *s, const struct repo_name *repo, const st
         return err_set(e, ERR_MANIFEST_UNKNOWN, "no '%s'", path.text);
     if (n < 0 && errno != EINVAL)
         return err_errno(e, "read link '%s'", path.text);
-    if (n < 0 || digest_parse((struct str){target, (size_t)n}, ret_digest, NULL) != ERR_OK)
+    if (n < 0 || digest_parse((struct str){target, (size_t)n}, ret_digest, ERR_IGNORED) != ERR_OK)
         return err_set(e, ERR_CORRUPT, "'%s' is not a link to a digest", path.text);
     return ERR_OK;
 }

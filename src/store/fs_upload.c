@@ -213,7 +213,7 @@ void fs_upload_close(struct store *s, struct store_upload *handle)
     struct fs_upload *u = upload_of(handle);
 
     if (u->lost)
-        fs_upload_delete(s, &u->id, NULL); /* what fails here the sweep finds */
+        fs_upload_delete(s, &u->id, ERR_IGNORED); /* what fails here the sweep finds */
     begin_change(u);
     close(u->fd);
     free(u);
@@ -264,7 +264,7 @@ static void read_note(struct fs *f, const struct uuid *id, struct digest *ret_di
     fs_upload_note(id, &note);
     n = readlinkat(f->root_fd, note.text, text, sizeof(text));
     if (n > 0 && (size_t)n < sizeof(text) &&
-        digest_parse((struct str){text, (size_t)n}, ret_digest, NULL) != ERR_OK)
+        digest_parse((struct str){text, (size_t)n}, ret_digest, ERR_IGNORED) != ERR_OK)
         ret_digest->n = 0;
 }
 

@@ -521,7 +521,7 @@ static struct store_upload_info *list_uploads(struct mem *m, size_t *ret_n)
                 list[n].size_bytes = at->bytes->n;
             else
                 (void)!digest_parse((struct str){at->bytes->p, at->bytes->n}, &list[n].digest,
-                                    NULL);
+                                    ERR_IGNORED);
             str_copy(at->name, list[n].id.text, sizeof(list[n].id.text));
             n++;
         }

@@ -9,7 +9,7 @@ struct repo_name repo_of(const char *text)
 {
     struct repo_name r;
 
-    assert_int_equal(repo_name_parse(str_of(text), &r, NULL), ERR_OK);
+    assert_int_equal(repo_name_parse(str_of(text), &r, ERR_IGNORED), ERR_OK);
     return r;
 }
 
@@ -17,7 +17,7 @@ struct tag_name tag_of(const char *text)
 {
     struct tag_name t;
 
-    assert_int_equal(tag_name_parse(str_of(text), &t, NULL), ERR_OK);
+    assert_int_equal(tag_name_parse(str_of(text), &t, ERR_IGNORED), ERR_OK);
     return t;
 }
 

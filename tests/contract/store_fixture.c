@@ -167,7 +167,7 @@ static bool reads(struct reader *r, struct str bytes)
     size_t n = 0, got;
 
     do {
-        if (reader_read(r, found + n, bytes.n + 1 - n, &got, NULL) != ERR_OK)
+        if (reader_read(r, found + n, bytes.n + 1 - n, &got, ERR_IGNORED) != ERR_OK)
             return false;
         n += got;
     } while (got > 0 && n <= bytes.n);
@@ -179,8 +179,8 @@ bool blob_is_e(struct store *s, const struct repo_name *r, const struct digest *
     AUTO(reader) struct reader *reader = NULL;
     uint64_t stat_size, size;
 
-    return store_blob_stat(s, r, d, &stat_size, NULL) == ERR_OK && stat_size == bytes.n &&
-           store_blob_open(s, r, d, &reader, &size, NULL) == ERR_OK && size == bytes.n &&
+    return store_blob_stat(s, r, d, &stat_size, ERR_IGNORED) == ERR_OK && stat_size == bytes.n &&
+           store_blob_open(s, r, d, &reader, &size, ERR_IGNORED) == ERR_OK && size == bytes.n &&
            reads(reader, bytes);
 }
 

@@ -67,7 +67,7 @@ static bool manifest_is(struct store *s, const struct push *p)
     AUTO(buf) struct buf found = {0};
 
     buf_init(&found, 1000);
-    return store_manifest_get(s, &p->b, &p->manifest_digest, &found, NULL) == ERR_OK &&
+    return store_manifest_get(s, &p->b, &p->manifest_digest, &found, ERR_IGNORED) == ERR_OK &&
            str_eq(buf_str(&found), p->manifest);
 }
 

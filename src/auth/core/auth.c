@@ -257,19 +257,16 @@ enum verdict auth_renew(void *auth, struct identity **id, struct err *e)
 
 enum err_code auth_tend(struct auth *a, auth_report_fn report, struct err *e)
 {
-    enum err_code first = ERR_OK;
+    struct err_first all = {0};
 
     for (size_t i = 0; i < a->n; i++) {
         struct provider *p = a->providers[i];
-        struct err one;
-        enum err_code code = p->driver->tend ? p->driver->tend(p, &one) : ERR_OK;
+        enum err_code code = p->driver->tend ? p->driver->tend(p, &all.step) : ERR_OK;
 
-        if (code == ERR_CONFIG) {
-            report("file not reloaded; its earlier content stays in use", &one);
-        } else if (code != ERR_OK && first == ERR_OK) {
-            first = code;
-            *e = one;
-        }
+        if (code == ERR_CONFIG)
+            report("file not reloaded; its earlier content stays in use", &all.step);
+        else
+            err_first_add(&all, code);
     }
-    return first;
+    return err_first_of(&all, e);
 }

@@ -91,7 +91,7 @@ static void add_entry(struct identity *id, const json_t *entry)
 
     if (actions == 0)
         return;
-    if (str_eq(type, STR("repository")) && repo_name_parse(name, &repo, NULL) == ERR_OK)
+    if (str_eq(type, STR("repository")) && repo_name_parse(name, &repo, ERR_IGNORED) == ERR_OK)
         identity_add_scope(id, repo_name_str(&repo), actions);
     else if (str_eq(type, STR("registry")) && str_eq(name, STR("catalog")) &&
              actions & ~(unsigned)ACTION_PULL)

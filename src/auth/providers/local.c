@@ -18,7 +18,7 @@ static enum verdict check_password(struct accounts *a, struct str name, struct s
     char hash[PASSWORD_HASH_MAX];
 
     if (code == ERR_NOT_FOUND) {
-        (void)!password_hash(password, hash, NULL); /* costs what a comparison does */
+        (void)!password_hash(password, hash, ERR_IGNORED); /* costs what a comparison does */
         return VERDICT_PASS;
     }
     if (code != ERR_OK)

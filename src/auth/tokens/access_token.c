@@ -73,14 +73,14 @@ enum err_code access_token_each(struct accounts *a, record_fn fn, void *ctx, str
 enum err_code access_token_owner(struct accounts *a, struct str name, struct user *ret_user,
                                  struct err *e)
 {
-    struct err ignored;
+    struct err why;
     enum err_code code = user_get(a, name, ret_user, e);
 
     if (code != ERR_NOT_FOUND || !identity_name_valid(name))
         return code;
-    code = oidc_person_get(a, name, ret_user, &ignored);
+    code = oidc_person_get(a, name, ret_user, &why);
     if (code != ERR_OK && code != ERR_NOT_FOUND)
-        *e = ignored;
+        *e = why;
     return code;
 }
 

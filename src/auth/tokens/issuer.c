@@ -240,7 +240,6 @@ static enum err_code fresh_keys(struct issuer *i, bool again, struct err *e)
 static bool look_again(struct issuer *i)
 {
     int64_t now = clock_mono_ms();
-    struct err ignored;
 
     if (i->keys_state.busy) { /* on behalf of another token */
         while (i->keys_state.busy)
@@ -250,7 +249,7 @@ static bool look_again(struct issuer *i)
     if (i->missing_ms && now - i->missing_ms < MISSING_MS)
         return false;
     i->missing_ms = now;
-    return fresh_keys(i, true, &ignored) == ERR_OK;
+    return fresh_keys(i, true, ERR_IGNORED) == ERR_OK;
 }
 
 enum err_code issuer_verify(struct issuer *i, struct str token, const char *const *algorithms,

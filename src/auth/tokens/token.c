@@ -144,7 +144,7 @@ static json_t *grant(const struct token_request *r, struct str text)
     if (str_eq(a.type, STR("registry")) && str_eq(a.name, STR("catalog")))
         return access_entry("registry", a.name, json_pack("[s]", "*"));
     if (!str_eq(without_class(a.type), STR("repository")) ||
-        repo_name_parse(a.name, &repo, NULL) != ERR_OK)
+        repo_name_parse(a.name, &repo, ERR_IGNORED) != ERR_OK)
         return NULL;
     actions = json_array();
     grant_actions(r, &a, &repo, actions);
@@ -274,7 +274,7 @@ enum err_code tokens_refresh(struct tokens *t, struct str refresh_token,
     TRY(code);
     value = json_loads(record.value, 0, NULL);
     if (json_integer_value(json_object_get(value, "until_ms")) < clock_wall_ms()) {
-        (void)!drop_refresh(t->meta, digest_str(&key), NULL);
+        (void)!drop_refresh(t->meta, digest_str(&key), ERR_IGNORED);
         return err_tell(e, ERR_UNAUTHORIZED, "the refresh token has expired");
     }
     id = identity_from_json(json_object_get(value, "who"));
@@ -284,7 +284,7 @@ enum err_code tokens_refresh(struct tokens *t, struct str refresh_token,
     if (code != ERR_OK) {
         identity_unref(id);
         if (code == ERR_UNAUTHORIZED)
-            (void)!drop_refresh(t->meta, digest_str(&key), NULL);
+            (void)!drop_refresh(t->meta, digest_str(&key), ERR_IGNORED);
         return code;
     }
     *ret_identity = id;

@@ -20,7 +20,7 @@ static size_t page(const char *query)
     struct req q = request_of(&head, query);
     size_t n = 0;
 
-    assert_ok(query_page(&q, SIZE_MAX, &n, NULL));
+    assert_ok(query_page(&q, SIZE_MAX, &n, ERR_IGNORED));
     return n;
 }
 
@@ -50,12 +50,12 @@ static void without_n_a_list_may_have_a_usual_size(void **state)
     size_t n = 0;
 
     (void)state;
-    assert_ok(query_page(&q, 7, &n, NULL));
+    assert_ok(query_page(&q, 7, &n, ERR_IGNORED));
     assert_int_equal(n, 7);
-    assert_ok(query_page(&q, 101, &n, NULL));
+    assert_ok(query_page(&q, 101, &n, ERR_IGNORED));
     assert_int_equal(n, 100);
     q = request_of(&head, "n=9");
-    assert_ok(query_page(&q, 7, &n, NULL));
+    assert_ok(query_page(&q, 7, &n, ERR_IGNORED));
     assert_int_equal(n, 9);
 }
 
@@ -98,7 +98,7 @@ static void a_text_is_decoded(void **state)
     char text[16];
 
     (void)state;
-    assert_ok(query_text(&q, "last", text, sizeof(text), NULL));
+    assert_ok(query_text(&q, "last", text, sizeof(text), ERR_IGNORED));
     assert_string_equal(text, "v1+/ z");
 }
 
@@ -109,7 +109,7 @@ static void an_absent_text_is_empty(void **state)
     char text[16] = "untouched";
 
     (void)state;
-    assert_ok(query_text(&q, "last", text, sizeof(text), NULL));
+    assert_ok(query_text(&q, "last", text, sizeof(text), ERR_IGNORED));
     assert_string_equal(text, "");
     assert_false(query_has(&q, "last"));
 }
@@ -121,7 +121,7 @@ static void an_empty_text_is_there(void **state)
     char text[16] = "untouched";
 
     (void)state;
-    assert_ok(query_text(&q, "last", text, sizeof(text), NULL));
+    assert_ok(query_text(&q, "last", text, sizeof(text), ERR_IGNORED));
     assert_string_equal(text, "");
     assert_true(query_has(&q, "last"));
 }
@@ -133,7 +133,7 @@ static void a_text_without_room_is_refused(void **state)
     char text[4];
 
     (void)state;
-    assert_code(ERR_REQUEST_INVALID, query_text(&q, "last", text, sizeof(text), NULL));
+    assert_code(ERR_REQUEST_INVALID, query_text(&q, "last", text, sizeof(text), ERR_IGNORED));
     assert_true(query_has(&q, "last"));
 }
 
@@ -144,9 +144,9 @@ static void a_malformed_text_is_refused(void **state)
     char text[16];
 
     (void)state;
-    assert_code(ERR_REQUEST_INVALID, query_text(&q, "last", text, sizeof(text), NULL));
+    assert_code(ERR_REQUEST_INVALID, query_text(&q, "last", text, sizeof(text), ERR_IGNORED));
     q = request_of(&head, "last=a%00b");
-    assert_code(ERR_REQUEST_INVALID, query_text(&q, "last", text, sizeof(text), NULL));
+    assert_code(ERR_REQUEST_INVALID, query_text(&q, "last", text, sizeof(text), ERR_IGNORED));
 }
 
 int main(void)

@@ -30,11 +30,38 @@ static void tell_marks_the_detail_public(void **state)
     assert_string_equal(e.detail, "too long");
 }
 
-static void set_accepts_no_err(void **state)
+static void an_error_can_be_ignored(void **state)
 {
     (void)state;
-    assert_int_equal(err_set(NULL, ERR_TIMEOUT, "x"), ERR_TIMEOUT);
-    assert_int_equal(err_errno(NULL, "x"), ERR_INTERNAL);
+    assert_int_equal(err_set(ERR_IGNORED, ERR_TIMEOUT, "x"), ERR_TIMEOUT);
+    assert_int_equal(err_errno(ERR_IGNORED, "x"), ERR_INTERNAL);
+}
+
+static void of_many_errors_the_first_is_told(void **state)
+{
+    struct err_first all = {0};
+    struct err e;
+
+    (void)state;
+    assert_int_equal(err_first_add(&all, ERR_OK), ERR_OK);
+    assert_int_equal(err_first_add(&all, err_tell(&all.step, ERR_TAG_INVALID, "one")),
+                     ERR_TAG_INVALID);
+    assert_int_equal(err_first_add(&all, err_set(&all.step, ERR_CORRUPT, "two")), ERR_CORRUPT);
+    assert_int_equal(err_first_of(&all, &e), ERR_TAG_INVALID);
+    assert_int_equal(e.code, ERR_TAG_INVALID);
+    assert_string_equal(e.detail, "one");
+    assert_true(e.public_detail);
+}
+
+static void without_errors_nothing_is_told(void **state)
+{
+    struct err_first all = {0};
+    struct err e = {.detail = "of before"};
+
+    (void)state;
+    err_first_add(&all, ERR_OK);
+    assert_int_equal(err_first_of(&all, &e), ERR_OK);
+    assert_string_equal(e.detail, "of before");
 }
 
 static void a_long_detail_is_cut(void **state)
@@ -125,7 +152,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_fills_code_and_detail),
         cmocka_unit_test(tell_marks_the_detail_public),
-        cmocka_unit_test(set_accepts_no_err),
+        cmocka_unit_test(an_error_can_be_ignored),
+        cmocka_unit_test(of_many_errors_the_first_is_told),
+        cmocka_unit_test(without_errors_nothing_is_told),
         cmocka_unit_test(a_long_detail_is_cut),
         cmocka_unit_test(prefix_keeps_code_and_publicness),
         cmocka_unit_test(errno_is_sorted_into_storage_errors),

@@ -49,7 +49,7 @@ static void push_blob(struct actor *a, const char *repo)
 {
     struct digest d;
 
-    expect(a, blob_push(a->w, repo, str_of(texts[choose(a, 3)]), &d, NULL));
+    expect(a, blob_push(a->w, repo, str_of(texts[choose(a, 3)]), &d, ERR_IGNORED));
 }
 
 static void push_image(struct actor *a, const char *repo)
@@ -57,7 +57,7 @@ static void push_image(struct actor *a, const char *repo)
     AUTO(mem) char *json = image_json(texts[1 + choose(a, 2)], texts[0], "");
     struct digest d;
 
-    expect(a, manifest_push(a->w, repo, json, tags[choose(a, 2)], &d, NULL));
+    expect(a, manifest_push(a->w, repo, json, tags[choose(a, 2)], &d, ERR_IGNORED));
 }
 
 static void mount(struct actor *a, const char *repo)
@@ -65,9 +65,9 @@ static void mount(struct actor *a, const char *repo)
     struct repo_name to = repo_of(repo), from = repo_of(repos[choose(a, 2)]);
     struct digest d = sha256_of(str_of(texts[choose(a, 3)]));
 
-    if (choose(a, 2) && mount_source(a->w->r, &d, &from, NULL) != ERR_OK)
+    if (choose(a, 2) && mount_source(a->w->r, &d, &from, ERR_IGNORED) != ERR_OK)
         return;
-    expect(a, mount_blob(a->w->r, &to, &from, &d, NULL));
+    expect(a, mount_blob(a->w->r, &to, &from, &d, ERR_IGNORED));
 }
 
 static void delete_blob(struct actor *a, const char *repo)
@@ -75,7 +75,7 @@ static void delete_blob(struct actor *a, const char *repo)
     struct repo_name name = repo_of(repo);
     struct digest d = sha256_of(str_of(texts[choose(a, 3)]));
 
-    expect(a, remove_blob(a->w->r, &name, &d, NULL));
+    expect(a, remove_blob(a->w->r, &name, &d, ERR_IGNORED));
 }
 
 static void delete_image(struct actor *a, const char *repo)
@@ -85,7 +85,7 @@ static void delete_image(struct actor *a, const char *repo)
     struct reference ref = choose(a, 2) ? digest_ref(&d) : tag_ref(tags[choose(a, 2)]);
     struct repo_name name = repo_of(repo);
 
-    expect(a, remove_manifest(a->w->r, &name, &ref, NULL));
+    expect(a, remove_manifest(a->w->r, &name, &ref, ERR_IGNORED));
 }
 
 static void pull_blob_of(struct actor *a, const char *repo)
@@ -95,7 +95,7 @@ static void pull_blob_of(struct actor *a, const char *repo)
     struct digest d = sha256_of(str_of(texts[choose(a, 3)]));
     uint64_t size;
 
-    expect(a, pull_blob(a->w->r, &name, &d, &r, &size, NULL));
+    expect(a, pull_blob(a->w->r, &name, &d, &r, &size, ERR_IGNORED));
 }
 
 static void pull_image(struct actor *a, const char *repo)
@@ -104,7 +104,7 @@ static void pull_image(struct actor *a, const char *repo)
     struct reference ref = tag_ref(tags[choose(a, 2)]);
     struct repo_name name = repo_of(repo);
 
-    expect(a, pull_manifest(a->w->r, &name, &ref, &m, NULL));
+    expect(a, pull_manifest(a->w->r, &name, &ref, &m, ERR_IGNORED));
 }
 
 static void *act(void *arg)
@@ -124,7 +124,8 @@ static void assert_descriptor_readable(struct world *w, const char *repo, const 
 {
     struct digest d;
 
-    assert_ok(digest_parse(str_of(json_string_value(json_object_get(j, "digest"))), &d, NULL));
+    assert_ok(
+        digest_parse(str_of(json_string_value(json_object_get(j, "digest"))), &d, ERR_IGNORED));
     assert_true(blob_readable(w, repo, &d));
 }
 
@@ -136,7 +137,7 @@ static void assert_tag_complete(struct world *w, const char *repo, const char *t
     struct reference ref = tag_ref(tag);
     json_t *root;
 
-    if (pull_manifest(w->r, &name, &ref, &m, NULL) != ERR_OK) {
+    if (pull_manifest(w->r, &name, &ref, &m, ERR_IGNORED) != ERR_OK) {
         assert_string_equal(there.text, "");
         return;
     }
@@ -162,7 +163,7 @@ static void check(void (*open_world)(struct world *), unsigned seed)
         pthread_join(actors[i].thread, NULL);
         assert_int_equal(actors[i].unexpected, 0);
     }
-    assert_ok(project_pending(w.r, 100, &more, NULL));
+    assert_ok(project_pending(w.r, 100, &more, ERR_IGNORED));
     for (size_t i = 0; i < 4; i++)
         assert_tag_complete(&w, repos[i / 2], tags[i % 2]);
     assert_int_equal(session_count(w.r->uploads), 0);
@@ -239,7 +240,7 @@ static void push_beside(void)
 
     text_beside(comparing.w, &comparing.slow, text, sizeof(text));
     d = blob_put(comparing.w, "b", str_of(text));
-    assert_ok(remove_blob(comparing.w->r, &b, &d, NULL));
+    assert_ok(remove_blob(comparing.w->r, &b, &d, ERR_IGNORED));
 }
 
 static void a_blob_that_is_compared_stops_no_other_of_its_stripe(void **state)
@@ -288,9 +289,9 @@ static void *append_once(void *arg)
     struct source s = source_of(STR("hello"));
     struct upload *u;
 
-    if (upload_open(v->w->r, &repo, "", v->id, &u, NULL) != ERR_OK)
+    if (upload_open(v->w->r, &repo, "", v->id, &u, ERR_IGNORED) != ERR_OK)
         return NULL;
-    v->taken = upload_append(u, &s.reader, 5, NULL) == ERR_OK;
+    v->taken = upload_append(u, &s.reader, 5, ERR_IGNORED) == ERR_OK;
     upload_close(u);
     return NULL;
 }
@@ -305,7 +306,7 @@ static void rivals_for_a_session_take_turns_or_are_refused(void **state)
 
     (void)state;
     world_in_memory(&w);
-    assert_ok(upload_begin(w.r, &repo, "", DIGEST_SHA256, &id, NULL));
+    assert_ok(upload_begin(w.r, &repo, "", DIGEST_SHA256, &id, ERR_IGNORED));
     for (unsigned i = 0; i < THREADS; i++) {
         rivals[i] = (struct rival){.w = &w, .id = &id};
         assert_int_equal(pthread_create(&rivals[i].thread, NULL, append_once, &rivals[i]), 0);
@@ -314,7 +315,7 @@ static void rivals_for_a_session_take_turns_or_are_refused(void **state)
         pthread_join(rivals[i].thread, NULL);
         taken += rivals[i].taken;
     }
-    assert_ok(upload_status(w.r, &repo, "", &id, &offset, NULL));
+    assert_ok(upload_status(w.r, &repo, "", &id, &offset, ERR_IGNORED));
     assert_int_equal(offset, 5 * taken);
     assert_true(taken >= 1);
     world_done(&w);

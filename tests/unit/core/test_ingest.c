@@ -21,13 +21,13 @@ static void subject_init(struct subject *s, size_t n)
 
     world_in_memory(&s->world);
     uuid_make(&s->id);
-    assert_ok(store_upload_create(s->world.store, &s->id, NULL));
+    assert_ok(store_upload_create(s->world.store, &s->id, ERR_IGNORED));
     s->bytes = noise(n, (unsigned)n);
     s->in = (struct ingest){.store = s->world.store,
                             .hasher = hasher_new(DIGEST_SHA256),
                             .limit_bytes = UINT64_MAX,
                             .buffer_bytes = BUFFER};
-    assert_ok(store_upload_open(s->world.store, &s->id, &s->in.upload, &size, NULL));
+    assert_ok(store_upload_open(s->world.store, &s->id, &s->in.upload, &size, ERR_IGNORED));
 }
 
 static void subject_done(struct subject *s)
@@ -49,8 +49,8 @@ static void assert_ingested(struct subject *s, size_t n)
     hasher_digest(s->in.hasher, &hashed);
     assert_digest_equal(&hashed, &expected);
     while (at < n) {
-        assert_ok(
-            store_upload_read(s->world.store, s->in.upload, stored + at, n - at, at, &got, NULL));
+        assert_ok(store_upload_read(s->world.store, s->in.upload, stored + at, n - at, at, &got,
+                                    ERR_IGNORED));
         assert_true(got > 0);
         at += got;
     }
@@ -78,7 +78,7 @@ static void check_size(size_t n, uint64_t expected_bytes, size_t piece_bytes)
     subject_init(&s, n);
     from = source_of((struct str){s.bytes, n});
     from.piece_bytes = piece_bytes;
-    assert_ok(ingest_run(&s.in, &from.reader, expected_bytes, NULL));
+    assert_ok(ingest_run(&s.in, &from.reader, expected_bytes, ERR_IGNORED));
     assert_ingested(&s, n);
     subject_done(&s);
 }
@@ -121,9 +121,9 @@ static void a_later_chunk_goes_on_where_the_first_ended(void **state)
     (void)state;
     subject_init(&s, n);
     from = source_of((struct str){s.bytes, first});
-    assert_ok(ingest_run(&s.in, &from.reader, first, NULL));
+    assert_ok(ingest_run(&s.in, &from.reader, first, ERR_IGNORED));
     from = source_of((struct str){s.bytes + first, n - first});
-    assert_ok(ingest_run(&s.in, &from.reader, n - first, NULL));
+    assert_ok(ingest_run(&s.in, &from.reader, n - first, ERR_IGNORED));
     assert_ingested(&s, n);
     subject_done(&s);
 }
@@ -135,7 +135,7 @@ static void check_failure(size_t n, size_t fail_at, uint64_t expected_bytes)
 
     subject_init(&s, n);
     from = failing_source((struct str){s.bytes, n}, fail_at, ERR_CLIENT_GONE);
-    assert_code(ERR_CLIENT_GONE, ingest_run(&s.in, &from.reader, expected_bytes, NULL));
+    assert_code(ERR_CLIENT_GONE, ingest_run(&s.in, &from.reader, expected_bytes, ERR_IGNORED));
     assert_ingested(&s, fail_at);
     subject_done(&s);
 }
@@ -159,7 +159,7 @@ static void check_full(size_t n, uint64_t write, uint64_t expected_bytes)
     subject_init(&s, n);
     from = source_of((struct str){s.bytes, n});
     world_fail_store(&s.world, write, ERR_STORAGE_FULL);
-    assert_code(ERR_STORAGE_FULL, ingest_run(&s.in, &from.reader, expected_bytes, NULL));
+    assert_code(ERR_STORAGE_FULL, ingest_run(&s.in, &from.reader, expected_bytes, ERR_IGNORED));
     assert_ingested(&s, (size_t)(write - 1) * BUFFER);
     subject_done(&s);
 }
@@ -208,7 +208,7 @@ static void a_body_exactly_at_the_limit_is_taken(void **state)
     subject_init(&s, PIPELINE + 100);
     s.in.limit_bytes = PIPELINE + 100;
     from = source_of((struct str){s.bytes, PIPELINE + 100});
-    assert_ok(ingest_run(&s.in, &from.reader, UINT64_MAX, NULL));
+    assert_ok(ingest_run(&s.in, &from.reader, UINT64_MAX, ERR_IGNORED));
     assert_ingested(&s, PIPELINE + 100);
     subject_done(&s);
 }

@@ -103,7 +103,7 @@ static void a_deleted_tag_is_carried_later(void **state)
 
     (void)state;
     assert_projected("latest", &d);
-    assert_ok(remove_manifest(w.r, &repo, &ref, NULL));
+    assert_ok(remove_manifest(w.r, &repo, &ref, ERR_IGNORED));
     carry_all();
     assert_not_projected("latest");
 }
@@ -156,7 +156,7 @@ static void a_change_during_the_carrying_stays_pending(void **state)
     image_put(&w, REPO, "one", "latest");
     moved = false;
     world_patch_store(&w)->tag_put = put_then_move;
-    assert_ok(project_pending(w.r, 1, &more, NULL));
+    assert_ok(project_pending(w.r, 1, &more, ERR_IGNORED));
     assert_int_equal(pending_projections(&w), 1);
     carry_all();
     assert_projected("latest", &moved_to);
@@ -185,11 +185,11 @@ static void one_tag_that_cannot_be_carried_does_not_keep_the_others(void **state
         char tag[16];
 
         snprintf(tag, sizeof(tag), "v%d", i);
-        assert_ok(manifest_push(&w, REPO, json, tag, &unused, NULL));
+        assert_ok(manifest_push(&w, REPO, json, tag, &unused, ERR_IGNORED));
     }
     elsewhere = image_put(&w, "some/where", "one", "a");
     world_patch_store(&w)->tag_put = full_for_one;
-    assert_code(ERR_STORAGE_FULL, project_pending(w.r, 100, &more, NULL));
+    assert_code(ERR_STORAGE_FULL, project_pending(w.r, 100, &more, ERR_IGNORED));
     assert_false(more);
     assert_int_equal(pending_projections(&w), 2);
     assert_not_projected("v100");
@@ -214,7 +214,7 @@ static void what_could_not_be_synced_stays_pending(void **state)
     image_put(&w, REPO, "one", "a");
     image_put(&w, "some/where", "one", "b");
     world_patch_store(&w)->tag_sync = no_sync;
-    assert_code(ERR_INTERNAL, project_pending(w.r, 100, &more, NULL));
+    assert_code(ERR_INTERNAL, project_pending(w.r, 100, &more, ERR_IGNORED));
     assert_int_equal(pending_projections(&w), 1);
     world_patch_store(&w);
     carry_all();
@@ -232,12 +232,12 @@ static void what_is_left_after_so_many_batches_is_told(void **state)
         char tag[16];
 
         snprintf(tag, sizeof(tag), "v%d", i);
-        assert_ok(manifest_push(&w, REPO, json, tag, &d, NULL));
+        assert_ok(manifest_push(&w, REPO, json, tag, &d, ERR_IGNORED));
     }
-    assert_ok(project_pending(w.r, 2, &more, NULL));
+    assert_ok(project_pending(w.r, 2, &more, ERR_IGNORED));
     assert_true(more);
     assert_true(pending_projections(&w) > 0);
-    assert_ok(project_pending(w.r, 2, &more, NULL));
+    assert_ok(project_pending(w.r, 2, &more, ERR_IGNORED));
     assert_false(more);
     assert_int_equal(pending_projections(&w), 0);
 }
@@ -266,7 +266,7 @@ static void a_restart_carries_what_a_crash_left(void **state)
     world_restart(&w);
     assert_int_equal(pending_projections(&w), 1);
     reports = 0;
-    assert_ok(registry_start(w.r, count_report, NULL));
+    assert_ok(registry_start(w.r, count_report, ERR_IGNORED));
     assert_projected("latest", &d);
     assert_int_equal(pending_projections(&w), 0);
     assert_int_equal(reports, 0);
@@ -282,7 +282,7 @@ static void a_full_disk_does_not_keep_the_registry_from_starting(void **state)
     world_restart(&w);
     world_patch_store(&w)->tag_put = full;
     reports = 0;
-    assert_ok(registry_start(w.r, count_report, NULL));
+    assert_ok(registry_start(w.r, count_report, ERR_IGNORED));
     now = tag_get(&w, REPO, "latest");
     assert_digest_equal(&now, &d);
     pthread_mutex_lock(&reports_lock);
@@ -299,10 +299,10 @@ static void the_maintenance_thread_carries_what_requests_leave(void **state)
     struct reference ref;
 
     (void)state;
-    assert_ok(registry_start(w.r, count_report, NULL));
+    assert_ok(registry_start(w.r, count_report, ERR_IGNORED));
     d = image_put(&w, REPO, "one", "latest");
     ref = digest_ref(&d);
-    assert_ok(remove_manifest(w.r, &repo, &ref, NULL));
+    assert_ok(remove_manifest(w.r, &repo, &ref, ERR_IGNORED));
     do {
         there = projected_tag(&w, REPO, "latest");
         usleep(5000);

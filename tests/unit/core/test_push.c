@@ -43,7 +43,7 @@ static bool manifest_stored(const struct digest *d)
     AUTO(buf) struct buf b = {0};
 
     buf_init(&b, 1 << 20);
-    return store_manifest_get(w.r->store, &repo, d, &b, NULL) == ERR_OK;
+    return store_manifest_get(w.r->store, &repo, d, &b, ERR_IGNORED) == ERR_OK;
 }
 
 static bool manifest_known(const struct digest *d)
@@ -51,7 +51,7 @@ static bool manifest_known(const struct digest *d)
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
     struct reference ref = digest_ref(d);
 
-    return pull_manifest(w.r, &repo, &ref, &m, NULL) == ERR_OK;
+    return pull_manifest(w.r, &repo, &ref, &m, ERR_IGNORED) == ERR_OK;
 }
 
 /* Pushes the bytes with conditions, under one tag. */
@@ -67,7 +67,7 @@ static enum err_code push_if(const char *json, const char *tag, bool if_absent,
                      .match = {.given = if_match, .digests = if_match, .n = 1}};
     struct pushed done;
 
-    return push_manifest(w.r, &p, &done, NULL);
+    return push_manifest(w.r, &p, &done, ERR_IGNORED);
 }
 
 static void the_bytes_come_back_as_they_were_pushed(void **state)
@@ -121,7 +121,8 @@ static void a_blob_of_another_repository_is_missing_here(void **state)
     (void)state;
     blob_put(&w, REPO, STR("{}"));
     blob_put(&w, "library/alpine", STR("layer"));
-    assert_code(ERR_MANIFEST_BLOB_UNKNOWN, manifest_push(&w, REPO, json, "latest", &d, NULL));
+    assert_code(ERR_MANIFEST_BLOB_UNKNOWN,
+                manifest_push(&w, REPO, json, "latest", &d, ERR_IGNORED));
 }
 
 static void a_missing_child_is_told(void **state)
@@ -130,7 +131,8 @@ static void a_missing_child_is_told(void **state)
     AUTO(mem) char *json = index_json(&child, 16, MEDIA_OCI_MANIFEST);
 
     (void)state;
-    assert_code(ERR_MANIFEST_BLOB_UNKNOWN, manifest_push(&w, REPO, json, "latest", &d, NULL));
+    assert_code(ERR_MANIFEST_BLOB_UNKNOWN,
+                manifest_push(&w, REPO, json, "latest", &d, ERR_IGNORED));
 }
 
 static void a_blob_is_no_child_manifest(void **state)
@@ -139,7 +141,8 @@ static void a_blob_is_no_child_manifest(void **state)
     AUTO(mem) char *json = index_json(&child, 4, MEDIA_OCI_MANIFEST);
 
     (void)state;
-    assert_code(ERR_MANIFEST_BLOB_UNKNOWN, manifest_push(&w, REPO, json, "latest", &d, NULL));
+    assert_code(ERR_MANIFEST_BLOB_UNKNOWN,
+                manifest_push(&w, REPO, json, "latest", &d, ERR_IGNORED));
 }
 
 static void a_child_of_another_type_may_be_a_blob_or_a_manifest(void **state)
@@ -150,8 +153,8 @@ static void a_child_of_another_type_may_be_a_blob_or_a_manifest(void **state)
     AUTO(mem) char *of_image = index_json(&image, strlen(image_text), "application/vnd.example");
 
     (void)state;
-    assert_ok(manifest_push(&w, REPO, of_blob, "a", &d, NULL));
-    assert_ok(manifest_push(&w, REPO, of_image, "b", &d, NULL));
+    assert_ok(manifest_push(&w, REPO, of_blob, "a", &d, ERR_IGNORED));
+    assert_ok(manifest_push(&w, REPO, of_image, "b", &d, ERR_IGNORED));
 }
 
 static void a_sparse_index_is_accepted_where_it_is_allowed(void **state)
@@ -161,7 +164,7 @@ static void a_sparse_index_is_accepted_where_it_is_allowed(void **state)
 
     (void)state;
     w.conf->registry.sparse_indexes = true;
-    assert_ok(manifest_push(&w, REPO, json, "latest", &d, NULL));
+    assert_ok(manifest_push(&w, REPO, json, "latest", &d, ERR_IGNORED));
 }
 
 static void a_sparse_index_does_not_allow_a_sparse_image(void **state)
@@ -172,7 +175,8 @@ static void a_sparse_index_does_not_allow_a_sparse_image(void **state)
     (void)state;
     w.conf->registry.sparse_indexes = true;
     w.conf->registry.sparse_images = false;
-    assert_code(ERR_MANIFEST_BLOB_UNKNOWN, manifest_push(&w, REPO, json, "latest", &d, NULL));
+    assert_code(ERR_MANIFEST_BLOB_UNKNOWN,
+                manifest_push(&w, REPO, json, "latest", &d, ERR_IGNORED));
 }
 
 static void a_size_other_than_that_of_the_blob_is_refused(void **state)
@@ -198,7 +202,7 @@ static void a_size_other_than_that_of_the_child_is_refused(void **state)
     AUTO(mem) char *json = index_json(&child, 1, MEDIA_OCI_MANIFEST);
 
     (void)state;
-    assert_code(ERR_MANIFEST_INVALID, manifest_push(&w, REPO, json, "latest", &d, NULL));
+    assert_code(ERR_MANIFEST_INVALID, manifest_push(&w, REPO, json, "latest", &d, ERR_IGNORED));
 }
 
 /* An image whose layer is somewhere else. */
@@ -222,7 +226,7 @@ static void a_foreign_layer_need_not_be_here(void **state)
     struct digest d;
 
     (void)state;
-    assert_ok(manifest_push(&w, REPO, json, "latest", &d, NULL));
+    assert_ok(manifest_push(&w, REPO, json, "latest", &d, ERR_IGNORED));
 }
 
 /* The registry's rules are those of these two patterns, from now on; "": none. */
@@ -273,7 +277,7 @@ static void a_digest_that_is_not_that_of_the_bytes_is_refused(void **state)
 
     (void)state;
     image_put(&w, REPO, "one", "latest");
-    assert_code(ERR_DIGEST_INVALID, push_manifest(w.r, &p, &done, NULL));
+    assert_code(ERR_DIGEST_INVALID, push_manifest(w.r, &p, &done, ERR_IGNORED));
 }
 
 static void a_push_by_sha512_is_found_by_sha512(void **state)
@@ -287,7 +291,7 @@ static void a_push_by_sha512_is_found_by_sha512(void **state)
     image_put(&w, REPO, "one", NULL);
     digest_of(DIGEST_SHA512, json, strlen(json), &d);
     p.digest = &d;
-    assert_ok(push_manifest(w.r, &p, &done, NULL));
+    assert_ok(push_manifest(w.r, &p, &done, ERR_IGNORED));
     assert_digest_equal(&done.digest, &d);
     assert_true(manifest_known(&d));
 }
@@ -302,7 +306,7 @@ static void many_tags_are_set_at_once(void **state)
 
     (void)state;
     image_put(&w, REPO, "one", NULL);
-    assert_ok(push_manifest(w.r, &p, &done, NULL));
+    assert_ok(push_manifest(w.r, &p, &done, ERR_IGNORED));
     a = tag_get(&w, REPO, "a");
     b = tag_get(&w, REPO, "b");
     assert_digest_equal(&a, &d);
@@ -335,7 +339,7 @@ static void the_subject_is_told(void **state)
     json = image_json("one", "the layer of all", more);
     image_put(&w, REPO, "one", NULL);
     p.bytes = str_of(json);
-    assert_ok(push_manifest(w.r, &p, &done, NULL));
+    assert_ok(push_manifest(w.r, &p, &done, ERR_IGNORED));
     assert_true(done.has_subject);
     assert_digest_equal(&done.subject, &subject);
 }
@@ -416,7 +420,7 @@ static void delete_the_layer(void)
 {
     struct digest layer = sha256_of(STR("layer"));
 
-    assert_ok(remove_blob(w.r, &repo, &layer, NULL));
+    assert_ok(remove_blob(w.r, &repo, &layer, ERR_IGNORED));
 }
 
 static void a_blob_deleted_meanwhile_refuses_the_push(void **state)
@@ -429,7 +433,8 @@ static void a_blob_deleted_meanwhile_refuses_the_push(void **state)
     blob_put(&w, REPO, STR("layer"));
     world_patch_meta(&w)->commit = commit_after_meanwhile;
     meanwhile = delete_the_layer;
-    assert_code(ERR_MANIFEST_BLOB_UNKNOWN, manifest_push(&w, REPO, json, "latest", &d, NULL));
+    assert_code(ERR_MANIFEST_BLOB_UNKNOWN,
+                manifest_push(&w, REPO, json, "latest", &d, ERR_IGNORED));
     assert_null(meanwhile);
     assert_false(manifest_known(&d));
     assert_false(manifest_stored(&d));
@@ -471,7 +476,7 @@ static void what_is_no_manifest_is_not_stored(void **state)
     struct digest d;
 
     (void)state;
-    assert_code(ERR_MANIFEST_INVALID, manifest_push(&w, REPO, "{}", "latest", &d, NULL));
+    assert_code(ERR_MANIFEST_INVALID, manifest_push(&w, REPO, "{}", "latest", &d, ERR_IGNORED));
     assert_false(manifest_stored(&d));
 }
 
@@ -483,7 +488,7 @@ static void more_references_than_allowed_are_refused(void **state)
     (void)state;
     image_put(&w, REPO, "one", NULL);
     w.conf->limits.manifest_references = 0;
-    assert_code(ERR_MANIFEST_INVALID, manifest_push(&w, REPO, json, "latest", &d, NULL));
+    assert_code(ERR_MANIFEST_INVALID, manifest_push(&w, REPO, json, "latest", &d, ERR_IGNORED));
 }
 
 int main(void)

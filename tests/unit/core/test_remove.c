@@ -34,14 +34,14 @@ static enum err_code remove_tag(const char *tag)
 {
     struct reference ref = tag_ref(tag);
 
-    return remove_manifest(w.r, &repo, &ref, NULL);
+    return remove_manifest(w.r, &repo, &ref, ERR_IGNORED);
 }
 
 static enum err_code remove_digest(const struct digest *d)
 {
     struct reference ref = digest_ref(d);
 
-    return remove_manifest(w.r, &repo, &ref, NULL);
+    return remove_manifest(w.r, &repo, &ref, ERR_IGNORED);
 }
 
 static enum err_code pull(const struct digest *d)
@@ -49,7 +49,7 @@ static enum err_code pull(const struct digest *d)
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
     struct reference ref = digest_ref(d);
 
-    return pull_manifest(w.r, &repo, &ref, &m, NULL);
+    return pull_manifest(w.r, &repo, &ref, &m, ERR_IGNORED);
 }
 
 static enum err_code open_blob(const struct repo_name *name, const struct digest *d, struct err *e)
@@ -96,11 +96,11 @@ static void what_is_not_there_cannot_be_deleted(void **state)
     (void)state;
     assert_code(ERR_MANIFEST_UNKNOWN, remove_tag("latest"));
     assert_code(ERR_MANIFEST_UNKNOWN, remove_digest(&d));
-    assert_code(ERR_BLOB_UNKNOWN, remove_blob(w.r, &repo, &d, NULL));
+    assert_code(ERR_BLOB_UNKNOWN, remove_blob(w.r, &repo, &d, ERR_IGNORED));
     image_put(&w, REPO, "one", "latest");
     assert_code(ERR_MANIFEST_UNKNOWN, remove_tag("other"));
     assert_code(ERR_MANIFEST_UNKNOWN, remove_digest(&d));
-    assert_code(ERR_BLOB_UNKNOWN, remove_blob(w.r, &repo, &d, NULL));
+    assert_code(ERR_BLOB_UNKNOWN, remove_blob(w.r, &repo, &d, ERR_IGNORED));
 }
 
 static void deleting_can_be_turned_off(void **state)
@@ -111,7 +111,7 @@ static void deleting_can_be_turned_off(void **state)
     w.conf->registry.delete_enabled = false;
     assert_code(ERR_UNSUPPORTED, remove_tag("latest"));
     assert_code(ERR_UNSUPPORTED, remove_digest(&d));
-    assert_code(ERR_UNSUPPORTED, remove_blob(w.r, &repo, &d, NULL));
+    assert_code(ERR_UNSUPPORTED, remove_blob(w.r, &repo, &d, ERR_IGNORED));
     assert_ok(pull(&d));
 }
 
@@ -125,7 +125,7 @@ static void a_child_of_an_index_is_in_use(void **state)
                          "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"" MEDIA_OCI_MANIFEST
                          "\",\"digest\":\"%s\",\"size\":%zu}]}",
                          child.text, strlen(image)) > 0);
-    assert_ok(manifest_push(&w, REPO, json, "latest", &index, NULL));
+    assert_ok(manifest_push(&w, REPO, json, "latest", &index, ERR_IGNORED));
     assert_code(ERR_IN_USE, remove_digest(&child));
     assert_ok(remove_digest(&index));
     assert_ok(remove_digest(&child));
@@ -136,7 +136,7 @@ static void a_manifest_whose_file_was_taken_away_can_be_deleted(void **state)
     struct digest d = image_put(&w, REPO, "one", "latest");
 
     (void)state;
-    assert_ok(store_manifest_delete(w.r->store, &repo, &d, NULL));
+    assert_ok(store_manifest_delete(w.r->store, &repo, &d, ERR_IGNORED));
     assert_ok(remove_digest(&d));
     assert_code(ERR_MANIFEST_UNKNOWN, pull(&d));
 }
@@ -315,10 +315,10 @@ static void a_blob_that_a_manifest_names_is_in_use(void **state)
     struct digest d = image_put(&w, REPO, "one", "latest"), config = sha256_of(STR("one"));
 
     (void)state;
-    assert_code(ERR_IN_USE, remove_blob(w.r, &repo, &config, NULL));
+    assert_code(ERR_IN_USE, remove_blob(w.r, &repo, &config, ERR_IGNORED));
     assert_true(blob_readable(&w, REPO, &config));
     assert_ok(remove_digest(&d));
-    assert_ok(remove_blob(w.r, &repo, &config, NULL));
+    assert_ok(remove_blob(w.r, &repo, &config, ERR_IGNORED));
     assert_false(blob_readable(&w, REPO, &config));
 }
 
@@ -327,8 +327,8 @@ static void a_blob_deleted_here_stays_elsewhere(void **state)
     struct digest d = blob_put(&w, REPO, STR("hello"));
 
     (void)state;
-    assert_ok(mount_blob(w.r, &other, &repo, &d, NULL));
-    assert_ok(remove_blob(w.r, &repo, &d, NULL));
+    assert_ok(mount_blob(w.r, &other, &repo, &d, ERR_IGNORED));
+    assert_ok(remove_blob(w.r, &repo, &d, ERR_IGNORED));
     assert_false(blob_readable(&w, REPO, &d));
     assert_true(blob_readable(&w, "library/alpine", &d));
 }
@@ -338,8 +338,8 @@ static void a_blob_whose_file_was_taken_away_can_be_deleted(void **state)
     struct digest d = blob_put(&w, REPO, STR("hello"));
 
     (void)state;
-    assert_ok(store_blob_delete(w.r->store, &repo, &d, NULL));
-    assert_ok(remove_blob(w.r, &repo, &d, NULL));
+    assert_ok(store_blob_delete(w.r->store, &repo, &d, ERR_IGNORED));
+    assert_ok(remove_blob(w.r, &repo, &d, ERR_IGNORED));
 }
 
 /* Mounting. */
@@ -349,7 +349,7 @@ static void a_mounted_blob_is_readable_in_both(void **state)
     struct digest d = blob_put(&w, REPO, STR("hello"));
 
     (void)state;
-    assert_ok(mount_blob(w.r, &other, &repo, &d, NULL));
+    assert_ok(mount_blob(w.r, &other, &repo, &d, ERR_IGNORED));
     assert_true(blob_readable(&w, REPO, &d));
     assert_true(blob_readable(&w, "library/alpine", &d));
 }
@@ -360,9 +360,9 @@ static void a_blob_is_found_wherever_it_is(void **state)
     struct repo_name found;
 
     (void)state;
-    assert_ok(mount_source(w.r, &d, &found, NULL));
+    assert_ok(mount_source(w.r, &d, &found, ERR_IGNORED));
     assert_string_equal(found.text, REPO);
-    assert_ok(mount_blob(w.r, &other, &found, &d, NULL));
+    assert_ok(mount_blob(w.r, &other, &found, &d, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/alpine", &d));
 }
 
@@ -371,9 +371,9 @@ static void mounting_what_is_here_already_is_success(void **state)
     struct digest d = blob_put(&w, REPO, STR("hello"));
 
     (void)state;
-    assert_ok(mount_blob(w.r, &repo, &repo, &d, NULL));
-    assert_ok(mount_blob(w.r, &other, &repo, &d, NULL));
-    assert_ok(mount_blob(w.r, &other, &repo, &d, NULL));
+    assert_ok(mount_blob(w.r, &repo, &repo, &d, ERR_IGNORED));
+    assert_ok(mount_blob(w.r, &other, &repo, &d, ERR_IGNORED));
+    assert_ok(mount_blob(w.r, &other, &repo, &d, ERR_IGNORED));
 }
 
 static void what_is_nowhere_cannot_be_mounted(void **state)
@@ -382,8 +382,8 @@ static void what_is_nowhere_cannot_be_mounted(void **state)
     struct repo_name found;
 
     (void)state;
-    assert_code(ERR_BLOB_UNKNOWN, mount_blob(w.r, &other, &repo, &d, NULL));
-    assert_code(ERR_BLOB_UNKNOWN, mount_source(w.r, &d, &found, NULL));
+    assert_code(ERR_BLOB_UNKNOWN, mount_blob(w.r, &other, &repo, &d, ERR_IGNORED));
+    assert_code(ERR_BLOB_UNKNOWN, mount_source(w.r, &d, &found, ERR_IGNORED));
 }
 
 static void a_blob_is_not_mounted_from_where_it_is_not(void **state)
@@ -391,7 +391,7 @@ static void a_blob_is_not_mounted_from_where_it_is_not(void **state)
     struct digest d = blob_put(&w, "library/third", STR("hello"));
 
     (void)state;
-    assert_code(ERR_BLOB_UNKNOWN, mount_blob(w.r, &other, &repo, &d, NULL));
+    assert_code(ERR_BLOB_UNKNOWN, mount_blob(w.r, &other, &repo, &d, ERR_IGNORED));
     assert_false(blob_readable(&w, "library/alpine", &d));
 }
 
@@ -407,7 +407,7 @@ static enum err_code open_after_delete(struct store *s, const struct repo_name *
 {
     if (!deleted) {
         deleted = true;
-        assert_ok(remove_blob(w.r, name, d, NULL));
+        assert_ok(remove_blob(w.r, name, d, ERR_IGNORED));
     }
     return store_blob_open(s->inner, name, d, ret_reader, ret_size, e);
 }
@@ -418,7 +418,7 @@ static void a_blob_deleted_while_it_is_opened_is_unknown_not_damaged(void **stat
     raced = blob_put(&w, REPO, STR("hello"));
     deleted = false;
     world_patch_store(&w)->blob_open = open_after_delete;
-    assert_code(ERR_BLOB_UNKNOWN, open_blob(&repo, &raced, NULL));
+    assert_code(ERR_BLOB_UNKNOWN, open_blob(&repo, &raced, ERR_IGNORED));
 }
 
 static enum err_code open_after_delete_and_push(struct store *s, const struct repo_name *name,
@@ -443,7 +443,7 @@ static void a_blob_deleted_and_pushed_again_while_it_is_opened_is_served(void **
     raced = blob_put(&w, REPO, STR("hello"));
     deleted = false;
     world_patch_store(&w)->blob_open = open_after_delete_and_push;
-    assert_ok(open_blob(&repo, &raced, NULL));
+    assert_ok(open_blob(&repo, &raced, ERR_IGNORED));
 }
 
 static void a_blob_that_is_linked_but_not_stored_is_damage(void **state)
@@ -452,7 +452,7 @@ static void a_blob_that_is_linked_but_not_stored_is_damage(void **state)
 
     (void)state;
     raced = blob_put(&w, REPO, STR("hello"));
-    assert_ok(store_blob_delete(w.r->store, &repo, &raced, NULL));
+    assert_ok(store_blob_delete(w.r->store, &repo, &raced, ERR_IGNORED));
     assert_code(ERR_CORRUPT, open_blob(&repo, &raced, &e));
     assert_non_null(strstr(e.detail, raced.text));
     assert_false(e.public_detail);
@@ -500,16 +500,16 @@ static void linking_and_unlinking_happen_under_the_lock(void **state)
     raced = blob_put(&w, REPO, STR("hello"));
     assert_int_equal(locked_during, 1);
     locked_during = 0;
-    assert_ok(mount_blob(w.r, &other, &repo, &raced, NULL));
+    assert_ok(mount_blob(w.r, &other, &repo, &raced, ERR_IGNORED));
     assert_int_equal(locked_during, 1);
     locked_during = 0;
-    assert_ok(remove_blob(w.r, &repo, &raced, NULL));
+    assert_ok(remove_blob(w.r, &repo, &raced, ERR_IGNORED));
     assert_int_equal(locked_during, 1);
     d = image_put(&w, REPO, "one", "latest");
     assert_int_equal(locked_during, 1);
     locked_during = 0;
     ref = digest_ref(&d);
-    assert_ok(remove_manifest(w.r, &repo, &ref, NULL));
+    assert_ok(remove_manifest(w.r, &repo, &ref, ERR_IGNORED));
     assert_int_equal(locked_during, 1);
     assert_int_equal(locks_held(), 0);
 }
@@ -523,9 +523,9 @@ static void a_blob_being_read_stays_readable_when_it_is_deleted(void **state)
 
     (void)state;
     raced = blob_put(&w, REPO, STR("hello"));
-    assert_ok(pull_blob(w.r, &repo, &raced, &r, &size, NULL));
-    assert_ok(remove_blob(w.r, &repo, &raced, NULL));
-    assert_ok(reader_read(r, text, sizeof(text), &n, NULL));
+    assert_ok(pull_blob(w.r, &repo, &raced, &r, &size, ERR_IGNORED));
+    assert_ok(remove_blob(w.r, &repo, &raced, ERR_IGNORED));
+    assert_ok(reader_read(r, text, sizeof(text), &n, ERR_IGNORED));
     assert_int_equal(n, 5);
     assert_memory_equal(text, "hello", 5);
 }

@@ -33,14 +33,14 @@ static struct uuid begun(void)
 {
     struct uuid id;
 
-    assert_ok(upload_begin(w.r, &repo, "", DIGEST_SHA256, &id, NULL));
+    assert_ok(upload_begin(w.r, &repo, "", DIGEST_SHA256, &id, ERR_IGNORED));
     return id;
 }
 
 static enum err_code try_open(const struct uuid *id)
 {
     struct upload *u = NULL;
-    enum err_code code = upload_open(w.r, &repo, "", id, &u, NULL);
+    enum err_code code = upload_open(w.r, &repo, "", id, &u, ERR_IGNORED);
 
     upload_close(u);
     return code;
@@ -64,7 +64,7 @@ static void a_young_session_stays(void **state)
     struct uuid id = begun();
 
     (void)state;
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_ok(try_open(&id));
 }
 
@@ -74,7 +74,7 @@ static void an_old_session_goes_without_a_trace(void **state)
 
     (void)state;
     let_all_time_out();
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_nothing_left();
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
 }
@@ -85,12 +85,12 @@ static void an_old_session_that_is_held_stays(void **state)
     struct upload *u;
 
     (void)state;
-    assert_ok(upload_open(w.r, &repo, "", &id, &u, NULL));
+    assert_ok(upload_open(w.r, &repo, "", &id, &u, ERR_IGNORED));
     let_all_time_out();
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_int_equal(stored_uploads(&w), 1);
     upload_close(u);
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_nothing_left();
 }
 
@@ -100,7 +100,7 @@ static void a_session_of_an_earlier_process_goes_as_well(void **state)
     begun();
     world_restart(&w);
     let_all_time_out();
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_nothing_left();
 }
 
@@ -110,9 +110,9 @@ static void bytes_that_meta_knows_nothing_of_go(void **state)
 
     (void)state;
     uuid_make(&id);
-    assert_ok(store_upload_create(w.store, &id, NULL));
+    assert_ok(store_upload_create(w.store, &id, ERR_IGNORED));
     let_all_time_out();
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_nothing_left();
 }
 
@@ -121,9 +121,9 @@ static void a_row_whose_bytes_are_gone_goes(void **state)
     struct uuid id = begun();
 
     (void)state;
-    assert_ok(store_upload_delete(w.store, &id, NULL));
+    assert_ok(store_upload_delete(w.store, &id, ERR_IGNORED));
     let_all_time_out();
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_nothing_left();
 }
 
@@ -163,7 +163,7 @@ static enum err_code open_while_deleting(struct store *s, const struct uuid *id,
 {
     struct upload *u = NULL;
 
-    raced_code = upload_open(w.r, &repo, "", &raced_id, &u, NULL);
+    raced_code = upload_open(w.r, &repo, "", &raced_id, &u, ERR_IGNORED);
     upload_close(u);
     return store_upload_delete(s->inner, id, e);
 }
@@ -174,7 +174,7 @@ static void a_session_being_swept_is_not_revived(void **state)
     raced_id = begun();
     world_patch_store(&w)->upload_delete = open_while_deleting;
     let_all_time_out();
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_int_not_equal(raced_code, ERR_OK);
     assert_nothing_left();
 }
@@ -186,7 +186,7 @@ static void a_session_of_an_earlier_process_being_swept_is_not_revived(void **st
     world_restart(&w);
     world_patch_store(&w)->upload_delete = open_while_deleting;
     let_all_time_out();
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_int_not_equal(raced_code, ERR_OK);
     assert_nothing_left();
 }
@@ -201,17 +201,17 @@ static bool survives_a_kill(bool committed)
     struct store_upload *handle;
     uint64_t size_bytes;
 
-    assert_ok(store_upload_open(w.r->store, &id, &handle, &size_bytes, NULL));
-    assert_ok(store_upload_write(w.r->store, handle, "hello", 5, 0, NULL));
-    assert_ok(store_upload_commit(w.r->store, handle, &repo, &d, NULL, NULL));
+    assert_ok(store_upload_open(w.r->store, &id, &handle, &size_bytes, ERR_IGNORED));
+    assert_ok(store_upload_write(w.r->store, handle, "hello", 5, 0, ERR_IGNORED));
+    assert_ok(store_upload_commit(w.r->store, handle, &repo, &d, NULL, ERR_IGNORED));
     if (committed)
-        assert_ok(meta_commit(w.r->meta, &link, 1, 0, NULL, NULL));
+        assert_ok(meta_commit(w.r->meta, &link, 1, 0, NULL, ERR_IGNORED));
     world_restart(&w);
     w.conf->registry.upload_timeout_ms = 3600 * 1000;
-    assert_ok(upload_load_all(w.r, NULL));
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_load_all(w.r, ERR_IGNORED));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_nothing_left();
-    return store_blob_stat(w.r->store, &repo, &d, &size_bytes, NULL) == ERR_OK;
+    return store_blob_stat(w.r->store, &repo, &d, &size_bytes, ERR_IGNORED) == ERR_OK;
 }
 
 static void a_blob_that_a_kill_left_without_its_row_goes_at_the_next_start(void **state)
@@ -235,12 +235,12 @@ static void a_finish_under_way_is_left_alone(void **state)
     uint64_t size_bytes;
 
     (void)state;
-    assert_ok(upload_open(w.r, &repo, "", &id, &u, NULL));
-    assert_ok(store_upload_open(w.r->store, &id, &handle, &size_bytes, NULL));
-    assert_ok(store_upload_commit(w.r->store, handle, &repo, &d, NULL, NULL));
+    assert_ok(upload_open(w.r, &repo, "", &id, &u, ERR_IGNORED));
+    assert_ok(store_upload_open(w.r->store, &id, &handle, &size_bytes, ERR_IGNORED));
+    assert_ok(store_upload_commit(w.r->store, handle, &repo, &d, NULL, ERR_IGNORED));
     let_all_time_out();
-    assert_ok(upload_sweep(w.r, NULL));
-    assert_ok(store_blob_stat(w.r->store, &repo, &d, &size_bytes, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
+    assert_ok(store_blob_stat(w.r->store, &repo, &d, &size_bytes, ERR_IGNORED));
     upload_close(u);
 }
 

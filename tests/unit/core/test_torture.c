@@ -43,7 +43,7 @@ static void push_blob(struct story *s, int i)
 {
     struct digest d;
 
-    tell(s, &s->blobs[i], THERE, blob_push(&s->w, REPO, str_of(texts[i]), &d, NULL));
+    tell(s, &s->blobs[i], THERE, blob_push(&s->w, REPO, str_of(texts[i]), &d, ERR_IGNORED));
 }
 
 static void push_image(struct story *s, int config, int tag)
@@ -51,7 +51,7 @@ static void push_image(struct story *s, int config, int tag)
     AUTO(mem) char *json = image_json(texts[config], texts[0], "");
     struct digest d;
 
-    tell(s, &s->tags[tag], THERE, manifest_push(&s->w, REPO, json, tags[tag], &d, NULL));
+    tell(s, &s->tags[tag], THERE, manifest_push(&s->w, REPO, json, tags[tag], &d, ERR_IGNORED));
     s->tagged[tag] = d;
 }
 
@@ -60,7 +60,7 @@ static void mount_layer(struct story *s)
     struct repo_name from = repo_of(REPO), to = repo_of(OTHER);
     struct digest d = sha256_of(str_of(texts[0]));
 
-    tell(s, &s->mounted, THERE, mount_blob(s->w.r, &to, &from, &d, NULL));
+    tell(s, &s->mounted, THERE, mount_blob(s->w.r, &to, &from, &d, ERR_IGNORED));
 }
 
 static void delete_tag(struct story *s, int tag)
@@ -68,7 +68,7 @@ static void delete_tag(struct story *s, int tag)
     struct repo_name repo = repo_of(REPO);
     struct reference ref = tag_ref(tags[tag]);
 
-    tell(s, &s->tags[tag], GONE, remove_manifest(s->w.r, &repo, &ref, NULL));
+    tell(s, &s->tags[tag], GONE, remove_manifest(s->w.r, &repo, &ref, ERR_IGNORED));
 }
 
 static void delete_image(struct story *s, int config)
@@ -77,7 +77,7 @@ static void delete_image(struct story *s, int config)
     struct repo_name repo = repo_of(REPO);
     struct digest d = sha256_of(str_of(json));
     struct reference ref = digest_ref(&d);
-    enum err_code code = remove_manifest(s->w.r, &repo, &ref, NULL);
+    enum err_code code = remove_manifest(s->w.r, &repo, &ref, ERR_IGNORED);
 
     for (int i = 0; i < TAGS; i++) {
         if (s->tags[i] != GONE && digest_eq(&s->tagged[i], &d))
@@ -89,7 +89,7 @@ static void delete_blob(struct story *s, int i)
 {
     struct repo_name repo = repo_of(REPO);
     struct digest d = sha256_of(str_of(texts[i]));
-    enum err_code code = remove_blob(s->w.r, &repo, &d, NULL);
+    enum err_code code = remove_blob(s->w.r, &repo, &d, ERR_IGNORED);
 
     if (code != ERR_IN_USE) /* as it should be when a delete before it failed */
         tell(s, &s->blobs[i], GONE, code);
@@ -117,7 +117,7 @@ static bool digest_readable(struct story *s, const json_t *descriptor)
     struct str text = str_of(json_string_value(json_object_get(descriptor, "digest")));
     struct digest d;
 
-    assert_ok(digest_parse(text, &d, NULL));
+    assert_ok(digest_parse(text, &d, ERR_IGNORED));
     return blob_readable(&s->w, REPO, &d);
 }
 
@@ -130,9 +130,9 @@ static void assert_complete(struct story *s, const struct digest *d)
     struct reference ref = digest_ref(d);
     json_t *root;
 
-    assert_ok(pull_manifest(s->w.r, &repo, &ref, &m, NULL));
+    assert_ok(pull_manifest(s->w.r, &repo, &ref, &m, ERR_IGNORED));
     buf_init(&stored, 1 << 16);
-    assert_ok(store_manifest_get(s->w.r->store, &repo, d, &stored, NULL));
+    assert_ok(store_manifest_get(s->w.r->store, &repo, d, &stored, ERR_IGNORED));
     assert_true(str_eq(buf_str(&stored), m->bytes));
     root = json_loadb(m->bytes.p, m->bytes.n, 0, NULL);
     assert_true(digest_readable(s, json_object_get(root, "config")));
@@ -175,7 +175,7 @@ static void assert_projections_true(struct story *s)
 {
     bool more;
 
-    assert_ok(project_pending(s->w.r, 10, &more, NULL));
+    assert_ok(project_pending(s->w.r, 10, &more, ERR_IGNORED));
     for (int i = 0; i < TAGS; i++) {
         struct digest now = tag_get(&s->w, REPO, tags[i]);
         struct digest there = projected_tag(&s->w, REPO, tags[i]);
@@ -188,7 +188,7 @@ static void assert_projections_true(struct story *s)
 static void assert_sessions_end(struct story *s)
 {
     s->w.conf->registry.upload_timeout_ms = (uint64_t)-1000;
-    assert_ok(upload_sweep(s->w.r, NULL));
+    assert_ok(upload_sweep(s->w.r, ERR_IGNORED));
     assert_int_equal(session_count(s->w.r->uploads), 0);
     assert_int_equal(stored_uploads(&s->w), 0);
     assert_int_equal(known_uploads(&s->w), 0);

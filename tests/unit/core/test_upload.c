@@ -38,7 +38,7 @@ static struct uuid begun(void)
 {
     struct uuid id;
 
-    assert_ok(upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
+    assert_ok(upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, ERR_IGNORED));
     return id;
 }
 
@@ -46,7 +46,7 @@ static struct upload *opened(const struct uuid *id)
 {
     struct upload *u = NULL;
 
-    assert_ok(upload_open(w.r, &repo, OWNER, id, &u, NULL));
+    assert_ok(upload_open(w.r, &repo, OWNER, id, &u, ERR_IGNORED));
     return u;
 }
 
@@ -54,13 +54,13 @@ static enum err_code append(struct upload *u, struct str bytes)
 {
     struct source s = source_of(bytes);
 
-    return upload_append(u, &s.reader, bytes.n, NULL);
+    return upload_append(u, &s.reader, bytes.n, ERR_IGNORED);
 }
 
 static enum err_code try_open(const struct uuid *id)
 {
     struct upload *u = NULL;
-    enum err_code code = upload_open(w.r, &repo, OWNER, id, &u, NULL);
+    enum err_code code = upload_open(w.r, &repo, OWNER, id, &u, ERR_IGNORED);
 
     upload_close(u);
     return code;
@@ -70,7 +70,7 @@ static uint64_t status(const struct uuid *id)
 {
     uint64_t offset = 0;
 
-    assert_ok(upload_status(w.r, &repo, OWNER, id, &offset, NULL));
+    assert_ok(upload_status(w.r, &repo, OWNER, id, &offset, ERR_IGNORED));
     return offset;
 }
 
@@ -96,7 +96,7 @@ static void a_blob_in_two_chunks_is_readable(void **state)
     u = opened(&id);
     assert_int_equal(upload_offset(u), 6);
     assert_ok(append(u, STR("world")));
-    assert_ok(upload_finish(u, &d, NULL, NULL));
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
 }
@@ -107,7 +107,7 @@ static void an_empty_blob_is_a_blob(void **state)
     struct uuid id = begun();
 
     (void)state;
-    assert_ok(upload_finish(opened(&id), &d, NULL, NULL));
+    assert_ok(upload_finish(opened(&id), &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
 }
@@ -126,7 +126,7 @@ static void a_session_can_be_resumed_by_another_process(void **state)
     u = opened(&id);
     assert_int_equal(upload_offset(u), 6);
     assert_ok(append(u, STR("world")));
-    assert_ok(upload_finish(u, &d, NULL, NULL));
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
 }
@@ -141,7 +141,7 @@ static void a_session_finished_right_after_a_restart_is_hashed_again(void **stat
     assert_ok(append(u, STR("hello")));
     upload_close(u);
     world_restart(&w);
-    assert_ok(upload_finish(opened(&id), &d, NULL, NULL));
+    assert_ok(upload_finish(opened(&id), &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -152,9 +152,10 @@ static void a_session_belongs_to_its_owner(void **state)
     uint64_t offset;
 
     (void)state;
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "bert", &id, &u, NULL));
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "", &id, &u, NULL));
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_status(w.r, &repo, "bert", &id, &offset, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "bert", &id, &u, ERR_IGNORED));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "", &id, &u, ERR_IGNORED));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
+                upload_status(w.r, &repo, "bert", &id, &offset, ERR_IGNORED));
     assert_ok(try_open(&id));
 }
 
@@ -166,8 +167,9 @@ static void a_session_belongs_to_its_repository(void **state)
     uint64_t offset;
 
     (void)state;
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &other, OWNER, &id, &u, NULL));
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_status(w.r, &other, OWNER, &id, &offset, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &other, OWNER, &id, &u, ERR_IGNORED));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
+                upload_status(w.r, &other, OWNER, &id, &offset, ERR_IGNORED));
 }
 
 static void what_was_never_begun_is_unknown(void **state)
@@ -178,7 +180,8 @@ static void what_was_never_begun_is_unknown(void **state)
     (void)state;
     uuid_make(&id);
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_status(w.r, &repo, OWNER, &id, &offset, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
+                upload_status(w.r, &repo, OWNER, &id, &offset, ERR_IGNORED));
 }
 
 static void a_held_session_is_busy_for_others(void **state)
@@ -201,7 +204,7 @@ static void a_digest_that_does_not_match_ends_the_session(void **state)
 
     (void)state;
     assert_ok(append(u, STR("hallo")));
-    assert_code(ERR_DIGEST_INVALID, upload_finish(u, &d, NULL, NULL));
+    assert_code(ERR_DIGEST_INVALID, upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
     assert_false(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
@@ -214,7 +217,7 @@ static void cancelling_leaves_nothing(void **state)
 
     (void)state;
     assert_ok(append(u, STR("hello")));
-    assert_ok(upload_cancel(u, NULL));
+    assert_ok(upload_cancel(u, ERR_IGNORED));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
     assert_no_sessions();
 }
@@ -229,7 +232,7 @@ static void the_algorithm_may_change_at_the_end(void **state)
     digest_of(DIGEST_SHA512, "hello", 5, &d);
     assert_ok(append(u, STR("hello")));
     upload_expect(u, DIGEST_SHA512);
-    assert_ok(upload_finish(u, &d, NULL, NULL));
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -243,7 +246,7 @@ static void the_algorithm_may_be_known_before_the_first_byte(void **state)
     digest_of(DIGEST_SHA512, "hello", 5, &d);
     upload_expect(u, DIGEST_SHA512);
     assert_ok(append(u, STR("hello")));
-    assert_ok(upload_finish(u, &d, NULL, NULL));
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -255,13 +258,13 @@ static void what_came_of_a_chunk_before_the_client_left_is_kept(void **state)
     struct upload *u = opened(&id);
 
     (void)state;
-    assert_code(ERR_CLIENT_GONE, upload_append(u, &s.reader, 11, NULL));
+    assert_code(ERR_CLIENT_GONE, upload_append(u, &s.reader, 11, ERR_IGNORED));
     upload_close(u);
     assert_int_equal(status(&id), 6);
     u = opened(&id);
     assert_int_equal(upload_offset(u), 6);
     assert_ok(append(u, STR("world")));
-    assert_ok(upload_finish(u, &d, NULL, NULL));
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -280,7 +283,7 @@ static void a_full_store_takes_the_chunk_back_and_another_try_succeeds(void **st
     u = opened(&id);
     assert_int_equal(upload_offset(u), 6);
     assert_ok(append(u, STR("world")));
-    assert_ok(upload_finish(u, &d, NULL, NULL));
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -300,7 +303,7 @@ static void a_store_that_is_full_in_the_middle_of_a_chunk_takes_all_of_it_back(v
     u = opened(&id);
     assert_int_equal(upload_offset(u), 0);
     assert_ok(append(u, (struct str){bytes, n}));
-    assert_ok(upload_finish(u, &d, NULL, NULL));
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
 }
 
@@ -329,7 +332,7 @@ static void whatever_fails_in_a_chunk_the_session_stays_true(void **state)
         u = opened(&id);
         assert_int_equal(upload_offset(u), offset);
         assert_ok(append(u, str_sub(STR("hello world"), (size_t)offset, 11 - (size_t)offset)));
-        assert_ok(upload_finish(u, &d, NULL, NULL));
+        assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
         assert_true(blob_readable(&w, "library/busybox", &d));
     }
     assert_no_sessions();
@@ -344,9 +347,9 @@ static void a_finish_that_failed_can_be_tried_again(void **state)
     (void)state;
     assert_ok(append(u, STR("hello")));
     world_fail_store(&w, 1, ERR_STORAGE_FULL); /* the commit */
-    assert_code(ERR_STORAGE_FULL, upload_finish(u, &d, NULL, NULL));
+    assert_code(ERR_STORAGE_FULL, upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_false(blob_readable(&w, "library/busybox", &d));
-    assert_ok(upload_finish(opened(&id), &d, NULL, NULL));
+    assert_ok(upload_finish(opened(&id), &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
 }
@@ -360,7 +363,7 @@ static void after_a_finish_that_meta_failed_the_blob_can_be_pushed_again(void **
     (void)state;
     assert_ok(append(u, STR("hello")));
     world_fail_meta(&w, 3, ERR_UNAVAILABLE); /* 1 and 2 look for a twin */
-    assert_code(ERR_UNAVAILABLE, upload_finish(u, &d, NULL, NULL));
+    assert_code(ERR_UNAVAILABLE, upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_false(blob_readable(&w, "library/busybox", &d));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
     blob_put(&w, "library/busybox", STR("hello"));
@@ -403,8 +406,9 @@ static void there_are_only_so_many_sessions(void **state)
     w.conf->limits.uploads = 2;
     first = begun();
     begun();
-    assert_code(ERR_TOO_MANY_REQUESTS, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
-    assert_ok(upload_cancel(opened(&first), NULL));
+    assert_code(ERR_TOO_MANY_REQUESTS,
+                upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, ERR_IGNORED));
+    assert_ok(upload_cancel(opened(&first), ERR_IGNORED));
     begun();
 }
 
@@ -414,10 +418,10 @@ static void a_session_that_could_not_be_made_leaves_nothing(void **state)
 
     (void)state;
     world_fail_store(&w, 1, ERR_STORAGE_FULL);
-    assert_code(ERR_STORAGE_FULL, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
+    assert_code(ERR_STORAGE_FULL, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, ERR_IGNORED));
     assert_no_sessions();
     world_fail_meta(&w, 1, ERR_STORAGE_FULL);
-    assert_code(ERR_STORAGE_FULL, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
+    assert_code(ERR_STORAGE_FULL, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, ERR_IGNORED));
     assert_no_sessions();
 }
 
@@ -426,7 +430,7 @@ static void a_session_whose_bytes_are_gone_is_forgotten(void **state)
     struct uuid id = begun();
 
     (void)state;
-    assert_ok(store_upload_delete(w.store, &id, NULL));
+    assert_ok(store_upload_delete(w.store, &id, ERR_IGNORED));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
     assert_int_equal(session_count(w.r->uploads), 0);
 }
@@ -467,7 +471,7 @@ static void a_request_that_comes_while_a_session_is_cancelled_does_not_revive_it
     (void)state;
     raced_id = begun();
     world_patch_store(&w)->upload_delete = open_while_deleting;
-    assert_ok(upload_cancel(opened(&raced_id), NULL));
+    assert_ok(upload_cancel(opened(&raced_id), ERR_IGNORED));
     assert_int_not_equal(raced_code, ERR_OK);
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&raced_id));
     assert_no_sessions();
@@ -488,7 +492,7 @@ static void a_body_that_is_sent_again_as_a_whole_is_taken(void **state)
     u = opened(&id);
     assert_ok(append(u, STR("hello world")));
     upload_close(u);
-    assert_ok(upload_finish(opened(&id), &d, &repeated, NULL));
+    assert_ok(upload_finish(opened(&id), &d, &repeated, ERR_IGNORED));
     assert_true(repeated);
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
@@ -503,7 +507,7 @@ static void a_body_sent_again_with_another_digest_ends_the_session(void **state)
     (void)state;
     assert_ok(append(u, STR("hello w")));
     assert_ok(append(u, STR("hello world")));
-    assert_code(ERR_DIGEST_INVALID, upload_finish(u, &d, NULL, NULL));
+    assert_code(ERR_DIGEST_INVALID, upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_no_sessions();
 }
 
@@ -585,7 +589,8 @@ static void a_held_session_is_unknown_to_strangers_not_busy(void **state)
     struct upload *u = opened(&id), *stolen;
 
     (void)state;
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "mallory", &id, &stolen, NULL));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
+                upload_open(w.r, &repo, "mallory", &id, &stolen, ERR_IGNORED));
     upload_close(u);
 }
 
@@ -597,10 +602,11 @@ static void sessions_of_before_a_restart_count(void **state)
     begun();
     begun();
     world_restart(&w);
-    assert_ok(upload_load_all(w.r, NULL));
+    assert_ok(upload_load_all(w.r, ERR_IGNORED));
     assert_int_equal(session_count(w.r->uploads), 2);
     w.conf->limits.uploads = 2;
-    assert_code(ERR_TOO_MANY_REQUESTS, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, NULL));
+    assert_code(ERR_TOO_MANY_REQUESTS,
+                upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, ERR_IGNORED));
 }
 
 int main(void)

@@ -96,8 +96,8 @@ static void a_scope_holds_an_admin_back_too(void **state)
     struct repo_name dev, prod;
 
     (void)state;
-    assert_int_equal(repo_name_parse(STR("dev/app"), &dev, NULL), ERR_OK);
-    assert_int_equal(repo_name_parse(STR("prod/app"), &prod, NULL), ERR_OK);
+    assert_int_equal(repo_name_parse(STR("dev/app"), &dev, ERR_IGNORED), ERR_OK);
+    assert_int_equal(repo_name_parse(STR("prod/app"), &prod, ERR_IGNORED), ERR_OK);
     make_user("root", true, NULL);
     assert_int_equal(create(IDENTITY_USER, "root", "dev/*:pull,push", INT64_MAX), ERR_OK);
     assert_int_equal(check("root", secret, &i), VERDICT_YES);
