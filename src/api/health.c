@@ -1,5 +1,6 @@
 #include "api/handlers.h"
 #include "api/reply.h"
+#include "base/log.h"
 
 /* Alive: the process answers. Says nothing of what it stands on; that is /readyz. */
 bool api_healthz_quick(struct req *q)
@@ -18,14 +19,16 @@ enum err_code api_healthz_get(struct req *q, struct err *e)
 /* As the reference registry answers it: what fails, by name; nothing when all is well. */
 enum err_code api_debug_health_get(struct req *q, struct err *e)
 {
+    bool memory = q->api->conf->storage.backend == CONF_STORAGE_MEM;
     bool ok = registry_health(q->registry, e) == ERR_OK;
     AUTO(buf) struct buf body = {0};
 
     buf_init(&body, 4096);
     buf_add_char(&body, '{');
     if (!ok) {
-        buf_add_text(&body, "\"storagedriver_filesystem\":");
-        buf_add_json(&body, str_of(e->detail));
+        log_err(LOG_ERROR, "not healthy", e);
+        buf_addf(&body, "\"storagedriver_%s\":", memory ? "inmemory" : "filesystem");
+        buf_add_json(&body, str_of(e->public_detail ? e->detail : err_message(e->code)));
     }
     buf_add_char(&body, '}');
     reply_json(q, ok ? 200 : 503, buf_str(&body));

@@ -2,11 +2,6 @@
 
 #include "base/mem.h"
 
-static int lower(int c)
-{
-    return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-}
-
 int str_cmp(struct str a, struct str b)
 {
     size_t shorter = a.n < b.n ? a.n : b.n;
@@ -15,12 +10,17 @@ int str_cmp(struct str a, struct str b)
     return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
+bool str_istarts(struct str s, struct str prefix)
+{
+    return s.n >= prefix.n && str_ieq(str_sub(s, 0, prefix.n), prefix);
+}
+
 bool str_ieq(struct str a, struct str b)
 {
     if (a.n != b.n)
         return false;
     for (size_t i = 0; i < a.n; i++) {
-        if (lower((unsigned char)a.p[i]) != lower((unsigned char)b.p[i]))
+        if (str_lower(a.p[i]) != str_lower(b.p[i]))
             return false;
     }
     return true;
@@ -185,11 +185,10 @@ size_t str_distance(struct str a, struct str b)
 
         now[0] = i;
         for (size_t j = 1; j <= b.n; j++) {
-            int x = lower((unsigned char)a.p[i - 1]), y = lower((unsigned char)b.p[j - 1]);
+            int x = str_lower(a.p[i - 1]), y = str_lower(b.p[j - 1]);
 
             now[j] = least(last[j - 1] + (x != y), least(last[j], now[j - 1]) + 1);
-            if (i > 1 && j > 1 && x == lower((unsigned char)b.p[j - 2]) &&
-                lower((unsigned char)a.p[i - 2]) == y)
+            if (i > 1 && j > 1 && x == str_lower(b.p[j - 2]) && str_lower(a.p[i - 2]) == y)
                 now[j] = least(now[j], before[j - 2] + 1);
         }
         before = last;

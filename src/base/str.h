@@ -33,8 +33,20 @@ static inline bool str_eq(struct str a, struct str b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-int str_cmp(struct str a, struct str b);  /* bytewise, as memcmp() and strcmp() order */
-bool str_ieq(struct str a, struct str b); /* ASCII letters without case */
+/* ASCII, whatever the locale. */
+static inline char str_lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+static inline bool str_is_alphanumeric(char c)
+{
+    return (c >= '0' && c <= '9') || (str_lower(c) >= 'a' && str_lower(c) <= 'z');
+}
+
+bool str_istarts(struct str s, struct str prefix); /* str_starts(), letters without case */
+int str_cmp(struct str a, struct str b);           /* bytewise, as memcmp() and strcmp() order */
+bool str_ieq(struct str a, struct str b);          /* ASCII letters without case */
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 struct str str_trim(struct str s); /* spaces and tabs off both ends (RFC 9110 OWS) */

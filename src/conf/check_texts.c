@@ -6,15 +6,10 @@
 
 #include <strings.h>
 
-static bool alphanumeric(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 static bool all_of(struct str s, const char *others)
 {
     for (size_t i = 0; i < s.n; i++) {
-        if (!alphanumeric(s.p[i]) && !strchr(others, s.p[i]))
+        if (!str_is_alphanumeric(s.p[i]) && !strchr(others, s.p[i]))
             return false;
     }
     return s.n > 0;
@@ -108,7 +103,7 @@ static enum err_code check_header(const struct conf_source *s, size_t i, struct 
     if (!all_of(str_of(h->name), "-"))
         err_set(e, ERR_CONFIG,
                 "'%.80s' is no name of a header; allowed are letters, digits and '-'", h->name);
-    else if (str_starts(str_of(h->name), STR("Access-Control-")))
+    else if (str_istarts(str_of(h->name), STR("Access-Control-")))
         err_set(e, ERR_CONFIG, "'%.80s' is set by the keys of http.cors", h->name);
     else if (header_is_ours(h->name))
         err_set(e, ERR_CONFIG, "'%.80s' is set by the server itself", h->name);

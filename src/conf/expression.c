@@ -1,6 +1,7 @@
 #include "conf/expression.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <regex.h>
 #include <stdlib.h>
@@ -8,11 +9,6 @@
 struct conf_expression {
     regex_t regex;
 };
-
-static bool alphanumeric(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 /* A backslash before a letter or digit is a class, a boundary or a back reference elsewhere, and
  * "(?" begins a group with flags or without a capture. */
@@ -23,7 +19,7 @@ static bool of_another_dialect(const char *text)
             return true;
         if (text[0] != '\\')
             continue;
-        if (alphanumeric(text[1]))
+        if (str_is_alphanumeric(text[1]))
             return true;
         text += text[1] != '\0';
     }

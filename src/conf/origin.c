@@ -159,7 +159,7 @@ bool conf_origin_parse(struct str s, char ret_text[static CONF_ORIGIN_SIZE])
     if (!str_copy(s, small, sizeof(small)))
         return false;
     for (char *c = small; *c; c++)
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c);
+        *c = str_lower(*c);
     buf_init(&text, CONF_ORIGIN_SIZE - 1);
     return add_origin(&text, str_of(small)) && !text.full &&
            str_copy(buf_str(&text), ret_text, CONF_ORIGIN_SIZE);

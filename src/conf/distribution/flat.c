@@ -8,10 +8,9 @@
 #include <strings.h>
 #include <yaml.h>
 
-#define PATH_MAX_BYTES 256
-#define DEPTH_MAX      16
-#define ENTRIES_MAX    4096
-#define VISITS_MAX     (4 * ENTRIES_MAX) /* aliases may lead to the same place again and again */
+#define DEPTH_MAX   16
+#define ENTRIES_MAX 4096
+#define VISITS_MAX  (4 * ENTRIES_MAX) /* aliases may lead to the same place again and again */
 
 /* One text on its way into the list. */
 struct reading {
@@ -118,14 +117,14 @@ static enum err_code add_node(struct reading *r, const char *path, unsigned dept
 
 /* path with a dot and the name behind it; just the name when path is empty. */
 static enum err_code join(const struct reading *r, const char *path, const char *name,
-                          const yaml_node_t *node, char dst[static PATH_MAX_BYTES], struct err *e)
+                          const yaml_node_t *node, char dst[static FLAT_PATH_MAX], struct err *e)
 {
-    int n = snprintf(dst, PATH_MAX_BYTES, "%s%s%s", path, *path ? "." : "", name);
+    int n = snprintf(dst, FLAT_PATH_MAX, "%s%s%s", path, *path ? "." : "", name);
 
-    if (*name && n > 0 && n < PATH_MAX_BYTES)
+    if (*name && n > 0 && n < FLAT_PATH_MAX)
         return ERR_OK;
     err_set(e, ERR_CONFIG, "a key is empty, or has more than %d bytes with its sections",
-            PATH_MAX_BYTES - 1);
+            FLAT_PATH_MAX - 1);
     return wrong(r, line_of(node), e);
 }
 
@@ -136,7 +135,7 @@ static enum err_code add_mapping(struct reading *r, const char *path, unsigned d
 
     for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < end; p++) {
         const yaml_node_t *key = yaml_document_get_node(&r->document, p->key);
-        char below[PATH_MAX_BYTES];
+        char below[FLAT_PATH_MAX];
 
         if (key->type != YAML_SCALAR_NODE) {
             err_set(e, ERR_CONFIG, "a key must be a name");
@@ -156,7 +155,7 @@ static enum err_code add_sequence(struct reading *r, const char *path, unsigned 
     const yaml_node_item_t *end = node->data.sequence.items.top;
 
     for (const yaml_node_item_t *item = start; item < end; item++) {
-        char below[PATH_MAX_BYTES], index[24];
+        char below[FLAT_PATH_MAX], index[24];
 
         snprintf(index, sizeof(index), "%zu", (size_t)(item - start));
         TRY(join(r, path, index, node, below, e));

@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#define FLAT_PATH_MAX 256 /* of a path, with its NUL */
+
 struct flat_entry {
     char *path;     /* names and, of items of a list, their indices from 0, with dots between */
     char *value;    /* NULL: nothing stands there, or an empty map or list */

@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PREFIX         STR("REGISTRY_")
-#define PATH_MAX_BYTES 256
+#define PREFIX STR("REGISTRY_")
 
 bool conf_is_distribution(const struct flat *f)
 {
@@ -69,13 +68,13 @@ static enum err_code take_entry(struct taking *t, const struct flat_entry *entry
 }
 
 /* REGISTRY_HTTP_ADDR is "http.addr"; false when it is too long for any key. */
-static bool path_of(struct str name, char dst[static PATH_MAX_BYTES])
+static bool path_of(struct str name, char dst[static FLAT_PATH_MAX])
 {
     name = str_sub(name, PREFIX.n, name.n - PREFIX.n);
-    if (!str_copy(name, dst, PATH_MAX_BYTES))
+    if (!str_copy(name, dst, FLAT_PATH_MAX))
         return false;
     for (char *c = dst; *c; c++)
-        *c = *c == '_' ? '.' : (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+        *c = *c == '_' ? '.' : str_lower(*c);
     return true;
 }
 
@@ -90,7 +89,7 @@ static enum err_code sort_variable(struct taking *t, struct flat *flat, char *te
 {
     AUTO(mem) char *variable = NULL;
     struct str value = str_of(text), name;
-    char path[PATH_MAX_BYTES];
+    char path[FLAT_PATH_MAX];
 
     if (!str_cut(&value, '=', &name) || !str_starts(name, PREFIX))
         return ERR_OK;
@@ -160,7 +159,7 @@ enum err_code conf_refuse_distribution(char *const *environment, struct err *e)
 {
     for (; environment && *environment; environment++) {
         struct str value = str_of(*environment), name;
-        char path[PATH_MAX_BYTES];
+        char path[FLAT_PATH_MAX];
 
         if (!str_cut(&value, '=', &name) || !str_starts(name, PREFIX) ||
             conf_variable_kind(name, value) != CONF_VARIABLE_UNKNOWN || !path_of(name, path) ||

@@ -169,20 +169,17 @@ const struct distribution_row distribution_rows[] = {
 
 const size_t distribution_rows_n = sizeof(distribution_rows) / sizeof(distribution_rows[0]);
 
-static bool all_digits(const char *text)
-{
-    return *text && text[strspn(text, "0123456789")] == '\0';
-}
-
 static bool fits(const struct distribution_row *row, const char *path)
 {
     size_t n = strlen(row->path);
+    uint64_t index;
 
     if (!flat_below(path, str_of(row->path)))
         return false;
     if (row->shape == DISTRIBUTION_BELOW || row->shape == DISTRIBUTION_OTHER)
         return true;
-    return path[n] == '\0' || (row->shape == DISTRIBUTION_LIST && all_digits(path + n + 1));
+    return path[n] == '\0' || (row->shape == DISTRIBUTION_LIST &&
+                               str_to_u64(str_of(path + n + 1), UINT32_MAX, &index));
 }
 
 const struct distribution_row *distribution_row_find(const char *path)

@@ -1,3 +1,4 @@
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "conf/distribution/take.h"
 
@@ -118,10 +119,11 @@ static enum err_code add_suite(struct taking *t, const char *key, const char *so
                                const char *name, const struct flat_entry *entry, struct err *e)
 {
     bool first = !conf_given(t->source, conf_row_find(str_of(key)));
-    char text[1024];
+    AUTO(buf) struct buf text = {0};
 
-    snprintf(text, sizeof(text), "%s%s%s", first ? "" : so_far, first ? "" : ":", name);
-    return take_set(t, key, entry, NULL, str_of(text), e);
+    buf_init(&text, 64 * 1024);
+    buf_addf(&text, "%s%s%s", first ? "" : so_far, first ? "" : ":", name);
+    return take_set(t, key, entry, NULL, buf_str(&text), e);
 }
 
 enum err_code take_cipher(struct taking *t, const struct distribution_row *row,
@@ -177,7 +179,7 @@ enum err_code take_header(struct taking *t, const struct distribution_row *row,
 
     if (!entry->value || !name.n)
         return ERR_OK;
-    if (str_starts(name, STR("Access-Control-")) || str_starts(name, STR("access-control-")))
+    if (str_istarts(name, STR("Access-Control-")))
         return take_cors(t, name, entry, e);
     if (str_ieq(name, STR("X-Content-Type-Options")))
         return ERR_OK; /* is in every answer */

@@ -31,6 +31,8 @@ static void starts_and_ends(void **state)
     assert_true(str_starts(STR("abc"), STR("ab")));
     assert_true(str_starts(STR("abc"), STR("")));
     assert_false(str_starts(STR("ab"), STR("abc")));
+    assert_true(str_istarts(STR("Access-Control-X"), STR("access-CONTROL-")));
+    assert_false(str_istarts(STR("Access"), STR("access-")));
     assert_true(str_ends(STR("abc"), STR("bc")));
     assert_true(str_ends(STR("abc"), STR("abc")));
     assert_false(str_ends(STR("bc"), STR("abc")));

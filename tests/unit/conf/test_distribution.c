@@ -474,6 +474,22 @@ static void images_of_the_reference_registry_are_told_of(void **state)
     temp_dir_remove(dir);
 }
 
+static void a_list_of_ciphers_is_never_cut(void **state)
+{
+    AUTO(buf) struct buf yaml = {0};
+    struct conf *c = NULL;
+    struct err e = {0};
+
+    (void)state;
+    buf_init(&yaml, 1 << 16);
+    buf_add_text(&yaml, V STORAGE "http: {addr: ':1', tls: {" TLS ", ciphersuites: [");
+    for (int i = 0; i < 60; i++)
+        buf_add_text(&yaml, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, ");
+    buf_add_text(&yaml, "]}}\n");
+    assert_int_equal(conf_load_bytes(buf_str(&yaml), NULL, &c, &e), ERR_CONFIG);
+    assert_non_null(strstr(e.detail, "allowed is a text of 0 to 1024 bytes"));
+}
+
 /* Variables. */
 
 static enum err_code load_with(const char *yaml, char **environment, struct conf **ret_conf,
@@ -748,6 +764,7 @@ int main(void)
         cmocka_unit_test(without_auth_nobody_is_asked),
         cmocka_unit_test(who_has_a_password_is_asked_for_it_and_may_do_everything),
         cmocka_unit_test(images_of_the_reference_registry_are_told_of),
+        cmocka_unit_test(a_list_of_ciphers_is_never_cut),
         cmocka_unit_test(its_variables_override_the_file),
         cmocka_unit_test(a_mistake_in_a_variable_names_it),
         cmocka_unit_test(variables_of_ours_count_as_well),

@@ -45,6 +45,9 @@ static void headers_of_the_server_are_not_set_twice(void **state)
     conf_must_fail("http:\n  headers:\n  - {name: Access-Control-Max-Age, value: '1'}\n",
                    "3: http.headers[0].name: 'Access-Control-Max-Age' is set by the keys of "
                    "http.cors");
+    conf_must_fail("http:\n  headers:\n  - {name: access-control-max-age, value: '1'}\n",
+                   "3: http.headers[0].name: 'access-control-max-age' is set by the keys of "
+                   "http.cors");
     conf_must_fail("http:\n  headers:\n  - {name: 'a b', value: '1'}\n",
                    "3: http.headers[0].name: 'a b' is no name of a header; allowed are letters, "
                    "digits and '-'");
