@@ -239,7 +239,7 @@ void store_upload_close(struct store *s, struct store_upload *u)
     if (!u)
         return;
     for (; s; s = s->inner) {
-        (void)!before(s, &c, NULL);
+        (void)!before(s, &c, ERR_IGNORED);
         if (s->driver->upload_close)
             break;
     }

@@ -51,7 +51,7 @@ static int set_up(void **state)
     (void)state;
     server_init(&s);
     s.w.conf->auth.mode = CONF_AUTH_ON;
-    assert_ok(signer_new(s.w.meta, &keys, &signer, NULL));
+    assert_ok(signer_new(s.w.meta, &keys, &signer, ERR_IGNORED));
     s.api.guard.signer = signer;
     s.api.guard.tokens = tokens_new(signer, s.w.meta, &tokens);
     providers[0] = mem_zero(sizeof(*providers[0]));

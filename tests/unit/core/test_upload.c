@@ -462,7 +462,7 @@ static struct upload *raced_upload;
 
 static enum err_code open_while_deleting(struct store *s, const struct uuid *id, struct err *e)
 {
-    raced_code = upload_open(w.r, &repo, OWNER, &raced_id, &raced_upload, NULL);
+    raced_code = upload_open(w.r, &repo, OWNER, &raced_id, &raced_upload, ERR_IGNORED);
     return store_upload_delete(s->inner, id, e);
 }
 
@@ -514,7 +514,7 @@ static void a_body_sent_again_with_another_digest_ends_the_session(void **state)
 static enum err_code was_finished(const struct repo_name *r, const char *owner,
                                   const struct uuid *id, const struct digest *d)
 {
-    return upload_was_finished(w.r, r, owner, id, d, NULL);
+    return upload_was_finished(w.r, r, owner, id, d, ERR_IGNORED);
 }
 
 /* A session that became the blob "hello". */
@@ -527,7 +527,7 @@ static struct uuid finished(struct digest *ret_digest)
     *ret_digest = sha256_of(STR("hello"));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, OWNER, &id, ret_digest));
     assert_ok(append(u, STR("hello")));
-    assert_ok(upload_finish(u, ret_digest, NULL, NULL));
+    assert_ok(upload_finish(u, ret_digest, NULL, ERR_IGNORED));
     return id;
 }
 
@@ -553,7 +553,7 @@ static void what_was_finished_is_remembered_by_another_process(void **state)
     world_restart(&w);
     assert_ok(was_finished(&repo, OWNER, &id, &d));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, "mallory", &id, &d));
-    assert_ok(upload_load_all(w.r, NULL));
+    assert_ok(upload_load_all(w.r, ERR_IGNORED));
     assert_no_sessions();
 }
 
@@ -563,11 +563,11 @@ static void what_was_finished_is_remembered_as_long_as_a_session(void **state)
     struct uuid id = finished(&d);
 
     (void)state;
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     assert_ok(was_finished(&repo, OWNER, &id, &d));
     w.conf->registry.upload_timeout_ms = (uint64_t)-1000;
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, OWNER, &id, &d));
-    assert_ok(upload_sweep(w.r, NULL));
+    assert_ok(upload_sweep(w.r, ERR_IGNORED));
     w.conf->registry.upload_timeout_ms = HOUR_MS;
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, OWNER, &id, &d));
     assert_true(blob_readable(&w, "library/busybox", &d));
@@ -579,7 +579,7 @@ static void what_was_finished_and_deleted_is_not_remembered(void **state)
     struct uuid id = finished(&d);
 
     (void)state;
-    assert_ok(remove_blob(w.r, &repo, &d, NULL));
+    assert_ok(remove_blob(w.r, &repo, &d, ERR_IGNORED));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN, was_finished(&repo, OWNER, &id, &d));
 }
 
