@@ -1,4 +1,4 @@
-"""scripts/bench: this registry, docker-registry and nginx side by side.
+"""scripts/bench: this registry, zot, distribution 3, docker-registry and nginx side by side.
 
 Measures, writes a table with ratios, and never fails for a figure: a missed goal is a word in the
 table."""
@@ -16,7 +16,17 @@ import time
 
 import report
 import rows
-from servers import BenchError, DockerRegistry, GuardedRegistry, Nginx, Registry, Yardstick
+from programs import DISTRIBUTION, ZOT, Missing
+from servers import (
+    BenchError,
+    Distribution,
+    DockerRegistry,
+    GuardedRegistry,
+    Nginx,
+    Registry,
+    Yardstick,
+    Zot,
+)
 from tools import Clients
 
 
@@ -41,40 +51,60 @@ def parse_options():
     return options
 
 
+def peers(options, clients, directory):
+    """What is compared, each as a function that makes it."""
+    registry = os.path.abspath(options.registry)
+    return {
+        rows.OURS: lambda: Registry(directory, there(registry)),
+        rows.GUARDED: lambda: GuardedRegistry(directory, there(registry)),
+        rows.ZOT: lambda: Zot(directory, ZOT.find()),
+        rows.DISTRIBUTION: lambda: Distribution(directory, DISTRIBUTION.find()),
+        rows.DOCKER: lambda: DockerRegistry(directory, there("docker-registry")),
+        rows.NGINX: lambda: Nginx(directory, there("nginx")),
+        rows.YARDSTICK: lambda: Yardstick(directory, clients.yardstick_path),
+    }
+
+
+def there(program):
+    path = shutil.which(program)
+    if not path:
+        raise Missing(f"no {program} is installed")
+    return path
+
+
 def make_servers(options, clients, directory):
-    """Those that are installed."""
-    servers = {}
-    if os.access(options.registry, os.X_OK):
-        for kind in (Registry, GuardedRegistry):
-            servers[kind.name] = kind(directory, os.path.abspath(options.registry))
-    for kind in (DockerRegistry, Nginx):
-        if shutil.which(kind.name):
-            servers[kind.name] = kind(directory)
-    servers[rows.YARDSTICK] = Yardstick(directory, clients.yardstick_path)
-    return servers
+    """Those that can be had and start, and what to say of the others."""
+    servers, failures = {}, []
+    for name, make in peers(options, clients, directory).items():
+        try:
+            server = make()
+            server.start()
+            server.fresh()
+            servers[name] = server
+        except (Missing, BenchError) as error:
+            failures.append(f"{name} was left out: {error}")
+            print(failures[-1], file=sys.stderr, flush=True)
+    return servers, failures
 
 
 def measure(options, directory):
     clients = Clients(os.path.abspath(options.clients))
-    servers = make_servers(options, clients, directory)
+    servers, failures = make_servers(options, clients, directory)
     bench = rows.Bench(options, servers, clients, directory)
-    measured, failures = [], []
-    for name in (rows.OURS, rows.DOCKER, rows.NGINX):
-        if name not in servers:
-            failures.append(f"{name} is not there and was left out.")
+    measured = []
     try:
         for group in rows.GROUPS:
             if not re.search(options.only, group.__name__):
                 continue
             try:
                 measured += group(bench)
-            except BenchError as error:
+            except (BenchError, OSError) as error:
                 failures.append(f"{group.__name__} was not measured: {error}")
                 print(failures[-1], file=sys.stderr, flush=True)
     finally:
         for server in servers.values():
             server.stop()
-    return measured, failures
+    return measured, servers, failures
 
 
 def busy_seconds():
@@ -103,8 +133,8 @@ class Strangers:
         self.share = max(0.0, spent / (time.monotonic() - self.begin) / os.cpu_count())
 
 
-def write_results(options, measured, failures, strangers):
-    page = report.page(measured, options, failures, strangers)
+def write_results(options, measured, servers, failures, strangers):
+    page = report.page(measured, options, servers, failures, strangers)
     os.makedirs(os.path.dirname(options.output) or ".", exist_ok=True)
     with open(options.output, "w") as f:
         f.write(page)
@@ -125,8 +155,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory(prefix="registry-bench-", dir=options.directory) as directory:
         with Strangers() as strangers:
-            measured, failures = measure(options, directory)
-    write_results(options, measured, failures, strangers)
+            measured, servers, failures = measure(options, directory)
+    write_results(options, measured, servers, failures, strangers)
 
 
 if __name__ == "__main__":

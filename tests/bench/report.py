@@ -5,10 +5,7 @@ import platform
 import re
 import subprocess
 
-from rows import DOCKER, NGINX, OURS, YARDSTICK
-
-TITLES = {OURS: "CyberDock", DOCKER: "docker-registry", NGINX: "nginx", YARDSTICK: "yardstick"}
-OTHERS = (DOCKER, NGINX, YARDSTICK)
+from rows import DISTRIBUTION, DOCKER, NGINX, OURS, TITLES, ZOT
 
 
 def number(value):
@@ -40,12 +37,14 @@ def goals(row):
 
 
 def table(rows):
-    head = ["", *TITLES.values(), *(f"÷ {TITLES[name]}" for name in OTHERS), "goal"]
-    lines = [head, ["---"] + ["--:"] * (len(head) - 2) + ["---"]]
+    names = [name for name in TITLES if any(row.values.get(name) for row in rows)]
+    others = [name for name in names if name != OURS]
+    titles = [TITLES[name] for name in names] + [f"÷ {TITLES[name]}" for name in others]
+    lines = [["", *titles, "goal"], ["---"] + ["--:"] * len(titles) + ["---"]]
     for row in rows:
         line = [f"{row.title} ({row.unit})"]
-        line += [cell(row, name) for name in TITLES]
-        line += [ratio(row, name) for name in OTHERS]
+        line += [cell(row, name) for name in names]
+        line += [ratio(row, name) for name in others]
         lines.append(line + [goals(row)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -59,15 +58,30 @@ def machine():
     return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, Linux {platform.release()}"
 
 
-def version(*command):
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    except OSError:
-        return "not installed"
-    return (done.stdout.strip().splitlines() or ["?"])[0]
+VERSION_OPTIONS = {
+    OURS: "version",
+    ZOT: "--version",
+    DISTRIBUTION: "--version",
+    DOCKER: "--version",
+    NGINX: "-v",
+}
 
 
-def page(rows, options, failures, strangers):
+def version(server):
+    command = [server.program, VERSION_OPTIONS[server.name]]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    text = (done.stdout.strip().splitlines() or ["?"])[0]
+    if server.name == ZOT:  # a record of its log
+        found = re.search(r'"commit":"([^"]*)"', text)
+        text = f"zot {found and found[1] or 'that tells no version'}"
+    return text.replace(server.program, os.path.basename(server.program))
+
+
+def versions(servers):
+    return "; ".join(version(servers[name]) for name in VERSION_OPTIONS if name in servers)
+
+
+def page(rows, options, servers, failures, strangers):
     notes = [f"- {row.title}: {row.note}" for row in rows if row.note]
     notes += [f"- {failure}" for failure in failures]
     return "\n".join(
@@ -76,8 +90,7 @@ def page(rows, options, failures, strangers):
             "",
             f"Machine: {machine()}. Everything runs on it, clients too, over loopback; other processes "
             f"took {strangers.share:.0%} of its CPU time meanwhile.",
-            f"Compared: {version(options.registry, 'version')}; "
-            f"{version('docker-registry', '--version')}; {version('nginx', '-v')}.",
+            f"Compared: {versions(servers)}.",
             "",
             f"Medians of {options.runs} interleaved runs (lowest–highest). "
             "The yardstick is a bare loop that receives, hashes and writes in one thread. "

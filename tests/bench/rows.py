@@ -13,22 +13,32 @@ from dataclasses import dataclass, field
 import seed
 from seed import Client
 from servers import BenchError
-from tools import Background, MemoryPeak, memory_mib, wrk
+from tools import Background, MemoryPeak, Processor, curl, memory_mib, wrk
 
 MIB = 1 << 20
 MANIFEST_PATH = f"/v2/{seed.REPOSITORY}/manifests/latest"
 
-OURS, DOCKER, NGINX, YARDSTICK = "registry", "docker-registry", "nginx", "yardstick"
+OURS, NGINX, YARDSTICK = "registry", "nginx", "yardstick"
+ZOT, DISTRIBUTION, DOCKER = "zot", "distribution", "docker-registry"
+PEERS = (ZOT, DISTRIBUTION, DOCKER)
+TITLES = {
+    OURS: "CyberDock",
+    ZOT: "zot",
+    DISTRIBUTION: "distribution 3",
+    DOCKER: "docker-registry",
+    NGINX: "nginx",
+    YARDSTICK: "yardstick",
+}
 GUARDED = "registry-guarded"  # ours, with authentication on
 
 
 @dataclass
 class Goal:
-    """registry's median, divided by the median of `against` (None: itself) or by its own median in
-    the row `beside`, is at least or at most `bound`."""
+    """registry's median, divided by the median of `against` (None: itself; of several, the best) or
+    by its own median in the row `beside`, is at least or at most `bound`."""
 
     bound: float
-    against: str | None = None
+    against: str | tuple | None = None
     at_most: bool = False
     unit: str = ""
     beside: "Row | None" = None
@@ -37,16 +47,24 @@ class Goal:
         sign = "≤" if self.at_most else "≥"
         if self.beside:
             return f"{sign} {self.bound:g} × the row above"
+        if isinstance(self.against, tuple):
+            return f"{sign} {self.bound:.3g} × the best peer"
         if self.against:
             return f"{sign} {self.bound:g} × {self.against}"
         return f"{sign} {self.bound:g} {self.unit}".strip()
 
     def measured(self, row):
-        ours = row.median(OURS)
-        theirs = row.median(self.against) if self.against else 1
-        if self.beside:
-            theirs = self.beside.median(OURS)
+        ours, theirs = row.median(OURS), self.theirs(row)
         return None if ours is None or not theirs else ours / theirs
+
+    def theirs(self, row):
+        if self.beside:
+            return self.beside.median(OURS)
+        if not self.against:
+            return 1
+        names = self.against if isinstance(self.against, tuple) else (self.against,)
+        medians = [row.median(name) for name in names if row.values.get(name)]
+        return (min if self.at_most else max)(medians, default=None)
 
     def met(self, row):
         value = self.measured(row)
@@ -123,7 +141,7 @@ class Running:
 
 def manifests(bench):
     """manifest GET by tag"""
-    servers = bench.some(OURS, DOCKER, NGINX)
+    servers = bench.some(OURS, *PEERS, NGINX)
     seconds = bench.pick(4, 1)
     rows = []
     with Running(servers, seed.seed_image):
@@ -166,6 +184,38 @@ def access_log(bench):
                 if os.path.exists(server.path(name)):
                     os.unlink(server.path(name))
     return [rate]
+
+
+def signed_in(bench):
+    """manifest GET with a password or a token"""
+    servers = bench.some(OURS, *PEERS)
+    seconds = bench.pick(6, 3)
+    rows = []
+    for mode, what in (
+        ("password", "with a password (htpasswd, bcrypt of cost 10)"),
+        ("token", "with a bearer token"),
+    ):
+        where = f"manifest GET by tag, 64 connections, {what}"
+        rate = Row(where, "requests/s", [Goal(10, PEERS)])
+        p99 = Row(f"{where}, p99", "ms")
+
+        def measure(server, _run):
+            per_second, tail_ms = wrk(server, MANIFEST_PATH, 64, seconds)
+            rate.add(server.name, per_second)
+            p99.add(server.name, tail_ms)
+
+        for server in servers:
+            server.sign_in = mode
+        try:
+            with Running(servers, seed.seed_image):
+                for server in servers:
+                    wrk(server, MANIFEST_PATH, 64, 1)
+                bench.in_turn(where, servers, measure)
+        finally:
+            for server in servers:
+                server.sign_in = None
+        rows += [rate, p99]
+    return rows
 
 
 def bearer(bench):
@@ -219,21 +269,41 @@ class BigBlob:
 
 def blobs(bench):
     """blob GET"""
-    servers = bench.some(OURS, DOCKER, NGINX)
+    servers = bench.some(OURS, *PEERS, NGINX)
     blob = BigBlob(bench)
     rows = []
+
+    def through(get, title, goals, processor_goals):
+        row = Row(title, "MB/s", goals)
+        processor = Row(f"{title}, the server's processor", "s/GB", processor_goals)
+
+        def measure(server, _run):
+            with Processor(server) as spent:
+                speed, n_bytes = get(server)
+            row.add(server.name, speed)
+            processor.add(server.name, spent.seconds / n_bytes * 1e9)
+
+        bench.in_turn(title, servers, measure)
+        rows.extend([row, processor])
+
+    def by_curl(server):
+        return curl(server, blob.url, 8, blob.size), 8 * blob.size
+
+    def by_pull(connections, requests):
+        def get(server):
+            speed = bench.clients.pull(server, blob.url, connections, requests, blob.size)
+            return speed, connections * requests * blob.size
+
+        return get
+
     with Running(servers, blob.seed):
         for server in servers:
             bench.clients.pull(server, blob.url, 1, 2, blob.size)
+        title = f"{blob.title} blob GET"
+        through(by_curl, f"{title}, curl", [Goal(1.1, PEERS)], [Goal(1 / 3, PEERS, at_most=True)])
         for connections, requests, bound in ((1, 16, 1.0), (8, 4, 1.0), (100, 1, 1.2)):
-            row = Row(f"{blob.title} blob GET, {connections} at once", "MB/s", [Goal(bound, NGINX)])
-
-            def measure(server, _run):
-                speed = bench.clients.pull(server, blob.url, connections, requests, blob.size)
-                row.add(server.name, speed)
-
-            bench.in_turn(row.title, servers, measure)
-            rows.append(row)
+            get = by_pull(connections, requests)
+            through(get, f"{title}, {connections} at once", [Goal(bound, NGINX)], [])
     os.unlink(blob.path)
     return rows
 
@@ -247,25 +317,27 @@ PUSH_MODES = {
 
 def pushes(bench):
     """one push at a time"""
-    servers = bench.some(OURS, DOCKER, YARDSTICK)
+    servers = bench.some(OURS, *PEERS, YARDSTICK)
     size = bench.pick(256, 64) * MIB
     rows = []
     goals = [Goal(2.3, DOCKER), Goal(1.0, YARDSTICK)]
     for mode, what in PUSH_MODES.items():
-        rows.append(Row(f"{size // MIB} MiB push, durable; {what}", "MB/s", goals))
-        measure = push_once(bench, rows[-1], mode, size)
-        bench.in_turn(rows[-1].title, servers, measure)
+        row = Row(f"{size // MIB} MiB push, durable; {what}", "MB/s", goals)
+        processor = Row(f"{row.title}, the server's processor", "s/GB")
+        measure = push_once(bench, row, processor, mode, size)
+        bench.in_turn(row.title, servers, measure)
+        rows += [row, processor]
     servers = bench.some(OURS, YARDSTICK)
     for server in servers:
         server.fsync = False
     row = Row(f"{size // MIB} MiB push, fsync off; {PUSH_MODES['patch']}", "MB/s")
-    bench.in_turn(row.title, servers, push_once(bench, row, "patch", size))
+    bench.in_turn(row.title, servers, push_once(bench, row, None, "patch", size))
     for server in servers:
         server.fsync = True
     return rows + [row]
 
 
-def push_once(bench, row, mode, size):
+def push_once(bench, row, processor, mode, size):
     """One push into an empty server, after one that does not count."""
 
     def measure(server, _run):
@@ -273,7 +345,10 @@ def push_once(bench, row, mode, size):
         with Running([server]):
             bench.clients.push(server, of_server, 1, 1, size)
             bench.settle()
-            row.add(server.name, bench.clients.push(server, of_server, 1, 1, size))
+            with Processor(server) as spent:
+                row.add(server.name, bench.clients.push(server, of_server, 1, 1, size))
+            if processor:
+                processor.add(server.name, spent.seconds / size * 1e9)
         bench.settle()
 
     return measure
@@ -281,7 +356,7 @@ def push_once(bench, row, mode, size):
 
 def tail(bench):
     """manifest GET beside pushes"""
-    servers = bench.some(OURS, DOCKER)
+    servers = bench.some(OURS, *PEERS)
     size = bench.pick(256, 64) * MIB
     seconds = bench.pick(6, 2)
     what = f"while four {size // MIB} MiB pushes run"
@@ -344,7 +419,7 @@ def memory_idle(bench):
                 time.sleep(0.5)
                 connected.now(server)
 
-    bench.in_turn(idle.resident.title, bench.some(OURS, DOCKER, NGINX), measure)
+    bench.in_turn(idle.resident.title, bench.some(OURS, *PEERS, NGINX), measure)
     return idle.rows() + connected.rows()
 
 
@@ -361,7 +436,7 @@ def memory_pull(bench):
                 bench.clients.pull(server, blob.url, 100, 1, blob.size)
             rows.peak(server, peak)
 
-    bench.in_turn(rows.resident.title, bench.some(OURS, DOCKER, NGINX), measure)
+    bench.in_turn(rows.resident.title, bench.some(OURS, *PEERS, NGINX), measure)
     os.unlink(blob.path)
     return rows.rows()
 
@@ -379,7 +454,7 @@ def memory_push(bench):
             rows.peak(server, peak)
         bench.settle()
 
-    bench.in_turn(rows.resident.title, bench.some(OURS, DOCKER), measure)
+    bench.in_turn(rows.resident.title, bench.some(OURS, *PEERS), measure)
     return rows.rows()
 
 
@@ -412,7 +487,7 @@ def huge(bench):
             rows[1].peak(server, peak)
         bench.settle()
 
-    bench.in_turn("10 GiB blob", bench.some(OURS, DOCKER), measure, runs=1)
+    bench.in_turn("10 GiB blob", bench.some(OURS, *PEERS), measure, runs=1)
     return speeds + rows[0].rows() + rows[1].rows()
 
 
@@ -429,9 +504,9 @@ def store(bench):
         f"start-up on a store of {count:,} manifests",
         "ms",
         [Goal(50, at_most=True, unit="ms")],
-        note="From exec to the first 200 of /v2/. docker-registry's tags are of one manifest.",
+        note="From exec to the first 200 of /v2/. The peers' tags are of one manifest.",
     )
-    servers = bench.some(OURS, DOCKER)
+    servers = bench.some(OURS, *PEERS)
     for server in servers:
         server.fsync = False
 
@@ -476,11 +551,9 @@ def list_page(server, count):
 def binary(bench):
     """size of the stripped binary"""
     row = Row("stripped binary", "MiB", [Goal(2, at_most=True, unit="MiB")])
-    for server in bench.some(OURS, DOCKER, NGINX):
-        program = bench.options.registry if server.name == OURS else server.name
+    for server in bench.some(OURS, *PEERS, NGINX):
         stripped = os.path.join(bench.directory, "stripped")
-        path = subprocess.check_output(["sh", "-c", f"command -v {program}"], text=True).strip()
-        subprocess.run(["strip", "-o", stripped, path], check=True)
+        subprocess.run(["strip", "-o", stripped, server.program], check=True)
         row.add(server.name, os.path.getsize(stripped) / MIB)
         os.unlink(stripped)
     return [row]
@@ -489,6 +562,7 @@ def binary(bench):
 GROUPS = [
     manifests,
     access_log,
+    signed_in,
     blobs,
     bearer,
     pushes,

@@ -41,7 +41,7 @@ class Client:
             raise BenchError(f"{method} {target}: {response.status} {text[:500]!r}")
         return response, text
 
-    def push_blob(self, repository, body, blob_digest):
+    def push_blob(self, repository, body, blob_digest, size=None):
         response, _ = self.request("POST", f"/v2/{repository}/blobs/uploads/", 202, b"")
         at = urlsplit(response.headers["Location"])
         query = (at.query + "&" if at.query else "") + f"digest={blob_digest}"
@@ -50,7 +50,10 @@ class Client:
             f"{at.path}?{query}",
             201,
             body,
-            {"Content-Type": "application/octet-stream"},
+            {
+                "Content-Type": "application/octet-stream",
+                "Content-Length": str(len(body) if size is None else size),
+            },
         )
 
     def push_manifest(self, repository, reference, body):
@@ -113,7 +116,7 @@ def seed_blob(server, path, blob_digest):
         os.link(path, target)
         return
     with Client(server) as client, open(path, "rb") as f:
-        client.push_blob(REPOSITORY, f, blob_digest)
+        client.push_blob(REPOSITORY, f, blob_digest, os.path.getsize(path))
 
 
 def tag_name(i):
@@ -178,13 +181,30 @@ def seed_tags_by_api(server, count, connections=4, depth=32):
 
 
 def seed_tags_in_layout(server, count):
-    """The same tags for docker-registry, all of one manifest, written into its directories:
-    by its API they would take many minutes."""
+    """The same tags for a peer, all of one manifest, written into its directories: by its API they
+    would take many minutes."""
     with Client(server) as client:
         for layer in LAYERS[:2]:
             client.push_blob(TAGS_REPOSITORY, layer, digest(layer))
         client.push_manifest(TAGS_REPOSITORY, tag_name(0), tagged_manifest(0))
-    target = digest(tagged_manifest(0)).encode()
+    WRITE_TAGS[server.layout](server.content, digest(tagged_manifest(0)), count)
+
+
+def write_docker_tags(content, target, count):
     tags = f"docker/registry/v2/repositories/{TAGS_REPOSITORY}/_manifests/tags"
     for i in range(1, count):
-        write_file(os.path.join(server.content, tags, tag_name(i), "current/link"), target)
+        write_file(os.path.join(content, tags, tag_name(i), "current/link"), target.encode())
+
+
+def write_oci_tags(content, target, count):
+    path = os.path.join(content, TAGS_REPOSITORY, "index.json")
+    with open(path) as f:
+        index = json.load(f)
+    first = index["manifests"][0]
+    for i in range(1, count):
+        name = {"org.opencontainers.image.ref.name": tag_name(i)}
+        index["manifests"].append({**first, "digest": target, "annotations": name})
+    write_file(path, json.dumps(index).encode())
+
+
+WRITE_TAGS = {"docker": write_docker_tags, "oci": write_oci_tags}

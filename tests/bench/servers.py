@@ -1,8 +1,6 @@
 """The servers that are compared: each starts on a free port of 127.0.0.1 with its state below a
 directory of its own, and is stopped by pid."""
 
-import base64
-import crypt
 import http.client
 import json
 import os
@@ -11,6 +9,8 @@ import signal
 import socket
 import subprocess
 import time
+
+import credentials
 
 
 class BenchError(Exception):
@@ -27,10 +27,14 @@ class Server:
     """A server process. `content` is where its data lives; `fresh()` empties it."""
 
     name = ""
+    environment = {}  # what it wants set
     can_push = True
-    credentials = {}  # header lines that every request needs
+    repositories = ("bench", "many")  # that a token is good for
 
-    def __init__(self, base):
+    def __init__(self, base, program):
+        self.program = program
+        self.sign_in = None  # or "password", "token"
+        self.credentials = {}  # header lines that every request needs
         self.dir = os.path.join(base, self.name)
         self.content = os.path.join(self.dir, "content")
         self.port = 0
@@ -54,17 +58,26 @@ class Server:
     def start(self):
         """Starts it; returns the seconds from exec to the first answer of /v2/."""
         self.port = free_port()
+        if self.sign_in:
+            credentials.write_htpasswd(self.path("htpasswd"))
+            self.issuer = credentials.Issuer(self.path("issuer.pem"))
         command = self.command()
         with open(self.path("log"), "ab") as log:
             begin = time.monotonic()
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.environment},
             )
         while time.monotonic() - begin < 60:
             if self.process.poll() is not None:
                 break
             if self.answers():
-                return time.monotonic() - begin
+                seconds = time.monotonic() - begin
+                self.authorize()
+                return seconds
             time.sleep(0.0005)
         status = self.process.poll()
         self.stop()
@@ -83,6 +96,16 @@ class Server:
             return False
         finally:
             connection.close()
+
+    def authorize(self):
+        self.credentials = {}
+        if self.sign_in == "password":
+            self.credentials["Authorization"] = credentials.basic()
+        elif self.sign_in == "token":
+            self.credentials["Authorization"] = f"Bearer {self.token()}"
+
+    def token(self):
+        return self.issuer.token(*self.repositories)
 
     def stop(self):
         if self.process is None:
@@ -111,9 +134,8 @@ class Server:
 class Registry(Server):
     name = "registry"
 
-    def __init__(self, base, binary):
-        super().__init__(base)
-        self.binary = binary
+    def __init__(self, base, program):
+        super().__init__(base, program)
         self.access_log = False
         self.fsync = True
 
@@ -133,46 +155,43 @@ log:
   file: {self.path("registry.log")}
 {self.more()}"""
             )
-        return [self.binary, "serve", "--config", config]
+        return [self.program, "serve", "--config", config]
 
     def more(self):
         """Further lines of the configuration."""
-        return ""
+        if not self.sign_in:
+            return ""
+        return f"auth:\n  htpasswd: {{file: {self.path('htpasswd')}}}\n  token: {{lifetime: 1h}}\n"
 
-
-class GuardedRegistry(Registry):
-    """The same with authentication on. Started, it has a token of its own token service."""
-
-    name = "registry-guarded"
-    user, password = "bench", "no secret: this user lives as long as the benchmark"
-    scope = "repository:bench:pull,push"
-
-    def more(self):
-        path = self.path("htpasswd")
-        with open(path, "w") as f:
-            salt = crypt.mksalt(crypt.METHOD_SHA512, rounds=1000)
-            f.write(f"{self.user}:{crypt.crypt(self.password, salt)}\n")
-        return f"auth:\n  htpasswd: {{file: {path}}}\n  token: {{lifetime: 1h}}\n"
-
-    def start(self):
-        seconds = super().start()
-        basic = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+    def token(self):
+        """One of its own token service."""
+        scopes = "&".join(f"scope=repository:{name}:pull,push" for name in self.repositories)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            headers = {"Authorization": f"Basic {basic}"}
-            connection.request("GET", f"/auth/token?scope={self.scope}", headers=headers)
+            headers = {"Authorization": credentials.basic()}
+            connection.request("GET", f"/auth/token?{scopes}", headers=headers)
             answer = connection.getresponse()
             text = answer.read()
         finally:
             connection.close()
         if answer.status != 200:
             raise BenchError(f"no token: {answer.status} {text[:300]!r}")
-        self.credentials = {"Authorization": f"Bearer {json.loads(text)['token']}"}
-        return seconds
+        return json.loads(text)["token"]
+
+
+class GuardedRegistry(Registry):
+    """The same, to stand beside it with authentication on."""
+
+    name = "registry-guarded"
+
+    def __init__(self, base, program):
+        super().__init__(base, program)
+        self.sign_in = "token"
 
 
 class DockerRegistry(Server):
     name = "docker-registry"
+    layout = "docker"
 
     def command(self):
         config = self.path("config.yml")
@@ -193,9 +212,60 @@ storage:
 http:
   addr: {self.address}
   secret: benchmark
-"""
+{self.more()}"""
             )
-        return ["docker-registry", "serve", config]
+        return [self.program, "serve", config]
+
+    def more(self):
+        if self.sign_in == "password":
+            return f"auth:\n  htpasswd: {{realm: bench, path: {self.path('htpasswd')}}}\n"
+        if self.sign_in == "token":
+            return f"""auth:
+  token:
+    realm: {credentials.REALM}
+    service: {credentials.SERVICE}
+    issuer: {credentials.ISSUER}
+    rootcertbundle: {self.issuer.path}
+"""
+        return ""
+
+
+class Distribution(DockerRegistry):
+    """Version 3 of the same."""
+
+    name = "distribution"
+    environment = {"OTEL_TRACES_EXPORTER": "none"}  # else it looks for a collector
+
+
+class Zot(Server):
+    """With `commit`, which makes it sync what it stores; without the collector of garbage."""
+
+    name = "zot"
+    layout = "oci"
+
+    def command(self):
+        config = self.path("config.json")
+        http_part = {"address": "127.0.0.1", "port": str(self.port)}
+        if self.sign_in == "password":
+            http_part["auth"] = {"htpasswd": {"path": self.path("htpasswd")}}
+        elif self.sign_in == "token":
+            bearer = {
+                "realm": credentials.REALM,
+                "service": credentials.SERVICE,
+                "cert": self.issuer.path,
+            }
+            http_part["auth"] = {"bearer": bearer}
+        with open(config, "w") as f:
+            json.dump(
+                {
+                    "distSpecVersion": "1.1.1",
+                    "storage": {"rootDirectory": self.content, "commit": True, "gc": False},
+                    "http": http_part,
+                    "log": {"level": "error"},
+                },
+                f,
+            )
+        return [self.program, "serve", config]
 
 
 class Nginx(Server):
@@ -205,8 +275,8 @@ class Nginx(Server):
     name = "nginx"
     can_push = False
 
-    def __init__(self, base):
-        super().__init__(base)
+    def __init__(self, base, program):
+        super().__init__(base, program)
         self.access_log = False
         self.manifest_digest = ""
 
@@ -250,7 +320,7 @@ http {{
 }}
 """
             )
-        return ["nginx", "-p", self.dir, "-e", self.path("error.log"), "-c", config]
+        return [self.program, "-p", self.dir, "-e", self.path("error.log"), "-c", config]
 
 
 class Yardstick(Server):
@@ -258,13 +328,12 @@ class Yardstick(Server):
 
     name = "yardstick"
 
-    def __init__(self, base, binary):
-        super().__init__(base)
-        self.binary = binary
+    def __init__(self, base, program):
+        super().__init__(base, program)
         self.fsync = True
 
     def start(self):
-        command = [self.binary] + (["-f"] if self.fsync else []) + [self.content]
+        command = [self.program] + (["-f"] if self.fsync else []) + [self.content]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

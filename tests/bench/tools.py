@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 
 from servers import BenchError
 
@@ -68,6 +69,35 @@ class Clients:
         """Aggregate MB/s."""
         result = json.loads(run(self.push_command(server, mode, connections, pushes, size)))
         return result["bytes"] / result["seconds"] / 1e6
+
+
+def curl(server, path, requests, size):
+    """MB/s of curl getting the path so many times, one after the other, on one connection."""
+    output = [server.url(path), "-o", "/dev/null"] * requests
+    form = ["-w", "%{http_code} %{size_download} %{time_total}\\n"]
+    text = run(["curl", "-sS", *header_options(server.credentials), *form, *output])
+    answers = [line.split() for line in text.splitlines()]
+    if len(answers) != requests or any(a[:2] != ["200", str(size)] for a in answers):
+        raise BenchError(f"{server.name}: curl got {text[:300]!r}")
+    return size * requests / sum(float(a[2]) for a in answers) / 1e6
+
+
+class Processor:
+    """Seconds of processor that the server's processes take while the block runs."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def now(self):
+        # clock_getcpuclockid(3), which Python lacks: it is exact, unlike the ticks in /proc.
+        return {pid: time.clock_gettime(~pid << 3 | 2) for pid in self.server.pids()}
+
+    def __enter__(self):
+        self.before = self.now()
+        return self
+
+    def __exit__(self, *_):
+        self.seconds = sum(at - self.before.get(pid, 0.0) for pid, at in self.now().items())
 
 
 class Background:
