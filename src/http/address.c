@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +40,19 @@ static void make_key(const struct sockaddr_storage *peer, uint64_t key[static 2]
         key[1] = 0xffffull << 32 | ntohl(v6->sin6_addr.s6_addr32[3]);
     else if (peer->ss_family == AF_INET6)
         memcpy(key, &v6->sin6_addr, 16);
+}
+
+bool address_same(int fd, const struct sockaddr_storage *peer)
+{
+    struct sockaddr_storage own = {0};
+    socklen_t n = sizeof(own);
+    uint64_t a[2], b[2];
+
+    if (getsockname(fd, (struct sockaddr *)&own, &n) < 0)
+        return false;
+    make_key(&own, a);
+    make_key(peer, b);
+    return a[0] == b[0] && a[1] == b[1];
 }
 
 /* Mixed with a random seed, so that nobody can choose addresses that share a bucket. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -24,6 +25,9 @@ struct addresses {
 };
 
 void address_text(const struct sockaddr_storage *peer, char dst[static ADDRESS_TEXT]);
+
+/* Whether both ends of the connection have one address, as on this machine itself. */
+bool address_same(int fd, const struct sockaddr_storage *peer);
 
 /* The node of the peer, one connection added. With a limit, NULL when it has so many already. */
 struct address *address_add(struct addresses *a, const struct sockaddr_storage *peer,

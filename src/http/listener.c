@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "conf/listen.h"
+#include "http/address.h"
 #include "http/conn.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -35,6 +37,27 @@ static void set_options(int fd, bool tcp, uint32_t timeout_ms)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/* BBR spreads what it sends over time, by timers. Within one machine there is no line to spare, and
+ * they cost most of the speed and of the processor time (figures: tests/bench/README.md). A socket
+ * that once had BBR goes on spreading under another control, so sockets are accepted without it,
+ * and those from elsewhere get it back before they send anything. */
+static void unpace(int fd, struct listener *l)
+{
+    socklen_t n = sizeof(l->congestion) - 1;
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, l->congestion, &n) < 0 ||
+        strncmp(l->congestion, "bbr", 3) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4) < 0) /* every kernel has it */
+        l->congestion[0] = '\0';
+}
+
+void listener_settle(const struct listener *l, int fd, const struct sockaddr_storage *peer)
+{
+    if (l->congestion[0] && !address_same(fd, peer))
+        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, l->congestion,
+                   (socklen_t)strlen(l->congestion));
 }
 
 /* Why bind() or listen() failed, as whoever wrote the address needs to hear it. */
@@ -90,6 +113,7 @@ static enum err_code open_tcp(const struct addrinfo *a, bool both, const char *w
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
     TRY(bind_and_listen(fd, a->ai_addr, a->ai_addrlen, where, e));
     *ret = (struct listener){.source = SOURCE_LISTENER, .tcp = true, .port = bound_port(fd)};
+    unpace(fd, ret);
     ret->fd = STEAL_FD(fd);
     return ERR_OK;
 }
