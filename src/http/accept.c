@@ -203,7 +203,7 @@ bool iothread_accept(struct iothread *io, struct listener *l)
         int fd = accept4(l->fd, (struct sockaddr *)&peer, &n, SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            listener_settle(l, fd, &peer);
+            listener_settle(l, fd, &peer, !io->server->tls);
             welcome(io, l, fd, &peer);
             continue;
         }

@@ -7,6 +7,7 @@
 #include "http/conn.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -16,7 +17,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };
+enum {
+    BACKLOG = 4096,
+    FAR_BUFFER_BYTES = 4 * 1024 * 1024,
+    FAR_UNSENT_BYTES = 1024 * 1024,
+};
 
 static void auto_addrinfo_(struct addrinfo **a)
 {
@@ -53,11 +58,52 @@ static void unpace(int fd, struct listener *l)
         l->congestion[0] = '\0';
 }
 
-void listener_settle(const struct listener *l, int fd, const struct sockaddr_storage *peer)
+/* The largest send buffer that the kernel gives on its own. */
+static long long grown_max_bytes(void)
 {
-    if (l->congestion[0] && !address_same(fd, peer))
+    AUTO(file) FILE *f = fopen("/proc/sys/net/ipv4/tcp_wmem", "re");
+    long long max_bytes;
+
+    if (!f || fscanf(f, "%*d %*d %lld", &max_bytes) != 1)
+        return LLONG_MAX;
+    return max_bytes;
+}
+
+/* A buffer of a fixed size no longer grows, and net.core.wmem_max may make it smaller than what is
+ * asked for: so it is tried on a socket that nobody uses. */
+static bool far_buffer_helps(void)
+{
+    AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int want = FAR_BUFFER_BYTES, got = 0;
+    socklen_t n = sizeof(got);
+
+    return fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &want, sizeof(want)) == 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &got, &n) == 0 &&
+           got >= 2 * FAR_BUFFER_BYTES && /* the kernel doubles it; socket(7) */
+           got > grown_max_bytes();
+}
+
+/* What is sent to a client far away stays in the buffer for a round trip, so the buffer bounds the
+ * speed. Of what waits to be sent it takes no more than FAR_UNSENT_BYTES, so that a slow client
+ * holds little; under TLS, where that would be copies, the kernel's own measure stays. */
+static void widen(int fd)
+{
+    int buffer = FAR_BUFFER_BYTES, unsent = FAR_UNSENT_BYTES;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+}
+
+void listener_settle(const struct listener *l, int fd, const struct sockaddr_storage *peer,
+                     bool plain)
+{
+    if ((!l->congestion[0] && !l->widens) || address_same(fd, peer))
+        return;
+    if (l->congestion[0])
         setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, l->congestion,
                    (socklen_t)strlen(l->congestion));
+    if (l->widens && plain)
+        widen(fd);
 }
 
 /* Why bind() or listen() failed, as whoever wrote the address needs to hear it. */
@@ -114,6 +160,7 @@ static enum err_code open_tcp(const struct addrinfo *a, bool both, const char *w
     TRY(bind_and_listen(fd, a->ai_addr, a->ai_addrlen, where, e));
     *ret = (struct listener){.source = SOURCE_LISTENER, .tcp = true, .port = bound_port(fd)};
     unpace(fd, ret);
+    ret->widens = far_buffer_helps();
     ret->fd = STEAL_FD(fd);
     return ERR_OK;
 }

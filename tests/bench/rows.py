@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import seed
 from seed import Client
 from servers import BenchError
-from tools import Background, MemoryPeak, Processor, curl, memory_mib, wrk
+from tools import Background, Line, MemoryPeak, Processor, curl, memory_mib, wrk
 
 MIB = 1 << 20
 MANIFEST_PATH = f"/v2/{seed.REPOSITORY}/manifests/latest"
@@ -308,6 +308,57 @@ def blobs(bench):
     return rows
 
 
+DELAY_MS = 10  # each way
+
+
+def line(bench):
+    """pulls and pushes over a line with a delay"""
+    blob = BigBlob(bench)
+    rows = []
+    with Line(bench.clients.delay_path, DELAY_MS) as far:
+        servers = bench.some(OURS, *PEERS, NGINX)
+        for server in servers:
+            server.host = Line.address
+        try:
+            with far.at_server(), Running(servers, blob.seed):
+                for at_once in (1, 8):
+                    rows += [line_pulls(bench, far, servers, blob, at_once)]
+                servers = bench.some(OURS, *PEERS)
+                for at_once in (1, 8):
+                    rows += [line_pushes(bench, far, servers, at_once)]
+        finally:
+            for server in bench.some(OURS, *PEERS, NGINX):
+                server.host = "127.0.0.1"
+    os.unlink(blob.path)
+    return rows
+
+
+def line_pulls(bench, far, servers, blob, at_once):
+    row = Row(f"{blob.title} blob GET, {at_once} at once, 20 ms away", "MB/s", [Goal(1.0, PEERS)])
+
+    def measure(server, _run):
+        with far.at_client():
+            speed = bench.clients.pull(server, blob.url, at_once, 1, blob.size)
+        row.add(server.name, speed)
+
+    bench.in_turn(row.title, servers, measure)
+    return row
+
+
+def line_pushes(bench, far, servers, at_once):
+    size = bench.pick(128, 32) * MIB
+    what = f"{size // MIB} MiB push, {PUSH_MODES['patch']}, {at_once} at once, 20 ms away"
+    row = Row(what, "MB/s", [Goal(1.0, PEERS)])
+
+    def measure(server, _run):
+        with far.at_client():
+            row.add(server.name, bench.clients.push(server, "patch", at_once, 1, size))
+        bench.settle()
+
+    bench.in_turn(row.title, servers, measure)
+    return row
+
+
 PUSH_MODES = {
     "patch": "POST, PATCH, PUT",
     "chunked": "POST, chunked PATCH, PUT as the docker engine does",
@@ -565,6 +616,7 @@ GROUPS = [
     signed_in,
     blobs,
     bearer,
+    line,
     pushes,
     tail,
     memory_idle,

@@ -23,7 +23,7 @@ class Client:
     """A plain, checked HTTP client on one connection."""
 
     def __init__(self, server):
-        self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
+        self.connection = http.client.HTTPConnection(server.host, server.port, timeout=600)
         self.credentials = server.credentials
 
     def __enter__(self):
@@ -130,7 +130,7 @@ def tagged_manifest(i):
 def put_pipelined(server, numbers, depth, errors):
     """One manifest and tag for each of the numbers, `depth` requests at once on one connection."""
     try:
-        with socket.create_connection(("127.0.0.1", server.port), 120) as s:
+        with socket.create_connection((server.host, server.port), 120) as s:
             answers = s.makefile("rb")
             for at in range(0, len(numbers), depth):
                 batch = numbers[at : at + depth]

@@ -1,5 +1,5 @@
-"""The servers that are compared: each starts on a free port of 127.0.0.1 with its state below a
-directory of its own, and is stopped by pid."""
+"""The servers that are compared: each starts on a free port of 127.0.0.1 (or its `host`) with its
+state below a directory of its own, and is stopped by pid."""
 
 import http.client
 import json
@@ -27,6 +27,7 @@ class Server:
     """A server process. `content` is where its data lives; `fresh()` empties it."""
 
     name = ""
+    host = "127.0.0.1"
     environment = {}  # what it wants set
     can_push = True
     repositories = ("bench", "many")  # that a token is good for
@@ -43,7 +44,7 @@ class Server:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def url(self, path):
         return f"http://{self.address}{path}"
@@ -88,7 +89,7 @@ class Server:
             return log.read()[-2000:]
 
     def answers(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
         try:
             connection.request("GET", "/v2/")
             return connection.getresponse().status in (200, 401)
@@ -160,13 +161,13 @@ log:
     def more(self):
         """Further lines of the configuration."""
         if not self.sign_in:
-            return ""
+            return "auth: {mode: none}\n"
         return f"auth:\n  htpasswd: {{file: {self.path('htpasswd')}}}\n  token: {{lifetime: 1h}}\n"
 
     def token(self):
         """One of its own token service."""
         scopes = "&".join(f"scope=repository:{name}:pull,push" for name in self.repositories)
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
         try:
             headers = {"Authorization": credentials.basic()}
             connection.request("GET", f"/auth/token?{scopes}", headers=headers)
@@ -245,7 +246,7 @@ class Zot(Server):
 
     def command(self):
         config = self.path("config.json")
-        http_part = {"address": "127.0.0.1", "port": str(self.port)}
+        http_part = {"address": self.host, "port": str(self.port)}
         if self.sign_in == "password":
             http_part["auth"] = {"htpasswd": {"path": self.path("htpasswd")}}
         elif self.sign_in == "token":

@@ -1,5 +1,6 @@
 """Running the load generators, and reading /proc."""
 
+import ctypes
 import json
 import os
 import re
@@ -47,6 +48,7 @@ class Clients:
     def __init__(self, directory):
         self.pull_path = os.path.join(directory, "bench-pull")
         self.push_path = os.path.join(directory, "bench-push")
+        self.delay_path = os.path.join(directory, "bench-delay")
         self.yardstick_path = os.path.join(directory, "bench-yardstick")
 
     def pull_command(self, server, path, connections, requests, size, *more):
@@ -98,6 +100,62 @@ class Processor:
 
     def __exit__(self, *_):
         self.seconds = sum(at - self.before.get(pid, 0.0) for pid, at in self.now().items())
+
+
+class Line:
+    """A line with a delay (delay.c), between the servers' network namespace and the clients'."""
+
+    address = "10.77.0.1"  # of the servers' end
+
+    def __init__(self, program, delay_ms):
+        self.command = [program, str(delay_ms)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        words = self.process.stdout.readline().split()
+        if len(words) != 3:
+            self.__exit__()
+            raise BenchError(f"no line: {self.said}")
+        self.ends = [f"/proc/{words[0]}/fd/{fd}" for fd in words[1:]]
+        return self
+
+    def __exit__(self, *_):
+        _, self.said = self.process.communicate()
+
+    def at_server(self):
+        return Namespace(self.ends[0])
+
+    def at_client(self):
+        return Namespace(self.ends[1])
+
+
+class Namespace:
+    """What this thread opens and starts meanwhile is in that network namespace."""
+
+    CLONE_NEWNET = 0x40000000
+
+    def __init__(self, path):
+        self.path = path
+
+    @staticmethod
+    def enter(path):
+        with open(path) as f:
+            if ctypes.CDLL(None, use_errno=True).setns(f.fileno(), Namespace.CLONE_NEWNET):
+                raise BenchError(f"setns: {os.strerror(ctypes.get_errno())}")
+
+    def __enter__(self):
+        self.before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        self.enter(self.path)
+
+    def __exit__(self, *_):
+        self.enter(f"/proc/self/fd/{self.before}")
+        os.close(self.before)
 
 
 class Background:

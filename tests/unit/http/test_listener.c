@@ -1,4 +1,4 @@
-/* Congestion control of accepted sockets, on this machine and from others. */
+/* Congestion control and send buffers of accepted sockets, within this machine and from others. */
 #include "base/cleanup.h"
 #include "http/listener.h"
 
@@ -102,7 +102,7 @@ static void a_connection_within_the_machine_stays_without_it(void **state)
     if (!other[0])
         skip();
     p = connected(other);
-    listener_settle(&p.l, p.accepted, &p.peer);
+    listener_settle(&p.l, p.accepted, &p.peer, true);
     congestion_of(p.accepted, found);
     assert_string_equal(found, "reno");
     disconnect(&p);
@@ -119,9 +119,64 @@ static void a_connection_from_elsewhere_gets_that_of_the_system(void **state)
         skip();
     p = connected(other);
     ((struct sockaddr_in *)&p.peer)->sin_addr.s_addr = inet_addr("192.0.2.1");
-    listener_settle(&p.l, p.accepted, &p.peer);
+    listener_settle(&p.l, p.accepted, &p.peer, true);
     congestion_of(p.accepted, found);
     assert_string_equal(found, other);
+    disconnect(&p);
+}
+
+static int send_buffer_of(int fd)
+{
+    socklen_t n = sizeof(int);
+    int bytes = 0;
+
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &n), 0);
+    return bytes;
+}
+
+/* Whether listener_settle() touches the send buffer. */
+static bool widened(bool elsewhere, bool plain)
+{
+    struct pair p = connected(NULL);
+    int before = send_buffer_of(p.accepted), after;
+
+    p.l.widens = true;
+    if (elsewhere)
+        ((struct sockaddr_in *)&p.peer)->sin_addr.s_addr = inet_addr("192.0.2.1");
+    listener_settle(&p.l, p.accepted, &p.peer, plain);
+    after = send_buffer_of(p.accepted);
+    disconnect(&p);
+    return after != before;
+}
+
+static void a_plain_connection_from_elsewhere_gets_a_larger_send_buffer(void **state)
+{
+    (void)state;
+    assert_true(widened(true, true));
+}
+
+static void a_connection_within_the_machine_keeps_its_send_buffer(void **state)
+{
+    (void)state;
+    assert_false(widened(false, true));
+}
+
+static void an_encrypted_connection_keeps_its_send_buffer(void **state)
+{
+    (void)state;
+    assert_false(widened(true, false));
+}
+
+static void no_listener_asks_for_a_buffer_that_the_system_makes_smaller(void **state)
+{
+    struct pair p = connected(NULL);
+    int before = send_buffer_of(p.accepted);
+
+    (void)state;
+    ((struct sockaddr_in *)&p.peer)->sin_addr.s_addr = inet_addr("192.0.2.1");
+    listener_settle(&p.l, p.accepted, &p.peer, true);
+    assert_true(send_buffer_of(p.accepted) >= before);
+    assert_true(!p.l.widens || send_buffer_of(p.accepted) >= 8 << 20);
     disconnect(&p);
 }
 
@@ -132,6 +187,10 @@ int main(void)
             a_listener_leaves_bbr_alone_where_it_is_not_used_and_starts_without_it_else),
         cmocka_unit_test(a_connection_within_the_machine_stays_without_it),
         cmocka_unit_test(a_connection_from_elsewhere_gets_that_of_the_system),
+        cmocka_unit_test(a_plain_connection_from_elsewhere_gets_a_larger_send_buffer),
+        cmocka_unit_test(a_connection_within_the_machine_keeps_its_send_buffer),
+        cmocka_unit_test(an_encrypted_connection_keeps_its_send_buffer),
+        cmocka_unit_test(no_listener_asks_for_a_buffer_that_the_system_makes_smaller),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
