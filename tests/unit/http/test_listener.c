@@ -42,8 +42,9 @@ static struct pair connected(const char *congestion)
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof(p.peer);
     struct pollfd ready;
+    struct err e = {0};
 
-    assert_int_equal(listener_open("127.0.0.1:0", 1000, &p.l, NULL), ERR_OK);
+    assert_int_equal(listener_open("127.0.0.1:0", 1000, &p.l, &e), ERR_OK);
     if (congestion) {
         assert_int_equal(setsockopt(p.l.fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
         snprintf(p.l.congestion, sizeof(p.l.congestion), "%s", congestion);
