@@ -16,7 +16,8 @@ static bool strip_prefix(struct req *q)
 
     if (prefix.n == 0 || is_probe(path) || http_on_debug(q->x))
         return true;
-    if (!str_starts(path, prefix) || path.n == prefix.n || path.p[prefix.n] != '/')
+    if (!str_starts(path, prefix) ||
+        !str_starts(str_sub(path, prefix.n, path.n - prefix.n), STR("/")))
         return false;
     q->path_at = prefix.n;
     return true;
