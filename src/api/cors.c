@@ -1,7 +1,5 @@
 #include "api/cors.h"
 
-#define READS   "GET, HEAD"
-#define CHANGES ", POST, PUT, PATCH, DELETE"
 #define SENT                                                                                       \
     "Authorization, Content-Type, Accept, Range, If-Match, If-None-Match, Content-Range, "         \
     "X-CSRF-Token"
@@ -36,9 +34,34 @@ static bool is_preflight(const struct http_head *head)
            http_field_get(head, STR("Access-Control-Request-Method")).p;
 }
 
+/* Of a listed page: http.cors.methods. */
+static bool allows(const struct conf_cors *c, struct str method)
+{
+    for (size_t i = 0; i < c->methods.n; i++) {
+        if (str_eq(method, str_of(c->methods.items[i])))
+            return true;
+    }
+    return c->methods.n == 0;
+}
+
+/* Reads come first: all that a page which is not listed may do. */
+static void tell_methods(struct req *q, bool listed)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+    const size_t n = listed ? sizeof(methods) / sizeof(methods[0]) : 2;
+    AUTO(buf) struct buf text = {0};
+
+    buf_init(&text, 128);
+    for (size_t i = 0; i < n; i++) {
+        if (!listed || allows(&q->api->conf->http.cors, str_of(methods[i])))
+            buf_addf(&text, "%s%s", text.n ? ", " : "", methods[i]);
+    }
+    http_header(q->x, "Access-Control-Allow-Methods", buf_str(&text));
+}
+
 static void answer_preflight(struct req *q, bool listed)
 {
-    http_header(q->x, "Access-Control-Allow-Methods", listed ? STR(READS CHANGES) : STR(READS));
+    tell_methods(q, listed);
     http_header(q->x, "Access-Control-Allow-Headers", STR(SENT));
     http_header(q->x, "Access-Control-Max-Age", STR(MAX_AGE_S));
     http_send(q->x, 204, STR_NONE);
@@ -100,7 +123,7 @@ bool cors_trusts(const struct req *q)
     const struct conf_cors *c = &q->api->conf->http.cors;
     struct str origin = http_field_get(q->head, STR("Origin"));
 
-    if (!lists(c, origin))
+    if (!lists(c, origin) || !allows(c, q->head->method_text))
         return false;
     return c->credentials || (!http_field_get(q->head, STR("Cookie")).p && !has_certificate(q));
 }

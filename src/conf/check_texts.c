@@ -112,6 +112,24 @@ static enum err_code check_header(const struct conf_source *s, size_t i, struct 
     return conf_place(s, conf_item_key_named("http.headers", i, "name"), e);
 }
 
+/* Every answer has room for so much of them. */
+#define HEADERS_MAX 8192
+
+static enum err_code check_headers(const struct conf_source *s, struct err *e)
+{
+    const struct conf_headers *list = &s->conf->http.headers;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        TRY(check_header(s, i, e));
+        bytes += strlen(list->items[i].name) + strlen(list->items[i].value) + 4;
+    }
+    if (bytes <= HEADERS_MAX)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "they have %zu bytes together; allowed are %d", bytes, HEADERS_MAX);
+    return conf_place_named(s, "http.headers", e);
+}
+
 static enum err_code check_patterns(const struct conf_source *s, const char *key,
                                     const struct conf_strings *list, struct err *e)
 {
@@ -157,8 +175,7 @@ enum err_code conf_check_texts(const struct conf_source *s, struct err *e)
 
     TRY(check_prefix(s, e));
     TRY(check_debug(s, e));
-    for (size_t i = 0; i < s->conf->http.headers.n; i++)
-        TRY(check_header(s, i, e));
+    TRY(check_headers(s, e));
     TRY(check_patterns(s, "manifest.urls.allow", &r->url_allow, e));
     TRY(check_patterns(s, "manifest.urls.deny", &r->url_deny, e));
     return check_fields(s, e);

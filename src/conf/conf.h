@@ -198,6 +198,7 @@ struct conf_quotas {
 struct conf_cors {
     struct conf_strings origins; /* "https://host:port", or "*"; none: no page */
     bool credentials;            /* what a browser adds by itself counts */
+    struct conf_strings methods; /* that the listed ones may use; none: all */
 };
 
 struct conf_header { /* that every answer has */

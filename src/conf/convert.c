@@ -26,7 +26,7 @@ enum err_code conf_convert(const char *path, struct buf *ret_yaml, struct err *e
 {
     AUTO(conf) struct conf *c = NEW(struct conf);
     AUTO(flat) struct flat flat = {0};
-    AUTO(source) struct conf_source s = {.conf = c, .path = path};
+    AUTO(source) struct conf_source s = {.conf = c, .path = path, .elsewhere = true};
 
     TRY(conf_load_source(&s, &flat, NULL, e));
     if (!conf_is_distribution(&flat))

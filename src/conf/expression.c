@@ -5,25 +5,45 @@
 
 #include <regex.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct conf_expression {
     regex_t regex;
 };
 
-/* A backslash before a letter or digit is a class, a boundary or a back reference elsewhere, and
- * "(?" begins a group with flags or without a capture. */
+/* Past the bracket expression that begins at text; *ret_backslash: there is one in it. */
+static const char *skip_brackets(const char *text, bool *ret_backslash)
+{
+    text++;
+    text += *text == '^';
+    text += *text == ']'; /* as the first one it means itself */
+    for (; *text && *text != ']'; text++) {
+        *ret_backslash |= *text == '\\';
+        if (text[0] == '[' && text[1] == ':') /* "[:alpha:]" */
+            text = strstr(text, ":]") ? strstr(text, ":]") + 1 : text;
+    }
+    return text;
+}
+
+/* A backslash before a letter or digit is a class, a boundary or a back reference elsewhere; within
+ * brackets it hides what follows elsewhere, and means itself here; and "(?" begins a group with
+ * flags or without a capture. */
 static bool of_another_dialect(const char *text)
 {
-    for (; *text; text++) {
-        if (text[0] == '(' && text[1] == '?')
-            return true;
+    bool other = false;
+
+    for (; *text && !other; text++) {
+        if (*text == '[')
+            text = skip_brackets(text, &other);
+        if (!*text)
+            break;
+        other |= text[0] == '(' && text[1] == '?';
         if (text[0] != '\\')
             continue;
-        if (str_is_alphanumeric(text[1]))
-            return true;
+        other |= str_is_alphanumeric(text[1]);
         text += text[1] != '\0';
     }
-    return false;
+    return other;
 }
 
 enum err_code conf_expression_new(const char *text, struct conf_expression **ret_pattern,
@@ -36,7 +56,7 @@ enum err_code conf_expression_new(const char *text, struct conf_expression **ret
     if (of_another_dialect(text))
         return err_set(e, ERR_CONFIG,
                        "'%.80s' is written in another dialect; allowed are POSIX extended regular "
-                       "expressions: [0-9] for \\d, ( for (?:",
+                       "expressions: [0-9] for \\d, ( for (?:, [.] for [\\.]",
                        text);
     p = NEW(struct conf_expression);
     error = regcomp(&p->regex, text, REG_EXTENDED | REG_NOSUB);

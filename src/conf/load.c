@@ -28,20 +28,36 @@ static enum err_code read_bytes(const char *path, struct buf *ret_text, struct e
     }
 }
 
-/* A file that is not even YAML is left to the reader of ours, which knows more to say of it. */
+/* A file that can't be read as YAML at all is one of theirs when it says so in a line of its own.
+ */
+static bool says_version(struct str text)
+{
+    struct str line;
+    bool more;
+
+    do {
+        more = str_cut(&text, '\n', &line);
+        if (str_starts(line, STR("version:")))
+            return true;
+    } while (more);
+    return false;
+}
+
 static enum err_code read_all(struct conf_source *s, struct flat *flat, char *const *environment,
                               struct err *e)
 {
     AUTO(buf) struct buf text = {0};
     struct err wrong = {0};
+    enum err_code code;
 
     if (s->path)
         TRY(read_bytes(s->path, &text, e));
-    if (flat_read(flat, buf_str(&text), s->path, &wrong) == ERR_OK && conf_is_distribution(flat))
+    code = flat_read(flat, buf_str(&text), s->path, &wrong);
+    if (code == ERR_OK && conf_is_distribution(flat))
         return conf_read_distribution(s, flat, environment, e);
-    if (conf_is_distribution(flat)) {
+    if (code != ERR_OK && says_version(buf_str(&text))) {
         *e = wrong;
-        return e->code;
+        return code;
     }
     TRY(conf_read_yaml(s, buf_str(&text), e));
     TRY(conf_refuse_distribution(environment, e));

@@ -13,6 +13,12 @@ void conf_source_done(struct conf_source *s)
     s->n_items = 0;
 }
 
+void conf_note_item(struct conf_source *s, struct conf_key key, unsigned line)
+{
+    s->items = mem_resize(s->items, (s->n_items + 1) * sizeof(s->items[0]));
+    s->items[s->n_items++] = (struct conf_item_line){key, line};
+}
+
 bool conf_given(const struct conf_source *s, const struct conf_row *row)
 {
     size_t i = (size_t)(row - conf_rows);

@@ -27,6 +27,7 @@ struct conf_origin {
 struct conf_source {
     struct conf *conf;
     const char *path; /* of the file; NULL: none */
+    bool elsewhere;   /* it is not for this machine: no file that it names is looked at */
     struct conf_origin of[CONF_ROWS_MAX];
     struct conf_item_line { /* of the items in the file */
         struct conf_key key;
@@ -36,6 +37,9 @@ struct conf_source {
 };
 
 void conf_source_done(struct conf_source *s); /* leaves conf alone */
+
+/* The item, or a key of it, stands in that line of the file. */
+void conf_note_item(struct conf_source *s, struct conf_key key, unsigned line);
 
 static inline void auto_source_(struct conf_source *s)
 {

@@ -53,6 +53,8 @@ static const char *const client_auth_choices[] = {
 static const char *const tls_version_choices[] = {
     [CONF_TLS_1_2] = "1.2", [CONF_TLS_1_3] = "1.3", NULL};
 
+static const char *const method_choices[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL};
+
 static const char *const storage_choices[] = {
     [CONF_STORAGE_FILESYSTEM] = "filesystem", [CONF_STORAGE_MEM] = "mem", NULL};
 
@@ -301,6 +303,14 @@ const struct conf_row conf_rows[] = {
          "What a browser adds by itself, the cookie of a session or a client certificate, counts "
          "as well for the pages of `http.cors.origins`; never with `*`. The cookie comes from "
          "pages of the same site only: of another port or sub-domain, by the same scheme."},
+    {.name = "http.cors.methods",
+     .type = CONF_TEXTS,
+     FIELD(http.cors.methods),
+     .max = 6,
+     .def_text = "",
+     .choices = method_choices,
+     .help = "What the pages of `http.cors.origins` may do, such as `GET, HEAD`; empty is all of "
+             "these."},
     {.name = "http.trusted_proxies",
      .type = CONF_TEXTS,
      FIELD(http.trusted_proxies),

@@ -179,7 +179,7 @@ static const struct conf_row header_rows[] = {
     {.name = "value",
      .type = CONF_TEXT,
      FIELD(conf_header, value),
-     .max = 255,
+     .max = 4096,
      .def_text = "",
      .flags = CONF_REQUIRED,
      .help = "What it says."},

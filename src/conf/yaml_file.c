@@ -141,8 +141,7 @@ static void note(struct reader *r, struct conf_key key)
         s->of[key.row - conf_rows].line = event_line(r);
         return;
     }
-    s->items = mem_resize(s->items, (s->n_items + 1) * sizeof(s->items[0]));
-    s->items[s->n_items++] = (struct conf_item_line){key, event_line(r)};
+    conf_note_item(s, key, event_line(r));
 }
 
 /* A mistake in the event at hand, which may be lines below its key. */

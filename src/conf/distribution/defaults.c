@@ -93,11 +93,13 @@ static enum err_code settle_auth(struct taking *t, const struct flat_entry *vers
         return take_refuse(t, flat_find(t->flat, "auth"), "its keys must follow below it", e);
     if (kinds == 0 || flat_has(t->flat, "auth.none"))
         return take_set(t, "auth.mode", version, "nobody is asked who they are", STR("none"), e);
-    if (flat_has(t->flat, "auth.htpasswd") && !flat_has(t->flat, "auth.htpasswd.path"))
+    if (flat_has(t->flat, "auth.htpasswd") && !*flat_value(t->flat, "auth.htpasswd.path"))
         return take_refuse(t, first, "auth.htpasswd.path must be given: the file of users", e);
     TRY(allow_everything(t, version, e));
     if (!flat_has(t->flat, "auth.token"))
         return ERR_OK;
+    if (!*flat_value(t->flat, "auth.token.service") || !*flat_value(t->flat, "auth.token.issuer"))
+        return take_refuse(t, first, "auth.token.service and auth.token.issuer must be given", e);
     if (!conf_token_foreign(token))
         return take_refuse(t, first,
                            "auth.token.rootcertbundle or auth.token.jwks must be given: the keys "
@@ -109,6 +111,20 @@ static enum err_code settle_auth(struct taking *t, const struct flat_entry *vers
     return ERR_OK;
 }
 
+/* Where the list has no suite of TLS 1.2, that version can't be spoken. */
+static enum err_code settle_ciphers(struct taking *t, struct err *e)
+{
+    const struct conf_tls *tls = &t->source->conf->http.tls;
+    const struct flat_entry *first = flat_find(t->flat, "http.tls.ciphersuites.0");
+
+    if (!first || *tls->ciphers || tls->min_version == CONF_TLS_1_3)
+        return ERR_OK;
+    if (!*tls->ciphersuites)
+        return take_refuse(t, first, "none of these suites is offered here", e);
+    return take_set(t, "http.tls.min_version", first, "no suite of TLS 1.2 is listed", STR("1.3"),
+                    e);
+}
+
 static enum err_code settle_http(struct taking *t, const struct flat_entry *version, struct err *e)
 {
     if (!*flat_value(t->flat, "http.addr"))
@@ -116,6 +132,8 @@ static enum err_code settle_http(struct taking *t, const struct flat_entry *vers
                            "a key 'http.addr' must follow: where to listen, such as "
                            "':5000'",
                            e);
+    take_settle_cors(t);
+    TRY(settle_ciphers(t, e));
     if (t->source->conf->http.tls.client_ca.n > 0 && !*flat_value(t->flat, "http.tls.clientauth"))
         return take_set(t, "http.tls.client_auth", version, "the default there", STR("required"),
                         e);
@@ -127,8 +145,7 @@ static enum err_code settle_validation(struct taking *t, const struct flat_entry
 {
     const struct conf_registry *r = &t->source->conf->registry;
 
-    if (take_is_true(flat_value(t->flat, "validation.disabled")) || r->url_allow.n > 0 ||
-        r->url_deny.n > 0)
+    if (!take_validates(t) || r->url_allow.n > 0 || r->url_deny.n > 0)
         return ERR_OK;
     return take_add(t, "manifest.urls.allow", version, "the default there: no URL is allowed",
                     STR("^$"), e);

@@ -56,15 +56,18 @@ static void entry_done(struct flat_entry *entry)
     free(entry->variable);
 }
 
-/* Without case, for variables are in capitals and the names of headers are not. */
-static void remove_below(struct flat *f, const char *path)
+static bool is_at(const char *at, const char *path, size_t n, bool any_case)
+{
+    return (any_case ? strncasecmp(at, path, n) : strncmp(at, path, n)) == 0 &&
+           (at[n] == '.' || at[n] == '\0');
+}
+
+static void remove_below(struct flat *f, const char *path, bool any_case)
 {
     size_t kept = 0, n = strlen(path);
 
     for (size_t i = 0; i < f->n; i++) {
-        const char *at = f->items[i].path;
-
-        if (strncasecmp(at, path, n) == 0 && (at[n] == '.' || at[n] == '\0'))
+        if (is_at(f->items[i].path, path, n, any_case))
             entry_done(&f->items[i]);
         else
             f->items[kept++] = f->items[i];
@@ -86,6 +89,8 @@ static enum err_code add(const struct reading *r, const char *path, const yaml_n
     f->items[f->n++] = (struct flat_entry){
         .path = mem_strdup(path),
         .value = value ? mem_strdup(value) : NULL,
+        .quoted =
+            node->type == YAML_SCALAR_NODE && node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE,
         .line = r->variable ? 0 : (unsigned)line_of(node),
         .variable = r->variable ? mem_strdup(r->variable) : NULL,
     };
@@ -119,30 +124,87 @@ static enum err_code add_node(struct reading *r, const char *path, unsigned dept
 static enum err_code join(const struct reading *r, const char *path, const char *name,
                           const yaml_node_t *node, char dst[static FLAT_PATH_MAX], struct err *e)
 {
-    int n = snprintf(dst, FLAT_PATH_MAX, "%s%s%s", path, *path ? "." : "", name);
+    size_t n = (size_t)snprintf(dst, FLAT_PATH_MAX, "%s%s", path, *path ? "." : "");
+    bool ok = *name != '\0';
 
-    if (*name && n > 0 && n < FLAT_PATH_MAX)
+    for (; ok && *name; name++) {
+        ok = (unsigned char)*name >= ' ' && *name != 0x7f && n + 3 < FLAT_PATH_MAX;
+        if (ok && *name == '.')
+            dst[n++] = '\\';
+        if (ok)
+            dst[n++] = *name;
+    }
+    dst[n] = '\0';
+    if (ok)
         return ERR_OK;
-    err_set(e, ERR_CONFIG, "a key is empty, or has more than %d bytes with its sections",
-            FLAT_PATH_MAX - 1);
+    err_set(
+        e, ERR_CONFIG,
+        "a key is empty, holds a control character, or has more than %d bytes with its sections",
+        FLAT_PATH_MAX - 3);
     return wrong(r, line_of(node), e);
 }
 
+static bool is_merge(const yaml_node_t *key)
+{
+    return key->type == YAML_SCALAR_NODE && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+           strcmp((const char *)key->data.scalar.value, "<<") == 0;
+}
+
+/* What "<<" brings: a map, or a list of maps of which the first counts most. */
+static enum err_code add_merged(struct reading *r, const char *path, unsigned depth, int id,
+                                struct err *e)
+{
+    const yaml_node_t *node = yaml_document_get_node(&r->document, id);
+    const yaml_node_item_t *start = NULL, *item = NULL;
+
+    if (node->type == YAML_MAPPING_NODE)
+        return add_node(r, path, depth, id, e);
+    if (node->type == YAML_SEQUENCE_NODE) {
+        start = node->data.sequence.items.start;
+        item = node->data.sequence.items.top;
+    }
+    for (; item > start; item--) {
+        if (yaml_document_get_node(&r->document, item[-1])->type != YAML_MAPPING_NODE)
+            break;
+        TRY(add_node(r, path, depth, item[-1], e));
+    }
+    if (start && item == start)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "'<<' merges maps only");
+    return wrong(r, line_of(node), e);
+}
+
+static enum err_code add_merges(struct reading *r, const char *path, unsigned depth,
+                                const yaml_node_t *node, struct err *e)
+{
+    const yaml_node_pair_t *end = node->data.mapping.pairs.top;
+
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < end; p++) {
+        if (is_merge(yaml_document_get_node(&r->document, p->key)))
+            TRY(add_merged(r, path, depth, p->value, e));
+    }
+    return ERR_OK;
+}
+
+/* Keys of the map itself come after what it merges, and count more. */
 static enum err_code add_mapping(struct reading *r, const char *path, unsigned depth,
                                  const yaml_node_t *node, struct err *e)
 {
     const yaml_node_pair_t *end = node->data.mapping.pairs.top;
 
+    TRY(add_merges(r, path, depth, node, e));
     for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < end; p++) {
         const yaml_node_t *key = yaml_document_get_node(&r->document, p->key);
         char below[FLAT_PATH_MAX];
 
+        if (is_merge(key))
+            continue;
         if (key->type != YAML_SCALAR_NODE) {
             err_set(e, ERR_CONFIG, "a key must be a name");
             return wrong(r, line_of(key), e);
         }
         TRY(join(r, path, (const char *)key->data.scalar.value, key, below, e));
-        remove_below(r->flat, below);
+        remove_below(r->flat, below, false);
         TRY(add_node(r, below, depth, p->value, e));
     }
     return node->data.mapping.pairs.start == end ? add(r, path, node, NULL, e) : ERR_OK;
@@ -240,7 +302,7 @@ enum err_code flat_put(struct flat *f, const char *path, const char *variable, s
 {
     AUTO(reading) struct reading r = {.flat = f, .name = variable, .variable = variable};
 
-    remove_below(f, path);
+    remove_below(f, path, true);
     return read_text(&r, path, text, e);
 }
 
@@ -255,7 +317,7 @@ void flat_done(struct flat *f)
 const struct flat_entry *flat_find(const struct flat *f, const char *path)
 {
     for (size_t i = 0; i < f->n; i++) {
-        if (strcasecmp(f->items[i].path, path) == 0)
+        if (strcmp(f->items[i].path, path) == 0)
             return &f->items[i];
     }
     return NULL;

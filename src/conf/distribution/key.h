@@ -27,7 +27,7 @@ enum distribution_shape {
     DISTRIBUTION_ONE,   /* a value */
     DISTRIBUTION_LIST,  /* a list of values */
     DISTRIBUTION_BELOW, /* all that stands there and below */
-    DISTRIBUTION_OTHER, /* the same, in a file: what no other row names */
+    DISTRIBUTION_OTHER, /* kinds that no other row names */
 };
 
 struct distribution_row {

@@ -12,7 +12,7 @@ static const char *const shapes[] = {
     [DISTRIBUTION_ONE] = "",
     [DISTRIBUTION_LIST] = "",
     [DISTRIBUTION_BELOW] = ".*",
-    [DISTRIBUTION_OTHER] = ".*` (any other) `",
+    [DISTRIBUTION_OTHER] = ".<any other>",
 };
 
 static void add_row(const struct distribution_row *row, struct buf *b)

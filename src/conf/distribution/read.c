@@ -13,7 +13,7 @@
 
 bool conf_is_distribution(const struct flat *f)
 {
-    return flat_find(f, "version") != NULL;
+    return flat_has(f, "version");
 }
 
 static bool harmless(const struct distribution_row *row, const char *value)
@@ -51,30 +51,86 @@ static enum err_code take_lost(struct taking *t, const struct distribution_row *
     return ERR_OK;
 }
 
+/* Of a section that is unknown as a whole, such as one that holds anchors, the first key is told.
+ */
+static bool top_told(const struct taking *t, const struct flat_entry *entry)
+{
+    struct str top = {entry->path, strcspn(entry->path, ".")};
+    char name[FLAT_PATH_MAX];
+
+    if (!str_copy(top, name, sizeof(name)) || distribution_row_known(name))
+        return false;
+    for (const struct flat_entry *before = t->flat->items; before != entry; before++) {
+        if (flat_below(before->path, top))
+            return true;
+    }
+    return false;
+}
+
+/* No row is about the entry. */
+static enum err_code take_stranger(struct taking *t, const struct flat_entry *entry, struct err *e)
+{
+    const struct distribution_row *other = distribution_row_other(entry->path);
+
+    if (other)
+        return take_refuse(t, entry, other->note, e);
+    if (distribution_row_below_value(entry->path))
+        return take_refuse(t, entry, "here must stand a value, or a list of values, not keys", e);
+    if (distribution_row_known(entry->path)) {
+        if (entry->value)
+            return take_refuse(t, entry, "here must stand keys, not a value", e);
+        return ERR_OK; /* an empty section */
+    }
+    if (!top_told(t, entry))
+        take_warn(t, entry, "is no key of the reference registry; nothing is done with it");
+    return ERR_OK;
+}
+
 static enum err_code take_entry(struct taking *t, const struct flat_entry *entry, struct err *e)
 {
     const struct distribution_row *row = distribution_row_find(entry->path);
+    bool below = row && row->shape == DISTRIBUTION_BELOW;
 
-    if (!row) {
-        if (entry->value || !distribution_row_known(entry->path)) /* else an empty section */
-            take_warn(t, entry, "is no key of the reference registry; nothing is done with it");
-        return ERR_OK;
-    }
+    if (!row)
+        return take_stranger(t, entry, e);
+    if (below && entry->value && strcmp(entry->path, row->path) == 0)
+        return take_refuse(t, entry, "here must stand keys or a list, not a value", e);
     if (row->verdict == DISTRIBUTION_ALWAYS)
         return ERR_OK;
-    if (row->take && (entry->value || row->shape == DISTRIBUTION_BELOW))
-        return row->take(t, row, entry, e);
-    return row->take ? ERR_OK : take_lost(t, row, entry, e);
+    if (!row->take)
+        return take_lost(t, row, entry, e);
+    if (!below && (!entry->value || !*entry->value))
+        return ERR_OK; /* as if it were not there, as there */
+    return row->take(t, row, entry, e);
 }
 
-/* REGISTRY_HTTP_ADDR is "http.addr"; false when it is too long for any key. */
+/* REGISTRY_HTTP_ADDR is "http.addr"; false when it can be none: it is too long, or not in capitals
+ * where keys of theirs stand. Names of headers and fields may have any case. */
 static bool path_of(struct str name, char dst[static FLAT_PATH_MAX])
 {
+    const struct distribution_row *row;
+    size_t n;
+
     name = str_sub(name, PREFIX.n, name.n - PREFIX.n);
     if (!str_copy(name, dst, FLAT_PATH_MAX))
         return false;
     for (char *c = dst; *c; c++)
         *c = *c == '_' ? '.' : str_lower(*c);
+    row = distribution_row_find(dst);
+    n = row ? strlen(row->path) : name.n;
+    for (size_t i = 0; i < n; i++) {
+        if (name.p[i] >= 'a' && name.p[i] <= 'z')
+            return false;
+    }
+    return true;
+}
+
+static bool is_plain(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
+            return false;
+    }
     return true;
 }
 
@@ -90,19 +146,23 @@ static enum err_code sort_variable(struct taking *t, struct flat *flat, char *te
     AUTO(mem) char *variable = NULL;
     struct str value = str_of(text), name;
     char path[FLAT_PATH_MAX];
+    bool theirs;
 
-    if (!str_cut(&value, '=', &name) || !str_starts(name, PREFIX))
+    if (!str_cut(&value, '=', &name) || !str_starts(name, PREFIX) || !is_plain(name))
         return ERR_OK;
     if (str_eq(name, STR("REGISTRY_VERSION")))
         return ERR_OK; /* that of the file counts, as there */
     variable = str_dup(name);
-    if (path_of(name, path) && distribution_row_known(path))
+    theirs = path_of(name, path);
+    if (theirs && distribution_row_known(path))
         return flat_put(flat, path, variable, value, e);
     switch (conf_variable_kind(name, value)) {
     case CONF_VARIABLE_OURS:
         *(*ret_ours)++ = text;
         break;
     case CONF_VARIABLE_UNKNOWN:
+        if (theirs && distribution_row_other(path)) /* is refused there, too */
+            return flat_put(flat, path, variable, value, e);
         take_warn(t, &(struct flat_entry){.variable = variable},
                   "no key has this name; nothing is done with it");
         break;
@@ -137,6 +197,15 @@ static enum err_code sort_environment(struct taking *t, struct flat *flat, char 
     return ERR_OK;
 }
 
+static const struct flat_entry *version_of(const struct flat *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (flat_below(f->items[i].path, STR("version")))
+            return &f->items[i];
+    }
+    return NULL;
+}
+
 enum err_code conf_read_distribution(struct conf_source *s, struct flat *flat,
                                      char *const *environment, struct err *e)
 {
@@ -144,7 +213,7 @@ enum err_code conf_read_distribution(struct conf_source *s, struct flat *flat,
     struct taking t = {s, flat};
 
     if (strcmp(flat_value(flat, "version"), "0.1") != 0)
-        return take_refuse(&t, flat_find(flat, "version"),
+        return take_refuse(&t, version_of(flat),
                            "is unknown; the reference registry's files have '0.1', and this "
                            "registry's own have no version",
                            e);

@@ -1,6 +1,8 @@
 #include "conf/distribution/rows.h"
 #include "conf/distribution/take.h"
 
+#include <stdio.h>
+
 #define ONE   DISTRIBUTION_ONE
 #define LIST  DISTRIBUTION_LIST
 #define BELOW DISTRIBUTION_BELOW
@@ -47,7 +49,6 @@ const struct distribution_row distribution_rows[] = {
           "images that the reference registry left there are not read, warned of"),
     TAKEN("storage.filesystem.maxthreads", ONE, "http.workers", take_threads,
           "as many requests work on files at once; 25 at least"),
-    ALWAYS("storage.filesystem", ONE, "keeps content in files"),
     TAKEN("storage.inmemory", BELOW, "storage.backend", take_memory, "gone when the server ends"),
     TAKEN("storage.delete.enabled", ONE, "delete.enabled", take_switch, NULL),
     WARNED("storage.cache.blobdescriptor", ONE, NULL, take_cache,
@@ -57,8 +58,8 @@ const struct distribution_row distribution_rows[] = {
     ALWAYS("storage.cache", BELOW, "the cache is bounded by `cache.memory.size`"),
     WARNED("storage.maintenance.uploadpurging.enabled", ONE, "true", NULL,
            "uploads that nobody continues are always removed after `upload.timeout`"),
-    TAKEN("storage.maintenance.uploadpurging.age", ONE, "upload.timeout", take_duration, NULL),
-    TAKEN("storage.maintenance.uploadpurging.interval", ONE, "maintenance.interval", take_duration,
+    TAKEN("storage.maintenance.uploadpurging.age", ONE, "upload.timeout", take_time, NULL),
+    TAKEN("storage.maintenance.uploadpurging.interval", ONE, "maintenance.interval", take_time,
           NULL),
     WARNED("storage.maintenance.uploadpurging.dryrun", ONE, "false", NULL,
            "abandoned uploads are removed, not only told"),
@@ -106,7 +107,7 @@ const struct distribution_row distribution_rows[] = {
 
     TAKEN("http.addr", ONE, "http.listen", take_addr, NULL),
     ALWAYS("http.net", ONE, "`unix` makes `http.addr` the path of a socket"),
-    TAKEN("http.prefix", ONE, "http.prefix", take_text, NULL),
+    TAKEN("http.prefix", ONE, "http.prefix", take_prefix, NULL),
     WARNED("http.host", ONE, NULL, take_host,
            "not needed, for places are told without a host; only a path in it is lost"),
     ALWAYS("http.secret", ONE, "uploads need none"),
@@ -126,7 +127,8 @@ const struct distribution_row distribution_rows[] = {
             "set certificate and key"),
     ALWAYS("http.tls.letsencrypt", BELOW, "nothing without its `cachefile`"),
     TAKEN("http.headers", BELOW, "http.headers", take_header,
-          "those of `Access-Control-` become `http.cors`"),
+          "`Access-Control-Allow-Origin`, `-Credentials` and `-Methods` become `http.cors`; the "
+          "headers that pages may send and read, and `Vary`, are those that they need"),
     TAKEN("http.debug.addr", ONE, "http.debug.listen", take_text,
           "`/debug/health` is there; `/debug/vars` and `/debug/pprof` are not"),
     WARNED("http.debug.prometheus.enabled", ONE, "false", NULL, "there are no metrics yet"),
@@ -151,10 +153,13 @@ const struct distribution_row distribution_rows[] = {
             "a pull-through cache is not built, and pushes, which it refuses, would be taken"),
     ALWAYS("proxy", BELOW, "nothing without `remoteurl`"),
 
-    ALWAYS("validation.enabled", ONE, "`disabled` alone counts, as there"),
-    ALWAYS("validation.disabled", ONE, "without it a manifest may name no URL that is not allowed"),
+    ALWAYS("validation.enabled", ONE, "counts more than `disabled`, as there"),
+    ALWAYS("validation.disabled", ONE,
+           "without it a manifest may name no URL that is not allowed; the images of an index must "
+           "be there in any case"),
     TAKEN("validation.manifests.urls.allow", LIST, "manifest.urls.allow", take_url_pattern,
-          "POSIX expressions; those with `\\d`, `(?` and the like are refused"),
+          "POSIX expressions; those with `\\d`, `(?`, a backslash in brackets and the like are "
+          "refused"),
     TAKEN("validation.manifests.urls.deny", LIST, "manifest.urls.deny", take_url_pattern, NULL),
     TAKEN("validation.manifests.indexes.platforms", ONE, "manifest.sparse_indexes", take_platforms,
           "`list` is `all`, warned of"),
@@ -185,7 +190,7 @@ static bool fits(const struct distribution_row *row, const char *path)
 const struct distribution_row *distribution_row_find(const char *path)
 {
     for (size_t i = 0; i < distribution_rows_n; i++) {
-        if (fits(&distribution_rows[i], path))
+        if (distribution_rows[i].shape != DISTRIBUTION_OTHER && fits(&distribution_rows[i], path))
             return &distribution_rows[i];
     }
     return NULL;
@@ -198,6 +203,47 @@ bool distribution_row_known(const char *path)
 
         if (row->shape != DISTRIBUTION_OTHER &&
             (fits(row, path) || flat_below(row->path, str_of(path))))
+            return true;
+    }
+    return false;
+}
+
+const struct distribution_row *distribution_row_other(const char *path)
+{
+    const char *dot = strchr(path, '.');
+    char kind[FLAT_PATH_MAX];
+
+    if (!dot)
+        return NULL;
+    snprintf(kind, sizeof(kind), "%.*s", (int)((size_t)(dot - path) + 1 + strcspn(dot + 1, ".")),
+             path);
+    for (size_t i = 0; i < distribution_rows_n; i++) {
+        const struct distribution_row *row = &distribution_rows[i];
+
+        if (row->shape == DISTRIBUTION_OTHER && fits(row, path))
+            return distribution_row_known(kind) ? NULL : row;
+    }
+    return NULL;
+}
+
+/* Are there keys below the row's own? */
+static bool is_section(const struct distribution_row *row)
+{
+    for (size_t i = 0; i < distribution_rows_n; i++) {
+        if (strcmp(distribution_rows[i].path, row->path) != 0 &&
+            flat_below(distribution_rows[i].path, str_of(row->path)))
+            return true;
+    }
+    return false;
+}
+
+bool distribution_row_below_value(const char *path)
+{
+    for (size_t i = 0; i < distribution_rows_n; i++) {
+        const struct distribution_row *row = &distribution_rows[i];
+
+        if ((row->shape == DISTRIBUTION_ONE || row->shape == DISTRIBUTION_LIST) &&
+            flat_below(path, str_of(row->path)) && !is_section(row))
             return true;
     }
     return false;

@@ -63,11 +63,15 @@ enum err_code take_add_item(struct taking *t, const char *key, const struct flat
                             const char *remark, void **ret_item, struct err *e)
 {
     const struct conf_row *row = conf_row_find(str_of(key));
+    struct conf_items *list = conf_field(t->source->conf, row);
 
     note(t, row, from, remark);
-    *ret_item = conf_items_add(row, conf_field(t->source->conf, row));
-    if (*ret_item)
+    t->source->of[row - conf_rows].as = row->name; /* the item is in a place of its own */
+    *ret_item = conf_items_add(row, list);
+    if (*ret_item) {
+        conf_note_item(t->source, (struct conf_key){row, list->n - 1, NULL}, from->line);
         return ERR_OK;
+    }
     err_set(e, ERR_CONFIG, "at most %" PRIu64 " of these are taken", row->max);
     return conf_place(t->source, CONF_KEY(row), e);
 }
@@ -146,6 +150,8 @@ static enum err_code take_as(struct taking *t, const struct distribution_row *ro
 {
     bool value = take_is_true(entry->value) == when_true;
 
+    if (entry->quoted)
+        return take_refuse(t, entry, "is a text; true and false have no quotes", e);
     if (!is_switch(entry->value))
         return take_refuse(t, entry, "is neither true nor false", e);
     return take_set(t, row->to, entry, row->note, value ? STR("true") : STR("false"), e);
@@ -229,4 +235,13 @@ enum err_code take_duration(struct taking *t, const struct distribution_row *row
         take_warn(t, entry, warning);
     }
     return take_set(t, row->to, entry, row->note, buf_str(&text), e);
+}
+
+/* Files have units where a bare number is no time, or would be nanoseconds. */
+enum err_code take_time(struct taking *t, const struct distribution_row *row,
+                        const struct flat_entry *entry, struct err *e)
+{
+    if (strspn(entry->value, "0123456789") == strlen(entry->value))
+        return take_refuse(t, entry, "has no unit; write '168h' or '10s'", e);
+    return take_duration(t, row, entry, e);
 }

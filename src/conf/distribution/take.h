@@ -24,7 +24,8 @@ void take_warn(struct taking *t, const struct flat_entry *entry, const char *tex
 enum err_code take_refuse(const struct taking *t, const struct flat_entry *entry, const char *text,
                           struct err *e);
 
-bool take_is_true(const char *value); /* one of YAML 1.1's words for it */
+bool take_is_true(const char *value);        /* one of YAML 1.1's words for it */
+bool take_validates(const struct taking *t); /* is `validation` on? */
 
 /* Go's "1h2m3.5s", or nanoseconds; false for anything else. Rounded up to milliseconds. */
 bool take_duration_parse(const char *text, uint64_t *ret_ms);
@@ -32,11 +33,16 @@ bool take_duration_parse(const char *text, uint64_t *ret_ms);
 /* The part of the path behind that of the row, and its dot; "" when there is none. */
 const char *take_rest(const struct distribution_row *row, const struct flat_entry *entry);
 
-/* As it stands; a switch; a switch the other way round; a time; one more of a list. */
-distribution_take take_text, take_switch, take_switch_not, take_duration, take_list;
+/* As it stands; a switch; a switch the other way round; a time; a time with its unit; one more of a
+ * list. */
+distribution_take take_text, take_switch, take_switch_not, take_duration, take_time, take_list;
 
 /* take_http.c */
-distribution_take take_addr, take_host, take_client_auth, take_min_tls, take_cipher, take_header;
+distribution_take take_addr, take_prefix, take_host, take_client_auth, take_min_tls, take_cipher,
+    take_header;
+
+/* When all headers were taken: credentials of pages go when every page is meant. */
+void take_settle_cors(struct taking *t);
 
 /* take_storage.c */
 distribution_take take_storage, take_root, take_memory, take_cache, take_threads;

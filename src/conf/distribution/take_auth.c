@@ -1,5 +1,8 @@
 #include "conf/distribution/take.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* "auth: htpasswd" without anything below. */
@@ -23,15 +26,18 @@ enum err_code take_auth(struct taking *t, const struct distribution_row *row,
 enum err_code take_htpasswd(struct taking *t, const struct distribution_row *row,
                             const struct flat_entry *entry, struct err *e)
 {
-    struct stat st;
+    struct stat st = {0};
+    char warning[256];
 
     TRY(take_set(t, "auth.token.enabled", entry, "passwords are asked for directly", STR("false"),
                  e));
-    if (stat(entry->value, &st) == 0 && S_ISREG(st.st_mode))
+    if (t->source->elsewhere || (stat(entry->value, &st) == 0 && S_ISREG(st.st_mode)))
         return take_set(t, row->to, entry, row->note, str_of(entry->value), e);
-    take_warn(t, entry,
-              "there is no such file, so nobody can sign in with a password; make it with "
-              "'htpasswd -Bc FILE USER' and start again");
+    snprintf(warning, sizeof(warning),
+             "%s, so nobody can sign in with a password; make the file with 'htpasswd -Bc FILE "
+             "USER' and start again",
+             S_ISDIR(st.st_mode) ? "is a directory" : strerror(errno));
+    take_warn(t, entry, warning);
     return take_set(t, "auth.mode", entry, "nobody can sign in", STR("on"), e);
 }
 

@@ -1,3 +1,4 @@
+#include "base/cleanup.h"
 #include "conf/distribution/take.h"
 
 #include <inttypes.h>
@@ -33,12 +34,18 @@ enum err_code take_formatter(struct taking *t, const struct distribution_row *ro
 enum err_code take_field(struct taking *t, const struct distribution_row *row,
                          const struct flat_entry *entry, struct err *e)
 {
-    char text[600];
+    const char *name = take_rest(row, entry);
+    AUTO(buf) struct buf text = {0};
 
     if (!entry->value)
         return ERR_OK;
-    snprintf(text, sizeof(text), "%s=%s", take_rest(row, entry), entry->value);
-    return take_add(t, row->to, entry, NULL, str_of(text), e);
+    buf_init(&text, 1 << 16);
+    for (; *name; name++) {
+        if (*name != '\\') /* before a dot in the name */
+            buf_add_char(&text, *name);
+    }
+    buf_addf(&text, "=%s", entry->value);
+    return take_add(t, row->to, entry, NULL, buf_str(&text), e);
 }
 
 /* Of a list of maps: a map with `disabled` does nothing there either. Told once for each. */
@@ -68,7 +75,7 @@ enum err_code take_page(struct taking *t, const struct distribution_row *row,
                         const struct flat_entry *entry, struct err *e)
 {
     const struct conf_row *to = conf_row_find(str_of(row->to));
-    char text[32];
+    char text[32], warning[64];
     uint64_t n;
 
     if (str_starts(str_of(entry->value), STR("-")) || strcmp(entry->value, "0") == 0)
@@ -76,14 +83,17 @@ enum err_code take_page(struct taking *t, const struct distribution_row *row,
     if (!str_to_u64_up_to(str_of(entry->value), to->max, &n))
         return take_refuse(t, entry, "is no number", e);
     snprintf(text, sizeof(text), "%" PRIu64, n);
+    if (n == to->max && strcmp(text, entry->value) != 0) {
+        snprintf(warning, sizeof(warning), "can't be so many here; it is %s", text);
+        take_warn(t, entry, warning);
+    }
     return take_set(t, row->to, entry, row->note, str_of(text), e);
 }
 
 enum err_code take_platforms(struct taking *t, const struct distribution_row *row,
                              const struct flat_entry *entry, struct err *e)
 {
-    if (take_is_true(flat_value(t->flat, "validation.disabled")) ||
-        str_ieq(str_of(entry->value), STR("none")))
+    if (str_ieq(str_of(entry->value), STR("none")))
         return take_set(t, row->to, entry, NULL, STR("true"), e);
     if (str_ieq(str_of(entry->value), STR("list"))) {
         take_warn(t, entry,
@@ -96,10 +106,16 @@ enum err_code take_platforms(struct taking *t, const struct distribution_row *ro
     return take_refuse(t, entry, "is none of 'all', 'none' and 'list'", e);
 }
 
+bool take_validates(const struct taking *t)
+{
+    return take_is_true(flat_value(t->flat, "validation.enabled")) ||
+           !take_is_true(flat_value(t->flat, "validation.disabled"));
+}
+
 enum err_code take_url_pattern(struct taking *t, const struct distribution_row *row,
                                const struct flat_entry *entry, struct err *e)
 {
-    if (take_is_true(flat_value(t->flat, "validation.disabled")))
+    if (!take_validates(t))
         return ERR_OK;
     return take_list(t, row, entry, e);
 }

@@ -1,6 +1,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "conf/distribution/take.h"
+#include "conf/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,20 @@ enum err_code take_addr(struct taking *t, const struct distribution_row *row,
         return take_refuse(t, flat_find(t->flat, "http.net"),
                            "is no kind of address; allowed are 'tcp' and 'unix'", e);
     return take_set(t, row->to, entry, NULL, str_of(text), e);
+}
+
+/* A slash at the end may be missing, and "/" alone is no prefix. */
+enum err_code take_prefix(struct taking *t, const struct distribution_row *row,
+                          const struct flat_entry *entry, struct err *e)
+{
+    size_t n = strlen(entry->value);
+    AUTO(buf) struct buf text = {0};
+
+    if (strcmp(entry->value, "/") == 0)
+        return ERR_OK;
+    buf_init(&text, 1 << 12);
+    buf_addf(&text, "%s%s", entry->value, entry->value[n - 1] == '/' ? "" : "/");
+    return take_set(t, row->to, entry, NULL, buf_str(&text), e);
 }
 
 /* Places are told without a host, so only a path of it would be missed. */
@@ -155,39 +170,108 @@ static struct str header_name(const struct distribution_row *row, const struct f
     return dot ? str_sub(rest, 0, (size_t)(dot - rest.p)) : rest;
 }
 
+/* "HEAD, GET, OPTIONS", or one of them. */
+static enum err_code take_methods(struct taking *t, const struct flat_entry *entry, struct err *e)
+{
+    struct str left = str_of(entry->value), one;
+    bool more = true;
+
+    while (more) {
+        more = str_cut(&left, ',', &one);
+        one = str_trim(one);
+        if (str_eq(one, STR("*")))
+            return ERR_OK;
+        if (one.n && !str_ieq(one, STR("OPTIONS"))) /* of preflights, which are always answered */
+            TRY(take_add(t, "http.cors.methods", entry, NULL, one, e));
+    }
+    return ERR_OK;
+}
+
+static bool all_origins(const struct taking *t)
+{
+    const struct conf_cors *c = &t->source->conf->http.cors;
+
+    for (size_t i = 0; i < c->origins.n; i++) {
+        if (strcmp(c->origins.items[i], "*") == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum err_code take_cors(struct taking *t, struct str name, const struct flat_entry *entry,
                                struct err *e)
 {
+    static const char *const always[] = {"Headers", "Max-Age"};
+
     if (str_ieq(name, STR("Access-Control-Allow-Origin")))
         return take_add(t, "http.cors.origins", entry, "pages of this origin, and no others",
                         str_of(entry->value), e);
-    if (!str_ieq(name, STR("Access-Control-Allow-Credentials")) || !take_is_true(entry->value))
-        return ERR_OK; /* methods, headers and time: what pages need is always told */
-    if (strcmp(flat_value(t->flat, "http.headers.Access-Control-Allow-Origin.0"), "*") == 0) {
-        take_warn(t, entry, "no browser takes credentials together with the origin '*'; left out");
-        return ERR_OK;
+    if (str_ieq(name, STR("Access-Control-Allow-Methods")))
+        return take_methods(t, entry, e);
+    if (str_ieq(name, STR("Access-Control-Allow-Credentials"))) {
+        if (!take_is_true(entry->value))
+            return ERR_OK;
+        return take_set(t, "http.cors.credentials", entry, NULL, STR("true"), e);
     }
-    return take_set(t, "http.cors.credentials", entry, NULL, STR("true"), e);
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
+        if (str_ends(name, str_of(always[i])))
+            return ERR_OK; /* those that pages need, and an hour */
+    }
+    take_warn(t, entry, "is not sent");
+    return ERR_OK;
+}
+
+static enum err_code add_header(struct taking *t, const struct distribution_row *row,
+                                const struct flat_entry *entry, struct str name, struct err *e)
+{
+    const struct conf_row *key = conf_item_find(&conf_item_header, STR("name"));
+    const struct conf_row *value = conf_item_find(&conf_item_header, STR("value"));
+    struct conf_header *h;
+    void *item;
+    enum err_code code;
+
+    TRY(take_add_item(t, row->to, entry, NULL, &item, e));
+    h = item;
+    code = conf_value_set(key, name, &h->name, e);
+    if (code == ERR_OK)
+        code = conf_value_set(value, str_of(entry->value), &h->value, e);
+    if (code == ERR_OK)
+        return ERR_OK;
+    return conf_place(t->source,
+                      (struct conf_key){conf_row_find(str_of(row->to)),
+                                        t->source->conf->http.headers.n - 1, NULL},
+                      e);
 }
 
 enum err_code take_header(struct taking *t, const struct distribution_row *row,
                           const struct flat_entry *entry, struct err *e)
 {
     struct str name = header_name(row, entry);
-    struct conf_header *h;
-    void *item;
 
     if (!entry->value || !name.n)
         return ERR_OK;
     if (str_istarts(name, STR("Access-Control-")))
         return take_cors(t, name, entry, e);
-    if (str_ieq(name, STR("X-Content-Type-Options")))
-        return ERR_OK; /* is in every answer */
-    TRY(take_add_item(t, row->to, entry, NULL, &item, e));
-    h = item;
-    free(h->name);
-    free(h->value);
-    h->name = str_dup(name);
-    h->value = mem_strdup(entry->value);
-    return ERR_OK;
+    if (str_ieq(name, STR("X-Content-Type-Options")) || str_ieq(name, STR("Vary")))
+        return ERR_OK; /* in every answer that needs it */
+    return add_header(t, row, entry, name, e);
+}
+
+/* No browser takes both. */
+void take_settle_cors(struct taking *t)
+{
+    struct conf_cors *c = &t->source->conf->http.cors;
+    const struct conf_row *row = conf_row_find(STR("http.cors.credentials"));
+
+    if (!c->credentials || !all_origins(t))
+        return;
+    for (size_t i = 0; i < t->flat->n; i++) {
+        const struct flat_entry *entry = &t->flat->items[i];
+
+        if (str_istarts(str_of(entry->path), STR("http.headers.Access-Control-Allow-Credentials")))
+            take_warn(t, entry,
+                      "no browser takes credentials together with the origin '*'; left out");
+    }
+    c->credentials = false;
+    t->source->of[row - conf_rows] = (struct conf_origin){0};
 }

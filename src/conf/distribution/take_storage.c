@@ -25,7 +25,7 @@ enum err_code take_root(struct taking *t, const struct distribution_row *row,
     struct stat st;
 
     snprintf(theirs, sizeof(theirs), "%.4095s/docker/registry/v2", entry->value);
-    if (stat(theirs, &st) == 0)
+    if (!t->source->elsewhere && stat(theirs, &st) == 0)
         take_warn(t, entry,
                   "the images that the reference registry left in docker/registry/v2 are not "
                   "read; run it beside this one and copy them over, for instance with 'skopeo "
@@ -55,8 +55,8 @@ enum err_code take_threads(struct taking *t, const struct distribution_row *row,
     char text[32];
     uint64_t n;
 
-    if (!str_to_u64_up_to(str_of(entry->value), to->max, &n) || n < 1)
-        return take_refuse(t, entry, "is no number of threads", e);
+    if (!str_to_u64(str_of(entry->value), to->max, &n) || n < 1)
+        return take_refuse(t, entry, "is no number of threads that can be had", e);
     snprintf(text, sizeof(text), "%" PRIu64, n < 25 ? 25 : n); /* as they do */
     return take_set(t, row->to, entry, row->note, str_of(text), e);
 }

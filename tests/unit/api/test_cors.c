@@ -12,7 +12,7 @@
 
 static struct server s;
 static char *listed[] = {"http://localhost:8080", "https://ui.example"}, *all[] = {"*"},
-            *both[] = {"*", "https://ui.example"};
+            *both[] = {"*", "https://ui.example"}, *reads[] = {"HEAD", "GET"};
 
 static int set_up(void **state)
 {
@@ -112,6 +112,12 @@ static void a_preflight_is_answered_before_all_else(void **state)
          LISTED ASKS,
          204,
          "GET, HEAD, POST, PUT, PATCH, DELETE"},
+        {"a listed page that may read",
+         {LIST(listed), false, LIST(reads)},
+         "OPTIONS /v2/app/manifests/v1",
+         LISTED ASKS,
+         204,
+         "GET, HEAD"},
         {"where nothing is",
          {LIST(listed), false},
          "OPTIONS /nowhere",
@@ -200,6 +206,8 @@ static void only_what_a_page_sends_itself_counts(void **state)
          LISTED "Sec-Fetch-Site: cross-site\r\n",
          0,
          202},
+        {"that may only read", {LIST(listed), false, LIST(reads)}, DELETES, LISTED, 0, 403},
+        {"that may only read uploads", {LIST(listed), true, LIST(reads)}, UPLOAD, LISTED, 0, 403},
         {"with its own header", {LIST(listed), false}, DELETES, LISTED BASIC, 0, 404},
         {"with a cookie", {LIST(listed), false}, DELETES, LISTED "Cookie: a=b\r\n", 0, 403},
         {"with a cookie of no content",

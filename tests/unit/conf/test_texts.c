@@ -1,3 +1,5 @@
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "conf/expression.h"
 #include "fixture.h"
 
@@ -53,7 +55,28 @@ static void headers_of_the_server_are_not_set_twice(void **state)
                    "digits and '-'");
     conf_must_fail("http:\n  headers:\n  - {name: a, value: \"x\\r\\nb: c\"}\n",
                    "3: http.headers[0].value: 'x??b: c' holds a control character or is not UTF-8; "
-                   "allowed is a text of 0 to 255 bytes");
+                   "allowed is a text of 0 to 4096 bytes");
+}
+
+static void headers_have_a_bounded_size_together(void **state)
+{
+    AUTO(buf) struct buf yaml = {0};
+    struct conf *c = NULL;
+    struct err e = {0};
+
+    (void)state;
+    buf_init(&yaml, 1 << 16);
+    buf_add_text(&yaml, "http:\n  headers:\n");
+    for (int i = 0; i < 3; i++) {
+        buf_addf(&yaml, "  - {name: X-%d, value: ", i);
+        for (int k = 0; k < 4000; k++)
+            buf_add_char(&yaml, 'a');
+        buf_add_text(&yaml, "}\n");
+        assert_int_equal(conf_load_bytes(buf_str(&yaml), NULL, &c, &e),
+                         i < 2 ? ERR_OK : ERR_CONFIG);
+        conf_free(STEAL(c));
+    }
+    assert_non_null(strstr(e.detail, "they have 12021 bytes together; allowed are 8192"));
 }
 
 static void a_wrong_address_of_the_second_door_is_told(void **state)
@@ -67,7 +90,9 @@ static void a_wrong_address_of_the_second_door_is_told(void **state)
 
 static void patterns_of_other_dialects_are_refused(void **state)
 {
-    static const char *const others[] = {"\\d+", "^https?://(?:a|b)/", "(?i)a", "a\\b", "(a)\\1"};
+    static const char *const others[] = {
+        "\\d+",    "^https?://(?:a|b)/", "(?i)a", "a\\b", "(a)\\1", "[a\\-z]",
+        "[^]\\]]", "[[:alpha:]\\.]"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -94,6 +119,8 @@ static void a_pattern_matches_anywhere(void **state)
         {"^$", "https://a", false},
         {"[0-9]{2}", "a12b", true},
         {"a|b", "xbx", true},
+        {"^[[:alpha:]]+[]]\\.$", "abc].", true},
+        {"[(?]", "?", true},
     };
 
     (void)state;
@@ -131,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_prefix_is_a_path_between_slashes),
         cmocka_unit_test(headers_of_the_server_are_not_set_twice),
+        cmocka_unit_test(headers_have_a_bounded_size_together),
         cmocka_unit_test(a_wrong_address_of_the_second_door_is_told),
         cmocka_unit_test(patterns_of_other_dialects_are_refused),
         cmocka_unit_test(a_pattern_matches_anywhere),
