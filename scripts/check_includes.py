@@ -24,8 +24,8 @@ def order(*lines):
 FOLDERS = {
     "base": set(),
     "conf": {"base"},
-    "store": {"base", "conf"},
-    "meta": {"base", "conf"},
+    "store": {"base"},
+    "meta": {"base"},
     "net": {"base", "conf"},
     "http": {"base", "conf"},
     "cache": {"store", "meta", "base"},

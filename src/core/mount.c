@@ -28,7 +28,7 @@ enum err_code mount_blob(struct registry *r, const struct repo_name *repo,
     TRY(store_blob_link(r->store, from, repo, d, e));
     ops[0] = meta_op_blob_link(repo, d, size_bytes);
     code = meta_commit(r->meta, ops, n, 0, NULL, e);
-    if (code == ERR_QUOTA)
+    if (registry_refused(code))
         blob_discard(r, repo, d);
     return code;
 }

@@ -250,7 +250,7 @@ static enum err_code store_and_commit(struct work *w, struct err *e)
     TRY(manifest_condition(w, e));
     TRY(store_manifest_put(w->r->store, repo, &w->digest, w->p->bytes, e));
     code = commit(w, e);
-    if (code != ERR_OK && err_status(code) < 500) /* else it may be committed all the same */
+    if (registry_refused(code))
         discard(w);
     return code;
 }

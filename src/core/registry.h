@@ -54,6 +54,13 @@ typedef void (*registry_report_fn)(const char *what, const struct err *e);
  * STORAGE_FULL, told. */
 ERR_CHECKED enum err_code registry_has_room(struct registry *r, struct err *e);
 
+/* Was the transaction refused for certain? What fails otherwise may be committed all the same, and
+ * content that it names must stay. */
+static inline bool registry_refused(enum err_code code)
+{
+    return code != ERR_OK && err_status(code) < 500;
+}
+
 /* Both stores can be read and written. */
 ERR_CHECKED enum err_code registry_health(struct registry *r, struct err *e);
 

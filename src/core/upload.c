@@ -390,9 +390,9 @@ static enum err_code link_blob(struct upload *u, const struct digest *d, struct 
     TRY(store_upload_commit(r->store, u->handle, repo, d, twin.found ? &twin.repo : NULL, e));
     u->handle = NULL;
     code = meta_commit(r->meta, ops, n, 0, NULL, e);
-    if (code != ERR_OK && err_status(code) < 500)
+    if (registry_refused(code))
         blob_discard(r, repo, d);
-    if (code == ERR_OK || err_status(code) < 500) /* else the sweep finds out what became of it */
+    if (code == ERR_OK || registry_refused(code)) /* else the sweep finds out what became of it */
         (void)!store_upload_delete(r->store, &u->session->info.id, ERR_IGNORED);
     return code;
 }
@@ -448,6 +448,15 @@ static enum err_code take_last_body(struct upload *u, const struct digest *d, st
     return ERR_OK;
 }
 
+/* Its bytes are gone with the blob that was refused: nobody can go on with it. */
+static void end_refused(struct upload *u)
+{
+    struct meta_op op = meta_op_upload_delete(&u->session->info.id);
+
+    (void)!meta_commit(u->r->meta, &op, 1, META_LAZY, NULL, ERR_IGNORED);
+    forget(u);
+}
+
 enum err_code upload_finish(struct upload *u, const struct digest *d, bool *ret_repeated,
                             struct err *e)
 {
@@ -469,6 +478,8 @@ enum err_code upload_finish(struct upload *u, const struct digest *d, bool *ret_
         forget(u);
         if (ret_repeated)
             *ret_repeated = repeated;
+    } else if (!u->handle && registry_refused(code)) {
+        end_refused(u);
     } else {
         upload_close(u);
     }

@@ -240,7 +240,7 @@ static enum err_code delete_referrer(struct sql_conn *c, int64_t repo_id, const 
             return ERR_OK;
         *ret_manifest_id = c->adapter->column_int(rows, 0);
         text = c->adapter->column_str(rows, 1);
-        if (text.n > 0 && digest_parse(text, &subject, NULL) != ERR_OK)
+        if (text.n > 0 && digest_parse(text, &subject, ERR_IGNORED) != ERR_OK)
             return err_set(e, ERR_CORRUPT, "subject of manifest %s is not a digest", d->text);
     }
     if (subject.n == 0)

@@ -55,7 +55,7 @@ static enum err_code manifest_from(struct meta *m, struct sql_rows *rows,
     struct digest d, actual;
     struct str bytes = text_at(rows, 2);
 
-    if (digest_parse(text_at(rows, 0), &d, NULL) != ERR_OK)
+    if (digest_parse(text_at(rows, 0), &d, ERR_IGNORED) != ERR_OK)
         return damaged(m, "digest of a manifest", e);
     digest_of(d.algorithm, bytes.p, bytes.n, &actual);
     if (!digest_eq(&d, &actual))
@@ -131,7 +131,7 @@ static enum err_code blob_find(struct meta *m, const struct digest *d, struct re
     TRY(sql_next(rows, &row, e));
     if (!row)
         return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in any repository", d->text);
-    if (repo_name_parse(text_at(rows, 0), ret_repo, NULL) != ERR_OK)
+    if (repo_name_parse(text_at(rows, 0), ret_repo, ERR_IGNORED) != ERR_OK)
         return damaged(m, "name of a repository", e);
     *ret_size_bytes = (uint64_t)int_at(rows, 1);
     return ERR_OK;
@@ -242,7 +242,7 @@ static void auto_referrer_list_(struct meta_referrer_list *l)
 static enum err_code referrer_from(struct meta *m, struct sql_rows *rows, struct meta_referrer *ret,
                                    size_t *ret_bytes, struct err *e)
 {
-    if (digest_parse(text_at(rows, 0), &ret->digest, NULL) != ERR_OK)
+    if (digest_parse(text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK)
         return damaged(m, "digest of a referrer", e);
     ret->size_bytes = (uint64_t)int_at(rows, 1);
     ret->media_type = str_dup(text_at(rows, 2));
@@ -306,7 +306,7 @@ static enum err_code upload_from(struct meta *m, struct sql_rows *rows, struct m
     struct meta_upload u = {.started_ms = int_at(rows, 4)};
 
     if (!uuid_parse(text_at(rows, 0), &u.id) ||
-        repo_name_parse(text_at(rows, 1), &u.repo, NULL) != ERR_OK ||
+        repo_name_parse(text_at(rows, 1), &u.repo, ERR_IGNORED) != ERR_OK ||
         !str_copy(text_at(rows, 2), u.owner, sizeof(u.owner)) ||
         !digest_algorithm_parse(text_at(rows, 3), &u.algorithm))
         return damaged(m, "upload", e);
@@ -342,9 +342,9 @@ static enum err_code upload_finished(struct meta *m, const struct uuid *id,
     TRY(sql_next(rows, &row, e));
     if (!row)
         return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "no upload %s", id->text);
-    if (repo_name_parse(text_at(rows, 0), &f.repo, NULL) != ERR_OK ||
+    if (repo_name_parse(text_at(rows, 0), &f.repo, ERR_IGNORED) != ERR_OK ||
         !str_copy(text_at(rows, 1), f.owner, sizeof(f.owner)) ||
-        digest_parse(text_at(rows, 2), &f.digest, NULL) != ERR_OK)
+        digest_parse(text_at(rows, 2), &f.digest, ERR_IGNORED) != ERR_OK)
         return damaged(m, "finished upload", e);
     f.finished_ms = int_at(rows, 3);
     *ret_finished = f;
@@ -401,10 +401,10 @@ static enum err_code projection_from(struct meta *m, struct sql_rows *rows,
     struct str digest = text_at(rows, 3);
 
     p.deleted = digest.n == 0;
-    if (!p.deleted && digest_parse(digest, &p.digest, NULL) != ERR_OK)
+    if (!p.deleted && digest_parse(digest, &p.digest, ERR_IGNORED) != ERR_OK)
         return damaged(m, "digest of a projection", e);
-    if (repo_name_parse(text_at(rows, 0), &p.repo, NULL) != ERR_OK ||
-        tag_name_parse(text_at(rows, 1), &p.tag, NULL) != ERR_OK)
+    if (repo_name_parse(text_at(rows, 0), &p.repo, ERR_IGNORED) != ERR_OK ||
+        tag_name_parse(text_at(rows, 1), &p.tag, ERR_IGNORED) != ERR_OK)
         return damaged(m, "projection", e);
     *ret = p;
     return ERR_OK;

@@ -390,6 +390,45 @@ static void a_push_that_was_refused_leaves_no_file(void **state)
     assert_false(manifest_stored(&refused));
 }
 
+static void pushes_past_a_quota_leave_no_files(void **state)
+{
+    char everywhere[] = "";
+    struct conf_quota quota = {.name = everywhere, .tags = 1};
+
+    (void)state;
+    image_put(&w, REPO, "one", "v0");
+    w.conf->quotas = (struct conf_quotas){&quota, 1};
+    for (int i = 1; i < 50; i++) {
+        char spaces[64], tag[16];
+        AUTO(mem) char *json = NULL;
+        struct digest d;
+
+        snprintf(spaces, sizeof(spaces), "%*s", i, "");
+        snprintf(tag, sizeof(tag), "v%d", i);
+        json = image_json("one", "the layer of all", spaces);
+        assert_code(ERR_QUOTA, manifest_push(&w, REPO, json, tag, &d, ERR_IGNORED));
+        d = sha256_of(str_of(json));
+        assert_false(manifest_stored(&d));
+    }
+    w.conf->quotas = (struct conf_quotas){NULL, 0};
+}
+
+static void a_tag_that_may_not_move_leaves_no_file(void **state)
+{
+    AUTO(mem) char *two = image_json("one", "the layer of all", " ");
+    struct digest refused = sha256_of(str_of(two));
+    struct tag_name t = tag_of("v1");
+    bool create_only = true;
+    struct push p = {
+        .repo = &repo, .bytes = str_of(two), .tags = &t, .n_tags = 1, .create_only = &create_only};
+    struct pushed done;
+
+    (void)state;
+    image_put(&w, REPO, "one", "v1");
+    assert_code(ERR_DENIED, push_manifest(w.r, &p, &done, ERR_IGNORED));
+    assert_false(manifest_stored(&refused));
+}
+
 static void a_push_that_was_refused_keeps_the_file_that_was_there(void **state)
 {
     AUTO(mem) char *json = image_json("one", "the layer of all", "");
@@ -516,6 +555,8 @@ int main(void)
         TEST(if_absent_makes_a_tag_but_moves_none),
         TEST(if_match_moves_only_the_tag_it_saw),
         TEST(a_push_that_was_refused_leaves_no_file),
+        TEST(pushes_past_a_quota_leave_no_files),
+        TEST(a_tag_that_may_not_move_leaves_no_file),
         TEST(a_push_that_was_refused_keeps_the_file_that_was_there),
         TEST(a_blob_deleted_meanwhile_refuses_the_push),
         TEST(a_tag_moved_meanwhile_refuses_if_match),

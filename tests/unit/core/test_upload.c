@@ -1,6 +1,7 @@
 #include "core/upload.h"
 
 #include "base/mem.h"
+#include "core/mount.h"
 #include "core/remove.h"
 #include "core/upload_session.h"
 #include "support.h"
@@ -412,6 +413,49 @@ static void there_are_only_so_many_sessions(void **state)
     begun();
 }
 
+static bool stored(const struct repo_name *in, const struct digest *d)
+{
+    AUTO(reader) struct reader *r = NULL;
+    uint64_t size_bytes;
+
+    return store_blob_open(w.store, in, d, &r, &size_bytes, ERR_IGNORED) == ERR_OK;
+}
+
+static void a_blob_that_is_refused_leaves_nothing(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    char everywhere[] = "";
+    struct conf_quota quota = {.name = everywhere, .bytes = 4};
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    w.conf->quotas = (struct conf_quotas){&quota, 1};
+    assert_ok(append(u, STR("hello")));
+    assert_code(ERR_QUOTA, upload_finish(u, &d, NULL, ERR_IGNORED));
+    assert_false(stored(&repo, &d));
+    assert_no_sessions();
+    quota.bytes = 5;
+    blob_put(&w, "library/busybox", STR("hello"));
+    assert_true(stored(&repo, &d));
+    w.conf->quotas = (struct conf_quotas){NULL, 0};
+}
+
+static void a_mount_that_is_refused_leaves_nothing(void **state)
+{
+    struct digest d = blob_put(&w, "library/busybox", STR("hello"));
+    struct repo_name other = repo_of("library/alpine");
+    char everywhere[] = "";
+    struct conf_quota quota = {.name = everywhere, .bytes = 9};
+
+    (void)state;
+    w.conf->quotas = (struct conf_quotas){&quota, 1};
+    assert_code(ERR_QUOTA, mount_blob(w.r, &other, &repo, &d, ERR_IGNORED));
+    assert_false(stored(&other, &d));
+    assert_true(stored(&repo, &d));
+    w.conf->quotas = (struct conf_quotas){NULL, 0};
+}
+
 static void a_session_that_could_not_be_made_leaves_nothing(void **state)
 {
     struct uuid id;
@@ -644,6 +688,8 @@ int main(void)
         TEST(what_was_finished_is_remembered_for_its_owner_and_repository),
         ON_DISK(what_was_finished_is_remembered_by_another_process),
         TEST(what_was_finished_is_remembered_as_long_as_a_session),
+        TEST(a_blob_that_is_refused_leaves_nothing),
+        TEST(a_mount_that_is_refused_leaves_nothing),
         TEST(what_was_finished_and_deleted_is_not_remembered),
         TEST(a_held_session_is_unknown_to_strangers_not_busy),
         ON_DISK(sessions_of_before_a_restart_count),
