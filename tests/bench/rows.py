@@ -189,11 +189,10 @@ def access_log(bench):
 def signed_in(bench):
     """manifest GET with a password or a token"""
     servers = bench.some(OURS, *PEERS)
-    seconds = bench.pick(6, 3)
     rows = []
-    for mode, what in (
-        ("password", "with a password (htpasswd, bcrypt of cost 10)"),
-        ("token", "with a bearer token"),
+    for mode, seconds, what in (
+        ("password", bench.pick(20, 10), "with a password (htpasswd, bcrypt of cost 10)"),
+        ("token", bench.pick(4, 1), "with a bearer token"),
     ):
         where = f"manifest GET by tag, 64 connections, {what}"
         rate = Row(where, "requests/s", [Goal(10, PEERS)])
