@@ -373,6 +373,7 @@ static void no_tag_is_deleted_that_nobody_saw(void **state)
     atomic_store(&ended, false);
     run(f, 4, tagger_or_careful_deleter_main);
     assert_int_equal(total(4, wrong), 0);
+    assert_true(total(4, won) > 0);
 }
 
 int main(int argc, char **argv)
