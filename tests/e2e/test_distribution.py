@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -15,9 +16,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from certificates import authority, certificate
 from clients import ClientFailed
 from helpers import OCI_CONFIG, OCI_MANIFEST, canonical, digest_of, image, tar_layer, write_oci_layout
 from server import DIES_WITH_US, START_TIMEOUT_S, TOP, Registry, free_port
+from token_server import ISSUER, SERVICE, Key, access, claims
 from waiting import until
 
 USER = ("alice", "wonderland-7")
@@ -77,6 +80,11 @@ def write_users(path):
     path.write_text(f"{name}:{crypt.crypt(word, salt)}\n")
 
 
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Theirs:
     """The real reference registry, on a file of its own port and directory."""
 
@@ -87,7 +95,7 @@ class Theirs:
         config = work / "theirs.yml"
         self.debug = free_port()
         config.write_text(
-            text.format(port=self.port, debug=self.debug, root=work / "theirs", users=work / "users")
+            text.format(port=self.port, debug=self.debug, root=work / "theirs", users=work / "users", work=work)
         )
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
@@ -101,11 +109,9 @@ class Theirs:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log_path.read_text()
-            try:
-                requests.get(self.url + "/", timeout=5)
+            if listens(self.port):
                 return self
-            except requests.ConnectionError:
-                time.sleep(0.01)
+            time.sleep(0.01)
         raise AssertionError(self.log_path.read_text())
 
     def stop(self):
@@ -119,10 +125,13 @@ class Ours(Registry):
     def __init__(self, binary, work, text, env=None):
         super().__init__(binary, work / "ours", env=env)
         self.debug = free_port()
-        self.text = text.format(port=self.port, debug=self.debug, root=self.root, users=work / "users")
+        self.text = text.format(port=self.port, debug=self.debug, root=self.root, users=work / "users", work=work)
 
     def write_config(self):
         self.config_path.write_text(self.text)
+
+    def healthy(self):
+        return listens(self.port)  # whatever else it asks of clients
 
 
 @pytest.fixture
@@ -192,6 +201,8 @@ class Story:
         url = path if path.startswith("http") else self.base + path
         answer = requests.request(method, url, timeout=30, allow_redirects=False, **kwargs)
         headers = {h: answer.headers[h] for h in self.HEADERS if h in answer.headers}
+        if "WWW-Authenticate" in headers:  # there the order of actions is any
+            headers["WWW-Authenticate"] = headers["WWW-Authenticate"].replace("push,pull", "pull,push")
         self.seen.append((method, self.plain(url), answer.status_code, headers, self.body(answer) if body else None))
         return answer
 
@@ -297,6 +308,76 @@ def test_both_take_the_same_variables(pair):
         push_and_pull(story)
     assert_alike(*stories)
     assert any(method == "DELETE" and status == 202 for method, _, status, _, _ in stories[0].seen)
+
+
+TOKENS = PLAIN + f"""auth:
+  token:
+    realm: https://tokens.example.org/token
+    service: {SERVICE}
+    issuer: {ISSUER}
+    rootcertbundle: {{work}}/issuer.pem
+"""
+
+GRANTED = {
+    "nothing": None,
+    "pull and push": [access("app", "pull", "push")],
+    "pull": [access("app", "pull")],
+    "another repository": [access("other", "pull", "push")],
+    "everything": [access("app", "*"), access("catalog", "*", type="registry")],
+}
+
+
+class Bearer(requests.auth.AuthBase):
+    def __init__(self, token):
+        self.token = token
+
+    def __call__(self, request):
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+@pytest.mark.parametrize("granted", GRANTED.values(), ids=GRANTED)
+def test_both_believe_the_same_tokens(pair, work, granted):
+    issuer = authority(work, "issuer")
+    auth = None if granted is None else Bearer(Key.of(issuer).token(claims(granted)))
+    stories = [Story(one, auth=auth) for one in pair(TOKENS)]
+    for story in stories:
+        push_and_pull(story)
+    assert_alike(*stories)
+
+
+def test_both_ask_for_client_certificates(pair, work):
+    ca = authority(work, "ca")
+    server, client = certificate(work, "server", ca), certificate(work, "client", ca)
+    stranger = certificate(work, "stranger", authority(work, "stranger-ca"))
+    text = PLAIN + (
+        "  tls:\n    certificate: {work}/server.pem\n    key: {work}/server.key\n"
+        "    clientcas: [{work}/ca.pem]\n    minimumtls: tls1.2\n"
+    )
+    assert server.exists()
+    for one in pair(text):
+        url = f"https://127.0.0.1:{one.port}/v2/"
+        for shown, served in ((client, True), (stranger, False), (None, False)):
+            cert = shown and (str(shown), str(shown.with_suffix(".key")))
+            if served:
+                assert requests.get(url, cert=cert, verify=ca, timeout=10).status_code == 200
+            else:
+                with pytest.raises(requests.ConnectionError):
+                    requests.get(url, cert=cert, verify=ca, timeout=10)
+
+
+def test_both_bound_the_catalog(pair):
+    stories = [Story(one) for one in pair(PLAIN + "catalog: {{maxentries: 2}}\n")]
+    for story in stories:
+        for name in ("a", "b", "c"):
+            for data in (BLOB, CONFIG):
+                story.push_blob(data, name)
+            path = f"/v2/{name}/manifests/v1"
+            story.ask("PUT", path, data=manifest(), headers={"Content-Type": OCI_MANIFEST})
+        assert story.ask("GET", "/v2/_catalog?n=2").json()["repositories"] == ["a", "b"]
+        assert "Link" in story.ask("GET", "/v2/_catalog?n=2").headers
+        story.ask("GET", "/v2/_catalog?n=2&last=b")
+    assert_alike(*stories)
 
 
 def test_both_refuse_urls_that_are_not_allowed(pair):
