@@ -12,7 +12,7 @@ int str_cmp(struct str a, struct str b)
 
 bool str_istarts(struct str s, struct str prefix)
 {
-    return s.n >= prefix.n && str_ieq(str_sub(s, 0, prefix.n), prefix);
+    return s.n >= prefix.n && str_ieq((struct str){s.p, prefix.n}, prefix);
 }
 
 bool str_ieq(struct str a, struct str b)
@@ -185,7 +185,7 @@ size_t str_distance(struct str a, struct str b)
 
         now[0] = i;
         for (size_t j = 1; j <= b.n; j++) {
-            int x = str_lower(a.p[i - 1]), y = str_lower(b.p[j - 1]);
+            char x = str_lower(a.p[i - 1]), y = str_lower(b.p[j - 1]);
 
             now[j] = least(last[j - 1] + (x != y), least(last[j], now[j - 1]) + 1);
             if (i > 1 && j > 1 && x == str_lower(b.p[j - 2]) && str_lower(a.p[i - 2]) == y)

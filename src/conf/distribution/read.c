@@ -109,20 +109,17 @@ static enum err_code take_entry(struct taking *t, const struct flat_entry *entry
 static bool path_of(struct str name, char dst[static FLAT_PATH_MAX])
 {
     const struct distribution_row *row;
+    char given[FLAT_PATH_MAX];
     size_t n;
 
-    name = str_sub(name, PREFIX.n, name.n - PREFIX.n);
-    if (!str_copy(name, dst, FLAT_PATH_MAX))
+    if (!str_copy(str_sub(name, PREFIX.n, name.n - PREFIX.n), given, sizeof(given)))
         return false;
-    for (char *c = dst; *c; c++)
-        *c = *c == '_' ? '.' : str_lower(*c);
+    for (n = 0; given[n]; n++)
+        dst[n] = given[n] == '_' ? '.' : str_lower(given[n]);
+    dst[n] = '\0';
     row = distribution_row_find(dst);
-    n = row ? strlen(row->path) : name.n;
-    for (size_t i = 0; i < n; i++) {
-        if (name.p[i] >= 'a' && name.p[i] <= 'z')
-            return false;
-    }
-    return true;
+    given[row ? strlen(row->path) : n] = '\0';
+    return strcspn(given, "abcdefghijklmnopqrstuvwxyz") == strlen(given);
 }
 
 static bool is_plain(struct str name)
