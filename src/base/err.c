@@ -17,11 +17,9 @@ static const struct {
 __attribute__((format(printf, 4, 0))) static enum err_code
 fill(struct err *e, enum err_code code, bool public_detail, const char *fmt, va_list ap)
 {
-    if (e) { /* meta and its tests still pass NULL here and there */
-        e->code = code;
-        e->public_detail = public_detail;
-        vsnprintf(e->detail, sizeof(e->detail), fmt, ap);
-    }
+    e->code = code;
+    e->public_detail = public_detail;
+    vsnprintf(e->detail, sizeof(e->detail), fmt, ap);
     return code;
 }
 

@@ -86,21 +86,23 @@ struct err {
 
 /* Sets *e and returns code. %m is errno. The detail stays in the log. */
 enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4), nonnull(1)));
 
 /* As err_set(), for a detail that the client may read: what was wrong, where, what is allowed. */
 enum err_code err_tell(struct err *e, enum err_code code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4), nonnull(1)));
 
 /* Puts context before the detail on the way up; returns e->code. */
-enum err_code err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+enum err_code err_prefix(struct err *e, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), nonnull(1)));
 
 /* What a failed storage call means, from its errno: STORAGE_FULL, STORAGE_READONLY, UNAVAILABLE (it
  * passes: no descriptors, no memory, a file system that went away), else INTERNAL. */
 enum err_code err_of_errno(int error);
 
 /* The same of errno itself, with a text. fmt says what was being done. */
-enum err_code err_errno(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+enum err_code err_errno(struct err *e, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), nonnull(1)));
 
 /*
  * The first error of many steps, for work that one failure does not stop. All zero at first; each

@@ -79,9 +79,8 @@ enum err_code conf_load(const char *path, char *const *environment, struct conf 
     AUTO(conf) struct conf *c = NEW(struct conf);
     AUTO(flat) struct flat flat = {0};
     AUTO(source) struct conf_source source = {.conf = c, .path = path};
-    struct err spare;
 
-    TRY(conf_load_source(&source, &flat, environment, e ? e : &spare));
+    TRY(conf_load_source(&source, &flat, environment, e));
     *ret_conf = STEAL(c);
     return ERR_OK;
 }
@@ -92,9 +91,7 @@ enum err_code conf_load_with_files(const char *path, char *const *environment,
     AUTO(conf) struct conf *c = NEW(struct conf);
     AUTO(flat) struct flat flat = {0};
     AUTO(source) struct conf_source source = {.conf = c, .path = path};
-    struct err spare;
 
-    e = e ? e : &spare;
     TRY(conf_load_source(&source, &flat, environment, e));
     TRY(conf_check_files(&source, e));
     *ret_conf = STEAL(c);

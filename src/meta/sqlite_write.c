@@ -215,8 +215,7 @@ enum err_code sqlite_transact(struct sql *base, unsigned flags, sql_body body, v
                               struct err *e)
 {
     struct sqlite *db = (struct sqlite *)base;
-    struct err unused;
-    struct sqlite_member m = {.body = body, .ctx = ctx, .flags = flags, .e = e ? e : &unused};
+    struct sqlite_member m = {.body = body, .ctx = ctx, .flags = flags, .e = e};
 
     pthread_cond_init(&m.wake, NULL);
     pthread_mutex_lock(&db->queue_lock);

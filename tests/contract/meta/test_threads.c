@@ -62,10 +62,10 @@ static enum err_code move_tag(struct fixture *f, const char *manifest, int64_t e
     struct digest d = digest_for(manifest);
     struct meta_op op = meta_op_tag_set(&r, &t, &d, expected);
 
-    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK ||
-        tag_name_parse(STR("t"), &t, NULL) != ERR_OK)
+    if (repo_name_parse(STR("a"), &r, ERR_IGNORED) != ERR_OK ||
+        tag_name_parse(STR("t"), &t, ERR_IGNORED) != ERR_OK)
         return ERR_INTERNAL;
-    return meta_commit(f->m, &op, 1, 0, NULL, NULL);
+    return meta_commit(f->m, &op, 1, 0, NULL, ERR_IGNORED);
 }
 
 static enum err_code read_tag(struct fixture *f, int64_t *ret_version)
@@ -74,10 +74,10 @@ static enum err_code read_tag(struct fixture *f, int64_t *ret_version)
     struct tag_name t;
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
 
-    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK ||
-        tag_name_parse(STR("t"), &t, NULL) != ERR_OK)
+    if (repo_name_parse(STR("a"), &r, ERR_IGNORED) != ERR_OK ||
+        tag_name_parse(STR("t"), &t, ERR_IGNORED) != ERR_OK)
         return ERR_INTERNAL;
-    return meta_manifest_by_tag(f->m, &r, &t, &m, ret_version, NULL);
+    return meta_manifest_by_tag(f->m, &r, &t, &m, ret_version, ERR_IGNORED);
 }
 
 static void *race_main(void *ctx)
@@ -117,7 +117,7 @@ static void *push_main(void *ctx)
     struct repo_name r;
     struct digest layer = digest_for("layer"), missing = digest_for("missing");
 
-    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK)
+    if (repo_name_parse(STR("a"), &r, ERR_IGNORED) != ERR_OK)
         w->wrong++;
     for (int i = 0; i < ROUNDS; i++) {
         char text[32];
@@ -134,7 +134,7 @@ static void *push_main(void *ctx)
             meta_op_manifest_put((struct meta_manifest_put){
                 .repo = &r, .manifest = m, .edges = &edge, .n_edges = 1}),
         };
-        code = meta_commit(w->f->m, ops, 2, i % 2 ? META_LAZY : 0, &failed, NULL);
+        code = meta_commit(w->f->m, ops, 2, i % 2 ? META_LAZY : 0, &failed, ERR_IGNORED);
         w->won += code == ERR_OK && good;
         w->lost += code == ERR_MANIFEST_BLOB_UNKNOWN && failed == 1 && !good;
     }
@@ -177,7 +177,7 @@ static void *reader_main(void *ctx)
     struct worker *w = ctx;
     struct repo_name r;
 
-    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK)
+    if (repo_name_parse(STR("a"), &r, ERR_IGNORED) != ERR_OK)
         w->wrong++;
     while (!atomic_load(&ended)) {
         int64_t least = atomic_load(&floor_version), version = 0;
@@ -237,14 +237,14 @@ static void *gone_reader_main(void *ctx)
     struct repo_name r;
     struct digest d = digest_for("m");
 
-    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK)
+    if (repo_name_parse(STR("a"), &r, ERR_IGNORED) != ERR_OK)
         w->wrong++;
     while (!atomic_load(&ended)) {
         int before = atomic_load(&epoch);
         int64_t version;
         AUTO(meta_manifest) struct meta_manifest *m = NULL, *peeked = NULL;
         bool by_tag = read_tag(w->f, &version) == ERR_OK;
-        bool by_digest = meta_manifest_by_digest(w->f->m, &r, &d, &m, NULL) == ERR_OK;
+        bool by_digest = meta_manifest_by_digest(w->f->m, &r, &d, &m, ERR_IGNORED) == ERR_OK;
 
         peeked = meta_manifest_peek(w->f->m, &r, STR("t"));
         if (before % 2 && atomic_load(&epoch) == before && (by_tag || by_digest || peeked))
@@ -267,13 +267,13 @@ static void *deleter_main(void *ctx)
     };
     const struct meta_op del = meta_op_manifest_delete(&r, &d, META_ANY);
 
-    if (repo_name_parse(STR("a"), &r, NULL) != ERR_OK ||
-        tag_name_parse(STR("t"), &t, NULL) != ERR_OK)
+    if (repo_name_parse(STR("a"), &r, ERR_IGNORED) != ERR_OK ||
+        tag_name_parse(STR("t"), &t, ERR_IGNORED) != ERR_OK)
         w->wrong++;
     for (int i = 0; i < 200; i++) {
-        if (meta_commit(w->f->m, push, 2, 0, NULL, NULL) != ERR_OK)
+        if (meta_commit(w->f->m, push, 2, 0, NULL, ERR_IGNORED) != ERR_OK)
             w->wrong++;
-        if (meta_commit(w->f->m, &del, 1, 0, NULL, NULL) != ERR_OK)
+        if (meta_commit(w->f->m, &del, 1, 0, NULL, ERR_IGNORED) != ERR_OK)
             w->wrong++;
         atomic_fetch_add(&epoch, 1);
         for (int k = 0; k < 20; k++)
@@ -318,12 +318,12 @@ static void *tagger_main(void *ctx)
     for (int i = 0; i < 200; i++) {
         int64_t version;
 
-        if (meta_commit(w->f->m, push, 2, 0, NULL, NULL) != ERR_OK)
+        if (meta_commit(w->f->m, push, 2, 0, NULL, ERR_IGNORED) != ERR_OK)
             w->wrong++;
         for (int k = 0; k < 5; k++)
             sched_yield();
         if (read_tag(w->f, &version) != ERR_OK ||
-            meta_commit(w->f->m, &untag, 1, 0, NULL, NULL) != ERR_OK)
+            meta_commit(w->f->m, &untag, 1, 0, NULL, ERR_IGNORED) != ERR_OK)
             w->wrong++;
     }
     atomic_store(&ended, true);
@@ -341,11 +341,11 @@ static void *careful_deleter_main(void *ctx)
         struct meta_op op;
         int64_t seen;
 
-        if (meta_manifest_tags(w->f->m, &r, &d, STR(""), 2, &l, &seen, NULL) != ERR_OK) {
+        if (meta_manifest_tags(w->f->m, &r, &d, STR(""), 2, &l, &seen, ERR_IGNORED) != ERR_OK) {
             w->wrong++;
         } else if (l.n == 0) {
             op = meta_op_manifest_delete(&r, &d, seen);
-            switch (meta_commit(w->f->m, &op, 1, 0, NULL, NULL)) {
+            switch (meta_commit(w->f->m, &op, 1, 0, NULL, ERR_IGNORED)) {
             case ERR_OK:
                 w->won++;
                 break;
