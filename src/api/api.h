@@ -9,6 +9,7 @@
 #include "http/http.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct accounts;
 struct audit;
@@ -47,4 +48,6 @@ struct api {
     struct policy *policy;
     struct conf_cidr *proxies; /* http.trusted_proxies */
     size_t n_proxies;
+    atomic_size_t list_bytes; /* of the long lists that are being answered: at most
+                                 http.body_memory */
 };

@@ -10,7 +10,8 @@
 
 #define LIST_MAX_BYTES (16u << 20)
 #define AFTER_MAX      512
-#define SCAN_PAGE      1000 /* names asked for at once, while those that are seen are rare */
+#define SCAN_PAGE      1000         /* names asked for at once */
+#define SHORT_BYTES    (256 * 1024) /* of a list that is always answered */
 
 static void auto_list_(struct meta_name_list *l)
 {
@@ -70,14 +71,52 @@ struct source {
     const uint64_t *(*most)(const struct conf_limits *l); /* NULL: limits.page alone */
 };
 
-/* Moves the visible names of page over to list, until it holds n + 1. */
-static void take_visible(struct req *q, const struct source *s, struct meta_name_list *page,
-                         struct meta_name_list *list, size_t n)
+/* A list on its way to the client. Long ones share a bound of memory. */
+struct listing {
+    struct api *api;
+    struct meta_name_list names;
+    size_t held_bytes; /* of api->list_bytes */
+};
+
+static void auto_listing_(struct listing *l)
 {
-    for (size_t i = 0; i < page->n && list->n <= n; i++) {
-        if (s->visible(q, page->names[i]))
-            list->names[list->n++] = STEAL(page->names[i]);
+    atomic_fetch_sub(&l->api->list_bytes, l->held_bytes);
+    meta_name_list_done(&l->names);
+}
+
+/* Of a name: what is allocated for it, and its place in the body. */
+static size_t name_bytes(const char *name)
+{
+    return 2 * strlen(name) + 32;
+}
+
+static enum err_code hold(struct listing *l, size_t bytes, struct err *e)
+{
+    uint64_t most = conf_u64(&l->api->conf->http.body_memory_bytes);
+    size_t all = atomic_fetch_add(&l->api->list_bytes, bytes) + bytes;
+
+    l->held_bytes += bytes;
+    if (l->held_bytes <= SHORT_BYTES || all <= most)
+        return ERR_OK;
+    return err_tell(e, ERR_UNAVAILABLE, "long lists take up http.body_memory; ask for fewer (?n=)");
+}
+
+/* Moves the visible names of page over to the list, until it holds n + 1. */
+static enum err_code take_visible(struct req *q, const struct source *s,
+                                  struct meta_name_list *page, struct listing *l, size_t n,
+                                  struct err *e)
+{
+    bool all = !auth_enabled(q->api->guard.auth);
+    size_t bytes = 0;
+
+    l->names.names = mem_resize(l->names.names, (l->names.n + page->n + 1) * sizeof(char *));
+    for (size_t i = 0; i < page->n && l->names.n <= n; i++) {
+        if (!all && !s->visible(q, page->names[i]))
+            continue;
+        bytes += name_bytes(page->names[i]);
+        l->names.names[l->names.n++] = STEAL(page->names[i]);
     }
+    return hold(l, bytes, e);
 }
 
 /*
@@ -85,14 +124,13 @@ static void take_visible(struct req *q, const struct source *s, struct meta_name
  * more: a Link must not tell of what is hidden.
  */
 static enum err_code visible_page(struct req *q, const struct source *s, const char *after,
-                                  size_t n, struct meta_name_list *ret, struct err *e)
+                                  size_t n, struct listing *l, struct err *e)
 {
-    AUTO(list) struct meta_name_list list = {.names = mem_zero((n + 1) * sizeof(char *))};
     AUTO(mem) char *from = mem_strdup(after);
-    size_t step = n + 1; /* larger and larger, for who sees one in a thousand */
+    size_t step = n < SCAN_PAGE ? n + 1 : SCAN_PAGE; /* larger, for who sees one in a thousand */
     bool more = true;
 
-    while (more && list.n <= n) {
+    while (more && l->names.n <= n) {
         AUTO(list) struct meta_name_list page = {0};
 
         TRY(s->fetch(q, str_of(from), step, &page, e));
@@ -103,13 +141,11 @@ static enum err_code visible_page(struct req *q, const struct source *s, const c
             free(from);
             from = mem_strdup(page.names[page.n - 1]);
         }
-        take_visible(q, s, &page, &list, n);
+        TRY(take_visible(q, s, &page, l, n, e));
     }
-    list.more = list.n > n;
-    if (list.more)
-        free(list.names[--list.n]);
-    *ret = list;
-    list = (struct meta_name_list){0};
+    l->names.more = l->names.n > n;
+    if (l->names.more)
+        free(l->names.names[--l->names.n]);
     return ERR_OK;
 }
 
@@ -123,7 +159,7 @@ static const struct source repos = {fetch_repos, repo_visible, catalog_page};
 
 /* The page that the query asks for. *ret_n is how many were asked for. */
 static enum err_code page_of_query(struct req *q, const struct source *s, size_t *ret_n,
-                                   struct meta_name_list *ret, struct err *e)
+                                   struct listing *l, struct err *e)
 {
     uint64_t most = s->most ? conf_u64(s->most(q->registry->limits)) : 0;
     char after[AFTER_MAX];
@@ -138,14 +174,12 @@ static enum err_code page_of_query(struct req *q, const struct source *s, size_t
 
         return s->fetch(q, str_of(after), 1, &one, e);
     }
-    if (auth_enabled(q->api->guard.auth))
-        return visible_page(q, s, after, *ret_n, ret, e);
-    return s->fetch(q, str_of(after), *ret_n, ret, e);
+    return visible_page(q, s, after, *ret_n, l, e);
 }
 
 enum err_code api_tag_list(struct req *q, struct err *e)
 {
-    AUTO(list) struct meta_name_list l = {0};
+    AUTO(listing) struct listing l = {.api = q->api};
     AUTO(buf) struct buf body = {0};
     size_t n;
 
@@ -155,23 +189,23 @@ enum err_code api_tag_list(struct req *q, struct err *e)
     buf_add_text(&body, "{\"name\":");
     buf_add_json(&body, repo_name_str(&q->name));
     buf_add_text(&body, ",\"tags\":");
-    add_names(&body, &l);
+    add_names(&body, &l.names);
     buf_add_text(&body, "}\n");
-    reply_list(q, &body, &l, n);
+    reply_list(q, &body, &l.names, n);
     return ERR_OK;
 }
 
 enum err_code api_catalog_list(struct req *q, struct err *e)
 {
-    AUTO(list) struct meta_name_list l = {0};
+    AUTO(listing) struct listing l = {.api = q->api};
     AUTO(buf) struct buf body = {0};
     size_t n;
 
     buf_init(&body, LIST_MAX_BYTES);
     TRY(page_of_query(q, &repos, &n, &l, e));
     buf_add_text(&body, "{\"repositories\":");
-    add_names(&body, &l);
+    add_names(&body, &l.names);
     buf_add_text(&body, "}\n");
-    reply_list(q, &body, &l, n);
+    reply_list(q, &body, &l.names, n);
     return ERR_OK;
 }

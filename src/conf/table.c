@@ -285,7 +285,8 @@ const struct conf_row conf_rows[] = {
      .def = 64 * MIB,
      .flags = CONF_RELOAD,
      .help = "Memory of all manifests and other small bodies that are larger than 64 KiB and are "
-             "being received or read, together; one more is answered 503."},
+             "being received or read, together; one more is answered 503. Lists of tags and "
+             "repositories that are longer than 256 KiB share as much."},
     {.name = "http.cors.origins",
      .type = CONF_TEXTS,
      FIELD(http.cors.origins),

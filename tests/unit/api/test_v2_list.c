@@ -249,6 +249,54 @@ static void a_parameter_that_is_wrong_is_refused(void **state)
     }
 }
 
+#define MANY 1500
+
+/* So many tags of 100 letters, of one image. */
+static void tag_often(const char *repository)
+{
+    struct digest d = image_put(&s.w, repository, "one", "v1");
+    struct repo_name repo = repo_of(repository);
+
+    for (int i = 0; i < MANY; i++) {
+        char name[128];
+        struct tag_name tag;
+        struct meta_op op;
+
+        snprintf(name, sizeof(name), "t%099d", i);
+        tag = tag_of(name);
+        op = meta_op_tag_set(&repo, &tag, &d, META_ANY);
+        assert_ok(meta_commit(s.w.meta, &op, 1, META_LAZY, NULL, ERR_IGNORED));
+    }
+}
+
+/* A list of the repository is answered so, and holds nothing afterwards. */
+static void answers(const char *line, int status, size_t tags)
+{
+    struct answer a = get(&s, line);
+    size_t commas = 0;
+
+    tell_status(line, &a, status);
+    for (size_t i = 0; i < a.body.n; i++)
+        commas += a.body.p[i] == ',';
+    if (status == 200)
+        assert_int_equal(commas, tags);
+    else
+        assert_string_not_equal(header_of(&a, "Retry-After"), "");
+    assert_int_equal(atomic_load(&s.api.list_bytes), 0);
+    answer_done(&a);
+}
+
+static void long_lists_share_a_bound_of_memory(void **state)
+{
+    (void)state;
+    tag_often("many");
+    answers("GET /v2/many/tags/list", 200, MANY + 1);
+    s.w.conf->http.body_memory_bytes = 1;
+    answers("GET /v2/many/tags/list", 503, 0);
+    answers("GET /v2/many/tags/list?n=1000", 200, 1000);
+    answers("GET /v2/app/tags/list", 200, 5);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -259,6 +307,7 @@ int main(void)
         TEST(a_link_tells_nothing_of_repositories_that_are_hidden),
         TEST(a_link_tells_nothing_of_tags_that_are_hidden),
         TEST(one_in_a_thousand_is_found),
+        TEST(long_lists_share_a_bound_of_memory),
         TEST(who_may_see_more_by_signing_in_is_asked_to),
         TEST(a_repository_that_is_not_there_has_no_list),
         TEST(a_parameter_that_is_wrong_is_refused),
