@@ -53,7 +53,9 @@ def test_filters_must_all_match(accounts, alice):
     push(accounts, "base/app", who="alice", secret=PASSWORD)
     with Client(accounts.registry.url, auth=("bob", OTHER)) as client:
         client.request("POST", "/v2/prod/app/blobs/uploads/", expect=403)
+    # An answer may come before its entry is written.
     until(lambda: bool(alice.get("/api/v1/audit", result="denied")["entries"]))
+    until(lambda: len(alice.get("/api/v1/audit", action="push")["entries"]) == 2)
     for filters, found in (
         ({"actor": "user:bob"}, {"dev/app:v1", "prod/app"}),
         ({"actor": "user:bob", "result": "ok"}, {"dev/app:v1"}),
