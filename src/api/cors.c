@@ -9,23 +9,14 @@
     "OCI-Filters-Applied, Retry-After, X-Request-Id"
 #define MAX_AGE_S "3600" /* that a preflight is remembered */
 
-static bool has(const struct conf_cors *c, struct str text)
-{
-    for (size_t i = 0; i < c->origins.n; i++) {
-        if (str_eq(text, str_of(c->origins.items[i])))
-            return true;
-    }
-    return false;
-}
-
 static bool everyone(const struct conf_cors *c)
 {
-    return has(c, STR("*"));
+    return conf_strings_have(&c->origins, STR("*"));
 }
 
 static bool lists(const struct conf_cors *c, struct str origin)
 {
-    return origin.n > 0 && !str_eq(origin, STR("*")) && has(c, origin);
+    return origin.n > 0 && !str_eq(origin, STR("*")) && conf_strings_have(&c->origins, origin);
 }
 
 static bool is_preflight(const struct http_head *head)
@@ -37,11 +28,7 @@ static bool is_preflight(const struct http_head *head)
 /* Of a listed page: http.cors.methods. */
 static bool allows(const struct conf_cors *c, struct str method)
 {
-    for (size_t i = 0; i < c->methods.n; i++) {
-        if (str_eq(method, str_of(c->methods.items[i])))
-            return true;
-    }
-    return c->methods.n == 0;
+    return c->methods.n == 0 || conf_strings_have(&c->methods, method);
 }
 
 /* Reads come first: all that a page which is not listed may do. */

@@ -5,7 +5,6 @@
 #include "base/log.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 /* Errors that pass: the client is told when to come again. */
 #define RETRY_AFTER_S STR("1")
@@ -94,15 +93,13 @@ struct str reply_prefix(const struct req *q)
 void reply_location(struct req *q, const char *fmt, ...)
 {
     AUTO(buf) struct buf place = {0};
-    char path[2048];
     va_list ap;
 
-    va_start(ap, fmt);
-    vsnprintf(path, sizeof(path), fmt, ap);
-    va_end(ap);
-    buf_init(&place, 2 * sizeof(path));
+    buf_init(&place, 4096);
     buf_add_str(&place, reply_prefix(q));
-    buf_add_text(&place, path);
+    va_start(ap, fmt);
+    buf_vaddf(&place, fmt, ap);
+    va_end(ap);
     http_header(q->x, "Location", buf_str(&place));
 }
 

@@ -68,7 +68,6 @@ struct source {
     enum err_code (*fetch)(struct req *q, struct str after, size_t limit,
                            struct meta_name_list *ret, struct err *e);
     bool (*visible)(const struct req *q, const char *name);
-    const uint64_t *(*most)(const struct conf_limits *l); /* NULL: limits.page alone */
 };
 
 /* A list on its way to the client. Long ones share a bound of memory. */
@@ -149,19 +148,14 @@ static enum err_code visible_page(struct req *q, const struct source *s, const c
     return ERR_OK;
 }
 
-static const uint64_t *catalog_page(const struct conf_limits *l)
-{
-    return &l->catalog_page;
-}
+static const struct source tags = {fetch_tags, tag_visible};
+static const struct source repos = {fetch_repos, repo_visible};
 
-static const struct source tags = {fetch_tags, tag_visible, NULL};
-static const struct source repos = {fetch_repos, repo_visible, catalog_page};
-
-/* The page that the query asks for. *ret_n is how many were asked for. */
-static enum err_code page_of_query(struct req *q, const struct source *s, size_t *ret_n,
-                                   struct listing *l, struct err *e)
+/* The page that the query asks for, of `most` names (0: limits.page alone). *ret_n is how many were
+ * asked for. */
+static enum err_code page_of_query(struct req *q, const struct source *s, uint64_t most,
+                                   size_t *ret_n, struct listing *l, struct err *e)
 {
-    uint64_t most = s->most ? conf_u64(s->most(q->registry->limits)) : 0;
     char after[AFTER_MAX];
 
     /* Clients without pages would miss what is behind the first one: they ask for no n. */
@@ -185,7 +179,7 @@ enum err_code api_tag_list(struct req *q, struct err *e)
 
     TRY(access_need_all_tags(q, e));
     buf_init(&body, LIST_MAX_BYTES);
-    TRY(page_of_query(q, &tags, &n, &l, e));
+    TRY(page_of_query(q, &tags, 0, &n, &l, e));
     buf_add_text(&body, "{\"name\":");
     buf_add_json(&body, repo_name_str(&q->name));
     buf_add_text(&body, ",\"tags\":");
@@ -202,7 +196,7 @@ enum err_code api_catalog_list(struct req *q, struct err *e)
     size_t n;
 
     buf_init(&body, LIST_MAX_BYTES);
-    TRY(page_of_query(q, &repos, &n, &l, e));
+    TRY(page_of_query(q, &repos, conf_u64(&q->registry->limits->catalog_page), &n, &l, e));
     buf_add_text(&body, "{\"repositories\":");
     add_names(&body, &l.names);
     buf_add_text(&body, "}\n");

@@ -29,15 +29,6 @@ struct conf_key conf_item_key_named(const char *name, size_t item, const char *s
     return (struct conf_key){row, item, conf_item_find(row->item, str_of(sub))};
 }
 
-bool conf_strings_have(const struct conf_strings *list, const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(list->items[i], text) == 0)
-            return true;
-    }
-    return false;
-}
-
 const char *conf_mode_name(const struct conf_auth *a)
 {
     return conf_row_find(STR("auth.mode"))->choices[a->mode];

@@ -20,9 +20,6 @@ struct conf_key conf_item_key_named(const char *name, size_t item, const char *s
 /* conf_place() at that key. */
 enum err_code conf_place_named(const struct conf_source *s, const char *name, struct err *e);
 
-/* Is the text among the first n of the list? */
-bool conf_strings_have(const struct conf_strings *list, const char *text, size_t n);
-
 /* auth.mode as it is written. */
 const char *conf_mode_name(const struct conf_auth *a);
 

@@ -65,13 +65,15 @@ static enum err_code check_order(const struct conf_source *s, struct err *e)
 
     find_providers(&s->conf->auth, p);
     for (size_t i = 0; i < order->n; i++) {
-        if (conf_strings_have(order, order->items[i], i)) {
+        const struct conf_strings before = {order->items, i};
+
+        if (conf_strings_have(&before, str_of(order->items[i]))) {
             err_set(e, ERR_CONFIG, "'%s' stands here twice", order->items[i]);
             return conf_place_named(s, "auth.order", e);
         }
     }
     for (size_t i = 0; order->n && i < PROVIDERS && p[i].name; i++) {
-        bool named = conf_strings_have(order, p[i].name, order->n);
+        bool named = conf_strings_have(order, str_of(p[i].name));
 
         if (named && !p[i].on)
             err_set(e, ERR_CONFIG, "'%s' is not configured: set %s, or leave it out", p[i].name,

@@ -111,7 +111,7 @@ static enum err_code check_oidc_scopes(const struct conf_source *s, struct err *
 {
     const struct conf_strings *scopes = &s->conf->auth.oidc.scopes;
 
-    if (conf_strings_have(scopes, "openid", scopes->n)) /* OpenID Connect Core 3.1.2.1 */
+    if (conf_strings_have(scopes, STR("openid"))) /* OpenID Connect Core 3.1.2.1 */
         return ERR_OK;
     err_set(e, ERR_CONFIG, "'openid' must be there");
     return conf_place_named(s, "auth.oidc.scopes", e);

@@ -363,6 +363,16 @@ void conf_rules_free(struct conf_rules *rules);
 /* The reference page, Markdown, from the table. */
 void conf_reference(struct buf *ret_markdown);
 
+/* Is the text one of the list? */
+static inline bool conf_strings_have(const struct conf_strings *list, struct str text)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (str_eq(text, str_of(list->items[i])))
+            return true;
+    }
+    return false;
+}
+
 static inline bool conf_auth_on(const struct conf_auth *a)
 {
     return a->mode == CONF_AUTH_LOCAL || a->mode == CONF_AUTH_ON;

@@ -48,14 +48,18 @@ static bool names_file(struct str name)
     return str_eq(name, STR("REGISTRY_CONFIG")) || str_eq(name, STR("REGISTRY_CONFIGURATION_PATH"));
 }
 
+static bool left_alone(struct str name, struct str value)
+{
+    return names_file(name) || from_orchestrator(name, value);
+}
+
 enum conf_variable_kind conf_variable_kind(struct str name, struct str value)
 {
     const char *as;
 
     if (find_variable(name, &as))
         return CONF_VARIABLE_OURS;
-    return names_file(name) || from_orchestrator(name, value) ? CONF_VARIABLE_OTHERS
-                                                              : CONF_VARIABLE_UNKNOWN;
+    return left_alone(name, value) ? CONF_VARIABLE_OTHERS : CONF_VARIABLE_UNKNOWN;
 }
 
 static enum err_code unknown(struct str name, struct err *e)
@@ -101,7 +105,7 @@ enum err_code conf_read_environment(struct conf_source *s, char *const *environm
         if (!str_cut(&value, '=', &name) || !str_starts(name, PREFIX))
             continue;
         row = find_variable(name, &as);
-        if (!row && conf_variable_kind(name, value) == CONF_VARIABLE_OTHERS)
+        if (!row && left_alone(name, value))
             continue;
         if (!row)
             return unknown(name, e);

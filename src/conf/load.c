@@ -73,36 +73,30 @@ enum err_code conf_load_source(struct conf_source *s, struct flat *flat, char *c
     return conf_check(s, e);
 }
 
-enum err_code conf_load(const char *path, char *const *environment, struct conf **ret_conf,
-                        struct err *e)
+static enum err_code load(const char *path, char *const *environment, bool with_files,
+                          struct conf **ret_conf, struct err *e)
 {
     AUTO(conf) struct conf *c = NEW(struct conf);
     AUTO(flat) struct flat flat = {0};
     AUTO(source) struct conf_source source = {.conf = c, .path = path};
 
     TRY(conf_load_source(&source, &flat, environment, e));
+    if (with_files)
+        TRY(conf_check_files(&source, e));
     *ret_conf = STEAL(c);
     return ERR_OK;
+}
+
+enum err_code conf_load(const char *path, char *const *environment, struct conf **ret_conf,
+                        struct err *e)
+{
+    return load(path, environment, false, ret_conf, e);
 }
 
 enum err_code conf_load_with_files(const char *path, char *const *environment,
                                    struct conf **ret_conf, struct err *e)
 {
-    AUTO(conf) struct conf *c = NEW(struct conf);
-    AUTO(flat) struct flat flat = {0};
-    AUTO(source) struct conf_source source = {.conf = c, .path = path};
-
-    TRY(conf_load_source(&source, &flat, environment, e));
-    TRY(conf_check_files(&source, e));
-    *ret_conf = STEAL(c);
-    return ERR_OK;
-}
-
-static void strings_free(struct conf_strings *list)
-{
-    for (size_t i = 0; i < list->n; i++)
-        free(list->items[i]);
-    free(list->items);
+    return load(path, environment, true, ret_conf, e);
 }
 
 void conf_free(struct conf *c)
@@ -111,7 +105,7 @@ void conf_free(struct conf *c)
         return;
     for (size_t i = 0; i < conf_rows_n; i++)
         conf_field_free(&conf_rows[i], conf_field(c, &conf_rows[i]));
-    strings_free(&c->warnings);
+    conf_strings_free(&c->warnings);
     free(c);
 }
 

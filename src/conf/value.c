@@ -206,7 +206,13 @@ static enum err_code set_text(const struct conf_row *row, struct str text, char 
     return ERR_OK;
 }
 
-static void free_texts(struct conf_strings *list)
+void conf_strings_add(struct conf_strings *list, struct str text)
+{
+    list->items = mem_resize(list->items, (list->n + 1) * sizeof(list->items[0]));
+    list->items[list->n++] = str_dup(text);
+}
+
+void conf_strings_free(struct conf_strings *list)
 {
     for (size_t i = 0; i < list->n; i++)
         free(list->items[i]);
@@ -230,8 +236,7 @@ enum err_code conf_value_add(const struct conf_row *row, struct str text, void *
     }
     if (list->n >= row->max)
         return refuse(row, text, "is one item too many", e);
-    list->items = mem_resize(list->items, (list->n + 1) * sizeof(list->items[0]));
-    list->items[list->n++] = str_dup(text);
+    conf_strings_add(list, text);
     return ERR_OK;
 }
 
@@ -250,7 +255,7 @@ static enum err_code set_texts(const struct conf_row *row, struct str text, void
     struct str item;
     bool more = text.n > 0;
 
-    free_texts(field);
+    conf_strings_free(field);
     while (more) {
         more = str_cut(&text, ',', &item);
         TRY(conf_value_add(row, item, field, e));
@@ -279,8 +284,6 @@ enum err_code conf_value_set(const struct conf_row *row, struct str text, void *
 
 void conf_value_default(const struct conf_row *row, void *field)
 {
-    struct err e;
-
     if (conf_row_is_text(row)) {
         *(char **)field = mem_strdup(row->def_text);
     } else if (row->type == CONF_TEXTS) {
@@ -288,7 +291,7 @@ void conf_value_default(const struct conf_row *row, void *field)
 
         while (rest.n) {
             str_cut(&rest, ',', &item);
-            if (conf_value_add(row, item, field, &e) != ERR_OK)
+            if (conf_value_add(row, item, field, ERR_IGNORED) != ERR_OK)
                 abort(); /* a mistake in the table; a test loads all defaults */
         }
     } else if (row->type == CONF_BOOL) {
@@ -301,7 +304,7 @@ void conf_value_default(const struct conf_row *row, void *field)
 void conf_value_free(const struct conf_row *row, void *field)
 {
     if (row->type == CONF_TEXTS) {
-        free_texts(field);
+        conf_strings_free(field);
     } else if (conf_row_is_text(row)) {
         free(*(char **)field);
         *(char **)field = NULL;

@@ -18,6 +18,10 @@ ERR_CHECKED enum err_code conf_value_add(const struct conf_row *row, struct str 
 ERR_CHECKED enum err_code conf_value_complete(const struct conf_row *row, const void *field,
                                               struct err *e);
 
+/* One more text, of a copy; and all away, which leaves an empty list. */
+void conf_strings_add(struct conf_strings *list, struct str text);
+void conf_strings_free(struct conf_strings *list);
+
 /* Into a field that holds nothing yet. */
 void conf_value_default(const struct conf_row *row, void *field);
 void conf_value_free(const struct conf_row *row, void *field);

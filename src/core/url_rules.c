@@ -17,11 +17,9 @@ struct url_rules {
 
 static void compile(struct url_rules *rules, const struct conf_strings *list, struct patterns *ret)
 {
-    struct err e;
-
     ret->items = mem_zero((list->n + 1) * sizeof(*ret->items));
     for (size_t i = 0; i < list->n; i++) {
-        if (conf_expression_new(list->items[i], &ret->items[ret->n], &e) == ERR_OK)
+        if (conf_expression_new(list->items[i], &ret->items[ret->n], ERR_IGNORED) == ERR_OK)
             ret->n++;
         else
             rules->broken = true;

@@ -87,16 +87,17 @@ static enum err_code load_lists(X509_STORE *store, const char *path, int64_t *re
 enum err_code verifier_reload(struct verifier *v, struct err *e)
 {
     AUTO(X509_STORE) X509_STORE *store = X509_STORE_new();
-    const struct conf_strings *authorities = v ? &v->conf->client_ca : NULL;
     X509_STORE *old;
     int64_t until_s;
 
     if (!v)
         return ERR_OK;
     ERR_clear_error();
-    for (size_t i = 0; i < authorities->n; i++) {
-        if (!store || X509_STORE_load_file(store, authorities->items[i]) != 1)
-            return tls_err(e, "http.tls.client_ca", authorities->items[i]);
+    for (size_t i = 0; i < v->conf->client_ca.n; i++) {
+        const char *file = v->conf->client_ca.items[i];
+
+        if (!store || X509_STORE_load_file(store, file) != 1)
+            return tls_err(e, "http.tls.client_ca", file);
     }
     TRY(load_lists(store, v->conf->client_crl, &until_s, e));
     ERR_clear_error();

@@ -310,9 +310,8 @@ void meta_record_note(struct meta *m, struct str collection, const struct meta_r
 {
     struct meta_op op =
         meta_op_record_put(collection, str_of(r->key), str_of(r->value), r->version);
-    struct err ignored;
 
-    (void)!meta_commit(m, &op, 1, META_LAZY, NULL, &ignored);
+    (void)!meta_commit(m, &op, 1, META_LAZY, NULL, ERR_IGNORED);
 }
 
 enum err_code meta_audit(struct meta *m, const struct meta_audit_filter *filter, size_t limit,

@@ -1,24 +1,8 @@
-/* Files of the reference registry: an error is of one printable line; what is accepted prints, and
- * what was printed is the same configuration. */
-#include "base/cleanup.h"
-#include "conf/check.h"
+/* Configuration files of the reference registry. */
 #include "conf/distribution/read.h"
-#include "conf/field.h"
-#include "conf/yaml_file.h"
-
-#include <stdlib.h>
+#include "conf_round_trip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct conf *defaults(void)
-{
-    struct conf *c = NULL;
-    struct err e;
-
-    if (conf_load(NULL, NULL, &c, &e) != ERR_OK)
-        abort();
-    return c;
-}
 
 static enum err_code read_theirs(struct conf *c, struct str text, struct err *e)
 {
@@ -32,32 +16,8 @@ static enum err_code read_theirs(struct conf *c, struct str text, struct err *e)
     return conf_check(&source, e);
 }
 
-static enum err_code read_ours(struct conf *c, struct str text, struct err *e)
-{
-    AUTO(source) struct conf_source source = {.conf = c, .path = "file"};
-
-    TRY(conf_read_yaml(&source, text, e));
-    return conf_check(&source, e);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    AUTO(conf) struct conf *c = defaults();
-    AUTO(conf) struct conf *again = defaults();
-    AUTO(buf) struct buf printed = {0};
-    struct err e;
-
-    buf_init(&printed, 1 << 20);
-    if (read_theirs(c, (struct str){(const char *)data, size}, &e) != ERR_OK)
-        return 0;
-    conf_print(c, &printed);
-    if (read_ours(again, buf_str(&printed), &e) != ERR_OK)
-        abort();
-    for (size_t i = 0; i < conf_rows_n; i++) {
-        const struct conf_row *row = &conf_rows[i];
-
-        if (!conf_field_eq(row, conf_field_const(c, row), conf_field_const(again, row)))
-            abort();
-    }
+    round_trip(read_theirs, (struct str){(const char *)data, size});
     return 0;
 }

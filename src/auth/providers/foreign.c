@@ -50,11 +50,7 @@ static void choose_algorithms(struct foreign *f)
     size_t n = 0;
 
     for (size_t i = 0; i < ALGORITHMS_MAX; i++) {
-        bool chosen = wanted->n == 0;
-
-        for (size_t k = 0; k < wanted->n; k++)
-            chosen |= strcmp(wanted->items[k], safe[i]) == 0;
-        if (chosen)
+        if (wanted->n == 0 || conf_strings_have(wanted, str_of(safe[i])))
             f->algorithms[n++] = safe[i];
     }
 }

@@ -26,7 +26,7 @@ static void auto_reading_(struct reading *r)
     yaml_document_delete(&r->document);
 }
 
-static void auto_yaml_parser_(yaml_parser_t *p)
+static void auto_parser_(yaml_parser_t *p)
 {
     yaml_parser_delete(p);
 }
@@ -44,11 +44,6 @@ static size_t line_of(const yaml_node_t *node)
     return node->start_mark.line + 1;
 }
 
-bool flat_below(const char *text, struct str path)
-{
-    return strncmp(text, path.p, path.n) == 0 && (text[path.n] == '.' || text[path.n] == '\0');
-}
-
 static void entry_done(struct flat_entry *entry)
 {
     free(entry->path);
@@ -56,18 +51,23 @@ static void entry_done(struct flat_entry *entry)
     free(entry->variable);
 }
 
-static bool is_at(const char *at, const char *path, size_t n, bool any_case)
+static bool is_at(const char *text, struct str path, bool any_case)
 {
-    return (any_case ? strncasecmp(at, path, n) : strncmp(at, path, n)) == 0 &&
-           (at[n] == '.' || at[n] == '\0');
+    return (any_case ? strncasecmp : strncmp)(text, path.p, path.n) == 0 &&
+           (text[path.n] == '.' || text[path.n] == '\0');
+}
+
+bool flat_below(const char *text, struct str path)
+{
+    return is_at(text, path, false);
 }
 
 static void remove_below(struct flat *f, const char *path, bool any_case)
 {
-    size_t kept = 0, n = strlen(path);
+    size_t kept = 0;
 
     for (size_t i = 0; i < f->n; i++) {
-        if (is_at(f->items[i].path, path, n, any_case))
+        if (is_at(f->items[i].path, str_of(path), any_case))
             entry_done(&f->items[i]);
         else
             f->items[kept++] = f->items[i];
@@ -252,7 +252,7 @@ static int step_of(yaml_event_type_t type)
 /* The library's time grows with the square of the levels when it reads all at once. */
 static bool is_deep(struct str text)
 {
-    __attribute__((cleanup(auto_yaml_parser_))) yaml_parser_t parser;
+    AUTO(parser) yaml_parser_t parser;
     int depth = 0;
     bool more = yaml_parser_initialize(&parser);
 
@@ -273,7 +273,7 @@ static bool is_deep(struct str text)
 /* The text's first document, whose root becomes path. */
 static enum err_code read_text(struct reading *r, const char *path, struct str text, struct err *e)
 {
-    __attribute__((cleanup(auto_yaml_parser_))) yaml_parser_t parser;
+    AUTO(parser) yaml_parser_t parser;
 
     if (!yaml_parser_initialize(&parser))
         return err_set(e, ERR_INTERNAL, "out of memory");
@@ -330,11 +330,16 @@ const char *flat_value(const struct flat *f, const char *path)
     return entry && entry->value ? entry->value : "";
 }
 
-bool flat_has(const struct flat *f, const char *path)
+const struct flat_entry *flat_first(const struct flat *f, struct str path)
 {
     for (size_t i = 0; i < f->n; i++) {
-        if (flat_below(f->items[i].path, str_of(path)))
-            return true;
+        if (flat_below(f->items[i].path, path))
+            return &f->items[i];
     }
-    return false;
+    return NULL;
+}
+
+bool flat_has(const struct flat *f, const char *path)
+{
+    return flat_first(f, str_of(path)) != NULL;
 }

@@ -45,7 +45,8 @@ const struct flat_entry *flat_find(const struct flat *f, const char *path);
 /* Its value; "" when there is none. */
 const char *flat_value(const struct flat *f, const char *path);
 
-/* Is there anything at that path or below it? */
+/* The first entry at that path or below it; NULL: there is none. And: is there one? */
+const struct flat_entry *flat_first(const struct flat *f, struct str path);
 bool flat_has(const struct flat *f, const char *path);
 
 /* Is the text at path, or a path below it? */

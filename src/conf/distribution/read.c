@@ -60,11 +60,7 @@ static bool top_told(const struct taking *t, const struct flat_entry *entry)
 
     if (!str_copy(top, name, sizeof(name)) || distribution_row_known(name))
         return false;
-    for (const struct flat_entry *before = t->flat->items; before != entry; before++) {
-        if (flat_below(before->path, top))
-            return true;
-    }
-    return false;
+    return flat_first(t->flat, top) != entry;
 }
 
 /* No row is about the entry. */
@@ -194,15 +190,6 @@ static enum err_code sort_environment(struct taking *t, struct flat *flat, char 
     return ERR_OK;
 }
 
-static const struct flat_entry *version_of(const struct flat *f)
-{
-    for (size_t i = 0; i < f->n; i++) {
-        if (flat_below(f->items[i].path, STR("version")))
-            return &f->items[i];
-    }
-    return NULL;
-}
-
 enum err_code conf_read_distribution(struct conf_source *s, struct flat *flat,
                                      char *const *environment, struct err *e)
 {
@@ -210,7 +197,7 @@ enum err_code conf_read_distribution(struct conf_source *s, struct flat *flat,
     struct taking t = {s, flat};
 
     if (strcmp(flat_value(flat, "version"), "0.1") != 0)
-        return take_refuse(&t, version_of(flat),
+        return take_refuse(&t, flat_first(flat, STR("version")),
                            "is unknown; the reference registry's files have '0.1', and this "
                            "registry's own have no version",
                            e);

@@ -1,7 +1,6 @@
 #include "conf/distribution/take.h"
 
 #include "base/cleanup.h"
-#include "base/mem.h"
 #include "conf/items.h"
 #include "conf/value.h"
 
@@ -87,13 +86,11 @@ static void place_of(const struct taking *t, const struct flat_entry *entry, cha
 
 void take_warn(struct taking *t, const struct flat_entry *entry, const char *text)
 {
-    struct conf_strings *list = &t->source->conf->warnings;
     char place[512], warning[1024];
 
     place_of(t, entry, place, sizeof(place));
     snprintf(warning, sizeof(warning), "%s: %s", place, text);
-    list->items = mem_resize(list->items, (list->n + 1) * sizeof(*list->items));
-    list->items[list->n++] = mem_strdup(warning);
+    conf_strings_add(&t->source->conf->warnings, str_of(warning));
 }
 
 enum err_code take_refuse(const struct taking *t, const struct flat_entry *entry, const char *text,

@@ -59,11 +59,7 @@ enum err_code take_unless_disabled(struct taking *t, const struct distribution_r
         return ERR_OK; /* an empty list */
     snprintf(map, sizeof(map), "%s.%.*s", row->path, (int)strcspn(rest, "."), rest);
     snprintf(disabled, sizeof(disabled), "%s.disabled", map);
-    for (const struct flat_entry *before = t->flat->items; before != entry; before++) {
-        if (flat_below(before->path, str_of(map)))
-            return ERR_OK; /* not the first of its map */
-    }
-    if (take_is_true(flat_value(t->flat, disabled)))
+    if (flat_first(t->flat, str_of(map)) != entry || take_is_true(flat_value(t->flat, disabled)))
         return ERR_OK;
     if (row->verdict == DISTRIBUTION_REFUSED)
         return take_refuse(t, entry, row->note, e);

@@ -187,17 +187,6 @@ static enum err_code take_methods(struct taking *t, const struct flat_entry *ent
     return ERR_OK;
 }
 
-static bool all_origins(const struct taking *t)
-{
-    const struct conf_cors *c = &t->source->conf->http.cors;
-
-    for (size_t i = 0; i < c->origins.n; i++) {
-        if (strcmp(c->origins.items[i], "*") == 0)
-            return true;
-    }
-    return false;
-}
-
 static enum err_code take_cors(struct taking *t, struct str name, const struct flat_entry *entry,
                                struct err *e)
 {
@@ -263,7 +252,7 @@ void take_settle_cors(struct taking *t)
     struct conf_cors *c = &t->source->conf->http.cors;
     const struct conf_row *row = conf_row_find(STR("http.cors.credentials"));
 
-    if (!c->credentials || !all_origins(t))
+    if (!c->credentials || !conf_strings_have(&c->origins, STR("*")))
         return;
     for (size_t i = 0; i < t->flat->n; i++) {
         const struct flat_entry *entry = &t->flat->items[i];
