@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from server import DIES_WITH_US
+from processes import DIES_WITH_US
 
 CLIENT_TIMEOUT_S = 300
 

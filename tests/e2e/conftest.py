@@ -15,6 +15,7 @@ from accounts import OTHER, Caller
 from clients import Containers, Docker
 from go_clients import GoClients
 from helpers import Client
+from s3_buckets import Bucket, SharedServers
 from server import TOP, Registry
 
 REGISTRIES = pytest.StashKey()  # of a test: the registries made for it
@@ -187,3 +188,20 @@ def containers():
 def go_clients(work):
     """crane, regctl, oras, helm and cosign with homes of their own."""
     return GoClients(work / "home")
+
+
+@pytest.fixture(scope="session")
+def s3_servers():
+    """The S3 servers that all tests of a run share: s3_servers("minio") starts one and describes it."""
+    servers = SharedServers(os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(8))
+    yield servers
+    servers.leave()
+
+
+@pytest.fixture(params=["minio", "ceph"])
+def bucket(request, s3_servers):
+    """A bucket of the test's own, on each of these servers. A test that wants others says it by
+    parametrize("bucket", ["minio", "ceph", "versitygw"], indirect=True)."""
+    made = Bucket(s3_servers(request.param)).create()
+    yield made
+    made.remove()

@@ -1,4 +1,4 @@
-"""Programs in Go that the tests run: clients, and the conformance suite. Each is built once, of a
+"""Programs in Go that the tests run: clients, S3 servers, and the conformance suite. Each is built once, of a
 pinned version, and kept in a cache outside the tree."""
 
 import fcntl
@@ -27,6 +27,8 @@ PROGRAMS = {
     "oras": Program("oras.land/oras/cmd/oras", "v1.3.6"),
     "helm": Program("helm.sh/helm/v3/cmd/helm", "v3.22.0"),
     "cosign": Program("github.com/sigstore/cosign/v3/cmd/cosign", "v3.1.3"),
+    "minio": Program("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"),
+    "versitygw": Program("github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
 }
 
 

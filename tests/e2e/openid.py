@@ -14,7 +14,8 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import requests
-from server import DIES_WITH_US, TOP, free_port
+from processes import DIES_WITH_US, free_port
+from server import TOP
 
 SOURCE = TOP / "tests" / "e2e" / "oidc_provider"
 

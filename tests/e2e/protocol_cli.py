@@ -13,7 +13,7 @@ import yaml
 
 from certificates import authority, certificate
 from helpers import Client, image
-from server import free_port
+from processes import free_port
 from waiting import until
 
 pytestmark = pytest.mark.sanitize

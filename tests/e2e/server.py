@@ -1,24 +1,19 @@
 """Starts the real registry binary, waits until it answers, stops it and looks at how it ended."""
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import requests
 import yaml
+from processes import DIES_WITH_US, STOP_TIMEOUT_S, free_port
 
 TOP = Path(__file__).resolve().parents[2]
 
-# Even when the tests themselves are killed, no server is left behind. The pid stays the same.
-DIES_WITH_US = ["setpriv", "--pdeathsig", "TERM"]
-
 START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 60
 
 # What a sanitizer writes when it has found something.
 SANITIZER_REPORTS = (
@@ -31,23 +26,6 @@ SANITIZER_REPORTS = (
 
 class NotReady(Exception):
     """The registry ended, or did not answer, before it was ready."""
-
-
-def free_port():
-    """A port nobody listens on, from below the range the kernel takes client ports from.
-
-    Parallel pytest workers choose from ranges of their own, so they cannot race for one port.
-    """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 6
-    while True:
-        port = 20000 + 2000 * worker + random.SystemRandom().randrange(2000)
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def merged(base, extra):

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from certificates import authority, certificate
-from server import DIES_WITH_US, free_port
+from processes import DIES_WITH_US, free_port
 from waiting import until
 
 BASE = "dc=example,dc=org"

@@ -19,7 +19,8 @@ import requests
 from certificates import authority, certificate
 from clients import ClientFailed
 from helpers import OCI_CONFIG, OCI_MANIFEST, canonical, digest_of, image, tar_layer, write_oci_layout
-from server import DIES_WITH_US, START_TIMEOUT_S, TOP, Registry, free_port
+from processes import DIES_WITH_US, free_port
+from server import START_TIMEOUT_S, TOP, Registry
 from token_server import ISSUER, SERVICE, Key, access, claims
 from waiting import until
 

@@ -10,7 +10,8 @@ import pytest
 import requests
 import yaml
 from certificates import authority
-from server import TOP, free_port, merged
+from processes import free_port
+from server import TOP, merged
 from slapd import BASE, GROUPS, PASSWORDS, PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd, person
 from waiting import until
 

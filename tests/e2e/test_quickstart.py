@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from helpers import Client, image, random_bytes, tar_layer
-from server import DIES_WITH_US, TOP, free_port
+from processes import DIES_WITH_US, free_port
+from server import TOP
 from waiting import until
 
 
