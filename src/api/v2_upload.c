@@ -114,15 +114,15 @@ static enum err_code algorithm_of_query(struct req *q, enum digest_algorithm *re
 static enum err_code go_on(struct req *q, struct err *e)
 {
     struct receiving *r = &q->receiving;
-    uint64_t got;
+    struct upload_body body = {
+        .expected_bytes = expected_bytes(q),
+        .exact_bytes = r->n_bytes,
+        .finish = r->digest.n > 0 ? &r->digest : NULL,
+    };
 
-    if (expected_bytes(q) > 0)
-        TRY(upload_append(r->upload, http_body_later(q->x), expected_bytes(q), e));
-    got = upload_offset(r->upload) - r->from_bytes;
-    if (r->n_bytes == UINT64_MAX || r->n_bytes == got)
-        return r->then(q, e);
-    TRY(upload_take_back(r->upload, r->from_bytes, e));
-    return err_tell(e, ERR_SIZE_INVALID, "the chunk was not as long as Content-Range said");
+    if (body.expected_bytes > 0 || body.exact_bytes != UINT64_MAX)
+        TRY(upload_append(r->upload, http_body_later(q->x), &body, e));
+    return r->then(q, e);
 }
 
 static enum err_code finish(struct req *q, struct err *e)
@@ -157,7 +157,6 @@ static enum err_code post_whole(struct req *q, const struct digest *d, struct er
     TRY(upload_begin(q->registry, &q->name, q->identity, d->algorithm, &q->upload, e));
     r->undo = post_undo;
     TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e));
-    upload_expect(r->upload, d->algorithm);
     r->n_bytes = UINT64_MAX;
     r->digest = *d;
     r->go_on = go_on;
@@ -274,9 +273,8 @@ static enum err_code receive(struct req *q, api_handler then, struct err *e)
 {
     struct receiving *r = &q->receiving;
 
-    r->from_bytes = upload_offset(r->upload);
-    TRY(check_range(q, r->from_bytes, &r->n_bytes, e));
-    TRY(check_length(q, r->from_bytes, e));
+    TRY(check_range(q, upload_offset(r->upload), &r->n_bytes, e));
+    TRY(check_length(q, upload_offset(r->upload), e));
     r->go_on = go_on;
     r->then = then;
     return go_on(q, e);
@@ -317,6 +315,5 @@ enum err_code api_upload_put(struct req *q, struct err *e)
         return ERR_OK;
     }
     TRY(code);
-    upload_expect(r->upload, r->digest.algorithm);
     return receive(q, finish, e);
 }

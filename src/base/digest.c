@@ -1,25 +1,34 @@
+/*
+ * OpenSSL's interface with contexts that can be seen: a hash that goes on in another process, or on
+ * another machine, is made of what it has seen so far, which EVP of OpenSSL 3 does not give out.
+ * The code that hashes is the same.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
 
 #include "base/hex.h"
 #include "base/mem.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 
 static const struct {
     const char *name;
     size_t bytes;
-    const EVP_MD *(*md)(void);
 } algorithms[] = {
-    [DIGEST_SHA256] = {"sha256", 32, EVP_sha256},
-    [DIGEST_SHA512] = {"sha512", 64, EVP_sha512},
+    [DIGEST_SHA256] = {"sha256", SHA256_DIGEST_LENGTH},
+    [DIGEST_SHA512] = {"sha512", SHA512_DIGEST_LENGTH},
 };
 
 #define ALGORITHMS (sizeof(algorithms) / sizeof(algorithms[0]))
 
 struct hasher {
     enum digest_algorithm algorithm;
-    EVP_MD_CTX *ctx;
+    uint64_t bytes;
+    union {
+        SHA256_CTX sha256;
+        SHA512_CTX sha512;
+    };
 };
 
 bool digest_algorithm_parse(struct str s, enum digest_algorithm *ret_algorithm)
@@ -81,58 +90,145 @@ static void from_bytes(enum digest_algorithm a, const unsigned char *bytes, stru
     ret->n = n;
 }
 
-/* EVP digest calls fail only without memory or without the algorithm: both end the process. */
+/* The calls fail for no reason that a process outlives. */
 static void must(int ok)
 {
     if (ok != 1)
         abort();
 }
 
-void digest_of(enum digest_algorithm a, const void *p, size_t n, struct digest *ret_digest)
+static void begin(struct hasher *h, enum digest_algorithm a)
 {
-    unsigned char bytes[DIGEST_BYTES_MAX];
-
-    must(EVP_Digest(p, n, bytes, NULL, algorithms[a].md(), NULL));
-    from_bytes(a, bytes, ret_digest);
+    h->algorithm = a;
+    h->bytes = 0;
+    must(a == DIGEST_SHA256 ? SHA256_Init(&h->sha256) : SHA512_Init(&h->sha512));
 }
 
 struct hasher *hasher_new(enum digest_algorithm a)
 {
     struct hasher *h = NEW(struct hasher);
 
-    h->algorithm = a;
-    h->ctx = EVP_MD_CTX_new();
-    must(h->ctx != NULL);
-    must(EVP_DigestInit_ex(h->ctx, algorithms[a].md(), NULL));
+    begin(h, a);
     return h;
 }
 
 void hasher_free(struct hasher *h)
 {
-    if (!h)
-        return;
-    EVP_MD_CTX_free(h->ctx);
     free(h);
 }
 
 void hasher_update(struct hasher *h, const void *p, size_t n)
 {
-    must(EVP_DigestUpdate(h->ctx, p, n));
+    h->bytes += n;
+    must(h->algorithm == DIGEST_SHA256 ? SHA256_Update(&h->sha256, p, n)
+                                       : SHA512_Update(&h->sha512, p, n));
 }
 
 void hasher_digest(const struct hasher *h, struct digest *ret_digest)
 {
     unsigned char bytes[DIGEST_BYTES_MAX];
-    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+    struct hasher copy = *h;
 
-    must(copy != NULL);
-    must(EVP_MD_CTX_copy_ex(copy, h->ctx));
-    must(EVP_DigestFinal_ex(copy, bytes, NULL));
-    EVP_MD_CTX_free(copy);
+    must(h->algorithm == DIGEST_SHA256 ? SHA256_Final(bytes, &copy.sha256)
+                                       : SHA512_Final(bytes, &copy.sha512));
     from_bytes(h->algorithm, bytes, ret_digest);
+}
+
+void digest_of(enum digest_algorithm a, const void *p, size_t n, struct digest *ret_digest)
+{
+    struct hasher h;
+
+    begin(&h, a);
+    hasher_update(&h, p, n);
+    hasher_digest(&h, ret_digest);
 }
 
 enum digest_algorithm hasher_algorithm(const struct hasher *h)
 {
     return h->algorithm;
+}
+
+uint64_t hasher_bytes(const struct hasher *h)
+{
+    return h->bytes;
+}
+
+/* FIPS 180-4: eight words of state, and the bytes of the block that is not full yet. */
+#define WORDS 8
+
+static size_t block_bytes(enum digest_algorithm a)
+{
+    return a == DIGEST_SHA256 ? SHA256_CBLOCK : SHA512_CBLOCK;
+}
+
+static char *put_u64(char *dst, uint64_t v)
+{
+    for (int shift = 56; shift >= 0; shift -= 8)
+        *dst++ = (char)(v >> shift);
+    return dst;
+}
+
+static uint64_t get_u64(const char *src)
+{
+    uint64_t v = 0;
+
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | (unsigned char)src[i];
+    return v;
+}
+
+static const unsigned char *block_of(const struct hasher *h)
+{
+    return h->algorithm == DIGEST_SHA256 ? (const unsigned char *)h->sha256.data : h->sha512.u.p;
+}
+
+/* One byte that says which algorithm, the count of bytes, the words, the block's beginning. */
+size_t hasher_save(const struct hasher *h, char dst[static HASHER_STATE_MAX])
+{
+    size_t in_block = (size_t)(h->bytes % block_bytes(h->algorithm));
+    char *at = dst;
+
+    *at++ = (char)('1' + h->algorithm);
+    at = put_u64(at, h->bytes);
+    for (int i = 0; i < WORDS; i++)
+        at = put_u64(at, h->algorithm == DIGEST_SHA256 ? h->sha256.h[i] : h->sha512.h[i]);
+    memcpy(at, block_of(h), in_block);
+    return (size_t)(at - dst) + in_block;
+}
+
+struct hasher *hasher_load(const char *state, size_t n)
+{
+    size_t head = 1 + 8 + WORDS * 8, in_block;
+    const char *words = state + 9;
+    struct hasher *h;
+    uint64_t bytes;
+
+    if (n < head || (state[0] != '1' + DIGEST_SHA256 && state[0] != '1' + DIGEST_SHA512))
+        return NULL;
+    h = hasher_new((enum digest_algorithm)(state[0] - '1'));
+    bytes = get_u64(state + 1);
+    in_block = (size_t)(bytes % block_bytes(h->algorithm));
+    if (n != head + in_block || bytes > INT64_MAX / 8) {
+        hasher_free(h);
+        return NULL;
+    }
+    h->bytes = bytes;
+    for (int i = 0; i < WORDS; i++) {
+        if (h->algorithm == DIGEST_SHA256)
+            h->sha256.h[i] = (SHA_LONG)get_u64(words + 8 * i);
+        else
+            h->sha512.h[i] = get_u64(words + 8 * i);
+    }
+    if (h->algorithm == DIGEST_SHA256) {
+        h->sha256.Nl = (SHA_LONG)(bytes << 3);
+        h->sha256.Nh = (SHA_LONG)(bytes >> 29);
+        h->sha256.num = (unsigned)in_block;
+        memcpy(h->sha256.data, state + head, in_block);
+    } else {
+        h->sha512.Nl = bytes << 3;
+        h->sha512.Nh = bytes >> 61;
+        h->sha512.num = (unsigned)in_block;
+        memcpy(h->sha512.u.p, state + head, in_block);
+    }
+    return h;
 }

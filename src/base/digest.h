@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#include <stdint.h>
+
 enum digest_algorithm { DIGEST_SHA256, DIGEST_SHA512 };
 
 #define DIGEST_TEXT_MAX  (7 + 128)
@@ -37,7 +39,7 @@ static inline struct str digest_str(const struct digest *d)
 /* The digest of n bytes at p. */
 void digest_of(enum digest_algorithm a, const void *p, size_t n, struct digest *ret_digest);
 
-/* A running hash; one thread at a time. Memory: under 1 KiB. */
+/* A running hash; one thread at a time. */
 struct hasher;
 
 struct hasher *hasher_new(enum digest_algorithm a);
@@ -47,6 +49,13 @@ void hasher_update(struct hasher *h, const void *p, size_t n);
 /* The digest of all that was added so far; the hasher may go on afterwards. */
 void hasher_digest(const struct hasher *h, struct digest *ret_digest);
 enum digest_algorithm hasher_algorithm(const struct hasher *h);
+uint64_t hasher_bytes(const struct hasher *h); /* that were added so far */
+
+/* What a hash has seen, to go on with elsewhere or later: as bytes that mean the same on every
+ * machine. load: NULL for what save did not write. */
+#define HASHER_STATE_MAX 256
+size_t hasher_save(const struct hasher *h, char dst[static HASHER_STATE_MAX]);
+struct hasher *hasher_load(const char *state, size_t n);
 
 static inline void auto_hasher_(struct hasher **h)
 {

@@ -1,6 +1,7 @@
 #include "core/mount.h"
 
 #include "base/cleanup.h"
+#include "core/blob.h"
 #include "core/quota.h"
 
 enum err_code mount_source(struct registry *r, const struct digest *d, struct repo_name *ret_from,

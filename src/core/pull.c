@@ -26,7 +26,7 @@ static enum err_code open_linked(struct registry *r, const struct repo_name *rep
     enum err_code code;
 
     TRY(meta_blob_stat(r->meta, repo, d, ret_linked_bytes, e));
-    code = store_blob_open(r->store, repo, d, ret_reader, ret_size_bytes, e);
+    code = store_blob_open(r->store, repo, d, *ret_linked_bytes, ret_reader, ret_size_bytes, e);
     *ret_missing = code == ERR_BLOB_UNKNOWN;
     return code;
 }

@@ -26,11 +26,3 @@ size_t quota_checks(const struct registry *r, const struct repo_name *repo,
     }
     return n;
 }
-
-void blob_discard(struct registry *r, const struct repo_name *repo, const struct digest *d)
-{
-    uint64_t size_bytes;
-
-    if (meta_blob_stat(r->meta, repo, d, &size_bytes, ERR_IGNORED) == ERR_BLOB_UNKNOWN)
-        (void)!store_blob_delete(r->store, repo, d, ERR_IGNORED);
-}

@@ -11,7 +11,3 @@
  */
 size_t quota_checks(const struct registry *r, const struct repo_name *repo,
                     struct meta_op ops[static QUOTAS_MAX]);
-
-/* Takes a blob's file back after its link was refused, unless an earlier link made it. Under the
- * content lock. */
-void blob_discard(struct registry *r, const struct repo_name *repo, const struct digest *d);

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "core/blob.h"
 #include "core/project.h"
 
 #define TRIES     8 /* looks at the tags of a manifest until no other came meanwhile */
@@ -107,11 +108,9 @@ enum err_code remove_blob(struct registry *r, const struct repo_name *repo, cons
 {
     struct meta_op op = meta_op_blob_unlink(repo, d);
     AUTO(held) pthread_mutex_t *held = NULL;
-    enum err_code code;
 
     TRY(check_enabled(r, e));
     held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
     TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
-    code = store_blob_delete(r->store, repo, d, e);
-    return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+    return blob_drop(r, repo, d, e);
 }

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "core/blob.h"
 #include "core/upload_session.h"
 
 /* Upload sessions that nobody finishes: their bytes, their row, their place in the table. */
@@ -62,8 +63,7 @@ static enum err_code remove_unlinked(struct sweep *s, const struct uuid *id, con
     code = meta_blob_stat(s->r->meta, &info.repo, d, &size_bytes, e);
     if (code != ERR_BLOB_UNKNOWN)
         return code;
-    code = store_blob_delete(s->r->store, &info.repo, d, e);
-    return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+    return blob_drop(s->r, &info.repo, d, e);
 }
 
 /* became: the blob that it was to be; NULL: it never came so far. */
@@ -98,7 +98,7 @@ static enum err_code sweep_stored(void *ctx, const struct store_upload_info *u, 
     return ERR_OK;
 }
 
-/* A row whose bytes are gone. */
+/* A row whose bytes are gone, or never came. */
 static enum err_code sweep_row(void *ctx, const struct meta_upload *u, struct err *e)
 {
     struct sweep *s = ctx;
@@ -112,8 +112,9 @@ static enum err_code sweep_row(void *ctx, const struct meta_upload *u, struct er
         return ERR_OK;
     code = store_upload_open(s->r->store, &u->id, &handle, &size_bytes, step);
     if (code == ERR_OK)
-        store_upload_close(s->r->store, handle); /* sweep_stored() decides on it by its age */
-    if (code == ERR_BLOB_UPLOAD_UNKNOWN)
+        store_upload_close(s->r->store, handle);
+    /* Where there are bytes sweep_stored() decides by their age. */
+    if (code == ERR_BLOB_UPLOAD_UNKNOWN || (code == ERR_OK && size_bytes == 0))
         code = remove_upload(s, &u->id, NULL, false, step);
     err_first_add(&s->all, code);
     return ERR_OK;

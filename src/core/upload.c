@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/blob.h"
 #include "core/ingest.h"
 #include "core/quota.h"
 #include "core/upload_session.h"
@@ -15,6 +16,8 @@ struct upload {
     struct store_upload *handle;
     struct ingest in; /* while appending */
     bool appending;   /* some of it came, and more is to come */
+    size_t before_n;  /* the hash as it was then */
+    char before[HASHER_STATE_MAX];
 };
 
 static enum err_code unknown(struct err *e)
@@ -184,16 +187,6 @@ enum err_code upload_status(struct registry *r, const struct repo_name *repo, co
     return ERR_OK;
 }
 
-void upload_expect(struct upload *u, enum digest_algorithm algorithm)
-{
-    struct session *s = u->session;
-
-    if (s->offset_bytes > 0 || (s->hasher && hasher_algorithm(s->hasher) == algorithm))
-        return;
-    hasher_free(s->hasher);
-    s->hasher = hasher_new(algorithm);
-}
-
 /* The hash of what is stored from there on. */
 static enum err_code hash_from(struct upload *u, enum digest_algorithm algorithm, uint64_t at,
                                struct hasher **ret_hasher, struct err *e)
@@ -214,29 +207,36 @@ static enum err_code hash_from(struct upload *u, enum digest_algorithm algorithm
     return ERR_OK;
 }
 
-static enum err_code rehash(struct upload *u, enum digest_algorithm algorithm, struct err *e)
+static bool is_hash_of(const struct hasher *h, enum digest_algorithm algorithm, uint64_t n_bytes)
 {
-    struct hasher *h;
+    return h && hasher_algorithm(h) == algorithm && hasher_bytes(h) == n_bytes;
+}
 
-    TRY(hash_from(u, algorithm, 0, &h, e));
-    hasher_free(u->session->hasher);
-    u->session->hasher = h;
+/* Where the store keeps no notes its bytes are read. */
+static enum err_code hash_again(struct upload *u, enum digest_algorithm algorithm,
+                                struct hasher **ret_hasher, struct err *e)
+{
+    AUTO(hasher) struct hasher *noted = NULL;
+    struct store_note note;
+
+    TRY(store_upload_note(u->r->store, u->handle, &note, e));
+    noted = hasher_load(note.bytes, note.n);
+    if (!is_hash_of(noted, algorithm, u->session->offset_bytes))
+        return hash_from(u, algorithm, 0, ret_hasher, e);
+    *ret_hasher = STEAL(noted);
     return ERR_OK;
 }
 
 static enum err_code need_hash(struct upload *u, enum digest_algorithm algorithm, struct err *e)
 {
-    struct hasher *h = u->session->hasher;
+    struct session *s = u->session;
+    struct hasher *h;
 
-    return h && hasher_algorithm(h) == algorithm ? ERR_OK : rehash(u, algorithm, e);
-}
-
-/* upload_open() finds out how much there is when this fails. */
-static enum err_code cut_to(struct upload *u, uint64_t end, struct err *e)
-{
-    TRY(store_upload_truncate(u->r->store, u->handle, end, e));
-    TRY(store_upload_sync(u->r->store, u->handle, e));
-    session_advance(u->r->uploads, u->session, end);
+    if (is_hash_of(s->hasher, algorithm, s->offset_bytes))
+        return ERR_OK;
+    TRY(hash_again(u, algorithm, &h, e));
+    hasher_free(s->hasher);
+    s->hasher = h;
     return ERR_OK;
 }
 
@@ -247,6 +247,29 @@ static void drop_hash(struct session *s)
     s->hasher = NULL;
 }
 
+/* All that was written is durable, with the hash of it; what the store could not keep is taken back
+ * from the session. upload_open() finds out how much there is when this fails. */
+static enum err_code make_durable(struct upload *u, struct err *e)
+{
+    struct session *s = u->session;
+    struct store_note note = {0};
+    uint64_t durable_bytes;
+
+    if (s->hasher)
+        note.n = hasher_save(s->hasher, note.bytes);
+    TRY(store_upload_sync(u->r->store, u->handle, &note, &durable_bytes, e));
+    if (s->hasher && hasher_bytes(s->hasher) != durable_bytes)
+        drop_hash(s);
+    session_advance(u->r->uploads, s, durable_bytes);
+    return ERR_OK;
+}
+
+static enum err_code cut_to(struct upload *u, uint64_t end, struct err *e)
+{
+    TRY(store_upload_truncate(u->r->store, u->handle, end, e));
+    return make_durable(u, e);
+}
+
 /* After an append that failed: what came whole is kept when only the client is to blame. */
 static enum err_code settle(struct upload *u, enum err_code why)
 {
@@ -254,26 +277,32 @@ static enum err_code settle(struct upload *u, enum err_code why)
     bool keep = why == ERR_CLIENT_GONE || why == ERR_TIMEOUT || why == ERR_REQUEST_INVALID;
 
     u->appending = false;
-    if (!keep)
-        drop_hash(s);
+    if (!keep) {
+        hasher_free(s->hasher);
+        s->hasher = hasher_load(u->before, u->before_n);
+    }
     (void)!cut_to(u, keep ? u->in.offset_bytes : s->offset_bytes, ERR_IGNORED);
     return why;
 }
 
-enum err_code upload_take_back(struct upload *u, uint64_t offset_bytes, struct err *e)
+/* The algorithm that the finished blob is asked for is known at the latest with its digest. */
+static enum digest_algorithm algorithm_of(const struct session *s, const struct upload_body *body)
 {
-    if (offset_bytes >= u->session->offset_bytes)
-        return ERR_OK;
-    drop_hash(u->session);
-    return cut_to(u, offset_bytes, e);
+    if (body->finish)
+        return body->finish->algorithm;
+    return s->hasher ? hasher_algorithm(s->hasher) : s->info.algorithm;
 }
 
-static enum err_code begin_append(struct upload *u, struct err *e)
+static enum err_code begin_append(struct upload *u, const struct upload_body *body, struct err *e)
 {
     struct session *s = u->session;
 
     TRY(registry_has_room(u->r, e));
-    TRY(need_hash(u, s->hasher ? hasher_algorithm(s->hasher) : s->info.algorithm, e));
+    TRY(need_hash(u, algorithm_of(s, body), e));
+    if (body->finish && s->offset_bytes == 0)
+        TRY(store_upload_expect(u->r->store, u->handle, &s->info.repo, body->finish,
+                                body->expected_bytes, e));
+    u->before_n = hasher_save(s->hasher, u->before);
     u->in = (struct ingest){
         .store = u->r->store,
         .upload = u->handle,
@@ -290,31 +319,42 @@ static enum err_code begin_append(struct upload *u, struct err *e)
     return ERR_OK;
 }
 
+static uint64_t appended(const struct upload *u)
+{
+    return u->in.offset_bytes - u->session->offset_bytes;
+}
+
 /* What of the bytes to append is still to come. */
 static uint64_t outstanding(const struct upload *u, uint64_t expected_bytes)
 {
-    return expected_bytes == UINT64_MAX
-               ? UINT64_MAX
-               : expected_bytes - (u->in.offset_bytes - u->session->offset_bytes);
+    return expected_bytes == UINT64_MAX ? UINT64_MAX : expected_bytes - appended(u);
 }
 
-enum err_code upload_append(struct upload *u, struct reader *from, uint64_t expected_bytes,
+static enum err_code end_append(struct upload *u, const struct upload_body *body, struct err *e)
+{
+    if (body->exact_bytes != UINT64_MAX && body->exact_bytes != appended(u))
+        return err_tell(e, ERR_SIZE_INVALID, "the chunk was not as long as Content-Range said");
+    if (!body->finish && appended(u) > 0)
+        return make_durable(u, e);
+    session_advance(u->r->uploads, u->session, u->in.offset_bytes);
+    return ERR_OK;
+}
+
+enum err_code upload_append(struct upload *u, struct reader *from, const struct upload_body *body,
                             struct err *e)
 {
-    struct session *s = u->session;
     enum err_code code;
 
     if (!u->appending)
-        TRY(begin_append(u, e));
-    code = ingest_run(&u->in, from, outstanding(u, expected_bytes), e);
+        TRY(begin_append(u, body, e));
+    code = ingest_run(&u->in, from, outstanding(u, body->expected_bytes), e);
     if (code == ERR_LATER)
         return code;
-    if (code == ERR_OK && u->in.offset_bytes > s->offset_bytes)
-        code = store_upload_sync(u->r->store, u->handle, e);
+    if (code == ERR_OK)
+        code = end_append(u, body, e);
     if (code != ERR_OK)
         return settle(u, code);
     u->appending = false;
-    session_advance(u->r->uploads, s, u->in.offset_bytes);
     return ERR_OK;
 }
 
@@ -442,10 +482,9 @@ static enum err_code take_last_body(struct upload *u, const struct digest *d, st
     hasher_digest(h, &actual);
     if (!digest_eq(&actual, d))
         return ERR_DIGEST_INVALID;
-    drop_hash(s);
-    TRY(keep_from(u, from_bytes, e));
+    hasher_free(s->hasher);
     s->hasher = STEAL(h);
-    return ERR_OK;
+    return keep_from(u, from_bytes, e);
 }
 
 /* Its bytes are gone with the blob that was refused: nobody can go on with it. */

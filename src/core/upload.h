@@ -27,21 +27,23 @@ ERR_CHECKED enum err_code upload_status(struct registry *r, const struct repo_na
                                         const char *owner, const struct uuid *id,
                                         uint64_t *ret_offset_bytes, struct err *e);
 
-/* The digest that the finished blob will be asked for has this algorithm. */
-void upload_expect(struct upload *u, enum digest_algorithm algorithm);
+/* What is to be appended. */
+struct upload_body {
+    uint64_t expected_bytes;     /* as ingest_run() */
+    uint64_t exact_bytes;        /* it must have just so many; UINT64_MAX: as many as there are */
+    const struct digest *finish; /* upload_finish() with it comes next; NULL: it does not */
+};
 
 /*
- * Appends all that the reader gives; durable when it returns. expected_bytes as ingest_run().
- * When the client goes away half-way, what came is kept and durable, so that it can resume; after
- * any other error the session is as it was before. After LATER, of a reader that does not wait, the
- * same call goes on where it was; what came so far is kept when u is closed instead. Errors: those
- * of the reader, BLOB_TOO_LARGE, STORAGE_FULL.
+ * Appends all that the reader gives; durable when it returns, unless upload_finish() comes next and
+ * sees to it. When the client goes away half-way, what came is kept and durable, as far as the
+ * store can, so that it can resume; after any other error the session is as it was before. After
+ * LATER, of a reader that does not wait, the same call goes on where it was; what came so far is
+ * kept when u is closed instead. Errors: those of the reader, BLOB_TOO_LARGE, STORAGE_FULL;
+ * SIZE_INVALID: not exact_bytes.
  */
 ERR_CHECKED enum err_code upload_append(struct upload *u, struct reader *from,
-                                        uint64_t expected_bytes, struct err *e);
-
-/* Drops what was appended from offset_bytes on: a chunk that was not what it was said to be. */
-ERR_CHECKED enum err_code upload_take_back(struct upload *u, uint64_t offset_bytes, struct err *e);
+                                        const struct upload_body *body, struct err *e);
 
 /*
  * Makes the session a blob of its repository, under the digest, which must be that of its bytes, or

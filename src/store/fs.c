@@ -84,6 +84,7 @@ static const struct store_driver store_fs = {
     .upload_close = fs_upload_close,
     .upload_delete = fs_upload_delete,
     .upload_each = fs_upload_each,
+    .each = fs_each,
     .health = fs_health,
     .free = fs_free,
 };

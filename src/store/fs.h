@@ -9,6 +9,7 @@
  *     fs_blob.c      blobs
  *     fs_manifest.c  manifests and tags
  *     fs_upload.c    uploads and how they become blobs
+ *     fs_each.c      finding all that is there
  *
  * How a file appears: its bytes are written under temp/ and synced, it is renamed or linked to its
  * name, and the directory that holds the name is synced. So a name never shows part of a file, and
@@ -94,11 +95,12 @@ ERR_CHECKED enum err_code fs_remove(struct fs *f, const struct fs_path *p,
 enum err_code fs_blob_stat(struct store *s, const struct repo_name *repo, const struct digest *d,
                            uint64_t *ret_size_bytes, struct err *e);
 enum err_code fs_blob_open(struct store *s, const struct repo_name *repo, const struct digest *d,
-                           struct reader **ret_reader, uint64_t *ret_size_bytes, struct err *e);
+                           uint64_t known_bytes, struct reader **ret_reader,
+                           uint64_t *ret_size_bytes, struct err *e);
 enum err_code fs_blob_link(struct store *s, const struct repo_name *from,
                            const struct repo_name *to, const struct digest *d, struct err *e);
 enum err_code fs_blob_delete(struct store *s, const struct repo_name *repo, const struct digest *d,
-                             struct err *e);
+                             bool elsewhere, struct err *e);
 
 /* fs_manifest.c */
 enum err_code fs_manifest_put(struct store *s, const struct repo_name *repo, const struct digest *d,
@@ -124,7 +126,8 @@ enum err_code fs_upload_write(struct store *s, struct store_upload *u, const voi
                               uint64_t offset_bytes, struct err *e);
 enum err_code fs_upload_read(struct store *s, struct store_upload *u, void *p, size_t cap,
                              uint64_t offset_bytes, size_t *ret_n, struct err *e);
-enum err_code fs_upload_sync(struct store *s, struct store_upload *u, struct err *e);
+enum err_code fs_upload_sync(struct store *s, struct store_upload *u, const struct store_note *note,
+                             uint64_t *ret_durable_bytes, struct err *e);
 enum err_code fs_upload_truncate(struct store *s, struct store_upload *u, uint64_t size_bytes,
                                  struct err *e);
 enum err_code fs_upload_prepare(struct store *s, struct store_upload *u,
@@ -136,3 +139,6 @@ enum err_code fs_upload_commit(struct store *s, struct store_upload *u,
 void fs_upload_close(struct store *s, struct store_upload *u);
 enum err_code fs_upload_delete(struct store *s, const struct uuid *id, struct err *e);
 enum err_code fs_upload_each(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
+
+/* fs_each.c */
+enum err_code fs_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx, struct err *e);

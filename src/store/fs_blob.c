@@ -102,13 +102,15 @@ static enum err_code open_blob(struct fs *f, const struct fs_path *path, int *re
 }
 
 enum err_code fs_blob_open(struct store *s, const struct repo_name *repo, const struct digest *d,
-                           struct reader **ret_reader, uint64_t *ret_size_bytes, struct err *e)
+                           uint64_t known_bytes, struct reader **ret_reader,
+                           uint64_t *ret_size_bytes, struct err *e)
 {
     struct fs_reader *fr;
     struct fs_path path;
     uint64_t size = 0;
     int fd = -1;
 
+    (void)known_bytes; /* the file says */
     fs_blob_path(repo, d, &path);
     TRY(open_blob(fs_of(s), &path, &fd, &size, e));
     if (size >= SEQUENTIAL_BYTES)
@@ -197,10 +199,11 @@ enum err_code fs_blob_link(struct store *s, const struct repo_name *from,
 }
 
 enum err_code fs_blob_delete(struct store *s, const struct repo_name *repo, const struct digest *d,
-                             struct err *e)
+                             bool elsewhere, struct err *e)
 {
     struct fs_path path, dir;
 
+    (void)elsewhere; /* theirs are names of their own */
     fs_blob_path(repo, d, &path);
     fs_blobs_dir(repo, &dir);
     return fs_remove(fs_of(s), &path, &dir, ERR_BLOB_UNKNOWN, e);

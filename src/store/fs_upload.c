@@ -182,9 +182,20 @@ static enum err_code sync_data(struct fs *f, struct fs_upload *u, struct err *e)
     return ERR_OK;
 }
 
-enum err_code fs_upload_sync(struct store *s, struct store_upload *handle, struct err *e)
+/* Bytes that can be read back need no note. */
+enum err_code fs_upload_sync(struct store *s, struct store_upload *handle,
+                             const struct store_note *note, uint64_t *ret_durable_bytes,
+                             struct err *e)
 {
-    return sync_data(fs_of(s), upload_of(handle), e);
+    struct fs_upload *u = upload_of(handle);
+    struct stat st;
+
+    (void)note;
+    TRY(sync_data(fs_of(s), u, e));
+    if (fstat(u->fd, &st) < 0)
+        return err_errno(e, "stat upload %s", u->id.text);
+    *ret_durable_bytes = (uint64_t)st.st_size;
+    return ERR_OK;
 }
 
 enum err_code fs_upload_truncate(struct store *s, struct store_upload *handle, uint64_t size_bytes,

@@ -1,4 +1,10 @@
-/* A store in memory, for tests and for trying the registry out: gone with the process. */
+/*
+ * A store in memory, for tests and for trying the registry out: gone with the process.
+ *
+ * It has a second manner, that of a store on another machine: a blob is kept once for all
+ * repositories, an upload can't be read back nor cut below what is durable, keeps a note instead,
+ * and leaves nothing before it has bytes.
+ */
 #include "store/store.h"
 
 #include "base/clock.h"
@@ -15,6 +21,8 @@ struct bytes {
     size_t refs, n, cap;
     char *p;
     int64_t modified_ms;
+    size_t durable;         /* of an upload in the second manner */
+    struct store_note note; /* of those bytes */
 };
 
 enum kind { BLOB, MANIFEST, TAG, UPLOAD, NOTE };
@@ -59,6 +67,12 @@ static struct mem_upload *upload_of(struct store_upload *u)
 static void lock(struct mem *m)
 {
     pthread_mutex_lock(&m->lock);
+}
+
+/* Whose a blob is. */
+static struct str owner_of(const struct mem *m, const struct repo_name *repo)
+{
+    return m->store.driver->shared ? STR_NONE : repo_name_str(repo);
 }
 
 static void unlock(struct mem *m)
@@ -208,7 +222,7 @@ static enum err_code mem_blob_stat(struct store *s, const struct repo_name *repo
     struct entry *entry;
 
     lock(m);
-    entry = *find(m, BLOB, repo_name_str(repo), digest_str(d));
+    entry = *find(m, BLOB, owner_of(m, repo), digest_str(d));
     if (entry)
         *ret_size_bytes = entry->bytes->n;
     unlock(m);
@@ -216,15 +230,17 @@ static enum err_code mem_blob_stat(struct store *s, const struct repo_name *repo
 }
 
 static enum err_code mem_blob_open(struct store *s, const struct repo_name *repo,
-                                   const struct digest *d, struct reader **ret_reader,
-                                   uint64_t *ret_size_bytes, struct err *e)
+                                   const struct digest *d, uint64_t known_bytes,
+                                   struct reader **ret_reader, uint64_t *ret_size_bytes,
+                                   struct err *e)
 {
     struct mem *m = mem_of(s);
     struct mem_reader *r;
     struct bytes *b;
 
+    (void)known_bytes;
     lock(m);
-    b = get(m, BLOB, repo_name_str(repo), digest_str(d));
+    b = get(m, BLOB, owner_of(m, repo), digest_str(d));
     unlock(m);
     if (!b)
         return unknown(e, ERR_BLOB_UNKNOWN, repo, d->text);
@@ -245,17 +261,21 @@ static enum err_code mem_blob_link(struct store *s, const struct repo_name *from
     struct bytes *b;
 
     lock(m);
-    b = get(m, BLOB, repo_name_str(from), digest_str(d));
+    b = get(m, BLOB, owner_of(m, from), digest_str(d));
     if (b)
-        put(m, BLOB, repo_name_str(to), digest_str(d), b);
+        put(m, BLOB, owner_of(m, to), digest_str(d), b);
     unlock(m);
     return b ? ERR_OK : unknown(e, ERR_BLOB_UNKNOWN, from, d->text);
 }
 
 static enum err_code mem_blob_delete(struct store *s, const struct repo_name *repo,
-                                     const struct digest *d, struct err *e)
+                                     const struct digest *d, bool elsewhere, struct err *e)
 {
-    if (drop(mem_of(s), BLOB, repo_name_str(repo), digest_str(d)))
+    struct mem *m = mem_of(s);
+
+    if (s->driver->shared && elsewhere)
+        return ERR_OK;
+    if (drop(m, BLOB, owner_of(m, repo), digest_str(d)))
         return ERR_OK;
     return unknown(e, ERR_BLOB_UNKNOWN, repo, d->text);
 }
@@ -430,9 +450,67 @@ static enum err_code mem_upload_read(struct store *s, struct store_upload *u, vo
     return ERR_OK;
 }
 
-static enum err_code mem_upload_sync(struct store *s, struct store_upload *u, struct err *e)
+/* Bytes that can be read back need no note. */
+static enum err_code mem_upload_sync(struct store *s, struct store_upload *u,
+                                     const struct store_note *note, uint64_t *ret_durable_bytes,
+                                     struct err *e)
 {
-    (void)s, (void)u, (void)e;
+    struct mem *m = mem_of(s);
+
+    (void)note, (void)e;
+    lock(m);
+    *ret_durable_bytes = upload_of(u)->bytes->n;
+    unlock(m);
+    return ERR_OK;
+}
+
+static enum err_code remote_upload_read(struct store *s, struct store_upload *u, void *p,
+                                        size_t cap, uint64_t offset_bytes, size_t *ret_n,
+                                        struct err *e)
+{
+    (void)s, (void)p, (void)cap, (void)offset_bytes, (void)ret_n;
+    return err_set(e, ERR_UNSUPPORTED, "upload %s can't be read back", upload_of(u)->id.text);
+}
+
+static enum err_code remote_upload_open(struct store *s, const struct uuid *id,
+                                        struct store_upload **ret_upload, uint64_t *ret_size_bytes,
+                                        struct err *e)
+{
+    struct mem *m = mem_of(s);
+
+    lock(m);
+    if (!*find(m, UPLOAD, STR_NONE, str_of(id->text)))
+        put(m, UPLOAD, STR_NONE, str_of(id->text), bytes_new(STR_NONE));
+    unlock(m);
+    return mem_upload_open(s, id, ret_upload, ret_size_bytes, e);
+}
+
+static enum err_code remote_upload_sync(struct store *s, struct store_upload *u,
+                                        const struct store_note *note, uint64_t *ret_durable_bytes,
+                                        struct err *e)
+{
+    struct mem *m = mem_of(s);
+    struct bytes *b = upload_of(u)->bytes;
+
+    (void)e;
+    lock(m);
+    b->durable = b->n;
+    b->note = *note;
+    *ret_durable_bytes = b->n;
+    unlock(m);
+    return ERR_OK;
+}
+
+static enum err_code remote_upload_note(struct store *s, struct store_upload *u,
+                                        struct store_note *ret_note, struct err *e)
+{
+    struct mem *m = mem_of(s);
+
+    (void)e;
+    lock(m);
+    if (upload_of(u)->bytes->durable == upload_of(u)->bytes->n)
+        *ret_note = upload_of(u)->bytes->note;
+    unlock(m);
     return ERR_OK;
 }
 
@@ -448,6 +526,21 @@ static enum err_code mem_upload_truncate(struct store *s, struct store_upload *u
         b->n = (size_t)size_bytes;
     unlock(m);
     return ERR_OK;
+}
+
+static enum err_code remote_upload_truncate(struct store *s, struct store_upload *u,
+                                            uint64_t size_bytes, struct err *e)
+{
+    struct mem *m = mem_of(s);
+    bool durable;
+
+    lock(m);
+    durable = size_bytes < upload_of(u)->bytes->durable;
+    unlock(m);
+    if (durable)
+        return err_set(e, ERR_UNSUPPORTED, "upload %s can't be cut below what is durable",
+                       upload_of(u)->id.text);
+    return mem_upload_truncate(s, u, size_bytes, e);
 }
 
 static void mem_upload_close(struct store *s, struct store_upload *u)
@@ -480,10 +573,10 @@ static enum err_code mem_upload_commit(struct store *s, struct store_upload *u,
 
     lock(m);
     gone = *find(m, UPLOAD, STR_NONE, id) == NULL;
-    if (!gone && !*find(m, BLOB, repo_name_str(repo), digest_str(d))) {
+    if (!gone && !*find(m, BLOB, owner_of(m, repo), digest_str(d))) {
         if (twin)
-            b = get(m, BLOB, repo_name_str(twin), digest_str(d));
-        put(m, BLOB, repo_name_str(repo), digest_str(d), b ? b : bytes_ref(mine));
+            b = get(m, BLOB, owner_of(m, twin), digest_str(d));
+        put(m, BLOB, owner_of(m, repo), digest_str(d), b ? b : bytes_ref(mine));
     }
     if (!gone)
         put(m, NOTE, STR_NONE, id, bytes_new(digest_str(d)));
@@ -543,6 +636,51 @@ static enum err_code mem_upload_each(struct store *s, store_upload_fn fn, void *
     return code;
 }
 
+struct items {
+    struct store_item *p;
+    size_t n;
+};
+
+static void add_item(struct items *items, const struct entry *at)
+{
+    static const enum store_kind kinds[] = {
+        [BLOB] = STORE_BLOB, [MANIFEST] = STORE_MANIFEST, [TAG] = STORE_TAG};
+    struct store_item item = {.kind = kinds[at->kind],
+                              .modified_ms = at->bytes->modified_ms,
+                              .size_bytes = at->kind == TAG ? 0 : at->bytes->n};
+    struct str digest = at->kind == TAG ? (struct str){at->bytes->p, at->bytes->n} : at->name;
+
+    if ((at->repo.n > 0 && repo_name_parse(at->repo, &item.repo, ERR_IGNORED) != ERR_OK) ||
+        digest_parse(digest, &item.digest, ERR_IGNORED) != ERR_OK ||
+        (at->kind == TAG && tag_name_parse(at->name, &item.tag, ERR_IGNORED) != ERR_OK))
+        abort(); /* they were put here as what they are */
+    items->p = mem_resize(items->p, (items->n + 1) * sizeof(*items->p));
+    items->p[items->n++] = item;
+}
+
+static enum err_code mem_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
+                              struct err *e)
+{
+    struct mem *m = mem_of(s);
+    struct items items = {0};
+    enum err_code code = ERR_OK;
+
+    lock(m);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct entry *at = m->buckets[i]; at; at = at->next) {
+            if ((at->kind == BLOB && (kinds & STORE_BLOB)) ||
+                (at->kind == MANIFEST && (kinds & STORE_MANIFEST)) ||
+                (at->kind == TAG && (kinds & STORE_TAG)))
+                add_item(&items, at);
+        }
+    }
+    unlock(m);
+    for (size_t i = 0; i < items.n && code == ERR_OK; i++)
+        code = fn(ctx, &items.p[i], e);
+    free(items.p);
+    return code;
+}
+
 static enum err_code mem_health(struct store *s, struct store_health *ret_health, struct err *e)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -570,39 +708,53 @@ static void mem_free(struct store *s)
     free(m);
 }
 
+/* What both manners have. */
+#define BOTH                                                                                       \
+    .blob_stat = mem_blob_stat, .blob_open = mem_blob_open, .blob_link = mem_blob_link,            \
+    .blob_delete = mem_blob_delete, .manifest_put = mem_manifest_put,                              \
+    .manifest_get = mem_manifest_get, .manifest_delete = mem_manifest_delete,                      \
+    .tag_put = mem_tag_put, .tag_get = mem_tag_get, .tag_delete = mem_tag_delete,                  \
+    .tag_sync = mem_tag_sync, .upload_create = mem_upload_create,                                  \
+    .upload_write = mem_upload_write, .upload_prepare = mem_upload_prepare,                        \
+    .upload_commit = mem_upload_commit, .upload_close = mem_upload_close,                          \
+    .upload_delete = mem_upload_delete, .upload_each = mem_upload_each, .each = mem_each,          \
+    .health = mem_health, .free = mem_free
+
 static const struct store_driver store_mem = {
     .name = "mem",
-    .blob_stat = mem_blob_stat,
-    .blob_open = mem_blob_open,
-    .blob_link = mem_blob_link,
-    .blob_delete = mem_blob_delete,
-    .manifest_put = mem_manifest_put,
-    .manifest_get = mem_manifest_get,
-    .manifest_delete = mem_manifest_delete,
-    .tag_put = mem_tag_put,
-    .tag_get = mem_tag_get,
-    .tag_delete = mem_tag_delete,
-    .tag_sync = mem_tag_sync,
-    .upload_create = mem_upload_create,
+    BOTH,
     .upload_open = mem_upload_open,
-    .upload_write = mem_upload_write,
     .upload_read = mem_upload_read,
     .upload_sync = mem_upload_sync,
     .upload_truncate = mem_upload_truncate,
-    .upload_prepare = mem_upload_prepare,
-    .upload_commit = mem_upload_commit,
-    .upload_close = mem_upload_close,
-    .upload_delete = mem_upload_delete,
-    .upload_each = mem_upload_each,
-    .health = mem_health,
-    .free = mem_free,
 };
 
-struct store *store_mem_new(void)
+static const struct store_driver store_mem_remote = {
+    .name = "mem, as on another machine",
+    .shared = true,
+    BOTH,
+    .upload_open = remote_upload_open,
+    .upload_note = remote_upload_note,
+    .upload_read = remote_upload_read,
+    .upload_sync = remote_upload_sync,
+    .upload_truncate = remote_upload_truncate,
+};
+
+static struct store *new_store(const struct store_driver *driver)
 {
     struct mem *m = NEW(struct mem);
 
-    m->store.driver = &store_mem;
+    m->store.driver = driver;
     pthread_mutex_init(&m->lock, NULL);
     return &m->store;
+}
+
+struct store *store_mem_new(void)
+{
+    return new_store(&store_mem);
+}
+
+struct store *store_mem_remote_new(void)
+{
+    return new_store(&store_mem_remote);
 }

@@ -43,6 +43,15 @@ static void after(struct store *s, const struct store *last, const struct store_
 
 #define ASK(s, c, callback, ...) ASK_SIZE(s, c, (c).bytes, callback, __VA_ARGS__)
 
+/* Has any from s inwards a callback that is optional? */
+#define ANSWERS(s, callback)                                                                       \
+    ({                                                                                             \
+        const struct store *at_ = (s);                                                             \
+        while (at_ && !at_->driver->callback)                                                      \
+            at_ = at_->inner;                                                                      \
+        at_ != NULL;                                                                               \
+    })
+
 static bool same_repo(const struct repo_name *a, const struct repo_name *b)
 {
     return str_eq(repo_name_str(a), repo_name_str(b));
@@ -57,13 +66,22 @@ enum err_code store_blob_stat(struct store *s, const struct repo_name *repo, con
     return ASK_SIZE(s, c, *ret_size_bytes, blob_stat, repo, d, ret_size_bytes, e);
 }
 
+bool store_shared(const struct store *s)
+{
+    while (s->inner)
+        s = s->inner;
+    return s->driver->shared;
+}
+
 enum err_code store_blob_open(struct store *s, const struct repo_name *repo, const struct digest *d,
-                              struct reader **ret_reader, uint64_t *ret_size_bytes, struct err *e)
+                              uint64_t known_bytes, struct reader **ret_reader,
+                              uint64_t *ret_size_bytes, struct err *e)
 {
     struct store_call c = {.repo = repo->text, .what = d->text};
 
     assert(repo->n > 0 && d->n > 0);
-    return ASK_SIZE(s, c, *ret_size_bytes, blob_open, repo, d, ret_reader, ret_size_bytes, e);
+    return ASK_SIZE(s, c, *ret_size_bytes, blob_open, repo, d, known_bytes, ret_reader,
+                    ret_size_bytes, e);
 }
 
 enum err_code store_blob_link(struct store *s, const struct repo_name *from,
@@ -79,12 +97,23 @@ enum err_code store_blob_link(struct store *s, const struct repo_name *from,
 }
 
 enum err_code store_blob_delete(struct store *s, const struct repo_name *repo,
-                                const struct digest *d, struct err *e)
+                                const struct digest *d, bool elsewhere, struct err *e)
 {
     struct store_call c = {.repo = repo->text, .what = d->text};
 
     assert(repo->n > 0 && d->n > 0);
-    return ASK(s, c, blob_delete, repo, d, e);
+    return ASK(s, c, blob_delete, repo, d, elsewhere, e);
+}
+
+enum err_code store_blob_url(struct store *s, const struct digest *d, unsigned expires_s,
+                             struct buf *ret_url, struct err *e)
+{
+    struct store_call c = {.what = d->text};
+
+    assert(d->n > 0);
+    if (!ANSWERS(s, blob_url))
+        return err_set(e, ERR_UNSUPPORTED, "this store has no URLs");
+    return ASK(s, c, blob_url, d, expires_s, ret_url, e);
 }
 
 enum err_code store_manifest_put(struct store *s, const struct repo_name *repo,
@@ -168,6 +197,25 @@ enum err_code store_upload_open(struct store *s, const struct uuid *id,
     return ASK_SIZE(s, c, *ret_size_bytes, upload_open, id, ret_upload, ret_size_bytes, e);
 }
 
+enum err_code store_upload_note(struct store *s, struct store_upload *u,
+                                struct store_note *ret_note, struct err *e)
+{
+    struct store_call c = {0};
+
+    ret_note->n = 0;
+    return ANSWERS(s, upload_note) ? ASK(s, c, upload_note, u, ret_note, e) : ERR_OK;
+}
+
+enum err_code store_upload_expect(struct store *s, struct store_upload *u,
+                                  const struct repo_name *repo, const struct digest *d,
+                                  uint64_t size_bytes, struct err *e)
+{
+    struct store_call c = {.repo = repo->text, .what = d->text, .bytes = size_bytes};
+
+    assert(repo->n > 0 && d->n > 0);
+    return ANSWERS(s, upload_expect) ? ASK(s, c, upload_expect, u, repo, d, size_bytes, e) : ERR_OK;
+}
+
 enum err_code store_upload_write(struct store *s, struct store_upload *u, const void *p, size_t n,
                                  uint64_t offset_bytes, struct err *e)
 {
@@ -192,11 +240,13 @@ enum err_code store_upload_read(struct store *s, struct store_upload *u, void *p
     return ASK_SIZE(s, c, *ret_n, upload_read, u, p, cap, offset_bytes, ret_n, e);
 }
 
-enum err_code store_upload_sync(struct store *s, struct store_upload *u, struct err *e)
+enum err_code store_upload_sync(struct store *s, struct store_upload *u,
+                                const struct store_note *note, uint64_t *ret_durable_bytes,
+                                struct err *e)
 {
     struct store_call c = {0};
 
-    return ASK(s, c, upload_sync, u, e);
+    return ASK(s, c, upload_sync, u, note, ret_durable_bytes, e);
 }
 
 enum err_code store_upload_truncate(struct store *s, struct store_upload *u, uint64_t size_bytes,
@@ -261,6 +311,14 @@ enum err_code store_upload_each(struct store *s, store_upload_fn fn, void *ctx, 
     struct store_call c = {0};
 
     return ASK(s, c, upload_each, fn, ctx, e);
+}
+
+enum err_code store_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
+                         struct err *e)
+{
+    struct store_call c = {0};
+
+    return ASK(s, c, each, kinds, fn, ctx, e);
 }
 
 enum err_code store_health(struct store *s, struct store_health *ret_health, struct err *e)

@@ -26,9 +26,31 @@ struct store;
 struct store_upload; /* an open handle on an upload in progress; one thread at a time */
 
 struct store_health {
-    uint64_t free_bytes;
+    uint64_t free_bytes; /* UINT64_MAX in both: the store has no end that it knows of */
     uint64_t total_bytes;
 };
+
+/* What a sync keeps with an upload's bytes: at most so much. */
+#define STORE_NOTE_MAX 256
+
+struct store_note {
+    size_t n; /* 0: none */
+    char bytes[STORE_NOTE_MAX];
+};
+
+/* What store_each() tells of. */
+enum store_kind { STORE_BLOB = 1, STORE_MANIFEST = 2, STORE_TAG = 4 };
+
+struct store_item {
+    enum store_kind kind;
+    struct repo_name repo; /* n is 0: a blob of a store that keeps it once for all repositories */
+    struct digest digest;  /* its own; of a tag, what it points to; n is 0: that can't be read */
+    struct tag_name tag;
+    uint64_t size_bytes; /* of a blob or a manifest */
+    int64_t modified_ms; /* wall clock */
+};
+
+typedef enum err_code (*store_item_fn)(void *ctx, const struct store_item *item, struct err *e);
 
 /* What store_upload_each() tells of an upload found in the store. */
 struct store_upload_info {
@@ -56,6 +78,7 @@ struct store_call {
  * is asked of store.inner. */
 struct store_driver {
     const char *name;
+    bool shared; /* a blob is kept once for all repositories: which one is named says nothing */
 
     /* Optional: see every call on its way, also those that go on to store.inner. An error of
      * `before` ends the call. */
@@ -65,12 +88,15 @@ struct store_driver {
     enum err_code (*blob_stat)(struct store *s, const struct repo_name *repo,
                                const struct digest *d, uint64_t *ret_size_bytes, struct err *e);
     enum err_code (*blob_open)(struct store *s, const struct repo_name *repo,
-                               const struct digest *d, struct reader **ret_reader,
-                               uint64_t *ret_size_bytes, struct err *e);
+                               const struct digest *d, uint64_t known_bytes,
+                               struct reader **ret_reader, uint64_t *ret_size_bytes, struct err *e);
     enum err_code (*blob_link)(struct store *s, const struct repo_name *from,
                                const struct repo_name *to, const struct digest *d, struct err *e);
     enum err_code (*blob_delete)(struct store *s, const struct repo_name *repo,
-                                 const struct digest *d, struct err *e);
+                                 const struct digest *d, bool elsewhere, struct err *e);
+    /* Optional. */
+    enum err_code (*blob_url)(struct store *s, const struct digest *d, unsigned expires_s,
+                              struct buf *ret_url, struct err *e);
 
     enum err_code (*manifest_put)(struct store *s, const struct repo_name *repo,
                                   const struct digest *d, struct str bytes, struct err *e);
@@ -91,11 +117,20 @@ struct store_driver {
     enum err_code (*upload_open)(struct store *s, const struct uuid *id,
                                  struct store_upload **ret_upload, uint64_t *ret_size_bytes,
                                  struct err *e);
+    /* Optional. */
+    enum err_code (*upload_note)(struct store *s, struct store_upload *u,
+                                 struct store_note *ret_note, struct err *e);
+    /* Optional. */
+    enum err_code (*upload_expect)(struct store *s, struct store_upload *u,
+                                   const struct repo_name *repo, const struct digest *d,
+                                   uint64_t size_bytes, struct err *e);
     enum err_code (*upload_write)(struct store *s, struct store_upload *u, const void *p, size_t n,
                                   uint64_t offset_bytes, struct err *e);
     enum err_code (*upload_read)(struct store *s, struct store_upload *u, void *p, size_t cap,
                                  uint64_t offset_bytes, size_t *ret_n, struct err *e);
-    enum err_code (*upload_sync)(struct store *s, struct store_upload *u, struct err *e);
+    enum err_code (*upload_sync)(struct store *s, struct store_upload *u,
+                                 const struct store_note *note, uint64_t *ret_durable_bytes,
+                                 struct err *e);
     enum err_code (*upload_truncate)(struct store *s, struct store_upload *u, uint64_t size_bytes,
                                      struct err *e);
     enum err_code (*upload_prepare)(struct store *s, struct store_upload *u,
@@ -108,6 +143,8 @@ struct store_driver {
     enum err_code (*upload_delete)(struct store *s, const struct uuid *id, struct err *e);
     enum err_code (*upload_each)(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
 
+    enum err_code (*each)(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
+                          struct err *e);
     enum err_code (*health)(struct store *s, struct store_health *ret_health, struct err *e);
     void (*free)(struct store *s); /* s alone: what it wraps is freed after it */
 };
@@ -119,19 +156,28 @@ struct store {
 };
 
 /*
- * Blobs. A blob belongs to a repository; the same blob in several repositories is kept once.
+ * Blobs. A blob belongs to a repository; the same blob in several repositories is kept once. Some
+ * stores know of each repository's blobs, some (store_shared()) of blobs alone: which repositories
+ * have one is known to meta then, and which repository is named here makes no difference.
  */
+bool store_shared(const struct store *s);
 
 /* Error: BLOB_UNKNOWN. */
 ERR_CHECKED enum err_code store_blob_stat(struct store *s, const struct repo_name *repo,
                                           const struct digest *d, uint64_t *ret_size_bytes,
                                           struct err *e);
 
-/* The reader can seek, has an fd where the driver has files, and is the caller's to free. A blob
- * deleted while it is read stays readable to its end. Error: BLOB_UNKNOWN. */
+/*
+ * The reader can seek, has an fd where the driver has files, and is the caller's to free. A blob
+ * deleted while it is read stays readable to its end, but for a store_shared() one: there the read
+ * may fail. known_bytes is how long the caller knows it to be, or UINT64_MAX: who has to ask
+ * another machine may then put that off to the first read, which has the errors of this call too.
+ * Error: BLOB_UNKNOWN.
+ */
 ERR_CHECKED enum err_code store_blob_open(struct store *s, const struct repo_name *repo,
-                                          const struct digest *d, struct reader **ret_reader,
-                                          uint64_t *ret_size_bytes, struct err *e);
+                                          const struct digest *d, uint64_t known_bytes,
+                                          struct reader **ret_reader, uint64_t *ret_size_bytes,
+                                          struct err *e);
 
 /* Makes from's blob a blob of `to` as well, at no cost of space. Exists in `to` already: success.
  * Error: BLOB_UNKNOWN when from has no such blob. */
@@ -139,9 +185,15 @@ ERR_CHECKED enum err_code store_blob_link(struct store *s, const struct repo_nam
                                           const struct repo_name *to, const struct digest *d,
                                           struct err *e);
 
-/* Error: BLOB_UNKNOWN. */
+/* elsewhere: other repositories have it. A store that keeps it once for all leaves it then.
+ * Error: BLOB_UNKNOWN, if the store looks. */
 ERR_CHECKED enum err_code store_blob_delete(struct store *s, const struct repo_name *repo,
-                                            const struct digest *d, struct err *e);
+                                            const struct digest *d, bool elsewhere, struct err *e);
+
+/* Appends a URL at which anybody gets the blob's bytes from the store itself for so long; there may
+ * be no such blob. Error: UNSUPPORTED when the store is not one to be asked by clients. */
+ERR_CHECKED enum err_code store_blob_url(struct store *s, const struct digest *d,
+                                         unsigned expires_s, struct buf *ret_url, struct err *e);
 
 /* Manifests. get appends to *ret_bytes, whose max bounds it. Errors: MANIFEST_UNKNOWN; CORRUPT for
  * one that is larger. */
@@ -178,27 +230,47 @@ ERR_CHECKED enum err_code store_tag_sync(struct store *s, const struct repo_name
 ERR_CHECKED enum err_code store_upload_create(struct store *s, const struct uuid *id,
                                               struct err *e);
 
-/* Error: BLOB_UPLOAD_UNKNOWN. */
+/* Error: BLOB_UPLOAD_UNKNOWN, where a new upload leaves something in the store; else an upload that
+ * is not known opens as an empty one. *ret_size_bytes is what is durable of it, or more. */
 ERR_CHECKED enum err_code store_upload_open(struct store *s, const struct uuid *id,
                                             struct store_upload **ret_upload,
                                             uint64_t *ret_size_bytes, struct err *e);
 
-/* Writes at offset_bytes, which is where earlier writes ended. Large writes are pushed to the disk
- * as they come, so that sync has little left to wait for. */
+/* What the last sync was given to keep with just the bytes that are there; n is 0 when that is not
+ * known, for a store whose bytes can be read back needs no note. */
+ERR_CHECKED enum err_code store_upload_note(struct store *s, struct store_upload *u,
+                                            struct store_note *ret_note, struct err *e);
+
+/*
+ * What is going to be written to an upload that is still empty is to become repo's blob d, of so
+ * many bytes, and is committed without a sync before: it may go straight to where it belongs. A
+ * sync that comes all the same may find nothing durable.
+ */
+ERR_CHECKED enum err_code store_upload_expect(struct store *s, struct store_upload *u,
+                                              const struct repo_name *repo, const struct digest *d,
+                                              uint64_t size_bytes, struct err *e);
+
+/* Writes at offset_bytes, which is where earlier writes ended. Large writes are sent on their way
+ * to the disk or server as they come, so that sync has little left to wait for. */
 ERR_CHECKED enum err_code store_upload_write(struct store *s, struct store_upload *u, const void *p,
                                              size_t n, uint64_t offset_bytes, struct err *e);
 
-/* Up to cap bytes from offset_bytes; *ret_n is 0 at the end. */
+/* Up to cap bytes from offset_bytes; *ret_n is 0 at the end. Error: UNSUPPORTED when the store
+ * can't give back the bytes of an upload. */
 ERR_CHECKED enum err_code store_upload_read(struct store *s, struct store_upload *u, void *p,
                                             size_t cap, uint64_t offset_bytes, size_t *ret_n,
                                             struct err *e);
 
-/* What was written is durable; the session itself may still be lost to a power failure, whole.
- * A sync that fails, here or in a commit, ends the upload: the kernel may have dropped bytes, so
- * every later call on the handle fails but close, which removes the upload. */
-ERR_CHECKED enum err_code store_upload_sync(struct store *s, struct store_upload *u, struct err *e);
+/* What was written is durable up to *ret_durable_bytes, and with it the note; the rest is
+ * forgotten. The session itself may still be lost to a power failure, whole. A sync that fails,
+ * here or in a commit, ends the upload: the kernel may have dropped bytes, so every later call on
+ * the handle fails but close, which removes the upload. */
+ERR_CHECKED enum err_code store_upload_sync(struct store *s, struct store_upload *u,
+                                            const struct store_note *note,
+                                            uint64_t *ret_durable_bytes, struct err *e);
 
-/* Drops everything from size_bytes on (a chunk that failed half-way). */
+/* Drops everything from size_bytes on (a chunk that failed half-way). Error: UNSUPPORTED, where
+ * what is on its way can't be taken back: the upload is lost then, as after a failed sync. */
 ERR_CHECKED enum err_code store_upload_truncate(struct store *s, struct store_upload *u,
                                                 uint64_t size_bytes, struct err *e);
 
@@ -235,6 +307,12 @@ ERR_CHECKED enum err_code store_upload_delete(struct store *s, const struct uuid
 ERR_CHECKED enum err_code store_upload_each(struct store *s, store_upload_fn fn, void *ctx,
                                             struct err *e);
 
+/* Calls fn for all content of those kinds (or'ed), in no order; content that comes or goes
+ * meanwhile may be told or not. What bears no name that this registry gives is passed over. Stops
+ * at fn's first error and returns it. */
+ERR_CHECKED enum err_code store_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
+                                     struct err *e);
+
 /* Can be written to, and how much room is left. */
 ERR_CHECKED enum err_code store_health(struct store *s, struct store_health *ret_health,
                                        struct err *e);
@@ -256,7 +334,9 @@ ERR_CHECKED enum err_code store_fs_new(const struct store_fs_options *o, struct 
 /* Whether a repository has ever been kept below root, which need not be there. */
 bool store_fs_used(const char *root);
 
+/* In memory; the second behaves as a store on another machine does, for tests. */
 struct store *store_mem_new(void);
+struct store *store_mem_remote_new(void);
 
 /* Fails the n-th call (from 1) through it with the given error, once; n = 0 fails none. Takes
  * ownership of inner. */

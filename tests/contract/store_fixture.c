@@ -34,6 +34,12 @@ static struct store *make_mem(const char *dir)
     return store_mem_new();
 }
 
+static struct store *make_remote(const char *dir)
+{
+    (void)dir;
+    return store_mem_remote_new();
+}
+
 static struct store *make_trace(const char *dir)
 {
     (void)dir;
@@ -47,8 +53,12 @@ static struct store *make_fault(const char *dir)
 
 /* A new driver is one line here, and its name in meson.build. */
 static const struct variant variants[] = {
-    {"fs", true, make_fs},        {"fs-unsynced", true, make_fs_unsynced}, {"mem", false, make_mem},
-    {"trace", false, make_trace}, {"fault-fs", true, make_fault},
+    {"fs", true, true, false, true, make_fs},
+    {"fs-unsynced", true, true, false, true, make_fs_unsynced},
+    {"mem", false, false, false, true, make_mem},
+    {"mem-remote", false, false, true, false, make_remote},
+    {"trace", false, false, false, true, make_trace},
+    {"fault-fs", true, true, false, true, make_fault},
 };
 
 const struct variant *variant_find(const char *name)
@@ -180,8 +190,8 @@ bool blob_is_e(struct store *s, const struct repo_name *r, const struct digest *
     uint64_t stat_size, size;
 
     return store_blob_stat(s, r, d, &stat_size, ERR_IGNORED) == ERR_OK && stat_size == bytes.n &&
-           store_blob_open(s, r, d, &reader, &size, ERR_IGNORED) == ERR_OK && size == bytes.n &&
-           reads(reader, bytes);
+           store_blob_open(s, r, d, UINT64_MAX, &reader, &size, ERR_IGNORED) == ERR_OK &&
+           size == bytes.n && reads(reader, bytes);
 }
 
 void assert_blob(struct store *s, const char *name, const struct digest *d, struct str bytes)
@@ -198,7 +208,7 @@ void assert_no_blob(struct store *s, const char *name, const struct digest *d)
     uint64_t size;
 
     FAILS(ERR_BLOB_UNKNOWN, store_blob_stat(s, &r, d, &size, E));
-    FAILS(ERR_BLOB_UNKNOWN, store_blob_open(s, &r, d, &reader, &size, E));
+    FAILS(ERR_BLOB_UNKNOWN, store_blob_open(s, &r, d, UINT64_MAX, &reader, &size, E));
 }
 
 /* Not what is left of one that became a blob. */
@@ -215,6 +225,13 @@ size_t count_uploads(struct store *s)
 
     OK(store_upload_each(s, count, &n, E));
     return n;
+}
+
+void sync_upload(struct store *s, struct store_upload *u)
+{
+    uint64_t durable_bytes;
+
+    OK(store_upload_sync(s, u, &(struct store_note){0}, &durable_bytes, E));
 }
 
 static enum err_code delete_one(void *ctx, const struct store_upload_info *u, struct err *e)

@@ -18,7 +18,10 @@
 
 struct variant {
     const char *name;
-    bool files; /* keeps its content when it is opened again */
+    bool lasts;  /* keeps its content when it is opened again */
+    bool files;  /* blobs have descriptors */
+    bool shared; /* a blob is kept once for all repositories */
+    bool reads;  /* what was uploaded can be read back and cut; else it has notes */
     struct store *(*make)(const char *dir);
 };
 
@@ -61,6 +64,9 @@ bool blob_is_e(struct store *s, const struct repo_name *r, const struct digest *
 void assert_blob(struct store *s, const char *name, const struct digest *d, struct str bytes);
 void assert_no_blob(struct store *s, const char *name, const struct digest *d);
 size_t count_uploads(struct store *s);
+
+/* All that was written is durable now. */
+void sync_upload(struct store *s, struct store_upload *u);
 void delete_uploads(struct store *s);
 
 /* The suites. */
@@ -68,3 +74,4 @@ int run_suite(void);         /* store_suite.c */
 int run_upload_suite(void);  /* store_uploads.c */
 int run_thread_suite(void);  /* store_threads.c */
 int run_torture_suite(void); /* store_torture.c */
+int run_remote_suite(void);  /* store_remote.c */

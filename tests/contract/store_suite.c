@@ -50,12 +50,12 @@ static void unknown_blob_is_reported_by_every_call(void **state)
     struct digest d = sha256_of(STR("never pushed"));
 
     assert_no_blob(s, "a", &d);
-    FAILS(ERR_BLOB_UNKNOWN, store_blob_delete(s, &a, &d, E));
+    FAILS(ERR_BLOB_UNKNOWN, store_blob_delete(s, &a, &d, false, E));
     FAILS(ERR_BLOB_UNKNOWN, store_blob_link(s, &a, &b, &d, E));
     FAILS(ERR_BLOB_UNKNOWN, store_blob_link(s, &a, &a, &d, E));
     push(s, "a", STR("another")); /* now the repository exists */
     assert_no_blob(s, "a", &d);
-    FAILS(ERR_BLOB_UNKNOWN, store_blob_delete(s, &a, &d, E));
+    FAILS(ERR_BLOB_UNKNOWN, store_blob_delete(s, &a, &d, false, E));
 }
 
 static void blob_belongs_to_its_repository_alone(void **state)
@@ -77,7 +77,7 @@ static void reader_seeks_and_ends(void **state)
     uint64_t size;
     size_t n;
 
-    OK(store_blob_open(s, &r, &d, &reader, &size, E));
+    OK(store_blob_open(s, &r, &d, UINT64_MAX, &reader, &size, E));
     OK(reader_seek(reader, 7, E));
     OK(reader_read(reader, got, 2, &n, E));
     assert_int_equal(n, 2);
@@ -103,7 +103,7 @@ static void reader_of_files_has_their_descriptor(void **state)
     char got[16];
     uint64_t size;
 
-    OK(store_blob_open(f->s, &r, &d, &reader, &size, E));
+    OK(store_blob_open(f->s, &r, &d, UINT64_MAX, &reader, &size, E));
     if (f->variant->files)
         assert_int_equal(pread(reader_fd(reader), got, sizeof(got), 0), 10);
     else
@@ -119,7 +119,7 @@ static void linked_blob_lives_without_its_source(void **state)
     OK(store_blob_link(s, &a, &b, &d, E));
     OK(store_blob_link(s, &a, &b, &d, E)); /* exists already: success */
     OK(store_blob_link(s, &a, &a, &d, E));
-    OK(store_blob_delete(s, &a, &d, E));
+    OK(store_blob_delete(s, &a, &d, false, E));
     assert_no_blob(s, "a", &d);
     assert_blob(s, "b/c", &d, STR("shared"));
 }
@@ -135,9 +135,9 @@ static void deleted_blob_stays_readable_to_who_reads_it(void **state)
     uint64_t size;
     size_t n;
 
-    OK(store_blob_open(s, &r, &d, &reader, &size, E));
+    OK(store_blob_open(s, &r, &d, UINT64_MAX, &reader, &size, E));
     OK(reader_read(reader, got, 10, &n, E));
-    OK(store_blob_delete(s, &r, &d, E));
+    OK(store_blob_delete(s, &r, &d, false, E));
     assert_no_blob(s, "a", &d);
     OK(reader_read(reader, got + 10, bytes.n - 10, &n, E));
     assert_int_equal(n, bytes.n - 10);
@@ -151,7 +151,7 @@ static void deleted_blob_can_be_pushed_again(void **state)
     struct repo_name r = repo_of("a");
     struct digest d = push(s, "a", STR("x"));
 
-    OK(store_blob_delete(s, &r, &d, E));
+    OK(store_blob_delete(s, &r, &d, false, E));
     push(s, "a", STR("x"));
     assert_blob(s, "a", &d, STR("x"));
 }
@@ -228,7 +228,7 @@ static void manifest_and_blob_do_not_mix(void **state)
     buf_init(&found, 100);
     FAILS(ERR_MANIFEST_UNKNOWN, store_manifest_get(s, &r, &d, &found, E));
     OK(store_manifest_put(s, &r, &d, STR("{}"), E));
-    OK(store_blob_delete(s, &r, &d, E));
+    OK(store_blob_delete(s, &r, &d, false, E));
     OK(store_manifest_get(s, &r, &d, &found, E));
 }
 
@@ -343,6 +343,76 @@ static void longest_names_work(void **state)
     OK(store_tag_get(s, &r, &t, &found, E));
 }
 
+struct found {
+    size_t n[STORE_TAG + 1];
+    struct repo_name repo;
+    struct digest digest;
+};
+
+static enum err_code count_item(void *ctx, const struct store_item *item, struct err *e)
+{
+    struct found *f = ctx;
+    bool no_repo = item->kind == STORE_BLOB && item->repo.n == 0;
+
+    f->n[item->kind]++;
+    if (!digest_eq(&item->digest, &f->digest) ||
+        (!no_repo && !str_eq(repo_name_str(&item->repo), repo_name_str(&f->repo))) ||
+        (item->kind == STORE_TAG && !str_eq(tag_name_str(&item->tag), STR("latest"))) ||
+        (item->kind != STORE_TAG && item->size_bytes != 5) || item->modified_ms <= 0)
+        return err_set(e, ERR_INTERNAL, "item %d of %s", (int)item->kind, item->repo.text);
+    return ERR_OK;
+}
+
+static void all_that_is_there_is_found(void **state)
+{
+    static const char *const names[] = {"a", "a/manifests/blobs", "b/blobs", "c/d/e"};
+    struct store *s = store_in(state);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct found f = {.repo = repo_of(names[i]), .digest = push(s, names[i], STR("hello"))};
+        struct tag_name t = tag_of("latest");
+
+        OK(store_manifest_put(s, &f.repo, &f.digest, STR("hello"), E));
+        OK(store_tag_put(s, &f.repo, &t, &f.digest, E));
+        OK(store_each(s, STORE_BLOB | STORE_MANIFEST | STORE_TAG, count_item, &f, E));
+        assert_int_equal(f.n[STORE_BLOB], 1);
+        assert_int_equal(f.n[STORE_MANIFEST], 1);
+        assert_int_equal(f.n[STORE_TAG], 1);
+        OK(store_each(s, STORE_TAG, count_item, &f, E));
+        assert_int_equal(f.n[STORE_BLOB], 1);
+        assert_int_equal(f.n[STORE_TAG], 2);
+        OK(store_tag_delete(s, &f.repo, &t, E));
+        OK(store_manifest_delete(s, &f.repo, &f.digest, E));
+        OK(store_blob_delete(s, &f.repo, &f.digest, false, E));
+    }
+}
+
+static void nothing_is_found_where_there_is_nothing(void **state)
+{
+    struct found f = {0};
+
+    OK(store_each(store_in(state), STORE_BLOB | STORE_MANIFEST | STORE_TAG, count_item, &f, E));
+    assert_int_equal(f.n[STORE_BLOB] + f.n[STORE_MANIFEST] + f.n[STORE_TAG], 0);
+}
+
+static enum err_code stop_there(void *ctx, const struct store_item *item, struct err *e)
+{
+    (void)item;
+    ++*(size_t *)ctx;
+    return err_set(e, ERR_CONFLICT, "enough");
+}
+
+static void the_search_stops_at_the_first_error(void **state)
+{
+    struct store *s = store_in(state);
+    size_t n = 0;
+
+    push(s, "a", STR("1"));
+    push(s, "b", STR("2"));
+    FAILS(ERR_CONFLICT, store_each(s, STORE_BLOB, stop_there, &n, E));
+    assert_int_equal(n, 1);
+}
+
 static void health_tells_room(void **state)
 {
     struct store_health h = {0};
@@ -363,7 +433,7 @@ static void content_is_there_after_reopening(void **state)
     buf_init(&bytes, 100);
     OK(store_manifest_put(f->s, &r, &d, STR("kept"), E));
     OK(store_tag_put(f->s, &r, &t, &d, E));
-    if (!f->variant->files)
+    if (!f->variant->lasts)
         return; /* nothing was promised */
     fixture_reopen(f);
     assert_blob(f->s, "a/b", &d, STR("kept"));
@@ -382,10 +452,8 @@ int run_suite(void)
         TEST(blob_reads_back_exactly),
         TEST(sha512_blob_and_manifest_read_back),
         TEST(unknown_blob_is_reported_by_every_call),
-        TEST(blob_belongs_to_its_repository_alone),
         TEST(reader_seeks_and_ends),
         TEST(reader_of_files_has_their_descriptor),
-        TEST(linked_blob_lives_without_its_source),
         TEST(deleted_blob_stays_readable_to_who_reads_it),
         TEST(deleted_blob_can_be_pushed_again),
         TEST(manifest_reads_back_exactly_and_is_appended),
@@ -395,11 +463,22 @@ int run_suite(void)
         TEST(manifest_and_blob_do_not_mix),
         TEST(tag_is_replaced_and_deleted),
         TEST(tags_of_an_unknown_repository_can_be_deleted_and_synced),
-        TEST(names_do_not_collide_with_directories),
         TEST(longest_names_work),
+        TEST(all_that_is_there_is_found),
+        TEST(nothing_is_found_where_there_is_nothing),
+        TEST(the_search_stops_at_the_first_error),
         TEST(health_tells_room),
         TEST(content_is_there_after_reopening),
     };
 
-    return cmocka_run_group_tests_name("content", tests, NULL, NULL);
+    const struct CMUnitTest own[] = {
+        TEST(blob_belongs_to_its_repository_alone),
+        TEST(linked_blob_lives_without_its_source),
+        TEST(names_do_not_collide_with_directories),
+    };
+    int failures = cmocka_run_group_tests_name("content", tests, NULL, NULL);
+
+    if (!variant_under_test->shared)
+        failures += cmocka_run_group_tests_name("content, of each repository", own, NULL, NULL);
+    return failures;
 }

@@ -31,14 +31,15 @@ static void push_init(struct push *p)
 
 static enum err_code upload_layer(struct store *s, struct push *p, struct err *e)
 {
-    uint64_t size;
+    uint64_t size, durable;
 
     TRY(store_upload_create(s, &p->id, e));
     TRY(store_upload_open(s, &p->id, &p->upload, &size, e));
     TRY(store_upload_write(s, p->upload, p->layer.p, 5, 0, e));
-    TRY(store_upload_sync(s, p->upload, e));
-    TRY(store_upload_truncate(s, p->upload, 4, e));
-    TRY(store_upload_write(s, p->upload, p->layer.p + 4, p->layer.n - 4, 4, e));
+    TRY(store_upload_sync(s, p->upload, &(struct store_note){0}, &durable, e));
+    TRY(store_upload_write(s, p->upload, p->layer.p + 5, 2, 5, e));
+    TRY(store_upload_truncate(s, p->upload, 5, e));
+    TRY(store_upload_write(s, p->upload, p->layer.p + 5, p->layer.n - 5, 5, e));
     TRY(store_upload_prepare(s, p->upload, &p->a, &p->layer_digest, NULL, e));
     TRY(store_upload_commit(s, p->upload, &p->a, &p->layer_digest, NULL, e));
     p->upload = NULL;

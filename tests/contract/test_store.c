@@ -10,5 +10,7 @@ int main(int argc, char **argv)
     failures += run_upload_suite();
     failures += run_thread_suite();
     failures += run_torture_suite();
+    if (variant_under_test->shared)
+        failures += run_remote_suite();
     return failures != 0;
 }

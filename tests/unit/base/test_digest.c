@@ -106,6 +106,70 @@ static void a_hasher_takes_bytes_piece_by_piece(void **state)
     assert_true(digest_eq(&d, &whole));
 }
 
+static void a_hasher_goes_on_from_what_was_saved(void **state)
+{
+    static const size_t lengths[] = {0, 1, 55, 63, 64, 65, 127, 128, 129, 1000};
+    char text[2000], saved[HASHER_STATE_MAX];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    for (size_t i = 0; i < 2 * sizeof(lengths) / sizeof(lengths[0]); i++) {
+        enum digest_algorithm a = i % 2 ? DIGEST_SHA512 : DIGEST_SHA256;
+        size_t first = lengths[i / 2];
+        AUTO(hasher) struct hasher *h = hasher_new(a);
+        AUTO(hasher) struct hasher *other = NULL;
+        struct digest d, whole;
+
+        hasher_update(h, text, first);
+        other = hasher_load(saved, hasher_save(h, saved));
+        assert_non_null(other);
+        assert_int_equal(hasher_algorithm(other), a);
+        assert_int_equal(hasher_bytes(other), first);
+        hasher_update(other, text + first, sizeof(text) - first);
+        hasher_digest(other, &d);
+        digest_of(a, text, sizeof(text), &whole);
+        assert_true(digest_eq(&d, &whole));
+    }
+}
+
+/* Past 2^32 bits, where the count of bits has two words. */
+static void a_saved_hasher_knows_how_much_it_has_seen(void **state)
+{
+    static char piece[1 << 20];
+    AUTO(hasher) struct hasher *h = hasher_new(DIGEST_SHA256);
+    AUTO(hasher) struct hasher *other = NULL;
+    char saved[HASHER_STATE_MAX];
+    struct digest d, again;
+
+    (void)state;
+    for (int i = 0; i < 600; i++)
+        hasher_update(h, piece, sizeof(piece));
+    other = hasher_load(saved, hasher_save(h, saved));
+    assert_int_equal(hasher_bytes(other), 600ull << 20);
+    hasher_digest(h, &d);
+    hasher_digest(other, &again);
+    assert_true(digest_eq(&d, &again));
+}
+
+static void what_no_hasher_saved_is_not_loaded(void **state)
+{
+    AUTO(hasher) struct hasher *h = hasher_new(DIGEST_SHA256);
+    char saved[HASHER_STATE_MAX];
+    size_t n;
+
+    (void)state;
+    hasher_update(h, "abc", 3);
+    n = hasher_save(h, saved);
+    assert_null(hasher_load(saved, 0));
+    assert_null(hasher_load(saved, n - 1));
+    assert_null(hasher_load(saved, n + 1));
+    saved[0] = '9';
+    assert_null(hasher_load(saved, n));
+    saved[0] = '1';
+    saved[1] = '\xff';
+    assert_null(hasher_load(saved, n));
+}
+
 static void digests_of_two_algorithms_differ(void **state)
 {
     struct digest a, b;
@@ -126,6 +190,9 @@ int main(void)
         cmocka_unit_test(parsing_refuses_anything_else),
         cmocka_unit_test(algorithms_have_names),
         cmocka_unit_test(a_hasher_takes_bytes_piece_by_piece),
+        cmocka_unit_test(a_hasher_goes_on_from_what_was_saved),
+        cmocka_unit_test(a_saved_hasher_knows_how_much_it_has_seen),
+        cmocka_unit_test(what_no_hasher_saved_is_not_loaded),
         cmocka_unit_test(digests_of_two_algorithms_differ),
     };
 

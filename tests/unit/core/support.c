@@ -92,7 +92,7 @@ static void world_open(struct world *w)
         assert_ok(store_fs_new(&store, &s, &e));
     } else {
         meta.path = ":memory:";
-        s = store_mem_new();
+        s = w->remote ? store_mem_remote_new() : store_mem_new();
     }
     assert_ok(meta_sqlite_new(&meta, &m, &e));
     w->store = store_fault_new(s);
@@ -111,6 +111,13 @@ static void world_init(struct world *w)
 void world_in_memory(struct world *w)
 {
     world_init(w);
+    world_open(w);
+}
+
+void world_remote(struct world *w)
+{
+    world_init(w);
+    w->remote = true;
     world_open(w);
 }
 
@@ -185,7 +192,7 @@ enum err_code blob_push(struct world *w, const char *repo, struct str bytes,
     *ret_digest = sha256_of(bytes);
     TRY(upload_begin(w->r, &name, "", DIGEST_SHA256, &id, e));
     TRY(upload_open(w->r, &name, "", &id, &u, e));
-    TRY(upload_append(u, &s.reader, bytes.n, e));
+    TRY(upload_append(u, &s.reader, BODY(bytes.n), e));
     return upload_finish(STEAL(u), ret_digest, NULL, e);
 }
 

@@ -33,6 +33,9 @@ struct source {
 };
 
 struct source source_of(struct str bytes);
+
+/* A body of n bytes that nothing more is known of, for upload_append(). */
+#define BODY(n) (&(struct upload_body){.expected_bytes = (n), .exact_bytes = UINT64_MAX})
 struct source failing_source(struct str bytes, size_t fail_at, enum err_code error);
 
 /* n bytes that look random and are the same every time; the caller frees. */
@@ -44,6 +47,7 @@ char *noise(size_t n, unsigned seed);
  */
 struct world {
     char dir[TEMP_DIR_MAX]; /* "" when all is in memory */
+    bool remote;            /* the store in memory is the remote one */
     struct conf *conf;
     struct store *store; /* the fault decorator; the registry owns it */
     struct meta *meta;
@@ -52,6 +56,7 @@ struct world {
 
 void world_in_memory(struct world *w);
 void world_on_disk(struct world *w);
+void world_remote(struct world *w);  /* in memory, over store_mem_remote_new() */
 void world_restart(struct world *w); /* on disk: a new process on the same files */
 void world_done(struct world *w);
 

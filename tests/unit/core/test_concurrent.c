@@ -291,7 +291,7 @@ static void *append_once(void *arg)
 
     if (upload_open(v->w->r, &repo, "", v->id, &u, ERR_IGNORED) != ERR_OK)
         return NULL;
-    v->taken = upload_append(u, &s.reader, 5, ERR_IGNORED) == ERR_OK;
+    v->taken = upload_append(u, &s.reader, BODY(5), ERR_IGNORED) == ERR_OK;
     upload_close(u);
     return NULL;
 }

@@ -338,7 +338,7 @@ static void a_blob_whose_file_was_taken_away_can_be_deleted(void **state)
     struct digest d = blob_put(&w, REPO, STR("hello"));
 
     (void)state;
-    assert_ok(store_blob_delete(w.r->store, &repo, &d, ERR_IGNORED));
+    assert_ok(store_blob_delete(w.r->store, &repo, &d, false, ERR_IGNORED));
     assert_ok(remove_blob(w.r, &repo, &d, ERR_IGNORED));
 }
 
@@ -402,14 +402,15 @@ static struct digest raced;
 static bool deleted;
 
 static enum err_code open_after_delete(struct store *s, const struct repo_name *name,
-                                       const struct digest *d, struct reader **ret_reader,
-                                       uint64_t *ret_size, struct err *e)
+                                       const struct digest *d, uint64_t known_bytes,
+                                       struct reader **ret_reader, uint64_t *ret_size,
+                                       struct err *e)
 {
     if (!deleted) {
         deleted = true;
         assert_ok(remove_blob(w.r, name, d, ERR_IGNORED));
     }
-    return store_blob_open(s->inner, name, d, ret_reader, ret_size, e);
+    return store_blob_open(s->inner, name, d, known_bytes, ret_reader, ret_size, e);
 }
 
 static void a_blob_deleted_while_it_is_opened_is_unknown_not_damaged(void **state)
@@ -422,19 +423,20 @@ static void a_blob_deleted_while_it_is_opened_is_unknown_not_damaged(void **stat
 }
 
 static enum err_code open_after_delete_and_push(struct store *s, const struct repo_name *name,
-                                                const struct digest *d, struct reader **ret_reader,
-                                                uint64_t *ret_size, struct err *e)
+                                                const struct digest *d, uint64_t known_bytes,
+                                                struct reader **ret_reader, uint64_t *ret_size,
+                                                struct err *e)
 {
     if (!deleted) {
         enum err_code code;
 
         deleted = true;
         assert_ok(remove_blob(w.r, name, d, ERR_IGNORED));
-        code = store_blob_open(s->inner, name, d, ret_reader, ret_size, e);
+        code = store_blob_open(s->inner, name, d, known_bytes, ret_reader, ret_size, e);
         blob_put(&w, REPO, STR("hello"));
         return code;
     }
-    return store_blob_open(s->inner, name, d, ret_reader, ret_size, e);
+    return store_blob_open(s->inner, name, d, known_bytes, ret_reader, ret_size, e);
 }
 
 static void a_blob_deleted_and_pushed_again_while_it_is_opened_is_served(void **state)
@@ -452,7 +454,7 @@ static void a_blob_that_is_linked_but_not_stored_is_damage(void **state)
 
     (void)state;
     raced = blob_put(&w, REPO, STR("hello"));
-    assert_ok(store_blob_delete(w.r->store, &repo, &raced, ERR_IGNORED));
+    assert_ok(store_blob_delete(w.r->store, &repo, &raced, false, ERR_IGNORED));
     assert_code(ERR_CORRUPT, open_blob(&repo, &raced, &e));
     assert_non_null(strstr(e.detail, raced.text));
     assert_false(e.public_detail);

@@ -112,7 +112,7 @@ static void blob_has_one_link_for_each_repository(void **state)
     assert_int_equal(lstat_in(f, "repositories/a/blobs/" SHA_X).st_ino,
                      lstat_in(f, "repositories/c/blobs/" SHA_X).st_ino);
     OK(push_e(f->s, &b, STR("x"), &d, NULL, E)); /* exists: stays the shared one */
-    OK(store_blob_delete(f->s, &a, &d, E));
+    OK(store_blob_delete(f->s, &a, &d, false, E));
     assert_int_equal(lstat_in(f, "repositories/b/blobs/" SHA_X).st_nlink, 2);
 }
 
@@ -405,7 +405,7 @@ static void read_only_disk_is_reported_and_reading_goes_on(void **state)
     FAILS(ERR_STORAGE_READONLY, store_upload_create(f->s, &id, E));
     FAILS(ERR_STORAGE_READONLY, store_manifest_put(f->s, &r, &d, STR("x"), E));
     FAILS(ERR_STORAGE_READONLY, store_tag_put(f->s, &r, &t, &d, E));
-    FAILS(ERR_STORAGE_READONLY, store_blob_delete(f->s, &r, &d, E));
+    FAILS(ERR_STORAGE_READONLY, store_blob_delete(f->s, &r, &d, false, E));
     FAILS(ERR_STORAGE_READONLY, store_health(f->s, &h, E));
     store_free(f->s);
     f->s = NULL;

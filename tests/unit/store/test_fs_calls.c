@@ -217,7 +217,7 @@ static void deletions_are_synced(void **state)
 
     OK(store_manifest_put(f->s, &r, &d, STR("x"), E));
     calls_start(NULL);
-    OK(store_blob_delete(f->s, &r, &d, E));
+    OK(store_blob_delete(f->s, &r, &d, false, E));
     OK(store_manifest_delete(f->s, &r, &d, E));
     calls_stop();
     assert_synced(f, calls_find(0, "unlinkat repositories/a/blobs"), "repositories/a/blobs");
@@ -256,7 +256,7 @@ static void without_fsync_nothing_is_synced(void **state)
     OK(store_blob_link(f->s, &r, &b, &d, E));
     OK(store_manifest_put(f->s, &r, &d, bytes, E));
     OK(store_tag_sync(f->s, &r, E));
-    OK(store_blob_delete(f->s, &r, &d, E));
+    OK(store_blob_delete(f->s, &r, &d, false, E));
     calls_stop();
     assert_int_equal(
         calls_count("fsync") + calls_count("fdatasync") + calls_count("sync_file_range"), 0);
@@ -377,7 +377,7 @@ static void upload_that_shares_a_blobs_file_is_not_opened(void **state)
     OK(store_upload_write(f->s, u, "x", 1, 0, E));
     store_upload_close(f->s, u);
     OK(push_e(f->s, &r, STR("y"), &d, NULL, E)); /* makes the directory */
-    OK(store_blob_delete(f->s, &r, &d, E));
+    OK(store_blob_delete(f->s, &r, &d, false, E));
     snprintf(from, sizeof(from), "%s/temp/uploads/%s/data", f->dir, id.text);
     snprintf(to, sizeof(to), "%s/repositories/a/blobs/%s", f->dir, d.text);
     assert_int_equal(link(from, to), 0);
@@ -395,14 +395,14 @@ static void failed_sync_ends_the_upload(void **state)
     struct digest d = sha256_of(STR("x"));
     struct uuid id = new_uuid();
     struct store_upload *u;
-    uint64_t size;
+    uint64_t size, durable;
 
     OK(store_upload_create(f->s, &id, E));
     OK(store_upload_open(f->s, &id, &u, &size, E));
     OK(store_upload_write(f->s, u, "x", 1, 0, E));
     calls_start(&(struct calls_options){"fdatasync", 1, EIO});
-    FAILS(ERR_INTERNAL, store_upload_sync(f->s, u, E));
-    FAILS(ERR_INTERNAL, store_upload_sync(f->s, u, E));
+    FAILS(ERR_INTERNAL, store_upload_sync(f->s, u, &(struct store_note){0}, &durable, E));
+    FAILS(ERR_INTERNAL, store_upload_sync(f->s, u, &(struct store_note){0}, &durable, E));
     FAILS(ERR_INTERNAL, store_upload_write(f->s, u, "y", 1, 1, E));
     FAILS(ERR_INTERNAL, store_upload_commit(f->s, u, &r, &d, NULL, E));
     calls_stop();

@@ -1,0 +1,254 @@
+/* What stores promise that keep a blob once for all repositories, and can't read uploads back. */
+#include "store_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct store *store_in(void **state)
+{
+    return ((struct fixture *)*state)->s;
+}
+
+static void a_blob_is_one_for_all_repositories(void **state)
+{
+    struct store *s = store_in(state);
+    struct digest d = push(s, "a", STR("shared"));
+
+    assert_blob(s, "b/c", &d, STR("shared"));
+}
+
+static void a_blob_that_others_have_is_left(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name a = repo_of("a"), b = repo_of("b");
+    struct digest d = push(s, "a", STR("shared"));
+
+    OK(store_blob_link(s, &a, &b, &d, E));
+    OK(store_blob_delete(s, &a, &d, true, E));
+    assert_blob(s, "b", &d, STR("shared"));
+    OK(store_blob_delete(s, &b, &d, false, E));
+    assert_no_blob(s, "b", &d);
+}
+
+static void an_upload_that_left_nothing_opens_as_an_empty_one(void **state)
+{
+    struct store *s = store_in(state);
+    struct uuid id = new_uuid();
+    struct store_upload *u;
+    struct store_note note;
+    uint64_t size;
+
+    OK(store_upload_open(s, &id, &u, &size, E));
+    assert_int_equal(size, 0);
+    OK(store_upload_note(s, u, &note, E));
+    assert_int_equal(note.n, 0);
+    store_upload_close(s, u);
+    OK(store_upload_delete(s, &id, E));
+}
+
+/* Open, with bytes that are durable, and the note. */
+static struct store_upload *begin(struct store *s, const struct uuid *id, struct str bytes,
+                                  const char *note)
+{
+    struct store_note n = {.n = strlen(note)};
+    struct store_upload *u;
+    uint64_t size, durable;
+
+    memcpy(n.bytes, note, n.n);
+    OK(store_upload_create(s, id, E));
+    OK(store_upload_open(s, id, &u, &size, E));
+    OK(store_upload_write(s, u, bytes.p, bytes.n, 0, E));
+    OK(store_upload_sync(s, u, &n, &durable, E));
+    assert_int_equal(durable, bytes.n);
+    return u;
+}
+
+static void assert_note(struct store *s, struct store_upload *u, const char *want)
+{
+    struct store_note note;
+
+    OK(store_upload_note(s, u, &note, E));
+    assert_true(str_eq((struct str){note.bytes, note.n}, str_of(want)));
+}
+
+static void a_note_is_kept_with_the_bytes_it_is_of(void **state)
+{
+    static const size_t sizes[] = {1, 100000, (5u << 20) - 1, (16u << 20) + 5};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct str bytes = make_bytes(7, sizes[i]);
+        struct repo_name r = repo_of("a");
+        struct digest d = sha256_of(bytes);
+        struct uuid id = new_uuid();
+        struct store_upload *u =
+            begin(f->s, &id, (struct str){bytes.p, bytes.n - 1}, "half \x01\x80 way");
+        uint64_t size;
+
+        store_upload_close(f->s, u);
+        if (f->variant->lasts)
+            fixture_reopen(f);
+        OK(store_upload_open(f->s, &id, &u, &size, E));
+        assert_int_equal(size, bytes.n - 1);
+        assert_note(f->s, u, "half \x01\x80 way");
+        OK(store_upload_write(f->s, u, bytes.p + bytes.n - 1, 1, bytes.n - 1, E));
+        assert_note(f->s, u, "");
+        OK(store_upload_commit(f->s, u, &r, &d, NULL, E));
+        assert_blob(f->s, "a", &d, bytes);
+        free((char *)bytes.p);
+    }
+}
+
+/* A sync after each, as a client sends chunks, whatever their sizes are. */
+static void an_upload_goes_on_from_sync_to_sync(void **state)
+{
+    static const size_t chunks[] = {3, 0, 5u << 20, 1u << 20, (5u << 20) - 1, 7, 12u << 20, 1, 100};
+    struct fixture *f = *state;
+    struct str bytes = make_bytes(11, 30u << 20);
+    struct repo_name r = repo_of("a");
+    struct uuid id = new_uuid();
+    struct store_upload *u = begin(f->s, &id, STR_NONE, "");
+    struct digest d;
+    size_t at = 0;
+
+    for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+        uint64_t size;
+
+        OK(store_upload_write(f->s, u, bytes.p + at, chunks[i], at, E));
+        at += chunks[i];
+        sync_upload(f->s, u);
+        store_upload_close(f->s, u);
+        if (f->variant->lasts && i % 3 == 0)
+            fixture_reopen(f);
+        OK(store_upload_open(f->s, &id, &u, &size, E));
+        assert_int_equal(size, at);
+    }
+    d = sha256_of((struct str){bytes.p, at});
+    OK(store_upload_commit(f->s, u, &r, &d, NULL, E));
+    assert_blob(f->s, "a", &d, (struct str){bytes.p, at});
+    free((char *)bytes.p);
+}
+
+static void what_is_not_durable_yet_can_be_taken_back(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("hello!"));
+    struct uuid id = new_uuid();
+    struct store_upload *u = begin(s, &id, STR("hello"), "");
+
+    OK(store_upload_write(s, u, ", world", 7, 5, E));
+    OK(store_upload_truncate(s, u, 5, E));
+    OK(store_upload_write(s, u, "!", 1, 5, E));
+    OK(store_upload_commit(s, u, &r, &d, NULL, E));
+    assert_blob(s, "a", &d, STR("hello!"));
+}
+
+static void what_is_durable_cannot_be_cut_or_read_back(void **state)
+{
+    struct store *s = store_in(state);
+    struct uuid id = new_uuid();
+    struct store_upload *u = begin(s, &id, STR("hello"), "");
+    char got[5];
+    size_t n;
+
+    FAILS(ERR_UNSUPPORTED, store_upload_read(s, u, got, sizeof(got), 0, &n, E));
+    FAILS(ERR_UNSUPPORTED, store_upload_truncate(s, u, 4, E));
+    store_upload_close(s, u);
+    OK(store_upload_delete(s, &id, E));
+}
+
+static void a_deleted_upload_leaves_nothing(void **state)
+{
+    struct store *s = store_in(state);
+    struct uuid small = new_uuid(), large = new_uuid();
+    struct str bytes = make_bytes(3, 17u << 20);
+
+    store_upload_close(s, begin(s, &small, STR("hello"), ""));
+    store_upload_close(s, begin(s, &large, bytes, ""));
+    OK(store_upload_delete(s, &small, E));
+    OK(store_upload_delete(s, &large, E));
+    assert_int_equal(count_uploads(s), 0);
+    free((char *)bytes.p);
+}
+
+static void push_expected(struct store *s, struct str bytes, const struct digest *d)
+{
+    struct repo_name r = repo_of("a");
+    struct uuid id = new_uuid();
+    struct store_upload *u;
+    uint64_t size;
+
+    OK(store_upload_create(s, &id, E));
+    OK(store_upload_open(s, &id, &u, &size, E));
+    OK(store_upload_expect(s, u, &r, d, bytes.n, E));
+    for (size_t at = 0; at < bytes.n; at += 1 << 20)
+        OK(store_upload_write(s, u, bytes.p + at, bytes.n - at < 1 << 20 ? bytes.n - at : 1 << 20,
+                              at, E));
+    OK(store_upload_prepare(s, u, &r, d, NULL, E));
+    OK(store_upload_commit(s, u, &r, d, NULL, E));
+}
+
+static void what_is_expected_becomes_a_blob(void **state)
+{
+    static const size_t sizes[] = {0, 1, 5u << 20, (17u << 20) + 3};
+    struct store *s = store_in(state);
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct str bytes = make_bytes((unsigned)i, sizes[i]);
+        struct digest d = sha256_of(bytes);
+
+        push_expected(s, bytes, &d);
+        assert_blob(s, "a", &d, bytes);
+        push_expected(s, bytes, &d); /* again: it is there already */
+        assert_blob(s, "a", &d, bytes);
+        free((char *)bytes.p);
+    }
+    assert_int_equal(count_uploads(s), 0);
+}
+
+/* The client went away, and comes back for another try. */
+static void what_was_expected_and_cut_can_be_sent_again(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name r = repo_of("a");
+    struct str bytes = make_bytes(5, 17u << 20);
+    struct digest d = sha256_of(bytes);
+    struct uuid id = new_uuid();
+    struct store_upload *u;
+    uint64_t size, durable;
+
+    OK(store_upload_create(s, &id, E));
+    OK(store_upload_open(s, &id, &u, &size, E));
+    OK(store_upload_expect(s, u, &r, &d, bytes.n, E));
+    OK(store_upload_write(s, u, bytes.p, 16u << 20, 0, E));
+    OK(store_upload_sync(s, u, &(struct store_note){0}, &durable, E));
+    store_upload_close(s, u);
+    assert_no_blob(s, "a", &d);
+    OK(store_upload_open(s, &id, &u, &size, E));
+    assert_int_equal(size, durable);
+    OK(store_upload_write(s, u, bytes.p + size, bytes.n - size, size, E));
+    OK(store_upload_commit(s, u, &r, &d, NULL, E));
+    assert_blob(s, "a", &d, bytes);
+    free((char *)bytes.p);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int run_remote_suite(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_blob_is_one_for_all_repositories),
+        TEST(a_blob_that_others_have_is_left),
+        TEST(an_upload_that_left_nothing_opens_as_an_empty_one),
+        TEST(a_note_is_kept_with_the_bytes_it_is_of),
+        TEST(an_upload_goes_on_from_sync_to_sync),
+        TEST(what_is_not_durable_yet_can_be_taken_back),
+        TEST(what_is_durable_cannot_be_cut_or_read_back),
+        TEST(a_deleted_upload_leaves_nothing),
+        TEST(what_is_expected_becomes_a_blob),
+        TEST(what_was_expected_and_cut_can_be_sent_again),
+    };
+
+    return cmocka_run_group_tests_name("remote", tests, NULL, NULL);
+}
