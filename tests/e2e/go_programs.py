@@ -36,20 +36,43 @@ class Missing(Exception):
     """A program cannot be had on this machine."""
 
 
-def go_program(name):
+def cached(name, version, install):
     """The path of the program: REGISTRY_NAME (REGISTRY_CRANE, ...), else the cached one of that
-    version, else it is installed there."""
+    version, else install(folder) puts it there, whole or not at all."""
     named = os.environ.get(f"REGISTRY_{name.upper()}")
     if named:
         return Path(named)
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = base / "cyberdock" / f"{name}-{PROGRAMS[name].version}"
+    cache = base / "cyberdock" / f"{name}-{version}"
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # parallel tests: one builds, the others wait for it
         if not (cache / name).exists():
-            _install(PROGRAMS[name], cache)
+            install(cache)
     return cache / name
+
+
+def go_program(name):
+    program = PROGRAMS[name]
+    return cached(name, program.version, lambda cache: _install(program, cache))
+
+
+def run_installer(command, what, **more):
+    try:
+        result = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=INSTALL_TIMEOUT_S,
+            check=False,
+            **more,
+        )
+    except subprocess.TimeoutExpired:
+        raise Missing(f"{what} not done after {INSTALL_TIMEOUT_S} s") from None
+    if result.returncode != 0:
+        raise Missing(f"{what}: {result.stdout.strip()[-300:]}")
 
 
 def _install(program, cache):
@@ -58,21 +81,12 @@ def _install(program, cache):
     if go is None:
         raise Missing("needs Go 1.21 or newer, which Debian 12 does not offer")
     what = f"{program.package}@{program.version}"
-    try:
-        result = subprocess.run(
-            [go, "install", "-ldflags=-s -w", what],
-            # A Go that is older than the program wants fetches a newer one.
-            env={**os.environ, "GOBIN": str(cache), "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0",
-                 "GOTOOLCHAIN": "auto"},
-            cwd=cache,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=INSTALL_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Missing(f"go install {what} not done after {INSTALL_TIMEOUT_S} s") from None
-    if result.returncode != 0:
-        raise Missing(f"go install {what}: {result.stdout.strip()[-300:]}")
+    # A Go that is older than the program wants fetches a newer one.
+    environment = {"GOBIN": str(cache), "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0",
+                   "GOTOOLCHAIN": "auto"}
+    run_installer(
+        [go, "install", "-ldflags=-s -w", what],
+        f"go install {what}",
+        env={**os.environ, **environment},
+        cwd=cache,
+    )
