@@ -252,7 +252,7 @@ static int step_of(yaml_event_type_t type)
 /* The library's time grows with the square of the levels when it reads all at once. */
 static bool is_deep(struct str text)
 {
-    AUTO(parser) yaml_parser_t parser;
+    AUTO(parser) yaml_parser_t parser = {0};
     int depth = 0;
     bool more = yaml_parser_initialize(&parser);
 
@@ -273,7 +273,7 @@ static bool is_deep(struct str text)
 /* The text's first document, whose root becomes path. */
 static enum err_code read_text(struct reading *r, const char *path, struct str text, struct err *e)
 {
-    AUTO(parser) yaml_parser_t parser;
+    AUTO(parser) yaml_parser_t parser = {0};
 
     if (!yaml_parser_initialize(&parser))
         return err_set(e, ERR_INTERNAL, "out of memory");
