@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,11 @@ from pathlib import Path
 import conformance
 
 TOP = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP / "tests" / "e2e"))
+
+from go_programs import Missing  # noqa: E402  (the path is set one line above)
+from s3_servers import SERVERS, NotReady  # noqa: E402
+
 RESULTS = TOP / "results"
 CORES = os.cpu_count() or 2
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "tests/e2e"]
@@ -140,12 +146,15 @@ def lint(totals, args):
         totals.add(f"lint: {name}", without_noise(out) if code else None)
 
 
-def meson_tests(totals, name, directory, env=None, prefix=(), slow=1):
+NOT_S3 = ("--no-suite", "s3")
+
+
+def meson_tests(totals, name, directory, env=None, prefix=(), slow=1, suites=NOT_S3):
     """The unit and contract tests of a build, counted test by test (cmocka speaks TAP)."""
     log = TOP / directory / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
     command = ["meson", "test", "-C", directory, "--no-rebuild", f"--timeout-multiplier={slow}"]
-    _, out = run([*prefix, *command], {"CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})})
+    _, out = run([*prefix, *command, *suites], {"CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})})
     if not log.exists():
         totals.add(f"{name}: meson test", out)
         return
@@ -165,6 +174,22 @@ def meson_tests(totals, name, directory, env=None, prefix=(), slow=1):
             totals.add(f"{label} ({program['result']})", text)
         elif program["result"] == "SKIP":
             totals.skip(label, "skipped by the test")
+
+
+def s3_tests(totals, name, directory, servers, env=None, **more):
+    """The contract tests of a build that need an S3 server, on each of these servers."""
+    for server_name in servers:
+        label = f"{name}-{server_name}"
+        with tempfile.TemporaryDirectory(prefix="cyberdock-s3-") as work:
+            server = SERVERS[server_name](Path(work) / server_name)
+            try:
+                with server:
+                    told = {**(env or {}), **server.environment(f"{name}-contract")}
+                    meson_tests(totals, label, directory, told, suites=("--suite", "s3"), **more)
+            except Missing as why:
+                totals.skip(f"{label}: all", str(why))
+            except NotReady as error:
+                totals.add(f"{label}: start", str(error))
 
 
 def pytest(totals, name, arguments, args, env=None, prefix=()):
@@ -195,6 +220,7 @@ SANITIZED = ["-Dbuildtype=debug", "-Doptimization=1", "-Db_lundef=false"]
 def unit(totals, args):
     if build(totals, "unit", "build-test", DEBUGGABLE):
         meson_tests(totals, "unit", "build-test")
+        s3_tests(totals, "unit", "build-test", SERVERS)
 
 
 def asan(totals, args):
@@ -202,6 +228,7 @@ def asan(totals, args):
     if build(totals, "asan", "build-asan", options):
         environment = {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
         meson_tests(totals, "asan", "build-asan", environment, slow=4)
+        s3_tests(totals, "asan", "build-asan", ["minio"], environment, slow=4)
         pytest(totals, "asan-e2e", ["-m", "sanitize", "--registry=build-asan/registry"], args)
 
 
@@ -213,6 +240,7 @@ def tsan(totals, args):
         fixed = ["setarch", "-R"]
         environment = {"TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1"}
         meson_tests(totals, "tsan", "build-tsan", environment, fixed, slow=10)
+        s3_tests(totals, "tsan", "build-tsan", ["minio"], environment, prefix=fixed, slow=10)
         arguments = ["-m", "concurrent", "--registry=build-tsan/registry"]
         pytest(totals, "tsan-e2e", arguments, args, environment, fixed)
 
