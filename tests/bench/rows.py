@@ -431,6 +431,68 @@ def tail(bench):
     return [p99, rate, speed]
 
 
+SMALL_BLOB = random.Random(4).randbytes(4096)
+SLOW_RATE = 2048  # bytes a second
+
+
+def slow_uploads(bench):
+    """small pulls and pushes beside thousands of slow uploads"""
+    servers = bench.some(OURS, *PEERS)
+    count = bench.pick(5000, 500)
+    beside = f"beside {count:,} uploads at 2 KiB/s"
+    pulls = [Row("blob of 4 KiB, p99 of GETs, 4 connections", "ms")]
+    pulls += [Row(f"the same, {beside}", "ms", [Goal(2, at_most=True, beside=pulls[0])])]
+    pushes = [Row("push of 1 MiB, p99, one after the other", "ms")]
+    pushes += [Row(f"the same, {beside}", "ms", [Goal(2, at_most=True, beside=pushes[0])])]
+    memory = Row(f"resident memory over idle, {beside}", "MiB", [Goal(64, at_most=True, unit="MiB")])
+    processor = Row(f"processors taken by those {count:,} alone", "cores")
+
+    def both(server, n):
+        path = seed.blob_path(seed.digest(SMALL_BLOB))
+        pulls[n].add(server.name, wrk(server, path, 4, bench.pick(8, 2), threads=1)[1])
+        pushes[n].add(server.name, push_tail(server, bench.pick(200, 50)))
+
+    def prepare(server):
+        with Client(server) as client:
+            client.push_blob(seed.REPOSITORY, SMALL_BLOB, seed.digest(SMALL_BLOB))
+
+    def measure(server, _run):
+        with Running([server], prepare):
+            push_tail(server, 20)
+            bench.settle()
+            idle = memory_mib(server, "VmRSS")
+            both(server, 0)
+            with Background(bench.clients.trickle_command(server, count, SLOW_RATE)) as background:
+                background.line()
+                with Processor(server) as spent:
+                    time.sleep(5)
+                processor.add(server.name, spent.seconds / 5)
+                with MemoryPeak(server) as peak:
+                    both(server, 1)
+                rate = background.result()["bytes_per_second"]
+                if rate < 0.9 * SLOW_RATE:
+                    raise BenchError(f"{server.name}: {rate} bytes a second and upload")
+            memory.add(server.name, peak.resident - idle)
+        bench.settle()
+
+    bench.in_turn(f"small pulls and pushes {beside}", servers, measure)
+    return [*pulls, *pushes, memory, processor]
+
+
+def push_tail(server, count):
+    """The 99th percentile, in ms, of so many pushes of 1 MiB, each of new content."""
+    bodies = random.Random(time.monotonic_ns())
+    times = []
+    with Client(server) as client:
+        for _ in range(count):
+            body = bodies.randbytes(MIB)
+            digest = seed.digest(body)
+            begin = time.monotonic()
+            client.push_blob("pushed", body, digest)
+            times.append((time.monotonic() - begin) * 1000)
+    return statistics.quantiles(times, n=100)[98]
+
+
 class MemoryRows:
     """Resident memory, and what of it is the process's own, of one situation."""
 
@@ -618,6 +680,7 @@ GROUPS = [
     line,
     pushes,
     tail,
+    slow_uploads,
     memory_idle,
     memory_pull,
     memory_push,

@@ -49,6 +49,7 @@ class Clients:
         self.pull_path = os.path.join(directory, "bench-pull")
         self.push_path = os.path.join(directory, "bench-push")
         self.delay_path = os.path.join(directory, "bench-delay")
+        self.trickle_path = os.path.join(directory, "bench-trickle")
         self.yardstick_path = os.path.join(directory, "bench-yardstick")
 
     def pull_command(self, server, path, connections, requests, size, *more):
@@ -66,6 +67,9 @@ class Clients:
     def push_command(self, server, mode, connections, pushes, size, *more):
         options = [f"-c{connections}", f"-n{pushes}", f"-s{size}", f"-m{mode}"]
         return [self.push_path, *options, *more, server.address, "bench"]
+
+    def trickle_command(self, server, uploads, rate):
+        return [self.trickle_path, f"-c{uploads}", f"-s{rate}", server.address, "bench"]
 
     def push(self, server, mode, connections, pushes, size):
         """Aggregate MB/s."""
@@ -182,6 +186,7 @@ class Background:
         return json.loads(text)
 
     def result(self):
+        """Its last line; what reads its input sees the end of it now."""
         out, errors = self.process.communicate()
         if self.process.returncode:
             raise BenchError(f"{' '.join(self.command)}: {errors.strip()}")
