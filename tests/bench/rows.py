@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass, field
 
 import seed
+from engines import ENGINES
+from programs import Missing
 from seed import Client
 from servers import BenchError
 from tools import Background, Line, MemoryPeak, Processor, curl, memory_mib, wrk
@@ -305,6 +307,73 @@ def blobs(bench):
             through(get, f"{title}, {connections} at once", [Goal(bound, NGINX)], [])
     os.unlink(blob.path)
     return rows
+
+
+def engines(bench):
+    """images through docker, containerd and skopeo"""
+    servers = bench.some(OURS, *PEERS)
+    size = bench.pick(256, 64) * MIB
+    images = {
+        f"one layer of {size // MIB} MiB": seed.LayeredImage(bench.directory, "one", 1, size),
+        f"8 layers of {size // MIB // 8} MiB": seed.LayeredImage(bench.directory, "eight", 8, size // 8),
+    }
+    rows = []
+
+    def prepare(server):
+        for image in images.values():
+            image.seed(server)
+
+    with Running(servers, prepare), StartedEngines(bench) as started:
+        for engine in started:
+            for what, image in images.items():
+                rows += engine_pulls(bench, engine, servers, f"{engine.title}, {what}", image)
+    for image in images.values():
+        image.remove()
+    return rows
+
+
+class StartedEngines:
+    """Those that this machine has; what is missing is said."""
+
+    def __init__(self, bench):
+        self.bench = bench
+
+    def __enter__(self):
+        self.started = []
+        for kind in ENGINES:
+            directory = os.path.join(self.bench.directory, kind.__name__.lower())
+            os.makedirs(directory)
+            try:
+                engine = kind(directory)
+                engine.start()
+                self.started.append(engine)
+            except (Missing, BenchError) as error:
+                print(f"{kind.title} was left out: {error}", file=sys.stderr, flush=True)
+        return self.started
+
+    def __exit__(self, *_):
+        for engine in self.started:
+            engine.stop()
+
+
+def engine_pulls(bench, engine, servers, title, image):
+    row = Row(title, "s", [Goal(1.0, PEERS, at_most=True)])
+    processor = Row(f"{title}, the server's processor", "s/GB")
+
+    def measure(server, run):
+        name = f"{server.address}/{seed.REPOSITORY}:{image.tag}"
+        bench.settle()
+        with Processor(server) as spent:
+            begin = time.monotonic()
+            engine.pull(name)
+            seconds = time.monotonic() - begin
+        engine.remove(name)
+        if run > 0:  # the first one warms up
+            row.add(server.name, seconds)
+            processor.add(server.name, spent.seconds / image.size * 1e9)
+
+    bench.in_turn(title, servers, measure, runs=bench.options.runs + 1)
+    return [row, processor]
 
 
 DELAY_MS = 10  # each way
@@ -676,6 +745,7 @@ GROUPS = [
     access_log,
     signed_in,
     blobs,
+    engines,
     bearer,
     line,
     pushes,

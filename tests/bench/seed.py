@@ -2,9 +2,11 @@
 
 import hashlib
 import http.client
+import io
 import json
 import os
 import socket
+import tarfile
 import threading
 from urllib.parse import urlsplit
 
@@ -117,6 +119,54 @@ def seed_blob(server, path, blob_digest):
         return
     with Client(server) as client, open(path, "rb") as f:
         client.push_blob(REPOSITORY, f, blob_digest, os.path.getsize(path))
+
+
+class LayeredImage:
+    """An image that clients can unpack: each layer a tar archive of one file that nobody can compress."""
+
+    def __init__(self, directory, tag, count, size):
+        self.tag = tag
+        self.size = count * size
+        self.paths = [os.path.join(directory, f"{tag}-{i}.tar") for i in range(count)]
+        for path in self.paths:
+            with tarfile.open(path, "w") as tar:
+                member = tarfile.TarInfo(os.path.basename(path))
+                member.size = size
+                tar.addfile(member, io.BytesIO(os.urandom(size)))
+        self.digests = [file_digest(path) for path in self.paths]
+        root = {"type": "layers", "diff_ids": self.digests}
+        config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": root}
+        self.config = json.dumps(config).encode()
+
+    def manifest(self):
+        def part(kind, of, size):
+            return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": of, "size": size}
+
+        layers = zip(self.digests, self.paths)
+        body = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            "config": part("config.v1+json", digest(self.config), len(self.config)),
+            "layers": [part("layer.v1.tar", of, os.path.getsize(path)) for of, path in layers],
+        }
+        return json.dumps(body).encode()
+
+    def seed(self, server):
+        with Client(server) as client:
+            client.push_blob(REPOSITORY, self.config, digest(self.config))
+            for of, path in zip(self.digests, self.paths):
+                with open(path, "rb") as f:
+                    client.push_blob(REPOSITORY, f, of, os.path.getsize(path))
+            client.push_manifest(REPOSITORY, self.tag, self.manifest())
+
+    def remove(self):
+        for path in self.paths:
+            os.unlink(path)
+
+
+def file_digest(path):
+    with open(path, "rb") as f:
+        return "sha256:" + hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def tag_name(i):
