@@ -24,9 +24,9 @@ def order(*lines):
 FOLDERS = {
     "base": set(),
     "conf": {"base"},
-    "store": {"base"},
-    "meta": {"base"},
     "net": {"base", "conf"},
+    "store": {"net", "base"},
+    "meta": {"base"},
     "http": {"base", "conf"},
     "cache": {"store", "meta", "base"},
     "core": {"store", "meta", "cache", "base", "conf"},

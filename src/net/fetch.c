@@ -1,60 +1,10 @@
-/* libcurl brings thirty libraries, and with them 6 MiB of memory: see library.h. */
-#define CURL_DISABLE_TYPECHECK /* its macros would name the functions, which are pointers here */
 #include "net/fetch.h"
 
 #include "base/host.h"
-#include "net/library.h"
-
-#include <curl/curl.h>
-#include <pthread.h>
+#include "net/libcurl.h"
 
 #define CONNECT_TIMEOUT_MS 5000
 #define DEFAULT_TIMEOUT_MS 10000
-
-#define FUNCTIONS(X)                                                                               \
-    X(curl_global_init)                                                                            \
-    X(curl_url)                                                                                    \
-    X(curl_url_set)                                                                                \
-    X(curl_url_get)                                                                                \
-    X(curl_url_cleanup)                                                                            \
-    X(curl_free)                                                                                   \
-    X(curl_slist_append)                                                                           \
-    X(curl_slist_free_all)                                                                         \
-    X(curl_easy_init)                                                                              \
-    X(curl_easy_setopt)                                                                            \
-    X(curl_easy_perform)                                                                           \
-    X(curl_easy_getinfo)                                                                           \
-    X(curl_easy_cleanup)                                                                           \
-    X(curl_easy_strerror)
-
-/* lib.curl_easy_init() and so on. */
-static struct {
-    bool ready;
-#define POINTER(name) __typeof__(name) *name;
-    FUNCTIONS(POINTER)
-#undef POINTER
-} lib;
-
-static void load(void)
-{
-    static const char *const names[] = {"libcurl.so.4", NULL};
-    static const struct library_function functions[] = {
-#define FUNCTION(name) {#name, &lib.name},
-        FUNCTIONS(FUNCTION)
-#undef FUNCTION
-    };
-
-    lib.ready = library_load(names, functions, sizeof(functions) / sizeof(functions[0])) &&
-                lib.curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-}
-
-static bool ready(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, load);
-    return lib.ready;
-}
 
 /* libcurl has an IPv6 address in brackets. */
 static bool is_loopback(const char *host)
@@ -65,24 +15,24 @@ static bool is_loopback(const char *host)
 }
 
 /* https, or http to this machine. */
-static bool url_allowed(const char *url)
+static bool url_allowed(const struct libcurl *lib, const char *url)
 {
-    CURLU *u = ready() ? lib.curl_url() : NULL;
+    CURLU *u = lib->curl_url();
     char *scheme = NULL, *host = NULL, *user = NULL;
     bool allowed = false;
 
-    if (u && lib.curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-        lib.curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        lib.curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-        lib.curl_url_get(u, CURLUPART_USER, &user, 0) != CURLUE_OK)
+    if (u && lib->curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        lib->curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        lib->curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        lib->curl_url_get(u, CURLUPART_USER, &user, 0) != CURLUE_OK)
         allowed = str_eq(str_of(scheme), STR("https")) ||
                   (str_eq(str_of(scheme), STR("http")) && is_loopback(host));
     if (!u)
         return false;
-    lib.curl_free(scheme);
-    lib.curl_free(host);
-    lib.curl_free(user);
-    lib.curl_url_cleanup(u);
+    lib->curl_free(scheme);
+    lib->curl_free(host);
+    lib->curl_free(user);
+    lib->curl_url_cleanup(u);
     return allowed;
 }
 
@@ -94,33 +44,34 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
     return body->full ? 0 : size * n; /* anything else than all ends the transfer */
 }
 
-static void prepare(CURL *c, const struct fetch *f, struct curl_slist *headers, struct buf *body)
+static void prepare(const struct libcurl *lib, CURL *c, const struct fetch *f,
+                    struct curl_slist *headers, struct buf *body)
 {
-    lib.curl_easy_setopt(c, CURLOPT_URL, f->url);
-    lib.curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    lib.curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    lib.curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-    lib.curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    lib.curl_easy_setopt(c, CURLOPT_TIMEOUT_MS,
-                         (long)(f->timeout_ms ? f->timeout_ms : DEFAULT_TIMEOUT_MS));
-    lib.curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
-    lib.curl_easy_setopt(c, CURLOPT_WRITEDATA, body);
-    lib.curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-    lib.curl_easy_setopt(c, CURLOPT_USERAGENT, "registry");
+    lib->curl_easy_setopt(c, CURLOPT_URL, f->url);
+    lib->curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    lib->curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    lib->curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    lib->curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    lib->curl_easy_setopt(c, CURLOPT_TIMEOUT_MS,
+                          (long)(f->timeout_ms ? f->timeout_ms : DEFAULT_TIMEOUT_MS));
+    lib->curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
+    lib->curl_easy_setopt(c, CURLOPT_WRITEDATA, body);
+    lib->curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    lib->curl_easy_setopt(c, CURLOPT_USERAGENT, "registry");
     if (f->ca_file && f->ca_file[0])
-        lib.curl_easy_setopt(c, CURLOPT_CAINFO, f->ca_file);
+        lib->curl_easy_setopt(c, CURLOPT_CAINFO, f->ca_file);
     if (f->post.p) {
-        lib.curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->post.n);
-        lib.curl_easy_setopt(c, CURLOPT_POSTFIELDS, f->post.p);
+        lib->curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->post.n);
+        lib->curl_easy_setopt(c, CURLOPT_POSTFIELDS, f->post.p);
     }
 }
 
-static struct curl_slist *header_list(const char *const *headers)
+static struct curl_slist *header_list(const struct libcurl *lib, const char *const *headers)
 {
     struct curl_slist *list = NULL;
 
     for (; headers && *headers; headers++)
-        list = lib.curl_slist_append(list, *headers);
+        list = lib->curl_slist_append(list, *headers);
     return list;
 }
 
@@ -129,28 +80,30 @@ static struct curl_slist *header_list(const char *const *headers)
 
 enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_body, struct err *e)
 {
+    const struct libcurl *lib = libcurl();
     struct curl_slist *headers;
     CURLcode failed;
     long status = 0;
     CURL *c;
 
-    if (!ready())
+    if (!lib)
         return err_set(e, ERR_UNAVAILABLE, "libcurl can't be loaded; install libcurl4");
-    if (!url_allowed(f->url))
+    if (!url_allowed(lib, f->url))
         return err_set(e, ERR_CONFIG, "'%.*s' is not https, nor http to this machine",
                        URL_ARG(f->url));
-    c = lib.curl_easy_init();
+    c = lib->curl_easy_init();
     if (!c)
         return err_set(e, ERR_INTERNAL, "libcurl can't be used");
-    headers = header_list(f->headers);
-    prepare(c, f, headers, ret_body);
-    failed = lib.curl_easy_perform(c);
-    lib.curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-    lib.curl_easy_cleanup(c);
-    lib.curl_slist_free_all(headers);
+    headers = header_list(lib, f->headers);
+    prepare(lib, c, f, headers, ret_body);
+    failed = lib->curl_easy_perform(c);
+    lib->curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+    lib->curl_easy_cleanup(c);
+    lib->curl_slist_free_all(headers);
     if (failed)
         return err_set(e, ERR_UNAVAILABLE, "'%.*s': %s", URL_ARG(f->url),
-                       ret_body->full ? "the answer is too large" : lib.curl_easy_strerror(failed));
+                       ret_body->full ? "the answer is too large"
+                                      : lib->curl_easy_strerror(failed));
     *ret_status = (int)status;
     return ERR_OK;
 }

@@ -346,3 +346,36 @@ uint64_t store_fault_calls(const struct store *fault); /* calls since it was arm
 
 /* Logs each call at level DEBUG with its duration. Takes ownership of inner. */
 struct store *store_trace_new(struct store *inner);
+
+/* Content in a bucket of an S3 server. What is not said has the value 0, NULL or "". */
+struct store_s3_key {
+    char access[256], secret[256];
+    struct buf token; /* of temporary credentials; empty: none */
+};
+
+enum store_s3_sse { STORE_S3_SSE_NONE, STORE_S3_SSE_S3, STORE_S3_SSE_KMS };
+
+struct store_s3_options {
+    const char *bucket;
+    const char *region;
+    const char *prefix;   /* of all keys; "" or ending in '/' */
+    const char *endpoint; /* URL without a path; "": that of AWS for the region */
+    bool path_style;
+    const char *ca_file; /* PEM; "": the system's authorities */
+
+    /* The key for the next request, and that a server refused one: any thread. */
+    enum err_code (*key)(void *ctx, struct store_s3_key *ret_key, struct err *e);
+    void (*key_refused)(void *ctx, const struct store_s3_key *key);
+    void *ctx;
+
+    enum store_s3_sse sse;
+    const char *kms_key_id;
+    const char *storage_class;
+    uint64_t part_bytes;   /* of an upload in many parts, 5 MiB at least */
+    unsigned concurrency;  /* parts of one upload on their way at once */
+    uint64_t memory_bytes; /* of all parts of all uploads together */
+    uint64_t timeout_ms;   /* of one request with all its tries */
+};
+
+ERR_CHECKED enum err_code store_s3_new(const struct store_s3_options *o, struct store **ret_store,
+                                       struct err *e);

@@ -1,0 +1,501 @@
+#include "net/client.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/libcurl.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define CONNECT_MS   5000
+#define STALL_MS     30000
+#define IDLE_MOST    16
+#define IDLE_MS      60000 /* then an unused connection is closed */
+#define PIECE_BYTES  65536 /* that libcurl hands over at once */
+#define EVENTS       8
+#define COLLECT_STEP 16384
+
+/*
+ * One connection, or what becomes one: libcurl keeps it within its multi handle. Its sockets and
+ * its timer are in one epoll set, so that there is one descriptor to wait for.
+ */
+struct line {
+    struct line *next; /* of those that are idle */
+    CURLM *multi;
+    CURL *easy;
+    int epoll_fd, timer_fd;
+    int64_t idle_since_ms;
+};
+
+struct client {
+    const struct libcurl *lib;
+    char *ca_file, *user_agent;
+    uint64_t connect_ms, stall_ms;
+    unsigned idle_most;
+    pthread_mutex_t lock; /* of what follows */
+    struct line *idle;    /* the last used first */
+    unsigned idle_n;
+};
+
+struct client_stream {
+    struct client *client;
+    struct line *line;
+    struct curl_slist *headers;
+    client_header_fn header;
+    void *ctx;
+
+    /* Where the bytes of a read go, and what of a piece had no room there. */
+    char *to;
+    size_t cap, n;
+    char *rest;
+    size_t rest_at, rest_n;
+
+    bool begun, paused, ended;
+    CURLcode result; /* when it has ended */
+    int status;
+};
+
+/* ---- lines */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+{
+    struct line *line = ctx;
+    struct epoll_event event = {.data.fd = fd};
+
+    (void)easy;
+    (void)known;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(line->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        return 0;
+    }
+    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+    if (epoll_ctl(line->epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0 &&
+        epoll_ctl(line->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        return -1;
+    return 0;
+}
+
+/* 0 is "at once", which a timer takes for "never". */
+static int on_timer(CURLM *multi, long ms, void *ctx)
+{
+    struct line *line = ctx;
+    struct itimerspec at = {0};
+
+    (void)multi;
+    if (ms >= 0) {
+        at.it_value.tv_sec = ms / 1000;
+        at.it_value.tv_nsec = ms % 1000 * 1000000 + (ms == 0);
+    }
+    timerfd_settime(line->timer_fd, 0, &at, NULL);
+    return 0;
+}
+
+static void line_free(const struct libcurl *lib, struct line *line)
+{
+    if (line->easy)
+        lib->curl_easy_cleanup(line->easy);
+    if (line->multi)
+        lib->curl_multi_cleanup(line->multi);
+    if (line->timer_fd >= 0)
+        close(line->timer_fd);
+    if (line->epoll_fd >= 0)
+        close(line->epoll_fd);
+    free(line);
+}
+
+static enum err_code line_new(const struct libcurl *lib, struct line **ret_line, struct err *e)
+{
+    struct line *line = NEW(struct line);
+    struct epoll_event event = {.events = EPOLLIN};
+
+    line->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    line->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    line->multi = lib->curl_multi_init();
+    line->easy = lib->curl_easy_init();
+    event.data.fd = line->timer_fd;
+    if (line->epoll_fd < 0 || line->timer_fd < 0 || !line->multi || !line->easy ||
+        epoll_ctl(line->epoll_fd, EPOLL_CTL_ADD, line->timer_fd, &event) < 0) {
+        enum err_code code = err_errno(e, "make a connection");
+
+        line_free(lib, line);
+        return code;
+    }
+    lib->curl_multi_setopt(line->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    lib->curl_multi_setopt(line->multi, CURLMOPT_SOCKETDATA, line);
+    lib->curl_multi_setopt(line->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    lib->curl_multi_setopt(line->multi, CURLMOPT_TIMERDATA, line);
+    lib->curl_multi_setopt(line->multi, CURLMOPT_MAXCONNECTS, 1L);
+    *ret_line = line;
+    return ERR_OK;
+}
+
+static enum err_code take_line(struct client *c, struct line **ret_line, struct err *e)
+{
+    struct line *line;
+
+    pthread_mutex_lock(&c->lock);
+    line = c->idle;
+    if (line) {
+        c->idle = line->next;
+        c->idle_n--;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (!line)
+        return line_new(c->lib, ret_line, e);
+    *ret_line = line;
+    return ERR_OK;
+}
+
+/* Takes out of the list what has been idle for too long, or is one too many. Lock held. */
+static struct line *take_stale(struct client *c, int64_t now_ms)
+{
+    struct line **at = &c->idle, *stale;
+    unsigned n = 0;
+
+    while (*at && n < c->idle_most && now_ms - (*at)->idle_since_ms < IDLE_MS) {
+        at = &(*at)->next;
+        n++;
+    }
+    stale = *at;
+    *at = NULL;
+    c->idle_n = n;
+    return stale;
+}
+
+static void free_lines(const struct libcurl *lib, struct line *line)
+{
+    while (line) {
+        struct line *next = line->next;
+
+        line_free(lib, line);
+        line = next;
+    }
+}
+
+static void give_line(struct client *c, struct line *line)
+{
+    struct line *stale;
+
+    c->lib->curl_easy_reset(line->easy);
+    line->idle_since_ms = clock_mono_ms();
+    pthread_mutex_lock(&c->lock);
+    line->next = c->idle;
+    c->idle = line;
+    c->idle_n++;
+    stale = take_stale(c, line->idle_since_ms);
+    pthread_mutex_unlock(&c->lock);
+    free_lines(c->lib, stale);
+}
+
+/* ---- the client */
+
+enum err_code client_new(const struct client_options *o, struct client **ret_client, struct err *e)
+{
+    const struct libcurl *lib = libcurl();
+    struct client *c;
+
+    if (!lib)
+        return err_set(e, ERR_UNAVAILABLE, "libcurl can't be loaded; install libcurl4");
+    c = NEW(struct client);
+    c->lib = lib;
+    c->ca_file = mem_strdup(o->ca_file ? o->ca_file : "");
+    c->user_agent = mem_strdup(o->user_agent ? o->user_agent : "registry");
+    c->connect_ms = o->connect_ms ? o->connect_ms : CONNECT_MS;
+    c->stall_ms = o->stall_ms ? o->stall_ms : STALL_MS;
+    c->idle_most = o->idle ? o->idle : IDLE_MOST;
+    pthread_mutex_init(&c->lock, NULL);
+    *ret_client = c;
+    return ERR_OK;
+}
+
+void client_free(struct client *c)
+{
+    if (!c)
+        return;
+    free_lines(c->lib, c->idle);
+    pthread_mutex_destroy(&c->lock);
+    free(c->ca_file);
+    free(c->user_agent);
+    free(c);
+}
+
+/* ---- streams */
+
+/* Fills what the reader gave, and keeps the rest of the piece. With no room at all the transfer
+ * pauses: libcurl hands the same piece over again. */
+static size_t on_body(char *p, size_t size, size_t count, void *ctx)
+{
+    struct client_stream *s = ctx;
+    size_t n = size * count, fits = s->cap - s->n;
+
+    if (fits == 0 || s->rest_n > 0) {
+        s->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (fits > n)
+        fits = n;
+    memcpy(s->to + s->n, p, fits);
+    s->n += fits;
+    if (fits < n) {
+        s->rest = mem_resize(s->rest, n - fits);
+        memcpy(s->rest, p + fits, n - fits);
+        s->rest_at = 0;
+        s->rest_n = n - fits;
+    }
+    return n;
+}
+
+static size_t on_header(char *p, size_t size, size_t count, void *ctx)
+{
+    struct client_stream *s = ctx;
+    struct str line = {p, size * count}, name;
+    long status = 0;
+
+    s->client->lib->curl_easy_getinfo(s->line->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 200) /* an interim one */
+        return size * count;
+    s->status = (int)status;
+    while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
+        line.n--;
+    if (s->header && str_cut(&line, ':', &name) && line.p)
+        s->header(s->ctx, name, str_trim(line));
+    return size * count;
+}
+
+static void add_headers(struct client_stream *s, const struct client_request *r)
+{
+    const struct libcurl *lib = s->client->lib;
+
+    s->headers = lib->curl_slist_append(NULL, "Expect:"); /* a round trip for nothing */
+    for (const char *const *h = r->headers; h && *h; h++)
+        s->headers = lib->curl_slist_append(s->headers, *h);
+    if (r->body.p)
+        s->headers = lib->curl_slist_append(s->headers, "Content-Type: application/octet-stream");
+}
+
+static void prepare(struct client_stream *s, const struct client_request *r)
+{
+    const struct client *c = s->client;
+    const struct libcurl *lib = c->lib;
+    CURL *easy = s->line->easy;
+
+    add_headers(s, r);
+    lib->curl_easy_setopt(easy, CURLOPT_URL, r->url);
+    lib->curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    lib->curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    lib->curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    lib->curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* what was signed */
+    lib->curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    lib->curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_ms);
+    lib->curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    lib->curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(c->stall_ms + 999) / 1000);
+    lib->curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PIECE_BYTES);
+    lib->curl_easy_setopt(easy, CURLOPT_USERAGENT, c->user_agent);
+    lib->curl_easy_setopt(easy, CURLOPT_HTTPHEADER, s->headers);
+    lib->curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    lib->curl_easy_setopt(easy, CURLOPT_WRITEDATA, s);
+    lib->curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    lib->curl_easy_setopt(easy, CURLOPT_HEADERDATA, s);
+    if (c->ca_file[0])
+        lib->curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
+    if (r->body.p) {
+        lib->curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+        lib->curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.p);
+    } else if (strcmp(r->method, "HEAD") == 0) {
+        lib->curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    }
+    if (strcmp(r->method, "HEAD") != 0)
+        lib->curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+}
+
+enum err_code client_stream_new(struct client *c, const struct client_request *r,
+                                client_header_fn header, void *ctx,
+                                struct client_stream **ret_stream, struct err *e)
+{
+    struct line *line = NULL;
+    struct client_stream *s;
+
+    TRY(take_line(c, &line, e));
+    s = NEW(struct client_stream);
+    s->client = c;
+    s->line = line;
+    s->header = header;
+    s->ctx = ctx;
+    prepare(s, r);
+    *ret_stream = s;
+    return ERR_OK;
+}
+
+static void note_end(struct client_stream *s)
+{
+    int left;
+    CURLMsg *message = s->client->lib->curl_multi_info_read(s->line->multi, &left);
+
+    if (message && message->msg == CURLMSG_DONE) {
+        s->ended = true;
+        s->result = message->data.result;
+    }
+}
+
+static void act(struct client_stream *s, curl_socket_t fd, int what)
+{
+    int running;
+
+    if (s->client->lib->curl_multi_socket_action(s->line->multi, fd, what, &running) != CURLM_OK) {
+        s->ended = true;
+        s->result = CURLE_RECV_ERROR;
+    }
+}
+
+static void act_on(struct client_stream *s, const struct epoll_event *event)
+{
+    uint64_t ticks;
+
+    if (event->data.fd == s->line->timer_fd) {
+        if (read(s->line->timer_fd, &ticks, sizeof(ticks)) == sizeof(ticks))
+            act(s, CURL_SOCKET_TIMEOUT, 0);
+        return;
+    }
+    act(s, event->data.fd,
+        (event->events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+            (event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+            (event->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0));
+}
+
+/* Lets libcurl do what it can do now. False: there was nothing to do. */
+static bool step(struct client_stream *s)
+{
+    struct epoll_event events[EVENTS];
+    int n;
+
+    if (!s->begun) {
+        s->begun = true;
+        s->client->lib->curl_multi_add_handle(s->line->multi, s->line->easy);
+    }
+    if (s->paused) {
+        s->paused = false;
+        s->client->lib->curl_easy_pause(s->line->easy, CURLPAUSE_CONT);
+    }
+    n = epoll_wait(s->line->epoll_fd, events, EVENTS, 0);
+    for (int i = 0; i < n; i++)
+        act_on(s, &events[i]);
+    note_end(s);
+    return n > 0;
+}
+
+static void take_rest(struct client_stream *s)
+{
+    size_t n = s->rest_n < s->cap ? s->rest_n : s->cap;
+
+    if (n == 0)
+        return;
+    memcpy(s->to, s->rest + s->rest_at, n);
+    s->n = n;
+    s->rest_at += n;
+    s->rest_n -= n;
+}
+
+static enum err_code failed(const struct client_stream *s, struct err *e)
+{
+    const char *why = s->client->lib->curl_easy_strerror(s->result);
+
+    if (s->result == CURLE_OPERATION_TIMEDOUT)
+        why = "no answer in time";
+    return err_set(e, ERR_UNAVAILABLE, "%s", why);
+}
+
+enum err_code client_stream_read(struct client_stream *s, void *buf, size_t cap, size_t *ret_n,
+                                 struct err *e)
+{
+    bool more = true;
+
+    s->to = buf;
+    s->cap = cap;
+    s->n = 0;
+    take_rest(s);
+    while (more && !s->ended && s->n < cap)
+        more = step(s);
+    s->cap = s->n; /* nothing is written there from now on */
+    *ret_n = s->n;
+    if (s->n > 0 || cap == 0)
+        return ERR_OK;
+    if (!s->ended)
+        return err_set(e, ERR_LATER, "nothing has come yet");
+    return s->result == CURLE_OK ? ERR_OK : failed(s, e);
+}
+
+void client_stream_wait(struct client_stream *s)
+{
+    struct pollfd p = {.fd = s->line->epoll_fd, .events = POLLIN};
+
+    while (poll(&p, 1, -1) < 0 && errno == EINTR) {
+    }
+}
+
+int client_stream_fd(const struct client_stream *s)
+{
+    return s->line->epoll_fd;
+}
+
+int client_stream_status(const struct client_stream *s)
+{
+    return s->status;
+}
+
+void client_stream_free(struct client_stream *s)
+{
+    const struct libcurl *lib;
+
+    if (!s)
+        return;
+    lib = s->client->lib;
+    if (s->begun)
+        lib->curl_multi_remove_handle(s->line->multi, s->line->easy);
+    lib->curl_slist_free_all(s->headers);
+    give_line(s->client, s->line);
+    free(s->rest);
+    free(s);
+}
+
+/* ---- whole requests */
+
+static enum err_code collect(struct client_stream *s, struct buf *body, struct err *e)
+{
+    char piece[COLLECT_STEP];
+
+    for (;;) {
+        size_t n;
+        enum err_code code = client_stream_read(s, piece, sizeof(piece), &n, e);
+
+        if (code == ERR_LATER) {
+            client_stream_wait(s);
+            continue;
+        }
+        TRY(code);
+        if (n == 0)
+            return ERR_OK;
+        buf_add(body, piece, n);
+        if (body->full)
+            return err_set(e, ERR_UNAVAILABLE, "the answer is larger than %zu bytes", body->max);
+    }
+}
+
+enum err_code client_run(struct client *c, const struct client_request *r, client_header_fn header,
+                         void *ctx, int *ret_status, struct buf *ret_body, struct err *e)
+{
+    struct client_stream *s;
+    enum err_code code;
+
+    TRY(client_stream_new(c, r, header, ctx, &s, e));
+    code = collect(s, ret_body, e);
+    *ret_status = s->status;
+    client_stream_free(s);
+    return code;
+}

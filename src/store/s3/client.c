@@ -1,0 +1,545 @@
+#include "store/s3/client.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/hex.h"
+#include "base/mem.h"
+#include "base/uuid.h"
+#include "store/s3/xml.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define URL_MAX        8192
+#define HEADER_MAX     4096
+#define ERROR_BODY_MAX 65536
+#define TIMEOUT_MS     60000
+#define WAIT_FIRST_MS  50
+#define WAIT_MOST_MS   10000
+#define DATE_SIZE      17
+
+struct s3_client {
+    struct store_s3_options options;
+    struct client *client;
+    char *strings[8]; /* what options points to */
+    size_t n_strings;
+    char *scheme, *host; /* host with its port, as the Host field has it */
+    char *base;          /* of the path: "" or "/bucket" */
+};
+
+static const char *keep(struct s3_client *c, const char *text)
+{
+    char *copy = mem_strdup(text ? text : "");
+
+    c->strings[c->n_strings++] = copy;
+    return copy;
+}
+
+/* ---- where the bucket is */
+
+/* The scheme and what follows it of "https://host:port/". */
+static enum err_code split_endpoint(const char *endpoint, struct str *ret_scheme,
+                                    struct str *ret_host, struct err *e)
+{
+    struct str rest = str_of(endpoint);
+
+    *ret_scheme = str_starts(rest, STR("http://")) ? STR("http") : STR("https");
+    if (str_starts(rest, STR("http://")) || str_starts(rest, STR("https://")))
+        rest = str_sub(rest, ret_scheme->n + 3, rest.n - ret_scheme->n - 3);
+    str_cut(&rest, '/', ret_host);
+    if (ret_host->n == 0 || rest.n > 0)
+        return err_set(e, ERR_CONFIG, "'%s' is not the URL of a server, without a path", endpoint);
+    return ERR_OK;
+}
+
+static enum err_code place_bucket(struct s3_client *c, struct err *e)
+{
+    const struct store_s3_options *o = &c->options;
+    AUTO(buf) struct buf host = {0}, endpoint = {0};
+    struct str scheme, server;
+
+    buf_init(&host, 1024);
+    buf_init(&endpoint, 1024);
+    if (o->endpoint[0])
+        buf_add_text(&endpoint, o->endpoint);
+    else
+        buf_addf(&endpoint, "https://s3.%s.%s", o->region,
+                 str_starts(str_of(o->region), STR("cn-")) ? "amazonaws.com.cn" : "amazonaws.com");
+    TRY(split_endpoint(buf_text(&endpoint), &scheme, &server, e));
+    if (!o->path_style)
+        buf_addf(&host, "%s.", o->bucket);
+    buf_add_str(&host, server);
+    c->scheme = str_dup(scheme);
+    c->host = str_dup(buf_str(&host));
+    buf_clear(&host);
+    if (o->path_style)
+        buf_addf(&host, "/%s", o->bucket);
+    c->base = str_dup(buf_str(&host));
+    return ERR_OK;
+}
+
+enum err_code s3_client_new(const struct store_s3_options *o, struct s3_client **ret_client,
+                            struct err *e)
+{
+    const struct client_options lines = {.ca_file = o->ca_file, .idle = 32};
+    struct s3_client *c = NEW(struct s3_client);
+    enum err_code code;
+
+    c->options = *o;
+    c->options.bucket = keep(c, o->bucket);
+    c->options.region = keep(c, o->region);
+    c->options.prefix = keep(c, o->prefix);
+    c->options.endpoint = keep(c, o->endpoint);
+    c->options.ca_file = keep(c, o->ca_file);
+    c->options.kms_key_id = keep(c, o->kms_key_id);
+    c->options.storage_class = keep(c, o->storage_class);
+    if (c->options.timeout_ms == 0)
+        c->options.timeout_ms = TIMEOUT_MS;
+    code = place_bucket(c, e);
+    if (code == ERR_OK)
+        code = client_new(&lines, &c->client, e);
+    if (code != ERR_OK) {
+        s3_client_free(c);
+        return code;
+    }
+    *ret_client = c;
+    return ERR_OK;
+}
+
+void s3_client_free(struct s3_client *c)
+{
+    if (!c)
+        return;
+    client_free(c->client);
+    for (size_t i = 0; i < c->n_strings; i++)
+        free(c->strings[i]);
+    free(c->scheme);
+    free(c->host);
+    free(c->base);
+    free(c);
+}
+
+const struct store_s3_options *s3_client_options(const struct s3_client *c)
+{
+    return &c->options;
+}
+
+/* ---- a request on its way out */
+
+/* "/" and names in a path stay; all else that is not unreserved is encoded. */
+static void add_path(const struct s3_client *c, const struct s3_name *name, struct buf *dst)
+{
+    struct str rest = name ? (struct str){name->text, name->n} : STR_NONE, part;
+    bool more = name != NULL;
+
+    buf_add_text(dst, c->base);
+    if (!more && !c->base[0])
+        buf_add_char(dst, '/');
+    while (more) {
+        more = str_cut(&rest, '/', &part);
+        buf_add_char(dst, '/');
+        buf_add_percent(dst, part);
+    }
+}
+
+static void add_query(const struct s3_request *r, struct buf *dst)
+{
+    for (size_t i = 0; i < r->n_query; i++) {
+        buf_add_char(dst, i ? '&' : '?');
+        buf_add_percent(dst, r->query[i].name);
+        buf_add_char(dst, '=');
+        buf_add_percent(dst, r->query[i].value);
+    }
+}
+
+/* What a signed request is made of; all of it lives as long as the struct. */
+struct signed_request {
+    struct buf url, path, lines;
+    struct sigv4_field headers[S3_HEADERS_MAX + 4];
+    size_t n_headers;
+    const char *pointers[S3_HEADERS_MAX + 6];
+    char date[DATE_SIZE], payload[65];
+};
+
+static void signed_done(struct signed_request *s)
+{
+    buf_done(&s->url);
+    buf_done(&s->path);
+    buf_done(&s->lines);
+}
+
+static void hash_body(const struct s3_request *r, char payload[static 65])
+{
+    struct digest d;
+
+    if (!r->body.p) {
+        memcpy(payload, SIGV4_EMPTY_BODY, 65);
+        return;
+    }
+    digest_of(DIGEST_SHA256, r->body.p, r->body.n, &d);
+    snprintf(payload, 65, STR_FMT, STR_ARG(digest_hex(&d)));
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct sigv4_field *x = a, *y = b;
+    size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
+    int order = memcmp(x->name.p, y->name.p, n);
+
+    return order ? order : (x->name.n > y->name.n) - (x->name.n < y->name.n);
+}
+
+static void add_header(struct signed_request *s, struct str name, struct str value)
+{
+    s->headers[s->n_headers++] = (struct sigv4_field){name, value};
+}
+
+/* Lines for libcurl, one behind the other, each ended by a NUL. */
+static void write_lines(struct signed_request *s, struct str authorization)
+{
+    size_t at[S3_HEADERS_MAX + 5], n = 0;
+
+    for (size_t i = 0; i < s->n_headers; i++) {
+        at[n++] = s->lines.n;
+        buf_addf(&s->lines, STR_FMT ": " STR_FMT, STR_ARG(s->headers[i].name),
+                 STR_ARG(s->headers[i].value));
+        buf_add_char(&s->lines, '\0');
+    }
+    at[n++] = s->lines.n;
+    buf_addf(&s->lines, "authorization: " STR_FMT, STR_ARG(authorization));
+    buf_add_char(&s->lines, '\0');
+    for (size_t i = 0; i < n; i++)
+        s->pointers[i] = s->lines.p + at[i];
+    s->pointers[n] = NULL;
+}
+
+static struct sigv4_key signing_key(const struct s3_client *c, struct store_s3_key *key)
+{
+    return (struct sigv4_key){
+        .access_key = key->access,
+        .secret_key = key->secret,
+        .session_token = key->token.n > 0 ? buf_text(&key->token) : NULL,
+        .region = c->options.region,
+        .service = "s3",
+    };
+}
+
+static void sign(const struct s3_client *c, const struct s3_request *r, struct store_s3_key *key,
+                 const char *payload, struct signed_request *s)
+{
+    struct sigv4_key k = signing_key(c, key);
+    struct sigv4_request signing = {.method = r->method,
+                                    .query = r->query,
+                                    .n_query = r->n_query,
+                                    .headers = s->headers,
+                                    .payload = s->payload,
+                                    .time_ms = clock_wall_ms()};
+    AUTO(buf) struct buf authorization = {0};
+    time_t now = (time_t)(signing.time_ms / 1000);
+    struct tm tm;
+
+    *s = (struct signed_request){0};
+    buf_init(&s->url, URL_MAX);
+    buf_init(&s->path, URL_MAX);
+    buf_init(&s->lines, 16 * HEADER_MAX);
+    buf_init(&authorization, HEADER_MAX);
+    gmtime_r(&now, &tm);
+    strftime(s->date, sizeof(s->date), "%Y%m%dT%H%M%SZ", &tm);
+    memcpy(s->payload, payload, sizeof(s->payload));
+    add_path(c, r->name, &s->path);
+    buf_addf(&s->url, "%s://%s" STR_FMT, c->scheme, c->host, STR_ARG(buf_str(&s->path)));
+    add_query(r, &s->url);
+    for (size_t i = 0; i < r->n_headers; i++)
+        add_header(s, r->headers[i].name, r->headers[i].value);
+    add_header(s, STR("host"), str_of(c->host));
+    add_header(s, STR("x-amz-content-sha256"), str_of(s->payload));
+    add_header(s, STR("x-amz-date"), str_of(s->date));
+    if (k.session_token)
+        add_header(s, STR("x-amz-security-token"), str_of(k.session_token));
+    qsort(s->headers, s->n_headers, sizeof(s->headers[0]), by_name);
+    signing.path = buf_str(&s->path);
+    signing.headers = s->headers;
+    signing.n_headers = s->n_headers;
+    sigv4_authorization(&k, &signing, &authorization);
+    write_lines(s, buf_str(&authorization));
+}
+
+/* ---- what comes back */
+
+static void copy_text(struct str value, char *dst, size_t cap)
+{
+    if (!str_copy(value, dst, cap))
+        dst[0] = '\0';
+}
+
+static void take_range(struct str value, struct s3_answer *a)
+{
+    struct str first;
+
+    if (str_cut(&value, '/', &first))
+        str_to_u64_up_to(value, INT64_MAX, &a->total_bytes);
+}
+
+/* RFC 9110, 5.6.7; of the three forms servers send the first. */
+static int64_t http_date_ms(struct str value)
+{
+    char text[64];
+    struct tm tm = {0};
+
+    if (!str_copy(value, text, sizeof(text)) || !strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+        return 0;
+    return (int64_t)timegm(&tm) * 1000;
+}
+
+static void take_note(struct str value, struct store_note *note)
+{
+    if (value.n / 2 <= sizeof(note->bytes) && hex_decode(value, note->bytes, value.n / 2))
+        note->n = value.n / 2;
+}
+
+static void take_header(void *ctx, struct str name, struct str value)
+{
+    struct s3_answer *a = ctx;
+    uint64_t seconds;
+
+    if (str_ieq(name, STR("ETag")))
+        copy_text(value, a->etag, sizeof(a->etag));
+    else if (str_ieq(name, STR("Content-Range")))
+        take_range(value, a);
+    else if (str_ieq(name, STR("Content-Length")) && a->total_bytes == UINT64_MAX)
+        str_to_u64_up_to(value, INT64_MAX, &a->total_bytes);
+    else if (str_ieq(name, STR("Last-Modified")))
+        a->modified_ms = http_date_ms(value);
+    else if (str_ieq(name, STR("Retry-After")) && str_to_u64_up_to(value, 3600, &seconds))
+        a->retry_ms = seconds * 1000;
+    else if (str_ieq(name, STR("x-amz-meta-note")))
+        take_note(value, &a->note);
+    else if (str_ieq(name, STR("x-amz-meta-upload")))
+        copy_text(value, a->meta_id, sizeof(a->meta_id));
+    else if (str_ieq(name, STR("x-amz-meta-bytes")))
+        str_to_u64_up_to(value, INT64_MAX, &a->meta_bytes);
+}
+
+static void reset(struct s3_answer *a)
+{
+    struct buf body = a->body;
+
+    buf_clear(&body);
+    *a = (struct s3_answer){.body = body, .total_bytes = UINT64_MAX};
+}
+
+static void take_code(void *ctx, struct str path, struct str text)
+{
+    struct s3_answer *a = ctx;
+
+    if (str_eq(path, STR("Error/Code")))
+        copy_text(text, a->code, sizeof(a->code));
+}
+
+struct refusal {
+    int status;       /* 0: any */
+    const char *code; /* NULL: any */
+    enum err_code means;
+    const char *text; /* NULL: the server's word */
+};
+
+/* The first row that fits. "Error responses" of the API reference, and what other servers say. */
+static const struct refusal refusals[] = {
+    {0, "SlowDown", ERR_UNAVAILABLE, NULL},
+    {0, "RequestTimeout", ERR_UNAVAILABLE, NULL},
+    {0, "RequestTimeTooSkewed", ERR_INTERNAL,
+     "the clocks of this machine and of the server are too far apart; set this one's"},
+    {0, "ExpiredToken", ERR_DENIED, "the credentials have expired"},
+    {0, "ExpiredTokenException", ERR_DENIED, "the credentials have expired"},
+    {0, "InvalidToken", ERR_DENIED, "the session token is not accepted"},
+    {0, "InvalidAccessKeyId", ERR_DENIED, "the access key is not known to the server"},
+    {0, "SignatureDoesNotMatch", ERR_DENIED, "the secret key is not that of the access key"},
+    {0, "NoSuchBucket", ERR_INTERNAL, "there is no such bucket"},
+    {0, "NoSuchUpload", ERR_BLOB_UPLOAD_UNKNOWN, NULL},
+    {0, "QuotaExceeded", ERR_STORAGE_FULL, NULL},
+    {0, "XMinioStorageFull", ERR_STORAGE_FULL, NULL},
+    {0, "OperationAborted", ERR_UNAVAILABLE, NULL},
+    {0, "InternalError", ERR_UNAVAILABLE, NULL},
+    {403, NULL, ERR_DENIED, NULL},
+    {401, NULL, ERR_DENIED, NULL},
+    {404, NULL, ERR_NOT_FOUND, NULL},
+    {408, NULL, ERR_UNAVAILABLE, NULL},
+    {412, NULL, ERR_PRECONDITION, NULL},
+    {416, NULL, ERR_RANGE_UNSATISFIABLE, NULL},
+    {429, NULL, ERR_UNAVAILABLE, NULL},
+    {507, NULL, ERR_STORAGE_FULL, NULL},
+    {500, NULL, ERR_UNAVAILABLE, NULL},
+    {502, NULL, ERR_UNAVAILABLE, NULL},
+    {503, NULL, ERR_UNAVAILABLE, NULL},
+    {504, NULL, ERR_UNAVAILABLE, NULL},
+    {0, NULL, ERR_INTERNAL, NULL},
+};
+
+enum err_code s3_refused(const struct s3_answer *a, const struct s3_request *r, struct err *e)
+{
+    const struct refusal *row = refusals;
+
+    while ((row->status && row->status != a->status) ||
+           (row->code && strcmp(row->code, a->code) != 0))
+        row++;
+    return err_set(e, row->means, "%s of '%s': %s (status %d%s%s)", r->method,
+                   r->name ? r->name->text : "the bucket", row->text ? row->text : "refused",
+                   a->status, a->code[0] ? ", " : "", a->code);
+}
+
+bool s3_may_help(enum err_code code, const struct s3_answer *a)
+{
+    return code == ERR_UNAVAILABLE ||
+           (code == ERR_DENIED && (str_starts(str_of(a->code), STR("ExpiredToken")) ||
+                                   strcmp(a->code, "InvalidToken") == 0));
+}
+
+/* "Exponential Backoff And Jitter": the full one. What the server asks for comes on top. */
+uint64_t s3_wait_ms(unsigned n, uint64_t retry_after_ms, uint64_t random)
+{
+    uint64_t most = n < 16 ? (uint64_t)WAIT_FIRST_MS << n : WAIT_MOST_MS;
+
+    if (most > WAIT_MOST_MS)
+        most = WAIT_MOST_MS;
+    return retry_after_ms + random % (most + 1);
+}
+
+/* ---- requests */
+
+static enum err_code with_key(struct s3_client *c, struct store_s3_key *ret_key, struct err *e)
+{
+    *ret_key = (struct store_s3_key){0};
+    buf_init(&ret_key->token, HEADER_MAX);
+    return c->options.key(c->options.ctx, ret_key, e);
+}
+
+static enum err_code try_once(struct s3_client *c, const struct s3_request *r, const char *payload,
+                              struct store_s3_key *key, struct s3_answer *a, struct err *e)
+{
+    struct signed_request s;
+    struct client_request request = {.method = r->method, .body = r->body};
+    size_t max = a->body.max;
+    enum err_code code;
+
+    sign(c, r, key, payload, &s);
+    request.url = buf_text(&s.url);
+    request.headers = s.pointers;
+    reset(a);
+    if (max < ERROR_BODY_MAX) /* that may come instead */
+        a->body.max = ERROR_BODY_MAX;
+    code = client_run(c->client, &request, take_header, a, &a->status, &a->body, e);
+    a->body.max = max;
+    signed_done(&s);
+    if (code != ERR_OK)
+        return err_prefix(e, "%s of '%s'", r->method, r->name ? r->name->text : "the bucket");
+    if (a->status / 100 == 2)
+        return ERR_OK;
+    (void)!xml_each(buf_str(&a->body), take_code, a, ERR_IGNORED);
+    return s3_refused(a, r, e);
+}
+
+static void sleep_ms(uint64_t ms)
+{
+    struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_answer *a,
+                     struct err *e)
+{
+    int64_t end_ms = clock_mono_ms() + (int64_t)c->options.timeout_ms;
+    char payload[65];
+
+    hash_body(r, payload);
+    for (unsigned n = 0;; n++) {
+        struct store_s3_key key;
+        uint64_t random, wait_ms;
+        enum err_code code = with_key(c, &key, e);
+
+        if (code == ERR_OK)
+            code = try_once(c, r, payload, &key, a, e);
+        if (code == ERR_DENIED && s3_may_help(code, a) && c->options.key_refused)
+            c->options.key_refused(c->options.ctx, &key);
+        buf_done(&key.token);
+        OPENSSL_cleanse(&key, sizeof(key));
+        if (code == ERR_OK || r->is_final || !s3_may_help(code, a) || (code == ERR_DENIED && n > 0))
+            return code;
+        random_bytes(&random, sizeof(random));
+        wait_ms = s3_wait_ms(n, a->retry_ms, random);
+        if (clock_mono_ms() + (int64_t)wait_ms >= end_ms)
+            return code;
+        sleep_ms(wait_ms);
+    }
+}
+
+enum err_code s3_do(struct s3_client *c, const struct s3_request *r, struct s3_answer *a,
+                    struct err *e)
+{
+    enum err_code code;
+
+    buf_init(&a->body, ERROR_BODY_MAX);
+    code = s3_run(c, r, a, e);
+    buf_done(&a->body);
+    return code;
+}
+
+enum err_code s3_stream(struct s3_client *c, const struct s3_request *r, struct s3_answer *a,
+                        struct client_stream **ret_stream, struct err *e)
+{
+    struct client_request request = {.method = r->method, .body = r->body};
+    struct signed_request s;
+    struct store_s3_key key;
+    enum err_code code;
+    char payload[65];
+
+    TRY(with_key(c, &key, e));
+    hash_body(r, payload);
+    sign(c, r, &key, payload, &s);
+    buf_done(&key.token);
+    request.url = buf_text(&s.url);
+    request.headers = s.pointers;
+    reset(a);
+    code = client_stream_new(c->client, &request, take_header, a, ret_stream, e);
+    signed_done(&s);
+    return code;
+}
+
+/* ---- URLs for others */
+
+void s3_presign(struct s3_client *c, const struct s3_name *name, const struct sigv4_key *key,
+                int64_t time_ms, unsigned expires_s, struct buf *ret_url)
+{
+    const struct sigv4_field host = {STR("host"), str_of(c->host)};
+    struct sigv4_request r = {.method = "GET",
+                              .headers = &host,
+                              .n_headers = 1,
+                              .payload = "UNSIGNED-PAYLOAD",
+                              .time_ms = time_ms};
+    AUTO(buf) struct buf path = {0};
+
+    buf_init(&path, URL_MAX);
+    add_path(c, name, &path);
+    r.path = buf_str(&path);
+    buf_addf(ret_url, "%s://%s" STR_FMT "?", c->scheme, c->host, STR_ARG(r.path));
+    sigv4_presign(key, &r, expires_s, ret_url);
+}
+
+enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name, unsigned expires_s,
+                           struct buf *ret_url, struct err *e)
+{
+    /* Rounded, so that the URL is the same for a while, and caches can keep what is behind it. */
+    int64_t step_ms = (int64_t)expires_s * 1000 / 4;
+    int64_t now_ms = clock_wall_ms();
+    struct store_s3_key key;
+    struct sigv4_key k;
+
+    TRY(with_key(c, &key, e));
+    k = signing_key(c, &key);
+    s3_presign(c, name, &k, step_ms ? now_ms - now_ms % step_ms : now_ms, expires_s, ret_url);
+    buf_done(&key.token);
+    return ERR_OK;
+}

@@ -1,0 +1,97 @@
+/*
+ * Requests to an S3 server: signed, sent, tried again where that helps, and their answers told
+ * apart. Any thread; every call blocks.
+ *
+ * Errors everywhere: UNAVAILABLE: the server can't be reached, or says "later", for as long as
+ * options.timeout_ms; DENIED: the key has no such right; NOT_FOUND: no such key; INTERNAL: what the
+ * server refuses otherwise, with its own words. No error holds a secret.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/client.h"
+#include "net/sigv4.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+#define S3_ETAG_MAX    128
+#define S3_QUERY_MAX   8
+#define S3_HEADERS_MAX 16
+#define S3_KEY_MAX     1024 /* "Creating object key names" */
+
+struct s3_client;
+
+ERR_CHECKED enum err_code s3_client_new(const struct store_s3_options *o,
+                                        struct s3_client **ret_client, struct err *e);
+void s3_client_free(struct s3_client *c); /* accepts NULL */
+const struct store_s3_options *s3_client_options(const struct s3_client *c);
+
+/* A key below the configured prefix. */
+struct s3_name {
+    size_t n;
+    char text[S3_KEY_MAX + 1];
+};
+
+struct s3_request {
+    const char *method;
+    const struct s3_name *name; /* NULL: the bucket itself */
+    struct sigv4_field query[S3_QUERY_MAX];
+    size_t n_query;
+    struct sigv4_field headers[S3_HEADERS_MAX]; /* x-amz-* and others; names small */
+    size_t n_headers;
+    struct str body; /* .p is NULL: none */
+    bool is_final;   /* not tried again, whatever comes */
+};
+
+static inline void s3_query(struct s3_request *r, struct str name, struct str value)
+{
+    r->query[r->n_query++] = (struct sigv4_field){name, value};
+}
+
+static inline void s3_header(struct s3_request *r, struct str name, struct str value)
+{
+    if (value.n > 0)
+        r->headers[r->n_headers++] = (struct sigv4_field){name, value};
+}
+
+struct s3_answer {
+    int status;
+    char etag[S3_ETAG_MAX]; /* with its quotes; "" when there is none */
+    char code[64];          /* the server's word for an error */
+    uint64_t total_bytes;   /* of the object: Content-Range's, else Content-Length */
+    int64_t modified_ms;
+    struct store_note note; /* x-amz-meta-note */
+    char meta_id[256];      /* x-amz-meta-upload */
+    uint64_t meta_bytes;    /* x-amz-meta-bytes */
+    uint64_t retry_ms;      /* Retry-After */
+    struct buf body;        /* whoever asks sets its max before, and frees it */
+};
+
+/* Also counts the request. Errors besides: PRECONDITION (412), RANGE_UNSATISFIABLE (416),
+ * BLOB_UPLOAD_UNKNOWN (NoSuchUpload). */
+ERR_CHECKED enum err_code s3_run(struct s3_client *c, const struct s3_request *r,
+                                 struct s3_answer *ret_answer, struct err *e);
+
+/* As that for an answer whose body is of no interest. */
+ERR_CHECKED enum err_code s3_do(struct s3_client *c, const struct s3_request *r,
+                                struct s3_answer *ret_answer, struct err *e);
+
+/* An answer that comes as a stream: one try, begun at the first read. */
+ERR_CHECKED enum err_code s3_stream(struct s3_client *c, const struct s3_request *r,
+                                    struct s3_answer *answer, struct client_stream **ret_stream,
+                                    struct err *e);
+
+/* What an answer that is no success means; its body is the server's. */
+enum err_code s3_refused(const struct s3_answer *a, const struct s3_request *r, struct err *e);
+
+/* Whether another try may help, and how long to wait before the n-th (from 0). Pure. */
+bool s3_may_help(enum err_code code, const struct s3_answer *a);
+uint64_t s3_wait_ms(unsigned n, uint64_t retry_after_ms, uint64_t random);
+
+/* A URL for whoever has it: GET of the key, until then. */
+void s3_presign(struct s3_client *c, const struct s3_name *name, const struct sigv4_key *key,
+                int64_t time_ms, unsigned expires_s, struct buf *ret_url);
+ERR_CHECKED enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name,
+                                       unsigned expires_s, struct buf *ret_url, struct err *e);

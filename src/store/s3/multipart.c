@@ -1,0 +1,325 @@
+#include "store/s3/multipart.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/s3/object.h"
+#include "store/s3/xml.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BODY_MAX (4u << 20)
+
+/* A request whose answer is XML. */
+static enum err_code ask(struct s3_client *c, const struct s3_request *r, xml_fn fn, void *ctx,
+                         struct err *e)
+{
+    struct s3_answer a = {0};
+    enum err_code code;
+
+    buf_init(&a.body, BODY_MAX);
+    code = s3_run(c, r, &a, e);
+    if (code == ERR_OK)
+        code = xml_each(buf_str(&a.body), fn, ctx, e);
+    buf_done(&a.body);
+    return code;
+}
+
+static void take_id(void *ctx, struct str path, struct str text)
+{
+    if (str_eq(path, STR("InitiateMultipartUploadResult/UploadId")))
+        str_copy(text, ctx, S3_UPLOAD_ID_MAX);
+}
+
+enum err_code s3_multipart_create(struct s3_client *c, const struct s3_name *name,
+                                  char ret_id[static S3_UPLOAD_ID_MAX], struct err *e)
+{
+    struct s3_request r = {.method = "POST", .name = name, .body = STR("")};
+
+    s3_query(&r, STR("uploads"), STR_NONE);
+    s3_make_headers(c, &r);
+    ret_id[0] = '\0';
+    TRY(ask(c, &r, take_id, ret_id, e));
+    if (!ret_id[0])
+        return err_set(e, ERR_UNAVAILABLE, "the server gave no id for an upload of '%s'",
+                       name->text);
+    return ERR_OK;
+}
+
+static void add_part_query(struct s3_request *r, const char *id, unsigned number,
+                           char text[static 16])
+{
+    snprintf(text, 16, "%u", number);
+    s3_query(r, STR("partNumber"), str_of(text));
+    s3_query(r, STR("uploadId"), str_of(id));
+}
+
+enum err_code s3_part_put(struct s3_client *c, const struct s3_name *name, const char *id,
+                          unsigned number, struct str body, struct s3_part *ret_part, struct err *e)
+{
+    struct s3_request r = {.method = "PUT", .name = name, .body = body};
+    struct s3_answer a = {0};
+    char text[16];
+
+    if (!r.body.p)
+        r.body.p = "";
+    add_part_query(&r, id, number, text);
+    TRY(s3_do(c, &r, &a, e));
+    memcpy(ret_part->etag, a.etag, sizeof(a.etag));
+    ret_part->size_bytes = body.n;
+    return ERR_OK;
+}
+
+static void take_part_etag(void *ctx, struct str path, struct str text)
+{
+    if (str_eq(path, STR("CopyPartResult/ETag")))
+        str_copy(text, ctx, S3_ETAG_MAX);
+}
+
+enum err_code s3_part_copy(struct s3_client *c, const struct s3_name *name, const char *id,
+                           unsigned number, const struct s3_name *from, uint64_t first,
+                           uint64_t n_bytes, struct s3_part *ret_part, struct err *e)
+{
+    struct s3_request r = {.method = "PUT", .name = name};
+    AUTO(buf) struct buf source = {0}, range = {0};
+    char text[16];
+
+    buf_init(&source, 4 * S3_KEY_MAX);
+    buf_init(&range, 64);
+    s3_copy_source(c, from, &source);
+    if (n_bytes > 0)
+        buf_addf(&range, "bytes=%llu-%llu", (unsigned long long)first,
+                 (unsigned long long)(first + n_bytes - 1));
+    add_part_query(&r, id, number, text);
+    s3_header(&r, STR("x-amz-copy-source"), buf_str(&source));
+    s3_header(&r, STR("x-amz-copy-source-range"), buf_str(&range));
+    ret_part->etag[0] = '\0';
+    TRY(ask(c, &r, take_part_etag, ret_part->etag, e));
+    if (!ret_part->etag[0])
+        return err_set(e, ERR_UNAVAILABLE, "the server did not copy a part of '%s'", from->text);
+    ret_part->size_bytes = n_bytes;
+    return ERR_OK;
+}
+
+/* ---- lists */
+
+struct parts_page {
+    struct s3_parts *parts;
+    struct s3_part part;
+    uint64_t number;
+    char marker[16];
+    bool more, gap;
+};
+
+static void take_part(void *ctx, struct str path, struct str text)
+{
+    struct parts_page *p = ctx;
+
+    if (str_eq(path, STR("ListPartsResult/Part/PartNumber"))) {
+        str_to_u64_up_to(text, S3_PARTS_MAX, &p->number);
+    } else if (str_eq(path, STR("ListPartsResult/Part/ETag"))) {
+        str_copy(text, p->part.etag, sizeof(p->part.etag));
+    } else if (str_eq(path, STR("ListPartsResult/Part/Size"))) {
+        str_to_u64_up_to(text, INT64_MAX, &p->part.size_bytes);
+    } else if (str_eq(path, STR("ListPartsResult/Part"))) {
+        p->gap |= p->number != p->parts->n + 1;
+        p->parts->items =
+            mem_resize(p->parts->items, (p->parts->n + 1) * sizeof(p->parts->items[0]));
+        p->parts->items[p->parts->n++] = p->part;
+        p->part = (struct s3_part){0};
+    } else if (str_eq(path, STR("ListPartsResult/NextPartNumberMarker"))) {
+        str_copy(text, p->marker, sizeof(p->marker));
+    } else if (str_eq(path, STR("ListPartsResult/IsTruncated"))) {
+        p->more = str_eq(text, STR("true"));
+    }
+}
+
+enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name, const char *id,
+                            struct s3_parts *ret_parts, struct err *e)
+{
+    struct parts_page p = {.parts = ret_parts, .more = true};
+
+    while (p.more) {
+        struct s3_request r = {.method = "GET", .name = name};
+        char marker[16];
+
+        memcpy(marker, p.marker, sizeof(marker));
+        if (marker[0])
+            s3_query(&r, STR("part-number-marker"), str_of(marker));
+        s3_query(&r, STR("uploadId"), str_of(id));
+        p.more = false;
+        TRY(ask(c, &r, take_part, &p, e));
+    }
+    if (p.gap)
+        return err_set(e, ERR_INTERNAL, "parts of the upload of '%s' are missing", name->text);
+    return ERR_OK;
+}
+
+struct uploads_page {
+    struct s3_client *c;
+    s3_upload_fn fn;
+    void *ctx;
+    struct str prefix;
+    struct s3_name name;
+    char id[S3_UPLOAD_ID_MAX];
+    int64_t begun_ms;
+    struct s3_name key_marker;
+    char id_marker[S3_UPLOAD_ID_MAX];
+    bool more;
+    enum err_code code; /* of fn */
+    struct err *e;
+};
+
+static void take_name(struct str text, struct s3_name *dst)
+{
+    dst->n = str_copy(text, dst->text, sizeof(dst->text)) ? text.n : 0;
+}
+
+static void take_upload(void *ctx, struct str path, struct str text)
+{
+    struct uploads_page *p = ctx;
+
+    if (str_eq(path, STR("ListMultipartUploadsResult/Upload/Key"))) {
+        take_name(text, &p->name);
+    } else if (str_eq(path, STR("ListMultipartUploadsResult/Upload/UploadId"))) {
+        str_copy(text, p->id, sizeof(p->id));
+    } else if (str_eq(path, STR("ListMultipartUploadsResult/Upload/Initiated"))) {
+        clock_parse(text, &p->begun_ms);
+    } else if (str_eq(path, STR("ListMultipartUploadsResult/Upload"))) {
+        if (p->code == ERR_OK && str_starts((struct str){p->name.text, p->name.n}, p->prefix))
+            p->code = p->fn(p->ctx, &p->name, p->id, p->begun_ms, p->e);
+    } else if (str_eq(path, STR("ListMultipartUploadsResult/NextKeyMarker"))) {
+        take_name(text, &p->key_marker);
+    } else if (str_eq(path, STR("ListMultipartUploadsResult/NextUploadIdMarker"))) {
+        str_copy(text, p->id_marker, sizeof(p->id_marker));
+    } else if (str_eq(path, STR("ListMultipartUploadsResult/IsTruncated"))) {
+        p->more = str_eq(text, STR("true"));
+    }
+}
+
+/* ask: what the server is asked to filter by. */
+static enum err_code each(struct uploads_page *p, struct str asked, struct err *e)
+{
+    p->e = e;
+    p->more = true;
+    while (p->more && p->code == ERR_OK) {
+        struct s3_request r = {.method = "GET"};
+        struct s3_name key = p->key_marker;
+        char id[S3_UPLOAD_ID_MAX];
+
+        memcpy(id, p->id_marker, sizeof(id));
+        if (key.n > 0)
+            s3_query(&r, STR("key-marker"), (struct str){key.text, key.n});
+        if (asked.n > 0)
+            s3_query(&r, STR("prefix"), asked);
+        if (id[0])
+            s3_query(&r, STR("upload-id-marker"), str_of(id));
+        s3_query(&r, STR("uploads"), STR_NONE);
+        p->more = false;
+        TRY(ask(p->c, &r, take_upload, p, e));
+    }
+    return p->code;
+}
+
+enum err_code s3_multipart_each(struct s3_client *c, s3_upload_fn fn, void *ctx, struct err *e)
+{
+    struct uploads_page p = {
+        .c = c, .fn = fn, .ctx = ctx, .prefix = str_of(s3_client_options(c)->prefix)};
+
+    return each(&p, STR_NONE, e);
+}
+
+struct aborting {
+    struct s3_client *c;
+    const struct s3_name *name;
+};
+
+static enum err_code abort_one(void *ctx, const struct s3_name *name, const char *id,
+                               int64_t begun_ms, struct err *e)
+{
+    const struct aborting *a = ctx;
+
+    (void)begun_ms;
+    if (name->n != a->name->n || memcmp(name->text, a->name->text, name->n) != 0)
+        return ERR_OK;
+    return s3_multipart_abort(a->c, name, id, e);
+}
+
+enum err_code s3_multipart_abort_all(struct s3_client *c, const struct s3_name *name, struct err *e)
+{
+    struct aborting a = {c, name};
+    struct str prefix = {name->text, name->n};
+    struct uploads_page p = {.c = c, .fn = abort_one, .ctx = &a, .prefix = prefix};
+
+    return each(&p, prefix, e);
+}
+
+/* ---- ends */
+
+enum err_code s3_multipart_abort(struct s3_client *c, const struct s3_name *name, const char *id,
+                                 struct err *e)
+{
+    struct s3_request r = {.method = "DELETE", .name = name};
+    struct s3_answer a = {0};
+    enum err_code code;
+
+    s3_query(&r, STR("uploadId"), str_of(id));
+    code = s3_do(c, &r, &a, e);
+    return code == ERR_BLOB_UPLOAD_UNKNOWN || code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
+static void add_part_list(const struct s3_parts *parts, struct buf *dst)
+{
+    buf_add_text(dst, "<CompleteMultipartUpload>");
+    for (size_t i = 0; i < parts->n; i++)
+        buf_addf(dst, "<Part><PartNumber>%zu</PartNumber><ETag>%s</ETag></Part>", i + 1,
+                 parts->items[i].etag);
+    buf_add_text(dst, "</CompleteMultipartUpload>");
+}
+
+/* It too may fail after its head said 200. */
+static void take_completed(void *ctx, struct str path, struct str text)
+{
+    (void)text;
+    if (str_eq(path, STR("CompleteMultipartUploadResult")))
+        *(bool *)ctx = true;
+}
+
+static uint64_t total_bytes(const struct s3_parts *parts)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < parts->n; i++)
+        n += parts->items[i].size_bytes;
+    return n;
+}
+
+/* The upload is gone: was it completed, and only the answer lost? */
+static enum err_code was_completed(struct s3_client *c, const struct s3_name *name,
+                                   const struct s3_parts *parts, struct err *e)
+{
+    struct s3_answer a = {0};
+
+    if (s3_head(c, name, &a, ERR_IGNORED) == ERR_OK && a.total_bytes == total_bytes(parts))
+        return ERR_OK;
+    return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "the upload of '%s' is gone", name->text);
+}
+
+enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *name, const char *id,
+                                    const struct s3_parts *parts, struct err *e)
+{
+    struct s3_request r = {.method = "POST", .name = name};
+    AUTO(buf) struct buf body = {0};
+    bool completed = false;
+    enum err_code code;
+
+    buf_init(&body, BODY_MAX);
+    add_part_list(parts, &body);
+    r.body = buf_str(&body);
+    s3_query(&r, STR("uploadId"), str_of(id));
+    code = ask(c, &r, take_completed, &completed, e);
+    if (code == ERR_BLOB_UPLOAD_UNKNOWN || (code == ERR_OK && !completed))
+        return was_completed(c, name, parts, e);
+    return code;
+}

@@ -1,0 +1,56 @@
+/* Multipart uploads ("Uploading and copying objects using multipart upload"). Errors: client.h's;
+ * BLOB_UPLOAD_UNKNOWN: the server does not know the upload. */
+#pragma once
+
+#include "store/s3/client.h"
+
+#define S3_UPLOAD_ID_MAX  256
+#define S3_PARTS_MAX      10000
+#define S3_PART_MIN_BYTES (5ull << 20) /* but for the last */
+
+struct s3_part {
+    char etag[S3_ETAG_MAX];
+    uint64_t size_bytes;
+};
+
+/* parts[i] is number i + 1. */
+struct s3_parts {
+    struct s3_part *items;
+    size_t n;
+};
+
+ERR_CHECKED enum err_code s3_multipart_create(struct s3_client *c, const struct s3_name *name,
+                                              char ret_id[static S3_UPLOAD_ID_MAX], struct err *e);
+ERR_CHECKED enum err_code s3_part_put(struct s3_client *c, const struct s3_name *name,
+                                      const char *id, unsigned number, struct str body,
+                                      struct s3_part *ret_part, struct err *e);
+
+/* Bytes first..last of another object, or all of it when n_bytes is 0. */
+ERR_CHECKED enum err_code s3_part_copy(struct s3_client *c, const struct s3_name *name,
+                                       const char *id, unsigned number, const struct s3_name *from,
+                                       uint64_t first, uint64_t n_bytes, struct s3_part *ret_part,
+                                       struct err *e);
+
+/* What the server has of it, in order; appended. Error: INTERNAL for numbers with gaps. */
+ERR_CHECKED enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name,
+                                        const char *id, struct s3_parts *ret_parts, struct err *e);
+
+/* Makes the object of the parts. An answer that was lost is found out by a look at the object. */
+ERR_CHECKED enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *name,
+                                                const char *id, const struct s3_parts *parts,
+                                                struct err *e);
+
+/* Not there: success. */
+ERR_CHECKED enum err_code s3_multipart_abort(struct s3_client *c, const struct s3_name *name,
+                                             const char *id, struct err *e);
+
+/* Aborts all uploads of just this key: what is left of one whose id nobody knows. */
+ERR_CHECKED enum err_code s3_multipart_abort_all(struct s3_client *c, const struct s3_name *name,
+                                                 struct err *e);
+
+/* Calls fn for every upload of the bucket below the configured prefix. One server tells them only
+ * when it is asked for no prefix: see docs/s3.md. */
+typedef enum err_code (*s3_upload_fn)(void *ctx, const struct s3_name *name, const char *id,
+                                      int64_t begun_ms, struct err *e);
+ERR_CHECKED enum err_code s3_multipart_each(struct s3_client *c, s3_upload_fn fn, void *ctx,
+                                            struct err *e);

@@ -1,0 +1,54 @@
+/* Objects of the bucket, one request each unless it says otherwise. Errors: client.h's. */
+#pragma once
+
+#include "store/s3/client.h"
+
+struct s3_put {
+    struct str body;
+    bool if_none;                  /* PRECONDITION when there is one already, if the server looks */
+    const struct store_note *note; /* of an upload's tail, like what follows; NULL: none of them */
+    const char *upload;            /* id of the multipart upload, or "" */
+    uint64_t bytes;                /* that are durable with it */
+};
+
+ERR_CHECKED enum err_code s3_put(struct s3_client *c, const struct s3_name *name,
+                                 const struct s3_put *p, struct err *e);
+
+/* Size, entity tag, time and what a tail says of its upload. Error: NOT_FOUND. */
+ERR_CHECKED enum err_code s3_head(struct s3_client *c, const struct s3_name *name,
+                                  struct s3_answer *ret_answer, struct err *e);
+
+/* Appends all of it to ret_answer->body, which the caller has made. Error: NOT_FOUND. */
+ERR_CHECKED enum err_code s3_get(struct s3_client *c, const struct s3_name *name,
+                                 struct s3_answer *ret_answer, struct err *e);
+
+/* Not there: success. */
+ERR_CHECKED enum err_code s3_delete(struct s3_client *c, const struct s3_name *name, struct err *e);
+
+/* At most S3_DELETE_MOST in one request; the first that could not be deleted is the error. */
+#define S3_DELETE_MOST 1000
+ERR_CHECKED enum err_code s3_delete_many(struct s3_client *c, const struct s3_name *names, size_t n,
+                                         struct err *e);
+
+/* Up to S3_COPY_MOST in one request. Error: NOT_FOUND. */
+#define S3_COPY_MOST (5ull << 30)
+ERR_CHECKED enum err_code s3_copy(struct s3_client *c, const struct s3_name *from,
+                                  const struct s3_name *to, struct err *e);
+
+/* All keys below prefix (of the names), page by page. Stops at fn's first error. */
+struct s3_listed {
+    struct s3_name name;
+    uint64_t size_bytes;
+    int64_t modified_ms;
+};
+
+typedef enum err_code (*s3_listed_fn)(void *ctx, const struct s3_listed *object, struct err *e);
+
+ERR_CHECKED enum err_code s3_list(struct s3_client *c, const char *prefix, s3_listed_fn fn,
+                                  void *ctx, struct err *e);
+
+/* What the server is asked to do with what a request makes: encryption, storage class. */
+void s3_make_headers(const struct s3_client *c, struct s3_request *r);
+
+/* The value of x-amz-copy-source for a key of this bucket. */
+void s3_copy_source(const struct s3_client *c, const struct s3_name *from, struct buf *dst);
