@@ -16,6 +16,8 @@ import time
 
 import report
 import rows
+import s3_rows
+from on_s3 import SERVERS, FilesRegistry, Place, S3Distribution, S3Registry, S3Zot
 from programs import DISTRIBUTION, ZOT, Missing
 from servers import (
     BenchError,
@@ -31,23 +33,28 @@ from tools import Clients
 
 
 def parse_options():
-    groups = "\n".join(f"  {group.__name__:12} {group.__doc__}" for group in rows.GROUPS)
+    groups = "\n".join(
+        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS]
+    )
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
-        epilog=f"groups:\n{groups}",
+        epilog=f"groups (those of s3_ with --s3 alone):\n{groups}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", metavar="PATTERN", default="", help="groups whose name matches")
-    parser.add_argument("--runs", type=int, help="runs of each measurement (default 5)")
+    parser.add_argument("--runs", type=int, help="of each measurement (default 5; 3 with --s3)")
     parser.add_argument("--quick", action="store_true", help="two runs, shorter and smaller")
     parser.add_argument("--full", action="store_true", help="with the 10 GiB blob (13 GiB of disk)")
+    parser.add_argument("--s3", action="store_true", help="registries with content in S3 instead")
+    parser.add_argument("--s3-server", choices=SERVERS, default="minio", help="default: minio")
     parser.add_argument("--directory", default="/var/tmp", help="where temporary data goes")
     parser.add_argument("--registry", default="build/registry", help="the binary to measure")
     parser.add_argument("--clients", default="build-bench/tests/bench", help=argparse.SUPPRESS)
     parser.add_argument("--output", default="build/bench.md", help="where the table goes")
     options = parser.parse_args()
-    options.runs = options.runs or (2 if options.quick else 5)
+    usual = 3 if options.s3 else 5
+    options.runs = options.runs or (2 if options.quick else usual)
     return options
 
 
@@ -65,6 +72,17 @@ def peers(options, clients, directory):
     }
 
 
+def peers_on_s3(options, place, directory):
+    """The same, with content in S3."""
+    registry = os.path.abspath(options.registry)
+    return {
+        rows.OURS: lambda: S3Registry(directory, there(registry), place),
+        rows.FILES: lambda: FilesRegistry(directory, there(registry)),
+        rows.ZOT: lambda: S3Zot(directory, ZOT.find(), place),
+        rows.DISTRIBUTION: lambda: S3Distribution(directory, DISTRIBUTION.find(), place),
+    }
+
+
 def there(program):
     path = shutil.which(program)
     if not path:
@@ -72,10 +90,10 @@ def there(program):
     return path
 
 
-def make_servers(options, clients, directory):
+def make_servers(made):
     """Those that can be had and start, and what to say of the others."""
     servers, failures = {}, []
-    for name, make in peers(options, clients, directory).items():
+    for name, make in made.items():
         try:
             server = make()
             server.start()
@@ -89,12 +107,25 @@ def make_servers(options, clients, directory):
 
 def measure(options, directory):
     clients = Clients(os.path.abspath(options.clients))
-    servers, failures = make_servers(options, clients, directory)
-    bench = rows.Bench(options, servers, clients, directory)
+    if not options.s3:
+        servers, failures = make_servers(peers(options, clients, directory))
+        bench = rows.Bench(options, servers, clients, directory)
+        return run_groups(bench, rows.GROUPS, failures), servers, failures
+    place = Place(options.s3_server, directory).start()
+    try:
+        servers, failures = make_servers(peers_on_s3(options, place, directory))
+        bench = rows.Bench(options, servers, clients, directory, place)
+        return run_groups(bench, s3_rows.GROUPS, failures), servers, failures
+    finally:
+        place.stop()
+
+
+def run_groups(bench, groups, failures):
+    """The rows. What could not be measured is added to failures."""
     measured = []
     try:
-        for group in rows.GROUPS:
-            if not re.search(options.only, group.__name__):
+        for group in groups:
+            if not re.search(bench.options.only, group.__name__):
                 continue
             try:
                 measured += group(bench)
@@ -102,9 +133,9 @@ def measure(options, directory):
                 failures.append(f"{group.__name__} was not measured: {error}")
                 print(failures[-1], file=sys.stderr, flush=True)
     finally:
-        for server in servers.values():
+        for server in bench.servers.values():
             server.stop()
-    return measured, servers, failures
+    return measured
 
 
 def busy_seconds():

@@ -7,7 +7,8 @@
  *
  * -n is for each connection; -s is the expected body size; -k keeps the connections open
  * afterwards, until standard input ends. Prints one line of JSON; the time runs from the first
- * request, when all are connected, to the end of the last body.
+ * request, when all are connected, to the end of the last body. The first byte of a body is timed
+ * from its request.
  */
 #include "client.h"
 
@@ -33,7 +34,7 @@ struct conn {
     int fd;
     unsigned requests_left;
     bool in_body;
-    uint64_t body_left;
+    uint64_t body_left, asked_ns;
     size_t head_n;
     char head[2048];
 };
@@ -47,6 +48,8 @@ struct worker {
     unsigned n_conns, n_done;
     int epoll_fd;
     uint64_t bytes;
+    uint64_t *first_ns; /* of each body, how long its first byte took */
+    size_t n_first;
 };
 
 static char sink[SINK_BYTES]; /* never written: MSG_TRUNC */
@@ -103,6 +106,7 @@ static void conn_next(struct worker *w, struct conn *c)
         return;
     }
     c->requests_left--;
+    c->asked_ns = now_ns();
     send_all(c->fd, w->request, w->request_n, 0);
 }
 
@@ -131,6 +135,8 @@ static bool conn_head(struct worker *w, struct conn *c)
         fail("recv: %m");
     c->in_body = true;
     c->body_left = a.content_length;
+    if (c->body_left == 0)
+        w->first_ns[w->n_first++] = now_ns() - c->asked_ns;
     return true;
 }
 
@@ -146,6 +152,10 @@ static void conn_ready(struct worker *w, struct conn *c)
             return;
         if (n <= 0)
             fail("connection closed with %llu bytes missing: %m", (unsigned long long)c->body_left);
+        if (c->asked_ns) {
+            w->first_ns[w->n_first++] = now_ns() - c->asked_ns;
+            c->asked_ns = 0;
+        }
         c->body_left -= (uint64_t)n;
         w->bytes += (uint64_t)n;
         if ((size_t)n < cap)
@@ -178,8 +188,9 @@ static void worker_connect(struct worker *w, unsigned n_conns)
 {
     w->n_conns = n_conns;
     w->conns = calloc(n_conns, sizeof(*w->conns));
+    w->first_ns = calloc((size_t)n_conns * w->o->requests, sizeof(*w->first_ns));
     w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (!w->conns || w->epoll_fd < 0)
+    if (!w->conns || !w->first_ns || w->epoll_fd < 0)
         fail("out of resources: %m");
     for (unsigned i = 0; i < n_conns; i++) {
         struct conn *c = &w->conns[i];
@@ -207,6 +218,31 @@ static uint64_t run(struct worker *workers, const struct options *o)
     return bytes;
 }
 
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double first_byte_p99_ms(const struct worker *workers, const struct options *o)
+{
+    size_t n = 0;
+    uint64_t *all = calloc((size_t)o->connections * o->requests, sizeof(*all));
+    double ms;
+
+    if (!all)
+        fail("out of memory");
+    for (unsigned i = 0; i < o->threads; i++) {
+        memcpy(all + n, workers[i].first_ns, workers[i].n_first * sizeof(*all));
+        n += workers[i].n_first;
+    }
+    qsort(all, n, sizeof(*all), compare);
+    ms = (double)all[(n * 99 + 99) / 100 - 1] / 1e6;
+    free(all);
+    return ms;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = options_parse(argc, argv);
@@ -214,7 +250,7 @@ int main(int argc, char **argv)
     char request[8192];
     int request_n = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n%s%s\r\n",
                              o.path, o.server.host, o.header, *o.header ? "\r\n" : "");
-    uint64_t start, bytes;
+    uint64_t start, bytes, took_ns;
 
     if (!workers || request_n >= (int)sizeof(request))
         fail("path or header is too long");
@@ -227,8 +263,9 @@ int main(int argc, char **argv)
     }
     start = now_ns();
     bytes = run(workers, &o);
-    printf("{\"bytes\": %llu, \"seconds\": %.6f}\n", (unsigned long long)bytes,
-           (double)(now_ns() - start) / 1e9);
+    took_ns = now_ns() - start;
+    printf("{\"bytes\": %llu, \"seconds\": %.6f, \"first_byte_p99_ms\": %.3f}\n",
+           (unsigned long long)bytes, (double)took_ns / 1e9, first_byte_p99_ms(workers, &o));
     fflush(stdout);
     if (o.keep)
         while (getchar() != EOF)

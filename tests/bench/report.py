@@ -5,7 +5,7 @@ import platform
 import re
 import subprocess
 
-from rows import DISTRIBUTION, DOCKER, NGINX, OURS, TITLES, ZOT
+from rows import DISTRIBUTION, DOCKER, NGINX, OURS, TITLES, YARDSTICK, ZOT
 
 
 def number(value):
@@ -89,19 +89,26 @@ def versions(servers):
     return "; ".join(version(servers[name]) for name in VERSION_OPTIONS if name in servers)
 
 
+def content(servers):
+    """Where their content is, when it is in S3."""
+    places = {server.place.text() for server in servers.values() if hasattr(server, "place")}
+    return "".join(f" Content is in S3: {text}." for text in places)
+
+
 def page(rows, options, servers, failures, strangers):
     notes = [f"- {row.title}: {row.note}" for row in rows if row.note]
     notes += [f"- {failure}" for failure in failures]
+    yardstick = "The yardstick is a bare loop that receives, hashes and writes in one thread. "
     return "\n".join(
         [
             "# Benchmark",
             "",
             f"Machine: {machine()}. Everything runs on it, clients too, over loopback; other processes "
             f"took {strangers.share:.0%} of its CPU time meanwhile.",
-            f"Compared: {versions(servers)}.",
+            f"Compared: {versions(servers)}.{content(servers)}",
             "",
             f"Medians of {options.runs} interleaved runs (lowest–highest). "
-            "The yardstick is a bare loop that receives, hashes and writes in one thread. "
+            f"{yardstick if YARDSTICK in servers else ''}"
             "A ÷ column is CyberDock's median divided by the other's.",
             "",
             table(rows),

@@ -23,6 +23,7 @@ MANIFEST_PATH = f"/v2/{seed.REPOSITORY}/manifests/latest"
 OURS, NGINX, YARDSTICK = "registry", "nginx", "yardstick"
 ZOT, DISTRIBUTION, DOCKER = "zot", "distribution", "docker-registry"
 PEERS = (ZOT, DISTRIBUTION, DOCKER)
+FILES, SDK = "registry-files", "sdk"  # beside content in S3: ours with files, boto3 by itself
 TITLES = {
     OURS: "CyberDock",
     ZOT: "zot",
@@ -30,6 +31,8 @@ TITLES = {
     DOCKER: "docker-registry",
     NGINX: "nginx",
     YARDSTICK: "yardstick",
+    FILES: "CyberDock with files",
+    SDK: "boto3",
 }
 GUARDED = "registry-guarded"  # ours, with authentication on
 
@@ -93,9 +96,10 @@ class Row:
 class Bench:
     """The options, and what the groups share."""
 
-    def __init__(self, options, servers, clients, directory):
+    def __init__(self, options, servers, clients, directory, place=None):
         self.options = options
         self.servers = servers
+        self.place = place  # the S3 server, with --s3
         self.clients = clients
         self.directory = directory
 

@@ -86,7 +86,7 @@ class Server:
 
     def log_end(self):
         with open(self.path("log"), errors="replace") as log:
-            return log.read()[-2000:]
+            return log.read()[-2000:].strip()
 
     def answers(self):
         connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
