@@ -70,7 +70,7 @@ static void no_control_byte_gets_into_a_value(void **state)
 
 static void names_have_letters_digits_and_hyphens(void **state)
 {
-    static const char *const names[] = {"",   " ",  "A:", "A B", "A_B", "A/", "@A",
+    static const char *const names[] = {"",   " ",  "A:", "A B", "A_B",  "A/",  "@A",
                                         "A[", "`a", "a{", "A\n", "\x7f", "\xe1"};
 
     (void)state;

@@ -1,0 +1,36 @@
+/*
+ * Other programs: one is started, fed, heard and ended by one call. It gets what it is given and
+ * nothing else: no descriptor, no blocked or ignored signal, no variable of this process. It is the
+ * leader of a process group, and when the call returns nothing of that group is left.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct process {
+    const char *const
+        *argv;              /* to NULL; [0] is the path of the program, which is not searched for */
+    const char *const *env; /* "NAME=value", to NULL */
+    struct str input;       /* its standard input */
+    uint64_t memory_bytes;  /* of address space, for each process of the group; 0: no limit */
+    int64_t deadline_ms;    /* by clock_mono_ms() */
+    int stop_fd;            /* becomes readable when it is to end sooner; -1: there is none */
+};
+
+struct process_end {
+    int status; /* of its exit; -1 when a signal ended it */
+    int signal; /* 0: it exited */
+};
+
+/*
+ * Runs it to its end. Blocks, at most until the deadline; any thread. What it writes is in the two
+ * bufs, which the caller has initialised and whose max bounds them; also after an error, as far as
+ * it came. More standard output than fits is an error and ends it; more of standard error is
+ * dropped. A status other than 0 is no error. Errors: TIMEOUT at the deadline; UNAVAILABLE when it
+ * was stopped or there is no room for a process; INTERNAL when it cannot be started, or says too
+ * much.
+ */
+ERR_CHECKED enum err_code process_run(const struct process *p, struct buf *ret_output,
+                                      struct buf *ret_errors, struct process_end *ret_end,
+                                      struct err *e);
