@@ -18,12 +18,17 @@ struct reader_ops {
      * reader that does not wait: LATER, when there is nothing now and there may be more. */
     enum err_code (*read)(struct reader *r, void *buf, size_t cap, size_t *ret_n, struct err *e);
 
-    /* Next read starts at offset_bytes from the beginning. NULL when it can't seek. */
+    /* Next read starts at offset_bytes from the beginning. Where waiting for that is needed, the
+     * next read has it, and its errors. NULL when it can't seek. */
     enum err_code (*seek)(struct reader *r, uint64_t offset_bytes, struct err *e);
 
     /* A file descriptor whose contents are these bytes from offset 0, for sendfile; it stays the
      * reader's. NULL, or -1, when there is none. */
     int (*fd)(struct reader *r);
+
+    /* A descriptor that becomes readable when a read that failed with LATER may succeed; it stays
+     * the reader's, and no other reader has it. NULL: reads never fail with LATER but block. */
+    int (*wait_fd)(struct reader *r);
 
     void (*free)(struct reader *r);
 };
@@ -50,6 +55,12 @@ ERR_CHECKED static inline enum err_code reader_seek(struct reader *r, uint64_t o
 static inline int reader_fd(struct reader *r)
 {
     return r->ops->fd ? r->ops->fd(r) : -1;
+}
+
+/* -1: its reads never fail with LATER. */
+static inline int reader_wait_fd(struct reader *r)
+{
+    return r->ops->wait_fd ? r->ops->wait_fd(r) : -1;
 }
 
 static inline void reader_free(struct reader *r)

@@ -68,7 +68,12 @@ static void file_free(struct reader *r)
     free(f);
 }
 
-static const struct reader_ops file_ops = {file_read, file_seek, file_fd, file_free};
+static const struct reader_ops file_ops = {
+    .read = file_read,
+    .seek = file_seek,
+    .fd = file_fd,
+    .free = file_free,
+};
 
 struct reader *support_reader(int fd, bool show_fd, bool close_it)
 {
