@@ -21,21 +21,6 @@ static enum err_code open_store(const struct conf *c, struct store **ret_store, 
     return store_fs_new(&fs, ret_store, e);
 }
 
-/* A database that was lost, or that the configuration looks for in the wrong place, would else look
- * like a registry that forgot its images. */
-static void warn_of_missing(const struct conf *c, const char *path)
-{
-    struct stat status;
-    bool there = stat(path, &status) == 0 && status.st_size > 0;
-
-    if (c->storage.backend != CONF_STORAGE_FILESYSTEM || there || !store_fs_used(c->storage.root))
-        return;
-    log_event(LOG_WARNING,
-              "there is no database, but the store holds repositories: what is in them is not "
-              "served until the database is back",
-              LOG_TEXT("database", path), LOG_TEXT("storage", c->storage.root));
-}
-
 static bool in_memory(const struct conf *c)
 {
     return !c->metadata.sqlite_path[0] && c->storage.backend == CONF_STORAGE_MEM;
@@ -49,6 +34,24 @@ static void database_path(const struct conf *c, char dst[static PATH_MAX])
         snprintf(dst, PATH_MAX, ":memory:");
     else
         snprintf(dst, PATH_MAX, "%s/registry.db", c->storage.root);
+}
+
+/* A database that was lost, or that the configuration looks for in the wrong place, would else look
+ * like a registry that forgot its images. */
+static void warn_of_missing(const struct conf *c)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    bool there;
+
+    database_path(c, path);
+    there = stat(path, &status) == 0 && status.st_size > 0;
+    if (c->storage.backend != CONF_STORAGE_FILESYSTEM || there || !store_fs_used(c->storage.root))
+        return;
+    log_event(LOG_WARNING,
+              "there is no database, but the store holds repositories: what is in them is not "
+              "served until the database is back; `registry reindex` makes one from the store",
+              LOG_TEXT("database", path), LOG_TEXT("storage", c->storage.root));
 }
 
 static enum err_code open_reserve(const struct conf *c, struct reserve **ret_reserve, struct err *e)
@@ -80,7 +83,6 @@ static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
     /* `registry user add` may be the first command of all. */
     if (!c->metadata.sqlite_path[0] && !in_memory(c))
         TRY(file_mkdirs_at(AT_FDCWD, c->storage.root, c->storage.fsync, e));
-    warn_of_missing(c, path);
     TRY(meta_sqlite_new(&sqlite, &meta, e));
     *ret_meta = cache_memory_new(meta, c->registry.manifest_cache_bytes);
     return ERR_OK;
@@ -93,6 +95,7 @@ int main(int argc, char **argv)
         .err = stderr,
         .environment = environ,
         .open_store = open_store,
+        .warn_of_missing = warn_of_missing,
         .open_meta = open_meta,
         .open_reserve = open_reserve,
     };

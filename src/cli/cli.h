@@ -28,6 +28,10 @@ struct cli {
     enum err_code (*open_meta)(const struct conf *c, struct reserve *reserve,
                                struct meta **ret_meta, struct err *e);
 
+    /* Says so in the log when there is no database though the store has content: for those who are
+     * about to open, and so make, one. */
+    void (*warn_of_missing)(const struct conf *c);
+
     /* Space beside the database, for the one who serves; *ret_reserve may be NULL. */
     enum err_code (*open_reserve)(const struct conf *c, struct reserve **ret_reserve,
                                   struct err *e);

@@ -46,6 +46,7 @@ bool cli_accounts_open(struct cli *cli, const struct cli_args *args, struct cli_
         return false;
     }
     fresh = !cli_has_database(ret->conf);
+    cli->warn_of_missing(ret->conf);
     if (cli->open_meta(ret->conf, NULL, &ret->meta, &e) != ERR_OK) {
         failed(cli, e.detail);
         return false;
@@ -69,11 +70,20 @@ int cli_accounts_status(struct cli *cli, enum err_code code, const struct err *e
     return code == ERR_OK ? CLI_OK : failed(cli, e->detail);
 }
 
+void cli_actor(char dst[static CLI_ACTOR_SIZE])
+{
+    const struct passwd *pw = getpwuid(getuid());
+
+    if (pw)
+        snprintf(dst, CLI_ACTOR_SIZE, "shell:%s", pw->pw_name);
+    else
+        snprintf(dst, CLI_ACTOR_SIZE, "shell:%u", (unsigned)getuid());
+}
+
 enum err_code cli_accounts_audit(const struct cli_accounts *a, const struct cli_args *args,
                                  const char *target, struct err *e)
 {
-    const struct passwd *pw = getpwuid(getuid());
-    char actor[64];
+    char actor[CLI_ACTOR_SIZE];
     struct meta_audit entry = {
         .time_ms = clock_wall_ms(),
         .actor = actor,
@@ -85,10 +95,7 @@ enum err_code cli_accounts_audit(const struct cli_accounts *a, const struct cli_
     };
     struct meta_op op = meta_op_audit_add(&entry);
 
-    if (pw)
-        snprintf(actor, sizeof(actor), "shell:%s", pw->pw_name);
-    else
-        snprintf(actor, sizeof(actor), "shell:%u", (unsigned)getuid());
+    cli_actor(actor);
     return meta_commit(a->meta, &op, 1, 0, NULL, e);
 }
 

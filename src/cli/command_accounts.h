@@ -21,6 +21,10 @@ void cli_accounts_done(struct cli_accounts *a);
 /* CLI_OK, or CLI_FAILED with the error told on cli->err. */
 int cli_accounts_status(struct cli *cli, enum err_code code, const struct err *e);
 
+/* "shell:root": the user of the machine, as the audit trail names who runs a command. */
+#define CLI_ACTOR_SIZE 64
+void cli_actor(char dst[static CLI_ACTOR_SIZE]);
+
 /* A change was made, for the audit trail: by which command, to what ("user:alice"), and by which
  * user of the machine. */
 ERR_CHECKED enum err_code cli_accounts_audit(const struct cli_accounts *a,

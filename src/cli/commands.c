@@ -120,6 +120,12 @@ static const struct cli_flag policy_test_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag reindex_flags[] = {
+    CONFIG_FLAG,
+    {"--move-tags", NULL, "Where the database has a tag elsewhere, the store is right."},
+    {NULL},
+};
+
 const struct cli_command cli_commands[] = {
     {.name = "serve",
      .operands = "[FILE]",
@@ -316,6 +322,17 @@ const struct cli_command cli_commands[] = {
          "itself. Rules of the database\ncount, and a user of the registry's database is looked "
          "up: say with --group what groups another one\nis in. The exit status is 0 when it is "
          "allowed, 3 when it is denied."},
+    {.name = "reindex",
+     .operands = "[FILE]",
+     .max_operands = 1,
+     .flags = reindex_flags,
+     .run = cli_reindex,
+     .help = "Rebuild the database from the store",
+     .more = "Finds every manifest, blob and tag of the store and adds what the database does not "
+             "have; nothing is\nremoved, and it may be run again. Users, tokens, rules and the "
+             "audit trail are not in the store: they\ncome from a backup of the database alone. "
+             "Stop the server first. What can't be taken is told, and the\nexit status is then "
+             "1."},
     {.name = "health",
      .operands = "",
      .flags = health_flags,

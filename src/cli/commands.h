@@ -25,6 +25,9 @@ int cli_policy_list(struct cli *cli, const struct cli_args *args);
 int cli_policy_rm(struct cli *cli, const struct cli_args *args);
 int cli_policy_test(struct cli *cli, const struct cli_args *args);
 
+/* command_reindex.c */
+int cli_reindex(struct cli *cli, const struct cli_args *args);
+
 /* serve.c */
 int cli_serve(struct cli *cli, const struct cli_args *args);
 

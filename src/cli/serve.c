@@ -103,6 +103,7 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     enum err_code code;
 
     TRY(cli->open_store(s->conf, &store, e));
+    cli->warn_of_missing(s->conf);
     code = cli->open_reserve(s->conf, &s->reserve, e);
     if (code == ERR_OK)
         code = cli->open_meta(s->conf, s->reserve, &meta, e);

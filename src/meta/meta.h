@@ -319,7 +319,9 @@ struct meta_op meta_op_audit_prune(int64_t before_ms); /* wall clock: older entr
  * after the operations before this one; UINT64_MAX: no limit. Error: QUOTA, told. */
 struct meta_op meta_op_quota_check(struct str space, uint64_t max_bytes, uint64_t max_tags);
 
-#define META_LAZY 1u /* flag of meta_commit(): do not wait for the disk */
+/* Flag of meta_commit(): do not wait for the disk. A later commit that waits makes it durable too.
+ */
+#define META_LAZY 1u
 
 struct meta_name_list {
     char **names; /* sorted bytewise */

@@ -135,6 +135,18 @@ void world_restart(struct world *w)
     world_open(w);
 }
 
+void world_lose_meta(struct world *w)
+{
+    struct meta_sqlite_options o = {
+        .path = ":memory:", .read_connections = 2, .cache_bytes = 1 << 20};
+    struct err e = {0};
+    struct meta *fresh;
+
+    meta_free(w->meta);
+    assert_ok(meta_sqlite_new(&o, &fresh, &e));
+    w->r->meta = w->meta = meta_fault_new(fresh);
+}
+
 void world_done(struct world *w)
 {
     registry_free(w->r);

@@ -56,8 +56,9 @@ struct world {
 
 void world_in_memory(struct world *w);
 void world_on_disk(struct world *w);
-void world_remote(struct world *w);  /* in memory, over store_mem_remote_new() */
-void world_restart(struct world *w); /* on disk: a new process on the same files */
+void world_remote(struct world *w);    /* in memory, over store_mem_remote_new() */
+void world_restart(struct world *w);   /* on disk: a new process on the same files */
+void world_lose_meta(struct world *w); /* meta is empty from here on, and in memory */
 void world_done(struct world *w);
 
 /* From here on the n-th call of the store or of meta fails; 0: none does. */

@@ -1,0 +1,97 @@
+#include "cli/command_content.h"
+
+#include "base/clock.h"
+#include "cli/visible.h"
+#include "core/life.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#define SHOW_EVERY_MS  250
+#define LINE_MAX_BYTES 8192
+
+static bool failed(struct cli *cli, const char *why)
+{
+    fprintf(cli->err, "registry: %s\n", why);
+    return false;
+}
+
+bool cli_content_open(struct cli *cli, const struct cli_args *args, struct cli_content *ret)
+{
+    struct store *store = NULL;
+    struct meta *meta = NULL;
+    struct err e = {0};
+
+    ret->cli = cli;
+    ret->started_ms = clock_mono_ms();
+    if (!cli_config_load(cli, args, &ret->conf))
+        return false;
+    if (ret->conf->storage.backend == CONF_STORAGE_MEM)
+        return failed(cli, "storage.backend is 'mem': there is no content outside of the server");
+    if (cli->open_store(ret->conf, &store, &e) != ERR_OK)
+        return failed(cli, e.detail);
+    if (cli->open_meta(ret->conf, NULL, &meta, &e) != ERR_OK) {
+        store_free(store);
+        return failed(cli, e.detail);
+    }
+    ret->registry = registry_new(store, meta, ret->conf);
+    return true;
+}
+
+void cli_content_done(struct cli_content *c)
+{
+    registry_free(c->registry);
+    conf_free(c->conf);
+}
+
+void cli_content_end_line(struct cli_content *c)
+{
+    if (c->line_open)
+        fputs("\r\033[K", c->cli->err);
+    c->line_open = false;
+}
+
+void cli_content_progress(struct cli_content *c, const char *what, uint64_t done, uint64_t all)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms - c->shown_ms < SHOW_EVERY_MS || !isatty(fileno(c->cli->err)))
+        return;
+    c->shown_ms = now_ms;
+    cli_content_end_line(c);
+    fprintf(c->cli->err, "%s: %" PRIu64, what, done);
+    if (all > 0)
+        fprintf(c->cli->err, " of %" PRIu64 " (%" PRIu64 "%%)", all, done * 100 / all);
+    fflush(c->cli->err);
+    c->line_open = true;
+}
+
+void cli_content_problem(void *ctx, const char *text)
+{
+    struct cli_content *c = ctx;
+    AUTO(buf) struct buf line = {0};
+
+    buf_init(&line, LINE_MAX_BYTES);
+    cli_add_visible(&line, text);
+    cli_content_end_line(c);
+    fprintf(c->cli->err, "registry: %s\n", buf_text(&line));
+}
+
+int cli_content_status(struct cli_content *c, enum err_code code, const struct err *e,
+                       uint64_t problems)
+{
+    cli_content_end_line(c);
+    if (code != ERR_OK) {
+        fprintf(c->cli->err, "registry: %s\n", e->detail);
+        return CLI_FAILED;
+    }
+    if (problems > 0)
+        fprintf(c->cli->err, "registry: %" PRIu64 " problem%s, told above; all else is there\n",
+                problems, problems == 1 ? "" : "s");
+    return problems > 0 ? CLI_FAILED : CLI_OK;
+}
+
+void cli_content_print_count(struct cli_content *c, const char *what, uint64_t n, uint64_t fresh)
+{
+    fprintf(c->cli->out, "%-12s  %10" PRIu64 "  %10" PRIu64 " new\n", what, n, fresh);
+}

@@ -1,0 +1,40 @@
+/* What the commands that rebuild or move whole stores have in common: the registry without its
+ * server, progress on a terminal, problems as they come. */
+#pragma once
+
+#include "cli/cli.h"
+#include "core/registry.h"
+
+struct cli_content {
+    struct cli *cli;
+    struct conf *conf;
+    struct registry *registry;
+    int64_t started_ms, shown_ms;
+    bool line_open; /* a line of progress stands on the terminal */
+};
+
+/* The store, which no other process has then, and the database. False: it was said on cli->err why
+ * not. */
+bool cli_content_open(struct cli *cli, const struct cli_args *args, struct cli_content *ret);
+void cli_content_done(struct cli_content *c);
+
+static inline void auto_cli_content_(struct cli_content *c)
+{
+    cli_content_done(c);
+}
+
+/* Shows, on a terminal and a few times a second, "what: done of all". */
+void cli_content_progress(struct cli_content *c, const char *what, uint64_t done, uint64_t all);
+
+/* ctx is the struct cli_content. */
+void cli_content_problem(void *ctx, const char *text);
+
+/* Takes the line of progress away. */
+void cli_content_end_line(struct cli_content *c);
+
+/* The exit status: CLI_FAILED when it failed, which is told, or when there were problems. */
+int cli_content_status(struct cli_content *c, enum err_code code, const struct err *e,
+                       uint64_t problems);
+
+/* "12 manifests (3 new)" */
+void cli_content_print_count(struct cli_content *c, const char *what, uint64_t n, uint64_t fresh);
