@@ -48,7 +48,7 @@ PARTS = {
         "browser": {"core", "people", "tokens"},
     },
     "conf": order(
-        "conf cidr expression listen origin url rows_auth",
+        "conf cidr expression listen origin url rows_auth rows_storage",
         "table",
         "table_items",
         "value",
@@ -58,7 +58,7 @@ PARTS = {
         "yaml_file",
         "environment check",
         "distribution",
-        "check_auth check_policy check_providers check_texts",
+        "check_auth check_policy check_providers check_storage check_texts",
         "load print",
         "convert",
     ),

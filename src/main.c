@@ -18,6 +18,8 @@ static enum err_code open_store(const struct conf *c, struct store **ret_store, 
         *ret_store = store_mem_new();
         return ERR_OK;
     }
+    if (c->storage.backend == CONF_STORAGE_S3)
+        return err_set(e, ERR_CONFIG, "storage.backend: 's3' is not built in yet");
     return store_fs_new(&fs, ret_store, e);
 }
 

@@ -92,9 +92,9 @@ static enum err_code check_tls(const struct conf_source *s, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code check_proxies(const struct conf_source *s, struct err *e)
+enum err_code conf_check_networks(const struct conf_source *s, const char *key,
+                                  const struct conf_strings *list, struct err *e)
 {
-    const struct conf_strings *list = &s->conf->http.trusted_proxies;
     struct conf_cidr cidr;
 
     for (size_t i = 0; i < list->n; i++) {
@@ -104,7 +104,7 @@ static enum err_code check_proxies(const struct conf_source *s, struct err *e)
                 "'%.80s' is no address or network; allowed are '10.1.2.3', '10.0.0.0/8' (no bits "
                 "set behind the prefix), '::1' and 'fd00::/8'",
                 list->items[i]);
-        return conf_place_named(s, "http.trusted_proxies", e);
+        return conf_place_named(s, key, e);
     }
     return ERR_OK;
 }
@@ -168,11 +168,13 @@ static enum err_code check_quota(const struct conf_source *s, size_t i, struct e
 enum err_code conf_check(const struct conf_source *s, struct err *e)
 {
     conf_settle_auth(s);
+    conf_settle_storage(s);
     TRY(check_listen(s, e));
     TRY(check_tls(s, e));
-    TRY(check_proxies(s, e));
+    TRY(conf_check_networks(s, "http.trusted_proxies", &s->conf->http.trusted_proxies, e));
     TRY(check_cors(s, e));
     TRY(conf_check_texts(s, e));
+    TRY(conf_check_storage(s, e));
     TRY(conf_check_auth(s, e));
     TRY(conf_check_providers(s, e));
     TRY(conf_check_policy(s, e));

@@ -20,6 +20,10 @@ struct conf_key conf_item_key_named(const char *name, size_t item, const char *s
 /* conf_place() at that key. */
 enum err_code conf_place_named(const struct conf_source *s, const char *name, struct err *e);
 
+/* Addresses and networks, of the key. */
+ERR_CHECKED enum err_code conf_check_networks(const struct conf_source *s, const char *key,
+                                              const struct conf_strings *list, struct err *e);
+
 /* auth.mode as it is written. */
 const char *conf_mode_name(const struct conf_auth *a);
 
@@ -35,3 +39,7 @@ ERR_CHECKED enum err_code conf_check_texts(const struct conf_source *s, struct e
 
 /* check_policy.c: policy and auth.admins. */
 ERR_CHECKED enum err_code conf_check_policy(const struct conf_source *s, struct err *e);
+
+/* check_storage.c: the slash of the prefix, and how the bucket is named; the keys below storage. */
+void conf_settle_storage(const struct conf_source *s);
+ERR_CHECKED enum err_code conf_check_storage(const struct conf_source *s, struct err *e);

@@ -236,15 +236,65 @@ struct conf_http {
     struct conf_strings trusted_proxies; /* whose X-Forwarded-* is believed; conf/cidr.h */
 };
 
+struct conf_s3_lifecycle { /* rules that the server keeps by itself, in days; 0: no such rule */
+    uint64_t expire_uploads_days;
+    uint64_t abort_multipart_days;
+    uint64_t expire_versions_days;
+    uint64_t transition_days; /* of blobs; goes with transition_class */
+    char *transition_class;
+};
+
+struct conf_s3_redirect { /* who pulls a blob by a presigned address */
+    bool enabled;
+    uint64_t min_bytes;
+    struct conf_strings networks;    /* conf/cidr.h; none: all */
+    struct conf_strings user_agents; /* what they begin with; none: all */
+    uint64_t expiry_ms;
+};
+
+struct conf_s3 {
+    char *bucket;
+    char *region;
+    char *prefix;                       /* "", or ends with a slash */
+    char *endpoint;                     /* SCHEME://HOST[:PORT]; "": AWS */
+    bool path_style;                    /* settled: the one that is used */
+    char *access_key, *access_key_file; /* at most one; neither: as AWS finds one */
+    char *secret_key, *secret_key_file; /* exactly one when there is an access key */
+    char *session_token;                /* of a temporary access key; else "" */
+    char *ca_file;                      /* "": the system's authorities */
+    uint64_t sse;                       /* enum conf_sse */
+    char *kms_key_id;                   /* "": the service's own */
+    char *storage_class;                /* "": none is said */
+    uint64_t part_bytes, concurrency;   /* of one upload */
+    uint64_t memory_bytes;              /* of the parts of all uploads; one part at least */
+    uint64_t timeout_ms;                /* of a request with all its tries */
+    bool versioning;                    /* is turned on; false: is left alone */
+    struct conf_s3_lifecycle lifecycle;
+    struct conf_s3_redirect redirect;
+};
+
+enum conf_sse { CONF_SSE_NONE, CONF_SSE_S3, CONF_SSE_KMS };
+
+struct conf_cache {        /* before a store that is far away */
+    uint64_t type;         /* enum conf_cache_type */
+    char *redis_url;       /* may hold a password */
+    char *disk_path;       /* "": none */
+    uint64_t disk_size_gb; /* of 2^30 bytes */
+};
+
+enum conf_cache_type { CONF_CACHE_NONE, CONF_CACHE_REDIS };
+
 struct conf_storage {
     uint64_t reserve_bytes; /* kept for the database; 0: none */
     uint64_t backend;       /* enum conf_storage_backend */
     char *root;             /* storage.filesystem.root */
     bool fsync;             /* storage.filesystem.fsync */
     bool verify_on_read;    /* storage.verify_on_read: hash each blob as it is served */
+    struct conf_s3 s3;
+    struct conf_cache cache;
 };
 
-enum conf_storage_backend { CONF_STORAGE_FILESYSTEM, CONF_STORAGE_MEM };
+enum conf_storage_backend { CONF_STORAGE_FILESYSTEM, CONF_STORAGE_MEM, CONF_STORAGE_S3 };
 
 struct conf_metadata {
     uint64_t backend;  /* enum conf_metadata_backend */

@@ -55,8 +55,16 @@ static const char *const tls_version_choices[] = {
 
 static const char *const method_choices[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL};
 
-static const char *const storage_choices[] = {
-    [CONF_STORAGE_FILESYSTEM] = "filesystem", [CONF_STORAGE_MEM] = "mem", NULL};
+static const char *const storage_choices[] = {[CONF_STORAGE_FILESYSTEM] = "filesystem",
+                                              [CONF_STORAGE_MEM] = "mem",
+                                              [CONF_STORAGE_S3] = "s3",
+                                              NULL};
+
+static const char *const sse_choices[] = {
+    [CONF_SSE_NONE] = "none", [CONF_SSE_S3] = "s3", [CONF_SSE_KMS] = "kms", NULL};
+
+static const char *const cache_choices[] = {
+    [CONF_CACHE_NONE] = "none", [CONF_CACHE_REDIS] = "redis", NULL};
 
 static const char *const metadata_choices[] = {[CONF_METADATA_SQLITE] = "sqlite", NULL};
 
@@ -320,42 +328,7 @@ const struct conf_row conf_rows[] = {
      .help = "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and "
              "networks such as `10.0.0.0/8`. Nobody else's are."},
 
-    {.name = "storage.backend",
-     .type = CONF_ENUM,
-     FIELD(storage.backend),
-     .choices = storage_choices,
-     .def = CONF_STORAGE_FILESYSTEM,
-     .help =
-         "Where content is kept: in files, or in memory (for tests; gone when the server ends)."},
-    {.name = "storage.filesystem.root",
-     .type = CONF_PATH,
-     FIELD(storage.root),
-     .min = 1,
-     .max = PATH_BYTES,
-     .def_text = "./data/registry",
-     .help = "Directory of all content. It is made when missing; a relative path starts where the "
-             "server was started."},
-    {.name = "storage.filesystem.fsync",
-     .type = CONF_BOOL,
-     FIELD(storage.fsync),
-     .def = true,
-     .help = "Make sure that what was acknowledged survives a power loss. `false` is faster and "
-             "unsafe."},
-    {.name = "storage.reserve",
-     .type = CONF_SIZE,
-     FIELD(storage.reserve_bytes),
-     .max = 1ull << 30,
-     .def = 16 << 20,
-     .help = "Space beside the database that is given up while the disk is full, so that deleting "
-             "and moving tags go on and free more; it is taken back when there is room. "
-             "Nothing is added meanwhile. 0 keeps none."},
-    {.name = "storage.verify_on_read",
-     .type = CONF_BOOL,
-     FIELD(storage.verify_on_read),
-     .def = false,
-     .flags = CONF_RELOAD,
-     .help =
-         "Hash each blob while it is served and cut the answer off when its bytes are damaged."},
+#include "conf/rows_storage.h"
 
     {.name = "metadata.backend",
      .type = CONF_ENUM,

@@ -47,7 +47,8 @@ static void extremes_survive_printing(void **state)
     for (int largest = 0; largest < 2; largest++) {
         AUTO(conf)
         struct conf *c =
-            conf_must("auth: on\nhttp: {tls: {certificate: /c, key: /k, client_ca: /a}}\n");
+            conf_must("auth: on\nhttp: {tls: {certificate: /c, key: /k, client_ca: /a}}\n"
+                      "storage: {s3: {bucket: abc, lifecycle: {transition_class: A}}}\n");
 
         for (size_t i = 0; i < conf_rows_n; i++) {
             const struct conf_row *row = &conf_rows[i];

@@ -1,0 +1,241 @@
+/* Where content is kept: keys that need one another, and texts that a server will be asked with. */
+#include "conf/check.h"
+
+#include "base/mem.h"
+#include "conf/url.h"
+#include "conf/value.h"
+
+#define DAY_MS 86400000ull
+
+void conf_settle_storage(const struct conf_source *s)
+{
+    struct conf_s3 *s3 = &s->conf->storage.s3;
+    size_t n = strlen(s3->prefix);
+
+    if (!conf_given(s, conf_row_find(STR("storage.s3.path_style"))))
+        s3->path_style = s3->endpoint[0];
+    if (n > 0 && s3->prefix[n - 1] != '/') {
+        s3->prefix = mem_resize(s3->prefix, n + 2);
+        memcpy(s3->prefix + n, "/", 2);
+    }
+}
+
+static void warn(const struct conf_source *s, const char *key, const char *text)
+{
+    struct err e;
+
+    err_set(&e, ERR_CONFIG, "%s", text);
+    conf_place_named(s, key, &e);
+    conf_strings_add(&s->conf->warnings, str_of(e.detail));
+}
+
+static bool all_of(struct str s, const char *others)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (!str_is_alphanumeric(s.p[i]) && !strchr(others, s.p[i]))
+            return false;
+    }
+    return s.n > 0;
+}
+
+static enum err_code check_bucket(const struct conf_source *s, struct err *e)
+{
+    const struct conf_storage *c = &s->conf->storage;
+    const char *bucket = c->s3.bucket;
+
+    if (c->backend == CONF_STORAGE_S3 && !*bucket) {
+        err_set(e, ERR_CONFIG, "'s3' needs a bucket: set storage.s3.bucket");
+        return conf_place_named(s, "storage.backend", e);
+    }
+    if (!*bucket || (strlen(bucket) >= 3 && all_of(str_of(bucket), ".-_")))
+        return ERR_OK;
+    err_set(e, ERR_CONFIG,
+            "'%.80s' is no name of a bucket; allowed are 3 to 63 letters, digits, dots and '-'",
+            bucket);
+    return conf_place_named(s, "storage.s3.bucket", e);
+}
+
+/* "a/b/", or nothing. What S3 servers take in a key without doubt, and none of them resolves. */
+static bool prefix_valid(struct str prefix)
+{
+    struct str part;
+
+    if (prefix.n == 0)
+        return true;
+    prefix.n--; /* the slash, see conf_settle_storage() */
+    do {
+        bool more = str_cut(&prefix, '/', &part);
+
+        if (!all_of(part, "-._") || str_eq(part, STR(".")) || str_eq(part, STR("..")))
+            return false;
+        if (!more)
+            return true;
+    } while (true);
+}
+
+static enum err_code check_prefix(const struct conf_source *s, struct err *e)
+{
+    const char *prefix = s->conf->storage.s3.prefix;
+
+    if (prefix_valid(str_of(prefix)))
+        return ERR_OK;
+    err_set(e, ERR_CONFIG,
+            "'%.80s' is no prefix; allowed is one such as 'registry/', of letters, digits and -._ "
+            "with slashes between and none before",
+            prefix);
+    return conf_place_named(s, "storage.s3.prefix", e);
+}
+
+static enum err_code check_endpoint(const struct conf_source *s, struct err *e)
+{
+    const char *endpoint = s->conf->storage.s3.endpoint;
+    struct conf_url url;
+    bool http;
+
+    if (!*endpoint)
+        return ERR_OK;
+    if (!conf_url_parse(str_of(endpoint), &url) || url.path.n > 1 ||
+        (url.path.n == 1 && url.path.p[0] != '/') ||
+        (!str_ieq(url.scheme, STR("http")) && !str_ieq(url.scheme, STR("https")))) {
+        err_set(e, ERR_CONFIG,
+                "'%.80s' is no address of a server; allowed is 'https://HOST[:PORT]', or 'http://' "
+                "in the same way, without a path",
+                endpoint);
+        return conf_place_named(s, "storage.s3.endpoint", e);
+    }
+    http = str_ieq(url.scheme, STR("http"));
+    if (http && !url.loopback)
+        warn(s, "storage.s3.endpoint",
+             "what is stored and read travels in the clear; use https where others can listen");
+    return ERR_OK;
+}
+
+/* Which of the keys of a pair of key and file stands there; NULL: neither. */
+static const char *given(const char *text, const char *file, const char *const keys[static 2])
+{
+    return *text ? keys[0] : *file ? keys[1] : NULL;
+}
+
+static enum err_code check_keys(const struct conf_source *s, struct err *e)
+{
+    static const char *const access_keys[] = {"storage.s3.access_key",
+                                              "storage.s3.access_key_file"};
+    static const char *const secret_keys[] = {"storage.s3.secret_key",
+                                              "storage.s3.secret_key_file"};
+    const struct conf_s3 *s3 = &s->conf->storage.s3;
+    const char *access = given(s3->access_key, s3->access_key_file, access_keys);
+    const char *secret = given(s3->secret_key, s3->secret_key_file, secret_keys);
+    const char *at;
+
+    if (*s3->access_key && *s3->access_key_file) {
+        err_set(e, ERR_CONFIG, "is given as well as %s; leave out one of them", access_keys[0]);
+        at = access_keys[1];
+    } else if (*s3->secret_key && *s3->secret_key_file) {
+        err_set(e, ERR_CONFIG, "is given as well as %s; leave out one of them", secret_keys[0]);
+        at = secret_keys[1];
+    } else if (access && !secret) {
+        err_set(e, ERR_CONFIG, "an access key needs its secret: set storage.s3.secret_key too");
+        at = access;
+    } else if (secret && !access) {
+        err_set(e, ERR_CONFIG, "a secret needs its access key: set storage.s3.access_key too");
+        at = secret;
+    } else if (*s3->session_token && !access) {
+        err_set(e, ERR_CONFIG, "goes with an access key: set storage.s3.access_key too");
+        at = "storage.s3.session_token";
+    } else {
+        return ERR_OK;
+    }
+    return conf_place_named(s, at, e);
+}
+
+/* A class of AWS whose objects can't be read before somebody has them restored. */
+static bool frozen(const char *class)
+{
+    return str_eq(str_of(class), STR("GLACIER")) || str_eq(str_of(class), STR("DEEP_ARCHIVE"));
+}
+
+static enum err_code check_class(const struct conf_source *s, const char *key, const char *class,
+                                 struct err *e)
+{
+    if (*class && !all_of(str_of(class), "_-"))
+        err_set(e, ERR_CONFIG,
+                "'%.80s' is no storage class; allowed is a name such as 'STANDARD_IA'", class);
+    else if (frozen(class))
+        err_set(e, ERR_CONFIG,
+                "what is in '%s' can't be pulled before somebody has it restored; 'GLACIER_IR' and "
+                "'INTELLIGENT_TIERING' can",
+                class);
+    else
+        return ERR_OK;
+    return conf_place_named(s, key, e);
+}
+
+static enum err_code check_stored(const struct conf_source *s, struct err *e)
+{
+    const struct conf_s3 *s3 = &s->conf->storage.s3;
+
+    TRY(check_class(s, "storage.s3.storage_class", s3->storage_class, e));
+    if (*s3->kms_key_id && s3->sse != CONF_SSE_KMS) {
+        err_set(e, ERR_CONFIG, "is used with 'storage.s3.sse: kms' only");
+        return conf_place_named(s, "storage.s3.kms_key_id", e);
+    }
+    if (s3->memory_bytes < s3->part_bytes) {
+        err_set(e, ERR_CONFIG, "one part must fit in: storage.s3.part_size is larger");
+        return conf_place_named(s, "storage.s3.memory", e);
+    }
+    return ERR_OK;
+}
+
+/* The server would delete what a client may still go on with. */
+static enum err_code check_age(const struct conf_source *s, const char *key, uint64_t days,
+                               struct err *e)
+{
+    if (days == 0 || days * DAY_MS > s->conf->registry.upload_timeout_ms)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "must be longer than upload.timeout");
+    return conf_place_named(s, key, e);
+}
+
+static enum err_code check_lifecycle(const struct conf_source *s, struct err *e)
+{
+    const struct conf_s3_lifecycle *l = &s->conf->storage.s3.lifecycle;
+
+    TRY(check_age(s, "storage.s3.lifecycle.expire_uploads_days", l->expire_uploads_days, e));
+    TRY(check_age(s, "storage.s3.lifecycle.abort_multipart_days", l->abort_multipart_days, e));
+    TRY(check_class(s, "storage.s3.lifecycle.transition_class", l->transition_class, e));
+    if (l->transition_days == 0 || *l->transition_class)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "where to? Set storage.s3.lifecycle.transition_class too");
+    return conf_place_named(s, "storage.s3.lifecycle.transition_days", e);
+}
+
+/* The URL may hold a password: no message repeats it. */
+static enum err_code check_cache(const struct conf_source *s, struct err *e)
+{
+    static const struct str schemes[] = {STR("redis://"), STR("rediss://")};
+    const struct conf_cache *c = &s->conf->storage.cache;
+    struct str url = str_of(c->redis_url);
+
+    if (url.n > 0 && !str_starts(url, schemes[0]) && !str_starts(url, schemes[1])) {
+        err_set(e, ERR_CONFIG, "allowed is an address that begins with 'redis://' or 'rediss://'");
+        return conf_place_named(s, "storage.cache.redis_url", e);
+    }
+    if (c->type == CONF_CACHE_REDIS)
+        warn(s, "storage.cache.type",
+             "manifests are not cached in Redis yet; each server has a cache of its own in memory "
+             "(cache.memory.size)");
+    return ERR_OK;
+}
+
+enum err_code conf_check_storage(const struct conf_source *s, struct err *e)
+{
+    TRY(check_bucket(s, e));
+    TRY(check_prefix(s, e));
+    TRY(check_endpoint(s, e));
+    TRY(check_keys(s, e));
+    TRY(check_stored(s, e));
+    TRY(check_lifecycle(s, e));
+    TRY(conf_check_networks(s, "storage.s3.redirect.networks",
+                            &s->conf->storage.s3.redirect.networks, e));
+    return check_cache(s, e);
+}
