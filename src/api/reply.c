@@ -1,5 +1,6 @@
 #include "api/match.h"
 
+#include "api/html.h"
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -9,29 +10,32 @@
 /* Errors that pass: the client is told when to come again. */
 #define RETRY_AFTER_S STR("1")
 
+#define MESSAGE_MAX_BYTES 4096
+
 /* Clients show their users the message, so it says the reason, too: as all there is to say of who
  * may not, and behind what went wrong for everything else. */
-static void add_message(struct buf *json, enum err_code code, struct str detail)
+static void add_message(struct buf *text, enum err_code code, struct str detail)
 {
     int status = err_status(code);
     bool refused = status == 401 || status == 403 || status == 429;
-    AUTO(buf) struct buf text = {0};
 
-    buf_init(&text, 4096);
     if (!refused || !detail.n)
-        buf_add_text(&text, err_message(code));
+        buf_add_text(text, err_message(code));
     if (!refused && detail.n)
-        buf_add_text(&text, ": ");
-    buf_add_str(&text, detail);
-    buf_add_json(json, buf_str(&text));
+        buf_add_text(text, ": ");
+    buf_add_str(text, detail);
 }
 
 void reply_error_body(struct buf *ret_json, enum err_code code, struct str detail)
 {
+    AUTO(buf) struct buf message = {0};
+
+    buf_init(&message, MESSAGE_MAX_BYTES);
+    add_message(&message, code, detail);
     buf_add_text(ret_json, "{\"errors\":[{\"code\":");
     buf_add_json(ret_json, str_of(err_wire(code)));
     buf_add_text(ret_json, ",\"message\":");
-    add_message(ret_json, code, detail);
+    buf_add_json(ret_json, buf_str(&message));
     buf_add_text(ret_json, "}]}\n");
 }
 
@@ -127,12 +131,50 @@ static void add_allow(struct req *q)
     http_header(q->x, "Allow", buf_str(&methods));
 }
 
+/* Below these, programs ask, whatever they say they accept. */
+static bool for_programs(struct str path)
+{
+    return str_starts(path, STR("/v2/")) || str_eq(path, STR("/v2")) ||
+           str_starts(path, STR("/api/"));
+}
+
+/* The same as the JSON says, for somebody who looks with a browser. */
+static void send_error_page(struct req *q, enum err_code code, struct str detail)
+{
+    AUTO(buf) struct buf message = {0}, html = {0};
+
+    buf_init(&message, MESSAGE_MAX_BYTES);
+    buf_init(&html, HTML_MAX_BYTES);
+    buf_addf(&message, "%d: ", err_status(code));
+    add_message(&message, code, detail);
+    html_begin(&html, buf_str(&message));
+    buf_add_text(&html, "<p>Request ");
+    html_add_text(&html, str_of(http_request_id(q->x)));
+    buf_add_text(&html, "</p>\n");
+    html_end(&html);
+    html_send(q, err_status(code), buf_str(&html));
+}
+
+static void send_error(struct req *q, enum err_code code, struct str detail)
+{
+    AUTO(buf) struct buf json = {0};
+
+    if (!for_programs(req_path(q))) {
+        html_vary(q);
+        if (html_wanted(q)) {
+            send_error_page(q, code, detail);
+            return;
+        }
+    }
+    buf_init(&json, 4096);
+    error_body(q, code, detail, &json);
+    reply_json(q, err_status(code), buf_str(&json));
+}
+
 void reply_error(struct req *q, enum err_code code, const struct err *e)
 {
     int status = err_status(code);
-    AUTO(buf) struct buf body = {0};
 
-    buf_init(&body, 4096);
     http_set_note(q->x, e->detail);
     if (status >= 500)
         log_failure(q, code, e);
@@ -142,9 +184,7 @@ void reply_error(struct req *q, enum err_code code, const struct err *e)
         http_header(q->x, "Retry-After", RETRY_AFTER_S);
     if (status == 405)
         add_allow(q);
-    error_body(q, code, e->public_detail && !says_nothing(code) ? str_of(e->detail) : STR_NONE,
-               &body);
-    reply_json(q, status, buf_str(&body));
+    send_error(q, code, e->public_detail && !says_nothing(code) ? str_of(e->detail) : STR_NONE);
 }
 
 void reply_next(struct req *q, size_t n, struct str last, struct str extra)

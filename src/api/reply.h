@@ -3,7 +3,8 @@
 
 #include "api/req.h"
 
-/* The error as a response: status, JSON of dist-spec "Error Codes", a note for the access log. */
+/* The error as a response: status, JSON of dist-spec "Error Codes", a note for the access log. A
+ * browser gets a page instead, but for the paths of programs, /v2/ and /api/. */
 void reply_error(struct req *q, enum err_code code, const struct err *e);
 
 /* The body of such a response. detail may be empty. */

@@ -178,6 +178,86 @@ static void a_method_that_is_not_allowed_is_answered_with_those_that_are(void **
     }
 }
 
+#define BROWSER "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n"
+
+static void a_browser_gets_a_page_where_no_program_asks(void **state)
+{
+    static const struct {
+        const char *line, *accept, *type, *vary;
+    } rows[] = {
+        {"GET /nothing", BROWSER, "text/html; charset=utf-8", "Accept"},
+        {"GET /v2x/", BROWSER, "text/html; charset=utf-8", "Accept"},
+        {"GET /nothing", "Accept: application/json\r\n", "application/json", "Accept"},
+        {"GET /nothing", NULL, "application/json", "Accept"},
+        {"GET /v2/nothing", BROWSER, "application/json", ""},
+        {"POST /v2", BROWSER, "application/json", ""},
+        {"GET /v2/app/tags/list", BROWSER, "application/json", ""},
+        {"GET /api/v1/nothing", BROWSER, "application/json", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct answer a =
+            serve(&s, &(struct request){.line = rows[i].line, .headers = rows[i].accept});
+
+        tell_status(rows[i].line, &a, rows[i].line[0] == 'P' ? 405 : 404);
+        tell_header(rows[i].line, &a, "Content-Type", rows[i].type);
+        tell_header(rows[i].line, &a, "Vary", rows[i].vary);
+        answer_done(&a);
+    }
+}
+
+static void a_page_says_what_the_json_says_and_runs_nothing(void **state)
+{
+    static const char said[] = "<h1>400: request is malformed: &lt;script src=&quot;x&quot;&gt; "
+                               "&amp; more</h1>\n<p>Request test</p>\n</html>\n";
+    struct err e = {0};
+    struct call c;
+
+    (void)state;
+    call_init(&c, &s, &(struct request){.line = "GET /", .headers = BROWSER});
+    assert_ok(route_request(&c.q, ERR_IGNORED));
+    (void)err_tell(&e, ERR_REQUEST_INVALID, "<script src=\"x\"> & more");
+    reply_error(&c.q, ERR_REQUEST_INVALID, &e);
+    assert_int_equal(c.a.status, 400);
+    assert_non_null(strstr(buf_text(&c.a.body), said));
+    assert_string_equal(header_of(&c.a, "Content-Security-Policy"),
+                        "default-src 'none'; base-uri 'none'; form-action 'none'; "
+                        "frame-ancestors 'none'");
+    call_done(&c);
+}
+
+static void a_page_keeps_for_itself_what_is_for_the_log(void **state)
+{
+    struct err e = {0};
+    struct call c;
+
+    (void)state;
+    call_init(&c, &s, &(struct request){.line = "GET /", .headers = BROWSER});
+    assert_ok(route_request(&c.q, ERR_IGNORED));
+    (void)err_set(&e, ERR_INTERNAL, "open /var/lib/secret");
+    reply_error(&c.q, ERR_INTERNAL, &e);
+    assert_int_equal(c.a.status, 500);
+    assert_non_null(strstr(buf_text(&c.a.body), "<h1>500: internal error</h1>"));
+    assert_null(strstr(buf_text(&c.a.body), "secret"));
+    call_done(&c);
+}
+
+static void a_page_is_whole_however_long_what_it_tells(void **state)
+{
+    struct err e = {0};
+    struct call c;
+
+    (void)state;
+    call_init(&c, &s, &(struct request){.line = "GET /", .headers = BROWSER});
+    assert_ok(route_request(&c.q, ERR_IGNORED));
+    memset(e.detail, '"', sizeof(e.detail) - 1); /* six bytes each */
+    e.public_detail = true;
+    reply_error(&c.q, ERR_REQUEST_INVALID, &e);
+    assert_true(str_ends(buf_str(&c.a.body), STR("</html>\n")));
+    call_done(&c);
+}
+
 static void an_answer_to_head_has_no_body(void **state)
 {
     struct answer a = get(&s, "HEAD /v2/app/manifests/none");
@@ -262,6 +342,10 @@ int main(void)
         cmocka_unit_test(an_error_is_whole_however_long_its_detail),
         cmocka_unit_test(what_passes_says_when_to_come_again),
         cmocka_unit_test(a_method_that_is_not_allowed_is_answered_with_those_that_are),
+        cmocka_unit_test(a_browser_gets_a_page_where_no_program_asks),
+        cmocka_unit_test(a_page_says_what_the_json_says_and_runs_nothing),
+        cmocka_unit_test(a_page_keeps_for_itself_what_is_for_the_log),
+        cmocka_unit_test(a_page_is_whole_however_long_what_it_tells),
         cmocka_unit_test(an_answer_to_head_has_no_body),
         cmocka_unit_test(what_comes_after_an_answer_changes_nothing),
         cmocka_unit_test(a_page_links_to_the_next),

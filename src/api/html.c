@@ -1,0 +1,69 @@
+#include "api/html.h"
+
+bool html_wanted(const struct req *q)
+{
+    struct str left = http_field_get(q->head, STR("Accept")), one, type;
+    bool more = left.n > 0;
+
+    while (more) {
+        more = str_cut(&left, ',', &one);
+        str_cut(&one, ';', &type);
+        if (str_ieq(str_trim(type), STR("text/html")))
+            return true;
+    }
+    return false;
+}
+
+void html_vary(struct req *q)
+{
+    http_header(q->x, "Vary", STR("Accept"));
+}
+
+void html_begin(struct buf *html, struct str title)
+{
+    buf_add_text(html, "<!DOCTYPE html>\n"
+                       "<html lang=\"en\">\n"
+                       "<meta charset=\"utf-8\">\n"
+                       "<meta name=\"viewport\" content=\"width=device-width\">\n"
+                       "<meta name=\"color-scheme\" content=\"light dark\">\n"
+                       "<title>Container registry</title>\n"
+                       "<h1>");
+    html_add_text(html, title);
+    buf_add_text(html, "</h1>\n");
+}
+
+void html_add_text(struct buf *html, struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        switch (text.p[i]) {
+        case '<':
+            buf_add_text(html, "&lt;");
+            break;
+        case '>':
+            buf_add_text(html, "&gt;");
+            break;
+        case '&':
+            buf_add_text(html, "&amp;");
+            break;
+        case '"':
+            buf_add_text(html, "&quot;");
+            break;
+        default:
+            buf_add_char(html, text.p[i]);
+        }
+    }
+}
+
+void html_end(struct buf *html)
+{
+    buf_add_text(html, "</html>\n");
+}
+
+void html_send(struct req *q, int status, struct str html)
+{
+    http_header(q->x, "Content-Type", STR("text/html; charset=utf-8"));
+    http_header(q->x, "Content-Security-Policy",
+                STR("default-src 'none'; base-uri 'none'; form-action 'none'; "
+                    "frame-ancestors 'none'"));
+    http_send(q->x, status, html);
+}
