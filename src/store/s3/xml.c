@@ -52,6 +52,7 @@ struct reading {
     xml_fn fn;
     void *ctx;
     struct buf path, text;
+    bool holds_elements; /* the one that is open */
     bool refused;
 };
 
@@ -70,18 +71,23 @@ static void on_start(void *ctx, const XML_Char *name, const XML_Char **attribute
         buf_add_char(&r->path, '/');
     buf_add_text(&r->path, name);
     buf_clear(&r->text);
+    r->holds_elements = false;
     if (r->path.full)
         refuse(r);
 }
 
+/* Of an element without content it is called even when its start was refused. */
 static void on_end(void *ctx, const XML_Char *name)
 {
     struct reading *r = ctx;
     size_t n = strlen(name);
 
-    r->fn(r->ctx, buf_str(&r->path), buf_str(&r->text));
+    if (r->refused)
+        return;
+    r->fn(r->ctx, buf_str(&r->path), r->holds_elements ? STR("") : buf_str(&r->text));
     r->path.n -= n + (r->path.n > n);
     buf_clear(&r->text);
+    r->holds_elements = true;
 }
 
 static void on_text(void *ctx, const XML_Char *p, int n)
