@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "net/libcurl.h"
 
@@ -48,6 +49,8 @@ struct client_stream {
     struct client *client;
     struct line *line;
     struct curl_slist *headers;
+    const struct client_file *file;
+    uint64_t sent; /* of it */
     client_header_fn header;
     void *ctx;
 
@@ -269,6 +272,32 @@ static size_t on_header(char *p, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
+static size_t on_send(char *p, size_t size, size_t count, void *ctx)
+{
+    struct client_stream *s = ctx;
+    size_t cap = size * count;
+    ssize_t n;
+
+    if (cap > s->file->bytes - s->sent)
+        cap = (size_t)(s->file->bytes - s->sent);
+    n = file_pread_all(s->file->fd, p, cap, s->sent);
+    if (n < 0 || (size_t)n < cap)
+        return CURL_READFUNC_ABORT;
+    s->sent += cap;
+    return cap;
+}
+
+/* libcurl sends it again when a connection that was kept turns out to be closed. */
+static int on_seek(void *ctx, curl_off_t offset, int origin)
+{
+    struct client_stream *s = ctx;
+
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > s->file->bytes)
+        return CURL_SEEKFUNC_FAIL;
+    s->sent = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
 static void add_headers(struct client_stream *s, const struct client_request *r)
 {
     const struct libcurl *lib = s->client->lib;
@@ -276,7 +305,7 @@ static void add_headers(struct client_stream *s, const struct client_request *r)
     s->headers = lib->curl_slist_append(NULL, "Expect:"); /* a round trip for nothing */
     for (const char *const *h = r->headers; h && *h; h++)
         s->headers = lib->curl_slist_append(s->headers, *h);
-    if (r->body.p)
+    if (r->body.p || r->file)
         s->headers = lib->curl_slist_append(s->headers, "Content-Type: application/octet-stream");
 }
 
@@ -305,7 +334,15 @@ static void prepare(struct client_stream *s, const struct client_request *r)
     lib->curl_easy_setopt(easy, CURLOPT_HEADERDATA, s);
     if (c->ca_file[0])
         lib->curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
-    if (r->body.p) {
+    if (r->file) {
+        s->file = r->file;
+        lib->curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        lib->curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->file->bytes);
+        lib->curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
+        lib->curl_easy_setopt(easy, CURLOPT_READDATA, s);
+        lib->curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+        lib->curl_easy_setopt(easy, CURLOPT_SEEKDATA, s);
+    } else if (r->body.p) {
         lib->curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
         lib->curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.p);
     } else if (strcmp(r->method, "HEAD") == 0) {

@@ -29,11 +29,18 @@ ERR_CHECKED enum err_code client_new(const struct client_options *o, struct clie
                                      struct err *e);
 void client_free(struct client *c); /* accepts NULL; no stream is open */
 
+/* The beginning of a file, as a body: it is read while it is sent. */
+struct client_file {
+    int fd;
+    uint64_t bytes;
+};
+
 struct client_request {
     const char *method; /* a constant */
     const char *url;
     const char *const *headers; /* "Name: value" lines, ending with NULL */
-    struct str body;            /* stays the caller's, to the end of the stream */
+    struct str body;            /* stays the caller's, to the end of the stream; .p NULL: none */
+    const struct client_file *file; /* likewise, in its stead; NULL: none */
 };
 
 /* Called for each header line of the answer (not of an interim one), in the thread that reads. */

@@ -195,8 +195,8 @@ ERR_CHECKED enum err_code store_blob_delete(struct store *s, const struct repo_n
 ERR_CHECKED enum err_code store_blob_url(struct store *s, const struct digest *d,
                                          unsigned expires_s, struct buf *ret_url, struct err *e);
 
-/* Manifests. get appends to *ret_bytes, whose max bounds it. Errors: MANIFEST_UNKNOWN; CORRUPT for
- * one that is larger. */
+/* Manifests. get appends to *ret_bytes, whose max bounds it. Errors: MANIFEST_UNKNOWN (of delete: if
+ * the store looks); CORRUPT for one that is larger. */
 ERR_CHECKED enum err_code store_manifest_put(struct store *s, const struct repo_name *repo,
                                              const struct digest *d, struct str bytes,
                                              struct err *e);
@@ -373,7 +373,7 @@ struct store_s3_options {
     const char *storage_class;
     uint64_t part_bytes;   /* of an upload in many parts, 5 MiB at least */
     unsigned concurrency;  /* parts of one upload on their way at once */
-    uint64_t memory_bytes; /* of all parts of all uploads together */
+    const char *temp_path; /* a directory for what is on its way to the server; made if missing */
     uint64_t timeout_ms;   /* of one request with all its tries */
 };
 

@@ -22,6 +22,7 @@ struct variant {
     bool files;  /* blobs have descriptors */
     bool shared; /* a blob is kept once for all repositories */
     bool reads;  /* what was uploaded can be read back and cut; else it has notes */
+    bool looks;  /* says that what is to be deleted is not there */
     struct store *(*make)(const char *dir);
 };
 
@@ -52,6 +53,9 @@ struct uuid new_uuid(void);
 
 /* n bytes that differ by seed; the caller frees. */
 struct str make_bytes(unsigned seed, size_t n);
+
+/* As reader_read(), waiting where that does not. */
+enum err_code read_waiting(struct reader *r, void *buf, size_t cap, size_t *ret_n, struct err *e);
 
 /* A whole upload of bytes as repo's blob d. */
 enum err_code push_e(struct store *s, const struct repo_name *r, struct str bytes,

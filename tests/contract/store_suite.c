@@ -12,6 +12,12 @@ static struct store *store_in(void **state)
     return ((struct fixture *)*state)->s;
 }
 
+/* What deleting says of that which is not there, if the store looks. */
+static enum err_code missing(enum err_code code)
+{
+    return variant_under_test->looks ? code : ERR_OK;
+}
+
 static void blob_reads_back_exactly(void **state)
 {
     static const size_t sizes[] = {0, 1, 4095, 4096, 65537, (20u << 20) + 7};
@@ -50,12 +56,12 @@ static void unknown_blob_is_reported_by_every_call(void **state)
     struct digest d = sha256_of(STR("never pushed"));
 
     assert_no_blob(s, "a", &d);
-    FAILS(ERR_BLOB_UNKNOWN, store_blob_delete(s, &a, &d, false, E));
+    FAILS(missing(ERR_BLOB_UNKNOWN), store_blob_delete(s, &a, &d, false, E));
     FAILS(ERR_BLOB_UNKNOWN, store_blob_link(s, &a, &b, &d, E));
     FAILS(ERR_BLOB_UNKNOWN, store_blob_link(s, &a, &a, &d, E));
     push(s, "a", STR("another")); /* now the repository exists */
     assert_no_blob(s, "a", &d);
-    FAILS(ERR_BLOB_UNKNOWN, store_blob_delete(s, &a, &d, false, E));
+    FAILS(missing(ERR_BLOB_UNKNOWN), store_blob_delete(s, &a, &d, false, E));
 }
 
 static void blob_belongs_to_its_repository_alone(void **state)
@@ -79,18 +85,18 @@ static void reader_seeks_and_ends(void **state)
 
     OK(store_blob_open(s, &r, &d, UINT64_MAX, &reader, &size, E));
     OK(reader_seek(reader, 7, E));
-    OK(reader_read(reader, got, 2, &n, E));
+    OK(read_waiting(reader, got, 2, &n, E));
     assert_int_equal(n, 2);
     assert_memory_equal(got, "78", 2);
-    OK(reader_read(reader, got, sizeof(got), &n, E));
+    OK(read_waiting(reader, got, sizeof(got), &n, E));
     assert_int_equal(n, 1);
-    OK(reader_read(reader, got, sizeof(got), &n, E));
+    OK(read_waiting(reader, got, sizeof(got), &n, E));
     assert_int_equal(n, 0);
     OK(reader_seek(reader, 1000, E));
-    OK(reader_read(reader, got, sizeof(got), &n, E));
+    OK(read_waiting(reader, got, sizeof(got), &n, E));
     assert_int_equal(n, 0);
     OK(reader_seek(reader, 0, E));
-    OK(reader_read(reader, got, sizeof(got), &n, E));
+    OK(read_waiting(reader, got, sizeof(got), &n, E));
     assert_int_equal(n, 10);
 }
 
@@ -136,10 +142,10 @@ static void deleted_blob_stays_readable_to_who_reads_it(void **state)
     size_t n;
 
     OK(store_blob_open(s, &r, &d, UINT64_MAX, &reader, &size, E));
-    OK(reader_read(reader, got, 10, &n, E));
+    OK(read_waiting(reader, got, 10, &n, E));
     OK(store_blob_delete(s, &r, &d, false, E));
     assert_no_blob(s, "a", &d);
-    OK(reader_read(reader, got + 10, bytes.n - 10, &n, E));
+    OK(read_waiting(reader, got + 10, bytes.n - 10, &n, E));
     assert_int_equal(n, bytes.n - 10);
     assert_memory_equal(got, bytes.p, bytes.n);
     free((char *)bytes.p);
@@ -210,11 +216,11 @@ static void unknown_manifest_is_reported_by_every_call(void **state)
 
     buf_init(&found, 100);
     FAILS(ERR_MANIFEST_UNKNOWN, store_manifest_get(s, &r, &d, &found, E));
-    FAILS(ERR_MANIFEST_UNKNOWN, store_manifest_delete(s, &r, &d, E));
+    FAILS(missing(ERR_MANIFEST_UNKNOWN), store_manifest_delete(s, &r, &d, E));
     OK(store_manifest_put(s, &r, &d, STR("{}"), E));
     OK(store_manifest_delete(s, &r, &d, E));
     FAILS(ERR_MANIFEST_UNKNOWN, store_manifest_get(s, &r, &d, &found, E));
-    FAILS(ERR_MANIFEST_UNKNOWN, store_manifest_delete(s, &r, &d, E));
+    FAILS(missing(ERR_MANIFEST_UNKNOWN), store_manifest_delete(s, &r, &d, E));
 }
 
 /* The same digest as a blob and as a manifest are two things. */

@@ -25,6 +25,15 @@ static struct store_upload *begin(struct store *s, const struct uuid *id, struct
     return u;
 }
 
+/* As that, closed; what is not durable may be known to nobody. */
+static void begin_durable(struct store *s, const struct uuid *id, struct str bytes)
+{
+    struct store_upload *u = begin(s, id, bytes);
+
+    sync_upload(s, u);
+    store_upload_close(s, u);
+}
+
 static void assert_holds(struct store *s, struct store_upload *u, struct str bytes)
 {
     char got[64];
@@ -276,7 +285,7 @@ static enum err_code see(void *ctx, const struct store_upload_info *u, struct er
     bool expected = false;
 
     for (size_t i = 0; i < 3; i++)
-        expected |= strcmp(u->id.text, seen->ids[i].text) == 0 && u->size_bytes == i;
+        expected |= strcmp(u->id.text, seen->ids[i].text) == 0 && u->size_bytes == i + 1;
     if (!expected || u->modified_ms < seen->oldest_ms || u->modified_ms > clock_wall_ms() + 1000)
         return err_set(e, ERR_INTERNAL, "unexpected upload %s", u->id.text);
     seen->n++;
@@ -292,7 +301,7 @@ static void each_finds_every_upload_and_may_delete_it(void **state)
 
     for (size_t i = 0; i < 3; i++) {
         seen.ids[i] = new_uuid();
-        store_upload_close(s, begin(s, &seen.ids[i], (struct str){"ab", i}));
+        begin_durable(s, &seen.ids[i], (struct str){"abc", i + 1});
     }
     OK(store_upload_each(s, see, &seen, E));
     assert_int_equal(seen.n, 3);
@@ -339,7 +348,7 @@ static void an_upload_in_progress_has_no_note(void **state)
     struct uuid id = new_uuid();
     struct store_upload_info info = {0};
 
-    store_upload_close(s, begin(s, &id, STR("hello")));
+    begin_durable(s, &id, STR("hello"));
     OK(store_upload_each(s, keep_info, &info, E));
     assert_true(info.has_bytes);
     assert_int_equal(info.digest.n, 0);
@@ -358,8 +367,8 @@ static void each_stops_at_the_first_error(void **state)
     struct uuid ids[2] = {new_uuid(), new_uuid()};
     size_t n = 0;
 
-    OK(store_upload_create(s, &ids[0], E));
-    OK(store_upload_create(s, &ids[1], E));
+    begin_durable(s, &ids[0], STR("a"));
+    begin_durable(s, &ids[1], STR("b"));
     FAILS(ERR_CONFLICT, store_upload_each(s, refuse, &n, E));
     assert_int_equal(n, 1);
     assert_string_equal(last_err.detail, "enough");

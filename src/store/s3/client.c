@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/uuid.h"
@@ -17,6 +18,7 @@
 #define HEADER_MAX     4096
 #define ERROR_BODY_MAX 65536
 #define TIMEOUT_MS     60000
+#define HASH_BYTES     (128u << 10)
 #define WAIT_FIRST_MS  50
 #define WAIT_MOST_MS   10000
 #define DATE_SIZE      17
@@ -96,6 +98,7 @@ enum err_code s3_client_new(const struct store_s3_options *o, struct s3_client *
     c->options.ca_file = keep(c, o->ca_file);
     c->options.kms_key_id = keep(c, o->kms_key_id);
     c->options.storage_class = keep(c, o->storage_class);
+    c->options.temp_path = keep(c, o->temp_path);
     if (c->options.timeout_ms == 0)
         c->options.timeout_ms = TIMEOUT_MS;
     code = place_bucket(c, e);
@@ -171,16 +174,32 @@ static void signed_done(struct signed_request *s)
     buf_done(&s->lines);
 }
 
-static void hash_body(const struct s3_request *r, char payload[static 65])
+static enum err_code hash_file(const struct client_file *f, struct digest *ret, struct err *e)
+{
+    AUTO(hasher) struct hasher *h = hasher_new(DIGEST_SHA256);
+    AUTO(mem) char *piece = mem_alloc(HASH_BYTES);
+
+    for (uint64_t at = 0; at < f->bytes; at += HASH_BYTES) {
+        size_t n = f->bytes - at < HASH_BYTES ? (size_t)(f->bytes - at) : HASH_BYTES;
+
+        if (file_pread_all(f->fd, piece, n, at) != (ssize_t)n)
+            return err_errno(e, "read what is to be sent");
+        hasher_update(h, piece, n);
+    }
+    hasher_digest(h, ret);
+    return ERR_OK;
+}
+
+static enum err_code hash_body(const struct s3_request *r, char payload[static 65], struct err *e)
 {
     struct digest d;
 
-    if (!r->body.p) {
-        memcpy(payload, SIGV4_EMPTY_BODY, 65);
-        return;
-    }
-    digest_of(DIGEST_SHA256, r->body.p, r->body.n, &d);
+    if (r->file)
+        TRY(hash_file(r->file, &d, e));
+    else
+        digest_of(DIGEST_SHA256, r->body.p ? r->body.p : "", r->body.n, &d);
     snprintf(payload, 65, STR_FMT, STR_ARG(digest_hex(&d)));
+    return ERR_OK;
 }
 
 static int by_name(const void *a, const void *b)
@@ -420,7 +439,7 @@ static enum err_code try_once(struct s3_client *c, const struct s3_request *r, c
                               struct store_s3_key *key, struct s3_answer *a, struct err *e)
 {
     struct signed_request s;
-    struct client_request request = {.method = r->method, .body = r->body};
+    struct client_request request = {.method = r->method, .body = r->body, .file = r->file};
     size_t max = a->body.max;
     enum err_code code;
 
@@ -454,7 +473,7 @@ enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_
     int64_t end_ms = clock_mono_ms() + (int64_t)c->options.timeout_ms;
     char payload[65];
 
-    hash_body(r, payload);
+    TRY(hash_body(r, payload, e));
     for (unsigned n = 0;; n++) {
         struct store_s3_key key;
         uint64_t random, wait_ms;
@@ -490,14 +509,14 @@ enum err_code s3_do(struct s3_client *c, const struct s3_request *r, struct s3_a
 enum err_code s3_stream(struct s3_client *c, const struct s3_request *r, struct s3_answer *a,
                         struct client_stream **ret_stream, struct err *e)
 {
-    struct client_request request = {.method = r->method, .body = r->body};
+    struct client_request request = {.method = r->method, .body = r->body, .file = r->file};
     struct signed_request s;
     struct store_s3_key key;
     enum err_code code;
     char payload[65];
 
+    TRY(hash_body(r, payload, e));
     TRY(with_key(c, &key, e));
-    hash_body(r, payload);
     sign(c, r, &key, payload, &s);
     buf_done(&key.token);
     request.url = buf_text(&s.url);

@@ -41,8 +41,9 @@ struct s3_request {
     size_t n_query;
     struct sigv4_field headers[S3_HEADERS_MAX]; /* x-amz-* and others; names small */
     size_t n_headers;
-    struct str body; /* .p is NULL: none */
-    bool is_final;   /* not tried again, whatever comes */
+    struct str body;                /* .p is NULL: none */
+    const struct client_file *file; /* as a body; NULL: none */
+    bool is_final;                  /* not tried again, whatever comes */
 };
 
 static inline void s3_query(struct s3_request *r, struct str name, struct str value)

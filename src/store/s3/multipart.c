@@ -56,18 +56,17 @@ static void add_part_query(struct s3_request *r, const char *id, unsigned number
 }
 
 enum err_code s3_part_put(struct s3_client *c, const struct s3_name *name, const char *id,
-                          unsigned number, struct str body, struct s3_part *ret_part, struct err *e)
+                          unsigned number, const struct client_file *body, struct s3_part *ret_part,
+                          struct err *e)
 {
-    struct s3_request r = {.method = "PUT", .name = name, .body = body};
+    struct s3_request r = {.method = "PUT", .name = name, .file = body};
     struct s3_answer a = {0};
     char text[16];
 
-    if (!r.body.p)
-        r.body.p = "";
     add_part_query(&r, id, number, text);
     TRY(s3_do(c, &r, &a, e));
     memcpy(ret_part->etag, a.etag, sizeof(a.etag));
-    ret_part->size_bytes = body.n;
+    ret_part->size_bytes = body->bytes;
     return ERR_OK;
 }
 

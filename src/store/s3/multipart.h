@@ -22,8 +22,9 @@ struct s3_parts {
 ERR_CHECKED enum err_code s3_multipart_create(struct s3_client *c, const struct s3_name *name,
                                               char ret_id[static S3_UPLOAD_ID_MAX], struct err *e);
 ERR_CHECKED enum err_code s3_part_put(struct s3_client *c, const struct s3_name *name,
-                                      const char *id, unsigned number, struct str body,
-                                      struct s3_part *ret_part, struct err *e);
+                                      const char *id, unsigned number,
+                                      const struct client_file *body, struct s3_part *ret_part,
+                                      struct err *e);
 
 /* Bytes first..last of another object, or all of it when n_bytes is 0. */
 ERR_CHECKED enum err_code s3_part_copy(struct s3_client *c, const struct s3_name *name,

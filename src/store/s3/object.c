@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIST_BODY_MAX (4u << 20) /* 1,000 keys of 1,024 bytes, escaped, with what is around them   \
-                                  */
+#define LIST_BODY_MAX                                                                              \
+    (4u << 20) /* 1,000 keys of 1,024 bytes, escaped, with what is around them                     \
+                */
 #define DELETE_BODY_MAX (4u << 20)
 
 void s3_make_headers(const struct s3_client *c, struct s3_request *r)
@@ -30,11 +31,11 @@ void s3_make_headers(const struct s3_client *c, struct s3_request *r)
 enum err_code s3_put(struct s3_client *c, const struct s3_name *name, const struct s3_put *p,
                      struct err *e)
 {
-    struct s3_request r = {.method = "PUT", .name = name, .body = p->body};
+    struct s3_request r = {.method = "PUT", .name = name, .body = p->body, .file = p->file};
     char note[2 * STORE_NOTE_MAX + 1], bytes[24];
     struct s3_answer a = {0};
 
-    if (!r.body.p)
+    if (!r.body.p && !r.file)
         r.body.p = "";
     s3_make_headers(c, &r);
     if (p->if_none)

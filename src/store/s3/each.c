@@ -1,0 +1,214 @@
+/* All that is in the bucket. */
+#include "store/s3/s3.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define ABANDONED_MS (24ll * 3600 * 1000) /* a blob's own multipart upload that nobody ended */
+
+/* ---- uploads */
+
+struct found {
+    struct s3 *s;
+    struct store_upload_info *items;
+    size_t n;
+    int64_t now_ms;
+};
+
+/* Is the key an upload's, or its tail's? */
+static bool upload_id(struct s3 *s, const struct s3_name *name, struct uuid *ret_id)
+{
+    struct str below = s3_name_below(s, name, STR(S3_UPLOADS)), tail = STR(S3_TAIL);
+
+    if (below.n > tail.n && str_eq(str_sub(below, below.n - tail.n, tail.n), tail))
+        below.n -= tail.n;
+    return below.p && uuid_parse(below, ret_id);
+}
+
+/* The same upload may be found as parts, object and tail. */
+static void add(struct found *f, const struct uuid *id, uint64_t size_bytes, int64_t modified_ms)
+{
+    struct store_upload_info *info = NULL;
+
+    for (size_t i = 0; i < f->n && !info; i++) {
+        if (strcmp(f->items[i].id.text, id->text) == 0)
+            info = &f->items[i];
+    }
+    if (!info) {
+        f->items = mem_resize(f->items, (f->n + 1) * sizeof(f->items[0]));
+        info = &f->items[f->n++];
+        *info = (struct store_upload_info){.id = *id, .has_bytes = true};
+    }
+    info->size_bytes += size_bytes;
+    if (modified_ms > info->modified_ms)
+        info->modified_ms = modified_ms;
+}
+
+static enum err_code found_object(void *ctx, const struct s3_listed *object, struct err *e)
+{
+    struct found *f = ctx;
+    struct uuid id;
+
+    (void)e;
+    if (upload_id(f->s, &object->name, &id) && !s3_keeper_deletes(f->s->keeper, &object->name))
+        add(f, &id, object->size_bytes, object->modified_ms);
+    return ERR_OK;
+}
+
+static enum err_code found_parts(void *ctx, const struct s3_name *name, const char *upload,
+                                 int64_t begun_ms, struct err *e)
+{
+    struct found *f = ctx;
+    struct digest d;
+    struct uuid id;
+
+    if (upload_id(f->s, name, &id))
+        add(f, &id, 0, begun_ms);
+    else if (s3_name_digest(s3_name_below(f->s, name, STR(S3_BLOBS)), &d) &&
+             f->now_ms - begun_ms > ABANDONED_MS)
+        return s3_multipart_abort(f->s->client, name, upload, e);
+    return ERR_OK;
+}
+
+/* What is being moved to its key is no upload any more. */
+static enum err_code found_move(void *ctx, const struct s3_listed *object, struct err *e)
+{
+    struct found *f = ctx;
+    struct digest d;
+    struct s3_answer a = {0};
+    struct uuid id;
+    enum err_code code;
+
+    if (!s3_name_digest(s3_name_below(f->s, &object->name, STR(S3_MOVES)), &d))
+        return ERR_OK;
+    buf_init(&a.body, 4096);
+    code = s3_get(f->s->client, &object->name, &a, e);
+    for (size_t i = 0; code == ERR_OK && uuid_parse(buf_str(&a.body), &id) && i < f->n; i++) {
+        if (strcmp(f->items[i].id.text, id.text) == 0)
+            f->items[i--] = f->items[--f->n];
+    }
+    buf_done(&a.body);
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
+/* Moves are looked at last: one that has ended since leaves an object that is deleted soon. */
+static enum err_code find_uploads(struct found *f, struct err *e)
+{
+    TRY(s3_list(f->s->client, S3_UPLOADS, found_object, f, e));
+    TRY(s3_multipart_each(f->s->client, found_parts, f, e));
+    return f->n > 0 ? s3_list(f->s->client, S3_MOVES, found_move, f, e) : ERR_OK;
+}
+
+enum err_code s3_upload_each(struct store *store, store_upload_fn fn, void *ctx, struct err *e)
+{
+    struct found f = {.s = s3_of(store), .now_ms = clock_wall_ms()};
+    enum err_code code = find_uploads(&f, e);
+
+    for (size_t i = 0; i < f.n && code == ERR_OK; i++)
+        code = fn(ctx, &f.items[i], e);
+    free(f.items);
+    return code;
+}
+
+/* ---- content */
+
+struct each {
+    struct s3 *s;
+    store_item_fn fn;
+    void *ctx;
+};
+
+static enum err_code each_blob(void *ctx, const struct s3_listed *object, struct err *e)
+{
+    const struct each *at = ctx;
+    struct store_item item = {
+        .kind = STORE_BLOB, .size_bytes = object->size_bytes, .modified_ms = object->modified_ms};
+
+    if (!s3_name_digest(s3_name_below(at->s, &object->name, STR(S3_BLOBS)), &item.digest))
+        return ERR_OK;
+    return at->fn(at->ctx, &item, e);
+}
+
+/* Its size is that of the object that it points to. */
+static enum err_code each_move(void *ctx, const struct s3_listed *object, struct err *e)
+{
+    const struct each *at = ctx;
+    struct store_item item = {.kind = STORE_BLOB, .modified_ms = object->modified_ms};
+    struct s3_name name;
+    enum err_code code;
+
+    if (!s3_name_digest(s3_name_below(at->s, &object->name, STR(S3_MOVES)), &item.digest))
+        return ERR_OK;
+    code = s3_blob_find(at->s, &item.digest, &name, &item.size_bytes, e);
+    if (code == ERR_BLOB_UNKNOWN)
+        return ERR_OK;
+    TRY(code);
+    return at->fn(at->ctx, &item, e);
+}
+
+/* The last '/' in s divides it. */
+static bool split_last(struct str s, struct str *ret_head, struct str *ret_tail)
+{
+    size_t i = s.n;
+
+    while (i > 0 && s.p[i - 1] != '/')
+        i--;
+    if (i == 0)
+        return false;
+    *ret_head = (struct str){s.p, i - 1};
+    *ret_tail = (struct str){s.p + i, s.n - i};
+    return true;
+}
+
+static enum err_code each_manifest(void *ctx, const struct s3_listed *object, struct err *e)
+{
+    const struct each *at = ctx;
+    struct store_item item = {.kind = STORE_MANIFEST,
+                              .size_bytes = object->size_bytes,
+                              .modified_ms = object->modified_ms};
+    struct str below = s3_name_below(at->s, &object->name, STR(S3_MANIFESTS)), repo, digest;
+
+    if (!below.p || !split_last(below, &repo, &digest) ||
+        repo_name_parse(repo, &item.repo, ERR_IGNORED) != ERR_OK ||
+        digest_parse(digest, &item.digest, ERR_IGNORED) != ERR_OK)
+        return ERR_OK;
+    return at->fn(at->ctx, &item, e);
+}
+
+static enum err_code each_tag(void *ctx, const struct s3_listed *object, struct err *e)
+{
+    const struct each *at = ctx;
+    struct store_item item = {.kind = STORE_TAG, .modified_ms = object->modified_ms};
+    struct str below = s3_name_below(at->s, &object->name, STR(S3_TAGS)), dir, tag, repo, mark;
+    enum err_code code;
+
+    if (!below.p || !split_last(below, &dir, &tag) || !split_last(dir, &repo, &mark) ||
+        !str_eq(mark, STR("_tags")) || repo_name_parse(repo, &item.repo, ERR_IGNORED) != ERR_OK ||
+        tag_name_parse(tag, &item.tag, ERR_IGNORED) != ERR_OK)
+        return ERR_OK;
+    code = store_tag_get(&at->s->store, &item.repo, &item.tag, &item.digest, e);
+    if (code == ERR_MANIFEST_UNKNOWN || code == ERR_DIGEST_MALFORMED)
+        item.digest.n = 0;
+    else
+        TRY(code);
+    return at->fn(at->ctx, &item, e);
+}
+
+enum err_code s3_each(struct store *store, unsigned kinds, store_item_fn fn, void *ctx,
+                      struct err *e)
+{
+    struct each at = {s3_of(store), fn, ctx};
+
+    if (kinds & STORE_BLOB) {
+        TRY(s3_list(at.s->client, S3_BLOBS, each_blob, &at, e));
+        TRY(s3_list(at.s->client, S3_MOVES, each_move, &at, e));
+    }
+    if (kinds & STORE_MANIFEST)
+        TRY(s3_list(at.s->client, S3_MANIFESTS, each_manifest, &at, e));
+    if (kinds & STORE_TAG)
+        TRY(s3_list(at.s->client, S3_TAGS, each_tag, &at, e));
+    return ERR_OK;
+}

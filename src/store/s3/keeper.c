@@ -1,0 +1,337 @@
+#include "store/s3/s3.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STACK_BYTES    (256u << 10)
+#define DELETE_WAIT_MS 2000  /* others may come, for one request */
+#define RETRY_MS       10000 /* after a failure */
+#define COPY_PART      (1ull << 30)
+
+struct move {
+    struct move *next;
+    struct digest digest;
+    struct uuid id;
+    bool copied;    /* the blob is at its key: readers go there, and need not any more */
+    bool forgotten; /* the blob was deleted */
+};
+
+struct s3_keeper {
+    struct s3 *s;
+    pthread_t thread;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t changed;
+    struct move *moves;
+    struct move *current;  /* the thread is at it */
+    struct s3_name *names; /* to be deleted */
+    size_t n_names;
+    int64_t next_ms; /* monotonic: not before */
+    bool stop, found_moves;
+};
+
+void s3_keeper_delete(struct s3_keeper *k, const struct s3_name *name)
+{
+    pthread_mutex_lock(&k->lock);
+    if (k->n_names == 0 && !k->moves)
+        k->next_ms = clock_mono_ms() + DELETE_WAIT_MS;
+    k->names = mem_resize(k->names, (k->n_names + 1) * sizeof(k->names[0]));
+    k->names[k->n_names++] = *name;
+    pthread_cond_signal(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+}
+
+bool s3_keeper_deletes(struct s3_keeper *k, const struct s3_name *name)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < k->n_names && !found; i++)
+        found = k->names[i].n == name->n && memcmp(k->names[i].text, name->text, name->n) == 0;
+    pthread_mutex_unlock(&k->lock);
+    return found;
+}
+
+/* Lock held. */
+static struct move *find(struct s3_keeper *k, const struct digest *d)
+{
+    struct move *m = k->moves;
+
+    while (m && !digest_eq(&m->digest, d))
+        m = m->next;
+    return m;
+}
+
+void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct uuid *id)
+{
+    pthread_mutex_lock(&k->lock);
+    if (!find(k, d)) {
+        struct move *m = NEW(struct move);
+
+        m->digest = *d;
+        m->id = *id;
+        m->next = k->moves;
+        k->moves = m;
+        k->next_ms = clock_mono_ms();
+        pthread_cond_signal(&k->changed);
+    }
+    pthread_mutex_unlock(&k->lock);
+}
+
+bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct uuid *ret_id)
+{
+    const struct move *m;
+    bool moving;
+
+    pthread_mutex_lock(&k->lock);
+    m = find(k, d);
+    moving = m && !m->copied;
+    if (moving)
+        *ret_id = m->id;
+    pthread_mutex_unlock(&k->lock);
+    return moving;
+}
+
+/* Takes the move out of the list. Lock held. */
+static void drop(struct s3_keeper *k, struct move *m)
+{
+    struct move **at = &k->moves;
+
+    while (*at != m)
+        at = &(*at)->next;
+    *at = m->next;
+    free(m);
+}
+
+enum err_code s3_keeper_forget(struct s3_keeper *k, const struct digest *d, struct err *e)
+{
+    struct s3_name upload, pointer;
+    bool dropped = false;
+    struct move *m;
+
+    pthread_mutex_lock(&k->lock);
+    m = find(k, d);
+    if (m && m == k->current) {
+        m->forgotten = true; /* the thread takes all of it away */
+    } else if (m) {
+        s3_upload_name(k->s, &m->id, &upload);
+        drop(k, m);
+        dropped = true;
+    }
+    pthread_mutex_unlock(&k->lock);
+    if (!dropped)
+        return ERR_OK;
+    s3_keeper_delete(k, &upload);
+    s3_move_name(k->s, d, &pointer);
+    return s3_delete(k->s->client, &pointer, e);
+}
+
+/* ---- the thread: moves */
+
+static enum err_code copy_parts(struct s3 *s, const struct s3_name *from, const struct s3_name *to,
+                                uint64_t size_bytes, const char *id, struct s3_parts *parts,
+                                struct err *e)
+{
+    for (uint64_t at = 0; at < size_bytes; at += COPY_PART) {
+        uint64_t n = size_bytes - at < COPY_PART ? size_bytes - at : COPY_PART;
+
+        parts->items = mem_resize(parts->items, (parts->n + 1) * sizeof(parts->items[0]));
+        TRY(s3_part_copy(s->client, to, id, (unsigned)parts->n + 1, from, at, n,
+                         &parts->items[parts->n], e));
+        parts->n++;
+    }
+    return s3_multipart_complete(s->client, to, id, parts, e);
+}
+
+/* More than one request may copy. */
+static enum err_code copy_large(struct s3 *s, const struct s3_name *from, const struct s3_name *to,
+                                uint64_t size_bytes, struct err *e)
+{
+    char id[S3_UPLOAD_ID_MAX];
+    struct s3_parts parts = {0};
+    enum err_code code;
+
+    TRY(s3_multipart_create(s->client, to, id, e));
+    code = copy_parts(s, from, to, size_bytes, id, &parts, e);
+    if (code != ERR_OK)
+        (void)!s3_multipart_abort(s->client, to, id, ERR_IGNORED);
+    free(parts.items);
+    return code;
+}
+
+/* A key is written once: what is there already, of that length, is the blob. */
+static enum err_code copy_to_key(struct s3 *s, const struct digest *d, const struct s3_name *from,
+                                 struct err *e)
+{
+    struct s3_answer source = {0}, there = {0};
+    struct s3_name to;
+
+    s3_blob_name(s, d, &to);
+    TRY(s3_head(s->client, from, &source, e));
+    if (s3_head(s->client, &to, &there, ERR_IGNORED) == ERR_OK &&
+        there.total_bytes == source.total_bytes)
+        return ERR_OK;
+    if (source.total_bytes > S3_COPY_MOST)
+        return copy_large(s, from, &to, source.total_bytes, e);
+    return s3_copy(s->client, from, &to, e);
+}
+
+/* The pointer goes first: an upload's key without one is swept. */
+static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
+{
+    struct s3_name from, pointer, to;
+    enum err_code code;
+    bool forgotten;
+
+    s3_upload_name(k->s, &m->id, &from);
+    s3_move_name(k->s, &m->digest, &pointer);
+    s3_blob_name(k->s, &m->digest, &to);
+    code = copy_to_key(k->s, &m->digest, &from, e);
+    pthread_mutex_lock(&k->lock);
+    forgotten = m->forgotten;
+    m->copied = code == ERR_OK;
+    pthread_mutex_unlock(&k->lock);
+    if (code != ERR_OK && code != ERR_NOT_FOUND) /* NOT_FOUND: moved by another, or deleted */
+        return code;
+    TRY(s3_delete(k->s->client, &pointer, e));
+    s3_keeper_delete(k, &from);
+    if (forgotten)
+        s3_keeper_delete(k, &to);
+    return ERR_OK;
+}
+
+static enum err_code found_move(void *ctx, const struct s3_listed *object, struct err *e)
+{
+    struct s3_keeper *k = ctx;
+    struct s3_answer a = {0};
+    struct digest d;
+    struct uuid id;
+    enum err_code code;
+
+    if (!s3_name_digest(s3_name_below(k->s, &object->name, STR(S3_MOVES)), &d))
+        return ERR_OK;
+    buf_init(&a.body, 4096);
+    code = s3_get(k->s->client, &object->name, &a, e);
+    if (code == ERR_OK && uuid_parse(buf_str(&a.body), &id))
+        s3_keeper_move(k, &d, &id);
+    buf_done(&a.body);
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
+/* ---- the thread */
+
+/* Names of one request, out of the list. Lock held. */
+static struct s3_name *take_names(struct s3_keeper *k, size_t *ret_n)
+{
+    size_t n = k->n_names < S3_DELETE_MOST ? k->n_names : S3_DELETE_MOST;
+    struct s3_name *names = mem_alloc(n * sizeof(names[0]));
+
+    memcpy(names, k->names + k->n_names - n, n * sizeof(names[0]));
+    k->n_names -= n;
+    if (k->n_names == 0) {
+        free(k->names);
+        k->names = NULL;
+    }
+    *ret_n = n;
+    return names;
+}
+
+/* One thing of what there is to do. Lock held, and given up meanwhile. */
+static enum err_code do_one(struct s3_keeper *k)
+{
+    enum err_code code;
+
+    if (!k->found_moves) {
+        pthread_mutex_unlock(&k->lock);
+        code = s3_list(k->s->client, S3_MOVES, found_move, k, ERR_IGNORED);
+        pthread_mutex_lock(&k->lock);
+        k->found_moves = code == ERR_OK;
+    } else if (k->moves && !k->stop) {
+        struct move *m = k->current = k->moves;
+
+        pthread_mutex_unlock(&k->lock);
+        code = carry(k, m, ERR_IGNORED);
+        pthread_mutex_lock(&k->lock);
+        k->current = NULL;
+        if (code == ERR_OK)
+            drop(k, m);
+    } else {
+        size_t n;
+        struct s3_name *names = take_names(k, &n);
+
+        pthread_mutex_unlock(&k->lock);
+        code = s3_delete_many(k->s->client, names, n, ERR_IGNORED);
+        free(names); /* what could not be deleted a sweep finds */
+        pthread_mutex_lock(&k->lock);
+    }
+    return code;
+}
+
+static bool has_work(const struct s3_keeper *k)
+{
+    return !k->found_moves || k->moves || k->n_names > 0;
+}
+
+static void *keep_main(void *ctx)
+{
+    struct s3_keeper *k = ctx;
+
+    pthread_mutex_lock(&k->lock);
+    while (!k->stop) {
+        int64_t wait_ms = has_work(k) ? k->next_ms - clock_mono_ms() : INT64_MAX;
+
+        if (wait_ms == INT64_MAX) {
+            pthread_cond_wait(&k->changed, &k->lock);
+        } else if (wait_ms > 0) {
+            struct timespec until = clock_mono_in(wait_ms);
+
+            pthread_cond_timedwait(&k->changed, &k->lock, &until);
+        } else if (do_one(k) != ERR_OK) {
+            k->next_ms = clock_mono_ms() + RETRY_MS;
+        }
+    }
+    pthread_mutex_unlock(&k->lock);
+    return NULL;
+}
+
+enum err_code s3_keeper_new(struct s3 *s, struct s3_keeper **ret_keeper, struct err *e)
+{
+    struct s3_keeper *k = NEW(struct s3_keeper);
+
+    k->s = s;
+    pthread_mutex_init(&k->lock, NULL);
+    thread_cond_init(&k->changed);
+    if (thread_start(&k->thread, "s3 keeper", STACK_BYTES, keep_main, k) != 0) {
+        free(k);
+        return err_set(e, ERR_INTERNAL, "no thread can be started");
+    }
+    *ret_keeper = k;
+    return ERR_OK;
+}
+
+/* Moves go on at the next start. */
+void s3_keeper_free(struct s3_keeper *k)
+{
+    if (!k)
+        return;
+    pthread_mutex_lock(&k->lock);
+    k->stop = true;
+    pthread_cond_signal(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+    pthread_join(k->thread, NULL);
+    pthread_mutex_lock(&k->lock);
+    k->found_moves = true;
+    while (k->n_names > 0 && do_one(k) == ERR_OK) {
+    }
+    pthread_mutex_unlock(&k->lock);
+    while (k->moves)
+        drop(k, k->moves);
+    free(k->names);
+    pthread_cond_destroy(&k->changed);
+    pthread_mutex_destroy(&k->lock);
+    free(k);
+}

@@ -1,0 +1,247 @@
+#include "store/s3/s3.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SENDERS_MOST 16
+#define HEALTHY_MS   5000 /* an answer of the server is good for */
+#define TAG_MAX      256
+
+/* ---- blobs that are there: read.c */
+
+/* Which repositories have it meta knows; that it is there is looked at. */
+static enum err_code s3_blob_link(struct store *store, const struct repo_name *from,
+                                  const struct repo_name *to, const struct digest *d, struct err *e)
+{
+    uint64_t size_bytes;
+
+    (void)to;
+    return s3_blob_stat(store, from, d, &size_bytes, e);
+}
+
+static enum err_code s3_blob_delete(struct store *store, const struct repo_name *repo,
+                                    const struct digest *d, bool elsewhere, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_name name;
+
+    (void)repo;
+    if (elsewhere)
+        return ERR_OK;
+    TRY(s3_keeper_forget(s->keeper, d, e));
+    s3_blob_name(s, d, &name);
+    return s3_delete(s->client, &name, e);
+}
+
+static enum err_code s3_blob_url(struct store *store, const struct digest *d, unsigned expires_s,
+                                 struct buf *ret_url, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_name name;
+    struct uuid id;
+
+    s3_blob_name(s, d, &name);
+    if (s3_keeper_moving(s->keeper, d, &id))
+        s3_upload_name(s, &id, &name);
+    return s3_presigned(s->client, &name, expires_s, ret_url, e);
+}
+
+/* ---- manifests and tags */
+
+static enum err_code s3_manifest_put(struct store *store, const struct repo_name *repo,
+                                     const struct digest *d, struct str bytes, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_put put = {.body = bytes};
+    struct s3_name name;
+
+    s3_manifest_name(s, repo, d, &name);
+    return s3_put(s->client, &name, &put, e);
+}
+
+static enum err_code s3_manifest_get(struct store *store, const struct repo_name *repo,
+                                     const struct digest *d, struct buf *ret_bytes, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_answer a = {0};
+    struct s3_name name;
+    enum err_code code;
+
+    s3_manifest_name(s, repo, d, &name);
+    buf_init(&a.body, ret_bytes->max - ret_bytes->n);
+    code = s3_get(s->client, &name, &a, e);
+    if (code == ERR_OK)
+        buf_add_str(ret_bytes, buf_str(&a.body));
+    if (a.status == 200 && a.total_bytes != UINT64_MAX && a.total_bytes > a.body.max)
+        code = err_set(e, ERR_CORRUPT, "%s is larger than any manifest may be", d->text);
+    buf_done(&a.body);
+    if (code == ERR_NOT_FOUND)
+        return err_set(e, ERR_MANIFEST_UNKNOWN, "no %s of '%s' in the bucket", d->text, repo->text);
+    return code;
+}
+
+static enum err_code s3_manifest_delete(struct store *store, const struct repo_name *repo,
+                                        const struct digest *d, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_name name;
+
+    s3_manifest_name(s, repo, d, &name);
+    return s3_delete(s->client, &name, e);
+}
+
+static enum err_code s3_tag_put(struct store *store, const struct repo_name *repo,
+                                const struct tag_name *tag, const struct digest *d, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_put put = {.body = digest_str(d)};
+    struct s3_name name;
+
+    s3_tag_name(s, repo, tag, &name);
+    return s3_put(s->client, &name, &put, e);
+}
+
+static enum err_code s3_tag_get(struct store *store, const struct repo_name *repo,
+                                const struct tag_name *tag, struct digest *ret_digest,
+                                struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_answer a = {0};
+    struct s3_name name;
+    enum err_code code;
+
+    s3_tag_name(s, repo, tag, &name);
+    buf_init(&a.body, TAG_MAX);
+    code = s3_get(s->client, &name, &a, e);
+    if (code == ERR_OK)
+        code = digest_parse(buf_str(&a.body), ret_digest, e);
+    buf_done(&a.body);
+    if (code == ERR_NOT_FOUND)
+        return err_set(e, ERR_MANIFEST_UNKNOWN, "no tag '%s' of '%s' in the bucket", tag->text,
+                       repo->text);
+    return code;
+}
+
+static enum err_code s3_tag_delete(struct store *store, const struct repo_name *repo,
+                                   const struct tag_name *tag, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_name name;
+
+    s3_tag_name(s, repo, tag, &name);
+    return s3_delete(s->client, &name, e);
+}
+
+/* Every answer of the server is durable. */
+static enum err_code s3_tag_sync(struct store *store, const struct repo_name *repo, struct err *e)
+{
+    (void)store, (void)repo, (void)e;
+    return ERR_OK;
+}
+
+/* ---- life */
+
+static enum err_code s3_health(struct store *store, struct store_health *ret_health, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    enum err_code code = ERR_OK;
+
+    pthread_mutex_lock(&s->health_lock);
+    if (clock_mono_ms() >= s->healthy_until_ms) {
+        code = s3_bucket_look(s->client, e);
+        if (code == ERR_OK)
+            s->healthy_until_ms = clock_mono_ms() + HEALTHY_MS;
+    }
+    pthread_mutex_unlock(&s->health_lock);
+    if (code == ERR_OK)
+        ret_health->free_bytes = ret_health->total_bytes = UINT64_MAX;
+    return code;
+}
+
+static void s3_free(struct store *store)
+{
+    struct s3 *s = s3_of(store);
+
+    s3_senders_free(s->senders);
+    s3_keeper_free(s->keeper);
+    s3_uploads_free(s->uploads);
+    s3_client_free(s->client);
+    if (s->temp_fd >= 0)
+        close(s->temp_fd);
+    pthread_mutex_destroy(&s->health_lock);
+    free(s);
+}
+
+static const struct store_driver store_s3 = {
+    .name = "s3",
+    .shared = true,
+    .blob_stat = s3_blob_stat,
+    .blob_open = s3_blob_open,
+    .blob_link = s3_blob_link,
+    .blob_delete = s3_blob_delete,
+    .blob_url = s3_blob_url,
+    .manifest_put = s3_manifest_put,
+    .manifest_get = s3_manifest_get,
+    .manifest_delete = s3_manifest_delete,
+    .tag_put = s3_tag_put,
+    .tag_get = s3_tag_get,
+    .tag_delete = s3_tag_delete,
+    .tag_sync = s3_tag_sync,
+    .upload_create = s3_upload_create,
+    .upload_open = s3_upload_open,
+    .upload_note = s3_upload_note,
+    .upload_expect = s3_upload_expect,
+    .upload_write = s3_upload_write,
+    .upload_read = s3_upload_read,
+    .upload_sync = s3_upload_sync,
+    .upload_truncate = s3_upload_truncate,
+    .upload_prepare = s3_upload_prepare,
+    .upload_commit = s3_upload_commit,
+    .upload_close = s3_upload_close,
+    .upload_delete = s3_upload_delete,
+    .upload_each = s3_upload_each,
+    .each = s3_each,
+    .health = s3_health,
+    .free = s3_free,
+};
+
+static enum err_code open_temp(struct s3 *s, const char *path, struct err *e)
+{
+    TRY(file_mkdirs_at(AT_FDCWD, path, false, e));
+    s->temp_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return s->temp_fd < 0 ? err_errno(e, "open '%s'", path) : ERR_OK;
+}
+
+static enum err_code open_all(struct s3 *s, const struct store_s3_options *o, struct err *e)
+{
+    TRY(s3_client_new(o, &s->client, e));
+    TRY(open_temp(s, o->temp_path, e));
+    TRY(s3_bucket_make(s->client, e));
+    s->senders = s3_senders_new(SENDERS_MOST);
+    s->uploads = s3_uploads_new();
+    return s3_keeper_new(s, &s->keeper, e);
+}
+
+enum err_code store_s3_new(const struct store_s3_options *o, struct store **ret_store,
+                           struct err *e)
+{
+    struct s3 *s = NEW(struct s3);
+    enum err_code code;
+
+    s->store.driver = &store_s3;
+    s->temp_fd = -1;
+    pthread_mutex_init(&s->health_lock, NULL);
+    code = open_all(s, o, e);
+    if (code != ERR_OK) {
+        s3_free(&s->store);
+        return err_prefix(e, "bucket '%s'", o->bucket);
+    }
+    *ret_store = &s->store;
+    return ERR_OK;
+}

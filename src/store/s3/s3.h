@@ -1,0 +1,157 @@
+/*
+ * The S3 driver, inside. Only files of this folder include this.
+ *
+ *     client.c     requests: signed, tried again, refusals told apart
+ *     object.c     objects: put, get, head, delete, copy, list
+ *     multipart.c  uploads in many parts
+ *     xml.c        answers
+ *     names.c      the keys of blobs, manifests, tags, uploads
+ *     senders.c    the threads that send parts while more of an upload comes
+ *     keeper.c     what may be done after the answer: moving blobs to their keys, deleting
+ *     upload.c     uploads and how they become blobs
+ *     read.c       readers of blobs
+ *     each.c       finding all that is there
+ *     bucket.c     making the bucket
+ *     s3.c         manifests, tags, the driver's table
+ *
+ * Keys never contain each other as paths (`a` and `a/b`), for there are servers that take both and
+ * list one. A key is written once: there are servers that cut off its readers when it is written
+ * again, even with the same bytes.
+ *
+ * Nothing that is on its way to the server is kept in memory: a part is collected in a file without
+ * a name, and sent from there.
+ */
+#pragma once
+
+#include "store/s3/multipart.h"
+#include "store/s3/object.h"
+
+#include <pthread.h>
+
+struct s3_senders;
+struct s3_keeper;
+struct s3_uploads;
+
+struct s3 {
+    struct store store;
+    struct s3_client *client;
+    int temp_fd; /* directory of the files without a name */
+    struct s3_senders *senders;
+    struct s3_keeper *keeper;
+    struct s3_uploads *uploads;
+    pthread_mutex_t health_lock;
+    int64_t healthy_until_ms; /* monotonic */
+};
+
+static inline struct s3 *s3_of(struct store *s)
+{
+    return (struct s3 *)s;
+}
+
+/* names.c; all with the configured prefix in front. */
+void s3_blob_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
+void s3_manifest_name(const struct s3 *s, const struct repo_name *repo, const struct digest *d,
+                      struct s3_name *ret_name);
+void s3_tag_name(const struct s3 *s, const struct repo_name *repo, const struct tag_name *tag,
+                 struct s3_name *ret_name);
+void s3_upload_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret_name);
+void s3_tail_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret_name);
+void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
+
+#define S3_BLOBS     "blobs/"
+#define S3_MANIFESTS "manifests/"
+#define S3_TAGS      "tags/"
+#define S3_TAGS_DIR  "/_tags/"
+#define S3_UPLOADS   "uploads/"
+#define S3_TAIL      "_tail"
+#define S3_MOVES     "moves/"
+
+/* What a key is below the configured prefix and the given one; .p is NULL when it is not there. */
+struct str s3_name_below(const struct s3 *s, const struct s3_name *name, struct str prefix);
+
+/* A key below `blobs/` or `moves/` as the digest that it is of. */
+bool s3_name_digest(struct str below, struct digest *ret_digest);
+
+/* senders.c: jobs of all uploads together, a few threads that are there while there is work. */
+struct s3_job {
+    struct s3_job *next;
+    void (*run)(struct s3_job *job);
+};
+
+struct s3_senders *s3_senders_new(unsigned threads);
+void s3_senders_add(struct s3_senders *s, struct s3_job *job);
+void s3_senders_free(struct s3_senders *s); /* after all jobs have run; accepts NULL */
+
+/*
+ * keeper.c: a thread that does later what no answer has to wait for.
+ *
+ * A move: the blob is durable at uploads/<id>, and moves/<digest> says so; it is copied to its key,
+ * then both go. Until then it is read where it is. After a crash, and in other processes, the
+ * object moves/<digest> is what tells.
+ */
+ERR_CHECKED enum err_code s3_keeper_new(struct s3 *s, struct s3_keeper **ret_keeper, struct err *e);
+void s3_keeper_free(struct s3_keeper *k); /* accepts NULL; deletes what is to be deleted */
+
+/* The object moves/<digest> is there. */
+void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct uuid *id);
+
+/* True when the blob is being moved by this process: where its bytes are for certain. */
+bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct uuid *ret_id);
+
+/* The blob is deleted: a move of it ends. */
+ERR_CHECKED enum err_code s3_keeper_forget(struct s3_keeper *k, const struct digest *d,
+                                           struct err *e);
+
+/* Soon, with others in one request; lost when the process is killed, and then found by a sweep. */
+void s3_keeper_delete(struct s3_keeper *k, const struct s3_name *name);
+bool s3_keeper_deletes(struct s3_keeper *k, const struct s3_name *name); /* by this process, soon */
+
+/* upload.c */
+struct s3_uploads *s3_uploads_new(void);
+void s3_uploads_free(struct s3_uploads *t);
+bool s3_uploads_known(struct s3_uploads *t, const struct uuid *id);
+enum err_code s3_upload_create(struct store *s, const struct uuid *id, struct err *e);
+enum err_code s3_upload_open(struct store *s, const struct uuid *id,
+                             struct store_upload **ret_upload, uint64_t *ret_size_bytes,
+                             struct err *e);
+enum err_code s3_upload_note(struct store *s, struct store_upload *u, struct store_note *ret_note,
+                             struct err *e);
+enum err_code s3_upload_expect(struct store *s, struct store_upload *u,
+                               const struct repo_name *repo, const struct digest *d,
+                               uint64_t size_bytes, struct err *e);
+enum err_code s3_upload_write(struct store *s, struct store_upload *u, const void *p, size_t n,
+                              uint64_t offset_bytes, struct err *e);
+enum err_code s3_upload_read(struct store *s, struct store_upload *u, void *p, size_t cap,
+                             uint64_t offset_bytes, size_t *ret_n, struct err *e);
+enum err_code s3_upload_sync(struct store *s, struct store_upload *u, const struct store_note *note,
+                             uint64_t *ret_durable_bytes, struct err *e);
+enum err_code s3_upload_truncate(struct store *s, struct store_upload *u, uint64_t size_bytes,
+                                 struct err *e);
+enum err_code s3_upload_prepare(struct store *s, struct store_upload *u,
+                                const struct repo_name *repo, const struct digest *d,
+                                const struct repo_name *twin, struct err *e);
+enum err_code s3_upload_commit(struct store *s, struct store_upload *u,
+                               const struct repo_name *repo, const struct digest *d,
+                               const struct repo_name *twin, struct err *e);
+void s3_upload_close(struct store *s, struct store_upload *u);
+enum err_code s3_upload_delete(struct store *s, const struct uuid *id, struct err *e);
+
+/* read.c */
+enum err_code s3_blob_stat(struct store *s, const struct repo_name *repo, const struct digest *d,
+                           uint64_t *ret_size_bytes, struct err *e);
+enum err_code s3_blob_open(struct store *s, const struct repo_name *repo, const struct digest *d,
+                           uint64_t known_bytes, struct reader **ret_reader,
+                           uint64_t *ret_size_bytes, struct err *e);
+
+/* Where the bytes of a blob are now. Error: BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code s3_blob_find(struct s3 *s, const struct digest *d,
+                                       struct s3_name *ret_name, uint64_t *ret_size_bytes,
+                                       struct err *e);
+
+/* each.c */
+enum err_code s3_upload_each(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
+enum err_code s3_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx, struct err *e);
+
+/* bucket.c: there is one, and it may be used. */
+ERR_CHECKED enum err_code s3_bucket_make(struct s3_client *c, struct err *e);
+ERR_CHECKED enum err_code s3_bucket_look(struct s3_client *c, struct err *e);

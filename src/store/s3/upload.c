@@ -1,0 +1,689 @@
+/*
+ * Uploads. What of one is on the server:
+ *
+ *     uploads/<id>        parts of a multipart upload, begun when there is more than one part's
+ * worth uploads/<id>_tail   what comes behind the parts, with its note, from one sync to the next
+ *
+ * or, when the blob was known beforehand, parts of its own key. What comes is collected in a file
+ * without a name; when that is as long as a part and more comes, it goes to the senders.
+ */
+#include "store/s3/s3.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Up to here a copy within the server is waited for; larger blobs are moved after the answer. */
+#define COPY_AT_ONCE (16ull << 20)
+
+#define TABLE_SLOTS 1024
+
+/* One upload, whatever handles there are. */
+struct state {
+    struct state *next;
+    struct uuid id;
+    unsigned refs; /* the table's lock */
+    bool listed;   /* in the table */
+
+    pthread_mutex_t lock; /* of what follows, for senders; else one thread at a time */
+    pthread_cond_t sent;
+    struct s3 *s;
+    struct s3_name name;           /* of the parts */
+    char upload[S3_UPLOAD_ID_MAX]; /* "": not begun */
+    struct s3_parts parts;
+    unsigned in_flight;
+    enum err_code failed; /* of a sender; it ends the upload */
+    struct err why;
+
+    int fd; /* what is not a part yet; -1: nothing, or it is only in the tail */
+    uint64_t parts_bytes, fill_bytes;
+    uint64_t tail_bytes;    /* of the object; behind the parts that were there then */
+    uint64_t durable_bytes; /* with the note */
+    struct store_note note;
+    bool has_tail, direct, lost, over;
+};
+
+struct s3_uploads {
+    pthread_mutex_t lock;
+    struct state *slots[TABLE_SLOTS];
+};
+
+struct part_job {
+    struct s3_job job;
+    struct state *st;
+    struct client_file file;
+    unsigned number;
+};
+
+/* ---- the table */
+
+static struct state **slot_of(struct s3_uploads *t, const struct uuid *id)
+{
+    size_t hash = 0;
+
+    for (const char *p = id->text; *p; p++)
+        hash = hash * 31 + (unsigned char)*p;
+    return &t->slots[hash % TABLE_SLOTS];
+}
+
+struct s3_uploads *s3_uploads_new(void)
+{
+    struct s3_uploads *t = NEW(struct s3_uploads);
+
+    pthread_mutex_init(&t->lock, NULL);
+    return t;
+}
+
+static struct state *state_new(struct s3 *s, const struct uuid *id)
+{
+    struct state *st = NEW(struct state);
+
+    st->id = *id;
+    st->s = s;
+    st->refs = 1;
+    st->fd = -1;
+    pthread_mutex_init(&st->lock, NULL);
+    pthread_cond_init(&st->sent, NULL);
+    s3_upload_name(s, id, &st->name);
+    return st;
+}
+
+static void state_free(struct state *st)
+{
+    if (st->fd >= 0)
+        close(st->fd);
+    free(st->parts.items);
+    pthread_cond_destroy(&st->sent);
+    pthread_mutex_destroy(&st->lock);
+    free(st);
+}
+
+/* A reference, or NULL. */
+static struct state *find(struct s3_uploads *t, const struct uuid *id)
+{
+    struct state *st;
+
+    pthread_mutex_lock(&t->lock);
+    st = *slot_of(t, id);
+    while (st && strcmp(st->id.text, id->text) != 0)
+        st = st->next;
+    if (st)
+        st->refs++;
+    pthread_mutex_unlock(&t->lock);
+    return st;
+}
+
+bool s3_uploads_known(struct s3_uploads *t, const struct uuid *id)
+{
+    const struct state *st;
+
+    pthread_mutex_lock(&t->lock);
+    st = *slot_of(t, id);
+    while (st && strcmp(st->id.text, id->text) != 0)
+        st = st->next;
+    pthread_mutex_unlock(&t->lock);
+    return st != NULL;
+}
+
+static void list(struct s3_uploads *t, struct state *st)
+{
+    struct state **slot = slot_of(t, &st->id);
+
+    pthread_mutex_lock(&t->lock);
+    st->next = *slot;
+    *slot = st;
+    st->listed = true;
+    st->refs++;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void unref(struct s3_uploads *t, struct state *st)
+{
+    bool last;
+
+    pthread_mutex_lock(&t->lock);
+    last = --st->refs == 0;
+    pthread_mutex_unlock(&t->lock);
+    if (last)
+        state_free(st);
+}
+
+static void unlist(struct s3_uploads *t, struct state *st)
+{
+    struct state **at = slot_of(t, &st->id);
+    bool listed;
+
+    pthread_mutex_lock(&t->lock);
+    listed = st->listed;
+    if (listed) {
+        while (*at != st)
+            at = &(*at)->next;
+        *at = st->next;
+        st->listed = false;
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (listed)
+        unref(t, st);
+}
+
+void s3_uploads_free(struct s3_uploads *t)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < TABLE_SLOTS; i++) {
+        while (t->slots[i]) {
+            struct state *st = t->slots[i];
+
+            t->slots[i] = st->next;
+            state_free(st);
+        }
+    }
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+/* ---- parts on their way */
+
+static void run_part(struct s3_job *job)
+{
+    struct part_job *p = (struct part_job *)job;
+    struct state *st = p->st;
+    struct s3_part part = {0};
+    struct err e = {0};
+    enum err_code code =
+        s3_part_put(st->s->client, &st->name, st->upload, p->number, &p->file, &part, &e);
+
+    close(p->file.fd);
+    pthread_mutex_lock(&st->lock);
+    if (code == ERR_OK) {
+        st->parts.items[p->number - 1] = part;
+    } else if (st->failed == ERR_OK) {
+        st->failed = code;
+        st->why = e;
+    }
+    st->in_flight--;
+    pthread_cond_signal(&st->sent);
+    pthread_mutex_unlock(&st->lock);
+    free(p);
+}
+
+/* Until no more than so many are on their way. */
+static enum err_code wait_for_parts(struct state *st, unsigned most, struct err *e)
+{
+    enum err_code code;
+
+    pthread_mutex_lock(&st->lock);
+    while (st->in_flight > most)
+        pthread_cond_wait(&st->sent, &st->lock);
+    code = st->failed;
+    if (code != ERR_OK) {
+        *e = st->why;
+        st->lost = true;
+    }
+    pthread_mutex_unlock(&st->lock);
+    return code;
+}
+
+/* What was collected becomes the next part. */
+static enum err_code send_part(struct state *st, struct err *e)
+{
+    struct s3 *s = st->s;
+    struct part_job *job;
+
+    if (st->parts.n == S3_PARTS_MAX)
+        return err_set(e, ERR_BLOB_TOO_LARGE, "upload %s has as many parts as there can be",
+                       st->id.text);
+    if (!st->upload[0])
+        TRY(s3_multipart_create(s->client, &st->name, st->upload, e));
+    TRY(wait_for_parts(st, s3_client_options(s->client)->concurrency - 1, e));
+    job = NEW(struct part_job);
+    job->job.run = run_part;
+    job->st = st;
+    job->file = (struct client_file){STEAL_FD(st->fd), st->fill_bytes};
+    pthread_mutex_lock(&st->lock);
+    st->parts.items = mem_resize(st->parts.items, (st->parts.n + 1) * sizeof(st->parts.items[0]));
+    job->number = (unsigned)++st->parts.n;
+    st->in_flight++;
+    pthread_mutex_unlock(&st->lock);
+    st->parts_bytes += st->fill_bytes;
+    st->fill_bytes = 0;
+    s3_senders_add(s->senders, &job->job);
+    return ERR_OK;
+}
+
+/* ---- what is collected */
+
+/* A file that goes with its descriptor. */
+static enum err_code need_file(struct state *st, struct err *e)
+{
+    if (st->fd >= 0)
+        return ERR_OK;
+    st->fd = openat(st->s->temp_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    return st->fd < 0 ? err_errno(e, "make a temporary file") : ERR_OK;
+}
+
+/* The tail of an upload that another process began, or an earlier life of this one. */
+static enum err_code fetch_tail(struct state *st, struct err *e)
+{
+    struct s3_name name;
+    struct s3_answer a = {0};
+    enum err_code code;
+
+    if (st->fd >= 0 || st->fill_bytes == 0)
+        return ERR_OK;
+    TRY(need_file(st, e));
+    s3_tail_name(st->s, &st->id, &name);
+    buf_init(&a.body, (size_t)st->fill_bytes);
+    code = s3_get(st->s->client, &name, &a, e);
+    if (code == ERR_OK && a.body.n != st->fill_bytes)
+        code =
+            err_set(e, ERR_CORRUPT, "the tail of upload %s is not as long as it was", st->id.text);
+    if (code == ERR_OK && file_pwrite_all(st->fd, a.body.p, a.body.n, 0) < 0)
+        code = err_errno(e, "write a temporary file");
+    buf_done(&a.body);
+    if (code != ERR_OK) {
+        close(st->fd);
+        st->fd = -1;
+    }
+    return code;
+}
+
+static struct state *state_of(struct store_upload *u)
+{
+    return (struct state *)u;
+}
+
+static enum err_code check_lost(const struct state *st, struct err *e)
+{
+    if (st->lost)
+        return err_set(e, ERR_INTERNAL, "upload %s failed before", st->id.text);
+    return ERR_OK;
+}
+
+enum err_code s3_upload_write(struct store *store, struct store_upload *u, const void *p, size_t n,
+                              uint64_t offset_bytes, struct err *e)
+{
+    struct state *st = state_of(u);
+    uint64_t part_bytes = s3_client_options(s3_of(store)->client)->part_bytes;
+
+    TRY(check_lost(st, e));
+    if (offset_bytes != st->parts_bytes + st->fill_bytes)
+        return err_set(e, ERR_INTERNAL, "upload %s is not written where it ended", st->id.text);
+    TRY(fetch_tail(st, e));
+    while (n > 0) {
+        size_t step;
+
+        if (st->fill_bytes >= part_bytes)
+            TRY(send_part(st, e));
+        TRY(need_file(st, e));
+        step = part_bytes - st->fill_bytes < n ? (size_t)(part_bytes - st->fill_bytes) : n;
+        if (file_pwrite_all(st->fd, p, step, st->fill_bytes) < 0)
+            return err_errno(e, "write a temporary file");
+        st->fill_bytes += step;
+        p = (const char *)p + step;
+        n -= step;
+    }
+    return ERR_OK;
+}
+
+enum err_code s3_upload_read(struct store *s, struct store_upload *u, void *p, size_t cap,
+                             uint64_t offset_bytes, size_t *ret_n, struct err *e)
+{
+    (void)s, (void)p, (void)cap, (void)offset_bytes, (void)ret_n;
+    return err_set(e, ERR_UNSUPPORTED, "upload %s can't be read back", state_of(u)->id.text);
+}
+
+/* ---- open, close */
+
+enum err_code s3_upload_create(struct store *store, const struct uuid *id, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+
+    if (s3_uploads_known(s->uploads, id))
+        return err_set(e, ERR_INTERNAL, "upload %s exists", id->text);
+    list(s->uploads, state_new(s, id));
+    return ERR_OK;
+}
+
+/* What the tail says of the upload. Parts that came behind it were never acknowledged: they are
+ * written over. */
+static enum err_code load(struct state *st, const struct s3_answer *tail, struct err *e)
+{
+    uint64_t parts_bytes = 0;
+    size_t n = 0;
+
+    st->durable_bytes = tail->meta_bytes;
+    st->note = tail->note;
+    st->fill_bytes = st->tail_bytes = tail->total_bytes;
+    st->has_tail = true;
+    if (st->durable_bytes < st->fill_bytes)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "the tail of upload %s is damaged", st->id.text);
+    memcpy(st->upload, tail->meta_id, sizeof(tail->meta_id));
+    if (st->upload[0])
+        TRY(s3_parts_list(st->s->client, &st->name, st->upload, &st->parts, e));
+    while (n < st->parts.n && parts_bytes < st->durable_bytes - st->fill_bytes)
+        parts_bytes += st->parts.items[n++].size_bytes;
+    if (parts_bytes != st->durable_bytes - st->fill_bytes)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "parts of upload %s are missing", st->id.text);
+    st->parts.n = n;
+    st->parts_bytes = parts_bytes;
+    return ERR_OK;
+}
+
+static enum err_code state_load(struct s3 *s, const struct uuid *id, struct state **ret_state,
+                                struct err *e)
+{
+    struct state *st = state_new(s, id);
+    struct s3_answer tail = {0};
+    struct s3_name name;
+    enum err_code code;
+
+    s3_tail_name(s, id, &name);
+    code = s3_head(s->client, &name, &tail, e);
+    if (code == ERR_OK)
+        code = load(st, &tail, e);
+    if (code == ERR_NOT_FOUND)
+        code = ERR_OK; /* nothing of it was durable */
+    if (code != ERR_OK) {
+        state_free(st);
+        return code;
+    }
+    list(s->uploads, st);
+    *ret_state = st;
+    return ERR_OK;
+}
+
+enum err_code s3_upload_open(struct store *store, const struct uuid *id,
+                             struct store_upload **ret_upload, uint64_t *ret_size_bytes,
+                             struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct state *st = find(s->uploads, id);
+
+    if (st && st->over) { /* it became a blob */
+        unref(s->uploads, st);
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s is over", id->text);
+    }
+    if (!st)
+        TRY(state_load(s, id, &st, e));
+    *ret_size_bytes = st->parts_bytes + st->fill_bytes;
+    *ret_upload = (struct store_upload *)st;
+    return ERR_OK;
+}
+
+enum err_code s3_upload_note(struct store *s, struct store_upload *u, struct store_note *ret_note,
+                             struct err *e)
+{
+    const struct state *st = state_of(u);
+
+    (void)s, (void)e;
+    if (st->durable_bytes == st->parts_bytes + st->fill_bytes)
+        *ret_note = st->note;
+    return ERR_OK;
+}
+
+void s3_upload_close(struct store *store, struct store_upload *u)
+{
+    struct state *st = state_of(u);
+
+    if (st->lost)
+        (void)!s3_upload_delete(store, &st->id, ERR_IGNORED); /* what fails here the sweep finds */
+    unref(s3_of(store)->uploads, st);
+}
+
+enum err_code s3_upload_expect(struct store *store, struct store_upload *u,
+                               const struct repo_name *repo, const struct digest *d,
+                               uint64_t size_bytes, struct err *e)
+{
+    struct state *st = state_of(u);
+
+    (void)repo, (void)size_bytes;
+    TRY(check_lost(st, e));
+    st->direct = true;
+    s3_blob_name(s3_of(store), d, &st->name);
+    return ERR_OK;
+}
+
+/* ---- away with it */
+
+/* The upload is as if nothing had ever come. */
+static enum err_code reset(struct state *st, struct err *e)
+{
+    struct s3_name tail;
+
+    (void)!wait_for_parts(st, 0, ERR_IGNORED);
+    if (st->upload[0])
+        TRY(s3_multipart_abort(st->s->client, &st->name, st->upload, e));
+    if (st->has_tail) {
+        s3_tail_name(st->s, &st->id, &tail);
+        TRY(s3_delete(st->s->client, &tail, e));
+    }
+    if (st->fd >= 0)
+        close(st->fd);
+    st->fd = -1;
+    st->upload[0] = '\0';
+    st->parts.n = 0;
+    st->parts_bytes = st->fill_bytes = st->tail_bytes = st->durable_bytes = 0;
+    st->note.n = 0;
+    st->has_tail = st->direct = false;
+    s3_upload_name(st->s, &st->id, &st->name);
+    return ERR_OK;
+}
+
+enum err_code s3_upload_delete(struct store *store, const struct uuid *id, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct state *st = find(s->uploads, id);
+    enum err_code code = ERR_OK;
+    struct s3_name name;
+
+    if (!st)
+        code = state_load(s, id, &st, e);
+    if (code == ERR_BLOB_UPLOAD_UNKNOWN) { /* what it was can't be told any more */
+        s3_upload_name(s, id, &name);
+        TRY(s3_multipart_abort_all(s->client, &name, e));
+        s3_tail_name(s, id, &name);
+        return s3_delete(s->client, &name, e);
+    }
+    TRY(code);
+    if (!st->over) {
+        code = reset(st, e);
+        st->lost = st->over = code == ERR_OK; /* for handles that are open */
+    }
+    if (code == ERR_OK)
+        unlist(s->uploads, st);
+    unref(s->uploads, st);
+    return code;
+}
+
+enum err_code s3_upload_truncate(struct store *s, struct store_upload *u, uint64_t size_bytes,
+                                 struct err *e)
+{
+    struct state *st = state_of(u);
+
+    (void)s;
+    TRY(check_lost(st, e));
+    if (size_bytes >= st->parts_bytes + st->fill_bytes)
+        return ERR_OK;
+    if (size_bytes == 0 && st->durable_bytes == 0)
+        return reset(st, e);
+    if (size_bytes < st->durable_bytes || size_bytes < st->parts_bytes) {
+        st->lost = size_bytes >= st->durable_bytes;
+        return err_set(e, ERR_UNSUPPORTED, "upload %s can't be cut to %llu bytes", st->id.text,
+                       (unsigned long long)size_bytes);
+    }
+    st->fill_bytes = size_bytes - st->parts_bytes;
+    if (st->fd >= 0 && ftruncate(st->fd, (off_t)st->fill_bytes) < 0)
+        return err_errno(e, "truncate a temporary file");
+    return ERR_OK;
+}
+
+/* ---- sync */
+
+static enum err_code put_tail(struct state *st, const struct store_note *note, struct err *e)
+{
+    struct client_file file = {st->fd, st->fill_bytes};
+    struct s3_name name;
+    struct s3_put put = {.note = note,
+                         .upload = st->upload,
+                         .bytes = st->parts_bytes + st->fill_bytes,
+                         .file = st->fd >= 0 ? &file : NULL};
+
+    s3_tail_name(st->s, &st->id, &name);
+    TRY(s3_put(st->s->client, &name, &put, e));
+    st->has_tail = true;
+    st->tail_bytes = st->fill_bytes;
+    st->durable_bytes = put.bytes;
+    st->note = *note;
+    return ERR_OK;
+}
+
+static bool same_note(const struct store_note *a, const struct store_note *b)
+{
+    return a->n == b->n && memcmp(a->bytes, b->bytes, a->n) == 0;
+}
+
+enum err_code s3_upload_sync(struct store *s, struct store_upload *u, const struct store_note *note,
+                             uint64_t *ret_durable_bytes, struct err *e)
+{
+    struct state *st = state_of(u);
+    uint64_t size_bytes = st->parts_bytes + st->fill_bytes;
+    enum err_code code = ERR_OK;
+
+    (void)s;
+    TRY(check_lost(st, e));
+    if (st->direct) {
+        TRY(reset(st, e));
+    } else if (size_bytes != st->durable_bytes || !same_note(note, &st->note)) {
+        TRY(fetch_tail(st, e));
+        if (st->upload[0] && st->fill_bytes >= S3_PART_MIN_BYTES)
+            code = send_part(st, e);
+        if (code == ERR_OK)
+            code = wait_for_parts(st, 0, e);
+        if (code == ERR_OK)
+            code = put_tail(st, note, e);
+        st->lost = code != ERR_OK;
+    }
+    *ret_durable_bytes = st->durable_bytes;
+    return code;
+}
+
+/* ---- commit */
+
+/* The blob is at its key already, or moving there. */
+static bool is_there(struct s3 *s, const struct digest *d, uint64_t size_bytes)
+{
+    struct s3_name name;
+    uint64_t found_bytes;
+
+    return s3_blob_find(s, d, &name, &found_bytes, ERR_IGNORED) == ERR_OK &&
+           found_bytes == size_bytes;
+}
+
+static void clear_away(struct state *st)
+{
+    struct s3_name tail;
+
+    if (st->has_tail) {
+        s3_tail_name(st->s, &st->id, &tail);
+        s3_keeper_delete(st->s->keeper, &tail);
+    }
+    st->over = true;
+}
+
+/* Of one part's worth, or less. */
+static enum err_code commit_small(struct state *st, const struct digest *d, struct err *e)
+{
+    struct client_file file = {st->fd, st->fill_bytes};
+    struct s3_put put = {.file = st->fd >= 0 ? &file : NULL};
+    struct s3_name key, tail;
+
+    s3_blob_name(st->s, d, &key);
+    s3_tail_name(st->s, &st->id, &tail);
+    if (st->has_tail && st->durable_bytes == st->fill_bytes)
+        return s3_copy(st->s->client, &tail, &key, e);
+    TRY(fetch_tail(st, e));
+    file.fd = st->fd;
+    put.file = st->fd >= 0 ? &file : NULL;
+    return s3_put(st->s->client, &key, &put, e);
+}
+
+static enum err_code complete(struct state *st, struct err *e)
+{
+    TRY(fetch_tail(st, e));
+    if (st->fill_bytes > 0)
+        TRY(send_part(st, e));
+    TRY(wait_for_parts(st, 0, e));
+    return s3_multipart_complete(st->s->client, &st->name, st->upload, &st->parts, e);
+}
+
+/* The parts are an object at the upload's key now. */
+static enum err_code move_to_key(struct state *st, const struct digest *d, struct err *e)
+{
+    struct s3_put pointer = {.body = str_of(st->id.text)};
+    struct s3_name key;
+
+    if (st->parts_bytes <= COPY_AT_ONCE) {
+        s3_blob_name(st->s, d, &key);
+        TRY(s3_copy(st->s->client, &st->name, &key, e));
+        s3_keeper_delete(st->s->keeper, &st->name);
+        return ERR_OK;
+    }
+    s3_move_name(st->s, d, &key);
+    TRY(s3_put(st->s->client, &key, &pointer, e));
+    s3_keeper_move(st->s->keeper, d, &st->id);
+    return ERR_OK;
+}
+
+static enum err_code commit_large(struct state *st, const struct digest *d, struct err *e)
+{
+    TRY(complete(st, e));
+    st->upload[0] = '\0'; /* it is no upload any more */
+    return st->direct ? ERR_OK : move_to_key(st, d, e);
+}
+
+enum err_code s3_upload_prepare(struct store *s, struct store_upload *u,
+                                const struct repo_name *repo, const struct digest *d,
+                                const struct repo_name *twin, struct err *e)
+{
+    struct state *st = state_of(u);
+
+    (void)s, (void)repo, (void)d, (void)twin;
+    TRY(check_lost(st, e));
+    return wait_for_parts(st, 0, e);
+}
+
+/* A key is written once, also by two who have the same blob at once: they hold the blob's lock. */
+enum err_code s3_upload_commit(struct store *store, struct store_upload *u,
+                               const struct repo_name *repo, const struct digest *d,
+                               const struct repo_name *twin, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct state *st = state_of(u);
+    uint64_t size_bytes = st->parts_bytes + st->fill_bytes;
+    enum err_code code = ERR_OK;
+
+    (void)repo;
+    if (st->over)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", st->id.text);
+    TRY(check_lost(st, e));
+    if (twin && is_there(s, d, size_bytes)) {
+        (void)!wait_for_parts(st, 0, ERR_IGNORED);
+        if (st->upload[0])
+            TRY(s3_multipart_abort(s->client, &st->name, st->upload, e));
+    } else if (st->upload[0]) {
+        code = commit_large(st, d, e);
+        st->lost = code != ERR_OK;
+    } else {
+        code = commit_small(st, d, e);
+    }
+    TRY(code);
+    clear_away(st);
+    s3_upload_close(store, u);
+    return ERR_OK;
+}
