@@ -294,7 +294,8 @@ const struct conf_row conf_rows[] = {
      .flags = CONF_RELOAD,
      .help = "Memory of all manifests and other small bodies that are larger than 64 KiB and are "
              "being received or read, together; one more is answered 503. Lists of tags and "
-             "repositories that are longer than 256 KiB share as much."},
+             "repositories that are longer than 256 KiB share as much, and so do answers of more "
+             "than 64 KiB while they are sent."},
     {.name = "http.cors.origins",
      .type = CONF_TEXTS,
      FIELD(http.cors.origins),

@@ -39,6 +39,7 @@ struct http_server {
     struct addresses addresses;
     atomic_uint n_connections;
     atomic_uint_fast64_t collected_bytes; /* of bodies, against http.body_memory */
+    atomic_uint_fast64_t answer_bytes;    /* of long answers, against as much */
     atomic_bool stopping;                 /* nothing new; answers say Connection: close */
     atomic_bool cut;                      /* end what is still there */
     atomic_bool quit;                     /* I/O threads end */

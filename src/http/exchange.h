@@ -66,6 +66,7 @@ struct http_exchange {
     bool waited;               /* it did so before */
     char *surplus;             /* received behind a chunked body; ahead points into it */
     struct transfer *transfer; /* content under way */
+    uint64_t answer_bytes;     /* of a long answer, from http.body_memory */
     _Atomic(struct transfer *) parked; /* the same, once no worker is at it */
     struct buf headers;
     const char *route;
@@ -101,6 +102,11 @@ void exchange_before_rest(struct http_exchange *x);
 
 /* How many bytes are certain still to come, as long as the client does what it said; at least 1. */
 uint64_t exchange_owed_bytes(const struct http_exchange *x);
+
+/* Memory for an answer that may wait for a slow client, until x ends; asked for once. Error:
+ * UNAVAILABLE. */
+ERR_CHECKED enum err_code exchange_pay_answer(struct http_exchange *x, uint64_t bytes,
+                                              struct err *e);
 
 /* Uses up what is left of the body if that needs no waiting; false when some is still to come. */
 bool exchange_skip_body(struct http_exchange *x);

@@ -155,6 +155,7 @@ void exchange_free(struct http_exchange *x)
     if (x->kept)
         x->server->app.drop(x->server->app.ctx, x->kept);
     transfer_free(x->transfer);
+    atomic_fetch_sub(&x->server->answer_bytes, x->answer_bytes);
     buf_done(&x->headers);
     whole_done(x);
     free(x->surplus);
@@ -439,22 +440,38 @@ static const struct reader_ops body_ops = {.read = body_read, .free = body_free}
 
 /* Collecting a body before it is read. */
 
+/* Takes bytes of http.body_memory, of which *taken are held; false when there are no more. */
+static bool take_memory(const struct http_exchange *x, atomic_uint_fast64_t *taken, uint64_t bytes)
+{
+    if (atomic_fetch_add(taken, bytes) + bytes <= conf_u64(&x->server->conf->body_memory_bytes))
+        return true;
+    atomic_fetch_sub(taken, bytes);
+    return false;
+}
+
+enum err_code exchange_pay_answer(struct http_exchange *x, uint64_t bytes, struct err *e)
+{
+    if (!take_memory(x, &x->server->answer_bytes, bytes))
+        return err_tell(e, ERR_UNAVAILABLE,
+                        "too many long answers are being sent (http.body_memory); try again");
+    x->answer_bytes = bytes;
+    return ERR_OK;
+}
+
 /* Bodies of the usual size cost nothing, so that a few large ones can't keep them out. */
 static enum err_code pay(struct http_exchange *x, size_t bytes, struct err *e)
 {
     struct exchange_whole *w = &x->whole;
-    uint64_t most = conf_u64(&x->server->conf->body_memory_bytes), owed;
+    uint64_t owed;
 
     if (w->bytes.n + bytes <= WHOLE_FREE_BYTES)
         return ERR_OK;
     owed = w->bytes.n + bytes - w->paid_bytes;
-    if (atomic_fetch_add(&x->server->collected_bytes, owed) + owed <= most) {
-        w->paid_bytes += owed;
-        return ERR_OK;
-    }
-    atomic_fetch_sub(&x->server->collected_bytes, owed);
-    return err_tell(e, ERR_UNAVAILABLE,
-                    "too many large bodies arrive at once (http.body_memory); try again");
+    if (!take_memory(x, &x->server->collected_bytes, owed))
+        return err_tell(e, ERR_UNAVAILABLE,
+                        "too many large bodies arrive at once (http.body_memory); try again");
+    w->paid_bytes += owed;
+    return ERR_OK;
 }
 
 static enum err_code collect(struct http_exchange *x, struct err *e)

@@ -5,6 +5,7 @@
 #include "http/core.h"
 #include "http/exchange.h"
 #include "http/inbox.h"
+#include "http/transfer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -249,33 +250,66 @@ enum err_code response_write(struct http_exchange *x, const void *p, size_t n, s
     return code;
 }
 
-/* Bodies up to this are copied behind their head, so that both go out in one call. */
-#define COPY_MAX HTTP_QUICK_MAX
+/* Head and body in one write. */
+static enum err_code send_short(struct http_exchange *x, int status, bool has_length,
+                                uint64_t length, struct str body, struct err *e)
+{
+    AUTO(mem) char *p = mem_alloc(x->headers.n + HEAD_ROOM + body.n);
+    size_t n = response_head(x, status, has_length, length, p);
+
+    if (body.n)
+        memcpy(p + n, body.p, body.n);
+    TRY(response_write(x, p, n + body.n, e));
+    x->sent_bytes = body.n;
+    return ERR_OK;
+}
+
+/* A long answer is content: what the client does not take at once goes on without a worker. */
+static enum err_code send_long(struct http_exchange *x, int status, struct str body, struct err *e)
+{
+    struct transfer *t = transfer_new(NULL);
+    size_t head_max = x->headers.n + HEAD_ROOM, head_n;
+    char *at;
+
+    buf_init(&t->text, head_max + body.n);
+    at = buf_reserve(&t->text, head_max + body.n);
+    head_n = response_head(x, status, true, body.n, at);
+    memcpy(at + head_n, body.p, body.n);
+    t->text.n = head_n + body.n;
+    t->segments[t->n_segments++] = (struct transfer_segment){.text_n = head_n};
+    t->segments[t->n_segments++] =
+        (struct transfer_segment){.text_at = head_n, .text_n = body.n, .is_body = true};
+    x->transfer = t;
+    return transfer_begin(x, e);
+}
+
+/* Bodies up to this wait for slow clients where they are, in their connection's buffer. */
+#define SHORT_MAX HTTP_QUICK_MAX
 
 static void send_on_worker(struct http_exchange *x, int status, bool has_length, struct str body,
                            bool with_body)
 {
-    bool copy = with_body && body.n <= COPY_MAX;
-    AUTO(mem) char *p = mem_alloc(x->headers.n + HEAD_ROOM + (copy ? body.n : 0));
-    size_t n = response_head(x, status, has_length, body.n, p);
     struct err e;
     enum err_code code;
 
-    if (copy && body.n) {
-        memcpy(p + n, body.p, body.n);
-        n += body.n;
+    if (!with_body || body.n <= SHORT_MAX) {
+        struct str sent = with_body ? body : STR_NONE;
+
+        code = send_short(x, status, has_length, body.n, sent, &e);
+    } else if (exchange_pay_answer(x, body.n, &e) == ERR_OK) {
+        code = send_long(x, status, body, &e);
+    } else { /* in place of what the handler wanted to say */
+        x->headers.n = x->headers_kept;
+        http_header(x, "Retry-After", STR("1"));
+        response_refuse(x, err_status(e.code), e.detail);
+        return;
     }
-    code = response_write(x, p, n, &e);
-    if (code == ERR_OK && with_body && !copy)
-        code = response_write(x, body.p, body.n, &e);
-    if (code == ERR_OK) {
-        x->sent_bytes = with_body ? body.n : 0;
-    } else {
-        x->fate = CONN_CLOSE;
-        x->failed = true;
-        if (!x->note[0])
-            http_set_note(x, e.detail);
-    }
+    if (code == ERR_OK)
+        return;
+    x->fate = CONN_CLOSE;
+    x->failed = true;
+    if (!x->note[0])
+        http_set_note(x, e.detail);
 }
 
 void http_send(struct http_exchange *x, int status, struct str body)

@@ -24,7 +24,7 @@ struct transfer *transfer_new(struct reader *r)
     struct transfer *t = NEW(struct transfer);
 
     t->reader = r;
-    t->fd = reader_fd(r);
+    t->fd = r ? reader_fd(r) : -1;
     buf_init(&t->text, TEXT_MAX);
     return t;
 }
@@ -74,6 +74,7 @@ static enum transfer_state send_text(struct http_exchange *x, struct transfer_se
     if (state == TRANSFER_MORE) {
         s->text_at += (size_t)put;
         s->text_n -= (size_t)put;
+        x->sent_bytes += s->is_body ? (uint64_t)put : 0;
     }
     return state;
 }

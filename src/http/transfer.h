@@ -18,10 +18,11 @@
 struct transfer_segment {
     size_t text_at, text_n; /* in transfer.text */
     uint64_t at_bytes, n_bytes;
+    bool is_body; /* the text, too */
 };
 
 struct transfer {
-    struct reader *reader; /* owned */
+    struct reader *reader; /* owned; NULL when all is text */
     int fd;                /* of it, or -1 */
     struct buf text;
     struct transfer_segment segments[TRANSFER_SEGMENTS];
@@ -34,8 +35,8 @@ struct transfer {
     int unsent_bytes;                     /* of that queue when the watch last looked */
 };
 
-struct transfer *transfer_new(struct reader *r);
-void transfer_free(struct transfer *t); /* accepts NULL */
+struct transfer *transfer_new(struct reader *r); /* r may be NULL */
+void transfer_free(struct transfer *t);          /* accepts NULL */
 
 enum transfer_state { TRANSFER_ENDED, TRANSFER_MORE, TRANSFER_WOULD_BLOCK, TRANSFER_FAILED };
 

@@ -11,6 +11,7 @@ void support_conf(struct conf_http *ret_conf, char **where)
         .listen = {where, 1},
         .tls = {.certificate = "", .key = "", .ciphers = "", .ciphersuites = ""},
         .workers = 256,
+        .body_memory_bytes = 64 << 20,
         .queue = 4096,
         .max_connections = 20000,
         .max_head_bytes = 16 << 10,
