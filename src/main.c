@@ -10,6 +10,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static enum err_code fixed_key(void *ctx, struct store_s3_key *ret_key, struct err *e)
+{
+    const struct conf_s3 *s3 = ctx;
+
+    if (!s3->access_key[0])
+        return err_set(e, ERR_CONFIG, "storage.s3.access_key is not set");
+    snprintf(ret_key->access, sizeof(ret_key->access), "%s", s3->access_key);
+    snprintf(ret_key->secret, sizeof(ret_key->secret), "%s", s3->secret_key);
+    buf_add_text(&ret_key->token, s3->session_token);
+    return ERR_OK;
+}
+
+static enum err_code open_s3(const struct conf *c, struct store **ret_store, struct err *e)
+{
+    static const enum store_s3_sse sse[] = {
+        [CONF_SSE_NONE] = STORE_S3_SSE_NONE,
+        [CONF_SSE_S3] = STORE_S3_SSE_S3,
+        [CONF_SSE_KMS] = STORE_S3_SSE_KMS,
+    };
+    const struct conf_s3 *s3 = &c->storage.s3;
+    char temp_path[PATH_MAX];
+    struct store_s3_options o = {
+        .bucket = s3->bucket,
+        .region = s3->region,
+        .prefix = s3->prefix,
+        .endpoint = s3->endpoint,
+        .path_style = s3->path_style,
+        .ca_file = s3->ca_file,
+        .key = fixed_key,
+        .ctx = (void *)s3,
+        .sse = sse[s3->sse],
+        .kms_key_id = s3->kms_key_id,
+        .storage_class = s3->storage_class,
+        .part_bytes = s3->part_bytes,
+        .concurrency = (unsigned)s3->concurrency,
+        .temp_path = temp_path,
+        .timeout_ms = s3->timeout_ms,
+    };
+
+    snprintf(temp_path, sizeof(temp_path), "%s/temp", c->storage.root);
+    return store_s3_new(&o, ret_store, e);
+}
+
 static enum err_code open_store(const struct conf *c, struct store **ret_store, struct err *e)
 {
     struct store_fs_options fs = {.root = c->storage.root, .fsync = c->storage.fsync};
@@ -19,7 +62,7 @@ static enum err_code open_store(const struct conf *c, struct store **ret_store, 
         return ERR_OK;
     }
     if (c->storage.backend == CONF_STORAGE_S3)
-        return err_set(e, ERR_CONFIG, "storage.backend: 's3' is not built in yet");
+        return open_s3(c, ret_store, e);
     return store_fs_new(&fs, ret_store, e);
 }
 

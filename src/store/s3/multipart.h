@@ -50,7 +50,7 @@ ERR_CHECKED enum err_code s3_multipart_abort_all(struct s3_client *c, const stru
                                                  struct err *e);
 
 /* Calls fn for every upload of the bucket below the configured prefix. One server tells them only
- * when it is asked for no prefix: see docs/s3.md. */
+ * when it is asked for no prefix. */
 typedef enum err_code (*s3_upload_fn)(void *ctx, const struct s3_name *name, const char *id,
                                       int64_t begun_ms, struct err *e);
 ERR_CHECKED enum err_code s3_multipart_each(struct s3_client *c, s3_upload_fn fn, void *ctx,
