@@ -172,6 +172,10 @@ static void done(void *ctx, const struct http_record *r)
     const struct api *a = ctx;
     const struct http_head *h = r->head;
 
+    if (r->error != ERR_OK && err_status(r->error) >= 500)
+        log_event(LOG_ERROR, "content broke off", LOG_TEXT("error", err_name(r->error)),
+                  LOG_TEXT("detail", r->note), LOG_STR("path", h ? h->path : STR_NONE),
+                  LOG_TEXT("request_id", r->request_id));
     if (!conf_bool(&a->conf->log.access))
         return;
     log_event(LOG_INFO, "request", LOG_STR("method", at_most(h ? h->method_text : STR_NONE, 32)),

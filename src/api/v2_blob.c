@@ -8,22 +8,30 @@
 
 #include <stdio.h>
 
-enum err_code api_blob_get(struct req *q, struct err *e)
+static enum err_code open_blob(struct req *q, struct reader **ret_reader, uint64_t *ret_size_bytes,
+                               struct err *e)
 {
-    AUTO(reader) struct reader *r = NULL;
-    char etag[DIGEST_TEXT_MAX + 3];
-    uint64_t size_bytes;
-    enum err_code code;
-    int n;
+    enum err_code code =
+        pull_blob(q->registry, &q->name, &q->digest, ret_reader, ret_size_bytes, e);
 
-    code = pull_blob(q->registry, &q->name, &q->digest, &r, &size_bytes, e);
     if (code == ERR_CORRUPT && q->head->method == HTTP_HEAD) {
         /* Asked by clients before they push: told that it is missing they send it, which mends it.
          */
         log_err(LOG_ERROR, "a blob is not in the store as it should be", e);
         return err_set(e, ERR_BLOB_UNKNOWN, "%s is damaged or missing", q->digest.text);
     }
-    TRY(code);
+    return code;
+}
+
+enum err_code api_blob_get(struct req *q, struct err *e)
+{
+    AUTO(reader) struct reader *r = NULL;
+    char etag[DIGEST_TEXT_MAX + 3];
+    uint64_t size_bytes = 0;
+    int n;
+
+    if (!http_content_waits(q->x))
+        TRY(open_blob(q, &r, &size_bytes, e));
     n = snprintf(etag, sizeof(etag), "\"%s\"", q->digest.text);
     reply_digest(q, &q->digest);
     /* Never what the content claims to be: a browser must not run it. */

@@ -26,8 +26,9 @@ struct reader_ops {
      * reader's. NULL, or -1, when there is none. */
     int (*fd)(struct reader *r);
 
-    /* A descriptor that becomes readable when a read that failed with LATER may succeed; it stays
-     * the reader's, and no other reader has it. NULL: reads never fail with LATER but block. */
+    /* A descriptor for epoll that becomes readable when a read that failed with LATER may succeed;
+     * it stays the reader's, no other reader has it, and a later read may change it. NULL: reads
+     * never fail with LATER but block. */
     int (*wait_fd)(struct reader *r);
 
     void (*free)(struct reader *r);

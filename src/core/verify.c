@@ -13,6 +13,8 @@ struct verify {
     struct digest digest;
     uint64_t size_bytes, at_bytes;
     struct hasher *hasher; /* NULL once the content was found to match */
+    bool seeking;          /* all is to be read before what is at target_bytes */
+    uint64_t target_bytes;
 };
 
 static enum err_code check(struct verify *v, struct err *e)
@@ -28,11 +30,9 @@ static enum err_code check(struct verify *v, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code verify_read(struct reader *r, void *buf, size_t cap, size_t *ret_n,
-                                 struct err *e)
+static enum err_code read_checked(struct verify *v, void *buf, size_t cap, size_t *ret_n,
+                                  struct err *e)
 {
-    struct verify *v = (struct verify *)r;
-
     TRY(reader_read(v->inner, buf, cap, ret_n, e));
     if (!v->hasher || cap == 0)
         return ERR_OK;
@@ -45,33 +45,62 @@ static enum err_code verify_read(struct reader *r, void *buf, size_t cap, size_t
     return v->at_bytes == v->size_bytes ? check(v, e) : ERR_OK;
 }
 
-/* Reads the rest, so that the digest of all is known before any part is handed out. */
-static enum err_code read_all(struct verify *v, struct err *e)
+/* Reads the rest, so that the digest of all is known before any part is handed out, and goes to
+ * where the seek was to. LATER: to be called again. */
+static enum err_code go_there(struct verify *v, struct err *e)
 {
     AUTO(mem) char *buf = mem_alloc(BUFFER_BYTES);
     size_t n;
 
+    do {
+        TRY(read_checked(v, buf, BUFFER_BYTES, &n, e));
+    } while (n > 0);
+    if (v->hasher)
+        TRY(check(v, e));
+    TRY(reader_seek(v->inner, v->target_bytes, e));
+    v->seeking = false;
+    return ERR_OK;
+}
+
+static enum err_code verify_read(struct reader *r, void *buf, size_t cap, size_t *ret_n,
+                                 struct err *e)
+{
+    struct verify *v = (struct verify *)r;
+
+    if (v->seeking)
+        TRY(go_there(v, e));
+    return read_checked(v, buf, cap, ret_n, e);
+}
+
+static enum err_code begin_anew(struct verify *v, struct err *e)
+{
     if (v->at_bytes > 0) {
         hasher_free(v->hasher);
         v->hasher = hasher_new(v->digest.algorithm);
         v->at_bytes = 0;
     }
-    TRY(reader_seek(v->inner, 0, e));
-    do {
-        TRY(verify_read(&v->reader, buf, BUFFER_BYTES, &n, e));
-    } while (n > 0);
-    return v->hasher ? check(v, e) : ERR_OK;
+    return reader_seek(v->inner, 0, e);
 }
 
 static enum err_code verify_seek(struct reader *r, uint64_t offset_bytes, struct err *e)
 {
     struct verify *v = (struct verify *)r;
+    enum err_code code;
 
-    if (v->hasher && offset_bytes == v->at_bytes)
+    v->target_bytes = offset_bytes;
+    if (v->seeking || (v->hasher && offset_bytes == v->at_bytes))
         return ERR_OK;
-    if (v->hasher)
-        TRY(read_all(v, e));
-    return reader_seek(v->inner, offset_bytes, e);
+    if (!v->hasher)
+        return reader_seek(v->inner, offset_bytes, e);
+    TRY(begin_anew(v, e));
+    v->seeking = true;
+    code = go_there(v, e);
+    return code == ERR_LATER ? ERR_OK : code;
+}
+
+static int verify_wait_fd(struct reader *r)
+{
+    return reader_wait_fd(((struct verify *)r)->inner);
 }
 
 static void verify_free(struct reader *r)
@@ -86,6 +115,7 @@ static void verify_free(struct reader *r)
 static const struct reader_ops verify_ops = {
     .read = verify_read,
     .seek = verify_seek,
+    .wait_fd = verify_wait_fd,
     .free = verify_free,
 };
 

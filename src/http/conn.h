@@ -28,9 +28,9 @@ enum conn_state {
     CONN_HANDSHAKE, /* TLS */
     CONN_REST,      /* waiting for a request: idle, or part of a head is in `in` */
     CONN_AWAY,      /* with a worker or a sender */
-    CONN_BODY,      /* its request waits for more of the body; in LIST_AWAY as well */
-    CONN_WRITE,     /* waiting to send `out` */
-    CONN_LINGER,    /* answered and half-closed; what still comes in is dropped */
+    CONN_BODY,   /* its request waits for more of the body, or for a worker again; in LIST_AWAY */
+    CONN_WRITE,  /* waiting to send `out` */
+    CONN_LINGER, /* answered and half-closed; what still comes in is dropped */
 };
 
 /* What to do with a connection when its answer is out. */

@@ -129,7 +129,21 @@ static void many_parts(struct http_exchange *x, struct transfer *t, uint64_t siz
     buf_done(&parts);
 }
 
-/* A small content that is in a file: head and bytes in one call. */
+static bool is_small(const struct transfer *t)
+{
+    uint64_t n_bytes = t->segments[0].n_bytes;
+
+    return t->n_segments == 1 && n_bytes <= SMALL_BYTES &&
+           (t->fd >= 0 || (t->held && t->held_n == n_bytes));
+}
+
+static ssize_t hand_out(const struct transfer *t, char *at)
+{
+    memcpy(at, t->held, t->held_n);
+    return (ssize_t)t->held_n;
+}
+
+/* A small content that is in a file, or all in memory: head and bytes in one call. */
 static enum err_code send_small(struct http_exchange *x, struct transfer *t, struct err *e)
 {
     const struct transfer_segment *s = &t->segments[0];
@@ -137,7 +151,7 @@ static enum err_code send_small(struct http_exchange *x, struct transfer *t, str
     ssize_t got;
 
     do {
-        got = pread(t->fd, at, (size_t)s->n_bytes, (off_t)s->at_bytes);
+        got = t->held ? hand_out(t, at) : pread(t->fd, at, (size_t)s->n_bytes, (off_t)s->at_bytes);
     } while (got < 0 && errno == EINTR);
     if (got < 0)
         return err_errno(e, "read content");
@@ -152,44 +166,51 @@ static enum err_code send_small(struct http_exchange *x, struct transfer *t, str
 /* Sends what was planned, or starts to: afterwards x->transfer says whether it goes on. */
 static enum err_code start(struct http_exchange *x, struct transfer *t, struct err *e)
 {
-    if (t->n_segments == 1 && t->segments[0].n_bytes <= SMALL_BYTES && t->fd >= 0) {
+    if (is_small(t)) {
         enum err_code code = send_small(x, t, e);
 
         transfer_free(t);
         return code;
     }
     x->transfer = t;
-    if (t->fd >= 0)
-        return transfer_begin(x, e);
-    return transfer_run(x, e);
+    return transfer_begin(x, e);
 }
 
-static void plan(struct http_exchange *x, struct transfer *t, uint64_t size_bytes, struct str etag)
+/* What of the content is to be sent. */
+struct plan {
+    enum http_range_verdict verdict;
+    struct http_range ranges[HTTP_RANGES_MAX]; /* one at least, but for UNSATISFIABLE */
+    size_t n;
+};
+
+static void make_plan(const struct http_exchange *x, uint64_t size_bytes, struct str etag,
+                      struct plan *ret_plan)
 {
-    struct http_range ranges[HTTP_RANGES_MAX];
-    size_t n = 0;
+    ret_plan->n = 0;
+    ret_plan->verdict = wanted(x, size_bytes, etag, ret_plan->ranges, &ret_plan->n);
+    if (ret_plan->verdict != HTTP_RANGE_OK) {
+        ret_plan->ranges[0] = (struct http_range){0, size_bytes};
+        ret_plan->n = 1;
+    }
+}
+
+/* The head of the answer, and the segments. */
+static void form(struct http_exchange *x, struct transfer *t, const struct plan *p, struct str etag)
+{
+    const struct http_range *first = &p->ranges[0];
 
     http_header(x, "Accept-Ranges", STR("bytes"));
     http_header(x, "ETag", etag);
-    switch (wanted(x, size_bytes, etag, ranges, &n)) {
-    case HTTP_RANGE_UNSATISFIABLE: /* RFC 9110, 15.5.17 */
-        http_headerf(x, "Content-Range", "bytes */%llu", (unsigned long long)size_bytes);
-        break;
-    case HTTP_RANGE_IGNORE:
-        one_part(x, t, 200, (struct http_range){0, size_bytes});
-        break;
-    case HTTP_RANGE_OK:
-        if (n > 1) {
-            many_parts(x, t, size_bytes, ranges, n);
-            break;
-        }
-        http_headerf(x, "Content-Range", "bytes %llu-%llu/%llu",
-                     (unsigned long long)ranges[0].first_bytes,
-                     (unsigned long long)(ranges[0].first_bytes + ranges[0].n_bytes - 1),
-                     (unsigned long long)size_bytes);
-        one_part(x, t, 206, ranges[0]);
-        break;
+    if (p->n > 1) {
+        many_parts(x, t, t->size_bytes, p->ranges, p->n);
+        return;
     }
+    if (p->verdict == HTTP_RANGE_OK)
+        http_headerf(x, "Content-Range", "bytes %llu-%llu/%llu",
+                     (unsigned long long)first->first_bytes,
+                     (unsigned long long)(first->first_bytes + first->n_bytes - 1),
+                     (unsigned long long)t->size_bytes);
+    one_part(x, t, p->verdict == HTTP_RANGE_OK ? 206 : 200, *first);
 }
 
 /* A refusal replaces the type of the content. */
@@ -199,6 +220,18 @@ static void refuse(struct http_exchange *x, int status, const char *why)
 
     take_header(x, STR("Content-Type"), type, sizeof(type));
     response_refuse(x, status, why);
+}
+
+/* RFC 9110, 15.5.17 */
+static void refuse_range(struct http_exchange *x, uint64_t size_bytes, struct str etag)
+{
+    char why[64];
+
+    http_header(x, "Accept-Ranges", STR("bytes"));
+    http_header(x, "ETag", etag);
+    http_headerf(x, "Content-Range", "bytes */%llu", (unsigned long long)size_bytes);
+    snprintf(why, sizeof(why), "the content has %llu bytes", (unsigned long long)size_bytes);
+    refuse(x, 416, why);
 }
 
 /* RFC 9110, 13.2.2 gives the order. True: answered. */
@@ -219,21 +252,40 @@ static bool settle_without_content(struct http_exchange *x, uint64_t size_bytes,
     return true;
 }
 
+/* The first piece of what has no fd. LATER: x keeps t until the reader has something. What failed
+ * is still answered, without the headers of the content. */
+static enum err_code fetch_first(struct http_exchange *x, struct transfer **t, const struct plan *p,
+                                 struct err *e)
+{
+    const struct http_range *first = &p->ranges[0];
+    enum err_code code;
+
+    if ((*t)->fd >= 0 || first->n_bytes == 0)
+        return ERR_OK;
+    code = transfer_fetch(*t, first->first_bytes, first->n_bytes, e);
+    if (code == ERR_LATER)
+        x->transfer = STEAL(*t);
+    if (code != ERR_OK)
+        x->headers.n = x->headers_kept;
+    return code;
+}
+
 enum err_code http_send_content(struct http_exchange *x, struct reader *r, uint64_t size_bytes,
                                 struct str etag, struct err *e)
 {
-    AUTO(transfer) struct transfer *t = transfer_new(r);
+    AUTO(transfer) struct transfer *t = r ? transfer_new(r, size_bytes) : STEAL(x->transfer);
     enum err_code code;
-    char why[64];
+    struct plan plan;
 
-    if (settle_without_content(x, size_bytes, etag))
+    if (settle_without_content(x, t->size_bytes, etag))
         return ERR_OK;
-    plan(x, t, size_bytes, etag);
-    if (!x->answered) {
-        snprintf(why, sizeof(why), "the content has %llu bytes", (unsigned long long)size_bytes);
-        refuse(x, 416, why);
+    make_plan(x, t->size_bytes, etag, &plan);
+    if (plan.verdict == HTTP_RANGE_UNSATISFIABLE) {
+        refuse_range(x, t->size_bytes, etag);
         return ERR_OK;
     }
+    TRY(fetch_first(x, &t, &plan, e));
+    form(x, t, &plan, etag);
     code = start(x, STEAL(t), e);
     if (code != ERR_OK) {
         x->fate = CONN_CLOSE;
@@ -242,4 +294,9 @@ enum err_code http_send_content(struct http_exchange *x, struct reader *r, uint6
             http_set_note(x, e->detail);
     }
     return code;
+}
+
+bool http_content_waits(const struct http_exchange *x)
+{
+    return x->transfer != NULL;
 }

@@ -75,6 +75,7 @@ struct http_exchange {
     bool has_head, answered, close;
     bool transfer_over;  /* nothing of it is left for a sender */
     bool failed;         /* while the answer was sent */
+    enum err_code error; /* why, when a sender was at it */
     enum conn_fate fate; /* when answered */
     _Atomic(enum exchange_cut) cut;
     atomic_bool responding; /* answered, for the watch */

@@ -115,6 +115,8 @@ struct http_record {
     int status;
     uint64_t received_bytes, sent_bytes; /* of the bodies */
     int64_t duration_us;
+    enum err_code error; /* why content broke off after serve() had returned, or ERR_OK; in words it
+                            is the note */
 };
 
 struct http_app {
@@ -225,13 +227,21 @@ void http_send(struct http_exchange *x, int status, struct str body);
  * sendfile when r has an fd and the connection is not TLS. Worker only.
  *
  * Takes r in every case, and frees it when its bytes are sent. That can be after this returns: when
- * r has an fd and the client reads slowly, the transfer goes on without a worker, and what becomes
- * of it is in the note of done()'s record. The exchange must not be answered or read from again.
- * An error while bytes flow closes the connection; it is put in the note, and returned when it came
- * up before this returned (CLIENT_GONE is common).
+ * the client or r is slow, the transfer goes on without a worker, and what becomes of it is in the
+ * record that done() gets. The exchange must not be answered or read from again. An error while
+ * bytes flow closes the connection; it is put in the note, and returned when it came up before this
+ * returned (CLIENT_GONE is common).
+ *
+ * From r without an fd the first bytes are read before the answer begins. Fails that, nothing is
+ * answered yet, and headers that were set since http_headers_stay() are gone. So also with the
+ * error LATER: r has nothing yet. serve() then calls http_wait_for_body() and returns; called
+ * again, when r has something, it finds http_content_waits(), and goes on with r as NULL.
  */
 ERR_CHECKED enum err_code http_send_content(struct http_exchange *x, struct reader *r,
                                             uint64_t size_bytes, struct str etag, struct err *e);
+
+/* http_send_content() was called, and waits for its reader. */
+bool http_content_waits(const struct http_exchange *x);
 
 /* Does the request carry If-None-Match with this etag or "*"? Then the answer is 304. */
 bool http_not_modified(const struct http_exchange *x, struct str etag);

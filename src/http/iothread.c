@@ -106,6 +106,8 @@ static void check_away(struct iothread *io)
         t = atomic_load(&c->x->parked);
         if (limit_ms > 0 && io->now_ms - c->x->start_us / 1000 > limit_ms)
             cut_off(c, CUT_REQUEST_TIMEOUT);
+        else if (c->state == CONN_BODY && c->x->transfer)
+            serving_content_retry(io, c);
         else if (c->state == CONN_BODY)
             check_body(io, c);
         else if (t)

@@ -85,6 +85,7 @@ void exchange_begin(struct http_exchange *x, struct conn *c)
     x->status = 0;
     x->has_head = true;
     x->answered = x->close = x->transfer_over = x->failed = false;
+    x->error = ERR_OK;
     atomic_store_explicit(&x->cut, CUT_NOT, memory_order_relaxed);
     atomic_store_explicit(&x->responding, false, memory_order_relaxed);
     x->identity[0] = x->note[0] = '\0';
@@ -180,6 +181,7 @@ void exchange_done(struct http_exchange *x)
         .received_bytes = x->received_bytes,
         .sent_bytes = x->sent_bytes,
         .duration_us = clock_mono_us() - x->start_us,
+        .error = x->error,
     };
     app->done(app->ctx, &r);
 }

@@ -267,7 +267,7 @@ static enum err_code send_short(struct http_exchange *x, int status, bool has_le
 /* A long answer is content: what the client does not take at once goes on without a worker. */
 static enum err_code send_long(struct http_exchange *x, int status, struct str body, struct err *e)
 {
-    struct transfer *t = transfer_new(NULL);
+    struct transfer *t = transfer_new(NULL, body.n);
     size_t head_max = x->headers.n + HEAD_ROOM, head_n;
     char *at;
 
@@ -279,6 +279,7 @@ static enum err_code send_long(struct http_exchange *x, int status, struct str b
     t->segments[t->n_segments++] = (struct transfer_segment){.text_n = head_n};
     t->segments[t->n_segments++] =
         (struct transfer_segment){.text_at = head_n, .text_n = body.n, .is_body = true};
+    transfer_free(x->transfer); /* of content that was to be the answer */
     x->transfer = t;
     return transfer_begin(x, e);
 }

@@ -1,8 +1,8 @@
 /*
- * Transfers that wait for their clients lie in one epoll set, armed for one event each, and a few
- * threads share it: whoever gets an event makes one turn with that transfer and arms it again,
- * which puts it behind the others. So any number of slow readers costs no thread, and a hundred
- * fast ones are served by as many threads as there are cores.
+ * Transfers that wait for their clients, or for their source, lie in one epoll set, armed for one
+ * event each, and a few threads share it: whoever gets an event makes one turn with that transfer
+ * and arms it again, which puts it behind the others. So any number of slow readers costs no
+ * thread, and a hundred fast ones are served by as many threads as there are cores.
  */
 #include "http/sender.h"
 #include "base/cleanup.h"
@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "http/core.h"
 #include "http/finish.h"
+#include "http/inbox.h"
 #include "http/transfer.h"
 
 #include <errno.h>
@@ -31,32 +32,57 @@ struct senders {
     size_t n_started, n_threads;
 };
 
-/* False when the set can't take it: out of memory or over the user's limit of watches. */
-static bool arm(struct senders *s, struct http_exchange *x, int op)
+/* For the watch over connections that are away. A source that is slow is not the client's fault. */
+static void rest(struct http_exchange *x)
 {
-    struct epoll_event ev = {.events = EPOLLOUT | EPOLLONESHOT, .data.ptr = x};
     struct transfer *t = x->transfer;
-    int fd = x->conn->fd;
-    bool armed;
-
     int64_t now_us = clock_mono_us();
 
+    if (t->starved)
+        return;
     atomic_store(&t->rested_us, now_us);
     atomic_store(&t->waited_us, x->waited_us);
     atomic_store(&t->sent_bytes, x->sent_bytes);
     atomic_store(&t->progress_ms, now_us / 1000);
     atomic_store(&t->resting, true);
+}
+
+/* False when the set can't take it: out of memory or over the user's limit of watches. */
+static bool arm(struct senders *s, struct http_exchange *x)
+{
+    struct transfer *t = x->transfer;
+    struct epoll_event ev = {.events = (t->starved ? EPOLLIN : EPOLLOUT) | EPOLLONESHOT,
+                             .data.ptr = x};
+    bool *on = t->starved ? &t->on_source : &t->on_client;
+    int fd = t->starved ? reader_wait_fd(t->reader) : x->conn->fd;
+    int op = *on ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    bool armed;
+
+    rest(x);
+    *on = true;
     /* x may be another thread's before epoll_ctl() returns; the lock makes that thread wait until
      * it has, so that the handing over is complete for the memory model too. */
     pthread_mutex_lock(&s->lock);
-    armed = epoll_ctl(s->epoll_fd, op, fd, &ev) == 0;
+    armed = epoll_ctl(s->epoll_fd, op, fd, &ev) == 0 ||
+            (errno == ENOENT && epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0);
     pthread_mutex_unlock(&s->lock);
     return armed;
 }
 
+static void leave(struct senders *s, struct http_exchange *x)
+{
+    struct transfer *t = x->transfer;
+
+    if (t->on_client)
+        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, x->conn->fd, NULL);
+    if (t->on_source)
+        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, reader_wait_fd(t->reader), NULL);
+    t->on_client = t->on_source = false;
+}
+
 static void finish(struct senders *s, struct http_exchange *x)
 {
-    epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, x->conn->fd, NULL);
+    leave(s, x);
     exchange_end(x);
 }
 
@@ -64,6 +90,7 @@ static void fail(struct senders *s, struct http_exchange *x, const struct err *e
 {
     x->fate = CONN_CLOSE;
     x->failed = true;
+    x->error = e->code;
     if (!x->note[0])
         http_set_note(x, e->detail);
     finish(s, x);
@@ -83,6 +110,13 @@ static enum transfer_state steps(struct senders *s, struct http_exchange *x,
     return state;
 }
 
+/* The answer can begin. */
+static void hand_back(struct senders *s, struct http_exchange *x)
+{
+    leave(s, x);
+    iothread_give(x->conn);
+}
+
 /* The turn of ev's transfer. True: *ev is another one's event. */
 static bool turn(struct senders *s, struct epoll_event *ev)
 {
@@ -93,9 +127,13 @@ static bool turn(struct senders *s, struct epoll_event *ev)
 
     pthread_mutex_lock(&s->lock); /* see arm() */
     pthread_mutex_unlock(&s->lock);
-    atomic_store(&t->resting, false);
-    if (exchange_waited(x, clock_mono_us() - atomic_load(&t->rested_us), x->sent_bytes, &e) !=
-        ERR_OK) {
+    if (x->waiting) {
+        hand_back(s, x);
+        return false;
+    }
+    if (atomic_exchange(&t->resting, false) &&
+        exchange_waited(x, clock_mono_us() - atomic_load(&t->rested_us), x->sent_bytes, &e) !=
+            ERR_OK) {
         fail(s, x, &e);
         return false;
     }
@@ -109,7 +147,7 @@ static bool turn(struct senders *s, struct epoll_event *ev)
         break;
     case TRANSFER_MORE:
     case TRANSFER_WOULD_BLOCK:
-        if (!arm(s, x, EPOLL_CTL_MOD)) {
+        if (!arm(s, x)) {
             err_set(&e, ERR_INTERNAL, "arm a transfer: %m");
             fail(s, x, &e);
         }
@@ -191,8 +229,17 @@ void senders_take(struct senders *s, struct http_exchange *x)
     struct err e;
 
     atomic_store(&x->parked, x->transfer);
-    if (arm(s, x, EPOLL_CTL_ADD))
+    if (arm(s, x))
         return;
     err_set(&e, ERR_INTERNAL, "hand a transfer to a sender: %m");
     fail(s, x, &e);
+}
+
+void senders_await(struct senders *s, struct http_exchange *x)
+{
+    if (arm(s, x))
+        return;
+    x->waiting = false;
+    response_refuse(x, 500, "can't wait for the content");
+    finish(s, x);
 }

@@ -1,4 +1,4 @@
-/* The few threads that go on with transfers when the client has room. */
+/* The few threads that go on with transfers when the client has room, or their source something. */
 #pragma once
 
 #include "http/exchange.h"
@@ -12,3 +12,7 @@ void senders_free(struct senders *s); /* accepts NULL; no transfer may be left *
 
 /* Takes x with its transfer; gives the connection back to its I/O thread at the end. */
 void senders_take(struct senders *s, struct http_exchange *x);
+
+/* Takes x, whose answer has not begun, until the reader of its transfer has something; gives the
+ * connection back to its I/O thread then, or when nothing can be waited for. */
+void senders_await(struct senders *s, struct http_exchange *x);

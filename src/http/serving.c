@@ -239,6 +239,13 @@ static void wait_for_body(struct iothread *io, struct conn *c)
     watch(io, c, false);
 }
 
+static void give_worker(struct iothread *io, struct conn *c)
+{
+    c->state = CONN_AWAY;
+    if (!workers_put(io->server->workers, c->x))
+        c->state = CONN_BODY; /* not watched: serving_body_retry() will */
+}
+
 /* Some of it has come, or the end. */
 static void go_on(struct iothread *io, struct conn *c)
 {
@@ -249,9 +256,14 @@ static void go_on(struct iothread *io, struct conn *c)
     conn_set_least(c, 1);
     x->waited_us += now_us - x->rest.since_us;
     x->rest.since_us = now_us;
-    c->state = CONN_AWAY;
-    if (!workers_put(io->server->workers, x))
-        c->state = CONN_BODY; /* not watched: serving_body_retry() will */
+    give_worker(io, c);
+}
+
+/* The content that it is to be answered with has begun to come. */
+static void content_has_come(struct iothread *io, struct conn *c)
+{
+    c->x->waiting = false;
+    give_worker(io, c);
 }
 
 int64_t serving_body_waited_ms(const struct http_exchange *x)
@@ -263,6 +275,11 @@ void serving_body_retry(struct iothread *io, struct conn *c)
 {
     if (!c->watched)
         go_on(io, c);
+}
+
+void serving_content_retry(struct iothread *io, struct conn *c)
+{
+    give_worker(io, c);
 }
 
 /* One request at p; *ret_used of the n bytes are dealt with. */
@@ -569,7 +586,10 @@ void serving_last_call(struct iothread *io, enum conn_list_kind kind)
 void serving_take_back(struct iothread *io, struct conn *c)
 {
     if (c->x && c->x->waiting) {
-        wait_for_body(io, c);
+        if (c->x->transfer)
+            content_has_come(io, c);
+        else
+            wait_for_body(io, c);
         return;
     }
     list_remove(io, c);

@@ -14,5 +14,8 @@ void serving_drop(struct iothread *io, struct conn *c);      /* closes and frees
 int64_t serving_body_waited_ms(const struct http_exchange *x);
 void serving_body_retry(struct iothread *io, struct conn *c);
 
+/* Likewise for content that has begun to come. */
+void serving_content_retry(struct iothread *io, struct conn *c);
+
 /* Reads what has come on connections that rest, event or not. */
 void serving_last_call(struct iothread *io, enum conn_list_kind kind);

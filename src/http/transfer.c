@@ -14,16 +14,17 @@ enum {
     STEP_BYTES = 2 * 1024 * 1024, /* one sendfile */
     TURN_BYTES = 8 * 1024 * 1024, /* then others get their turn */
     TLS_BYTES = 64 * 1024,        /* read and encrypted at once; on a sender's stack */
-    COPY_BYTES = 256 * 1024,      /* read and sent at once, from a reader without an fd */
+    PIECE_BYTES = 64 * 1024,      /* likewise, of a reader without an fd */
 };
 
 #define TEXT_MAX (HEADERS_MAX + HEAD_ROOM + HTTP_RANGES_MAX * 512 + 64 * 1024)
 
-struct transfer *transfer_new(struct reader *r)
+struct transfer *transfer_new(struct reader *r, uint64_t size_bytes)
 {
     struct transfer *t = NEW(struct transfer);
 
     t->reader = r;
+    t->size_bytes = size_bytes;
     t->fd = r ? reader_fd(r) : -1;
     buf_init(&t->text, TEXT_MAX);
     return t;
@@ -35,6 +36,7 @@ void transfer_free(struct transfer *t)
         return;
     reader_free(t->reader);
     buf_done(&t->text);
+    free(t->held);
     free(t);
 }
 
@@ -79,10 +81,19 @@ static enum transfer_state send_text(struct http_exchange *x, struct transfer_se
     return state;
 }
 
+#define TOO_SHORT "content is shorter than its size"
+
 static enum transfer_state shorter(struct err *e)
 {
-    err_set(e, ERR_CORRUPT, "content is shorter than its size");
+    err_set(e, ERR_CORRUPT, TOO_SHORT);
     return TRANSFER_FAILED;
+}
+
+static void count_sent(struct http_exchange *x, struct transfer_segment *s, size_t n)
+{
+    s->at_bytes += n;
+    s->n_bytes -= n;
+    x->sent_bytes += n;
 }
 
 /* Under TLS the bytes pass through here. What could not be encrypted and sent is read again next
@@ -101,8 +112,9 @@ static ssize_t send_encrypted(struct http_exchange *x, const struct transfer_seg
     return conn_send(x->conn, buf, (size_t)got, false, 0);
 }
 
-static enum transfer_state send_range(struct http_exchange *x, struct transfer_segment *s,
-                                      struct err *e)
+/* One step of a file. */
+static enum transfer_state send_file(struct http_exchange *x, struct transfer_segment *s,
+                                     struct err *e)
 {
     size_t want = s->n_bytes < STEP_BYTES ? (size_t)s->n_bytes : STEP_BYTES;
     off_t at = (off_t)s->at_bytes;
@@ -123,12 +135,97 @@ static enum transfer_state send_range(struct http_exchange *x, struct transfer_s
         return TRANSFER_FAILED;
     }
     state = sent_or_not(x, put, e);
-    if (state == TRANSFER_MORE) {
-        s->at_bytes += (uint64_t)put;
-        s->n_bytes -= (uint64_t)put;
-        x->sent_bytes += (uint64_t)put;
-    }
+    if (state == TRANSFER_MORE)
+        count_sent(x, s, (size_t)put);
     return state;
+}
+
+/* A piece of a reader without an fd, of *ret_n bytes at at_bytes. */
+static enum err_code read_piece(struct transfer *t, uint64_t at_bytes, uint64_t n_bytes, char *buf,
+                                size_t *ret_n, struct err *e)
+{
+    size_t want = n_bytes < PIECE_BYTES ? (size_t)n_bytes : PIECE_BYTES;
+    enum err_code code;
+
+    if (t->read_bytes != at_bytes)
+        TRY(reader_seek(t->reader, at_bytes, e));
+    t->read_bytes = at_bytes;
+    code = reader_read(t->reader, buf, want, ret_n, e);
+    t->starved = code == ERR_LATER;
+    TRY(code);
+    if (*ret_n == 0)
+        return err_set(e, ERR_CORRUPT, "%s", TOO_SHORT);
+    t->read_bytes += *ret_n;
+    return ERR_OK;
+}
+
+static void hold(struct transfer *t, const char *p, size_t n)
+{
+    t->held = mem_alloc(n);
+    t->held_at = 0;
+    t->held_n = n;
+    memcpy(t->held, p, n);
+}
+
+enum err_code transfer_fetch(struct transfer *t, uint64_t at_bytes, uint64_t n_bytes, struct err *e)
+{
+    char piece[PIECE_BYTES];
+    size_t n;
+
+    TRY(read_piece(t, at_bytes, n_bytes, piece, &n, e));
+    hold(t, piece, n);
+    return ERR_OK;
+}
+
+static enum transfer_state send_held(struct http_exchange *x, struct transfer_segment *s,
+                                     struct err *e)
+{
+    struct transfer *t = x->transfer;
+    ssize_t put = conn_send(x->conn, t->held + t->held_at, t->held_n - t->held_at, false, 0);
+    enum transfer_state state = sent_or_not(x, put, e);
+
+    if (state != TRANSFER_MORE)
+        return state;
+    count_sent(x, s, (size_t)put);
+    t->held_at += (size_t)put;
+    if (t->held_at == t->held_n) {
+        free(t->held);
+        t->held = NULL;
+    }
+    return TRANSFER_MORE;
+}
+
+/* One step of a reader without an fd. */
+static enum transfer_state send_piece(struct http_exchange *x, struct transfer_segment *s,
+                                      struct err *e)
+{
+    struct transfer *t = x->transfer;
+    enum transfer_state state;
+    char piece[PIECE_BYTES];
+    size_t n, sent = 0;
+    enum err_code code;
+    ssize_t put;
+
+    if (t->held)
+        return send_held(x, s, e);
+    code = read_piece(t, s->at_bytes, s->n_bytes, piece, &n, e);
+    if (code != ERR_OK)
+        return code == ERR_LATER ? TRANSFER_WOULD_BLOCK : TRANSFER_FAILED;
+    put = conn_send(x->conn, piece, n, false, 0);
+    state = sent_or_not(x, put, e);
+    if (state == TRANSFER_MORE) {
+        sent = (size_t)put;
+        count_sent(x, s, sent);
+    }
+    if (state != TRANSFER_FAILED && sent < n)
+        hold(t, piece + sent, n - sent);
+    return state;
+}
+
+static enum transfer_state send_range(struct http_exchange *x, struct transfer_segment *s,
+                                      struct err *e)
+{
+    return x->transfer->fd >= 0 ? send_file(x, s, e) : send_piece(x, s, e);
 }
 
 enum transfer_state transfer_step(struct http_exchange *x, struct err *e)
@@ -173,66 +270,4 @@ enum err_code transfer_begin(struct http_exchange *x, struct err *e)
         break; /* the worker's loop passes it on */
     }
     return ERR_OK;
-}
-
-static enum err_code send_waiting(struct http_exchange *x, const char *p, size_t n, int flags,
-                                  struct err *e)
-{
-    int64_t before_us = clock_mono_us();
-    enum err_code code = conn_send_all(x->conn, p, n, flags, e), why;
-
-    if (code != ERR_OK) {
-        why = exchange_why_cut(x, e);
-        return why != ERR_OK ? why : code;
-    }
-    return exchange_waited(x, clock_mono_us() - before_us, x->sent_bytes + n, e);
-}
-
-static enum err_code copy_range(struct http_exchange *x, struct transfer_segment *s, char *buf,
-                                struct err *e)
-{
-    struct reader *r = x->transfer->reader;
-
-    if (s->at_bytes > 0 || x->transfer->current > 0)
-        TRY(reader_seek(r, s->at_bytes, e));
-    while (s->n_bytes > 0) {
-        size_t want = s->n_bytes < COPY_BYTES ? (size_t)s->n_bytes : COPY_BYTES;
-        size_t got;
-
-        TRY(reader_read(r, buf, want, &got, e));
-        if (got == 0) {
-            shorter(e);
-            return ERR_CORRUPT;
-        }
-        TRY(send_waiting(x, buf, got, 0, e));
-        s->n_bytes -= got;
-        x->sent_bytes += got;
-    }
-    return ERR_OK;
-}
-
-static enum err_code run_segments(struct http_exchange *x, char *buf, struct err *e)
-{
-    struct transfer *t = x->transfer;
-
-    for (; t->current < t->n_segments; t->current++) {
-        struct transfer_segment *s = &t->segments[t->current];
-
-        TRY(send_waiting(x, t->text.p + s->text_at, s->text_n, s->n_bytes ? MSG_MORE : 0, e));
-        if (s->n_bytes > 0)
-            TRY(copy_range(x, s, buf, e));
-    }
-    return ERR_OK;
-}
-
-enum err_code transfer_run(struct http_exchange *x, struct err *e)
-{
-    enum err_code code = conn_flush_waiting(x->conn, MSG_MORE, e);
-    char *buf = mem_alloc(COPY_BYTES);
-
-    if (code == ERR_OK)
-        code = run_segments(x, buf, e);
-    free(buf);
-    x->transfer_over = true;
-    return code;
 }

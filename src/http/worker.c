@@ -156,6 +156,10 @@ static void serve(struct workers *w, struct http_exchange *x)
 
     app->serve(app->ctx, x);
     if (x->waiting && !x->answered) {
+        if (x->transfer) {
+            senders_await(w->server->senders, x);
+            return;
+        }
         exchange_before_rest(x);
         iothread_give(x->conn);
         return;

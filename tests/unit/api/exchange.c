@@ -182,6 +182,12 @@ void http_send(struct http_exchange *x, int status, struct str body)
         buf_add_str(&x->answer->body, body);
 }
 
+bool http_content_waits(const struct http_exchange *x)
+{
+    (void)x;
+    return false;
+}
+
 bool http_not_modified(const struct http_exchange *x, struct str etag)
 {
     return http_etag_listed(&x->head, STR("If-None-Match"), etag, true);

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -127,6 +128,126 @@ static void send_content(struct http_exchange *x, bool show_fd)
         http_set_note(x, e.detail);
 }
 
+/* The source of /piped. With the lock. */
+#define PIPES_MAX 64
+static struct {
+    size_t released_bytes;
+    enum err_code broken; /* behind them */
+    unsigned n_starved;
+    struct pipe_reader *pipes[PIPES_MAX];
+} source;
+
+struct pipe_reader {
+    struct reader reader;
+    int event_fd;
+    size_t at, n; /* place in source.pipes */
+};
+
+static enum err_code pipe_give(struct pipe_reader *p, char *buf, size_t cap, size_t *ret_n,
+                               struct err *e)
+{
+    size_t left = p->at < source.released_bytes ? source.released_bytes - p->at : 0;
+
+    if (left == 0 && p->at < fixture.file_bytes) {
+        source.n_starved += source.broken == ERR_OK;
+        pthread_cond_broadcast(&changed);
+        return err_set(e, source.broken ? source.broken : ERR_LATER, "the pipe says so");
+    }
+    *ret_n = left < cap ? left : cap;
+    for (size_t i = 0; i < *ret_n; i++)
+        buf[i] = fixture_file_byte(p->at + i);
+    p->at += *ret_n;
+    return ERR_OK;
+}
+
+static enum err_code pipe_read(struct reader *r, void *buf, size_t cap, size_t *ret_n,
+                               struct err *e)
+{
+    struct pipe_reader *p = (struct pipe_reader *)r;
+    enum err_code code;
+    uint64_t n;
+
+    pthread_mutex_lock(&lock);
+    (void)!read(p->event_fd, &n, sizeof(n));
+    code = pipe_give(p, buf, cap, ret_n, e);
+    pthread_mutex_unlock(&lock);
+    return code;
+}
+
+static enum err_code pipe_seek(struct reader *r, uint64_t offset_bytes, struct err *e)
+{
+    (void)e;
+    ((struct pipe_reader *)r)->at = offset_bytes;
+    return ERR_OK;
+}
+
+static int pipe_wait_fd(struct reader *r)
+{
+    return ((struct pipe_reader *)r)->event_fd;
+}
+
+static void pipe_free(struct reader *r)
+{
+    struct pipe_reader *p = (struct pipe_reader *)r;
+
+    pthread_mutex_lock(&lock);
+    source.pipes[p->n] = NULL;
+    pthread_mutex_unlock(&lock);
+    close(p->event_fd);
+    free(p);
+}
+
+static const struct reader_ops pipe_ops = {
+    .read = pipe_read,
+    .seek = pipe_seek,
+    .wait_fd = pipe_wait_fd,
+    .free = pipe_free,
+};
+
+static struct reader *pipe_new(void)
+{
+    struct pipe_reader *p = NEW(struct pipe_reader);
+
+    p->reader.ops = &pipe_ops;
+    p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_true(p->event_fd >= 0);
+    pthread_mutex_lock(&lock);
+    while (source.pipes[p->n])
+        p->n++;
+    assert_true(p->n < PIPES_MAX);
+    source.pipes[p->n] = p;
+    pthread_mutex_unlock(&lock);
+    return &p->reader;
+}
+
+/* With the lock. */
+static void wake_pipes(void)
+{
+    uint64_t one = 1;
+
+    for (size_t i = 0; i < PIPES_MAX; i++) {
+        if (source.pipes[i])
+            assert_int_equal(write(source.pipes[i]->event_fd, &one, sizeof(one)), sizeof(one));
+    }
+}
+
+static void send_piped(struct http_exchange *x)
+{
+    struct reader *r = http_content_waits(x) ? NULL : pipe_new();
+    enum err_code code;
+    struct err e;
+
+    http_header(x, "Content-Type", STR("application/x-test"));
+    code = http_send_content(x, r, fixture.file_bytes, STR("\"tag\""), &e);
+    if (code == ERR_LATER) {
+        http_keep(x, mem_strdup(KEPT));
+        n_kept++;
+        http_wait_for_body(x);
+    } else if (code != ERR_OK && !http_answered(x)) {
+        http_send(x, err_status(code), STR("broken"));
+    }
+}
+
 static void serve(void *ctx, struct http_exchange *x)
 {
     struct str path = http_head(x)->path;
@@ -146,6 +267,8 @@ static void serve(void *ctx, struct http_exchange *x)
         send_content(x, true);
     } else if (str_eq(path, STR("/copy"))) {
         send_content(x, false);
+    } else if (str_eq(path, STR("/piped"))) {
+        send_piped(x);
     } else if (str_eq(path, STR("/large"))) {
         char *p = mem_zero(1 << 20);
 
@@ -166,6 +289,7 @@ static void done(void *ctx, const struct http_record *r)
         s = &seen[n_seen++];
         *s = (struct seen){.had_head = r->head != NULL,
                            .status = r->status,
+                           .error = r->error,
                            .received_bytes = r->received_bytes,
                            .sent_bytes = r->sent_bytes};
         if (r->head)
@@ -202,6 +326,9 @@ void fixture_defaults(void)
     gate_open = false;
     n_blocked = 0;
     n_seen = 0;
+    source.released_bytes = 0;
+    source.broken = ERR_OK;
+    source.n_starved = 0;
 }
 
 char fixture_file_byte(size_t at)
@@ -262,6 +389,34 @@ void fixture_wait_blocked(unsigned n)
 
     pthread_mutex_lock(&lock);
     while (n_blocked < n && !error)
+        error = pthread_cond_timedwait(&changed, &lock, &until);
+    pthread_mutex_unlock(&lock);
+    assert_int_equal(error, 0);
+}
+
+void fixture_release(size_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    source.released_bytes = bytes;
+    wake_pipes();
+    pthread_mutex_unlock(&lock);
+}
+
+void fixture_break(enum err_code code)
+{
+    pthread_mutex_lock(&lock);
+    source.broken = code;
+    wake_pipes();
+    pthread_mutex_unlock(&lock);
+}
+
+void fixture_wait_starved(unsigned n)
+{
+    struct timespec until = patience();
+    int error = 0;
+
+    pthread_mutex_lock(&lock);
+    while (source.n_starved < n && !error)
         error = pthread_cond_timedwait(&changed, &lock, &until);
     pthread_mutex_unlock(&lock);
     assert_int_equal(error, 0);

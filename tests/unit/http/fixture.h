@@ -14,6 +14,7 @@
  * /big     fixture.file by http_send_content    /copy   the same through a reader without an fd
  * /block   waits for fixture_open_gate()        /mute   serve() returns without an answer
  * /large   a body of 1 MiB from a worker        /count  reads the body, answers its size
+ * /piped   the pattern of the file's bytes, as far as fixture_release() lets them come
  */
 struct fixture {
     struct conf_http conf;
@@ -35,10 +36,17 @@ void fixture_stop(void);
 void fixture_wait_blocked(unsigned n); /* until n requests are in /block */
 void fixture_open_gate(void);          /* lets them and all later ones go on */
 
+/* The source of /piped: nothing of it is there at first. The readers give so many bytes, then fail
+ * with LATER, or with what it breaks with. */
+void fixture_release(size_t bytes);
+void fixture_break(enum err_code code);
+void fixture_wait_starved(unsigned n); /* until reads have failed with LATER so often */
+
 /* What app.done() was told, in order. */
 struct seen {
     bool had_head;
     int status;
+    enum err_code error;
     uint64_t received_bytes, sent_bytes;
     char path[64], note[240], client[64], request_id[65];
 };

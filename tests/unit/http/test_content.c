@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -224,20 +225,20 @@ static void conditions_are_honoured(void **state)
     }
 }
 
-/* One worker serves them all, so a transfer that waits for its client can't be holding it. */
-static void slow_readers_cost_no_worker(void **state)
+/* One worker serves them all, so a transfer that waits can't be holding it. */
+static void wait_without_worker(const char *request, size_t release_bytes)
 {
     struct client readers[READERS];
 
-    (void)state;
     fixture.conf.workers = 1;
     start();
     for (int i = 0; i < READERS; i++) {
         client_open(&readers[i]);
-        client_send(&readers[i], "GET /big HTTP/1.1\r\n" HOST "\r\n");
+        client_send(&readers[i], request);
     }
     client_send(&c, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nok");
     client_expect(&c, 200, "ok");
+    fixture_release(release_bytes);
     for (int i = READERS - 1; i >= 0; i--) {
         client_answer(&readers[i], false, &a);
         assert_int_equal(a.body_n, BYTES);
@@ -248,19 +249,164 @@ static void slow_readers_cost_no_worker(void **state)
     }
 }
 
-static void a_reader_that_stops_is_cut_off(void **state)
+static void slow_readers_cost_no_worker(void **state)
+{
+    (void)state;
+    wait_without_worker("GET /big HTTP/1.1\r\n" HOST "\r\n", 0);
+}
+
+static void slow_readers_of_what_is_copied_cost_no_worker(void **state)
+{
+    (void)state;
+    wait_without_worker("GET /copy HTTP/1.1\r\n" HOST "\r\n", 0);
+}
+
+static void a_source_that_has_nothing_yet_costs_no_worker(void **state)
+{
+    (void)state;
+    wait_without_worker("GET /piped HTTP/1.1\r\n" HOST "\r\n", BYTES);
+}
+
+static void content_is_sent_as_it_comes(void **state)
+{
+    static const size_t steps[] = {1, 2, 1000, 65536, 65537, 500000, BYTES - 1, BYTES};
+    size_t at = 0, n = 0;
+    char *end;
+
+    (void)state;
+    start();
+    client_send(&c, "GET /piped HTTP/1.1\r\n" HOST "\r\n");
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        fixture_wait_starved((unsigned)i + 1);
+        fixture_release(steps[i]);
+        while (at < steps[i]) {
+            ssize_t got = recv(c.fd, c.buf + n, sizeof(c.buf) - n, 0);
+
+            assert_true(got > 0);
+            n += (size_t)got;
+            if (at == 0) { /* the head, and what came with it */
+                end = memmem(c.buf, n, "\r\n\r\n", 4);
+                if (!end || (size_t)(end + 4 - c.buf) == n)
+                    continue;
+                n -= (size_t)(end + 4 - c.buf);
+                memmove(c.buf, end + 4, n);
+            }
+            assert_pattern(c.buf, at, n);
+            at += n;
+            n = 0;
+        }
+    }
+    get("/quick", "");
+    assert_string_equal(a.body, "quick");
+}
+
+static void ranges_of_a_slow_source_are_its_bytes(void **state)
+{
+    (void)state;
+    start();
+    client_send(&c, "GET /piped HTTP/1.1\r\n" HOST "Range: bytes=5000-5999\r\n\r\n");
+    fixture_wait_starved(1);
+    fixture_release(5500);
+    fixture_wait_starved(2);
+    fixture_release(BYTES);
+    client_answer(&c, false, &a);
+    assert_int_equal(a.status, 206);
+    assert_int_equal(a.body_n, 1000);
+    assert_pattern(a.body, 5000, 1000);
+}
+
+static void a_source_that_fails_before_its_first_byte_is_an_answer(void **state)
+{
+    static const struct {
+        enum err_code code;
+        int status;
+    } rows[] = {{ERR_BLOB_UNKNOWN, 404}, {ERR_UNAVAILABLE, 503}, {ERR_CORRUPT, 500}};
+
+    (void)state;
+    start();
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        bool waits = i % 2; /* or it fails at once */
+
+        fixture_break(waits ? ERR_OK : rows[i / 2].code);
+        client_send(&c, "GET /piped HTTP/1.1\r\n" HOST "\r\n");
+        if (waits) {
+            fixture_wait_starved((unsigned)i / 2 + 1);
+            fixture_break(rows[i / 2].code);
+        }
+        client_answer(&c, false, &a);
+        assert_int_equal(a.status, rows[i / 2].status);
+        assert_string_equal(a.body, "broken");
+        assert_true(answer_has(&a, "\r\nX-Quick: was here\r\n"));
+        assert_false(answer_has(&a, "\r\nETag:"));
+        assert_false(answer_has(&a, "application/x-test"));
+    }
+    get("/quick", "");
+    assert_string_equal(a.body, "quick");
+}
+
+static void a_source_that_fails_later_closes_the_connection(void **state)
+{
+    struct seen s;
+    ssize_t got;
+
+    (void)state;
+    start();
+    fixture_release(100000);
+    client_send(&c, "GET /piped HTTP/1.1\r\n" HOST "\r\n");
+    fixture_wait_starved(1);
+    fixture_break(ERR_UNAVAILABLE);
+    do {
+        got = recv(c.fd, c.buf, sizeof(c.buf), 0);
+    } while (got > 0);
+    assert_int_equal(got, 0);
+    s = fixture_seen(0);
+    assert_int_equal(s.status, 200);
+    assert_int_equal(s.sent_bytes, 100000);
+    assert_int_equal(s.error, ERR_UNAVAILABLE);
+    assert_non_null(strstr(s.note, "the pipe says so"));
+}
+
+/* Longer than http.io_timeout, and slower than http.min_rate. */
+static void a_source_that_is_slow_is_not_the_clients_fault(void **state)
+{
+    (void)state;
+    fixture.conf.io_timeout_ms = 300;
+    fixture.conf.min_rate_bytes = 1 << 30;
+    start();
+    fixture_release(100000);
+    client_send(&c, "GET /piped HTTP/1.1\r\n" HOST "\r\n");
+    fixture_wait_starved(1);
+    assert_int_equal(poll(NULL, 0, 2500), 0); /* the watch looks once a second */
+    fixture_release(BYTES);
+    client_answer(&c, false, &a);
+    assert_int_equal(a.body_n, BYTES);
+    assert_pattern(a.body, 0, BYTES);
+}
+
+static void stop_reading(const char *request)
 {
     struct seen s;
 
-    (void)state;
     fixture.conf.io_timeout_ms = 300;
     fixture_file(64 << 20);
     start();
-    client_send(&c, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+    client_send(&c, request);
     s = fixture_seen(0);
     assert_int_equal(s.status, 200);
     assert_true(s.sent_bytes < 64 << 20);
     assert_non_null(strstr(s.note, "io_timeout"));
+}
+
+static void a_reader_that_stops_is_cut_off(void **state)
+{
+    (void)state;
+    stop_reading("GET /big HTTP/1.1\r\n" HOST "\r\n");
+}
+
+static void a_reader_of_what_is_copied_that_stops_is_cut_off(void **state)
+{
+    (void)state;
+    stop_reading("GET /copy HTTP/1.1\r\n" HOST "\r\n");
 }
 
 static void a_reader_that_goes_away_is_noted(void **state)
@@ -327,7 +473,15 @@ int main(void)
         TEST(several_ranges_come_in_parts),
         TEST(conditions_are_honoured),
         TEST(slow_readers_cost_no_worker),
+        TEST(slow_readers_of_what_is_copied_cost_no_worker),
+        TEST(a_source_that_has_nothing_yet_costs_no_worker),
+        TEST(content_is_sent_as_it_comes),
+        TEST(ranges_of_a_slow_source_are_its_bytes),
+        TEST(a_source_that_fails_before_its_first_byte_is_an_answer),
+        TEST(a_source_that_fails_later_closes_the_connection),
+        TEST(a_source_that_is_slow_is_not_the_clients_fault),
         TEST(a_reader_that_stops_is_cut_off),
+        TEST(a_reader_of_what_is_copied_that_stops_is_cut_off),
         TEST(a_reader_that_goes_away_is_noted),
         TEST(content_shorter_than_its_size_closes_the_connection),
         TEST(content_after_a_pipelined_answer_keeps_the_order),

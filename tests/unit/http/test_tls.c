@@ -229,6 +229,25 @@ static void large_bodies_and_content_pass_encrypted(void **state)
     free(body);
 }
 
+static void content_that_comes_in_pieces_passes_encrypted(void **state)
+{
+    static const size_t steps[] = {1, 70000, 500000, BYTES};
+    char *got;
+
+    (void)state;
+    fixture_start();
+    assert_int_equal(call(), 1);
+    say("GET /piped HTTP/1.1\r\n" HOST "\r\n");
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        fixture_wait_starved((unsigned)i + 1);
+        fixture_release(steps[i]);
+    }
+    got = hear(BYTES);
+    for (size_t i = 0; i < BYTES; i++)
+        assert_true(got[i] == fixture_file_byte(i));
+    free(got);
+}
+
 static void the_protocol_is_http_1_1(void **state)
 {
     static const unsigned char both[] = "\x02h2\x08http/1.1", h2[] = "\x02h2";
@@ -477,6 +496,7 @@ int main(void)
         TEST(a_session_moves_between_threads),
         TEST(pipelined_requests_in_one_record_are_all_answered),
         TEST(large_bodies_and_content_pass_encrypted),
+        TEST(content_that_comes_in_pieces_passes_encrypted),
         TEST(the_protocol_is_http_1_1),
         TEST(old_versions_are_refused),
         TEST(configured_ciphers_are_used),
