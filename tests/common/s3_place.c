@@ -16,6 +16,7 @@ static const char *named(const char *name)
 struct s3_place s3_place(void)
 {
     return (struct s3_place){
+        .name = named("REGISTRY_TEST_S3_NAME"),
         .endpoint = named("REGISTRY_TEST_S3_ENDPOINT"),
         .access_key = named("REGISTRY_TEST_S3_ACCESS_KEY"),
         .secret_key = named("REGISTRY_TEST_S3_SECRET_KEY"),

@@ -31,7 +31,7 @@ class NotReady(Exception):
 
 
 def environment(description, bucket):
-    keys = ("endpoint", "access_key", "secret_key", "region")
+    keys = ("name", "endpoint", "access_key", "secret_key", "region")
     named = {f"REGISTRY_TEST_S3_{key.upper()}": description[key] for key in keys}
     return {**named, "REGISTRY_TEST_S3_BUCKET": bucket}
 

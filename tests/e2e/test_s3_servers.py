@@ -234,4 +234,4 @@ def test_services_tell_their_variables(services):
     lines = services("env", "versitygw").splitlines()
     names = [line.removeprefix("export ").partition("=")[0] for line in lines]
     assert names == [f"REGISTRY_TEST_S3_{name}"
-                     for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY", "REGION", "BUCKET")]
+                     for name in ("NAME", "ENDPOINT", "ACCESS_KEY", "SECRET_KEY", "REGION", "BUCKET")]

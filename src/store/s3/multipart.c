@@ -80,7 +80,8 @@ enum err_code s3_part_copy(struct s3_client *c, const struct s3_name *name, cons
                            unsigned number, const struct s3_name *from, uint64_t first,
                            uint64_t n_bytes, struct s3_part *ret_part, struct err *e)
 {
-    struct s3_request r = {.method = "PUT", .name = name};
+    /* radosgw wants a Content-Length, of nothing, too. */
+    struct s3_request r = {.method = "PUT", .name = name, .body = STR("")};
     AUTO(buf) struct buf source = {0}, range = {0};
     char text[16];
 

@@ -171,7 +171,7 @@ void s3_copy_source(const struct s3_client *c, const struct s3_name *from, struc
 enum err_code s3_copy(struct s3_client *c, const struct s3_name *from, const struct s3_name *to,
                       struct err *e)
 {
-    struct s3_request r = {.method = "PUT", .name = to};
+    struct s3_request r = {.method = "PUT", .name = to, .body = STR("")};
     AUTO(buf) struct buf source = {0};
     struct s3_answer a = {0};
     bool copied = false;

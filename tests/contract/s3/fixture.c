@@ -49,6 +49,7 @@ int fixture_setup(void **state)
     struct fixture *f = NEW(struct fixture);
     struct uuid id;
 
+    f->server = place.name;
     uuid_make(&id);
     snprintf(f->prefix, sizeof(f->prefix), "%s/", id.text);
     f->options = (struct store_s3_options){.bucket = place.bucket,
@@ -56,6 +57,7 @@ int fixture_setup(void **state)
                                            .prefix = f->prefix,
                                            .endpoint = place.endpoint,
                                            .path_style = true,
+                                           .timeout_ms = 5000,
                                            .key = key_of_place,
                                            .key_refused = never_refused};
     OK(s3_client_new(&f->options, &f->c, &f->e));

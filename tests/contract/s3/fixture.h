@@ -18,6 +18,7 @@
 struct fixture {
     struct store_s3_options options; /* of c */
     struct s3_client *c;
+    const char *server; /* its name: see s3_place.h */
     char prefix[64];
     struct err e;
 };
