@@ -14,6 +14,7 @@
 #define OTHER "6161616161616161616161616161616161616161616161616161616161616161"
 
 static struct server s;
+static struct conf_oidc usual;
 static const uint64_t at_once = 8;
 static const struct room_options room = {&at_once, 8};
 static char issuer[] = "https://127.0.0.1:1/realm", client[] = "registry", none[] = "",
@@ -26,6 +27,7 @@ static int set_up(void **state)
     (void)state;
     guarded_init(&s);
     c = &s.w.conf->auth.oidc;
+    usual = *c;
     *c = (struct conf_oidc){.issuer = issuer,
                             .title = none,
                             .client_id = client,
@@ -43,7 +45,7 @@ static int tear_down(void **state)
     (void)state;
     oidc_free(s.api.guard.oidc);
     s.api.guard.oidc = NULL;
-    s.w.conf->auth.oidc = (struct conf_oidc){0};
+    s.w.conf->auth.oidc = usual; /* and its texts are freed */
     guarded_done(&s);
     return 0;
 }

@@ -136,7 +136,7 @@ static void a_narrowed_token_reaches_no_account(void **state)
 
 static void a_list_comes_in_pages(void **state)
 {
-    char who[512], revoke[128], line[128], link[256];
+    char who[512], revoke[128], line[256], link[256];
     struct answer a;
 
     (void)state;
