@@ -537,9 +537,10 @@ def slow_uploads(bench):
             both(server, 0)
             with Background(bench.clients.trickle_command(server, count, SLOW_RATE)) as background:
                 background.line()
+                time.sleep(8)  # until the first have sent as much as one waits for
                 with Processor(server) as spent:
-                    time.sleep(5)
-                processor.add(server.name, spent.seconds / 5)
+                    time.sleep(8)
+                processor.add(server.name, spent.seconds / 8)
                 with MemoryPeak(server) as peak:
                     both(server, 1)
                 rate = background.result()["bytes_per_second"]
