@@ -1,8 +1,10 @@
 /* The one place that names concrete drivers: it wires them, then runs a command. */
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cache/memory.h"
 #include "cli/cli.h"
+#include "net/aws_credentials.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -10,16 +12,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum err_code fixed_key(void *ctx, struct store_s3_key *ret_key, struct err *e)
-{
-    const struct conf_s3 *s3 = ctx;
+/* What a store in S3 signs with; of the one store that a command opens. */
+static struct aws_credentials *credentials;
 
-    if (!s3->access_key[0])
-        return err_set(e, ERR_CONFIG, "storage.s3.access_key is not set");
-    snprintf(ret_key->access, sizeof(ret_key->access), "%s", s3->access_key);
-    snprintf(ret_key->secret, sizeof(ret_key->secret), "%s", s3->secret_key);
-    buf_add_text(&ret_key->token, s3->session_token);
+static enum err_code current_key(void *ctx, struct store_s3_key *ret_key, struct err *e)
+{
+    AUTO(aws_key) struct aws_key key = {0};
+
+    TRY(aws_credentials_get(ctx, &key, e));
+    snprintf(ret_key->access, sizeof(ret_key->access), "%s", key.access);
+    snprintf(ret_key->secret, sizeof(ret_key->secret), "%s", key.secret);
+    buf_add_str(&ret_key->token, buf_str(&key.token));
     return ERR_OK;
+}
+
+static void key_refused(void *ctx, const struct store_s3_key *refused)
+{
+    struct aws_key key = {.token = refused->token}; /* borrowed */
+
+    snprintf(key.access, sizeof(key.access), "%s", refused->access);
+    snprintf(key.secret, sizeof(key.secret), "%s", refused->secret);
+    aws_credentials_refused(ctx, &key);
+}
+
+static struct aws_credentials *credentials_of(const struct conf_s3 *s3)
+{
+    const struct aws_credentials_options o = {
+        .access_key = s3->access_key,
+        .access_key_file = s3->access_key_file,
+        .secret_key = s3->secret_key,
+        .secret_key_file = s3->secret_key_file,
+        .session_token = s3->session_token,
+        .region = s3->region,
+        .environment = environ,
+    };
+
+    return aws_credentials_new(&o);
 }
 
 static enum err_code open_s3(const struct conf *c, struct store **ret_store, struct err *e)
@@ -38,8 +66,8 @@ static enum err_code open_s3(const struct conf *c, struct store **ret_store, str
         .endpoint = s3->endpoint,
         .path_style = s3->path_style,
         .ca_file = s3->ca_file,
-        .key = fixed_key,
-        .ctx = (void *)s3,
+        .key = current_key,
+        .key_refused = key_refused,
         .sse = sse[s3->sse],
         .kms_key_id = s3->kms_key_id,
         .storage_class = s3->storage_class,
@@ -50,6 +78,9 @@ static enum err_code open_s3(const struct conf *c, struct store **ret_store, str
     };
 
     snprintf(temp_path, sizeof(temp_path), "%s/temp", c->storage.root);
+    if (!credentials)
+        credentials = credentials_of(s3);
+    o.ctx = credentials;
     return store_s3_new(&o, ret_store, e);
 }
 
@@ -144,6 +175,9 @@ int main(int argc, char **argv)
         .open_meta = open_meta,
         .open_reserve = open_reserve,
     };
+    int status;
 
-    return cli_main(&cli, argc, argv);
+    status = cli_main(&cli, argc, argv);
+    aws_credentials_free(credentials);
+    return status;
 }

@@ -14,8 +14,8 @@ static bool is_loopback(const char *host)
     return host_is_loopback(str_starts(s, STR("[")) ? str_sub(s, 1, s.n - 2) : s);
 }
 
-/* https, or http to this machine. */
-static bool url_allowed(const struct libcurl *lib, const char *url)
+/* https, or http to this machine, or to where the caller allows it. */
+static bool url_allowed(const struct libcurl *lib, const char *url, bool link_local)
 {
     CURLU *u = lib->curl_url();
     char *scheme = NULL, *host = NULL, *user = NULL;
@@ -26,7 +26,7 @@ static bool url_allowed(const struct libcurl *lib, const char *url)
         lib->curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
         lib->curl_url_get(u, CURLUPART_USER, &user, 0) != CURLUE_OK)
         allowed = str_eq(str_of(scheme), STR("https")) ||
-                  (str_eq(str_of(scheme), STR("http")) && is_loopback(host));
+                  (str_eq(str_of(scheme), STR("http")) && (link_local || is_loopback(host)));
     if (!u)
         return false;
     lib->curl_free(scheme);
@@ -60,6 +60,10 @@ static void prepare(const struct libcurl *lib, CURL *c, const struct fetch *f,
     lib->curl_easy_setopt(c, CURLOPT_USERAGENT, "registry");
     if (f->ca_file && f->ca_file[0])
         lib->curl_easy_setopt(c, CURLOPT_CAINFO, f->ca_file);
+    if (f->put)
+        lib->curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "PUT");
+    if (f->link_local)
+        lib->curl_easy_setopt(c, CURLOPT_PROXY, "");
     if (f->post.p) {
         lib->curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->post.n);
         lib->curl_easy_setopt(c, CURLOPT_POSTFIELDS, f->post.p);
@@ -88,7 +92,7 @@ enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_
 
     if (!lib)
         return err_set(e, ERR_UNAVAILABLE, "libcurl can't be loaded; install libcurl4");
-    if (!url_allowed(lib, f->url))
+    if (!url_allowed(lib, f->url, f->link_local))
         return err_set(e, ERR_CONFIG, "'%.*s' is not https, nor http to this machine",
                        URL_ARG(f->url));
     c = lib->curl_easy_init();

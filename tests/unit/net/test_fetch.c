@@ -20,7 +20,7 @@
 /* What the last request asked for. */
 static struct {
     unsigned performed; /* all requests */
-    char url[256], protocols[32], ca_file[64], headers[256];
+    char url[256], protocols[32], ca_file[64], headers[256], method[8], proxy[8];
     long timeout_ms, connect_timeout_ms;
     bool follows;
     struct str post;
@@ -41,6 +41,7 @@ static CURL *init(void)
 
     memset(&asked, 0, sizeof(asked));
     asked.performed = performed;
+    strcpy(asked.proxy, "unset");
     return (CURL *)&asked;
 }
 
@@ -76,6 +77,12 @@ static CURLcode set_option(CURL *c, CURLoption option, ...)
         break;
     case CURLOPT_CAINFO:
         take_text(asked.ca_file, sizeof(asked.ca_file), va_arg(ap, char *));
+        break;
+    case CURLOPT_CUSTOMREQUEST:
+        take_text(asked.method, sizeof(asked.method), va_arg(ap, char *));
+        break;
+    case CURLOPT_PROXY:
+        take_text(asked.proxy, sizeof(asked.proxy), va_arg(ap, char *));
         break;
     case CURLOPT_FOLLOWLOCATION:
         asked.follows = va_arg(ap, long) != 0;
@@ -273,6 +280,27 @@ static void a_request_has_limits_and_follows_nobody(void **state)
     }
 }
 
+static void plain_http_to_a_link_local_address_is_the_caller_s_choice(void **state)
+{
+    AUTO(buf) struct buf body = {0};
+    struct fetch f = {.url = "http://169.254.169.254/latest/api/token", .put = true};
+    int status;
+    struct err e;
+
+    (void)state;
+    buf_init(&body, 64);
+    assert_int_equal(run(&f, &body, &status, &e), ERR_CONFIG);
+    f.link_local = true;
+    assert_int_equal(run(&f, &body, &status, &e), ERR_OK);
+    assert_string_equal(asked.method, "PUT");
+    assert_string_equal(asked.proxy, "");
+    assert_null(asked.post.p);
+    f = (struct fetch){.url = "https://example.org/"};
+    assert_int_equal(run(&f, &body, &status, &e), ERR_OK);
+    assert_string_equal(asked.method, "");
+    assert_string_equal(asked.proxy, "unset");
+}
+
 static void answers_are_taken_up_to_their_limit(void **state)
 {
     static const struct {
@@ -357,6 +385,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(only_https_is_asked_or_this_machine, answer_ok),
         cmocka_unit_test_setup(a_request_has_limits_and_follows_nobody, answer_ok),
+        cmocka_unit_test_setup(plain_http_to_a_link_local_address_is_the_caller_s_choice,
+                               answer_ok),
         cmocka_unit_test_setup(answers_are_taken_up_to_their_limit, answer_ok),
         cmocka_unit_test_setup(a_failure_says_what_failed_and_no_secret, answer_ok),
         cmocka_unit_test_setup(a_url_that_is_refused_is_told_without_its_query, answer_ok),
