@@ -1,5 +1,6 @@
 #include "core/upload.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "core/mount.h"
 #include "core/remove.h"
@@ -640,6 +641,31 @@ static void a_held_session_is_unknown_to_strangers_not_busy(void **state)
     upload_close(u);
 }
 
+static int64_t used_ms_of(const struct uuid *id)
+{
+    struct meta_upload info;
+    uint64_t offset_bytes;
+    int64_t used_ms;
+    bool busy;
+
+    assert_true(session_peek(w.r->uploads, id, &info, &offset_bytes, &busy, &used_ms));
+    return used_ms;
+}
+
+static void a_session_is_not_renewed_by_strangers(void **state)
+{
+    struct uuid id = begun();
+    int64_t used_ms = used_ms_of(&id);
+    struct upload *stolen;
+
+    (void)state;
+    while (clock_mono_ms() <= used_ms)
+        continue;
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
+                upload_open(w.r, &repo, "mallory", &id, &stolen, ERR_IGNORED));
+    assert_int_equal(used_ms_of(&id), used_ms);
+}
+
 static void sessions_of_before_a_restart_count(void **state)
 {
     struct uuid id;
@@ -694,6 +720,7 @@ int main(void)
         TEST(a_mount_that_is_refused_leaves_nothing),
         TEST(what_was_finished_and_deleted_is_not_remembered),
         TEST(a_held_session_is_unknown_to_strangers_not_busy),
+        TEST(a_session_is_not_renewed_by_strangers),
         ON_DISK(sessions_of_before_a_restart_count),
         TEST(a_request_that_comes_while_a_session_is_cancelled_does_not_revive_it),
     };
