@@ -359,48 +359,49 @@ static void take_code(void *ctx, struct str path, struct str text)
 }
 
 struct refusal {
-    int status;       /* 0: any */
-    const char *code; /* NULL: any */
+    int status; /* 0: any */
     enum err_code means;
+    const char *code; /* NULL: any */
     const char *text; /* NULL: the server's word */
 };
 
 /* The first row that fits. "Error responses" of the API reference, and what other servers say. */
 static const struct refusal refusals[] = {
-    {0, "SlowDown", ERR_UNAVAILABLE, NULL},
-    {0, "RequestTimeout", ERR_UNAVAILABLE, NULL},
-    {0, "RequestTimeTooSkewed", ERR_INTERNAL,
+    {0, ERR_UNAVAILABLE, "SlowDown", NULL},
+    {0, ERR_UNAVAILABLE, "RequestTimeout", NULL},
+    {0, ERR_INTERNAL, "RequestTimeTooSkewed",
      "the clocks of this machine and of the server are too far apart; set this one's"},
-    {0, "ExpiredToken", ERR_DENIED, "the credentials have expired"},
-    {0, "ExpiredTokenException", ERR_DENIED, "the credentials have expired"},
-    {0, "InvalidToken", ERR_DENIED, "the session token is not accepted"},
-    {0, "InvalidAccessKeyId", ERR_DENIED, "the access key is not known to the server"},
-    {0, "SignatureDoesNotMatch", ERR_DENIED, "the secret key is not that of the access key"},
-    {0, "NoSuchBucket", ERR_INTERNAL, "there is no such bucket"},
-    {0, "NoSuchUpload", ERR_BLOB_UPLOAD_UNKNOWN, NULL},
-    {0, "QuotaExceeded", ERR_STORAGE_FULL, NULL},
-    {0, "XMinioStorageFull", ERR_STORAGE_FULL, NULL},
-    {0, "OperationAborted", ERR_UNAVAILABLE, NULL},
-    {0, "InternalError", ERR_UNAVAILABLE, NULL},
-    {403, NULL, ERR_DENIED, NULL},
-    {401, NULL, ERR_DENIED, NULL},
-    {404, NULL, ERR_NOT_FOUND, NULL},
-    {408, NULL, ERR_UNAVAILABLE, NULL},
-    {412, NULL, ERR_PRECONDITION, NULL},
-    {416, NULL, ERR_RANGE_UNSATISFIABLE, NULL},
-    {429, NULL, ERR_UNAVAILABLE, NULL},
-    {507, NULL, ERR_STORAGE_FULL, NULL},
-    {500, NULL, ERR_UNAVAILABLE, NULL},
-    {502, NULL, ERR_UNAVAILABLE, NULL},
-    {503, NULL, ERR_UNAVAILABLE, NULL},
-    {504, NULL, ERR_UNAVAILABLE, NULL},
-    {0, NULL, ERR_INTERNAL, NULL},
+    {0, ERR_DENIED, "ExpiredToken", "the credentials have expired"},
+    {0, ERR_DENIED, "ExpiredTokenException", "the credentials have expired"},
+    {0, ERR_DENIED, "InvalidToken", "the session token is not accepted"},
+    {0, ERR_DENIED, "InvalidAccessKeyId", "the access key is not known to the server"},
+    {0, ERR_DENIED, "SignatureDoesNotMatch", "the secret key is not that of the access key"},
+    {0, ERR_INTERNAL, "NoSuchBucket", "there is no such bucket"},
+    {0, ERR_BLOB_UPLOAD_UNKNOWN, "NoSuchUpload", NULL},
+    {0, ERR_STORAGE_FULL, "QuotaExceeded", NULL},
+    {0, ERR_STORAGE_FULL, "XMinioStorageFull", NULL},
+    {0, ERR_UNAVAILABLE, "OperationAborted", NULL},
+    {0, ERR_UNAVAILABLE, "InternalError", NULL},
+    {403, ERR_DENIED, NULL, NULL},
+    {401, ERR_DENIED, NULL, NULL},
+    {404, ERR_NOT_FOUND, NULL, NULL},
+    {408, ERR_UNAVAILABLE, NULL, NULL},
+    {412, ERR_PRECONDITION, NULL, NULL},
+    {416, ERR_RANGE_UNSATISFIABLE, NULL, NULL},
+    {429, ERR_UNAVAILABLE, NULL, NULL},
+    {507, ERR_STORAGE_FULL, NULL, NULL},
+    {500, ERR_UNAVAILABLE, NULL, NULL},
+    {502, ERR_UNAVAILABLE, NULL, NULL},
+    {503, ERR_UNAVAILABLE, NULL, NULL},
+    {504, ERR_UNAVAILABLE, NULL, NULL},
+    {0, ERR_INTERNAL, NULL, NULL},
 };
 
-enum err_code s3_refused(const struct s3_answer *a, const struct s3_request *r, struct err *e)
+enum err_code s3_refused(struct s3_answer *a, const struct s3_request *r, struct err *e)
 {
     const struct refusal *row = refusals;
 
+    (void)!xml_each(buf_str(&a->body), take_code, a, ERR_IGNORED); /* HEAD has no word */
     while ((row->status && row->status != a->status) ||
            (row->code && strcmp(row->code, a->code) != 0))
         row++;
@@ -435,6 +436,27 @@ static enum err_code with_key(struct s3_client *c, struct store_s3_key *ret_key,
     return c->options.key(c->options.ctx, ret_key, e);
 }
 
+static void forget(struct store_s3_key *key)
+{
+    buf_done(&key->token);
+    OPENSSL_cleanse(key, sizeof(*key));
+}
+
+static void refuse_key(struct s3_client *c, const struct store_s3_key *key)
+{
+    if (c->options.key_refused)
+        c->options.key_refused(c->options.ctx, key);
+}
+
+void s3_renew_key(struct s3_client *c)
+{
+    struct store_s3_key key;
+
+    if (with_key(c, &key, ERR_IGNORED) == ERR_OK)
+        refuse_key(c, &key);
+    forget(&key);
+}
+
 static enum err_code try_once(struct s3_client *c, const struct s3_request *r, const char *payload,
                               struct store_s3_key *key, struct s3_answer *a, struct err *e)
 {
@@ -456,7 +478,6 @@ static enum err_code try_once(struct s3_client *c, const struct s3_request *r, c
         return err_prefix(e, "%s of '%s'", r->method, r->name ? r->name->text : "the bucket");
     if (a->status / 100 == 2)
         return ERR_OK;
-    (void)!xml_each(buf_str(&a->body), take_code, a, ERR_IGNORED);
     return s3_refused(a, r, e);
 }
 
@@ -481,10 +502,9 @@ enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_
 
         if (code == ERR_OK)
             code = try_once(c, r, payload, &key, a, e);
-        if (code == ERR_DENIED && s3_may_help(code, a) && c->options.key_refused)
-            c->options.key_refused(c->options.ctx, &key);
-        buf_done(&key.token);
-        OPENSSL_cleanse(&key, sizeof(key));
+        if (code == ERR_DENIED && s3_may_help(code, a))
+            refuse_key(c, &key);
+        forget(&key);
         if (code == ERR_OK || r->is_final || !s3_may_help(code, a) || (code == ERR_DENIED && n > 0))
             return code;
         random_bytes(&random, sizeof(random));
@@ -518,7 +538,7 @@ enum err_code s3_stream(struct s3_client *c, const struct s3_request *r, struct 
     TRY(hash_body(r, payload, e));
     TRY(with_key(c, &key, e));
     sign(c, r, &key, payload, &s);
-    buf_done(&key.token);
+    forget(&key);
     request.url = buf_text(&s.url);
     request.headers = s.pointers;
     reset(a);
@@ -559,6 +579,6 @@ enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name, unsi
     TRY(with_key(c, &key, e));
     k = signing_key(c, &key);
     s3_presign(c, name, &k, step_ms ? now_ms - now_ms % step_ms : now_ms, expires_s, ret_url);
-    buf_done(&key.token);
+    forget(&key);
     return ERR_OK;
 }

@@ -84,8 +84,11 @@ ERR_CHECKED enum err_code s3_stream(struct s3_client *c, const struct s3_request
                                     struct s3_answer *answer, struct client_stream **ret_stream,
                                     struct err *e);
 
-/* What an answer that is no success means; its body is the server's. */
-enum err_code s3_refused(const struct s3_answer *a, const struct s3_request *r, struct err *e);
+/* What an answer that is no success means; takes its code out of its body. */
+enum err_code s3_refused(struct s3_answer *a, const struct s3_request *r, struct err *e);
+
+/* After a stream was refused for credentials that have expired: they are asked for anew. */
+void s3_renew_key(struct s3_client *c);
 
 /* Whether another try may help, and how long to wait before the n-th (from 0). Pure. */
 bool s3_may_help(enum err_code code, const struct s3_answer *a);

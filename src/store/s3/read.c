@@ -7,8 +7,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
-#define TRIES 5 /* connections that break one after the other, without a byte in between */
+#define BODY_MAX 65536 /* of an answer that is not the blob */
 
 /* ---- where a blob is */
 
@@ -26,7 +29,7 @@ static enum err_code moved_from(struct s3 *s, const struct digest *d, struct uui
     enum err_code code;
 
     s3_move_name(s, d, &pointer);
-    buf_init(&a.body, 4096);
+    buf_init(&a.body, BODY_MAX);
     code = s3_get(s->client, &pointer, &a, e);
     if (code == ERR_OK && !uuid_parse(buf_str(&a.body), ret_id))
         code = ERR_NOT_FOUND;
@@ -34,158 +37,250 @@ static enum err_code moved_from(struct s3 *s, const struct digest *d, struct uui
     return code;
 }
 
+static enum err_code size_at(struct s3 *s, const struct s3_name *name, uint64_t *ret_size_bytes,
+                             struct err *e)
+{
+    struct s3_answer a = {0};
+
+    TRY(s3_head(s->client, name, &a, e));
+    *ret_size_bytes = a.total_bytes;
+    return ERR_OK;
+}
+
 enum err_code s3_blob_find(struct s3 *s, const struct digest *d, struct s3_name *ret_name,
                            uint64_t *ret_size_bytes, struct err *e)
 {
-    struct s3_answer a = {0};
+    enum err_code code;
     struct uuid id;
-    enum err_code code = ERR_NOT_FOUND;
 
     if (!s3_keeper_moving(s->keeper, d, &id)) {
         s3_blob_name(s, d, ret_name);
-        code = s3_head(s->client, ret_name, &a, e);
-        if (code == ERR_NOT_FOUND && moved_from(s, d, &id, ERR_IGNORED) != ERR_OK)
-            return unknown(d, e);
+        code = size_at(s, ret_name, ret_size_bytes, e);
+        if (code != ERR_NOT_FOUND)
+            return code;
+        code = moved_from(s, d, &id, e);
+        if (code != ERR_OK)
+            return code == ERR_NOT_FOUND ? unknown(d, e) : code;
     }
-    if (code == ERR_NOT_FOUND) {
-        s3_upload_name(s, &id, ret_name);
-        code = s3_head(s->client, ret_name, &a, e);
-    }
+    s3_upload_name(s, &id, ret_name);
+    code = size_at(s, ret_name, ret_size_bytes, e);
     if (code == ERR_NOT_FOUND) { /* moved just now */
         s3_blob_name(s, d, ret_name);
-        code = s3_head(s->client, ret_name, &a, e);
+        code = size_at(s, ret_name, ret_size_bytes, e);
     }
-    if (code == ERR_NOT_FOUND)
-        return unknown(d, e);
-    *ret_size_bytes = a.total_bytes;
-    return code;
+    return code == ERR_NOT_FOUND ? unknown(d, e) : code;
+}
+
+/* A blob that came to its key between the looks at key and pointer is found by the second round. */
+static enum err_code find_surely(struct s3 *s, const struct digest *d, uint64_t *ret_size_bytes,
+                                 struct err *e)
+{
+    struct s3_name name;
+    enum err_code code = s3_blob_find(s, d, &name, ret_size_bytes, e);
+
+    return code == ERR_BLOB_UNKNOWN ? s3_blob_find(s, d, &name, ret_size_bytes, e) : code;
 }
 
 enum err_code s3_blob_stat(struct store *store, const struct repo_name *repo,
                            const struct digest *d, uint64_t *ret_size_bytes, struct err *e)
 {
-    struct s3_name name;
-
     (void)repo;
-    return s3_blob_find(s3_of(store), d, &name, ret_size_bytes, e);
+    return find_surely(s3_of(store), d, ret_size_bytes, e);
 }
 
-/* ---- readers */
+/*
+ * ---- readers
+ *
+ * A read never waits: looking where the blob is, and waiting before another try, are steps like
+ * reading it. A connection that broke goes on by range. That is not tied to an entity tag, for the
+ * key names the bytes: when two finish the same blob at once, or it is moved, another tag is there
+ * with the same content.
+ */
+
+enum place { AT_KEY, AT_POINTER, AT_UPLOAD, AT_KEY_AGAIN };
 
 struct blob_reader {
     struct reader reader;
     struct s3 *s;
     struct digest digest;
     uint64_t size_bytes, at_bytes;
-    bool found; /* name was looked for after a miss */
-    struct s3_name name;
+    enum place place;             /* where the next request goes, or the open one went */
+    struct uuid upload;           /* AT_UPLOAD: which */
     struct client_stream *stream; /* NULL: none is open */
-    struct s3_answer answer;
-    bool checked; /* the head of the answer */
-    unsigned tries;
-    int64_t not_before_ms;
+    uint64_t begun_bytes;         /* where it began */
+    struct s3_answer answer;      /* its head; and its body, where that is not the blob */
+    int wait_fd, timer_fd;        /* an epoll set: of the timer, and of what the stream waits for */
+    unsigned tries;               /* that failed since the last byte */
+    int64_t failing_since_ms, not_before_ms;
+    bool renewed; /* the credentials, since then */
 };
+
+static void name_place(const struct blob_reader *b, struct s3_name *ret_name)
+{
+    if (b->place == AT_POINTER)
+        s3_move_name(b->s, &b->digest, ret_name);
+    else if (b->place == AT_UPLOAD)
+        s3_upload_name(b->s, &b->upload, ret_name);
+    else
+        s3_blob_name(b->s, &b->digest, ret_name);
+}
 
 static void end_stream(struct blob_reader *b)
 {
+    if (b->stream)
+        epoll_ctl(b->wait_fd, EPOLL_CTL_DEL, client_stream_fd(b->stream), NULL);
     client_stream_free(b->stream);
     b->stream = NULL;
-    b->checked = false;
+}
+
+static enum err_code watch(struct blob_reader *b, int fd, struct err *e)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    if (epoll_ctl(b->wait_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        return err_errno(e, "wait for a blob");
+    return ERR_OK;
+}
+
+/* 0: never. */
+static void set_timer(struct blob_reader *b, uint64_t ms)
+{
+    struct itimerspec at = {
+        .it_value = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000}};
+
+    timerfd_settime(b->timer_fd, 0, &at, NULL);
 }
 
 static enum err_code begin_stream(struct blob_reader *b, struct err *e)
 {
-    struct s3_request r = {.method = "GET", .name = &b->name};
-    struct uuid id;
+    struct s3_request r = {.method = "GET"};
+    struct s3_name name;
     char range[64];
 
-    if (!b->found) {
-        if (s3_keeper_moving(b->s->keeper, &b->digest, &id))
-            s3_upload_name(b->s, &id, &b->name);
-        else
-            s3_blob_name(b->s, &b->digest, &b->name);
-    }
-    if (b->at_bytes > 0) {
-        snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)b->at_bytes);
+    set_timer(b, 0);
+    if (b->place == AT_KEY && s3_keeper_moving(b->s->keeper, &b->digest, &b->upload))
+        b->place = AT_UPLOAD;
+    name_place(b, &name);
+    r.name = &name;
+    b->begun_bytes = b->place == AT_POINTER ? 0 : b->at_bytes;
+    if (b->begun_bytes > 0) {
+        snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)b->begun_bytes);
         s3_header(&r, STR("range"), str_of(range));
     }
-    return s3_stream(b->s->client, &r, &b->answer, &b->stream, e);
+    TRY(s3_stream(b->s->client, &r, &b->answer, &b->stream, e));
+    return watch(b, client_stream_fd(b->stream), e);
 }
 
-/* The head of the answer: is it the blob, from where it was asked for? */
-static enum err_code check_head(struct blob_reader *b, struct err *e)
+/* Bytes of the blob, as long as it should be; none are its end, which is never read for. */
+static enum err_code check_content(const struct blob_reader *b, size_t n, struct err *e)
 {
-    int status = client_stream_status(b->stream);
-    struct s3_request r = {.method = "GET", .name = &b->name};
-    uint64_t size_bytes;
+    uint64_t found_bytes = b->answer.total_bytes;
 
-    b->answer.status = status;
-    if (status == (b->at_bytes > 0 ? 206 : 200)) {
-        if (b->answer.total_bytes != b->size_bytes)
-            return err_set(e, ERR_CORRUPT, "%s has %llu bytes in the bucket, not %llu",
-                           b->digest.text, (unsigned long long)b->answer.total_bytes,
-                           (unsigned long long)b->size_bytes);
-        b->checked = true;
+    if (found_bytes != UINT64_MAX && found_bytes != b->size_bytes)
+        return err_set(e, ERR_CORRUPT, "%s has %llu bytes in the bucket, not %llu", b->digest.text,
+                       (unsigned long long)found_bytes, (unsigned long long)b->size_bytes);
+    return n > 0 ? ERR_OK : err_set(e, ERR_UNAVAILABLE, "the answer ended too early");
+}
+
+/* A whole answer without content says where to go on. */
+static enum err_code take_answer(struct blob_reader *b, struct err *e)
+{
+    struct s3_name name;
+    struct s3_request r = {.method = "GET", .name = &name};
+    enum err_code code;
+
+    name_place(b, &name);
+    end_stream(b);
+    if (b->place == AT_POINTER && b->answer.status == 200) {
+        b->place = uuid_parse(buf_str(&b->answer.body), &b->upload) ? AT_UPLOAD : AT_KEY_AGAIN;
         return ERR_OK;
     }
-    if (status != 404)
-        return s3_refused(&b->answer, &r, e);
-    if (b->found)
+    code = s3_refused(&b->answer, &r, e);
+    if (code == ERR_RANGE_UNSATISFIABLE)
+        return err_set(e, ERR_CORRUPT, "%s is too short in the bucket", b->digest.text);
+    if (code != ERR_NOT_FOUND)
+        return code;
+    if (b->place == AT_KEY_AGAIN)
         return unknown(&b->digest, e);
-    b->found = true;
-    TRY(s3_blob_find(b->s, &b->digest, &b->name, &size_bytes, e));
-    return err_set(e, ERR_UNAVAILABLE, "%s is elsewhere", b->digest.text); /* once more, there */
+    b->place = b->place == AT_KEY ? AT_POINTER : AT_KEY_AGAIN;
+    return ERR_OK;
 }
 
-/* What the stream has now; *ret_n is 0 at its end. */
+/* *ret_n is 0 when there is something else to do first. */
 static enum err_code step(struct blob_reader *b, void *buf, size_t cap, size_t *ret_n,
                           struct err *e)
 {
-    enum err_code code;
+    size_t n;
 
+    if (clock_mono_ms() < b->not_before_ms)
+        return err_set(e, ERR_LATER, "the server is asked again later");
     if (!b->stream)
         TRY(begin_stream(b, e));
-    code = client_stream_read(b->stream, buf, cap, ret_n, e);
-    if (code == ERR_LATER)
-        return code;
-    if (!b->checked && client_stream_status(b->stream) != 0)
-        TRY(check_head(b, e));
-    return code;
+    TRY(client_stream_read(b->stream, buf, cap, &n, e));
+    b->answer.status = client_stream_status(b->stream);
+    if (b->place != AT_POINTER && b->answer.status == (b->begun_bytes > 0 ? 206 : 200)) {
+        TRY(check_content(b, n, e));
+        *ret_n = n;
+        return ERR_OK;
+    }
+    if (n == 0)
+        return take_answer(b, e);
+    buf_add(&b->answer.body, buf, n);
+    return ERR_OK;
 }
 
-static bool is_last(const struct blob_reader *b, size_t n)
+/* LATER: another try may help. */
+static enum err_code failed(struct blob_reader *b, enum err_code code, struct err *e)
 {
-    return b->at_bytes + n >= b->size_bytes;
+    int64_t now_ms = clock_mono_ms();
+    uint64_t random, wait_ms;
+
+    end_stream(b);
+    if (!s3_may_help(code, &b->answer) || (code == ERR_DENIED && b->renewed))
+        return code;
+    if (code == ERR_DENIED) {
+        s3_renew_key(b->s->client);
+        b->renewed = true;
+    }
+    if (b->tries == 0)
+        b->failing_since_ms = now_ms;
+    random_bytes(&random, sizeof(random));
+    wait_ms = s3_wait_ms(b->tries++, b->answer.retry_ms, random) + 1;
+    if (now_ms - b->failing_since_ms + (int64_t)wait_ms >=
+        (int64_t)s3_client_options(b->s->client)->timeout_ms)
+        return err_prefix(e, "read %s", b->digest.text);
+    b->not_before_ms = now_ms + (int64_t)wait_ms;
+    set_timer(b, wait_ms);
+    return err_set(e, ERR_LATER, "the server is asked again later");
 }
 
-/* A connection that broke goes on by range; the blob is known by its digest, so it is the same. */
+static void advance(struct blob_reader *b, size_t n)
+{
+    b->at_bytes += n;
+    b->tries = 0;
+    b->renewed = false;
+    if (b->place == AT_KEY_AGAIN)
+        b->place = AT_KEY;
+    if (b->at_bytes == b->size_bytes)
+        end_stream(b); /* another has its connection already while these bytes are sent */
+}
+
 static enum err_code read_blob(struct reader *r, void *buf, size_t cap, size_t *ret_n,
                                struct err *e)
 {
     struct blob_reader *b = (struct blob_reader *)r;
+    enum err_code code = ERR_OK;
     size_t n = 0;
 
     if (cap > b->size_bytes - b->at_bytes)
         cap = (size_t)(b->size_bytes - b->at_bytes);
-    while (n == 0 && cap > 0) {
-        enum err_code code = step(b, buf, cap, &n, e);
-
-        if (code == ERR_LATER)
-            return code;
-        if (code == ERR_OK && n > 0)
-            break;
-        end_stream(b);
-        n = 0;
-        if (code != ERR_OK && code != ERR_UNAVAILABLE)
-            return code;
-        if (++b->tries == TRIES)
-            return err_set(e, ERR_UNAVAILABLE, "reading %s broke off %d times", b->digest.text,
-                           TRIES);
-    }
-    b->tries = 0;
-    b->at_bytes += n;
-    if (is_last(b, 0))
-        end_stream(b);
+    while (code == ERR_OK && n == 0 && cap > 0)
+        code = step(b, buf, cap, &n, e);
+    if (code != ERR_OK && code != ERR_LATER)
+        code = failed(b, code, e);
+    TRY(code);
+    if (n > 0)
+        advance(b, n);
     *ret_n = n;
     return ERR_OK;
 }
@@ -203,23 +298,28 @@ static enum err_code seek_blob(struct reader *r, uint64_t offset_bytes, struct e
     return ERR_OK;
 }
 
-static int wait_fd(struct reader *r)
+static int blob_wait_fd(struct reader *r)
 {
-    struct blob_reader *b = (struct blob_reader *)r;
-
-    return b->stream ? client_stream_fd(b->stream) : -1;
+    return ((struct blob_reader *)r)->wait_fd;
 }
 
 static void free_blob(struct reader *r)
 {
-    end_stream((struct blob_reader *)r);
-    free(r);
+    struct blob_reader *b = (struct blob_reader *)r;
+
+    end_stream(b);
+    buf_done(&b->answer.body);
+    if (b->timer_fd >= 0)
+        close(b->timer_fd);
+    if (b->wait_fd >= 0)
+        close(b->wait_fd);
+    free(b);
 }
 
 static const struct reader_ops reader_s3 = {
     .read = read_blob,
     .seek = seek_blob,
-    .wait_fd = wait_fd,
+    .wait_fd = blob_wait_fd,
     .free = free_blob,
 };
 
@@ -227,24 +327,24 @@ enum err_code s3_blob_open(struct store *store, const struct repo_name *repo,
                            const struct digest *d, uint64_t known_bytes, struct reader **ret_reader,
                            uint64_t *ret_size_bytes, struct err *e)
 {
-    struct s3 *s = s3_of(store);
-    struct blob_reader *b;
-    struct s3_name name;
-    uint64_t size_bytes = known_bytes;
+    AUTO(reader) struct reader *reader = NULL;
+    struct blob_reader *b = NEW(struct blob_reader);
 
     (void)repo;
-    if (known_bytes == UINT64_MAX)
-        TRY(s3_blob_find(s, d, &name, &size_bytes, e));
-    b = NEW(struct blob_reader);
-    b->reader.ops = &reader_s3;
-    b->s = s;
+    reader = &b->reader;
+    reader->ops = &reader_s3;
+    b->s = s3_of(store);
     b->digest = *d;
-    b->size_bytes = size_bytes;
-    if (known_bytes == UINT64_MAX) {
-        b->name = name;
-        b->found = true;
-    }
-    *ret_size_bytes = size_bytes;
-    *ret_reader = &b->reader;
+    b->size_bytes = known_bytes;
+    buf_init(&b->answer.body, BODY_MAX);
+    b->wait_fd = epoll_create1(EPOLL_CLOEXEC);
+    b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (b->wait_fd < 0 || b->timer_fd < 0)
+        return err_errno(e, "open a blob");
+    TRY(watch(b, b->timer_fd, e));
+    if (known_bytes == UINT64_MAX)
+        TRY(find_surely(b->s, d, &b->size_bytes, e));
+    *ret_size_bytes = b->size_bytes;
+    *ret_reader = STEAL(reader);
     return ERR_OK;
 }
