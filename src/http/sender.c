@@ -47,6 +47,18 @@ static void rest(struct http_exchange *x)
     atomic_store(&t->resting, true);
 }
 
+/* The set may know the descriptor otherwise than the transfer does: a source that has gone on with
+ * another connection has another one, and one that has given its connection back has left it in the
+ * set, disarmed, where the next source that gets it finds it. */
+static bool watch(struct senders *s, bool known, int fd, struct epoll_event *ev)
+{
+    if (epoll_ctl(s->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, ev) == 0)
+        return true;
+    if (errno == ENOENT)
+        return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, ev) == 0;
+    return errno == EEXIST && epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, fd, ev) == 0;
+}
+
 /* False when the set can't take it: out of memory or over the user's limit of watches. */
 static bool arm(struct senders *s, struct http_exchange *x)
 {
@@ -55,16 +67,14 @@ static bool arm(struct senders *s, struct http_exchange *x)
                              .data.ptr = x};
     bool *on = t->starved ? &t->on_source : &t->on_client;
     int fd = t->starved ? reader_wait_fd(t->reader) : x->conn->fd;
-    int op = *on ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    bool armed;
+    bool known = *on, armed;
 
     rest(x);
     *on = true;
     /* x may be another thread's before epoll_ctl() returns; the lock makes that thread wait until
      * it has, so that the handing over is complete for the memory model too. */
     pthread_mutex_lock(&s->lock);
-    armed = epoll_ctl(s->epoll_fd, op, fd, &ev) == 0 ||
-            (errno == ENOENT && epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0);
+    armed = watch(s, known, fd, &ev);
     pthread_mutex_unlock(&s->lock);
     return armed;
 }

@@ -135,7 +135,8 @@ static struct {
     enum err_code broken; /* behind them */
     unsigned n_starved;
     struct pipe_reader *pipes[PIPES_MAX];
-} source;
+    int spare_fd; /* of a reader that ended, for the next one, as kept connections have it; or -1 */
+} source = {.spare_fd = -1};
 
 struct pipe_reader {
     struct reader reader;
@@ -183,7 +184,9 @@ static enum err_code pipe_seek(struct reader *r, uint64_t offset_bytes, struct e
 
 static int pipe_wait_fd(struct reader *r)
 {
-    return ((struct pipe_reader *)r)->event_fd;
+    struct pipe_reader *p = (struct pipe_reader *)r;
+
+    return p->at == fixture.file_bytes ? -1 : p->event_fd; /* at the end it is given back */
 }
 
 static void pipe_free(struct reader *r)
@@ -192,8 +195,10 @@ static void pipe_free(struct reader *r)
 
     pthread_mutex_lock(&lock);
     source.pipes[p->n] = NULL;
+    if (source.spare_fd >= 0)
+        close(source.spare_fd);
+    source.spare_fd = p->event_fd;
     pthread_mutex_unlock(&lock);
-    close(p->event_fd);
     free(p);
 }
 
@@ -209,9 +214,12 @@ static struct reader *pipe_new(void)
     struct pipe_reader *p = NEW(struct pipe_reader);
 
     p->reader.ops = &pipe_ops;
-    p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    assert_true(p->event_fd >= 0);
     pthread_mutex_lock(&lock);
+    p->event_fd = source.spare_fd;
+    source.spare_fd = -1;
+    if (p->event_fd < 0)
+        p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_true(p->event_fd >= 0);
     while (source.pipes[p->n])
         p->n++;
     assert_true(p->n < PIPES_MAX);
@@ -377,6 +385,9 @@ void fixture_stop(void)
     http_server_free(fixture.server);
     fixture.server = NULL;
     assert_int_equal(n_kept, 0);
+    if (source.spare_fd >= 0)
+        close(source.spare_fd);
+    source.spare_fd = -1;
     if (fixture.file >= 0)
         close(fixture.file);
     fixture.file = -1;

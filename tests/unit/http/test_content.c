@@ -315,6 +315,21 @@ static void ranges_of_a_slow_source_are_its_bytes(void **state)
     assert_pattern(a.body, 5000, 1000);
 }
 
+static void a_descriptor_that_an_earlier_source_had_can_be_waited_for(void **state)
+{
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 3; i++) {
+        fixture_release(1000);
+        client_send(&c, "GET /piped HTTP/1.1\r\n" HOST "\r\n");
+        fixture_wait_starved(i + 1);
+        fixture_release(BYTES);
+        client_answer(&c, false, &a);
+        assert_int_equal(a.status, 200);
+        assert_int_equal(a.body_n, BYTES);
+    }
+}
+
 static void a_source_that_fails_before_its_first_byte_is_an_answer(void **state)
 {
     static const struct {
@@ -477,6 +492,7 @@ int main(void)
         TEST(a_source_that_has_nothing_yet_costs_no_worker),
         TEST(content_is_sent_as_it_comes),
         TEST(ranges_of_a_slow_source_are_its_bytes),
+        TEST(a_descriptor_that_an_earlier_source_had_can_be_waited_for),
         TEST(a_source_that_fails_before_its_first_byte_is_an_answer),
         TEST(a_source_that_fails_later_closes_the_connection),
         TEST(a_source_that_is_slow_is_not_the_clients_fault),
