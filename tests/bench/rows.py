@@ -630,13 +630,19 @@ def memory_pull(bench):
 def memory_push(bench):
     """resident memory, uploads"""
     size = bench.pick(32, 8) * MIB
-    rows = MemoryRows(f"peak of 100 uploads of {size // MIB} MiB at once", 64)
+    rows = []
+    for count, size in ((100, size), (1000, MIB)):
+        what = f"peak of {count:,} uploads of {size // MIB} MiB at once"
+        rows += memory_of_uploads(bench, MemoryRows(what, 64), count, size)
+    return rows
 
+
+def memory_of_uploads(bench, rows, count, size):
     def measure(server, _run):
         with Running([server]):
             bench.settle()
             with MemoryPeak(server) as peak:
-                bench.clients.push(server, "patch", 100, 1, size)
+                bench.clients.push(server, "patch", count, 1, size)
             rows.peak(server, peak)
         bench.settle()
 
