@@ -355,6 +355,12 @@ struct store_s3_key {
 
 enum store_s3_sse { STORE_S3_SSE_NONE, STORE_S3_SSE_S3, STORE_S3_SSE_KMS };
 
+struct store_s3_lifecycle { /* rules that the server keeps, in days; 0: no such rule */
+    uint64_t expire_uploads_days, abort_multipart_days, expire_versions_days;
+    uint64_t transition_days; /* of blobs, to transition_class */
+    const char *transition_class;
+};
+
 struct store_s3_options {
     const char *bucket;
     const char *region;
@@ -371,6 +377,8 @@ struct store_s3_options {
     enum store_s3_sse sse;
     const char *kms_key_id;
     const char *storage_class;
+    bool versioning; /* turned on; false: left alone */
+    struct store_s3_lifecycle lifecycle;
     uint64_t part_bytes;   /* of an upload in many parts, 5 MiB at least */
     unsigned concurrency;  /* parts of one upload on their way at once */
     const char *temp_path; /* a directory for what is on its way to the server; made if missing */

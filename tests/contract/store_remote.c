@@ -30,6 +30,36 @@ static void a_blob_that_others_have_is_left(void **state)
     assert_no_blob(s, "b", &d);
 }
 
+/* Other readers may watch descriptors of their own meanwhile: this one's is its own to the end. */
+static void what_a_reader_waits_for_stays_its_own(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name r = repo_of("a");
+    struct str bytes = make_bytes(2, 3u << 20);
+    struct digest d = push(s, "a", bytes);
+    AUTO(reader) struct reader *first = NULL;
+    AUTO(reader) struct reader *second = NULL;
+    AUTO(mem) char *got = malloc(bytes.n);
+    uint64_t size;
+    int fd;
+    size_t n;
+
+    OK(store_blob_open(s, &r, &d, bytes.n, &first, &size, E));
+    fd = reader_wait_fd(first);
+    for (size_t at = 0; at < bytes.n; at += n)
+        OK(read_waiting(first, got + at, bytes.n - at, &n, E));
+    assert_memory_equal(got, bytes.p, bytes.n);
+    assert_int_equal(reader_wait_fd(first), fd);
+    OK(store_blob_open(s, &r, &d, bytes.n, &second, &size, E));
+    OK(read_waiting(second, got, 1, &n, E));
+    if (fd >= 0)
+        assert_int_not_equal(reader_wait_fd(second), fd);
+    OK(reader_seek(first, 5, E));
+    OK(read_waiting(first, got, 1, &n, E));
+    assert_int_equal(got[0], bytes.p[5]);
+    free((char *)bytes.p);
+}
+
 static void an_upload_that_left_nothing_opens_as_an_empty_one(void **state)
 {
     struct store *s = store_in(state);
@@ -240,6 +270,7 @@ int run_remote_suite(void)
     const struct CMUnitTest tests[] = {
         TEST(a_blob_is_one_for_all_repositories),
         TEST(a_blob_that_others_have_is_left),
+        TEST(what_a_reader_waits_for_stays_its_own),
         TEST(an_upload_that_left_nothing_opens_as_an_empty_one),
         TEST(a_note_is_kept_with_the_bytes_it_is_of),
         TEST(an_upload_goes_on_from_sync_to_sync),

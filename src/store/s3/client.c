@@ -26,7 +26,7 @@
 struct s3_client {
     struct store_s3_options options;
     struct client *client;
-    char *strings[8]; /* what options points to */
+    char *strings[9]; /* what options points to */
     size_t n_strings;
     char *scheme, *host; /* host with its port, as the Host field has it */
     char *base;          /* of the path: "" or "/bucket" */
@@ -99,6 +99,7 @@ enum err_code s3_client_new(const struct store_s3_options *o, struct s3_client *
     c->options.kms_key_id = keep(c, o->kms_key_id);
     c->options.storage_class = keep(c, o->storage_class);
     c->options.temp_path = keep(c, o->temp_path);
+    c->options.lifecycle.transition_class = keep(c, o->lifecycle.transition_class);
     if (c->options.timeout_ms == 0)
         c->options.timeout_ms = TIMEOUT_MS;
     code = place_bucket(c, e);

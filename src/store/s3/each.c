@@ -15,6 +15,8 @@ struct found {
     struct s3 *s;
     struct store_upload_info *items;
     size_t n;
+    struct uuid *moving; /* what is being moved to its key is no upload any more */
+    size_t n_moving;
     int64_t now_ms;
 };
 
@@ -73,7 +75,6 @@ static enum err_code found_parts(void *ctx, const struct s3_name *name, const ch
     return ERR_OK;
 }
 
-/* What is being moved to its key is no upload any more. */
 static enum err_code found_move(void *ctx, const struct s3_listed *object, struct err *e)
 {
     struct found *f = ctx;
@@ -86,20 +87,39 @@ static enum err_code found_move(void *ctx, const struct s3_listed *object, struc
         return ERR_OK;
     buf_init(&a.body, 4096);
     code = s3_get(f->s->client, &object->name, &a, e);
-    for (size_t i = 0; code == ERR_OK && uuid_parse(buf_str(&a.body), &id) && i < f->n; i++) {
-        if (strcmp(f->items[i].id.text, id.text) == 0)
-            f->items[i--] = f->items[--f->n];
+    if (code == ERR_OK && uuid_parse(buf_str(&a.body), &id)) {
+        f->moving = mem_resize(f->moving, (f->n_moving + 1) * sizeof(f->moving[0]));
+        f->moving[f->n_moving++] = id;
     }
     buf_done(&a.body);
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
-/* Moves are looked at last: one that has ended since leaves an object that is deleted soon. */
+static void leave_out_moving(struct found *f)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        bool moving = false;
+
+        for (size_t k = 0; k < f->n_moving && !moving; k++)
+            moving = strcmp(f->items[i].id.text, f->moving[k].text) == 0;
+        if (!moving)
+            f->items[kept++] = f->items[i];
+    }
+    f->n = kept;
+}
+
+/* Moves are looked at before and after: some end meanwhile, some begin. */
 static enum err_code find_uploads(struct found *f, struct err *e)
 {
+    TRY(s3_list(f->s->client, S3_MOVES, found_move, f, e));
     TRY(s3_list(f->s->client, S3_UPLOADS, found_object, f, e));
     TRY(s3_multipart_each(f->s->client, found_parts, f, e));
-    return f->n > 0 ? s3_list(f->s->client, S3_MOVES, found_move, f, e) : ERR_OK;
+    if (f->n > 0)
+        TRY(s3_list(f->s->client, S3_MOVES, found_move, f, e));
+    leave_out_moving(f);
+    return ERR_OK;
 }
 
 enum err_code s3_upload_each(struct store *store, store_upload_fn fn, void *ctx, struct err *e)
@@ -110,6 +130,7 @@ enum err_code s3_upload_each(struct store *store, store_upload_fn fn, void *ctx,
     for (size_t i = 0; i < f.n && code == ERR_OK; i++)
         code = fn(ctx, &f.items[i], e);
     free(f.items);
+    free(f.moving);
     return code;
 }
 

@@ -81,7 +81,7 @@ static void add_prefix(const struct s3_client *c, const char *prefix, struct buf
     buf_add_text(dst, prefix);
 }
 
-static void add_escaped(struct buf *dst, struct str s)
+void s3_add_escaped(struct buf *dst, struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] == '&')
@@ -96,7 +96,7 @@ static void add_escaped(struct buf *dst, struct str s)
 }
 
 /* RFC 1864; the servers want it here, though the body's hash is signed. */
-static void content_md5(struct str body, char dst[static 25])
+void s3_content_md5(struct str body, char dst[static S3_MD5_SIZE])
 {
     unsigned char md5[EVP_MAX_MD_SIZE];
 
@@ -120,7 +120,7 @@ enum err_code s3_delete_many(struct s3_client *c, const struct s3_name *names, s
     struct s3_request r = {.method = "POST"};
     struct s3_answer a = {0};
     enum err_code code;
-    char md5[25];
+    char md5[S3_MD5_SIZE];
 
     if (n == 0)
         return ERR_OK;
@@ -129,12 +129,12 @@ enum err_code s3_delete_many(struct s3_client *c, const struct s3_name *names, s
     buf_add_text(&body, "<Delete><Quiet>true</Quiet>");
     for (size_t i = 0; i < n; i++) {
         buf_add_text(&body, "<Object><Key>");
-        add_escaped(&body, (struct str){names[i].text, names[i].n});
+        s3_add_escaped(&body, (struct str){names[i].text, names[i].n});
         buf_add_text(&body, "</Key></Object>");
     }
     buf_add_text(&body, "</Delete>");
     r.body = buf_str(&body);
-    content_md5(r.body, md5);
+    s3_content_md5(r.body, md5);
     s3_query(&r, STR("delete"), STR_NONE);
     s3_header(&r, STR("content-md5"), str_of(md5));
     buf_init(&a.body, LIST_BODY_MAX);

@@ -1,0 +1,195 @@
+/* store/s3/bucket.c, before a real server. */
+#include "fixture.h"
+
+#include "base/cleanup.h"
+#include "base/uuid.h"
+#include "store/s3/s3.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A client of another bucket, which is not there yet. */
+struct other {
+    struct s3_client *c;
+    char bucket[64];
+};
+
+static struct other other_bucket(struct fixture *f, struct store_s3_options options)
+{
+    struct other o = {0};
+    struct uuid id;
+
+    uuid_make(&id);
+    snprintf(o.bucket, sizeof(o.bucket), "made-%s", id.text);
+    options.bucket = o.bucket;
+    OK(s3_client_new(&options, &o.c, &f->e));
+    return o;
+}
+
+static void remove_bucket(struct fixture *f, struct other *o)
+{
+    struct s3_request r = {.method = "DELETE"};
+    struct s3_answer a = {0};
+
+    OK(s3_do(o->c, &r, &a, &f->e));
+    s3_client_free(o->c);
+}
+
+/* The document that a property of the bucket is. */
+static void read_property(struct fixture *f, struct s3_client *c, const char *what,
+                          struct buf *ret_document)
+{
+    struct s3_request r = {.method = "GET"};
+    struct s3_answer a = {0};
+
+    s3_query(&r, str_of(what), STR_NONE);
+    buf_init(&a.body, 1 << 20);
+    OK(s3_run(c, &r, &a, &f->e));
+    buf_init(ret_document, 1 << 20);
+    buf_add_str(ret_document, buf_str(&a.body));
+    buf_done(&a.body);
+}
+
+static void assert_property(struct fixture *f, struct s3_client *c, const char *what,
+                            const char *text)
+{
+    AUTO(buf) struct buf document = {0};
+
+    read_property(f, c, what, &document);
+    if (!strstr(buf_text(&document), text))
+        fail_msg("'%s' is not in %s", text, buf_text(&document));
+}
+
+static size_t count(const char *text, const char *what)
+{
+    size_t n = 0;
+
+    while ((text = strstr(text, what)) != NULL) {
+        text += strlen(what);
+        n++;
+    }
+    return n;
+}
+
+static void a_bucket_that_is_missing_is_made_and_one_that_is_there_is_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct other o = other_bucket(f, f->options);
+
+    FAILS(ERR_NOT_FOUND, s3_bucket_look(o.c, &f->e));
+    OK(s3_bucket_make(o.c, &f->e));
+    OK(s3_bucket_look(o.c, &f->e));
+    OK(s3_bucket_make(o.c, &f->e));
+    remove_bucket(f, &o);
+}
+
+/* MinIO and versitygw have no such block. */
+static void a_new_bucket_can_never_become_public(void **state)
+{
+    struct fixture *f = *state;
+    struct other o = other_bucket(f, f->options);
+
+    OK(s3_bucket_make(o.c, &f->e));
+    if (strcmp(f->server, "ceph") == 0) {
+        assert_property(f, o.c, "publicAccessBlock", "<BlockPublicPolicy>true");
+        assert_property(f, o.c, "publicAccessBlock", "<RestrictPublicBuckets>true");
+    }
+    remove_bucket(f, &o);
+}
+
+static void versions_are_turned_on_when_they_are_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct store_s3_options options = f->options;
+    struct other o;
+
+    options.versioning = true;
+    o = other_bucket(f, options);
+    if (strcmp(f->server, "versitygw") == 0) { /* not without an option of its own */
+        FAILS(ERR_CONFIG, s3_bucket_make(o.c, &f->e));
+        assert_non_null(strstr(f->e.detail, "storage.s3.versioning"));
+    } else {
+        OK(s3_bucket_make(o.c, &f->e));
+        assert_property(f, o.c, "versioning", "<Status>Enabled</Status>");
+    }
+    remove_bucket(f, &o);
+}
+
+static void put_rule_of_others(struct fixture *f, struct s3_client *c)
+{
+    static const char rules[] =
+        "<LifecycleConfiguration><Rule><ID>theirs &amp; own</ID><Filter><Prefix>logs/</Prefix>"
+        "</Filter><Status>Enabled</Status><Expiration><Days>7</Days></Expiration></Rule>"
+        "</LifecycleConfiguration>";
+    struct s3_request r = {.method = "PUT", .body = STR(rules)};
+    struct s3_answer a = {0};
+    char md5[S3_MD5_SIZE];
+
+    s3_content_md5(r.body, md5);
+    s3_query(&r, STR("lifecycle"), STR_NONE);
+    s3_header(&r, STR("content-md5"), str_of(md5));
+    OK(s3_do(c, &r, &a, &f->e));
+}
+
+static void rules_of_others_stay_beside_ours(void **state)
+{
+    struct fixture *f = *state;
+    struct store_s3_options options = f->options;
+    AUTO(buf) struct buf document = {0};
+    struct other o = other_bucket(f, options);
+    struct s3_client *with_rules;
+
+    OK(s3_bucket_make(o.c, &f->e));
+    options.bucket = o.bucket;
+    options.lifecycle =
+        (struct store_s3_lifecycle){.expire_uploads_days = 3, .expire_versions_days = 30};
+    OK(s3_client_new(&options, &with_rules, &f->e));
+    if (strcmp(f->server, "versitygw") == 0) {
+        FAILS(ERR_CONFIG, s3_bucket_make(with_rules, &f->e));
+        assert_non_null(strstr(f->e.detail, "storage.s3.lifecycle"));
+    } else {
+        put_rule_of_others(f, o.c);
+        OK(s3_bucket_make(with_rules, &f->e));
+        OK(s3_bucket_make(with_rules, &f->e)); /* at the next start: not twice */
+        read_property(f, o.c, "lifecycle", &document);
+        assert_int_equal(count(buf_text(&document), "<ID>cyberdock-uploads</ID>"), 1);
+        assert_int_equal(count(buf_text(&document), "<ID>cyberdock-versions</ID>"), 1);
+        assert_int_equal(count(buf_text(&document), "<ID>theirs &amp; own</ID>"), 1);
+        assert_non_null(strstr(buf_text(&document), "<Days>7</Days>"));
+        assert_non_null(strstr(buf_text(&document), "uploads/</Prefix>"));
+    }
+    s3_client_free(with_rules);
+    remove_bucket(f, &o);
+}
+
+static void what_is_asked_to_be_encrypted_is(void **state)
+{
+    struct fixture *f = *state;
+    struct store_s3_options options = f->options;
+    struct s3_put put = {.body = STR("secret")};
+    struct s3_name name = name_in(f, "blobs/x");
+    struct s3_client *c;
+
+    if (strcmp(f->server, "versitygw") == 0)
+        return; /* it has no encryption */
+    options.sse = STORE_S3_SSE_S3;
+    OK(s3_client_new(&options, &c, &f->e));
+    OK(s3_put(c, &name, &put, &f->e));
+    assert_object(f, "blobs/x", STR("secret"));
+    s3_client_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_bucket_that_is_missing_is_made_and_one_that_is_there_is_taken),
+        TEST(a_new_bucket_can_never_become_public),
+        TEST(versions_are_turned_on_when_they_are_asked_for),
+        TEST(rules_of_others_stay_beside_ours),
+        TEST(what_is_asked_to_be_encrypted_is),
+    };
+
+    fixture_choose();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
