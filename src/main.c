@@ -175,6 +175,7 @@ int main(int argc, char **argv)
         .err = stderr,
         .environment = environ,
         .open_store = open_store,
+        .open_distribution = store_distribution_new,
         .warn_of_missing = warn_of_missing,
         .open_meta = open_meta,
         .open_reserve = open_reserve,

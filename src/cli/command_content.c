@@ -95,3 +95,39 @@ void cli_content_print_count(struct cli_content *c, const char *what, uint64_t n
 {
     fprintf(c->cli->out, "%-12s  %10" PRIu64 "  %10" PRIu64 " new\n", what, n, fresh);
 }
+
+void cli_content_print_end(struct cli_content *c, uint64_t moved_tags, uint64_t kept_tags,
+                           const char *kept)
+{
+    FILE *out = c->cli->out;
+
+    if (moved_tags > 0)
+        fprintf(out, "%" PRIu64 " tags moved\n", moved_tags);
+    if (kept_tags > 0)
+        fprintf(out, "%" PRIu64 " tags %s\n", kept_tags, kept);
+    fprintf(out, "took %.1f s\n", (double)(clock_mono_ms() - c->started_ms) / 1000);
+}
+
+static void show_copy(void *ctx, const struct copy_counts *c)
+{
+    if (c->done == 0 && c->manifests == 0)
+        cli_content_progress(ctx, "listing", c->listed, 0);
+    else
+        cli_content_progress(ctx, "copying", c->done, c->listed);
+}
+
+enum err_code cli_content_copy(struct cli_content *c, const struct copy *copy,
+                               struct copy_counts *ret_counts, struct err *e)
+{
+    struct copy told = *copy;
+
+    told.problem = cli_content_problem;
+    told.progress = show_copy;
+    told.ctx = c;
+    TRY(copy_run(&told, ret_counts, e));
+    cli_content_end_line(c);
+    cli_content_print_count(c, "blobs", ret_counts->blobs, ret_counts->new_blobs);
+    cli_content_print_count(c, "manifests", ret_counts->manifests, ret_counts->new_manifests);
+    cli_content_print_count(c, "tags", ret_counts->tags, ret_counts->new_tags);
+    return ERR_OK;
+}

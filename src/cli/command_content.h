@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "core/copy.h"
 #include "core/registry.h"
 
 struct cli_content {
@@ -36,5 +37,14 @@ void cli_content_end_line(struct cli_content *c);
 int cli_content_status(struct cli_content *c, enum err_code code, const struct err *e,
                        uint64_t problems);
 
-/* "12 manifests (3 new)" */
+/* A row of a summary: "manifests  12  3 new". */
 void cli_content_print_count(struct cli_content *c, const char *what, uint64_t n, uint64_t fresh);
+
+/* The rest of one: what became of tags that were elsewhere already (kept: what to say of those that
+ * were left), and how long it took. */
+void cli_content_print_end(struct cli_content *c, uint64_t moved_tags, uint64_t kept_tags,
+                           const char *kept);
+
+/* Copies, with progress and problems; prints a summary unless it fails. */
+ERR_CHECKED enum err_code cli_content_copy(struct cli_content *c, const struct copy *copy,
+                                           struct copy_counts *ret_counts, struct err *e);

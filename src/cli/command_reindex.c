@@ -1,6 +1,5 @@
 #include "core/reindex.h"
 
-#include "base/clock.h"
 #include "cli/command_accounts.h"
 #include "cli/command_content.h"
 #include "cli/commands.h"
@@ -17,22 +16,14 @@ static void show(void *ctx, const struct reindex_counts *c)
 
 static void print_summary(struct cli_content *content, const struct reindex_counts *c)
 {
-    FILE *out = content->cli->out;
-
     cli_content_end_line(content);
-    fprintf(out, "%-12s  %10" PRIu64 "\n", "repositories", c->repositories);
+    fprintf(content->cli->out, "%-12s  %10" PRIu64 "\n", "repositories", c->repositories);
     cli_content_print_count(content, "manifests", c->manifests, c->new_manifests);
     cli_content_print_count(content, "blobs", c->blobs, c->new_blobs);
     cli_content_print_count(content, "tags", c->tags, c->new_tags);
-    if (c->moved_tags > 0)
-        fprintf(out, "%" PRIu64 " tags moved to where the store says\n", c->moved_tags);
-    if (c->kept_tags > 0)
-        fprintf(out,
-                "%" PRIu64
-                " tags left as the database has them; --move-tags moves them to where the "
-                "store says\n",
-                c->kept_tags);
-    fprintf(out, "took %.1f s\n", (double)(clock_mono_ms() - content->started_ms) / 1000);
+    cli_content_print_end(content, c->moved_tags, c->kept_tags,
+                          "left as the database has them; --move-tags moves them to where the "
+                          "store says");
 }
 
 int cli_reindex(struct cli *cli, const struct cli_args *args)

@@ -126,6 +126,26 @@ static const struct cli_flag reindex_flags[] = {
     {NULL},
 };
 
+#define NO_VERIFY_FLAG                                                                             \
+    {                                                                                              \
+        "--no-verify", NULL, "Do not read what is linked only to see whether it is whole."         \
+    }
+
+static const struct cli_flag import_flags[] = {
+    CONFIG_FLAG,
+    {"--move-tags", NULL, "Where a tag is here already, the other registry is right."},
+    NO_VERIFY_FLAG,
+    {NULL},
+};
+
+static const struct cli_flag copy_flags[] = {
+    {"--from", "FILE", "The configuration of the store with the content, or its directory."},
+    {"--to", "FILE", "Likewise of the store that gets it."},
+    {"--move-tags", NULL, "Where a tag is there already, the first store is right."},
+    NO_VERIFY_FLAG,
+    {NULL},
+};
+
 const struct cli_command cli_commands[] = {
     {.name = "serve",
      .operands = "[FILE]",
@@ -333,6 +353,28 @@ const struct cli_command cli_commands[] = {
              "audit trail are not in the store: they\ncome from a backup of the database alone. "
              "Stop the server first. What can't be taken is told, and the\nexit status is then "
              "1."},
+    {.name = "import-distribution",
+     .operands = "DIRECTORY",
+     .max_operands = 1,
+     .names = true,
+     .flags = import_flags,
+     .run = cli_import_distribution,
+     .help = "Take over the data directory of a reference registry",
+     .more = "DIRECTORY is its storage.filesystem.rootdirectory. Every repository, tag, manifest "
+             "and blob is added to\nwhat is here; blobs by hard link where that can be. Stop the "
+             "server first; the other registry may go\non meanwhile, and the same command again "
+             "takes what has come since. What can't be taken is told, and\nthe exit status is "
+             "then 1."},
+    {.name = "copy-store",
+     .operands = "",
+     .flags = copy_flags,
+     .run = cli_copy_store,
+     .help = "Copy all content from one store to another",
+     .more = "Copies every blob, manifest and tag that the other store does not have, and verifies "
+             "digests on the way;\nthe same command again does the rest. Stop the servers of both "
+             "first. REGISTRY_ variables do not count\nhere. The database is not copied: copy its "
+             "file, or run `registry reindex` with the new configuration.\nWhat can't be taken is "
+             "told, and the exit status is then 1."},
     {.name = "health",
      .operands = "",
      .flags = health_flags,

@@ -16,8 +16,14 @@ int cli_config_distribution(struct cli *cli, const struct cli_args *args);
 int cli_config_reference(struct cli *cli, const struct cli_args *args);
 int cli_routes(struct cli *cli, const struct cli_args *args);
 
+/* command_copy.c */
+int cli_copy_store(struct cli *cli, const struct cli_args *args);
+
 /* command_health.c */
 int cli_health(struct cli *cli, const struct cli_args *args);
+
+/* command_import.c */
+int cli_import_distribution(struct cli *cli, const struct cli_args *args);
 
 /* command_policy.c */
 int cli_policy_add(struct cli *cli, const struct cli_args *args);

@@ -65,6 +65,7 @@ static const struct store_driver store_fs = {
     .blob_stat = fs_blob_stat,
     .blob_open = fs_blob_open,
     .blob_link = fs_blob_link,
+    .blob_take = fs_blob_take,
     .blob_delete = fs_blob_delete,
     .manifest_put = fs_manifest_put,
     .manifest_get = fs_manifest_get,

@@ -99,6 +99,8 @@ enum err_code fs_blob_open(struct store *s, const struct repo_name *repo, const 
                            uint64_t *ret_size_bytes, struct err *e);
 enum err_code fs_blob_link(struct store *s, const struct repo_name *from,
                            const struct repo_name *to, const struct digest *d, struct err *e);
+enum err_code fs_blob_take(struct store *s, const struct repo_name *repo, const struct digest *d,
+                           int fd, struct err *e);
 enum err_code fs_blob_delete(struct store *s, const struct repo_name *repo, const struct digest *d,
                              bool elsewhere, struct err *e);
 

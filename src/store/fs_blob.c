@@ -2,7 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/mem.h"
+#include "store/file_reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,56 +11,7 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-/* From this size on the kernel is told to read ahead further. */
-#define SEQUENTIAL_BYTES (1u << 20)
-
 #define COPY_STEP_BYTES (8u << 20)
-
-struct fs_reader {
-    struct reader reader;
-    int fd;
-    uint64_t offset;
-    struct digest digest; /* for messages */
-};
-
-static enum err_code reader_fs_read(struct reader *r, void *buf, size_t cap, size_t *ret_n,
-                                    struct err *e)
-{
-    struct fs_reader *fr = (struct fs_reader *)r;
-    ssize_t n = file_pread_all(fr->fd, buf, cap, fr->offset);
-
-    if (n < 0)
-        return err_errno(e, "read blob %s", fr->digest.text);
-    fr->offset += (size_t)n;
-    *ret_n = (size_t)n;
-    return ERR_OK;
-}
-
-static enum err_code reader_fs_seek(struct reader *r, uint64_t offset_bytes, struct err *e)
-{
-    if (offset_bytes > INT64_MAX)
-        return err_set(e, ERR_INTERNAL, "seek past the largest size a file can have");
-    ((struct fs_reader *)r)->offset = offset_bytes;
-    return ERR_OK;
-}
-
-static int reader_fs_fd(struct reader *r)
-{
-    return ((struct fs_reader *)r)->fd;
-}
-
-static void reader_fs_free(struct reader *r)
-{
-    close(((struct fs_reader *)r)->fd);
-    free(r);
-}
-
-static const struct reader_ops reader_fs = {
-    .read = reader_fs_read,
-    .seek = reader_fs_seek,
-    .fd = reader_fs_fd,
-    .free = reader_fs_free,
-};
 
 static bool is_missing(int error)
 {
@@ -105,7 +56,6 @@ enum err_code fs_blob_open(struct store *s, const struct repo_name *repo, const 
                            uint64_t known_bytes, struct reader **ret_reader,
                            uint64_t *ret_size_bytes, struct err *e)
 {
-    struct fs_reader *fr;
     struct fs_path path;
     uint64_t size = 0;
     int fd = -1;
@@ -113,24 +63,20 @@ enum err_code fs_blob_open(struct store *s, const struct repo_name *repo, const 
     (void)known_bytes; /* the file says */
     fs_blob_path(repo, d, &path);
     TRY(open_blob(fs_of(s), &path, &fd, &size, e));
-    if (size >= SEQUENTIAL_BYTES)
-        posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    fr = NEW(struct fs_reader);
-    fr->reader.ops = &reader_fs;
-    fr->fd = fd;
-    fr->digest = *d;
     *ret_size_bytes = size;
-    *ret_reader = &fr->reader;
+    *ret_reader = file_reader_new(fd, size, d);
     return ERR_OK;
 }
 
 /* Blocks shared where the file system can (btrfs, XFS), copied inside the kernel otherwise. */
 static int copy_bytes(int from, int to)
 {
+    off_t at = 0;
+
     if (ioctl(to, FICLONE, from) == 0)
         return 0;
     for (;;) {
-        ssize_t n = sendfile(to, from, NULL, COPY_STEP_BYTES);
+        ssize_t n = sendfile(to, from, &at, COPY_STEP_BYTES);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -139,40 +85,51 @@ static int copy_bytes(int from, int to)
     }
 }
 
-/* A file of its own with the bytes of the blob at `from`, synced, at the fresh name `copy`. */
-static enum err_code copy_blob(struct fs *f, const struct fs_path *from, const struct fs_path *copy,
-                               struct err *e)
+/* A file of its own with the bytes of `in`, synced, at the fresh name `copy`. */
+static enum err_code copy_file(struct fs *f, int in, const struct fs_path *copy, struct err *e)
 {
-    AUTO(fd) int in = -1;
-    AUTO(fd) int out = -1;
-    uint64_t size;
+    AUTO(fd)
+    int out = openat(f->root_fd, copy->text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                     FS_FILE_MODE);
 
-    TRY(open_blob(f, from, &in, &size, e));
-    out = openat(f->root_fd, copy->text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                 FS_FILE_MODE);
     if (out < 0)
         return err_errno(e, "create '%s'", copy->text);
     if (copy_bytes(in, out) < 0 || (f->fsync && fdatasync(out) < 0))
-        return err_errno(e, "copy '%s'", from->text);
+        return err_errno(e, "copy to '%s'", copy->text);
     return ERR_OK;
 }
 
-/* When no link can be made: past the file system's limit (EMLINK), across mounts (EXDEV), where
- * there are none or they are forbidden (EPERM). */
-static enum err_code link_by_copy(struct fs *f, const struct fs_path *from,
-                                  const struct fs_path *to, struct err *e)
+/* Instead of a link, where none can be made. */
+static enum err_code name_copy(struct fs *f, int in, const struct fs_path *to, struct err *e)
 {
     struct fs_path copy;
     enum err_code code;
 
     fs_new_path(f, &copy);
-    code = copy_blob(f, from, &copy, e);
+    code = copy_file(f, in, &copy, e);
     if (code == ERR_OK && fs_rename_new(f, &copy, to) == 0)
         return ERR_OK;
     if (code == ERR_OK && errno != EEXIST)
         code = err_errno(e, "name '%s'", to->text);
     unlinkat(f->root_fd, copy.text, 0);
     return code;
+}
+
+/* No link can be made past the file system's limit (EMLINK), across mounts (EXDEV), where there are
+ * none or they are forbidden (EPERM). */
+static bool needs_copy(int error)
+{
+    return error == EMLINK || error == EXDEV || error == EPERM;
+}
+
+static enum err_code link_by_copy(struct fs *f, const struct fs_path *from,
+                                  const struct fs_path *to, struct err *e)
+{
+    AUTO(fd) int in = -1;
+    uint64_t size;
+
+    TRY(open_blob(f, from, &in, &size, e));
+    return name_copy(f, in, to, e);
 }
 
 enum err_code fs_blob_link(struct store *s, const struct repo_name *from,
@@ -190,12 +147,35 @@ enum err_code fs_blob_link(struct store *s, const struct repo_name *from,
     if (linkat(f->root_fd, from_path.text, f->root_fd, to_path.text, 0) < 0) {
         if (errno == ENOENT)
             return err_set(e, ERR_BLOB_UNKNOWN, "no '%s'", from_path.text);
-        if (errno == EMLINK || errno == EXDEV || errno == EPERM)
+        if (needs_copy(errno))
             TRY(link_by_copy(f, &from_path, &to_path, e));
         else if (errno != EEXIST)
             return err_errno(e, "link '%s'", to_path.text);
     }
     return fs_dir_sync(f, &dir, e); /* also when it existed: whoever made it may not have yet */
+}
+
+/* ENOENT: there is no /proc, or the file has no name any more. */
+enum err_code fs_blob_take(struct store *s, const struct repo_name *repo, const struct digest *d,
+                           int fd, struct err *e)
+{
+    struct fs *f = fs_of(s);
+    struct fs_path path, dir;
+    char name[32];
+
+    fs_blob_path(repo, d, &path);
+    fs_blobs_dir(repo, &dir);
+    TRY(fs_dir_make(f, &dir, e));
+    if (f->fsync && fdatasync(fd) < 0)
+        return err_errno(e, "sync the file of blob %s", d->text);
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, name, f->root_fd, path.text, AT_SYMLINK_FOLLOW) < 0) {
+        if (needs_copy(errno) || errno == ENOENT)
+            TRY(name_copy(f, fd, &path, e));
+        else if (errno != EEXIST)
+            return err_errno(e, "link '%s'", path.text);
+    }
+    return fs_dir_sync(f, &dir, e);
 }
 
 enum err_code fs_blob_delete(struct store *s, const struct repo_name *repo, const struct digest *d,

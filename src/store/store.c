@@ -96,6 +96,22 @@ enum err_code store_blob_link(struct store *s, const struct repo_name *from,
     return ASK(s, c, blob_link, from, to, d, e);
 }
 
+bool store_takes_files(const struct store *s)
+{
+    return ANSWERS(s, blob_take);
+}
+
+enum err_code store_blob_take(struct store *s, const struct repo_name *repo, const struct digest *d,
+                              int fd, struct err *e)
+{
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
+    assert(repo->n > 0 && d->n > 0 && fd >= 0);
+    if (!store_takes_files(s))
+        return err_set(e, ERR_UNSUPPORTED, "this store has no files");
+    return ASK(s, c, blob_take, repo, d, fd, e);
+}
+
 enum err_code store_blob_delete(struct store *s, const struct repo_name *repo,
                                 const struct digest *d, bool elsewhere, struct err *e)
 {

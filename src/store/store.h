@@ -92,6 +92,9 @@ struct store_driver {
                                struct reader **ret_reader, uint64_t *ret_size_bytes, struct err *e);
     enum err_code (*blob_link)(struct store *s, const struct repo_name *from,
                                const struct repo_name *to, const struct digest *d, struct err *e);
+    /* Optional. */
+    enum err_code (*blob_take)(struct store *s, const struct repo_name *repo,
+                               const struct digest *d, int fd, struct err *e);
     enum err_code (*blob_delete)(struct store *s, const struct repo_name *repo,
                                  const struct digest *d, bool elsewhere, struct err *e);
     /* Optional. */
@@ -184,6 +187,18 @@ ERR_CHECKED enum err_code store_blob_open(struct store *s, const struct repo_nam
 ERR_CHECKED enum err_code store_blob_link(struct store *s, const struct repo_name *from,
                                           const struct repo_name *to, const struct digest *d,
                                           struct err *e);
+
+/* Does store_blob_take() work? */
+bool store_takes_files(const struct store *s);
+
+/*
+ * Makes repo's blob d of a file that is open for reading: by one more link to it where the file
+ * system can, else by a copy. The caller has verified the digest, and knows that nobody writes to
+ * the file any more. A blob that is there already is left as it is. Error: UNSUPPORTED when the
+ * store has no files.
+ */
+ERR_CHECKED enum err_code store_blob_take(struct store *s, const struct repo_name *repo,
+                                          const struct digest *d, int fd, struct err *e);
 
 /* elsewhere: other repositories have it. A store that keeps it once for all leaves it then.
  * Error: BLOB_UNKNOWN, if the store looks. */
@@ -333,6 +348,12 @@ ERR_CHECKED enum err_code store_fs_new(const struct store_fs_options *o, struct 
 
 /* Whether a repository has ever been kept below root, which need not be there. */
 bool store_fs_used(const char *root);
+
+/* The data directory of a reference registry (distribution), whose storage.filesystem.rootdirectory
+ * is root: to be read, and not written. Symbolic links below root lead nowhere. Error: NOT_FOUND
+ * when it is none. */
+ERR_CHECKED enum err_code store_distribution_new(const char *root, struct store **ret_store,
+                                                 struct err *e);
 
 /* In memory; the second behaves as a store on another machine does, for tests. */
 struct store *store_mem_new(void);

@@ -2,7 +2,9 @@
 #include "store_fixture.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -450,6 +452,33 @@ static void content_is_there_after_reopening(void **state)
     push(f->s, "a/b", STR("more"));
 }
 
+/* A file without a name, with those bytes. */
+static int file_of(const char *dir, struct str bytes)
+{
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+
+    assert_true(fd >= 0);
+    assert_int_equal(file_write_all(fd, bytes.p, bytes.n), 0);
+    return fd;
+}
+
+static void file_is_taken_as_a_blob_by_who_has_files(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a/b");
+    struct digest d = sha256_of(STR("in a file"));
+    AUTO(fd) int fd = file_of(f->dir, STR("in a file"));
+
+    assert_int_equal(store_takes_files(f->s), f->variant->files);
+    if (!f->variant->files) {
+        FAILS(ERR_UNSUPPORTED, store_blob_take(f->s, &r, &d, fd, E));
+        return;
+    }
+    OK(store_blob_take(f->s, &r, &d, fd, E));
+    assert_blob(f->s, "a/b", &d, STR("in a file"));
+    OK(store_blob_take(f->s, &r, &d, fd, E)); /* exists already: success */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int run_suite(void)
@@ -475,6 +504,7 @@ int run_suite(void)
         TEST(the_search_stops_at_the_first_error),
         TEST(health_tells_room),
         TEST(content_is_there_after_reopening),
+        TEST(file_is_taken_as_a_blob_by_who_has_files),
     };
 
     const struct CMUnitTest own[] = {

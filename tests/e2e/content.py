@@ -19,11 +19,11 @@ def whole(client, repo, tag):
     }
 
 
-def command(registry, *words, status=0):
+def command(registry, *words, status=0, config=True):
     """A command of the registry's own, with its configuration; what it printed, on both streams."""
     registry.write_config()
     done = subprocess.run(
-        [registry.binary, *words, "--config", registry.config_path],
+        [registry.binary, *words, *(["--config", registry.config_path] if config else [])],
         capture_output=True,
         text=True,
         timeout=600,

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -19,21 +18,14 @@ import requests
 from certificates import authority, certificate
 from clients import ClientFailed
 from helpers import OCI_CONFIG, OCI_MANIFEST, canonical, digest_of, image, tar_layer, write_oci_layout
-from processes import DIES_WITH_US, free_port
-from server import START_TIMEOUT_S, TOP, Registry
+from processes import free_port
+from reference_registry import PLAIN, Theirs, listens
+from server import TOP, Registry
 from token_server import ISSUER, SERVICE, Key, access, claims
 from waiting import until
 
 USER = ("alice", "wonderland-7")
 DEBIAN = Path("/etc/docker/registry/config.yml")
-
-PLAIN = """version: 0.1
-log: {{level: warn}}
-storage:
-  filesystem: {{rootdirectory: {root}}}
-http:
-  addr: 127.0.0.1:{port}
-"""
 
 SIGNED_IN = """version: 0.1
 log:
@@ -79,45 +71,6 @@ def write_users(path):
     name, word = USER
     salt = crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2**5)
     path.write_text(f"{name}:{crypt.crypt(word, salt)}\n")
-
-
-def listens(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-class Theirs:
-    """The real reference registry, on a file of its own port and directory."""
-
-    def __init__(self, work, text, env=None):
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log_path = work / "theirs.log"
-        config = work / "theirs.yml"
-        self.debug = free_port()
-        config.write_text(
-            text.format(port=self.port, debug=self.debug, root=work / "theirs", users=work / "users", work=work)
-        )
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [*DIES_WITH_US, shutil.which("docker-registry"), "serve", str(config)],
-                stdout=log,
-                stderr=log,
-                env={"PATH": "/usr/bin:/bin", **(env or {})},
-            )
-
-    def start(self):
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.log_path.read_text()
-            if listens(self.port):
-                return self
-            time.sleep(0.01)
-        raise AssertionError(self.log_path.read_text())
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
 
 
 class Ours(Registry):

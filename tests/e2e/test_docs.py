@@ -52,6 +52,7 @@ def here(work):
         f"auth: {{htpasswd: {{file: {work}/htpasswd}}}}\n"
         "policy: [{subjects: ['user:ci'], actions: [push], repositories: ['dev/**']}]\n"
     )
+    (work / "new.yaml").write_text(f"storage: {{filesystem: {{root: {work}/new}}}}\n")
     (work / "kubernetes-ca.pem").write_bytes((work / "ca.pem").read_bytes())
     (work / "oidc-secret").write_text("a secret\n")
     return work

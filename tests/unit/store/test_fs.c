@@ -116,6 +116,22 @@ static void blob_has_one_link_for_each_repository(void **state)
     assert_int_equal(lstat_in(f, "repositories/b/blobs/" SHA_X).st_nlink, 2);
 }
 
+static void file_that_is_taken_gets_one_more_link(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name a = repo_of("a");
+    struct digest d = sha256_of(STR("x"));
+    AUTO(fd) int fd = -1;
+
+    write_file(at(f, "elsewhere"), "x");
+    fd = open(at(f, "elsewhere"), O_RDONLY | O_CLOEXEC);
+    OK(store_blob_take(f->s, &a, &d, fd, E));
+    assert_int_equal(lstat_in(f, "repositories/a/blobs/" SHA_X).st_ino,
+                     lstat_in(f, "elsewhere").st_ino);
+    assert_int_equal(unlink(at(f, "elsewhere")), 0);
+    assert_blob(f->s, "a", &d, STR("x"));
+}
+
 static void blob_of_the_wrong_size_is_replaced(void **state)
 {
     struct fixture *f = *state;
@@ -422,6 +438,7 @@ int main(void)
         TEST(layout_is_as_documented),
         TEST(component_named_like_a_directory_gets_a_percent_sign),
         TEST(blob_has_one_link_for_each_repository),
+        TEST(file_that_is_taken_gets_one_more_link),
         TEST(blob_of_the_wrong_size_is_replaced),
         TEST(blob_with_damaged_bytes_is_replaced),
         TEST(damage_at_the_end_of_a_large_blob_is_seen),

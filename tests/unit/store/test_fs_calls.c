@@ -333,6 +333,32 @@ static void blob_that_cannot_be_linked_is_copied(void **state)
     free((char *)bytes.p);
 }
 
+/* ENOENT: without /proc. */
+static void file_that_cannot_be_linked_is_copied(void **state)
+{
+    static const int errors[] = {EMLINK, EXDEV, EPERM, ENOENT};
+    struct fixture *f = *state;
+    struct str bytes = make_bytes(1, 100000);
+    struct digest d = push(f->s, "a", bytes);
+    struct repo_name a = repo_of("a");
+    AUTO(reader) struct reader *r = NULL;
+    uint64_t size;
+
+    OK(store_blob_open(f->s, &a, &d, UINT64_MAX, &r, &size, E));
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        char name[] = {'t', 'o', (char)('a' + i), '\0'};
+        struct repo_name to = repo_of(name);
+
+        calls_start(&(struct calls_options){"linkat", 0, errors[i]});
+        OK(store_blob_take(f->s, &to, &d, reader_fd(r), E));
+        calls_stop();
+        assert_blob(f->s, name, &d, bytes);
+        assert_int_equal(stat_blob(f, name, &d).st_nlink, 1);
+    }
+    assert_nothing_unfinished(f);
+    free((char *)bytes.p);
+}
+
 static void twin_that_cannot_be_linked_is_replaced_by_own_data(void **state)
 {
     struct fixture *f = *state;
@@ -549,6 +575,7 @@ int main(void)
         TEST(hints_may_fail),
         TEST(file_system_that_cannot_sync_directories_works),
         TEST(blob_that_cannot_be_linked_is_copied),
+        TEST(file_that_cannot_be_linked_is_copied),
         TEST(twin_that_cannot_be_linked_is_replaced_by_own_data),
         TEST(file_system_without_noreplace_works),
         TEST(upload_that_shares_a_blobs_file_is_not_opened),

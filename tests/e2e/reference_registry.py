@@ -1,0 +1,56 @@
+"""The real reference registry: Debian's docker-registry."""
+
+import shutil
+import socket
+import subprocess
+import time
+
+from processes import DIES_WITH_US, free_port
+from server import START_TIMEOUT_S
+
+PLAIN = """version: 0.1
+log: {{level: warn}}
+storage:
+  filesystem: {{rootdirectory: {root}}}
+http:
+  addr: 127.0.0.1:{port}
+"""
+
+
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Theirs:
+    """The real reference registry, on a file of its own port and directory."""
+
+    def __init__(self, work, text, env=None):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_path = work / "theirs.log"
+        config = work / "theirs.yml"
+        self.debug = free_port()
+        config.write_text(
+            text.format(port=self.port, debug=self.debug, root=work / "theirs", users=work / "users", work=work)
+        )
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [*DIES_WITH_US, shutil.which("docker-registry"), "serve", str(config)],
+                stdout=log,
+                stderr=log,
+                env={"PATH": "/usr/bin:/bin", **(env or {})},
+            )
+
+    def start(self):
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log_path.read_text()
+            if listens(self.port):
+                return self
+            time.sleep(0.01)
+        raise AssertionError(self.log_path.read_text())
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
