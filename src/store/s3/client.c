@@ -493,6 +493,7 @@ enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_
                      struct err *e)
 {
     int64_t end_ms = clock_mono_ms() + (int64_t)c->options.timeout_ms;
+    bool renewed = false;
     char payload[65];
 
     TRY(hash_body(r, payload, e));
@@ -506,8 +507,10 @@ enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_
         if (code == ERR_DENIED && s3_may_help(code, a))
             refuse_key(c, &key);
         forget(&key);
-        if (code == ERR_OK || r->is_final || !s3_may_help(code, a) || (code == ERR_DENIED && n > 0))
+        if (code == ERR_OK || r->is_final || !s3_may_help(code, a) ||
+            (code == ERR_DENIED && renewed))
             return code;
+        renewed |= code == ERR_DENIED;
         random_bytes(&random, sizeof(random));
         wait_ms = s3_wait_ms(n, a->retry_ms, random);
         if (clock_mono_ms() + (int64_t)wait_ms >= end_ms)

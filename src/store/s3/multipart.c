@@ -295,15 +295,13 @@ static uint64_t total_bytes(const struct s3_parts *parts)
     return n;
 }
 
-/* The upload is gone: was it completed, and only the answer lost? */
-static enum err_code was_completed(struct s3_client *c, const struct s3_name *name,
-                                   const struct s3_parts *parts, struct err *e)
+/* The object is there: it was completed, and only the answer lost. */
+static bool was_completed(struct s3_client *c, const struct s3_name *name,
+                          const struct s3_parts *parts)
 {
     struct s3_answer a = {0};
 
-    if (s3_head(c, name, &a, ERR_IGNORED) == ERR_OK && a.total_bytes == total_bytes(parts))
-        return ERR_OK;
-    return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "the upload of '%s' is gone", name->text);
+    return s3_head(c, name, &a, ERR_IGNORED) == ERR_OK && a.total_bytes == total_bytes(parts);
 }
 
 enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *name, const char *id,
@@ -319,7 +317,9 @@ enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *n
     r.body = buf_str(&body);
     s3_query(&r, STR("uploadId"), str_of(id));
     code = ask(c, &r, take_completed, &completed, e);
-    if (code == ERR_BLOB_UPLOAD_UNKNOWN || (code == ERR_OK && !completed))
-        return was_completed(c, name, parts, e);
-    return code;
+    if (code == ERR_OK && !completed)
+        code = err_set(e, ERR_UNAVAILABLE, "the server did not complete '%s'", name->text);
+    else if (code != ERR_BLOB_UPLOAD_UNKNOWN)
+        return code;
+    return was_completed(c, name, parts) ? ERR_OK : code;
 }

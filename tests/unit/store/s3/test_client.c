@@ -1,0 +1,416 @@
+/* Requests to an S3 server, before one that answers what the test says. */
+#include "store/s3/client.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "small_server.h"
+#include "store/s3/multipart.h"
+#include "store/s3/object.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define N(a)   (sizeof(a) / sizeof((a)[0]))
+#define DONE   "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define BROKEN "HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n"
+#define EXPIRED                                                                                    \
+    "HTTP/1.1 403 x\r\nContent-Length: 40\r\n\r\n<Error><Code>ExpiredToken</Code></Error>"
+#define DENIED                                                                                     \
+    "HTTP/1.1 403 x\r\nContent-Length: 40\r\n\r\n<Error><Code>AccessDenied</Code></Error>"
+#define NO_UPLOAD                                                                                  \
+    "HTTP/1.1 404 x\r\nContent-Length: 40\r\n\r\n<Error><Code>NoSuchUpload</Code></Error>"
+#define FAILED_WITH_200                                                                            \
+    "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n<Error><Code>InternalError</Code></Error>"
+#define OF_8_BYTES "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
+
+struct fixture {
+    struct small_server *server;
+    struct s3_client *c;
+    const char *token; /* of the session; NULL: none */
+    unsigned keys_given, keys_refused;
+    struct err err;
+};
+
+static enum err_code give_key(void *ctx, struct store_s3_key *ret_key, struct err *e)
+{
+    struct fixture *f = ctx;
+
+    (void)e;
+    snprintf(ret_key->access, sizeof(ret_key->access), "access-%u", ++f->keys_given);
+    snprintf(ret_key->secret, sizeof(ret_key->secret), "never-told");
+    if (f->token)
+        buf_add_text(&ret_key->token, f->token);
+    return ERR_OK;
+}
+
+static void take_refused(void *ctx, const struct store_s3_key *key)
+{
+    struct fixture *f = ctx;
+    char want[32];
+
+    snprintf(want, sizeof(want), "access-%u", f->keys_given);
+    assert_string_equal(key->access, want);
+    f->keys_refused++;
+}
+
+static struct fixture *begin(const struct small_server_answer *answers, size_t n)
+{
+    struct fixture *f = NEW(struct fixture);
+    struct store_s3_options o = {.bucket = "bucket",
+                                 .region = "us-east-1",
+                                 .path_style = true,
+                                 .key = give_key,
+                                 .key_refused = take_refused,
+                                 .ctx = f,
+                                 .timeout_ms = 5000};
+
+    f->server = small_server_start(answers, n);
+    o.endpoint = small_server_url(f->server);
+    assert_int_equal(s3_client_new(&o, &f->c, &f->err), ERR_OK);
+    return f;
+}
+
+static void end(struct fixture *f)
+{
+    s3_client_free(f->c);
+    small_server_stop(f->server);
+    free(f);
+}
+
+static struct s3_name name_of(const char *text)
+{
+    struct s3_name name = {.n = strlen(text)};
+
+    memcpy(name.text, text, name.n + 1);
+    return name;
+}
+
+static enum err_code put(struct fixture *f, const char *key)
+{
+    struct s3_name name = name_of(key);
+
+    return s3_put(f->c, &name, &(struct s3_put){.body = STR("body")}, &f->err);
+}
+
+static const char *head_of(struct fixture *f, size_t i)
+{
+    const struct small_server_request *q = small_server_request(f->server, i);
+
+    assert_non_null(q);
+    return q->head;
+}
+
+static void assert_begins(const char *head, const char *want)
+{
+    if (strncmp(head, want, strlen(want)) != 0)
+        fail_msg("asked: %.200s, not %s", head, want);
+}
+
+/* ---- what an answer means */
+
+static void refusals_are_told_apart(void **state)
+{
+    static const struct {
+        int status;
+        const char *code;
+        enum err_code want;
+        bool again;
+    } cases[] = {
+        {503, "SlowDown", ERR_UNAVAILABLE, true},
+        {503, "", ERR_UNAVAILABLE, true},
+        {500, "InternalError", ERR_UNAVAILABLE, true},
+        {502, "", ERR_UNAVAILABLE, true},
+        {504, "", ERR_UNAVAILABLE, true},
+        {429, "", ERR_UNAVAILABLE, true},
+        {408, "", ERR_UNAVAILABLE, true},
+        {400, "RequestTimeout", ERR_UNAVAILABLE, true},
+        {409, "OperationAborted", ERR_UNAVAILABLE, true},
+        {400, "ExpiredToken", ERR_DENIED, true},
+        {403, "ExpiredTokenException", ERR_DENIED, true},
+        {403, "InvalidToken", ERR_DENIED, true},
+        {403, "AccessDenied", ERR_DENIED, false},
+        {403, "", ERR_DENIED, false},
+        {403, "SignatureDoesNotMatch", ERR_DENIED, false},
+        {403, "InvalidAccessKeyId", ERR_DENIED, false},
+        {403, "RequestTimeTooSkewed", ERR_INTERNAL, false},
+        {404, "NoSuchKey", ERR_NOT_FOUND, false},
+        {404, "", ERR_NOT_FOUND, false},
+        {404, "NoSuchBucket", ERR_INTERNAL, false},
+        {404, "NoSuchUpload", ERR_BLOB_UPLOAD_UNKNOWN, false},
+        {412, "PreconditionFailed", ERR_PRECONDITION, false},
+        {416, "InvalidRange", ERR_RANGE_UNSATISFIABLE, false},
+        {507, "XMinioStorageFull", ERR_STORAGE_FULL, false},
+        {403, "QuotaExceeded", ERR_STORAGE_FULL, false},
+        {400, "InvalidArgument", ERR_INTERNAL, false},
+        {301, "PermanentRedirect", ERR_INTERNAL, false},
+        {501, "NotImplemented", ERR_INTERNAL, false},
+    };
+    const struct s3_request r = {.method = "GET"};
+
+    (void)state;
+    for (size_t i = 0; i < N(cases); i++) {
+        struct s3_answer a = {.status = cases[i].status};
+        struct err e;
+
+        buf_init(&a.body, 1000);
+        if (cases[i].code[0])
+            buf_addf(&a.body, "<Error><Code>%s</Code></Error>", cases[i].code);
+        assert_int_equal(s3_refused(&a, &r, &e), cases[i].want);
+        assert_string_equal(a.code, cases[i].code);
+        assert_non_null(strstr(e.detail, cases[i].code));
+        assert_int_equal(s3_may_help(cases[i].want, &a), cases[i].again);
+        buf_done(&a.body);
+    }
+}
+
+static void a_wrong_clock_is_told_plainly(void **state)
+{
+    const struct s3_request r = {.method = "GET"};
+    struct s3_answer a = {.status = 403, .code = "RequestTimeTooSkewed"};
+    struct err e;
+
+    (void)state;
+    s3_refused(&a, &r, &e);
+    assert_non_null(strstr(e.detail, "clocks"));
+}
+
+static void waits_grow_up_to_a_bound_and_differ(void **state)
+{
+    (void)state;
+    assert_int_equal(s3_wait_ms(0, 0, 0), 0);
+    assert_int_equal(s3_wait_ms(0, 0, 50), 50);
+    assert_int_equal(s3_wait_ms(0, 0, 51), 0);
+    assert_int_equal(s3_wait_ms(3, 0, 400), 400);
+    for (unsigned n = 0; n < 100; n++)
+        assert_in_range(s3_wait_ms(n, 0, UINT64_MAX - n), 0, 10000);
+    assert_int_equal(s3_wait_ms(99, 0, 10000), 10000);
+    assert_int_equal(s3_wait_ms(0, 3000, 7), 3007);
+}
+
+/* ---- what is sent */
+
+static void keys_are_encoded_but_for_their_slashes(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = DONE}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(put(f, "manifests/a//\xc3\xbc +&=?#%/sha256:~_-."), ERR_OK);
+    assert_begins(head_of(f, 0), "PUT /bucket/manifests/a//%C3%BC%20%2B%26%3D%3F%23%25/"
+                                 "sha256%3A~_-. HTTP/1.1\r\n");
+    end(f);
+}
+
+static void a_bucket_can_be_in_the_name_of_the_host(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = DONE}};
+    struct fixture *f = begin(answers, N(answers));
+    struct store_s3_options o = *s3_client_options(f->c);
+    const char *port = strrchr(small_server_url(f->server), ':');
+    char endpoint[64], want[64];
+    struct s3_client *c = NULL;
+
+    (void)state;
+    snprintf(endpoint, sizeof(endpoint), "http://localhost%s/", port);
+    snprintf(want, sizeof(want), "\r\nhost: bucket.localhost%s\r\n", port);
+    o.endpoint = endpoint;
+    o.path_style = false;
+    assert_int_equal(s3_client_new(&o, &c, &f->err), ERR_OK);
+    s3_client_free(f->c);
+    f->c = c;
+    assert_int_equal(put(f, "a/b"), ERR_OK);
+    assert_begins(head_of(f, 0), "PUT /a/b HTTP/1.1\r\n");
+    if (!strcasestr(head_of(f, 0), want))
+        fail_msg("asked: %s", head_of(f, 0));
+    end(f);
+}
+
+static void the_hash_of_what_is_sent_is_signed(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = DONE}};
+    struct fixture *f = begin(answers, N(answers));
+    const char *head;
+
+    (void)state;
+    f->token = "session";
+    assert_int_equal(put(f, "a"), ERR_OK);
+    head = head_of(f, 0);
+    assert_non_null(strstr(head,
+                           "\r\nx-amz-content-sha256: 230d8358dc8e8890b4c58deeb62912ee2f20357a"
+                           "e92a5cc861b98e68fe31acb5\r\n"));
+    assert_non_null(strstr(head, "\r\nx-amz-security-token: session\r\n"));
+    assert_non_null(
+        strstr(head, "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,"));
+    assert_null(strstr(head, "never-told"));
+    end(f);
+}
+
+static void an_endpoint_with_a_path_is_refused(void **state)
+{
+    static const char *const endpoints[] = {"http://", "http://host/path", "host/path", "/"};
+    struct fixture *f = begin(NULL, 0);
+    struct store_s3_options o = *s3_client_options(f->c);
+    struct s3_client *c = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < N(endpoints); i++) {
+        o.endpoint = endpoints[i];
+        assert_int_equal(s3_client_new(&o, &c, &f->err), ERR_CONFIG);
+    }
+    end(f);
+}
+
+/* ---- more tries */
+
+static void a_failure_is_tried_again(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = BROKEN}, {.then = THEN_CLOSE}, {.text = DONE}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(put(f, "a"), ERR_OK);
+    assert_int_equal(small_server_count(f->server), 3);
+    assert_string_equal(small_server_request(f->server, 2)->body, "body");
+    end(f);
+}
+
+static void a_server_is_waited_for_as_long_as_it_asks(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = "HTTP/1.1 503 x\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"}, {.text = DONE}};
+    struct fixture *f = begin(answers, N(answers));
+    int64_t start_ms = clock_mono_ms();
+
+    (void)state;
+    assert_int_equal(put(f, "a"), ERR_OK);
+    assert_in_range(clock_mono_ms() - start_ms, 1000, 5000);
+    end(f);
+}
+
+static void a_server_that_asks_for_more_than_the_time_there_is_is_unavailable(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = "HTTP/1.1 503 x\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n"}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(put(f, "a"), ERR_UNAVAILABLE);
+    assert_int_equal(small_server_count(f->server), 1);
+    end(f);
+}
+
+static void a_refusal_is_not_tried_again(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = DENIED}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(put(f, "a"), ERR_DENIED);
+    assert_non_null(strstr(f->err.detail, "AccessDenied"));
+    assert_int_equal(f->keys_refused, 0);
+    assert_int_equal(small_server_count(f->server), 1);
+    end(f);
+}
+
+static void credentials_that_have_expired_are_renewed_once(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = BROKEN}, {.text = EXPIRED}, {.text = DONE}, {.text = EXPIRED}, {.text = EXPIRED}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(put(f, "a"), ERR_OK);
+    assert_int_equal(f->keys_refused, 1);
+    assert_non_null(strstr(head_of(f, 2), "Credential=access-3/"));
+    assert_int_equal(put(f, "a"), ERR_DENIED);
+    assert_non_null(strstr(f->err.detail, "expired"));
+    assert_null(strstr(f->err.detail, "never-told"));
+    assert_int_equal(small_server_count(f->server), 5);
+    end(f);
+}
+
+/* ---- answers that say 200 and mean something else, or were lost */
+
+static enum err_code complete(struct fixture *f)
+{
+    struct s3_part parts[] = {{.etag = "\"1\"", .size_bytes = 5},
+                              {.etag = "\"2\"", .size_bytes = 3}};
+    struct s3_name name = name_of("a");
+
+    return s3_multipart_complete(f->c, &name, "id", &(struct s3_parts){parts, N(parts)}, &f->err);
+}
+
+static void a_completion_whose_answer_was_lost_is_found_in_the_object(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.then = THEN_CLOSE}, {.text = NO_UPLOAD}, {.text = OF_8_BYTES}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(complete(f), ERR_OK);
+    assert_begins(head_of(f, 2), "HEAD /bucket/a HTTP/1.1\r\n");
+    end(f);
+}
+
+static void an_upload_that_is_gone_without_its_object_is_unknown(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = NO_UPLOAD}, {.text = "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(complete(f), ERR_BLOB_UPLOAD_UNKNOWN);
+    end(f);
+}
+
+static void a_completion_that_failed_behind_its_head_can_be_tried_again(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = FAILED_WITH_200}, {.text = "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(complete(f), ERR_UNAVAILABLE);
+    end(f);
+}
+
+static void a_copy_that_failed_behind_its_head_is_none(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = FAILED_WITH_200}};
+    struct fixture *f = begin(answers, N(answers));
+    struct s3_name from = name_of("a"), to = name_of("b");
+
+    (void)state;
+    assert_int_equal(s3_copy(f->c, &from, &to, &f->err), ERR_UNAVAILABLE);
+    end(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals_are_told_apart),
+        cmocka_unit_test(a_wrong_clock_is_told_plainly),
+        cmocka_unit_test(waits_grow_up_to_a_bound_and_differ),
+        cmocka_unit_test(keys_are_encoded_but_for_their_slashes),
+        cmocka_unit_test(a_bucket_can_be_in_the_name_of_the_host),
+        cmocka_unit_test(the_hash_of_what_is_sent_is_signed),
+        cmocka_unit_test(an_endpoint_with_a_path_is_refused),
+        cmocka_unit_test(a_failure_is_tried_again),
+        cmocka_unit_test(a_server_is_waited_for_as_long_as_it_asks),
+        cmocka_unit_test(a_server_that_asks_for_more_than_the_time_there_is_is_unavailable),
+        cmocka_unit_test(a_refusal_is_not_tried_again),
+        cmocka_unit_test(credentials_that_have_expired_are_renewed_once),
+        cmocka_unit_test(a_completion_whose_answer_was_lost_is_found_in_the_object),
+        cmocka_unit_test(an_upload_that_is_gone_without_its_object_is_unknown),
+        cmocka_unit_test(a_completion_that_failed_behind_its_head_can_be_tried_again),
+        cmocka_unit_test(a_copy_that_failed_behind_its_head_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
