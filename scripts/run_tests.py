@@ -129,6 +129,7 @@ def lint(totals, args):
         "cleanup": ["/usr/bin/python3", "scripts/check_cleanup.py"],
         "mentions": ["/usr/bin/python3", "scripts/check_mentions.py"],
         "names": ["/usr/bin/python3", "scripts/check_names.py"],
+        "headers": ["/usr/bin/python3", "scripts/check_headers.py"],
         "clang-format": ["clang-format", "--dry-run", "-Werror", *sources],
         "clang-tidy": [
             "run-clang-tidy",

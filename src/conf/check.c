@@ -1,40 +1,15 @@
 #include "conf/check.h"
 
-#include "base/cleanup.h"
 #include "base/name.h"
-#include "conf/cidr.h"
+#include "conf/check_auth.h"
+#include "conf/check_key.h"
+#include "conf/check_policy.h"
+#include "conf/check_providers.h"
+#include "conf/check_storage.h"
+#include "conf/check_texts.h"
 #include "conf/items.h"
 #include "conf/listen.h"
 #include "conf/origin.h"
-
-#include <fcntl.h>
-#include <sys/stat.h>
-
-/* What the checks share. */
-
-struct conf_key conf_key_named(const char *name)
-{
-    return CONF_KEY(conf_row_find(str_of(name)));
-}
-
-enum err_code conf_place_named(const struct conf_source *s, const char *name, struct err *e)
-{
-    return conf_place(s, conf_key_named(name), e);
-}
-
-struct conf_key conf_item_key_named(const char *name, size_t item, const char *sub)
-{
-    const struct conf_row *row = conf_row_find(str_of(name));
-
-    return (struct conf_key){row, item, conf_item_find(row->item, str_of(sub))};
-}
-
-const char *conf_mode_name(const struct conf_auth *a)
-{
-    return conf_row_find(STR("auth.mode"))->choices[a->mode];
-}
-
-/* The server. */
 
 static enum err_code check_listen(const struct conf_source *s, struct err *e)
 {
@@ -88,23 +63,6 @@ static enum err_code check_tls(const struct conf_source *s, struct err *e)
         err_set(e, ERR_CONFIG,
                 "'required' needs the authorities to check against: set http.tls.client_ca too");
         return conf_place_named(s, "http.tls.client_auth", e);
-    }
-    return ERR_OK;
-}
-
-enum err_code conf_check_networks(const struct conf_source *s, const char *key,
-                                  const struct conf_strings *list, struct err *e)
-{
-    struct conf_cidr cidr;
-
-    for (size_t i = 0; i < list->n; i++) {
-        if (conf_cidr_parse(str_of(list->items[i]), &cidr))
-            continue;
-        err_set(e, ERR_CONFIG,
-                "'%.80s' is no address or network; allowed are '10.1.2.3', '10.0.0.0/8' (no bits "
-                "set behind the prefix), '::1' and 'fd00::/8'",
-                list->items[i]);
-        return conf_place_named(s, key, e);
     }
     return ERR_OK;
 }
@@ -180,68 +138,5 @@ enum err_code conf_check(const struct conf_source *s, struct err *e)
     TRY(conf_check_policy(s, e));
     for (size_t i = 0; i < s->conf->quotas.n; i++)
         TRY(check_quota(s, i, e));
-    return ERR_OK;
-}
-
-/* Files. */
-
-static enum err_code check_file(const struct conf_source *s, struct conf_key key, const char *path,
-                                struct err *e)
-{
-    AUTO(fd) int fd = -1;
-    struct stat st;
-
-    if (!*path)
-        return ERR_OK;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        err_set(e, ERR_CONFIG, "'%.200s' can't be read: %m", path);
-    } else if (S_ISDIR(st.st_mode)) {
-        err_set(e, ERR_CONFIG, "'%.200s' is a directory, not a file", path);
-    } else {
-        return ERR_OK;
-    }
-    return conf_place(s, key, e);
-}
-
-static enum err_code check_item_files(const struct conf_source *s, const struct conf_row *row,
-                                      struct err *e)
-{
-    const struct conf_items *list = conf_field(s->conf, row);
-
-    for (size_t i = 0; i < list->n; i++) {
-        for (size_t k = 0; k < row->item->n; k++) {
-            const struct conf_row *sub = &row->item->rows[k];
-            void *field = conf_item_field(sub, conf_items_at(row, list, i));
-
-            if (sub->flags & CONF_READ)
-                TRY(check_file(s, (struct conf_key){row, i, sub}, *(char **)field, e));
-        }
-    }
-    return ERR_OK;
-}
-
-static enum err_code check_row_files(const struct conf_source *s, const struct conf_row *row,
-                                     struct err *e)
-{
-    const struct conf_strings *list = conf_field(s->conf, row);
-
-    if (row->type != CONF_TEXTS)
-        return check_file(s, CONF_KEY(row), *(char **)conf_field(s->conf, row), e);
-    for (size_t i = 0; i < list->n; i++)
-        TRY(check_file(s, CONF_KEY(row), list->items[i], e));
-    return ERR_OK;
-}
-
-enum err_code conf_check_files(const struct conf_source *s, struct err *e)
-{
-    for (size_t i = 0; i < conf_rows_n; i++) {
-        const struct conf_row *row = &conf_rows[i];
-
-        if (row->type == CONF_ITEMS)
-            TRY(check_item_files(s, row, e));
-        else if (row->flags & CONF_READ)
-            TRY(check_row_files(s, row, e));
-    }
     return ERR_OK;
 }

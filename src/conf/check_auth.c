@@ -1,5 +1,6 @@
-/* Which ways to sign in there are, and whether anybody is asked. */
-#include "conf/check.h"
+#include "conf/check_auth.h"
+
+#include "conf/check_key.h"
 
 void conf_settle_auth(const struct conf_source *s)
 {

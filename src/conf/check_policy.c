@@ -1,6 +1,7 @@
-/* Rules and admins: auth/policy/policy.h says what subjects and patterns are. */
+#include "conf/check_policy.h"
+
 #include "base/mem.h"
-#include "conf/check.h"
+#include "conf/check_key.h"
 #include "conf/field.h"
 #include "conf/yaml_file.h"
 

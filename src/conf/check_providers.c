@@ -1,5 +1,6 @@
-/* The section of each provider: keys that need one another, and URLs that can be meant. */
-#include "conf/check.h"
+#include "conf/check_providers.h"
+
+#include "conf/check_key.h"
 #include "conf/url.h"
 
 /* URLs. */

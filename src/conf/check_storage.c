@@ -1,7 +1,7 @@
-/* Where content is kept: keys that need one another, and texts that a server will be asked with. */
-#include "conf/check.h"
+#include "conf/check_storage.h"
 
 #include "base/mem.h"
+#include "conf/check_key.h"
 #include "conf/url.h"
 #include "conf/value.h"
 

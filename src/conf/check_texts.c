@@ -1,6 +1,6 @@
-/* Texts that mean something outside of the configuration: a path, headers, patterns, fields. */
-#include "conf/check.h"
+#include "conf/check_texts.h"
 
+#include "conf/check_key.h"
 #include "conf/expression.h"
 #include "conf/listen.h"
 

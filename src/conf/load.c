@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "conf/check.h"
+#include "conf/check_files.h"
 #include "conf/distribution/read.h"
 #include "conf/environment.h"
 #include "conf/field.h"

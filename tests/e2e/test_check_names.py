@@ -1,10 +1,11 @@
-"""scripts/check_names.py and scripts/check_mentions.py find what they are there for."""
+"""scripts/check_names.py, check_mentions.py and check_headers.py find what they are there for."""
 
 import sys
 
 from server import TOP
 
 sys.path.insert(0, str(TOP / "scripts"))
+import check_headers  # noqa: E402
 import check_mentions  # noqa: E402
 import check_names  # noqa: E402
 
@@ -31,4 +32,19 @@ def test_a_file_that_a_comment_mentions_and_that_is_gone_is_found(tmp_path):
         "src/api/user.c:2: there is no gone.h",
         "src/api/user.c:2: there is no design.md",
         "ARCHITECTURE.md:1: there is no api/gone.c",
+    ]
+
+
+def test_a_header_of_two_files_is_found(tmp_path):
+    tree(tmp_path, {
+        "a/one.h": "int one(void);\nERR_CHECKED enum x two(struct y *z,\n int n);",
+        "a/one.c": "int one(void)\n{\n}\nstatic int two_of(void)\n{\n}\n",
+        "a/two.c": "enum x two(struct y *z,\n int n)\n{\n}\n",
+        "a/own.h": "/* two(void); */ struct y {\n int (*two)(void);\n};\nint three(void);",
+        "a/own.c": "int three(void)\n{\n}\n",
+    })
+    assert list(check_headers.problems(tmp_path, set())) == ["src/a/one.h declares what is in a/two.c"]
+    assert list(check_headers.problems(tmp_path, {"a/one.h"})) == []
+    assert list(check_headers.problems(tmp_path, {"a/one.h", "a/own.h"})) == [
+        "src/a/own.h is that of one file: scripts/check_headers.py need not name it"
     ]

@@ -1,0 +1,43 @@
+#include "conf/check_key.h"
+
+#include "conf/cidr.h"
+#include "conf/items.h"
+
+struct conf_key conf_key_named(const char *name)
+{
+    return CONF_KEY(conf_row_find(str_of(name)));
+}
+
+enum err_code conf_place_named(const struct conf_source *s, const char *name, struct err *e)
+{
+    return conf_place(s, conf_key_named(name), e);
+}
+
+struct conf_key conf_item_key_named(const char *name, size_t item, const char *sub)
+{
+    const struct conf_row *row = conf_row_find(str_of(name));
+
+    return (struct conf_key){row, item, conf_item_find(row->item, str_of(sub))};
+}
+
+const char *conf_mode_name(const struct conf_auth *a)
+{
+    return conf_row_find(STR("auth.mode"))->choices[a->mode];
+}
+
+enum err_code conf_check_networks(const struct conf_source *s, const char *key,
+                                  const struct conf_strings *list, struct err *e)
+{
+    struct conf_cidr cidr;
+
+    for (size_t i = 0; i < list->n; i++) {
+        if (conf_cidr_parse(str_of(list->items[i]), &cidr))
+            continue;
+        err_set(e, ERR_CONFIG,
+                "'%.80s' is no address or network; allowed are '10.1.2.3', '10.0.0.0/8' (no bits "
+                "set behind the prefix), '::1' and 'fd00::/8'",
+                list->items[i]);
+        return conf_place_named(s, key, e);
+    }
+    return ERR_OK;
+}
