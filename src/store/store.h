@@ -210,8 +210,8 @@ ERR_CHECKED enum err_code store_blob_delete(struct store *s, const struct repo_n
 ERR_CHECKED enum err_code store_blob_url(struct store *s, const struct digest *d,
                                          unsigned expires_s, struct buf *ret_url, struct err *e);
 
-/* Manifests. get appends to *ret_bytes, whose max bounds it. Errors: MANIFEST_UNKNOWN (of delete: if
- * the store looks); CORRUPT for one that is larger. */
+/* Manifests. get appends to *ret_bytes, whose max bounds it. Errors: MANIFEST_UNKNOWN (of delete:
+ * if the store looks); CORRUPT for one that is larger. */
 ERR_CHECKED enum err_code store_manifest_put(struct store *s, const struct repo_name *repo,
                                              const struct digest *d, struct str bytes,
                                              struct err *e);

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from content import command, counts, snapshot
-from helpers import Client, artifact, image, index, write_oci_layout
+from helpers import Client, artifact, image, index, random_bytes, write_oci_layout
 from reference_registry import PLAIN, Theirs
 from server import TOP
 
@@ -217,6 +217,42 @@ def test_a_store_is_copied_to_another_and_served_from_there(registry, client, ne
     with Client(there.url) as other:
         assert snapshot(other) == before
     registry.root.mkdir()
+
+
+def test_a_store_is_copied_to_a_bucket_and_back(registry, client, new_registry, bucket, work):
+    app = image(seed="app", layers=3)
+    client.push_image("team/app", app, "v1")
+    client.push_image("team/app", artifact("application/vnd.example.sbom", subject=app.descriptor()))
+    client.push_image("multi", index([app, image(seed=2)]), "latest")
+    client.push_blob("team/app", random_bytes(20_000_000))
+    before = snapshot(client)
+    registry.stop()
+    there = new_registry(
+        config={"storage": bucket.section(), "metadata": {"sqlite": {"path": f"{work}/meta.db"}}}
+    )
+    there.write_config()
+    to_bucket = ["copy-store", "--from", registry.root, "--to", there.config_path]
+    assert counts(command(registry, *to_bucket, config=False))["tags"] == (2, 2)
+    assert [fresh for _, fresh in counts(command(registry, *to_bucket, config=False)).values()] == [0, 0, 0]
+    command(there, "reindex")
+    there.start()
+    with Client(there.url) as other:
+        assert snapshot(other) == before
+    there.stop()
+    back = new_registry(root=work / "back")
+    back.write_config()
+    command(there, "copy-store", "--from", there.config_path, "--to", back.config_path, config=False)
+    command(back, "reindex")
+    back.start()
+    with Client(back.url) as other:
+        assert snapshot(other) == before
+
+
+def test_theirs_are_taken_over_into_a_bucket(theirs, filled, new_registry, bucket, work):
+    theirs.stop()
+    ours = new_registry(config={"storage": bucket.section(), "metadata": {"sqlite": {"path": f"{work}/meta.db"}}})
+    command(ours, "import-distribution", root_of(work))
+    assert served(ours) == filled
 
 
 def test_a_store_is_not_copied_while_a_server_uses_it(registry, work):

@@ -3,7 +3,7 @@
 import pytest
 
 from content import command, counts, snapshot
-from helpers import artifact, image, index, write_oci_layout
+from helpers import Client, artifact, image, index, write_oci_layout
 
 pytestmark = pytest.mark.sanitize
 
@@ -110,3 +110,23 @@ def test_the_warning_of_a_missing_database_names_it(registry, client):
     lose_database(registry)
     registry.start()
     assert "`registry reindex` makes one from the store" in registry.log
+
+
+def test_everything_comes_back_from_a_bucket(new_registry, bucket, work):
+    registry = new_registry(
+        config={"storage": bucket.section(prefix="registry/"), "metadata": {"sqlite": {"path": f"{work}/meta.db"}}}
+    ).start()
+    app = image(seed="app", layers=3)
+    with Client(registry.url) as client:
+        client.push_image("team/app", app, "v1")
+        client.push_image("team/app", artifact(SIGNATURE, subject=app.descriptor()))
+        client.push_image("multi", index([app, index([image(seed=2)])]), "latest")
+        before = snapshot(client)
+    registry.stop()
+    for file in work.glob("meta.db*"):
+        file.unlink()
+    printed = command(registry, "reindex")
+    assert counts(printed)["tags"] == (2, 2)
+    registry.start()
+    with Client(registry.url) as client:
+        assert snapshot(client) == before
