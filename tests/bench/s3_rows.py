@@ -239,9 +239,11 @@ def s3_requests(bench):
     def measure(server, _run):
         layers = image_layers()
         with bench.place.counted() as proxy, Running([server]):
+            counted(proxy, lambda: None)  # what the start asks for is over
             with Client(server) as client:
                 note(push, server, counted(proxy, lambda: push_as_docker(client, layers)))
             server.cool()
+            counted(proxy, lambda: None)
             with Client(server) as client:
                 note(cold, server, counted(proxy, lambda: pull_as_docker(client)))
                 note(warm, server, counted(proxy, lambda: pull_as_docker(client)))
