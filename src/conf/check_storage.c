@@ -179,10 +179,6 @@ static enum err_code check_stored(const struct conf_source *s, struct err *e)
         err_set(e, ERR_CONFIG, "is used with 'storage.s3.sse: kms' only");
         return conf_place_named(s, "storage.s3.kms_key_id", e);
     }
-    if (s3->memory_bytes < s3->part_bytes) {
-        err_set(e, ERR_CONFIG, "one part must fit in: storage.s3.part_size is larger");
-        return conf_place_named(s, "storage.s3.memory", e);
-    }
     return ERR_OK;
 }
 

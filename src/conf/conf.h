@@ -266,7 +266,6 @@ struct conf_s3 {
     char *kms_key_id;                   /* "": the service's own */
     char *storage_class;                /* "": none is said */
     uint64_t part_bytes, concurrency;   /* of one upload */
-    uint64_t memory_bytes;              /* of the parts of all uploads; one part at least */
     uint64_t timeout_ms;                /* of a request with all its tries */
     bool versioning;                    /* is turned on; false: is left alone */
     struct conf_s3_lifecycle lifecycle;

@@ -136,8 +136,11 @@
      FIELD(storage.s3.part_bytes),
      .min = 5 * MIB,
      .max = 5 * GIB,
-     .def = 8 * MIB,
-     .help = "Size of the parts that an upload is sent in."},
+     .def = 16 * MIB,
+     .help =
+         "Size of the parts that an upload is sent in. What is not sent yet lies in files without "
+         "a name in `temp` below `storage.filesystem.root`: of each upload the part that comes, "
+         "and those on their way."},
     {.name = "storage.s3.concurrency",
      .type = CONF_COUNT,
      FIELD(storage.s3.concurrency),
@@ -146,14 +149,6 @@
      .def = 4,
      .unit = "parts",
      .help = "Parts of one upload that are sent at once."},
-    {.name = "storage.s3.memory",
-     .type = CONF_SIZE,
-     FIELD(storage.s3.memory_bytes),
-     .min = 5 * MIB,
-     .max = 64 * GIB,
-     .def = 24 * MIB,
-     .help = "Memory for the parts of all uploads together; whoever finds none left waits, and "
-             "sends more slowly."},
     {.name = "storage.s3.timeout",
      .type = CONF_DURATION,
      FIELD(storage.s3.timeout_ms),

@@ -70,7 +70,7 @@ struct s3_answer {
     struct buf body;        /* whoever asks sets its max before, and frees it */
 };
 
-/* Also counts the request. Errors besides: PRECONDITION (412), RANGE_UNSATISFIABLE (416),
+/* Errors besides: PRECONDITION (412), RANGE_UNSATISFIABLE (416),
  * BLOB_UPLOAD_UNKNOWN (NoSuchUpload). */
 ERR_CHECKED enum err_code s3_run(struct s3_client *c, const struct s3_request *r,
                                  struct s3_answer *ret_answer, struct err *e);

@@ -208,9 +208,7 @@ static void a_part_has_the_size_that_s3_takes(void **state)
     conf_must_fail(
         S3 "    part_size: 6GiB\n",
         "5: storage.s3.part_size: '6GiB' is out of range; allowed is a size from 5MiB to 5GiB");
-    conf_must_fail(S3 "    part_size: 64MiB\n    memory: 63MiB\n",
-                   "6: storage.s3.memory: one part must fit in: storage.s3.part_size is larger");
-    conf_free(conf_must(S3 "    part_size: 64MiB\n    memory: 64MiB\n"));
+    conf_free(conf_must(S3 "    part_size: 64MiB\n"));
 }
 
 static void what_can_t_be_read_at_once_is_no_storage_class(void **state)
