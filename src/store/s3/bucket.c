@@ -75,12 +75,14 @@ static enum err_code create(struct s3_client *c, struct err *e)
     return code;
 }
 
-/* Nothing in it may ever become public by a policy or a list of grants. Where a server knows of no
- * such block a new bucket is private all the same. */
+/* Nothing in it may ever become public by a policy or a list of grants: grants to everybody are
+ * ignored. They are not refused (BlockPublicAcls) as well, for radosgw 16.2 then refuses its owner
+ * every PUT of an object, whatever its grants are. Where a server knows of no such block a new
+ * bucket is private all the same. */
 static enum err_code block_public(struct s3_client *c, struct err *e)
 {
     static const char document[] =
-        "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>"
+        "<PublicAccessBlockConfiguration><BlockPublicAcls>false</BlockPublicAcls>"
         "<IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy>"
         "<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
     struct s3_answer a = {0};

@@ -85,13 +85,18 @@ static void a_bucket_that_is_missing_is_made_and_one_that_is_there_is_taken(void
 }
 
 /* MinIO and versitygw have no such block. */
-static void a_new_bucket_can_never_become_public(void **state)
+static void a_new_bucket_takes_objects_and_can_never_become_public(void **state)
 {
     struct fixture *f = *state;
     struct other o = other_bucket(f, f->options);
+    struct s3_put put = {.body = STR("x")};
+    struct s3_name name = name_in(f, "blobs/x");
 
     OK(s3_bucket_make(o.c, &f->e));
+    OK(s3_put(o.c, &name, &put, &f->e));
+    OK(s3_delete(o.c, &name, &f->e));
     if (strcmp(f->server, "ceph") == 0) {
+        assert_property(f, o.c, "publicAccessBlock", "<IgnorePublicAcls>true");
         assert_property(f, o.c, "publicAccessBlock", "<BlockPublicPolicy>true");
         assert_property(f, o.c, "publicAccessBlock", "<RestrictPublicBuckets>true");
     }
@@ -184,7 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_bucket_that_is_missing_is_made_and_one_that_is_there_is_taken),
-        TEST(a_new_bucket_can_never_become_public),
+        TEST(a_new_bucket_takes_objects_and_can_never_become_public),
         TEST(versions_are_turned_on_when_they_are_asked_for),
         TEST(rules_of_others_stay_beside_ours),
         TEST(what_is_asked_to_be_encrypted_is),
