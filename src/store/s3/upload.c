@@ -343,10 +343,13 @@ enum err_code s3_upload_read(struct store *s, struct store_upload *u, void *p, s
 enum err_code s3_upload_create(struct store *store, const struct uuid *id, struct err *e)
 {
     struct s3 *s = s3_of(store);
+    struct state *st;
 
     if (s3_uploads_known(s->uploads, id))
         return err_set(e, ERR_INTERNAL, "upload %s exists", id->text);
-    list(s->uploads, state_new(s, id));
+    st = state_new(s, id);
+    list(s->uploads, st);
+    unref(s->uploads, st);
     return ERR_OK;
 }
 
