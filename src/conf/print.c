@@ -85,6 +85,13 @@ void conf_print(const struct conf *c, struct buf *ret_yaml)
     }
 }
 
+/* In the place of a secret: what was printed for it would be read as one. */
+static void print_nothing(const struct conf_row *row, const char *before, struct buf *b)
+{
+    indent(open_sections(row->name, before, b), b);
+    buf_addf(b, "%s: \"\"", row->name + section_length(row->name));
+}
+
 void conf_print_given(const struct conf_source *s, conf_remark_fn *remark, struct buf *ret_yaml)
 {
     const char *before = "";
@@ -94,7 +101,10 @@ void conf_print_given(const struct conf_source *s, conf_remark_fn *remark, struc
 
         if (!conf_given(s, row))
             continue;
-        print_row(s->conf, row, before, ret_yaml);
+        if (row->type == CONF_SECRET)
+            print_nothing(row, before, ret_yaml);
+        else
+            print_row(s->conf, row, before, ret_yaml);
         remark(s, row, ret_yaml);
         buf_add_char(ret_yaml, '\n');
         before = row->name;

@@ -514,7 +514,7 @@ DOCUMENTED = {
     ),
     "s3": (
         "storage: {s3: {accesskey: a, secretkey: s, region: eu-west-1, bucket: b, encrypt: true, rootdirectory: /x}}",
-        "error: content in S3 is not kept yet",
+        ["storage.s3.bucket: images that the reference registry left in the bucket"],
     ),
     "maintenance": (
         "storage: {inmemory: , maintenance: {uploadpurging: {enabled: true, age: 168h, interval: 24h, dryrun: false},"

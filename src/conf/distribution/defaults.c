@@ -47,6 +47,8 @@ static enum err_code settle_storage(struct taking *t, const struct flat_entry *v
                            "a key 'storage' with a kind of storage must follow, such as "
                            "'storage: {filesystem: {rootdirectory: /var/lib/registry}}'",
                            e);
+    if (take_s3_kind(t))
+        TRY(take_settle_s3(t, version, e));
     if (!*flat_value(t->flat, "storage.filesystem.rootdirectory"))
         TRY(take_set(t, "storage.filesystem.root", version, "the default there",
                      STR("/var/lib/registry"), e));

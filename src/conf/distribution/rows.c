@@ -28,8 +28,56 @@
         .harmless = (harmless_), .take = (take_), .note = (note_)                                  \
     }
 
-#define NO_S3   "content in S3 is not kept yet"
-#define NO_SUCH "content can be kept by 'filesystem' and 'inmemory' only, so far"
+#define NO_SUCH "content can be kept by 'filesystem', 's3' and 'inmemory' only, so far"
+
+#define SECRET "not shown: write it here, or name its file"
+
+/* Its two names are one driver there. */
+#define S3(kind)                                                                                   \
+    TAKEN("storage." kind ".accesskey", ONE, "storage.s3.access_key", take_text, NULL),            \
+        TAKEN("storage." kind ".secretkey", ONE, "storage.s3.secret_key", take_text, SECRET),      \
+        TAKEN("storage." kind ".sessiontoken", ONE, "storage.s3.session_token", take_text,         \
+              "not shown: write it here"),                                                         \
+        TAKEN("storage." kind ".region", ONE, "storage.s3.region", take_text, NULL),               \
+        TAKEN("storage." kind ".regionendpoint", ONE, "storage.s3.endpoint", take_endpoint,        \
+              "with the scheme that `secure` says"),                                               \
+        TAKEN("storage." kind ".forcepathstyle", ONE, "storage.s3.path_style", take_switch, NULL), \
+        TAKEN("storage." kind ".bucket", ONE, "storage.s3.bucket", take_bucket,                    \
+              "images that the reference registry left in it are not read, warned of"),            \
+        TAKEN("storage." kind ".rootdirectory", ONE, "storage.s3.prefix", take_s3_root,            \
+              "without the slash before it"),                                                      \
+        TAKEN("storage." kind ".encrypt", ONE, "storage.s3.sse", take_encrypt,                     \
+              "`kms` where there is a `keyid`"),                                                   \
+        TAKEN("storage." kind ".keyid", ONE, "storage.s3.kms_key_id", take_key_id,                 \
+              "nothing without `encrypt`, warned of"),                                             \
+        TAKEN("storage." kind ".storageclass", ONE, "storage.s3.storage_class",                    \
+              take_storage_class, "`NONE` is none"),                                               \
+        TAKEN("storage." kind ".chunksize", ONE, "storage.s3.part_size", take_chunk_size, NULL),   \
+        WARNED("storage." kind ".secure", ONE, "true", take_secure,                                \
+               "AWS itself is always spoken to by https"),                                         \
+        REFUSED("storage." kind ".skipverify", ONE, "false", NULL,                                 \
+                "whoever is on the line could read and change what is stored; name the authority " \
+                "of the certificate in REGISTRY_STORAGE_S3_CA_FILE"),                              \
+        WARNED("storage." kind ".v4auth", ONE, "true", NULL,                                       \
+               "requests are always signed by version 4"),                                         \
+        WARNED("storage." kind ".accelerate", ONE, "false", NULL,                                  \
+               "the endpoints of transfer acceleration are not used"),                             \
+        WARNED("storage." kind ".usedualstack", ONE, "false", NULL,                                \
+               "name the endpoint that is meant: "                                                 \
+               "`regionendpoint: https://s3.dualstack.REGION.amazonaws.com`"),                     \
+        WARNED("storage." kind ".objectacl", ONE, "private", NULL,                                 \
+               "objects have no access list of their own; who may read them, say in a policy of "  \
+               "the bucket"),                                                                      \
+        WARNED("storage." kind ".useragent", ONE, "", NULL,                                        \
+               "requests name this registry as their user agent"),                                 \
+        WARNED("storage." kind ".loglevel", ONE, "off", NULL,                                      \
+               "requests to the server are not logged one by one"),                                \
+        ALWAYS("storage." kind ".multipartcopychunksize", ONE,                                     \
+               "copies are made in as few parts as the server takes"),                             \
+        ALWAYS("storage." kind ".multipartcopymaxconcurrency", ONE,                                \
+               "copies are made in as few parts as the server takes"),                             \
+        ALWAYS("storage." kind ".multipartcopythresholdsize", ONE,                                 \
+               "copies are made in as few parts as the server takes")
 
 /* In the order of their documentation; a special row before the one that holds the rest. */
 const struct distribution_row distribution_rows[] = {
@@ -64,10 +112,11 @@ const struct distribution_row distribution_rows[] = {
     WARNED("storage.maintenance.uploadpurging.dryrun", ONE, "false", NULL,
            "abandoned uploads are removed, not only told"),
     TAKEN("storage.maintenance.readonly.enabled", ONE, "maintenance.read_only", take_switch, NULL),
-    ALWAYS("storage.redirect.disable", ONE, "content is always served by the registry itself"),
+    TAKEN("storage.redirect.disable", ONE, "storage.s3.redirect.enabled", take_redirect,
+          "the other way round; it is about S3 alone"),
     ALWAYS("storage.tag.concurrencylimit", ONE, "a manifest's tags are found without a search"),
-    REFUSED("storage.s3", BELOW, NULL, NULL, NO_S3),
-    REFUSED("storage.s3aws", BELOW, NULL, NULL, NO_S3),
+    S3("s3"),
+    S3("s3aws"),
     REFUSED("storage.azure", BELOW, NULL, NULL, NO_SUCH),
     REFUSED("storage.gcs", BELOW, NULL, NULL, NO_SUCH),
     REFUSED("storage.swift", BELOW, NULL, NULL, NO_SUCH),

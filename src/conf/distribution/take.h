@@ -47,6 +47,17 @@ void take_settle_cors(struct taking *t);
 /* take_storage.c */
 distribution_take take_storage, take_root, take_memory, take_cache, take_threads;
 
+/* take_s3.c */
+distribution_take take_bucket, take_s3_root, take_endpoint, take_secure, take_encrypt, take_key_id,
+    take_storage_class, take_chunk_size, take_redirect;
+
+/* Which of its two names the driver of S3 is given by; NULL: content is not in S3. */
+const char *take_s3_kind(const struct taking *t);
+
+/* What of it must be there, and what it does when it is not said. Error: CONFIG. */
+ERR_CHECKED enum err_code take_settle_s3(struct taking *t, const struct flat_entry *version,
+                                         struct err *e);
+
 /* take_auth.c */
 distribution_take take_auth, take_htpasswd, take_realm, take_autoredirect, take_algorithm;
 

@@ -13,8 +13,10 @@ enum err_code take_storage(struct taking *t, const struct distribution_row *row,
         return ERR_OK;
     if (strcmp(entry->value, "inmemory") == 0)
         return take_set(t, "storage.backend", entry, "gone when the server ends", STR("mem"), e);
-    return take_refuse(t, entry, "content can be kept by 'filesystem' and 'inmemory' only, so far",
-                       e);
+    if (strcmp(entry->value, "s3") == 0 || strcmp(entry->value, "s3aws") == 0)
+        return take_refuse(t, entry, "its keys must follow below it", e);
+    return take_refuse(t, entry,
+                       "content can be kept by 'filesystem', 's3' and 'inmemory' only, so far", e);
 }
 
 /* Its directories are below that one, beside ours: neither is in the way of the other. */
