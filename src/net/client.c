@@ -10,8 +10,10 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -40,8 +42,10 @@ struct client {
     char *ca_file, *user_agent;
     uint64_t connect_ms, stall_ms;
     unsigned idle_most;
-    pthread_mutex_t lock; /* of what follows */
-    struct line *idle;    /* the last used first */
+    int hurry_fd;           /* readable from client_hurry() on */
+    _Atomic int64_t end_ms; /* monotonic; INT64_MAX: there is no hurry */
+    pthread_mutex_t lock;   /* of what follows */
+    struct line *idle;      /* the last used first */
     unsigned idle_n;
 };
 
@@ -214,8 +218,31 @@ enum err_code client_new(const struct client_options *o, struct client **ret_cli
     c->stall_ms = o->stall_ms ? o->stall_ms : STALL_MS;
     c->idle_most = o->idle ? o->idle : IDLE_MOST;
     pthread_mutex_init(&c->lock, NULL);
+    atomic_init(&c->end_ms, INT64_MAX);
+    c->hurry_fd = eventfd(0, EFD_CLOEXEC);
+    if (c->hurry_fd < 0) {
+        enum err_code code = err_errno(e, "make a descriptor");
+
+        client_free(c);
+        return code;
+    }
     *ret_client = c;
     return ERR_OK;
+}
+
+void client_hurry(struct client *c, uint64_t ms)
+{
+    uint64_t one = 1;
+
+    atomic_store(&c->end_ms, clock_mono_ms() + (int64_t)ms);
+    (void)!write(c->hurry_fd, &one, sizeof(one));
+}
+
+bool client_pause(struct client *c, uint64_t ms)
+{
+    struct pollfd hurry = {.fd = c->hurry_fd, .events = POLLIN};
+
+    return poll(&hurry, 1, ms < INT_MAX ? (int)ms : INT_MAX) == 0;
 }
 
 void client_free(struct client *c)
@@ -223,6 +250,8 @@ void client_free(struct client *c)
     if (!c)
         return;
     free_lines(c->lib, c->idle);
+    if (c->hurry_fd >= 0)
+        close(c->hurry_fd);
     pthread_mutex_destroy(&c->lock);
     free(c->ca_file);
     free(c->user_agent);
@@ -503,6 +532,18 @@ void client_stream_free(struct client_stream *s)
 
 /* ---- whole requests */
 
+/* As client_stream_wait(); false: the time that client_hurry() left is over. */
+static bool wait_in_time(struct client_stream *s)
+{
+    int64_t end_ms = atomic_load(&s->client->end_ms), left_ms = end_ms - clock_mono_ms();
+    struct pollfd p[] = {{.fd = s->line->epoll_fd, .events = POLLIN},
+                         {.fd = s->client->hurry_fd, .events = POLLIN}};
+
+    if (end_ms == INT64_MAX)
+        return poll(p, 2, -1) != 0;
+    return left_ms > 0 && poll(p, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX) != 0;
+}
+
 static enum err_code collect(struct client_stream *s, struct buf *body, struct err *e)
 {
     char piece[COLLECT_STEP];
@@ -512,7 +553,8 @@ static enum err_code collect(struct client_stream *s, struct buf *body, struct e
         enum err_code code = client_stream_read(s, piece, sizeof(piece), &n, e);
 
         if (code == ERR_LATER) {
-            client_stream_wait(s);
+            if (!wait_in_time(s))
+                return err_set(e, ERR_UNAVAILABLE, "the program ends");
             continue;
         }
         TRY(code);

@@ -126,6 +126,11 @@ void s3_client_free(struct s3_client *c)
     free(c);
 }
 
+void s3_client_hurry(struct s3_client *c, uint64_t ms)
+{
+    client_hurry(c->client, ms);
+}
+
 const struct store_s3_options *s3_client_options(const struct s3_client *c)
 {
     return &c->options;
@@ -482,13 +487,6 @@ static enum err_code try_once(struct s3_client *c, const struct s3_request *r, c
     return s3_refused(a, r, e);
 }
 
-static void sleep_ms(uint64_t ms)
-{
-    struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
-
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
-}
-
 enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_answer *a,
                      struct err *e)
 {
@@ -513,9 +511,8 @@ enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_
         renewed |= code == ERR_DENIED;
         random_bytes(&random, sizeof(random));
         wait_ms = s3_wait_ms(n, a->retry_ms, random);
-        if (clock_mono_ms() + (int64_t)wait_ms >= end_ms)
+        if (clock_mono_ms() + (int64_t)wait_ms >= end_ms || !client_pause(c->client, wait_ms))
             return code;
-        sleep_ms(wait_ms);
     }
 }
 

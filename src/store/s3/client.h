@@ -26,6 +26,9 @@ struct s3_client;
 ERR_CHECKED enum err_code s3_client_new(const struct store_s3_options *o,
                                         struct s3_client **ret_client, struct err *e);
 void s3_client_free(struct s3_client *c); /* accepts NULL */
+
+/* The program ends: requests have so long left, and are not tried again. */
+void s3_client_hurry(struct s3_client *c, uint64_t ms);
 const struct store_s3_options *s3_client_options(const struct s3_client *c);
 
 /* A key below the configured prefix. */

@@ -12,6 +12,7 @@
 #define SENDERS_MOST 16
 #define HEALTHY_MS   5000 /* an answer of the server is good for */
 #define TAG_MAX      256
+#define END_MS       2000 /* that what is on its way has left when the store is closed */
 
 /* ---- blobs that are there: read.c */
 
@@ -168,6 +169,8 @@ static void s3_free(struct store *store)
 {
     struct s3 *s = s3_of(store);
 
+    if (s->client)
+        s3_client_hurry(s->client, END_MS);
     s3_senders_free(s->senders);
     s3_keeper_free(s->keeper);
     s3_uploads_free(s->uploads);

@@ -6,6 +6,7 @@
 #include "small_server.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -198,6 +199,29 @@ static void a_server_that_says_nothing_is_given_up(void **state)
     assert_int_equal(get(s), ERR_UNAVAILABLE);
     assert_string_equal(err.detail, "no answer in time");
     assert_in_range(clock_mono_ms() - start_ms, 900, 5000);
+    small_server_stop(s);
+}
+
+static void *hurry_when_asked(void *s)
+{
+    while (small_server_count(s) == 0)
+        poll(NULL, 0, 1);
+    client_hurry(client, 100);
+    return NULL;
+}
+
+static void a_request_that_runs_when_the_program_ends_has_little_time_left(void **state)
+{
+    static const struct small_server_answer answers[] = {{.then = THEN_HANG}};
+    struct small_server *s = small_server_start(answers, N(answers));
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, hurry_when_asked, s), 0);
+    assert_int_equal(get(s), ERR_UNAVAILABLE);
+    assert_string_equal(err.detail, "the program ends");
+    pthread_join(thread, NULL);
+    assert_false(client_pause(client, WAIT_MS));
     small_server_stop(s);
 }
 
@@ -441,6 +465,7 @@ int main(void)
         TEST(an_answer_that_is_too_large_is_an_error),
         TEST(a_server_that_is_not_there_is_unavailable),
         TEST(a_server_that_says_nothing_is_given_up),
+        TEST(a_request_that_runs_when_the_program_ends_has_little_time_left),
         TEST(other_schemes_than_those_of_HTTP_are_refused),
         TEST(a_connection_is_used_again),
         TEST(a_kept_connection_that_the_server_has_closed_is_no_error),
