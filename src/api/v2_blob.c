@@ -1,5 +1,6 @@
 
 #include "api/handlers.h"
+#include "api/redirect.h"
 #include "api/reply.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -28,10 +29,15 @@ enum err_code api_blob_get(struct req *q, struct err *e)
     AUTO(reader) struct reader *r = NULL;
     char etag[DIGEST_TEXT_MAX + 3];
     uint64_t size_bytes = 0;
+    bool sent_away = false;
     int n;
 
-    if (!http_content_waits(q->x))
+    if (!http_content_waits(q->x)) {
         TRY(open_blob(q, &r, &size_bytes, e));
+        TRY(redirect_blob(q, size_bytes, &sent_away, e));
+    }
+    if (sent_away)
+        return ERR_OK;
     n = snprintf(etag, sizeof(etag), "\"%s\"", q->digest.text);
     reply_digest(q, &q->digest);
     /* Never what the content claims to be: a browser must not run it. */

@@ -572,7 +572,7 @@ enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name, unsi
                            struct buf *ret_url, struct err *e)
 {
     /* Rounded, so that the URL is the same for a while, and caches can keep what is behind it. */
-    int64_t step_ms = (int64_t)expires_s * 1000 / 4;
+    int64_t step_ms = (int64_t)expires_s * 1000 / 2;
     int64_t now_ms = clock_wall_ms();
     struct store_s3_key key;
     struct sigv4_key k;

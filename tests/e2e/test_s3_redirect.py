@@ -1,0 +1,64 @@
+"""storage.s3.redirect: who is sent to the bucket itself, and gets the blob there."""
+
+import pytest
+import requests
+
+from helpers import Client, digest_of, random_bytes
+
+DATA = random_bytes(100_000, "redirected")
+EVERY_SERVER = pytest.mark.parametrize("bucket", ["minio", "ceph", "versitygw"], indirect=True)
+ONE_SERVER = pytest.mark.parametrize("bucket", ["minio"], indirect=True)
+
+
+@pytest.fixture
+def pull(new_registry, bucket):
+    """Starts a registry with such redirects, and asks it for a blob of 100,000 bytes."""
+
+    def ask(redirect, method="GET", **headers):
+        section = bucket.section()
+        section["s3"]["redirect"] = {"enabled": True, "min_size": 1, **redirect}
+        registry = new_registry(config={"storage": section}).start()
+        with Client(registry.url) as client:
+            client.push_blob("app", DATA)
+        url = f"{registry.url}/v2/app/blobs/{digest_of(DATA)}"
+        return requests.request(method, url, headers=headers, allow_redirects=False, timeout=30)
+
+    return ask
+
+
+@EVERY_SERVER
+def test_a_client_gets_the_blob_at_the_address_it_is_sent_to(pull):
+    answer = pull({})
+    assert answer.status_code == 307
+    assert answer.headers["Docker-Content-Digest"] == digest_of(DATA)
+    there = requests.get(answer.headers["Location"], timeout=30)
+    assert there.status_code == 200 and there.content == DATA
+    part = requests.get(answer.headers["Location"], headers={"Range": "bytes=5-9"}, timeout=30)
+    assert part.status_code == 206 and part.content == DATA[5:10]
+
+
+@ONE_SERVER
+def test_nobody_is_sent_there_with_HEAD(pull):
+    answer = pull({}, method="HEAD")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Length"] == str(len(DATA))
+
+
+@ONE_SERVER
+@pytest.mark.parametrize(
+    "redirect, agent, status",
+    [
+        ({"min_size": 100_000}, "curl/8", 307),
+        ({"min_size": 100_001}, "curl/8", 200),
+        ({"networks": ["127.0.0.0/8"]}, "curl/8", 307),
+        ({"networks": ["10.0.0.0/8"]}, "curl/8", 200),
+        ({"user_agents": ["docker/", "containerd/"]}, "containerd/1.7", 307),
+        ({"user_agents": ["docker/", "containerd/"]}, "curl/8", 200),
+        ({"enabled": False}, "curl/8", 200),
+    ],
+)
+def test_who_is_sent_there(pull, redirect, agent, status):
+    answer = pull(redirect, **{"User-Agent": agent})
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.content == DATA
