@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cache/disk/disk.h"
 #include "cache/memory.h"
 #include "cli/cli.h"
 #include "net/aws_credentials.h"
@@ -88,7 +89,22 @@ static enum err_code open_s3(const struct conf *c, struct store **ret_store, str
     return store_s3_new(&o, ret_store, e);
 }
 
-static enum err_code open_store(const struct conf *c, struct store **ret_store, struct err *e)
+/* A cache that can't be used makes the store slower, no more. */
+static struct store *add_cache(const struct conf_cache *c, struct store *inner)
+{
+    struct cache_disk_options o = {.path = c->disk_path, .max_bytes = c->disk_size_gb << 30};
+    struct store *cached;
+    struct err e;
+
+    if (!c->disk_path[0])
+        return inner;
+    if (cache_disk_new(inner, &o, &cached, &e) == ERR_OK)
+        return cached;
+    log_err(LOG_WARNING, "the cache on disk can't be used; the store is read without it", &e);
+    return inner;
+}
+
+static enum err_code open_plain_store(const struct conf *c, struct store **ret_store, struct err *e)
 {
     struct store_fs_options fs = {.root = c->storage.root, .fsync = c->storage.fsync};
 
@@ -99,6 +115,13 @@ static enum err_code open_store(const struct conf *c, struct store **ret_store, 
     if (c->storage.backend == CONF_STORAGE_S3)
         return open_s3(c, ret_store, e);
     return store_fs_new(&fs, ret_store, e);
+}
+
+static enum err_code open_store(const struct conf *c, struct store **ret_store, struct err *e)
+{
+    TRY(open_plain_store(c, ret_store, e));
+    *ret_store = add_cache(&c->storage.cache, *ret_store);
+    return ERR_OK;
 }
 
 static bool in_memory(const struct conf *c)

@@ -51,6 +51,7 @@ struct req {
     char network[CLIENT_ADDRESS_MAX]; /* likewise client_network() */
     bool by_session;                  /* a browser's session speaks for who: cookie_session() */
     bool retry_told;                  /* Retry-After was set */
+    enum reader_cache cache;          /* where the blob it is answered with comes from */
 
     struct repo_name name; /* {name} */
     struct digest digest;  /* {digest} */

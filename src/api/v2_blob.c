@@ -24,6 +24,17 @@ static enum err_code open_blob(struct req *q, struct reader **ret_reader, uint64
     return code;
 }
 
+static void note_cache(struct req *q, const struct reader *r)
+{
+    char text[DIGEST_TEXT_MAX + 64];
+
+    q->cache = r->cache;
+    if (q->cache != READER_HIT || q->head->method != HTTP_GET)
+        return;
+    snprintf(text, sizeof(text), "Cache HIT for layer %s (served from disk)", q->digest.text);
+    log_event(LOG_INFO, text, LOG_STR("repository", repo_name_str(&q->name)));
+}
+
 enum err_code api_blob_get(struct req *q, struct err *e)
 {
     AUTO(reader) struct reader *r = NULL;
@@ -34,10 +45,14 @@ enum err_code api_blob_get(struct req *q, struct err *e)
 
     if (!http_content_waits(q->x)) {
         TRY(open_blob(q, &r, &size_bytes, e));
-        TRY(redirect_blob(q, size_bytes, &sent_away, e));
+        note_cache(q, r);
+        if (q->cache != READER_HIT)
+            TRY(redirect_blob(q, size_bytes, &sent_away, e));
     }
     if (sent_away)
         return ERR_OK;
+    if (q->cache != READER_NO_CACHE)
+        http_header(q->x, "X-Cache", q->cache == READER_HIT ? STR("HIT") : STR("MISS"));
     n = snprintf(etag, sizeof(etag), "\"%s\"", q->digest.text);
     reply_digest(q, &q->digest);
     /* Never what the content claims to be: a browser must not run it. */

@@ -27,15 +27,19 @@ struct reader_ops {
     int (*fd)(struct reader *r);
 
     /* A descriptor for epoll that becomes readable when a read that failed with LATER may succeed;
-     * it stays the reader's, no other reader has it, and a later read may change it. NULL: reads
-     * never fail with LATER but block. */
+     * it stays the reader's, the same one to the end, and no other reader has it. NULL: reads never
+     * fail with LATER but block. */
     int (*wait_fd)(struct reader *r);
 
     void (*free)(struct reader *r);
 };
 
+/* Where the bytes come from, when there is a cache before their store. */
+enum reader_cache { READER_NO_CACHE, READER_HIT, READER_MISS };
+
 struct reader {
     const struct reader_ops *ops;
+    enum reader_cache cache;
 };
 
 ERR_CHECKED static inline enum err_code reader_read(struct reader *r, void *buf, size_t cap,

@@ -124,6 +124,7 @@ struct reader *verify_reader_new(struct reader *inner, const struct digest *d, u
     struct verify *v = NEW(struct verify);
 
     v->reader.ops = &verify_ops;
+    v->reader.cache = inner->cache;
     v->inner = inner;
     v->digest = *d;
     v->size_bytes = size_bytes;

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "cache/disk/disk.h"
 #include "s3_place.h"
 
 #include <poll.h>
@@ -87,15 +88,45 @@ static struct store *make_fault(const char *dir)
     return store_fault_new(make_fs(dir));
 }
 
+/* The cache on disk, before stores of three kinds. */
+static struct store *cached(const char *dir, struct store *inner)
+{
+    char path[TEMP_PATH_MAX];
+    struct cache_disk_options o = {.path = path, .max_bytes = 1u << 30};
+    struct store *s = NULL;
+
+    snprintf(path, sizeof(path), "%s/cache", dir);
+    OK(cache_disk_new(inner, &o, &s, E));
+    return s;
+}
+
+static struct store *make_cached_fs(const char *dir)
+{
+    return cached(dir, make_fs(dir));
+}
+
+static struct store *make_cached_mem(const char *dir)
+{
+    return cached(dir, store_mem_new());
+}
+
+static struct store *make_cached_remote(const char *dir)
+{
+    return cached(dir, store_mem_remote_new());
+}
+
 /* A new driver is one line here, and its name in meson.build. */
 static const struct variant variants[] = {
-    {"fs", true, true, false, true, true, make_fs},
-    {"fs-unsynced", true, true, false, true, true, make_fs_unsynced},
-    {"mem", false, false, false, true, true, make_mem},
-    {"mem-remote", false, false, true, false, true, make_remote},
-    {"s3", true, false, true, false, false, make_s3},
-    {"trace", false, false, false, true, true, make_trace},
-    {"fault-fs", true, true, false, true, true, make_fault},
+    {"fs", true, true, true, false, true, true, make_fs},
+    {"fs-unsynced", true, true, true, false, true, true, make_fs_unsynced},
+    {"mem", false, false, false, false, true, true, make_mem},
+    {"mem-remote", false, false, false, true, false, true, make_remote},
+    {"s3", true, false, false, true, false, false, make_s3},
+    {"trace", false, false, false, false, true, true, make_trace},
+    {"fault-fs", true, true, true, false, true, true, make_fault},
+    {"cached-fs", true, false, true, false, true, true, make_cached_fs},
+    {"cached-mem", false, false, false, false, true, true, make_cached_mem},
+    {"cached-remote", false, false, false, true, false, true, make_cached_remote},
 };
 
 const struct variant *variant_find(const char *name)

@@ -19,7 +19,8 @@
 struct variant {
     const char *name;
     bool lasts;  /* keeps its content when it is opened again */
-    bool files;  /* blobs have descriptors */
+    bool files;  /* blobs have descriptors, from the first time they are opened */
+    bool takes;  /* a file as a blob */
     bool shared; /* a blob is kept once for all repositories */
     bool reads;  /* what was uploaded can be read back and cut; else it has notes */
     bool looks;  /* says that what is to be deleted is not there */
