@@ -487,6 +487,14 @@ static enum err_code try_once(struct s3_client *c, const struct s3_request *r, c
     return s3_refused(a, r, e);
 }
 
+/* What a key of the registry's own may not do is no matter of a client's rights. */
+enum err_code s3_told(enum err_code code, struct err *e)
+{
+    if (code == ERR_DENIED)
+        e->code = code = ERR_INTERNAL;
+    return code;
+}
+
 enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_answer *a,
                      struct err *e)
 {
@@ -507,7 +515,7 @@ enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_
         forget(&key);
         if (code == ERR_OK || r->is_final || !s3_may_help(code, a) ||
             (code == ERR_DENIED && renewed))
-            return code;
+            return s3_told(code, e);
         renewed |= code == ERR_DENIED;
         random_bytes(&random, sizeof(random));
         wait_ms = s3_wait_ms(n, a->retry_ms, random);

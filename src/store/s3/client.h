@@ -3,7 +3,7 @@
  * apart. Any thread; every call blocks.
  *
  * Errors everywhere: UNAVAILABLE: the server can't be reached, or says "later", for as long as
- * options.timeout_ms; DENIED: the key has no such right; NOT_FOUND: no such key; INTERNAL: what the
+ * options.timeout_ms; NOT_FOUND: no such key; INTERNAL: what the
  * server refuses otherwise, with its own words. No error holds a secret.
  */
 #pragma once
@@ -92,6 +92,9 @@ enum err_code s3_refused(struct s3_answer *a, const struct s3_request *r, struct
 
 /* After a stream was refused for credentials that have expired: they are asked for anew. */
 void s3_renew_key(struct s3_client *c);
+
+/* As callers of this folder see the error: DENIED, a server's refusal, is INTERNAL to them. */
+enum err_code s3_told(enum err_code code, struct err *e);
 
 /* Whether another try may help, and how long to wait before the n-th (from 0). Pure. */
 bool s3_may_help(enum err_code code, const struct s3_answer *a);

@@ -237,7 +237,7 @@ static enum err_code failed(struct blob_reader *b, enum err_code code, struct er
 
     end_stream(b);
     if (!s3_may_help(code, &b->answer) || (code == ERR_DENIED && b->renewed))
-        return code;
+        return s3_told(code, e);
     if (code == ERR_DENIED) {
         s3_renew_key(b->s->client);
         b->renewed = true;

@@ -343,7 +343,7 @@ static void credentials_that_have_expired_are_renewed_once(void **state)
     (void)state;
     assert_reads(f);
     assert_int_equal(f->keys_refused, 1);
-    assert_fails(f, ERR_DENIED);
+    assert_fails(f, ERR_INTERNAL);
     assert_int_equal(f->keys_refused, 2);
     end(f);
 }
