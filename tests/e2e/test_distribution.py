@@ -513,7 +513,7 @@ DOCUMENTED = {
         "error: storage.azure.accountname: content can be kept by",
     ),
     "s3": (
-        "storage: {s3: {accesskey: a, secretkey: s, region: eu-west-1, bucket: b, encrypt: true, rootdirectory: /x}}",
+        "storage: {s3: {accesskey: a, secretkey: s, region: eu-west-1, bucket: own, encrypt: true, rootdirectory: /x}}",
         ["storage.s3.bucket: images that the reference registry left in the bucket"],
     ),
     "maintenance": (
