@@ -25,7 +25,7 @@ static void add_commands(struct req *q, bool html, struct buf *body)
         if (i + 1 == sizeof(commands) / sizeof(commands[0]))
             break;
         if (html)
-            html_add_text(body, q->head->host);
+            buf_add_markup(body, q->head->host);
         else
             buf_add_str(body, q->head->host);
     }

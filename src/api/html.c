@@ -28,30 +28,8 @@ void html_begin(struct buf *html, struct str title)
                        "<meta name=\"color-scheme\" content=\"light dark\">\n"
                        "<title>Container registry</title>\n"
                        "<h1>");
-    html_add_text(html, title);
+    buf_add_markup(html, title);
     buf_add_text(html, "</h1>\n");
-}
-
-void html_add_text(struct buf *html, struct str text)
-{
-    for (size_t i = 0; i < text.n; i++) {
-        switch (text.p[i]) {
-        case '<':
-            buf_add_text(html, "&lt;");
-            break;
-        case '>':
-            buf_add_text(html, "&gt;");
-            break;
-        case '&':
-            buf_add_text(html, "&amp;");
-            break;
-        case '"':
-            buf_add_text(html, "&quot;");
-            break;
-        default:
-            buf_add_char(html, text.p[i]);
-        }
-    }
 }
 
 void html_end(struct buf *html)

@@ -9,10 +9,8 @@
 bool html_wanted(const struct req *q);
 void html_vary(struct req *q);
 
-/* All up to the first heading, which is the title. Text is escaped, for elements and for attributes
- * in double quotes. */
+/* All up to the first heading, which is the title. Text comes in by buf_add_markup(). */
 void html_begin(struct buf *html, struct str title);
-void html_add_text(struct buf *html, struct str text);
 void html_end(struct buf *html);
 
 /* The answer. */

@@ -149,7 +149,7 @@ static void send_error_page(struct req *q, enum err_code code, struct str detail
     add_message(&message, code, detail);
     html_begin(&html, buf_str(&message));
     buf_add_text(&html, "<p>Request ");
-    html_add_text(&html, str_of(http_request_id(q->x)));
+    buf_add_markup(&html, str_of(http_request_id(q->x)));
     buf_add_text(&html, "</p>\n");
     html_end(&html);
     html_send(q, err_status(code), buf_str(&html));

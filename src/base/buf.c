@@ -170,3 +170,25 @@ const char *buf_text(struct buf *b)
     b->p[b->n] = '\0';
     return b->p;
 }
+
+void buf_add_markup(struct buf *b, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        switch (s.p[i]) {
+        case '<':
+            buf_add_text(b, "&lt;");
+            break;
+        case '>':
+            buf_add_text(b, "&gt;");
+            break;
+        case '&':
+            buf_add_text(b, "&amp;");
+            break;
+        case '"':
+            buf_add_text(b, "&quot;");
+            break;
+        default:
+            buf_add_char(b, s.p[i]);
+        }
+    }
+}

@@ -27,6 +27,9 @@ void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf,
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void buf_add_u64(struct buf *b, uint64_t v);
 
+/* s as text of HTML and XML: right in elements and in attributes in double quotes. */
+void buf_add_markup(struct buf *b, struct str s);
+
 /* s as a JSON string with its quotes: control bytes escaped, bytes that are not UTF-8 replaced. */
 void buf_add_json(struct buf *b, struct str s);
 

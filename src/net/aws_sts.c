@@ -8,8 +8,6 @@
 #include "net/fetch.h"
 #include "net/sigv4.h"
 
-#include <time.h>
-
 #define ANSWER_MAX (1 << 16)
 #define FORM_MAX   (1 << 17)
 #define TIMEOUT_MS 5000
@@ -150,12 +148,9 @@ static void sign(struct service *s, const struct aws_key *with, struct str form,
     struct sigv4_key key = {with->access, with->secret, NULL, s->region, "sts"};
     struct sigv4_request r = {
         .method = "POST", .path = STR("/"), .headers = headers, .time_ms = now_ms};
-    time_t now_s = (time_t)(now_ms / 1000);
-    char date[32];
-    struct tm tm;
+    char date[SIGV4_DATE_SIZE];
 
-    gmtime_r(&now_s, &tm);
-    strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &tm);
+    sigv4_date(now_ms, date);
     digest_of(DIGEST_SHA256, form.p, form.n, &hash);
     r.payload = digest_hex(&hash).p;
     headers[1] = (struct sigv4_field){STR("x-amz-date"), str_of(date)};

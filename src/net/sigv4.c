@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define DATE_SIZE   17 /* "20260131T235959Z" and NUL */
 #define ALGORITHM   "AWS4-HMAC-SHA256"
 #define TEXT_MAX    65536
 #define MAC_BYTES   32
@@ -17,13 +16,13 @@
 #define SEPARATOR   '\x01' /* sorts before every byte of a name, as the end of one does */
 #define FIELD(n, v) ((struct sigv4_field){STR(n), (v)})
 
-static void format_date(int64_t time_ms, char dst[static DATE_SIZE])
+void sigv4_date(int64_t time_ms, char dst[static SIGV4_DATE_SIZE])
 {
     time_t t = (time_t)(time_ms / 1000);
     struct tm tm;
 
     gmtime_r(&t, &tm);
-    strftime(dst, DATE_SIZE, "%Y%m%dT%H%M%SZ", &tm);
+    strftime(dst, SIGV4_DATE_SIZE, "%Y%m%dT%H%M%SZ", &tm);
 }
 
 static void mac(const void *key, size_t key_n, struct str text, unsigned char dst[static MAC_BYTES])
@@ -115,11 +114,11 @@ static void add_signature(const struct sigv4_key *key, const struct sigv4_reques
                           struct str query, struct buf *dst)
 {
     unsigned char k[MAC_BYTES], signature[MAC_BYTES];
-    char date[DATE_SIZE], hex[2 * MAC_BYTES + 1];
+    char date[SIGV4_DATE_SIZE], hex[2 * MAC_BYTES + 1];
     AUTO(buf) struct buf to_sign = {0};
     struct digest hash;
 
-    format_date(r->time_ms, date);
+    sigv4_date(r->time_ms, date);
     hash_request(r, query, &hash);
     buf_init(&to_sign, 1024);
     buf_addf(&to_sign, ALGORITHM "\n%s\n", date);
@@ -137,11 +136,11 @@ void sigv4_authorization(const struct sigv4_key *key, const struct sigv4_request
                          struct buf *ret_value)
 {
     AUTO(buf) struct buf query = {0};
-    char date[DATE_SIZE];
+    char date[SIGV4_DATE_SIZE];
 
     buf_init(&query, TEXT_MAX);
     add_query(r->query, r->n_query, &query);
-    format_date(r->time_ms, date);
+    sigv4_date(r->time_ms, date);
     buf_addf(ret_value, ALGORITHM " Credential=%s/", key->access_key);
     add_scope(key, date, ret_value);
     buf_add_text(ret_value, ", SignedHeaders=");
@@ -154,7 +153,7 @@ void sigv4_presign(const struct sigv4_key *key, const struct sigv4_request *r, u
                    struct buf *ret_query)
 {
     struct sigv4_field all[SIGV4_QUERY_MAX];
-    char date[DATE_SIZE], expires[16];
+    char date[SIGV4_DATE_SIZE], expires[16];
     AUTO(buf) struct buf credential = {0}, names = {0}, query = {0};
     size_t n = r->n_query;
 
@@ -163,7 +162,7 @@ void sigv4_presign(const struct sigv4_key *key, const struct sigv4_request *r, u
     buf_init(&credential, 512);
     buf_init(&names, 4096);
     buf_init(&query, TEXT_MAX);
-    format_date(r->time_ms, date);
+    sigv4_date(r->time_ms, date);
     snprintf(expires, sizeof(expires), "%u", expires_s);
     buf_addf(&credential, "%s/", key->access_key);
     add_scope(key, date, &credential);

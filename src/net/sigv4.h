@@ -11,6 +11,10 @@
 #define SIGV4_QUERY_MAX  32 /* parameters, those of the signature included */
 #define SIGV4_EMPTY_BODY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
+/* The value of x-amz-date. */
+#define SIGV4_DATE_SIZE 17 /* "20260131T235959Z" and NUL */
+void sigv4_date(int64_t time_ms, char dst[static SIGV4_DATE_SIZE]);
+
 struct sigv4_key {
     const char *access_key, *secret_key;
     const char *session_token; /* of temporary credentials; NULL: none */

@@ -61,6 +61,12 @@ static inline struct fs *fs_of(struct store *s)
     return (struct fs *)s;
 }
 
+/* Wall clock. */
+static inline int64_t fs_modified_ms(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
 /* fs_dir.c */
 void fs_blobs_dir(const struct repo_name *repo, struct fs_path *ret_path);
 void fs_blob_path(const struct repo_name *repo, const struct digest *d, struct fs_path *ret_path);

@@ -18,11 +18,6 @@ struct walk {
     int depth;
 };
 
-static int64_t modified_ms(const struct stat *st)
-{
-    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
-}
-
 /* Takes over fd. NULL, with fd closed: it is gone meanwhile, or no directory. */
 static DIR *open_stream(int fd)
 {
@@ -56,7 +51,7 @@ static bool item_of(int dir, const char *name, enum store_kind kind, struct stor
 
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return false;
-    item->modified_ms = modified_ms(&st);
+    item->modified_ms = fs_modified_ms(&st);
     if (kind == STORE_MANIFEST && S_ISLNK(st.st_mode)) {
         item->kind = STORE_TAG;
         item->size_bytes = 0;

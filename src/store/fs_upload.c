@@ -423,11 +423,6 @@ enum err_code fs_upload_commit(struct store *s, struct store_upload *handle,
     return ERR_OK;
 }
 
-static int64_t modified_ms(const struct stat *st)
-{
-    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
-}
-
 /* What a directory in temp/uploads holds. Without its file it is what a crash left: empty. */
 static bool upload_info(struct fs *f, const char *name, struct store_upload_info *ret_info)
 {
@@ -442,13 +437,13 @@ static bool upload_info(struct fs *f, const char *name, struct store_upload_info
     ret_info->has_bytes = fstatat(f->root_fd, path.text, &st, AT_SYMLINK_NOFOLLOW) == 0;
     if (ret_info->has_bytes) {
         ret_info->size_bytes = (uint64_t)st.st_size;
-        ret_info->modified_ms = modified_ms(&st);
+        ret_info->modified_ms = fs_modified_ms(&st);
         return true;
     }
     fs_upload_dir(&ret_info->id, &path);
     if (fstatat(f->root_fd, path.text, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return false; /* gone meanwhile */
-    ret_info->modified_ms = modified_ms(&st);
+    ret_info->modified_ms = fs_modified_ms(&st);
     return true;
 }
 

@@ -109,7 +109,7 @@ static enum err_code encrypt(struct s3_client *c, struct err *e)
              o->sse == STORE_S3_SSE_KMS ? "aws:kms" : "AES256");
     if (o->kms_key_id[0]) {
         buf_add_text(&body, "<KMSMasterKeyID>");
-        s3_add_escaped(&body, str_of(o->kms_key_id));
+        buf_add_markup(&body, str_of(o->kms_key_id));
         buf_add_text(&body, "</KMSMasterKeyID>");
     }
     buf_add_text(&body, "</ApplyServerSideEncryptionByDefault></Rule>"
@@ -132,7 +132,7 @@ static void add_rule(struct s3_client *c, const char *name, const char *below, c
                      struct buf *dst)
 {
     buf_addf(dst, "<Rule><ID>" OURS "%s</ID><Filter><Prefix>", name);
-    s3_add_escaped(dst, str_of(s3_client_options(c)->prefix));
+    buf_add_markup(dst, str_of(s3_client_options(c)->prefix));
     buf_addf(dst, "%s</Prefix></Filter><Status>Enabled</Status>%s</Rule>", below, action);
 }
 

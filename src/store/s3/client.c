@@ -7,7 +7,6 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/uuid.h"
-#include "store/s3/xml.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -21,7 +20,6 @@
 #define HASH_BYTES     (128u << 10)
 #define WAIT_FIRST_MS  50
 #define WAIT_MOST_MS   10000
-#define DATE_SIZE      17
 
 struct s3_client {
     struct store_s3_options options;
@@ -139,19 +137,25 @@ const struct store_s3_options *s3_client_options(const struct s3_client *c)
 /* ---- a request on its way out */
 
 /* "/" and names in a path stay; all else that is not unreserved is encoded. */
-static void add_path(const struct s3_client *c, const struct s3_name *name, struct buf *dst)
+void s3_add_key(struct buf *dst, const struct s3_name *name)
 {
-    struct str rest = name ? (struct str){name->text, name->n} : STR_NONE, part;
-    bool more = name != NULL;
+    struct str rest = {name->text, name->n}, part;
+    bool more = true;
 
-    buf_add_text(dst, c->base);
-    if (!more && !c->base[0])
-        buf_add_char(dst, '/');
     while (more) {
         more = str_cut(&rest, '/', &part);
         buf_add_char(dst, '/');
         buf_add_percent(dst, part);
     }
+}
+
+static void add_path(const struct s3_client *c, const struct s3_name *name, struct buf *dst)
+{
+    buf_add_text(dst, c->base);
+    if (name)
+        s3_add_key(dst, name);
+    else if (!c->base[0])
+        buf_add_char(dst, '/');
 }
 
 static void add_query(const struct s3_request *r, struct buf *dst)
@@ -170,7 +174,7 @@ struct signed_request {
     struct sigv4_field headers[S3_HEADERS_MAX + 4];
     size_t n_headers;
     const char *pointers[S3_HEADERS_MAX + 6];
-    char date[DATE_SIZE], payload[65];
+    char date[SIGV4_DATE_SIZE], payload[65];
 };
 
 static void signed_done(struct signed_request *s)
@@ -263,16 +267,13 @@ static void sign(const struct s3_client *c, const struct s3_request *r, struct s
                                     .payload = s->payload,
                                     .time_ms = clock_wall_ms()};
     AUTO(buf) struct buf authorization = {0};
-    time_t now = (time_t)(signing.time_ms / 1000);
-    struct tm tm;
 
     *s = (struct signed_request){0};
     buf_init(&s->url, URL_MAX);
     buf_init(&s->path, URL_MAX);
     buf_init(&s->lines, 16 * HEADER_MAX);
     buf_init(&authorization, HEADER_MAX);
-    gmtime_r(&now, &tm);
-    strftime(s->date, sizeof(s->date), "%Y%m%dT%H%M%SZ", &tm);
+    sigv4_date(signing.time_ms, s->date);
     memcpy(s->payload, payload, sizeof(s->payload));
     add_path(c, r->name, &s->path);
     buf_addf(&s->url, "%s://%s" STR_FMT, c->scheme, c->host, STR_ARG(buf_str(&s->path)));
@@ -532,6 +533,20 @@ enum err_code s3_do(struct s3_client *c, const struct s3_request *r, struct s3_a
     buf_init(&a->body, ERROR_BODY_MAX);
     code = s3_run(c, r, a, e);
     buf_done(&a->body);
+    return code;
+}
+
+enum err_code s3_ask(struct s3_client *c, const struct s3_request *r, size_t max_bytes, xml_fn fn,
+                     void *ctx, struct err *e)
+{
+    struct s3_answer a = {0};
+    enum err_code code;
+
+    buf_init(&a.body, max_bytes);
+    code = s3_run(c, r, &a, e);
+    if (code == ERR_OK)
+        code = xml_each(buf_str(&a.body), fn, ctx, e);
+    buf_done(&a.body);
     return code;
 }
 

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "net/client.h"
 #include "net/sigv4.h"
+#include "store/s3/xml.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -36,6 +37,9 @@ struct s3_name {
     size_t n;
     char text[S3_KEY_MAX + 1];
 };
+
+/* Appends "/" and the key as paths have it. */
+void s3_add_key(struct buf *dst, const struct s3_name *name);
 
 struct s3_request {
     const char *method;
@@ -81,6 +85,10 @@ ERR_CHECKED enum err_code s3_run(struct s3_client *c, const struct s3_request *r
 /* As that for an answer whose body is of no interest. */
 ERR_CHECKED enum err_code s3_do(struct s3_client *c, const struct s3_request *r,
                                 struct s3_answer *ret_answer, struct err *e);
+
+/* As that for an answer that is XML, of so many bytes at most. */
+ERR_CHECKED enum err_code s3_ask(struct s3_client *c, const struct s3_request *r, size_t max_bytes,
+                                 xml_fn fn, void *ctx, struct err *e);
 
 /* An answer that comes as a stream: one try, begun at the first read. */
 ERR_CHECKED enum err_code s3_stream(struct s3_client *c, const struct s3_request *r,

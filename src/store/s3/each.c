@@ -79,19 +79,16 @@ static enum err_code found_move(void *ctx, const struct s3_listed *object, struc
 {
     struct found *f = ctx;
     struct digest d;
-    struct s3_answer a = {0};
     struct uuid id;
     enum err_code code;
 
     if (!s3_name_digest(s3_name_below(f->s, &object->name, STR(S3_MOVES)), &d))
         return ERR_OK;
-    buf_init(&a.body, 4096);
-    code = s3_get(f->s->client, &object->name, &a, e);
-    if (code == ERR_OK && uuid_parse(buf_str(&a.body), &id)) {
+    code = s3_move_read(f->s, &object->name, &id, e);
+    if (code == ERR_OK) {
         f->moving = mem_resize(f->moving, (f->n_moving + 1) * sizeof(f->moving[0]));
         f->moving[f->n_moving++] = id;
     }
-    buf_done(&a.body);
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 

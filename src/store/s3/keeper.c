@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define POINTER_MAX    4096
 #define STACK_BYTES    (256u << 10)
 #define DELETE_WAIT_MS 2000  /* others may come, for one request */
 #define RETRY_MS       10000 /* after a failure */
@@ -204,21 +205,32 @@ static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
     return ERR_OK;
 }
 
+enum err_code s3_move_read(struct s3 *s, const struct s3_name *pointer, struct uuid *ret_id,
+                           struct err *e)
+{
+    struct s3_answer a = {0};
+    enum err_code code;
+
+    buf_init(&a.body, POINTER_MAX);
+    code = s3_get(s->client, pointer, &a, e);
+    if (code == ERR_OK && !uuid_parse(buf_str(&a.body), ret_id))
+        code = err_set(e, ERR_NOT_FOUND, "'%s' names no upload", pointer->text);
+    buf_done(&a.body);
+    return code;
+}
+
 static enum err_code found_move(void *ctx, const struct s3_listed *object, struct err *e)
 {
     struct s3_keeper *k = ctx;
-    struct s3_answer a = {0};
     struct digest d;
     struct uuid id;
     enum err_code code;
 
     if (!s3_name_digest(s3_name_below(k->s, &object->name, STR(S3_MOVES)), &d))
         return ERR_OK;
-    buf_init(&a.body, 4096);
-    code = s3_get(k->s->client, &object->name, &a, e);
-    if (code == ERR_OK && uuid_parse(buf_str(&a.body), &id))
+    code = s3_move_read(k->s, &object->name, &id, e);
+    if (code == ERR_OK)
         s3_keeper_move(k, &d, &id);
-    buf_done(&a.body);
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 

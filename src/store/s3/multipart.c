@@ -4,27 +4,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/s3/object.h"
-#include "store/s3/xml.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define BODY_MAX (4u << 20)
-
-/* A request whose answer is XML. */
-static enum err_code ask(struct s3_client *c, const struct s3_request *r, xml_fn fn, void *ctx,
-                         struct err *e)
-{
-    struct s3_answer a = {0};
-    enum err_code code;
-
-    buf_init(&a.body, BODY_MAX);
-    code = s3_run(c, r, &a, e);
-    if (code == ERR_OK)
-        code = xml_each(buf_str(&a.body), fn, ctx, e);
-    buf_done(&a.body);
-    return code;
-}
 
 static void take_id(void *ctx, struct str path, struct str text)
 {
@@ -40,7 +24,7 @@ enum err_code s3_multipart_create(struct s3_client *c, const struct s3_name *nam
     s3_query(&r, STR("uploads"), STR_NONE);
     s3_make_headers(c, &r);
     ret_id[0] = '\0';
-    TRY(ask(c, &r, take_id, ret_id, e));
+    TRY(s3_ask(c, &r, BODY_MAX, take_id, ret_id, e));
     if (!ret_id[0])
         return err_set(e, ERR_UNAVAILABLE, "the server gave no id for an upload of '%s'",
                        name->text);
@@ -95,7 +79,7 @@ enum err_code s3_part_copy(struct s3_client *c, const struct s3_name *name, cons
     s3_header(&r, STR("x-amz-copy-source"), buf_str(&source));
     s3_header(&r, STR("x-amz-copy-source-range"), buf_str(&range));
     ret_part->etag[0] = '\0';
-    TRY(ask(c, &r, take_part_etag, ret_part->etag, e));
+    TRY(s3_ask(c, &r, BODY_MAX, take_part_etag, ret_part->etag, e));
     if (!ret_part->etag[0])
         return err_set(e, ERR_UNAVAILABLE, "the server did not copy a part of '%s'", from->text);
     ret_part->size_bytes = n_bytes;
@@ -149,7 +133,7 @@ enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name, con
             s3_query(&r, STR("part-number-marker"), str_of(marker));
         s3_query(&r, STR("uploadId"), str_of(id));
         p.more = false;
-        TRY(ask(c, &r, take_part, &p, e));
+        TRY(s3_ask(c, &r, BODY_MAX, take_part, &p, e));
     }
     if (p.gap)
         return err_set(e, ERR_INTERNAL, "parts of the upload of '%s' are missing", name->text);
@@ -217,7 +201,7 @@ static enum err_code each(struct uploads_page *p, struct str asked, struct err *
             s3_query(&r, STR("upload-id-marker"), str_of(id));
         s3_query(&r, STR("uploads"), STR_NONE);
         p->more = false;
-        TRY(ask(p->c, &r, take_upload, p, e));
+        TRY(s3_ask(p->c, &r, BODY_MAX, take_upload, p, e));
     }
     return p->code;
 }
@@ -316,7 +300,7 @@ enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *n
     add_part_list(parts, &body);
     r.body = buf_str(&body);
     s3_query(&r, STR("uploadId"), str_of(id));
-    code = ask(c, &r, take_completed, &completed, e);
+    code = s3_ask(c, &r, BODY_MAX, take_completed, &completed, e);
     if (code == ERR_OK && !completed)
         code = err_set(e, ERR_UNAVAILABLE, "the server did not complete '%s'", name->text);
     else if (code != ERR_BLOB_UPLOAD_UNKNOWN)

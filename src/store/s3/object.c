@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/mem.h"
-#include "store/s3/xml.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #define LIST_BODY_MAX                                                                              \
     (4u << 20) /* 1,000 keys of 1,024 bytes, escaped, with what is around them                     \
                 */
+#define COPY_BODY_MAX   65536
 #define DELETE_BODY_MAX (4u << 20)
 
 void s3_make_headers(const struct s3_client *c, struct s3_request *r)
@@ -81,20 +81,6 @@ static void add_prefix(const struct s3_client *c, const char *prefix, struct buf
     buf_add_text(dst, prefix);
 }
 
-void s3_add_escaped(struct buf *dst, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '&')
-            buf_add_text(dst, "&amp;");
-        else if (s.p[i] == '<')
-            buf_add_text(dst, "&lt;");
-        else if (s.p[i] == '>')
-            buf_add_text(dst, "&gt;");
-        else
-            buf_add_char(dst, s.p[i]);
-    }
-}
-
 /* RFC 1864; the servers want it here, though the body's hash is signed. */
 void s3_content_md5(struct str body, char dst[static S3_MD5_SIZE])
 {
@@ -118,8 +104,6 @@ enum err_code s3_delete_many(struct s3_client *c, const struct s3_name *names, s
 {
     AUTO(buf) struct buf body = {0}, undeleted = {0};
     struct s3_request r = {.method = "POST"};
-    struct s3_answer a = {0};
-    enum err_code code;
     char md5[S3_MD5_SIZE];
 
     if (n == 0)
@@ -129,7 +113,7 @@ enum err_code s3_delete_many(struct s3_client *c, const struct s3_name *names, s
     buf_add_text(&body, "<Delete><Quiet>true</Quiet>");
     for (size_t i = 0; i < n; i++) {
         buf_add_text(&body, "<Object><Key>");
-        s3_add_escaped(&body, (struct str){names[i].text, names[i].n});
+        buf_add_markup(&body, (struct str){names[i].text, names[i].n});
         buf_add_text(&body, "</Key></Object>");
     }
     buf_add_text(&body, "</Delete>");
@@ -137,12 +121,7 @@ enum err_code s3_delete_many(struct s3_client *c, const struct s3_name *names, s
     s3_content_md5(r.body, md5);
     s3_query(&r, STR("delete"), STR_NONE);
     s3_header(&r, STR("content-md5"), str_of(md5));
-    buf_init(&a.body, LIST_BODY_MAX);
-    code = s3_run(c, &r, &a, e);
-    if (code == ERR_OK)
-        code = xml_each(buf_str(&a.body), take_undeleted, &undeleted, e);
-    buf_done(&a.body);
-    TRY(code);
+    TRY(s3_ask(c, &r, LIST_BODY_MAX, take_undeleted, &undeleted, e));
     if (undeleted.n > 0)
         return err_set(e, ERR_INTERNAL, "the server did not delete all objects: " STR_FMT,
                        STR_ARG(buf_str(&undeleted)));
@@ -159,13 +138,8 @@ static void take_copied(void *ctx, struct str path, struct str text)
 
 void s3_copy_source(const struct s3_client *c, const struct s3_name *from, struct buf *dst)
 {
-    buf_addf(dst, "/%s/", s3_client_options(c)->bucket);
-    for (size_t i = 0; i < from->n; i++) {
-        if (from->text[i] == '/')
-            buf_add_char(dst, '/');
-        else
-            buf_add_percent(dst, (struct str){from->text + i, 1});
-    }
+    buf_addf(dst, "/%s", s3_client_options(c)->bucket);
+    s3_add_key(dst, from);
 }
 
 enum err_code s3_copy(struct s3_client *c, const struct s3_name *from, const struct s3_name *to,
@@ -173,21 +147,14 @@ enum err_code s3_copy(struct s3_client *c, const struct s3_name *from, const str
 {
     struct s3_request r = {.method = "PUT", .name = to, .body = STR("")};
     AUTO(buf) struct buf source = {0};
-    struct s3_answer a = {0};
     bool copied = false;
-    enum err_code code;
 
     buf_init(&source, 4 * S3_KEY_MAX);
     s3_copy_source(c, from, &source);
     s3_header(&r, STR("x-amz-copy-source"), buf_str(&source));
     s3_header(&r, STR("x-amz-metadata-directive"), STR("REPLACE"));
     s3_make_headers(c, &r);
-    buf_init(&a.body, 65536);
-    code = s3_run(c, &r, &a, e);
-    if (code == ERR_OK)
-        code = xml_each(buf_str(&a.body), take_copied, &copied, e);
-    buf_done(&a.body);
-    TRY(code);
+    TRY(s3_ask(c, &r, COPY_BODY_MAX, take_copied, &copied, e));
     if (!copied)
         return err_set(e, ERR_UNAVAILABLE, "the server did not copy '%s'", from->text);
     return ERR_OK;
@@ -230,9 +197,7 @@ static void take_listed(void *ctx, struct str path, struct str text)
 static enum err_code read_page(struct page *p, struct str prefix, struct err *e)
 {
     struct s3_request r = {.method = "GET"};
-    struct s3_answer a = {0};
     AUTO(buf) struct buf token = {0};
-    enum err_code code;
 
     buf_init(&token, 4096);
     buf_add_str(&token, buf_str(&p->token));
@@ -242,12 +207,7 @@ static enum err_code read_page(struct page *p, struct str prefix, struct err *e)
     s3_query(&r, STR("prefix"), prefix);
     p->n = 0;
     p->more = false;
-    buf_init(&a.body, LIST_BODY_MAX);
-    code = s3_run(p->c, &r, &a, e);
-    if (code == ERR_OK)
-        code = xml_each(buf_str(&a.body), take_listed, p, e);
-    buf_done(&a.body);
-    return code;
+    return s3_ask(p->c, &r, LIST_BODY_MAX, take_listed, p, e);
 }
 
 enum err_code s3_list(struct s3_client *c, const char *prefix, s3_listed_fn fn, void *ctx,

@@ -52,10 +52,9 @@ ERR_CHECKED enum err_code s3_list(struct s3_client *c, const char *prefix, s3_li
 void s3_make_headers(const struct s3_client *c, struct s3_request *r);
 
 /* For documents that are sent: the value of Content-MD5 (RFC 1864), which the servers want with
- * them though the body's hash is signed; a text as XML has it. */
+ * them though the body's hash is signed. */
 #define S3_MD5_SIZE 25
 void s3_content_md5(struct str body, char dst[static S3_MD5_SIZE]);
-void s3_add_escaped(struct buf *dst, struct str s);
 
 /* The value of x-amz-copy-source for a key of this bucket. */
 void s3_copy_source(const struct s3_client *c, const struct s3_name *from, struct buf *dst);

@@ -24,17 +24,10 @@ static enum err_code unknown(const struct digest *d, struct err *e)
 static enum err_code moved_from(struct s3 *s, const struct digest *d, struct uuid *ret_id,
                                 struct err *e)
 {
-    struct s3_answer a = {0};
     struct s3_name pointer;
-    enum err_code code;
 
     s3_move_name(s, d, &pointer);
-    buf_init(&a.body, BODY_MAX);
-    code = s3_get(s->client, &pointer, &a, e);
-    if (code == ERR_OK && !uuid_parse(buf_str(&a.body), ret_id))
-        code = ERR_NOT_FOUND;
-    buf_done(&a.body);
-    return code;
+    return s3_move_read(s, &pointer, ret_id, e);
 }
 
 static enum err_code size_at(struct s3 *s, const struct s3_name *name, uint64_t *ret_size_bytes,

@@ -95,6 +95,10 @@ void s3_keeper_free(struct s3_keeper *k); /* accepts NULL; deletes what is to be
 /* The object moves/<digest> is there. */
 void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct uuid *id);
 
+/* What the object at moves/<digest> says. Error: NOT_FOUND, also for what says nothing. */
+ERR_CHECKED enum err_code s3_move_read(struct s3 *s, const struct s3_name *pointer,
+                                       struct uuid *ret_id, struct err *e);
+
 /* True when the blob is being moved by this process: where its bytes are for certain. */
 bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct uuid *ret_id);
 

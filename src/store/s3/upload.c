@@ -103,15 +103,23 @@ static void state_free(struct state *st)
     free(st);
 }
 
+/* NULL: it is not known. Lock held. */
+static struct state *look(struct s3_uploads *t, const struct uuid *id)
+{
+    struct state *st = *slot_of(t, id);
+
+    while (st && strcmp(st->id.text, id->text) != 0)
+        st = st->next;
+    return st;
+}
+
 /* A reference, or NULL. */
 static struct state *find(struct s3_uploads *t, const struct uuid *id)
 {
     struct state *st;
 
     pthread_mutex_lock(&t->lock);
-    st = *slot_of(t, id);
-    while (st && strcmp(st->id.text, id->text) != 0)
-        st = st->next;
+    st = look(t, id);
     if (st)
         st->refs++;
     pthread_mutex_unlock(&t->lock);
@@ -120,14 +128,12 @@ static struct state *find(struct s3_uploads *t, const struct uuid *id)
 
 bool s3_uploads_known(struct s3_uploads *t, const struct uuid *id)
 {
-    const struct state *st;
+    bool known;
 
     pthread_mutex_lock(&t->lock);
-    st = *slot_of(t, id);
-    while (st && strcmp(st->id.text, id->text) != 0)
-        st = st->next;
+    known = look(t, id) != NULL;
     pthread_mutex_unlock(&t->lock);
-    return st != NULL;
+    return known;
 }
 
 static void list(struct s3_uploads *t, struct state *st)
