@@ -138,6 +138,8 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
 
 static void stop(struct serve *s)
 {
+    if (s->registry) /* its requests end with the drain */
+        store_hurry(s->registry->store, s->conf->http.drain_timeout_ms);
     http_server_free(s->http);
     api_done(&s->api);
     tender_stop(s->tender);

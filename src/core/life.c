@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#define END_MS 2000 /* that the store has left for what is on its way elsewhere */
+
 /* Of the projections that a crash left, as many as start-up may take time for; the maintenance
  * thread carries the rest. */
 #define START_BATCHES 4
@@ -50,6 +52,8 @@ void registry_free(struct registry *r)
 {
     if (!r)
         return;
+    store_hurry(r->store,
+                END_MS); /* for the maintenance thread, and for what the store does itself */
     maintenance_stop(r->maintenance);
     upload_table_free(r->uploads);
     url_rules_free(r->url_rules);

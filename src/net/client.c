@@ -232,17 +232,44 @@ enum err_code client_new(const struct client_options *o, struct client **ret_cli
 
 void client_hurry(struct client *c, uint64_t ms)
 {
+    int64_t end_ms = clock_mono_ms() + (int64_t)ms, was_ms = atomic_load(&c->end_ms);
     uint64_t one = 1;
 
-    atomic_store(&c->end_ms, clock_mono_ms() + (int64_t)ms);
+    while (end_ms < was_ms && !atomic_compare_exchange_weak(&c->end_ms, &was_ms, end_ms))
+        continue;
     (void)!write(c->hurry_fd, &one, sizeof(one));
+}
+
+/* poll() up to then; what the hurry leaves is looked at again when it begins. */
+static int poll_in_time(struct client *c, struct pollfd *fd, int64_t until_ms)
+{
+    struct pollfd p[] = {*fd, {.fd = c->hurry_fd, .events = POLLIN}};
+
+    for (;;) {
+        int64_t end_ms = atomic_load(&c->end_ms), now_ms = clock_mono_ms();
+        int64_t left_ms = (end_ms < until_ms ? end_ms : until_ms) - now_ms;
+        bool hurried = end_ms != INT64_MAX;
+        int n;
+
+        if (left_ms <= 0)
+            return 0;
+        n = poll(p, hurried ? 1 : 2, left_ms < INT_MAX ? (int)left_ms : INT_MAX);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || p[0].revents)
+            return n;
+    }
 }
 
 bool client_pause(struct client *c, uint64_t ms)
 {
-    struct pollfd hurry = {.fd = c->hurry_fd, .events = POLLIN};
+    struct pollfd nothing = {.fd = -1};
+    int64_t until_ms = clock_mono_ms() + (int64_t)ms;
 
-    return poll(&hurry, 1, ms < INT_MAX ? (int)ms : INT_MAX) == 0;
+    if (until_ms >= atomic_load(&c->end_ms))
+        return false;
+    poll_in_time(c, &nothing, until_ms);
+    return until_ms < atomic_load(&c->end_ms);
 }
 
 void client_free(struct client *c)
@@ -535,13 +562,9 @@ void client_stream_free(struct client_stream *s)
 /* As client_stream_wait(); false: the time that client_hurry() left is over. */
 static bool wait_in_time(struct client_stream *s)
 {
-    int64_t end_ms = atomic_load(&s->client->end_ms), left_ms = end_ms - clock_mono_ms();
-    struct pollfd p[] = {{.fd = s->line->epoll_fd, .events = POLLIN},
-                         {.fd = s->client->hurry_fd, .events = POLLIN}};
+    struct pollfd source = {.fd = s->line->epoll_fd, .events = POLLIN};
 
-    if (end_ms == INT64_MAX)
-        return poll(p, 2, -1) != 0;
-    return left_ms > 0 && poll(p, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX) != 0;
+    return poll_in_time(s->client, &source, INT64_MAX) != 0;
 }
 
 static enum err_code collect(struct client_stream *s, struct buf *body, struct err *e)

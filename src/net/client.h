@@ -29,10 +29,11 @@ ERR_CHECKED enum err_code client_new(const struct client_options *o, struct clie
                                      struct err *e);
 void client_free(struct client *c); /* accepts NULL; no stream is open */
 
-/* The program ends: whole requests, those that run and those that come, have only so long left. */
+/* The program ends: whole requests, those that run and those that come, have only so long left, or
+ * what an earlier call left when that is less. */
 void client_hurry(struct client *c, uint64_t ms);
 
-/* Waits for so long; false at once when there is no time left to wait: client_hurry(). */
+/* Waits for so long; false at once when client_hurry() left no time for that. */
 bool client_pause(struct client *c, uint64_t ms);
 
 /* The beginning of a file, as a body: it is read while it is sent. */

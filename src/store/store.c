@@ -344,6 +344,14 @@ enum err_code store_health(struct store *s, struct store_health *ret_health, str
     return ASK(s, c, health, ret_health, e);
 }
 
+void store_hurry(struct store *s, uint64_t ms)
+{
+    for (; s; s = s->inner) {
+        if (s->driver->hurry)
+            s->driver->hurry(s, ms);
+    }
+}
+
 void store_free(struct store *s)
 {
     while (s) {

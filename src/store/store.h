@@ -149,7 +149,8 @@ struct store_driver {
     enum err_code (*each)(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
                           struct err *e);
     enum err_code (*health)(struct store *s, struct store_health *ret_health, struct err *e);
-    void (*free)(struct store *s); /* s alone: what it wraps is freed after it */
+    void (*hurry)(struct store *s, uint64_t ms); /* optional */
+    void (*free)(struct store *s);               /* s alone: what it wraps is freed after it */
 };
 
 /* First member of the driver's own struct. */
@@ -331,6 +332,10 @@ ERR_CHECKED enum err_code store_each(struct store *s, unsigned kinds, store_item
 /* Can be written to, and how much room is left. */
 ERR_CHECKED enum err_code store_health(struct store *s, struct store_health *ret_health,
                                        struct err *e);
+
+/* The process ends: calls that wait for another machine, those that run and those that come, have
+ * only so long left, and then fail with UNAVAILABLE. Never blocks. */
+void store_hurry(struct store *s, uint64_t ms);
 
 void store_free(struct store *s); /* accepts NULL */
 

@@ -165,6 +165,11 @@ static enum err_code s3_health(struct store *store, struct store_health *ret_hea
     return code;
 }
 
+static void s3_hurry(struct store *store, uint64_t ms)
+{
+    s3_client_hurry(s3_of(store)->client, ms);
+}
+
 static void s3_free(struct store *store)
 {
     struct s3 *s = s3_of(store);
@@ -211,6 +216,7 @@ static const struct store_driver store_s3 = {
     .upload_each = s3_upload_each,
     .each = s3_each,
     .health = s3_health,
+    .hurry = s3_hurry,
     .free = s3_free,
 };
 
