@@ -16,8 +16,11 @@ static void load(void)
         LIBLDAP_FUNCTIONS(FUNCTION)
 #undef FUNCTION
     };
+    int version;
 
-    ready = library_load(names, functions, sizeof(functions) / sizeof(functions[0]));
+    /* The first call of all sets the library up, and locks nothing while it does. */
+    ready = library_load(names, functions, sizeof(functions) / sizeof(functions[0])) &&
+            lib.ldap_get_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version) == LDAP_OPT_SUCCESS;
 }
 
 const struct libldap *libldap(void)
