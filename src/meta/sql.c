@@ -69,7 +69,14 @@ enum err_code sql_run(struct sql_conn *c, enum sql_id id, const struct sql_value
     bool found;
     int64_t value;
 
+    if (c->adapter->run)
+        return c->adapter->run(c, id, args, n, e);
     return sql_run_int(c, id, args, n, &found, &value, e);
+}
+
+enum err_code sql_lock(struct sql_conn *c, struct str name, struct err *e)
+{
+    return c->adapter->lock ? c->adapter->lock(c, name, e) : ERR_OK;
 }
 
 enum err_code sql_run_int(struct sql_conn *c, enum sql_id id, const struct sql_value *args,

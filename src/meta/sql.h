@@ -71,6 +71,15 @@ struct sql_adapter {
     struct str (*column_str)(struct sql_rows *r, int column); /* valid until next() or done() */
     void (*done)(struct sql_rows *r);
 
+    /* Optional: runs a statement whose rows nobody reads. In a transaction it may be put off until
+     * an answer is needed, or the end, and its error comes then. */
+    enum err_code (*run)(struct sql_conn *c, enum sql_id id, const struct sql_value *args, size_t n,
+                         struct err *e);
+
+    /* Optional: holds the lock of that name from here to the end of the transaction. NULL where
+     * there is one writer at a time anyway. */
+    enum err_code (*lock)(struct sql_conn *c, struct str name, struct err *e);
+
     enum err_code (*health)(struct sql *db, struct err *e); /* beyond being able to read */
     const char *(*where)(struct sql *db);                   /* names the database in errors */
     void (*free)(struct sql *db);
@@ -121,7 +130,10 @@ ERR_CHECKED enum err_code sql_next(struct sql_rows *r, bool *ret_row, struct err
 ERR_CHECKED enum err_code sql_run(struct sql_conn *c, enum sql_id id, const struct sql_value *args,
                                   size_t n, struct err *e);
 
-/* As sql_run(), and the first column of its first row. *ret_found false: no row, *ret_value as it
+/* Inside a transaction: others that want the lock of that name wait until its end. */
+ERR_CHECKED enum err_code sql_lock(struct sql_conn *c, struct str name, struct err *e);
+
+/* Like sql_run(), and the first column of its first row. *ret_found false: no row, *ret_value as it
  * was. */
 ERR_CHECKED enum err_code sql_run_int(struct sql_conn *c, enum sql_id id,
                                       const struct sql_value *args, size_t n, bool *ret_found,

@@ -126,35 +126,37 @@ static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const stru
     return use(c, repo_id, -size_bytes, 0, e);
 }
 
-static enum err_code check_edge(struct sql_conn *c, int64_t repo_id, const struct meta_edge *edge,
-                                struct err *e)
+/* Does the repository hold what the manifest's edges say? */
+static enum err_code check_edges(struct sql_conn *c, int64_t manifest_id, struct err *e)
 {
-    bool there = true;
-    int64_t unused;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    bool missing;
 
-    if (edge->kind == META_EDGE_BLOB)
-        TRY(blob_size(c, repo_id, &edge->digest, &there, &unused, e));
-    else if (edge->kind == META_EDGE_MANIFEST)
-        TRY(find_manifest(c, repo_id, &edge->digest, &there, &unused, e));
-    if (!there)
-        return err_tell(e, ERR_MANIFEST_BLOB_UNKNOWN, "%s is not in this repository",
-                        edge->digest.text);
-    return ERR_OK;
+    TRY(sql_query(
+        c, SQL_EDGE_MISSING,
+        SQL_ARGS(SQL_INT(manifest_id), SQL_INT(META_EDGE_BLOB), SQL_INT(META_EDGE_MANIFEST)), &rows,
+        e));
+    TRY(sql_next(rows, &missing, e));
+    if (!missing)
+        return ERR_OK;
+    return err_tell(e, ERR_MANIFEST_BLOB_UNKNOWN, STR_FMT " is not in this repository",
+                    STR_ARG(c->adapter->column_str(rows, 0)));
 }
 
+/* First all are written, then one statement checks them: a statement each would be as many round
+ * trips to a server. */
 static enum err_code add_edges(struct sql_conn *c, int64_t repo_id, int64_t manifest_id,
                                const struct meta_manifest_put *put, struct err *e)
 {
     for (size_t i = 0; i < put->n_edges; i++) {
         const struct meta_edge *edge = &put->edges[i];
 
-        TRY(check_edge(c, repo_id, edge, e));
         TRY(sql_run(c, SQL_EDGE_ADD,
                     SQL_ARGS(SQL_INT(manifest_id), SQL_INT((int64_t)i), SQL_INT(repo_id),
                              SQL_INT(edge->kind), SQL_TEXT(digest_str(&edge->digest))),
                     e));
     }
-    return ERR_OK;
+    return put->n_edges ? check_edges(c, manifest_id, e) : ERR_OK;
 }
 
 static enum err_code add_referrer(struct sql_conn *c, int64_t repo_id,
@@ -411,6 +413,20 @@ static enum err_code record_version(struct sql_conn *c, struct str collection, s
     return ERR_OK;
 }
 
+/* *ret_added false: it is there. */
+static enum err_code record_add(struct sql_conn *c, const struct meta_op *op, bool *ret_added,
+                                struct err *e)
+{
+    int64_t unused;
+
+    return sql_run_int(c, SQL_RECORD_ADD,
+                       SQL_ARGS(SQL_TEXT(op->record_put.collection), SQL_TEXT(op->record_put.key),
+                                SQL_TEXT(op->record_put.value)),
+                       ret_added, &unused, e);
+}
+
+/* A record that is not there can't be locked: when somebody else has added it since the look at its
+ * version, the look is taken again, and that one holds until the transaction ends. */
 static enum err_code record_put(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                 struct err *e)
 {
@@ -418,11 +434,15 @@ static enum err_code record_put(struct sql_conn *c, struct apply *a, const struc
     int64_t version;
 
     (void)a;
-    TRY(record_version(c, collection, key, op->record_put.expected_version, &version, e));
-    return sql_run(c, SQL_RECORD_PUT,
-                   SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key), SQL_TEXT(op->record_put.value),
-                            SQL_INT(version + 1)),
-                   e);
+    for (bool added = false; !added;) {
+        TRY(record_version(c, collection, key, op->record_put.expected_version, &version, e));
+        if (version != META_ABSENT)
+            return sql_run(
+                c, SQL_RECORD_SET,
+                SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key), SQL_TEXT(op->record_put.value)), e);
+        TRY(record_add(c, op, &added, e));
+    }
+    return ERR_OK;
 }
 
 static enum err_code record_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
@@ -465,6 +485,8 @@ static enum err_code quota_check(struct sql_conn *c, struct apply *a, const stru
     struct meta_usage usage;
 
     (void)a;
+    TRY(sql_lock(c, space,
+                 e)); /* else two that are in different repositories don't see each other */
     TRY(sql_usage(c, space, &usage, e));
     if (usage.bytes > op->quota_check.max_bytes)
         return err_tell(e, ERR_QUOTA, "'" STR_FMT "' may hold %llu bytes and would hold %llu",

@@ -1,6 +1,8 @@
 /*
  * The schema, as numbered migrations. A migration that has landed is never edited: a change is a
- * new one at the end.
+ * new one at the end. While replicas are replaced, programs of before it still run on its schema:
+ * so it adds, with defaults, and what they use is taken away by a later version of the program at
+ * the earliest.
  *
  * There are no foreign keys: what must be there is a precondition of an operation (sql_commit.c),
  * and checking it a second time would cost a look-up a row.
@@ -153,6 +155,9 @@ static enum err_code current_version(struct sql_conn *c, int64_t *ret_version, s
     return sql_run_int(c, SQL_SCHEMA_VERSION, NULL, 0, &found, ret_version, e);
 }
 
+/* Of several processes that start at once, one migrates. */
+#define SCHEMA_LOCK STR("/schema") /* no namespace is called so */
+
 struct step {
     const struct sql_migration *list;
     int64_t n;
@@ -163,6 +168,7 @@ static enum err_code first_step(struct sql_conn *c, void *ctx, struct err *e)
 {
     struct step *s = ctx;
 
+    TRY(sql_lock(c, SCHEMA_LOCK, e));
     TRY(run_script(c, "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY)", e));
     return current_version(c, &s->version, e);
 }
@@ -173,6 +179,7 @@ static enum err_code next_step(struct sql_conn *c, void *ctx, struct err *e)
     struct step *s = ctx;
     int64_t version = 0;
 
+    TRY(sql_lock(c, SCHEMA_LOCK, e));
     TRY(current_version(c, &version, e));
     if (version < s->n) {
         TRY(run_script(c, s->list[version].script, e));

@@ -46,6 +46,12 @@
                  " AND kind IN ($3, $4) LIMIT 1")                                                  \
     X(EDGE_ADD, "INSERT INTO edges (manifest_id, position, repo_id, kind, digest)"                 \
                 " VALUES ($1, $2, $3, $4, $5)")                                                    \
+    X(EDGE_MISSING, "SELECT e.digest FROM edges e WHERE e.manifest_id = $1 AND ("                  \
+                    "(e.kind = $2 AND NOT EXISTS (SELECT 1 FROM blobs b"                           \
+                    " WHERE b.digest = e.digest AND b.repo_id = e.repo_id)) OR"                    \
+                    " (e.kind = $3 AND NOT EXISTS (SELECT 1 FROM manifests m"                      \
+                    " WHERE m.repo_id = e.repo_id AND m.digest = e.digest)))"                      \
+                    " ORDER BY e.position LIMIT 1")                                                \
     X(EDGES_DELETE, "DELETE FROM edges WHERE manifest_id = $1")                                    \
                                                                                                    \
     X(TAG_VERSION, "SELECT version FROM tags WHERE repo_id = $1 AND name = $2")                    \
@@ -111,9 +117,10 @@
                                                                                                    \
     X(RECORD_GET, "SELECT key, value, version FROM records WHERE collection = $1 AND key = $2")    \
     X(RECORD_VERSION, "SELECT version FROM records WHERE collection = $1 AND key = $2 @lock@")     \
-    X(RECORD_PUT, "INSERT INTO records (collection, key, value, version) VALUES ($1, $2, $3, $4)"  \
-                  " ON CONFLICT (collection, key) DO UPDATE"                                       \
-                  " SET value = excluded.value, version = excluded.version")                       \
+    X(RECORD_ADD, "INSERT INTO records (collection, key, value, version) VALUES ($1, $2, $3, 1)"   \
+                  " ON CONFLICT (collection, key) DO NOTHING RETURNING version")                   \
+    X(RECORD_SET, "UPDATE records SET value = $3, version = version + 1"                           \
+                  " WHERE collection = $1 AND key = $2")                                           \
     X(RECORD_DELETE, "DELETE FROM records WHERE collection = $1 AND key = $2")                     \
     X(RECORD_LIST, "SELECT key, value, version FROM records"                                       \
                    " WHERE collection = $1 AND key > $2 ORDER BY key LIMIT $3")                    \
