@@ -20,8 +20,9 @@
 #define CONNECT_MS   5000
 #define STALL_MS     30000
 #define IDLE_MOST    16
-#define IDLE_MS      60000 /* then an unused connection is closed */
-#define PIECE_BYTES  65536 /* that libcurl hands over at once */
+#define IDLE_MS      60000  /* then an unused connection is closed */
+#define PIECE_BYTES  65536  /* that libcurl reads at once; it hands over CURL_MAX_WRITE_SIZE */
+#define REST_BYTES   196608 /* kept at most; to pause and go on takes six system calls */
 #define EVENTS       8
 #define COLLECT_STEP 16384
 
@@ -58,10 +59,10 @@ struct client_stream {
     client_header_fn header;
     void *ctx;
 
-    /* Where the bytes of a read go, and what of a piece had no room there. */
+    /* Where the bytes of a read go, and what had no room there. */
     char *to;
     size_t cap, n;
-    char *rest;
+    char *rest; /* REST_BYTES; NULL: never needed */
     size_t rest_at, rest_n;
 
     bool begun, paused, ended;
@@ -287,27 +288,32 @@ void client_free(struct client *c)
 
 /* ---- streams */
 
-/* Fills what the reader gave, and keeps the rest of the piece. With no room at all the transfer
- * pauses: libcurl hands the same piece over again. */
+static void keep_rest(struct client_stream *s, const char *p, size_t n)
+{
+    if (n == 0)
+        return;
+    if (!s->rest)
+        s->rest = mem_alloc(REST_BYTES);
+    memcpy(s->rest + s->rest_at + s->rest_n, p, n);
+    s->rest_n += n;
+}
+
+/* Fills what the reader gave, and keeps the rest: libcurl reads its socket empty in one go. What
+ * has no room left it keeps itself, to hand it over again when the transfer goes on. */
 static size_t on_body(char *p, size_t size, size_t count, void *ctx)
 {
     struct client_stream *s = ctx;
-    size_t n = size * count, fits = s->cap - s->n;
+    size_t n = size * count, fits = s->rest_n > 0 ? 0 : s->cap - s->n;
 
-    if (fits == 0 || s->rest_n > 0) {
+    if (fits > n)
+        fits = n;
+    if (s->rest_at + s->rest_n + n - fits > REST_BYTES) {
         s->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    if (fits > n)
-        fits = n;
     memcpy(s->to + s->n, p, fits);
     s->n += fits;
-    if (fits < n) {
-        s->rest = mem_resize(s->rest, n - fits);
-        memcpy(s->rest, p + fits, n - fits);
-        s->rest_at = 0;
-        s->rest_n = n - fits;
-    }
+    keep_rest(s, p + fits, n - fits);
     return n;
 }
 
@@ -462,7 +468,8 @@ static void act_on(struct client_stream *s, const struct epoll_event *event)
             (event->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0));
 }
 
-/* Lets libcurl do what it can do now. False: there was nothing to do. */
+/* Lets libcurl do what it can do now, until there is no more room. False: there was nothing to do.
+ */
 static bool step(struct client_stream *s)
 {
     struct epoll_event events[EVENTS];
@@ -477,7 +484,7 @@ static bool step(struct client_stream *s)
         s->client->lib->curl_easy_pause(s->line->easy, CURLPAUSE_CONT);
     }
     n = epoll_wait(s->line->epoll_fd, events, EVENTS, 0);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n && s->n < s->cap; i++)
         act_on(s, &events[i]);
     note_end(s);
     return n > 0;
@@ -491,8 +498,8 @@ static void take_rest(struct client_stream *s)
         return;
     memcpy(s->to, s->rest + s->rest_at, n);
     s->n = n;
-    s->rest_at += n;
     s->rest_n -= n;
+    s->rest_at = s->rest_n > 0 ? s->rest_at + n : 0;
 }
 
 static enum err_code failed(const struct client_stream *s, struct err *e)
