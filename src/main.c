@@ -13,8 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a store in S3 signs with; of the one store that a command opens. */
-static struct aws_credentials *credentials;
+/* What stores in S3 sign with, each with its own; a command opens two at most. */
+#define BUCKETS_MOST 2
+
+static struct aws_credentials *credentials[BUCKETS_MOST];
+static size_t n_credentials;
 
 static enum err_code current_key(void *ctx, struct store_s3_key *ret_key, struct err *e)
 {
@@ -51,7 +54,11 @@ static struct aws_credentials *credentials_of(const struct conf_s3 *s3)
     return aws_credentials_new(&o);
 }
 
-static enum err_code open_s3(const struct conf *c, struct store **ret_store, struct err *e)
+typedef enum err_code open_bucket_fn(const struct store_s3_options *o, struct store **ret_store,
+                                     struct err *e);
+
+static enum err_code open_bucket(const struct conf *c, open_bucket_fn *open,
+                                 struct store **ret_store, struct err *e)
 {
     static const enum store_s3_sse sse[] = {
         [CONF_SSE_NONE] = STORE_S3_SSE_NONE,
@@ -83,10 +90,10 @@ static enum err_code open_s3(const struct conf *c, struct store **ret_store, str
     };
 
     snprintf(temp_path, sizeof(temp_path), "%s/temp", c->storage.root);
-    if (!credentials)
-        credentials = credentials_of(s3);
-    o.ctx = credentials;
-    return store_s3_new(&o, ret_store, e);
+    if (n_credentials == BUCKETS_MOST)
+        return err_set(e, ERR_INTERNAL, "more buckets than a command has use for");
+    o.ctx = credentials[n_credentials++] = credentials_of(s3);
+    return open(&o, ret_store, e);
 }
 
 /* A cache that can't be used makes the store slower, no more. */
@@ -113,7 +120,7 @@ static enum err_code open_plain_store(const struct conf *c, struct store **ret_s
         return ERR_OK;
     }
     if (c->storage.backend == CONF_STORAGE_S3)
-        return open_s3(c, ret_store, e);
+        return open_bucket(c, store_s3_new, ret_store, e);
     return store_fs_new(&fs, ret_store, e);
 }
 
@@ -122,6 +129,15 @@ static enum err_code open_store(const struct conf *c, struct store **ret_store, 
     TRY(open_plain_store(c, ret_store, e));
     *ret_store = add_cache(&c->storage.cache, *ret_store);
     return ERR_OK;
+}
+
+/* What a reference registry keeps where the configuration says. */
+static enum err_code open_distribution(const struct conf *c, struct store **ret_store,
+                                       struct err *e)
+{
+    if (c->storage.backend == CONF_STORAGE_S3)
+        return open_bucket(c, store_s3_distribution_new, ret_store, e);
+    return store_distribution_new(c->storage.root, ret_store, e);
 }
 
 static bool in_memory(const struct conf *c)
@@ -198,7 +214,7 @@ int main(int argc, char **argv)
         .err = stderr,
         .environment = environ,
         .open_store = open_store,
-        .open_distribution = store_distribution_new,
+        .open_distribution = open_distribution,
         .warn_of_missing = warn_of_missing,
         .open_meta = open_meta,
         .open_reserve = open_reserve,
@@ -206,6 +222,7 @@ int main(int argc, char **argv)
     int status;
 
     status = cli_main(&cli, argc, argv);
-    aws_credentials_free(credentials);
+    while (n_credentials > 0)
+        aws_credentials_free(credentials[--n_credentials]);
     return status;
 }

@@ -22,10 +22,12 @@ struct cli {
     FILE *out, *err;
     char *const *environment;
 
-    /* The drivers that a configuration asks for, and that of a reference registry's data. The
-     * results are the caller's. The reserve may be NULL, and outlives the meta. */
+    /* The drivers that a configuration asks for; the one of the data that a reference registry
+     * keeps where it says. The results are the caller's. The reserve may be NULL, and outlives the
+     * meta. */
     enum err_code (*open_store)(const struct conf *c, struct store **ret_store, struct err *e);
-    enum err_code (*open_distribution)(const char *root, struct store **ret_store, struct err *e);
+    enum err_code (*open_distribution)(const struct conf *c, struct store **ret_store,
+                                       struct err *e);
     enum err_code (*open_meta)(const struct conf *c, struct reserve *reserve,
                                struct meta **ret_meta, struct err *e);
 

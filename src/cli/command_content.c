@@ -1,14 +1,40 @@
 #include "cli/command_content.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "cli/visible.h"
 #include "core/life.h"
 
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SHOW_EVERY_MS  250
 #define LINE_MAX_BYTES 8192
+
+static bool is_directory(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+enum err_code cli_content_place(const char *name, struct conf **ret_conf, struct err *e)
+{
+    AUTO(conf) struct conf *c = NULL;
+    bool directory = is_directory(name);
+
+    TRY(conf_load(directory ? NULL : name, NULL, &c, e));
+    if (directory) {
+        free(c->storage.root);
+        c->storage.root = mem_strdup(name);
+    }
+    if (c->storage.backend == CONF_STORAGE_MEM)
+        return err_set(e, ERR_CONFIG,
+                       "'%s': storage.backend is 'mem', whose content is in a server alone", name);
+    *ret_conf = STEAL(c);
+    return ERR_OK;
+}
 
 static bool failed(struct cli *cli, const char *why)
 {

@@ -24,6 +24,11 @@ static inline void auto_cli_content_(struct cli_content *c)
     cli_content_done(c);
 }
 
+/* The configuration of a store that is named by its file, or by the directory that it lies in. What
+ * stands in no file is as it is by default; the environment says nothing. Error: CONFIG. */
+ERR_CHECKED enum err_code cli_content_place(const char *name, struct conf **ret_conf,
+                                            struct err *e);
+
 /* Shows, on a terminal and a few times a second, "what: done of all". */
 void cli_content_progress(struct cli_content *c, const char *what, uint64_t done, uint64_t all);
 

@@ -1,34 +1,14 @@
 #include "base/clock.h"
-#include "base/mem.h"
 #include "cli/command_content.h"
 #include "cli/commands.h"
 
-#include <sys/stat.h>
-
-static bool is_directory(const char *path)
-{
-    struct stat status;
-
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
-/* The store of a configuration file, or below a directory. Variables of the environment would mean
- * both stores, and count for neither. */
+/* Variables of the environment would mean both stores, and count for neither. */
 static enum err_code open_named(struct cli *cli, const char *name, struct store **ret_store,
                                 struct err *e)
 {
     AUTO(conf) struct conf *c = NULL;
 
-    TRY(conf_load(is_directory(name) ? NULL : name, NULL, &c, e));
-    if (is_directory(name)) {
-        free(c->storage.root);
-        c->storage.root = mem_strdup(name);
-    }
-    if (c->storage.backend == CONF_STORAGE_MEM)
-        return err_set(e, ERR_CONFIG,
-                       "'%s': storage.backend is 'mem', whose content is in a "
-                       "server alone",
-                       name);
+    TRY(cli_content_place(name, &c, e));
     return cli->open_store(c, ret_store, e);
 }
 

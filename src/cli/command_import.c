@@ -5,6 +5,7 @@
 #include "core/reindex.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 /* Tags that the database has changed without the store knowing yet: else they would look like
  * content that the import found there. */
@@ -50,6 +51,57 @@ static enum err_code import(struct cli_content *c, struct store *from, const str
     return ERR_OK;
 }
 
+#define BUCKET_URL "s3://"
+
+/* Which bucket the operand names. Server and keys are those of the configuration, which means the
+ * bucket that is filled. */
+static enum err_code name_bucket(struct conf *c, const char *url, struct err *e)
+{
+    struct str prefix = str_of(url + strlen(BUCKET_URL)), bucket;
+    AUTO(buf) struct buf settled = {0};
+    struct conf_s3 *s3 = &c->storage.s3;
+
+    if (c->storage.backend != CONF_STORAGE_S3)
+        return err_set(e, ERR_CONFIG,
+                       "'%s': which server that is on, and its keys, would be those of storage.s3, "
+                       "which is not in use here; give the configuration file of the other "
+                       "registry instead",
+                       url);
+    str_cut(&prefix, '/', &bucket);
+    while (prefix.n > 0 && prefix.p[prefix.n - 1] == '/')
+        prefix.n--;
+    buf_init(&settled, prefix.n + 2);
+    buf_addf(&settled, STR_FMT "%s", STR_ARG(prefix), prefix.n ? "/" : "");
+    free(s3->bucket);
+    free(s3->prefix);
+    s3->bucket = str_dup(bucket);
+    s3->prefix = str_dup(buf_str(&settled));
+    return bucket.n ? ERR_OK : err_set(e, ERR_CONFIG, "'%s' names no bucket", url);
+}
+
+/* Where the other registry keeps its content: a bucket beside ours, a directory, or what its own
+ * configuration file says. Variables of the environment mean this one. */
+static enum err_code find_theirs(struct cli *cli, const struct cli_args *args,
+                                 struct conf **ret_conf, struct err *e)
+{
+    const char *operand = args->operand;
+
+    if (str_starts(str_of(operand), STR(BUCKET_URL))) {
+        TRY(conf_load(cli_config_path(cli, args), cli->environment, ret_conf, e));
+        return name_bucket(*ret_conf, operand, e);
+    }
+    return cli_content_place(operand, ret_conf, e);
+}
+
+static enum err_code open_theirs(struct cli *cli, const struct cli_args *args,
+                                 struct store **ret_store, struct err *e)
+{
+    AUTO(conf) struct conf *c = NULL;
+
+    TRY(find_theirs(cli, args, &c, e));
+    return cli->open_distribution(c, ret_store, e);
+}
+
 int cli_import_distribution(struct cli *cli, const struct cli_args *args)
 {
     AUTO(cli_content) struct cli_content content = {0};
@@ -58,11 +110,13 @@ int cli_import_distribution(struct cli *cli, const struct cli_args *args)
     struct err e = {0};
     enum err_code code;
 
-    if (!cli_accounts_operand(cli, args, "the data directory of the other registry"))
+    if (!cli_accounts_operand(
+            cli, args,
+            "the data directory, the bucket or the configuration file of the other registry"))
         return CLI_USAGE;
     if (!cli_content_open(cli, args, &content))
         return CLI_FAILED;
-    code = cli->open_distribution(args->operand, &from, &e);
+    code = open_theirs(cli, args, &from, &e);
     if (code == ERR_OK)
         code = import(&content, from, args, &problems, &e);
     store_free(from);

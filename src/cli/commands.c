@@ -354,17 +354,18 @@ const struct cli_command cli_commands[] = {
              "Stop the server first. What can't be taken is told, and the\nexit status is then "
              "1."},
     {.name = "import-distribution",
-     .operands = "DIRECTORY",
+     .operands = "DIRECTORY|BUCKET|FILE",
      .max_operands = 1,
      .names = true,
      .flags = import_flags,
      .run = cli_import_distribution,
-     .help = "Take over the data directory of a reference registry",
-     .more = "DIRECTORY is its storage.filesystem.rootdirectory. Every repository, tag, manifest "
-             "and blob is added to\nwhat is here; blobs by hard link where that can be. Stop the "
-             "server first; the other registry may go\non meanwhile, and the same command again "
-             "takes what has come since. What can't be taken is told, and\nthe exit status is "
-             "then 1."},
+     .help = "Take over the images of a reference registry",
+     .more = "DIRECTORY is its storage.filesystem.rootdirectory, BUCKET is s3://NAME/ROOTDIRECTORY "
+             "on the server that\nstorage.s3 of this registry names, and FILE is its configuration "
+             "file, which says where its content is.\nEvery repository, tag, manifest and blob is "
+             "added to what is here; blobs by hard link where that can\nbe. Stop the server first; "
+             "the other registry may go on meanwhile, and the same command again takes what\nhas "
+             "come since. What can't be taken is told, and the exit status is then 1."},
     {.name = "copy-store",
      .operands = "",
      .flags = copy_flags,

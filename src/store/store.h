@@ -413,3 +413,8 @@ struct store_s3_options {
 
 ERR_CHECKED enum err_code store_s3_new(const struct store_s3_options *o, struct store **ret_store,
                                        struct err *e);
+
+/* The bucket of a reference registry, whose storage.s3.rootdirectory is the prefix: to be read, and
+ * not written. Error: NOT_FOUND when there is nothing of one. */
+ERR_CHECKED enum err_code store_s3_distribution_new(const struct store_s3_options *o,
+                                                    struct store **ret_store, struct err *e);

@@ -15,6 +15,7 @@ INSTALL_TIMEOUT_S = 900
 class Program:
     package: str
     version: str
+    binary: str = ""  # what `go install` calls it, when that is not its name
 
 
 PROGRAMS = {
@@ -27,6 +28,7 @@ PROGRAMS = {
     "oras": Program("oras.land/oras/cmd/oras", "v1.3.6"),
     "helm": Program("helm.sh/helm/v3/cmd/helm", "v3.22.0"),
     "cosign": Program("github.com/sigstore/cosign/v3/cmd/cosign", "v3.1.3"),
+    "distribution": Program("github.com/distribution/distribution/v3/cmd/registry", "v3.1.2", "registry"),
     "minio": Program("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"),
     "versitygw": Program("github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
 }
@@ -36,7 +38,7 @@ class Missing(Exception):
     """A program cannot be had on this machine."""
 
 
-def cached(name, version, install):
+def cached(name, version, install, binary=None):
     """The path of the program: REGISTRY_NAME (REGISTRY_CRANE, ...), else the cached one of that
     version, else install(folder) puts it there, whole or not at all."""
     named = os.environ.get(f"REGISTRY_{name.upper()}")
@@ -47,14 +49,14 @@ def cached(name, version, install):
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # parallel tests: one builds, the others wait for it
-        if not (cache / name).exists():
+        if not (cache / (binary or name)).exists():
             install(cache)
-    return cache / name
+    return cache / (binary or name)
 
 
 def go_program(name):
     program = PROGRAMS[name]
-    return cached(name, program.version, lambda cache: _install(program, cache))
+    return cached(name, program.version, lambda cache: _install(program, cache), program.binary)
 
 
 def run_installer(command, what, **more):

@@ -1,4 +1,4 @@
-"""The real reference registry: Debian's docker-registry."""
+"""The real reference registry: Debian's docker-registry, or version 3."""
 
 import shutil
 import socket
@@ -7,6 +7,23 @@ import time
 
 from processes import DIES_WITH_US, free_port
 from server import START_TIMEOUT_S
+
+IN_BUCKET = """version: 0.1
+log: {{level: warn}}
+storage:
+  s3:
+    bucket: {bucket}
+    rootdirectory: {prefix}
+    region: {region}
+    regionendpoint: {endpoint}
+    forcepathstyle: true
+    accesskey: {access_key}
+    secretkey: {secret_key}
+  delete: {{enabled: true}}
+  redirect: {{disable: true}}
+http:
+  addr: 127.0.0.1:{port}
+"""
 
 PLAIN = """version: 0.1
 log: {{level: warn}}
@@ -23,23 +40,26 @@ def listens(port):
 
 
 class Theirs:
-    """The real reference registry, on a file of its own port and directory."""
+    """The real reference registry, on a file of its own port and directory. program: Debian's, when none
+    is named; more: what the text has to be told."""
 
-    def __init__(self, work, text, env=None):
+    def __init__(self, work, text, env=None, program=None, **more):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = work / "theirs.log"
-        config = work / "theirs.yml"
+        self.config_path = config = work / "theirs.yml"
         self.debug = free_port()
         config.write_text(
-            text.format(port=self.port, debug=self.debug, root=work / "theirs", users=work / "users", work=work)
+            text.format(
+                port=self.port, debug=self.debug, root=work / "theirs", users=work / "users", work=work, **more
+            )
         )
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [*DIES_WITH_US, shutil.which("docker-registry"), "serve", str(config)],
+                [*DIES_WITH_US, program or shutil.which("docker-registry"), "serve", str(config)],
                 stdout=log,
                 stderr=log,
-                env={"PATH": "/usr/bin:/bin", **(env or {})},
+                env={"PATH": "/usr/bin:/bin", "OTEL_TRACES_EXPORTER": "none", **(env or {})},
             )
 
     def start(self):

@@ -43,7 +43,7 @@
               "with the scheme that `secure` says"),                                               \
         TAKEN("storage." kind ".forcepathstyle", ONE, "storage.s3.path_style", take_switch, NULL), \
         TAKEN("storage." kind ".bucket", ONE, "storage.s3.bucket", take_bucket,                    \
-              "images that the reference registry left in it are not read, warned of"),            \
+              "images that the reference registry left in it a command takes over, warned of"),    \
         TAKEN("storage." kind ".rootdirectory", ONE, "storage.s3.prefix", take_s3_root,            \
               "without the slash before it"),                                                      \
         TAKEN("storage." kind ".encrypt", ONE, "storage.s3.sse", take_encrypt,                     \
@@ -94,7 +94,7 @@ const struct distribution_row distribution_rows[] = {
 
     TAKEN("storage", ONE, "storage.backend", take_storage, NULL),
     TAKEN("storage.filesystem.rootdirectory", ONE, "storage.filesystem.root", take_root,
-          "images that the reference registry left there are not read, warned of"),
+          "images that the reference registry left there a command takes over, warned of"),
     TAKEN("storage.filesystem.maxthreads", ONE, "http.workers", take_threads,
           "as many requests work on files at once; 25 at least"),
     TAKEN("storage.inmemory", BELOW, "storage.backend", take_memory, "gone when the server ends"),

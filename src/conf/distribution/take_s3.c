@@ -35,8 +35,8 @@ enum err_code take_bucket(struct taking *t, const struct distribution_row *row,
         take_warn(
             t, entry,
             "images that the reference registry left in the bucket, below docker/registry/v2, "
-            "are not read; run it beside this one and copy them over, for instance with "
-            "'skopeo sync'");
+            "are not served from there; 'registry import-distribution FILE --config FILE', with "
+            "this file as both, takes them over");
     TRY(take_set(t, "storage.backend", entry, NULL, STR("s3"), e));
     return take_set(t, row->to, entry, NULL, str_of(entry->value), e);
 }

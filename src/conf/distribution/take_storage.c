@@ -30,8 +30,8 @@ enum err_code take_root(struct taking *t, const struct distribution_row *row,
     if (!t->source->elsewhere && stat(theirs, &st) == 0)
         take_warn(t, entry,
                   "the images that the reference registry left in docker/registry/v2 are not "
-                  "read; run it beside this one and copy them over, for instance with 'skopeo "
-                  "sync'");
+                  "served from there; 'registry import-distribution FILE --config FILE', with this "
+                  "file as both, takes them over");
     return take_set(t, row->to, entry, NULL, str_of(entry->value), e);
 }
 

@@ -137,6 +137,7 @@ struct each {
     struct s3 *s;
     store_item_fn fn;
     void *ctx;
+    struct s3_together *tags;
 };
 
 static enum err_code each_blob(void *ctx, const struct s3_listed *object, struct err *e)
@@ -196,29 +197,44 @@ static enum err_code each_manifest(void *ctx, const struct s3_listed *object, st
     return at->fn(at->ctx, &item, e);
 }
 
+/* What the tag points to; nothing: that can't be read. */
+static enum err_code ask_tag(void *ctx, struct store_item *item, struct err *e)
+{
+    enum err_code code = store_tag_get(ctx, &item->repo, &item->tag, &item->digest, e);
+
+    if (code != ERR_MANIFEST_UNKNOWN && code != ERR_DIGEST_MALFORMED)
+        return code;
+    item->digest.n = 0;
+    return ERR_OK;
+}
+
 static enum err_code each_tag(void *ctx, const struct s3_listed *object, struct err *e)
 {
     const struct each *at = ctx;
     struct store_item item = {.kind = STORE_TAG, .modified_ms = object->modified_ms};
     struct str below = s3_name_below(at->s, &object->name, STR(S3_TAGS)), dir, tag, repo, mark;
-    enum err_code code;
 
     if (!below.p || !split_last(below, &dir, &tag) || !split_last(dir, &repo, &mark) ||
         !str_eq(mark, STR("_tags")) || repo_name_parse(repo, &item.repo, ERR_IGNORED) != ERR_OK ||
         tag_name_parse(tag, &item.tag, ERR_IGNORED) != ERR_OK)
         return ERR_OK;
-    code = store_tag_get(&at->s->store, &item.repo, &item.tag, &item.digest, e);
-    if (code == ERR_MANIFEST_UNKNOWN || code == ERR_DIGEST_MALFORMED)
-        item.digest.n = 0;
-    else
-        TRY(code);
-    return at->fn(at->ctx, &item, e);
+    return s3_together_add(at->tags, &item, e);
+}
+
+static enum err_code each_of_tags(struct each *at, struct err *e)
+{
+    AUTO(s3_together)
+    struct s3_together *tags = s3_together_new(ask_tag, &at->s->store, at->fn, at->ctx);
+
+    at->tags = tags;
+    TRY(s3_list(at->s->client, S3_TAGS, each_tag, at, e));
+    return s3_together_end(tags, e);
 }
 
 enum err_code s3_each(struct store *store, unsigned kinds, store_item_fn fn, void *ctx,
                       struct err *e)
 {
-    struct each at = {s3_of(store), fn, ctx};
+    struct each at = {.s = s3_of(store), .fn = fn, .ctx = ctx};
 
     if (kinds & STORE_BLOB) {
         TRY(s3_list(at.s->client, S3_BLOBS, each_blob, &at, e));
@@ -227,6 +243,6 @@ enum err_code s3_each(struct store *store, unsigned kinds, store_item_fn fn, voi
     if (kinds & STORE_MANIFEST)
         TRY(s3_list(at.s->client, S3_MANIFESTS, each_manifest, &at, e));
     if (kinds & STORE_TAG)
-        TRY(s3_list(at.s->client, S3_TAGS, each_tag, &at, e));
+        TRY(each_of_tags(&at, e));
     return ERR_OK;
 }

@@ -66,6 +66,22 @@ enum err_code s3_get(struct s3_client *c, const struct s3_name *name, struct s3_
     return s3_run(c, &r, ret_answer, e);
 }
 
+enum err_code s3_get_into(struct s3_client *c, const struct s3_name *name, struct buf *ret_bytes,
+                          struct err *e)
+{
+    struct s3_answer a = {0};
+    enum err_code code;
+
+    buf_init(&a.body, ret_bytes->max - ret_bytes->n);
+    code = s3_get(c, name, &a, e);
+    if (code == ERR_OK)
+        buf_add_str(ret_bytes, buf_str(&a.body));
+    if (a.status == 200 && a.total_bytes != UINT64_MAX && a.total_bytes > a.body.max)
+        code = err_set(e, ERR_CORRUPT, "'%s' is larger than it may be", name->text);
+    buf_done(&a.body);
+    return code;
+}
+
 enum err_code s3_delete(struct s3_client *c, const struct s3_name *name, struct err *e)
 {
     struct s3_request r = {.method = "DELETE", .name = name};

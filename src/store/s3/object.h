@@ -23,6 +23,11 @@ ERR_CHECKED enum err_code s3_head(struct s3_client *c, const struct s3_name *nam
 ERR_CHECKED enum err_code s3_get(struct s3_client *c, const struct s3_name *name,
                                  struct s3_answer *ret_answer, struct err *e);
 
+/* The same for a small one: appends to ret_bytes, whose max bounds it. Errors: NOT_FOUND; CORRUPT
+ * for one that is larger. */
+ERR_CHECKED enum err_code s3_get_into(struct s3_client *c, const struct s3_name *name,
+                                      struct buf *ret_bytes, struct err *e);
+
 /* Not there: success. */
 ERR_CHECKED enum err_code s3_delete(struct s3_client *c, const struct s3_name *name, struct err *e);
 

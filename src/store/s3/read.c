@@ -90,11 +90,19 @@ enum err_code s3_blob_stat(struct store *store, const struct repo_name *repo,
  * with the same content.
  */
 
-enum place { AT_KEY, AT_POINTER, AT_UPLOAD, AT_KEY_AGAIN };
+enum place {
+    AT_KEY,
+    AT_POINTER,
+    AT_UPLOAD,
+    AT_KEY_AGAIN,
+    AT_NAME, /* a key that was named, and nowhere else */
+};
 
 struct blob_reader {
     struct reader reader;
-    struct s3 *s;
+    struct s3_client *client;
+    struct s3 *s;        /* NULL: AT_NAME */
+    struct s3_name name; /* AT_NAME */
     struct digest digest;
     uint64_t size_bytes, at_bytes;
     enum place place;             /* where the next request goes, or the open one went */
@@ -114,6 +122,8 @@ static void name_place(const struct blob_reader *b, struct s3_name *ret_name)
         s3_move_name(b->s, &b->digest, ret_name);
     else if (b->place == AT_UPLOAD)
         s3_upload_name(b->s, &b->upload, ret_name);
+    else if (b->place == AT_NAME)
+        *ret_name = b->name;
     else
         s3_blob_name(b->s, &b->digest, ret_name);
 }
@@ -160,7 +170,7 @@ static enum err_code begin_stream(struct blob_reader *b, struct err *e)
         snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)b->begun_bytes);
         s3_header(&r, STR("range"), str_of(range));
     }
-    TRY(s3_stream(b->s->client, &r, &b->answer, &b->stream, e));
+    TRY(s3_stream(b->client, &r, &b->answer, &b->stream, e));
     return watch(b, client_stream_fd(b->stream), e);
 }
 
@@ -193,7 +203,7 @@ static enum err_code take_answer(struct blob_reader *b, struct err *e)
         return err_set(e, ERR_CORRUPT, "%s is too short in the bucket", b->digest.text);
     if (code != ERR_NOT_FOUND)
         return code;
-    if (b->place == AT_KEY_AGAIN)
+    if (b->place == AT_KEY_AGAIN || b->place == AT_NAME)
         return unknown(&b->digest, e);
     b->place = b->place == AT_KEY ? AT_POINTER : AT_KEY_AGAIN;
     return ERR_OK;
@@ -232,7 +242,7 @@ static enum err_code failed(struct blob_reader *b, enum err_code code, struct er
     if (!s3_may_help(code, &b->answer) || (code == ERR_DENIED && b->renewed))
         return s3_told(code, e);
     if (code == ERR_DENIED) {
-        s3_renew_key(b->s->client);
+        s3_renew_key(b->client);
         b->renewed = true;
     }
     if (b->tries == 0)
@@ -240,7 +250,7 @@ static enum err_code failed(struct blob_reader *b, enum err_code code, struct er
     random_bytes(&random, sizeof(random));
     wait_ms = s3_wait_ms(b->tries++, b->answer.retry_ms, random) + 1;
     if (now_ms - b->failing_since_ms + (int64_t)wait_ms >=
-        (int64_t)s3_client_options(b->s->client)->timeout_ms)
+        (int64_t)s3_client_options(b->client)->timeout_ms)
         return err_prefix(e, "read %s", b->digest.text);
     b->not_before_ms = now_ms + (int64_t)wait_ms;
     set_timer(b, wait_ms);
@@ -316,28 +326,56 @@ static const struct reader_ops reader_s3 = {
     .free = free_blob,
 };
 
-enum err_code s3_blob_open(struct store *store, const struct repo_name *repo,
-                           const struct digest *d, uint64_t known_bytes, struct reader **ret_reader,
-                           uint64_t *ret_size_bytes, struct err *e)
+/* NULL: *e says why. */
+static struct blob_reader *make_reader(struct s3_client *c, enum place place,
+                                       const struct digest *d, uint64_t size_bytes, struct err *e)
 {
     AUTO(reader) struct reader *reader = NULL;
     struct blob_reader *b = NEW(struct blob_reader);
 
-    (void)repo;
     reader = &b->reader;
     reader->ops = &reader_s3;
-    b->s = s3_of(store);
+    b->client = c;
+    b->place = place;
     b->digest = *d;
-    b->size_bytes = known_bytes;
+    b->size_bytes = size_bytes;
     buf_init(&b->answer.body, BODY_MAX);
     b->wait_fd = epoll_create1(EPOLL_CLOEXEC);
     b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (b->wait_fd < 0 || b->timer_fd < 0)
-        return err_errno(e, "open a blob");
-    TRY(watch(b, b->timer_fd, e));
+        (void)err_errno(e, "open a blob");
+    else if (watch(b, b->timer_fd, e) == ERR_OK)
+        reader = NULL;
+    return reader ? NULL : b;
+}
+
+enum err_code s3_blob_open(struct store *store, const struct repo_name *repo,
+                           const struct digest *d, uint64_t known_bytes, struct reader **ret_reader,
+                           uint64_t *ret_size_bytes, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct blob_reader *b;
+
+    (void)repo;
     if (known_bytes == UINT64_MAX)
-        TRY(find_surely(b->s, d, &b->size_bytes, e));
-    *ret_size_bytes = b->size_bytes;
-    *ret_reader = STEAL(reader);
+        TRY(find_surely(s, d, &known_bytes, e));
+    b = make_reader(s->client, AT_KEY, d, known_bytes, e);
+    if (!b)
+        return e->code;
+    b->s = s;
+    *ret_size_bytes = known_bytes;
+    *ret_reader = &b->reader;
+    return ERR_OK;
+}
+
+enum err_code s3_reader_of(struct s3_client *c, const struct s3_name *name, const struct digest *d,
+                           uint64_t size_bytes, struct reader **ret_reader, struct err *e)
+{
+    struct blob_reader *b = make_reader(c, AT_NAME, d, size_bytes, e);
+
+    if (!b)
+        return e->code;
+    b->name = *name;
+    *ret_reader = &b->reader;
     return ERR_OK;
 }

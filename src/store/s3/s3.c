@@ -70,18 +70,11 @@ static enum err_code s3_manifest_get(struct store *store, const struct repo_name
                                      const struct digest *d, struct buf *ret_bytes, struct err *e)
 {
     struct s3 *s = s3_of(store);
-    struct s3_answer a = {0};
     struct s3_name name;
     enum err_code code;
 
     s3_manifest_name(s, repo, d, &name);
-    buf_init(&a.body, ret_bytes->max - ret_bytes->n);
-    code = s3_get(s->client, &name, &a, e);
-    if (code == ERR_OK)
-        buf_add_str(ret_bytes, buf_str(&a.body));
-    if (a.status == 200 && a.total_bytes != UINT64_MAX && a.total_bytes > a.body.max)
-        code = err_set(e, ERR_CORRUPT, "%s is larger than any manifest may be", d->text);
-    buf_done(&a.body);
+    code = s3_get_into(s->client, &name, ret_bytes, e);
     if (code == ERR_NOT_FOUND)
         return err_set(e, ERR_MANIFEST_UNKNOWN, "no %s of '%s' in the bucket", d->text, repo->text);
     return code;
@@ -113,16 +106,15 @@ static enum err_code s3_tag_get(struct store *store, const struct repo_name *rep
                                 struct err *e)
 {
     struct s3 *s = s3_of(store);
-    struct s3_answer a = {0};
+    AUTO(buf) struct buf text = {0};
     struct s3_name name;
     enum err_code code;
 
     s3_tag_name(s, repo, tag, &name);
-    buf_init(&a.body, TAG_MAX);
-    code = s3_get(s->client, &name, &a, e);
+    buf_init(&text, TAG_MAX);
+    code = s3_get_into(s->client, &name, &text, e);
     if (code == ERR_OK)
-        code = digest_parse(buf_str(&a.body), ret_digest, e);
-    buf_done(&a.body);
+        code = digest_parse(buf_str(&text), ret_digest, e);
     if (code == ERR_NOT_FOUND)
         return err_set(e, ERR_MANIFEST_UNKNOWN, "no tag '%s' of '%s' in the bucket", tag->text,
                        repo->text);

@@ -11,8 +11,10 @@
  *     upload.c     uploads and how they become blobs
  *     read.c       readers of blobs
  *     each.c       finding all that is there
+ *     together.c   asking for many things that were found, at once
  *     bucket.c     making the bucket
  *     s3.c         manifests, tags, the driver's table
+ *     distribution.c  another driver: the bucket of a reference registry, to be read
  *
  * Keys never contain each other as paths (`a` and `a/b`), for there are servers that take both and
  * list one. A key is written once: there are servers that cut off its readers when it is written
@@ -23,6 +25,7 @@
  */
 #pragma once
 
+#include "base/cleanup.h"
 #include "store/s3/multipart.h"
 #include "store/s3/object.h"
 
@@ -152,9 +155,30 @@ ERR_CHECKED enum err_code s3_blob_find(struct s3 *s, const struct digest *d,
                                        struct s3_name *ret_name, uint64_t *ret_size_bytes,
                                        struct err *e);
 
+/* A reader of the blob d, of so many bytes, that is at that key and nowhere else. */
+ERR_CHECKED enum err_code s3_reader_of(struct s3_client *c, const struct s3_name *name,
+                                       const struct digest *d, uint64_t size_bytes,
+                                       struct reader **ret_reader, struct err *e);
+
 /* each.c */
 enum err_code s3_upload_each(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
 enum err_code s3_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx, struct err *e);
+
+/*
+ * together.c: what a list tells and a request has to be made for, a hundred requests at a time. ask
+ * completes the item, in any thread; NOT_FOUND: it is passed over. fn is told of the others in
+ * their order, by the thread that adds.
+ */
+typedef enum err_code (*s3_ask_fn)(void *ctx, struct store_item *item, struct err *e);
+struct s3_together;
+struct s3_together *s3_together_new(s3_ask_fn ask, void *ask_ctx, store_item_fn fn, void *ctx);
+ERR_CHECKED enum err_code s3_together_add(struct s3_together *t, const struct store_item *item,
+                                          struct err *e);
+ERR_CHECKED enum err_code s3_together_end(struct s3_together *t,
+                                          struct err *e); /* asks for the rest */
+void s3_together_free(struct s3_together *t);             /* accepts NULL */
+
+AUTO_POINTER(s3_together, s3_together_free);
 
 /* bucket.c: there is one, and it may be used. */
 ERR_CHECKED enum err_code s3_bucket_make(struct s3_client *c, struct err *e);
