@@ -165,6 +165,17 @@ void world_fail_meta(struct world *w, uint64_t n, enum err_code code)
     meta_fault_arm(w->meta, n, code);
 }
 
+void world_set_quota(struct world *w, const char *namespace, uint64_t bytes, uint64_t tags)
+{
+    struct conf_quotas *all = &w->conf->quotas;
+
+    if (all->n == 0) /* conf_free() frees it */
+        *all = (struct conf_quotas){.items = NEW(struct conf_quota), .n = 1};
+    free(all->items[0].name);
+    all->items[0] =
+        (struct conf_quota){.name = str_dup(str_of(namespace)), .bytes = bytes, .tags = tags};
+}
+
 struct store_driver *world_patch_store(struct world *w)
 {
     if (w->store->driver != copies.table)

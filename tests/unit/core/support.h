@@ -65,6 +65,9 @@ void world_done(struct world *w);
 void world_fail_store(struct world *w, uint64_t n, enum err_code code);
 void world_fail_meta(struct world *w, uint64_t n, enum err_code code);
 
+/* The one quota there is from here on; 0: no limit of that kind. */
+void world_set_quota(struct world *w, const char *namespace, uint64_t bytes, uint64_t tags);
+
 /* A copy of the outermost driver's table, in use from now on, to be changed; one of each at a time.
  * What it has nothing to answer with goes to `inner`. */
 struct store_driver *world_patch_store(struct world *w);

@@ -70,6 +70,18 @@ static enum err_code push_if(const char *json, const char *tag, bool if_absent,
     return push_manifest(w.r, &p, &done, ERR_IGNORED);
 }
 
+/* By somebody who may make tags, and move none. */
+static enum err_code push_to_make(const char *json, const char *tag)
+{
+    struct tag_name t = tag_of(tag);
+    bool create_only = true;
+    struct push p = {
+        .repo = &repo, .bytes = str_of(json), .tags = &t, .n_tags = 1, .create_only = &create_only};
+    struct pushed done;
+
+    return push_manifest(w.r, &p, &done, ERR_IGNORED);
+}
+
 static void the_bytes_come_back_as_they_were_pushed(void **state)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
@@ -392,12 +404,9 @@ static void a_push_that_was_refused_leaves_no_file(void **state)
 
 static void pushes_past_a_quota_leave_no_files(void **state)
 {
-    char everywhere[] = "";
-    struct conf_quota quota = {.name = everywhere, .tags = 1};
-
     (void)state;
     image_put(&w, REPO, "one", "v0");
-    w.conf->quotas = (struct conf_quotas){&quota, 1};
+    world_set_quota(&w, "", 0, 1);
     for (int i = 1; i < 50; i++) {
         char spaces[64], tag[16];
         AUTO(mem) char *json = NULL;
@@ -410,22 +419,48 @@ static void pushes_past_a_quota_leave_no_files(void **state)
         d = sha256_of(str_of(json));
         assert_false(manifest_stored(&d));
     }
-    w.conf->quotas = (struct conf_quotas){NULL, 0};
+}
+
+static void a_push_past_a_quota_of_bytes_leaves_no_file(void **state)
+{
+    AUTO(mem) char *two = image_json("one", "the layer of all", " ");
+    struct digest refused = sha256_of(str_of(two));
+
+    (void)state;
+    image_put(&w, REPO, "one", "v1");
+    world_set_quota(&w, "", 1, 0);
+    assert_code(ERR_QUOTA, manifest_push(&w, REPO, two, NULL, &refused, ERR_IGNORED));
+    refused = sha256_of(str_of(two));
+    assert_false(manifest_stored(&refused));
+}
+
+/* The first of the tags may be set; the second stops it all. */
+static void one_tag_of_several_that_may_not_move_leaves_no_file(void **state)
+{
+    AUTO(mem) char *two = image_json("one", "the layer of all", " ");
+    struct digest refused = sha256_of(str_of(two)), none;
+    struct tag_name tags[] = {tag_of("v2"), tag_of("v1")};
+    bool create_only[] = {true, true};
+    struct push p = {
+        .repo = &repo, .bytes = str_of(two), .tags = tags, .n_tags = 2, .create_only = create_only};
+    struct pushed done;
+
+    (void)state;
+    image_put(&w, REPO, "one", "v1");
+    assert_code(ERR_DENIED, push_manifest(w.r, &p, &done, ERR_IGNORED));
+    assert_false(manifest_stored(&refused));
+    none = tag_get(&w, REPO, "v2");
+    assert_string_equal(none.text, "");
 }
 
 static void a_tag_that_may_not_move_leaves_no_file(void **state)
 {
     AUTO(mem) char *two = image_json("one", "the layer of all", " ");
     struct digest refused = sha256_of(str_of(two));
-    struct tag_name t = tag_of("v1");
-    bool create_only = true;
-    struct push p = {
-        .repo = &repo, .bytes = str_of(two), .tags = &t, .n_tags = 1, .create_only = &create_only};
-    struct pushed done;
 
     (void)state;
     image_put(&w, REPO, "one", "v1");
-    assert_code(ERR_DENIED, push_manifest(w.r, &p, &done, ERR_IGNORED));
+    assert_code(ERR_DENIED, push_to_make(two, "v1"));
     assert_false(manifest_stored(&refused));
 }
 
@@ -487,7 +522,7 @@ static void move_the_tag(void)
 static void a_tag_moved_meanwhile_refuses_if_match(void **state)
 {
     AUTO(mem) char *json = image_json("one", "the layer of all", " ");
-    struct digest first = image_put(&w, REPO, "one", "v1"), now;
+    struct digest first = image_put(&w, REPO, "one", "v1"), now, refused;
     AUTO(mem) char *second = image_json("two", "the layer of all", "");
     struct digest moved = sha256_of(str_of(second));
 
@@ -497,17 +532,35 @@ static void a_tag_moved_meanwhile_refuses_if_match(void **state)
     assert_code(ERR_PRECONDITION, push_if(json, "v1", false, &first));
     now = tag_get(&w, REPO, "v1");
     assert_digest_equal(&now, &moved);
+    refused = sha256_of(str_of(json));
+    assert_false(manifest_stored(&refused));
 }
 
 static void a_tag_made_meanwhile_refuses_if_absent(void **state)
 {
     AUTO(mem) char *json = image_json("one", "the layer of all", " ");
+    struct digest refused = sha256_of(str_of(json));
 
     (void)state;
     image_put(&w, REPO, "one", NULL);
     world_patch_meta(&w)->commit = commit_after_meanwhile;
     meanwhile = move_the_tag;
     assert_code(ERR_PRECONDITION, push_if(json, "v1", true, NULL));
+    assert_false(manifest_stored(&refused));
+}
+
+static void a_tag_made_meanwhile_that_may_not_move_leaves_no_file(void **state)
+{
+    AUTO(mem) char *json = image_json("one", "the layer of all", " ");
+    struct digest refused = sha256_of(str_of(json));
+
+    (void)state;
+    image_put(&w, REPO, "one", NULL);
+    world_patch_meta(&w)->commit = commit_after_meanwhile;
+    meanwhile = move_the_tag;
+    assert_code(ERR_DENIED, push_to_make(json, "v1"));
+    assert_null(meanwhile);
+    assert_false(manifest_stored(&refused));
 }
 
 static void what_is_no_manifest_is_not_stored(void **state)
@@ -556,11 +609,14 @@ int main(void)
         TEST(if_match_moves_only_the_tag_it_saw),
         TEST(a_push_that_was_refused_leaves_no_file),
         TEST(pushes_past_a_quota_leave_no_files),
+        TEST(a_push_past_a_quota_of_bytes_leaves_no_file),
+        TEST(one_tag_of_several_that_may_not_move_leaves_no_file),
         TEST(a_tag_that_may_not_move_leaves_no_file),
         TEST(a_push_that_was_refused_keeps_the_file_that_was_there),
         TEST(a_blob_deleted_meanwhile_refuses_the_push),
         TEST(a_tag_moved_meanwhile_refuses_if_match),
         TEST(a_tag_made_meanwhile_refuses_if_absent),
+        TEST(a_tag_made_meanwhile_that_may_not_move_leaves_no_file),
         TEST(what_is_no_manifest_is_not_stored),
         TEST(more_references_than_allowed_are_refused),
     };

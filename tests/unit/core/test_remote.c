@@ -131,17 +131,13 @@ static void a_blob_goes_with_the_last_repository_that_has_it(void **state)
 
 static void a_push_that_is_refused_leaves_the_blob_to_others(void **state)
 {
-    static char name[] = "b";
-    struct conf_quota quota = {.name = name, .bytes = 1};
-    const struct conf_quotas quotas = {.items = &quota, .n = 1};
     struct digest d = blob_put(&w, "a", STR("shared")), own = sha256_of(STR("own"));
 
     (void)state;
-    w.r->quotas = &quotas;
+    world_set_quota(&w, "b", 1, 0);
     assert_code(ERR_QUOTA, blob_push(&w, "b", STR("shared"), &d, ERR_IGNORED));
     assert_code(ERR_QUOTA, mount_blob(w.r, &b, &a, &d, ERR_IGNORED));
     assert_code(ERR_QUOTA, blob_push(&w, "b", STR("own"), &own, ERR_IGNORED));
-    w.r->quotas = &w.conf->quotas;
     assert_true(blob_readable(&w, "a", &d));
     assert_false(stored(&own));
 }

@@ -427,36 +427,45 @@ static bool stored(const struct repo_name *in, const struct digest *d)
 static void a_blob_that_is_refused_leaves_nothing(void **state)
 {
     struct digest d = sha256_of(STR("hello"));
-    char everywhere[] = "";
-    struct conf_quota quota = {.name = everywhere, .bytes = 4};
     struct uuid id = begun();
     struct upload *u = opened(&id);
 
     (void)state;
-    w.conf->quotas = (struct conf_quotas){&quota, 1};
+    world_set_quota(&w, "", 4, 0);
     assert_ok(append(u, STR("hello")));
     assert_code(ERR_QUOTA, upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_false(stored(&repo, &d));
     assert_no_sessions();
-    quota.bytes = 5;
+    world_set_quota(&w, "", 5, 0);
     blob_put(&w, "library/busybox", STR("hello"));
     assert_true(stored(&repo, &d));
-    w.conf->quotas = (struct conf_quotas){NULL, 0};
+}
+
+/* Pushed again into a repository that has it, past a quota meanwhile: what was there stays. */
+static void a_blob_that_is_refused_keeps_the_one_that_was_there(void **state)
+{
+    struct digest d = blob_put(&w, "library/busybox", STR("hello"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    world_set_quota(&w, "", 4, 0);
+    assert_ok(append(u, STR("hello")));
+    assert_code(ERR_QUOTA, upload_finish(u, &d, NULL, ERR_IGNORED));
+    assert_no_sessions();
+    assert_true(stored(&repo, &d));
 }
 
 static void a_mount_that_is_refused_leaves_nothing(void **state)
 {
     struct digest d = blob_put(&w, "library/busybox", STR("hello"));
     struct repo_name other = repo_of("library/alpine");
-    char everywhere[] = "";
-    struct conf_quota quota = {.name = everywhere, .bytes = 9};
 
     (void)state;
-    w.conf->quotas = (struct conf_quotas){&quota, 1};
+    world_set_quota(&w, "", 9, 0);
     assert_code(ERR_QUOTA, mount_blob(w.r, &other, &repo, &d, ERR_IGNORED));
     assert_false(stored(&other, &d));
     assert_true(stored(&repo, &d));
-    w.conf->quotas = (struct conf_quotas){NULL, 0};
 }
 
 static void a_session_that_could_not_be_made_leaves_nothing(void **state)
@@ -717,6 +726,7 @@ int main(void)
         ON_DISK(what_was_finished_is_remembered_by_another_process),
         TEST(what_was_finished_is_remembered_as_long_as_a_session),
         TEST(a_blob_that_is_refused_leaves_nothing),
+        TEST(a_blob_that_is_refused_keeps_the_one_that_was_there),
         TEST(a_mount_that_is_refused_leaves_nothing),
         TEST(what_was_finished_and_deleted_is_not_remembered),
         TEST(a_held_session_is_unknown_to_strangers_not_busy),
