@@ -6,15 +6,16 @@
  * re-reads it; parsing of the YAML file and of the environment, `config check`, `config print` and
  * docs/configuration.md all come from its rows.
  *
- * A struct conf is read-only after conf_load(), but for the fields whose row says CONF_RELOAD:
- * those are whole aligned words that conf_reload() stores atomically, and may be read any time
- * with conf_u64() and conf_bool(), and in no other way.
+ * A struct conf is read-only after conf_load(), but for the fields that are _Atomic: those are what
+ * SIGHUP changes. conf_reload() stores them while others read, with conf_u64() and conf_bool(),
+ * which take no other fields. That a key can be reloaded is said by the type of its field alone.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct conf_strings { /* a list of texts */
@@ -216,22 +217,23 @@ struct conf_http {
     char *prefix;                     /* "/a/b/", below which all is served; "": "/" */
     struct conf_headers headers;
     struct conf_tls tls;
-    uint64_t io_threads;                  /* 0: one per core */
-    uint64_t workers;                     /* most requests served at once by blocking workers */
-    uint64_t queue;                       /* most requests waiting for a worker; then 503 */
-    uint64_t max_connections;             /* then accepted and answered 503 */
-    uint64_t max_connections_per_address; /* 0: no such limit; then 429 */
-    uint64_t max_head_bytes;              /* request line and headers; then 431 */
-    uint64_t max_url_bytes;               /* then 414 */
-    uint64_t max_headers;                 /* number of header lines; then 431 */
-    uint64_t head_timeout_ms;             /* from the first byte of a head to its end; then 408 */
-    uint64_t idle_timeout_ms;             /* a kept-alive connection without a request is closed */
-    uint64_t io_timeout_ms;               /* one read or write that makes no progress */
-    uint64_t request_timeout_ms;          /* a whole request; 0: none. Then 408 or closed */
-    uint64_t min_rate_bytes;    /* per second, averaged, of a body in either direction; 0: none */
-    uint64_t drain_timeout_ms;  /* SIGTERM: how long running requests may go on */
-    uint64_t body_memory_bytes; /* of bodies that are collected whole */
-    uint64_t buffer_bytes;      /* a worker's receive buffer */
+    uint64_t io_threads;              /* 0: one per core */
+    uint64_t workers;                 /* most requests served at once by blocking workers */
+    uint64_t queue;                   /* most requests waiting for a worker; then 503 */
+    _Atomic uint64_t max_connections; /* then accepted and answered 503 */
+    _Atomic uint64_t max_connections_per_address; /* 0: no such limit; then 429 */
+    uint64_t max_head_bytes;                      /* request line and headers; then 431 */
+    _Atomic uint64_t max_url_bytes;               /* then 414 */
+    _Atomic uint64_t max_headers;                 /* number of header lines; then 431 */
+    _Atomic uint64_t head_timeout_ms;    /* from the first byte of a head to its end; then 408 */
+    _Atomic uint64_t idle_timeout_ms;    /* a kept-alive connection without a request is closed */
+    _Atomic uint64_t io_timeout_ms;      /* one read or write that makes no progress */
+    _Atomic uint64_t request_timeout_ms; /* a whole request; 0: none. Then 408 or closed */
+    _Atomic uint64_t
+        min_rate_bytes; /* per second, averaged, of a body in either direction; 0: none */
+    _Atomic uint64_t drain_timeout_ms;  /* SIGTERM: how long running requests may go on */
+    _Atomic uint64_t body_memory_bytes; /* of bodies that are collected whole */
+    uint64_t buffer_bytes;              /* a worker's receive buffer */
     struct conf_cors cors;
     struct conf_strings trusted_proxies; /* whose X-Forwarded-* is believed; conf/cidr.h */
 };
@@ -284,11 +286,11 @@ struct conf_cache {        /* before a store that is far away */
 enum conf_cache_type { CONF_CACHE_NONE, CONF_CACHE_REDIS };
 
 struct conf_storage {
-    uint64_t reserve_bytes; /* kept for the database; 0: none */
-    uint64_t backend;       /* enum conf_storage_backend */
-    char *root;             /* storage.filesystem.root */
-    bool fsync;             /* storage.filesystem.fsync */
-    bool verify_on_read;    /* storage.verify_on_read: hash each blob as it is served */
+    uint64_t reserve_bytes;      /* kept for the database; 0: none */
+    uint64_t backend;            /* enum conf_storage_backend */
+    char *root;                  /* storage.filesystem.root */
+    bool fsync;                  /* storage.filesystem.fsync */
+    _Atomic bool verify_on_read; /* storage.verify_on_read: hash each blob as it is served */
     struct conf_s3 s3;
     struct conf_cache cache;
 };
@@ -304,54 +306,57 @@ struct conf_metadata {
 
 enum conf_metadata_backend { CONF_METADATA_SQLITE };
 
-struct conf_rate {           /* 0: no such limit */
-    uint64_t identity;       /* requests per second of one who has signed in */
-    uint64_t identity_burst; /* requests at once; 0: as many as in two seconds */
-    uint64_t address;        /* requests per second of one who has not */
-    uint64_t address_burst;
-    uint64_t failures; /* wrong sign-ins per minute from an address */
+struct conf_rate {                   /* 0: no such limit */
+    _Atomic uint64_t identity;       /* requests per second of one who has signed in */
+    _Atomic uint64_t identity_burst; /* requests at once; 0: as many as in two seconds */
+    _Atomic uint64_t address;        /* requests per second of one who has not */
+    _Atomic uint64_t address_burst;
+    _Atomic uint64_t failures; /* wrong sign-ins per minute from an address */
 };
 
 struct conf_limits {
-    uint64_t blob_bytes;            /* limits.blob_size: a larger blob is answered 413 */
-    uint64_t manifest_bytes;        /* limits.manifest_size: 413 */
-    uint64_t tags_per_push;         /* limits.tags_per_push: 414 */
-    uint64_t page;                  /* limits.page: most entries of one list answer */
-    uint64_t catalog_page;          /* limits.catalog_page: of the catalog; 0: limits.page */
-    uint64_t uploads;               /* limits.uploads: most open upload sessions; then 429 */
-    uint64_t repository_name_bytes; /* limits.repository_name: longest name */
-    uint64_t manifest_references; /* limits.manifest_references: most descriptors in one manifest */
-    uint64_t tokens_per_owner;    /* limits.tokens_per_owner: 403; 0: no limit */
-    uint64_t sessions_per_user;   /* limits.sessions_per_user: the oldest ends */
-    uint64_t sign_ins; /* limits.sign_ins: most checks of passwords, and of tokens, at once; 503 */
+    _Atomic uint64_t blob_bytes;     /* limits.blob_size: a larger blob is answered 413 */
+    _Atomic uint64_t manifest_bytes; /* limits.manifest_size: 413 */
+    _Atomic uint64_t tags_per_push;  /* limits.tags_per_push: 414 */
+    _Atomic uint64_t page;           /* limits.page: most entries of one list answer */
+    _Atomic uint64_t catalog_page;   /* limits.catalog_page: of the catalog; 0: limits.page */
+    _Atomic uint64_t uploads;        /* limits.uploads: most open upload sessions; then 429 */
+    _Atomic uint64_t repository_name_bytes; /* limits.repository_name: longest name */
+    _Atomic uint64_t
+        manifest_references; /* limits.manifest_references: most descriptors in one manifest */
+    _Atomic uint64_t tokens_per_owner;  /* limits.tokens_per_owner: 403; 0: no limit */
+    _Atomic uint64_t sessions_per_user; /* limits.sessions_per_user: the oldest ends */
+    _Atomic uint64_t
+        sign_ins; /* limits.sign_ins: most checks of passwords, and of tokens, at once; 503 */
     struct conf_rate rate; /* limits.rate */
 };
 
 struct conf_registry {
-    uint64_t upload_timeout_ms;      /* upload.timeout: an idle session is removed */
-    uint64_t upload_min_chunk_bytes; /* upload.min_chunk: told as OCI-Chunk-Min-Length; 0: none */
-    bool delete_enabled;             /* delete.enabled: else 405 */
-    bool sparse_indexes; /* manifest.sparse_indexes: an index may name missing manifests */
-    bool sparse_images;  /* manifest.sparse_images: an image may name missing blobs */
+    _Atomic uint64_t upload_timeout_ms; /* upload.timeout: an idle session is removed */
+    _Atomic uint64_t
+        upload_min_chunk_bytes;  /* upload.min_chunk: told as OCI-Chunk-Min-Length; 0: none */
+    _Atomic bool delete_enabled; /* delete.enabled: else 405 */
+    _Atomic bool sparse_indexes; /* manifest.sparse_indexes: an index may name missing manifests */
+    _Atomic bool sparse_images;  /* manifest.sparse_images: an image may name missing blobs */
     struct conf_strings url_allow; /* manifest.urls.allow: conf/expression.h; none: every URL */
     struct conf_strings url_deny;  /* manifest.urls.deny */
-    bool read_only;                /* maintenance.read_only: what changes content is answered 405 */
+    _Atomic bool read_only;        /* maintenance.read_only: what changes content is answered 405 */
     uint64_t manifest_cache_bytes; /* cache.memory.size */
-    uint64_t sweep_interval_ms;    /* maintenance.interval */
+    _Atomic uint64_t sweep_interval_ms; /* maintenance.interval */
 };
 
 struct conf_log {
-    uint64_t level;             /* enum log_level of base/log.h */
+    _Atomic uint64_t level;     /* enum log_level of base/log.h */
     uint64_t format;            /* enum log_format */
     char *file;                 /* "": standard error */
-    bool access;                /* log.access: one record per request */
+    _Atomic bool access;        /* log.access: one record per request */
     struct conf_strings fields; /* "name=value": of every record */
 };
 
 struct conf_audit {
-    uint64_t retention_ms; /* 0: for ever */
-    uint64_t wait_ms;      /* for room in its queue */
-    char *file;            /* JSON lines; "": the log */
+    _Atomic uint64_t retention_ms; /* 0: for ever */
+    uint64_t wait_ms;              /* for room in its queue */
+    char *file;                    /* JSON lines; "": the log */
 };
 
 struct conf {
@@ -391,7 +396,7 @@ ERR_CHECKED enum err_code conf_convert(const char *path, struct buf *ret_yaml, s
 void conf_distribution_reference(struct buf *ret_markdown);
 
 /*
- * Takes the CONF_RELOAD fields of `from` over into live. Adds to *ret_ignored (text, with
+ * Takes the _Atomic fields of `from` over into live. Adds to *ret_ignored (text, with
  * commas between) each other key whose value differs: it needs a restart. Keys of CONF_REBUILD are
  * neither: live keeps its values, and whoever made something of them makes it anew from `from`.
  */
@@ -439,14 +444,14 @@ static inline bool conf_token_own(const struct conf_auth *a)
     return conf_auth_on(a) && a->token.enabled && !conf_token_foreign(&a->token);
 }
 
-static inline uint64_t conf_u64(const uint64_t *field)
+static inline uint64_t conf_u64(const _Atomic uint64_t *field)
 {
-    return __atomic_load_n(field, __ATOMIC_RELAXED);
+    return atomic_load_explicit(field, memory_order_relaxed);
 }
 
-static inline bool conf_bool(const bool *field)
+static inline bool conf_bool(const _Atomic bool *field)
 {
-    return __atomic_load_n(field, __ATOMIC_RELAXED);
+    return atomic_load_explicit(field, memory_order_relaxed);
 }
 
 static inline void auto_conf_(struct conf **c)

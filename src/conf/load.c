@@ -113,9 +113,9 @@ void conf_free(struct conf *c)
 static void store(const struct conf_row *row, void *live, const void *from)
 {
     if (row->type == CONF_BOOL)
-        __atomic_store_n((bool *)live, *(const bool *)from, __ATOMIC_RELAXED);
+        atomic_store_explicit((_Atomic bool *)live, conf_bool(from), memory_order_relaxed);
     else
-        __atomic_store_n((uint64_t *)live, *(const uint64_t *)from, __ATOMIC_RELAXED);
+        atomic_store_explicit((_Atomic uint64_t *)live, conf_u64(from), memory_order_relaxed);
 }
 
 void conf_reload(struct conf *live, const struct conf *from, struct buf *ret_ignored)
@@ -127,7 +127,7 @@ void conf_reload(struct conf *live, const struct conf *from, struct buf *ret_ign
             continue;
         if (row->flags & CONF_REBUILD)
             continue;
-        if (row->flags & CONF_RELOAD)
+        if (row->reloaded)
             store(row, conf_field(live, row), conf_field_const(from, row));
         else
             buf_addf(ret_ignored, "%s%s", ret_ignored->n ? ", " : "", row->name);

@@ -209,7 +209,7 @@ static void reference_row(const struct conf_row *row, struct buf *b)
     conf_row_env(row, env);
     buf_addf(b, "| `%s` <br> `%s`", row->name, env);
     reference_value(row, b);
-    buf_addf(b, " | %s | %s |\n", row->flags & (CONF_RELOAD | CONF_REBUILD) ? "yes" : "no",
+    buf_addf(b, " | %s | %s |\n", row->reloaded || row->flags & CONF_REBUILD ? "yes" : "no",
              row->help);
 }
 

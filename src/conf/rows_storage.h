@@ -32,7 +32,6 @@
      .type = CONF_BOOL,
      FIELD(storage.verify_on_read),
      .def = false,
-     .flags = CONF_RELOAD,
      .help =
          "Hash each blob while it is served and cut the answer off when its bytes are damaged."},
 

@@ -15,7 +15,8 @@
 #define PATH_BYTES 4095
 
 #define FIELD(member)                                                                              \
-    .offset = offsetof(struct conf, member), .size = sizeof(((struct conf *)NULL)->member)
+    .offset = offsetof(struct conf, member), .size = sizeof(((struct conf *)NULL)->member),        \
+    .reloaded = CONF_RELOADED(((struct conf *)NULL)->member)
 
 static const char *const auth_mode_choices[] = {[CONF_AUTH_LOOPBACK] = "loopback",
                                                 [CONF_AUTH_NONE] = "none",
@@ -194,7 +195,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 20000,
      .unit = "connections",
-     .flags = CONF_RELOAD,
      .help = "Most open connections; one more is answered 503."},
     {.name = "http.max_connections_per_address",
      .type = CONF_COUNT,
@@ -202,7 +202,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 0,
      .unit = "connections",
-     .flags = CONF_RELOAD,
      .help = "Most open connections of one client address; one more is answered 429. 0 is no such "
              "limit."},
     {.name = "http.max_head_size",
@@ -218,7 +217,6 @@ const struct conf_row conf_rows[] = {
      .min = 512,
      .max = 64 * KIB,
      .def = 8 * KIB,
-     .flags = CONF_RELOAD,
      .help = "Longest request target; a longer one is answered 414."},
     {.name = "http.max_headers",
      .type = CONF_COUNT,
@@ -227,7 +225,6 @@ const struct conf_row conf_rows[] = {
      .max = 128,
      .def = 100,
      .unit = "header lines",
-     .flags = CONF_RELOAD,
      .help = "Most header lines of a request; more are answered 431."},
     {.name = "http.head_timeout",
      .type = CONF_DURATION,
@@ -235,7 +232,6 @@ const struct conf_row conf_rows[] = {
      .min = 100,
      .max = 1 * HOURS,
      .def = 10 * SECONDS,
-     .flags = CONF_RELOAD,
      .help =
          "From the first byte of a request head to its end, and for a TLS handshake; then 408."},
     {.name = "http.idle_timeout",
@@ -244,7 +240,6 @@ const struct conf_row conf_rows[] = {
      .min = 100,
      .max = 1 * DAYS,
      .def = 120 * SECONDS,
-     .flags = CONF_RELOAD,
      .help = "A connection without a request is closed after this."},
     {.name = "http.io_timeout",
      .type = CONF_DURATION,
@@ -252,14 +247,12 @@ const struct conf_row conf_rows[] = {
      .min = 100,
      .max = 1 * HOURS,
      .def = 30 * SECONDS,
-     .flags = CONF_RELOAD,
      .help = "A read or write that makes no progress for this long ends the request."},
     {.name = "http.request_timeout",
      .type = CONF_DURATION,
      FIELD(http.request_timeout_ms),
      .max = 7 * DAYS,
      .def = 0,
-     .flags = CONF_RELOAD,
      .help = "Longest time of a whole request; then 408, or the connection is closed. 0 is none: a "
              "large blob over a slow line takes its time."},
     {.name = "http.min_rate",
@@ -268,7 +261,6 @@ const struct conf_row conf_rows[] = {
      .max = 1 * GIB,
      .def = 1 * KIB,
      .unit = "per second",
-     .flags = CONF_RELOAD,
      .help = "A body that moves slower than this on average, in either direction, is cut off. 0 is "
              "no such limit."},
     {.name = "http.drain_timeout",
@@ -276,7 +268,6 @@ const struct conf_row conf_rows[] = {
      FIELD(http.drain_timeout_ms),
      .max = 1 * HOURS,
      .def = 25 * SECONDS, /* Kubernetes kills after 30 */
-     .flags = CONF_RELOAD,
      .help = "How long running requests may go on after SIGTERM."},
     {.name = "http.buffer_size",
      .type = CONF_SIZE,
@@ -291,7 +282,6 @@ const struct conf_row conf_rows[] = {
      .min = 1 * MIB,
      .max = 64ull << 30,
      .def = 64 * MIB,
-     .flags = CONF_RELOAD,
      .help = "Memory of all manifests and other small bodies that are larger than 64 KiB and are "
              "being received or read, together; one more is answered 503. Lists of tags and "
              "repositories that are longer than 256 KiB share as much, and so do answers of more "
@@ -365,7 +355,6 @@ const struct conf_row conf_rows[] = {
      .min = 1,
      .max = 1024 * 1024 * TIB,
      .def = 10 * GIB,
-     .flags = CONF_RELOAD,
      .help = "Largest blob accepted; a larger upload is answered 413."},
     {.name = "limits.manifest_size",
      .type = CONF_SIZE,
@@ -373,7 +362,6 @@ const struct conf_row conf_rows[] = {
      .min = 1 * KIB,
      .max = 64 * MIB,
      .def = 4 * MIB,
-     .flags = CONF_RELOAD,
      .help = "Largest manifest accepted; a larger one is answered 413."},
     {.name = "limits.tags_per_push",
      .type = CONF_COUNT,
@@ -382,7 +370,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000,
      .def = 16,
      .unit = "tags",
-     .flags = CONF_RELOAD,
      .help = "Most `?tag=` parameters of one manifest push; more are answered 414. The OCI "
              "specification asks for at least 10."},
     {.name = "limits.page",
@@ -392,7 +379,6 @@ const struct conf_row conf_rows[] = {
      .max = 50000,
      .def = 10000,
      .unit = "entries",
-     .flags = CONF_RELOAD,
      .help = "Most entries of one list answer; the rest follows by its `Link`. A list of tags or "
              "repositories has so many when no `n` is asked for, any other one 1,000."},
     {.name = "limits.catalog_page",
@@ -401,7 +387,6 @@ const struct conf_row conf_rows[] = {
      .max = 50000,
      .def = 0,
      .unit = "entries",
-     .flags = CONF_RELOAD,
      .help = "The same for the list of repositories alone; 0 is `limits.page`."},
     {.name = "limits.uploads",
      .type = CONF_COUNT,
@@ -410,7 +395,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 10000,
      .unit = "uploads",
-     .flags = CONF_RELOAD,
      .help = "Most open upload sessions; one more is answered 429."},
     {.name = "limits.sign_ins",
      .type = CONF_COUNT,
@@ -419,7 +403,6 @@ const struct conf_row conf_rows[] = {
      .max = 4096,
      .def = 64,
      .unit = "sign-ins",
-     .flags = CONF_RELOAD,
      .help =
          "Most passwords that are checked at once, and as many tokens; one more is answered 503. "
          "Never more than half of `http.workers`, so that pulls go on while a directory is slow. "
@@ -431,7 +414,6 @@ const struct conf_row conf_rows[] = {
      .max = 255,
      .def = 255,
      .unit = "characters",
-     .flags = CONF_RELOAD,
      .help = "Longest repository name."},
     {.name = "limits.manifest_references",
      .type = CONF_COUNT,
@@ -440,7 +422,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 10000,
      .unit = "descriptors",
-     .flags = CONF_RELOAD,
      .help = "Most blobs and manifests that one manifest may name."},
     {.name = "limits.tokens_per_owner",
      .type = CONF_COUNT,
@@ -448,7 +429,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 100,
      .unit = "tokens",
-     .flags = CONF_RELOAD,
      .help = "Most access tokens of one user or robot that have not expired; one more is answered "
              "403. 0 is no limit."},
     {.name = "limits.sessions_per_user",
@@ -458,7 +438,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000,
      .def = 20,
      .unit = "sessions",
-     .flags = CONF_RELOAD,
      .help = "Most open sessions of one name in browsers; with one more the oldest ends."},
     {.name = "limits.rate.identity",
      .type = CONF_COUNT,
@@ -466,7 +445,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 0,
      .unit = "per second",
-     .flags = CONF_RELOAD,
      .help = "Requests of one user or robot; more are answered 429. 0 is no such limit."},
     {.name = "limits.rate.identity_burst",
      .type = CONF_COUNT,
@@ -474,7 +452,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 0,
      .unit = "requests",
-     .flags = CONF_RELOAD,
      .help = "Most of them at once; 0 is as many as in two seconds."},
     {.name = "limits.rate.address",
      .type = CONF_COUNT,
@@ -482,7 +459,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 0,
      .unit = "per second",
-     .flags = CONF_RELOAD,
      .help = "Requests of one address, of clients that have not signed in. 0 is no such limit."},
     {.name = "limits.rate.address_burst",
      .type = CONF_COUNT,
@@ -490,7 +466,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 0,
      .unit = "requests",
-     .flags = CONF_RELOAD,
      .help = "Most of them at once; 0 is as many as in two seconds."},
     {.name = "limits.rate.failures",
      .type = CONF_COUNT,
@@ -498,7 +473,6 @@ const struct conf_row conf_rows[] = {
      .max = 1000000,
      .def = 60,
      .unit = "per minute",
-     .flags = CONF_RELOAD,
      .help = "Wrong sign-ins from one address, of any user; more are answered 429. 0 is no such "
              "limit."},
 
@@ -516,14 +490,12 @@ const struct conf_row conf_rows[] = {
      .min = 1 * SECONDS,
      .max = 30 * DAYS,
      .def = 1 * HOURS,
-     .flags = CONF_RELOAD,
      .help = "An upload session that nobody continues is removed after this."},
     {.name = "upload.min_chunk",
      .type = CONF_SIZE,
      FIELD(registry.upload_min_chunk_bytes),
      .max = 1 * GIB,
      .def = 0,
-     .flags = CONF_RELOAD,
      .help = "Smallest chunk that clients are asked to send (`OCI-Chunk-Min-Length`); 0 asks for "
              "nothing."},
 
@@ -531,20 +503,17 @@ const struct conf_row conf_rows[] = {
      .type = CONF_BOOL,
      FIELD(registry.delete_enabled),
      .def = true,
-     .flags = CONF_RELOAD,
      .help = "May clients delete tags, manifests and blobs? Otherwise they are answered 405."},
 
     {.name = "manifest.sparse_indexes",
      .type = CONF_BOOL,
      FIELD(registry.sparse_indexes),
      .def = false,
-     .flags = CONF_RELOAD,
      .help = "May an index name manifests that are not in its repository?"},
     {.name = "manifest.sparse_images",
      .type = CONF_BOOL,
      FIELD(registry.sparse_images),
      .def = false,
-     .flags = CONF_RELOAD,
      .help = "May an image name blobs that are not in its repository? Clients must get them "
              "elsewhere."},
 
@@ -574,13 +543,11 @@ const struct conf_row conf_rows[] = {
      .min = 100,
      .max = 1 * DAYS,
      .def = 1 * MINUTES,
-     .flags = CONF_RELOAD,
      .help = "How often abandoned uploads and other leftovers are looked for."},
     {.name = "maintenance.read_only",
      .type = CONF_BOOL,
      FIELD(registry.read_only),
      .def = false,
-     .flags = CONF_RELOAD,
      .help = "Pushes and deletes are answered 405; pulls go on."},
 
     {.name = "audit.retention",
@@ -588,7 +555,6 @@ const struct conf_row conf_rows[] = {
      FIELD(audit.retention_ms),
      .max = 36500 * DAYS,
      .def = 90 * DAYS,
-     .flags = CONF_RELOAD,
      .help = "How long the database keeps what was done, by whom and from where; 0 is for ever."},
     {.name = "audit.wait",
      .type = CONF_DURATION,
@@ -612,7 +578,6 @@ const struct conf_row conf_rows[] = {
      .as_well = "warn",
      .as_well_is = LOG_WARNING,
      .def = LOG_INFO,
-     .flags = CONF_RELOAD,
      .help = "Records below this level are left out. Access records are of level `info`."},
     {.name = "log.format",
      .type = CONF_ENUM,
@@ -630,7 +595,6 @@ const struct conf_row conf_rows[] = {
      .type = CONF_BOOL,
      FIELD(log.access),
      .def = true,
-     .flags = CONF_RELOAD,
      .help = "One record for each request."},
     {.name = "log.fields",
      .type = CONF_TEXTS,

@@ -17,11 +17,14 @@ enum conf_type {
 };
 
 enum conf_flag {
-    CONF_RELOAD = 1,   /* SIGHUP takes a new value over */
-    CONF_REBUILD = 2,  /* SIGHUP: something is made anew of it; see conf_reload() */
-    CONF_REQUIRED = 4, /* of an item: the key must be there */
-    CONF_READ = 8,     /* of a path, or a list of them: files that are read */
+    CONF_REBUILD = 1,  /* SIGHUP: something is made anew of it; see conf_reload() */
+    CONF_REQUIRED = 2, /* of an item: the key must be there */
+    CONF_READ = 4,     /* of a path, or a list of them: files that are read */
 };
+
+/* Does SIGHUP take a new value over? That is, can the field be stored while it is read? */
+#define CONF_RELOADED(field)                                                                       \
+    _Generic(&(field), _Atomic uint64_t * : true, _Atomic bool * : true, default : false)
 
 /* What every field of CONF_ITEMS looks like: struct conf_rules and its like, typed. */
 struct conf_items {
@@ -40,6 +43,7 @@ struct conf_row {
     const char *alias; /* another name; NULL: none. That of a section is set by its scalar */
     enum conf_type type;
     size_t offset, size; /* of the field in struct conf */
+    bool reloaded;       /* CONF_RELOADED(), of that field */
     uint64_t min, max;   /* of a number; bytes of a text; items of a list */
     union {
         uint64_t def;         /* numbers, bools, enums */

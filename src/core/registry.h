@@ -34,9 +34,9 @@ struct registry {
     const struct conf_limits *limits;
     const struct conf_registry *options;
     const struct conf_quotas *quotas;
-    const bool *verify_on_read; /* of the configuration, as it is now */
-    uint64_t buffer_bytes;      /* of one receiving upload */
-    struct reserve *reserve;    /* borrowed; may be NULL */
+    const _Atomic bool *verify_on_read; /* of the configuration, as it is now */
+    uint64_t buffer_bytes;              /* of one receiving upload */
+    struct reserve *reserve;            /* borrowed; may be NULL */
     struct upload_table *uploads;
     struct url_rules *url_rules;
     struct locks blob_locks;     /* a blob is being linked or unlinked, in any repository */

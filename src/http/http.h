@@ -257,8 +257,9 @@ bool http_answered(const struct http_exchange *x);
 struct http_server;
 
 /* Binds and listens at once (so that errors come here), serves after http_server_run(). conf must
- * outlive the server; its CONF_RELOAD fields are read as they are at each use. Error: CONFIG.
- * The process must ignore SIGPIPE (sendfile raises it): main does signal(SIGPIPE, SIG_IGN). */
+ * outlive the server; its fields that SIGHUP changes are read as they are at each use. Error:
+ * CONFIG. The process must ignore SIGPIPE (sendfile raises it): main does signal(SIGPIPE, SIG_IGN).
+ */
 ERR_CHECKED enum err_code http_server_new(const struct conf_http *conf, const struct http_app *app,
                                           struct http_server **ret_server, struct err *e);
 

@@ -289,7 +289,7 @@ static enum outcome one_request(struct iothread *io, struct conn *c, const char 
     const struct conf_http *conf = io->server->conf;
     const struct http_app *app = &io->server->app;
     struct http_limits limits = {
-        .max_head_bytes = conf_u64(&conf->max_head_bytes),
+        .max_head_bytes = conf->max_head_bytes,
         .max_url_bytes = conf_u64(&conf->max_url_bytes),
         .max_headers = conf_u64(&conf->max_headers),
     };
@@ -382,7 +382,7 @@ static bool worth_parsing(const struct iothread *io, size_t old, size_t n)
     size_t line_max = conf_u64(&conf->max_url_bytes) + 64;
 
     return old == 0 || memchr(io->in + old, '\n', n - old) || (old <= line_max && n > line_max) ||
-           n >= conf_u64(&conf->max_head_bytes);
+           n >= conf->max_head_bytes;
 }
 
 /* As much as there is and fits behind `old` bytes in io->in. OpenSSL may hold bytes that no event

@@ -23,7 +23,7 @@
 
 struct audit {
     struct meta *meta;
-    const uint64_t *retention_ms;
+    const _Atomic uint64_t *retention_ms;
     int64_t wait_ms;
     int fd; /* -1: the log */
     pthread_t thread;

@@ -10,9 +10,10 @@
 struct audit;
 
 struct audit_options {
-    const char *file;             /* of JSON lines; "": the log, at level INFO */
-    const uint64_t *retention_ms; /* as it is now: older entries are removed; 0, or NULL: never */
-    uint64_t wait_ms;             /* how long audit_begin() may wait for room */
+    const char *file; /* of JSON lines; "": the log, at level INFO */
+    const _Atomic uint64_t
+        *retention_ms; /* as it is now: older entries are removed; 0, or NULL: never */
+    uint64_t wait_ms;  /* how long audit_begin() may wait for room */
 };
 
 /* m must outlive it. Error: CONFIG when the file can't be opened. */

@@ -32,7 +32,7 @@ struct auth *auth_new(const struct auth_options *o, struct provider **providers,
     for (size_t i = 0; i <= CREDENTIAL_SESSION; i++)
         a->checking[i].options = o->at_once;
     /* Who has a session is no guess; but they may be of a directory that hangs. */
-    a->checking[CREDENTIAL_SESSION].options.most = &a->options.at_once.max;
+    a->checking[CREDENTIAL_SESSION].options.most = NULL;
     a->failures = failures_new(o->lock_after, o->lock_ms);
     return a;
 }

@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 
 struct room_options {
-    const uint64_t *most; /* of the configuration: outlives the room, and may change */
-    uint64_t max;         /* never more than that */
+    const _Atomic uint64_t *most; /* of the configuration: outlives the room, and may
+ change. NULL: max alone holds */
+    uint64_t max;                 /* never more than that */
 };
 
 struct room {
@@ -18,7 +19,7 @@ struct room {
 /* False: there is none, and room_leave() must not be called. */
 static inline bool room_enter(struct room *r)
 {
-    uint64_t most = conf_u64(r->options.most);
+    uint64_t most = r->options.most ? conf_u64(r->options.most) : r->options.max;
 
     if (most > r->options.max)
         most = r->options.max;

@@ -25,7 +25,7 @@ static void add_users(struct accounts *a)
 
 void guarded_init(struct server *s)
 {
-    static const uint64_t at_once = 8;
+    static const _Atomic uint64_t at_once = 8;
     static const struct auth_options options = {60000, 64, 100, 60000, {&at_once, 8}};
     static const struct session_options lasting = {3600000, 3600000};
     static const struct audit_options trail = {.file = "", .wait_ms = 2000};

@@ -78,7 +78,7 @@ static struct policy *rules(void)
 
 static int set_up(void **state)
 {
-    static const uint64_t at_once = 8;
+    static const _Atomic uint64_t at_once = 8;
     static const struct auth_options options = {60000, 64, 3, 60000, {&at_once, 8}};
     struct provider *p = mem_zero(sizeof(*p));
 

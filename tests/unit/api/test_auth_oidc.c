@@ -15,7 +15,7 @@
 
 static struct server s;
 static struct conf_oidc usual;
-static const uint64_t at_once = 8;
+static const _Atomic uint64_t at_once = 8;
 static const struct room_options room = {&at_once, 8};
 static char issuer[] = "https://127.0.0.1:1/realm", client[] = "registry", none[] = "",
             name[] = "preferred_username";

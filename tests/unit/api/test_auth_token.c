@@ -42,7 +42,7 @@ static const struct provider_driver stub = {
 
 static int set_up(void **state)
 {
-    static const uint64_t at_once = 8;
+    static const _Atomic uint64_t at_once = 8;
     static const struct auth_options options = {60000, 64, 100, 60000, {&at_once, 8}};
     static const struct signer_options keys = {"ES256", 3600000, 3600000};
     static const struct token_options tokens = {"registry", "registry", 300000, 3600000};

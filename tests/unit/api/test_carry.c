@@ -58,7 +58,7 @@ static const struct provider_driver counting = {.name = "counting",
 
 static int set_up(void **state)
 {
-    static const uint64_t at_once = 10;
+    static const _Atomic uint64_t at_once = 10;
     const struct auth_options o = {
         .cache_ms = 600000, .cache_entries = 16, .lock_after = 100, .at_once = {&at_once, 10}};
     struct provider *one = &f.provider;

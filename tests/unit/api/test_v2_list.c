@@ -69,7 +69,7 @@ static struct policy_rule rule(const char *repository, const char *tag)
 
 static void see_only(const char *repository, const char *tag)
 {
-    static const uint64_t at_once = 8;
+    static const _Atomic uint64_t at_once = 8;
     static const struct auth_options options = {60000, 64, 3, 60000, {&at_once, 8}};
     struct provider *p = mem_zero(sizeof(*p));
     struct policy_rule *r = mem_zero(sizeof(*r));

@@ -67,9 +67,9 @@ static void limits_and_the_log_level_may_change(void **state)
     (void)state;
     for (size_t i = 0; i < conf_rows_n; i++) {
         if (str_starts(str_of(conf_rows[i].name), STR("limits.")))
-            assert_true(conf_rows[i].flags & CONF_RELOAD);
+            assert_true(conf_rows[i].reloaded);
     }
-    assert_true(conf_row_find(STR("log.level"))->flags & CONF_RELOAD);
+    assert_true(conf_row_find(STR("log.level"))->reloaded);
 }
 
 static void the_same_again_changes_nothing(void **state)

@@ -130,7 +130,7 @@ static void only_whole_words_are_reloaded(void **state)
 {
     (void)state;
     for (size_t i = 0; i < conf_rows_n; i++) {
-        if (conf_rows[i].flags & CONF_RELOAD)
+        if (conf_rows[i].reloaded)
             assert_true(conf_rows[i].size == 8 || conf_rows[i].type == CONF_BOOL);
     }
 }

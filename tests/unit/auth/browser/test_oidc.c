@@ -45,7 +45,7 @@ static enum err_code check(const char *change)
 /* A provider that hangs must not take the workers that pulls need. */
 static void one_sign_in_more_than_there_is_room_for_is_told_to_come_later(void **state)
 {
-    static const uint64_t none = 0;
+    static const _Atomic uint64_t none = 0;
     struct conf_oidc conf = {.issuer = "https://id.example.org", .ca_file = ""};
     struct room_options room = {&none, 64};
     struct oidc *o = oidc_new(&conf, NULL, &room);

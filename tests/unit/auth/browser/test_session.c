@@ -23,7 +23,7 @@ static size_t most; /* sessions of one user */
 
 static int setup_with(void **state, uint64_t lifetime_ms, uint64_t idle_ms)
 {
-    static const uint64_t at_once = 64;
+    static const _Atomic uint64_t at_once = 64;
     static const struct auth_options ao = {60000, 64, 3, 60000, {&at_once, 64}};
     struct session_options so = {lifetime_ms, idle_ms};
     struct provider *providers[2];

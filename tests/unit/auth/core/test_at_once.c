@@ -47,7 +47,7 @@ static const struct provider_driver slow_driver = {
     .free = slow_free,
 };
 
-static uint64_t at_once;
+static _Atomic uint64_t at_once;
 static struct auth *chain;
 
 static int open_chain(uint64_t configured, uint64_t max)

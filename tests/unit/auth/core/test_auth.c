@@ -57,7 +57,7 @@ static const struct provider_driver other_driver = {
 
 static int setup_with(void **state, bool other_first)
 {
-    static const uint64_t at_once = 64;
+    static const _Atomic uint64_t at_once = 64;
     static const struct auth_options options = {60000, 64, LOCK_AFTER, 60000, {&at_once, 64}};
     struct provider *providers[2];
 

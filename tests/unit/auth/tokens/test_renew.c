@@ -32,7 +32,7 @@ static int setup(void **state)
 {
     static const struct signer_options so = {"ES256", 86400000, 300000};
     static const struct token_options to = {"issuer", "service", 300000, 86400000};
-    static const uint64_t at_once = 64;
+    static const _Atomic uint64_t at_once = 64;
     static const struct auth_options ao = {60000, 64, 100, 60000, {&at_once, 64}};
     struct provider *providers[3];
     struct err e;
@@ -400,7 +400,7 @@ static void users_of_a_file_are_good_while_their_line_stays(void **state)
 /* auth.order, or a section of the configuration, has changed. */
 static void tokens_die_with_the_provider_that_is_asked_no_more(void **state)
 {
-    static const uint64_t at_once = 64;
+    static const _Atomic uint64_t at_once = 64;
     static const struct auth_options ao = {60000, 64, 100, 60000, {&at_once, 64}};
     struct provider *left = access_token_provider(accounts);
     struct auth *others = auth_new(&ao, &left, 1);
