@@ -22,13 +22,18 @@ struct reader_ops {
      * next read has it, and its errors. NULL when it can't seek. */
     enum err_code (*seek)(struct reader *r, uint64_t offset_bytes, struct err *e);
 
+    /* What was read is not what it should be: a copy of what can be had elsewhere is thrown away,
+     * so that the next reader has it from there. NULL when there is none. */
+    void (*distrust)(struct reader *r);
+
     /* A file descriptor whose contents are these bytes from offset 0, for sendfile; it stays the
-     * reader's. NULL, or -1, when there is none. */
+     * reader's. NULL, or -1, when there is none. What can't be read from it is to be read from the
+     * reader, which may have it from elsewhere, or an error that says more. */
     int (*fd)(struct reader *r);
 
     /* A descriptor for epoll that becomes readable when a read that failed with LATER may succeed;
-     * it stays the reader's, the same one to the end, and no other reader has it. NULL: reads never
-     * fail with LATER but block. */
+     * it stays the reader's, the same one to the end, and no other reader has it. Asked for when a
+     * read has. NULL: reads never fail with LATER but block. */
     int (*wait_fd)(struct reader *r);
 
     void (*free)(struct reader *r);
@@ -55,6 +60,12 @@ ERR_CHECKED static inline enum err_code reader_seek(struct reader *r, uint64_t o
     if (!r->ops->seek)
         return err_set(e, ERR_UNSUPPORTED, "this reader can't seek");
     return r->ops->seek(r, offset_bytes, e);
+}
+
+static inline void reader_distrust(struct reader *r)
+{
+    if (r->ops->distrust)
+        r->ops->distrust(r);
 }
 
 static inline int reader_fd(struct reader *r)

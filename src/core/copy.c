@@ -117,11 +117,13 @@ struct carrying {
 
 static enum err_code read_piece(struct reader *r, char *p, size_t *ret_n, struct err *e)
 {
-    struct pollfd wait = {.fd = reader_wait_fd(r), .events = POLLIN};
     enum err_code code;
 
-    while ((code = reader_read(r, p, PIECE_BYTES, ret_n, e)) == ERR_LATER)
+    while ((code = reader_read(r, p, PIECE_BYTES, ret_n, e)) == ERR_LATER) {
+        struct pollfd wait = {.fd = reader_wait_fd(r), .events = POLLIN};
+
         poll(&wait, 1, -1);
+    }
     return code;
 }
 

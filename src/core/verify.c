@@ -22,9 +22,11 @@ static enum err_code check(struct verify *v, struct err *e)
     struct digest actual;
 
     hasher_digest(v->hasher, &actual);
-    if (!digest_eq(&actual, &v->digest))
+    if (!digest_eq(&actual, &v->digest)) {
+        reader_distrust(v->inner);
         return err_set(e, ERR_CORRUPT, "stored content of %s has the digest %s", v->digest.text,
                        actual.text);
+    }
     hasher_free(v->hasher);
     v->hasher = NULL;
     return ERR_OK;

@@ -81,14 +81,6 @@ static enum transfer_state send_text(struct http_exchange *x, struct transfer_se
     return state;
 }
 
-#define TOO_SHORT "content is shorter than its size"
-
-static enum transfer_state shorter(struct err *e)
-{
-    err_set(e, ERR_CORRUPT, TOO_SHORT);
-    return TRANSFER_FAILED;
-}
-
 static void count_sent(struct http_exchange *x, struct transfer_segment *s, size_t n)
 {
     s->at_bytes += n;
@@ -112,34 +104,6 @@ static ssize_t send_encrypted(struct http_exchange *x, const struct transfer_seg
     return conn_send(x->conn, buf, (size_t)got, false, 0);
 }
 
-/* One step of a file. */
-static enum transfer_state send_file(struct http_exchange *x, struct transfer_segment *s,
-                                     struct err *e)
-{
-    size_t want = s->n_bytes < STEP_BYTES ? (size_t)s->n_bytes : STEP_BYTES;
-    off_t at = (off_t)s->at_bytes;
-    enum transfer_state state;
-    ssize_t put;
-
-    if (x->conn->ssl) {
-        put = send_encrypted(x, s);
-    } else {
-        do {
-            put = sendfile(x->conn->fd, x->transfer->fd, &at, want);
-        } while (put < 0 && errno == EINTR);
-    }
-    if (put == 0)
-        return shorter(e);
-    if (put < 0 && (errno == EIO || errno == EINVAL)) {
-        err_errno(e, "read content");
-        return TRANSFER_FAILED;
-    }
-    state = sent_or_not(x, put, e);
-    if (state == TRANSFER_MORE)
-        count_sent(x, s, (size_t)put);
-    return state;
-}
-
 /* A piece of a reader without an fd, of *ret_n bytes at at_bytes. */
 static enum err_code read_piece(struct transfer *t, uint64_t at_bytes, uint64_t n_bytes, char *buf,
                                 size_t *ret_n, struct err *e)
@@ -154,7 +118,7 @@ static enum err_code read_piece(struct transfer *t, uint64_t at_bytes, uint64_t 
     t->starved = code == ERR_LATER;
     TRY(code);
     if (*ret_n == 0)
-        return err_set(e, ERR_CORRUPT, "%s", TOO_SHORT);
+        return err_set(e, ERR_CORRUPT, "content is shorter than its size");
     t->read_bytes += *ret_n;
     return ERR_OK;
 }
@@ -219,6 +183,32 @@ static enum transfer_state send_piece(struct http_exchange *x, struct transfer_s
     }
     if (state != TRANSFER_FAILED && sent < n)
         hold(t, piece + sent, n - sent);
+    return state;
+}
+
+/* One step of a file. What can't be read from it, its reader may have from elsewhere. */
+static enum transfer_state send_file(struct http_exchange *x, struct transfer_segment *s,
+                                     struct err *e)
+{
+    size_t want = s->n_bytes < STEP_BYTES ? (size_t)s->n_bytes : STEP_BYTES;
+    off_t at = (off_t)s->at_bytes;
+    enum transfer_state state;
+    ssize_t put;
+
+    if (x->conn->ssl) {
+        put = send_encrypted(x, s);
+    } else {
+        do {
+            put = sendfile(x->conn->fd, x->transfer->fd, &at, want);
+        } while (put < 0 && errno == EINTR);
+    }
+    if (put == 0 || (put < 0 && (errno == EIO || errno == EINVAL))) {
+        x->transfer->fd = -1;
+        return send_piece(x, s, e);
+    }
+    state = sent_or_not(x, put, e);
+    if (state == TRANSFER_MORE)
+        count_sent(x, s, (size_t)put);
     return state;
 }
 

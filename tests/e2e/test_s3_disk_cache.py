@@ -2,6 +2,7 @@
 the bucket, or the disk of the cache, is not as it should be."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -393,6 +394,44 @@ def test_a_kept_file_that_was_cut_short_is_fetched_again(pushed, cache):
     for path in cache.glob(f"*/{DIGEST}"):
         with open(path, "r+b") as f:
             f.truncate(1_000_000)
+    warm(pushed, cache)
+    assert pull(pushed) == ("HIT", True)
+
+
+def kept_file(cache, digest):
+    [path] = [p for p in (cache / "once" / digest, cache / "again" / digest) if p.exists()]
+    return path
+
+
+@ONE_SERVER
+def test_a_kept_file_that_is_cut_short_while_it_is_served_goes_on_from_the_bucket(
+    registry, client, bucket, cache
+):
+    data = random_bytes(MIB) * 64  # more than lies between the two ends of a connection
+    digest = client.push_blob("app", data)
+    until(lambda: not any(key.startswith(("moves/", "uploads/")) for key in bucket.keys()))
+    warm(client, cache, digest)
+    with Wire(registry.url) as wire:
+        wire.send_request("GET", f"/v2/app/blobs/{digest}")
+        status, headers = wire.read_head()
+        assert (status, headers["x-cache"]) == (200, "HIT")
+        os.truncate(kept_file(cache, digest), 0)
+        assert digest_of(wire.read_body(len(data))) == digest
+    warm(client, cache, digest)
+
+
+@ONE_SERVER
+def test_a_kept_file_with_other_bytes_is_found_out_where_content_is_verified(
+    registry, pushed, cache
+):
+    registry.stop()
+    registry.config["storage"]["verify_on_read"] = True
+    registry.start()
+    warm(pushed, cache)
+    with open(kept_file(cache, DIGEST), "r+b") as f:
+        f.seek(1_000_000)
+        f.write(b"other bytes")
+    assert outcome(registry.url, DIGEST) == "cut off"
     warm(pushed, cache)
     assert pull(pushed) == ("HIT", True)
 

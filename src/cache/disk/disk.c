@@ -9,8 +9,8 @@
 #include <sys/eventfd.h>
 
 /* NULL: it is not on the shelf, or not as long as it should be. */
-static struct reader *take_hit(struct disk *c, const struct digest *d, uint64_t known_bytes,
-                               uint64_t *ret_size_bytes)
+static struct reader *take_hit(struct disk *c, const struct repo_name *repo, const struct digest *d,
+                               uint64_t known_bytes, uint64_t *ret_size_bytes)
 {
     struct shelf_blob *b;
     int fd = -1;
@@ -24,7 +24,7 @@ static struct reader *take_hit(struct disk *c, const struct digest *d, uint64_t 
         fd = shelf_take(&c->shelf, b);
     }
     pthread_mutex_unlock(&c->lock);
-    return fd < 0 ? NULL : hit_reader_new(fd);
+    return fd < 0 ? NULL : hit_reader_new(c, repo, d, *ret_size_bytes, fd);
 }
 
 static enum err_code disk_blob_open(struct store *s, const struct repo_name *repo,
@@ -39,7 +39,7 @@ static enum err_code disk_blob_open(struct store *s, const struct repo_name *rep
     /* Whether it is this repository's blob, only such a store knows. */
     if (!store_shared(s))
         TRY(store_blob_stat(s->inner, repo, d, &known_bytes, e));
-    r = take_hit(c, d, known_bytes, &size_bytes);
+    r = take_hit(c, repo, d, known_bytes, &size_bytes);
     if (!r) {
         TRY(store_blob_open(s->inner, repo, d, known_bytes, &r, &size_bytes, e));
         r = intake_reader_new(c, repo, d, r, size_bytes);

@@ -396,8 +396,6 @@ static enum err_code go_round(struct disk_reader *r, struct err *e)
                             &size_bytes, e));
         r->inner = inner;
     }
-    if (reader_wait_fd(r->inner) >= 0 && !watch(r, reader_wait_fd(r->inner)))
-        return err_errno(e, "wait for a blob of the store");
     return r->at_bytes > 0 ? reader_seek(r->inner, r->at_bytes, e) : ERR_OK;
 }
 
@@ -411,7 +409,7 @@ static bool take_from_shelf(struct disk_reader *r)
     if (fd < 0)
         return false;
     reader_free(r->inner);
-    r->inner = hit_reader_new(fd);
+    r->inner = hit_reader_new(r->disk, &r->repo, &r->digest, r->size_bytes, fd);
     return true;
 }
 
@@ -471,9 +469,14 @@ static enum err_code look(struct disk_reader *r, uint64_t *ret_n, struct err *e)
 static enum err_code read_store(struct disk_reader *r, void *buf, size_t cap, size_t *ret_n,
                                 struct err *e)
 {
+    enum err_code code;
+
     if (!r->inner) /* it could not be opened when it was last tried */
         TRY(go_round(r, e));
-    TRY(reader_read(r->inner, buf, cap, ret_n, e));
+    code = reader_read(r->inner, buf, cap, ret_n, e);
+    if (code == ERR_LATER && !watch(r, reader_wait_fd(r->inner)))
+        return err_errno(e, "wait for a blob of the store");
+    TRY(code);
     r->at_bytes += *ret_n;
     return ERR_OK;
 }
@@ -523,6 +526,12 @@ static enum err_code disk_seek(struct reader *base, uint64_t offset_bytes, struc
     return offset_bytes > ready_bytes + AHEAD_BYTES ? go_round(r, e) : ERR_OK;
 }
 
+static void disk_distrust(struct reader *base)
+{
+    if (reader_of(base)->inner)
+        reader_distrust(reader_of(base)->inner);
+}
+
 static int disk_wait_fd(struct reader *base)
 {
     return reader_of(base)->wait_fd;
@@ -543,6 +552,7 @@ static void disk_free(struct reader *base)
 static const struct reader_ops disk_ops = {
     .read = disk_read,
     .seek = disk_seek,
+    .distrust = disk_distrust,
     .wait_fd = disk_wait_fd,
     .free = disk_free,
 };

@@ -304,6 +304,73 @@ static void a_file_of_the_wrong_size_is_not_taken_for_the_blob(void **state)
     pull(&d, 1, LARGE, READER_HIT);
 }
 
+static void cut_file(const struct digest *d, off_t size_bytes)
+{
+    char path[TEMP_DIR_MAX + DIGEST_TEXT_MAX + 8];
+
+    snprintf(path, sizeof(path), "%s/once/%s", dir, d->text);
+    if (access(path, F_OK) != 0)
+        snprintf(path, sizeof(path), "%s/again/%s", dir, d->text);
+    assert_int_equal(truncate(path, size_bytes), 0);
+}
+
+static void what_its_file_does_not_give_comes_from_the_store(void **state)
+{
+    struct digest d = push(1, LARGE);
+    struct err e = {0};
+    struct reader *r;
+    size_t got;
+
+    (void)state;
+    pull(&d, 1, LARGE, READER_MISS);
+    r = open_blob(&d, LARGE);
+    assert_int_equal(r->cache, READER_HIT);
+    cut_file(&d, 100);
+    assert_int_equal(read_rest(r, 1, 0, LARGE, &got), ERR_OK);
+    assert_int_equal(reader_fd(r), -1);
+    assert_int_equal(reader_seek(r, 1000, &e), ERR_OK);
+    assert_int_equal(read_rest(r, 1, 1000, LARGE, &got), ERR_OK);
+    reader_free(r);
+    pull(&d, 1, LARGE, READER_MISS);
+    pull(&d, 1, LARGE, READER_HIT);
+}
+
+/* Opened before it came to the shelf, read after. */
+static void the_same_holds_for_who_came_before_it_was_kept(void **state)
+{
+    struct digest d = push(1, LARGE);
+    struct reader *r = open_blob(&d, LARGE);
+    struct err e = {0};
+    char c;
+    size_t got;
+
+    (void)state;
+    pull(&d, 1, LARGE, READER_MISS);
+    assert_int_equal(read_waiting(r, &c, 1, &got, &e), ERR_OK);
+    cut_file(&d, 1);
+    far->released_bytes = LARGE / 2; /* the store lets it wait */
+    assert_int_equal(read_waiting(r, &c, 1, &got, &e), ERR_OK);
+    assert_int_equal(c, byte_of(1, 1));
+    far->released_bytes = LARGE;
+    assert_int_equal(read_rest(r, 1, 2, LARGE, &got), ERR_OK);
+    reader_free(r);
+}
+
+static void who_does_not_trust_it_leaves_it_to_the_store(void **state)
+{
+    struct digest d = push(1, LARGE);
+    struct reader *r;
+
+    (void)state;
+    pull(&d, 1, LARGE, READER_MISS);
+    r = open_blob(&d, LARGE);
+    assert_int_equal(r->cache, READER_HIT);
+    reader_distrust(r);
+    reader_free(r);
+    assert_int_equal(cache_disk_settle(cache), 0);
+    pull(&d, 1, LARGE, READER_MISS);
+}
+
 static void the_least_recently_used_goes_first(void **state)
 {
     struct digest d[5];
@@ -616,6 +683,9 @@ int main(void)
         TEST(opening_alone_fetches_nothing),
         TEST(it_lasts_until_the_next_start),
         TEST(a_file_of_the_wrong_size_is_not_taken_for_the_blob),
+        TEST(what_its_file_does_not_give_comes_from_the_store),
+        TEST(the_same_holds_for_who_came_before_it_was_kept),
+        TEST(who_does_not_trust_it_leaves_it_to_the_store),
         TEST(the_least_recently_used_goes_first),
         TEST(a_scan_leaves_what_is_used_again),
         TEST(more_than_half_of_the_room_is_not_kept),
