@@ -7,7 +7,9 @@
 #include "cli/cli.h"
 #include "net/aws_credentials.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -54,11 +56,8 @@ static struct aws_credentials *credentials_of(const struct conf_s3 *s3)
     return aws_credentials_new(&o);
 }
 
-typedef enum err_code open_bucket_fn(const struct store_s3_options *o, struct store **ret_store,
-                                     struct err *e);
-
-static enum err_code open_bucket(const struct conf *c, open_bucket_fn *open,
-                                 struct store **ret_store, struct err *e)
+static enum err_code s3_options(const struct conf *c, char temp_path[static PATH_MAX],
+                                struct store_s3_options *ret_options, struct err *e)
 {
     static const enum store_s3_sse sse[] = {
         [CONF_SSE_NONE] = STORE_S3_SSE_NONE,
@@ -66,8 +65,12 @@ static enum err_code open_bucket(const struct conf *c, open_bucket_fn *open,
         [CONF_SSE_KMS] = STORE_S3_SSE_KMS,
     };
     const struct conf_s3 *s3 = &c->storage.s3;
-    char temp_path[PATH_MAX];
-    struct store_s3_options o = {
+
+    if (n_credentials == BUCKETS_MOST)
+        return err_set(e, ERR_INTERNAL, "more buckets than a command has use for");
+    credentials[n_credentials] = credentials_of(s3);
+    snprintf(temp_path, PATH_MAX, "%s/temp", c->storage.root);
+    *ret_options = (struct store_s3_options){
         .bucket = s3->bucket,
         .region = s3->region,
         .prefix = s3->prefix,
@@ -76,6 +79,7 @@ static enum err_code open_bucket(const struct conf *c, open_bucket_fn *open,
         .ca_file = s3->ca_file,
         .key = current_key,
         .key_refused = key_refused,
+        .ctx = credentials[n_credentials++],
         .sse = sse[s3->sse],
         .kms_key_id = s3->kms_key_id,
         .storage_class = s3->storage_class,
@@ -88,11 +92,19 @@ static enum err_code open_bucket(const struct conf *c, open_bucket_fn *open,
         .temp_path = temp_path,
         .timeout_ms = s3->timeout_ms,
     };
+    return ERR_OK;
+}
 
-    snprintf(temp_path, sizeof(temp_path), "%s/temp", c->storage.root);
-    if (n_credentials == BUCKETS_MOST)
-        return err_set(e, ERR_INTERNAL, "more buckets than a command has use for");
-    o.ctx = credentials[n_credentials++] = credentials_of(s3);
+typedef enum err_code open_bucket_fn(const struct store_s3_options *o, struct store **ret_store,
+                                     struct err *e);
+
+static enum err_code open_bucket(const struct conf *c, open_bucket_fn *open,
+                                 struct store **ret_store, struct err *e)
+{
+    char temp_path[PATH_MAX];
+    struct store_s3_options o;
+
+    TRY(s3_options(c, temp_path, &o, e));
     return open(&o, ret_store, e);
 }
 
@@ -207,6 +219,58 @@ static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
     return ERR_OK;
 }
 
+/* Of what is not there yet: where it would be made. */
+static int try_directory(const char *path)
+{
+    char place[PATH_MAX];
+    int error;
+
+    snprintf(place, sizeof(place), "%s", path);
+    while ((error = file_try_directory(place)) == ENOENT) {
+        char *slash = strrchr(place, '/');
+
+        if (strcmp(place, ".") == 0)
+            break;
+        if (slash)
+            slash[slash == place] = '\0';
+        else
+            strcpy(place, ".");
+    }
+    return error;
+}
+
+static void prove_directory(const char *path, const char *what, store_right_fn *fn, void *ctx)
+{
+    struct store_right r = {.name = path, .tried = what, .why = "", .remedy = ""};
+    int error = try_directory(path);
+
+    if (error) {
+        r.state = STORE_RIGHT_REFUSED;
+        r.is_missing = true;
+        r.why = strerror(error);
+        r.remedy = "whoever runs the server must be able to write there";
+    }
+    fn(ctx, &r);
+}
+
+static enum err_code prove(const struct conf *c, store_right_fn *fn, void *ctx, struct err *e)
+{
+    char temp_path[PATH_MAX], database[PATH_MAX];
+    struct store_s3_options o;
+
+    database_path(c, database);
+    if (c->storage.backend != CONF_STORAGE_MEM)
+        prove_directory(c->storage.root, "storage.filesystem.root", fn, ctx);
+    if (c->metadata.sqlite_path[0])
+        prove_directory(dirname(database), "metadata.sqlite.path", fn, ctx);
+    if (c->storage.cache.disk_path[0])
+        prove_directory(c->storage.cache.disk_path, "storage.cache.disk_path", fn, ctx);
+    if (c->storage.backend != CONF_STORAGE_S3)
+        return ERR_OK;
+    TRY(s3_options(c, temp_path, &o, e));
+    return store_s3_prove(&o, fn, ctx, e);
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {
@@ -218,6 +282,7 @@ int main(int argc, char **argv)
         .warn_of_missing = warn_of_missing,
         .open_meta = open_meta,
         .open_reserve = open_reserve,
+        .prove = prove,
     };
     int status;
 

@@ -153,3 +153,13 @@ enum err_code file_mkdirs_at(int dir_fd, const char *path, bool sync, struct err
     }
     return ERR_OK;
 }
+
+int file_try_directory(const char *path)
+{
+    static const char page[4096];
+    AUTO(fd) int fd = open(path, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return errno == EOPNOTSUPP ? 0 : errno;
+    return file_write_all(fd, page, sizeof(page)) < 0 ? errno : 0;
+}

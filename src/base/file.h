@@ -30,3 +30,7 @@ int file_sync_dir(int fd);
 
 /* fsync of the directory that holds path ("." when there is no slash). */
 ERR_CHECKED enum err_code file_sync_parent_at(int dir_fd, const char *path, struct err *e);
+
+/* The errno of making a file in the directory and writing to it; 0: it works, or can't be tried
+ * without leaving one. */
+int file_try_directory(const char *path);

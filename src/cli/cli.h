@@ -38,6 +38,10 @@ struct cli {
     /* Space beside the database, for the one who serves; *ret_reserve may be NULL. */
     enum err_code (*open_reserve)(const struct conf *c, struct reserve **ret_reserve,
                                   struct err *e);
+
+    /* Tries whatever else than the configuration itself these drivers need, and tells what came of
+     * it. Error: what leaves nothing else to be tried. */
+    enum err_code (*prove)(const struct conf *c, store_right_fn *fn, void *ctx, struct err *e);
 };
 
 #define CLI_FLAGS_MAX    12

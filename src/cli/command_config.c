@@ -1,8 +1,10 @@
 #include "api/routes_page.h"
 #include "base/cleanup.h"
 #include "cli/commands.h"
+#include "cli/visible.h"
 
 #define OUTPUT_MAX (1024 * 1024)
+#define LINE_BYTES 8192
 
 static const char *variable(const struct cli *cli, const char *name)
 {
@@ -61,6 +63,50 @@ static int print(struct cli *cli, const struct buf *b)
     return CLI_OK;
 }
 
+struct proving {
+    struct cli *cli;
+    unsigned missing;
+};
+
+static void show_right(void *ctx, const struct store_right *r)
+{
+    static const char *const words[] = {
+        [STORE_RIGHT_OK] = "ok",
+        [STORE_RIGHT_REFUSED] = "refused",
+        [STORE_RIGHT_UNSUPPORTED] = "not supported",
+        [STORE_RIGHT_UNTRIED] = "not tried",
+    };
+    struct proving *p = ctx;
+    AUTO(buf) struct buf text = {0};
+
+    buf_init(&text, LINE_BYTES);
+    cli_add_visible(&text, r->tried);
+    if (r->why[0]) {
+        buf_add_text(&text, ": ");
+        cli_add_visible(&text, r->why); /* a server's words among them */
+    }
+    if (r->remedy[0]) {
+        buf_add_text(&text, "; ");
+        cli_add_visible(&text, r->remedy);
+    }
+    fprintf(p->cli->out, "%-31s %-14s %s\n", r->name, words[r->state], buf_text(&text));
+    p->missing += r->is_missing;
+}
+
+static bool prove(struct cli *cli, const struct conf *c)
+{
+    struct proving p = {cli, 0};
+    struct err e;
+    bool proven = cli->prove(c, show_right, &p, &e) == ERR_OK;
+
+    if (!proven)
+        fprintf(cli->err, "registry: %s\n", e.detail);
+    if (p.missing > 0)
+        fprintf(cli->err, "registry: %u right%s not proven\n", p.missing,
+                p.missing == 1 ? " is" : "s are");
+    return proven && p.missing == 0;
+}
+
 int cli_config_check(struct cli *cli, const struct cli_args *args)
 {
     AUTO(conf) struct conf *c = NULL;
@@ -70,6 +116,8 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
         return CLI_FAILED;
     for (size_t i = 0; i < c->warnings.n; i++)
         fprintf(cli->out, "warning: %s\n", c->warnings.items[i]);
+    if (cli_flag(args, "--online") && !prove(cli, c))
+        return CLI_FAILED;
     fprintf(cli->out, "OK: %s\n", path ? path : "no file, the defaults and the environment");
     return CLI_OK;
 }

@@ -10,6 +10,12 @@ static const struct cli_flag no_flags[] = {{NULL}};
 
 static const struct cli_flag config_flags[] = {CONFIG_FLAG, {NULL}};
 
+static const struct cli_flag config_check_flags[] = {
+    CONFIG_FLAG,
+    {"--online", NULL, "Also try the rights that the store needs, at its server."},
+    {NULL},
+};
+
 static const struct cli_flag health_flags[] = {
     CONFIG_FLAG,
     {"--url", "URL", "Ask this server: http://HOST:PORT or https://HOST:PORT."},
@@ -159,13 +165,18 @@ const struct cli_command cli_commands[] = {
     {.name = "config check",
      .operands = "[FILE]",
      .max_operands = 1,
-     .flags = config_flags,
+     .flags = config_check_flags,
      .run = cli_config_check,
      .help = "Look for mistakes in a configuration without starting anything",
      .more =
          "Reads the file and the REGISTRY_ variables as `registry serve` does, and looks whether "
          "the files\nthat they name can be read. Prints OK, or the mistake with its file, line "
-         "and key and what is\nallowed; the exit status is then 1."},
+         "and key and what is\nallowed; the exit status is then 1.\n\n"
+         "With --online it also writes to the directories that the configuration names, and tries "
+         "each right that\nthe registry needs of its bucket: a line says which, what was tried "
+         "with it, and what the server said.\nThe bucket is made when it is missing, and gets "
+         "what the configuration asks for, as at a start; all\nelse is removed again. The exit "
+         "status is 1 when a right is missing."},
     {.name = "config print",
      .operands = "[FILE]",
      .max_operands = 1,

@@ -68,18 +68,12 @@ static bool by_system(int rc)
 /* errno of writing beside the database; 0: it works, or can't be tried. */
 static int probe(const char *path)
 {
-    static const char page[4096];
     AUTO(mem) char *directory = mem_strdup(path);
     char *slash = strrchr(directory, '/');
 
     if (slash)
         slash[slash == directory] = '\0';
-
-    AUTO(fd) int fd = open(slash ? directory : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return errno == EOPNOTSUPP ? 0 : errno;
-    return file_write_all(fd, page, sizeof(page)) < 0 ? errno : 0;
+    return file_try_directory(slash ? directory : ".");
 }
 
 enum err_code sqlite_err_code(const char *path, int rc, int os_errno)

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -25,6 +26,7 @@
 #define REST_BYTES   196608 /* kept at most; to pause and go on takes six system calls */
 #define EVENTS       8
 #define COLLECT_STEP 16384
+#define SERVER_SIZE  256
 
 /*
  * One connection, or what becomes one: libcurl keeps it within its multi handle. Its sockets and
@@ -36,6 +38,7 @@ struct line {
     CURL *easy;
     int epoll_fd, timer_fd;
     int64_t idle_since_ms;
+    char why[CURL_ERROR_SIZE]; /* what libcurl says of a failure; "": nothing */
 };
 
 struct client {
@@ -58,6 +61,7 @@ struct client_stream {
     uint64_t sent; /* of it */
     client_header_fn header;
     void *ctx;
+    char server[SERVER_SIZE]; /* "https://host:port", for errors */
 
     /* Where the bytes of a read go, and what had no room there. */
     char *to;
@@ -130,10 +134,9 @@ static enum err_code line_new(const struct libcurl *lib, struct line **ret_line,
     event.data.fd = line->timer_fd;
     if (line->epoll_fd < 0 || line->timer_fd < 0 || !line->multi || !line->easy ||
         epoll_ctl(line->epoll_fd, EPOLL_CTL_ADD, line->timer_fd, &event) < 0) {
-        enum err_code code = err_errno(e, "make a connection");
-
+        err_errno(e, "make a connection");
         line_free(lib, line);
-        return code;
+        return e->code = ERR_UNAVAILABLE; /* too many descriptors: later there are fewer */
     }
     lib->curl_multi_setopt(line->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     lib->curl_multi_setopt(line->multi, CURLMOPT_SOCKETDATA, line);
@@ -371,6 +374,15 @@ static void add_headers(struct client_stream *s, const struct client_request *r)
         s->headers = lib->curl_slist_append(s->headers, "Content-Type: application/octet-stream");
 }
 
+/* A URL up to its path. */
+static void note_server(struct client_stream *s, const char *url)
+{
+    const char *host = strstr(url, "://");
+    size_t n = host ? (size_t)(host - url) + 3 : 0;
+
+    snprintf(s->server, sizeof(s->server), "%.*s", (int)(n + strcspn(url + n, "/?#")), url);
+}
+
 static void prepare(struct client_stream *s, const struct client_request *r)
 {
     const struct client *c = s->client;
@@ -378,6 +390,9 @@ static void prepare(struct client_stream *s, const struct client_request *r)
     CURL *easy = s->line->easy;
 
     add_headers(s, r);
+    note_server(s, r->url);
+    s->line->why[0] = '\0';
+    lib->curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, s->line->why);
     lib->curl_easy_setopt(easy, CURLOPT_URL, r->url);
     lib->curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     lib->curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -504,11 +519,13 @@ static void take_rest(struct client_stream *s)
 
 static enum err_code failed(const struct client_stream *s, struct err *e)
 {
-    const char *why = s->client->lib->curl_easy_strerror(s->result);
+    const char *why = s->line->why;
 
     if (s->result == CURLE_OPERATION_TIMEDOUT)
         why = "no answer in time";
-    return err_set(e, ERR_UNAVAILABLE, "%s", why);
+    else if (!why[0])
+        why = s->client->lib->curl_easy_strerror(s->result);
+    return err_set(e, ERR_UNAVAILABLE, "%s: %s", s->server, why);
 }
 
 enum err_code client_stream_read(struct client_stream *s, void *buf, size_t cap, size_t *ret_n,

@@ -44,9 +44,12 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
     return body->full ? 0 : size * n; /* anything else than all ends the transfer */
 }
 
+/* why: of CURL_ERROR_SIZE; gets what libcurl says of a failure. */
 static void prepare(const struct libcurl *lib, CURL *c, const struct fetch *f,
-                    struct curl_slist *headers, struct buf *body)
+                    struct curl_slist *headers, struct buf *body, char *why)
 {
+    why[0] = '\0';
+    lib->curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
     lib->curl_easy_setopt(c, CURLOPT_URL, f->url);
     lib->curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     lib->curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -86,6 +89,7 @@ enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_
 {
     const struct libcurl *lib = libcurl();
     struct curl_slist *headers;
+    char why[CURL_ERROR_SIZE];
     CURLcode failed;
     long status = 0;
     CURL *c;
@@ -99,7 +103,7 @@ enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_
     if (!c)
         return err_set(e, ERR_INTERNAL, "libcurl can't be used");
     headers = header_list(lib, f->headers);
-    prepare(lib, c, f, headers, ret_body);
+    prepare(lib, c, f, headers, ret_body, why);
     failed = lib->curl_easy_perform(c);
     lib->curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
     lib->curl_easy_cleanup(c);
@@ -107,6 +111,7 @@ enum err_code fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_
     if (failed)
         return err_set(e, ERR_UNAVAILABLE, "'%.*s': %s", URL_ARG(f->url),
                        ret_body->full ? "the answer is too large"
+                       : why[0]       ? why
                                       : lib->curl_easy_strerror(failed));
     *ret_status = (int)status;
     return ERR_OK;

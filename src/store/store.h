@@ -418,3 +418,33 @@ ERR_CHECKED enum err_code store_s3_new(const struct store_s3_options *o, struct 
  * not written. Error: NOT_FOUND when there is nothing of one. */
 ERR_CHECKED enum err_code store_s3_distribution_new(const struct store_s3_options *o,
                                                     struct store **ret_store, struct err *e);
+
+/*
+ * Whether a store may do what it needs, as `registry config check --online` tells. `why` and
+ * `remedy` are "" where there is nothing to say; no text outlives the call.
+ */
+enum store_right_state {
+    STORE_RIGHT_OK,
+    STORE_RIGHT_REFUSED,
+    STORE_RIGHT_UNSUPPORTED, /* the server has nothing of the kind */
+    STORE_RIGHT_UNTRIED,     /* for lack of another one */
+};
+
+struct store_right {
+    const char *name;  /* "s3:PutObject" */
+    const char *tried; /* what was done with it */
+    enum store_right_state state;
+    bool is_missing; /* the store can't be used like that */
+    const char *why, *remedy;
+};
+
+typedef void store_right_fn(void *ctx, const struct store_right *right);
+
+/*
+ * Tries each right that a store with these options needs, and tells what came of it. What its
+ * opening would make of the bucket is made; nothing else stays in it, but for old versions in a
+ * bucket that keeps them. Errors: whatever leaves nothing else to be tried: UNAVAILABLE, a key that
+ * the server does not take.
+ */
+ERR_CHECKED enum err_code store_s3_prove(const struct store_s3_options *o, store_right_fn *fn,
+                                         void *ctx, struct err *e);

@@ -1,6 +1,7 @@
 #include "store/s3/s3.h"
 
 #include "base/cleanup.h"
+#include "base/uuid.h"
 #include "store/s3/xml.h"
 
 #define RULES_MAX (1u << 20)
@@ -31,23 +32,15 @@ static enum err_code put_property(struct s3_client *c, const char *what, struct 
 {
     struct s3_request r = {.method = "PUT", .body = document};
     char md5[S3_MD5_SIZE];
+    enum err_code code;
 
     s3_content_md5(document, md5);
     s3_query(&r, str_of(what), STR_NONE);
     s3_header(&r, STR("content-md5"), str_of(md5));
-    return s3_do(c, &r, a, e);
-}
-
-static enum err_code need_property(struct s3_client *c, const char *what, struct str document,
-                                   const char *key, struct err *e)
-{
-    struct s3_answer a = {0};
-    enum err_code code = put_property(c, what, document, &a, e);
-
-    if (code != ERR_OK && is_unsupported(&a))
-        return err_set(e, ERR_CONFIG, "the server can't do what %s asks for (%s)", key,
-                       a.code[0] ? a.code : "not implemented");
-    return code == ERR_OK ? ERR_OK : err_prefix(e, "%s", key);
+    code = s3_do(c, &r, a, e);
+    if (code != ERR_OK && is_unsupported(a))
+        e->code = code = ERR_UNSUPPORTED;
+    return code;
 }
 
 /* ---- a new one */
@@ -88,10 +81,37 @@ static enum err_code block_public(struct s3_client *c, struct err *e)
     struct s3_answer a = {0};
     enum err_code code = put_property(c, "publicAccessBlock", STR(document), &a, e);
 
-    return a.status / 100 == 4 && a.status != 403 ? ERR_OK : is_unsupported(&a) ? ERR_OK : code;
+    if (code != ERR_OK && a.status / 100 == 4 && a.status != 403)
+        e->code = code = ERR_UNSUPPORTED;
+    return code;
 }
 
 /* ---- what the configuration asks for, at each start */
+
+static bool encrypts(const struct store_s3_options *o)
+{
+    return o->sse != STORE_S3_SSE_NONE;
+}
+
+/* Whether an object that was written as all are is encrypted. Servers ignore what they don't know.
+ */
+static enum err_code look_at_object(struct s3_client *c, struct err *e)
+{
+    const struct s3_put put = {.body = STR("x")};
+    struct s3_answer a = {0};
+    struct s3_name name;
+    struct uuid id;
+    enum err_code code;
+
+    uuid_make(&id);
+    s3_probe_name(c, &id, "", &name);
+    TRY(s3_put(c, &name, &put, e));
+    code = s3_head(c, &name, &a, e);
+    TRY(s3_delete(c, &name, e));
+    TRY(code);
+    return a.encrypted ? ERR_OK
+                       : err_set(e, ERR_CONFIG, "the server does not encrypt what it stores");
+}
 
 static enum err_code encrypt(struct s3_client *c, struct err *e)
 {
@@ -100,8 +120,6 @@ static enum err_code encrypt(struct s3_client *c, struct err *e)
     struct s3_answer a = {0};
     enum err_code code;
 
-    if (o->sse == STORE_S3_SSE_NONE)
-        return ERR_OK;
     buf_init(&body, 4096);
     buf_addf(&body,
              "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>"
@@ -115,17 +133,34 @@ static enum err_code encrypt(struct s3_client *c, struct err *e)
     buf_add_text(&body, "</ApplyServerSideEncryptionByDefault></Rule>"
                         "</ServerSideEncryptionConfiguration>");
     code = put_property(c, "encryption", buf_str(&body), &a, e);
-    return code != ERR_OK && is_unsupported(&a) ? ERR_OK : code; /* each request asks for it, too */
+    if (code == ERR_UNSUPPORTED || strcmp(a.code, "InvalidArgument") == 0) { /* radosgw 16.2 */
+        TRY(look_at_object(c, e));
+        return err_set(e, ERR_UNSUPPORTED, "a bucket has no default; each request asks for it");
+    }
+    return code;
+}
+
+static bool has_versions(const struct store_s3_options *o)
+{
+    return o->versioning;
 }
 
 static enum err_code turn_versions_on(struct s3_client *c, struct err *e)
 {
-    if (!s3_client_options(c)->versioning)
-        return ERR_OK;
-    return need_property(c, "versioning",
-                         STR("<VersioningConfiguration><Status>Enabled</Status>"
-                             "</VersioningConfiguration>"),
-                         "storage.s3.versioning", e);
+    struct s3_answer a = {0};
+
+    return put_property(c, "versioning",
+                        STR("<VersioningConfiguration><Status>Enabled</Status>"
+                            "</VersioningConfiguration>"),
+                        &a, e);
+}
+
+static bool has_rules(const struct store_s3_options *o)
+{
+    const struct store_s3_lifecycle *l = &o->lifecycle;
+
+    return l->expire_uploads_days || l->abort_multipart_days || l->expire_versions_days ||
+           l->transition_days;
 }
 
 static void add_rule(struct s3_client *c, const char *name, const char *below, const char *action,
@@ -217,33 +252,83 @@ static enum err_code read_rules(struct s3_client *c, struct buf *dst, struct err
     return code == ERR_NOT_FOUND || is_unsupported(&a) ? ERR_OK : code;
 }
 
+static enum err_code look_at_rules(struct s3_client *c, struct err *e)
+{
+    AUTO(buf) struct buf rules = {0};
+
+    buf_init(&rules, RULES_MAX);
+    return read_rules(c, &rules, e);
+}
+
 static enum err_code keep_rules(struct s3_client *c, struct err *e)
 {
-    AUTO(buf) struct buf own = {0}, body = {0};
+    AUTO(buf) struct buf body = {0};
+    struct s3_answer a = {0};
 
-    buf_init(&own, RULES_MAX);
     buf_init(&body, 2 * RULES_MAX);
-    add_own_rules(c, &own);
-    if (own.n == 0)
-        return ERR_OK;
     buf_add_text(&body, "<LifecycleConfiguration>");
     TRY(read_rules(c, &body, e));
-    buf_add_str(&body, buf_str(&own));
+    add_own_rules(c, &body);
     buf_add_text(&body, "</LifecycleConfiguration>");
-    return need_property(c, "lifecycle", buf_str(&body), "storage.s3.lifecycle", e);
+    return put_property(c, "lifecycle", buf_str(&body), &a, e);
+}
+
+/* ---- all of it, in order */
+
+const struct s3_step s3_steps[] = {
+    {.right = "s3:CreateBucket", .does = "make the bucket", .on_new = true, .run = create},
+    {.right = "s3:PutBucketPublicAccessBlock",
+     .does = "keep all of it from becoming public",
+     .on_new = true,
+     .may_lack = true,
+     .run = block_public},
+    {.right = "s3:PutEncryptionConfiguration", /* each request asks for it, too */
+     .does = "storage.s3.sse",
+     .may_lack = true,
+     .asked = encrypts,
+     .run = encrypt},
+    {.right = "s3:PutBucketVersioning",
+     .does = "storage.s3.versioning",
+     .asked = has_versions,
+     .run = turn_versions_on},
+    {.right = "s3:GetLifecycleConfiguration",
+     .does = "read the rules of others",
+     .of_next = true,
+     .asked = has_rules,
+     .run = look_at_rules},
+    {.right = "s3:PutLifecycleConfiguration",
+     .does = "storage.s3.lifecycle",
+     .asked = has_rules,
+     .run = keep_rules},
+};
+const size_t s3_steps_n = sizeof(s3_steps) / sizeof(s3_steps[0]);
+
+bool s3_step_applies(const struct s3_step *step, const struct s3_client *c, bool is_new)
+{
+    return step->on_new ? is_new : step->asked(s3_client_options(c));
+}
+
+static enum err_code take(const struct s3_step *step, struct s3_client *c, struct err *e)
+{
+    enum err_code code = step->run(c, e);
+
+    if (code == ERR_OK || (code == ERR_UNSUPPORTED && step->may_lack))
+        return ERR_OK;
+    if (code != ERR_UNSUPPORTED)
+        return err_prefix(e, "%s", step->does);
+    e->code = ERR_CONFIG;
+    return err_prefix(e, "%s: the server can't do that", step->does);
 }
 
 enum err_code s3_bucket_make(struct s3_client *c, struct err *e)
 {
     enum err_code code = s3_bucket_look(c, e);
 
-    if (code == ERR_NOT_FOUND) {
-        TRY(create(c, e));
-        TRY(block_public(c, e));
-    } else {
+    if (code != ERR_NOT_FOUND)
         TRY(code);
+    for (const struct s3_step *step = s3_steps; step < s3_steps + s3_steps_n; step++) {
+        if (s3_step_applies(step, c, code == ERR_NOT_FOUND) && !step->of_next)
+            TRY(take(step, c, e));
     }
-    TRY(encrypt(c, e));
-    TRY(turn_versions_on(c, e));
-    return keep_rules(c, e);
+    return ERR_OK;
 }

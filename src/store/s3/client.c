@@ -28,6 +28,7 @@ struct s3_client {
     size_t n_strings;
     char *scheme, *host; /* host with its port, as the Host field has it */
     char *base;          /* of the path: "" or "/bucket" */
+    bool frank;
 };
 
 static const char *keep(struct s3_client *c, const char *text)
@@ -127,6 +128,11 @@ void s3_client_free(struct s3_client *c)
 void s3_client_hurry(struct s3_client *c, uint64_t ms)
 {
     client_hurry(c->client, ms);
+}
+
+void s3_client_be_frank(struct s3_client *c)
+{
+    c->frank = true;
 }
 
 const struct store_s3_options *s3_client_options(const struct s3_client *c)
@@ -339,6 +345,8 @@ static void take_header(void *ctx, struct str name, struct str value)
         str_to_u64_up_to(value, INT64_MAX, &a->total_bytes);
     else if (str_ieq(name, STR("Last-Modified")))
         a->modified_ms = http_date_ms(value);
+    else if (str_ieq(name, STR("x-amz-server-side-encryption")))
+        a->encrypted = true;
     else if (str_ieq(name, STR("Retry-After")) && str_to_u64_up_to(value, 3600, &seconds))
         a->retry_ms = seconds * 1000;
     else if (str_ieq(name, STR("x-amz-meta-note")))
@@ -389,6 +397,7 @@ static const struct refusal refusals[] = {
     {0, ERR_STORAGE_FULL, "XMinioStorageFull", NULL},
     {0, ERR_UNAVAILABLE, "OperationAborted", NULL},
     {0, ERR_UNAVAILABLE, "InternalError", NULL},
+    {0, ERR_UNSUPPORTED, "NotImplemented", NULL},
     {403, ERR_DENIED, NULL, NULL},
     {401, ERR_DENIED, NULL, NULL},
     {404, ERR_NOT_FOUND, NULL, NULL},
@@ -398,6 +407,7 @@ static const struct refusal refusals[] = {
     {429, ERR_UNAVAILABLE, NULL, NULL},
     {507, ERR_STORAGE_FULL, NULL, NULL},
     {500, ERR_UNAVAILABLE, NULL, NULL},
+    {501, ERR_UNSUPPORTED, NULL, NULL},
     {502, ERR_UNAVAILABLE, NULL, NULL},
     {503, ERR_UNAVAILABLE, NULL, NULL},
     {504, ERR_UNAVAILABLE, NULL, NULL},
@@ -488,10 +498,11 @@ static enum err_code try_once(struct s3_client *c, const struct s3_request *r, c
     return s3_refused(a, r, e);
 }
 
-/* What a key of the registry's own may not do is no matter of a client's rights. */
+/* What a key of the registry's own may not do is no matter of a client's rights; nor is what a
+ * server can't do one of what they asked for. */
 enum err_code s3_told(enum err_code code, struct err *e)
 {
-    if (code == ERR_DENIED)
+    if (code == ERR_DENIED || code == ERR_UNSUPPORTED)
         e->code = code = ERR_INTERNAL;
     return code;
 }
@@ -516,7 +527,7 @@ enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_
         forget(&key);
         if (code == ERR_OK || r->is_final || !s3_may_help(code, a) ||
             (code == ERR_DENIED && renewed))
-            return s3_told(code, e);
+            return c->frank ? code : s3_told(code, e);
         renewed |= code == ERR_DENIED;
         random_bytes(&random, sizeof(random));
         wait_ms = s3_wait_ms(n, a->retry_ms, random);

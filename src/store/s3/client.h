@@ -28,6 +28,9 @@ ERR_CHECKED enum err_code s3_client_new(const struct store_s3_options *o,
                                         struct s3_client **ret_client, struct err *e);
 void s3_client_free(struct s3_client *c); /* accepts NULL */
 
+/* From now on errors say what the server meant: DENIED, UNSUPPORTED. Before the first request. */
+void s3_client_be_frank(struct s3_client *c);
+
 /* The program ends: requests have so long left, and are not tried again. */
 void s3_client_hurry(struct s3_client *c, uint64_t ms);
 const struct store_s3_options *s3_client_options(const struct s3_client *c);
@@ -70,6 +73,7 @@ struct s3_answer {
     char code[64];          /* the server's word for an error */
     uint64_t total_bytes;   /* of the object: Content-Range's, else Content-Length */
     int64_t modified_ms;
+    bool encrypted;         /* x-amz-server-side-encryption: in some way */
     struct store_note note; /* x-amz-meta-note */
     char meta_id[256];      /* x-amz-meta-upload */
     uint64_t meta_bytes;    /* x-amz-meta-bytes */
@@ -101,7 +105,8 @@ enum err_code s3_refused(struct s3_answer *a, const struct s3_request *r, struct
 /* After a stream was refused for credentials that have expired: they are asked for anew. */
 void s3_renew_key(struct s3_client *c);
 
-/* As callers of this folder see the error: DENIED, a server's refusal, is INTERNAL to them. */
+/* As callers of this folder see the error: DENIED and UNSUPPORTED, a server's refusals, are
+ * INTERNAL to them. */
 enum err_code s3_told(enum err_code code, struct err *e);
 
 /* Whether another try may help, and how long to wait before the n-th (from 0). Pure. */

@@ -70,6 +70,16 @@ void s3_tail_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret
     add(ret_name, STR(S3_TAIL));
 }
 
+void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char *end,
+                   struct s3_name *ret_name)
+{
+    ret_name->n = 0;
+    add(ret_name, str_of(s3_client_options(c)->prefix));
+    add(ret_name, STR(S3_PROBES));
+    add(ret_name, str_of(id->text));
+    add(ret_name, str_of(end));
+}
+
 struct str s3_name_below(const struct s3 *s, const struct s3_name *name, struct str prefix)
 {
     struct str rest = {name->text, name->n}, own = str_of(s3_client_options(s->client)->prefix);

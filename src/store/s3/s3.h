@@ -13,6 +13,7 @@
  *     each.c       finding all that is there
  *     together.c   asking for many things that were found, at once
  *     bucket.c     making the bucket
+ *     probe.c      which rights are missing
  *     s3.c         manifests, tags, the driver's table
  *     distribution.c  another driver: the bucket of a reference registry, to be read
  *
@@ -60,6 +61,8 @@ void s3_tag_name(const struct s3 *s, const struct repo_name *repo, const struct 
 void s3_upload_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret_name);
 void s3_tail_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret_name);
 void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
+void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char *end,
+                   struct s3_name *ret_name);
 
 #define S3_BLOBS     "blobs/"
 #define S3_MANIFESTS "manifests/"
@@ -68,6 +71,7 @@ void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *re
 #define S3_UPLOADS   "uploads/"
 #define S3_TAIL      "_tail"
 #define S3_MOVES     "moves/"
+#define S3_PROBES    "probes/" /* what a server can is tried there, and nothing of it stays */
 
 /* What a key is below the configured prefix and the given one; .p is NULL when it is not there. */
 struct str s3_name_below(const struct s3 *s, const struct s3_name *name, struct str prefix);
@@ -183,3 +187,20 @@ AUTO_POINTER(s3_together, s3_together_free);
 /* bucket.c: there is one, and it may be used. */
 ERR_CHECKED enum err_code s3_bucket_make(struct s3_client *c, struct err *e);
 ERR_CHECKED enum err_code s3_bucket_look(struct s3_client *c, struct err *e);
+
+/* What s3_bucket_make() does with the bucket, step by step. run()'s error besides: UNSUPPORTED,
+ * the server has nothing of the kind. */
+struct s3_step {
+    const char *right; /* that it needs */
+    const char *does;  /* in words, or the key that asks for it */
+    bool on_new;       /* with a new bucket, and not by the configuration */
+    bool may_lack;     /* what the server has nothing of is done without */
+    bool of_next;      /* the next one does it as well, first */
+    bool (*asked)(const struct store_s3_options *o); /* unless on_new: by the configuration */
+    enum err_code (*run)(struct s3_client *c, struct err *e);
+};
+
+extern const struct s3_step s3_steps[];
+extern const size_t s3_steps_n;
+
+bool s3_step_applies(const struct s3_step *step, const struct s3_client *c, bool is_new);

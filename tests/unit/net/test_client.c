@@ -197,7 +197,7 @@ static void a_server_that_says_nothing_is_given_up(void **state)
     (void)state;
     renew(&(struct client_options){.stall_ms = 1000});
     assert_int_equal(get(s), ERR_UNAVAILABLE);
-    assert_string_equal(err.detail, "no answer in time");
+    assert_non_null(strstr(err.detail, ": no answer in time"));
     assert_in_range(clock_mono_ms() - start_ms, 900, 5000);
     small_server_stop(s);
 }

@@ -148,7 +148,7 @@ static void refusals_are_told_apart(void **state)
         {403, "QuotaExceeded", ERR_STORAGE_FULL, false},
         {400, "InvalidArgument", ERR_INTERNAL, false},
         {301, "PermanentRedirect", ERR_INTERNAL, false},
-        {501, "NotImplemented", ERR_INTERNAL, false},
+        {501, "NotImplemented", ERR_UNSUPPORTED, false},
     };
     const struct s3_request r = {.method = "GET"};
 
