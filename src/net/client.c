@@ -70,7 +70,8 @@ struct client_stream {
     size_t rest_at, rest_n;
 
     bool begun, paused, ended;
-    CURLcode result; /* when it has ended */
+    int64_t moved_ms; /* monotonic: when something came or left */
+    CURLcode result;  /* when it has ended */
     int status;
 };
 
@@ -308,6 +309,7 @@ static size_t on_body(char *p, size_t size, size_t count, void *ctx)
     struct client_stream *s = ctx;
     size_t n = size * count, fits = s->rest_n > 0 ? 0 : s->cap - s->n;
 
+    s->moved_ms = clock_mono_ms();
     if (fits > n)
         fits = n;
     if (s->rest_at + s->rest_n + n - fits > REST_BYTES) {
@@ -326,6 +328,7 @@ static size_t on_header(char *p, size_t size, size_t count, void *ctx)
     struct str line = {p, size * count}, name;
     long status = 0;
 
+    s->moved_ms = clock_mono_ms();
     s->client->lib->curl_easy_getinfo(s->line->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200) /* an interim one */
         return size * count;
@@ -343,6 +346,7 @@ static size_t on_send(char *p, size_t size, size_t count, void *ctx)
     size_t cap = size * count;
     ssize_t n;
 
+    s->moved_ms = clock_mono_ms();
     if (cap > s->file->bytes - s->sent)
         cap = (size_t)(s->file->bytes - s->sent);
     n = file_pread_all(s->file->fd, p, cap, s->sent);
@@ -440,6 +444,7 @@ enum err_code client_stream_new(struct client *c, const struct client_request *r
     s = NEW(struct client_stream);
     s->client = c;
     s->line = line;
+    s->moved_ms = clock_mono_ms();
     s->header = header;
     s->ctx = ctx;
     prepare(s, r);
@@ -583,12 +588,13 @@ void client_stream_free(struct client_stream *s)
 
 /* ---- whole requests */
 
-/* As client_stream_wait(); false: the time that client_hurry() left is over. */
+/* As client_stream_wait(); false: nothing has moved for too long (libcurl, which takes the mean of
+ * some seconds, finds that out later), or the time that client_hurry() left is over. */
 static bool wait_in_time(struct client_stream *s)
 {
     struct pollfd source = {.fd = s->line->epoll_fd, .events = POLLIN};
 
-    return poll_in_time(s->client, &source, INT64_MAX) != 0;
+    return poll_in_time(s->client, &source, s->moved_ms + (int64_t)s->client->stall_ms) != 0;
 }
 
 static enum err_code collect(struct client_stream *s, struct buf *body, struct err *e)
@@ -601,7 +607,10 @@ static enum err_code collect(struct client_stream *s, struct buf *body, struct e
 
         if (code == ERR_LATER) {
             if (!wait_in_time(s))
-                return err_set(e, ERR_UNAVAILABLE, "the program ends");
+                return err_set(e, ERR_UNAVAILABLE, "%s",
+                               clock_mono_ms() < atomic_load(&s->client->end_ms)
+                                   ? "no answer in time"
+                                   : "the program ends");
             continue;
         }
         TRY(code);

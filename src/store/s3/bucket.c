@@ -7,9 +7,9 @@
 #define RULES_MAX (1u << 20)
 #define OURS      "cyberdock-" /* what the names of our lifecycle rules begin with */
 
-enum err_code s3_bucket_look(struct s3_client *c, struct err *e)
+enum err_code s3_bucket_look(struct s3_client *c, bool once, struct err *e)
 {
-    struct s3_request r = {.method = "HEAD"};
+    struct s3_request r = {.method = "HEAD", .is_final = once};
     struct s3_answer a = {0};
     enum err_code code = s3_do(c, &r, &a, e);
 
@@ -322,7 +322,7 @@ static enum err_code take(const struct s3_step *step, struct s3_client *c, struc
 
 enum err_code s3_bucket_make(struct s3_client *c, struct err *e)
 {
-    enum err_code code = s3_bucket_look(c, e);
+    enum err_code code = s3_bucket_look(c, false, e);
 
     if (code != ERR_NOT_FOUND)
         TRY(code);

@@ -17,6 +17,7 @@
 #define HEADER_MAX     4096
 #define ERROR_BODY_MAX 65536
 #define TIMEOUT_MS     60000
+#define STALL_MS       30000 /* or half of the time there is, so that there is a second try */
 #define HASH_BYTES     (128u << 10)
 #define WAIT_FIRST_MS  50
 #define WAIT_MOST_MS   10000
@@ -29,6 +30,7 @@ struct s3_client {
     char *scheme, *host; /* host with its port, as the Host field has it */
     char *base;          /* of the path: "" or "/bucket" */
     bool frank;
+    _Atomic int refused; /* s3_write_refused() */
 };
 
 static const char *keep(struct s3_client *c, const char *text)
@@ -85,7 +87,7 @@ static enum err_code place_bucket(struct s3_client *c, struct err *e)
 enum err_code s3_client_new(const struct store_s3_options *o, struct s3_client **ret_client,
                             struct err *e)
 {
-    const struct client_options lines = {.ca_file = o->ca_file, .idle = 32};
+    struct client_options lines = {.ca_file = o->ca_file, .idle = 32};
     struct s3_client *c = NEW(struct s3_client);
     enum err_code code;
 
@@ -101,6 +103,8 @@ enum err_code s3_client_new(const struct store_s3_options *o, struct s3_client *
     c->options.lifecycle.transition_class = keep(c, o->lifecycle.transition_class);
     if (c->options.timeout_ms == 0)
         c->options.timeout_ms = TIMEOUT_MS;
+    lines.stall_ms = c->options.timeout_ms / 2 < STALL_MS ? c->options.timeout_ms / 2 : STALL_MS;
+    atomic_init(&c->refused, ERR_OK);
     code = place_bucket(c, e);
     if (code == ERR_OK)
         code = client_new(&lines, &c->client, e);
@@ -138,6 +142,11 @@ void s3_client_be_frank(struct s3_client *c)
 const struct store_s3_options *s3_client_options(const struct s3_client *c)
 {
     return &c->options;
+}
+
+enum err_code s3_write_refused(const struct s3_client *c)
+{
+    return (enum err_code)atomic_load(&c->refused);
 }
 
 /* ---- a request on its way out */
@@ -362,7 +371,8 @@ static void reset(struct s3_answer *a)
     struct buf body = a->body;
 
     buf_clear(&body);
-    *a = (struct s3_answer){.body = body, .total_bytes = UINT64_MAX};
+    *a = (struct s3_answer){
+        .body = body, .total_bytes = UINT64_MAX, .again = S3_AS_LONG_AS}; /* if none comes */
 }
 
 static void take_code(void *ctx, struct str path, struct str text)
@@ -376,42 +386,47 @@ static void take_code(void *ctx, struct str path, struct str text)
 struct refusal {
     int status; /* 0: any */
     enum err_code means;
+    enum s3_again again;
     const char *code; /* NULL: any */
     const char *text; /* NULL: the server's word */
 };
 
 /* The first row that fits. "Error responses" of the API reference, and what other servers say. */
 static const struct refusal refusals[] = {
-    {0, ERR_UNAVAILABLE, "SlowDown", NULL},
-    {0, ERR_UNAVAILABLE, "RequestTimeout", NULL},
-    {0, ERR_INTERNAL, "RequestTimeTooSkewed",
+    {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "SlowDown", NULL},
+    {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "RequestTimeout", NULL},
+    {0, ERR_UNAVAILABLE, S3_ONCE, "RequestTimeTooSkewed", /* or it was long on its way */
      "the clocks of this machine and of the server are too far apart; set this one's"},
-    {0, ERR_DENIED, "ExpiredToken", "the credentials have expired"},
-    {0, ERR_DENIED, "ExpiredTokenException", "the credentials have expired"},
-    {0, ERR_DENIED, "InvalidToken", "the session token is not accepted"},
-    {0, ERR_DENIED, "InvalidAccessKeyId", "the access key is not known to the server"},
-    {0, ERR_DENIED, "SignatureDoesNotMatch", "the secret key is not that of the access key"},
-    {0, ERR_INTERNAL, "NoSuchBucket", "there is no such bucket"},
-    {0, ERR_BLOB_UPLOAD_UNKNOWN, "NoSuchUpload", NULL},
-    {0, ERR_STORAGE_FULL, "QuotaExceeded", NULL},
-    {0, ERR_STORAGE_FULL, "XMinioStorageFull", NULL},
-    {0, ERR_UNAVAILABLE, "OperationAborted", NULL},
-    {0, ERR_UNAVAILABLE, "InternalError", NULL},
-    {0, ERR_UNSUPPORTED, "NotImplemented", NULL},
-    {403, ERR_DENIED, NULL, NULL},
-    {401, ERR_DENIED, NULL, NULL},
-    {404, ERR_NOT_FOUND, NULL, NULL},
-    {408, ERR_UNAVAILABLE, NULL, NULL},
-    {412, ERR_PRECONDITION, NULL, NULL},
-    {416, ERR_RANGE_UNSATISFIABLE, NULL, NULL},
-    {429, ERR_UNAVAILABLE, NULL, NULL},
-    {507, ERR_STORAGE_FULL, NULL, NULL},
-    {500, ERR_UNAVAILABLE, NULL, NULL},
-    {501, ERR_UNSUPPORTED, NULL, NULL},
-    {502, ERR_UNAVAILABLE, NULL, NULL},
-    {503, ERR_UNAVAILABLE, NULL, NULL},
-    {504, ERR_UNAVAILABLE, NULL, NULL},
-    {0, ERR_INTERNAL, NULL, NULL},
+    {0, ERR_DENIED, S3_ONCE, "ExpiredToken", "the credentials have expired"},
+    {0, ERR_DENIED, S3_ONCE, "ExpiredTokenException", "the credentials have expired"},
+    {0, ERR_DENIED, S3_ONCE, "InvalidToken", "the session token is not accepted"},
+    {0, ERR_DENIED, S3_NEVER, "InvalidAccessKeyId", "the access key is not known to the server"},
+    {0, ERR_DENIED, S3_NEVER, "SignatureDoesNotMatch",
+     "the secret key is not that of the access key"},
+    {0, ERR_UNAVAILABLE, S3_NEVER, "NoSuchBucket", "there is no such bucket"},
+    {0, ERR_BLOB_UPLOAD_UNKNOWN, S3_NEVER, "NoSuchUpload", NULL},
+    {0, ERR_STORAGE_FULL, S3_NEVER, "QuotaExceeded", "the quota is used up"},
+    {0, ERR_STORAGE_FULL, S3_NEVER, "XMinioAdminBucketQuotaExceeded", "the quota is used up"},
+    {0, ERR_STORAGE_FULL, S3_NEVER, "XMinioStorageFull", "the server's disks are full"},
+    {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "OperationAborted", NULL},
+    {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "InternalError", NULL},
+    {0, ERR_UNSUPPORTED, S3_NEVER, "NotImplemented", NULL},
+    {400, ERR_DENIED, S3_ONCE, "", NULL}, /* of HEAD, and so perhaps of expired credentials */
+    {403, ERR_DENIED, S3_ONCE, "", NULL},
+    {403, ERR_DENIED, S3_NEVER, NULL, NULL},
+    {401, ERR_DENIED, S3_NEVER, NULL, NULL},
+    {404, ERR_NOT_FOUND, S3_NEVER, NULL, NULL},
+    {408, ERR_UNAVAILABLE, S3_AS_LONG_AS, NULL, NULL},
+    {412, ERR_PRECONDITION, S3_NEVER, NULL, NULL},
+    {416, ERR_RANGE_UNSATISFIABLE, S3_NEVER, NULL, NULL},
+    {429, ERR_UNAVAILABLE, S3_AS_LONG_AS, NULL, NULL},
+    {507, ERR_STORAGE_FULL, S3_NEVER, NULL, NULL},
+    {500, ERR_UNAVAILABLE, S3_AS_LONG_AS, NULL, NULL},
+    {501, ERR_UNSUPPORTED, S3_NEVER, NULL, NULL},
+    {502, ERR_UNAVAILABLE, S3_AS_LONG_AS, NULL, NULL},
+    {503, ERR_UNAVAILABLE, S3_AS_LONG_AS, NULL, NULL},
+    {504, ERR_UNAVAILABLE, S3_AS_LONG_AS, NULL, NULL},
+    {0, ERR_INTERNAL, S3_NEVER, NULL, NULL},
 };
 
 enum err_code s3_refused(struct s3_answer *a, const struct s3_request *r, struct err *e)
@@ -422,16 +437,21 @@ enum err_code s3_refused(struct s3_answer *a, const struct s3_request *r, struct
     while ((row->status && row->status != a->status) ||
            (row->code && strcmp(row->code, a->code) != 0))
         row++;
+    a->again = row->again;
     return err_set(e, row->means, "%s of '%s': %s (status %d%s%s)", r->method,
                    r->name ? r->name->text : "the bucket", row->text ? row->text : "refused",
                    a->status, a->code[0] ? ", " : "", a->code);
 }
 
-bool s3_may_help(enum err_code code, const struct s3_answer *a)
+bool s3_may_help(enum err_code code, const struct s3_answer *a, bool *renewed)
 {
-    return code == ERR_UNAVAILABLE ||
-           (code == ERR_DENIED && (str_starts(str_of(a->code), STR("ExpiredToken")) ||
-                                   strcmp(a->code, "InvalidToken") == 0));
+    bool first = !*renewed;
+
+    if (code != ERR_UNAVAILABLE && code != ERR_DENIED)
+        return false;
+    if (a->again == S3_ONCE)
+        *renewed = true;
+    return a->again == S3_AS_LONG_AS || (a->again == S3_ONCE && first);
 }
 
 /* "Exponential Backoff And Jitter": the full one. What the server asks for comes on top. */
@@ -502,9 +522,21 @@ static enum err_code try_once(struct s3_client *c, const struct s3_request *r, c
  * server can't do one of what they asked for. */
 enum err_code s3_told(enum err_code code, struct err *e)
 {
-    if (code == ERR_DENIED || code == ERR_UNSUPPORTED)
+    if (code == ERR_DENIED)
+        e->code = code = ERR_STORAGE_READONLY;
+    if (code == ERR_UNSUPPORTED)
         e->code = code = ERR_INTERNAL;
     return code;
+}
+
+static void note_write(struct s3_client *c, const struct s3_request *r, enum err_code code)
+{
+    if (!r->name || r->method[0] != 'P')
+        return;
+    if (code == ERR_DENIED)
+        code = ERR_STORAGE_READONLY;
+    if (code == ERR_OK || code == ERR_STORAGE_FULL || code == ERR_STORAGE_READONLY)
+        atomic_store(&c->refused, (int)code);
 }
 
 enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_answer *a,
@@ -518,21 +550,24 @@ enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_
     for (unsigned n = 0;; n++) {
         struct store_s3_key key;
         uint64_t random, wait_ms;
-        enum err_code code = with_key(c, &key, e);
+        enum err_code code;
 
+        a->again = S3_AS_LONG_AS;
+        code = with_key(c, &key, e);
         if (code == ERR_OK)
             code = try_once(c, r, payload, &key, a, e);
-        if (code == ERR_DENIED && s3_may_help(code, a))
+        if (code == ERR_DENIED && a->again == S3_ONCE)
             refuse_key(c, &key);
         forget(&key);
-        if (code == ERR_OK || r->is_final || !s3_may_help(code, a) ||
-            (code == ERR_DENIED && renewed))
+        note_write(c, r, code);
+        if (code == ERR_OK || r->is_final || !s3_may_help(code, a, &renewed))
             return c->frank ? code : s3_told(code, e);
-        renewed |= code == ERR_DENIED;
         random_bytes(&random, sizeof(random));
         wait_ms = s3_wait_ms(n, a->retry_ms, random);
         if (clock_mono_ms() + (int64_t)wait_ms >= end_ms || !client_pause(c->client, wait_ms))
-            return code;
+            return c->frank ? code : s3_told(code, e);
+        if (r->before_again)
+            TRY(r->before_again(r->ctx, e));
     }
 }
 

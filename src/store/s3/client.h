@@ -3,8 +3,9 @@
  * apart. Any thread; every call blocks.
  *
  * Errors everywhere: UNAVAILABLE: the server can't be reached, or says "later", for as long as
- * options.timeout_ms; NOT_FOUND: no such key; INTERNAL: what the
- * server refuses otherwise, with its own words. No error holds a secret.
+ * options.timeout_ms, or there is no such bucket, or the clocks differ; NOT_FOUND: no such key;
+ * STORAGE_FULL; STORAGE_READONLY: the key may not do this; INTERNAL: what the server refuses
+ * otherwise. All with the server's own words. No error holds a secret.
  */
 #pragma once
 
@@ -35,6 +36,9 @@ void s3_client_be_frank(struct s3_client *c);
 void s3_client_hurry(struct s3_client *c, uint64_t ms);
 const struct store_s3_options *s3_client_options(const struct s3_client *c);
 
+/* STORAGE_FULL or STORAGE_READONLY, when the last object that was written was refused with that. */
+enum err_code s3_write_refused(const struct s3_client *c);
+
 /* A key below the configured prefix. */
 struct s3_name {
     size_t n;
@@ -54,6 +58,10 @@ struct s3_request {
     struct str body;                /* .p is NULL: none */
     const struct client_file *file; /* as a body; NULL: none */
     bool is_final;                  /* not tried again, whatever comes */
+
+    /* NULL, or asked before each try but the first: an error ends it with that. */
+    enum err_code (*before_again)(void *ctx, struct err *e);
+    void *ctx;
 };
 
 static inline void s3_query(struct s3_request *r, struct str name, struct str value)
@@ -67,8 +75,16 @@ static inline void s3_header(struct s3_request *r, struct str name, struct str v
         r->headers[r->n_headers++] = (struct sigv4_field){name, value};
 }
 
+/* After a refusal. */
+enum s3_again {
+    S3_NEVER,     /* the next try gets the same answer */
+    S3_ONCE,      /* signed anew, one may do */
+    S3_AS_LONG_AS /* ... there is time */
+};
+
 struct s3_answer {
     int status;
+    enum s3_again again;
     char etag[S3_ETAG_MAX]; /* with its quotes; "" when there is none */
     char code[64];          /* the server's word for an error */
     uint64_t total_bytes;   /* of the object: Content-Range's, else Content-Length */
@@ -105,12 +121,14 @@ enum err_code s3_refused(struct s3_answer *a, const struct s3_request *r, struct
 /* After a stream was refused for credentials that have expired: they are asked for anew. */
 void s3_renew_key(struct s3_client *c);
 
-/* As callers of this folder see the error: DENIED and UNSUPPORTED, a server's refusals, are
- * INTERNAL to them. */
+/* As callers of this folder see the error: DENIED is a matter of the registry's own key, and to
+ * them STORAGE_READONLY; UNSUPPORTED, of the server's, is INTERNAL. */
 enum err_code s3_told(enum err_code code, struct err *e);
 
-/* Whether another try may help, and how long to wait before the n-th (from 0). Pure. */
-bool s3_may_help(enum err_code code, const struct s3_answer *a);
+/* Whether another try may help; *renewed: the one that S3_ONCE allows was made, or is made now. */
+bool s3_may_help(enum err_code code, const struct s3_answer *a, bool *renewed);
+
+/* How long to wait before the n-th try (from 0). Pure. */
 uint64_t s3_wait_ms(unsigned n, uint64_t retry_after_ms, uint64_t random);
 
 /* A URL for whoever has it: GET of the key, until then. */

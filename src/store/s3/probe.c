@@ -46,7 +46,7 @@ static enum err_code try_list(struct probe *p, struct err *e)
 
     snprintf(below, sizeof(below), S3_PROBES "%s", p->id.text);
     TRY(s3_list(p->c, below, pass, NULL, e));
-    TRY(s3_bucket_look(p->c, e));
+    TRY(s3_bucket_look(p->c, false, e));
     p->may_list = true;
     return ERR_OK;
 }

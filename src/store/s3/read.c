@@ -113,7 +113,7 @@ struct blob_reader {
     int wait_fd, timer_fd;        /* an epoll set: of the timer, and of what the stream waits for */
     unsigned tries;               /* that failed since the last byte */
     int64_t failing_since_ms, not_before_ms;
-    bool renewed; /* the credentials, since then */
+    bool renewed; /* the signature, since then */
 };
 
 static void name_place(const struct blob_reader *b, struct s3_name *ret_name)
@@ -239,12 +239,10 @@ static enum err_code failed(struct blob_reader *b, enum err_code code, struct er
     uint64_t random, wait_ms;
 
     end_stream(b);
-    if (!s3_may_help(code, &b->answer) || (code == ERR_DENIED && b->renewed))
+    if (!s3_may_help(code, &b->answer, &b->renewed))
         return s3_told(code, e);
-    if (code == ERR_DENIED) {
+    if (code == ERR_DENIED)
         s3_renew_key(b->client);
-        b->renewed = true;
-    }
     if (b->tries == 0)
         b->failing_since_ms = now_ms;
     random_bytes(&random, sizeof(random));

@@ -140,14 +140,35 @@ static enum err_code s3_tag_sync(struct store *store, const struct repo_name *re
 
 /* ---- life */
 
+/* An object that means nothing. */
+static enum err_code try_to_write(struct s3 *s, struct err *e)
+{
+    struct s3_put put = {.body = STR("ok")};
+    struct s3_name name;
+    struct uuid id;
+
+    uuid_make(&id);
+    s3_probe_name(s->client, &id, "", &name);
+    TRY(s3_put(s->client, &name, &put, e));
+    return s3_delete(s->client, &name, e);
+}
+
+/* That nothing can be written is known when something was; whether it is still so is tried, for
+ * who is not ready may be asked for nothing else. */
+static enum err_code look(struct s3 *s, struct err *e)
+{
+    TRY(s3_bucket_look(s->client, true, e));
+    return s3_write_refused(s->client) == ERR_OK ? ERR_OK : try_to_write(s, e);
+}
+
 static enum err_code s3_health(struct store *store, struct store_health *ret_health, struct err *e)
 {
     struct s3 *s = s3_of(store);
     enum err_code code = ERR_OK;
 
     pthread_mutex_lock(&s->health_lock);
-    if (clock_mono_ms() >= s->healthy_until_ms) {
-        code = s3_bucket_look(s->client, e);
+    if (s3_write_refused(s->client) != ERR_OK || clock_mono_ms() >= s->healthy_until_ms) {
+        code = look(s, e);
         if (code == ERR_OK)
             s->healthy_until_ms = clock_mono_ms() + HEALTHY_MS;
     }

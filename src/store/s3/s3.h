@@ -186,7 +186,8 @@ AUTO_POINTER(s3_together, s3_together_free);
 
 /* bucket.c: there is one, and it may be used. */
 ERR_CHECKED enum err_code s3_bucket_make(struct s3_client *c, struct err *e);
-ERR_CHECKED enum err_code s3_bucket_look(struct s3_client *c, struct err *e);
+/* once: without trying again. Error: NOT_FOUND. */
+ERR_CHECKED enum err_code s3_bucket_look(struct s3_client *c, bool once, struct err *e);
 
 /* What s3_bucket_make() does with the bucket, step by step. run()'s error besides: UNSUPPORTED,
  * the server has nothing of the kind. */

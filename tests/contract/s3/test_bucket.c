@@ -77,9 +77,9 @@ static void a_bucket_that_is_missing_is_made_and_one_that_is_there_is_taken(void
     struct fixture *f = *state;
     struct other o = other_bucket(f, f->options);
 
-    FAILS(ERR_NOT_FOUND, s3_bucket_look(o.c, &f->e));
+    FAILS(ERR_NOT_FOUND, s3_bucket_look(o.c, false, &f->e));
     OK(s3_bucket_make(o.c, &f->e));
-    OK(s3_bucket_look(o.c, &f->e));
+    OK(s3_bucket_look(o.c, false, &f->e));
     OK(s3_bucket_make(o.c, &f->e));
     remove_bucket(f, &o);
 }

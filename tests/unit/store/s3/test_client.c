@@ -26,6 +26,8 @@
     "HTTP/1.1 404 x\r\nContent-Length: 40\r\n\r\n<Error><Code>NoSuchUpload</Code></Error>"
 #define FAILED_WITH_200                                                                            \
     "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n<Error><Code>InternalError</Code></Error>"
+#define COMPLETED  "HTTP/1.1 200 OK\r\nContent-Length: 35\r\n\r\n<CompleteMultipartUploadResult/>   "
+#define MISSING    "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"
 #define OF_8_BYTES "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
 
 struct fixture {
@@ -119,42 +121,45 @@ static void refusals_are_told_apart(void **state)
         int status;
         const char *code;
         enum err_code want;
-        bool again;
+        enum s3_again again;
     } cases[] = {
-        {503, "SlowDown", ERR_UNAVAILABLE, true},
-        {503, "", ERR_UNAVAILABLE, true},
-        {500, "InternalError", ERR_UNAVAILABLE, true},
-        {502, "", ERR_UNAVAILABLE, true},
-        {504, "", ERR_UNAVAILABLE, true},
-        {429, "", ERR_UNAVAILABLE, true},
-        {408, "", ERR_UNAVAILABLE, true},
-        {400, "RequestTimeout", ERR_UNAVAILABLE, true},
-        {409, "OperationAborted", ERR_UNAVAILABLE, true},
-        {400, "ExpiredToken", ERR_DENIED, true},
-        {403, "ExpiredTokenException", ERR_DENIED, true},
-        {403, "InvalidToken", ERR_DENIED, true},
-        {403, "AccessDenied", ERR_DENIED, false},
-        {403, "", ERR_DENIED, false},
-        {403, "SignatureDoesNotMatch", ERR_DENIED, false},
-        {403, "InvalidAccessKeyId", ERR_DENIED, false},
-        {403, "RequestTimeTooSkewed", ERR_INTERNAL, false},
-        {404, "NoSuchKey", ERR_NOT_FOUND, false},
-        {404, "", ERR_NOT_FOUND, false},
-        {404, "NoSuchBucket", ERR_INTERNAL, false},
-        {404, "NoSuchUpload", ERR_BLOB_UPLOAD_UNKNOWN, false},
-        {412, "PreconditionFailed", ERR_PRECONDITION, false},
-        {416, "InvalidRange", ERR_RANGE_UNSATISFIABLE, false},
-        {507, "XMinioStorageFull", ERR_STORAGE_FULL, false},
-        {403, "QuotaExceeded", ERR_STORAGE_FULL, false},
-        {400, "InvalidArgument", ERR_INTERNAL, false},
-        {301, "PermanentRedirect", ERR_INTERNAL, false},
-        {501, "NotImplemented", ERR_UNSUPPORTED, false},
+        {503, "SlowDown", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {503, "", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {500, "InternalError", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {502, "", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {504, "", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {429, "", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {408, "", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {400, "RequestTimeout", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {409, "OperationAborted", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {400, "ExpiredToken", ERR_DENIED, S3_ONCE},
+        {403, "ExpiredTokenException", ERR_DENIED, S3_ONCE},
+        {403, "InvalidToken", ERR_DENIED, S3_ONCE},
+        {403, "AccessDenied", ERR_DENIED, S3_NEVER},
+        {403, "", ERR_DENIED, S3_ONCE},
+        {400, "", ERR_DENIED, S3_ONCE},
+        {403, "SignatureDoesNotMatch", ERR_DENIED, S3_NEVER},
+        {403, "InvalidAccessKeyId", ERR_DENIED, S3_NEVER},
+        {403, "RequestTimeTooSkewed", ERR_UNAVAILABLE, S3_ONCE},
+        {404, "NoSuchKey", ERR_NOT_FOUND, S3_NEVER},
+        {404, "", ERR_NOT_FOUND, S3_NEVER},
+        {404, "NoSuchBucket", ERR_UNAVAILABLE, S3_NEVER},
+        {404, "NoSuchUpload", ERR_BLOB_UPLOAD_UNKNOWN, S3_NEVER},
+        {412, "PreconditionFailed", ERR_PRECONDITION, S3_NEVER},
+        {416, "InvalidRange", ERR_RANGE_UNSATISFIABLE, S3_NEVER},
+        {507, "XMinioStorageFull", ERR_STORAGE_FULL, S3_NEVER},
+        {403, "QuotaExceeded", ERR_STORAGE_FULL, S3_NEVER},
+        {400, "XMinioAdminBucketQuotaExceeded", ERR_STORAGE_FULL, S3_NEVER},
+        {400, "InvalidArgument", ERR_INTERNAL, S3_NEVER},
+        {301, "PermanentRedirect", ERR_INTERNAL, S3_NEVER},
+        {501, "NotImplemented", ERR_UNSUPPORTED, S3_NEVER},
     };
     const struct s3_request r = {.method = "GET"};
 
     (void)state;
     for (size_t i = 0; i < N(cases); i++) {
         struct s3_answer a = {.status = cases[i].status};
+        bool renewed;
         struct err e;
 
         buf_init(&a.body, 1000);
@@ -163,7 +168,10 @@ static void refusals_are_told_apart(void **state)
         assert_int_equal(s3_refused(&a, &r, &e), cases[i].want);
         assert_string_equal(a.code, cases[i].code);
         assert_non_null(strstr(e.detail, cases[i].code));
-        assert_int_equal(s3_may_help(cases[i].want, &a), cases[i].again);
+        renewed = false;
+        assert_int_equal(a.again, cases[i].again);
+        assert_int_equal(s3_may_help(cases[i].want, &a, &renewed), a.again != S3_NEVER);
+        assert_int_equal(s3_may_help(cases[i].want, &a, &renewed), a.again == S3_AS_LONG_AS);
         buf_done(&a.body);
     }
 }
@@ -311,7 +319,7 @@ static void a_refusal_is_not_tried_again(void **state)
     struct fixture *f = begin(answers, N(answers));
 
     (void)state;
-    assert_int_equal(put(f, "a"), ERR_INTERNAL);
+    assert_int_equal(put(f, "a"), ERR_STORAGE_READONLY);
     assert_non_null(strstr(f->err.detail, "AccessDenied"));
     assert_int_equal(f->keys_refused, 0);
     assert_int_equal(small_server_count(f->server), 1);
@@ -328,7 +336,7 @@ static void credentials_that_have_expired_are_renewed_once(void **state)
     assert_int_equal(put(f, "a"), ERR_OK);
     assert_int_equal(f->keys_refused, 1);
     assert_non_null(strstr(head_of(f, 2), "Credential=access-3/"));
-    assert_int_equal(put(f, "a"), ERR_INTERNAL);
+    assert_int_equal(put(f, "a"), ERR_STORAGE_READONLY);
     assert_non_null(strstr(f->err.detail, "expired"));
     assert_null(strstr(f->err.detail, "never-told"));
     assert_int_equal(small_server_count(f->server), 5);
@@ -358,10 +366,35 @@ static void a_completion_whose_answer_was_lost_is_found_in_the_object(void **sta
     end(f);
 }
 
-static void an_upload_that_is_gone_without_its_object_is_unknown(void **state)
+static void a_completion_whose_parts_are_still_there_is_asked_for_again(void **state)
 {
     static const struct small_server_answer answers[] = {
-        {.text = NO_UPLOAD}, {.text = "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"}};
+        {.text = BROKEN}, {.text = DONE}, {.text = COMPLETED}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(complete(f), ERR_OK);
+    assert_begins(head_of(f, 1), "GET /bucket/a?max-parts=1&uploadId=id HTTP/1.1\r\n");
+    assert_begins(head_of(f, 2), "POST /bucket/a?uploadId=id HTTP/1.1\r\n");
+    end(f);
+}
+
+/* radosgw 16.2 */
+static void a_completion_of_what_is_gone_that_gets_a_500_is_not_tried_for_long(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = BROKEN}, {.text = NO_UPLOAD}, {.text = MISSING}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(complete(f), ERR_BLOB_UPLOAD_UNKNOWN);
+    assert_int_equal(small_server_count(f->server), 3);
+    end(f);
+}
+
+static void an_upload_that_is_gone_without_its_object_is_unknown(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = NO_UPLOAD}, {.text = MISSING}};
     struct fixture *f = begin(answers, N(answers));
 
     (void)state;
@@ -371,8 +404,8 @@ static void an_upload_that_is_gone_without_its_object_is_unknown(void **state)
 
 static void a_completion_that_failed_behind_its_head_can_be_tried_again(void **state)
 {
-    static const struct small_server_answer answers[] = {
-        {.text = FAILED_WITH_200}, {.text = "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"}};
+    static const struct small_server_answer answers[] = {{.text = FAILED_WITH_200},
+                                                         {.text = MISSING}};
     struct fixture *f = begin(answers, N(answers));
 
     (void)state;
@@ -407,6 +440,8 @@ int main(void)
         cmocka_unit_test(a_refusal_is_not_tried_again),
         cmocka_unit_test(credentials_that_have_expired_are_renewed_once),
         cmocka_unit_test(a_completion_whose_answer_was_lost_is_found_in_the_object),
+        cmocka_unit_test(a_completion_whose_parts_are_still_there_is_asked_for_again),
+        cmocka_unit_test(a_completion_of_what_is_gone_that_gets_a_500_is_not_tried_for_long),
         cmocka_unit_test(an_upload_that_is_gone_without_its_object_is_unknown),
         cmocka_unit_test(a_completion_that_failed_behind_its_head_can_be_tried_again),
         cmocka_unit_test(a_copy_that_failed_behind_its_head_is_none),
