@@ -132,6 +132,12 @@ static const struct cli_flag reindex_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag sweep_flags[] = {
+    CONFIG_FLAG,
+    {"--remove", NULL, "Remove them; otherwise they are listed only."},
+    {NULL},
+};
+
 #define NO_VERIFY_FLAG                                                                             \
     {                                                                                              \
         "--no-verify", NULL, "Do not read what is linked only to see whether it is whole."         \
@@ -364,6 +370,16 @@ const struct cli_command cli_commands[] = {
              "audit trail are not in the store: they\ncome from a backup of the database alone. "
              "Stop the server first. What can't be taken is told, and the\nexit status is then "
              "1."},
+    {.name = "sweep",
+     .operands = "[FILE]",
+     .max_operands = 1,
+     .flags = sweep_flags,
+     .run = cli_sweep,
+     .help = "List, or remove, manifests in the store that the database does not know",
+     .more = "Earlier versions and crashes left them, or they are newer than the backup that the "
+             "database was put back\nfrom: `registry reindex` takes those back. Only what is older "
+             "than upload.timeout counts. A tag in the\nstore that points to one is made what the "
+             "database says. Stop the server first."},
     {.name = "import-distribution",
      .operands = "DIRECTORY|BUCKET|FILE",
      .max_operands = 1,

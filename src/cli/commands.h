@@ -34,6 +34,9 @@ int cli_policy_test(struct cli *cli, const struct cli_args *args);
 /* command_reindex.c */
 int cli_reindex(struct cli *cli, const struct cli_args *args);
 
+/* command_sweep.c */
+int cli_sweep(struct cli *cli, const struct cli_args *args);
+
 /* serve.c */
 int cli_serve(struct cli *cli, const struct cli_args *args);
 

@@ -2,6 +2,7 @@
 #include "api/policy_in_force.h"
 #include "auth/core/tender.h"
 #include "auth/policy/rules.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/commands.h"
@@ -9,6 +10,7 @@
 #include "conf/conf.h"
 #include "core/life.h"
 #include "core/registry.h"
+#include "core/stray.h"
 
 #include <link.h>
 #include <malloc.h>
@@ -32,6 +34,23 @@ struct serve {
 static void report(const char *what, const struct err *e)
 {
     log_err(LOG_ERROR, what, e);
+}
+
+/* Once a look. */
+static void tell_strays(const struct stray_count *c)
+{
+    AUTO(buf) struct buf repos = {0};
+
+    buf_init(&repos, STRAY_REPOS_NAMED * (REPO_NAME_MAX + 8));
+    for (size_t i = 0; i < c->n_repos; i++)
+        buf_addf(&repos, "%s%s", i ? ", " : "", c->repos[i].text);
+    if (c->more_repos)
+        buf_add_text(&repos, ", ...");
+    log_event(LOG_WARNING,
+              "the store holds manifests that the database does not know: `registry reindex` takes "
+              "them back, `registry sweep --remove` removes them",
+              LOG_U64("manifests", c->manifests), LOG_U64("bytes", c->bytes),
+              LOG_STR("repositories", buf_str(&repos)));
 }
 
 static enum err_code poll_rules(void *rules, struct err *e)
@@ -113,6 +132,7 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     }
     s->registry = registry_new(store, meta, s->conf);
     s->registry->reserve = s->reserve;
+    s->registry->tell_strays = tell_strays;
     return registry_start(s->registry, report, e);
 }
 

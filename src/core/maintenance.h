@@ -1,6 +1,6 @@
 /*
  * The maintenance thread: carries pending tag projections soon after they are made, and sweeps
- * abandoned uploads every maintenance.interval.
+ * abandoned uploads every maintenance.interval. Once a day it counts strays (core/stray.h), slowly.
  */
 #pragma once
 

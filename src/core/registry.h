@@ -17,6 +17,7 @@
 struct upload_table;
 struct url_rules;
 struct maintenance;
+struct stray_count;
 
 /*
  * The locks. Whoever adds content stores it, then commits the reference; whoever removes it commits
@@ -43,7 +44,8 @@ struct registry {
     struct locks manifest_locks; /* likewise a manifest */
     struct locks tag_locks;      /* a (repository, tag) is being projected */
     struct maintenance *maintenance;
-    void (*wake)(struct maintenance *m); /* NULL: no maintenance runs */
+    void (*wake)(struct maintenance *m);              /* NULL: no maintenance runs */
+    void (*tell_strays)(const struct stray_count *c); /* from its thread; NULL: it looks for none */
 };
 
 /* What the edges do with an error of a background job; may be called from the maintenance thread.
