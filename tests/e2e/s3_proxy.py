@@ -123,6 +123,14 @@ LOSE_ANSWER = "done, then reset instead of an answer"
 CORRUPT_ANSWER = "one bit in the middle of the answer's body is another"
 
 
+@dataclass(frozen=True)
+class Rewrite:
+    """The answer has other words in its body, as many bytes."""
+
+    words: bytes
+    others: bytes
+
+
 class Hold:
     """Stops a request before it is passed on, or, after=True, when it is done and before its answer.
     wait() returns when it is there; release() lets it go on."""
@@ -280,12 +288,9 @@ class End:
 
     def gone(self):
         """Whether it has hung up. What it has sent stays to be read."""
-        try:
-            return not self.buffer and not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+        poll = select.poll()
+        poll.register(self.socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def cut(self):
         """Ends what another thread waits for on it; that one closes it."""
@@ -466,6 +471,8 @@ class Exchange:
             changed = bytearray(data)
             changed[self.flip_at - before] ^= 1
             data = bytes(changed)
+        if isinstance(self.how, Rewrite):
+            data = data.replace(self.how.words, self.how.others)
         if self.down_limit is not None:
             data = data[: self.down_limit - before]
         self.request.received_bytes += len(data)  # before the client knows

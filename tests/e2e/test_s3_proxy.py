@@ -21,6 +21,7 @@ from s3_proxy import (
     SLOW_DOWN,
     TIME_OUT,
     UNAVAILABLE,
+    Rewrite,
     S3Proxy,
 )
 from waiting import until
@@ -215,6 +216,13 @@ def test_corrupt_answer_differs_by_a_bit(through, proxy):
     got = through.get()
     assert [n for n in range(len(DATA)) if got[n] != DATA[n]] == [len(DATA) // 2]
     assert through.get() == DATA
+
+
+def test_answer_has_other_words(through, proxy):
+    through.put(b"one day, one life")
+    proxy.fail("get", Rewrite(b"one", b"any"))
+    assert through.get() == b"any day, any life"
+    assert through.get() == b"one day, one life"
 
 
 def test_request_is_held_before_it_is_passed_on(through, proxy):

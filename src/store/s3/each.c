@@ -92,16 +92,21 @@ static enum err_code found_move(void *ctx, const struct s3_listed *object, struc
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
+static bool is_moving(const struct found *f, const struct uuid *id)
+{
+    bool moving = false;
+
+    for (size_t i = 0; i < f->n_moving && !moving; i++)
+        moving = strcmp(id->text, f->moving[i].text) == 0;
+    return moving;
+}
+
 static void leave_out_moving(struct found *f)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < f->n; i++) {
-        bool moving = false;
-
-        for (size_t k = 0; k < f->n_moving && !moving; k++)
-            moving = strcmp(f->items[i].id.text, f->moving[k].text) == 0;
-        if (!moving)
+        if (!is_moving(f, &f->items[i].id))
             f->items[kept++] = f->items[i];
     }
     f->n = kept;
@@ -127,6 +132,16 @@ enum err_code s3_upload_each(struct store *store, store_upload_fn fn, void *ctx,
     for (size_t i = 0; i < f.n && code == ERR_OK; i++)
         code = fn(ctx, &f.items[i], e);
     free(f.items);
+    free(f.moving);
+    return code;
+}
+
+enum err_code s3_upload_moves(struct s3 *s, const struct uuid *id, bool *ret_moves, struct err *e)
+{
+    struct found f = {.s = s};
+    enum err_code code = s3_list(s->client, S3_MOVES, found_move, &f, e);
+
+    *ret_moves = code == ERR_OK && is_moving(&f, id);
     free(f.moving);
     return code;
 }

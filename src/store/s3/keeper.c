@@ -184,11 +184,12 @@ static enum err_code copy_to_key(struct s3 *s, const struct digest *d, const str
 /* The pointer goes first: an upload's key without one is swept. */
 static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
 {
-    struct s3_name from, pointer, to;
+    struct s3_name from, tail, pointer, to;
     enum err_code code;
     bool forgotten;
 
     s3_upload_name(k->s, &m->id, &from);
+    s3_tail_name(k->s, &m->id, &tail);
     s3_move_name(k->s, &m->digest, &pointer);
     s3_blob_name(k->s, &m->digest, &to);
     code = copy_to_key(k->s, &m->digest, &from, e);
@@ -200,6 +201,7 @@ static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
         return code;
     TRY(s3_delete(k->s->client, &pointer, e));
     s3_keeper_delete(k, &from);
+    s3_keeper_delete(k, &tail);
     if (forgotten)
         s3_keeper_delete(k, &to);
     return ERR_OK;

@@ -166,6 +166,9 @@ ERR_CHECKED enum err_code s3_reader_of(struct s3_client *c, const struct s3_name
 
 /* each.c */
 enum err_code s3_upload_each(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
+/* Whether the object uploads/<id> is a blob that is being moved to its key, by whomever. */
+ERR_CHECKED enum err_code s3_upload_moves(struct s3 *s, const struct uuid *id, bool *ret_moves,
+                                          struct err *e);
 enum err_code s3_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx, struct err *e);
 
 /*

@@ -484,22 +484,28 @@ static enum err_code reset(struct state *st, struct err *e)
     return ERR_OK;
 }
 
+/* What another process, or an earlier life of this one, left: any parts, also those that no tail
+ * tells of, and what they became, unless that is a blob on its way to its key. */
+static enum err_code delete_remains(struct s3 *s, const struct uuid *id, struct err *e)
+{
+    struct s3_name names[2];
+    bool moves;
+
+    s3_upload_name(s, id, &names[0]);
+    s3_tail_name(s, id, &names[1]);
+    TRY(s3_multipart_abort_all(s->client, &names[0], e));
+    TRY(s3_upload_moves(s, id, &moves, e));
+    return moves ? ERR_OK : s3_delete_many(s->client, names, 2, e);
+}
+
 enum err_code s3_upload_delete(struct store *store, const struct uuid *id, struct err *e)
 {
     struct s3 *s = s3_of(store);
     struct state *st = find(s->uploads, id);
     enum err_code code = ERR_OK;
-    struct s3_name name;
 
     if (!st)
-        code = state_load(s, id, &st, e);
-    if (code == ERR_BLOB_UPLOAD_UNKNOWN) { /* what it was can't be told any more */
-        s3_upload_name(s, id, &name);
-        TRY(s3_multipart_abort_all(s->client, &name, e));
-        s3_tail_name(s, id, &name);
-        return s3_delete(s->client, &name, e);
-    }
-    TRY(code);
+        return delete_remains(s, id, e);
     if (!st->over) {
         code = reset(st, e);
         st->lost = st->over = code == ERR_OK; /* for handles that are open */
@@ -645,6 +651,7 @@ static enum err_code move_to_key(struct state *st, const struct digest *d, struc
     }
     s3_move_name(st->s, d, &key);
     TRY(s3_put(st->s->client, &key, &pointer, e));
+    st->has_tail = false; /* it goes with the move, also after a crash */
     s3_keeper_move(st->s->keeper, d, &st->id);
     return ERR_OK;
 }

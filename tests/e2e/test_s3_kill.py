@@ -1,0 +1,214 @@
+"""kill -9 in each phase of a push to a bucket: what was acknowledged is there, and nothing stays that is
+nobody's."""
+
+import time
+from threading import Thread
+
+import pytest
+import requests
+
+from helpers import MIB, Client, Wire, digest_of, random_bytes
+from s3_proxy import Rewrite, S3Proxy
+from waiting import until
+
+PART_BYTES = 5 * MIB
+DATA = random_bytes(3 * PART_BYTES + MIB, "kill")  # up to COPY_AT_ONCE of store/s3/upload.c
+LARGE = random_bytes(4 * PART_BYTES, "kill")  # more than that: moved after the answer
+SMALL = random_bytes(100_000, "kill")
+
+
+def key_of(data, folder="blobs"):
+    return f"{folder}/" + digest_of(data).replace(":", "/")
+
+
+@pytest.fixture
+def proxy(bucket):
+    with S3Proxy(bucket.endpoint) as made:
+        yield made
+
+
+@pytest.fixture
+def registry(new_registry, bucket, proxy):
+    bucket.endpoint = proxy.endpoint
+    return new_registry(config={"storage": bucket.section(part_size=PART_BYTES)}).start()
+
+
+@pytest.fixture
+def in_background():
+    """Runs what is not going to be answered, or is not waited for."""
+    threads = []
+
+    def run(*call):
+        def calls():
+            try:
+                call[0](*call[1:])
+            except (AssertionError, requests.RequestException):
+                pass  # the registry is killed meanwhile
+
+        threads.append(Thread(target=calls))
+        threads[-1].start()
+
+    yield run
+    for thread in threads:
+        thread.join()
+
+
+def again(registry, proxy):
+    registry.kill()
+    proxy.clear()
+    registry.start()
+    return Client(registry.url)
+
+
+def sweep_soon(registry):
+    """From the next start on."""
+    registry.config["upload"] = {"timeout": "1s"}
+    registry.config["maintenance"] = {"interval": "200ms"}
+
+
+def path_of(client, location):
+    return location.removeprefix(client.url)
+
+
+# Each kills the registry when a push has come so far; returns the session's location, its bytes, and how
+# many of them are durable.
+
+
+def within_a_patch(client, proxy, _):
+    location = client.patch(client.start_upload("app"), DATA[: PART_BYTES + 1])
+    proxy.forget()
+    with Wire(client.url) as wire:
+        headers = {"Content-Length": len(DATA)}
+        wire.send_request("PATCH", path_of(client, location), headers, DATA[PART_BYTES + 1 :])
+        until(lambda: any(request.status == 200 for request in proxy.of("part")))
+    return location, DATA, PART_BYTES + 1
+
+
+def within_a_first_patch(client, proxy, _):
+    location = client.start_upload("app")
+    with Wire(client.url) as wire:
+        headers = {"Content-Length": len(DATA) + 1}
+        wire.send_request("PATCH", path_of(client, location), headers, DATA)
+        until(lambda: any(request.status == 200 for request in proxy.of("part")))
+    return location, DATA, 0
+
+
+def between_patch_and_finish(client, _, __):
+    location = client.patch(client.start_upload("app"), DATA)
+    return location, DATA, len(DATA)
+
+
+def within_the_finish_of_a_small_one(client, proxy, in_background):
+    location = client.patch(client.start_upload("app"), SMALL)
+    held = proxy.hold("copy", after=True)
+    in_background(client.finish, location, digest_of(SMALL))
+    held.wait()
+    return location, SMALL, len(SMALL)
+
+
+GO_ON = [
+    within_a_patch,
+    within_a_first_patch,
+    between_patch_and_finish,
+    within_the_finish_of_a_small_one,
+]
+
+
+@pytest.mark.parametrize("phase", GO_ON, ids=lambda phase: phase.__name__)
+def test_a_session_goes_on_where_its_bytes_are_durable(
+    registry, client, bucket, proxy, in_background, phase
+):
+    location, data, durable = phase(client, proxy, in_background)
+    with again(registry, proxy) as client:
+        assert client.upload_offset(location) == durable
+        if durable < len(data):
+            location = client.patch(location, data[durable:], start=durable)
+        client.finish(location, digest_of(data))
+        assert client.get_blob("app", digest_of(data)).content == data
+    sweep_soon(registry)
+    registry.restart()
+    until(lambda: bucket.keys() == [key_of(data)] and bucket.uploads() == [])
+    with Client(registry.url) as client:
+        assert client.get_blob("app", digest_of(data)).content == data
+
+
+def within_the_completion(client, proxy, in_background):
+    location = client.patch(client.start_upload("app"), DATA)
+    held = proxy.hold("complete", after=True)
+    in_background(client.finish, location, digest_of(DATA))
+    held.wait()
+    return DATA
+
+
+def between_completion_and_copy(client, proxy, in_background):
+    location = client.patch(client.start_upload("app"), DATA)
+    held = proxy.hold("copy")
+    in_background(client.finish, location, digest_of(DATA))
+    held.wait()
+    return DATA
+
+
+def before_the_pointer(client, proxy, in_background):
+    location = client.patch(client.start_upload("app"), LARGE)
+    held = proxy.hold("put", target="/moves/")
+    in_background(client.finish, location, digest_of(LARGE))
+    held.wait()
+    return LARGE
+
+
+GIVEN_UP = [
+    within_a_first_patch,
+    within_the_finish_of_a_small_one,
+    within_the_completion,
+    between_completion_and_copy,
+    before_the_pointer,
+]
+
+
+@pytest.mark.parametrize("phase", GIVEN_UP, ids=lambda phase: phase.__name__)
+def test_what_a_killed_push_left_is_swept(registry, client, bucket, proxy, in_background, phase):
+    phase(client, proxy, in_background)
+    sweep_soon(registry)
+    with again(registry, proxy) as client:
+        # A blob that came to its key costs space, until the next push of the same takes it over.
+        until(lambda: not set(bucket.keys()) - {key_of(SMALL), key_of(DATA)})
+        until(lambda: bucket.uploads() == [])
+        for data in (SMALL, DATA):
+            assert not client.has_blob("app", digest_of(data))
+            client.push_blob("app", data)
+            assert client.get_blob("app", digest_of(data)).content == data
+
+
+def test_a_put_with_its_digest_begins_anew_and_its_parts_go_after_a_day(
+    registry, client, bucket, proxy
+):
+    path = path_of(client, client.start_upload("app")) + f"?digest={digest_of(DATA)}"
+    with Wire(registry.url) as wire:
+        wire.send_request("PUT", path, {"Content-Length": len(DATA)}, DATA[:-1])
+        until(lambda: any(request.status == 200 for request in proxy.of("part")))
+        registry.kill()
+    assert [key for key, _ in bucket.uploads()] == [key_of(DATA)]
+    today, earlier = time.time(), time.time() - 2 * 86400
+    dates = [time.strftime("%Y-%m-%d", time.gmtime(at)).encode() for at in (today, earlier)]
+    proxy.fail("list_uploads", Rewrite(*dates), times=None)
+    registry.start()
+    until(lambda: bucket.uploads() == [])
+    with Client(registry.url) as client:
+        client.push_blob("app", DATA)
+        assert client.get_blob("app", digest_of(DATA)).content == DATA
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the copy", "after the copy"])
+def test_a_blob_on_its_way_to_its_key_is_served_and_gets_there(
+    registry, client, bucket, proxy, after
+):
+    location = client.patch(client.start_upload("app"), LARGE[:-1])
+    location = client.patch(location, LARGE[-1:], start=len(LARGE) - 1)
+    held = proxy.hold("copy", after=after)
+    client.finish(location, digest_of(LARGE))
+    held.wait()
+    assert key_of(LARGE, "moves") in bucket.keys()
+    with again(registry, proxy) as client:
+        assert client.get_blob("app", digest_of(LARGE)).content == LARGE
+        until(lambda: bucket.keys() == [key_of(LARGE)])  # no sweep helps: they come after an hour
+        assert client.get_blob("app", digest_of(LARGE)).content == LARGE
