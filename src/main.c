@@ -50,6 +50,7 @@ static struct aws_credentials *credentials_of(const struct conf_s3 *s3)
         .secret_key_file = s3->secret_key_file,
         .session_token = s3->session_token,
         .region = s3->region,
+        .ca_file = s3->ca_file,
         .environment = environ,
     };
 

@@ -135,13 +135,14 @@ static void *renew(void *ctx)
     return NULL;
 }
 
-#define TEXTS 6
+#define TEXTS 7
 
 /* The texts of the options. */
 static void texts_of(struct aws_credentials_options *o, const char **ret_texts[static TEXTS])
 {
     const char **texts[TEXTS] = {&o->access_key,      &o->access_key_file, &o->secret_key,
-                                 &o->secret_key_file, &o->session_token,   &o->region};
+                                 &o->secret_key_file, &o->session_token,   &o->region,
+                                 &o->ca_file};
 
     memcpy(ret_texts, texts, sizeof(texts));
 }

@@ -31,5 +31,6 @@ struct aws_credentials_options {
     const char *secret_key, *secret_key_file;
     const char *session_token;
     const char *region;       /* of the token service, when the environment says none */
+    const char *ca_file;      /* PEM, for a token service that is not AWS's own */
     char *const *environment; /* environ-style */
 };

@@ -31,5 +31,13 @@ ERR_CHECKED enum err_code aws_key_make(const char *access_key, const char *secre
 ERR_CHECKED enum err_code aws_file_read(const char *path, struct buf *ret_text, struct err *e);
 
 /* The key in a JSON answer: of a container or an instance (AccessKeyId, SecretAccessKey, Token,
- * Expiration), or of the token service (the same below "Credentials"). Error: UNAVAILABLE. */
-ERR_CHECKED enum err_code aws_answer_read(struct str json, struct aws_key *ret_key, struct err *e);
+ * Expiration), or of the token service (the same below "Credentials"); or in XML, which is what
+ * other token services than that of AWS answer, whatever is asked for. Error: UNAVAILABLE. */
+ERR_CHECKED enum err_code aws_answer_read(struct str text, struct aws_key *ret_key, struct err *e);
+
+/* What an answer says that is a refusal; "" for what it does not say. */
+struct aws_refusal {
+    char code[64], message[128];
+};
+
+void aws_answer_refusal(struct str text, struct aws_refusal *ret_refusal);

@@ -160,8 +160,9 @@ static enum err_code ask_role(const struct files *f, const char *profile, const 
     AUTO(mem) char *external_id = setting(f, profile, "external_id");
     AUTO(mem) char *duration_s = setting(f, profile, "duration_seconds");
     AUTO(mem) char *token_file = setting(f, profile, "web_identity_token_file");
+    AUTO(mem) char *endpoint_url = setting(f, profile, "endpoint_url");
     AUTO(mem) char *mfa = setting(f, profile, "mfa_serial");
-    struct aws_role role = {arn, session, external_id, duration_s};
+    struct aws_role role = {arn, session, external_id, duration_s, endpoint_url};
     AUTO(aws_key) struct aws_key base = {0};
     enum err_code code;
 

@@ -3,7 +3,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/json.h"
 #include "net/aws_source.h"
 #include "net/fetch.h"
 #include "net/sigv4.h"
@@ -14,8 +13,8 @@
 #define VERSION    "Version=2011-06-15"
 
 struct service {
-    const char *region;
-    struct buf url; /* ends in "/" */
+    const char *region, *ca_file; /* ca_file may be NULL, or "" */
+    struct buf url;               /* ends in "/" */
 };
 
 static void auto_service_(struct service *s)
@@ -32,14 +31,31 @@ static const char *region_of(const struct aws_credentials_options *o)
     return region && *region ? region : "us-east-1";
 }
 
-/* "Service-specific endpoints" and "AWS STS Regional endpoints". */
-static void find_service(const struct aws_credentials_options *o, struct service *ret_service)
+/* "Service-specific endpoints": of the environment, then of the profile. NULL: AWS's own. */
+static const char *endpoint_of(const struct aws_credentials_options *o, const struct aws_role *role)
 {
-    const char *given = aws_variable(o, "AWS_ENDPOINT_URL_STS");
+    const char *ignored = aws_variable(o, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    const char *url = aws_variable(o, "AWS_ENDPOINT_URL_STS");
+
+    if (ignored && strcasecmp(ignored, "true") == 0)
+        return NULL;
+    if (!url)
+        url = aws_variable(o, "AWS_ENDPOINT_URL");
+    return url ? url : role->endpoint_url;
+}
+
+/* "AWS STS Regional endpoints". AWS's own are known by authorities that everybody has. */
+static void find_service(const struct aws_credentials_options *o, const struct aws_role *role,
+                         struct service *ret_service)
+{
+    const char *given = endpoint_of(o, role);
     struct buf *url = &ret_service->url;
 
     buf_init(url, 2048);
     ret_service->region = region_of(o);
+    ret_service->ca_file = aws_variable(o, "AWS_CA_BUNDLE");
+    if (given && !ret_service->ca_file)
+        ret_service->ca_file = o->ca_file;
     if (given)
         buf_add_text(url, given);
     else
@@ -68,29 +84,24 @@ static void begin(struct buf *form, const char *action, const struct aws_role *r
     field(form, "DurationSeconds", role->duration_s);
 }
 
-/* {"Error": {"Code": "AccessDenied", "Message": ...}}; a server that answers XML says it there. */
 static enum err_code refused(int status, struct str body, struct err *e)
 {
-    AUTO(json) json_t *root = json_shallow(body) ? json_loadb(body.p, body.n, 0, NULL) : NULL;
-    const json_t *error = json_object_get(root, "Error");
-    const char *code = json_string_value(json_object_get(error, "Code"));
-    const char *message = json_string_value(json_object_get(error, "Message"));
+    struct aws_refusal r;
 
+    aws_answer_refusal(body, &r);
     return err_set(e, status >= 500 ? ERR_UNAVAILABLE : ERR_DENIED,
-                   "the token service answers %d %.60s: %.120s", status, code ? code : "",
-                   message ? message : "");
+                   "the token service answers %d %s: %s", status, r.code, r.message);
 }
 
-static enum err_code ask(const struct aws_credentials_options *o, const char *url,
-                         const char *const *headers, struct str form, struct aws_key *ret_key,
-                         struct err *e)
+static enum err_code ask(struct service *s, const char *const *headers, struct str form,
+                         struct aws_key *ret_key, struct err *e)
 {
     AUTO(buf) struct buf body = {0};
     struct fetch f = {
-        .url = url,
+        .url = buf_text(&s->url),
         .headers = headers,
         .post = form,
-        .ca_file = aws_variable(o, "AWS_CA_BUNDLE"),
+        .ca_file = s->ca_file,
         .timeout_ms = TIMEOUT_MS,
     };
     int status;
@@ -173,11 +184,11 @@ enum err_code aws_sts_assume(const struct aws_credentials_options *o, const stru
     AUTO(buf) struct buf form = {0};
     AUTO(lines) struct lines l = {0};
 
-    find_service(o, &s);
+    find_service(o, role, &s);
     begin(&form, "AssumeRole", role);
     add_line(&l, "Accept", STR("application/json"));
     sign(&s, with, buf_str(&form), &l);
-    return ask(o, buf_text(&s.url), l.pointers, buf_str(&form), ret_key, e);
+    return ask(&s, l.pointers, buf_str(&form), ret_key, e);
 }
 
 enum err_code aws_sts_assume_with_token(const struct aws_credentials_options *o,
@@ -188,11 +199,11 @@ enum err_code aws_sts_assume_with_token(const struct aws_credentials_options *o,
     AUTO(service) struct service s = {0};
     AUTO(buf) struct buf form = {0}, token = {0};
 
-    find_service(o, &s);
+    find_service(o, role, &s);
     TRY(aws_file_read(token_file, &token, e));
     begin(&form, "AssumeRoleWithWebIdentity", role);
     field(&form, "WebIdentityToken", buf_text(&token));
     if (form.full)
         return err_set(e, ERR_CONFIG, "'%.200s' is too large for a token", token_file);
-    return ask(o, buf_text(&s.url), headers, buf_str(&form), ret_key, e);
+    return ask(&s, headers, buf_str(&form), ret_key, e);
 }

@@ -5,9 +5,10 @@
 
 struct aws_role {
     const char *arn;
-    const char *session;     /* its name; NULL: "registry" */
-    const char *external_id; /* NULL: none */
-    const char *duration_s;  /* in digits; NULL: as the service has it */
+    const char *session;      /* its name; NULL: "registry" */
+    const char *external_id;  /* NULL: none */
+    const char *duration_s;   /* in digits; NULL: as the service has it */
+    const char *endpoint_url; /* of the service, unless the environment says one; NULL: AWS's own */
 };
 
 /* Assumes the role with a key. Errors: UNAVAILABLE; CONFIG, or DENIED, when it is refused. */

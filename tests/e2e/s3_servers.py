@@ -295,7 +295,7 @@ class Radosgw(S3Server):
         self.daemon("ceph-osd", "-i", "0")
         if new:
             keys = [f"--access-key={self.access_key}", f"--secret-key={self.secret_key}"]
-            self.admin("user", "create", "--uid=test", "--display-name=test", *keys)
+            self.admin("user", "create", "--uid=test", "--display-name=test", "--caps=roles=*", *keys)
         self.daemon("radosgw", "-n", "client.rgw")
 
     def _write_config(self):

@@ -1,5 +1,5 @@
 /* Answers of S3 servers. */
-#include "store/s3/xml.h"
+#include "net/xml.h"
 
 #include <stdint.h>
 #include <stdlib.h>

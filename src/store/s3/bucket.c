@@ -2,7 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/uuid.h"
-#include "store/s3/xml.h"
+#include "net/xml.h"
 
 #define RULES_MAX (1u << 20)
 #define OURS      "cyberdock-" /* what the names of our lifecycle rules begin with */

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "net/client.h"
 #include "net/sigv4.h"
-#include "store/s3/xml.h"
+#include "net/xml.h"
 #include "store/store.h"
 
 #include <stdatomic.h>

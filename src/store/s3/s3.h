@@ -4,7 +4,6 @@
  *     client.c     requests: signed, tried again, refusals told apart
  *     object.c     objects: put, get, head, delete, copy, list
  *     multipart.c  uploads in many parts
- *     xml.c        answers
  *     names.c      the keys of blobs, manifests, tags, uploads
  *     senders.c    the threads that send parts while more of an upload comes
  *     keeper.c     what may be done after the answer: moving blobs to their keys, deleting

@@ -34,6 +34,7 @@ struct expected {
     const char *part; /* of "METHOD\nHeader: value\n...\n\nBODY"; NULL: anything */
     int status;       /* 0: nobody answers */
     const char *body;
+    const char *ca_file; /* by which the server is known; NULL: the system's */
 };
 
 static const struct expected *script;
@@ -57,6 +58,7 @@ enum err_code __wrap_fetch_run(const struct fetch *f, int *ret_status, struct bu
         buf_addf(&text, "%s\n", *h);
     buf_addf(&text, "\n" STR_FMT, STR_ARG(f->post));
     assert_string_equal(f->url, x->url);
+    assert_string_equal(f->ca_file ? f->ca_file : "", x->ca_file ? x->ca_file : "");
     if (x->part && !strstr(buf_text(&text), x->part))
         fail_msg("'%s' is not in '%s'", x->part, buf_text(&text));
     assert_true(f->link_local == str_starts(str_of(f->url), STR("http://169.254.")));
@@ -124,7 +126,7 @@ static void set(struct setting *s, const struct run *r)
 {
     size_t n = 0;
 
-    *s = (struct setting){.options = {.region = "eu-west-1"}};
+    *s = (struct setting){.options = {.region = "eu-west-1", .ca_file = "own.pem"}};
     for (; n < VARIABLES_MAX && r->environment[n]; n++)
         s->pointers[n] = placed(r->environment[n], s->texts[n]);
     s->options.environment = s->pointers;
@@ -278,8 +280,63 @@ static void a_profile_assumes_a_role_with_the_key_of_another(void **state)
          "role", "t0ken");
     must(RUN(IN(FILES, "AWS_PROFILE=dev", "AWS_ENDPOINT_URL_STS=http://127.0.0.1:1"),
              .answers = {{"http://127.0.0.1:1/", "Accept: application/json", 200,
-                          STS_KEY("role", FAR)}}),
+                          STS_KEY("role", FAR), "own.pem"}}),
          "role", "t0ken");
+}
+
+#define ROLE                                                                                       \
+    "[x]\naws_access_key_id = a\naws_secret_access_key = s\nrole_arn = r\nsource_profile = x\n"
+
+static void another_token_service_may_be_named(void **state)
+{
+    static const struct {
+        const char *variables[3];
+        const char *url, *ca_file;
+    } cases[] = {
+        {{NULL}, "https://profile/", "own.pem"},
+        {{"AWS_ENDPOINT_URL=https://all"}, "https://all/", "own.pem"},
+        {{"AWS_ENDPOINT_URL=https://all", "AWS_ENDPOINT_URL_STS=https://sts"},
+         "https://sts/",
+         "own.pem"},
+        {{"AWS_CA_BUNDLE=bundle"}, "https://profile/", "bundle"},
+        {{"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true", "AWS_ENDPOINT_URL_STS=https://sts"},
+         STS,
+         NULL},
+        {{"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true", "AWS_CA_BUNDLE=bundle"}, STS, "bundle"},
+    };
+
+    (void)state;
+    files(ROLE, "[profile x]\nendpoint_url = https://profile/\n");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        must(RUN(IN(FILES, "AWS_PROFILE=x", cases[i].variables[0], cases[i].variables[1]),
+                 .answers = {{cases[i].url, NULL, 200, STS_KEY("role", FAR), cases[i].ca_file}}),
+             "role", "t0ken");
+}
+
+#define XML_KEY(access, expiration)                                                                \
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<AssumeRoleResponse xmlns=\"https://sts."         \
+    "amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials><AccessKeyId>" access          \
+    "</AccessKeyId><SecretAccessKey>s3cr3t</SecretAccessKey><SessionToken>t0ken</SessionToken>"    \
+    "<Expiration>" expiration                                                                      \
+    "</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+
+static void a_token_service_may_answer_in_xml(void **state)
+{
+    (void)state;
+    files(ROLE, "[y]");
+    must(RUN(IN(FILES, "AWS_PROFILE=x"),
+             .answers = {{STS, NULL, 200, XML_KEY("role", "2100-01-01T00:00:00Z")}}),
+         "role", "t0ken");
+    must_fail(
+        RUN(IN(FILES, "AWS_PROFILE=x"), .answers = {{STS, NULL, 200, XML_KEY("role", "soon")}}),
+        "no key of AWS: profile: [x] r: the answer holds no key");
+    must_fail(RUN(IN(FILES, "AWS_PROFILE=x"), .answers = {{STS, NULL, 200, "<html></html>"}}),
+              "no key of AWS: profile: [x] r: the answer holds no key");
+    must_fail(RUN(IN(FILES, "AWS_PROFILE=x"),
+                  .answers = {{STS, NULL, 403,
+                               "<ErrorResponse><Error><Type/><Code>AccessDenied</Code><Message>no"
+                               "</Message></Error></ErrorResponse>"}}),
+              "no key of AWS: profile: [x] r: the token service answers 403 AccessDenied: no");
 }
 
 static void roles_lead_to_roles_but_not_for_ever(void **state)
@@ -413,8 +470,8 @@ static void answers_that_hold_no_key_are_told(void **state)
     static const struct {
         const char *body, *detail;
     } rows[] = {
-        {"<html>", "no key of AWS: container: the answer is not JSON"},
-        {"[]", "no key of AWS: container: the answer is not JSON"},
+        {"<html>", "no key of AWS: container: the answer is not XML"},
+        {"[]", "no key of AWS: container: the answer is neither JSON nor XML"},
         {"{\"Code\":\"Failed\"}", "no key of AWS: container: the answer is 'Failed'"},
         {"{}", "no key of AWS: container: the answer holds no key"},
         {JSON_KEY("a", "\"soon\""), "no key of AWS: container: the answer holds no key"},
@@ -547,6 +604,8 @@ int main(void)
         cmocka_unit_test(a_profile_holds_a_key),
         cmocka_unit_test(what_no_profile_can_do_here_is_named),
         cmocka_unit_test(a_profile_assumes_a_role_with_the_key_of_another),
+        cmocka_unit_test(another_token_service_may_be_named),
+        cmocka_unit_test(a_token_service_may_answer_in_xml),
         cmocka_unit_test(roles_lead_to_roles_but_not_for_ever),
         cmocka_unit_test(a_role_may_have_the_key_of_another_source),
         cmocka_unit_test(a_refused_role_is_told),

@@ -1,4 +1,4 @@
-#include "store/s3/xml.h"
+#include "net/xml.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"

@@ -1,5 +1,5 @@
-/* XML as S3 servers write it, read by libexpat, which is loaded at the first use. Foreign bytes: a
- * document type, levels without end and texts without end are refused. */
+/* XML as servers of AWS's protocols write it, read by libexpat, which is loaded at the first use.
+ * Foreign bytes: a document type, levels without end and texts without end are refused. */
 #pragma once
 
 #include "base/err.h"

@@ -1,4 +1,4 @@
-#include "store/s3/xml.h"
+#include "net/xml.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -129,6 +129,6 @@ enum err_code xml_each(struct str document, xml_fn fn, void *ctx, struct err *e)
     buf_done(&r.path);
     buf_done(&r.text);
     if (!well || r.refused)
-        return err_set(e, ERR_UNAVAILABLE, "the answer is not the XML of an S3 server");
+        return err_set(e, ERR_UNAVAILABLE, "the answer is not XML");
     return ERR_OK;
 }
