@@ -26,7 +26,7 @@ FOLDERS = {
     "conf": {"base"},
     "net": {"base", "conf"},
     "store": {"net", "base"},
-    "meta": {"base"},
+    "meta": {"net", "base"},
     "http": {"base", "conf"},
     "cache": {"store", "meta", "base"},
     "core": {"store", "meta", "cache", "base", "conf"},

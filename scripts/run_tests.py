@@ -20,7 +20,8 @@ TOP = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
 
 from go_programs import Missing  # noqa: E402  (the path is set one line above)
-from s3_servers import SERVERS, NotReady  # noqa: E402
+import postgres_servers  # noqa: E402
+import s3_servers  # noqa: E402
 
 RESULTS = TOP / "results"
 CORES = os.cpu_count() or 2
@@ -147,10 +148,10 @@ def lint(totals, args):
         totals.add(f"lint: {name}", without_noise(out) if code else None)
 
 
-NOT_S3 = ("--no-suite", "s3")
+NO_SERVER = ("--no-suite", "s3", "--no-suite", "postgresql")
 
 
-def meson_tests(totals, name, directory, env=None, prefix=(), slow=1, suites=NOT_S3):
+def meson_tests(totals, name, directory, env=None, prefix=(), slow=1, suites=NO_SERVER):
     """The unit and contract tests of a build, counted test by test (cmocka speaks TAP)."""
     log = TOP / directory / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
@@ -177,20 +178,40 @@ def meson_tests(totals, name, directory, env=None, prefix=(), slow=1, suites=NOT
             totals.skip(label, "skipped by the test")
 
 
+def server_tests(totals, label, directory, suite, server, told, **more):
+    """The contract tests of a build that need a server, on this one; told: how they find it."""
+    try:
+        with server:
+            suites = ("--suite", suite)
+            meson_tests(totals, label, directory, told(server), suites=suites, **more)
+    except Missing as why:
+        totals.skip(f"{label}: all", str(why))
+    except (s3_servers.NotReady, postgres_servers.NotReady) as error:
+        totals.add(f"{label}: start", str(error))
+
+
 def s3_tests(totals, name, directory, servers, env=None, **more):
-    """The contract tests of a build that need an S3 server, on each of these servers."""
     for server_name in servers:
-        label = f"{name}-{server_name}"
         with tempfile.TemporaryDirectory(prefix="cyberdock-s3-") as work:
-            server = SERVERS[server_name](Path(work) / server_name)
-            try:
-                with server:
-                    told = {**(env or {}), **server.environment(f"{name}-contract")}
-                    meson_tests(totals, label, directory, told, suites=("--suite", "s3"), **more)
-            except Missing as why:
-                totals.skip(f"{label}: all", str(why))
-            except NotReady as error:
-                totals.add(f"{label}: start", str(error))
+            server = s3_servers.SERVERS[server_name](Path(work) / server_name)
+            label = f"{name}-{server_name}"
+
+            def told(server):
+                return {**(env or {}), **server.environment(f"{name}-contract")}
+
+            server_tests(totals, label, directory, "s3", server, told, **more)
+
+
+def postgres_tests(totals, name, directory, servers, env=None, **more):
+    for server_name in servers:
+        with tempfile.TemporaryDirectory(prefix="cyberdock-postgresql-") as work:
+            server = postgres_servers.SERVERS[server_name](Path(work) / server_name)
+            label = f"{name}-{server_name}"
+
+            def told(server):
+                return {**(env or {}), **server.environment()}
+
+            server_tests(totals, label, directory, "postgresql", server, told, **more)
 
 
 def pytest(totals, name, arguments, args, env=None, prefix=()):
@@ -221,7 +242,8 @@ SANITIZED = ["-Dbuildtype=debug", "-Doptimization=1", "-Db_lundef=false"]
 def unit(totals, args):
     if build(totals, "unit", "build-test", DEBUGGABLE):
         meson_tests(totals, "unit", "build-test")
-        s3_tests(totals, "unit", "build-test", SERVERS)
+        s3_tests(totals, "unit", "build-test", s3_servers.SERVERS)
+        postgres_tests(totals, "unit", "build-test", postgres_servers.SERVERS)
 
 
 def asan(totals, args):
@@ -230,6 +252,7 @@ def asan(totals, args):
         environment = {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
         meson_tests(totals, "asan", "build-asan", environment, slow=4)
         s3_tests(totals, "asan", "build-asan", ["minio"], environment, slow=4)
+        postgres_tests(totals, "asan", "build-asan", ["postgresql"], environment, slow=4)
         pytest(totals, "asan-e2e", ["-m", "sanitize", "--registry=build-asan/registry"], args)
 
 
@@ -242,6 +265,8 @@ def tsan(totals, args):
         environment = {"TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1"}
         meson_tests(totals, "tsan", "build-tsan", environment, fixed, slow=10)
         s3_tests(totals, "tsan", "build-tsan", ["minio"], environment, prefix=fixed, slow=10)
+        servers = ["postgresql"]
+        postgres_tests(totals, "tsan", "build-tsan", servers, environment, prefix=fixed, slow=10)
         arguments = ["-m", "concurrent", "--registry=build-tsan/registry"]
         pytest(totals, "tsan-e2e", arguments, args, environment, fixed)
 

@@ -153,9 +153,14 @@ static enum err_code open_distribution(const struct conf *c, struct store **ret_
     return store_distribution_new(c->storage.root, ret_store, e);
 }
 
+static bool on_server(const struct conf *c)
+{
+    return c->metadata.driver == CONF_METADATA_POSTGRESQL;
+}
+
 static bool in_memory(const struct conf *c)
 {
-    return !c->metadata.sqlite_path[0] && c->storage.backend == CONF_STORAGE_MEM;
+    return !on_server(c) && !c->metadata.sqlite_path[0] && c->storage.backend == CONF_STORAGE_MEM;
 }
 
 static void database_path(const struct conf *c, char dst[static PATH_MAX])
@@ -176,6 +181,8 @@ static void warn_of_missing(const struct conf *c)
     struct stat status;
     bool there;
 
+    if (on_server(c))
+        return;
     database_path(c, path);
     there = stat(path, &status) == 0 && status.st_size > 0;
     if (c->storage.backend != CONF_STORAGE_FILESYSTEM || there || !store_fs_used(c->storage.root))
@@ -191,15 +198,15 @@ static enum err_code open_reserve(const struct conf *c, struct reserve **ret_res
     char database[PATH_MAX], path[PATH_MAX + 16];
 
     *ret_reserve = NULL;
-    if (in_memory(c))
+    if (in_memory(c) || on_server(c))
         return ERR_OK;
     database_path(c, database);
     snprintf(path, sizeof(path), "%s-reserve", database);
     return reserve_new(path, c->storage.reserve_bytes, ret_reserve, e);
 }
 
-static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
-                               struct meta **ret_meta, struct err *e)
+static enum err_code open_sqlite(const struct conf *c, struct reserve *reserve,
+                                 struct meta **ret_meta, struct err *e)
 {
     char path[PATH_MAX];
     struct meta_sqlite_options sqlite = {
@@ -209,13 +216,36 @@ static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
         .cache_bytes = c->metadata.sqlite_cache_bytes,
         .reserve = reserve,
     };
-    struct meta *meta;
 
     database_path(c, path);
     /* `registry user add` may be the first command of all. */
     if (!c->metadata.sqlite_path[0] && !in_memory(c))
         TRY(file_mkdirs_at(AT_FDCWD, c->storage.root, c->storage.fsync, e));
-    TRY(meta_sqlite_new(&sqlite, &meta, e));
+    return meta_sqlite_new(&sqlite, ret_meta, e);
+}
+
+static enum err_code open_postgres(const struct conf *c, struct meta **ret_meta, struct err *e)
+{
+    const struct meta_postgres_options postgres = {
+        .url = c->metadata.url,
+        .password_file = c->metadata.password_file,
+        .connections = (unsigned)c->metadata.connections,
+        .connect_timeout_ms = c->metadata.connect_timeout_ms,
+        .timeout_ms = c->metadata.timeout_ms,
+    };
+
+    return meta_postgres_new(&postgres, ret_meta, e);
+}
+
+static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
+                               struct meta **ret_meta, struct err *e)
+{
+    struct meta *meta;
+
+    if (on_server(c))
+        TRY(open_postgres(c, &meta, e));
+    else
+        TRY(open_sqlite(c, reserve, &meta, e));
     *ret_meta = cache_memory_new(meta, c->registry.manifest_cache_bytes);
     return ERR_OK;
 }

@@ -16,6 +16,8 @@ bool cli_has_database(const struct conf *c)
 {
     char path[PATH_MAX];
 
+    if (c->metadata.driver == CONF_METADATA_POSTGRESQL)
+        return true; /* somebody made it: the registry makes none */
     if (c->metadata.sqlite_path[0])
         return access(c->metadata.sqlite_path, F_OK) == 0;
     snprintf(path, sizeof(path), "%s/registry.db", c->storage.root);
@@ -41,7 +43,8 @@ bool cli_accounts_open(struct cli *cli, const struct cli_args *args, struct cli_
 
     if (!cli_config_load(cli, args, &ret->conf))
         return false;
-    if (ret->conf->storage.backend == CONF_STORAGE_MEM && !ret->conf->metadata.sqlite_path[0]) {
+    if (ret->conf->storage.backend == CONF_STORAGE_MEM && !cli_has_database(ret->conf) &&
+        !ret->conf->metadata.sqlite_path[0]) {
         failed(cli, "storage.backend is 'mem': there are no accounts outside of the server");
         return false;
     }

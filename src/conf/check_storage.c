@@ -223,6 +223,28 @@ static enum err_code check_cache(const struct conf_source *s, struct err *e)
     return ERR_OK;
 }
 
+/* As above: no message repeats the URL. */
+static enum err_code check_metadata(const struct conf_source *s, struct err *e)
+{
+    static const struct str schemes[] = {STR("postgresql://"), STR("postgres://")};
+    const struct conf_metadata *m = &s->conf->metadata;
+    struct str url = str_of(m->url);
+
+    if (m->driver != CONF_METADATA_POSTGRESQL) {
+        if (url.n == 0)
+            return ERR_OK;
+        err_set(e, ERR_CONFIG, "is used with 'metadata.driver: postgresql' only");
+    } else if (url.n == 0) {
+        err_set(e, ERR_CONFIG, "'postgresql' needs the address of a database: set metadata.url");
+        return conf_place_named(s, "metadata.driver", e);
+    } else if (str_starts(url, schemes[0]) || str_starts(url, schemes[1])) {
+        return ERR_OK;
+    } else {
+        err_set(e, ERR_CONFIG, "allowed is an address that begins with 'postgresql://'");
+    }
+    return conf_place_named(s, "metadata.url", e);
+}
+
 enum err_code conf_check_storage(const struct conf_source *s, struct err *e)
 {
     TRY(check_bucket(s, e));
@@ -233,5 +255,6 @@ enum err_code conf_check_storage(const struct conf_source *s, struct err *e)
     TRY(check_lifecycle(s, e));
     TRY(conf_check_networks(s, "storage.s3.redirect.networks",
                             &s->conf->storage.s3.redirect.networks, e));
+    TRY(check_metadata(s, e));
     return check_cache(s, e);
 }

@@ -298,13 +298,16 @@ struct conf_storage {
 enum conf_storage_backend { CONF_STORAGE_FILESYSTEM, CONF_STORAGE_MEM, CONF_STORAGE_S3 };
 
 struct conf_metadata {
-    uint64_t backend;  /* enum conf_metadata_backend */
+    uint64_t driver;                                      /* enum conf_metadata_driver */
+    char *url;                                            /* of PostgreSQL; may hold a password */
+    char *password_file;                                  /* "": none */
+    uint64_t connections, connect_timeout_ms, timeout_ms; /* metadata.postgresql */
     char *sqlite_path; /* "": registry.db below storage.filesystem.root */
     uint64_t sqlite_read_connections;
     uint64_t sqlite_cache_bytes; /* of each connection */
 };
 
-enum conf_metadata_backend { CONF_METADATA_SQLITE };
+enum conf_metadata_driver { CONF_METADATA_SQLITE, CONF_METADATA_POSTGRESQL };
 
 struct conf_rate {                   /* 0: no such limit */
     _Atomic uint64_t identity;       /* requests per second of one who has signed in */

@@ -67,7 +67,8 @@ static const char *const sse_choices[] = {
 static const char *const cache_choices[] = {
     [CONF_CACHE_NONE] = "none", [CONF_CACHE_REDIS] = "redis", NULL};
 
-static const char *const metadata_choices[] = {[CONF_METADATA_SQLITE] = "sqlite", NULL};
+static const char *const metadata_choices[] = {
+    [CONF_METADATA_SQLITE] = "sqlite", [CONF_METADATA_POSTGRESQL] = "postgresql", NULL};
 
 static const char *const level_choices[] = {[LOG_DEBUG] = "debug",
                                             [LOG_INFO] = "info",
@@ -321,12 +322,53 @@ const struct conf_row conf_rows[] = {
 
 #include "conf/rows_storage.h"
 
-    {.name = "metadata.backend",
+    {.name = "metadata.driver",
+     .alias = "metadata.backend",
      .type = CONF_ENUM,
-     FIELD(metadata.backend),
+     FIELD(metadata.driver),
      .choices = metadata_choices,
      .def = CONF_METADATA_SQLITE,
-     .help = "Where repositories, tags and links are kept."},
+     .help = "Where repositories, tags, links and accounts are kept: in a file, or in a PostgreSQL "
+             "server (docs/postgresql.md)."},
+    {.name = "metadata.url",
+     .type = CONF_SECRET,
+     FIELD(metadata.url),
+     .max = 2048,
+     .def_text = "",
+     .help = "With `driver: postgresql`, the database: "
+             "`postgresql://USER[:PASSWORD]@HOST[:PORT][,HOST...]/DATABASE[?KEY=VALUE&...]`, with "
+             "the keys of libpq, such as `sslmode=verify-full`."},
+    {.name = "metadata.password_file",
+     .type = CONF_PATH,
+     FIELD(metadata.password_file),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help =
+         "File with the password, instead of in the URL. It is read again for each connection."},
+    {.name = "metadata.postgresql.connections",
+     .type = CONF_COUNT,
+     FIELD(metadata.connections),
+     .min = 1,
+     .max = 1000,
+     .def = 10,
+     .unit = "connections",
+     .help = "Most connections to the server at once. Requests wait for one within `timeout`."},
+    {.name = "metadata.postgresql.connect_timeout",
+     .type = CONF_DURATION,
+     FIELD(metadata.connect_timeout_ms),
+     .min = 2 * SECONDS,
+     .max = 10 * 60 * SECONDS,
+     .def = 5 * SECONDS,
+     .help = "How long connecting to an address of the server may take. `connect_timeout` in the "
+             "URL counts before it."},
+    {.name = "metadata.postgresql.timeout",
+     .type = CONF_DURATION,
+     FIELD(metadata.timeout_ms),
+     .min = 100,
+     .max = 1 * HOURS,
+     .def = 15 * SECONDS,
+     .help = "How long a query or a transaction may take, and waiting for a connection; then 503."},
     {.name = "metadata.sqlite.path",
      .type = CONF_PATH,
      FIELD(metadata.sqlite_path),

@@ -1,7 +1,7 @@
 /*
- * meta: what refers to what. May include base/ only.
+ * meta: what refers to what. May include net/ and base/.
  *
- * A table of callbacks with several drivers (sqlite; postgres and dynamodb later). Writes are
+ * A table of callbacks with several drivers (sqlite and postgresql; dynamodb later). Writes are
  * transactions: a list of operations that carry their own preconditions ("the tag is still at
  * version 7"), applied all or none, so that SQL and DynamoDB can both do them. Reads are single
  * look-ups, each consistent in itself. Every call blocks; any thread.
@@ -534,6 +534,21 @@ struct meta_sqlite_options {
  * knows is an error that says so. Error: CONFIG, and those of everywhere. */
 ERR_CHECKED enum err_code meta_sqlite_new(const struct meta_sqlite_options *o,
                                           struct meta **ret_meta, struct err *e);
+
+struct meta_postgres_options {
+    const char *url;             /* of libpq; may hold a password, which no message repeats */
+    const char *password_file;   /* read at each connection; NULL or "": none */
+    unsigned connections;        /* at most that many */
+    uint64_t connect_timeout_ms; /* for each address of the server */
+    uint64_t timeout_ms;         /* of a read, of a transaction, of waiting for a connection */
+};
+
+/* Connects and brings the schema up to date, also when several processes start at once. As
+ * meta_sqlite_new(). A database that goes away means UNAVAILABLE until it is back. A transaction
+ * that the database asks to try again is tried again, within its time-out. Errors: REQUEST_INVALID
+ * (a text that is no UTF-8), and as meta_sqlite_new(). */
+ERR_CHECKED enum err_code meta_postgres_new(const struct meta_postgres_options *o,
+                                            struct meta **ret_meta, struct err *e);
 
 /* Fails the n-th call, as store_fault_new(). Takes ownership of inner. */
 struct meta *meta_fault_new(struct meta *inner);

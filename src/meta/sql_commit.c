@@ -8,31 +8,63 @@
 #include "base/cleanup.h"
 #include "meta/sql.h"
 
+/* What a transaction has found and changed of a repository. It is written once, however many
+ * operations changed it: nobody else does, under the lock. */
+struct repo_row {
+    const struct repo_name *name; /* NULL: none was found yet */
+    int64_t id, version;
+    int64_t manifests, bytes, tags; /* so many more, or less */
+    bool changed;
+};
+
 struct apply {
     const struct meta_op *ops;
     size_t n_ops;
-    size_t failed;                /* out: the operation that failed, or n_ops */
-    const struct repo_name *repo; /* the one found last: most transactions speak of one only */
-    int64_t repo_id;
+    size_t failed;        /* out: the operation that failed, or n_ops */
+    struct repo_row repo; /* the one found last: most transactions speak of one only */
 };
+
+static enum err_code write_repo(struct sql_conn *c, struct apply *a, struct err *e)
+{
+    struct repo_row *r = &a->repo;
+
+    if (!r->changed)
+        return ERR_OK;
+    TRY(sql_run(c, SQL_REPO_CHANGE,
+                SQL_ARGS(SQL_INT(r->id), SQL_INT(r->version), SQL_INT(r->manifests),
+                         SQL_INT(r->bytes), SQL_INT(r->tags)),
+                e));
+    r->manifests = r->bytes = r->tags = 0;
+    r->changed = false;
+    return ERR_OK;
+}
+
+static enum err_code lock_repo(struct sql_conn *c, const struct repo_name *name,
+                               struct repo_row *ret_repo, bool *ret_found, struct err *e)
+{
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+
+    TRY(sql_query(c, SQL_REPO_LOCK, SQL_ARGS(SQL_TEXT(repo_name_str(name))), &rows, e));
+    TRY(sql_next(rows, ret_found, e));
+    if (*ret_found)
+        *ret_repo = (struct repo_row){.name = name,
+                                      .id = c->adapter->column_int(rows, 0),
+                                      .version = c->adapter->column_int(rows, 1)};
+    return ERR_OK;
+}
 
 /* 0 in *ret_id when there is no such repository. */
 static enum err_code find_repo(struct sql_conn *c, struct apply *a, const struct repo_name *name,
                                int64_t *ret_id, struct err *e)
 {
-    bool found;
-    int64_t id = 0;
+    const struct repo_name *last = a->repo.name;
+    bool found = last && (last == name || str_eq(repo_name_str(last), repo_name_str(name)));
 
-    if (a->repo && (a->repo == name || str_eq(repo_name_str(a->repo), repo_name_str(name)))) {
-        *ret_id = a->repo_id;
-        return ERR_OK;
+    if (!found) {
+        TRY(write_repo(c, a, e));
+        TRY(lock_repo(c, name, &a->repo, &found, e));
     }
-    TRY(sql_run_int(c, SQL_REPO_LOCK, SQL_ARGS(SQL_TEXT(repo_name_str(name))), &found, &id, e));
-    if (found) {
-        a->repo = name;
-        a->repo_id = id;
-    }
-    *ret_id = id;
+    *ret_id = found ? a->repo.id : 0;
     return ERR_OK;
 }
 
@@ -50,13 +82,11 @@ static enum err_code make_repo(struct sql_conn *c, struct apply *a, const struct
     return ERR_OK;
 }
 
-static enum err_code next_version(struct sql_conn *c, int64_t repo_id, int64_t *ret_version,
-                                  struct err *e)
+/* Of the repository found last. */
+static int64_t next_version(struct apply *a)
 {
-    bool found;
-
-    return sql_run_int(c, SQL_REPO_NEXT_VERSION, SQL_ARGS(SQL_INT(repo_id)), &found, ret_version,
-                       e);
+    a->repo.changed = true;
+    return ++a->repo.version;
 }
 
 /* Does a manifest of the repository name the digest, through either kind of edge? */
@@ -72,11 +102,18 @@ static enum err_code is_named(struct sql_conn *c, int64_t repo_id, const struct 
         ret_named, &unused, e);
 }
 
-/* The repository holds so much more, or less. */
-static enum err_code use(struct sql_conn *c, int64_t repo_id, int64_t bytes, int64_t tags,
-                         struct err *e)
+/* The repository found last holds so much more, or less. */
+static void use(struct apply *a, int64_t bytes, int64_t tags)
 {
-    return sql_run(c, SQL_REPO_USE, SQL_ARGS(SQL_INT(repo_id), SQL_INT(bytes), SQL_INT(tags)), e);
+    a->repo.bytes += bytes;
+    a->repo.tags += tags;
+    a->repo.changed = true;
+}
+
+static void count_manifest(struct apply *a, int64_t more)
+{
+    a->repo.manifests += more;
+    a->repo.changed = true;
 }
 
 static enum err_code blob_link(struct sql_conn *c, struct apply *a, const struct meta_op *op,
@@ -90,7 +127,9 @@ static enum err_code blob_link(struct sql_conn *c, struct apply *a, const struct
                     SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->blob_link.digest)),
                              SQL_INT((int64_t)op->blob_link.size_bytes)),
                     &added, &size_bytes, e));
-    return added ? use(c, repo_id, size_bytes, 0, e) : ERR_OK;
+    if (added)
+        use(a, size_bytes, 0);
+    return ERR_OK;
 }
 
 static enum err_code blob_size(struct sql_conn *c, int64_t repo_id, const struct digest *d,
@@ -123,7 +162,8 @@ static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const stru
     if (named)
         return err_tell(e, ERR_IN_USE, "a manifest of %s names blob %s", repo->text, d->text);
     TRY(sql_run(c, SQL_BLOB_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d))), e));
-    return use(c, repo_id, -size_bytes, 0, e);
+    use(a, -size_bytes, 0);
+    return ERR_OK;
 }
 
 /* Does the repository hold what the manifest's edges say? */
@@ -190,22 +230,22 @@ static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const str
     TRY(add_edges(c, repo_id, id, put, e));
     if (put->subject)
         TRY(add_referrer(c, repo_id, put, e));
-    return sql_run(c, SQL_REPO_COUNT, SQL_ARGS(SQL_INT(repo_id), SQL_INT(1)), e);
+    count_manifest(a, 1);
+    return ERR_OK;
 }
 
 /* The manifest's tags go, each leaving a pending projection. One new version serves them all: it
  * is later than any that one of them had. */
-static enum err_code delete_tags_of(struct sql_conn *c, int64_t repo_id, int64_t manifest_id,
+static enum err_code delete_tags_of(struct sql_conn *c, struct apply *a, int64_t manifest_id,
                                     struct err *e)
 {
-    int64_t version, n = 0;
+    int64_t n = 0;
     bool found;
 
     TRY(sql_run_int(c, SQL_TAGS_OF_MANIFEST_COUNT, SQL_ARGS(SQL_INT(manifest_id)), &found, &n, e));
-    TRY(use(c, repo_id, 0, -n, e));
-    TRY(next_version(c, repo_id, &version, e));
-    TRY(sql_run(c, SQL_PROJECTIONS_OF_MANIFEST, SQL_ARGS(SQL_INT(manifest_id), SQL_INT(version)),
-                e));
+    use(a, 0, -n);
+    TRY(sql_run(c, SQL_PROJECTIONS_OF_MANIFEST,
+                SQL_ARGS(SQL_INT(manifest_id), SQL_INT(next_version(a))), e));
     return sql_run(c, SQL_TAGS_OF_MANIFEST_DELETE, SQL_ARGS(SQL_INT(manifest_id)), e);
 }
 
@@ -268,10 +308,11 @@ static enum err_code manifest_delete(struct sql_conn *c, struct apply *a, const 
     if (named)
         return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", repo->text, d->text);
     TRY(check_seen(c, id, d, op->manifest_delete.seen_version, e));
-    TRY(delete_tags_of(c, repo_id, id, e));
+    TRY(delete_tags_of(c, a, id, e));
     TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
     TRY(sql_run(c, SQL_MANIFEST_DELETE, SQL_ARGS(SQL_INT(id)), e));
-    return sql_run(c, SQL_REPO_COUNT, SQL_ARGS(SQL_INT(repo_id), SQL_INT(-1)), e);
+    count_manifest(a, -1);
+    return ERR_OK;
 }
 
 /* META_ABSENT in *ret_version when there is no such tag. */
@@ -319,8 +360,8 @@ static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct m
     TRY(tag_version(c, repo_id, tag, &version, e));
     TRY(check_version(repo, tag, version, op->tag_set.expected_version, e));
     if (version == META_ABSENT)
-        TRY(use(c, repo_id, 0, 1, e));
-    TRY(next_version(c, repo_id, &version, e));
+        use(a, 0, 1);
+    version = next_version(a);
     TRY(sql_run(c, SQL_TAG_SET,
                 SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(manifest_id),
                          SQL_INT(version)),
@@ -340,8 +381,8 @@ static enum err_code tag_delete(struct sql_conn *c, struct apply *a, const struc
     if (version == META_ABSENT)
         return err_tell(e, ERR_MANIFEST_UNKNOWN, "no tag %s in %s", tag->text, repo->text);
     TRY(check_version(repo, tag, version, op->tag_delete.expected_version, e));
-    TRY(next_version(c, repo_id, &version, e));
-    TRY(use(c, repo_id, 0, -1, e));
+    version = next_version(a);
+    use(a, 0, -1);
     TRY(sql_run(c, SQL_TAG_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag))), e));
     return set_projection(c, repo_id, tag, version, STR(""), e);
 }
@@ -456,19 +497,44 @@ static enum err_code record_delete(struct sql_conn *c, struct apply *a, const st
     return sql_run(c, SQL_RECORD_DELETE, SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key)), e);
 }
 
+#define AUDIT_TEXTS     7
+#define AUDIT_TEXTS_MAX (1 << 20)
+
+/* Appends the text with what is no UTF-8 replaced: clients send names of any bytes, databases of
+ * text take no such, and an entry is not lost for it. */
+static void add_utf8(struct buf *b, struct str s)
+{
+    while (s.n > 0) {
+        size_t step = str_utf8_step(s);
+
+        if (step > 0)
+            buf_add(b, s.p, step);
+        else
+            buf_add_text(b, "\xEF\xBF\xBD"); /* U+FFFD */
+        s.p += step ? step : 1;
+        s.n -= step ? step : 1;
+    }
+}
+
 static enum err_code audit_add(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                struct err *e)
 {
     const struct meta_audit *x = op->audit_add.entry;
+    const char *texts[AUDIT_TEXTS] = {x->actor,  x->action, x->target,    x->address,
+                                      x->result, x->detail, x->repository};
+    struct sql_value args[1 + AUDIT_TEXTS] = {SQL_INT(x->time_ms)};
+    AUTO(buf) struct buf clean = {0};
+    size_t ends[AUDIT_TEXTS + 1] = {0};
 
     (void)a;
-    return sql_run(c, SQL_AUDIT_ADD,
-                   SQL_ARGS(SQL_INT(x->time_ms), SQL_TEXT(str_of(x->actor)),
-                            SQL_TEXT(str_of(x->action)), SQL_TEXT(str_of(x->target)),
-                            SQL_TEXT(str_of(x->address)), SQL_TEXT(str_of(x->result)),
-                            SQL_TEXT(str_of(x->detail)),
-                            SQL_TEXT(str_of(x->repository ? x->repository : ""))),
-                   e);
+    buf_init(&clean, AUDIT_TEXTS_MAX);
+    for (size_t i = 0; i < AUDIT_TEXTS; i++) {
+        add_utf8(&clean, str_of(texts[i] ? texts[i] : ""));
+        ends[i + 1] = clean.n;
+    }
+    for (size_t i = 0; i < AUDIT_TEXTS; i++)
+        args[1 + i] = SQL_TEXT(((struct str){clean.p + ends[i], ends[i + 1] - ends[i]}));
+    return sql_run(c, SQL_AUDIT_ADD, args, 1 + AUDIT_TEXTS, e);
 }
 
 static enum err_code audit_prune(struct sql_conn *c, struct apply *a, const struct meta_op *op,
@@ -484,9 +550,9 @@ static enum err_code quota_check(struct sql_conn *c, struct apply *a, const stru
     struct str space = op->quota_check.space;
     struct meta_usage usage;
 
-    (void)a;
-    TRY(sql_lock(c, space,
-                 e)); /* else two that are in different repositories don't see each other */
+    TRY(write_repo(c, a, e));
+    /* Else two transactions in different repositories don't see each other. */
+    TRY(sql_lock(c, space, e));
     TRY(sql_usage(c, space, &usage, e));
     if (usage.bytes > op->quota_check.max_bytes)
         return err_tell(e, ERR_QUOTA, "'" STR_FMT "' may hold %llu bytes and would hold %llu",
@@ -522,13 +588,13 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
     };
     struct apply *a = ctx;
 
-    a->repo = NULL;
+    a->repo = (struct repo_row){0};
     for (size_t i = 0; i < a->n_ops; i++) {
         a->failed = i;
         TRY(table[a->ops[i].kind](c, a, &a->ops[i], e));
     }
     a->failed = a->n_ops;
-    return ERR_OK;
+    return write_repo(c, a, e);
 }
 
 enum err_code sql_commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,

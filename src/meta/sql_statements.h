@@ -12,11 +12,12 @@
                                                                                                    \
     X(REPO_ID, "SELECT id FROM repos WHERE name = $1")                                             \
     X(REPO_VERSION, "SELECT version FROM repos WHERE id = $1")                                     \
-    X(REPO_LOCK, "SELECT id FROM repos WHERE name = $1 @lock@")                                    \
+    X(REPO_LOCK, "SELECT id, version FROM repos WHERE name = $1 @lock@")                           \
     X(REPO_ADD, "INSERT INTO repos (name, manifests, version) VALUES ($1, 0, 0)"                   \
                 " ON CONFLICT (name) DO NOTHING")                                                  \
-    X(REPO_COUNT, "UPDATE repos SET manifests = manifests + $2 WHERE id = $1")                     \
-    X(REPO_NEXT_VERSION, "UPDATE repos SET version = version + 1 WHERE id = $1 RETURNING version") \
+    X(REPO_CHANGE,                                                                                 \
+      "UPDATE repos SET version = $2, manifests = manifests + $3, bytes = bytes + $4,"             \
+      " tags = tags + $5 WHERE id = $1")                                                           \
     X(REPO_LIST, "SELECT name FROM repos WHERE manifests > 0 AND name > $1"                        \
                  " ORDER BY name LIMIT $2")                                                        \
                                                                                                    \
@@ -107,7 +108,6 @@
                     " WHERE id = $1 AND digest <> ''")                                             \
     X(FINISHED_PRUNE, "DELETE FROM uploads WHERE digest <> '' AND finished_ms < $1")               \
                                                                                                    \
-    X(REPO_USE, "UPDATE repos SET bytes = bytes + $2, tags = tags + $3 WHERE id = $1")             \
     X(TAGS_OF_MANIFEST_COUNT, "SELECT count(*) FROM tags WHERE manifest_id = $1")                  \
     X(USAGE_ALL, "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT),"                                 \
                  " CAST(coalesce(sum(tags), 0) AS BIGINT), count(*) FROM repos")                   \

@@ -15,6 +15,7 @@ from accounts import OTHER, Caller
 from clients import Containers, Docker
 from go_clients import GoClients
 from helpers import Client
+from postgres_databases import Database
 from s3_buckets import Bucket, SharedServers
 from server import TOP, Registry
 
@@ -203,5 +204,13 @@ def bucket(request, s3_servers):
     """A bucket of the test's own, on each of these servers. A test that wants others says it by
     parametrize("bucket", ["minio", "ceph", "versitygw"], indirect=True)."""
     made = Bucket(s3_servers(request.param)).create()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(params=["postgresql", "pgbouncer"])
+def database(request, s3_servers):
+    """A PostgreSQL database of the test's own, reached directly and through a pooler."""
+    made = Database(s3_servers(request.param))
     yield made
     made.remove()

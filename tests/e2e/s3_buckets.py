@@ -6,7 +6,7 @@ import secrets
 import botocore.config
 import botocore.exceptions
 import botocore.session
-import s3_keeper
+import server_keeper
 import s3_servers
 
 SERVER_NAMES = tuple(s3_servers.SERVERS)
@@ -38,7 +38,7 @@ class SharedServers:
     def __call__(self, name):
         """Its description()."""
         if name not in self.kept:
-            self.kept[name] = s3_keeper.kept(f"cyberdock-test-{self.run}-{name}", name)
+            self.kept[name] = server_keeper.kept(f"cyberdock-test-{self.run}-{name}", name)
         return self.kept[name][1]
 
     def leave(self):

@@ -4,7 +4,7 @@ in a directory of its own, and stopped by pid. Versions: go_programs.py, and Deb
     with Minio(work / "minio") as server:
         server.client().create_bucket(Bucket="b")
 
-Where several tests share one, s3_keeper.py starts it.
+Where several tests share one, server_keeper.py starts it.
 """
 
 import http.client

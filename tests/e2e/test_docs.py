@@ -14,7 +14,7 @@ from certificates import Authority, authority, certificate
 from helpers import Client, image, write_oci_layout
 from server import TOP
 
-PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "sessions", "aws", "s3"))]
+PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "sessions", "aws", "s3", "postgresql"))]
 
 
 def blocks(language):
@@ -55,6 +55,7 @@ def here(work):
     (work / "new.yaml").write_text(f"storage: {{filesystem: {{root: {work}/new}}}}\n")
     (work / "kubernetes-ca.pem").write_bytes((work / "ca.pem").read_bytes())
     (work / "oidc-secret").write_text("a secret\n")
+    (work / "database-password").write_text("a secret\n")
     (work / "s3-access-key").write_text("key\n")
     (work / "s3-secret-key").write_text("a secret\n")
     return work

@@ -11,7 +11,7 @@ import botocore.config
 import botocore.exceptions
 import pytest
 import requests
-import s3_keeper
+import server_keeper
 from certificates import authority, certificate
 from helpers import random_bytes
 from s3_buckets import SERVER_NAMES, Bucket, SharedServers, make_client
@@ -168,7 +168,7 @@ def test_workers_share_a_server_that_ends_with_the_last(work):
     first.leave()
     make_client(server).list_buckets()
     second.leave()
-    until(lambda: s3_keeper.connect(f"cyberdock-test-{work.name}-versitygw") is None)
+    until(lambda: server_keeper.connect(f"cyberdock-test-{work.name}-versitygw") is None)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(server["endpoint"].rpartition(":")[2])))
 
@@ -176,8 +176,8 @@ def test_workers_share_a_server_that_ends_with_the_last(work):
 def test_server_ends_when_its_user_is_killed():
     name = f"cyberdock-test-killed-{os.getpid()}"
     program = (
-        "import s3_keeper, sys\n"
-        f"connection, _ = s3_keeper.kept('{name}', 'versitygw')\n"
+        "import server_keeper, sys\n"
+        f"connection, _ = server_keeper.kept('{name}', 'versitygw')\n"
         "print(flush=True)\n"
         "sys.stdin.read()\n"
     )
@@ -190,13 +190,13 @@ def test_server_ends_when_its_user_is_killed():
     with user:
         assert user.stdout.readline() == b"\n"
         user.send_signal(signal.SIGKILL)
-    until(lambda: s3_keeper.connect(name) is None)
+    until(lambda: server_keeper.connect(name) is None)
 
 
 def test_who_waits_for_a_server_is_told_that_it_cannot_start(monkeypatch):
     monkeypatch.setenv("REGISTRY_MINIO", "/bin/false")
-    with pytest.raises(s3_keeper.KeeperError, match="minio: /bin/false ended"):
-        s3_keeper.kept(f"cyberdock-test-false-{os.getpid()}", "minio")
+    with pytest.raises(server_keeper.KeeperError, match="minio: /bin/false ended"):
+        server_keeper.kept(f"cyberdock-test-false-{os.getpid()}", "minio")
 
 
 # scripts/services

@@ -2,16 +2,21 @@
 
 #include "base/mem.h"
 #include "cache/memory.h"
+#include "database.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static const char *driver = "sqlite";
+static bool on_postgres;
 
 void fixture_choose(int argc, char **argv)
 {
     if (argc > 1)
         driver = argv[1];
+    on_postgres = str_starts(str_of(driver), STR("postgresql"));
+    if (on_postgres)
+        database_make();
 }
 
 const char *fixture_driver(void)
@@ -21,23 +26,37 @@ const char *fixture_driver(void)
 
 static struct meta *decorate(struct meta *m)
 {
-    if (strcmp(driver, "cache") == 0)
+    if (strstr(driver, "cache"))
         return cache_memory_new(m, 1 << 20);
-    if (strcmp(driver, "fault") == 0)
+    if (strstr(driver, "fault"))
         return meta_fault_new(m);
     return m;
 }
 
-static void open_meta(struct fixture *f)
+static enum err_code open_postgres(struct meta **ret_meta, struct err *e)
+{
+    const struct meta_postgres_options o = {
+        .url = database_url(), .connections = 3, .connect_timeout_ms = 10000, .timeout_ms = 60000};
+
+    return meta_postgres_new(&o, ret_meta, e);
+}
+
+static enum err_code open_sqlite(struct fixture *f, struct meta **ret_meta, struct err *e)
 {
     bool memory = strcmp(driver, "memory") == 0;
     struct meta_sqlite_options o = {.path = memory ? ":memory:" : f->path,
                                     .fsync = false,
                                     .read_connections = 3,
                                     .cache_bytes = 256 << 10};
-    struct meta *m;
 
-    if (meta_sqlite_new(&o, &m, &f->e) != ERR_OK)
+    return meta_sqlite_new(&o, ret_meta, e);
+}
+
+static void open_meta(struct fixture *f)
+{
+    struct meta *m = NULL;
+
+    if ((on_postgres ? open_postgres(&m, &f->e) : open_sqlite(f, &m, &f->e)) != ERR_OK)
         fail_msg("%s", f->e.detail);
     f->m = decorate(m);
 }
@@ -48,6 +67,8 @@ int fixture_setup(void **state)
 
     temp_dir_make(f->dir, TEMP_DIR_DISK);
     snprintf(f->path, sizeof(f->path), "%s/registry.db", f->dir);
+    if (on_postgres)
+        database_clear();
     open_meta(f);
     *state = f;
     return 0;

@@ -149,14 +149,20 @@ static void a_page_of_nothing_is_refused(void **state)
 }
 
 #define MANY      100000
+#define MANY_FAR  5000 /* on a server, where each costs two round trips */
 #define AT_A_TIME 1000
+
+static size_t many(void)
+{
+    return str_starts(str_of(fixture_driver()), STR("postgresql")) ? MANY_FAR : MANY;
+}
 
 static void set_many_tags(struct fixture *f, const struct repo_name *r, const struct digest *d)
 {
     static struct tag_name tags[AT_A_TIME];
     static struct meta_op ops[AT_A_TIME];
 
-    for (size_t i = 0; i < MANY; i += AT_A_TIME) {
+    for (size_t i = 0; i < many(); i += AT_A_TIME) {
         for (size_t k = 0; k < AT_A_TIME; k++) {
             char text[16];
 
@@ -168,23 +174,25 @@ static void set_many_tags(struct fixture *f, const struct repo_name *r, const st
     }
 }
 
-static void a_hundred_thousand_tags_are_listed_and_deleted(void **state)
+static void many_tags_are_listed_and_deleted(void **state)
 {
     struct fixture *f = *state;
     struct repo_name r = repo_of("a");
     struct digest d = digest_for("m");
     struct meta_name_list l;
     static struct meta_projection rows[10];
+    char after[16];
 
     assert_ok(put(f, "a", "m"));
     set_many_tags(f, &r, &d);
-    l = tags_page(f, "a", "t049999", AT_A_TIME);
+    l = tags_page(f, "a", "t001999", AT_A_TIME);
     assert_int_equal(l.n, AT_A_TIME);
     assert_true(l.more);
-    assert_string_equal(l.names[0], "t050000");
-    assert_string_equal(l.names[AT_A_TIME - 1], "t050999");
+    assert_string_equal(l.names[0], "t002000");
+    assert_string_equal(l.names[AT_A_TIME - 1], "t002999");
     meta_name_list_done(&l);
-    l = tags_page(f, "a", "t098999", AT_A_TIME);
+    snprintf(after, sizeof(after), "t%06zu", many() - AT_A_TIME - 1);
+    l = tags_page(f, "a", after, AT_A_TIME);
     assert_int_equal(l.n, AT_A_TIME);
     assert_false(l.more);
     meta_name_list_done(&l);
@@ -579,7 +587,7 @@ int main(int argc, char **argv)
         TEST(tags_of_an_unknown_repository_are_an_error),
         TEST(tags_of_a_manifest_are_listed_with_pages),
         TEST(a_page_of_nothing_is_refused),
-        TEST(a_hundred_thousand_tags_are_listed_and_deleted),
+        TEST(many_tags_are_listed_and_deleted),
         TEST(a_referrer_is_listed_with_all_it_says),
         TEST(referrers_of_nothing_are_an_empty_list),
         TEST(a_referrer_without_type_and_annotations_has_empty_ones),

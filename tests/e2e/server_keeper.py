@@ -1,11 +1,12 @@
-"""A process that keeps an S3 server for others: for as long as one of them is connected to it, or, with
+"""A process that keeps a server, of S3 or PostgreSQL, for others: for as long as one of them is connected to it, or, with
 --stay, until it gets a SIGTERM. Then the server ends, and its content with it.
 
-    s3_keeper.py SOCKET NAME [--stay]
+    server_keeper.py SOCKET NAME [--stay]
 
 SOCKET is the name of an abstract socket, which exists as long as its process and only once; so several
 who want the same server at once all start a keeper, and all but one of these end at once. Who connects
-gets a line of JSON when the server is ready: description() of s3_servers.py, or {"error": ...}.
+gets a line of JSON when the server is ready: its description() (s3_servers.py, postgres_servers.py), or
+{"error": ...}.
 """
 
 import argparse
@@ -20,8 +21,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import postgres_servers
+import s3_servers
 from go_programs import Missing
-from s3_servers import SERVERS, NotReady
+
+NOT_READY = (s3_servers.NotReady, postgres_servers.NotReady)
+SERVERS = {**s3_servers.SERVERS, **postgres_servers.SERVERS}
 
 FIRST_CLIENT_S = 60  # who started it, and was ended meanwhile, does not come
 MAX_LINE_BYTES = 65536
@@ -169,7 +174,7 @@ def keep(options, listener, directory):
     try:
         server.start()
         Keeper(listener, server, options.stay).wait()
-    except (NotReady, Missing, subprocess.SubprocessError) as error:
+    except (*NOT_READY, Missing, subprocess.SubprocessError) as error:
         refuse(listener, error)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -189,7 +194,7 @@ def main():
         except OSError:
             return  # another keeper was quicker
         listener.listen(64)
-        with tempfile.TemporaryDirectory(prefix="cyberdock-s3-") as directory:
+        with tempfile.TemporaryDirectory(prefix="cyberdock-server-") as directory:
             keep(options, listener, directory)
 
 

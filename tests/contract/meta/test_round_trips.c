@@ -1,0 +1,135 @@
+/* What operations cost on PostgreSQL, in round trips, and what happens to its connections. */
+#include "base/cleanup.h"
+#include "database.h"
+#include "fixture.h"
+#include "meta/postgres.h"
+
+#include <stdio.h>
+
+#define LAYERS 11
+
+static uint64_t since(struct fixture *f, uint64_t *from)
+{
+    uint64_t now = postgres_round_trips(f->m), n = now - *from;
+
+    *from = now;
+    return n;
+}
+
+static void linking_a_blob_takes_three(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t from;
+
+    assert_ok(blob_link(f, "a", "first"));
+    from = postgres_round_trips(f->m);
+    assert_ok(blob_link(f, "a", "second"));
+    assert_int_equal(since(f, &from), 3);
+}
+
+static void a_read_takes_one(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t from;
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "t", "m", META_ANY));
+    from = postgres_round_trips(f->m);
+    assert_tag(f, "a", "t", "m");
+    assert_true(has_manifest(f, "a", "m"));
+    assert_false(has_blob(f, "a", "none"));
+    assert_int_equal(since(f, &from), 3);
+}
+
+static void an_upload_takes_one_to_begin_and_one_to_drop(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_upload u = {.repo = repo_of("a"), .started_ms = 5};
+    uint64_t from = postgres_round_trips(f->m);
+
+    uuid_make(&u.id);
+    assert_ok(commit_one(f, meta_op_upload_create(&u)));
+    assert_int_equal(since(f, &from), 1);
+    assert_ok(commit_one(f, meta_op_upload_delete(&u.id)));
+    assert_int_equal(since(f, &from), 1);
+}
+
+static void a_manifest_of_many_layers_with_a_tag_takes_six(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("t");
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
+    struct meta_edge edges[LAYERS];
+    struct meta_op ops[2];
+    uint64_t from;
+
+    for (size_t i = 0; i < LAYERS; i++) {
+        char seed[8];
+
+        snprintf(seed, sizeof(seed), "b%zu", i);
+        assert_ok(blob_link(f, "a", seed));
+        edges[i] = (struct meta_edge){META_EDGE_BLOB, digest_for(seed)};
+    }
+    ops[0] = meta_op_manifest_put(
+        (struct meta_manifest_put){.repo = &r, .manifest = m, .edges = edges, .n_edges = LAYERS});
+    ops[1] = meta_op_tag_set(&r, &t, &m->digest, META_ANY);
+    from = postgres_round_trips(f->m);
+    assert_ok(commit(f, ops, 2));
+    assert_int_equal(since(f, &from), 6);
+}
+
+/* As a restart of the server does, or a pooler that lets a connection go. */
+static void a_connection_that_the_server_ended_is_replaced(void **state)
+{
+    static const char end[] = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                              " WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    struct fixture *f = *state;
+
+    assert_ok(put(f, "a", "m"));
+    database_run(end);
+    assert_true(has_manifest(f, "a", "m"));
+    database_run(end);
+    assert_ok(blob_link(f, "a", "layer"));
+}
+
+/* The lock on the row of the repository is held by somebody who does not go on. */
+static void a_lock_that_is_held_too_long_means_unavailable(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_postgres_options o = {
+        .url = database_url(), .connections = 2, .connect_timeout_ms = 10000, .timeout_ms = 300};
+    const struct libpq *lib = libpq();
+    const char *const names[] = {"dbname", NULL}, *const values[] = {database_url(), NULL};
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("layer");
+    struct meta_op op = meta_op_blob_link(&r, &d, 5);
+    struct meta *m;
+    PGconn *holder;
+
+    assert_ok(blob_link(f, "a", "first"));
+    assert_ok(meta_postgres_new(&o, &m, &f->e));
+    holder = lib->PQconnectdbParams(names, values, 1);
+    assert_true(lib->PQsendQuery(holder, "BEGIN; SELECT id FROM repos FOR UPDATE"));
+    for (PGresult *result; (result = lib->PQgetResult(holder));)
+        lib->PQclear(result);
+    assert_int_equal(meta_commit(m, &op, 1, 0, NULL, &f->e), ERR_UNAVAILABLE);
+    lib->PQfinish(holder);
+    assert_ok(meta_commit(f->m, &op, 1, 0, NULL, &f->e));
+    meta_free(m);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(linking_a_blob_takes_three),
+        TEST(a_read_takes_one),
+        TEST(an_upload_takes_one_to_begin_and_one_to_drop),
+        TEST(a_manifest_of_many_layers_with_a_tag_takes_six),
+        TEST(a_connection_that_the_server_ended_is_replaced),
+        TEST(a_lock_that_is_held_too_long_means_unavailable),
+    };
+
+    fixture_choose(argc, argv);
+    return cmocka_run_group_tests_name(fixture_driver(), tests, NULL, NULL);
+}

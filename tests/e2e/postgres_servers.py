@@ -1,0 +1,314 @@
+"""A real PostgreSQL, and pgbouncer before one, on free ports of loopback, with their state in a directory
+of its own, run by a user without rights, and stopped by pid. They are Debian's.
+
+    with Postgres(work / "postgresql") as server:
+        server.make_database("registry")
+        server.url("registry")
+
+Where several tests share one, server_keeper.py starts it.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from processes import STOP_TIMEOUT_S, free_port
+
+START_TIMEOUT_S = 60
+USER = "registry"
+UNPRIVILEGED = "nobody"  # both programs refuse to be run by root
+
+
+class NotReady(Exception):
+    """The server ended, or did not answer, before it was ready; or it is not installed."""
+
+
+def program(name):
+    """One of the newest PostgreSQL that is installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: float(p.parts[4]))
+    if not found:
+        raise NotReady(f"{name} is not installed: scripts/deps test")
+    return found[-1]
+
+
+def environment(description):
+    """As the contract tests of meta (tests/contract/meta/database.h) take it."""
+    return {
+        "REGISTRY_TEST_POSTGRESQL_URL": description["url"],
+        "REGISTRY_TEST_POSTGRESQL_SERVER": description["server"],
+    }
+
+
+class Server:
+    """One process of that user's. Port and password stay the same over restarts."""
+
+    name = ""
+    death = "INT"  # the signal of an end that waits for no client
+
+    def __init__(self, work):
+        self.work = Path(work)
+        self.work.mkdir(parents=True)
+        self.port = free_port()
+        self.process = None
+        if os.getuid() == 0:
+            os.chmod(self.work.parent, 0o711)  # what is below is opened by the other user
+            user = pwd.getpwnam(UNPRIVILEGED)
+            os.chown(self.work, user.pw_uid, user.pw_gid)
+
+    @staticmethod
+    def _as_user():
+        if os.getuid() != 0:
+            return {}
+        user = pwd.getpwnam(UNPRIVILEGED)
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+    @property
+    def log(self):
+        path = self.work / "server.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def url(self, database=None, user=USER, password=None):
+        at = f"{user}:{password or self.password}@127.0.0.1:{self.port}"
+        return f"postgresql://{at}" + (f"/{database}" if database else "")
+
+    def description(self):
+        """What somebody else needs to use it."""
+        return {
+            "name": self.name,
+            "url": self.url(),
+            "database": self.url("registry"),
+            "server": self.direct.url(),
+        }
+
+    def environment(self):
+        return environment(self.description())
+
+    def make_database(self, name):
+        self.direct.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+        return self.url(name)
+
+    def sql(self, text, database="postgres"):
+        """What psql prints, without titles."""
+        done = subprocess.run(
+            ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.url(database), "-c", text],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
+
+    # Its life
+
+    def start(self):
+        for _ in range(3):
+            try:
+                self._start()
+                self._wait_ready()
+                return self
+            except NotReady:
+                self.stop()
+                if "already in use" not in self.log:
+                    raise
+            self.port = free_port()
+        raise NotReady(f"{self.name}: no port is free:\n{self.log[-2000:]}")
+
+    def _start(self):
+        raise NotImplementedError
+
+    def spawn(self, command):
+        with open(self.work / "server.log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", self.death, *(str(c) for c in command)],
+                cwd=self.work,
+                env={**os.environ, "HOME": str(self.work), "LC_ALL": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **self._as_user(),
+            )
+
+    def _wait_ready(self):
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            if self.process.poll() is not None:
+                raise NotReady(f"{self.name} ended:\n{self.log[-4000:]}")
+            try:
+                self.sql("SELECT 1")
+                return
+            except RuntimeError as error:
+                if time.monotonic() > deadline:
+                    raise NotReady(f"{self.name}: {error}\n{self.log[-2000:]}") from error
+            time.sleep(0.05)
+
+    def end(self, number):
+        """Ends it by that signal; what it stored stays."""
+        if self.process is None:
+            return
+        self.process.send_signal(number)
+        try:
+            self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def stop(self):
+        self.end(signal.SIGINT)
+
+    def remove(self):
+        """Ends it and forgets what it stored."""
+        self.end(signal.SIGQUIT)
+        shutil.rmtree(self.work)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.remove()
+
+    def pids(self):
+        return [self.process.pid] if self.process else []
+
+
+class Postgres(Server):
+    """certificate: a .pem with its key beside it in .key (certificates.py), for TLS."""
+
+    name = "postgresql"
+
+    def __init__(self, work, certificate=None):
+        super().__init__(work)
+        self.certificate = certificate
+        self.password = secrets.token_hex(16)
+
+    @property
+    def direct(self):
+        return self
+
+    @property
+    def data(self):
+        return self.work / "data"
+
+    def tool(self, name, *arguments):
+        done = subprocess.run(
+            [str(program(name)), *(str(a) for a in arguments)],
+            cwd=self.work,
+            env={**os.environ, "HOME": str(self.work), "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=START_TIMEOUT_S,
+            **self._as_user(),
+        )
+        if done.returncode:
+            raise NotReady(f"{name}: {done.stdout}{done.stderr}")
+
+    def _make(self):
+        password = self.work / "password"
+        password.write_text(self.password + "\n")
+        own = self._as_user()
+        if own:
+            os.chown(password, own["user"], own["group"])
+        options = ("-U", USER, "-A", "scram-sha-256", "--pwfile", password, "-E", "UTF8", "-N")
+        self.tool("initdb", "-D", self.data, *options)
+        if self.certificate:
+            for source in (Path(self.certificate), Path(self.certificate).with_suffix(".key")):
+                copy = self.data / ("server" + {".pem": ".crt"}.get(source.suffix, source.suffix))
+                shutil.copy(source, copy)
+                copy.chmod(0o600)
+                if own:
+                    os.chown(copy, own["user"], own["group"])
+
+    def start(self):
+        fresh = not self.data.exists()
+        super().start()
+        if fresh:
+            self.make_database(USER)
+        return self
+
+    def _start(self):
+        if not self.data.exists():
+            self._make()
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "max_connections": 200,
+            "fsync": "off",  # no test takes its power away
+            "ssl": "on" if self.certificate else "off",
+            "shared_buffers": "16MB",
+        }
+        options = [w for key, value in settings.items() for w in ("-c", f"{key}={value}")]
+        self.spawn([program("postgres"), "-D", self.data, *options])
+
+    def kill(self):
+        """Without a word to its clients' transactions; the next start goes through its log."""
+        self.end(signal.SIGQUIT)
+
+
+PGBOUNCER = """
+[databases]
+* = host=127.0.0.1 port={port} user={user} password={password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {own_port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {work}/users
+pool_mode = transaction
+max_client_conn = 500
+default_pool_size = 10
+server_reset_query_always = 0
+"""
+
+
+class Pgbouncer(Server):
+    """In transaction mode, before a PostgreSQL of its own."""
+
+    name = "pgbouncer"
+
+    def __init__(self, work):
+        super().__init__(work)
+        self.direct = Postgres(self.work / "postgresql")
+        self.password = self.direct.password
+
+    def _start(self):
+        if self.direct.process is None:
+            self.direct.start()
+        config = PGBOUNCER.format(
+            port=self.direct.port,
+            user=USER,
+            password=self.password,
+            own_port=self.port,
+            work=self.work,
+        )
+        for name, text in (("config", config), ("users", f'"{USER}" "{self.password}"\n')):
+            path = self.work / name
+            path.touch(mode=0o600)
+            path.write_text(text)
+            if own := self._as_user():
+                os.chown(path, own["user"], own["group"])
+        self.spawn(["/usr/sbin/pgbouncer", self.work / "config"])
+
+    def stop(self):
+        super().stop()
+        self.direct.stop()
+
+    def remove(self):
+        self.end(signal.SIGTERM)
+        if self.direct.work.exists():
+            self.direct.remove()
+        shutil.rmtree(self.work)
+
+    def pids(self):
+        return [*super().pids(), *self.direct.pids()]
+
+
+SERVERS = {kind.name: kind for kind in (Postgres, Pgbouncer)}
