@@ -89,6 +89,7 @@ static enum err_code s3_options(const struct conf *c, char temp_path[static PATH
                       s3->lifecycle.expire_versions_days, s3->lifecycle.transition_days,
                       s3->lifecycle.transition_class},
         .part_bytes = s3->part_bytes,
+        .read_ahead_bytes = s3->read_ahead_bytes,
         .concurrency = (unsigned)s3->concurrency,
         .temp_path = temp_path,
         .timeout_ms = s3->timeout_ms,

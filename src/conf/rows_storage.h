@@ -148,6 +148,15 @@
      .def = 4,
      .unit = "parts",
      .help = "Parts of one upload that are sent at once."},
+    {.name = "storage.s3.read_ahead",
+     .type = CONF_SIZE,
+     FIELD(storage.s3.read_ahead_bytes),
+     .min = 0,
+     .max = 64 * GIB,
+     .def = 32 * MIB,
+     .help = "Memory of the whole process for blobs that are pulled faster than one connection to "
+             "the server brings them: the next ranges are fetched beside the one that is sent, "
+             "and kept there. A pull takes up to 32 MiB; 0 is one connection each."},
     {.name = "storage.s3.timeout",
      .type = CONF_DURATION,
      FIELD(storage.s3.timeout_ms),

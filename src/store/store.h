@@ -405,8 +405,9 @@ struct store_s3_options {
     const char *storage_class;
     bool versioning; /* turned on; false: left alone */
     struct store_s3_lifecycle lifecycle;
-    uint64_t part_bytes;   /* of an upload in many parts, 5 MiB at least */
-    unsigned concurrency;  /* parts of one upload on their way at once */
+    uint64_t part_bytes;       /* of an upload in many parts, 5 MiB at least */
+    unsigned concurrency;      /* parts of one upload on their way at once */
+    uint64_t read_ahead_bytes; /* of blobs, that all readers may keep together */
     const char *temp_path; /* a directory for what is on its way to the server; made if missing */
     uint64_t timeout_ms;   /* of one request with all its tries */
 };

@@ -66,6 +66,7 @@ static struct store *make_s3(const char *dir)
         .path_style = true,
         .key = s3_key,
         .part_bytes = 5u << 20,
+        .read_ahead_bytes = 32u << 20,
         .concurrency = 3,
         .temp_path = dir,
         .timeout_ms = 10000,

@@ -61,6 +61,31 @@ def test_a_cold_pull_of_ten_layers_takes_a_get_each(registry, client, bucket, pr
     assert of_pulls(proxy) == ["get"] * 11
 
 
+def covered(requests, size):
+    """The bytes that GETs ask for, in the order of the blob."""
+    ranges = []
+    for request in requests:
+        text = request.headers.get("range", f"bytes=0-{size - 1}")
+        begin, last = text.removeprefix("bytes=").split("-")
+        ranges.append((int(begin), int(last)))
+    return sorted(ranges)
+
+
+def test_a_large_blob_is_pulled_in_ranges_that_ask_for_each_byte_once(registry, client, bucket, proxy):
+    data = random_bytes(41 * MIB)
+    digest = client.push_blob("app", data)
+    until(lambda: settled(bucket))
+    registry.restart()
+    proxy.forget()
+    assert client.get_blob("app", digest).content == data
+    ranges = covered(proxy.of("get"), len(data))
+    assert 2 <= len(ranges) <= 6
+    assert proxy.received_bytes("get") == len(data)
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == len(data) - 1
+    assert all(before[1] + 1 == after[0] for before, after in zip(ranges, ranges[1:]))
+
+
 def test_a_manifest_takes_none(client, proxy):
     made = image()
     client.push_image("app", made, "v1")

@@ -258,6 +258,8 @@ enum err_code store_s3_new(const struct store_s3_options *o, struct store **ret_
 
     s->store.driver = &store_s3;
     s->temp_fd = -1;
+    s->shape = s3_ahead_usual;
+    s->kept.max_bytes = o->read_ahead_bytes;
     pthread_mutex_init(&s->health_lock, NULL);
     code = open_all(s, o, e);
     if (code != ERR_OK) {

@@ -8,7 +8,8 @@
  *     senders.c    the threads that send parts while more of an upload comes
  *     keeper.c     what may be done after the answer: moving blobs to their keys, deleting
  *     upload.c     uploads and how they become blobs
- *     read.c       readers of blobs
+ *     find.c       where blobs are
+ *     read.c       readers of blobs; range.c, what one asks for; ahead.c, when
  *     each.c       finding all that is there
  *     together.c   asking for many things that were found, at once
  *     bucket.c     making the bucket
@@ -26,6 +27,7 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "store/s3/ahead.h"
 #include "store/s3/multipart.h"
 #include "store/s3/object.h"
 
@@ -42,6 +44,8 @@ struct s3 {
     struct s3_senders *senders;
     struct s3_keeper *keeper;
     struct s3_uploads *uploads;
+    struct s3_ahead_shape shape;
+    struct s3_ahead_room kept;
     pthread_mutex_t health_lock;
     int64_t healthy_until_ms; /* monotonic */
 };
@@ -146,17 +150,19 @@ enum err_code s3_upload_commit(struct store *s, struct store_upload *u,
 void s3_upload_close(struct store *s, struct store_upload *u);
 enum err_code s3_upload_delete(struct store *s, const struct uuid *id, struct err *e);
 
-/* read.c */
+/* find.c */
 enum err_code s3_blob_stat(struct store *s, const struct repo_name *repo, const struct digest *d,
                            uint64_t *ret_size_bytes, struct err *e);
-enum err_code s3_blob_open(struct store *s, const struct repo_name *repo, const struct digest *d,
-                           uint64_t known_bytes, struct reader **ret_reader,
-                           uint64_t *ret_size_bytes, struct err *e);
-
 /* Where the bytes of a blob are now. Error: BLOB_UNKNOWN. */
 ERR_CHECKED enum err_code s3_blob_find(struct s3 *s, const struct digest *d,
                                        struct s3_name *ret_name, uint64_t *ret_size_bytes,
                                        struct err *e);
+enum err_code s3_blob_unknown(const struct digest *d, struct err *e);
+
+/* read.c */
+enum err_code s3_blob_open(struct store *s, const struct repo_name *repo, const struct digest *d,
+                           uint64_t known_bytes, struct reader **ret_reader,
+                           uint64_t *ret_size_bytes, struct err *e);
 
 /* A reader of the blob d, of so many bytes, that is at that key and nowhere else. */
 ERR_CHECKED enum err_code s3_reader_of(struct s3_client *c, const struct s3_name *name,

@@ -78,6 +78,7 @@ static struct fixture *begin(const struct small_server_answer *answers, size_t n
     moving = NULL;
     f->server = small_server_start(answers, n);
     o.endpoint = small_server_url(f->server);
+    f->s.shape = s3_ahead_usual;
     f->digest = sha256_of(STR(BLOB));
     assert_int_equal(s3_client_new(&o, &f->s.client, &f->err), ERR_OK);
     return f;
@@ -238,7 +239,7 @@ static void a_blob_is_read_from_where_it_is_asked_for(void **state)
     assert_int_equal(reader_seek(r, 4, &f->err), ERR_OK);
     assert_int_equal(read_all(f, r, text), ERR_OK);
     assert_string_equal(text, "efgh");
-    assert_asked(f, 0, key_of(f), "bytes=4-");
+    assert_asked(f, 0, key_of(f), "bytes=4-7");
     reader_free(STEAL(r));
     end(f);
 }
@@ -283,7 +284,7 @@ static void a_connection_that_breaks_goes_on_by_range(void **state)
 
     (void)state;
     assert_reads(f);
-    assert_asked(f, 1, key_of(f), "bytes=4-");
+    assert_asked(f, 1, key_of(f), "bytes=4-7");
     end(f);
 }
 
@@ -403,8 +404,8 @@ static void a_blob_that_is_moved_while_it_is_read_goes_on_at_its_key(void **stat
     (void)state;
     moving = UUID;
     assert_reads(f);
-    assert_asked(f, 1, "uploads/" UUID, "bytes=4-");
-    assert_asked(f, 2, key_of(f), "bytes=4-");
+    assert_asked(f, 1, "uploads/" UUID, "bytes=4-7");
+    assert_asked(f, 2, key_of(f), "bytes=4-7");
     end(f);
 }
 
@@ -416,6 +417,152 @@ static void a_blob_that_is_nowhere_is_unknown(void **state)
 
     (void)state;
     assert_fails(f, ERR_BLOB_UNKNOWN);
+    end(f);
+}
+
+/* ---- ranges side by side */
+
+#define RANGE(range, bytes)                                                                        \
+    "HTTP/1.1 206 x\r\nContent-Length: " bytes "\r\nContent-Range: bytes " range "/8\r\n\r\n"
+
+/* Ranges of 4 and then of 2 bytes, one of them beside the one that is read. */
+static struct fixture *begin_small(const struct small_server_answer *answers, size_t n,
+                                   uint64_t room_bytes)
+{
+    struct fixture *f = begin(answers, n);
+
+    f->s.shape =
+        (struct s3_ahead_shape){.whole = 4, .first = 4, .beside = 2, .width = 1, .window = 2};
+    f->s.kept.max_bytes = room_bytes;
+    return f;
+}
+
+/* Reads what comes by itself, until so many requests have been made. */
+static size_t read_until_asked(struct fixture *f, struct reader *r, char *text, size_t requests)
+{
+    struct pollfd wait = {.fd = reader_wait_fd(r), .events = POLLIN};
+    size_t at = 0, n;
+
+    while (small_server_count(f->server) < requests) {
+        enum err_code code = reader_read(r, text + at, 99 - at, &n, &f->err);
+
+        if (code == ERR_OK)
+            at += n;
+        else if (code == ERR_LATER)
+            poll(&wait, 1, 10);
+        else
+            fail_msg("%s", f->err.detail);
+    }
+    return at;
+}
+
+static void the_next_range_is_fetched_beside_one_that_comes_slowly(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = RANGE("0-3", "4") "ab", .rest = "cd"},
+        {.text = RANGE("4-5", "2") "ef"},
+        {.text = RANGE("6-7", "2") "gh"}};
+    struct fixture *f = begin_small(answers, N(answers), 4);
+    AUTO(reader) struct reader *r = open_blob(f, 8);
+    char text[200];
+    size_t at;
+
+    (void)state;
+    at = read_until_asked(f, r, text, 2);
+    assert_int_equal(at, 2);
+    assert_asked(f, 0, key_of(f), "bytes=0-3");
+    assert_asked(f, 1, key_of(f), "bytes=4-5");
+    small_server_go(f->server);
+    assert_int_equal(read_all(f, r, text + at), ERR_OK);
+    assert_string_equal(text, BLOB);
+    assert_int_equal(small_server_count(f->server), 3);
+    assert_asked(f, 2, key_of(f), "bytes=6-7");
+    reader_free(STEAL(r));
+    assert_int_equal(atomic_load(&f->s.kept.bytes), 0);
+    end(f);
+}
+
+static void a_range_that_broke_beside_another_is_asked_for_again_in_its_turn(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = RANGE("0-3", "4") "ab", .rest = "cd"},
+        {.text = RANGE("4-5", "2") "e", .then = THEN_CLOSE},
+        {.text = RANGE("5-5", "1") "f"},
+        {.text = RANGE("6-7", "2") "gh"}};
+    struct fixture *f = begin_small(answers, N(answers), 4);
+    AUTO(reader) struct reader *r = open_blob(f, 8);
+    char text[200];
+    size_t at;
+
+    (void)state;
+    at = read_until_asked(f, r, text, 2);
+    small_server_go(f->server);
+    assert_int_equal(read_all(f, r, text + at), ERR_OK);
+    assert_string_equal(text, BLOB);
+    reader_free(STEAL(r));
+    end(f);
+}
+
+static void a_range_of_an_object_of_another_length_is_not_kept(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = RANGE("0-3", "4") "ab", .rest = "cd"},
+        {.text = "HTTP/1.1 206 x\r\nContent-Length: 2\r\nContent-Range: bytes 4-5/9\r\n\r\nxx"},
+        {.text = RANGE("4-5", "2") "ef"},
+        {.text = RANGE("6-7", "2") "gh"}};
+    struct fixture *f = begin_small(answers, N(answers), 4);
+    AUTO(reader) struct reader *r = open_blob(f, 8);
+    char text[200];
+    size_t at;
+
+    (void)state;
+    at = read_until_asked(f, r, text, 2);
+    small_server_go(f->server);
+    assert_int_equal(read_all(f, r, text + at), ERR_OK);
+    assert_string_equal(text, BLOB);
+    reader_free(STEAL(r));
+    end(f);
+}
+
+static void without_room_the_rest_is_one_range(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = RANGE("0-3", "4") "ab", .rest = "cd"}, {.text = REST}};
+    struct fixture *f = begin_small(answers, N(answers), 1);
+    AUTO(reader) struct reader *r = open_blob(f, 8);
+    size_t n = 0;
+    char text[200];
+
+    (void)state;
+    assert_int_equal(read_some(f, r, text, 2, &n), ERR_OK);
+    assert_int_equal(reader_read(r, text + n, 1, &n, &f->err), ERR_LATER);
+    small_server_go(f->server);
+    assert_int_equal(read_all(f, r, text + 2), ERR_OK);
+    assert_string_equal(text, BLOB);
+    assert_int_equal(small_server_count(f->server), 2);
+    assert_asked(f, 1, key_of(f), "bytes=4-7");
+    reader_free(STEAL(r));
+    end(f);
+}
+
+static void a_reader_that_goes_elsewhere_drops_what_is_ahead(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = RANGE("0-3", "4") "ab", .rest = "cd"},
+        {.text = RANGE("4-5", "2") "ef"},
+        {.text = RANGE("6-7", "2") "gh"}};
+    struct fixture *f = begin_small(answers, N(answers), 4);
+    AUTO(reader) struct reader *r = open_blob(f, 8);
+    char text[200];
+
+    (void)state;
+    (void)!read_until_asked(f, r, text, 2);
+    assert_int_equal(reader_seek(r, 6, &f->err), ERR_OK);
+    assert_int_equal(atomic_load(&f->s.kept.bytes), 0);
+    assert_int_equal(read_all(f, r, text), ERR_OK);
+    assert_string_equal(text, "gh");
+    small_server_go(f->server);
+    reader_free(STEAL(r));
     end(f);
 }
 
@@ -439,6 +586,11 @@ int main(void)
         cmocka_unit_test(a_blob_that_comes_to_its_key_meanwhile_is_found_there),
         cmocka_unit_test(a_blob_that_is_moved_while_it_is_read_goes_on_at_its_key),
         cmocka_unit_test(a_blob_that_is_nowhere_is_unknown),
+        cmocka_unit_test(the_next_range_is_fetched_beside_one_that_comes_slowly),
+        cmocka_unit_test(a_range_that_broke_beside_another_is_asked_for_again_in_its_turn),
+        cmocka_unit_test(a_range_of_an_object_of_another_length_is_not_kept),
+        cmocka_unit_test(without_room_the_rest_is_one_range),
+        cmocka_unit_test(a_reader_that_goes_elsewhere_drops_what_is_ahead),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
