@@ -175,6 +175,26 @@ static void secrets_are_not_shown(void **state)
                    "or 'rediss://'");
 }
 
+static void postgresql_needs_its_url_which_is_never_shown(void **state)
+{
+    struct conf *c = conf_must("metadata: {driver: postgresql, url: 'postgresql://a:hush@db/r'}\n");
+    AUTO(buf) struct buf text = {0};
+
+    (void)state;
+    assert_int_equal(c->metadata.driver, CONF_METADATA_POSTGRESQL);
+    buf_init(&text, 1 << 20);
+    conf_print(c, &text);
+    assert_null(strstr(buf_text(&text), "hush"));
+    conf_free(c);
+    conf_must_fail("metadata:\n  driver: postgresql\n",
+                   "2: metadata.driver: 'postgresql' needs the address of a database: set "
+                   "metadata.url");
+    conf_must_fail("metadata:\n  driver: postgresql\n  url: 'mysql://a:hush@db/r'\n",
+                   "3: metadata.url: allowed is an address that begins with 'postgresql://'");
+    conf_must_fail("metadata:\n  url: 'postgresql://a:hush@db/r'\n",
+                   "2: metadata.url: is used with 'metadata.driver: postgresql' only");
+}
+
 static void a_secret_may_come_from_the_environment(void **state)
 {
     char access[] = "REGISTRY_STORAGE_S3_ACCESS_KEY=a",
@@ -275,6 +295,7 @@ int main(void)
         cmocka_unit_test(only_an_endpoint_that_others_can_listen_to_is_warned_of),
         cmocka_unit_test(an_access_key_and_its_secret_go_together),
         cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(postgresql_needs_its_url_which_is_never_shown),
         cmocka_unit_test(a_secret_may_come_from_the_environment),
         cmocka_unit_test(a_key_of_the_key_management_needs_it),
         cmocka_unit_test(a_part_has_the_size_that_s3_takes),
