@@ -177,11 +177,23 @@ static void log_warnings(const struct conf *c)
         log_event(LOG_WARNING, "configuration", LOG_TEXT("detail", c->warnings.items[i]));
 }
 
+/* Where content lies, as the log names it. */
+static void name_storage(const struct conf_storage *c, struct buf *ret_name)
+{
+    if (c->backend == CONF_STORAGE_S3)
+        buf_addf(ret_name, "s3://%s/%s", c->s3.bucket, c->s3.prefix);
+    else
+        buf_add_text(ret_name, c->backend == CONF_STORAGE_MEM ? "memory" : c->root);
+}
+
 static void announce(const struct serve *s, int64_t started_ms)
 {
     const struct conf *c = s->conf;
+    AUTO(buf) struct buf storage = {0};
     struct rlimit limit;
 
+    buf_init(&storage, 8192);
+    name_storage(&c->storage, &storage);
     log_warnings(c);
     if (c->storage.backend == CONF_STORAGE_FILESYSTEM && !c->storage.fsync)
         log_event(LOG_WARNING, "storage.filesystem.fsync is off: a power loss may lose what was "
@@ -195,7 +207,7 @@ static void announce(const struct serve *s, int64_t started_ms)
         log_event(LOG_INFO, "listening", LOG_TEXT("address", c->http.listen.items[i]),
                   LOG_U64("port", http_server_port(s->http, i)),
                   LOG_TEXT("tls", c->http.tls.certificate[0] ? "on" : "off"),
-                  LOG_TEXT("storage", c->storage.root), LOG_TEXT("version", CLI_VERSION),
+                  LOG_STR("storage", buf_str(&storage)), LOG_TEXT("version", CLI_VERSION),
                   LOG_I64("startup_ms", clock_mono_ms() - started_ms));
 }
 

@@ -56,6 +56,7 @@ def here(work):
     (work / "kubernetes-ca.pem").write_bytes((work / "ca.pem").read_bytes())
     (work / "oidc-secret").write_text("a secret\n")
     (work / "database-password").write_text("a secret\n")
+    (work / "s3.yaml").write_text("storage: {backend: s3, s3: {bucket: registry, region: r}}\n")
     (work / "s3-access-key").write_text("key\n")
     (work / "s3-secret-key").write_text("a secret\n")
     return work

@@ -12,8 +12,9 @@ import botocore.exceptions
 import pytest
 import requests
 import server_keeper
+import yaml
 from certificates import authority, certificate
-from helpers import random_bytes
+from helpers import Client, random_bytes
 from s3_buckets import SERVER_NAMES, Bucket, SharedServers, make_client
 from s3_servers import KMS_KEY, SERVERS, Minio, NotReady, Radosgw, Versitygw
 from server import TOP
@@ -220,13 +221,20 @@ def services(monkeypatch, work):
 def test_services_stay_until_they_are_stopped(services):
     started = services("start", "versitygw")
     assert services("start", "versitygw") == started == services("status", "versitygw")
-    values = dict(line.split(None, 1) for line in started.replace(" key", "_key").splitlines()[1:])
-    client = make_client(values)
+    client = make_client(yaml.safe_load(started)["storage"]["s3"])
     client.create_bucket(Bucket="bucket")
     services("stop")
     assert services("status", "versitygw") == "versitygw: does not run\n"
     with pytest.raises(botocore.exceptions.EndpointConnectionError):
         client.list_buckets()
+
+
+def test_a_registry_takes_what_services_print(services, new_registry):
+    registry = new_registry(config=yaml.safe_load(services("start", "versitygw"))).start()
+    with Client(registry.url) as client:
+        digest = client.push_blob("app", b"some bytes")
+        assert client.get_blob("app", digest).content == b"some bytes"
+    registry.stop()
 
 
 def test_services_tell_their_variables(services):

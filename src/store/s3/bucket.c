@@ -7,12 +7,25 @@
 #define RULES_MAX (1u << 20)
 #define OURS      "cyberdock-" /* what the names of our lifecycle rules begin with */
 
+/* An answer to HEAD has no words. Those to a GET tell a wrong key from a wrong region. */
+static enum err_code ask_why(struct s3_client *c, bool once, struct err *e)
+{
+    struct s3_request r = {.method = "GET", .is_final = once};
+    struct s3_answer a = {0};
+
+    s3_query(&r, STR("list-type"), STR("2"));
+    s3_query(&r, STR("max-keys"), STR("1"));
+    return s3_do(c, &r, &a, e);
+}
+
 enum err_code s3_bucket_look(struct s3_client *c, bool once, struct err *e)
 {
     struct s3_request r = {.method = "HEAD", .is_final = once};
     struct s3_answer a = {0};
     enum err_code code = s3_do(c, &r, &a, e);
 
+    if (a.status == 400 || a.status == 403)
+        code = ask_why(c, once, e);
     if (code == ERR_NOT_FOUND)
         return err_set(e, code, "there is no bucket '%s'", s3_client_options(c)->bucket);
     return code;
