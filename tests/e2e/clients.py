@@ -22,7 +22,7 @@ class ClientFailed(AssertionError):
         super().__init__(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout}")
 
 
-def run(command, check=True, **more):
+def run(command, check=True, timeout=CLIENT_TIMEOUT_S, **more):
     """Runs a command to its end; returns what it wrote (both streams in one)."""
     command = [str(c) for c in command]
     result = subprocess.run(
@@ -31,7 +31,7 @@ def run(command, check=True, **more):
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=CLIENT_TIMEOUT_S,
+        timeout=timeout,
         **more,
     )
     if check and result.returncode != 0:

@@ -22,15 +22,15 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 SIZE = 2048 * MIB
 
 
-def write_large_layer(path):
-    """A tar archive of SIZE bytes: one file, sixteen random MiB over and over. Returns its digest.
+def write_large_layer(path, size=SIZE):
+    """A tar archive of so many bytes: one file, sixteen random MiB over and over. Returns its digest.
 
     Uncompressed, so that the client does not spend the test compressing.
     """
     pattern = random_bytes(16 * MIB, "large")
     # The header of a tar with one file; what follows it is the file, then two blocks of zeros.
     info = tarfile.TarInfo("large")
-    info.size = SIZE - 3 * 512
+    info.size = size - 3 * 512
     sha = hashlib.sha256()
     with open(path, "wb") as f:
 
@@ -38,14 +38,14 @@ def write_large_layer(path):
             sha.update(data)
             f.write(data)
 
-        write(info.tobuf())
+        write(info.tobuf(tarfile.GNU_FORMAT))  # one block, also over 8 GiB
         left = info.size
         while left:
             part = pattern[:left]
             write(part)
             left -= len(part)
         write(bytes(2 * 512))
-    assert os.path.getsize(path) == SIZE
+    assert os.path.getsize(path) == size
     return f"sha256:{sha.hexdigest()}"
 
 
