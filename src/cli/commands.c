@@ -140,7 +140,9 @@ static const struct cli_flag sweep_flags[] = {
 
 #define NO_VERIFY_FLAG                                                                             \
     {                                                                                              \
-        "--no-verify", NULL, "Do not read what is linked only to see whether it is whole."         \
+        "--no-verify", NULL,                                                                       \
+            "Do not read what is linked, or copied by its server, only to see whether it is "      \
+            "whole."                                                                               \
     }
 
 static const struct cli_flag import_flags[] = {

@@ -17,7 +17,11 @@
 #define MANIFEST_MAX (64u << 20)
 
 /* Where one end is elsewhere, what waits for an answer leaves room for others. */
-#define REMOTE_THREADS 8
+#define REMOTE_THREADS 16
+
+/* Manifests that are read together and made durable together. */
+#define WINDOW_MANIFESTS 512
+#define WINDOW_BYTES     (16u << 20)
 
 /* Marks of manifests of the source. */
 enum { UNSEEN, THERE };
@@ -28,10 +32,12 @@ struct state {
     struct inventory_list wanted; /* blobs of `from` by digest, then by repository */
     size_t *groups;               /* where each digest of them begins */
     size_t n_groups;
+    bool near; /* their server may copy blobs; see `refused` */
 
     pthread_mutex_t lock; /* all below, and calls of problem() and progress() */
     struct copy_counts counts;
-    bool ended; /* by the first error, which is the next */
+    bool refused; /* it has refused to copy one */
+    bool ended;   /* by the first error, which is the next */
     struct err error;
 };
 
@@ -102,6 +108,13 @@ static const struct repo_name *name_of(const struct state *s, uint32_t repo)
 static uint32_t over_there(const struct state *s, uint32_t repo)
 {
     return inventory_repo(&s->to, name_of(s, repo));
+}
+
+static size_t threads(const struct state *s)
+{
+    bool remote = store_shared(s->c->from) || store_shared(s->c->to);
+
+    return remote ? REMOTE_THREADS : thread_processors();
 }
 
 /* Blobs. */
@@ -185,22 +198,78 @@ static enum err_code upload(struct carrying *c, struct reader *r, uint64_t size_
     return code;
 }
 
+static bool may_server_copy(struct state *s)
+{
+    bool may;
+
+    pthread_mutex_lock(&s->lock);
+    may = s->near && !s->refused;
+    pthread_mutex_unlock(&s->lock);
+    return may;
+}
+
+static void note_refusal(struct state *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->refused = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Within the server. *ret_done is false, and the reader where it was, when that does not do it. */
+static enum err_code copy_there(struct carrying *c, struct reader *r, bool *ret_done, struct err *e)
+{
+    const struct copy *copy = c->s->c;
+    enum err_code code;
+
+    *ret_done = false;
+    if (!may_server_copy(c->s))
+        return ERR_OK;
+    if (!copy->trust)
+        TRY(read_all(c, r, NULL, e));
+    code = store_blob_copy(copy->to, copy->from, c->repo, &c->digest, c->blob->size_bytes, e);
+    *ret_done = code == ERR_OK;
+    c->source = code == ERR_BLOB_UNKNOWN;
+    if (code != ERR_UNSUPPORTED)
+        return code;
+    note_refusal(c->s);
+    return reader_seek(r, 0, e);
+}
+
+/* What a repository of `to` has by now, in another one. A file is taken, for it is synced later
+ * with all others. */
+static enum err_code link_again(struct carrying *c, const struct repo_name *have, struct err *e)
+{
+    struct store *to = c->s->c->to;
+    AUTO(reader) struct reader *r = NULL;
+    uint64_t size;
+
+    if (!store_takes_files(to))
+        return store_blob_link(to, have, c->repo, &c->digest, e);
+    TRY(store_blob_open(to, have, &c->digest, c->blob->size_bytes, &r, &size, e));
+    if (reader_fd(r) < 0)
+        return store_blob_link(to, have, c->repo, &c->digest, e);
+    return store_blob_take(to, c->repo, &c->digest, reader_fd(r), e);
+}
+
 static enum err_code carry(struct carrying *c, struct err *e)
 {
     const struct copy *copy = c->s->c;
     AUTO(reader) struct reader *r = NULL;
     uint64_t size;
+    bool done;
     int fd;
 
     c->source = true;
     TRY(store_blob_open(copy->from, c->repo, &c->digest, c->blob->size_bytes, &r, &size, e));
     c->source = false;
     fd = reader_fd(r);
-    if (fd < 0 || !store_takes_files(copy->to))
-        return upload(c, r, size, e);
-    if (!copy->trust)
-        TRY(read_all(c, r, NULL, e));
-    return store_blob_take(copy->to, c->repo, &c->digest, fd, e);
+    if (fd >= 0 && store_takes_files(copy->to)) {
+        if (!copy->trust)
+            TRY(read_all(c, r, NULL, e));
+        return store_blob_take(copy->to, c->repo, &c->digest, fd, e);
+    }
+    TRY(copy_there(c, r, &done, e));
+    return done ? ERR_OK : upload(c, r, size, e);
 }
 
 /* The blob in one repository. *have is another one of `to` that has it by now, or NULL. */
@@ -222,7 +291,7 @@ static enum err_code take_blob(struct state *s, const struct inventory_item *blo
     }
     if (there) /* of another length: it is damaged, and stores take what is there for the blob */
         TRY(store_blob_delete(s->c->to, c.repo, &c.digest, false, e));
-    code = *have ? store_blob_link(s->c->to, *have, c.repo, &c.digest, e) : carry(&c, e);
+    code = *have ? link_again(&c, *have, e) : carry(&c, e);
     if (code != ERR_OK && c.source) {
         problem(s, "%s: blob %s is left out: %s", c.repo->text, c.digest.text, e->detail);
         count(s, &s->counts.new_blobs, 0, 0);
@@ -282,28 +351,99 @@ static void group(struct state *s)
 
 /* Manifests. */
 
-static enum err_code read_manifest(struct state *s, const struct inventory_item *m,
-                                   const struct digest *d, struct buf *bytes, struct err *e)
+struct slot {
+    struct state *s;
+    struct inventory_item *item;
+    struct digest digest;
+    struct buf bytes;
+    enum err_code code;
+    struct err why;
+};
+
+struct window {
+    struct slot *slots; /* WINDOW_MANIFESTS */
+    size_t n;
+    uint64_t bytes;
+};
+
+static enum err_code read_manifest(struct slot *slot, struct err *e)
 {
+    struct state *s = slot->s;
+    struct buf *bytes = &slot->bytes;
     struct digest found;
 
     buf_init(bytes, MANIFEST_MAX);
-    TRY(store_manifest_get(s->c->from, name_of(s, m->repo), d, bytes, e));
-    digest_of(d->algorithm, bytes->p, bytes->n, &found);
-    if (!digest_eq(&found, d))
+    TRY(store_manifest_get(s->c->from, name_of(s, slot->item->repo), &slot->digest, bytes, e));
+    digest_of(slot->digest.algorithm, bytes->p, bytes->n, &found);
+    if (!digest_eq(&found, &slot->digest))
         return err_set(e, ERR_CORRUPT, "it is damaged: its %zu bytes have another digest",
                        bytes->n);
     return ERR_OK;
 }
 
-/* Which repositories have a blob only their manifests know, where the source keeps it once. */
-static void want_links(struct state *s, const struct inventory_item *m, struct str bytes,
-                       size_t *cap)
+static void read_slot(void *ctx, size_t i)
+{
+    struct slot *slot = (struct slot *)ctx + i;
+
+    slot->code = read_manifest(slot, &slot->why);
+}
+
+/* Does `to` have the manifest, as long as it should be? */
+static bool is_there(const struct state *s, const struct inventory_item *m, const struct digest *d)
+{
+    const struct inventory_item *there =
+        inventory_find(&s->to.manifests, over_there(s, m->repo), d);
+
+    return there && there->size_bytes == m->size_bytes;
+}
+
+/* Puts those from *next on into the empty window, as many as it takes; but for those that are
+ * there, if told so. False: none is left. */
+static bool fill(struct state *s, struct window *w, size_t *next, bool leave_out)
+{
+    struct inventory_list *l = &s->from.manifests;
+
+    for (; *next < l->n && w->n < WINDOW_MANIFESTS; ++*next) {
+        struct inventory_item *m = &l->items[*next];
+        struct slot *slot = &w->slots[w->n];
+
+        if (w->n > 0 && w->bytes + m->size_bytes > WINDOW_BYTES)
+            break;
+        *slot = (struct slot){.s = s, .item = m};
+        inventory_digest(m, &slot->digest);
+        if (leave_out && is_there(s, m, &slot->digest)) {
+            m->mark = THERE;
+            count(s, &s->counts.new_manifests, 0, 0);
+            continue;
+        }
+        w->bytes += m->size_bytes;
+        w->n++;
+    }
+    return w->n > 0;
+}
+
+static void empty(struct window *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        buf_done(&w->slots[i].bytes);
+    w->n = 0;
+    w->bytes = 0;
+}
+
+static void read_window(struct state *s, struct window *w)
+{
+    parallel_each(w->n, threads(s), read_slot, w->slots);
+}
+
+/* Which repositories have a blob only their manifests know, where the source keeps it once. Those
+ * that are damaged are told when they are copied. */
+static void want_links(struct state *s, const struct slot *slot, size_t *cap)
 {
     AUTO(manifest) struct manifest parsed = {0};
     struct inventory_list *l = &s->wanted;
 
-    if (manifest_parse(bytes, STR_NONE, SIZE_MAX, &parsed, ERR_IGNORED) != ERR_OK)
+    if (slot->code != ERR_OK ||
+        manifest_parse(buf_str(&slot->bytes), STR_NONE, SIZE_MAX, &parsed, ERR_IGNORED) != ERR_OK)
         return;
     for (size_t i = 0; i < parsed.n_links; i++) {
         const struct inventory_item *blob =
@@ -316,31 +456,37 @@ static void want_links(struct state *s, const struct inventory_item *m, struct s
             l->items = mem_resize(l->items, *cap * sizeof(*l->items));
         }
         l->items[l->n] = *blob;
-        l->items[l->n++].repo = m->repo;
+        l->items[l->n++].repo = slot->item->repo;
     }
 }
 
-/* Those that are damaged are told when they are copied. */
+/* Images share layers. */
+static void drop_doubles(struct inventory_list *l)
+{
+    size_t n = 0;
+
+    if (l->n > 1)
+        qsort(l->items, l->n, sizeof(*l->items), by_digest_and_repo);
+    for (size_t i = 0; i < l->n; i++) {
+        if (i == 0 || by_digest_and_repo(&l->items[n - 1], &l->items[i]) != 0)
+            l->items[n++] = l->items[i];
+    }
+    l->n = n;
+}
+
 static void want_by_manifests(struct state *s)
 {
-    size_t cap = 0, n = 0;
+    AUTO(mem) struct slot *slots = mem_zero(WINDOW_MANIFESTS * sizeof(*slots));
+    struct window w = {.slots = slots};
+    size_t next = 0, cap = 0;
 
-    for (size_t i = 0; i < s->from.manifests.n; i++) {
-        const struct inventory_item *m = &s->from.manifests.items[i];
-        AUTO(buf) struct buf bytes = {0};
-        struct digest d;
-
-        inventory_digest(m, &d);
-        if (read_manifest(s, m, &d, &bytes, ERR_IGNORED) == ERR_OK)
-            want_links(s, m, buf_str(&bytes), &cap);
+    while (fill(s, &w, &next, false)) {
+        read_window(s, &w);
+        for (size_t i = 0; i < w.n; i++)
+            want_links(s, &w.slots[i], &cap);
+        empty(&w);
     }
-    if (s->wanted.n > 1)
-        qsort(s->wanted.items, s->wanted.n, sizeof(*s->wanted.items), by_digest_and_repo);
-    for (size_t i = 0; i < s->wanted.n; i++) { /* images share layers */
-        if (i == 0 || by_digest_and_repo(&s->wanted.items[n - 1], &s->wanted.items[i]) != 0)
-            s->wanted.items[n++] = s->wanted.items[i];
-    }
-    s->wanted.n = n;
+    drop_doubles(&s->wanted);
 }
 
 static void want_blobs(struct state *s)
@@ -357,41 +503,48 @@ static void want_blobs(struct state *s)
     s->wanted.n = blobs->n;
 }
 
-static enum err_code take_manifest(struct state *s, struct inventory_item *m, struct err *e)
+/* Those that could be read, together. */
+static enum err_code put_window(struct state *s, struct window *w, struct err *e)
 {
-    const struct repo_name *repo = name_of(s, m->repo);
-    AUTO(buf) struct buf bytes = {0};
-    const struct inventory_item *there;
-    struct digest d;
+    AUTO(mem) struct store_manifest *items = mem_alloc(WINDOW_MANIFESTS * sizeof(*items));
+    size_t n = 0;
 
-    inventory_digest(m, &d);
-    there = inventory_find(&s->to.manifests, over_there(s, m->repo), &d);
-    if (there && there->size_bytes == m->size_bytes) {
-        m->mark = THERE;
-        count(s, &s->counts.new_manifests, 0, 0);
-        return ERR_OK;
+    for (size_t i = 0; i < w->n; i++) {
+        const struct slot *slot = &w->slots[i];
+        const struct repo_name *repo = name_of(s, slot->item->repo);
+
+        if (slot->code == ERR_OK)
+            items[n++] = (struct store_manifest){repo, &slot->digest, buf_str(&slot->bytes)};
+        else
+            problem(s, "%s: manifest %s is left out: %s", repo->text, slot->digest.text,
+                    slot->why.detail);
     }
-    if (read_manifest(s, m, &d, &bytes, e) != ERR_OK) {
-        problem(s, "%s: manifest %s is left out: %s", repo->text, d.text, e->detail);
-        count(s, &s->counts.new_manifests, 0, 0);
-        return ERR_OK;
+    TRY(store_manifests_put(s->c->to, items, n, e));
+    for (size_t i = 0; i < w->n; i++) {
+        bool taken = w->slots[i].code == ERR_OK;
+
+        w->slots[i].item->mark = taken ? THERE : UNSEEN;
+        count(s, &s->counts.new_manifests, taken, 0);
     }
-    TRY(store_manifest_put(s->c->to, repo, &d, buf_str(&bytes), e));
-    m->mark = THERE;
-    count(s, &s->counts.new_manifests, 1, 0);
     return ERR_OK;
 }
 
-static void take_manifest_at(void *ctx, size_t i)
+static enum err_code take_manifests(struct state *s, struct err *e)
 {
-    struct state *s = ctx;
-    struct err e = {0};
+    AUTO(mem) struct slot *slots = mem_zero(WINDOW_MANIFESTS * sizeof(*slots));
+    struct window w = {.slots = slots};
+    enum err_code code = ERR_OK;
+    size_t next = 0;
 
-    if (!has_ended(s) && take_manifest(s, &s->from.manifests.items[i], &e) != ERR_OK)
-        end(s, &e);
+    while (code == ERR_OK && fill(s, &w, &next, true)) {
+        read_window(s, &w);
+        code = put_window(s, &w, e);
+        empty(&w);
+    }
+    return code;
 }
 
-/* Tags, in order: those of a repository together. */
+/* Tags. */
 
 static bool can_lead(struct state *s, const struct inventory_tag *tag, struct digest *ret_digest)
 {
@@ -411,53 +564,57 @@ static bool can_lead(struct state *s, const struct inventory_tag *tag, struct di
     return false;
 }
 
-static enum err_code put_tag(struct state *s, const struct inventory_tag *tag, bool *ret_put,
-                             struct err *e)
-{
-    const struct repo_name *repo = name_of(s, tag->repo);
-    struct tag_name name;
-    struct digest d, now = {.n = 0};
-    enum err_code code;
+/* What becomes of a tag. */
+enum { NEW, MOVED, KEPT, SAME };
 
-    *ret_put = false;
-    if (!can_lead(s, tag, &d))
-        return ERR_OK;
-    TRY(tag_name_parse(str_of(tag->name), &name, e));
-    code = store_tag_get(s->c->to, repo, &name, &now, e);
-    if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
-        return code;
-    if (code == ERR_OK && digest_eq(&now, &d))
-        return ERR_OK;
-    *ret_put = code == ERR_MANIFEST_UNKNOWN || s->c->move_tags;
-    s->counts.new_tags += code == ERR_MANIFEST_UNKNOWN;
-    s->counts.moved_tags += code == ERR_OK && *ret_put;
-    s->counts.kept_tags += !*ret_put;
-    return *ret_put ? store_tag_put(s->c->to, repo, &name, &d, e) : ERR_OK;
+static int compare_tag(const struct state *s, const struct inventory_tag *tag,
+                       const struct digest *d)
+{
+    const struct inventory_tag *there =
+        inventory_find_tag(&s->to, over_there(s, tag->repo), tag->name);
+    struct digest now = {.n = 0};
+
+    if (!there)
+        return NEW;
+    if (there->to.algorithm != INVENTORY_NOWHERE)
+        inventory_digest(&there->to, &now);
+    if (digest_eq(&now, d))
+        return SAME;
+    return s->c->move_tags ? MOVED : KEPT;
 }
 
-static enum err_code take_tags(struct state *s, struct err *e)
+static enum err_code take_tag(struct state *s, const struct inventory_tag *tag, struct err *e)
 {
-    bool unsynced = false, put;
+    uint64_t none = 0, *const counters[] = {
+                           [NEW] = &s->counts.new_tags,
+                           [MOVED] = &s->counts.moved_tags,
+                           [KEPT] = &s->counts.kept_tags,
+                           [SAME] = &none,
+                       };
+    struct tag_name name;
+    struct digest d;
+    int becomes;
 
-    for (size_t i = 0; i < s->from.n_tags; i++) {
-        const struct inventory_tag *tag = &s->from.tags[i];
-        bool last = i + 1 == s->from.n_tags || tag[1].repo != tag->repo;
-
-        TRY(put_tag(s, tag, &put, e));
-        unsynced |= put;
-        if (last && unsynced)
-            TRY(store_tag_sync(s->c->to, name_of(s, tag->repo), e));
-        unsynced &= !last;
-        count(s, &s->counts.new_tags, 0, 0);
+    if (!can_lead(s, tag, &d)) {
+        count(s, &none, 0, 0);
+        return ERR_OK;
     }
+    becomes = compare_tag(s, tag, &d);
+    if (becomes == NEW || becomes == MOVED) {
+        TRY(tag_name_parse(str_of(tag->name), &name, e));
+        TRY(store_tag_put(s->c->to, name_of(s, tag->repo), &name, &d, e));
+    }
+    count(s, counters[becomes], 1, 0);
     return ERR_OK;
 }
 
-static size_t threads(const struct state *s)
+static void take_tag_at(void *ctx, size_t i)
 {
-    bool remote = store_shared(s->c->from) || store_shared(s->c->to);
+    struct state *s = ctx;
+    struct err e = {0};
 
-    return remote ? REMOTE_THREADS : thread_processors();
+    if (!has_ended(s) && take_tag(s, &s->from.tags[i], &e) != ERR_OK)
+        end(s, &e);
 }
 
 static enum err_code list_both(struct state *s, struct err *e)
@@ -473,22 +630,31 @@ static enum err_code list_both(struct state *s, struct err *e)
     return ERR_OK;
 }
 
-/* What others refer to comes before them. */
-static enum err_code run(struct state *s, struct err *e)
+/* All, durably. */
+static enum err_code take_each(struct state *s, size_t n, void (*take)(void *ctx, size_t i),
+                               struct err *e)
 {
-    TRY(list_both(s, e));
-    parallel_each(s->n_groups, threads(s), take_group, s);
-    parallel_each(s->ended ? 0 : s->from.manifests.n, threads(s), take_manifest_at, s);
+    parallel_each(n, threads(s), take, s);
     if (s->ended) {
         *e = s->error;
         return s->error.code;
     }
-    return take_tags(s, e);
+    return store_sync(s->c->to, e);
+}
+
+/* What others refer to comes before them. */
+static enum err_code run(struct state *s, struct err *e)
+{
+    TRY(list_both(s, e));
+    TRY(store_sync(s->c->from, e)); /* what becomes a link must be durable before it */
+    TRY(take_each(s, s->n_groups, take_group, e));
+    TRY(take_manifests(s, e));
+    return take_each(s, s->from.n_tags, take_tag_at, e);
 }
 
 enum err_code copy_run(const struct copy *c, struct copy_counts *ret_counts, struct err *e)
 {
-    struct state s = {.c = c};
+    struct state s = {.c = c, .near = store_near(c->to, c->from)};
     enum err_code code;
 
     pthread_mutex_init(&s.lock, NULL);

@@ -5,7 +5,8 @@
  * Nobody else may write to either store meanwhile.
  *
  * Where both stores have files a blob becomes one more link to the same file, or a copy that the
- * kernel makes; else it is read and uploaded. A blob in several repositories is carried once.
+ * kernel makes; where both lie on one server, that copies it, after it was read to verify it; else
+ * it is read and uploaded. A blob in several repositories is carried once.
  *
  * One call at a time; it blocks for long.
  */
@@ -25,7 +26,7 @@ struct copy_counts {
 
 struct copy {
     struct store *from, *to;
-    bool trust;     /* do not read blobs that are linked only to verify them */
+    bool trust;     /* do not read blobs only to verify them */
     bool move_tags; /* a tag that is elsewhere in `to` goes to where `from` says */
 
     /* Called from any thread, one call at a time. */

@@ -227,6 +227,14 @@ struct inventory_item *inventory_find(const struct inventory_list *l, uint32_t r
     return l->n ? bsearch(&key, l->items, l->n, sizeof(key), by_place) : NULL;
 }
 
+const struct inventory_tag *inventory_find_tag(const struct inventory *inv, uint32_t repo,
+                                               const char *name)
+{
+    struct inventory_tag key = {.repo = repo, .name = (char *)name};
+
+    return inv->n_tags ? bsearch(&key, inv->tags, inv->n_tags, sizeof(key), by_tag) : NULL;
+}
+
 static int repo_by_name(const void *a, const void *b)
 {
     return strcmp(((const struct repo_name *)a)->text, ((const struct repo_name *)b)->text);

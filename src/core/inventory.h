@@ -56,4 +56,8 @@ struct inventory_item *inventory_find(const struct inventory_list *l, uint32_t r
 /* The repository of that name in another inventory; INVENTORY_SHARED when there is none. */
 uint32_t inventory_repo(const struct inventory *inv, const struct repo_name *name);
 
+/* NULL: it is not there. */
+const struct inventory_tag *inventory_find_tag(const struct inventory *inv, uint32_t repo,
+                                               const char *name);
+
 void inventory_digest(const struct inventory_item *item, struct digest *ret_digest);

@@ -389,6 +389,14 @@ static enum err_code dist_each(struct store *base, unsigned kinds, store_item_fn
     return walk(&w, e);
 }
 
+/* What others wrote. */
+static enum err_code dist_sync(struct store *base, struct err *e)
+{
+    struct distribution *s = distribution_of(base);
+
+    return syncfs(s->base_fd) < 0 ? err_errno(e, "sync the file system of '%s'", s->root) : ERR_OK;
+}
+
 static void dist_free(struct store *base)
 {
     struct distribution *s = distribution_of(base);
@@ -405,6 +413,7 @@ static const struct store_driver store_distribution = {
     .manifest_get = dist_manifest_get,
     .tag_get = dist_tag_get,
     .each = dist_each,
+    .sync = dist_sync,
     .free = dist_free,
 };
 

@@ -47,6 +47,11 @@ static enum err_code fs_health(struct store *s, struct store_health *ret_health,
     return ERR_OK;
 }
 
+static enum err_code fs_sync(struct store *s, struct err *e)
+{
+    return fs_sync_all(fs_of(s), e);
+}
+
 static void fs_free(struct store *s)
 {
     struct fs *f = fs_of(s);
@@ -68,6 +73,7 @@ static const struct store_driver store_fs = {
     .blob_take = fs_blob_take,
     .blob_delete = fs_blob_delete,
     .manifest_put = fs_manifest_put,
+    .manifests_put = fs_manifests_put,
     .manifest_get = fs_manifest_get,
     .manifest_delete = fs_manifest_delete,
     .tag_put = fs_tag_put,
@@ -86,6 +92,7 @@ static const struct store_driver store_fs = {
     .upload_delete = fs_upload_delete,
     .upload_each = fs_upload_each,
     .each = fs_each,
+    .sync = fs_sync,
     .health = fs_health,
     .free = fs_free,
 };

@@ -86,6 +86,9 @@ ERR_CHECKED enum err_code fs_dir_make(struct fs *f, const struct fs_path *dir, s
 /* What was put into or taken out of dir is durable. Not there: success. */
 ERR_CHECKED enum err_code fs_dir_sync(struct fs *f, const struct fs_path *dir, struct err *e);
 
+/* All that was written below the root is durable. */
+ERR_CHECKED enum err_code fs_sync_all(struct fs *f, struct err *e);
+
 /* Size of the regular file at p. -1 and errno otherwise; ENOENT also for what is no file. */
 int fs_file_size(struct fs *f, const struct fs_path *p, uint64_t *ret_size_bytes);
 
@@ -113,6 +116,8 @@ enum err_code fs_blob_delete(struct store *s, const struct repo_name *repo, cons
 /* fs_manifest.c */
 enum err_code fs_manifest_put(struct store *s, const struct repo_name *repo, const struct digest *d,
                               struct str bytes, struct err *e);
+enum err_code fs_manifests_put(struct store *s, const struct store_manifest *items, size_t n,
+                               struct err *e);
 enum err_code fs_manifest_get(struct store *s, const struct repo_name *repo, const struct digest *d,
                               struct buf *ret_bytes, struct err *e);
 enum err_code fs_manifest_delete(struct store *s, const struct repo_name *repo,

@@ -166,8 +166,6 @@ enum err_code fs_blob_take(struct store *s, const struct repo_name *repo, const 
     fs_blob_path(repo, d, &path);
     fs_blobs_dir(repo, &dir);
     TRY(fs_dir_make(f, &dir, e));
-    if (f->fsync && fdatasync(fd) < 0)
-        return err_errno(e, "sync the file of blob %s", d->text);
     snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
     if (linkat(AT_FDCWD, name, f->root_fd, path.text, AT_SYMLINK_FOLLOW) < 0) {
         if (needs_copy(errno) || errno == ENOENT)
@@ -175,7 +173,7 @@ enum err_code fs_blob_take(struct store *s, const struct repo_name *repo, const 
         else if (errno != EEXIST)
             return err_errno(e, "link '%s'", path.text);
     }
-    return fs_dir_sync(f, &dir, e);
+    return ERR_OK;
 }
 
 enum err_code fs_blob_delete(struct store *s, const struct repo_name *repo, const struct digest *d,

@@ -208,6 +208,14 @@ enum err_code fs_dir_sync(struct fs *f, const struct fs_path *dir, struct err *e
     return ERR_OK;
 }
 
+/* One call for however many files and directories. */
+enum err_code fs_sync_all(struct fs *f, struct err *e)
+{
+    if (f->fsync && syncfs(f->root_fd) < 0)
+        return err_errno(e, "sync the file system of '%s'", f->root);
+    return ERR_OK;
+}
+
 int fs_file_size(struct fs *f, const struct fs_path *p, uint64_t *ret_size_bytes)
 {
     struct stat st;

@@ -50,7 +50,7 @@ static bool has_bytes(struct fs *f, const struct fs_path *path, struct str bytes
 }
 
 static enum err_code write_new(struct fs *f, const struct fs_path *path, struct str bytes,
-                               struct err *e)
+                               bool sync, struct err *e)
 {
     AUTO(fd)
     int fd = openat(f->root_fd, path->text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
@@ -58,7 +58,7 @@ static enum err_code write_new(struct fs *f, const struct fs_path *path, struct 
 
     if (fd < 0)
         return err_errno(e, "create '%s'", path->text);
-    if (file_pwrite_all(fd, bytes.p, bytes.n, 0) < 0 || (f->fsync && fdatasync(fd) < 0))
+    if (file_pwrite_all(fd, bytes.p, bytes.n, 0) < 0 || (sync && fdatasync(fd) < 0))
         return err_errno(e, "write '%s'", path->text);
     return ERR_OK;
 }
@@ -77,7 +77,7 @@ enum err_code fs_manifest_put(struct store *s, const struct repo_name *repo, con
     if (has_bytes(f, &path, bytes))
         return fs_dir_sync(f, &dir, e);
     fs_new_path(f, &new);
-    code = write_new(f, &new, bytes, e);
+    code = write_new(f, &new, bytes, f->fsync, e);
     if (code == ERR_OK && renameat(f->root_fd, new.text, f->root_fd, path.text) < 0)
         code = err_errno(e, "name '%s'", path.text);
     if (code != ERR_OK) {
@@ -85,6 +85,47 @@ enum err_code fs_manifest_put(struct store *s, const struct repo_name *repo, con
         return code;
     }
     return fs_dir_sync(f, &dir, e);
+}
+
+static enum err_code write_all(struct fs *f, const struct store_manifest *items, size_t n,
+                               struct fs_path *news, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        TRY(write_new(f, &news[i], items[i].bytes, false, e));
+    return fs_sync_all(f, e);
+}
+
+static enum err_code name_all(struct fs *f, const struct store_manifest *items, size_t n,
+                              const struct fs_path *news, struct err *e)
+{
+    struct fs_path path, dir;
+
+    for (size_t i = 0; i < n; i++) {
+        fs_manifest_path(items[i].repo, items[i].digest, &path);
+        fs_manifests_dir(items[i].repo, &dir);
+        TRY(fs_dir_make(f, &dir, e));
+        if (renameat(f->root_fd, news[i].text, f->root_fd, path.text) < 0)
+            return err_errno(e, "name '%s'", path.text);
+    }
+    return fs_sync_all(f, e);
+}
+
+/* As one after the other, but all files are synced at once, and then all directories. */
+enum err_code fs_manifests_put(struct store *s, const struct store_manifest *items, size_t n,
+                               struct err *e)
+{
+    AUTO(mem) struct fs_path *news = mem_alloc(n * sizeof(*news));
+    struct fs *f = fs_of(s);
+    enum err_code code;
+
+    for (size_t i = 0; i < n; i++)
+        fs_new_path(f, &news[i]);
+    code = write_all(f, items, n, news, e);
+    if (code == ERR_OK)
+        code = name_all(f, items, n, news, e);
+    for (size_t i = 0; i < n && code != ERR_OK; i++)
+        unlinkat(f->root_fd, news[i].text, 0);
+    return code;
 }
 
 enum err_code fs_manifest_get(struct store *s, const struct repo_name *repo, const struct digest *d,

@@ -112,6 +112,43 @@ enum err_code store_blob_take(struct store *s, const struct repo_name *repo, con
     return ASK(s, c, blob_take, repo, d, fd, e);
 }
 
+/* The server of the driver at the end; NULL: none. */
+static const char *server_of(const struct store *s)
+{
+    while (s->inner)
+        s = s->inner;
+    return s->server;
+}
+
+bool store_near(const struct store *a, const struct store *b)
+{
+    const char *one = server_of(a), *other = server_of(b);
+
+    return one && other && strcmp(one, other) == 0 && ANSWERS(a, blob_fetch) &&
+           ANSWERS(b, blob_place);
+}
+
+static enum err_code place_of(struct store *s, const struct repo_name *repo, const struct digest *d,
+                              uint64_t known_bytes, struct store_place *ret_place, struct err *e)
+{
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
+    return ASK(s, c, blob_place, repo, d, known_bytes, ret_place, e);
+}
+
+enum err_code store_blob_copy(struct store *to, struct store *from, const struct repo_name *repo,
+                              const struct digest *d, uint64_t known_bytes, struct err *e)
+{
+    struct store_call c = {.repo = repo->text, .what = d->text};
+    struct store_place place;
+
+    assert(repo->n > 0 && d->n > 0);
+    if (!store_near(to, from))
+        return err_set(e, ERR_UNSUPPORTED, "these stores are not on one server");
+    TRY(place_of(from, repo, d, known_bytes, &place, e));
+    return ASK_SIZE(to, c, place.size_bytes, blob_fetch, d, &place, e);
+}
+
 enum err_code store_blob_delete(struct store *s, const struct repo_name *repo,
                                 const struct digest *d, bool elsewhere, struct err *e)
 {
@@ -139,6 +176,21 @@ enum err_code store_manifest_put(struct store *s, const struct repo_name *repo,
 
     assert(repo->n > 0 && d->n > 0);
     return ASK(s, c, manifest_put, repo, d, bytes, e);
+}
+
+enum err_code store_manifests_put(struct store *s, const struct store_manifest *items, size_t n,
+                                  struct err *e)
+{
+    struct store_call c = {.bytes = 0};
+
+    if (ANSWERS(s, manifests_put)) {
+        for (size_t i = 0; i < n; i++)
+            c.bytes += items[i].bytes.n;
+        return n > 0 ? ASK(s, c, manifests_put, items, n, e) : ERR_OK;
+    }
+    for (size_t i = 0; i < n; i++)
+        TRY(store_manifest_put(s, items[i].repo, items[i].digest, items[i].bytes, e));
+    return ERR_OK;
 }
 
 enum err_code store_manifest_get(struct store *s, const struct repo_name *repo,
@@ -335,6 +387,13 @@ enum err_code store_each(struct store *s, unsigned kinds, store_item_fn fn, void
     struct store_call c = {0};
 
     return ASK(s, c, each, kinds, fn, ctx, e);
+}
+
+enum err_code store_sync(struct store *s, struct err *e)
+{
+    struct store_call c = {.name = NULL};
+
+    return ANSWERS(s, sync) ? ASK(s, c, sync, e) : ERR_OK;
 }
 
 enum err_code store_health(struct store *s, struct store_health *ret_health, struct err *e)

@@ -50,6 +50,20 @@ struct store_item {
     int64_t modified_ms; /* wall clock */
 };
 
+/* One of many that are put together. */
+struct store_manifest {
+    const struct repo_name *repo;
+    const struct digest *digest;
+    struct str bytes;
+};
+
+/* Where the server that a store lies on has a blob. */
+struct store_place {
+    char bucket[256];
+    char key[1025];
+    uint64_t size_bytes;
+};
+
 typedef enum err_code (*store_item_fn)(void *ctx, const struct store_item *item, struct err *e);
 
 /* What store_upload_each() tells of an upload found in the store. */
@@ -95,6 +109,12 @@ struct store_driver {
     /* Optional. */
     enum err_code (*blob_take)(struct store *s, const struct repo_name *repo,
                                const struct digest *d, int fd, struct err *e);
+    /* Optional, both, in stores that say their server. */
+    enum err_code (*blob_place)(struct store *s, const struct repo_name *repo,
+                                const struct digest *d, uint64_t known_bytes,
+                                struct store_place *ret_place, struct err *e);
+    enum err_code (*blob_fetch)(struct store *s, const struct digest *d,
+                                const struct store_place *from, struct err *e);
     enum err_code (*blob_delete)(struct store *s, const struct repo_name *repo,
                                  const struct digest *d, bool elsewhere, struct err *e);
     /* Optional. */
@@ -103,6 +123,9 @@ struct store_driver {
 
     enum err_code (*manifest_put)(struct store *s, const struct repo_name *repo,
                                   const struct digest *d, struct str bytes, struct err *e);
+    /* Optional. */
+    enum err_code (*manifests_put)(struct store *s, const struct store_manifest *items, size_t n,
+                                   struct err *e);
     enum err_code (*manifest_get)(struct store *s, const struct repo_name *repo,
                                   const struct digest *d, struct buf *ret_bytes, struct err *e);
     enum err_code (*manifest_delete)(struct store *s, const struct repo_name *repo,
@@ -148,6 +171,7 @@ struct store_driver {
 
     enum err_code (*each)(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
                           struct err *e);
+    enum err_code (*sync)(struct store *s, struct err *e); /* optional */
     enum err_code (*health)(struct store *s, struct store_health *ret_health, struct err *e);
     void (*hurry)(struct store *s, uint64_t ms); /* optional */
     void (*free)(struct store *s);               /* s alone: what it wraps is freed after it */
@@ -157,6 +181,7 @@ struct store_driver {
 struct store {
     const struct store_driver *driver;
     struct store *inner; /* what a decorator wraps, and owns; else NULL */
+    const char *server;  /* the one that it lies on, as a URL; the driver's; NULL: none */
 };
 
 /*
@@ -195,11 +220,24 @@ bool store_takes_files(const struct store *s);
 /*
  * Makes repo's blob d of a file that is open for reading: by one more link to it where the file
  * system can, else by a copy. The caller has verified the digest, and knows that nobody writes to
- * the file any more. A blob that is there already is left as it is. Error: UNSUPPORTED when the
- * store has no files.
+ * the file any more and that its bytes are durable. A blob that is there already is left as it is.
+ * The name is durable after store_sync(). Error: UNSUPPORTED when the store has no files.
  */
 ERR_CHECKED enum err_code store_blob_take(struct store *s, const struct repo_name *repo,
                                           const struct digest *d, int fd, struct err *e);
+
+/* Do both lie on one server, so that store_blob_copy() may work? */
+bool store_near(const struct store *a, const struct store *b);
+
+/*
+ * Makes the blob d of the one that `from` has in its repository, by their common server: the bytes
+ * do not come here. `to` keeps blobs once for all repositories. The caller has verified the digest;
+ * known_bytes as in store_blob_open(). Errors: BLOB_UNKNOWN; UNSUPPORTED when the server does not
+ * do it, for one may not read what the other has.
+ */
+ERR_CHECKED enum err_code store_blob_copy(struct store *to, struct store *from,
+                                          const struct repo_name *repo, const struct digest *d,
+                                          uint64_t known_bytes, struct err *e);
 
 /* elsewhere: other repositories have it. A store that keeps it once for all leaves it then.
  * Error: BLOB_UNKNOWN, if the store looks. */
@@ -216,6 +254,10 @@ ERR_CHECKED enum err_code store_blob_url(struct store *s, const struct digest *d
 ERR_CHECKED enum err_code store_manifest_put(struct store *s, const struct repo_name *repo,
                                              const struct digest *d, struct str bytes,
                                              struct err *e);
+/* All of them, durable together: faster than one after the other. After an error some may be there.
+ */
+ERR_CHECKED enum err_code store_manifests_put(struct store *s, const struct store_manifest *items,
+                                              size_t n, struct err *e);
 ERR_CHECKED enum err_code store_manifest_get(struct store *s, const struct repo_name *repo,
                                              const struct digest *d, struct buf *ret_bytes,
                                              struct err *e);
@@ -328,6 +370,9 @@ ERR_CHECKED enum err_code store_upload_each(struct store *s, store_upload_fn fn,
  * at fn's first error and returns it. */
 ERR_CHECKED enum err_code store_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
                                      struct err *e);
+
+/* All that was written before is durable: tags without a tag_sync, blobs that were taken. */
+ERR_CHECKED enum err_code store_sync(struct store *s, struct err *e);
 
 /* Can be written to, and how much room is left. */
 ERR_CHECKED enum err_code store_health(struct store *s, struct store_health *ret_health,

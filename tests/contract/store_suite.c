@@ -164,6 +164,41 @@ static void deleted_blob_can_be_pushed_again(void **state)
     assert_blob(s, "a", &d, STR("x"));
 }
 
+static void manifests_that_are_put_together_read_back(void **state)
+{
+    static const char *const texts[] = {"{}", "[]", "{}", ""};
+    struct store *s = store_in(state);
+    struct repo_name repos[] = {repo_of("a"), repo_of("a"), repo_of("b/c"), repo_of("d")};
+    struct digest digests[4];
+    struct store_manifest items[4];
+
+    for (size_t i = 0; i < 4; i++) {
+        digests[i] = sha256_of(str_of(texts[i]));
+        items[i] = (struct store_manifest){&repos[i], &digests[i], str_of(texts[i])};
+    }
+    OK(store_manifests_put(s, items, 0, E));
+    OK(store_manifests_put(s, items, 4, E));
+    OK(store_manifests_put(s, items + 1, 2, E)); /* exist already: success */
+    OK(store_sync(s, E));
+    for (size_t i = 0; i < 4; i++) {
+        AUTO(buf) struct buf found = {0};
+
+        buf_init(&found, 100);
+        OK(store_manifest_get(s, &repos[i], &digests[i], &found, E));
+        assert_string_equal(buf_text(&found), texts[i]);
+    }
+}
+
+static void stores_without_a_server_copy_nothing(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name r = repo_of("a");
+    struct digest d = sha256_of(STR("x"));
+
+    if (!store_near(s, s))
+        FAILS(ERR_UNSUPPORTED, store_blob_copy(s, s, &r, &d, 1, E));
+}
+
 static void manifest_reads_back_exactly_and_is_appended(void **state)
 {
     struct store *s = store_in(state);
@@ -493,6 +528,8 @@ int run_suite(void)
         TEST(deleted_blob_can_be_pushed_again),
         TEST(manifest_reads_back_exactly_and_is_appended),
         TEST(empty_manifest_reads_back),
+        TEST(manifests_that_are_put_together_read_back),
+        TEST(stores_without_a_server_copy_nothing),
         TEST(manifest_larger_than_the_buffer_is_refused),
         TEST(unknown_manifest_is_reported_by_every_call),
         TEST(manifest_and_blob_do_not_mix),

@@ -10,7 +10,7 @@ from content import command, counts
 from go_programs import go_program
 from helpers import Client, artifact, image, index
 from reference_registry import IN_BUCKET, Theirs, listens
-from s3_proxy import Hold, S3Proxy
+from s3_proxy import ACCESS_DENIED, S3Proxy
 from server import TOP
 from waiting import until
 
@@ -156,24 +156,53 @@ def test_what_is_missing_or_damaged_is_told_and_the_rest_is_taken(theirs, filled
         assert client.pull_image("multi", "v1") == image(seed="above")
 
 
+@pytest.fixture
+def proxy(bucket, ours):
+    """Between the server and ours alone."""
+    with S3Proxy(bucket.endpoint) as made:
+        ours.config["storage"]["s3"]["endpoint"] = made.endpoint
+        yield made
+
+
 @only_on_minio
-@pytest.mark.parametrize("nth", [1, 4, 9])
-def test_an_import_that_was_killed_goes_on(theirs, filled, ours, bucket, nth):
+@pytest.mark.parametrize("nth", [1, 14])
+def test_an_import_that_was_killed_goes_on(theirs, filled, ours, bucket, proxy, nth):
     theirs.stop()
-    with S3Proxy(bucket.endpoint) as proxy:
-        bucket.endpoint = proxy.endpoint
-        ours.config["storage"]["s3"]["endpoint"] = proxy.endpoint
-        hold = Hold()
-        proxy.fail(("put", "copy"), hold, nth=nth, target="/ours/")
-        ours.write_config()
-        words = [ours.binary, "import-distribution", address(bucket), "--config", ours.config_path]
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        hold.wait()
-        process.kill()
-        process.wait()
-        hold.release()
-        command(ours, "import-distribution", address(bucket))
-        assert served(ours) == filled
+    hold = proxy.hold(("put", "copy"), nth=nth, target="/ours/")
+    ours.write_config()
+    words = [ours.binary, "import-distribution", address(bucket), "--config", ours.config_path]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    hold.wait()
+    process.kill()
+    process.wait()
+    hold.release()
+    command(ours, "import-distribution", address(bucket))
+    assert served(ours) == filled
+
+
+def of_blobs(requests):
+    return [request.kind for request in requests if "/ours/blobs/" in request.target]
+
+
+def test_blobs_are_copied_within_the_server(theirs, filled, ours, bucket, proxy):
+    theirs.stop()
+    blobs = counts(command(ours, "import-distribution", address(bucket), "--no-verify"))["blobs"]
+    there = [key for key in bucket.keys() if key.startswith("ours/blobs/")]
+    assert of_blobs(proxy.of("put", "part", "copy")) == ["copy"] * len(there)
+    assert len(there) < blobs[0] # some are in several repositories
+    got = {request.target for request in proxy.of("get")}
+    assert not any(data_of(key.replace("ours/blobs/sha256/", "sha256:")) in target for key in there for target in got)
+    assert served(ours) == filled
+
+
+@only_on_minio
+def test_what_the_server_refuses_to_copy_is_read_and_sent(theirs, filled, ours, bucket, proxy):
+    theirs.stop()
+    refused = proxy.fail("copy", ACCESS_DENIED, times=None)
+    command(ours, "import-distribution", address(bucket))
+    assert refused.hits > 0
+    proxy.clear()
+    assert served(ours) == filled
 
 
 @only_on_minio

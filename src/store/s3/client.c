@@ -27,6 +27,7 @@ struct s3_client {
     struct client *client;
     char *strings[9]; /* what options points to */
     size_t n_strings;
+    char *server;        /* its URL */
     char *scheme, *host; /* host with its port, as the Host field has it */
     char *base;          /* of the path: "" or "/bucket" */
     bool frank;
@@ -76,6 +77,9 @@ static enum err_code place_bucket(struct s3_client *c, struct err *e)
         buf_addf(&host, "%s.", o->bucket);
     buf_add_str(&host, server);
     c->scheme = str_dup(scheme);
+    buf_clear(&endpoint); /* server lies in it, and is used no more */
+    buf_addf(&endpoint, STR_FMT "://" STR_FMT, STR_ARG(str_of(c->scheme)), STR_ARG(server));
+    c->server = str_dup(buf_str(&endpoint));
     c->host = str_dup(buf_str(&host));
     buf_clear(&host);
     if (o->path_style)
@@ -123,6 +127,7 @@ void s3_client_free(struct s3_client *c)
     client_free(c->client);
     for (size_t i = 0; i < c->n_strings; i++)
         free(c->strings[i]);
+    free(c->server);
     free(c->scheme);
     free(c->host);
     free(c->base);
@@ -137,6 +142,11 @@ void s3_client_hurry(struct s3_client *c, uint64_t ms)
 void s3_client_be_frank(struct s3_client *c)
 {
     c->frank = true;
+}
+
+const char *s3_client_server(const struct s3_client *c)
+{
+    return c->server;
 }
 
 const struct store_s3_options *s3_client_options(const struct s3_client *c)

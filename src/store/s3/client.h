@@ -39,6 +39,9 @@ const struct store_s3_options *s3_client_options(const struct s3_client *c);
 /* STORAGE_FULL or STORAGE_READONLY, when the last object that was written was refused with that. */
 enum err_code s3_write_refused(const struct s3_client *c);
 
+/* The server without the bucket, as a URL: the same for all buckets of one that are named alike. */
+const char *s3_client_server(const struct s3_client *c);
+
 /* A key below the configured prefix. */
 struct s3_name {
     size_t n;

@@ -115,6 +115,16 @@ static enum err_code unknown_blob(enum err_code code, struct err *e)
     return code;
 }
 
+/* Asks only for what is not known. */
+static enum err_code locate(struct theirs *s, const struct repo_name *repo, const struct digest *d,
+                            uint64_t *size_bytes, struct s3_name *ret_name, struct err *e)
+{
+    data_name(s, d, ret_name);
+    if (*size_bytes != UINT64_MAX && d->algorithm == DIGEST_SHA256)
+        return ERR_OK;
+    return unknown_blob(find_blob(s, repo, d, ret_name, size_bytes, e), e);
+}
+
 static enum err_code theirs_blob_stat(struct store *base, const struct repo_name *repo,
                                       const struct digest *d, uint64_t *ret_size_bytes,
                                       struct err *e)
@@ -132,11 +142,21 @@ static enum err_code theirs_blob_open(struct store *base, const struct repo_name
     struct theirs *s = theirs_of(base);
     struct s3_name name;
 
-    data_name(s, d, &name);
-    if (known_bytes == UINT64_MAX || d->algorithm != DIGEST_SHA256)
-        TRY(unknown_blob(find_blob(s, repo, d, &name, &known_bytes, e), e));
+    TRY(locate(s, repo, d, &known_bytes, &name, e));
     *ret_size_bytes = known_bytes;
     return s3_reader_of(s->client, &name, d, known_bytes, ret_reader, e);
+}
+
+static enum err_code theirs_blob_place(struct store *base, const struct repo_name *repo,
+                                       const struct digest *d, uint64_t known_bytes,
+                                       struct store_place *ret_place, struct err *e)
+{
+    struct theirs *s = theirs_of(base);
+    struct s3_name name;
+
+    TRY(locate(s, repo, d, &known_bytes, &name, e));
+    s3_place_at(s->client, &name, known_bytes, ret_place);
+    return ERR_OK;
 }
 
 static enum err_code theirs_manifest_get(struct store *base, const struct repo_name *repo,
@@ -367,6 +387,7 @@ static const struct store_driver store_s3_distribution = {
     .name = "bucket of a reference registry",
     .blob_stat = theirs_blob_stat,
     .blob_open = theirs_blob_open,
+    .blob_place = theirs_blob_place,
     .manifest_get = theirs_manifest_get,
     .tag_get = theirs_tag_get,
     .each = theirs_each,
@@ -417,6 +438,7 @@ enum err_code store_s3_distribution_new(const struct store_s3_options *o, struct
         theirs_free(&s->store);
         return err_prefix(e, "bucket '%s'", o->bucket);
     }
+    s->store.server = s3_client_server(s->client);
     *ret_store = &s->store;
     return ERR_OK;
 }

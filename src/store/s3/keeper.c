@@ -12,7 +12,6 @@
 #define STACK_BYTES    (256u << 10)
 #define DELETE_WAIT_MS 2000  /* others may come, for one request */
 #define RETRY_MS       10000 /* after a failure */
-#define COPY_PART      (1ull << 30)
 
 struct move {
     struct move *next;
@@ -133,37 +132,6 @@ enum err_code s3_keeper_forget(struct s3_keeper *k, const struct digest *d, stru
 
 /* ---- the thread: moves */
 
-static enum err_code copy_parts(struct s3 *s, const struct s3_name *from, const struct s3_name *to,
-                                uint64_t size_bytes, const char *id, struct s3_parts *parts,
-                                struct err *e)
-{
-    for (uint64_t at = 0; at < size_bytes; at += COPY_PART) {
-        uint64_t n = size_bytes - at < COPY_PART ? size_bytes - at : COPY_PART;
-
-        parts->items = mem_resize(parts->items, (parts->n + 1) * sizeof(parts->items[0]));
-        TRY(s3_part_copy(s->client, to, id, (unsigned)parts->n + 1, from, at, n,
-                         &parts->items[parts->n], e));
-        parts->n++;
-    }
-    return s3_multipart_complete(s->client, to, id, parts, e);
-}
-
-/* More than one request may copy. */
-static enum err_code copy_large(struct s3 *s, const struct s3_name *from, const struct s3_name *to,
-                                uint64_t size_bytes, struct err *e)
-{
-    char id[S3_UPLOAD_ID_MAX];
-    struct s3_parts parts = {0};
-    enum err_code code;
-
-    TRY(s3_multipart_create(s->client, to, id, e));
-    code = copy_parts(s, from, to, size_bytes, id, &parts, e);
-    if (code != ERR_OK)
-        (void)!s3_multipart_abort(s->client, to, id, ERR_IGNORED);
-    free(parts.items);
-    return code;
-}
-
 /* A key is written once: what is there already, of that length, is the blob. */
 static enum err_code copy_to_key(struct s3 *s, const struct digest *d, const struct s3_name *from,
                                  struct err *e)
@@ -176,9 +144,7 @@ static enum err_code copy_to_key(struct s3 *s, const struct digest *d, const str
     if (s3_head(s->client, &to, &there, ERR_IGNORED) == ERR_OK &&
         there.total_bytes == source.total_bytes)
         return ERR_OK;
-    if (source.total_bytes > S3_COPY_MOST)
-        return copy_large(s, from, &to, source.total_bytes, e);
-    return s3_copy(s->client, from, &to, e);
+    return s3_copy_sized(s->client, NULL, from, &to, source.total_bytes, e);
 }
 
 /* The pointer goes first: an upload's key without one is swept. */

@@ -61,8 +61,9 @@ static void take_part_etag(void *ctx, struct str path, struct str text)
 }
 
 enum err_code s3_part_copy(struct s3_client *c, const struct s3_name *name, const char *id,
-                           unsigned number, const struct s3_name *from, uint64_t first,
-                           uint64_t n_bytes, struct s3_part *ret_part, struct err *e)
+                           unsigned number, const char *bucket, const struct s3_name *from,
+                           uint64_t first, uint64_t n_bytes, struct s3_part *ret_part,
+                           struct err *e)
 {
     /* radosgw wants a Content-Length, of nothing, too. */
     struct s3_request r = {.method = "PUT", .name = name, .body = STR("")};
@@ -71,7 +72,7 @@ enum err_code s3_part_copy(struct s3_client *c, const struct s3_name *name, cons
 
     buf_init(&source, 4 * S3_KEY_MAX);
     buf_init(&range, 64);
-    s3_copy_source(c, from, &source);
+    s3_copy_source(c, bucket, from, &source);
     if (n_bytes > 0)
         buf_addf(&range, "bytes=%llu-%llu", (unsigned long long)first,
                  (unsigned long long)(first + n_bytes - 1));
@@ -335,4 +336,51 @@ enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *n
     else if (code != ERR_BLOB_UPLOAD_UNKNOWN)
         return code;
     return was_completed(c, name, parts) ? ERR_OK : code;
+}
+
+/* ---- copies of large objects */
+
+#define COPY_PART (1ull << 30)
+
+struct copying {
+    struct s3_client *c;
+    const char *bucket;
+    const struct s3_name *from, *to;
+    uint64_t size_bytes;
+};
+
+static enum err_code copy_parts(const struct copying *k, const char *id, struct s3_parts *parts,
+                                struct err *e)
+{
+    for (uint64_t at = 0; at < k->size_bytes; at += COPY_PART) {
+        uint64_t left = k->size_bytes - at, n = left < COPY_PART ? left : COPY_PART;
+
+        parts->items = mem_resize(parts->items, (parts->n + 1) * sizeof(parts->items[0]));
+        TRY(s3_part_copy(k->c, k->to, id, (unsigned)parts->n + 1, k->bucket, k->from, at, n,
+                         &parts->items[parts->n], e));
+        parts->n++;
+    }
+    return s3_multipart_complete(k->c, k->to, id, parts, e);
+}
+
+static enum err_code copy_large(const struct copying *k, struct err *e)
+{
+    char id[S3_UPLOAD_ID_MAX];
+    struct s3_parts parts = {0};
+    enum err_code code;
+
+    TRY(s3_multipart_create(k->c, k->to, id, e));
+    code = copy_parts(k, id, &parts, e);
+    if (code != ERR_OK)
+        (void)!s3_multipart_abort(k->c, k->to, id, ERR_IGNORED);
+    free(parts.items);
+    return code;
+}
+
+enum err_code s3_copy_sized(struct s3_client *c, const char *bucket, const struct s3_name *from,
+                            const struct s3_name *to, uint64_t size_bytes, struct err *e)
+{
+    const struct copying k = {c, bucket, from, to, size_bytes};
+
+    return size_bytes > S3_COPY_MOST ? copy_large(&k, e) : s3_copy(c, bucket, from, to, e);
 }

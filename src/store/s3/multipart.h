@@ -26,11 +26,17 @@ ERR_CHECKED enum err_code s3_part_put(struct s3_client *c, const struct s3_name 
                                       const struct client_file *body, struct s3_part *ret_part,
                                       struct err *e);
 
-/* Bytes first..last of another object, or all of it when n_bytes is 0. */
+/* n_bytes from `first` on of another object, or all of it when n_bytes is 0; bucket: see s3_copy().
+ */
 ERR_CHECKED enum err_code s3_part_copy(struct s3_client *c, const struct s3_name *name,
-                                       const char *id, unsigned number, const struct s3_name *from,
-                                       uint64_t first, uint64_t n_bytes, struct s3_part *ret_part,
-                                       struct err *e);
+                                       const char *id, unsigned number, const char *bucket,
+                                       const struct s3_name *from, uint64_t first, uint64_t n_bytes,
+                                       struct s3_part *ret_part, struct err *e);
+
+/* s3_copy() of an object of any size, in parts when it is larger than one request may copy. */
+ERR_CHECKED enum err_code s3_copy_sized(struct s3_client *c, const char *bucket,
+                                        const struct s3_name *from, const struct s3_name *to,
+                                        uint64_t size_bytes, struct err *e);
 
 /* What the server has of it, in order; appended. Error: INTERNAL for numbers with gaps. */
 ERR_CHECKED enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name,

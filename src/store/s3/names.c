@@ -1,5 +1,6 @@
 #include "store/s3/s3.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Names are validated and prefixes bounded, so nothing is ever cut. */
@@ -90,6 +91,14 @@ struct str s3_name_below(const struct s3 *s, const struct s3_name *name, struct 
     if (!str_starts(rest, prefix))
         return STR_NONE;
     return str_sub(rest, prefix.n, rest.n - prefix.n);
+}
+
+void s3_place_at(const struct s3_client *c, const struct s3_name *name, uint64_t size_bytes,
+                 struct store_place *ret_place)
+{
+    snprintf(ret_place->bucket, sizeof(ret_place->bucket), "%s", s3_client_options(c)->bucket);
+    snprintf(ret_place->key, sizeof(ret_place->key), "%s", name->text);
+    ret_place->size_bytes = size_bytes;
 }
 
 bool s3_name_digest(struct str below, struct digest *ret_digest)

@@ -152,21 +152,22 @@ static void take_copied(void *ctx, struct str path, struct str text)
         *(bool *)ctx = true;
 }
 
-void s3_copy_source(const struct s3_client *c, const struct s3_name *from, struct buf *dst)
+void s3_copy_source(const struct s3_client *c, const char *bucket, const struct s3_name *from,
+                    struct buf *dst)
 {
-    buf_addf(dst, "/%s", s3_client_options(c)->bucket);
+    buf_addf(dst, "/%s", bucket ? bucket : s3_client_options(c)->bucket);
     s3_add_key(dst, from);
 }
 
-enum err_code s3_copy(struct s3_client *c, const struct s3_name *from, const struct s3_name *to,
-                      struct err *e)
+enum err_code s3_copy(struct s3_client *c, const char *bucket, const struct s3_name *from,
+                      const struct s3_name *to, struct err *e)
 {
     struct s3_request r = {.method = "PUT", .name = to, .body = STR("")};
     AUTO(buf) struct buf source = {0};
     bool copied = false;
 
     buf_init(&source, 4 * S3_KEY_MAX);
-    s3_copy_source(c, from, &source);
+    s3_copy_source(c, bucket, from, &source);
     s3_header(&r, STR("x-amz-copy-source"), buf_str(&source));
     s3_header(&r, STR("x-amz-metadata-directive"), STR("REPLACE"));
     s3_make_headers(c, &r);

@@ -36,10 +36,12 @@ ERR_CHECKED enum err_code s3_delete(struct s3_client *c, const struct s3_name *n
 ERR_CHECKED enum err_code s3_delete_many(struct s3_client *c, const struct s3_name *names, size_t n,
                                          struct err *e);
 
-/* Up to S3_COPY_MOST in one request. Error: NOT_FOUND. */
+/* Up to S3_COPY_MOST in one request. bucket is NULL, or another one of the server that `from` is
+ * in. Error: NOT_FOUND. */
 #define S3_COPY_MOST (5ull << 30)
-ERR_CHECKED enum err_code s3_copy(struct s3_client *c, const struct s3_name *from,
-                                  const struct s3_name *to, struct err *e);
+ERR_CHECKED enum err_code s3_copy(struct s3_client *c, const char *bucket,
+                                  const struct s3_name *from, const struct s3_name *to,
+                                  struct err *e);
 
 /* All keys below prefix (of the names), page by page. Stops at fn's first error. */
 struct s3_listed {
@@ -61,5 +63,6 @@ void s3_make_headers(const struct s3_client *c, struct s3_request *r);
 #define S3_MD5_SIZE 25
 void s3_content_md5(struct str body, char dst[static S3_MD5_SIZE]);
 
-/* The value of x-amz-copy-source for a key of this bucket. */
-void s3_copy_source(const struct s3_client *c, const struct s3_name *from, struct buf *dst);
+/* The value of x-amz-copy-source for a key of the bucket; NULL: of this one. */
+void s3_copy_source(const struct s3_client *c, const char *bucket, const struct s3_name *from,
+                    struct buf *dst);

@@ -148,9 +148,10 @@ static enum err_code try_get(struct probe *p, struct err *e)
         return ERR_OK;
     TRY(code);
     TRY(s3_head(p->c, &p->object, &a, e));
-    TRY(s3_copy(p->c, &p->object, &p->copy, e));
-    return p->upload[0] ? s3_part_copy(p->c, &p->parts, p->upload, 2, &p->object, 0, 0, &part, e)
-                        : ERR_OK;
+    TRY(s3_copy(p->c, NULL, &p->object, &p->copy, e));
+    return p->upload[0]
+               ? s3_part_copy(p->c, &p->parts, p->upload, 2, NULL, &p->object, 0, 0, &part, e)
+               : ERR_OK;
 }
 
 static const struct right {

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -24,6 +25,38 @@ static enum err_code s3_blob_link(struct store *store, const struct repo_name *f
 
     (void)to;
     return s3_blob_stat(store, from, d, &size_bytes, e);
+}
+
+static enum err_code s3_blob_place(struct store *store, const struct repo_name *repo,
+                                   const struct digest *d, uint64_t known_bytes,
+                                   struct store_place *ret_place, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_name name;
+    uint64_t size_bytes;
+
+    (void)repo;
+    (void)known_bytes; /* it may be elsewhere than at its key */
+    TRY(s3_blob_find(s, d, &name, &size_bytes, e));
+    s3_place_at(s->client, &name, size_bytes, ret_place);
+    return ERR_OK;
+}
+
+/* What the server refuses says no more than that the bytes must be sent. */
+static enum err_code s3_blob_fetch(struct store *store, const struct digest *d,
+                                   const struct store_place *from, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_name source = {.n = strlen(from->key)}, name;
+    enum err_code code;
+
+    memcpy(source.text, from->key, source.n + 1);
+    s3_blob_name(s, d, &name);
+    code = s3_copy_sized(s->client, from->bucket, &source, &name, from->size_bytes, e);
+    if (code == ERR_OK || code == ERR_UNAVAILABLE || code == ERR_STORAGE_FULL)
+        return code;
+    e->code = code == ERR_NOT_FOUND ? ERR_BLOB_UNKNOWN : ERR_UNSUPPORTED;
+    return e->code;
 }
 
 static enum err_code s3_blob_delete(struct store *store, const struct repo_name *repo,
@@ -64,6 +97,42 @@ static enum err_code s3_manifest_put(struct store *store, const struct repo_name
 
     s3_manifest_name(s, repo, d, &name);
     return s3_put(s->client, &name, &put, e);
+}
+
+struct puts {
+    struct store *s;
+    const struct store_manifest *items;
+    pthread_mutex_t lock; /* of what follows */
+    enum err_code code;   /* the first that is no success */
+    struct err why;
+};
+
+static void put_at(void *ctx, size_t i)
+{
+    struct puts *p = ctx;
+    const struct store_manifest *m = &p->items[i];
+    struct err e = {0};
+    enum err_code code = s3_manifest_put(p->s, m->repo, m->digest, m->bytes, &e);
+
+    pthread_mutex_lock(&p->lock);
+    if (p->code == ERR_OK) {
+        p->code = code;
+        p->why = e;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+static enum err_code s3_manifests_put(struct store *store, const struct store_manifest *items,
+                                      size_t n, struct err *e)
+{
+    struct puts p = {.s = store, .items = items};
+
+    pthread_mutex_init(&p.lock, NULL);
+    parallel_each(n, S3_REQUESTS, put_at, &p);
+    pthread_mutex_destroy(&p.lock);
+    if (p.code != ERR_OK)
+        *e = p.why;
+    return p.code;
 }
 
 static enum err_code s3_manifest_get(struct store *store, const struct repo_name *repo,
@@ -205,9 +274,12 @@ static const struct store_driver store_s3 = {
     .blob_stat = s3_blob_stat,
     .blob_open = s3_blob_open,
     .blob_link = s3_blob_link,
+    .blob_place = s3_blob_place,
+    .blob_fetch = s3_blob_fetch,
     .blob_delete = s3_blob_delete,
     .blob_url = s3_blob_url,
     .manifest_put = s3_manifest_put,
+    .manifests_put = s3_manifests_put,
     .manifest_get = s3_manifest_get,
     .manifest_delete = s3_manifest_delete,
     .tag_put = s3_tag_put,
@@ -266,6 +338,7 @@ enum err_code store_s3_new(const struct store_s3_options *o, struct store **ret_
         s3_free(&s->store);
         return err_prefix(e, "bucket '%s'", o->bucket);
     }
+    s->store.server = s3_client_server(s->client);
     *ret_store = &s->store;
     return ERR_OK;
 }

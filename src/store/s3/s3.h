@@ -55,6 +55,8 @@ static inline struct s3 *s3_of(struct store *s)
     return (struct s3 *)s;
 }
 
+#define S3_REQUESTS 16 /* small ones that are made at a time for one caller */
+
 /* names.c; all with the configured prefix in front. */
 void s3_blob_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
 void s3_manifest_name(const struct s3 *s, const struct repo_name *repo, const struct digest *d,
@@ -78,6 +80,10 @@ void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char 
 
 /* What a key is below the configured prefix and the given one; .p is NULL when it is not there. */
 struct str s3_name_below(const struct s3 *s, const struct s3_name *name, struct str prefix);
+
+/* The key as a place on the server. */
+void s3_place_at(const struct s3_client *c, const struct s3_name *name, uint64_t size_bytes,
+                 struct store_place *ret_place);
 
 /* A key below `blobs/` or `moves/` as the digest that it is of. */
 bool s3_name_digest(struct str below, struct digest *ret_digest);

@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-#define WINDOW   256 /* items that are kept until they are asked for */
-#define REQUESTS 16  /* at a time */
+#define WINDOW 256 /* items that are kept until they are asked for */
 
 struct s3_together {
     s3_ask_fn ask;
@@ -44,7 +43,7 @@ enum err_code s3_together_end(struct s3_together *t, struct err *e)
     size_t n = t->n;
 
     t->n = 0;
-    parallel_each(n, REQUESTS, ask_at, t);
+    parallel_each(n, S3_REQUESTS, ask_at, t);
     for (size_t i = 0; i < n; i++) {
         if (t->asked[i].code == ERR_NOT_FOUND)
             continue;

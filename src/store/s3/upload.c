@@ -621,7 +621,7 @@ static enum err_code commit_small(struct state *st, const struct digest *d, stru
     s3_blob_name(st->s, d, &key);
     s3_tail_name(st->s, &st->id, &tail);
     if (st->has_tail && st->durable_bytes == st->fill_bytes)
-        return s3_copy(st->s->client, &tail, &key, e);
+        return s3_copy(st->s->client, NULL, &tail, &key, e);
     TRY(fetch_tail(st, e));
     file.fd = st->fd;
     put.file = st->fd >= 0 ? &file : NULL;
@@ -645,7 +645,7 @@ static enum err_code move_to_key(struct state *st, const struct digest *d, struc
 
     if (st->parts_bytes <= COPY_AT_ONCE) {
         s3_blob_name(st->s, d, &key);
-        TRY(s3_copy(st->s->client, &st->name, &key, e));
+        TRY(s3_copy(st->s->client, NULL, &st->name, &key, e));
         s3_keeper_delete(st->s->keeper, &st->name);
         return ERR_OK;
     }

@@ -221,8 +221,8 @@ static void part_may_be_copied_from_a_range_of_an_object(void **state)
     put(f, "from:a+b", all);
     from = name_in(f, "from:a+b");
     begin(f, "k", &u);
-    OK(s3_part_copy(f->c, &u.name, u.id, 1, &from, 0, PART, &u.items[0], &f->e));
-    OK(s3_part_copy(f->c, &u.name, u.id, 2, &from, PART, PART + 1000, &u.items[1], &f->e));
+    OK(s3_part_copy(f->c, &u.name, u.id, 1, NULL, &from, 0, PART, &u.items[0], &f->e));
+    OK(s3_part_copy(f->c, &u.name, u.id, 2, NULL, &from, PART, PART + 1000, &u.items[1], &f->e));
     u.items[0].size_bytes = PART;
     u.items[1].size_bytes = PART + 1000;
     u.parts.n = 2;
@@ -240,8 +240,9 @@ static void part_may_be_copied_from_a_whole_object(void **state)
     put(f, "from", STR("bytes"));
     from = name_in(f, "from");
     begin(f, "k", &u);
-    FAILS(ERR_NOT_FOUND, s3_part_copy(f->c, &u.name, u.id, 1, &none, 0, 0, &u.items[0], &f->e));
-    OK(s3_part_copy(f->c, &u.name, u.id, 1, &from, 0, 0, &u.items[0], &f->e));
+    FAILS(ERR_NOT_FOUND,
+          s3_part_copy(f->c, &u.name, u.id, 1, NULL, &none, 0, 0, &u.items[0], &f->e));
+    OK(s3_part_copy(f->c, &u.name, u.id, 1, NULL, &from, 0, 0, &u.items[0], &f->e));
     u.items[0].size_bytes = 5;
     u.parts.n = 1;
     OK(complete(f, &u));

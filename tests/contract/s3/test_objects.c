@@ -92,9 +92,9 @@ static void copy_has_the_same_bytes(void **state)
     struct s3_name from = name_in(f, "from:a+b"), to = name_in(f, "to"), none = name_in(f, "none");
 
     put(f, "from:a+b", STR("bytes"));
-    OK(s3_copy(f->c, &from, &to, &f->e));
+    OK(s3_copy(f->c, NULL, &from, &to, &f->e));
     assert_object(f, "to", STR("bytes"));
-    FAILS(ERR_NOT_FOUND, s3_copy(f->c, &none, &to, &f->e));
+    FAILS(ERR_NOT_FOUND, s3_copy(f->c, NULL, &none, &to, &f->e));
     assert_object(f, "to", STR("bytes"));
 }
 

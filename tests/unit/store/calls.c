@@ -128,6 +128,7 @@ WRAP(int, unlinkat, (int dir, const char *path, int flags), fails("unlinkat", pa
 /* What a test checks is that the call was made, not the disk: there are thousands. */
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
+int __wrap_syncfs(int fd);
 
 int __wrap_fsync(int fd)
 {
@@ -137,6 +138,11 @@ int __wrap_fsync(int fd)
 int __wrap_fdatasync(int fd)
 {
     return fd_fails("fdatasync", fd) ? -1 : 0;
+}
+
+int __wrap_syncfs(int fd)
+{
+    return fd_fails("syncfs", fd) ? -1 : 0;
 }
 
 WRAP(int, sync_file_range, (int fd, off_t at, off_t n, unsigned flags),

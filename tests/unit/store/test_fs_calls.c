@@ -151,6 +151,47 @@ static void manifest_is_synced_before_it_gets_its_name(void **state)
     assert_int_equal(calls_count("fsync"), 1);
 }
 
+static void manifests_that_are_put_together_are_synced_together(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name a = repo_of("a"), b = repo_of("b");
+    struct digest first = sha256_of(STR("[]")), second = sha256_of(STR("{}"));
+    const struct store_manifest items[] = {
+        {&a, &first, STR("[]")}, {&a, &second, STR("{}")}, {&b, &second, STR("{}")}};
+    int data, name, again, dirs;
+
+    OK(store_manifests_put(f->s, items, 3, E)); /* makes the directories */
+    calls_start(NULL);
+    OK(store_manifests_put(f->s, items, 3, E));
+    calls_stop();
+    assert_int_equal(calls_count("fdatasync") + calls_count("fsync"), 0);
+    assert_int_equal(calls_count("syncfs"), 2);
+    data = calls_find(0, "syncfs ");
+    name = calls_find(0, "renameat temp/new/");
+    again = calls_find(data + 1, "syncfs ");
+    dirs = calls_find(again, "renameat ");
+    assert_true(data >= 0 && data < name && name < again && dirs < 0);
+    assert_nothing_unfinished(f);
+}
+
+static void file_that_is_taken_costs_no_sync(void **state)
+{
+    struct fixture *f = *state;
+    struct digest d = push(f->s, "a", STR("x"));
+    struct repo_name a = repo_of("a"), b = repo_of("b");
+    AUTO(reader) struct reader *r = NULL;
+    uint64_t size;
+
+    push(f->s, "b", STR("makes the directories"));
+    OK(store_blob_open(f->s, &a, &d, UINT64_MAX, &r, &size, E));
+    calls_start(NULL);
+    OK(store_blob_take(f->s, &b, &d, reader_fd(r), E));
+    assert_int_equal(calls_count("fdatasync") + calls_count("fsync") + calls_count("syncfs"), 0);
+    OK(store_sync(f->s, E));
+    calls_stop();
+    assert_int_equal(calls_count("syncfs"), 1);
+}
+
 static void existing_blob_costs_one_directory_sync(void **state)
 {
     struct fixture *f = *state;
@@ -461,6 +502,10 @@ static enum err_code push_image(struct store *s, size_t *ret_done, struct err *e
     ++*ret_done;
     TRY(store_tag_sync(s, &b, e));
     ++*ret_done;
+    TRY(store_manifests_put(s, &(struct store_manifest){&a, &m, STR("{}")}, 1, e));
+    ++*ret_done;
+    TRY(store_sync(s, e));
+    ++*ret_done;
     return ERR_OK;
 }
 
@@ -565,6 +610,8 @@ int main(void)
         TEST(of_a_commit_that_was_prepared_a_name_and_one_sync_are_left),
         TEST(a_commit_that_was_prepared_compares_nothing),
         TEST(manifest_is_synced_before_it_gets_its_name),
+        TEST(manifests_that_are_put_together_are_synced_together),
+        TEST(file_that_is_taken_costs_no_sync),
         TEST(existing_blob_costs_one_directory_sync),
         TEST(directories_that_are_made_become_durable),
         TEST(directories_found_are_not_taken_for_durable),

@@ -420,7 +420,7 @@ static void a_copy_that_failed_behind_its_head_is_none(void **state)
     struct s3_name from = name_of("a"), to = name_of("b");
 
     (void)state;
-    assert_int_equal(s3_copy(f->c, &from, &to, &f->err), ERR_UNAVAILABLE);
+    assert_int_equal(s3_copy(f->c, NULL, &from, &to, &f->err), ERR_UNAVAILABLE);
     end(f);
 }
 
