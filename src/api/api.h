@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "conf/cidr.h"
 #include "http/http.h"
 
 #include <pthread.h>
@@ -14,7 +15,6 @@
 struct accounts;
 struct audit;
 struct auth;
-struct conf_cidr;
 struct oidc;
 struct policy;
 struct rate;
@@ -46,8 +46,8 @@ struct api {
     struct api_guard guard;
     pthread_mutex_t mutex; /* guards policy */
     struct policy *policy;
-    struct conf_cidr *proxies; /* http.trusted_proxies */
-    size_t n_proxies;
-    atomic_size_t list_bytes; /* of the long lists that are being answered: at most
-                                 http.body_memory */
+    struct conf_cidrs proxies;           /* http.trusted_proxies */
+    struct conf_cidrs redirect_networks; /* storage.s3.redirect.networks */
+    atomic_size_t list_bytes;            /* of the long lists that are being answered: at most
+                                            http.body_memory */
 };

@@ -5,6 +5,7 @@
 #include "api/cors.h"
 #include "api/policy_in_force.h"
 #include "api/proxy.h"
+#include "api/redirect.h"
 #include "api/reply.h"
 #include "api/req.h"
 #include "api/route.h"
@@ -251,12 +252,14 @@ void api_init(struct api *a, struct registry *r, const struct conf *c,
         .trouble = trouble,
     };
     proxies_init(a);
+    redirect_init(a);
 }
 
 void api_done(struct api *a)
 {
     if (!a->app.ctx)
         return; /* was never begun */
+    redirect_done(a);
     proxies_done(a);
     policy_unref(a->policy);
     pthread_mutex_destroy(&a->mutex);

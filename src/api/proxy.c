@@ -1,36 +1,22 @@
 #include "api/proxy.h"
 
-#include "base/mem.h"
-#include "conf/cidr.h"
-
 #include <arpa/inet.h>
-#include <stdlib.h>
 
-/* The configuration was checked: each of them parses. */
 void proxies_init(struct api *a)
 {
     const struct conf_strings *list = &a->conf->http.trusted_proxies;
 
-    a->proxies = mem_alloc(list->n * sizeof(*a->proxies));
-    a->n_proxies = 0;
-    for (size_t i = 0; i < list->n; i++) {
-        if (conf_cidr_parse(str_of(list->items[i]), &a->proxies[a->n_proxies]))
-            a->n_proxies++;
-    }
+    conf_cidrs_init(list->items, list->n, &a->proxies);
 }
 
 void proxies_done(struct api *a)
 {
-    free(a->proxies);
+    conf_cidrs_done(&a->proxies);
 }
 
 static bool trusted(const struct req *q, const char *address)
 {
-    for (size_t i = 0; i < q->api->n_proxies; i++) {
-        if (conf_cidr_contains(&q->api->proxies[i], address))
-            return true;
-    }
-    return false;
+    return conf_cidrs_contain(&q->api->proxies, address);
 }
 
 /* A numeric address; what a proxy passes on may be anything. */

@@ -4,19 +4,25 @@
 #include "api/proxy.h"
 #include "api/reply.h"
 #include "base/cleanup.h"
-#include "conf/cidr.h"
 
 #define URL_MAX 8192
 
-static bool network_listed(const struct conf_strings *networks, const char *address)
+void redirect_init(struct api *a)
 {
-    for (size_t i = 0; i < networks->n; i++) {
-        struct conf_cidr c;
+    const struct conf_strings *list = &a->conf->storage.s3.redirect.networks;
 
-        if (conf_cidr_parse(str_of(networks->items[i]), &c) && conf_cidr_contains(&c, address))
-            return true;
-    }
-    return networks->n == 0;
+    conf_cidrs_init(list->items, list->n, &a->redirect_networks);
+}
+
+void redirect_done(struct api *a)
+{
+    conf_cidrs_done(&a->redirect_networks);
+}
+
+/* None in the list are all. */
+static bool network_listed(const struct conf_cidrs *networks, const char *address)
+{
+    return networks->n == 0 || conf_cidrs_contain(networks, address);
 }
 
 static bool agent_listed(const struct conf_strings *agents, struct str agent)
@@ -34,7 +40,8 @@ static bool wanted(struct req *q, uint64_t size_bytes)
     const struct conf_s3_redirect *r = &storage->s3.redirect;
 
     return storage->backend == CONF_STORAGE_S3 && r->enabled && q->head->method == HTTP_GET &&
-           size_bytes >= r->min_bytes && network_listed(&r->networks, client_address(q)) &&
+           size_bytes >= r->min_bytes &&
+           network_listed(&q->api->redirect_networks, client_address(q)) &&
            agent_listed(&r->user_agents, http_field_get(q->head, STR("User-Agent")));
 }
 

@@ -1,6 +1,9 @@
 #include "conf/cidr.h"
 
+#include "base/mem.h"
+
 #include <arpa/inet.h>
+#include <stdlib.h>
 
 static bool parse_address(const char *text, unsigned char ret[static 16], bool *ret_v4)
 {
@@ -55,4 +58,27 @@ bool conf_cidr_contains(const struct conf_cidr *c, const char *address)
             return false;
     }
     return true;
+}
+
+void conf_cidrs_init(char *const *texts, size_t n, struct conf_cidrs *ret_cidrs)
+{
+    *ret_cidrs = (struct conf_cidrs){.items = mem_alloc(n * sizeof(ret_cidrs->items[0]))};
+    for (size_t i = 0; i < n; i++) {
+        if (conf_cidr_parse(str_of(texts[i]), &ret_cidrs->items[ret_cidrs->n]))
+            ret_cidrs->n++;
+    }
+}
+
+void conf_cidrs_done(struct conf_cidrs *cidrs)
+{
+    free(cidrs->items);
+}
+
+bool conf_cidrs_contain(const struct conf_cidrs *cidrs, const char *address)
+{
+    for (size_t i = 0; i < cidrs->n; i++) {
+        if (conf_cidr_contains(&cidrs->items[i], address))
+            return true;
+    }
+    return false;
 }

@@ -1,5 +1,4 @@
 #include "conf/cidr.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -68,12 +67,29 @@ static void a_network_contains_its_addresses_only(void **state)
     }
 }
 
+static void a_list_contains_what_one_of_it_does(void **state)
+{
+    char *texts[] = {"10.0.0.0/8", "fd00::/8"};
+    struct conf_cidrs cidrs;
+
+    (void)state;
+    conf_cidrs_init(texts, 2, &cidrs);
+    assert_true(conf_cidrs_contain(&cidrs, "10.1.2.3"));
+    assert_true(conf_cidrs_contain(&cidrs, "fd12::1"));
+    assert_false(conf_cidrs_contain(&cidrs, "11.1.2.3"));
+    conf_cidrs_done(&cidrs);
+    conf_cidrs_init(NULL, 0, &cidrs);
+    assert_false(conf_cidrs_contain(&cidrs, "10.1.2.3"));
+    conf_cidrs_done(&cidrs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_and_networks_are_parsed),
         cmocka_unit_test(other_texts_are_refused),
         cmocka_unit_test(a_network_contains_its_addresses_only),
+        cmocka_unit_test(a_list_contains_what_one_of_it_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
