@@ -607,10 +607,9 @@ static enum err_code collect(struct client_stream *s, struct buf *body, struct e
 
         if (code == ERR_LATER) {
             if (!wait_in_time(s))
-                return err_set(e, ERR_UNAVAILABLE, "%s",
-                               clock_mono_ms() < atomic_load(&s->client->end_ms)
-                                   ? "no answer in time"
-                                   : "the program ends");
+                return clock_mono_ms() < atomic_load(&s->client->end_ms)
+                           ? err_set(e, ERR_UNAVAILABLE, "%s: no answer in time", s->server)
+                           : err_set(e, ERR_UNAVAILABLE, "the program ends");
             continue;
         }
         TRY(code);
