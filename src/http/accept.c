@@ -60,7 +60,7 @@ static void hand_in(struct iothread *io, struct conn *c)
     if (c->io == io)
         serving_take_new(io, c);
     else
-        iothread_give(c);
+        iothread_add(c);
 }
 
 /* Of the descriptors that this process may have, so many are not for connections: what a request

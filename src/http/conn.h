@@ -1,9 +1,9 @@
 /*
  * A connection. At rest it is this struct and nothing else.
  *
- * Owner: the I/O thread `io`. It alone links, unlinks and frees a connection. While the state is
- * CONN_AWAY a worker or sender may use the socket, the TLS session, `in` and `out`; it gives the
- * connection back with iothread_give().
+ * Owner: the I/O thread `io`. It alone links, unlinks and frees a connection. While its exchange is
+ * EXCHANGE_AWAY (exchange.h) a worker or sender may use the socket, the TLS session, `in` and
+ * `out`.
  *
  * The socket is in blocking mode, but for the time of a transfer (transfer.h): an I/O thread says
  * MSG_DONTWAIT at each call, a worker simply waits, at most http.io_timeout.
@@ -27,17 +27,16 @@ enum conn_state {
     CONN_NEW,       /* accepted, on its way to its I/O thread */
     CONN_HANDSHAKE, /* TLS */
     CONN_REST,      /* waiting for a request: idle, or part of a head is in `in` */
-    CONN_AWAY,      /* with a worker or a sender */
-    CONN_BODY,   /* its request waits for more of the body, or for a worker again; in LIST_AWAY */
-    CONN_WRITE,  /* waiting to send `out` */
-    CONN_LINGER, /* answered and half-closed; what still comes in is dropped */
+    CONN_BUSY,      /* `x` is under way; in no list */
+    CONN_WRITE,     /* waiting to send `out` */
+    CONN_LINGER,    /* answered and half-closed; what still comes in is dropped */
 };
 
 /* What to do with a connection when its answer is out. */
 enum conn_fate { CONN_KEEP, CONN_CLOSE, CONN_HALF_CLOSE };
 
 /* The list of its I/O thread that a connection is in; each has one timeout for all. */
-enum conn_list_kind { LIST_IDLE, LIST_HEAD, LIST_WRITE, LIST_LINGER, LIST_AWAY, LIST_COUNT };
+enum conn_list_kind { LIST_IDLE, LIST_HEAD, LIST_WRITE, LIST_LINGER, LIST_COUNT };
 
 struct conn {
     uint8_t source; /* enum io_source */
@@ -61,8 +60,8 @@ struct conn {
     struct ssl_st *ssl;
     struct tls_wait *wait;    /* of the call under way, when it may wait */
     struct conn *prev, *next; /* in that list */
-    struct conn *next_given;  /* in the I/O thread's inbox */
-    struct http_exchange *x;  /* while away */
+    struct conn *next_new;    /* in the I/O thread's inbox, once */
+    struct http_exchange *x;  /* while busy */
     int64_t deadline_ms;
     uint32_t lingered_bytes;
 };

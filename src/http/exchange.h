@@ -16,7 +16,7 @@
     (64 * 1024) /* of an unread body that is skipped to keep a connection                          \
                  */
 
-/* Why the watch over connections that are away cut one off. */
+/* Why the watch over exchanges that are lent cut one off. */
 enum exchange_cut { CUT_NOT, CUT_REQUEST_TIMEOUT, CUT_IO_TIMEOUT, CUT_RATE, CUT_DRAIN };
 
 struct exchange_body {
@@ -44,14 +44,22 @@ struct exchange_rest {
     int unread_bytes;    /* in the socket, when last looked at */
 };
 
+/* Where one on the heap is; known to its I/O thread, which alone changes it. */
+enum exchange_place {
+    EXCHANGE_AWAY,  /* with a worker or a sender, until it comes back with iothread_give() */
+    EXCHANGE_WAITS, /* for more of its body, or for a worker again */
+};
+
 struct transfer;
 
 struct http_exchange {
     struct http_server *server;
     struct conn *conn;
     struct iothread *io;        /* NULL on a worker */
-    struct http_exchange *next; /* in the queue of the workers */
+    struct http_exchange *next; /* in the queue of the workers, or in the I/O thread's inbox */
     unsigned bucket;            /* of that queue */
+    enum exchange_place place;
+    struct http_exchange *prev_lent, *next_lent; /* of the same I/O thread, on the heap as well */
     int64_t start_us;
     int64_t waited_us;    /* for the client, in body reads and sends */
     const char *head_end; /* in conn->in, on a worker */

@@ -35,5 +35,5 @@ void exchange_end(struct http_exchange *x)
     exchange_done(x);
     keep_ahead(x);
     c->fate = (uint8_t)x->fate;
-    iothread_give(c);
+    iothread_give(x);
 }

@@ -11,14 +11,27 @@ void iothread_wake(struct iothread *io)
         ;
 }
 
-void iothread_give(struct conn *c)
+void iothread_add(struct conn *c)
 {
     struct iothread *io = c->io;
-    struct conn *first = atomic_load_explicit(&io->inbox, memory_order_relaxed);
+    struct conn *first = atomic_load_explicit(&io->new_ones, memory_order_relaxed);
 
     do {
-        c->next_given = first;
-    } while (!atomic_compare_exchange_weak_explicit(&io->inbox, &first, c, memory_order_release,
+        c->next_new = first;
+    } while (!atomic_compare_exchange_weak_explicit(&io->new_ones, &first, c, memory_order_release,
+                                                    memory_order_relaxed));
+    if (!first)
+        iothread_wake(io);
+}
+
+void iothread_give(struct http_exchange *x)
+{
+    struct iothread *io = x->conn->io;
+    struct http_exchange *first = atomic_load_explicit(&io->inbox, memory_order_relaxed);
+
+    do {
+        x->next = first;
+    } while (!atomic_compare_exchange_weak_explicit(&io->inbox, &first, x, memory_order_release,
                                                     memory_order_relaxed));
     if (!first)
         iothread_wake(io);

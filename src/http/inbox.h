@@ -1,15 +1,20 @@
 /*
- * An I/O thread, as others see it: an epoll set, the connections it owns, one buffer each way that
- * all of them share, and an inbox for connections that are handed to it.
+ * An I/O thread, as others see it: an epoll set, the connections it owns and those of their
+ * exchanges that are on the heap, one buffer each way that all of them share, and an inbox: of
+ * connections that are new to it, and of exchanges that come back.
  */
 #pragma once
 
 #include "http/exchange.h"
 
-#define AWAY_CHECK_MS 1000 /* between looks at the connections that are away */
+#define LENT_CHECK_MS 1000 /* between looks at the exchanges that are on the heap */
 
 struct conn_list {
     struct conn *first, *last;
+};
+
+struct exchange_list {
+    struct http_exchange *first, *last;
 };
 
 struct iothread {
@@ -21,10 +26,12 @@ struct iothread {
     bool listening;
     bool stopping;           /* has seen that the server stops */
     int64_t listen_again_ms; /* after running out of descriptors */
-    int64_t check_ms;        /* when the connections that are away are looked at next */
+    int64_t check_ms;        /* when the exchanges that are lent are looked at next */
     atomic_uint n_connections;
-    _Atomic(struct conn *) inbox;
+    _Atomic(struct conn *) new_ones;
+    _Atomic(struct http_exchange *) inbox;
     struct conn_list lists[LIST_COUNT];
+    struct exchange_list lent; /* to workers and senders, or waiting for them */
     int64_t now_ms;
     char *in;
     char *out;
@@ -32,6 +39,10 @@ struct iothread {
     struct http_exchange *x; /* of the request at hand, used again and again */
 };
 
-/* Hands c to its I/O thread: a new one, or one that comes back with c->fate. Any thread. */
-void iothread_give(struct conn *c);
+/* Hands a new connection to its I/O thread. Any thread. */
+void iothread_add(struct conn *c);
+
+/* A worker or sender gives x back: answered, with the fate of its connection, or to wait. */
+void iothread_give(struct http_exchange *x);
+
 void iothread_wake(struct iothread *io);

@@ -23,34 +23,38 @@ enum {
 
 static void take_inbox(struct iothread *io)
 {
-    struct conn *c = atomic_exchange_explicit(&io->inbox, NULL, memory_order_acquire);
+    struct conn *c = atomic_exchange_explicit(&io->new_ones, NULL, memory_order_acquire);
+    struct http_exchange *x = atomic_exchange_explicit(&io->inbox, NULL, memory_order_acquire);
 
     while (c) {
-        struct conn *next = c->next_given;
+        struct conn *next = c->next_new;
 
-        if (c->state == CONN_NEW)
-            serving_take_new(io, c);
-        else
-            serving_take_back(io, c);
+        serving_take_new(io, c);
         c = next;
+    }
+    while (x) {
+        struct http_exchange *next = x->next;
+
+        serving_take_back(io, x);
+        x = next;
     }
 }
 
 /* Time. */
 
-/* Ends what a worker or sender does with c: its next read or write fails. As long as nothing was
+/* Ends what a worker or sender does with x: its next read or write fails. As long as nothing was
  * answered only reading ends, so that the handler can still answer 408. */
-static void cut_off(struct conn *c, enum exchange_cut why)
+static void cut_off(struct http_exchange *x, enum exchange_cut why)
 {
-    if (atomic_load(&c->x->cut) != CUT_NOT && why != CUT_DRAIN)
+    if (atomic_load(&x->cut) != CUT_NOT && why != CUT_DRAIN)
         return;
-    atomic_store(&c->x->cut, why);
-    shutdown(c->fd, why == CUT_DRAIN || atomic_load(&c->x->responding) ? SHUT_RDWR : SHUT_RD);
+    atomic_store(&x->cut, why);
+    shutdown(x->conn->fd, why == CUT_DRAIN || atomic_load(&x->responding) ? SHUT_RDWR : SHUT_RD);
 }
 
 /* A transfer that rests makes progress as long as the client takes bytes out of the socket's queue,
  * which can be many seconds before there is room for the next step; hours, when it takes few. */
-static void check_transfer(struct iothread *io, struct conn *c, struct transfer *t)
+static void check_transfer(struct iothread *io, struct http_exchange *x, struct transfer *t)
 {
     const struct conf_http *conf = io->server->conf;
     int64_t quiet_ms, waited_us;
@@ -59,7 +63,7 @@ static void check_transfer(struct iothread *io, struct conn *c, struct transfer 
 
     if (!atomic_load(&t->resting))
         return;
-    if (ioctl(c->fd, SIOCOUTQ, &unsent) < 0)
+    if (ioctl(x->conn->fd, SIOCOUTQ, &unsent) < 0)
         unsent = 0;
     if (unsent != t->unsent_bytes) {
         t->unsent_bytes = unsent;
@@ -70,73 +74,72 @@ static void check_transfer(struct iothread *io, struct conn *c, struct transfer 
     taken_bytes = atomic_load(&t->sent_bytes);
     taken_bytes -= taken_bytes < (uint64_t)unsent ? taken_bytes : (uint64_t)unsent;
     if (quiet_ms > (int64_t)conf_u64(&conf->io_timeout_ms))
-        cut_off(c, CUT_IO_TIMEOUT);
-    else if (conn_too_slow(c, waited_us / 1000, taken_bytes))
-        cut_off(c, CUT_RATE);
+        cut_off(x, CUT_IO_TIMEOUT);
+    else if (conn_too_slow(x->conn, waited_us / 1000, taken_bytes))
+        cut_off(x, CUT_RATE);
 }
 
 /* The same for a body that more is waited for: what lies in the socket has come, too. */
-static void check_body(struct iothread *io, struct conn *c)
+static void check_body(struct iothread *io, struct http_exchange *x)
 {
     const struct conf_http *conf = io->server->conf;
-    struct exchange_rest *r = &c->x->rest;
+    struct exchange_rest *r = &x->rest;
     int unread = 0;
 
-    if (ioctl(c->fd, FIONREAD, &unread) < 0)
+    if (ioctl(x->conn->fd, FIONREAD, &unread) < 0)
         unread = 0;
     if (unread != r->unread_bytes) {
         r->unread_bytes = unread;
         r->progress_ms = io->now_ms;
     }
     if (io->now_ms - r->progress_ms > (int64_t)conf_u64(&conf->io_timeout_ms))
-        cut_off(c, CUT_IO_TIMEOUT);
-    else if (conn_too_slow(c, serving_body_waited_ms(c->x),
-                           c->x->received_bytes + (uint64_t)unread))
-        cut_off(c, CUT_RATE);
-    serving_body_retry(io, c);
+        cut_off(x, CUT_IO_TIMEOUT);
+    else if (conn_too_slow(x->conn, serving_body_waited_ms(x),
+                           x->received_bytes + (uint64_t)unread))
+        cut_off(x, CUT_RATE);
+    serving_body_retry(io, x);
 }
 
-static void check_away(struct iothread *io)
+static void check_lent(struct iothread *io)
 {
     int64_t limit_ms = (int64_t)conf_u64(&io->server->conf->request_timeout_ms);
 
-    for (struct conn *c = io->lists[LIST_AWAY].first; c; c = c->next) {
-        struct transfer *t;
+    for (struct http_exchange *x = io->lent.first; x; x = x->next_lent) {
+        struct transfer *t = atomic_load(&x->parked);
 
-        t = atomic_load(&c->x->parked);
-        if (limit_ms > 0 && io->now_ms - c->x->start_us / 1000 > limit_ms)
-            cut_off(c, CUT_REQUEST_TIMEOUT);
-        else if (c->state == CONN_BODY && c->x->transfer)
-            serving_content_retry(io, c);
-        else if (c->state == CONN_BODY)
-            check_body(io, c);
+        if (limit_ms > 0 && io->now_ms - x->start_us / 1000 > limit_ms)
+            cut_off(x, CUT_REQUEST_TIMEOUT);
+        else if (x->place == EXCHANGE_WAITS && x->transfer)
+            serving_content_retry(io, x);
+        else if (x->place == EXCHANGE_WAITS)
+            check_body(io, x);
         else if (t)
-            check_transfer(io, c, t);
+            check_transfer(io, x, t);
     }
-    io->check_ms = io->now_ms + AWAY_CHECK_MS;
+    io->check_ms = io->now_ms + LENT_CHECK_MS;
 }
 
 static void expire(struct iothread *io)
 {
-    for (int k = 0; k < LIST_AWAY; k++) {
+    for (int k = 0; k < LIST_COUNT; k++) {
         struct conn *c;
 
         while ((c = io->lists[k].first) != NULL && c->deadline_ms <= io->now_ms)
             serving_expired(io, c);
     }
-    if (io->lists[LIST_AWAY].first && io->check_ms <= io->now_ms)
-        check_away(io);
+    if (io->lent.first && io->check_ms <= io->now_ms)
+        check_lent(io);
 }
 
 static int wait_ms(const struct iothread *io)
 {
     int64_t next = INT64_MAX;
 
-    for (int k = 0; k < LIST_AWAY; k++) {
+    for (int k = 0; k < LIST_COUNT; k++) {
         if (io->lists[k].first && io->lists[k].first->deadline_ms < next)
             next = io->lists[k].first->deadline_ms;
     }
-    if (io->lists[LIST_AWAY].first && io->check_ms < next)
+    if (io->lent.first && io->check_ms < next)
         next = io->check_ms;
     if (!io->listening && io->listen_again_ms && io->listen_again_ms < next)
         next = io->listen_again_ms;
@@ -187,8 +190,8 @@ static void check_stopping(struct iothread *io)
         return;
     drop_list(io, LIST_WRITE);
     drop_list(io, LIST_LINGER);
-    for (struct conn *c = io->lists[LIST_AWAY].first; c; c = c->next)
-        cut_off(c, CUT_DRAIN);
+    for (struct http_exchange *x = io->lent.first; x; x = x->next_lent)
+        cut_off(x, CUT_DRAIN);
 }
 
 static void handle(struct iothread *io, const struct epoll_event *ev)

@@ -32,7 +32,7 @@ struct senders {
     size_t n_started, n_threads;
 };
 
-/* For the watch over connections that are away. A source that is slow is not the client's fault. */
+/* For the watch over exchanges that are lent. A source that is slow is not the client's fault. */
 static void rest(struct http_exchange *x)
 {
     struct transfer *t = x->transfer;
@@ -124,7 +124,7 @@ static enum transfer_state steps(struct senders *s, struct http_exchange *x,
 static void hand_back(struct senders *s, struct http_exchange *x)
 {
     leave(s, x);
-    iothread_give(x->conn);
+    iothread_give(x);
 }
 
 /* The turn of ev's transfer. True: *ev is another one's event. */

@@ -1,6 +1,8 @@
 /*
  * A connection on its I/O thread: receiving requests and answering the quick ones, handing the
- * others to a worker, sending what would not go out at once, saying goodbye.
+ * others to a worker, sending what would not go out at once, saying goodbye. What is answered later
+ * is an exchange on the heap, which the thread lends to workers and senders; of its connection it
+ * touches nothing meanwhile but what it watches the socket with.
  */
 #include "http/serving.h"
 
@@ -53,6 +55,29 @@ static void list_append(struct iothread *io, struct conn *c, enum conn_list_kind
     l->last = c;
 }
 
+static void lend(struct iothread *io, struct http_exchange *x)
+{
+    struct exchange_list *l = &io->lent;
+
+    x->prev_lent = l->last;
+    x->next_lent = NULL;
+    *(l->last ? &l->last->next_lent : &l->first) = x;
+    l->last = x;
+    if (io->check_ms < io->now_ms)
+        io->check_ms = io->now_ms + LENT_CHECK_MS;
+}
+
+/* Frees x as well. */
+static void end_lent(struct iothread *io, struct http_exchange *x)
+{
+    struct exchange_list *l = &io->lent;
+
+    *(x->prev_lent ? &x->prev_lent->next_lent : &l->first) = x->next_lent;
+    *(x->next_lent ? &x->next_lent->prev_lent : &l->last) = x->prev_lent;
+    x->conn->x = NULL;
+    exchange_free(x);
+}
+
 static void watch(struct iothread *io, struct conn *c, bool writing)
 {
     struct epoll_event ev = {.events = writing ? EPOLLOUT : EPOLLIN, .data.ptr = c};
@@ -64,8 +89,8 @@ static void watch(struct iothread *io, struct conn *c, bool writing)
     c->writing = writing;
 }
 
-/* A connection that is away must not be in the set at all: even without events asked for, a reset
- * would be reported again and again. */
+/* While a worker or sender has the socket it must not be in the set at all: even without events
+ * asked for, a reset would be reported again and again. */
 static void unwatch(struct iothread *io, struct conn *c)
 {
     if (c->watched)
@@ -82,7 +107,6 @@ void serving_drop(struct iothread *io, struct conn *c)
     close(c->fd);
     if (c->address)
         address_remove(&s->addresses, c->address);
-    exchange_free(c->x);
     free(c->in);
     free(c->out);
     free(c);
@@ -207,15 +231,14 @@ static enum outcome hand_over(struct iothread *io, struct conn *c, const char *r
     if (flush(io, c) < 0)
         return BROKEN;
     unwatch(io, c);
-    list_append(io, c, LIST_AWAY, INT64_MAX);
-    if (io->check_ms < io->now_ms)
-        io->check_ms = io->now_ms + AWAY_CHECK_MS;
-    c->state = CONN_AWAY;
+    list_remove(io, c);
+    c->state = CONN_BUSY;
     c->x = x = exchange_detach(io->x, raw, n);
+    x->place = EXCHANGE_AWAY;
+    lend(io, x);
     if (workers_put(io->server->workers, x))
         return TAKEN;
-    c->x = NULL;
-    exchange_free(x);
+    end_lent(io, x);
     c->state = CONN_REST;
     http_header(io->x, "Retry-After", STR("1"));
     response_refuse(io->x, 503, "the queue for a worker is full");
@@ -225,45 +248,44 @@ static enum outcome hand_over(struct iothread *io, struct conn *c, const char *r
 /* So many bytes are waited for at most, so that little lies in the kernel. */
 #define LEAST_BYTES (16 * 1024)
 
-/* More of the body of c's request must come before a worker goes on with it. */
-static void wait_for_body(struct iothread *io, struct conn *c)
+/* More of the body must come before a worker goes on with x. */
+static void wait_for_body(struct iothread *io, struct http_exchange *x)
 {
-    struct http_exchange *x = c->x;
+    struct conn *c = x->conn;
     uint64_t owed = exchange_owed_bytes(x);
 
     x->waiting = false;
-    c->state = CONN_BODY;
+    x->place = EXCHANGE_WAITS;
     x->rest = (struct exchange_rest){.since_us = clock_mono_us(), .progress_ms = clock_mono_ms()};
     /* What is owed counts plain bytes, and OpenSSL may have read some of their record already. */
     conn_set_least(c, c->ssl ? 1 : (uint32_t)(owed < LEAST_BYTES ? owed : LEAST_BYTES));
     watch(io, c, false);
 }
 
-static void give_worker(struct iothread *io, struct conn *c)
+static void give_worker(struct iothread *io, struct http_exchange *x)
 {
-    c->state = CONN_AWAY;
-    if (!workers_put(io->server->workers, c->x))
-        c->state = CONN_BODY; /* not watched: serving_body_retry() will */
+    x->place = EXCHANGE_AWAY;
+    if (!workers_put(io->server->workers, x))
+        x->place = EXCHANGE_WAITS; /* not watched: serving_body_retry() will */
 }
 
 /* Some of it has come, or the end. */
-static void go_on(struct iothread *io, struct conn *c)
+static void go_on(struct iothread *io, struct http_exchange *x)
 {
-    struct http_exchange *x = c->x;
     int64_t now_us = clock_mono_us();
 
-    unwatch(io, c);
-    conn_set_least(c, 1);
+    unwatch(io, x->conn);
+    conn_set_least(x->conn, 1);
     x->waited_us += now_us - x->rest.since_us;
     x->rest.since_us = now_us;
-    give_worker(io, c);
+    give_worker(io, x);
 }
 
 /* The content that it is to be answered with has begun to come. */
-static void content_has_come(struct iothread *io, struct conn *c)
+static void content_has_come(struct iothread *io, struct http_exchange *x)
 {
-    c->x->waiting = false;
-    give_worker(io, c);
+    x->waiting = false;
+    give_worker(io, x);
 }
 
 int64_t serving_body_waited_ms(const struct http_exchange *x)
@@ -271,15 +293,15 @@ int64_t serving_body_waited_ms(const struct http_exchange *x)
     return (x->waited_us + clock_mono_us() - x->rest.since_us) / 1000;
 }
 
-void serving_body_retry(struct iothread *io, struct conn *c)
+void serving_body_retry(struct iothread *io, struct http_exchange *x)
 {
-    if (!c->watched)
-        go_on(io, c);
+    if (!x->conn->watched)
+        go_on(io, x);
 }
 
-void serving_content_retry(struct iothread *io, struct conn *c)
+void serving_content_retry(struct iothread *io, struct http_exchange *x)
 {
-    give_worker(io, c);
+    give_worker(io, x);
 }
 
 /* One request at p; *ret_used of the n bytes are dealt with. */
@@ -547,11 +569,11 @@ void serving_event(struct iothread *io, struct conn *c)
     case CONN_LINGER:
         receive_dropping(io, c);
         break;
-    case CONN_BODY:
-        go_on(io, c);
+    case CONN_BUSY:
+        if (c->x->place == EXCHANGE_WAITS)
+            go_on(io, c->x);
         break;
     case CONN_NEW:
-    case CONN_AWAY:
         break; /* not in the set */
     }
 }
@@ -583,18 +605,18 @@ void serving_last_call(struct iothread *io, enum conn_list_kind kind)
     }
 }
 
-void serving_take_back(struct iothread *io, struct conn *c)
+void serving_take_back(struct iothread *io, struct http_exchange *x)
 {
-    if (c->x && c->x->waiting) {
-        if (c->x->transfer)
-            content_has_come(io, c);
+    struct conn *c = x->conn;
+
+    if (x->waiting) {
+        if (x->transfer)
+            content_has_come(io, x);
         else
-            wait_for_body(io, c);
+            wait_for_body(io, x);
         return;
     }
-    list_remove(io, c);
-    exchange_free(c->x);
-    c->x = NULL;
+    end_lent(io, x);
     if (c->out_n > 0) {
         wait_to_write(io, c);
         return;

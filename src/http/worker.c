@@ -161,7 +161,7 @@ static void serve(struct workers *w, struct http_exchange *x)
             return;
         }
         exchange_before_rest(x);
-        iothread_give(x->conn);
+        iothread_give(x);
         return;
     }
     if (!x->answered)
