@@ -332,7 +332,7 @@ enum err_code store_upload_prepare(struct store *s, struct store_upload *u,
     struct store_call c = {.repo = repo->text, .what = d->text};
 
     assert(repo->n > 0 && d->n > 0);
-    if (twin && same_repo(twin, repo))
+    if (twin && same_repo(twin, repo) && !store_shared(s))
         twin = NULL;
     return ASK(s, c, upload_prepare, u, repo, d, twin, e);
 }
@@ -344,7 +344,7 @@ enum err_code store_upload_commit(struct store *s, struct store_upload *u,
     struct store_call c = {.repo = repo->text, .what = d->text};
 
     assert(repo->n > 0 && d->n > 0);
-    if (twin && same_repo(twin, repo))
+    if (twin && same_repo(twin, repo) && !store_shared(s))
         twin = NULL;
     return ASK(s, c, upload_commit, u, repo, d, twin, e);
 }

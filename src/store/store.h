@@ -346,10 +346,11 @@ ERR_CHECKED enum err_code store_upload_prepare(struct store *s, struct store_upl
  * Makes the upload repo's blob d: durable, then visible under its name. What is left of the upload
  * is a note of d without bytes, for store_upload_delete(): by it the caller finds after a crash a
  * blob that nothing refers to yet. The caller has verified the digest. twin, or NULL, is a
- * repository said to hold the same blob: its copy is linked when it is there with the same bytes,
- * so that no disk is used twice. A copy that is damaged, there or in repo, is not taken for the
- * blob: repo's is replaced. On success u is closed; on failure it stays open and the upload stays
- * as it was (unless a sync failed). BLOB_UPLOAD_UNKNOWN when the upload was removed meanwhile.
+ * repository said to hold the same blob (repo itself, too): its copy is linked when it is there
+ * with the same bytes, so that no disk is used twice; what is kept once for all is not written
+ * again. A copy that is damaged, there or in repo, is not taken for the blob: repo's is replaced.
+ * On success u is closed; on failure it stays open and the upload stays as it was (unless a sync
+ * failed). BLOB_UPLOAD_UNKNOWN when the upload was removed meanwhile.
  */
 ERR_CHECKED enum err_code store_upload_commit(struct store *s, struct store_upload *u,
                                               const struct repo_name *repo, const struct digest *d,

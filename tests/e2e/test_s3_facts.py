@@ -73,6 +73,23 @@ def test_no_key_is_the_path_of_another(client, bucket):
     assert not [key for key in keys for other in keys if other.startswith(key + "/")]
 
 
+@pytest.mark.parametrize("size", [1000, PART_BYTES + 1])
+@pytest.mark.parametrize("how", ["PATCH, then PUT", "PUT"])
+def test_a_blob_that_is_pushed_again_is_not_written_again(client, proxy, how, size):
+    """MinIO cuts off who reads an object that is written again, even with the same bytes."""
+    data = LARGE[:size]
+    digest = client.push_blob("app", data)
+    proxy.forget()
+    location = client.start_upload("app")
+    if how == "PUT":
+        client.finish(location, digest, data)
+    else:
+        client.finish(client.patch(location, data), digest)
+    assert not proxy.of("copy", "complete")
+    assert not [put for put in proxy.of("put") if digest.split(":")[1] in put.target]
+    assert client.get_blob("app", digest).content == data
+
+
 class SlowReader:
     """Who has begun to pull the blob, and reads no more than its beginning until asked for the rest."""
 
