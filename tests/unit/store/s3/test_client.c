@@ -26,8 +26,11 @@
     "HTTP/1.1 404 x\r\nContent-Length: 40\r\n\r\n<Error><Code>NoSuchUpload</Code></Error>"
 #define FAILED_WITH_200                                                                            \
     "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n<Error><Code>InternalError</Code></Error>"
-#define COMPLETED  "HTTP/1.1 200 OK\r\nContent-Length: 35\r\n\r\n<CompleteMultipartUploadResult/>   "
-#define MISSING    "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"
+#define COMPLETED "HTTP/1.1 200 OK\r\nContent-Length: 35\r\n\r\n<CompleteMultipartUploadResult/>   "
+#define MISSING   "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"
+#define PART_COPIED                                                                                \
+    "HTTP/1.1 200 OK\r\nContent-Length: 47\r\n\r\n"                                                \
+    "<CopyPartResult><ETag>e</ETag></CopyPartResult>"
 #define OF_8_BYTES "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
 
 struct fixture {
@@ -424,6 +427,35 @@ static void a_copy_that_failed_behind_its_head_is_none(void **state)
     end(f);
 }
 
+/* Which blobs of some GiB need. */
+static void a_copy_of_a_part_that_fails_is_tried_again(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = BROKEN}, {.then = THEN_CLOSE}, {.text = EXPIRED}, {.text = PART_COPIED}};
+    struct fixture *f = begin(answers, N(answers));
+    struct s3_name from = name_of("a"), to = name_of("b");
+    struct s3_part part = {0};
+
+    (void)state;
+    assert_int_equal(s3_part_copy(f->c, &to, "id", 1, NULL, &from, 0, 5, &part, &f->err), ERR_OK);
+    assert_string_equal(part.etag, "e");
+    assert_int_equal(part.size_bytes, 5);
+    end(f);
+}
+
+static void a_part_that_failed_to_be_copied_behind_its_head_is_none(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = FAILED_WITH_200}};
+    struct fixture *f = begin(answers, N(answers));
+    struct s3_name from = name_of("a"), to = name_of("b");
+    struct s3_part part = {0};
+
+    (void)state;
+    assert_int_equal(s3_part_copy(f->c, &to, "id", 1, NULL, &from, 0, 5, &part, &f->err),
+                     ERR_UNAVAILABLE);
+    end(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +477,8 @@ int main(void)
         cmocka_unit_test(an_upload_that_is_gone_without_its_object_is_unknown),
         cmocka_unit_test(a_completion_that_failed_behind_its_head_can_be_tried_again),
         cmocka_unit_test(a_copy_that_failed_behind_its_head_is_none),
+        cmocka_unit_test(a_copy_of_a_part_that_fails_is_tried_again),
+        cmocka_unit_test(a_part_that_failed_to_be_copied_behind_its_head_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
