@@ -246,7 +246,7 @@ static void to_wire(const struct sql_value *v, struct wire_args *w, size_t i)
 static enum err_code queue_text(struct postgres_conn *c, const char *text,
                                 const struct sql_value *args, size_t n, struct err *e)
 {
-    struct wire_args w;
+    struct wire_args w = {0};
 
     if (n > ARGS_MAX)
         return err_set(e, ERR_INTERNAL, "a statement with %zu parameters", n);

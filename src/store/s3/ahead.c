@@ -26,23 +26,40 @@ void s3_ahead_give(struct s3_ahead_room *room, uint64_t n_bytes)
     atomic_fetch_sub(&room->bytes, n_bytes);
 }
 
-void s3_ahead_wait(struct s3_ahead *a)
+static void begin_window(struct s3_ahead *a)
 {
-    a->waits++;
+    a->reads = a->waits = 0;
+    a->window_bytes = 0;
+}
+
+static bool is_slow(const struct s3_ahead *a)
+{
+    return a->waits * READS_PER_WAIT >= a->reads;
 }
 
 /* A connection that was too slow remains so, though what is kept hides it from then on. */
+void s3_ahead_wait(struct s3_ahead *a)
+{
+    a->waits++;
+    if (a->window_bytes < a->shape->window || !is_slow(a))
+        return;
+    if (a->width < a->shape->width)
+        a->width++;
+    begin_window(a);
+}
+
+/* A wait decides, so a window without one is over only with the next. */
 bool s3_ahead_read(struct s3_ahead *a, uint64_t n_bytes)
 {
+    uint64_t windows = a->window_bytes / a->shape->window;
+    bool over;
+
     a->reads++;
     a->window_bytes += n_bytes;
-    if (a->window_bytes < a->shape->window)
-        return false;
-    if (a->waits * READS_PER_WAIT >= a->reads && a->width < a->shape->width)
-        a->width++;
-    a->reads = a->waits = 0;
-    a->window_bytes = 0;
-    return true;
+    over = a->window_bytes / a->shape->window > windows;
+    if (a->window_bytes >= 2 * a->shape->window && !is_slow(a))
+        begin_window(a);
+    return over;
 }
 
 uint64_t s3_ahead_length(struct s3_ahead *a, uint64_t at_bytes, uint64_t size_bytes, bool beside)

@@ -129,7 +129,8 @@ static enum err_code open_range(struct blob_reader *b, struct err *e)
 
 /* ---- what is ahead */
 
-/* One range more. What can't be had now is asked for when it is its turn. */
+/* One range more, when it is known where the blob is. What can't be had now is asked for when it is
+ * its turn. */
 static void fetch_ahead(struct blob_reader *b)
 {
     struct s3_range *last = b->ranges;
@@ -139,7 +140,8 @@ static void fetch_ahead(struct blob_reader *b)
 
     for (; last->next; last = last->next)
         n++;
-    if (n >= b->ahead.width || last->until_bytes == b->size_bytes || !take_room(b, &room))
+    if (n >= b->ahead.width || b->at_bytes == b->ranges->from_bytes ||
+        last->until_bytes == b->size_bytes || !take_room(b, &room))
         return;
     last = add_range(b, last->until_bytes, room);
     name_place(b, &name);
@@ -271,6 +273,7 @@ static enum err_code try_read(struct blob_reader *b, void *buf, size_t cap, size
         code = step(b, buf, cap, ret_n, e);
     if (code == ERR_LATER) {
         s3_ahead_wait(&b->ahead);
+        fetch_ahead(b);
         keep_ahead(b);
     }
     return code;

@@ -8,15 +8,17 @@
 static const struct s3_ahead_shape shape = {
     .whole = 100, .first = 50, .beside = 20, .width = 2, .window = 30};
 
-/* So many windows of three reads, of which each comes after so many that had nothing. */
+/* After so many windows of three reads, of which each waited so often before it; and now it waits
+ * again, if it did then. */
 static struct s3_ahead reader(unsigned windows, unsigned waits)
 {
     struct s3_ahead a = {.shape = &shape};
 
-    for (unsigned i = 0; i < 3 * windows; i++) {
+    for (unsigned i = 0; i <= 3 * windows; i++) {
         for (unsigned k = 0; k < waits; k++)
             s3_ahead_wait(&a);
-        (void)!s3_ahead_read(&a, 10);
+        if (i < 3 * windows)
+            (void)!s3_ahead_read(&a, 10);
     }
     return a;
 }
