@@ -107,7 +107,7 @@ def test_a_mount_takes_a_look_at_the_object(client, proxy):
     digest = client.push_blob("app", b"some bytes")
     proxy.forget()
     assert client.mount("other", digest, "app")
-    assert proxy.counts() == {"head": 1}
+    assert [request.kind for request in proxy.of() if "/blobs/" in request.target] == ["head"]
 
 
 def test_a_large_blob_with_its_digest_is_not_copied(client, bucket, proxy):

@@ -340,7 +340,10 @@ enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *n
 
 /* ---- copies of large objects */
 
-#define COPY_PART (1ull << 30)
+/* A server that says nothing while it copies may take half a minute for 5 GiB, which is as long as
+ * a silent one is waited for. */
+#define COPY_WHOLE (2ull << 30)
+#define COPY_PART  (1ull << 30)
 
 struct copying {
     struct s3_client *c;
@@ -381,6 +384,11 @@ enum err_code s3_copy_sized(struct s3_client *c, const char *bucket, const struc
                             const struct s3_name *to, uint64_t size_bytes, struct err *e)
 {
     const struct copying k = {c, bucket, from, to, size_bytes};
+    enum err_code code = ERR_STORAGE_READONLY;
 
-    return size_bytes > S3_COPY_MOST ? copy_large(&k, e) : s3_copy(c, bucket, from, to, e);
+    if (size_bytes > COPY_WHOLE)
+        code = copy_large(&k, e);
+    if (code == ERR_STORAGE_READONLY && size_bytes <= S3_COPY_MOST) /* parts may be refused alone */
+        code = s3_copy(c, bucket, from, to, e);
+    return code;
 }

@@ -33,7 +33,7 @@ ERR_CHECKED enum err_code s3_part_copy(struct s3_client *c, const struct s3_name
                                        const struct s3_name *from, uint64_t first, uint64_t n_bytes,
                                        struct s3_part *ret_part, struct err *e);
 
-/* s3_copy() of an object of any size, in parts when it is larger than one request may copy. */
+/* s3_copy() of an object of any size; in parts when it is large, but where only that is refused. */
 ERR_CHECKED enum err_code s3_copy_sized(struct s3_client *c, const char *bucket,
                                         const struct s3_name *from, const struct s3_name *to,
                                         uint64_t size_bytes, struct err *e);

@@ -26,11 +26,20 @@
     "HTTP/1.1 404 x\r\nContent-Length: 40\r\n\r\n<Error><Code>NoSuchUpload</Code></Error>"
 #define FAILED_WITH_200                                                                            \
     "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n<Error><Code>InternalError</Code></Error>"
-#define COMPLETED "HTTP/1.1 200 OK\r\nContent-Length: 35\r\n\r\n<CompleteMultipartUploadResult/>   "
-#define MISSING   "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"
+#define MISSING "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"
 #define PART_COPIED                                                                                \
     "HTTP/1.1 200 OK\r\nContent-Length: 47\r\n\r\n"                                                \
     "<CopyPartResult><ETag>e</ETag></CopyPartResult>"
+#define COPIED                                                                                     \
+    "HTTP/1.1 200 OK\r\nContent-Length: 51\r\n\r\n"                                                \
+    "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"
+#define CREATED                                                                                    \
+    "HTTP/1.1 200 OK\r\nContent-Length: 85\r\n\r\n"                                                \
+    "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+#define COMPLETED                                                                                  \
+    "HTTP/1.1 200 OK\r\nContent-Length: 77\r\n\r\n"                                                \
+    "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"
+#define GONE       "HTTP/1.1 204 x\r\n\r\n"
 #define OF_8_BYTES "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
 
 struct fixture {
@@ -456,6 +465,63 @@ static void a_part_that_failed_to_be_copied_behind_its_head_is_none(void **state
     end(f);
 }
 
+/* Of so many GiB. */
+static enum err_code copy_sized(struct fixture *f, uint64_t gib)
+{
+    struct s3_name from = name_of("a"), to = name_of("b");
+
+    return s3_copy_sized(f->c, NULL, &from, &to, gib << 30, &f->err);
+}
+
+static void a_copy_of_up_to_two_gib_is_one_request(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = COPIED}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(copy_sized(f, 2), ERR_OK);
+    end(f);
+}
+
+static void a_larger_copy_is_made_in_parts(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = CREATED},
+                                                         {.text = PART_COPIED},
+                                                         {.text = PART_COPIED},
+                                                         {.text = PART_COPIED},
+                                                         {.text = COMPLETED}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(copy_sized(f, 3), ERR_OK);
+    assert_non_null(strstr(small_server_request(f->server, 3)->head,
+                           "\r\nx-amz-copy-source-range: bytes=2147483648-3221225471\r\n"));
+    end(f);
+}
+
+static void where_parts_may_not_be_copied_the_whole_is(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = CREATED}, {.text = DENIED}, {.text = GONE}, {.text = COPIED}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(copy_sized(f, 3), ERR_OK);
+    assert_int_equal(small_server_count(f->server), 4);
+    end(f);
+}
+
+static void more_than_one_request_may_copy_is_refused_with_its_parts(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = CREATED}, {.text = DENIED}, {.text = GONE}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(copy_sized(f, 6), ERR_STORAGE_READONLY);
+    end(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,6 +545,10 @@ int main(void)
         cmocka_unit_test(a_copy_that_failed_behind_its_head_is_none),
         cmocka_unit_test(a_copy_of_a_part_that_fails_is_tried_again),
         cmocka_unit_test(a_part_that_failed_to_be_copied_behind_its_head_is_none),
+        cmocka_unit_test(a_copy_of_up_to_two_gib_is_one_request),
+        cmocka_unit_test(a_larger_copy_is_made_in_parts),
+        cmocka_unit_test(where_parts_may_not_be_copied_the_whole_is),
+        cmocka_unit_test(more_than_one_request_may_copy_is_refused_with_its_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
