@@ -1,7 +1,7 @@
 /*
  * store: content, as bytes. May include base/ only.
  *
- * A table of callbacks with several drivers (fs, mem; s3 later) and decorators that wrap
+ * A table of callbacks with several drivers (fs, mem, s3) and decorators that wrap
  * one (fault, trace). Only the store_*() wrappers call through the table, and they
  * check arguments once. Every call blocks and may come from any thread unless it says otherwise.
  *

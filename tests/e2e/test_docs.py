@@ -89,6 +89,22 @@ def test_a_command_in_the_documents_does_what_it_says(registry_binary, new_regis
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def quoted_troubles():
+    """What the table of docs/operate.md quotes of answers and of the log."""
+    text = (TOP / "docs" / "operate.md").read_text().partition("## When something is wrong")[2]
+    for line in text.partition("\n## ")[0].splitlines():
+        if line.startswith("| "):
+            yield from re.findall(r'"([^"]+)"', line.split(" | ")[0])
+
+
+@pytest.mark.parametrize("words", quoted_troubles())
+def test_what_the_table_of_troubles_quotes_is_what_the_program_says(words):
+    sources = "".join(path.read_text() for path in (TOP / "src").rglob("*.[ch]"))
+    sources = re.sub(r'"\s*"', "", sources)  # texts of several lines
+    sources = re.sub(r"%[-.*0-9a-z]+", "N", sources)
+    assert words in sources
+
+
 def test_the_skopeo_lines_work_on_a_running_registry(registry, containers, work):
     lines = [p.values[0] for p in commands("skopeo")]
     assert len(lines) == 2
