@@ -13,6 +13,10 @@ const struct s3_ahead_shape s3_ahead_usual = {
 /* With less of them for each read that has nothing, it is the reader that waits. */
 #define READS_PER_WAIT 3
 
+/* Bytes in a microsecond, from the request on. A connection that brings so much fills its line, and
+ * where the server is on the same machine others would only take its processors. */
+#define FULL_LINE 500
+
 bool s3_ahead_take(struct s3_ahead_room *room, uint64_t n_bytes)
 {
     if (atomic_fetch_add(&room->bytes, n_bytes) + n_bytes <= room->max_bytes)
@@ -26,40 +30,27 @@ void s3_ahead_give(struct s3_ahead_room *room, uint64_t n_bytes)
     atomic_fetch_sub(&room->bytes, n_bytes);
 }
 
-static void begin_window(struct s3_ahead *a)
+static bool is_slow(const struct s3_ahead *a, int64_t now_us)
 {
-    a->reads = a->waits = 0;
-    a->window_bytes = 0;
+    return a->read_bytes >= a->shape->first / 2 && a->waits * READS_PER_WAIT >= a->reads &&
+           a->read_bytes < FULL_LINE * (uint64_t)(now_us - a->asked_us);
 }
 
-static bool is_slow(const struct s3_ahead *a)
-{
-    return a->waits * READS_PER_WAIT >= a->reads;
-}
-
-/* A connection that was too slow remains so, though what is kept hides it from then on. */
-void s3_ahead_wait(struct s3_ahead *a)
+void s3_ahead_wait(struct s3_ahead *a, int64_t now_us)
 {
     a->waits++;
-    if (a->window_bytes < a->shape->window || !is_slow(a))
-        return;
-    if (a->width < a->shape->width)
-        a->width++;
-    begin_window(a);
+    if (a->asked_us == 0)
+        a->asked_us = now_us;
+    a->wide = a->wide || is_slow(a, now_us);
 }
 
-/* A wait decides, so a window without one is over only with the next. */
 bool s3_ahead_read(struct s3_ahead *a, uint64_t n_bytes)
 {
-    uint64_t windows = a->window_bytes / a->shape->window;
-    bool over;
+    uint64_t windows = a->read_bytes / a->shape->window;
 
     a->reads++;
-    a->window_bytes += n_bytes;
-    over = a->window_bytes / a->shape->window > windows;
-    if (a->window_bytes >= 2 * a->shape->window && !is_slow(a))
-        begin_window(a);
-    return over;
+    a->read_bytes += n_bytes;
+    return a->read_bytes / a->shape->window > windows;
 }
 
 uint64_t s3_ahead_length(struct s3_ahead *a, uint64_t at_bytes, uint64_t size_bytes, bool beside)

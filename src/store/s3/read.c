@@ -140,7 +140,7 @@ static void fetch_ahead(struct blob_reader *b)
 
     for (; last->next; last = last->next)
         n++;
-    if (n >= b->ahead.width || b->at_bytes == b->ranges->from_bytes ||
+    if (!b->ahead.wide || n >= b->ahead.shape->width || b->at_bytes == b->ranges->from_bytes ||
         last->until_bytes == b->size_bytes || !take_room(b, &room))
         return;
     last = add_range(b, last->until_bytes, room);
@@ -272,7 +272,7 @@ static enum err_code try_read(struct blob_reader *b, void *buf, size_t cap, size
     while (code == ERR_OK && *ret_n == 0)
         code = step(b, buf, cap, ret_n, e);
     if (code == ERR_LATER) {
-        s3_ahead_wait(&b->ahead);
+        s3_ahead_wait(&b->ahead, clock_mono_us());
         fetch_ahead(b);
         keep_ahead(b);
     }
