@@ -1,9 +1,13 @@
-"""How many requests to S3 an operation takes."""
+"""How many requests to S3 an operation takes: bounds, and what the table of docs/s3.md says."""
+
+import re
+from collections import Counter
 
 import pytest
 
-from helpers import MIB, digest_of, image, random_bytes
+from helpers import MIB, Client, digest_of, image, random_bytes
 from s3_proxy import S3Proxy
+from server import TOP
 from waiting import until
 
 
@@ -117,3 +121,122 @@ def test_a_large_blob_with_its_digest_is_not_copied(client, bucket, proxy):
     counts = proxy.counts()
     assert counts["part"] == 3
     assert "copy" not in counts and "part_copy" not in counts, counts
+
+
+# The table of docs/s3.md
+
+PARTS = 3  # of a large blob here
+SMALL, LARGE = random_bytes(MIB, "small"), random_bytes(2 * 16 * MIB + MIB, "large")
+KINDS = {
+    **{"PUT": "put", "GET": "get", "HEAD": "head", "copy": "copy", "begin": "create"},
+    **{"each part": "part", "complete": "complete", "delete": "delete", "bulk delete": "bulk_delete"},
+}
+
+
+def table():
+    """What each row has as its operation, with what it has as its requests."""
+    text = (TOP / "docs" / "s3.md").read_text().partition("## What it asks the server for")[2]
+    lines = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    return {cells[1]: cells[2] for cells in (re.split(r" *\| *", line) for line in lines[2:])}
+
+
+def wanted(requests):
+    """That, as counts by kind."""
+    found = Counter()
+    for entry in requests.removesuffix(" or more").split(", ") if requests != "none" else []:
+        number, kind = re.fullmatch(r"(?:(\d+) )?(.+)", entry).groups()
+        found[KINDS[kind]] += int(number or 1) * (PARTS if kind == "each part" else 1)
+    return found
+
+
+def push_with_digest_at_the_end(client, data):
+    client.finish(client.patch(client.start_upload("app"), data), digest_of(data))
+
+
+def push_and(data, what):
+    """what(), once that blob is there and has settled."""
+
+    def prepare(client):
+        digest = client.push_blob("app", data)
+        return lambda: what(client, digest)
+
+    return prepare
+
+
+def at_once(what):
+    return lambda client: lambda: what(client)
+
+
+def pull(client, digest):
+    assert digest_of(client.get_blob("app", digest).content) == digest
+
+
+def push_of_manifest(client):
+    made = image()
+    for data in made.blobs.values():
+        client.push_blob("app", data)
+    return lambda: client.push_manifest("app", "v1", made)
+
+
+def pull_of_manifest(client):
+    client.push_image("app", image(), "v1")
+    return lambda: client.get_manifest("app", "v1")
+
+
+def pull_again(client):
+    digest = client.push_blob("app", SMALL)
+    until(lambda: client.get_blob("app", digest).headers["X-Cache"] == "HIT")
+    return lambda: pull(client, digest)
+
+
+OPERATIONS = {  # each: what is there before; returns the operation
+    "a blob of up to one part, with its digest at the end (docker, podman)": at_once(
+        lambda client: push_with_digest_at_the_end(client, SMALL)
+    ),
+    "a blob of up to one part, with its digest before": at_once(lambda client: client.push_blob("app", SMALL)),
+    "a larger one, with its digest before": at_once(lambda client: client.push_blob("app", LARGE)),
+    "a larger one, with its digest at the end": at_once(
+        lambda client: push_with_digest_at_the_end(client, LARGE)
+    ),
+    "a manifest with a tag": push_of_manifest,
+    "asking whether a blob is there": push_and(SMALL, lambda client, digest: client.has_blob("app", digest)),
+    "pulling a manifest": pull_of_manifest,
+    "pulling a blob of up to 16 MiB": push_and(random_bytes(16 * MIB, "whole"), pull),
+    "pulling a larger one": push_and(LARGE, pull),
+    "pulling a blob that the cache on disk has": pull_again,
+    "a mount": push_and(SMALL, lambda client, digest: client.mount("other", digest, "app")),
+}
+
+
+def test_every_row_of_the_table_is_counted():
+    assert list(table()) == list(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_takes_what_the_table_in_docs_says(new_registry, bucket, proxy, work, operation):
+    bucket.endpoint = proxy.endpoint
+    section = bucket.section()
+    if "cache" in operation:
+        section["cache"] = {"disk_path": str(work / "cache")}
+    with Client(new_registry(config={"storage": section}).start().url) as client:
+        run = OPERATIONS[operation](client)
+        until(lambda: settled(bucket) and tags_compared(proxy))
+        proxy.forget()
+        run()
+        requests = table()[operation]
+        if requests.endswith(" or more"):
+            assert counts(proxy) >= wanted(requests) and set(counts(proxy)) == set(wanted(requests))
+            return
+        until(lambda: settled(bucket) and counts(proxy).total() >= wanted(requests).total())
+        assert counts(proxy) == wanted(requests)
+
+
+def counts(proxy):
+    """Without lists: the server looks for what is left over by itself, some time after its start."""
+    return Counter({kind: n for kind, n in proxy.counts().items() if not kind.startswith("list")})
+
+
+def tags_compared(proxy):
+    """The thread that compares tags with the database some time after a push has been there."""
+    tags = [request.kind for request in proxy.of() if "/_tags/" in request.target]
+    return tags.count("get") == 2 * tags.count("put")
