@@ -70,6 +70,11 @@ def path_of(client, location):
     return location.removeprefix(client.url)
 
 
+def is_sent(proxy, number):
+    parts = [request for request in proxy.of("part") if f"partNumber={number}&" in request.target]
+    return any(request.status == 200 for request in parts)
+
+
 # Each kills the registry when a push has come so far; returns the session's location, its bytes, and how
 # many of them are durable.
 
@@ -81,6 +86,17 @@ def within_a_patch(client, proxy, _):
         headers = {"Content-Length": len(DATA)}
         wire.send_request("PATCH", path_of(client, location), headers, DATA[PART_BYTES + 1 :])
         until(lambda: any(request.status == 200 for request in proxy.of("part")))
+    return location, DATA, PART_BYTES + 1
+
+
+def with_a_later_part_there_and_an_earlier_not(client, proxy, _):
+    location = client.patch(client.start_upload("app"), DATA[: PART_BYTES + 1])
+    held = proxy.hold("part", target="partNumber=2")
+    with Wire(client.url) as wire:
+        headers = {"Content-Length": len(DATA)}
+        wire.send_request("PATCH", path_of(client, location), headers, DATA[PART_BYTES + 1 :])
+        held.wait()
+        until(lambda: is_sent(proxy, 3))
     return location, DATA, PART_BYTES + 1
 
 
@@ -108,6 +124,7 @@ def within_the_finish_of_a_small_one(client, proxy, in_background):
 
 GO_ON = [
     within_a_patch,
+    with_a_later_part_there_and_an_earlier_not,
     within_a_first_patch,
     between_patch_and_finish,
     within_the_finish_of_a_small_one,

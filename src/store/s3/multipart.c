@@ -97,6 +97,12 @@ struct parts_page {
     bool more, gap;
 };
 
+static void add_part(struct s3_parts *parts, const struct s3_part *part)
+{
+    parts->items = mem_resize(parts->items, (parts->n + 1) * sizeof(parts->items[0]));
+    parts->items[parts->n++] = *part;
+}
+
 static void take_part(void *ctx, struct str path, struct str text)
 {
     struct parts_page *p = ctx;
@@ -109,9 +115,8 @@ static void take_part(void *ctx, struct str path, struct str text)
         str_to_u64_up_to(text, INT64_MAX, &p->part.size_bytes);
     } else if (str_eq(path, STR("ListPartsResult/Part"))) {
         p->gap |= p->number != p->parts->n + 1;
-        p->parts->items =
-            mem_resize(p->parts->items, (p->parts->n + 1) * sizeof(p->parts->items[0]));
-        p->parts->items[p->parts->n++] = p->part;
+        if (!p->gap)
+            add_part(p->parts, &p->part);
         p->part = (struct s3_part){0};
     } else if (str_eq(path, STR("ListPartsResult/NextPartNumberMarker"))) {
         str_copy(text, p->marker, sizeof(p->marker));
@@ -133,7 +138,7 @@ enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name, con
 {
     struct parts_page p = {.parts = ret_parts, .more = true};
 
-    while (p.more) {
+    while (p.more && !p.gap) {
         struct s3_request r = {.method = "GET", .name = name};
         char marker[16];
 
@@ -144,8 +149,6 @@ enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name, con
         p.more = false;
         TRY(of_upload(s3_ask(c, &r, BODY_MAX, take_part, &p, e), e));
     }
-    if (p.gap)
-        return err_set(e, ERR_INTERNAL, "parts of the upload of '%s' are missing", name->text);
     return ERR_OK;
 }
 

@@ -38,7 +38,8 @@ ERR_CHECKED enum err_code s3_copy_sized(struct s3_client *c, const char *bucket,
                                         const struct s3_name *from, const struct s3_name *to,
                                         uint64_t size_bytes, struct err *e);
 
-/* What the server has of it, in order; appended. Error: INTERNAL for numbers with gaps. */
+/* What the server has of it, in order, up to the first number that is missing; appended. Parts may
+ * end in another order than they began in. */
 ERR_CHECKED enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name,
                                         const char *id, struct s3_parts *ret_parts, struct err *e);
 
