@@ -1,9 +1,13 @@
 """storage.s3.redirect: who is sent to the bucket itself, and gets the blob there."""
 
+import time
+from urllib.parse import urlsplit
+
 import pytest
 import requests
 
 from helpers import Client, digest_of, random_bytes
+from waiting import until
 
 DATA = random_bytes(100_000, "redirected")
 EVERY_SERVER = pytest.mark.parametrize("bucket", ["minio", "ceph", "versitygw"], indirect=True)
@@ -35,6 +39,36 @@ def test_a_client_gets_the_blob_at_the_address_it_is_sent_to(pull):
     assert there.status_code == 200 and there.content == DATA
     part = requests.get(answer.headers["Location"], headers={"Range": "bytes=5-9"}, timeout=30)
     assert part.status_code == 206 and part.content == DATA[5:10]
+
+
+@pytest.mark.parametrize("bucket", ["minio", "versitygw"], indirect=True)  # which know "localhost"
+def test_the_bucket_may_be_a_part_of_the_hosts_name(new_registry, bucket):
+    server = urlsplit(bucket.endpoint)
+    bucket.endpoint = f"http://localhost:{server.port}"
+    section = bucket.section(path_style=False, redirect={"enabled": True, "min_size": 1})
+    registry = new_registry(config={"storage": section}).start()
+    with Client(registry.url) as client:
+        client.push_blob("app", DATA)
+        address = urlsplit(client.get_blob("app", digest_of(DATA), expect=307).headers["Location"])
+    assert address.netloc == f"{bucket.name}.localhost:{server.port}"
+    # not every machine knows names below "localhost"
+    there = address._replace(netloc=server.netloc).geturl()
+    assert requests.get(there, headers={"Host": address.netloc}, timeout=30).content == DATA
+
+
+@ONE_SERVER
+def test_the_address_stays_the_same_so_that_caches_can_keep_what_is_there(new_registry, bucket):
+    redirect = {"enabled": True, "min_size": 1, "expiry": "7d"}  # for half of that
+    registry = new_registry(config={"storage": bucket.section(redirect=redirect)}).start()
+    with Client(registry.url) as client:
+        client.push_blob("app", DATA)
+
+        def address():
+            return client.get_blob("app", digest_of(DATA), expect=307).headers["Location"]
+
+        first, second = address(), int(time.time())
+        until(lambda: int(time.time()) > second)  # the address says of which second it is
+        assert address() == first
 
 
 @ONE_SERVER

@@ -650,12 +650,11 @@ void s3_presign(struct s3_client *c, const struct s3_name *name, const struct si
     sigv4_presign(key, &r, expires_s, ret_url);
 }
 
-enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name, unsigned expires_s,
-                           struct buf *ret_url, struct err *e)
+enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name, int64_t now_ms,
+                           unsigned expires_s, struct buf *ret_url, struct err *e)
 {
     /* Rounded, so that the URL is the same for a while, and caches can keep what is behind it. */
     int64_t step_ms = (int64_t)expires_s * 1000 / 2;
-    int64_t now_ms = clock_wall_ms();
     struct store_s3_key key;
     struct sigv4_key k;
 

@@ -137,5 +137,8 @@ uint64_t s3_wait_ms(unsigned n, uint64_t retry_after_ms, uint64_t random);
 /* A URL for whoever has it: GET of the key, until then. */
 void s3_presign(struct s3_client *c, const struct s3_name *name, const struct sigv4_key *key,
                 int64_t time_ms, unsigned expires_s, struct buf *ret_url);
+/* The same with the client's key, as of the last full half of that time: who asks again in the same
+ * half gets the same one, and it holds for a half at least. */
 ERR_CHECKED enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name,
-                                       unsigned expires_s, struct buf *ret_url, struct err *e);
+                                       int64_t now_ms, unsigned expires_s, struct buf *ret_url,
+                                       struct err *e);

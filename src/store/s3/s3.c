@@ -83,7 +83,7 @@ static enum err_code s3_blob_url(struct store *store, const struct digest *d, un
     s3_blob_name(s, d, &name);
     if (s3_keeper_moving(s->keeper, d, &id))
         s3_upload_name(s, &id, &name);
-    return s3_presigned(s->client, &name, expires_s, ret_url, e);
+    return s3_presigned(s->client, &name, clock_wall_ms(), expires_s, ret_url, e);
 }
 
 /* ---- manifests and tags */

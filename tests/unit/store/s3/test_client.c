@@ -250,6 +250,33 @@ static void a_bucket_can_be_in_the_name_of_the_host(void **state)
     end(f);
 }
 
+/* Asked for at that time, for ten minutes, with the same key each time. */
+static void presign_at(struct fixture *f, int64_t now_ms, struct buf *ret_url)
+{
+    struct s3_name name = name_of("a");
+
+    f->keys_given = 0;
+    buf_init(ret_url, 4096);
+    assert_int_equal(s3_presigned(f->c, &name, now_ms, 600, ret_url, &f->err), ERR_OK);
+}
+
+static void an_address_for_others_is_the_same_for_half_of_its_time(void **state)
+{
+    const int64_t begin_ms = 900000000000ll, half_ms = 300000;
+    struct fixture *f = begin(NULL, 0);
+    AUTO(buf) struct buf first = {0}, last = {0}, next = {0};
+
+    (void)state;
+    presign_at(f, begin_ms, &first);
+    presign_at(f, begin_ms + half_ms - 1, &last);
+    presign_at(f, begin_ms + half_ms, &next);
+    assert_string_equal(buf_text(&first), buf_text(&last));
+    assert_string_not_equal(buf_text(&last), buf_text(&next));
+    assert_non_null(strstr(buf_text(&first), "X-Amz-Date=19980709T160000Z"));
+    assert_non_null(strstr(buf_text(&next), "X-Amz-Date=19980709T160500Z"));
+    end(f);
+}
+
 static void the_hash_of_what_is_sent_is_signed(void **state)
 {
     static const struct small_server_answer answers[] = {{.text = DONE}};
@@ -530,6 +557,7 @@ int main(void)
         cmocka_unit_test(waits_grow_up_to_a_bound_and_differ),
         cmocka_unit_test(keys_are_encoded_but_for_their_slashes),
         cmocka_unit_test(a_bucket_can_be_in_the_name_of_the_host),
+        cmocka_unit_test(an_address_for_others_is_the_same_for_half_of_its_time),
         cmocka_unit_test(the_hash_of_what_is_sent_is_signed),
         cmocka_unit_test(an_endpoint_with_a_path_is_refused),
         cmocka_unit_test(a_failure_is_tried_again),
