@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from s3_buckets import Bucket, make_client
-from s3_servers import KMS_KEY
+from s3_servers import KMS_KEY, Radosgw
 from server import TOP
 
 PREFIX = "registry/"
@@ -251,3 +251,39 @@ def test_the_page_in_docs_shows_what_is_printed(check, bucket, work):
     printed = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "7f1c", printed.replace(bucket.name, "my-registry"))
     printed = re.sub(rf"{work}/root *", f"{'/var/lib/registry':32}", printed)
     assert printed == block("prints a line for each")
+
+
+@pytest.fixture(scope="module")
+def ceph(tmp_path_factory):
+    """One whose users can be made."""
+    with Radosgw(tmp_path_factory.mktemp("ceph") / "server") as server:
+        yield server
+
+
+@pytest.fixture
+def ceph_user(ceph):
+    """The keys of a user that is made as the page says."""
+    line = re.search(r"^radosgw-admin (.*)$", (TOP / "docs" / "s3.md").read_text(), re.M)[1]
+    made = json.loads(ceph.admin(*line.split()))["keys"][0]
+    yield {"access_key": made["access_key"], "secret_key": made["secret_key"]}
+    ceph.admin("user", "rm", "--uid=registry", "--purge-data")
+
+
+def test_the_user_of_ceph_of_the_page_in_docs_may_make_the_bucket(check, ceph, ceph_user):
+    bucket = Bucket({**ceph.description(), **ceph_user})
+    done = check(bucket)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_bucket_of_another_user_of_ceph_is_opened_by_the_policy_of_the_page(check, ceph, ceph_user):
+    bucket = Bucket(ceph.description()).create()
+    assert check(bucket, **ceph_user).returncode == 1
+    document = json.loads(block("What the registry needs of AWS").replace("my-registry", bucket.name))
+    principal = json.loads(re.search(r'`"Principal": (\{.*?\})`', (TOP / "docs" / "s3.md").read_text(), re.S)[1])
+    for statement in document["Statement"]:
+        statement["Principal"] = principal
+    document["Statement"][0]["Action"].append("s3:DeleteObject")
+    bucket.client.put_bucket_policy(Bucket=bucket.name, Policy=json.dumps(document))
+    done = check(bucket, **ceph_user)
+    assert done.returncode == 0, done.stdout + done.stderr
+    bucket.remove()
