@@ -36,6 +36,16 @@ enum err_code cli_content_place(const char *name, struct conf **ret_conf, struct
     return ERR_OK;
 }
 
+bool cli_content_both_ends(struct cli *cli, const struct cli_args *args)
+{
+    if (cli_flag(args, "--from") && cli_flag(args, "--to"))
+        return true;
+    fprintf(cli->err,
+            "registry: --from and --to are needed\n`registry %s --help` shows what there is.\n",
+            args->command->name);
+    return false;
+}
+
 static bool failed(struct cli *cli, const char *why)
 {
     fprintf(cli->err, "registry: %s\n", why);

@@ -29,6 +29,9 @@ static inline void auto_cli_content_(struct cli_content *c)
 ERR_CHECKED enum err_code cli_content_place(const char *name, struct conf **ret_conf,
                                             struct err *e);
 
+/* Were --from and --to given? If not, it is said on cli->err. */
+bool cli_content_both_ends(struct cli *cli, const struct cli_args *args);
+
 /* Shows, on a terminal and a few times a second, "what: done of all". */
 void cli_content_progress(struct cli_content *c, const char *what, uint64_t done, uint64_t all);
 

@@ -37,13 +37,8 @@ int cli_copy_store(struct cli *cli, const struct cli_args *args)
     struct err e = {0};
     enum err_code code;
 
-    if (!cli_flag(args, "--from") || !cli_flag(args, "--to")) {
-        fprintf(cli->err,
-                "registry: --from and --to are needed\n`registry %s --help` shows what "
-                "there is.\n",
-                args->command->name);
+    if (!cli_content_both_ends(cli, args))
         return CLI_USAGE;
-    }
     code = copy(&content, args, &stores, &problems, &e);
     store_free(stores.from);
     store_free(stores.to);

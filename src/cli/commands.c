@@ -160,6 +160,12 @@ static const struct cli_flag copy_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag migrate_flags[] = {
+    {"--from", "FILE", "The configuration of the registry as it was, or its directory."},
+    {"--to", "FILE", "The configuration with the other database."},
+    {NULL},
+};
+
 const struct cli_command cli_commands[] = {
     {.name = "serve",
      .operands = "[FILE]",
@@ -405,6 +411,18 @@ const struct cli_command cli_commands[] = {
              "first. REGISTRY_ variables do not count\nhere. The database is not copied: copy its "
              "file, or run `registry reindex` with the new configuration.\nWhat can't be taken is "
              "told, and the exit status is then 1."},
+    {.name = "migrate",
+     .operands = "",
+     .flags = migrate_flags,
+     .run = cli_migrate,
+     .help = "Move all metadata to another database",
+     .more =
+         "Copies repositories, tags, links, users, tokens, rules, sessions, the audit trail and "
+         "all else from the\ndatabase of the one configuration to that of the other, which "
+         "must be a new one, reads both again and\ncompares them. The same command again goes "
+         "on after a stop; a server does not start on a half. Stop\nthe servers of both first: "
+         "only where the store lies in files is one that runs noticed. REGISTRY_\nvariables do "
+         "not count here. The store is not touched: `registry copy-store` moves content."},
     {.name = "health",
      .operands = "",
      .flags = health_flags,

@@ -25,6 +25,9 @@ int cli_health(struct cli *cli, const struct cli_args *args);
 /* command_import.c */
 int cli_import_distribution(struct cli *cli, const struct cli_args *args);
 
+/* command_migrate.c */
+int cli_migrate(struct cli *cli, const struct cli_args *args);
+
 /* command_policy.c */
 int cli_policy_add(struct cli *cli, const struct cli_args *args);
 int cli_policy_list(struct cli *cli, const struct cli_args *args);

@@ -9,6 +9,7 @@
 #include "cli/guard.h"
 #include "conf/conf.h"
 #include "core/life.h"
+#include "core/migrate.h"
 #include "core/registry.h"
 #include "core/stray.h"
 
@@ -126,7 +127,10 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     code = cli->open_reserve(s->conf, &s->reserve, e);
     if (code == ERR_OK)
         code = cli->open_meta(s->conf, s->reserve, &meta, e);
+    if (code == ERR_OK)
+        code = migrate_check_whole(meta, e);
     if (code != ERR_OK) {
+        meta_free(meta);
         store_free(store);
         return code;
     }

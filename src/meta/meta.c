@@ -105,10 +105,45 @@ void meta_audit_list_done(struct meta_audit_list *l)
     *l = (struct meta_audit_list){0};
 }
 
+void meta_row_list_done(struct meta_row_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->owned[i]);
+    free(l->owned);
+    free(l->rows);
+    free(l->next);
+    *l = (struct meta_row_list){0};
+}
+
+const char *meta_row_kind_name(enum meta_row_kind kind)
+{
+    static const char *const names[META_ROW_KINDS] = {
+        [META_ROW_REPO] = "repositories",
+        [META_ROW_BLOB] = "blobs",
+        [META_ROW_MANIFEST] = "manifests",
+        [META_ROW_EDGE] = "links",
+        [META_ROW_TAG] = "tags",
+        [META_ROW_REFERRER] = "referrers",
+        [META_ROW_PROJECTION] = "projections",
+        [META_ROW_UPLOAD] = "uploads",
+        [META_ROW_RECORD] = "records",
+        [META_ROW_AUDIT] = "audit",
+    };
+
+    return names[kind];
+}
+
 static enum err_code check_key(struct str collection, struct str key, struct err *e)
 {
     if (collection.n == 0 || key.n == 0)
         return err_set(e, ERR_INTERNAL, "a record without a collection or a key");
+    return ERR_OK;
+}
+
+static enum err_code check_row_kind(enum meta_row_kind kind, struct err *e)
+{
+    if ((unsigned)kind >= META_ROW_KINDS)
+        return err_set(e, ERR_INTERNAL, "unknown kind of row %d", (int)kind);
     return ERR_OK;
 }
 
@@ -130,6 +165,8 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
         return check_key(op->record_put.collection, op->record_put.key, e);
     case META_RECORD_DELETE:
         return check_key(op->record_delete.collection, op->record_delete.key, e);
+    case META_ROW_ADD:
+        return check_row_kind(op->row_add.row->kind, e);
     case META_BLOB_UNLINK:
     case META_MANIFEST_DELETE:
     case META_TAG_SET:
@@ -325,6 +362,14 @@ enum err_code meta_usage(struct meta *m, struct str space, struct meta_usage *re
                          struct err *e)
 {
     return ASK(m, usage, space, ret_usage, e);
+}
+
+enum err_code meta_rows(struct meta *m, enum meta_row_kind kind, struct str after, size_t limit,
+                        struct meta_row_list *ret_list, struct err *e)
+{
+    TRY(check_limit(limit, e));
+    TRY(check_row_kind(kind, e));
+    return ASK(m, rows, kind, after, limit, ret_list, e);
 }
 
 enum err_code meta_health(struct meta *m, struct err *e)

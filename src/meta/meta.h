@@ -163,6 +163,53 @@ struct meta_usage {
 };
 
 /*
+ * Rows: all that a driver holds, as it holds it, to be carried into another driver. Repositories
+ * and manifests are named in them, not numbered. A row has texts and numbers, in the order of its
+ * kind; what a text is for is said with the kind, then the numbers behind a semicolon.
+ */
+enum meta_row_kind {
+    META_ROW_REPO,       /* name; manifests, version, bytes, tags */
+    META_ROW_BLOB,       /* repository, digest; size */
+    META_ROW_MANIFEST,   /* repository, digest, media type, subject, bytes */
+    META_ROW_EDGE,       /* repository, manifest, digest; position, enum meta_edge_kind */
+    META_ROW_TAG,        /* repository, name, manifest; version */
+    META_ROW_REFERRER,   /* repository, subject, digest, types of artifact and media, annotations;
+                            size */
+    META_ROW_PROJECTION, /* repository, tag, digest; version. By age */
+    META_ROW_UPLOAD,     /* id, repository, owner, algorithm, digest; started, finished */
+    META_ROW_RECORD,     /* collection, key, value; version */
+    META_ROW_AUDIT,      /* those of struct meta_audit in its order; time. By age */
+    META_ROW_KINDS       /* how many there are */
+};
+
+#define META_ROW_TEXTS 7
+#define META_ROW_INTS  4
+
+struct meta_row {
+    enum meta_row_kind kind;
+    struct str texts[META_ROW_TEXTS]; /* those that its kind does not have are empty */
+    int64_t ints[META_ROW_INTS];      /* likewise 0 */
+};
+
+struct meta_row_list {
+    struct meta_row *rows; /* texts belong to the list */
+    char **owned;          /* one for each row */
+    size_t n;
+    bool more;
+    char *next; /* where to go on: a text that the driver alone understands; NULL without rows */
+};
+
+void meta_row_list_done(struct meta_row_list *l);
+
+static inline void auto_row_list_(struct meta_row_list *l)
+{
+    meta_row_list_done(l);
+}
+
+/* "repositories", "tags", ...: one word, lower case. */
+const char *meta_row_kind_name(enum meta_row_kind kind);
+
+/*
  * Operations of a transaction. One is made by the function of its kind, which says what it does,
  * and points to what it was given. An operation of all zeros is none, and an error.
  */
@@ -183,6 +230,7 @@ enum meta_op_kind {
     META_AUDIT_ADD,
     META_AUDIT_PRUNE,
     META_QUOTA_CHECK,
+    META_ROW_ADD,
 };
 
 /* What META_MANIFEST_PUT is given. */
@@ -262,6 +310,9 @@ struct meta_op {
             struct str space;
             uint64_t max_bytes, max_tags;
         } quota_check;
+        struct {
+            const struct meta_row *row;
+        } row_add;
     };
 };
 
@@ -318,6 +369,12 @@ struct meta_op meta_op_audit_prune(int64_t before_ms); /* wall clock: older entr
 /* The namespace (a repository name and all below it; "" is everything) holds no more than that
  * after the operations before this one; UINT64_MAX: no limit. Error: QUOTA, told. */
 struct meta_op meta_op_quota_check(struct str space, uint64_t max_bytes, uint64_t max_tags);
+
+/* A row as meta_rows() gave it, and nothing else: no counter moves, no projection becomes pending,
+ * and no cache learns of it. So it is for a database that nobody uses yet, and in the order of the
+ * kinds: a row whose repository or manifest is not there is not added. Error: INTERNAL, the row is
+ * there already (but for the audit trail: each is one more). */
+struct meta_op meta_op_row_add(const struct meta_row *row);
 
 /* Flag of meta_commit(): do not wait for the disk. A later commit that waits makes it durable too.
  */
@@ -400,6 +457,8 @@ struct meta_driver {
                            struct meta_audit_list *ret_list, struct err *e);
     enum err_code (*usage)(struct meta *m, struct str space, struct meta_usage *ret_usage,
                            struct err *e);
+    enum err_code (*rows)(struct meta *m, enum meta_row_kind kind, struct str after, size_t limit,
+                          struct meta_row_list *ret_list, struct err *e);
     enum err_code (*health)(struct meta *m, struct err *e);
     void (*free)(struct meta *m); /* m alone: what it wraps is freed after it */
 };
@@ -516,6 +575,12 @@ ERR_CHECKED enum err_code meta_audit(struct meta *m, const struct meta_audit_fil
 /* What a namespace holds: the repository of that name and all below it; "" is everything. */
 ERR_CHECKED enum err_code meta_usage(struct meta *m, struct str space, struct meta_usage *ret_usage,
                                      struct err *e);
+
+/* Up to limit rows of a kind, behind `after`, which is "" or the `next` of the page before. In an
+ * order of the driver's own, unless the kind goes by age (oldest first). A page may end before
+ * limit, with `more` set, when its rows are large. Error: INTERNAL, `after` is none of its own. */
+ERR_CHECKED enum err_code meta_rows(struct meta *m, enum meta_row_kind kind, struct str after,
+                                    size_t limit, struct meta_row_list *ret_list, struct err *e);
 
 ERR_CHECKED enum err_code meta_health(struct meta *m, struct err *e);
 void meta_free(struct meta *m); /* accepts NULL */

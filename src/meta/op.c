@@ -107,3 +107,8 @@ struct meta_op meta_op_quota_check(struct str space, uint64_t max_bytes, uint64_
         .kind = META_QUOTA_CHECK,
         .quota_check = {.space = space, .max_bytes = max_bytes, .max_tags = max_tags}};
 }
+
+struct meta_op meta_op_row_add(const struct meta_row *row)
+{
+    return (struct meta_op){.kind = META_ROW_ADD, .row_add = {.row = row}};
+}

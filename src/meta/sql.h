@@ -163,6 +163,11 @@ enum err_code sql_commit(struct meta *m, const struct meta_op *ops, size_t n_ops
 void sql_read_fill(struct meta_driver *d);   /* sets the callbacks that read */
 void sql_record_fill(struct meta_driver *d); /* those of records, audit and usage */
 
+void sql_row_fill(struct meta_driver *d); /* that of rows */
+
+ERR_CHECKED enum err_code sql_row_add(struct sql_conn *c, const struct meta_row *row,
+                                      struct err *e);
+
 /* What a namespace holds, inside a transaction or not. */
 ERR_CHECKED enum err_code sql_usage(struct sql_conn *c, struct str space,
                                     struct meta_usage *ret_usage, struct err *e);

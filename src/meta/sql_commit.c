@@ -565,6 +565,13 @@ static enum err_code quota_check(struct sql_conn *c, struct apply *a, const stru
     return ERR_OK;
 }
 
+static enum err_code row_add(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                             struct err *e)
+{
+    (void)a;
+    return sql_row_add(c, op->row_add.row, e);
+}
+
 static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
 {
     static enum err_code (*const table[])(struct sql_conn *, struct apply *, const struct meta_op *,
@@ -585,6 +592,7 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_AUDIT_ADD] = audit_add,
         [META_AUDIT_PRUNE] = audit_prune,
         [META_QUOTA_CHECK] = quota_check,
+        [META_ROW_ADD] = row_add,
     };
     struct apply *a = ctx;
 

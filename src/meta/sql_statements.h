@@ -2,7 +2,7 @@
  * Every statement, once. Parameters are $1, $2, ...; @lock@ is a word of struct sql_dialect.
  *
  * Each read is look-ups by a unique index or one range of an index: tests/unit/meta/test_sql.c asks
- * the planner. Columns are named, never '*'.
+ * the planner. Columns are named, never '*'. Those called ROW are what sql_row.c says of them.
  */
 #pragma once
 
@@ -134,7 +134,62 @@
     X(AUDIT_BY_ACTOR, SQL_AUDIT " WHERE actor = $5 AND" SQL_AUDIT_PAGE)                            \
     X(AUDIT_BY_ADDRESS, SQL_AUDIT " WHERE address = $5 AND" SQL_AUDIT_PAGE)                        \
     X(AUDIT_BY_FAILURE, SQL_AUDIT " WHERE result = $5 AND result <> 'ok' AND" SQL_AUDIT_PAGE)      \
-    X(AUDIT_BY_ACTION, SQL_AUDIT " WHERE action = $5 AND" SQL_AUDIT_PAGE)
+    X(AUDIT_BY_ACTION, SQL_AUDIT " WHERE action = $5 AND" SQL_AUDIT_PAGE)                          \
+                                                                                                   \
+    X(ROWS_REPO, "SELECT name, manifests, version, bytes, tags, id FROM repos WHERE id > $1"       \
+                 " ORDER BY id LIMIT $2")                                                          \
+    X(ROWS_BLOB, "SELECT r.name, b.digest, b.size_bytes, b.digest, b.repo_id FROM blobs b JOIN"    \
+                 " repos r ON r.id = b.repo_id WHERE (b.digest, b.repo_id) > ($1, $2) ORDER BY"    \
+                 " b.digest, b.repo_id LIMIT $3")                                                  \
+    X(ROWS_MANIFEST, "SELECT r.name, m.digest, m.media_type, m.subject, m.bytes, m.id FROM"        \
+                     " manifests m JOIN repos r ON r.id = m.repo_id WHERE m.id > $1 ORDER BY m.id" \
+                     " LIMIT $2")                                                                  \
+    X(ROWS_EDGE, "SELECT r.name, m.digest, e.digest, e.position, e.kind, e.manifest_id,"           \
+                 " e.position FROM edges e JOIN manifests m ON m.id = e.manifest_id JOIN repos"    \
+                 " r ON r.id = e.repo_id WHERE (e.manifest_id, e.position) > ($1, $2) ORDER BY"    \
+                 " e.manifest_id, e.position LIMIT $3")                                            \
+    X(ROWS_TAG, "SELECT r.name, t.name, m.digest, t.version, t.repo_id, t.name FROM tags t"        \
+                " JOIN manifests m ON m.id = t.manifest_id JOIN repos r ON r.id = t.repo_id"       \
+                " WHERE (t.repo_id, t.name) > ($1, $2) ORDER BY t.repo_id, t.name LIMIT $3")       \
+    X(ROWS_REFERRER,                                                                               \
+      "SELECT r.name, f.subject, f.digest, f.artifact_type, f.media_type,"                         \
+      " f.annotations, f.size_bytes, f.repo_id, f.subject, f.digest FROM referrers f"              \
+      " JOIN repos r ON r.id = f.repo_id WHERE (f.repo_id, f.subject, f.digest) >"                 \
+      " ($1, $2, $3) ORDER BY f.repo_id, f.subject, f.digest LIMIT $4")                            \
+    X(ROWS_PROJECTION, "SELECT r.name, p.tag, p.digest, p.version, p.id FROM projections p JOIN"   \
+                       " repos r ON r.id = p.repo_id WHERE p.id > $1 ORDER BY p.id LIMIT $2")      \
+    X(ROWS_UPLOAD, "SELECT id, repo, owner, algorithm, digest, started_ms, finished_ms, id FROM"   \
+                   " uploads WHERE id > $1 ORDER BY id LIMIT $2")                                  \
+    X(ROWS_RECORD, "SELECT collection, key, value, version, collection, key FROM records WHERE"    \
+                   " (collection, key) > ($1, $2) ORDER BY collection, key LIMIT $3")              \
+    X(ROWS_AUDIT, "SELECT actor, action, target, address, result, detail, repository, time_ms,"    \
+                  " id FROM audit WHERE id > $1 ORDER BY id LIMIT $2")                             \
+    X(ROW_ADD_REPO, "INSERT INTO repos (name, manifests, version, bytes, tags) VALUES ($1, $2,"    \
+                    " $3, $4, $5)")                                                                \
+    X(ROW_ADD_BLOB, "INSERT INTO blobs (repo_id, digest, size_bytes) SELECT id, $2, $3 FROM repos" \
+                    " WHERE name = $1")                                                            \
+    X(ROW_ADD_MANIFEST,                                                                            \
+      "INSERT INTO manifests (repo_id, digest, media_type, subject, bytes) SELECT"                 \
+      " id, $2, $3, $4, $5 FROM repos WHERE name = $1")                                            \
+    X(ROW_ADD_EDGE, "INSERT INTO edges (manifest_id, position, repo_id, kind, digest) SELECT"      \
+                    " m.id, $4, r.id, $5, $3 FROM repos r JOIN manifests m ON m.repo_id = r.id"    \
+                    " WHERE r.name = $1 AND m.digest = $2")                                        \
+    X(ROW_ADD_TAG, "INSERT INTO tags (repo_id, name, manifest_id, version) SELECT r.id, $2,"       \
+                   " m.id, $4 FROM repos r JOIN manifests m ON m.repo_id = r.id WHERE r.name = $1" \
+                   " AND m.digest = $3")                                                           \
+    X(ROW_ADD_REFERRER,                                                                            \
+      "INSERT INTO referrers (repo_id, subject, digest, artifact_type, media_type,"                \
+      " annotations, size_bytes) SELECT id, $2, $3, $4, $5, $6, $7 FROM repos WHERE"               \
+      " name = $1")                                                                                \
+    X(ROW_ADD_PROJECTION,                                                                          \
+      "INSERT INTO projections (repo_id, tag, digest, version) SELECT id, $2, $3,"                 \
+      " $4 FROM repos WHERE name = $1")                                                            \
+    X(ROW_ADD_UPLOAD, "INSERT INTO uploads (id, repo, owner, algorithm, digest, started_ms,"       \
+                      " finished_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)")                         \
+    X(ROW_ADD_RECORD, "INSERT INTO records (collection, key, value, version) VALUES ($1, $2, $3,"  \
+                      " $4)")                                                                      \
+    X(ROW_ADD_AUDIT, "INSERT INTO audit (actor, action, target, address, result, detail,"          \
+                     " repository, time_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
 
 #define SQL_AUDIT                                                                                  \
     "SELECT id, time_ms, actor, action, target, address, result, detail, repository FROM audit"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from certificates import Authority, authority, certificate
 from helpers import Client, image, write_oci_layout
+from postgres_databases import Database
 from server import TOP
 
 PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "sessions", "aws", "s3", "postgresql"))]
@@ -76,13 +77,30 @@ def test_a_configuration_in_the_documents_is_accepted(registry_binary, here, tex
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def postgresql(s3_servers, here):
+    """A function that makes the database of registry-postgresql.yaml."""
+    made = []
+
+    def make():
+        made.append(Database(s3_servers("postgresql")))
+        config = yaml.safe_load((here / "registry.yaml").read_text())
+        (here / "registry-postgresql.yaml").write_text(yaml.safe_dump({**config, "metadata": made[0].section()}))
+
+    yield make
+    for database in made:
+        database.remove()
+
+
 @pytest.mark.parametrize("line", commands("registry"))
-def test_a_command_in_the_documents_does_what_it_says(registry_binary, new_registry, here, line):
+def test_a_command_in_the_documents_does_what_it_says(registry_binary, new_registry, here, postgresql, line):
     words = shlex.split(line)
     settings = dict(w.split("=", 1) for w in words if re.match(r"REGISTRY_\w+=", w))
     words = words[len(settings) + 1 :]
     if words[0] == "serve":  # all but the serving itself: the same configuration must load
         words = ["config", "check", *words[1:]]
+    if words[0] == "migrate":
+        postgresql()
     if words[0] == "health":
         words += ["--url", new_registry().start().url]
     done = run(registry_binary, words, cwd=here, env=settings)
