@@ -14,6 +14,9 @@
  * flight. Then from the start of a commit to its end nobody is answered from memory for its keys,
  * so no reader is shown an old value after another has seen the new one.
  *
+ * A commit that ended UNAVAILABLE may still take place: its COMMIT is on the way to the database,
+ * or lies there. So its guards are in doubt for a while, in which nothing is kept either.
+ *
  * META_MANIFEST_DELETE removes tags that are not named to us: it enters a guard of its repository,
  * which look-ups there honour as well, and drops what the second table has of the manifest. So it
  * costs as much as the manifest has entries, whatever else is cached.
@@ -21,6 +24,7 @@
 #include "cache/memory.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <pthread.h>
@@ -30,6 +34,7 @@
 #define SHARD_BYTES_MIN    (256 << 10) /* fewer shards rather than smaller ones */
 #define GUARDS             256         /* of each shard */
 #define TYPICAL_BYTES      1024        /* of an entry: sizes the tables */
+#define DOUBT_MS           (60 * 1000) /* a database that lost its client has ended by then */
 #define ALLOCATOR_OVERHEAD 32          /* of the two allocations of an entry */
 
 struct entry {
@@ -49,11 +54,13 @@ struct entry {
 struct guard {
     uint32_t generation;
     uint32_t in_flight;
+    int64_t doubt_until_ms; /* monotonic */
 };
 
 /* A guard that is entered without the lock of a shard. */
 struct wide_guard {
     atomic_uint generation, in_flight;
+    atomic_int_least64_t doubt_until_ms;
 };
 
 struct shard {
@@ -251,8 +258,10 @@ static bool may_keep(struct memory *m, struct shard *s, const struct key *k,
 {
     const struct guard *g = guard_of(s, k->hash);
     const struct wide_guard *wide = guard_of_repo(m, k->repo_hash);
+    int64_t now = clock_mono_ms();
 
-    return g->in_flight == 0 && g->generation == ticket->generation &&
+    return now >= g->doubt_until_ms && now >= atomic_load(&wide->doubt_until_ms) &&
+           g->in_flight == 0 && g->generation == ticket->generation &&
            atomic_load(&wide->in_flight) == 0 &&
            atomic_load(&wide->generation) == ticket->repo_generation;
 }
@@ -362,16 +371,21 @@ static void drop_manifest(struct memory *m, const struct key *k, const struct di
     atomic_fetch_add(&m->looked_at, looked_at);
 }
 
+enum step { ENTER, LEAVE, LEAVE_IN_DOUBT };
+
 static void guard_tag(struct memory *m, const struct repo_name *repo, const struct tag_name *tag,
-                      bool enter)
+                      enum step step)
 {
     struct key k = key_of(m, repo, tag_name_str(tag));
     struct shard *s = shard_of(m, k.hash);
+    struct guard *g = guard_of(s, k.hash);
     struct entry *n;
 
     pthread_mutex_lock(&s->lock);
-    guard_of(s, k.hash)->generation++;
-    guard_of(s, k.hash)->in_flight += enter ? 1u : -1u;
+    g->generation++;
+    g->in_flight += step == ENTER ? 1u : -1u;
+    if (step == LEAVE_IN_DOUBT)
+        g->doubt_until_ms = clock_mono_ms() + DOUBT_MS;
     n = find(m, s, &k);
     if (n)
         drop(m, s, n);
@@ -381,13 +395,15 @@ static void guard_tag(struct memory *m, const struct repo_name *repo, const stru
 /* Entering, the guard comes before the entries are dropped: what is kept later is refused, what was
  * kept earlier is found. Leaving, the generation changes before the guard opens. */
 static void guard_manifest(struct memory *m, const struct repo_name *repo, const struct digest *d,
-                           bool enter)
+                           enum step step)
 {
     struct key k = key_of(m, repo, digest_str(d));
     struct wide_guard *g = guard_of_repo(m, k.repo_hash);
 
     atomic_fetch_add(&g->generation, 1);
-    if (enter) {
+    if (step == LEAVE_IN_DOUBT)
+        atomic_store(&g->doubt_until_ms, clock_mono_ms() + DOUBT_MS);
+    if (step == ENTER) {
         atomic_fetch_add(&g->in_flight, 1);
         drop_manifest(m, &k, d);
     } else {
@@ -397,17 +413,17 @@ static void guard_manifest(struct memory *m, const struct repo_name *repo, const
 
 /* What is not named here can't change an answer: a miss is never kept, so new manifests do not
  * matter. */
-static void guard_all(struct memory *m, const struct meta_op *ops, size_t n_ops, bool enter)
+static void guard_all(struct memory *m, const struct meta_op *ops, size_t n_ops, enum step step)
 {
     for (size_t i = 0; i < n_ops; i++) {
         const struct meta_op *op = &ops[i];
 
         if (op->kind == META_TAG_SET)
-            guard_tag(m, op->tag_set.repo, op->tag_set.tag, enter);
+            guard_tag(m, op->tag_set.repo, op->tag_set.tag, step);
         else if (op->kind == META_TAG_DELETE)
-            guard_tag(m, op->tag_delete.repo, op->tag_delete.tag, enter);
+            guard_tag(m, op->tag_delete.repo, op->tag_delete.tag, step);
         else if (op->kind == META_MANIFEST_DELETE)
-            guard_manifest(m, op->manifest_delete.repo, op->manifest_delete.digest, enter);
+            guard_manifest(m, op->manifest_delete.repo, op->manifest_delete.digest, step);
     }
 }
 
@@ -417,9 +433,9 @@ static enum err_code memory_commit(struct meta *base, const struct meta_op *ops,
     struct memory *m = memory_of(base);
     enum err_code code;
 
-    guard_all(m, ops, n_ops, true);
+    guard_all(m, ops, n_ops, ENTER);
     code = meta_commit(base->inner, ops, n_ops, flags, ret_failed, e);
-    guard_all(m, ops, n_ops, false);
+    guard_all(m, ops, n_ops, code == ERR_UNAVAILABLE ? LEAVE_IN_DOUBT : LEAVE);
     return code;
 }
 

@@ -4,7 +4,8 @@
  * cache/memory keeps hot manifests in the process, by tag and by digest. It answers
  * meta_manifest_peek(), meta_manifest_by_tag() and meta_manifest_by_digest(); every other call goes
  * to the meta it wraps. A commit drops what it may have changed before it returns, and a look-up
- * that ran beside a commit does not put an old answer back. Any thread.
+ * that ran beside a commit does not put an old answer back, nor one behind a commit whose outcome
+ * is open (UNAVAILABLE), for a minute. Any thread.
  */
 #pragma once
 

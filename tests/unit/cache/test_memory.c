@@ -420,6 +420,26 @@ static void a_failed_commit_leaves_the_cache_usable(void **state)
     assert_true(at_hand(s, "latest"));
 }
 
+static void after_a_commit_that_may_still_happen(struct stub *s, enum meta_op_kind kind)
+{
+    by_tag(s, &tag);
+    s->commit_answer = ERR_UNAVAILABLE;
+    assert_int_equal(commit_kind(s, kind), ERR_UNAVAILABLE);
+    assert_string_equal(by_tag(s, &tag), "old 1");
+    s->text = "new";
+    assert_string_equal(by_tag(s, &tag), "new 1");
+}
+
+static void a_tag_that_may_still_move_is_not_kept(void **state)
+{
+    after_a_commit_that_may_still_happen(*state, META_TAG_SET);
+}
+
+static void what_may_still_be_deleted_is_not_kept(void **state)
+{
+    after_a_commit_that_may_still_happen(*state, META_MANIFEST_DELETE);
+}
+
 static void a_look_up_that_a_commit_overtook_keeps_nothing(void **state)
 {
     struct stub *s = *state;
@@ -556,6 +576,8 @@ int main(void)
         TEST(a_look_up_during_a_deletion_elsewhere_is_kept),
         TEST(other_operations_drop_nothing),
         TEST(a_failed_commit_leaves_the_cache_usable),
+        TEST(a_tag_that_may_still_move_is_not_kept),
+        TEST(what_may_still_be_deleted_is_not_kept),
         TEST(a_look_up_that_a_commit_overtook_keeps_nothing),
         TEST(a_look_up_that_a_deletion_overtook_keeps_nothing),
         TEST(a_look_up_during_a_commit_keeps_nothing),
