@@ -253,6 +253,38 @@ class Postgres(Server):
         self.end(signal.SIGQUIT)
 
 
+class Standby(Postgres):
+    """Follows another, which then answers a COMMIT when both have it, until it is promoted."""
+
+    name = "standby"
+
+    def __init__(self, work, primary):
+        super().__init__(work)
+        self.primary = primary
+        self.password = primary.password
+
+    def _make(self):
+        self.tool("pg_basebackup", "-d", self.primary.url(), "-D", self.data, "-R", "-N", "-c", "fast")
+
+    def start(self):
+        Server.start(self)
+        self.primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.primary.sql("SELECT pg_reload_conf()")
+        self._wait_synchronous()
+        return self
+
+    def _wait_synchronous(self):
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while self.primary.sql("SELECT sync_state FROM pg_stat_replication") != "sync":
+            if time.monotonic() > deadline:
+                raise NotReady(f"{self.name} does not follow:\n{self.log[-2000:]}")
+            time.sleep(0.05)
+
+    def promote(self):
+        """Until it takes writes."""
+        self.sql("SELECT pg_promote()")
+
+
 PGBOUNCER = """
 [databases]
 * = host=127.0.0.1 port={port} user={user} password={password}

@@ -92,6 +92,38 @@ def test_replicas_that_start_at_once_make_one_schema(new_registry, database):
     assert versions == [str(i + 1) for i in range(len(versions))]
 
 
+def bring_to_the_next_version(database):
+    """What a newer program does: it adds. Returns the number of the version."""
+    version = int(database.sql("SELECT max(version) FROM schema_version")) + 1
+    tables = ("repos", "blobs", "manifests", "edges", "tags", "projections", "referrers", "uploads")
+    added = [f"ALTER TABLE {table} ADD COLUMN newer BIGINT NOT NULL DEFAULT 7;" for table in tables]
+    added.append("CREATE TABLE newer (id BIGINT PRIMARY KEY);")
+    database.sql(" ".join(added) + f"INSERT INTO schema_version (version) VALUES ({version})")
+    return version
+
+
+def test_a_replica_goes_on_when_a_newer_one_has_brought_the_schema_on(registry, client, database):
+    first, second = image(seed=1), image(seed=2)
+    client.push_image("app", first, "v1")
+    bring_to_the_next_version(database)
+    client.push_image("app", second, "v2")
+    client.push_image("app", second, "v1")
+    assert client.pull_image("app", "v1") == client.pull_image("app", "v2") == second
+    client.delete_manifest("app", first.digest)
+    client.get_manifest("app", first.digest, expect=404)
+    client.request("GET", "/readyz")
+
+
+def test_a_program_older_than_the_schema_says_so_and_ends(registry, client, new_registry, database):
+    client.push_image("app", image(), "v1")
+    version = bring_to_the_next_version(database)
+    older = new_registry(config={"metadata": database.section()})
+    older.spawn()
+    assert older.wait() != 0
+    assert f"has version {version}, and this program knows only up to {version - 1}" in older.log
+    assert client.tags("app") == ["v1"]
+
+
 def refused_for_now(client, method, path):
     answer = client.request(method, path, expect=(503,), timeout=30)
     assert int(answer.headers["Retry-After"]) >= 1

@@ -119,7 +119,9 @@ def test_a_delete_of_a_manifest(client, proxy, phase, database):
     client.push_image("app", made, "v1")
     client.push_image("app", other, "v2")
     client.pull_image("app", made.digest)
-    answer = twice(proxy, phase, "DELETE FROM manifests", lambda expect: client.delete_manifest("app", made.digest, expect))
+    answer = twice(
+        proxy, phase, "DELETE FROM manifests", lambda expect: client.delete_manifest("app", made.digest, expect)
+    )
     assert gone(phase, answer)
     client.get_manifest("app", made.digest, expect=404)
     client.get_manifest("app", "v1", expect=404)
