@@ -4,6 +4,7 @@ yields rows; a row holds every value of every server."""
 import gc
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -684,7 +685,7 @@ def huge(bench):
 
 
 def store(bench):
-    """a store of 100,000 manifests: listing, start-up"""
+    """a store of 100,000 manifests: listing, start-up, the database made anew"""
     count = bench.pick(100_000, 5_000)
     listing = Row(
         f"tags list, one page of 1,000 out of {count:,}",
@@ -697,6 +698,11 @@ def store(bench):
         "ms",
         [Goal(50, at_most=True, unit="ms")],
         note="From exec to the first 200 of /v2/. The peers' tags are of one manifest.",
+    )
+    anew = Row(
+        f"registry reindex of {count:,} manifests, without a database",
+        "s",
+        [Goal(60, at_most=True, unit="s")],
     )
     servers = bench.some(OURS, *PEERS)
     for server in servers:
@@ -721,7 +727,25 @@ def store(bench):
             server.start()
         bench.settle()
         bench.in_turn(listing.title, servers, measure)
-    return [listing, start]
+        for server in bench.some(OURS):
+            server.stop()
+            bench.in_turn(anew.title, [server], lambda ours, _: anew.add(ours.name, reindex(ours, count)))
+    return [listing, start, anew]
+
+
+def reindex(server, count):
+    """Seconds that it takes to make the database anew from the files."""
+    for name in ("registry.db", "registry.db-wal", "registry.db-shm"):
+        if os.path.exists(os.path.join(server.content, name)):
+            os.unlink(os.path.join(server.content, name))
+    begin = time.monotonic()
+    command = [server.program, "reindex", server.path("config.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - begin
+    told = re.search(r"^manifests +(\d+)", done.stdout, re.M)
+    if done.returncode or not told or int(told[1]) != count:
+        raise BenchError(f"reindex: {done.stdout}{done.stderr}")
+    return seconds
 
 
 def list_page(server, count):
