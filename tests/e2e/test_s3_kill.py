@@ -7,8 +7,9 @@ from threading import Thread
 import pytest
 import requests
 
-from helpers import MIB, Client, Wire, digest_of, random_bytes
-from s3_proxy import Rewrite, S3Proxy
+from content import command
+from helpers import MIB, Client, Wire, artifact, digest_of, random_bytes
+from s3_proxy import ACCESS_DENIED, Rewrite, S3Proxy
 from waiting import until
 
 PART_BYTES = 5 * MIB
@@ -228,4 +229,60 @@ def test_a_blob_on_its_way_to_its_key_is_served_and_gets_there(
     with again(registry, proxy) as client:
         assert client.get_blob("app", digest_of(LARGE)).content == LARGE
         until(lambda: bucket.keys() == [key_of(LARGE)])  # no sweep helps: they come after an hour
+        assert client.get_blob("app", digest_of(LARGE)).content == LARGE
+
+
+@pytest.mark.parametrize("refused", [min, max], ids=["the first listed", "the last listed"])
+def test_a_move_that_is_refused_for_good_is_told_and_holds_up_nothing(
+    registry, client, proxy, bucket, refused
+):
+    blobs = [LARGE, LARGE + b"another"]
+    held = proxy.hold("copy")
+    uploads = {}
+    for data in blobs:
+        location = client.patch(client.start_upload("app"), data)
+        client.finish(location, digest_of(data))
+        uploads[data] = "uploads/" + location.partition("?")[0].rpartition("/")[2]
+    held.wait()
+    registry.kill()
+    proxy.clear()
+    bad = refused(blobs, key=digest_of)
+    good = next(data for data in blobs if data != bad)
+    rule = proxy.fail("copy", ACCESS_DENIED, times=None, target=key_of(bad))
+    registry.start()
+    until(lambda: key_of(good) in bucket.keys())
+    until(lambda: not any(key.startswith(uploads[good]) for key in bucket.keys()))
+    assert {uploads[bad], key_of(bad, "moves")} < set(bucket.keys())
+    until(lambda: rule.hits >= 1)
+    told = [line for line in registry.log.splitlines() if "can't be moved to its key" in line]
+    assert len(told) == 1
+    assert digest_of(bad) in told[0] and "AccessDenied" in told[0]
+    with Client(registry.url) as client:
+        for data in blobs:
+            assert client.get_blob("app", digest_of(data)).content == data
+
+
+def test_the_loss_of_the_database_before_a_blob_is_at_its_key_loses_nothing(
+    registry, client, proxy, bucket
+):
+    pushed = artifact("application/vnd.example", layers=[("application/octet-stream", LARGE)])
+    held = proxy.hold("copy", target=key_of(LARGE))
+    client.finish(client.patch(client.start_upload("app"), LARGE), digest_of(LARGE))
+    client.push_image("app", pushed, "v1")
+    held.wait()
+    registry.kill()
+    for file in registry.root.glob("registry.db*"):
+        file.unlink()
+    assert key_of(LARGE, "moves") in bucket.keys() and key_of(LARGE) not in bucket.keys()
+    proxy.fail("copy", ACCESS_DENIED, times=None, target=key_of(LARGE))  # it stays where it is
+    command(registry, "reindex")
+    registry.start()
+    with Client(registry.url) as client:
+        assert client.get_manifest("app", "v1").content == pushed.manifest
+        for digest, data in pushed.blobs.items():
+            assert client.get_blob("app", digest).content == data
+        proxy.clear()
+        registry.restart()
+    with Client(registry.url) as client:
+        until(lambda: key_of(LARGE, "moves") not in bucket.keys())
         assert client.get_blob("app", digest_of(LARGE)).content == LARGE

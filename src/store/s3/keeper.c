@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -10,13 +11,23 @@
 
 #define POINTER_MAX    4096
 #define STACK_BYTES    (256u << 10)
-#define DELETE_WAIT_MS 2000  /* others may come, for one request */
-#define RETRY_MS       10000 /* after a failure */
+#define DELETE_WAIT_MS 2000    /* others may come, for one request */
+#define RETRY_MS       10000   /* after a failure; twice as long after each further one of a move */
+#define RETRY_MOST_MS  600000  /* but no longer */
+#define WARN_AGAIN_MS  3600000 /* of what goes on failing */
+
+/* What failed before. All 0 at first. Only the thread has to do with it. */
+struct trouble {
+    int64_t pause_ms;
+    int64_t quiet_until_ms; /* monotonic: it was said in the log */
+};
 
 struct move {
     struct move *next;
     struct digest digest;
     struct uuid id;
+    int64_t next_ms; /* monotonic: not before */
+    struct trouble trouble;
     bool copied;    /* the blob is at its key: readers go there, and need not any more */
     bool forgotten; /* the blob was deleted */
 };
@@ -30,15 +41,16 @@ struct s3_keeper {
     struct move *current;  /* the thread is at it */
     struct s3_name *names; /* to be deleted */
     size_t n_names;
-    int64_t next_ms; /* monotonic: not before */
+    int64_t list_ms, delete_ms; /* monotonic: not before */
+    struct trouble listing, deleting;
     bool stop, found_moves;
 };
 
 void s3_keeper_delete(struct s3_keeper *k, const struct s3_name *name)
 {
     pthread_mutex_lock(&k->lock);
-    if (k->n_names == 0 && !k->moves)
-        k->next_ms = clock_mono_ms() + DELETE_WAIT_MS;
+    if (k->n_names == 0)
+        k->delete_ms = clock_mono_ms() + DELETE_WAIT_MS;
     k->names = mem_resize(k->names, (k->n_names + 1) * sizeof(k->names[0]));
     k->names[k->n_names++] = *name;
     pthread_cond_signal(&k->changed);
@@ -74,9 +86,9 @@ void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct uu
 
         m->digest = *d;
         m->id = *id;
+        m->next_ms = clock_mono_ms();
         m->next = k->moves;
         k->moves = m;
-        k->next_ms = clock_mono_ms();
         pthread_cond_signal(&k->changed);
     }
     pthread_mutex_unlock(&k->lock);
@@ -220,40 +232,116 @@ static struct s3_name *take_names(struct s3_keeper *k, size_t *ret_n)
     return names;
 }
 
-/* One thing of what there is to do. Lock held, and given up meanwhile. */
-static enum err_code do_one(struct s3_keeper *k)
+/* It failed: says so, now and then. What it says is of the blob, if one is given. Returns when the
+ * next try is. */
+static int64_t back_off(struct trouble *t, const char *what, const struct digest *d,
+                        const struct err *e)
 {
-    enum err_code code;
+    int64_t now_ms = clock_mono_ms();
 
-    if (!k->found_moves) {
-        pthread_mutex_unlock(&k->lock);
-        code = s3_list(k->s->client, S3_MOVES, found_move, k, ERR_IGNORED);
-        pthread_mutex_lock(&k->lock);
-        k->found_moves = code == ERR_OK;
-    } else if (k->moves && !k->stop) {
-        struct move *m = k->current = k->moves;
-
-        pthread_mutex_unlock(&k->lock);
-        code = carry(k, m, ERR_IGNORED);
-        pthread_mutex_lock(&k->lock);
-        k->current = NULL;
-        if (code == ERR_OK)
-            drop(k, m);
-    } else {
-        size_t n;
-        struct s3_name *names = take_names(k, &n);
-
-        pthread_mutex_unlock(&k->lock);
-        code = s3_delete_many(k->s->client, names, n, ERR_IGNORED);
-        free(names); /* what could not be deleted a sweep finds */
-        pthread_mutex_lock(&k->lock);
+    t->pause_ms = t->pause_ms == 0 ? RETRY_MS : 2 * t->pause_ms;
+    if (t->pause_ms > RETRY_MOST_MS)
+        t->pause_ms = RETRY_MOST_MS;
+    if (now_ms >= t->quiet_until_ms) {
+        t->quiet_until_ms = now_ms + WARN_AGAIN_MS;
+        log_event(LOG_WARNING, what, LOG_TEXT("digest", d ? d->text : ""),
+                  LOG_TEXT("code", err_name(e->code)), LOG_TEXT("reason", e->detail));
     }
-    return code;
+    return now_ms + t->pause_ms;
 }
 
-static bool has_work(const struct s3_keeper *k)
+/* The three things that there may be to do. Lock held, and given up meanwhile. */
+
+static void list_moves(struct s3_keeper *k)
 {
-    return !k->found_moves || k->moves || k->n_names > 0;
+    int64_t next_ms = 0;
+    enum err_code code;
+    struct err e = {0};
+
+    pthread_mutex_unlock(&k->lock);
+    code = s3_list(k->s->client, S3_MOVES, found_move, k, &e);
+    if (code != ERR_OK)
+        next_ms =
+            back_off(&k->listing, "blobs to be moved to their keys can't be listed", NULL, &e);
+    pthread_mutex_lock(&k->lock);
+    k->found_moves = code == ERR_OK;
+    k->list_ms = next_ms;
+}
+
+/* What could not be deleted a sweep finds. */
+static void delete_names(struct s3_keeper *k)
+{
+    size_t n;
+    struct s3_name *names = take_names(k, &n);
+    int64_t next_ms = 0;
+    struct err e = {0};
+
+    pthread_mutex_unlock(&k->lock);
+    if (s3_delete_many(k->s->client, names, n, &e) == ERR_OK)
+        k->deleting.pause_ms = 0;
+    else
+        next_ms = back_off(&k->deleting, "objects that were used up can't be deleted", NULL, &e);
+    free(names);
+    pthread_mutex_lock(&k->lock);
+    k->delete_ms = next_ms;
+    if (next_ms > 0 && k->n_names > S3_DELETE_MOST) /* it may go on for long */
+        k->n_names = S3_DELETE_MOST;
+}
+
+/* The one whose turn came first, or comes first. Lock held. */
+static struct move *first_move(const struct s3_keeper *k)
+{
+    struct move *first = k->moves;
+
+    for (struct move *m = k->moves; m; m = m->next) {
+        if (m->next_ms <= first->next_ms) /* of the same time the older one, which is behind */
+            first = m;
+    }
+    return first;
+}
+
+static void move_one(struct s3_keeper *k)
+{
+    struct move *m = k->current = first_move(k);
+    int64_t next_ms = 0;
+    enum err_code code;
+    struct err e = {0};
+
+    pthread_mutex_unlock(&k->lock);
+    code = carry(k, m, &e);
+    if (code != ERR_OK)
+        next_ms = back_off(&m->trouble, "a blob can't be moved to its key", &m->digest, &e);
+    pthread_mutex_lock(&k->lock);
+    k->current = NULL;
+    m->next_ms = next_ms;
+    if (code == ERR_OK)
+        drop(k, m);
+}
+
+typedef void (*work_fn)(struct s3_keeper *k);
+
+/* What is to be done first, and from when on; NULL: nothing. Lock held. */
+static work_fn next_work(const struct s3_keeper *k, int64_t *ret_ms)
+{
+    const struct move *m = first_move(k);
+    const struct {
+        bool is_there;
+        int64_t at_ms;
+        work_fn fn;
+    } all[] = {
+        {!k->found_moves, k->list_ms, list_moves},
+        {k->n_names > 0, k->delete_ms, delete_names},
+        {m != NULL, m ? m->next_ms : 0, move_one},
+    };
+    work_fn next = NULL;
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i].is_there && (!next || all[i].at_ms < *ret_ms)) {
+            next = all[i].fn;
+            *ret_ms = all[i].at_ms;
+        }
+    }
+    return next;
 }
 
 static void *keep_main(void *ctx)
@@ -262,16 +350,18 @@ static void *keep_main(void *ctx)
 
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
-        int64_t wait_ms = has_work(k) ? k->next_ms - clock_mono_ms() : INT64_MAX;
+        int64_t at_ms = 0, wait_ms;
+        work_fn work = next_work(k, &at_ms);
 
-        if (wait_ms == INT64_MAX) {
+        wait_ms = at_ms - clock_mono_ms();
+        if (!work) {
             pthread_cond_wait(&k->changed, &k->lock);
         } else if (wait_ms > 0) {
             struct timespec until = clock_mono_in(wait_ms);
 
             pthread_cond_timedwait(&k->changed, &k->lock, &until);
-        } else if (do_one(k) != ERR_OK) {
-            k->next_ms = clock_mono_ms() + RETRY_MS;
+        } else {
+            work(k);
         }
     }
     pthread_mutex_unlock(&k->lock);
@@ -304,9 +394,8 @@ void s3_keeper_free(struct s3_keeper *k)
     pthread_mutex_unlock(&k->lock);
     pthread_join(k->thread, NULL);
     pthread_mutex_lock(&k->lock);
-    k->found_moves = true;
-    while (k->n_names > 0 && do_one(k) == ERR_OK) {
-    }
+    while (k->n_names > 0 && k->deleting.pause_ms == 0)
+        delete_names(k);
     pthread_mutex_unlock(&k->lock);
     while (k->moves)
         drop(k, k->moves);
