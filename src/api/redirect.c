@@ -49,12 +49,16 @@ enum err_code redirect_blob(struct req *q, uint64_t size_bytes, bool *ret_done, 
 {
     uint64_t expiry_ms = q->api->conf->storage.s3.redirect.expiry_ms;
     AUTO(buf) struct buf url = {0};
+    enum err_code code;
 
     *ret_done = false;
     if (!wanted(q, size_bytes))
         return ERR_OK;
     buf_init(&url, URL_MAX);
-    TRY(store_blob_url(q->registry->store, &q->digest, (unsigned)(expiry_ms / 1000), &url, e));
+    code = store_blob_url(q->registry->store, &q->digest, (unsigned)(expiry_ms / 1000), &url, e);
+    if (code == ERR_UNSUPPORTED)
+        return ERR_OK;
+    TRY(code);
     http_header(q->x, "Location", buf_str(&url));
     reply_digest(q, &q->digest);
     reply_empty(q, 307);

@@ -244,8 +244,9 @@ ERR_CHECKED enum err_code store_blob_copy(struct store *to, struct store *from,
 ERR_CHECKED enum err_code store_blob_delete(struct store *s, const struct repo_name *repo,
                                             const struct digest *d, bool elsewhere, struct err *e);
 
-/* Appends a URL at which anybody gets the blob's bytes from the store itself for so long; there may
- * be no such blob. Error: UNSUPPORTED when the store is not one to be asked by clients. */
+/* Appends a URL at which anybody gets the blob's bytes from the store itself for so long. Error:
+ * UNSUPPORTED when the store is not one to be asked by clients, or not for this blob now: it is not
+ * where it stays yet, or not there. */
 ERR_CHECKED enum err_code store_blob_url(struct store *s, const struct digest *d,
                                          unsigned expires_s, struct buf *ret_url, struct err *e);
 

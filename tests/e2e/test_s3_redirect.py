@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from helpers import Client, digest_of, random_bytes
+from helpers import MIB, Client, digest_of, random_bytes
+from s3_proxy import INTERNAL_ERROR, S3Proxy
 from waiting import until
 
 DATA = random_bytes(100_000, "redirected")
@@ -96,3 +97,35 @@ def test_who_is_sent_there(pull, redirect, agent, status):
     assert answer.status_code == status
     if status == 200:
         assert answer.content == DATA
+
+
+def ask_for(registry, data):
+    url = f"{registry.url}/v2/app/blobs/{digest_of(data)}"
+    return requests.get(url, allow_redirects=False, timeout=60)
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["at once", "after a restart"])
+@ONE_SERVER
+def test_nobody_is_sent_to_a_blob_that_is_not_at_its_key_yet(new_registry, bucket, restart):
+    """Also where the registry does not know yet what is to be moved."""
+    large = random_bytes(20 * MIB, "moved after the answer")
+    with S3Proxy(bucket.endpoint) as proxy:
+        bucket.endpoint = proxy.endpoint
+        redirect = {"enabled": True, "min_size": 1}
+        section = bucket.section(part_size=5 * MIB, redirect=redirect)
+        registry = new_registry(config={"storage": section}).start()
+        held = proxy.hold("copy")
+        with Client(registry.url) as client:
+            client.finish(client.patch(client.start_upload("app"), large), digest_of(large))
+        held.wait()
+        if restart:
+            registry.kill()
+            proxy.fail("list", INTERNAL_ERROR, times=None)
+            registry.start()
+        answer = ask_for(registry, large)
+        assert answer.status_code == 200 and answer.content == large
+        proxy.clear()
+        until(lambda: ask_for(registry, large).status_code == 307)
+        address = ask_for(registry, large).headers["Location"]
+        assert "/blobs/sha256/" in address
+        assert requests.get(address, timeout=60).content == large

@@ -73,16 +73,22 @@ static enum err_code s3_blob_delete(struct store *store, const struct repo_name 
     return s3_delete(s->client, &name, e);
 }
 
+/* Where a blob is on its way to its key nothing stays for as long as an address holds. */
 static enum err_code s3_blob_url(struct store *store, const struct digest *d, unsigned expires_s,
                                  struct buf *ret_url, struct err *e)
 {
     struct s3 *s = s3_of(store);
+    enum err_code code = ERR_NOT_FOUND;
+    struct s3_answer there = {0};
     struct s3_name name;
     struct uuid id;
 
     s3_blob_name(s, d, &name);
-    if (s3_keeper_moving(s->keeper, d, &id))
-        s3_upload_name(s, &id, &name);
+    if (!s3_keeper_moving(s->keeper, d, &id))
+        code = s3_head(s->client, &name, &there, e); /* another process may be moving it */
+    if (code == ERR_NOT_FOUND)
+        return err_set(e, ERR_UNSUPPORTED, "%s is not at its key yet", d->text);
+    TRY(code);
     return s3_presigned(s->client, &name, clock_wall_ms(), expires_s, ret_url, e);
 }
 
