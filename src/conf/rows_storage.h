@@ -178,8 +178,11 @@
      .max = 36500,
      .def = 0,
      .unit = "days",
-     .help = "Age at which the server itself deletes what an abandoned upload has left. This "
-             "registry does so after `upload.timeout` while it runs. 0 is no such rule."},
+     .help =
+         "Age at which the server itself drops the parts of an abandoned upload. It deletes no "
+         "object: a blob that was pushed may still wait there for its move. This registry "
+         "removes all of an abandoned upload after `upload.timeout` while it runs. 0 is no such "
+         "rule."},
     {.name = "storage.s3.lifecycle.abort_multipart_days",
      .type = CONF_COUNT,
      FIELD(storage.s3.lifecycle.abort_multipart_days),

@@ -7,6 +7,13 @@
 #define RULES_MAX (1u << 20)
 #define OURS      "cyberdock-" /* what the names of our lifecycle rules begin with */
 
+/* What deleting left in a bucket with versions, when those have gone. MinIO takes no rule that only
+ * aborts. */
+#define MARKERS                                                                                    \
+    "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
+#define BEFORE_ABORT "<AbortIncompleteMultipartUpload><DaysAfterInitiation>"
+#define AFTER_ABORT  "</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
+
 /* An answer to HEAD has no words. Those to a GET tell a wrong key from a wrong region. */
 static enum err_code ask_why(struct s3_client *c, bool once, struct err *e)
 {
@@ -184,6 +191,9 @@ static void add_rule(struct s3_client *c, const char *name, const char *below, c
     buf_addf(dst, "%s</Prefix></Filter><Status>Enabled</Status>%s</Rule>", below, action);
 }
 
+/* No rule deletes what is no old version: below S3_UPLOADS there are blobs that were acknowledged
+ * and wait for their move, and nothing that a rule can look at tells them from what was abandoned.
+ */
 static void add_own_rules(struct s3_client *c, struct buf *dst)
 {
     const struct store_s3_lifecycle *l = &s3_client_options(c)->lifecycle;
@@ -197,11 +207,8 @@ static void add_own_rules(struct s3_client *c, struct buf *dst)
         uint64_t days;
         const char *name, *below, *before, *after;
     } rules[] = {
-        {l->expire_uploads_days, "uploads", S3_UPLOADS, "<Expiration><Days>",
-         "</Days></Expiration>"},
-        {l->abort_multipart_days, "multipart", "",
-         "<AbortIncompleteMultipartUpload><DaysAfterInitiation>",
-         "</DaysAfterInitiation></AbortIncompleteMultipartUpload>"},
+        {l->expire_uploads_days, "uploads", S3_UPLOADS, MARKERS BEFORE_ABORT, AFTER_ABORT},
+        {l->abort_multipart_days, "multipart", "", BEFORE_ABORT, AFTER_ABORT},
         {l->expire_versions_days, "versions", "", "<NoncurrentVersionExpiration><NoncurrentDays>",
          "</NoncurrentDays></NoncurrentVersionExpiration>"},
         {l->transition_days, "transition", S3_BLOBS, "<Transition><Days>", buf_text(&transition)},

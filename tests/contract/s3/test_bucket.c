@@ -121,13 +121,9 @@ static void versions_are_turned_on_when_they_are_asked_for(void **state)
     remove_bucket(f, &o);
 }
 
-static void put_rule_of_others(struct fixture *f, struct s3_client *c)
+static void put_lifecycle(struct fixture *f, struct s3_client *c, const char *rules)
 {
-    static const char rules[] =
-        "<LifecycleConfiguration><Rule><ID>theirs &amp; own</ID><Filter><Prefix>logs/</Prefix>"
-        "</Filter><Status>Enabled</Status><Expiration><Days>7</Days></Expiration></Rule>"
-        "</LifecycleConfiguration>";
-    struct s3_request r = {.method = "PUT", .body = STR(rules)};
+    struct s3_request r = {.method = "PUT", .body = str_of(rules)};
     struct s3_answer a = {0};
     char md5[S3_MD5_SIZE];
 
@@ -135,6 +131,16 @@ static void put_rule_of_others(struct fixture *f, struct s3_client *c)
     s3_query(&r, STR("lifecycle"), STR_NONE);
     s3_header(&r, STR("content-md5"), str_of(md5));
     OK(s3_do(c, &r, &a, &f->e));
+}
+
+static void put_rule_of_others(struct fixture *f, struct s3_client *c)
+{
+    static const char rules[] =
+        "<LifecycleConfiguration><Rule><ID>theirs &amp; own</ID><Filter><Prefix>logs/</Prefix>"
+        "</Filter><Status>Enabled</Status><Expiration><Days>7</Days></Expiration></Rule>"
+        "</LifecycleConfiguration>";
+
+    put_lifecycle(f, c, rules);
 }
 
 static void rules_of_others_stay_beside_ours(void **state)
@@ -168,6 +174,37 @@ static void rules_of_others_stay_beside_ours(void **state)
     remove_bucket(f, &o);
 }
 
+/* A blob that was acknowledged may lie below uploads/ for long: until it can be moved. */
+static void no_rule_of_ours_deletes_what_has_an_age_and_an_older_one_that_did_goes(void **state)
+{
+    static const char older[] =
+        "<LifecycleConfiguration><Rule><ID>cyberdock-uploads</ID><Filter><Prefix>uploads/</Prefix>"
+        "</Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>"
+        "</LifecycleConfiguration>";
+    struct fixture *f = *state;
+    struct store_s3_options options = f->options;
+    AUTO(buf) struct buf document = {0};
+    struct s3_client *with_rules;
+    struct other o;
+
+    if (strcmp(f->server, "versitygw") == 0)
+        return; /* it has no rules */
+    o = other_bucket(f, options);
+    OK(s3_bucket_make(o.c, &f->e));
+    put_lifecycle(f, o.c, older);
+    assert_property(f, o.c, "lifecycle", "<Expiration><Days>3</Days>");
+    options.bucket = o.bucket;
+    options.lifecycle =
+        (struct store_s3_lifecycle){.expire_uploads_days = 3, .expire_versions_days = 30};
+    OK(s3_client_new(&options, &with_rules, &f->e));
+    OK(s3_bucket_make(with_rules, &f->e));
+    read_property(f, o.c, "lifecycle", &document);
+    assert_null(strstr(buf_text(&document), "<Days>"));
+    assert_int_equal(count(buf_text(&document), "<ID>cyberdock-versions</ID>"), 1);
+    s3_client_free(with_rules);
+    remove_bucket(f, &o);
+}
+
 static void what_is_asked_to_be_encrypted_is(void **state)
 {
     struct fixture *f = *state;
@@ -192,6 +229,7 @@ int main(void)
         TEST(a_new_bucket_takes_objects_and_can_never_become_public),
         TEST(versions_are_turned_on_when_they_are_asked_for),
         TEST(rules_of_others_stay_beside_ours),
+        TEST(no_rule_of_ours_deletes_what_has_an_age_and_an_older_one_that_did_goes),
         TEST(what_is_asked_to_be_encrypted_is),
     };
 
