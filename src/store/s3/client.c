@@ -368,6 +368,8 @@ static void take_header(void *ctx, struct str name, struct str value)
         a->encrypted = true;
     else if (str_ieq(name, STR("Retry-After")) && str_to_u64_up_to(value, 3600, &seconds))
         a->retry_ms = seconds * 1000;
+    else if (str_ieq(name, STR("x-amz-bucket-region")))
+        copy_text(value, a->region, sizeof(a->region));
     else if (str_ieq(name, STR("x-amz-meta-note")))
         take_note(value, &a->note);
     else if (str_ieq(name, STR("x-amz-meta-upload")))
@@ -391,7 +393,13 @@ static void take_code(void *ctx, struct str path, struct str text)
 
     if (str_eq(path, STR("Error/Code")))
         copy_text(text, a->code, sizeof(a->code));
+    if (str_eq(path, STR("Error/Region")))
+        copy_text(text, a->region, sizeof(a->region));
 }
+
+static const char other_region[] = "storage.s3.region is not that of the bucket, it seems";
+
+static const char damaged[] = "what was sent did not arrive as it was";
 
 struct refusal {
     int status; /* 0: any */
@@ -414,8 +422,8 @@ static const struct refusal refusals[] = {
     {0, ERR_DENIED, S3_NEVER, "SignatureDoesNotMatch",
      "the secret key is not that of the access key"},
     {0, ERR_DENIED, S3_NEVER, "XAdminUserNotFound", "the access key is not known to the server"},
-    {0, ERR_DENIED, S3_NEVER, "AuthorizationHeaderMalformed",
-     "storage.s3.region is not that of the bucket, it seems"},
+    {0, ERR_DENIED, S3_NEVER, "AuthorizationHeaderMalformed", other_region},
+    {301, ERR_DENIED, S3_NEVER, NULL, other_region}, /* "PermanentRedirect"; of HEAD without it */
     {0, ERR_UNAVAILABLE, S3_NEVER, "NoSuchBucket", "there is no such bucket"},
     {0, ERR_BLOB_UPLOAD_UNKNOWN, S3_NEVER, "NoSuchUpload", NULL},
     {0, ERR_STORAGE_FULL, S3_NEVER, "QuotaExceeded", "the quota is used up"},
@@ -423,6 +431,9 @@ static const struct refusal refusals[] = {
     {0, ERR_STORAGE_FULL, S3_NEVER, "XMinioStorageFull", "the server's disks are full"},
     {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "OperationAborted", NULL},
     {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "InternalError", NULL},
+    {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "BadDigest", damaged},
+    {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "XAmzContentSHA256Mismatch", damaged},
+    {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "IncompleteBody", damaged},
     {0, ERR_UNSUPPORTED, S3_NEVER, "NotImplemented", NULL},
     {400, ERR_DENIED, S3_ONCE, "", NULL}, /* of HEAD, and so perhaps of expired credentials */
     {403, ERR_DENIED, S3_ONCE, "", NULL},
@@ -445,15 +456,18 @@ static const struct refusal refusals[] = {
 enum err_code s3_refused(struct s3_answer *a, const struct s3_request *r, struct err *e)
 {
     const struct refusal *row = refusals;
+    bool named;
 
     (void)!xml_each(buf_str(&a->body), take_code, a, ERR_IGNORED); /* HEAD has no word */
     while ((row->status && row->status != a->status) ||
            (row->code && strcmp(row->code, a->code) != 0))
         row++;
     a->again = row->again;
-    return err_set(e, row->means, "%s of '%s': %s (status %d%s%s)", r->method,
+    named = row->text == other_region && a->region[0];
+    return err_set(e, row->means, "%s of '%s': %s%s%s (status %d%s%s)", r->method,
                    r->name ? r->name->text : "the bucket", row->text ? row->text : "refused",
-                   a->status, a->code[0] ? ", " : "", a->code);
+                   named ? ": it is in " : "", named ? a->region : "", a->status,
+                   a->code[0] ? ", " : "", a->code);
 }
 
 bool s3_may_help(enum err_code code, const struct s3_answer *a, bool *renewed)

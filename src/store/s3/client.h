@@ -90,6 +90,7 @@ struct s3_answer {
     enum s3_again again;
     char etag[S3_ETAG_MAX]; /* with its quotes; "" when there is none */
     char code[64];          /* the server's word for an error */
+    char region[64];        /* that the server says the bucket is in; "": it does not */
     uint64_t total_bytes;   /* of the object: Content-Range's, else Content-Length */
     int64_t modified_ms;
     bool encrypted;         /* x-amz-server-side-encryption: in some way */

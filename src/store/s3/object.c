@@ -15,6 +15,15 @@
 #define COPY_BODY_MAX   65536
 #define DELETE_BODY_MAX (4u << 20)
 
+/* All else is small, or soon gone: what classes for rare reading are dear for. */
+static bool is_blob(const struct store_s3_options *o, const struct s3_name *name)
+{
+    size_t n = strlen(o->prefix);
+
+    return strncmp(name->text, o->prefix, n) == 0 &&
+           strncmp(name->text + n, S3_BLOBS, sizeof(S3_BLOBS) - 1) == 0;
+}
+
 void s3_make_headers(const struct s3_client *c, struct s3_request *r)
 {
     const struct store_s3_options *o = s3_client_options(c);
@@ -25,7 +34,8 @@ void s3_make_headers(const struct s3_client *c, struct s3_request *r)
         s3_header(r, STR("x-amz-server-side-encryption"), STR("aws:kms"));
         s3_header(r, STR("x-amz-server-side-encryption-aws-kms-key-id"), str_of(o->kms_key_id));
     }
-    s3_header(r, STR("x-amz-storage-class"), str_of(o->storage_class));
+    if (is_blob(o, r->name))
+        s3_header(r, STR("x-amz-storage-class"), str_of(o->storage_class));
 }
 
 enum err_code s3_put(struct s3_client *c, const struct s3_name *name, const struct s3_put *p,

@@ -55,7 +55,10 @@ typedef enum err_code (*s3_listed_fn)(void *ctx, const struct s3_listed *object,
 ERR_CHECKED enum err_code s3_list(struct s3_client *c, const char *prefix, s3_listed_fn fn,
                                   void *ctx, struct err *e);
 
-/* What the server is asked to do with what a request makes: encryption, storage class. */
+#define S3_BLOBS "blobs/" /* what the keys of blobs begin with, below the prefix */
+
+/* What the server is asked to do with what a request makes: encryption, and for blobs at their keys
+ * the storage class. */
 void s3_make_headers(const struct s3_client *c, struct s3_request *r);
 
 /* For documents that are sent: the value of Content-MD5 (RFC 1864), which the servers want with

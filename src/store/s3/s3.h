@@ -69,7 +69,6 @@ void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *re
 void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char *end,
                    struct s3_name *ret_name);
 
-#define S3_BLOBS     "blobs/"
 #define S3_MANIFESTS "manifests/"
 #define S3_TAGS      "tags/"
 #define S3_TAGS_DIR  "/_tags/"

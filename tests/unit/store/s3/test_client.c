@@ -163,7 +163,12 @@ static void refusals_are_told_apart(void **state)
         {403, "QuotaExceeded", ERR_STORAGE_FULL, S3_NEVER},
         {400, "XMinioAdminBucketQuotaExceeded", ERR_STORAGE_FULL, S3_NEVER},
         {400, "InvalidArgument", ERR_INTERNAL, S3_NEVER},
-        {301, "PermanentRedirect", ERR_INTERNAL, S3_NEVER},
+        {301, "PermanentRedirect", ERR_DENIED, S3_NEVER},
+        {301, "", ERR_DENIED, S3_NEVER},
+        {400, "AuthorizationHeaderMalformed", ERR_DENIED, S3_NEVER},
+        {400, "BadDigest", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {400, "XAmzContentSHA256Mismatch", ERR_UNAVAILABLE, S3_AS_LONG_AS},
+        {400, "IncompleteBody", ERR_UNAVAILABLE, S3_AS_LONG_AS},
         {501, "NotImplemented", ERR_UNSUPPORTED, S3_NEVER},
     };
     const struct s3_request r = {.method = "GET"};
@@ -197,6 +202,33 @@ static void a_wrong_clock_is_told_plainly(void **state)
     (void)state;
     s3_refused(&a, &r, &e);
     assert_non_null(strstr(e.detail, "clocks"));
+}
+
+/* AWS: a redirect that tells where to by a field, and a refusal that tells it in its body. */
+static void a_wrong_region_is_told_with_the_right_one(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = "HTTP/1.1 301 x\r\nx-amz-bucket-region: eu-west-1\r\nContent-Length: 45\r\n\r\n"
+                 "<Error><Code>PermanentRedirect</Code></Error>"},
+        {.text =
+             "HTTP/1.1 400 x\r\nContent-Length: 85\r\n\r\n"
+             "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-2</Region></Error>"
+             "   "},
+        {.text = "HTTP/1.1 301 x\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"},
+    };
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(put(f, "a"), ERR_STORAGE_READONLY);
+    assert_non_null(strstr(f->err.detail, "storage.s3.region is not that of the bucket"));
+    assert_non_null(strstr(f->err.detail, "eu-west-1"));
+    assert_int_equal(put(f, "a"), ERR_STORAGE_READONLY);
+    assert_non_null(strstr(f->err.detail, "storage.s3.region is not that of the bucket"));
+    assert_non_null(strstr(f->err.detail, "eu-west-2"));
+    assert_int_equal(put(f, "a"), ERR_STORAGE_READONLY);
+    assert_non_null(strstr(f->err.detail, "storage.s3.region is not that of the bucket"));
+    assert_int_equal(small_server_count(f->server), 3);
+    end(f);
 }
 
 static void waits_grow_up_to_a_bound_and_differ(void **state)
@@ -312,6 +344,104 @@ static void an_endpoint_with_a_path_is_refused(void **state)
     end(f);
 }
 
+/* A client that asks for all that there is, in the place of the fixture's. */
+static void ask_for_all(struct fixture *f)
+{
+    struct store_s3_options o = *s3_client_options(f->c);
+    struct s3_client *c = NULL;
+
+    o.prefix = "team/";
+    o.sse = STORE_S3_SSE_KMS;
+    o.kms_key_id = "key-1";
+    o.storage_class = "STANDARD_IA";
+    assert_int_equal(s3_client_new(&o, &c, &f->err), ERR_OK);
+    s3_client_free(f->c);
+    f->c = c;
+}
+
+static enum err_code put_at(struct fixture *f, const struct s3_name *name)
+{
+    return s3_put(f->c, name, &(struct s3_put){.body = STR("body")}, &f->err);
+}
+
+static enum err_code copy_to(struct fixture *f, const struct s3_name *name)
+{
+    struct s3_name from = name_of("team/uploads/x");
+
+    return s3_copy(f->c, NULL, &from, name, &f->err);
+}
+
+static enum err_code create_at(struct fixture *f, const struct s3_name *name)
+{
+    char id[S3_UPLOAD_ID_MAX];
+
+    return s3_multipart_create(f->c, name, id, &f->err);
+}
+
+static enum err_code copy_part_to(struct fixture *f, const struct s3_name *name)
+{
+    struct s3_name from = name_of("team/uploads/x");
+    struct s3_part part;
+
+    return s3_part_copy(f->c, name, "1", 1, NULL, &from, 0, 0, &part, &f->err);
+}
+
+static enum err_code look_at(struct fixture *f, const struct s3_name *name)
+{
+    struct s3_answer a;
+
+    return s3_head(f->c, name, &a, &f->err);
+}
+
+static enum err_code delete_at(struct fixture *f, const struct s3_name *name)
+{
+    return s3_delete(f->c, name, &f->err);
+}
+
+/* Of what a request makes; the class of blobs alone, which are large and stay. */
+static void what_objects_are_to_be_is_said_when_they_are_made(void **state)
+{
+    static const struct {
+        enum err_code (*ask)(struct fixture *f, const struct s3_name *name);
+        const char *key, *answer;
+        bool encrypted, class;
+    } cases[] = {
+        {put_at, "team/blobs/sha256/x", DONE, true, true},
+        {copy_to, "team/blobs/sha256/x", COPIED, true, true},
+        {create_at, "team/blobs/sha256/x", CREATED, true, true},
+        {put_at, "team/manifests/a/sha256:x", DONE, true, false},
+        {put_at, "team/tags/a/_tags/x", DONE, true, false},
+        {put_at, "team/uploads/x_tail", DONE, true, false},
+        {put_at, "team/moves/sha256/x", DONE, true, false},
+        {put_at, "team/probes/x", DONE, true, false},
+        {put_at, "blobs/sha256/x", DONE, true, false}, /* of another one, below no prefix */
+        {create_at, "team/uploads/x", CREATED, true, false},
+        {copy_part_to, "team/blobs/sha256/x", PART_COPIED, false, false},
+        {look_at, "team/blobs/sha256/x", DONE, false, false},
+        {delete_at, "team/blobs/sha256/x", GONE, false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(cases); i++) {
+        const struct small_server_answer answer = {.text = cases[i].answer};
+        struct fixture *f = begin(&answer, 1);
+        struct s3_name name = name_of(cases[i].key);
+        const char *head;
+
+        ask_for_all(f);
+        assert_int_equal(cases[i].ask(f, &name), ERR_OK);
+        head = head_of(f, 0);
+        assert_int_equal(strstr(head, "\r\nx-amz-server-side-encryption: aws:kms\r\n") != NULL,
+                         cases[i].encrypted);
+        assert_int_equal(
+            strstr(head, "\r\nx-amz-server-side-encryption-aws-kms-key-id: key-1\r\n") != NULL,
+            cases[i].encrypted);
+        assert_int_equal(strstr(head, "\r\nx-amz-storage-class: STANDARD_IA\r\n") != NULL,
+                         cases[i].class);
+        end(f);
+    }
+}
+
 /* ---- more tries */
 
 static void a_failure_is_tried_again(void **state)
@@ -324,6 +454,20 @@ static void a_failure_is_tried_again(void **state)
     assert_int_equal(put(f, "a"), ERR_OK);
     assert_int_equal(small_server_count(f->server), 3);
     assert_string_equal(small_server_request(f->server, 2)->body, "body");
+    end(f);
+}
+
+static void what_arrived_damaged_is_sent_again(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text =
+             "HTTP/1.1 400 x\r\nContent-Length: 37\r\n\r\n<Error><Code>BadDigest</Code></Error>"},
+        {.text = DONE}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_int_equal(put(f, "a"), ERR_OK);
+    assert_string_equal(small_server_request(f->server, 1)->body, "body");
     end(f);
 }
 
@@ -554,13 +698,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals_are_told_apart),
         cmocka_unit_test(a_wrong_clock_is_told_plainly),
+        cmocka_unit_test(a_wrong_region_is_told_with_the_right_one),
         cmocka_unit_test(waits_grow_up_to_a_bound_and_differ),
         cmocka_unit_test(keys_are_encoded_but_for_their_slashes),
         cmocka_unit_test(a_bucket_can_be_in_the_name_of_the_host),
         cmocka_unit_test(an_address_for_others_is_the_same_for_half_of_its_time),
         cmocka_unit_test(the_hash_of_what_is_sent_is_signed),
         cmocka_unit_test(an_endpoint_with_a_path_is_refused),
+        cmocka_unit_test(what_objects_are_to_be_is_said_when_they_are_made),
         cmocka_unit_test(a_failure_is_tried_again),
+        cmocka_unit_test(what_arrived_damaged_is_sent_again),
         cmocka_unit_test(a_server_is_waited_for_as_long_as_it_asks),
         cmocka_unit_test(a_server_that_asks_for_more_than_the_time_there_is_is_unavailable),
         cmocka_unit_test(a_refusal_is_not_tried_again),
