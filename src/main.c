@@ -111,9 +111,14 @@ static enum err_code open_bucket(const struct conf *c, open_bucket_fn *open,
 }
 
 /* A cache that can't be used makes the store slower, no more. */
-static struct store *add_cache(const struct conf_cache *c, struct store *inner)
+static struct store *add_cache(const struct conf *conf, struct store *inner)
 {
-    struct cache_disk_options o = {.path = c->disk_path, .max_bytes = c->disk_size_gb << 30};
+    const struct conf_cache *c = &conf->storage.cache;
+    struct cache_disk_options o = {
+        .path = c->disk_path,
+        .max_bytes = c->disk_size_gb << 30,
+        .from = conf->storage.backend == CONF_STORAGE_S3 ? "S3" : NULL,
+    };
     struct store *cached;
     struct err e;
 
@@ -141,7 +146,7 @@ static enum err_code open_plain_store(const struct conf *c, struct store **ret_s
 static enum err_code open_store(const struct conf *c, struct store **ret_store, struct err *e)
 {
     TRY(open_plain_store(c, ret_store, e));
-    *ret_store = add_cache(&c->storage.cache, *ret_store);
+    *ret_store = add_cache(c, *ret_store);
     return ERR_OK;
 }
 

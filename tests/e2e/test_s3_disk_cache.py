@@ -179,7 +179,7 @@ def test_the_log_tells_where_a_layer_came_from(registry, pushed, cache):
     warm(pushed, cache)
     pull(pushed)
     registry.stop()  # which writes the rest of its log
-    assert f"Cache MISS for layer {DIGEST} (fetched from the store, cached)" in registry.log
+    assert f"Cache MISS for layer {DIGEST} (fetched from S3, cached)" in registry.log
     assert f"Cache HIT for layer {DIGEST} (served from disk)" in registry.log
 
 

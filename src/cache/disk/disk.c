@@ -96,6 +96,7 @@ enum err_code cache_disk_new(struct store *inner, const struct cache_disk_option
         return err_errno(e, "make an event for the cache");
     TRY(shelf_open(&c->shelf, o->path, o->max_bytes, e));
     c->store = (struct store){&store_disk, inner};
+    c->from = o->from ? o->from : "the store";
     c->quit_fd = STEAL_FD(quit_fd);
     pthread_mutex_init(&c->lock, NULL);
     thread_cond_init(&c->fewer);

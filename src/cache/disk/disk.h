@@ -25,6 +25,7 @@ struct cache_disk_options {
     const char *path;   /* made if missing; for this process alone */
     uint64_t max_bytes; /* of the blobs in it, with those on their way; larger ones than half of it
                            are never kept */
+    const char *from;   /* what records call the store; static; NULL: "the store" */
 };
 
 /* Takes ownership of inner if it succeeds. Errors: INTERNAL, UNAVAILABLE when another process has

@@ -18,6 +18,7 @@ struct fetcher {
 
 struct disk {
     struct store store;
+    const char *from;     /* what records call the one that is wrapped */
     pthread_mutex_t lock; /* over all that follows, and what hangs on it */
     pthread_cond_t fewer; /* a fetch ended */
     struct shelf shelf;

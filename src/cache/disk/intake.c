@@ -205,8 +205,8 @@ static void keep(struct fetch *f)
 
     if (!shelf_put(&c->shelf, f->part, &f->digest, f->size_bytes))
         return;
-    snprintf(text, sizeof(text), "Cache MISS for layer %s (fetched from the store, cached)",
-             f->digest.text);
+    snprintf(text, sizeof(text), "Cache MISS for layer %s (fetched from %s, cached)",
+             f->digest.text, c->from);
     log_event(LOG_INFO, text, LOG_U64("bytes", f->size_bytes));
 }
 
