@@ -72,12 +72,12 @@
                "requests name this registry as their user agent"),                                 \
         WARNED("storage." kind ".loglevel", ONE, "off", NULL,                                      \
                "requests to the server are not logged one by one"),                                \
-        ALWAYS("storage." kind ".multipartcopychunksize", ONE,                                     \
-               "copies are made in as few parts as the server takes"),                             \
-        ALWAYS("storage." kind ".multipartcopymaxconcurrency", ONE,                                \
-               "copies are made in as few parts as the server takes"),                             \
-        ALWAYS("storage." kind ".multipartcopythresholdsize", ONE,                                 \
-               "copies are made in as few parts as the server takes")
+        WARNED("storage." kind ".multipartcopychunksize", ONE, NULL, NULL,                         \
+               "copies in parts have parts of 1 GiB"),                                             \
+        WARNED("storage." kind ".multipartcopymaxconcurrency", ONE, NULL, NULL,                    \
+               "the parts of a copy are copied one after the other"),                              \
+        WARNED("storage." kind ".multipartcopythresholdsize", ONE, NULL, NULL,                     \
+               "what is larger than 2 GiB is copied in parts")
 
 /* In the order of their documentation; a special row before the one that holds the rest. */
 const struct distribution_row distribution_rows[] = {

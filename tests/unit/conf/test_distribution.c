@@ -184,20 +184,14 @@ static bool warned(const struct conf *c, const char *part)
          .warning = "loglevel: requests to the server are not logged"},                            \
         {"storage." kind ".multipartcopychunksize",                                                \
          IN_S3(kind, "multipartcopychunksize: 33554432"),                                          \
-         "storage.backend",                                                                        \
-         "s3",                                                                                     \
-         NULL,                                                                                     \
-         NULL},                                                                                    \
+         .warning = "multipartcopychunksize: copies in parts have parts of 1 GiB"},                \
         {"storage." kind ".multipartcopymaxconcurrency",                                           \
          IN_S3(kind, "multipartcopymaxconcurrency: 100"),                                          \
-         "storage.backend",                                                                        \
-         "s3",                                                                                     \
-         NULL,                                                                                     \
-         NULL},                                                                                    \
+         .warning = "multipartcopymaxconcurrency: the parts of a copy are copied one after"},      \
     {                                                                                              \
         "storage." kind ".multipartcopythresholdsize",                                             \
-            IN_S3(kind, "multipartcopythresholdsize: 33554432"), "storage.backend", "s3", NULL,    \
-            NULL                                                                                   \
+            IN_S3(kind, "multipartcopythresholdsize: 33554432"),                                   \
+            .warning = "multipartcopythresholdsize: what is larger than 2 GiB is copied in parts"  \
     }
 
 /* What becomes of each key: a file's lines, and a key of ours with its value, a warning, an error,
