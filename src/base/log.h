@@ -7,7 +7,8 @@
  *
  * Any thread. A record of level WARNING or ERROR is written at once; others are buffered and
  * written within 100 ms, when the buffer fills and at log_stop(). Only the edges log (api, cli,
- * background jobs): everything below them returns a struct err.
+ * background jobs, a store of what it finds at its start and goes on with): everything below them
+ * returns a struct err.
  */
 #pragma once
 

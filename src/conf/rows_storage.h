@@ -128,8 +128,9 @@
      FIELD(storage.s3.storage_class),
      .max = 64,
      .def_text = "",
-     .help = "The storage class of what is written, such as `STANDARD_IA`; empty is the usual one. "
-             "Classes that have to be restored before they can be read are not possible."},
+     .help = "The storage class of blobs, such as `STANDARD_IA`; empty is the usual one, which "
+             "manifests, tags and unfinished uploads always have. Classes that have to be restored "
+             "before they can be read are not possible."},
     {.name = "storage.s3.part_size",
      .type = CONF_SIZE,
      FIELD(storage.s3.part_bytes),
@@ -197,7 +198,9 @@
      .max = 36500,
      .def = 0,
      .unit = "days",
-     .help = "How long the bucket keeps old versions, when it has versions. 0 is no such rule."},
+     .help = "How long the bucket keeps old versions, when it has versions; marks of what was "
+             "deleted go with the last of them. 0 is no such rule, and a start warns of a bucket "
+             "with versions that no rule removes."},
     {.name = "storage.s3.lifecycle.transition_days",
      .type = CONF_COUNT,
      FIELD(storage.s3.lifecycle.transition_days),

@@ -1,11 +1,15 @@
 #include "store/s3/s3.h"
 
 #include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/log.h"
 #include "base/uuid.h"
 #include "net/xml.h"
 
-#define RULES_MAX (1u << 20)
-#define OURS      "cyberdock-" /* what the names of our lifecycle rules begin with */
+#define RULES_MAX     (1u << 20)
+#define RULE_TEXT_MAX (S3_KEY_MAX + 64)
+#define ID_PREFIX_MAX 200          /* a rule's name has 255 bytes at most */
+#define OURS          "cyberdock-" /* what the names of our lifecycle rules begin with */
 
 /* What deleting left in a bucket with versions, when those have gone. MinIO takes no rule that only
  * aborts. */
@@ -31,7 +35,7 @@ enum err_code s3_bucket_look(struct s3_client *c, bool once, struct err *e)
     struct s3_answer a = {0};
     enum err_code code = s3_do(c, &r, &a, e);
 
-    if (a.status == 400 || a.status == 403)
+    if (a.status == 301 || a.status == 400 || a.status == 403)
         code = ask_why(c, once, e);
     if (code == ERR_NOT_FOUND)
         return err_set(e, code, "there is no bucket '%s'", s3_client_options(c)->bucket);
@@ -88,22 +92,51 @@ static enum err_code create(struct s3_client *c, struct err *e)
     return code;
 }
 
-/* Nothing in it may ever become public by a policy or a list of grants: grants to everybody are
- * ignored. They are not refused (BlockPublicAcls) as well, for radosgw 16.2 then refuses its owner
- * every PUT of an object, whatever its grants are. Where a server knows of no such block a new
- * bucket is private all the same. */
-static enum err_code block_public(struct s3_client *c, struct err *e)
+static enum err_code put_block(struct s3_client *c, bool refuses_grants, struct err *e)
 {
-    static const char document[] =
-        "<PublicAccessBlockConfiguration><BlockPublicAcls>false</BlockPublicAcls>"
-        "<IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy>"
-        "<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
+    AUTO(buf) struct buf document = {0};
     struct s3_answer a = {0};
-    enum err_code code = put_property(c, "publicAccessBlock", STR(document), &a, e);
+    enum err_code code;
 
+    buf_init(&document, 1024);
+    buf_addf(&document,
+             "<PublicAccessBlockConfiguration><BlockPublicAcls>%s</BlockPublicAcls>"
+             "<IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy>"
+             "<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>",
+             refuses_grants ? "true" : "false");
+    code = put_property(c, "publicAccessBlock", buf_str(&document), &a, e);
     if (code != ERR_OK && a.status / 100 == 4 && a.status != 403)
         e->code = code = ERR_UNSUPPORTED;
     return code;
+}
+
+static bool refuses_objects(struct s3_client *c)
+{
+    const struct s3_put put = {.body = STR("x")};
+    struct s3_name name;
+    struct uuid id;
+    enum err_code code;
+
+    uuid_make(&id);
+    s3_probe_name(c, &id, "", &name);
+    code = s3_put(c, &name, &put, ERR_IGNORED);
+    if (code == ERR_OK)
+        (void)!s3_delete(c, &name, ERR_IGNORED);
+    return code == ERR_DENIED || code == ERR_STORAGE_READONLY;
+}
+
+/* Nothing in it may ever become public by a policy or a list of grants: grants to everybody are
+ * refused, and ignored. But radosgw 16.2 then refuses its owner every PUT of an object, whatever
+ * its grants are; there they are ignored alone. The key of a bucket that takes no objects either
+ * way lacks the right to write them, which is no reason for less. Where a server knows of no such
+ * block a new bucket is private all the same. */
+static enum err_code block_public(struct s3_client *c, struct err *e)
+{
+    TRY(put_block(c, true, e));
+    if (!refuses_objects(c))
+        return ERR_OK;
+    TRY(put_block(c, false, e));
+    return refuses_objects(c) ? put_block(c, true, e) : ERR_OK;
 }
 
 /* ---- what the configuration asks for, at each start */
@@ -183,18 +216,56 @@ static bool has_rules(const struct store_s3_options *o)
            l->transition_days;
 }
 
-static void add_rule(struct s3_client *c, const char *name, const char *below, const char *action,
+/* The kinds of rules of ours: a name, and what of the bucket they are for. */
+enum rule_kind { RULE_UPLOADS, RULE_MULTIPART, RULE_VERSIONS, RULE_TRANSITION, RULES_N };
+
+static const struct {
+    const char *name, *below;
+} rule_kinds[RULES_N] = {
+    [RULE_UPLOADS] = {"uploads", S3_UPLOADS},
+    [RULE_MULTIPART] = {"multipart", ""},
+    [RULE_VERSIONS] = {"versions", ""},
+    [RULE_TRANSITION] = {"transition", S3_BLOBS},
+};
+
+/* "cyberdock-uploads:team/": several registries may have one bucket, each below its prefix. */
+static void add_id(const struct s3_client *c, enum rule_kind kind, struct buf *dst)
+{
+    struct str prefix = str_of(s3_client_options(c)->prefix);
+    struct digest d;
+
+    if (prefix.n > ID_PREFIX_MAX) {
+        digest_of(DIGEST_SHA256, prefix.p, prefix.n, &d);
+        prefix = digest_hex(&d);
+    }
+    buf_addf(dst, OURS "%s:" STR_FMT, rule_kinds[kind].name, STR_ARG(prefix));
+}
+
+static void add_below(const struct s3_client *c, enum rule_kind kind, struct buf *dst)
+{
+    buf_addf(dst, "%s%s", s3_client_options(c)->prefix, rule_kinds[kind].below);
+}
+
+static void add_rule(const struct s3_client *c, enum rule_kind kind, const char *action,
                      struct buf *dst)
 {
-    buf_addf(dst, "<Rule><ID>" OURS "%s</ID><Filter><Prefix>", name);
-    buf_add_markup(dst, str_of(s3_client_options(c)->prefix));
-    buf_addf(dst, "%s</Prefix></Filter><Status>Enabled</Status>%s</Rule>", below, action);
+    AUTO(buf) struct buf id = {0}, below = {0};
+
+    buf_init(&id, RULE_TEXT_MAX);
+    buf_init(&below, RULE_TEXT_MAX);
+    add_id(c, kind, &id);
+    add_below(c, kind, &below);
+    buf_add_text(dst, "<Rule><ID>");
+    buf_add_markup(dst, buf_str(&id));
+    buf_add_text(dst, "</ID><Filter><Prefix>");
+    buf_add_markup(dst, buf_str(&below));
+    buf_addf(dst, "</Prefix></Filter><Status>Enabled</Status>%s</Rule>", action);
 }
 
 /* No rule deletes what is no old version: below S3_UPLOADS there are blobs that were acknowledged
  * and wait for their move, and nothing that a rule can look at tells them from what was abandoned.
  */
-static void add_own_rules(struct s3_client *c, struct buf *dst)
+static void add_own_rules(const struct s3_client *c, struct buf *dst)
 {
     const struct store_s3_lifecycle *l = &s3_client_options(c)->lifecycle;
     AUTO(buf) struct buf transition = {0};
@@ -205,44 +276,93 @@ static void add_own_rules(struct s3_client *c, struct buf *dst)
 
     const struct {
         uint64_t days;
-        const char *name, *below, *before, *after;
-    } rules[] = {
-        {l->expire_uploads_days, "uploads", S3_UPLOADS, MARKERS BEFORE_ABORT, AFTER_ABORT},
-        {l->abort_multipart_days, "multipart", "", BEFORE_ABORT, AFTER_ABORT},
-        {l->expire_versions_days, "versions", "", "<NoncurrentVersionExpiration><NoncurrentDays>",
-         "</NoncurrentDays></NoncurrentVersionExpiration>"},
-        {l->transition_days, "transition", S3_BLOBS, "<Transition><Days>", buf_text(&transition)},
+        const char *before, *after;
+    } actions[RULES_N] = {
+        [RULE_UPLOADS] = {l->expire_uploads_days, MARKERS BEFORE_ABORT, AFTER_ABORT},
+        [RULE_MULTIPART] = {l->abort_multipart_days, BEFORE_ABORT, AFTER_ABORT},
+        [RULE_VERSIONS] = {l->expire_versions_days,
+                           MARKERS "<NoncurrentVersionExpiration><NoncurrentDays>",
+                           "</NoncurrentDays></NoncurrentVersionExpiration>"},
+        [RULE_TRANSITION] = {l->transition_days, "<Transition><Days>", buf_text(&transition)},
     };
 
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+    for (enum rule_kind kind = 0; kind < RULES_N; kind++) {
         AUTO(buf) struct buf action = {0};
 
-        if (rules[i].days == 0)
+        if (actions[kind].days == 0)
             continue;
         buf_init(&action, 4096);
-        buf_addf(&action, "%s%llu%s", rules[i].before, (unsigned long long)rules[i].days,
-                 rules[i].after);
-        add_rule(c, rules[i].name, rules[i].below, buf_text(&action), dst);
+        buf_addf(&action, "%s%llu%s", actions[kind].before, (unsigned long long)actions[kind].days,
+                 actions[kind].after);
+        add_rule(c, kind, buf_text(&action), dst);
     }
 }
 
-/* The rules of a document that are not ours, as they are written there. */
-static void add_rules_of_others(struct str document, struct buf *dst)
+/* What tells whose a rule is. */
+struct rule {
+    struct buf id, below;
+};
+
+static void take_rule(void *ctx, struct str path, struct str text)
 {
-    static const struct str begin = STR("<Rule>"), end = STR("</Rule>"), ours = STR("<ID>" OURS);
+    struct rule *r = ctx;
+
+    if (str_eq(path, STR("Rule/ID")))
+        buf_add_str(&r->id, text);
+    if (str_eq(path, STR("Rule/Filter/Prefix")) || str_eq(path, STR("Rule/Prefix")))
+        buf_add_str(&r->below, text);
+}
+
+/* By its name; older ones had the prefix in their filter alone. */
+static bool is_of_kind(const struct s3_client *c, enum rule_kind kind, const struct rule *r)
+{
+    AUTO(buf) struct buf id = {0}, below = {0}, old = {0};
+
+    buf_init(&id, RULE_TEXT_MAX);
+    buf_init(&below, RULE_TEXT_MAX);
+    buf_init(&old, RULE_TEXT_MAX);
+    add_id(c, kind, &id);
+    add_below(c, kind, &below);
+    buf_addf(&old, OURS "%s", rule_kinds[kind].name);
+    return str_eq(buf_str(&r->id), buf_str(&id)) ||
+           (str_eq(buf_str(&r->id), buf_str(&old)) && str_eq(buf_str(&r->below), buf_str(&below)));
+}
+
+static bool is_ours(const struct s3_client *c, struct str rule)
+{
+    struct rule r = {0};
+    bool ours = false;
+
+    buf_init(&r.id, RULES_MAX);
+    buf_init(&r.below, RULES_MAX);
+    (void)!xml_each(rule, take_rule, &r, ERR_IGNORED); /* it is part of a document that is XML */
+    for (enum rule_kind kind = 0; kind < RULES_N && !ours; kind++)
+        ours = is_of_kind(c, kind, &r);
+    buf_done(&r.id);
+    buf_done(&r.below);
+    return ours;
+}
+
+/* The rules of a document that are not ours, as they are written there. True: some were ours. */
+static bool add_rules_of_others(const struct s3_client *c, struct str document, struct buf *dst)
+{
+    static const struct str begin = STR("<Rule>"), end = STR("</Rule>");
+    bool some = false;
 
     for (;;) {
         const char *from = memmem(document.p, document.n, begin.p, begin.n), *to;
         size_t left, n;
 
         if (!from)
-            return;
+            return some;
         left = document.n - (size_t)(from - document.p);
         to = memmem(from, left, end.p, end.n);
         if (!to)
-            return;
+            return some;
         n = (size_t)(to - from) + end.n;
-        if (!memmem(from, n, ours.p, ours.n))
+        if (is_ours(c, (struct str){from, n}))
+            some = true;
+        else
             buf_add(dst, from, n);
         document = (struct str){from + n, left - n};
     }
@@ -254,19 +374,21 @@ static void nothing(void *ctx, struct str path, struct str text)
 }
 
 /* Appends the rules that others have put there. Their document has to be understood to be kept. */
-static enum err_code read_rules(struct s3_client *c, struct buf *dst, struct err *e)
+static enum err_code read_rules(struct s3_client *c, bool once, struct buf *dst,
+                                bool *ret_some_ours, struct err *e)
 {
-    struct s3_request r = {.method = "GET"};
+    struct s3_request r = {.method = "GET", .is_final = once};
     struct s3_answer a = {0};
     enum err_code code;
 
+    *ret_some_ours = false;
     s3_query(&r, STR("lifecycle"), STR_NONE);
     buf_init(&a.body, RULES_MAX);
     code = s3_run(c, &r, &a, e);
     if (code == ERR_OK)
         code = xml_each(buf_str(&a.body), nothing, NULL, e);
     if (code == ERR_OK)
-        add_rules_of_others(buf_str(&a.body), dst);
+        *ret_some_ours = add_rules_of_others(c, buf_str(&a.body), dst);
     buf_done(&a.body);
     /* NoSuchLifecycleConfiguration; or there is nothing of the kind, as writing will say. */
     return code == ERR_NOT_FOUND || is_unsupported(&a) ? ERR_OK : code;
@@ -275,22 +397,95 @@ static enum err_code read_rules(struct s3_client *c, struct buf *dst, struct err
 static enum err_code look_at_rules(struct s3_client *c, struct err *e)
 {
     AUTO(buf) struct buf rules = {0};
+    bool some_ours;
 
     buf_init(&rules, RULES_MAX);
-    return read_rules(c, &rules, e);
+    return read_rules(c, false, &rules, &some_ours, e);
 }
 
-static enum err_code keep_rules(struct s3_client *c, struct err *e)
+static enum err_code put_rules(struct s3_client *c, const struct buf *rules, struct err *e)
 {
     AUTO(buf) struct buf body = {0};
     struct s3_answer a = {0};
 
     buf_init(&body, 2 * RULES_MAX);
     buf_add_text(&body, "<LifecycleConfiguration>");
-    TRY(read_rules(c, &body, e));
-    add_own_rules(c, &body);
+    buf_add_str(&body, buf_str(rules));
     buf_add_text(&body, "</LifecycleConfiguration>");
     return put_property(c, "lifecycle", buf_str(&body), &a, e);
+}
+
+static enum err_code keep_rules(struct s3_client *c, struct err *e)
+{
+    AUTO(buf) struct buf rules = {0};
+    bool some_ours;
+
+    buf_init(&rules, 2 * RULES_MAX);
+    TRY(read_rules(c, false, &rules, &some_ours, e));
+    add_own_rules(c, &rules);
+    return put_rules(c, &rules, e);
+}
+
+/* A document without a rule is none. */
+static enum err_code delete_rules(struct s3_client *c, struct err *e)
+{
+    struct s3_request r = {.method = "DELETE"};
+    struct s3_answer a = {0};
+
+    s3_query(&r, STR("lifecycle"), STR_NONE);
+    return s3_do(c, &r, &a, e);
+}
+
+/* Ours that an earlier configuration asked for. A key that may not read them has made none. */
+static void drop_rules(struct s3_client *c)
+{
+    AUTO(buf) struct buf rules = {0};
+    enum err_code code;
+    bool some_ours;
+    struct err e;
+
+    buf_init(&rules, RULES_MAX);
+    if (read_rules(c, true, &rules, &some_ours, &e) != ERR_OK || !some_ours)
+        return;
+    code = rules.n > 0 ? put_rules(c, &rules, &e) : delete_rules(c, &e);
+    if (code != ERR_OK)
+        log_event(LOG_WARNING,
+                  "the bucket keeps lifecycle rules that the configuration no longer asks for",
+                  LOG_TEXT("bucket", s3_client_options(c)->bucket), LOG_TEXT("detail", e.detail));
+}
+
+static void take_status(void *ctx, struct str path, struct str text)
+{
+    if (str_eq(path, STR("VersioningConfiguration/Status")))
+        *(bool *)ctx = str_eq(text, STR("Enabled"));
+}
+
+/* Whoever turned it on. A key that may not look, or a server without versions: no. */
+static bool keeps_versions(struct s3_client *c)
+{
+    struct s3_request r = {.method = "GET", .is_final = true};
+    bool enabled = false;
+
+    s3_query(&r, STR("versioning"), STR_NONE);
+    return s3_ask(c, &r, RULES_MAX, take_status, &enabled, ERR_IGNORED) == ERR_OK && enabled;
+}
+
+/* Uploads leave old versions of their tails, and marks, with every push. */
+static void warn_of_versions(struct s3_client *c)
+{
+    static const struct str expires = STR("<NoncurrentVersionExpiration>");
+    AUTO(buf) struct buf rules = {0};
+    bool some_ours;
+
+    if (s3_client_options(c)->lifecycle.expire_versions_days || !keeps_versions(c))
+        return;
+    buf_init(&rules, RULES_MAX);
+    (void)!read_rules(c, true, &rules, &some_ours, ERR_IGNORED);
+    if (!memmem(rules.p, rules.n, expires.p, expires.n))
+        log_event(LOG_WARNING,
+                  "the bucket keeps every old version for good, also of what uploads leave: set "
+                  "storage.s3.lifecycle.expire_versions_days",
+                  LOG_TEXT("bucket", s3_client_options(c)->bucket));
 }
 
 /* ---- all of it, in order */
@@ -350,5 +545,8 @@ enum err_code s3_bucket_make(struct s3_client *c, struct err *e)
         if (s3_step_applies(step, c, code == ERR_NOT_FOUND) && !step->of_next)
             TRY(take(step, c, e));
     }
+    if (code == ERR_OK && !has_rules(s3_client_options(c)))
+        drop_rules(c);
+    warn_of_versions(c);
     return ERR_OK;
 }
