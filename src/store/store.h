@@ -322,8 +322,9 @@ ERR_CHECKED enum err_code store_upload_read(struct store *s, struct store_upload
 
 /* What was written is durable up to *ret_durable_bytes, and with it the note; the rest is
  * forgotten. The session itself may still be lost to a power failure, whole. A sync that fails,
- * here or in a commit, ends the upload: the kernel may have dropped bytes, so every later call on
- * the handle fails but close, which removes the upload. */
+ * here or in a commit, ends the handle: every later call on it fails but close. On files that
+ * removes the upload, for the kernel may have dropped bytes. A store that is a server has what it
+ * told of: the next open finds that, or what the sync made durable before its answer was lost. */
 ERR_CHECKED enum err_code store_upload_sync(struct store *s, struct store_upload *u,
                                             const struct store_note *note,
                                             uint64_t *ret_durable_bytes, struct err *e);

@@ -37,7 +37,7 @@ struct state {
     char upload[S3_UPLOAD_ID_MAX]; /* "": not begun */
     struct s3_parts parts;
     unsigned in_flight;
-    enum err_code failed; /* of a sender; it ends the upload */
+    enum err_code failed; /* of a sender; it ends this state */
     struct err why;
 
     int fd; /* what is not a part yet; -1: nothing, or it is only in the tail */
@@ -45,7 +45,8 @@ struct state {
     uint64_t tail_bytes;    /* of the object; behind the parts that were there then */
     uint64_t durable_bytes; /* with the note */
     struct store_note note;
-    bool has_tail, direct, lost, over;
+    bool has_tail, direct, over;
+    bool lost; /* what is here is not what the server has: only good for closing */
 };
 
 struct s3_uploads {
@@ -148,18 +149,35 @@ static void list(struct s3_uploads *t, struct state *st)
     pthread_mutex_unlock(&t->lock);
 }
 
-static void unref(struct s3_uploads *t, struct state *st)
+static void unref_by(struct s3_uploads *t, struct state *st, unsigned n)
 {
     bool last;
 
     pthread_mutex_lock(&t->lock);
-    last = --st->refs == 0;
+    st->refs -= n;
+    last = st->refs == 0;
     pthread_mutex_unlock(&t->lock);
     if (last)
         state_free(st);
 }
 
-static void unlist(struct s3_uploads *t, struct state *st)
+static void unref(struct s3_uploads *t, struct state *st)
+{
+    unref_by(t, st, 1);
+}
+
+static bool is_listed(struct s3_uploads *t, const struct state *st)
+{
+    bool listed;
+
+    pthread_mutex_lock(&t->lock);
+    listed = st->listed;
+    pthread_mutex_unlock(&t->lock);
+    return listed;
+}
+
+/* True: it was in the table, and the table's reference is the caller's now. */
+static bool take_off(struct s3_uploads *t, struct state *st)
 {
     struct state **at = slot_of(t, &st->id);
     bool listed;
@@ -173,8 +191,7 @@ static void unlist(struct s3_uploads *t, struct state *st)
         st->listed = false;
     }
     pthread_mutex_unlock(&t->lock);
-    if (listed)
-        unref(t, st);
+    return listed;
 }
 
 void s3_uploads_free(struct s3_uploads *t)
@@ -407,6 +424,25 @@ static enum err_code state_load(struct s3 *s, const struct uuid *id, struct stat
     return ERR_OK;
 }
 
+/* Ends a reference to what is lost. What was durable stays: the server has it as the last sync
+ * told, or a sync more, and who opens it next asks there. What was sent since is overwritten, or
+ * goes with the upload. */
+static enum err_code leave_lost(struct store *store, struct state *st, struct err *e)
+{
+    struct s3_uploads *t = s3_of(store)->uploads;
+    enum err_code code = ERR_OK;
+    unsigned refs = 1;
+
+    if (st->durable_bytes > 0) {
+        (void)!wait_for_parts(st, 0, ERR_IGNORED);
+        refs += take_off(t, st);
+    } else if (is_listed(t, st)) {
+        code = s3_upload_delete(store, &st->id, e);
+    }
+    unref_by(t, st, refs);
+    return code;
+}
+
 enum err_code s3_upload_open(struct store *store, const struct uuid *id,
                              struct store_upload **ret_upload, uint64_t *ret_size_bytes,
                              struct err *e)
@@ -417,6 +453,10 @@ enum err_code s3_upload_open(struct store *store, const struct uuid *id,
     if (st && st->over) { /* it became a blob */
         unref(s->uploads, st);
         return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s is over", id->text);
+    }
+    if (st && st->lost) { /* and could not be deleted */
+        TRY(leave_lost(store, st, e));
+        st = NULL;
     }
     if (!st)
         TRY(state_load(s, id, &st, e));
@@ -441,8 +481,9 @@ void s3_upload_close(struct store *store, struct store_upload *u)
     struct state *st = state_of(u);
 
     if (st->lost)
-        (void)!s3_upload_delete(store, &st->id, ERR_IGNORED); /* what fails here the sweep finds */
-    unref(s3_of(store)->uploads, st);
+        (void)!leave_lost(store, st, ERR_IGNORED); /* else the next open does it, or the sweep */
+    else
+        unref(s3_of(store)->uploads, st);
 }
 
 enum err_code s3_upload_expect(struct store *store, struct store_upload *u,
@@ -503,16 +544,18 @@ enum err_code s3_upload_delete(struct store *store, const struct uuid *id, struc
     struct s3 *s = s3_of(store);
     struct state *st = find(s->uploads, id);
     enum err_code code = ERR_OK;
+    unsigned refs = 1;
 
     if (!st)
         return delete_remains(s, id, e);
     if (!st->over) {
         code = reset(st, e);
-        st->lost = st->over = code == ERR_OK; /* for handles that are open */
+        st->over = code == ERR_OK;
+        st->lost |= st->over; /* for handles that are open */
     }
     if (code == ERR_OK)
-        unlist(s->uploads, st);
-    unref(s->uploads, st);
+        refs += take_off(s->uploads, st);
+    unref_by(s->uploads, st, refs);
     return code;
 }
 
@@ -550,8 +593,8 @@ static enum err_code put_tail(struct state *st, const struct store_note *note, s
                          .file = st->fd >= 0 ? &file : NULL};
 
     s3_tail_name(st->s, &st->id, &name);
+    st->has_tail = true; /* perhaps also when it fails */
     TRY(s3_put(st->s->client, &name, &put, e));
-    st->has_tail = true;
     st->tail_bytes = st->fill_bytes;
     st->durable_bytes = put.bytes;
     st->note = *note;
