@@ -279,7 +279,7 @@ static void add_own_rules(const struct s3_client *c, struct buf *dst)
         const char *before, *after;
     } actions[RULES_N] = {
         [RULE_UPLOADS] = {l->expire_uploads_days, MARKERS BEFORE_ABORT, AFTER_ABORT},
-        [RULE_MULTIPART] = {l->abort_multipart_days, BEFORE_ABORT, AFTER_ABORT},
+        [RULE_MULTIPART] = {l->abort_multipart_days, MARKERS BEFORE_ABORT, AFTER_ABORT},
         [RULE_VERSIONS] = {l->expire_versions_days,
                            MARKERS "<NoncurrentVersionExpiration><NoncurrentDays>",
                            "</NoncurrentDays></NoncurrentVersionExpiration>"},
@@ -350,7 +350,8 @@ static bool add_rules_of_others(const struct s3_client *c, struct str document, 
     bool some = false;
 
     for (;;) {
-        const char *from = memmem(document.p, document.n, begin.p, begin.n), *to;
+        const char *from = document.n > 0 ? memmem(document.p, document.n, begin.p, begin.n) : NULL;
+        const char *to;
         size_t left, n;
 
         if (!from)
@@ -473,7 +474,6 @@ static bool keeps_versions(struct s3_client *c)
 /* Uploads leave old versions of their tails, and marks, with every push. */
 static void warn_of_versions(struct s3_client *c)
 {
-    static const struct str expires = STR("<NoncurrentVersionExpiration>");
     AUTO(buf) struct buf rules = {0};
     bool some_ours;
 
@@ -481,7 +481,7 @@ static void warn_of_versions(struct s3_client *c)
         return;
     buf_init(&rules, RULES_MAX);
     (void)!read_rules(c, true, &rules, &some_ours, ERR_IGNORED);
-    if (!memmem(rules.p, rules.n, expires.p, expires.n))
+    if (!strstr(buf_text(&rules), "<NoncurrentVersionExpiration>"))
         log_event(LOG_WARNING,
                   "the bucket keeps every old version for good, also of what uploads leave: set "
                   "storage.s3.lifecycle.expire_versions_days",

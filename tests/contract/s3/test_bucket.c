@@ -298,6 +298,30 @@ static void rules_that_are_asked_for_no_more_go(void **state)
     remove_bucket(f, &o);
 }
 
+static void each_rule_may_be_asked_for_alone(void **state)
+{
+    static const struct {
+        const char *id;
+        struct store_s3_lifecycle asked;
+    } rows[] = {
+        {"cyberdock-uploads:a/", {.expire_uploads_days = 3}},
+        {"cyberdock-multipart:a/", {.abort_multipart_days = 3}},
+        {"cyberdock-versions:a/", {.expire_versions_days = 3}},
+    };
+    struct fixture *f = *state;
+    struct other o;
+
+    if (lacks_rules(f))
+        return;
+    o = other_bucket(f, f->options);
+    OK(s3_bucket_make(o.c, &f->e));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        start(f, &o, "a/", rows[i].asked);
+        assert_rules(f, &o, &rows[i].id, 1);
+    }
+    remove_bucket(f, &o);
+}
+
 static void what_is_asked_to_be_encrypted_is(void **state)
 {
     struct fixture *f = *state;
@@ -327,6 +351,7 @@ int main(void)
         TEST(rules_of_old_names_are_taken_over_below_their_prefix),
         TEST(no_rule_of_ours_deletes_what_has_an_age_and_an_older_one_that_did_goes),
         TEST(rules_that_are_asked_for_no_more_go),
+        TEST(each_rule_may_be_asked_for_alone),
         TEST(what_is_asked_to_be_encrypted_is),
     };
 
