@@ -121,7 +121,8 @@ def pull_at_the_same_time(registry, proxy, digest, how_many):
 
 def digest_of_answer(wire):
     status, headers = wire.read_head()
-    assert (status, headers["x-cache"]) == (200, "MISS")
+    assert status == 200
+    assert headers["x-cache"] in ("MISS", "HIT")  # who was heard late finds all of it there
     sha, left = hashlib.sha256(), int(headers["content-length"])
     while left > 0:
         piece = wire.read_body(min(left, MIB))
@@ -192,7 +193,7 @@ def test_a_fetch_that_breaks_goes_on_by_range_where_it_was(registry, pushed, pro
     assert broken.hits == 1
     first, second = proxy.of("get")
     begun_at = len(BLOB) - second.received_bytes
-    assert second.headers["range"] == f"bytes={begun_at}-"
+    assert second.headers["range"] == f"bytes={begun_at}-{len(BLOB) - 1}"
     assert 0 < begun_at <= first.received_bytes  # a reset takes what was not read yet with it
 
 
