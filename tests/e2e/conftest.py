@@ -17,6 +17,7 @@ from go_clients import GoClients
 from helpers import Client
 from postgres_databases import Database
 from s3_buckets import Bucket, SharedServers
+from s3_proxy import S3Proxy
 from server import TOP, Registry
 
 REGISTRIES = pytest.StashKey()  # of a test: the registries made for it
@@ -206,6 +207,13 @@ def bucket(request, s3_servers):
     made = Bucket(s3_servers(request.param)).create()
     yield made
     made.remove()
+
+
+@pytest.fixture
+def proxy(bucket):
+    """Before the server of the bucket; whoever is to go through it takes its endpoint."""
+    with S3Proxy(bucket.endpoint) as made:
+        yield made
 
 
 @pytest.fixture(params=["postgresql", "pgbouncer"])

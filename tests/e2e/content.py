@@ -9,6 +9,12 @@ def snapshot(client):
     return {repo: {tag: whole(client, repo, tag) for tag in client.tags(repo)} for repo in client.catalog()}
 
 
+def images(client):
+    """Every tag with its whole image, pulled and verified. For a registry that knows no
+    referrers."""
+    return {repo: {tag: client.pull_image(repo, tag) for tag in client.tags(repo)} for repo in client.catalog()}
+
+
 def whole(client, repo, tag):
     image = client.pull_image(repo, tag)
     rows = sorted(client.referrers(repo, image.digest), key=lambda row: row["digest"])

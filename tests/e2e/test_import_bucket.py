@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from content import command, counts
+from content import command, counts, images
 from go_programs import go_program
 from helpers import Client, artifact, image, index
 from reference_registry import IN_BUCKET, Theirs, listens
@@ -20,12 +20,6 @@ PREFIX = "deep/er"
 BASE = f"{PREFIX}/docker/registry/v2"
 
 only_on_minio = pytest.mark.parametrize("bucket", ["minio"], indirect=True)
-
-
-def images(client):
-    """Every tag with its whole image, pulled and verified. Theirs knows no referrers."""
-    return {repo: {tag: client.pull_image(repo, tag) for tag in client.tags(repo)} for repo in client.catalog()}
-
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from content import command, counts, snapshot
+from content import command, counts, images, snapshot
 from helpers import Client, artifact, image, index, random_bytes, write_oci_layout
 from reference_registry import PLAIN, Theirs
 from server import TOP
@@ -15,11 +15,6 @@ from server import TOP
 pytestmark = pytest.mark.sanitize
 
 WITH_DELETE = PLAIN.replace("storage:\n", "storage:\n  delete: {{enabled: true}}\n")
-
-
-def images(client):
-    """Every tag with its whole image, pulled and verified. Theirs knows no referrers."""
-    return {repo: {tag: client.pull_image(repo, tag) for tag in client.tags(repo)} for repo in client.catalog()}
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from threading import Thread
 import pytest
 
 from helpers import MIB, Client, Wire, digest_of, image, random_bytes
-from s3_proxy import RESET_IN_REQUEST, S3Proxy
+from s3_proxy import RESET_IN_REQUEST
 from waiting import until
 
 PART_BYTES = 5 * MIB
@@ -37,12 +37,6 @@ DIGEST = digest_of(LARGE)
 KEY = "blobs/" + DIGEST.replace(":", "/")
 
 EVERY_SERVER = pytest.mark.parametrize("bucket", ["minio", "ceph", "versitygw"], indirect=True)
-
-
-@pytest.fixture
-def proxy(bucket):
-    with S3Proxy(bucket.endpoint) as made:
-        yield made
 
 
 @pytest.fixture

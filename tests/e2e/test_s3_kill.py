@@ -9,7 +9,7 @@ import requests
 
 from content import command
 from helpers import MIB, Client, Wire, artifact, digest_of, random_bytes
-from s3_proxy import ACCESS_DENIED, Rewrite, S3Proxy
+from s3_proxy import ACCESS_DENIED, Rewrite
 from waiting import until
 
 PART_BYTES = 5 * MIB
@@ -20,12 +20,6 @@ SMALL = random_bytes(100_000, "kill")
 
 def key_of(data, folder="blobs"):
     return f"{folder}/" + digest_of(data).replace(":", "/")
-
-
-@pytest.fixture
-def proxy(bucket):
-    with S3Proxy(bucket.endpoint) as made:
-        yield made
 
 
 @pytest.fixture

@@ -4,19 +4,13 @@ still there when it is back."""
 import pytest
 
 from helpers import MIB, digest_of, random_bytes
-from s3_proxy import INTERNAL_ERROR, LOSE_ANSWER, S3Proxy
+from s3_proxy import INTERNAL_ERROR, LOSE_ANSWER
 
 PART_BYTES = 5 * MIB
 DATA = random_bytes(3 * PART_BYTES + MIB, "outage")
 DURABLE = 2 * PART_BYTES + 100
 
 pytestmark = pytest.mark.parametrize("bucket", ["minio"], indirect=True)
-
-
-@pytest.fixture
-def proxy(bucket):
-    with S3Proxy(bucket.endpoint) as made:
-        yield made
 
 
 @pytest.fixture

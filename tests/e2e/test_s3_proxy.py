@@ -22,7 +22,6 @@ from s3_proxy import (
     TIME_OUT,
     UNAVAILABLE,
     Rewrite,
-    S3Proxy,
 )
 from waiting import until
 
@@ -52,12 +51,6 @@ class Through:
 
     def call(self, operation, **more):
         return getattr(self.client, operation)(Bucket=self.bucket.name, **more)
-
-
-@pytest.fixture
-def proxy(bucket):
-    with S3Proxy(bucket.endpoint) as made:
-        yield made
 
 
 @pytest.fixture

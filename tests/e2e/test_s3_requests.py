@@ -6,15 +6,8 @@ from collections import Counter
 import pytest
 
 from helpers import MIB, Client, digest_of, image, random_bytes
-from s3_proxy import S3Proxy
 from server import TOP
 from waiting import until
-
-
-@pytest.fixture
-def proxy(bucket):
-    with S3Proxy(bucket.endpoint) as made:
-        yield made
 
 
 @pytest.fixture

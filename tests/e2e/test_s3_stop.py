@@ -8,17 +8,10 @@ import pytest
 import requests
 
 from helpers import Client, image
-from s3_proxy import S3Proxy
 from waiting import until
 
 DRAIN_S = 1
 ONE_SERVER = pytest.mark.parametrize("bucket", ["minio"], indirect=True)
-
-
-@pytest.fixture
-def proxy(bucket):
-    with S3Proxy(bucket.endpoint) as made:
-        yield made
 
 
 @pytest.fixture

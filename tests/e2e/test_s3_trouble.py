@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from helpers import Client, digest_of, random_bytes
-from s3_proxy import ACCESS_DENIED, Answer, S3Proxy
+from s3_proxy import ACCESS_DENIED, Answer
 from waiting import until
 
 EVERY_SERVER = pytest.mark.parametrize("bucket", ["minio", "ceph", "versitygw"], indirect=True)
@@ -17,12 +17,6 @@ ONLY_CEPH = pytest.mark.parametrize("bucket", ["ceph"], indirect=True)
 WRITES = ("put", "copy", "create", "part", "part_copy", "complete")
 DATA = random_bytes(10_000, "there before")
 MORE = random_bytes(10_000, "more")
-
-
-@pytest.fixture
-def proxy(bucket):
-    with S3Proxy(bucket.endpoint) as made:
-        yield made
 
 
 @pytest.fixture

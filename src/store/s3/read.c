@@ -138,10 +138,11 @@ static void fetch_ahead(struct blob_reader *b)
     unsigned n = 0;
     char *room;
 
+    if (!b->ahead.wide || b->at_bytes == b->ranges->from_bytes)
+        return;
     for (; last->next; last = last->next)
         n++;
-    if (!b->ahead.wide || n >= b->ahead.shape->width || b->at_bytes == b->ranges->from_bytes ||
-        last->until_bytes == b->size_bytes || !take_room(b, &room))
+    if (n >= b->ahead.shape->width || last->until_bytes == b->size_bytes || !take_room(b, &room))
         return;
     last = add_range(b, last->until_bytes, room);
     name_place(b, &name);
