@@ -28,9 +28,10 @@ FOLDERS = {
     "store": {"net", "base"},
     "meta": {"net", "base"},
     "http": {"base", "conf"},
-    "cache": {"store", "meta", "base"},
-    "core": {"store", "meta", "cache", "base", "conf"},
-    "auth": {"net", "meta", "conf", "base"},
+    "replicas": {"net", "meta", "base", "conf"},
+    "cache": {"store", "meta", "replicas", "net", "base"},
+    "core": {"store", "meta", "cache", "replicas", "base", "conf"},
+    "auth": {"net", "meta", "replicas", "conf", "base"},
     "api": {"http", "core", "auth", "base", "conf"},
 }
 FOLDERS["cli"] = set(FOLDERS)

@@ -165,6 +165,8 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
         return check_key(op->record_put.collection, op->record_put.key, e);
     case META_RECORD_DELETE:
         return check_key(op->record_delete.collection, op->record_delete.key, e);
+    case META_RECORD_CHECK:
+        return check_key(op->record_check.collection, op->record_check.key, e);
     case META_ROW_ADD:
         return check_row_kind(op->row_add.row->kind, e);
     case META_BLOB_UNLINK:
@@ -370,6 +372,13 @@ enum err_code meta_rows(struct meta *m, enum meta_row_kind kind, struct str afte
     TRY(check_limit(limit, e));
     TRY(check_row_kind(kind, e));
     return ASK(m, rows, kind, after, limit, ret_list, e);
+}
+
+bool meta_is_shared(const struct meta *m)
+{
+    while (m->inner)
+        m = m->inner;
+    return m->driver->shared;
 }
 
 enum err_code meta_health(struct meta *m, struct err *e)

@@ -227,6 +227,7 @@ enum meta_op_kind {
     META_PROJECTION_DONE,
     META_RECORD_PUT,
     META_RECORD_DELETE,
+    META_RECORD_CHECK,
     META_AUDIT_ADD,
     META_AUDIT_PRUNE,
     META_QUOTA_CHECK,
@@ -301,6 +302,9 @@ struct meta_op {
             int64_t expected_version;
         } record_delete;
         struct {
+            struct str collection, key;
+        } record_check;
+        struct {
             const struct meta_audit *entry;
         } audit_add;
         struct {
@@ -363,6 +367,11 @@ struct meta_op meta_op_record_put(struct str collection, struct str key, struct 
 struct meta_op meta_op_record_delete(struct str collection, struct str key,
                                      int64_t expected_version);
 
+/* The record is there, and stays until the transaction has ended: who deletes it waits for that,
+ * who changes it does not. Error: NOT_FOUND; where it is asked for together with the end of the
+ * transaction, *ret_failed is n_ops. */
+struct meta_op meta_op_record_check(struct str collection, struct str key);
+
 struct meta_op meta_op_audit_add(const struct meta_audit *entry);
 struct meta_op meta_op_audit_prune(int64_t before_ms); /* wall clock: older entries go */
 
@@ -408,6 +417,7 @@ typedef enum err_code (*meta_upload_fn)(void *ctx, const struct meta_upload *u, 
  * what is NULL is asked of meta.inner. */
 struct meta_driver {
     const char *name;
+    bool shared; /* of a database that several processes may use at once */
     /* Optional: sees every call on its way, also those that go on to meta.inner, by the name of the
      * callback. An error ends the call. */
     enum err_code (*before)(struct meta *m, const char *call, struct err *e);
@@ -581,6 +591,9 @@ ERR_CHECKED enum err_code meta_usage(struct meta *m, struct str space, struct me
  * limit, with `more` set, when its rows are large. Error: INTERNAL, `after` is none of its own. */
 ERR_CHECKED enum err_code meta_rows(struct meta *m, enum meta_row_kind kind, struct str after,
                                     size_t limit, struct meta_row_list *ret_list, struct err *e);
+
+/* May several processes use the database at once? */
+bool meta_is_shared(const struct meta *m);
 
 ERR_CHECKED enum err_code meta_health(struct meta *m, struct err *e);
 void meta_free(struct meta *m); /* accepts NULL */

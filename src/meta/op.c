@@ -91,6 +91,12 @@ struct meta_op meta_op_record_delete(struct str collection, struct str key,
                                               .expected_version = expected_version}};
 }
 
+struct meta_op meta_op_record_check(struct str collection, struct str key)
+{
+    return (struct meta_op){.kind = META_RECORD_CHECK,
+                            .record_check = {.collection = collection, .key = key}};
+}
+
 struct meta_op meta_op_audit_add(const struct meta_audit *entry)
 {
     return (struct meta_op){.kind = META_AUDIT_ADD, .audit_add = {.entry = entry}};

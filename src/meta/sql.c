@@ -22,9 +22,15 @@ static const char *word_of(const struct sql_dialect *d, struct str name)
         struct str name;
         const char *word;
     } words[] = {
-        {STR("id"), d->id},       {STR("text"), d->text},
-        {STR("bytes"), d->bytes}, {STR("clustered"), d->clustered},
+        {STR("id"), d->id},
+        {STR("text"), d->text},
+        {STR("bytes"), d->bytes},
+        {STR("clustered"), d->clustered},
         {STR("lock"), d->lock},
+        {STR("change"), d->change},
+        {STR("hold"), d->hold},
+        {STR("must"), d->must},
+        {STR("must_end"), d->must_end},
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -126,8 +132,11 @@ enum err_code sql_meta_new(struct sql *db, struct meta **ret_meta, struct err *e
     TRY(sql_migrate(db, sql_schema, sql_schema_n, e));
     s = NEW(struct sql_meta);
     s->db = db;
-    s->driver = (struct meta_driver){
-        .name = db->adapter->name, .commit = sql_commit, .health = health, .free = sql_free};
+    s->driver = (struct meta_driver){.name = db->adapter->name,
+                                     .shared = db->adapter->shared,
+                                     .commit = sql_commit,
+                                     .health = health,
+                                     .free = sql_free};
     sql_record_fill(&s->driver);
     sql_read_fill(&s->driver);
     sql_row_fill(&s->driver);

@@ -43,6 +43,10 @@ struct sql_dialect {
     const char *bytes;     /* type of any bytes */
     const char *clustered; /* closes a table that is kept in the order of its primary key */
     const char *lock;      /* ends a SELECT whose row is locked until the transaction ends */
+    const char *change;    /* the same, but for those that hold the row */
+    const char *hold;      /* the same, against being deleted only */
+    const char *must;      /* begins a SELECT that fails with NOT_FOUND when the one behind it */
+    const char *must_end;  /* gives no row; and ends it */
 };
 
 /* Runs inside a transaction; an error rolls it back. May run in another thread while the caller
@@ -51,6 +55,7 @@ typedef enum err_code (*sql_body)(struct sql_conn *c, void *ctx, struct err *e);
 
 struct sql_adapter {
     const char *name;
+    bool shared; /* several processes may use a database at once */
     struct sql_dialect dialect;
 
     /* flags: META_LAZY. When it returns ERR_OK the transaction is as durable as the flags say. */

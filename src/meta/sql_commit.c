@@ -497,6 +497,27 @@ static enum err_code record_delete(struct sql_conn *c, struct apply *a, const st
     return sql_run(c, SQL_RECORD_DELETE, SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key)), e);
 }
 
+/* Who can put statements off is told when the record is not there, and says so itself. So it costs
+ * no round trip, and a process that stops has not locked the row yet. */
+static enum err_code record_check(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                  struct err *e)
+{
+    struct str collection = op->record_check.collection, key = op->record_check.key;
+    bool found;
+    int64_t unused;
+
+    (void)a;
+    if (c->adapter->run)
+        return c->adapter->run(c, SQL_RECORD_CHECK, SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key)),
+                               e);
+    TRY(sql_run_int(c, SQL_RECORD_CHECK, SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key)), &found,
+                    &unused, e));
+    if (!found)
+        return err_set(e, ERR_NOT_FOUND, "no " STR_FMT " '" STR_FMT "'", STR_ARG(collection),
+                       STR_ARG(key));
+    return ERR_OK;
+}
+
 #define AUDIT_TEXTS     7
 #define AUDIT_TEXTS_MAX (1 << 20)
 
@@ -589,6 +610,7 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_PROJECTION_DONE] = projection_done,
         [META_RECORD_PUT] = record_put,
         [META_RECORD_DELETE] = record_delete,
+        [META_RECORD_CHECK] = record_check,
         [META_AUDIT_ADD] = audit_add,
         [META_AUDIT_PRUNE] = audit_prune,
         [META_QUOTA_CHECK] = quota_check,

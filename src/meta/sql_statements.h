@@ -1,5 +1,6 @@
 /*
- * Every statement, once. Parameters are $1, $2, ...; @lock@ is a word of struct sql_dialect.
+ * Every statement, once. Parameters are $1, $2, ...; @lock@ and such are words of struct
+ * sql_dialect.
  *
  * Each read is look-ups by a unique index or one range of an index: tests/unit/meta/test_sql.c asks
  * the planner. Columns are named, never '*'. Those called ROW are what sql_row.c says of them.
@@ -116,12 +117,14 @@
              " WHERE name = $1 OR (name > $2 AND name < $3)")                                      \
                                                                                                    \
     X(RECORD_GET, "SELECT key, value, version FROM records WHERE collection = $1 AND key = $2")    \
-    X(RECORD_VERSION, "SELECT version FROM records WHERE collection = $1 AND key = $2 @lock@")     \
+    X(RECORD_VERSION, "SELECT version FROM records WHERE collection = $1 AND key = $2 @change@")   \
     X(RECORD_ADD, "INSERT INTO records (collection, key, value, version) VALUES ($1, $2, $3, 1)"   \
                   " ON CONFLICT (collection, key) DO NOTHING RETURNING version")                   \
     X(RECORD_SET, "UPDATE records SET value = $3, version = version + 1"                           \
                   " WHERE collection = $1 AND key = $2")                                           \
     X(RECORD_DELETE, "DELETE FROM records WHERE collection = $1 AND key = $2")                     \
+    X(RECORD_CHECK, "@must@SELECT version FROM records WHERE collection = $1 AND key = $2"         \
+                    " @hold@@must_end@")                                                           \
     X(RECORD_LIST, "SELECT key, value, version FROM records"                                       \
                    " WHERE collection = $1 AND key > $2 ORDER BY key LIMIT $3")                    \
                                                                                                    \

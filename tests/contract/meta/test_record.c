@@ -107,6 +107,34 @@ static void a_note_gives_way_to_a_change(void **state)
     assert_int_equal(meta_record_get(f->m, STR("things"), STR("a"), &r, &f->e), ERR_NOT_FOUND);
 }
 
+static void a_check_of_a_record_that_is_there_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_op ops[] = {
+        meta_op_record_check(STR("things"), STR("a")),
+        meta_op_record_put(STR("things"), STR("b"), STR("v"), META_ABSENT),
+        meta_op_record_check(STR("things"), STR("b")), /* of the same transaction */
+    };
+
+    assert_ok(put_record(f->m, "a", "one", META_ABSENT));
+    assert_ok(commit(f, ops, 3));
+    assert_record(f, "a", "one", 1);
+    assert_record(f, "b", "v", 1);
+}
+
+static void a_commit_whose_record_is_not_there_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_op put = meta_op_record_put(STR("things"), STR("b"), STR("v"), META_ABSENT);
+    const struct meta_op check = meta_op_record_check(STR("things"), STR("a"));
+    struct meta_record r;
+
+    assert_ok(put_record(f->m, "A", "another", META_ABSENT));
+    assert_int_equal(commit(f, (const struct meta_op[]){check, put}, 2), ERR_NOT_FOUND);
+    assert_int_equal(commit(f, (const struct meta_op[]){put, check}, 2), ERR_NOT_FOUND);
+    assert_int_equal(meta_record_get(f->m, STR("things"), STR("b"), &r, &f->e), ERR_NOT_FOUND);
+}
+
 struct walk {
     struct fixture *f;
     unsigned n;
@@ -256,6 +284,8 @@ int main(int argc, char **argv)
         TEST(a_record_changes_only_from_the_version_expected),
         TEST(records_are_listed_by_key_with_pages),
         TEST(a_note_gives_way_to_a_change),
+        TEST(a_check_of_a_record_that_is_there_changes_nothing),
+        TEST(a_commit_whose_record_is_not_there_changes_nothing),
         TEST(each_record_is_given_once_and_may_be_removed),
         TEST(the_first_error_ends_a_walk_over_records),
         TEST(a_commit_past_a_quota_changes_nothing),

@@ -79,6 +79,94 @@ static void a_manifest_of_many_layers_with_a_tag_takes_six(void **state)
     assert_int_equal(since(f, &from), 6);
 }
 
+/* A meta that waits for no lock for long. */
+static struct meta *impatient(struct fixture *f)
+{
+    const struct meta_postgres_options o = {
+        .url = database_url(), .connections = 2, .connect_timeout_ms = 10000, .timeout_ms = 300};
+    struct meta *m = NULL;
+
+    assert_ok(meta_postgres_new(&o, &m, &f->e));
+    return m;
+}
+
+static void say(PGconn *c, const char *text)
+{
+    const struct libpq *lib = libpq();
+
+    assert_true(lib->PQsendQuery(c, text));
+    for (PGresult *result; (result = lib->PQgetResult(c));)
+        lib->PQclear(result);
+}
+
+/* A client of the database that says just that, and waits. */
+static PGconn *another(const char *text)
+{
+    const char *const names[] = {"dbname", NULL}, *const values[] = {database_url(), NULL};
+    PGconn *c = libpq()->PQconnectdbParams(names, values, 1);
+
+    say(c, text);
+    return c;
+}
+
+static void a_check_of_a_record_takes_none_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_op ops[] = {
+        meta_op_record_put(STR("things"), STR("b"), STR("v"), META_ANY),
+        meta_op_record_check(STR("things"), STR("a")),
+    };
+    uint64_t from, without;
+
+    assert_ok(commit_one(f, meta_op_record_put(STR("things"), STR("a"), STR("v"), META_ANY)));
+    assert_ok(commit_one(f, ops[0]));
+    from = postgres_round_trips(f->m);
+    assert_ok(commit_one(f, ops[0]));
+    without = since(f, &from);
+    assert_ok(commit(f, ops, 2));
+    assert_int_equal(since(f, &from), without);
+}
+
+/* As a transaction in flight holds it. */
+static void a_record_that_was_checked_can_be_changed_but_not_deleted(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_op change = meta_op_record_put(STR("things"), STR("a"), STR("w"), 1);
+    const struct meta_op drop = meta_op_record_delete(STR("things"), STR("a"), 2);
+    struct meta *m;
+    PGconn *holder;
+
+    assert_ok(commit_one(f, meta_op_record_put(STR("things"), STR("a"), STR("v"), META_ABSENT)));
+    m = impatient(f);
+    holder = another("BEGIN; SELECT version FROM records FOR KEY SHARE");
+    assert_ok(meta_commit(m, &change, 1, 0, NULL, &f->e));
+    assert_int_equal(meta_commit(m, &drop, 1, 0, NULL, &f->e), ERR_UNAVAILABLE);
+    libpq()->PQfinish(holder);
+    assert_ok(meta_commit(m, &drop, 1, 0, NULL, &f->e));
+    meta_free(m);
+}
+
+/* What is checked is held: else a transaction could count that began before its record went. */
+static void a_check_waits_for_a_deletion_in_flight(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_op ops[] = {
+        meta_op_record_put(STR("things"), STR("b"), STR("v"), META_ANY),
+        meta_op_record_check(STR("things"), STR("a")),
+    };
+    struct meta *m;
+    PGconn *deleter;
+
+    assert_ok(commit_one(f, meta_op_record_put(STR("things"), STR("a"), STR("v"), META_ABSENT)));
+    m = impatient(f);
+    deleter = another("BEGIN; DELETE FROM records WHERE key = 'a'");
+    assert_int_equal(meta_commit(m, ops, 2, 0, NULL, &f->e), ERR_UNAVAILABLE);
+    say(deleter, "COMMIT");
+    libpq()->PQfinish(deleter);
+    assert_int_equal(meta_commit(m, ops, 2, 0, NULL, &f->e), ERR_NOT_FOUND);
+    meta_free(m);
+}
+
 /* As a restart of the server does, or a pooler that lets a connection go. */
 static void a_connection_that_the_server_ended_is_replaced(void **state)
 {
@@ -97,10 +185,6 @@ static void a_connection_that_the_server_ended_is_replaced(void **state)
 static void a_lock_that_is_held_too_long_means_unavailable(void **state)
 {
     struct fixture *f = *state;
-    const struct meta_postgres_options o = {
-        .url = database_url(), .connections = 2, .connect_timeout_ms = 10000, .timeout_ms = 300};
-    const struct libpq *lib = libpq();
-    const char *const names[] = {"dbname", NULL}, *const values[] = {database_url(), NULL};
     struct repo_name r = repo_of("a");
     struct digest d = digest_for("layer");
     struct meta_op op = meta_op_blob_link(&r, &d, 5);
@@ -108,13 +192,10 @@ static void a_lock_that_is_held_too_long_means_unavailable(void **state)
     PGconn *holder;
 
     assert_ok(blob_link(f, "a", "first"));
-    assert_ok(meta_postgres_new(&o, &m, &f->e));
-    holder = lib->PQconnectdbParams(names, values, 1);
-    assert_true(lib->PQsendQuery(holder, "BEGIN; SELECT id FROM repos FOR UPDATE"));
-    for (PGresult *result; (result = lib->PQgetResult(holder));)
-        lib->PQclear(result);
+    m = impatient(f);
+    holder = another("BEGIN; SELECT id FROM repos FOR UPDATE");
     assert_int_equal(meta_commit(m, &op, 1, 0, NULL, &f->e), ERR_UNAVAILABLE);
-    lib->PQfinish(holder);
+    libpq()->PQfinish(holder);
     assert_ok(meta_commit(f->m, &op, 1, 0, NULL, &f->e));
     meta_free(m);
 }
@@ -126,6 +207,9 @@ int main(int argc, char **argv)
         TEST(a_read_takes_one),
         TEST(an_upload_takes_one_to_begin_and_one_to_drop),
         TEST(a_manifest_of_many_layers_with_a_tag_takes_six),
+        TEST(a_check_of_a_record_takes_none_of_its_own),
+        TEST(a_record_that_was_checked_can_be_changed_but_not_deleted),
+        TEST(a_check_waits_for_a_deletion_in_flight),
         TEST(a_connection_that_the_server_ended_is_replaced),
         TEST(a_lock_that_is_held_too_long_means_unavailable),
     };
