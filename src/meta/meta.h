@@ -628,6 +628,16 @@ struct meta_postgres_options {
 ERR_CHECKED enum err_code meta_postgres_new(const struct meta_postgres_options *o,
                                             struct meta **ret_meta, struct err *e);
 
+struct aws_credentials; /* net/aws_credentials.h */
+
+struct meta_dynamodb_options {
+    const char *table, *region;
+    const char *endpoint;                /* URL; NULL or "": AWS's own of the region */
+    const char *ca_file;                 /* PEM; NULL or "": the system's authorities */
+    struct aws_credentials *credentials; /* the caller's; outlive the meta */
+    uint64_t timeout_ms;                 /* of a read, of a transaction; 0: 15 s */
+};
+
 /* Fails the n-th call, as store_fault_new(). Takes ownership of inner. */
 struct meta *meta_fault_new(struct meta *inner);
 void meta_fault_arm(struct meta *fault, uint64_t n, enum err_code code);

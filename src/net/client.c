@@ -370,12 +370,15 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
 static void add_headers(struct client_stream *s, const struct client_request *r)
 {
     const struct libcurl *lib = s->client->lib;
+    char type[128];
 
     s->headers = lib->curl_slist_append(NULL, "Expect:"); /* a round trip for nothing */
     for (const char *const *h = r->headers; h && *h; h++)
         s->headers = lib->curl_slist_append(s->headers, *h);
+    snprintf(type, sizeof(type), "Content-Type: %s",
+             r->content_type ? r->content_type : "application/octet-stream");
     if (r->body.p || r->file)
-        s->headers = lib->curl_slist_append(s->headers, "Content-Type: application/octet-stream");
+        s->headers = lib->curl_slist_append(s->headers, type);
 }
 
 /* A URL up to its path. */

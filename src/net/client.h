@@ -1,7 +1,7 @@
 /*
- * Connections to a server that is asked often (object stores): kept open between requests, each
- * used by one request at a time. A request's answer is a stream of bytes, which is read without
- * waiting; client_run() waits, and collects it.
+ * Connections to a server that is asked often (object stores, DynamoDB): kept open between
+ * requests, each used by one request at a time. A request's answer is a stream of bytes, which is
+ * read without waiting; client_run() waits, and collects it.
  *
  * Requests are sent as they are given: where to, and whether in plain HTTP, is the operator's
  * choice; no redirect is followed, certificates are checked. HTTP/1.1.
@@ -48,6 +48,7 @@ struct client_request {
     const char *const *headers; /* "Name: value" lines, ending with NULL */
     struct str body;            /* stays the caller's, to the end of the stream; .p NULL: none */
     const struct client_file *file; /* likewise, in its stead; NULL: none */
+    const char *content_type;       /* of either; NULL: bytes */
 };
 
 /* Called for each header line of the answer (not of an interim one), in the thread that reads. */
