@@ -182,7 +182,7 @@ static void check_stopping(struct iothread *io)
         return;
     if (!io->stopping)
         begin_stopping(io);
-    for (int kind = LIST_HEAD; kind >= LIST_IDLE; kind--) {
+    for (int kind = LIST_IDLE; kind <= LIST_HEAD; kind++) { /* the last call moves some to HEAD */
         serving_last_call(io, (enum conn_list_kind)kind);
         drop_list(io, (enum conn_list_kind)kind);
     }

@@ -47,6 +47,8 @@ class Line:
         self.client, self.server = client, server
         self.texts = b""  # of the statements since the last BEGIN
         self.phase = None  # in which it is to break
+        for one in (client, server):  # a message is sent alone, and many are small
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def end(self):
         for one in (self.client, self.server):

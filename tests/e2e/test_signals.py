@@ -1,5 +1,6 @@
 """SIGTERM drains, SIGHUP re-reads the configuration, SIGUSR1 opens the log file anew."""
 
+import contextlib
 import signal
 import socket
 import ssl
@@ -92,6 +93,19 @@ def test_sigterm_does_not_wait_for_idle_connections(registry):
         half_a_head.send("GET /v2/ HTTP/1.1\r\nHost:")
         registry.stop()
         assert idle.closed()
+
+
+@pytest.mark.config({"http": {"head_timeout": "10m", "drain_timeout": "10m"}})
+def test_sigterm_does_not_wait_for_heads_that_begin_as_it_comes(registry):
+    """More of them than an I/O thread looks at in one go: some are seen after the signal."""
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(registry.url)) for _ in range(1200)]
+        registry.freeze()
+        for wire in wires:
+            wire.send("GET /v2/ HTTP/1.1\r\nHost:")
+        registry.signal(signal.SIGTERM)
+        registry.signal(signal.SIGCONT)
+        registry.stop()
 
 
 @pytest.mark.config({"http": {"drain_timeout": "1s"}})
