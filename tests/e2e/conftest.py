@@ -16,6 +16,7 @@ from clients import Containers, Docker
 from go_clients import GoClients
 from helpers import Client
 from postgres_databases import Database
+from replicas import Maker
 from s3_buckets import Bucket, SharedServers
 from s3_proxy import S3Proxy
 from server import TOP, Registry
@@ -222,3 +223,18 @@ def database(request, s3_servers):
     made = Database(s3_servers(request.param))
     yield made
     made.remove()
+
+
+@pytest.fixture
+def new_replicas(request, new_registry, s3_servers):
+    """Makes registries over one database and one bucket: new_replicas(), new_replicas(config={...})."""
+    database = Database(s3_servers("postgresql"))
+    bucket = Bucket(s3_servers("minio")).create()
+    maker = Maker(new_registry, database, bucket)
+    yield maker
+    for registry in request.node.stash[REGISTRIES]:
+        if registry.running():
+            registry.stop()
+    maker.leave()
+    bucket.remove()
+    database.remove()

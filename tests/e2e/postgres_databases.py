@@ -28,6 +28,10 @@ class Database:
         self.url = f"{server['url']}/{self.name}"
         psql(f"{server['server']}/postgres", f"CREATE DATABASE {self.name} TEMPLATE template0 ENCODING 'UTF8'")
 
+    @property
+    def port(self):
+        return int(self.server["url"].rsplit(":", 1)[1])
+
     def section(self, **more):
         """What stands below `metadata` for a registry that keeps its metadata here."""
         return {"driver": "postgresql", "url": self.url, **more}

@@ -1,0 +1,232 @@
+"""A TCP proxy before a PostgreSQL server, for one client of it: it holds chosen statements, and can be gone,
+hang, be slow, or refuse who connects.
+
+    with PostgresProxy(port) as line:
+        held = line.hold("INTO blobs", COMMIT)
+        ...                                   # through line.url(url)
+        held.wait()                           # it is there
+        held.release()
+
+Where it holds: a STATEMENT with that text before it reaches the server; the COMMIT of a transaction that has
+such a statement, before it reaches the server; or the answer to that COMMIT, which is DONE then. When the
+client is gone meanwhile, nothing more of it is passed on. It understands as much of the protocol as
+commit_proxy.py does.
+"""
+
+import socket
+import struct
+import threading
+import time
+
+from commit_proxy import COMMITTED, WAIT_S, Messages
+from s3_proxy import End, Hold
+
+STATEMENT = "a statement"
+COMMIT = "COMMIT"
+DONE = "the answer to COMMIT"
+PHASES = (STATEMENT, COMMIT, DONE)
+
+TOO_MANY = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0"
+
+
+class Rule:
+    def __init__(self, text, where):
+        self.text = text.encode()
+        self.where = where
+        self.hold = Hold()
+
+
+class Line:
+    """One connection of the client, and ours to the server."""
+
+    def __init__(self, client, server):
+        self.client, self.server = client, server
+        self.texts = b""  # of the statements since the last BEGIN
+        self.committing = None  # the rule whose transaction's COMMIT is on its way
+
+    def end(self):
+        for one in (self.client, self.server):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+class PostgresProxy:
+    def __init__(self, port):
+        self.target = ("127.0.0.1", port)
+        self.port = 0
+        self.lock = threading.Lock()
+        self.rules = []
+        self.lines = []
+        self.threads = []
+        self.delay_s = 0
+        self.refusing = False
+        self.flowing = threading.Event()
+        self.flowing.set()
+        self.come_back()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.leave()
+        self.clear()
+        for thread in self.threads:
+            thread.join(WAIT_S)
+
+    def url(self, url):
+        """The URL of the server, by way of this."""
+        return url.replace(f":{self.target[1]}", f":{self.port}") + "?sslmode=disable"
+
+    # What is asked of it
+
+    def hold(self, text, where):
+        """Stops the next such statement; see Hold."""
+        rule = Rule(text, where)
+        with self.lock:
+            self.rules.append(rule)
+        return rule.hold
+
+    def leave(self):
+        """Nobody can connect, and who has is cut off."""
+        if self.thread.is_alive():
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.thread.join()
+            self.listener.close()
+        with self.lock:
+            lines, self.lines = self.lines, []
+        for line in lines:
+            line.end()
+
+    def come_back(self):
+        """On the same port, after leave()."""
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def hang(self):
+        """Connections stay, and nothing passes."""
+        self.flowing.clear()
+
+    def slow(self, seconds):
+        """Whatever is asked gets there so much later."""
+        self.delay_s = seconds
+
+    def refuse(self):
+        """Who has a connection loses it, and who wants one is answered that there are too many."""
+        self.refusing = True
+        with self.lock:
+            lines, self.lines = self.lines, []
+        for line in lines:
+            line.end()
+
+    def clear(self):
+        """As if nothing had been; what is held goes on. Not after leave()."""
+        with self.lock:
+            rules, self.rules = self.rules, []
+        for rule in rules:
+            rule.hold.release()
+        self.delay_s = 0
+        self.refusing = False
+        self.flowing.set()
+
+    # Its threads
+
+    def _run(self, target, *arguments):
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self.threads = [t for t in self.threads if t.is_alive()] + [thread]
+        thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self._run(self._welcome, client)
+
+    def _welcome(self, client):
+        if self.refusing:
+            self._turn_away(client)
+            return
+        try:
+            line = Line(client, socket.create_connection(self.target))
+        except OSError:
+            client.close()
+            return
+        for one in (line.client, line.server):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self.lock:
+            self.lines.append(line)
+        self._run(self._carry, self._down, line)
+        self._carry(self._up, line)
+
+    @staticmethod
+    def _turn_away(client):
+        with client:
+            client.recv(4096)  # what it wants
+            client.sendall(b"E" + struct.pack("!I", len(TOO_MANY) + 4) + TOO_MANY)
+
+    def _carry(self, way, line):
+        try:
+            way(line)
+        except OSError:
+            pass
+        line.end()
+
+    def _wanted(self, where, text):
+        with self.lock:
+            found = [r for r in self.rules if r.where == where and r.text in text]
+            if found:
+                self.rules.remove(found[0])
+        return found[0] if found else None
+
+    def _up(self, line):
+        messages = Messages(untyped=True)
+        while data := line.client.recv(65536):
+            self.flowing.wait()
+            if self.delay_s:
+                time.sleep(self.delay_s)
+            out = b""
+            for message in messages.add(data):
+                rule = self._look(line, message[5:]) if message[:1] == b"P" else None
+                if rule:
+                    line.server.sendall(out)
+                    out = b""
+                    if not self._stop(line, rule):
+                        return
+                out += message
+            line.server.sendall(out)
+
+    def _look(self, line, statement):
+        """At the text of a Parse; the rule that holds it here, or None."""
+        if b"\0BEGIN" in statement:
+            line.texts = b""
+        line.texts += statement
+        if b"\0COMMIT\0" in statement:
+            line.committing = self._wanted(DONE, line.texts)
+            return self._wanted(COMMIT, line.texts)
+        return self._wanted(STATEMENT, statement)
+
+    @staticmethod
+    def _stop(line, rule):
+        """False when the client is gone meanwhile."""
+        rule.hold.stop_here()
+        return not End(line.client).gone()
+
+    def _down(self, line):
+        messages = Messages(untyped=False)
+        while data := line.server.recv(65536):
+            self.flowing.wait()
+            out = b""
+            for message in messages.add(data):
+                if line.committing and message == COMMITTED:
+                    rule, line.committing = line.committing, None
+                    line.client.sendall(out)
+                    out = b""
+                    if not self._stop(line, rule):
+                        return
+                out += message
+            line.client.sendall(out)

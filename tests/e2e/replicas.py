@@ -1,0 +1,104 @@
+"""Several `registry serve` over one database and one bucket, behind a proxy that gives each request to the
+next of them. Each has lines of its own to both, which a test can cut, slow down, or hold.
+
+    replicas = new_replicas()
+    with Client(replicas.url) as client:      # through the proxy
+        ...
+    replicas[1].kill()
+"""
+
+from contextlib import ExitStack
+
+import requests
+from postgres_proxy import PostgresProxy
+from round_robin import RoundRobin
+from s3_proxy import S3Proxy
+from server import merged
+from waiting import until
+
+COUNT = 3
+
+# What several on one database need today: no answer from the memory of one.
+NO_MEMORY = {"cache": {"memory": {"size": 0}}}
+
+
+class Replica:
+    """A registry, and its lines to the database and to the bucket."""
+
+    def __init__(self, registry, database, bucket):
+        self.registry = registry
+        self.database = database
+        self.bucket = bucket
+
+    @property
+    def url(self):
+        return self.registry.url
+
+    def kill(self):
+        self.registry.kill()
+
+    def start(self):
+        self.registry.start()
+
+
+class Replicas(list):
+    """Of Replica; front is the proxy before them."""
+
+    def __init__(self, made, front):
+        super().__init__(made)
+        self.front = front
+
+    @property
+    def url(self):
+        return self.front.url
+
+    @property
+    def address(self):
+        return self.front.address
+
+    def heal(self):
+        """All lines are as they should be, and who was killed is started; returns when all are ready."""
+        for replica in self:
+            replica.database.clear()
+            replica.bucket.clear()
+            if not replica.registry.running():
+                replica.start()
+        for replica in self:
+            until(lambda: ready(replica.registry), timeout=60)
+
+
+def ready(registry):
+    try:
+        return requests.get(registry.url + "/readyz", timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+class Maker:
+    """Makes them, and takes their lines away in the end."""
+
+    def __init__(self, new_registry, database, bucket):
+        self.new_registry = new_registry
+        self.database = database
+        self.bucket = bucket
+        self.lines = ExitStack()
+
+    def __call__(self, count=COUNT, config=None, s3=None):
+        """config: laid over that of each; s3: over `storage.s3`."""
+        made = [self._replica(config or NO_MEMORY, s3 or {}) for _ in range(count)]
+        for replica in made:
+            replica.start()
+        front = self.lines.enter_context(RoundRobin([r.registry.address for r in made]))
+        return Replicas(made, front)
+
+    def _replica(self, config, s3):
+        database = self.lines.enter_context(PostgresProxy(self.database.port))
+        bucket = self.lines.enter_context(S3Proxy(self.bucket.endpoint))
+        own = {
+            "metadata": {**self.database.section(), "url": database.url(self.database.url)},
+            "storage": self.bucket.section(endpoint=bucket.endpoint, **s3),
+        }
+        return Replica(self.new_registry(config=merged(own, config)), database, bucket)
+
+    def leave(self):
+        self.lines.close()
