@@ -92,6 +92,7 @@ static enum err_code s3_options(const struct conf *c, char temp_path[static PATH
         .read_ahead_bytes = s3->read_ahead_bytes,
         .concurrency = (unsigned)s3->concurrency,
         .temp_path = temp_path,
+        .temp_bytes = s3->temp_bytes,
         .timeout_ms = s3->timeout_ms,
     };
     return ERR_OK;

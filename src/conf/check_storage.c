@@ -5,7 +5,8 @@
 #include "conf/url.h"
 #include "conf/value.h"
 
-#define DAY_MS 86400000ull
+#define DAY_MS           86400000ull
+#define PART_LEAST_BYTES (5ull << 20)
 
 void conf_settle_storage(const struct conf_source *s)
 {
@@ -178,6 +179,10 @@ static enum err_code check_stored(const struct conf_source *s, struct err *e)
     if (*s3->kms_key_id && s3->sse != CONF_SSE_KMS) {
         err_set(e, ERR_CONFIG, "is used with 'storage.s3.sse: kms' only");
         return conf_place_named(s, "storage.s3.kms_key_id", e);
+    }
+    if (s3->temp_bytes > 0 && s3->temp_bytes < PART_LEAST_BYTES) {
+        err_set(e, ERR_CONFIG, "the smallest part of an upload has 5MiB; allowed is 0, or more");
+        return conf_place_named(s, "storage.s3.temp_size", e);
     }
     return ERR_OK;
 }

@@ -268,6 +268,7 @@ struct conf_s3 {
     char *kms_key_id;                   /* "": the service's own */
     char *storage_class;                /* "": none is said */
     uint64_t part_bytes, concurrency;   /* of one upload */
+    uint64_t temp_bytes;                /* of all uploads; 0: what the disk has */
     uint64_t read_ahead_bytes;          /* of all readers */
     uint64_t timeout_ms;                /* of a request with all its tries */
     bool versioning;                    /* is turned on; false: is left alone */

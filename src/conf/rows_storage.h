@@ -149,6 +149,14 @@
      .def = 4,
      .unit = "parts",
      .help = "Parts of one upload that are sent at once."},
+    {.name = "storage.s3.temp_size",
+     .type = CONF_SIZE,
+     FIELD(storage.s3.temp_bytes),
+     .max = 1024 * TIB,
+     .def = 0,
+     .help = "Most that lies in `temp` at once, of all uploads together; 0 is what the disk has, "
+             "but for a tenth of it (1 GiB at most), which is left to others in any case. Who "
+             "finds no room waits some seconds for it; then 503."},
     {.name = "storage.s3.read_ahead",
      .type = CONF_SIZE,
      FIELD(storage.s3.read_ahead_bytes),

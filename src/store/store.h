@@ -457,6 +457,7 @@ struct store_s3_options {
     unsigned concurrency;      /* parts of one upload on their way at once */
     uint64_t read_ahead_bytes; /* of blobs, that all readers may keep together */
     const char *temp_path; /* a directory for what is on its way to the server; made if missing */
+    uint64_t temp_bytes;   /* that all uploads may have there; 0: what the disk has */
     uint64_t timeout_ms;   /* of one request with all its tries */
 };
 

@@ -241,6 +241,7 @@ static enum err_code s3_health(struct store *store, struct store_health *ret_hea
     struct s3 *s = s3_of(store);
     enum err_code code = ERR_OK;
 
+    TRY(s3_temp_health(s->temp, e));
     pthread_mutex_lock(&s->health_lock);
     if (s3_write_refused(s->client) != ERR_OK || clock_mono_ms() >= s->healthy_until_ms) {
         code = look(s, e);
@@ -256,6 +257,7 @@ static enum err_code s3_health(struct store *store, struct store_health *ret_hea
 static void s3_hurry(struct store *store, uint64_t ms)
 {
     s3_client_hurry(s3_of(store)->client, ms);
+    s3_temp_hurry(s3_of(store)->temp, ms);
 }
 
 static void s3_free(struct store *store)
@@ -268,8 +270,7 @@ static void s3_free(struct store *store)
     s3_keeper_free(s->keeper);
     s3_uploads_free(s->uploads);
     s3_client_free(s->client);
-    if (s->temp_fd >= 0)
-        close(s->temp_fd);
+    s3_temp_free(s->temp);
     pthread_mutex_destroy(&s->health_lock);
     free(s);
 }
@@ -311,20 +312,18 @@ static const struct store_driver store_s3 = {
     .free = s3_free,
 };
 
-static enum err_code open_temp(struct s3 *s, const char *path, struct err *e)
+static bool free_some(void *ctx)
 {
-    TRY(file_mkdirs_at(AT_FDCWD, path, false, e));
-    s->temp_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return s->temp_fd < 0 ? err_errno(e, "open '%s'", path) : ERR_OK;
+    return s3_uploads_spare(((struct s3 *)ctx)->uploads);
 }
 
 static enum err_code open_all(struct s3 *s, const struct store_s3_options *o, struct err *e)
 {
     TRY(s3_client_new(o, &s->client, e));
-    TRY(open_temp(s, o->temp_path, e));
+    s->uploads = s3_uploads_new();
+    TRY(s3_temp_new(o->temp_path, o->temp_bytes, free_some, s, &s->temp, e));
     TRY(s3_bucket_make(s->client, e));
     s->senders = s3_senders_new(SENDERS_MOST);
-    s->uploads = s3_uploads_new();
     return s3_keeper_new(s, &s->keeper, e);
 }
 
@@ -335,7 +334,6 @@ enum err_code store_s3_new(const struct store_s3_options *o, struct store **ret_
     enum err_code code;
 
     s->store.driver = &store_s3;
-    s->temp_fd = -1;
     s->shape = s3_ahead_usual;
     s->kept.max_bytes = o->read_ahead_bytes;
     pthread_mutex_init(&s->health_lock, NULL);

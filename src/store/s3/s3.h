@@ -4,6 +4,7 @@
  *     client.c     requests: signed, tried again, refusals told apart
  *     object.c     objects: put, get, head, delete, copy, list
  *     multipart.c  uploads in many parts
+ *     temp.c       room for what is on its way
  *     names.c      the keys of blobs, manifests, tags, uploads
  *     senders.c    the threads that send parts while more of an upload comes
  *     keeper.c     what may be done after the answer: moving blobs to their keys, deleting
@@ -30,6 +31,7 @@
 #include "store/s3/ahead.h"
 #include "store/s3/multipart.h"
 #include "store/s3/object.h"
+#include "store/s3/temp.h"
 
 #include <pthread.h>
 
@@ -40,7 +42,7 @@ struct s3_uploads;
 struct s3 {
     struct store store;
     struct s3_client *client;
-    int temp_fd; /* directory of the files without a name */
+    struct s3_temp *temp;
     struct s3_senders *senders;
     struct s3_keeper *keeper;
     struct s3_uploads *uploads;
@@ -128,6 +130,7 @@ bool s3_keeper_deletes(struct s3_keeper *k, const struct s3_name *name); /* by t
 /* upload.c */
 struct s3_uploads *s3_uploads_new(void);
 void s3_uploads_free(struct s3_uploads *t);
+bool s3_uploads_spare(struct s3_uploads *t); /* for s3_temp_new() */
 bool s3_uploads_known(struct s3_uploads *t, const struct uuid *id);
 enum err_code s3_upload_create(struct store *s, const struct uuid *id, struct err *e);
 enum err_code s3_upload_open(struct store *s, const struct uuid *id,

@@ -5,7 +5,8 @@
  * worth uploads/<id>_tail   what comes behind the parts, with its note, from one sync to the next
  *
  * or, when the blob was known beforehand, parts of its own key. What comes is collected in a file
- * without a name; when that is as long as a part and more comes, it goes to the senders.
+ * without a name; when that is as long as a part and more comes, or there is no room for more of
+ * it, it goes to the senders.
  */
 #include "store/s3/s3.h"
 
@@ -40,7 +41,9 @@ struct state {
     enum err_code failed; /* of a sender; it ends this state */
     struct err why;
 
-    int fd; /* what is not a part yet; -1: nothing, or it is only in the tail */
+    int fd;                 /* what is not a part yet; -1: nothing, or it is only in the tail */
+    struct s3_room room;    /* of it */
+    uint64_t expects_bytes; /* when that is known; else UINT64_MAX */
     uint64_t parts_bytes, fill_bytes;
     uint64_t tail_bytes;    /* of the object; behind the parts that were there then */
     uint64_t durable_bytes; /* with the note */
@@ -58,6 +61,7 @@ struct part_job {
     struct s3_job job;
     struct state *st;
     struct client_file file;
+    struct s3_room room;
     unsigned number;
 };
 
@@ -88,16 +92,24 @@ static struct state *state_new(struct s3 *s, const struct uuid *id)
     st->s = s;
     st->refs = 1;
     st->fd = -1;
+    st->expects_bytes = UINT64_MAX;
     pthread_mutex_init(&st->lock, NULL);
     pthread_cond_init(&st->sent, NULL);
     s3_upload_name(s, id, &st->name);
     return st;
 }
 
-static void state_free(struct state *st)
+static void drop_file(struct state *st)
 {
     if (st->fd >= 0)
         close(st->fd);
+    st->fd = -1;
+    s3_temp_give(st->s->temp, &st->room);
+}
+
+static void state_free(struct state *st)
+{
+    drop_file(st);
     free(st->parts.items);
     pthread_cond_destroy(&st->sent);
     pthread_mutex_destroy(&st->lock);
@@ -135,6 +147,31 @@ bool s3_uploads_known(struct s3_uploads *t, const struct uuid *id)
     known = look(t, id) != NULL;
     pthread_mutex_unlock(&t->lock);
     return known;
+}
+
+/* What is collected of an upload that nobody is at, and the server has as well. */
+static bool is_spare(const struct state *st)
+{
+    return st->refs == 1 && st->fd >= 0 && st->has_tail && !st->lost && !st->over &&
+           st->tail_bytes == st->fill_bytes &&
+           st->durable_bytes == st->parts_bytes + st->fill_bytes;
+}
+
+bool s3_uploads_spare(struct s3_uploads *t)
+{
+    bool some = false;
+
+    pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < TABLE_SLOTS; i++) {
+        for (struct state *st = t->slots[i]; st; st = st->next) {
+            if (!is_spare(st))
+                continue;
+            drop_file(st);
+            some = true;
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    return some;
 }
 
 static void list(struct s3_uploads *t, struct state *st)
@@ -222,6 +259,7 @@ static void run_part(struct s3_job *job)
         s3_part_put(st->s->client, &st->name, st->upload, p->number, &p->file, &part, &e);
 
     close(p->file.fd);
+    s3_temp_give(st->s->temp, &p->room);
     pthread_mutex_lock(&st->lock);
     if (code == ERR_OK) {
         st->parts.items[p->number - 1] = part;
@@ -268,6 +306,8 @@ static enum err_code send_part(struct state *st, struct err *e)
     job->job.run = run_part;
     job->st = st;
     job->file = (struct client_file){STEAL_FD(st->fd), st->fill_bytes};
+    job->room = st->room;
+    st->room = (struct s3_room){0};
     pthread_mutex_lock(&st->lock);
     st->parts.items = mem_resize(st->parts.items, (st->parts.n + 1) * sizeof(st->parts.items[0]));
     job->number = (unsigned)++st->parts.n;
@@ -281,13 +321,38 @@ static enum err_code send_part(struct state *st, struct err *e)
 
 /* ---- what is collected */
 
-/* A file that goes with its descriptor. */
-static enum err_code need_file(struct state *st, struct err *e)
+#define ROOM_STEP (1ull << 20)
+
+static uint64_t at_most(uint64_t n, uint64_t most)
 {
-    if (st->fd >= 0)
-        return ERR_OK;
-    st->fd = openat(st->s->temp_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-    return st->fd < 0 ? err_errno(e, "make a temporary file") : ERR_OK;
+    return n < most ? n : most;
+}
+
+static uint64_t at_least(uint64_t n, uint64_t least)
+{
+    return n > least ? n : least;
+}
+
+/* A file, with room for the byte behind what it has. Room for the least that a part may have is
+ * waited for, and only by who has none: what is collected then can always be sent, and give its
+ * room back. More is not waited for: the part is sent as it is. */
+static enum err_code need_room(struct state *st, uint64_t part_bytes, struct err *e)
+{
+    struct s3_temp *t = st->s->temp;
+    uint64_t least = at_most(st->expects_bytes, S3_PART_MIN_BYTES), n = st->fill_bytes + 1;
+
+    if (n > least &&
+        !s3_temp_grow(t, &st->room, at_most(st->room.taken_bytes + ROOM_STEP, part_bytes))) {
+        if (st->fill_bytes < S3_PART_MIN_BYTES)
+            return s3_temp_wait(t, &st->room, n, e);
+        TRY(send_part(st, e));
+        n = 1;
+    }
+    if (n <= least && !s3_temp_grow(t, &st->room, least)) {
+        TRY(wait_for_parts(st, 0, e)); /* their room comes back, however long that takes */
+        TRY(s3_temp_wait(t, &st->room, least, e));
+    }
+    return st->fd >= 0 ? ERR_OK : s3_temp_open(t, &st->fd, e);
 }
 
 /* The tail of an upload that another process began, or an earlier life of this one. */
@@ -299,7 +364,9 @@ static enum err_code fetch_tail(struct state *st, struct err *e)
 
     if (st->fd >= 0 || st->fill_bytes == 0)
         return ERR_OK;
-    TRY(need_file(st, e));
+    /* With what need_room() would wait for. */
+    TRY(s3_temp_wait(st->s->temp, &st->room, at_least(st->fill_bytes, S3_PART_MIN_BYTES), e));
+    TRY(s3_temp_open(st->s->temp, &st->fd, e));
     s3_tail_name(st->s, &st->id, &name);
     buf_init(&a.body, (size_t)st->fill_bytes);
     code = s3_get(st->s->client, &name, &a, e);
@@ -309,10 +376,10 @@ static enum err_code fetch_tail(struct state *st, struct err *e)
     if (code == ERR_OK && file_pwrite_all(st->fd, a.body.p, a.body.n, 0) < 0)
         code = err_errno(e, "write a temporary file");
     buf_done(&a.body);
-    if (code != ERR_OK) {
-        close(st->fd);
-        st->fd = -1;
-    }
+    if (code == ERR_OK)
+        s3_temp_fill(st->s->temp, &st->room, st->fill_bytes);
+    else
+        drop_file(st);
     return code;
 }
 
@@ -343,11 +410,13 @@ enum err_code s3_upload_write(struct store *store, struct store_upload *u, const
 
         if (st->fill_bytes >= part_bytes)
             TRY(send_part(st, e));
-        TRY(need_file(st, e));
-        step = part_bytes - st->fill_bytes < n ? (size_t)(part_bytes - st->fill_bytes) : n;
+        if (st->fill_bytes >= st->room.taken_bytes)
+            TRY(need_room(st, part_bytes, e));
+        step = (size_t)at_most(n, at_most(part_bytes, st->room.taken_bytes) - st->fill_bytes);
         if (file_pwrite_all(st->fd, p, step, st->fill_bytes) < 0)
             return err_errno(e, "write a temporary file");
         st->fill_bytes += step;
+        s3_temp_fill(st->s->temp, &st->room, st->fill_bytes);
         p = (const char *)p + step;
         n -= step;
     }
@@ -492,9 +561,10 @@ enum err_code s3_upload_expect(struct store *store, struct store_upload *u,
 {
     struct state *st = state_of(u);
 
-    (void)repo, (void)size_bytes;
+    (void)repo;
     TRY(check_lost(st, e));
     st->direct = true;
+    st->expects_bytes = size_bytes;
     s3_blob_name(s3_of(store), d, &st->name);
     return ERR_OK;
 }
@@ -513,9 +583,8 @@ static enum err_code reset(struct state *st, struct err *e)
         s3_tail_name(st->s, &st->id, &tail);
         TRY(s3_delete(st->s->client, &tail, e));
     }
-    if (st->fd >= 0)
-        close(st->fd);
-    st->fd = -1;
+    drop_file(st);
+    st->expects_bytes = UINT64_MAX;
     st->upload[0] = '\0';
     st->parts.n = 0;
     st->parts_bytes = st->fill_bytes = st->tail_bytes = st->durable_bytes = 0;
@@ -576,8 +645,11 @@ enum err_code s3_upload_truncate(struct store *s, struct store_upload *u, uint64
                        (unsigned long long)size_bytes);
     }
     st->fill_bytes = size_bytes - st->parts_bytes;
-    if (st->fd >= 0 && ftruncate(st->fd, (off_t)st->fill_bytes) < 0)
-        return err_errno(e, "truncate a temporary file");
+    if (st->fd >= 0) {
+        if (ftruncate(st->fd, (off_t)st->fill_bytes) < 0)
+            return err_errno(e, "truncate a temporary file");
+        s3_temp_fill(st->s->temp, &st->room, st->fill_bytes);
+    }
     return ERR_OK;
 }
 

@@ -231,6 +231,16 @@ static void a_part_has_the_size_that_s3_takes(void **state)
     conf_free(conf_must(S3 "    part_size: 64MiB\n"));
 }
 
+static void temporary_files_have_room_for_a_part(void **state)
+{
+    (void)state;
+    conf_must_fail(S3 "    temp_size: 4MiB\n",
+                   "5: storage.s3.temp_size: the smallest part of an upload has 5MiB; allowed is "
+                   "0, or more");
+    conf_free(conf_must(S3 "    temp_size: 5MiB\n"));
+    conf_free(conf_must(S3 "    temp_size: 0\n"));
+}
+
 static void what_can_t_be_read_at_once_is_no_storage_class(void **state)
 {
     (void)state;
@@ -299,6 +309,7 @@ int main(void)
         cmocka_unit_test(a_secret_may_come_from_the_environment),
         cmocka_unit_test(a_key_of_the_key_management_needs_it),
         cmocka_unit_test(a_part_has_the_size_that_s3_takes),
+        cmocka_unit_test(temporary_files_have_room_for_a_part),
         cmocka_unit_test(what_can_t_be_read_at_once_is_no_storage_class),
         cmocka_unit_test(a_transition_has_an_age_and_a_class),
         cmocka_unit_test(the_server_deletes_no_upload_that_may_go_on),
