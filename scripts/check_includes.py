@@ -49,7 +49,7 @@ PARTS = {
         "browser": {"core", "people", "tokens"},
     },
     "conf": order(
-        "conf cidr expression listen origin url rows_auth rows_storage",
+        "conf cidr expression listen origin redis_url url rows_auth rows_storage",
         "table",
         "table_items",
         "value",

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "conf/check_key.h"
+#include "conf/redis_url.h"
 #include "conf/url.h"
 #include "conf/value.h"
 
@@ -210,22 +211,61 @@ static enum err_code check_lifecycle(const struct conf_source *s, struct err *e)
     return conf_place_named(s, "storage.s3.lifecycle.transition_days", e);
 }
 
-/* The URL may hold a password: no message repeats it. */
-static enum err_code check_cache(const struct conf_source *s, struct err *e)
+/* The password is given once. */
+static enum err_code check_redis_user(const struct conf_source *s, const struct conf_redis_url *url,
+                                      struct err *e)
 {
-    static const struct str schemes[] = {STR("redis://"), STR("rediss://")};
     const struct conf_cache *c = &s->conf->storage.cache;
-    struct str url = str_of(c->redis_url);
 
-    if (url.n > 0 && !str_starts(url, schemes[0]) && !str_starts(url, schemes[1])) {
-        err_set(e, ERR_CONFIG, "allowed is an address that begins with 'redis://' or 'rediss://'");
+    if (*url->password && *c->redis_password_file) {
+        err_set(e, ERR_CONFIG, "storage.cache.redis_url has a password; leave out one of them");
+        return conf_place_named(s, "storage.cache.redis_password_file", e);
+    }
+    if (*url->user && !*url->password && !*c->redis_password_file) {
+        err_set(e, ERR_CONFIG,
+                "a user needs a password: 'redis://USER:PASSWORD@HOST', or a file "
+                "(storage.cache.redis_password_file); a password alone is ':PASSWORD@'");
         return conf_place_named(s, "storage.cache.redis_url", e);
     }
+    if (*c->redis_sentinel_password_file && !url->sentinel) {
+        err_set(e, ERR_CONFIG, "is used with an address of Sentinels only ('redis+sentinel://')");
+        return conf_place_named(s, "storage.cache.redis_sentinel_password_file", e);
+    }
+    return ERR_OK;
+}
+
+/* The URL may hold a password: no message repeats it. */
+static enum err_code check_redis(const struct conf_source *s, struct err *e)
+{
+    const struct conf_cache *c = &s->conf->storage.cache;
+    struct conf_redis_url url;
+
+    if (conf_redis_url_parse(str_of(c->redis_url), &url, e) != ERR_OK)
+        return conf_place_named(s, "storage.cache.redis_url", e);
+    TRY(check_redis_user(s, &url, e));
+    if (url.in_clear)
+        warn(s, "storage.cache.redis_url",
+             "what is kept in Redis, and its password, travel in the clear; use 'rediss://' where "
+             "others can listen");
+    return ERR_OK;
+}
+
+static enum err_code check_cache(const struct conf_source *s, struct err *e)
+{
+    const struct conf_cache *c = &s->conf->storage.cache;
+
     if (c->type == CONF_CACHE_REDIS)
         warn(s, "storage.cache.type",
-             "manifests are not cached in Redis yet; each server has a cache of its own in memory "
-             "(cache.memory.size)");
-    return ERR_OK;
+             s->conf->metadata.driver == CONF_METADATA_SQLITE
+                 ? "'redis' is of no use with 'metadata.driver: sqlite': one server alone has that "
+                   "database, and its memory is nearer"
+                 : "manifests are not cached in Redis yet");
+    if (*c->redis_url)
+        return check_redis(s, e);
+    if (c->type != CONF_CACHE_REDIS)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "'redis' needs an address: set storage.cache.redis_url");
+    return conf_place_named(s, "storage.cache.type", e);
 }
 
 /* As above: no message repeats the URL. */

@@ -278,9 +278,13 @@ struct conf_s3 {
 
 enum conf_sse { CONF_SSE_NONE, CONF_SSE_S3, CONF_SSE_KMS };
 
-struct conf_cache {        /* before a store that is far away */
-    uint64_t type;         /* enum conf_cache_type */
-    char *redis_url;       /* may hold a password */
+struct conf_cache {  /* before a store that is far away */
+    uint64_t type;   /* enum conf_cache_type */
+    char *redis_url; /* conf/redis_url.h; may hold a password */
+    char *redis_password_file, *redis_sentinel_password_file; /* "": none */
+    char *redis_ca_file;                                      /* "": the system's authorities */
+    char *redis_prefix;                                       /* of keys and channels */
+    uint64_t redis_connections, redis_connect_timeout_ms, redis_timeout_ms;
     char *disk_path;       /* "": none */
     uint64_t disk_size_gb; /* of 2^30 bytes */
 };

@@ -36,7 +36,7 @@ static void a_bucket_with_a_cache_before_it_loads(void **state)
     assert_int_equal(s->cache.disk_size_gb, 50);
     assert_int_equal(c->warnings.n, 1);
     assert_non_null(
-        strstr(c->warnings.items[0], ":8: storage.cache.type: manifests are not cached in Redis"));
+        strstr(c->warnings.items[0], ":8: storage.cache.type: 'redis' is of no use with"));
     conf_free(c);
 }
 
@@ -172,7 +172,49 @@ static void secrets_are_not_shown(void **state)
     conf_free(c);
     conf_must_fail("storage:\n  cache:\n    redis_url: 'http://:hush@localhost'\n",
                    "3: storage.cache.redis_url: allowed is an address that begins with 'redis://' "
-                   "or 'rediss://'");
+                   "or 'rediss://' (TLS), or, with Sentinels, 'redis+sentinel://' or "
+                   "'rediss+sentinel://'");
+}
+
+#define REDIS "storage:\n  cache:\n    type: redis\n"
+
+static void redis_is_given_one_password(void **state)
+{
+    (void)state;
+    conf_must_fail(REDIS, "3: storage.cache.type: 'redis' needs an address: set "
+                          "storage.cache.redis_url");
+    conf_must_fail(REDIS "    redis_url: redis://:p@localhost\n    redis_password_file: /p\n",
+                   "5: storage.cache.redis_password_file: storage.cache.redis_url has a password; "
+                   "leave out one of them");
+    conf_must_fail(REDIS "    redis_url: redis://hush@localhost\n",
+                   "4: storage.cache.redis_url: a user needs a password: "
+                   "'redis://USER:PASSWORD@HOST', or a file (storage.cache.redis_password_file); a "
+                   "password alone is ':PASSWORD@'");
+    conf_free(conf_must(REDIS "    redis_url: redis://u@localhost\n    redis_password_file: /p\n"));
+}
+
+static void redis_has_sentinels_with_a_password_or_none(void **state)
+{
+    static const char *const more = "    redis_sentinel_password_file: /p\n";
+    char text[256];
+
+    (void)state;
+    snprintf(text, sizeof(text), REDIS "    redis_url: redis://localhost\n%s", more);
+    conf_must_fail(text, "5: storage.cache.redis_sentinel_password_file: is used with an address "
+                         "of Sentinels only ('redis+sentinel://')");
+    snprintf(text, sizeof(text), REDIS "    redis_url: redis+sentinel://localhost/m\n%s", more);
+    conf_free(conf_must(text));
+}
+
+static void redis_without_tls_is_warned_of(void **state)
+{
+    struct conf *c = conf_must("storage: {cache: {redis_url: 'redis://:hush@db'}}\n");
+
+    (void)state;
+    assert_int_equal(c->warnings.n, 1);
+    assert_non_null(strstr(c->warnings.items[0], "storage.cache.redis_url: what is kept in Redis"));
+    assert_null(strstr(c->warnings.items[0], "hush"));
+    conf_free(c);
 }
 
 static void postgresql_needs_its_url_which_is_never_shown(void **state)
@@ -305,6 +347,9 @@ int main(void)
         cmocka_unit_test(only_an_endpoint_that_others_can_listen_to_is_warned_of),
         cmocka_unit_test(an_access_key_and_its_secret_go_together),
         cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(redis_is_given_one_password),
+        cmocka_unit_test(redis_has_sentinels_with_a_password_or_none),
+        cmocka_unit_test(redis_without_tls_is_warned_of),
         cmocka_unit_test(postgresql_needs_its_url_which_is_never_shown),
         cmocka_unit_test(a_secret_may_come_from_the_environment),
         cmocka_unit_test(a_key_of_the_key_management_needs_it),
