@@ -1,11 +1,11 @@
-"""A process that keeps a server, of S3, PostgreSQL or DynamoDB, for others: for as long as one of them is connected to it, or, with
---stay, until it gets a SIGTERM. Then the server ends, and its content with it.
+"""A process that keeps a server, of S3, PostgreSQL, DynamoDB or Redis, for others: for as long as one of them is connected
+to it, or, with --stay, until it gets a SIGTERM. Then the server ends, and its content with it.
 
     server_keeper.py SOCKET NAME [--stay]
 
 SOCKET is the name of an abstract socket, which exists as long as its process and only once; so several
 who want the same server at once all start a keeper, and all but one of these end at once. Who connects
-gets a line of JSON when the server is ready: its description() (s3_servers.py, postgres_servers.py, dynamodb_servers.py), or
+gets a line of JSON when the server is ready: its description() (s3_servers.py, postgres_servers.py, ...), or
 {"error": ...}.
 """
 
@@ -23,11 +23,17 @@ from pathlib import Path
 
 import dynamodb_servers
 import postgres_servers
+import redis_servers
 import s3_servers
 from go_programs import Missing
 
-NOT_READY = (s3_servers.NotReady, postgres_servers.NotReady, dynamodb_servers.NotReady)
-SERVERS = {**s3_servers.SERVERS, **postgres_servers.SERVERS, **dynamodb_servers.SERVERS}
+NOT_READY = tuple(m.NotReady for m in (s3_servers, postgres_servers, dynamodb_servers, redis_servers))
+SERVERS = {
+    **s3_servers.SERVERS,
+    **postgres_servers.SERVERS,
+    **dynamodb_servers.SERVERS,
+    **redis_servers.SERVERS,
+}
 
 FIRST_CLIENT_S = 60  # who started it, and was ended meanwhile, does not come
 MAX_LINE_BYTES = 65536
