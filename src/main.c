@@ -6,6 +6,7 @@
 #include "cache/memory.h"
 #include "cli/cli.h"
 #include "net/aws_credentials.h"
+#include "replicas/replicas.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -244,8 +245,25 @@ static enum err_code open_postgres(const struct conf *c, struct meta **ret_meta,
     return meta_postgres_new(&postgres, ret_meta, e);
 }
 
+static void tell_members(const char *what, const struct err *e)
+{
+    log_err(LOG_WARNING, what, e);
+}
+
+static struct meta *add_members(const struct conf *c, struct meta *inner)
+{
+    static char name[HOST_NAME_MAX + 32];
+    struct members_options o = {
+        .lease_ms = c->replicas.lease_ms, .name = name, .report = tell_members};
+
+    if (gethostname(name, HOST_NAME_MAX) != 0)
+        name[0] = '\0';
+    snprintf(name + strlen(name), 32, ":%d", (int)getpid());
+    return replicas_new(inner, &o);
+}
+
 static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
-                               struct meta **ret_meta, struct err *e)
+                               struct members **ret_members, struct meta **ret_meta, struct err *e)
 {
     struct meta *meta;
 
@@ -253,6 +271,9 @@ static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
         TRY(open_postgres(c, &meta, e));
     else
         TRY(open_sqlite(c, reserve, &meta, e));
+    meta = add_members(c, meta);
+    if (ret_members)
+        *ret_members = replicas_members(meta);
     *ret_meta = cache_memory_new(meta, c->registry.manifest_cache_bytes);
     return ERR_OK;
 }

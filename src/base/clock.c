@@ -22,6 +22,11 @@ int64_t clock_mono_ms(void)
     return now_us(CLOCK_MONOTONIC) / 1000;
 }
 
+int64_t clock_boot_ms(void)
+{
+    return now_us(CLOCK_BOOTTIME) / 1000;
+}
+
 struct timespec clock_mono_in(int64_t ms)
 {
     int64_t at_ms = clock_mono_ms() + ms;

@@ -10,6 +10,7 @@
 
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
+int64_t clock_boot_ms(void); /* monotonic, and goes on while the machine is suspended */
 int64_t clock_wall_ms(void);
 
 /* The monotonic time in so many milliseconds, for timed waits (thread_cond_init()). */

@@ -11,6 +11,7 @@
 #include "base/reserve.h"
 #include "conf/conf.h"
 #include "meta/meta.h"
+#include "replicas/members.h"
 #include "store/store.h"
 
 #include <stdio.h>
@@ -24,12 +25,12 @@ struct cli {
 
     /* The drivers that a configuration asks for; the one of the data that a reference registry
      * keeps where it says. The results are the caller's. The reserve may be NULL, and outlives the
-     * meta. */
+     * meta; *ret_members is of the meta, and may not be asked for. */
     enum err_code (*open_store)(const struct conf *c, struct store **ret_store, struct err *e);
     enum err_code (*open_distribution)(const struct conf *c, struct store **ret_store,
                                        struct err *e);
     enum err_code (*open_meta)(const struct conf *c, struct reserve *reserve,
-                               struct meta **ret_meta, struct err *e);
+                               struct members **ret_members, struct meta **ret_meta, struct err *e);
 
     /* Says so in the log when there is no database though the store has content: for those who are
      * about to open, and so make, one. */

@@ -50,7 +50,7 @@ bool cli_accounts_open(struct cli *cli, const struct cli_args *args, struct cli_
     }
     fresh = !cli_has_database(ret->conf);
     cli->warn_of_missing(ret->conf);
-    if (cli->open_meta(ret->conf, NULL, &ret->meta, &e) != ERR_OK) {
+    if (cli->open_meta(ret->conf, NULL, NULL, &ret->meta, &e) != ERR_OK) {
         failed(cli, e.detail);
         return false;
     }

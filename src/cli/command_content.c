@@ -66,7 +66,7 @@ bool cli_content_open(struct cli *cli, const struct cli_args *args, struct cli_c
         return failed(cli, "storage.backend is 'mem': there is no content outside of the server");
     if (cli->open_store(ret->conf, &store, &e) != ERR_OK)
         return failed(cli, e.detail);
-    if (cli->open_meta(ret->conf, NULL, &meta, &e) != ERR_OK) {
+    if (cli->open_meta(ret->conf, NULL, NULL, &meta, &e) != ERR_OK) {
         store_free(store);
         return failed(cli, e.detail);
     }

@@ -47,7 +47,7 @@ static enum err_code open_end(struct cli *cli, const char *name, const struct en
 {
     TRY(cli_content_place(name, &end->conf, e));
     TRY(hold_store(cli, end, other, e));
-    return cli->open_meta(end->conf, NULL, &end->meta, e);
+    return cli->open_meta(end->conf, NULL, NULL, &end->meta, e);
 }
 
 static void show(void *ctx, enum migrate_step step, enum meta_row_kind kind, uint64_t done)

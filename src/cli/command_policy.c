@@ -153,7 +153,7 @@ static enum err_code gather(struct cli *cli, const struct conf *c, struct questi
     *ret_policy = cli_auth_policy(c);
     if (!cli_has_database(c)) /* this command makes none */
         return ERR_OK;
-    TRY(cli->open_meta(c, NULL, &meta, e));
+    TRY(cli->open_meta(c, NULL, NULL, &meta, e));
     code = join_rules(meta, ret_policy, e);
     if (code == ERR_OK && q && q->who->kind == IDENTITY_USER)
         code = look_up(meta, q, e);

@@ -119,6 +119,7 @@ static void server_signals(sigset_t *set)
 static enum err_code open_registry(struct cli *cli, struct serve *s, struct err *e)
 {
     struct store *store = NULL;
+    struct members *members = NULL;
     struct meta *meta = NULL;
     enum err_code code;
 
@@ -126,9 +127,11 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     cli->warn_of_missing(s->conf);
     code = cli->open_reserve(s->conf, &s->reserve, e);
     if (code == ERR_OK)
-        code = cli->open_meta(s->conf, s->reserve, &meta, e);
+        code = cli->open_meta(s->conf, s->reserve, &members, &meta, e);
     if (code == ERR_OK)
         code = migrate_check_whole(meta, e);
+    if (code == ERR_OK)
+        code = members_start(members, e);
     if (code != ERR_OK) {
         meta_free(meta);
         store_free(store);
@@ -136,6 +139,7 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     }
     s->registry = registry_new(store, meta, s->conf);
     s->registry->reserve = s->reserve;
+    s->registry->members = members;
     s->registry->tell_strays = tell_strays;
     return registry_start(s->registry, report, e);
 }

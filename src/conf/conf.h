@@ -315,6 +315,10 @@ struct conf_metadata {
 
 enum conf_metadata_driver { CONF_METADATA_SQLITE, CONF_METADATA_POSTGRESQL };
 
+struct conf_replicas {
+    uint64_t lease_ms; /* replicas.lease */
+};
+
 struct conf_rate {                   /* 0: no such limit */
     _Atomic uint64_t identity;       /* requests per second of one who has signed in */
     _Atomic uint64_t identity_burst; /* requests at once; 0: as many as in two seconds */
@@ -374,6 +378,7 @@ struct conf {
     struct conf_http http;
     struct conf_storage storage;
     struct conf_metadata metadata;
+    struct conf_replicas replicas;
     struct conf_limits limits;
     struct conf_quotas quotas;
     struct conf_registry registry;

@@ -391,6 +391,16 @@ const struct conf_row conf_rows[] = {
      .def = 2 * MIB,
      .help = "Page cache of each connection to the database."},
 
+    {.name = "replicas.lease",
+     .type = CONF_DURATION,
+     FIELD(replicas.lease_ms),
+     .min = 400,
+     .max = 1 * MINUTES,
+     .def = 2 * SECONDS,
+     .help = "On a database that several servers may use: one that has said nothing for so long is "
+             "taken for gone by the others. Each says four times in it that it is there. The same "
+             "for all servers of a database."},
+
     {.name = "limits.blob_size",
      .type = CONF_SIZE,
      FIELD(limits.blob_bytes),

@@ -17,6 +17,7 @@
 struct upload_table;
 struct url_rules;
 struct maintenance;
+struct members;
 struct stray_count;
 
 /*
@@ -38,6 +39,7 @@ struct registry {
     const _Atomic bool *verify_on_read; /* of the configuration, as it is now */
     uint64_t buffer_bytes;              /* of one receiving upload */
     struct reserve *reserve;            /* borrowed; may be NULL */
+    struct members *members;            /* of the meta; NULL: nobody has asked for it */
     struct upload_table *uploads;
     struct url_rules *url_rules;
     struct locks blob_locks;     /* a blob is being linked or unlinked, in any repository */

@@ -376,7 +376,7 @@ enum err_code meta_rows(struct meta *m, enum meta_row_kind kind, struct str afte
 
 bool meta_is_shared(const struct meta *m)
 {
-    while (m->inner)
+    while (!m->driver->shared && m->inner)
         m = m->inner;
     return m->driver->shared;
 }

@@ -1,0 +1,75 @@
+#include "support.h"
+
+atomic_int_least64_t test_now_ms = 1000000;
+
+int64_t test_clock(void *ctx)
+{
+    (void)ctx;
+    return atomic_load(&test_now_ms);
+}
+
+struct meta *database_new(void)
+{
+    const struct meta_sqlite_options o = {
+        .path = ":memory:", .read_connections = 4, .cache_bytes = 256 << 10};
+    struct meta *m = NULL;
+
+    assert_int_equal(meta_sqlite_new(&o, &m, ERR_IGNORED), ERR_OK);
+    return m;
+}
+
+static enum err_code line_before(struct meta *m, const char *call, struct err *e)
+{
+    struct line *l = (struct line *)m;
+
+    return atomic_load(&l->cut) ? err_set(e, ERR_UNAVAILABLE, "%s: cut", call) : ERR_OK;
+}
+
+static enum err_code line_commit(struct meta *m, const struct meta_op *ops, size_t n_ops,
+                                 unsigned flags, size_t *ret_failed, struct err *e)
+{
+    struct line *l = (struct line *)m;
+    void (*hook)(void *ctx) = l->in_commit;
+    enum err_code code;
+
+    l->in_commit = NULL;
+    if (hook)
+        hook(l->ctx);
+    code = meta_commit(m->inner, ops, n_ops, flags, ret_failed, e);
+    return code == ERR_OK && atomic_load(&l->deaf) ? err_set(e, ERR_UNAVAILABLE, "deaf") : code;
+}
+
+static const struct meta_driver line_driver = {
+    .name = "line", .shared = true, .before = line_before, .commit = line_commit};
+
+void line_init(struct line *l, struct meta *database)
+{
+    *l = (struct line){.meta = {&line_driver, database}};
+}
+
+struct members *member_new(struct line *l)
+{
+    const struct members_options o = {
+        .lease_ms = LEASE_MS, .name = "test", .now_ms = test_clock, .by_hand = true};
+
+    return members_new(&l->meta, &o);
+}
+
+void member_start(struct members *m)
+{
+    struct err e = {0};
+
+    if (members_start(m, &e) != ERR_OK)
+        fail_msg("%s", e.detail);
+}
+
+void pass(int64_t ms, struct members *const *members, size_t n)
+{
+    const int64_t step_ms = LEASE_MS / 10;
+
+    for (int64_t left_ms = ms; left_ms > 0; left_ms -= step_ms) {
+        atomic_fetch_add(&test_now_ms, left_ms < step_ms ? left_ms : step_ms);
+        for (size_t i = 0; i < n; i++)
+            members_round(members[i]);
+    }
+}
