@@ -164,6 +164,30 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     return http_server_run(s->http, e);
 }
 
+#define COUNTS_MOST 32
+
+struct counts {
+    struct log_field fields[COUNTS_MOST + 1]; /* an empty one ends them */
+    size_t n;
+};
+
+static void add_count(void *ctx, const char *name, uint64_t n)
+{
+    struct counts *c = ctx;
+
+    if (c->n < COUNTS_MOST)
+        c->fields[c->n++] = LOG_U64(name, n);
+}
+
+static void log_counts(struct store *store)
+{
+    struct counts c = {0};
+
+    store_counts(store, add_count, &c);
+    if (c.n > 0 && log_enabled(LOG_INFO))
+        log_record(LOG_INFO, "requests to the server that content is kept on", c.fields);
+}
+
 static void stop(struct serve *s)
 {
     if (s->registry) /* its requests end with the drain */
@@ -172,6 +196,8 @@ static void stop(struct serve *s)
     api_done(&s->api);
     tender_stop(s->tender);
     cli_guard_done(&s->guard);
+    if (s->registry)
+        log_counts(s->registry->store);
     registry_free(s->registry);
     reserve_free(s->reserve);
     log_stop();

@@ -411,6 +411,14 @@ void store_hurry(struct store *s, uint64_t ms)
     }
 }
 
+void store_counts(struct store *s, store_count_fn fn, void *ctx)
+{
+    for (; s; s = s->inner) {
+        if (s->driver->counts)
+            s->driver->counts(s, fn, ctx);
+    }
+}
+
 void store_free(struct store *s)
 {
     while (s) {

@@ -78,6 +78,9 @@ struct store_upload_info {
 typedef enum err_code (*store_upload_fn)(void *ctx, const struct store_upload_info *u,
                                          struct err *e);
 
+/* What store_counts() tells: a name that is a constant, of small letters and '_'. */
+typedef void (*store_count_fn)(void *ctx, const char *name, uint64_t n);
+
 /* A call, as hooks see it. */
 struct store_call {
     const char *name; /* of the callback */
@@ -173,8 +176,9 @@ struct store_driver {
                           struct err *e);
     enum err_code (*sync)(struct store *s, struct err *e); /* optional */
     enum err_code (*health)(struct store *s, struct store_health *ret_health, struct err *e);
-    void (*hurry)(struct store *s, uint64_t ms); /* optional */
-    void (*free)(struct store *s);               /* s alone: what it wraps is freed after it */
+    void (*hurry)(struct store *s, uint64_t ms);                   /* optional */
+    void (*counts)(struct store *s, store_count_fn fn, void *ctx); /* optional */
+    void (*free)(struct store *s); /* s alone: what it wraps is freed after it */
 };
 
 /* First member of the driver's own struct. */
@@ -384,6 +388,9 @@ ERR_CHECKED enum err_code store_health(struct store *s, struct store_health *ret
 /* The process ends: calls that wait for another machine, those that run and those that come, have
  * only so long left, and then fail with UNAVAILABLE. Never blocks. */
 void store_hurry(struct store *s, uint64_t ms);
+
+/* Counts, since its start, of what a store asked its server for, by kind; none, for others. */
+void store_counts(struct store *s, store_count_fn fn, void *ctx);
 
 void store_free(struct store *s); /* accepts NULL */
 

@@ -99,6 +99,36 @@ def test_who_is_sent_there(pull, redirect, agent, status):
         assert answer.content == DATA
 
 
+@ONE_SERVER
+def test_a_blob_is_looked_at_once_for_many_who_are_sent_there(new_registry, bucket, proxy):
+    bucket.endpoint = proxy.endpoint
+    section = bucket.section(redirect={"enabled": True, "min_size": 1})
+    registry = new_registry(config={"storage": section}).start()
+    with Client(registry.url) as client:
+        digest = client.push_blob("app", DATA)
+        proxy.forget()
+        for _ in range(5):
+            client.get_blob("app", digest, expect=307)
+        assert [r.kind for r in proxy.of() if "/blobs/" in r.target] == ["head"]
+
+
+@ONE_SERVER
+def test_nobody_is_sent_to_a_blob_that_was_deleted_and_has_been_pushed_again(new_registry, bucket, proxy):
+    """It is not at its key yet."""
+    bucket.endpoint = proxy.endpoint
+    large = random_bytes(20 * MIB, "deleted")
+    section = bucket.section(part_size=5 * MIB, redirect={"enabled": True, "min_size": 1})
+    registry = new_registry(config={"storage": section}).start()
+    with Client(registry.url) as client:
+        digest = client.push_blob("app", large)
+        client.get_blob("app", digest, expect=307)
+        client.delete_blob("app", digest)
+        held = proxy.hold("copy")
+        client.finish(client.patch(client.start_upload("app"), large), digest)
+        held.wait()
+        assert client.get_blob("app", digest).content == large
+
+
 def ask_for(registry, data):
     url = f"{registry.url}/v2/app/blobs/{digest_of(data)}"
     return requests.get(url, allow_redirects=False, timeout=60)

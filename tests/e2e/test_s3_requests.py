@@ -1,11 +1,13 @@
 """How many requests to S3 an operation takes: bounds, and what the table of docs/s3.md says."""
 
+import json
 import re
 from collections import Counter
 
 import pytest
 
 from helpers import MIB, Client, digest_of, image, random_bytes
+from s3_proxy import INTERNAL_ERROR
 from server import TOP
 from waiting import until
 
@@ -114,6 +116,30 @@ def test_a_large_blob_with_its_digest_is_not_copied(client, bucket, proxy):
     counts = proxy.counts()
     assert counts["part"] == 3
     assert "copy" not in counts and "part_copy" not in counts, counts
+
+
+# What the log says at the end
+
+OF_THE_BUCKET = ("head_bucket", "get_lifecycle", "get_versioning")
+
+
+def test_the_log_tells_at_the_end_how_many_requests_of_which_kind_there_were(new_registry, bucket, proxy):
+    bucket.endpoint = proxy.endpoint
+    registry = new_registry(config={"storage": bucket.section(part_size=5 * MIB)}).start()
+    proxy.fail("put", INTERNAL_ERROR)
+    proxy.fail("get", INTERNAL_ERROR, target="/blobs/")
+    with Client(registry.url) as client:
+        data = random_bytes(21 * MIB)
+        push_with_digest_at_the_end(client, data)
+        until(lambda: settled(bucket))
+        pull(client, digest_of(data))
+    registry.stop()
+    lines = [json.loads(line) for line in registry.log.splitlines()]
+    told = next(line for line in lines if line["message"].startswith("requests to the server"))
+    wanted = Counter(proxy.counts())
+    wanted["bucket"] = sum(wanted.pop(kind) for kind in OF_THE_BUCKET)
+    assert {kind: told[kind] for kind in wanted} == wanted
+    assert told["tried_again"] == 2
 
 
 # The table of docs/s3.md

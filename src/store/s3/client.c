@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "store/s3/count.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ struct s3_client {
     char *base;          /* of the path: "" or "/bucket" */
     bool frank;
     _Atomic int refused; /* s3_write_refused() */
+    struct s3_counts counts;
 };
 
 static const char *keep(struct s3_client *c, const char *text)
@@ -152,6 +154,26 @@ const char *s3_client_server(const struct s3_client *c)
 const struct store_s3_options *s3_client_options(const struct s3_client *c)
 {
     return &c->options;
+}
+
+void s3_client_counts(const struct s3_client *c, store_count_fn fn, void *ctx)
+{
+    s3_counts_tell(&c->counts, fn, ctx);
+}
+
+void s3_client_note_again(struct s3_client *c)
+{
+    atomic_fetch_add(&c->counts.again, 1);
+}
+
+static void count(struct s3_client *c, const struct s3_request *r)
+{
+    bool copies = false;
+
+    for (size_t i = 0; i < r->n_headers; i++)
+        copies |= str_eq(r->headers[i].name, STR("x-amz-copy-source"));
+    atomic_fetch_add(
+        &c->counts.of[s3_kind_of(r->method, r->name != NULL, copies, r->query, r->n_query)], 1);
 }
 
 enum err_code s3_write_refused(const struct s3_client *c)
@@ -535,6 +557,7 @@ static enum err_code try_once(struct s3_client *c, const struct s3_request *r, c
     reset(a);
     if (max < ERROR_BODY_MAX) /* that may come instead */
         a->body.max = ERROR_BODY_MAX;
+    count(c, r);
     code = client_run(c->client, &request, take_header, a, &a->status, &a->body, e);
     a->body.max = max;
     signed_done(&s);
@@ -595,6 +618,7 @@ enum err_code s3_run(struct s3_client *c, const struct s3_request *r, struct s3_
             return c->frank ? code : s3_told(code, e);
         if (r->before_again)
             TRY(r->before_again(r->ctx, e));
+        s3_client_note_again(c);
     }
 }
 
@@ -639,6 +663,7 @@ enum err_code s3_stream(struct s3_client *c, const struct s3_request *r, struct 
     request.url = buf_text(&s.url);
     request.headers = s.pointers;
     reset(a);
+    count(c, r);
     code = client_stream_new(c->client, &request, take_header, a, ret_stream, e);
     signed_done(&s);
     return code;

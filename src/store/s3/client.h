@@ -39,6 +39,11 @@ const struct store_s3_options *s3_client_options(const struct s3_client *c);
 /* STORAGE_FULL or STORAGE_READONLY, when the last object that was written was refused with that. */
 enum err_code s3_write_refused(const struct s3_client *c);
 
+/* Requests that were sent since the start, by kind; and that a reader asks for what failed again.
+ */
+void s3_client_counts(const struct s3_client *c, store_count_fn fn, void *ctx);
+void s3_client_note_again(struct s3_client *c);
+
 /* The server without the bucket, as a URL: the same for all buckets of one that are named alike. */
 const char *s3_client_server(const struct s3_client *c);
 

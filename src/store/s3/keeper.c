@@ -268,6 +268,16 @@ static void list_moves(struct s3_keeper *k)
     k->list_ms = next_ms;
 }
 
+static void forget_blobs(struct s3 *s, const struct s3_name *names, size_t n)
+{
+    struct digest d;
+
+    for (size_t i = 0; i < n; i++) {
+        if (s3_name_digest(s3_name_below(s, &names[i], STR(S3_BLOBS)), &d))
+            s3_known_forget(s->known, &d);
+    }
+}
+
 /* What could not be deleted a sweep finds. */
 static void delete_names(struct s3_keeper *k)
 {
@@ -281,6 +291,7 @@ static void delete_names(struct s3_keeper *k)
         k->deleting.pause_ms = 0;
     else
         next_ms = back_off(&k->deleting, "objects that were used up can't be deleted", NULL, &e);
+    forget_blobs(k->s, names, n);
     free(names);
     pthread_mutex_lock(&k->lock);
     k->delete_ms = next_ms;

@@ -239,6 +239,7 @@ static enum err_code failed(struct blob_reader *b, enum err_code code, struct er
     if (now_ms - b->failing_since_ms + (int64_t)wait_ms >=
         (int64_t)s3_client_options(b->client)->timeout_ms)
         return err_prefix(e, "read %s", b->digest.text);
+    s3_client_note_again(b->client);
     b->not_before_ms = now_ms + (int64_t)wait_ms;
     set_timer(b, wait_ms);
     return err_set(e, ERR_LATER, "the server is asked again later");

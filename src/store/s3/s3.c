@@ -70,7 +70,26 @@ static enum err_code s3_blob_delete(struct store *store, const struct repo_name 
         return ERR_OK;
     TRY(s3_keeper_forget(s->keeper, d, e));
     s3_blob_name(s, d, &name);
-    return s3_delete(s->client, &name, e);
+    TRY(s3_delete(s->client, &name, e));
+    s3_known_forget(s->known, d);
+    return ERR_OK;
+}
+
+/* Error: NOT_FOUND. */
+static enum err_code look_at_key(struct s3 *s, const struct digest *d, const struct s3_name *name,
+                                 struct err *e)
+{
+    uint64_t since = s3_known_since(s->known);
+    struct s3_answer there = {0};
+    struct uuid id;
+
+    if (s3_keeper_moving(s->keeper, d, &id))
+        return err_set(e, ERR_NOT_FOUND, "%s is being moved", d->text);
+    if (s3_known_has(s->known, d, clock_mono_ms()))
+        return ERR_OK;
+    TRY(s3_head(s->client, name, &there, e)); /* another process may be moving it */
+    s3_known_add(s->known, d, since, clock_mono_ms());
+    return ERR_OK;
 }
 
 /* Where a blob is on its way to its key nothing stays for as long as an address holds. */
@@ -78,14 +97,11 @@ static enum err_code s3_blob_url(struct store *store, const struct digest *d, un
                                  struct buf *ret_url, struct err *e)
 {
     struct s3 *s = s3_of(store);
-    enum err_code code = ERR_NOT_FOUND;
-    struct s3_answer there = {0};
     struct s3_name name;
-    struct uuid id;
+    enum err_code code;
 
     s3_blob_name(s, d, &name);
-    if (!s3_keeper_moving(s->keeper, d, &id))
-        code = s3_head(s->client, &name, &there, e); /* another process may be moving it */
+    code = look_at_key(s, d, &name, e);
     if (code == ERR_NOT_FOUND)
         return err_set(e, ERR_UNSUPPORTED, "%s is not at its key yet", d->text);
     TRY(code);
@@ -260,6 +276,11 @@ static void s3_hurry(struct store *store, uint64_t ms)
     s3_temp_hurry(s3_of(store)->temp, ms);
 }
 
+static void s3_counts(struct store *store, store_count_fn fn, void *ctx)
+{
+    s3_client_counts(s3_of(store)->client, fn, ctx);
+}
+
 static void s3_free(struct store *store)
 {
     struct s3 *s = s3_of(store);
@@ -269,6 +290,7 @@ static void s3_free(struct store *store)
     s3_senders_free(s->senders);
     s3_keeper_free(s->keeper);
     s3_uploads_free(s->uploads);
+    s3_known_free(s->known);
     s3_client_free(s->client);
     s3_temp_free(s->temp);
     pthread_mutex_destroy(&s->health_lock);
@@ -309,6 +331,7 @@ static const struct store_driver store_s3 = {
     .each = s3_each,
     .health = s3_health,
     .hurry = s3_hurry,
+    .counts = s3_counts,
     .free = s3_free,
 };
 
@@ -324,6 +347,7 @@ static enum err_code open_all(struct s3 *s, const struct store_s3_options *o, st
     TRY(s3_temp_new(o->temp_path, o->temp_bytes, free_some, s, &s->temp, e));
     TRY(s3_bucket_make(s->client, e));
     s->senders = s3_senders_new(SENDERS_MOST);
+    s->known = s3_known_new();
     return s3_keeper_new(s, &s->keeper, e);
 }
 

@@ -2,6 +2,7 @@
  * The S3 driver, inside. Only files of this folder include this.
  *
  *     client.c     requests: signed, tried again, refusals told apart
+ *     count.c      how many of them, by kind
  *     object.c     objects: put, get, head, delete, copy, list
  *     multipart.c  uploads in many parts
  *     temp.c       room for what is on its way
@@ -10,6 +11,7 @@
  *     keeper.c     what may be done after the answer: moving blobs to their keys, deleting
  *     upload.c     uploads and how they become blobs
  *     find.c       where blobs are
+ *     known.c      which were at their keys lately
  *     read.c       readers of blobs; range.c, what one asks for; ahead.c, when
  *     each.c       finding all that is there
  *     together.c   asking for many things that were found, at once
@@ -29,6 +31,7 @@
 
 #include "base/cleanup.h"
 #include "store/s3/ahead.h"
+#include "store/s3/known.h"
 #include "store/s3/multipart.h"
 #include "store/s3/object.h"
 #include "store/s3/temp.h"
@@ -46,6 +49,7 @@ struct s3 {
     struct s3_senders *senders;
     struct s3_keeper *keeper;
     struct s3_uploads *uploads;
+    struct s3_known *known;
     struct s3_ahead_shape shape;
     struct s3_ahead_room kept;
     pthread_mutex_t health_lock;
