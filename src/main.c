@@ -6,6 +6,7 @@
 #include "cache/memory.h"
 #include "cli/cli.h"
 #include "net/aws_credentials.h"
+#include "net/redis_prove.h"
 #include "replicas/replicas.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -312,6 +314,26 @@ static void prove_directory(const char *path, const char *what, store_right_fn *
     fn(ctx, &r);
 }
 
+struct telling {
+    store_right_fn *fn;
+    void *ctx;
+};
+
+static void tell_redis(void *ctx, const char *name, const char *what, const struct err *why)
+{
+    const struct telling *t = ctx;
+    struct store_right r = {.name = name, .tried = what, .why = "", .remedy = ""};
+
+    if (why) {
+        r.state = STORE_RIGHT_REFUSED;
+        r.is_missing = true;
+        r.why = why->detail;
+        if (strstr(why->detail, "NOPERM"))
+            r.remedy = "what its user must be allowed to do: docs/redis.md";
+    }
+    t->fn(t->ctx, &r);
+}
+
 static enum err_code prove(const struct conf *c, store_right_fn *fn, void *ctx, struct err *e)
 {
     char temp_path[PATH_MAX], database[PATH_MAX];
@@ -324,6 +346,8 @@ static enum err_code prove(const struct conf *c, store_right_fn *fn, void *ctx, 
         prove_directory(dirname(database), "metadata.sqlite.path", fn, ctx);
     if (c->storage.cache.disk_path[0])
         prove_directory(c->storage.cache.disk_path, "storage.cache.disk_path", fn, ctx);
+    if (c->storage.cache.type == CONF_CACHE_REDIS)
+        redis_prove(&c->storage.cache, tell_redis, &(struct telling){fn, ctx});
     if (c->storage.backend != CONF_STORAGE_S3)
         return ERR_OK;
     TRY(s3_options(c, temp_path, &o, e));

@@ -7,15 +7,17 @@ import re
 import shlex
 import shutil
 import subprocess
+from contextlib import ExitStack
 
 import pytest
 import yaml
 from certificates import Authority, authority, certificate
 from helpers import Client, image, write_oci_layout
 from postgres_databases import Database
+from redis_servers import Redis
 from server import TOP
 
-PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "sessions", "aws", "s3", "postgresql"))]
+PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "sessions", "aws", "s3", "postgresql", "redis"))]
 
 
 def blocks(language):
@@ -54,9 +56,11 @@ def here(work):
         "policy: [{subjects: ['user:ci'], actions: [push], repositories: ['dev/**']}]\n"
     )
     (work / "new.yaml").write_text(f"storage: {{filesystem: {{root: {work}/new}}}}\n")
+    (work / "redis-ca.pem").write_bytes((work / "ca.pem").read_bytes())
     (work / "kubernetes-ca.pem").write_bytes((work / "ca.pem").read_bytes())
     (work / "oidc-secret").write_text("a secret\n")
-    (work / "database-password").write_text("a secret\n")
+    for name in ("database-password", "redis-password", "sentinel-password"):
+        (work / name).write_text("a secret\n")
     (work / "s3.yaml").write_text("storage: {backend: s3, s3: {bucket: registry, region: r}}\n")
     (work / "s3-access-key").write_text("key\n")
     (work / "s3-secret-key").write_text("a secret\n")
@@ -92,8 +96,21 @@ def postgresql(s3_servers, here):
         database.remove()
 
 
+@pytest.fixture
+def redis(here):
+    """A function that starts the one of redis.yaml."""
+    with ExitStack() as made:
+
+        def make():
+            server = made.enter_context(Redis(here / "redis"))
+            config = {"storage": {"backend": "mem", "cache": server.section()}}
+            (here / "redis.yaml").write_text(yaml.safe_dump(config))
+
+        yield make
+
+
 @pytest.mark.parametrize("line", commands("registry"))
-def test_a_command_in_the_documents_does_what_it_says(registry_binary, new_registry, here, postgresql, line):
+def test_a_command_in_the_documents_does_what_it_says(registry_binary, new_registry, here, postgresql, redis, line):
     words = shlex.split(line)
     settings = dict(w.split("=", 1) for w in words if re.match(r"REGISTRY_\w+=", w))
     words = words[len(settings) + 1 :]
@@ -101,6 +118,8 @@ def test_a_command_in_the_documents_does_what_it_says(registry_binary, new_regis
         words = ["config", "check", *words[1:]]
     if words[0] == "migrate":
         postgresql()
+    if "redis.yaml" in words:
+        redis()
     if words[0] == "health":
         words += ["--url", new_registry().start().url]
     done = run(registry_binary, words, cwd=here, env=settings)
