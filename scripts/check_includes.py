@@ -29,8 +29,9 @@ FOLDERS = {
     "meta": {"net", "base"},
     "http": {"base", "conf"},
     "replicas": {"net", "meta", "base", "conf"},
+    "jobs": {"replicas", "meta", "base"},
     "cache": {"store", "meta", "replicas", "net", "base"},
-    "core": {"store", "meta", "cache", "replicas", "base", "conf"},
+    "core": {"jobs", "store", "meta", "cache", "replicas", "base", "conf"},
     "auth": {"net", "meta", "replicas", "conf", "base"},
     "api": {"http", "core", "auth", "base", "conf"},
 }

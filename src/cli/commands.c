@@ -119,6 +119,12 @@ static const struct cli_flag policy_list_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag jobs_flags[] = {
+    CONFIG_FLAG,
+    {"--json", NULL, "A JSON object a line, with all there is."},
+    {NULL},
+};
+
 static const struct cli_flag policy_test_flags[] = {
     CONFIG_FLAG,
     {"--group", "NAMES", "Groups of the user, separated by commas; may be given again.", true},
@@ -328,6 +334,37 @@ const struct cli_command cli_commands[] = {
      .more =
          "All that is asked for must hold. Times are in UTC. A duration as a time (90s, 2h, 7d) "
          "is so long ago."},
+    {.name = "jobs list",
+     .operands = "",
+     .flags = jobs_flags,
+     .run = cli_jobs_list,
+     .help = "List what is done in the background, and what failed too often",
+     .more = "A job that waits is shown with the time from which on it will be run, one that runs "
+             "or is stopped with\nthe time since when. Behind it stands how far it is, or how it "
+             "failed last. Times are in UTC."},
+    {.name = "jobs show",
+     .operands = "KIND KEY",
+     .max_operands = 2,
+     .names = true,
+     .flags = jobs_flags,
+     .run = cli_jobs_show,
+     .help = "Show a job"},
+    {.name = "jobs retry",
+     .operands = "KIND KEY",
+     .max_operands = 2,
+     .names = true,
+     .flags = config_flags,
+     .run = cli_jobs_retry,
+     .help = "Let a job that waits or is stopped be run now",
+     .more = "A running server sees it within some seconds; else the next one that is started."},
+    {.name = "jobs cancel",
+     .operands = "KIND KEY",
+     .max_operands = 2,
+     .names = true,
+     .flags = config_flags,
+     .run = cli_jobs_cancel,
+     .help = "Take a job away",
+     .more = "One that runs ends as soon as it can. What is done regularly comes again."},
     {.name = "policy list",
      .operands = "",
      .flags = policy_list_flags,

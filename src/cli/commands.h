@@ -25,6 +25,12 @@ int cli_health(struct cli *cli, const struct cli_args *args);
 /* command_import.c */
 int cli_import_distribution(struct cli *cli, const struct cli_args *args);
 
+/* command_jobs.c */
+int cli_jobs_cancel(struct cli *cli, const struct cli_args *args);
+int cli_jobs_list(struct cli *cli, const struct cli_args *args);
+int cli_jobs_retry(struct cli *cli, const struct cli_args *args);
+int cli_jobs_show(struct cli *cli, const struct cli_args *args);
+
 /* command_migrate.c */
 int cli_migrate(struct cli *cli, const struct cli_args *args);
 

@@ -105,6 +105,23 @@ void meta_audit_list_done(struct meta_audit_list *l)
     *l = (struct meta_audit_list){0};
 }
 
+void meta_job_done(struct meta_job *j)
+{
+    free(j->kind);
+    free(j->key);
+    free(j->holder);
+    free(j->note);
+    *j = (struct meta_job){0};
+}
+
+void meta_job_list_done(struct meta_job_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        meta_job_done(&l->rows[i]);
+    free(l->rows);
+    *l = (struct meta_job_list){0};
+}
+
 void meta_row_list_done(struct meta_row_list *l)
 {
     for (size_t i = 0; i < l->n; i++)
@@ -128,6 +145,7 @@ const char *meta_row_kind_name(enum meta_row_kind kind)
         [META_ROW_UPLOAD] = "uploads",
         [META_ROW_RECORD] = "records",
         [META_ROW_AUDIT] = "audit",
+        [META_ROW_JOB] = "jobs",
     };
 
     return names[kind];
@@ -137,6 +155,13 @@ static enum err_code check_key(struct str collection, struct str key, struct err
 {
     if (collection.n == 0 || key.n == 0)
         return err_set(e, ERR_INTERNAL, "a record without a collection or a key");
+    return ERR_OK;
+}
+
+static enum err_code check_job(struct str kind, struct str key, struct err *e)
+{
+    if (kind.n == 0 || key.n == 0)
+        return err_set(e, ERR_INTERNAL, "a job without a kind or a key");
     return ERR_OK;
 }
 
@@ -169,6 +194,16 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
         return check_key(op->record_check.collection, op->record_check.key, e);
     case META_ROW_ADD:
         return check_row_kind(op->row_add.row->kind, e);
+    case META_JOB_ADD:
+        return check_job(op->job_add.kind, op->job_add.key, e);
+    case META_JOB_END:
+        return check_job(op->job_end.kind, op->job_end.key, e);
+    case META_JOB_TAKE:
+    case META_JOB_CHECK:
+    case META_JOB_NOTE:
+    case META_JOB_RETRY:
+    case META_JOB_CANCEL:
+        return check_job(op->job.kind, op->job.key, e);
     case META_BLOB_UNLINK:
     case META_MANIFEST_DELETE:
     case META_TAG_SET:
@@ -379,6 +414,26 @@ bool meta_is_shared(const struct meta *m)
     while (!m->driver->shared && m->inner)
         m = m->inner;
     return m->driver->shared;
+}
+
+enum err_code meta_jobs(struct meta *m, struct str after_kind, struct str after_key, size_t limit,
+                        struct meta_job_list *ret_list, struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return ASK(m, jobs, after_kind, after_key, limit, ret_list, e);
+}
+
+enum err_code meta_jobs_due(struct meta *m, int64_t now_ms, size_t limit,
+                            struct meta_job_list *ret_list, struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return ASK(m, jobs_due, now_ms, limit, ret_list, e);
+}
+
+enum err_code meta_job_get(struct meta *m, struct str kind, struct str key,
+                           struct meta_job *ret_job, struct err *e)
+{
+    return ASK(m, job_get, kind, key, ret_job, e);
 }
 
 enum err_code meta_health(struct meta *m, struct err *e)

@@ -156,6 +156,76 @@ struct meta_audit_filter {
     const void *ctx;
 };
 
+/*
+ * A job: something to be done in the background, by one process at a time, known by its kind and
+ * key. src/jobs/ says what its fields are for.
+ */
+enum meta_job_state {
+    META_JOB_WAITING, /* for its time, and for somebody to take it */
+    META_JOB_RUNNING, /* somebody has it, or had it when they went away */
+    META_JOB_STOPPED  /* it failed too often; a person sees to it */
+};
+
+struct meta_job {
+    char *kind, *key;
+    enum meta_job_state state;
+    int64_t priority;   /* lower goes first */
+    int64_t due_ms;     /* wall clock: not before */
+    int64_t attempts;   /* that were begun since it last succeeded */
+    int64_t turn;       /* changes whenever it is taken or given back */
+    bool again;         /* RUNNING: it was asked for since it was taken */
+    bool cancelled;     /* RUNNING: it is to go away */
+    char *holder;       /* RUNNING: who has it */
+    char *note;         /* how far it is; else the last error, or "" */
+    int64_t changed_ms; /* wall clock: when it came to this state */
+};
+
+struct meta_job_list {
+    struct meta_job *rows;
+    size_t n;
+    bool more;
+};
+
+void meta_job_done(struct meta_job *j);
+void meta_job_list_done(struct meta_job_list *l);
+
+static inline void auto_meta_job_(struct meta_job *j)
+{
+    meta_job_done(j);
+}
+
+static inline void auto_meta_jobs_(struct meta_job_list *l)
+{
+    meta_job_list_done(l);
+}
+
+/* What META_JOB_ADD is given. */
+struct meta_job_add {
+    struct str kind, key; /* neither is empty */
+    int64_t priority;
+    int64_t due_ms;
+    int64_t now_ms;
+    bool if_absent; /* changes nothing of one that is there */
+};
+
+/* What META_JOB_END is given. */
+enum meta_job_end_as {
+    META_JOB_DONE,   /* it goes; with `repeat` it waits for due_ms */
+    META_JOB_FAILED, /* it waits for due_ms */
+    META_JOB_FAILED_FOR_GOOD,
+    META_JOB_PUT_BACK /* as if it had not been taken: it waits for due_ms */
+};
+
+struct meta_job_end {
+    struct str kind, key;
+    int64_t turn; /* that it was taken with */
+    enum meta_job_end_as as;
+    bool repeat;
+    int64_t due_ms;
+    struct str note;
+    int64_t now_ms;
+};
+
 struct meta_usage {
     uint64_t bytes; /* of blobs, each counted once a repository */
     uint64_t tags;
@@ -179,6 +249,7 @@ enum meta_row_kind {
     META_ROW_UPLOAD,     /* id, repository, owner, algorithm, digest; started, finished */
     META_ROW_RECORD,     /* collection, key, value; version */
     META_ROW_AUDIT,      /* those of struct meta_audit in its order; time. By age */
+    META_ROW_JOB,        /* kind, key, note; enum meta_job_state, priority, due, attempts */
     META_ROW_KINDS       /* how many there are */
 };
 
@@ -232,6 +303,13 @@ enum meta_op_kind {
     META_AUDIT_PRUNE,
     META_QUOTA_CHECK,
     META_ROW_ADD,
+    META_JOB_ADD,
+    META_JOB_TAKE,
+    META_JOB_CHECK,
+    META_JOB_NOTE,
+    META_JOB_END,
+    META_JOB_RETRY,
+    META_JOB_CANCEL,
 };
 
 /* What META_MANIFEST_PUT is given. */
@@ -317,6 +395,14 @@ struct meta_op {
         struct {
             const struct meta_row *row;
         } row_add;
+        struct meta_job_add job_add;
+        struct { /* of TAKE, CHECK, NOTE, RETRY and CANCEL, what each needs */
+            struct str kind, key;
+            int64_t turn;
+            struct str holder, note;
+            int64_t now_ms;
+        } job;
+        struct meta_job_end job_end;
     };
 };
 
@@ -384,6 +470,34 @@ struct meta_op meta_op_quota_check(struct str space, uint64_t max_bytes, uint64_
  * kinds: a row whose repository or manifest is not there is not added. Error: INTERNAL, the row is
  * there already (but for the audit trail: each is one more). */
 struct meta_op meta_op_row_add(const struct meta_row *row);
+
+/* The job is to be done, not before its time. One that waits already keeps the earlier time and the
+ * more urgent priority, unless it is being tried again after a failure; one that runs will run once
+ * more; one that is stopped stays so. */
+struct meta_op meta_op_job_add(struct meta_job_add add);
+
+/* The holder has it from now on, one attempt more and one turn later. turn is the one that was seen
+ * of it. Error: CONFLICT: it is at another turn, stopped or gone. */
+struct meta_op meta_op_job_take(struct str kind, struct str key, int64_t turn, struct str holder,
+                                int64_t now_ms);
+
+/* Fails with CONFLICT unless the job is still taken with that turn: what is in one transaction with
+ * this is not done by somebody from whom the job was taken. */
+struct meta_op meta_op_job_check(struct str kind, struct str key, int64_t turn);
+
+/* How far it is. Error: CONFLICT: it was taken by somebody else, or is to go away. */
+struct meta_op meta_op_job_note(struct str kind, struct str key, int64_t turn, struct str note);
+
+/* It was run, by who took it with that turn. One that is to go away goes; one that was asked for
+ * meanwhile waits again, to be run at once when it is DONE. Error: CONFLICT. */
+struct meta_op meta_op_job_end(struct meta_job_end end);
+
+/* One that waits or is stopped is due now, with no attempts made. Errors: NOT_FOUND; CONFLICT when
+ * it runs. */
+struct meta_op meta_op_job_retry(struct str kind, struct str key, int64_t now_ms);
+
+/* It goes away, or when it runs as soon as that ends. Error: NOT_FOUND. */
+struct meta_op meta_op_job_cancel(struct str kind, struct str key);
 
 /* Flag of meta_commit(): do not wait for the disk. A later commit that waits makes it durable too.
  */
@@ -469,6 +583,12 @@ struct meta_driver {
                            struct err *e);
     enum err_code (*rows)(struct meta *m, enum meta_row_kind kind, struct str after, size_t limit,
                           struct meta_row_list *ret_list, struct err *e);
+    enum err_code (*jobs)(struct meta *m, struct str after_kind, struct str after_key, size_t limit,
+                          struct meta_job_list *ret_list, struct err *e);
+    enum err_code (*jobs_due)(struct meta *m, int64_t now_ms, size_t limit,
+                              struct meta_job_list *ret_list, struct err *e);
+    enum err_code (*job_get)(struct meta *m, struct str kind, struct str key,
+                             struct meta_job *ret_job, struct err *e);
     enum err_code (*health)(struct meta *m, struct err *e);
     void (*free)(struct meta *m); /* m alone: what it wraps is freed after it */
 };
@@ -594,6 +714,19 @@ ERR_CHECKED enum err_code meta_rows(struct meta *m, enum meta_row_kind kind, str
 
 /* May several processes use the database at once? */
 bool meta_is_shared(const struct meta *m);
+
+/* Up to limit jobs behind that kind and key, by kind and key. */
+ERR_CHECKED enum err_code meta_jobs(struct meta *m, struct str after_kind, struct str after_key,
+                                    size_t limit, struct meta_job_list *ret_list, struct err *e);
+
+/* What there may be to do: up to limit jobs that wait and whose time has come, the most urgent
+ * first, and up to as many that run, whoever has them. */
+ERR_CHECKED enum err_code meta_jobs_due(struct meta *m, int64_t now_ms, size_t limit,
+                                        struct meta_job_list *ret_list, struct err *e);
+
+/* Error: NOT_FOUND. The caller frees with meta_job_done(). */
+ERR_CHECKED enum err_code meta_job_get(struct meta *m, struct str kind, struct str key,
+                                       struct meta_job *ret_job, struct err *e);
 
 ERR_CHECKED enum err_code meta_health(struct meta *m, struct err *e);
 void meta_free(struct meta *m); /* accepts NULL */

@@ -118,3 +118,44 @@ struct meta_op meta_op_row_add(const struct meta_row *row)
 {
     return (struct meta_op){.kind = META_ROW_ADD, .row_add = {.row = row}};
 }
+
+struct meta_op meta_op_job_add(struct meta_job_add add)
+{
+    return (struct meta_op){.kind = META_JOB_ADD, .job_add = add};
+}
+
+struct meta_op meta_op_job_take(struct str kind, struct str key, int64_t turn, struct str holder,
+                                int64_t now_ms)
+{
+    return (struct meta_op){
+        .kind = META_JOB_TAKE,
+        .job = {.kind = kind, .key = key, .turn = turn, .holder = holder, .now_ms = now_ms}};
+}
+
+struct meta_op meta_op_job_check(struct str kind, struct str key, int64_t turn)
+{
+    return (struct meta_op){.kind = META_JOB_CHECK,
+                            .job = {.kind = kind, .key = key, .turn = turn}};
+}
+
+struct meta_op meta_op_job_note(struct str kind, struct str key, int64_t turn, struct str note)
+{
+    return (struct meta_op){.kind = META_JOB_NOTE,
+                            .job = {.kind = kind, .key = key, .turn = turn, .note = note}};
+}
+
+struct meta_op meta_op_job_end(struct meta_job_end end)
+{
+    return (struct meta_op){.kind = META_JOB_END, .job_end = end};
+}
+
+struct meta_op meta_op_job_retry(struct str kind, struct str key, int64_t now_ms)
+{
+    return (struct meta_op){.kind = META_JOB_RETRY,
+                            .job = {.kind = kind, .key = key, .now_ms = now_ms}};
+}
+
+struct meta_op meta_op_job_cancel(struct str kind, struct str key)
+{
+    return (struct meta_op){.kind = META_JOB_CANCEL, .job = {.kind = kind, .key = key}};
+}

@@ -140,6 +140,7 @@ enum err_code sql_meta_new(struct sql *db, struct meta **ret_meta, struct err *e
     sql_record_fill(&s->driver);
     sql_read_fill(&s->driver);
     sql_row_fill(&s->driver);
+    sql_job_fill(&s->driver);
     s->meta.driver = &s->driver;
     *ret_meta = &s->meta;
     return ERR_OK;

@@ -173,6 +173,11 @@ void sql_row_fill(struct meta_driver *d); /* that of rows */
 ERR_CHECKED enum err_code sql_row_add(struct sql_conn *c, const struct meta_row *row,
                                       struct err *e);
 
+/* sql_job.c: an operation of jobs, and the callbacks that read them. */
+ERR_CHECKED enum err_code sql_job_apply(struct sql_conn *c, const struct meta_op *op,
+                                        struct err *e);
+void sql_job_fill(struct meta_driver *d);
+
 /* What a namespace holds, inside a transaction or not. */
 ERR_CHECKED enum err_code sql_usage(struct sql_conn *c, struct str space,
                                     struct meta_usage *ret_usage, struct err *e);

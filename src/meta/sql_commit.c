@@ -593,6 +593,13 @@ static enum err_code row_add(struct sql_conn *c, struct apply *a, const struct m
     return sql_row_add(c, op->row_add.row, e);
 }
 
+static enum err_code job(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                         struct err *e)
+{
+    (void)a;
+    return sql_job_apply(c, op, e);
+}
+
 static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
 {
     static enum err_code (*const table[])(struct sql_conn *, struct apply *, const struct meta_op *,
@@ -615,6 +622,13 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_AUDIT_PRUNE] = audit_prune,
         [META_QUOTA_CHECK] = quota_check,
         [META_ROW_ADD] = row_add,
+        [META_JOB_ADD] = job,
+        [META_JOB_TAKE] = job,
+        [META_JOB_CHECK] = job,
+        [META_JOB_NOTE] = job,
+        [META_JOB_END] = job,
+        [META_JOB_RETRY] = job,
+        [META_JOB_CANCEL] = job,
     };
     struct apply *a = ctx;
 

@@ -35,6 +35,7 @@ static const struct row_kind {
     [META_ROW_UPLOAD] = {SQL_ROWS_UPLOAD, SQL_ROW_ADD_UPLOAD, 5, 2, "t"},
     [META_ROW_RECORD] = {SQL_ROWS_RECORD, SQL_ROW_ADD_RECORD, 3, 1, "tt"},
     [META_ROW_AUDIT] = {SQL_ROWS_AUDIT, SQL_ROW_ADD_AUDIT, 7, 1, "i"},
+    [META_ROW_JOB] = {SQL_ROWS_JOB, SQL_ROW_ADD_JOB, 3, 4, "tt"},
 };
 
 /* The next part of a place; what is no text "LENGTH:TEXT..." is refused. */

@@ -131,9 +131,27 @@ static const char version_4[] =
     "DROP INDEX uploads_by_start;"
     "CREATE INDEX uploads_by_start ON uploads (started_ms, id) WHERE digest = '';"
     "CREATE INDEX uploads_by_finish ON uploads (finished_ms) WHERE digest <> '';";
+static const char version_5[] =
+    /* What is to be done in the background (src/jobs/). state is enum meta_job_state; wanted is 1
+     * when it is to be run once more, 2 when it is to go away. */
+    "CREATE TABLE jobs ("
+    " kind @text@ NOT NULL,"
+    " key @text@ NOT NULL,"
+    " state SMALLINT NOT NULL DEFAULT 0,"
+    " priority BIGINT NOT NULL,"
+    " due_ms BIGINT NOT NULL,"
+    " attempts BIGINT NOT NULL DEFAULT 0,"
+    " turn BIGINT NOT NULL DEFAULT 0,"
+    " wanted SMALLINT NOT NULL DEFAULT 0,"
+    " holder @text@ NOT NULL DEFAULT '',"
+    " note @text@ NOT NULL DEFAULT '',"
+    " changed_ms BIGINT NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (kind, key)) @clustered@;"
+    "CREATE INDEX jobs_by_state ON jobs (state, priority, due_ms);";
 /* clang-format on */
 
-const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3}, {version_4}};
+const struct sql_migration sql_schema[] = {
+    {version_1}, {version_2}, {version_3}, {version_4}, {version_5}};
 const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 #define SCRIPT_MAX_BYTES (1 << 20)

@@ -139,6 +139,34 @@
     X(AUDIT_BY_FAILURE, SQL_AUDIT " WHERE result = $5 AND result <> 'ok' AND" SQL_AUDIT_PAGE)      \
     X(AUDIT_BY_ACTION, SQL_AUDIT " WHERE action = $5 AND" SQL_AUDIT_PAGE)                          \
                                                                                                    \
+    X(JOB_ADD, SQL_JOBS_NEW                                                                        \
+      " ON CONFLICT (kind, key) DO UPDATE SET"                                                     \
+      " wanted = CASE WHEN jobs.state = 1 THEN 1 ELSE 0 END,"                                      \
+      " due_ms = CASE WHEN jobs.state = 0 AND jobs.attempts = 0"                                   \
+      " AND excluded.due_ms < jobs.due_ms THEN excluded.due_ms ELSE jobs.due_ms END,"              \
+      " priority = CASE WHEN excluded.priority < jobs.priority THEN excluded.priority"             \
+      " ELSE jobs.priority END")                                                                   \
+    X(JOB_ADD_ABSENT, SQL_JOBS_NEW " ON CONFLICT (kind, key) DO NOTHING")                          \
+    X(JOB_TAKE, "UPDATE jobs SET state = 1, holder = $4, turn = turn + 1, note = '',"              \
+                " attempts = attempts + 1, changed_ms = $5,"                                       \
+                " wanted = CASE WHEN wanted = 2 THEN 2 ELSE 0 END"                                 \
+                " WHERE kind = $1 AND key = $2 AND turn = $3 AND state <> 2 RETURNING turn")       \
+    X(JOB_LOCK, "SELECT state, turn, wanted, attempts FROM jobs"                                   \
+                " WHERE kind = $1 AND key = $2 @lock@")                                            \
+    X(JOB_NOTE, "UPDATE jobs SET note = $3 WHERE kind = $1 AND key = $2")                          \
+    X(JOB_WAIT, "UPDATE jobs SET state = $3, holder = '', wanted = 0, turn = turn + 1,"            \
+                " due_ms = $4, attempts = $5, note = $6, changed_ms = $7"                          \
+                " WHERE kind = $1 AND key = $2")                                                   \
+    X(JOB_CANCEL, "UPDATE jobs SET wanted = 2 WHERE kind = $1 AND key = $2")                       \
+    X(JOB_DELETE, "DELETE FROM jobs WHERE kind = $1 AND key = $2")                                 \
+    X(JOB_GET, "SELECT " SQL_JOBS_ROW " FROM jobs WHERE kind = $1 AND key = $2")                   \
+    X(JOB_LIST, "SELECT " SQL_JOBS_ROW " FROM jobs WHERE (kind, key) > ($1, $2)"                   \
+                " ORDER BY kind, key LIMIT $3")                                                    \
+    X(JOB_WAITING, "SELECT " SQL_JOBS_ROW " FROM jobs WHERE state = 0 AND due_ms <= $1"            \
+                   " ORDER BY priority, due_ms LIMIT $2")                                          \
+    X(JOB_RUNNING, "SELECT " SQL_JOBS_ROW " FROM jobs WHERE state = 1"                             \
+                   " ORDER BY priority, due_ms LIMIT $1")                                          \
+                                                                                                   \
     X(ROWS_REPO, "SELECT name, manifests, version, bytes, tags, id FROM repos WHERE id > $1"       \
                  " ORDER BY id LIMIT $2")                                                          \
     X(ROWS_BLOB, "SELECT r.name, b.digest, b.size_bytes, b.digest, b.repo_id FROM blobs b JOIN"    \
@@ -167,6 +195,8 @@
                    " (collection, key) > ($1, $2) ORDER BY collection, key LIMIT $3")              \
     X(ROWS_AUDIT, "SELECT actor, action, target, address, result, detail, repository, time_ms,"    \
                   " id FROM audit WHERE id > $1 ORDER BY id LIMIT $2")                             \
+    X(ROWS_JOB, "SELECT kind, key, note, state, priority, due_ms, attempts, kind, key FROM jobs"   \
+                " WHERE (kind, key) > ($1, $2) ORDER BY kind, key LIMIT $3")                       \
     X(ROW_ADD_REPO, "INSERT INTO repos (name, manifests, version, bytes, tags) VALUES ($1, $2,"    \
                     " $3, $4, $5)")                                                                \
     X(ROW_ADD_BLOB, "INSERT INTO blobs (repo_id, digest, size_bytes) SELECT id, $2, $3 FROM repos" \
@@ -192,8 +222,14 @@
     X(ROW_ADD_RECORD, "INSERT INTO records (collection, key, value, version) VALUES ($1, $2, $3,"  \
                       " $4)")                                                                      \
     X(ROW_ADD_AUDIT, "INSERT INTO audit (actor, action, target, address, result, detail,"          \
-                     " repository, time_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+                     " repository, time_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")              \
+    X(ROW_ADD_JOB, "INSERT INTO jobs (kind, key, note, state, priority, due_ms, attempts)"         \
+                   " VALUES ($1, $2, $3, $4, $5, $6, $7)")
 
+#define SQL_JOBS_ROW                                                                               \
+    "kind, key, state, priority, due_ms, attempts, turn, wanted, holder, note, changed_ms"
+#define SQL_JOBS_NEW                                                                               \
+    "INSERT INTO jobs (kind, key, priority, due_ms, changed_ms) VALUES ($1, $2, $3, $4, $5)"
 #define SQL_AUDIT                                                                                  \
     "SELECT id, time_ms, actor, action, target, address, result, detail, repository FROM audit"
 #define SQL_AUDIT_PAGE                                                                             \

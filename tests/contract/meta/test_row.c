@@ -68,13 +68,15 @@ static void fill(struct fixture *f)
     add_audit(f, "user:z");
     add_audit(f, "user:z");
     add_audit(f, "user:a");
+    assert_ok(commit_one(f, meta_op_job_add((struct meta_job_add){
+                                .kind = STR("sweep"), .key = STR("k"), .due_ms = 5})));
 }
 
 static const size_t filled[META_ROW_KINDS] = {
     [META_ROW_REPO] = 2,       [META_ROW_BLOB] = 3,   [META_ROW_MANIFEST] = 3,
     [META_ROW_EDGE] = 3,       [META_ROW_TAG] = 3,    [META_ROW_REFERRER] = 1,
     [META_ROW_PROJECTION] = 4, [META_ROW_UPLOAD] = 2, [META_ROW_RECORD] = 2,
-    [META_ROW_AUDIT] = 3,
+    [META_ROW_AUDIT] = 3,      [META_ROW_JOB] = 1,
 };
 
 struct lines {
