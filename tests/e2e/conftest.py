@@ -16,7 +16,7 @@ from clients import Containers, Docker
 from go_clients import GoClients
 from helpers import Client
 from postgres_databases import Database
-from replicas import Maker
+from replicas import maker
 from s3_buckets import Bucket, SharedServers
 from s3_proxy import S3Proxy
 from server import TOP, Registry
@@ -228,13 +228,31 @@ def database(request, s3_servers):
 @pytest.fixture
 def new_replicas(request, new_registry, s3_servers):
     """Makes registries over one database and one bucket: new_replicas(), new_replicas(config={...})."""
-    database = Database(s3_servers("postgresql"))
-    bucket = Bucket(s3_servers("minio")).create()
-    maker = Maker(new_registry, database, bucket)
-    yield maker
-    for registry in request.node.stash[REGISTRIES]:
-        if registry.running():
-            registry.stop()
-    maker.leave()
-    bucket.remove()
-    database.remove()
+    with maker(new_registry, s3_servers) as make:
+        yield make
+        for registry in request.node.stash[REGISTRIES]:
+            if registry.running():
+                registry.stop()
+
+
+@pytest.fixture(scope="module")
+def replicas(registry_binary, s3_servers):
+    """Three of them for all tests of a file; each test leaves them running, with their lines whole."""
+    work = Path(tempfile.mkdtemp(prefix="cyberdock-e2e-"))
+    made = []
+
+    def new_registry(**more):
+        made.append(Registry(registry_binary, work / f"registry-{len(made)}", **more))
+        return made[-1]
+
+    try:
+        with maker(new_registry, s3_servers) as make:
+            yield make()
+            for registry in made:
+                registry.check_sanitizers()
+                registry.check_running()
+                registry.stop()
+    finally:
+        for registry in made:
+            registry.kill()
+        shutil.rmtree(work, ignore_errors=True)

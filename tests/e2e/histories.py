@@ -30,6 +30,7 @@ class History:
         self.lock = threading.Lock()
         self.operations = {}  # by tag
         self.wrong = []
+        self.refused = 0  # so many were answered 503
 
     def now(self):
         return time.monotonic() - self.began
@@ -54,8 +55,13 @@ def manifest_of(name):
     return canonical({**BASE.document, "annotations": {"name": name}})
 
 
+def short(digest):
+    """What a history shows of it."""
+    return digest[:19]
+
+
 class Actor(threading.Thread):
-    """A client of one replica. short(digest) is what the history shows."""
+    """A client of one replica."""
 
     def __init__(self, history, url, name, tags, seed):
         super().__init__(daemon=True, name=name)
@@ -159,6 +165,7 @@ class Actor(threading.Thread):
             return None
         self.unsent = False
         if answer.status_code == 503:
+            self.history.refused += 1
             if int(answer.headers.get("Retry-After", 0)) < 1:
                 raise Wrong(f"{method} {path}: 503 without Retry-After")
             self.ending.wait(0.05)
@@ -171,6 +178,7 @@ class Actor(threading.Thread):
         if not known and (kind == "read" or self.unsent):
             return
         answered = self.history.now() if known else NEVER
+        more = {key: short(value) if isinstance(value, str) else value for key, value in more.items()}
         operation = Operation(kind, called=called, answered=answered, who=self.name, **more)
         self.history.add(tag, operation)
 

@@ -57,11 +57,13 @@ class PostgresProxy:
         self.target = ("127.0.0.1", port)
         self.port = 0
         self.lock = threading.Lock()
-        self.rules = []
+        self.rules = []  # that wait for their statement
+        self.holds = []  # all that were asked for
         self.lines = []
         self.threads = []
         self.delay_s = 0
         self.refusing = False
+        self.losing = False
         self.flowing = threading.Event()
         self.flowing.set()
         self.come_back()
@@ -86,6 +88,7 @@ class PostgresProxy:
         rule = Rule(text, where)
         with self.lock:
             self.rules.append(rule)
+            self.holds.append(rule.hold)
         return rule.hold
 
     def leave(self):
@@ -122,14 +125,18 @@ class PostgresProxy:
         for line in lines:
             line.end()
 
+    def lose_commits(self):
+        """From now on a transaction is done, and the connection breaks instead of its answer."""
+        self.losing = True
+
     def clear(self):
         """As if nothing had been; what is held goes on. Not after leave()."""
         with self.lock:
-            rules, self.rules = self.rules, []
-        for rule in rules:
-            rule.hold.release()
+            holds, self.holds, self.rules = self.holds, [], []
+        for hold in holds:
+            hold.release()
         self.delay_s = 0
-        self.refusing = False
+        self.refusing = self.losing = False
         self.flowing.set()
 
     # Its threads
@@ -222,6 +229,8 @@ class PostgresProxy:
             self.flowing.wait()
             out = b""
             for message in messages.add(data):
+                if self.losing and message == COMMITTED:
+                    return
                 if line.committing and message == COMMITTED:
                     rule, line.committing = line.committing, None
                     line.client.sendall(out)

@@ -7,11 +7,13 @@ next of them. Each has lines of its own to both, which a test can cut, slow down
     replicas[1].kill()
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import requests
+from postgres_databases import Database
 from postgres_proxy import PostgresProxy
 from round_robin import RoundRobin
+from s3_buckets import Bucket
 from s3_proxy import S3Proxy
 from server import merged
 from waiting import until
@@ -34,6 +36,17 @@ class Replica:
     def url(self):
         return self.registry.url
 
+    def cut_off(self):
+        """From the database and the bucket."""
+        self.database.leave()
+        self.bucket.leave()
+
+    def heal_lines(self):
+        for line in (self.database, self.bucket):
+            line.clear()
+            if not line.thread.is_alive():
+                line.come_back()
+
     def kill(self):
         self.registry.kill()
 
@@ -42,11 +55,13 @@ class Replica:
 
 
 class Replicas(list):
-    """Of Replica; front is the proxy before them."""
+    """Of Replica; front is the proxy before them, and database and bucket what they share."""
 
-    def __init__(self, made, front):
+    def __init__(self, made, front, database, bucket):
         super().__init__(made)
         self.front = front
+        self.database = database
+        self.bucket = bucket
 
     @property
     def url(self):
@@ -59,8 +74,7 @@ class Replicas(list):
     def heal(self):
         """All lines are as they should be, and who was killed is started; returns when all are ready."""
         for replica in self:
-            replica.database.clear()
-            replica.bucket.clear()
+            replica.heal_lines()
             if not replica.registry.running():
                 replica.start()
         for replica in self:
@@ -75,7 +89,7 @@ def ready(registry):
 
 
 class Maker:
-    """Makes them, and takes their lines away in the end."""
+    """Makes them; new_registry(config=...) makes one registry. leave() takes their lines away in the end."""
 
     def __init__(self, new_registry, database, bucket):
         self.new_registry = new_registry
@@ -85,11 +99,11 @@ class Maker:
 
     def __call__(self, count=COUNT, config=None, s3=None):
         """config: laid over that of each; s3: over `storage.s3`."""
-        made = [self._replica(config or NO_MEMORY, s3 or {}) for _ in range(count)]
+        made = [self._replica(config or {}, s3 or {}) for _ in range(count)]
         for replica in made:
             replica.start()
         front = self.lines.enter_context(RoundRobin([r.registry.address for r in made]))
-        return Replicas(made, front)
+        return Replicas(made, front, self.database, self.bucket)
 
     def _replica(self, config, s3):
         database = self.lines.enter_context(PostgresProxy(self.database.port))
@@ -98,7 +112,22 @@ class Maker:
             "metadata": {**self.database.section(), "url": database.url(self.database.url)},
             "storage": self.bucket.section(endpoint=bucket.endpoint, **s3),
         }
-        return Replica(self.new_registry(config=merged(own, config)), database, bucket)
+        config = merged(merged(NO_MEMORY, own), config)
+        return Replica(self.new_registry(config=config), database, bucket)
 
     def leave(self):
         self.lines.close()
+
+
+@contextmanager
+def maker(new_registry, servers):
+    """A Maker over a database and a bucket of its own. Who uses it ends the registries."""
+    database = Database(servers("postgresql"))
+    bucket = Bucket(servers("minio")).create()
+    made = Maker(new_registry, database, bucket)
+    try:
+        yield made
+    finally:
+        made.leave()
+        bucket.remove()
+        database.remove()

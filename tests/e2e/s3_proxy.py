@@ -14,6 +14,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -129,6 +130,13 @@ class Rewrite:
 
     words: bytes
     others: bytes
+
+
+@dataclass(frozen=True)
+class Delay:
+    """It is passed on so much later."""
+
+    seconds: float
 
 
 class Hold:
@@ -350,6 +358,8 @@ class Connection:
                 self.client.read()
         if how is RESET:
             return False
+        if isinstance(how, Delay):
+            time.sleep(how.seconds)
         if isinstance(how, Hold) and not how.after:
             how.stop_here()
             if self.client.gone():

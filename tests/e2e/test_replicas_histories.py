@@ -1,23 +1,149 @@
-"""Histories of tags that clients of three replicas move, delete, create and swap at once are linearizable."""
+"""Histories of tags that clients of three replicas move, delete, create and swap at once are linearizable,
+whatever happens to the replicas, to the database and to the bucket meanwhile."""
+
+import random
+import signal
 
 import pytest
 
 from histories import Crowd
+from s3_proxy import INTERNAL_ERROR, TIME_OUT
 from waiting import until
 
 TAGS = ["one", "two", "three"]
-SHORT, LONG = 1500, 20_000  # operations
+SHORT, LONG = 1, 30  # rounds of faults
+STEP = 60  # operations with an answer, between two things that happen
+
+QUICK = {"metadata": {"postgresql": {"timeout": "1s", "connect_timeout": "2s"}}, "cache": {"memory": {"size": 0}}}
 
 
 @pytest.fixture(params=[SHORT, pytest.param(LONG, marks=pytest.mark.long)])
-def size(request):
+def rounds(request):
     return request.param
 
 
-def test_nothing_goes_wrong(new_replicas, size):
+def go_on(crowd, step=STEP):
+    wanted = crowd.history.count() + step
+    until(lambda: crowd.history.wrong or crowd.history.count() >= wanted, timeout=120)
+
+
+# What happens to one of them
+
+
+def killed(replica):
+    replica.kill()
+
+
+def paused(replica):
+    replica.registry.freeze()
+
+
+def cut_off(replica):
+    replica.cut_off()
+
+
+def without_database(replica):
+    replica.database.leave()
+
+
+def refused_by_the_database(replica):
+    replica.database.refuse()
+
+
+def with_a_database_that_hangs(replica):
+    replica.database.hang()
+
+
+def with_a_slow_database(replica):
+    replica.database.slow(0.1)
+
+
+def losing_commits(replica):
+    replica.database.lose_commits()
+
+
+def with_a_bucket_that_answers_500(replica):
+    replica.bucket.fail("*", INTERNAL_ERROR, times=None)
+
+
+def with_a_bucket_that_hangs(replica):
+    replica.bucket.fail("*", TIME_OUT, times=None)
+
+
+FAULTS = [
+    killed,
+    paused,
+    cut_off,
+    without_database,
+    refused_by_the_database,
+    with_a_database_that_hangs,
+    with_a_slow_database,
+    losing_commits,
+    with_a_bucket_that_answers_500,
+    with_a_bucket_that_hangs,
+]
+
+
+def healed(replicas, replica):
+    if replica.registry.running():
+        replica.registry.signal(signal.SIGCONT)
+    replicas.heal()
+
+
+def test_nothing_goes_wrong(new_replicas, rounds):
     replicas = new_replicas()
     with Crowd([r.url for r in replicas], TAGS) as crowd:
-        until(lambda: crowd.history.wrong or crowd.history.count() >= size, timeout=600)
+        go_on(crowd, 1000 * rounds)
     crowd.look()
     crowd.history.check()
     assert crowd.history.count(known=False) == 0
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
+def test_one_replica(new_replicas, rounds, fault):
+    replicas = new_replicas(config=QUICK, s3={"timeout": "1s"})
+    choose = random.Random(fault.__name__)
+    with Crowd([r.url for r in replicas], TAGS) as crowd:
+        for _ in range(rounds):
+            replica = choose.choice(replicas)
+            go_on(crowd)
+            fault(replica)
+            go_on(crowd)
+            healed(replicas, replica)
+            go_on(crowd)
+    crowd.look()
+    crowd.history.check()
+
+
+@pytest.mark.parametrize("fault", FAULTS[2:], ids=lambda f: f.__name__)
+def test_all_replicas(new_replicas, rounds, fault):
+    replicas = new_replicas(config=QUICK, s3={"timeout": "1s"})
+    with Crowd([r.url for r in replicas], TAGS) as crowd:
+        for _ in range(rounds):
+            go_on(crowd)
+            for replica in replicas:
+                fault(replica)
+            until(lambda: crowd.history.wrong or crowd.history.refused >= len(crowd.actors), timeout=60)
+            replicas.heal()
+            go_on(crowd)
+    crowd.look()
+    crowd.history.check()
+
+
+@pytest.mark.long
+def test_everything_at_once(new_replicas):
+    replicas = new_replicas(config=QUICK, s3={"timeout": "1s"})
+    choose = random.Random("everything")
+    with Crowd([r.url for r in replicas], TAGS) as crowd:
+        for _ in range(100):
+            replica = choose.choice(replicas)
+            choose.choice(FAULTS)(replica)
+            go_on(crowd)
+            if choose.random() < 0.6:
+                for other in replicas:
+                    healed(replicas, other)
+                go_on(crowd, 10)
+        for other in replicas:
+            healed(replicas, other)
+    crowd.look()
+    crowd.history.check()
