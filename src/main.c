@@ -267,16 +267,19 @@ static struct meta *add_members(const struct conf *c, struct meta *inner)
 static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
                                struct members **ret_members, struct meta **ret_meta, struct err *e)
 {
-    struct meta *meta;
+    struct meta *meta, *replicas;
 
     if (on_server(c))
         TRY(open_postgres(c, &meta, e));
     else
         TRY(open_sqlite(c, reserve, &meta, e));
-    meta = add_members(c, meta);
+    meta = replicas = add_members(c, meta);
     if (ret_members)
-        *ret_members = replicas_members(meta);
-    *ret_meta = cache_memory_new(meta, c->registry.manifest_cache_bytes);
+        *ret_members = replicas_members(replicas);
+    meta = cache_memory_new(meta, c->registry.manifest_cache_bytes);
+    if (meta_is_shared(meta))
+        cache_memory_join(meta, replicas);
+    *ret_meta = meta;
     return ERR_OK;
 }
 

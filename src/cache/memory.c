@@ -17,6 +17,12 @@
  * A commit that ended UNAVAILABLE may still take place: its COMMIT is on the way to the database,
  * or lies there. So its guards are in doubt for a while, in which nothing is kept either.
  *
+ * What another process on the same database writes enters and leaves the guards in the same way,
+ * and the other process waits for the entering (replicas/replicas.h). While it can't be sure of
+ * that, this one neither keeps nor answers anything: what was found counts only if
+ * members_may_answer() says so afterwards, and what was read is kept only if members_turn() has
+ * been the same from before the read.
+ *
  * META_MANIFEST_DELETE removes tags that are not named to us: it enters a guard of its repository,
  * which look-ups there honour as well, and drops what the second table has of the manifest. So it
  * costs as much as the manifest has entries, whatever else is cached.
@@ -79,7 +85,9 @@ struct memory {
     size_t n_buckets;   /* of each shard; a power of two */
     size_t shard_bytes; /* at most, in each shard */
     struct shard *shards;
-    struct wide_guard repos[GUARDS];
+    struct wide_guard repos[GUARDS], all; /* all: of everything */
+    struct meta *replicas;                /* NULL: nobody else changes anything */
+    struct members *members;              /* of them */
     atomic_uint_fast64_t looked_at;
 };
 
@@ -91,7 +99,8 @@ struct key {
 /* What a look-up notes before it reads. */
 struct ticket {
     uint32_t generation;
-    unsigned repo_generation;
+    unsigned repo_generation, all_generation;
+    uint64_t turn; /* members_turn() */
 };
 
 static struct memory *memory_of(struct meta *m)
@@ -119,13 +128,18 @@ static uint64_t mix_str(uint64_t h, struct str s)
     return mix(h, v);
 }
 
-static struct key key_of(const struct memory *m, const struct repo_name *repo, struct str reference)
+static struct key key_of_text(const struct memory *m, struct str repo, struct str reference)
 {
-    struct key k = {.repo = repo_name_str(repo), .reference = reference};
+    struct key k = {.repo = repo, .reference = reference};
 
     k.repo_hash = mix_str(m->seed, k.repo);
     k.hash = mix_str(k.repo_hash, reference);
     return k;
+}
+
+static struct key key_of(const struct memory *m, const struct repo_name *repo, struct str reference)
+{
+    return key_of_text(m, repo_name_str(repo), reference);
 }
 
 /* Disjoint bits of the hash: shard, bucket, guard. */
@@ -239,6 +253,8 @@ static struct meta_manifest *look(struct memory *m, const struct key *k, int64_t
     struct meta_manifest *found = NULL;
     struct entry *n;
 
+    ret_ticket->turn = m->members ? members_turn(m->members) : 0;
+    ret_ticket->all_generation = atomic_load(&m->all.generation);
     pthread_mutex_lock(&s->lock);
     n = find(m, s, k);
     if (n) {
@@ -250,20 +266,35 @@ static struct meta_manifest *look(struct memory *m, const struct key *k, int64_t
         ret_ticket->repo_generation = atomic_load(&guard_of_repo(m, k->repo_hash)->generation);
     }
     pthread_mutex_unlock(&s->lock);
+    if (found && m->members && !members_may_answer(m->members)) {
+        meta_manifest_unref(found);
+        found = NULL;
+        ret_ticket->turn = 0;
+    }
     return found;
+}
+
+static bool wide_is_open(struct wide_guard *g, unsigned generation, int64_t now_ms)
+{
+    return now_ms >= atomic_load(&g->doubt_until_ms) && atomic_load(&g->in_flight) == 0 &&
+           atomic_load(&g->generation) == generation;
+}
+
+/* Is it still the turn in which the look-up began? 0 is none. */
+static bool same_turn(const struct memory *m, const struct ticket *ticket)
+{
+    return !m->members || (ticket->turn != 0 && members_turn(m->members) == ticket->turn);
 }
 
 static bool may_keep(struct memory *m, struct shard *s, const struct key *k,
                      const struct ticket *ticket)
 {
     const struct guard *g = guard_of(s, k->hash);
-    const struct wide_guard *wide = guard_of_repo(m, k->repo_hash);
     int64_t now = clock_mono_ms();
 
-    return now >= g->doubt_until_ms && now >= atomic_load(&wide->doubt_until_ms) &&
-           g->in_flight == 0 && g->generation == ticket->generation &&
-           atomic_load(&wide->in_flight) == 0 &&
-           atomic_load(&wide->generation) == ticket->repo_generation;
+    return now >= g->doubt_until_ms && g->in_flight == 0 && g->generation == ticket->generation &&
+           wide_is_open(guard_of_repo(m, k->repo_hash), ticket->repo_generation, now) &&
+           wide_is_open(&m->all, ticket->all_generation, now) && same_turn(m, ticket);
 }
 
 static struct entry *entry_new(const struct key *k, struct meta_manifest *manifest, int64_t version)
@@ -351,7 +382,7 @@ static enum err_code memory_by_digest(struct meta *base, const struct repo_name 
 }
 
 /* By tag and by digest, in all shards. */
-static void drop_manifest(struct memory *m, const struct key *k, const struct digest *d)
+static void drop_manifest(struct memory *m, const struct key *k)
 {
     uint64_t looked_at = 0;
 
@@ -362,7 +393,8 @@ static void drop_manifest(struct memory *m, const struct key *k, const struct di
         for (struct entry *n = *by_manifest_of(m, s, k->hash), *next; n; n = next) {
             next = n->same_next;
             looked_at++;
-            if (n->manifest_hash == k->hash && digest_eq(&n->manifest->digest, d) &&
+            if (n->manifest_hash == k->hash &&
+                str_eq(digest_str(&n->manifest->digest), k->reference) &&
                 str_eq((struct str){n->key, n->repo_n}, k->repo))
                 drop(m, s, n);
         }
@@ -373,12 +405,10 @@ static void drop_manifest(struct memory *m, const struct key *k, const struct di
 
 enum step { ENTER, LEAVE, LEAVE_IN_DOUBT };
 
-static void guard_tag(struct memory *m, const struct repo_name *repo, const struct tag_name *tag,
-                      enum step step)
+static void guard_tag(struct memory *m, const struct key *k, enum step step)
 {
-    struct key k = key_of(m, repo, tag_name_str(tag));
-    struct shard *s = shard_of(m, k.hash);
-    struct guard *g = guard_of(s, k.hash);
+    struct shard *s = shard_of(m, k->hash);
+    struct guard *g = guard_of(s, k->hash);
     struct entry *n;
 
     pthread_mutex_lock(&s->lock);
@@ -386,28 +416,57 @@ static void guard_tag(struct memory *m, const struct repo_name *repo, const stru
     g->in_flight += step == ENTER ? 1u : -1u;
     if (step == LEAVE_IN_DOUBT)
         g->doubt_until_ms = clock_mono_ms() + DOUBT_MS;
-    n = find(m, s, &k);
+    n = find(m, s, k);
     if (n)
         drop(m, s, n);
     pthread_mutex_unlock(&s->lock);
 }
 
+static void drop_all(struct memory *m)
+{
+    for (size_t i = 0; i < m->n_shards; i++) {
+        pthread_mutex_lock(&m->shards[i].lock);
+        while (m->shards[i].hand)
+            drop(m, &m->shards[i], m->shards[i].hand);
+        pthread_mutex_unlock(&m->shards[i].lock);
+    }
+}
+
 /* Entering, the guard comes before the entries are dropped: what is kept later is refused, what was
  * kept earlier is found. Leaving, the generation changes before the guard opens. */
-static void guard_manifest(struct memory *m, const struct repo_name *repo, const struct digest *d,
-                           enum step step)
+static void guard_wide(struct wide_guard *g, enum step step)
 {
-    struct key k = key_of(m, repo, digest_str(d));
-    struct wide_guard *g = guard_of_repo(m, k.repo_hash);
-
     atomic_fetch_add(&g->generation, 1);
     if (step == LEAVE_IN_DOUBT)
         atomic_store(&g->doubt_until_ms, clock_mono_ms() + DOUBT_MS);
-    if (step == ENTER) {
+    if (step == ENTER)
         atomic_fetch_add(&g->in_flight, 1);
-        drop_manifest(m, &k, d);
-    } else {
+    else
         atomic_fetch_sub(&g->in_flight, 1);
+}
+
+static void guard_manifest(struct memory *m, const struct key *k, enum step step)
+{
+    guard_wide(guard_of_repo(m, k->repo_hash), step);
+    if (step == ENTER)
+        drop_manifest(m, k);
+}
+
+static bool is_digest(struct str reference)
+{
+    return reference.n > 0 && memchr(reference.p, ':', reference.n) != NULL;
+}
+
+static void guard_key(struct memory *m, const struct key *k, enum step step)
+{
+    if (k->repo.n == 0) {
+        guard_wide(&m->all, step);
+        if (step == ENTER)
+            drop_all(m);
+    } else if (is_digest(k->reference)) {
+        guard_manifest(m, k, step);
+    } else {
+        guard_tag(m, k, step);
     }
 }
 
@@ -416,15 +475,50 @@ static void guard_manifest(struct memory *m, const struct repo_name *repo, const
 static void guard_all(struct memory *m, const struct meta_op *ops, size_t n_ops, enum step step)
 {
     for (size_t i = 0; i < n_ops; i++) {
-        const struct meta_op *op = &ops[i];
+        struct message_key named;
+        struct key k;
 
-        if (op->kind == META_TAG_SET)
-            guard_tag(m, op->tag_set.repo, op->tag_set.tag, step);
-        else if (op->kind == META_TAG_DELETE)
-            guard_tag(m, op->tag_delete.repo, op->tag_delete.tag, step);
-        else if (op->kind == META_MANIFEST_DELETE)
-            guard_manifest(m, op->manifest_delete.repo, op->manifest_delete.digest, step);
+        if (!replicas_key_of(&ops[i], &named))
+            continue;
+        k = key_of_text(m, named.repo, named.reference);
+        guard_key(m, &k, step);
     }
+}
+
+/* ---- other processes */
+
+static void guard_keys(struct memory *m, const struct message_key *keys, size_t n, enum step step)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct key k = key_of_text(m, keys[i].repo, keys[i].reference);
+
+        guard_key(m, &k, step);
+    }
+}
+
+static void enter(void *ctx, const struct message_key *keys, size_t n)
+{
+    guard_keys(ctx, keys, n, ENTER);
+}
+
+static void leave(void *ctx, const struct message_key *keys, size_t n)
+{
+    guard_keys(ctx, keys, n, LEAVE);
+}
+
+static void forget(void *ctx)
+{
+    drop_all(ctx);
+}
+
+void cache_memory_join(struct meta *cache, struct meta *replicas)
+{
+    struct memory *m = memory_of(cache);
+
+    m->replicas = replicas;
+    m->members = replicas_members(replicas);
+    members_listen(m->members, &(struct members_listener){.forget = forget, .ctx = m});
+    replicas_attach(replicas, &(struct replicas_cache){.enter = enter, .leave = leave, .ctx = m});
 }
 
 static enum err_code memory_commit(struct meta *base, const struct meta_op *ops, size_t n_ops,
@@ -443,9 +537,10 @@ static void memory_free(struct meta *base)
 {
     struct memory *m = memory_of(base);
 
+    if (m->replicas)
+        replicas_stop(m->replicas);
+    drop_all(m);
     for (size_t i = 0; i < m->n_shards; i++) {
-        while (m->shards[i].hand)
-            drop(m, &m->shards[i], m->shards[i].hand);
         free(m->shards[i].table);
         free(m->shards[i].by_manifest);
         pthread_mutex_destroy(&m->shards[i].lock);

@@ -20,6 +20,8 @@
 #define RENEWALS 4  /* in a lease */
 #define HURRIED  16 /* when somebody waits */
 
+#define EPOCH STR("epoch") /* a record of the collection, whose version is the number */
+
 struct peer {
     struct uuid id;
     int64_t version;
@@ -44,7 +46,7 @@ struct members {
     size_t n_listeners;
 
     atomic_int_least64_t answer_until_ms; /* until_ms, and 0 while it does not answer */
-    atomic_uint_fast64_t turn;
+    atomic_uint_fast64_t turn, epoch;
 
     pthread_mutex_t rounds; /* one at a time */
     pthread_mutex_t lock;   /* guards what follows */
@@ -56,6 +58,8 @@ struct members {
     bool joined;      /* and has looked since */
     atomic_bool running;
     bool stop, hurry, failing, reachable;
+    uint64_t distrusts; /* how often, since it was trusted */
+    int64_t distrusts_until_ms;
     enum answering answering;
     bool look_first; /* the next look is the first since it was announced */
     int64_t announced;
@@ -117,7 +121,7 @@ static bool all_reach_each_other(const struct members *m)
         if (!m->peers[i].said.reachable)
             return false;
     }
-    return m->reachable || m->n_peers == 0;
+    return m->distrusts == 0 && (m->reachable || m->n_peers == 0);
 }
 
 static bool all_know_us(const struct members *m)
@@ -169,7 +173,7 @@ static void print_row(struct members *m, struct buf *ret_text)
     struct member_row row = {
         .name = m->o.name,
         .started_ms = m->started_ms,
-        .reachable = m->reachable,
+        .reachable = m->reachable && m->distrusts == 0,
         .answers = m->answering != SILENT,
         .announced = m->announced,
         .knows = known,
@@ -275,8 +279,10 @@ static enum err_code see(struct members *m, const struct meta_record *r, int64_t
     struct uuid id;
     struct peer *p;
 
+    if (str_eq(str_of(r->key), EPOCH))
+        atomic_store(&m->epoch, (uint64_t)r->version);
     if (!uuid_parse(str_of(r->key), &id) || same_id(&id, &m->id))
-        return ERR_OK; /* what is no id is something else of this collection */
+        return ERR_OK;
     p = peer_of(m, &id);
     if (!p) {
         if (m->n_peers == MEMBERS_MAX)
@@ -373,6 +379,38 @@ static enum err_code bury(struct members *m, struct err *e)
     return ERR_OK;
 }
 
+static bool all_silent(const struct members *m)
+{
+    for (size_t i = 0; i < m->n_peers; i++) {
+        if (m->peers[i].said.answers)
+            return false;
+    }
+    return m->answering != ANSWERING;
+}
+
+/* Nobody answers from anything, and nobody will before it has seen that this member is reachable
+ * again; and then it looks anew. */
+static enum err_code trust_again(struct members *m, struct err *e)
+{
+    const struct meta_op op = meta_op_record_put(COLLECTION, EPOCH, STR("{}"), META_ANY);
+    uint64_t distrusts;
+    bool may;
+
+    pthread_mutex_lock(&m->lock);
+    distrusts = m->distrusts;
+    may = distrusts > 0 && m->answering == SILENT && all_silent(m) && row_is_true(m) &&
+          now_ms(m) >= m->distrusts_until_ms;
+    pthread_mutex_unlock(&m->lock);
+    if (!may)
+        return ERR_OK;
+    TRY(meta_commit(m->meta, &op, 1, 0, NULL, e));
+    pthread_mutex_lock(&m->lock);
+    if (m->distrusts == distrusts)
+        m->distrusts = 0;
+    pthread_mutex_unlock(&m->lock);
+    return ERR_OK;
+}
+
 /* ---- rounds */
 
 static void tell_looked(struct members *m)
@@ -400,6 +438,8 @@ static enum err_code step(struct members *m, bool *ret_again, struct err *e)
     if (silent)
         forget(m);
     code = bury(m, e);
+    if (code == ERR_OK)
+        code = trust_again(m, e);
     tell_looked(m);
     pthread_mutex_lock(&m->lock);
     *ret_again = !row_is_true(m) || (m->answering == ANNOUNCED && all_know_us(m));
@@ -513,6 +553,10 @@ enum err_code members_start(struct members *m, struct err *e)
         return ERR_OK;
     pthread_mutex_lock(&m->rounds);
     if (!m->running) {
+        for (size_t i = 0; i < m->n_listeners; i++) {
+            if (m->listeners[i].joining)
+                m->listeners[i].joining(m->listeners[i].ctx);
+        }
         code = try_round(m, e);
         if (code == ERR_OK && !m->o.by_hand)
             error = thread_start(&m->thread, "members", THREAD_STACK_USUAL, run, m);
@@ -527,23 +571,35 @@ static void leave(struct members *m)
 {
     struct meta_op op = meta_op_record_delete(COLLECTION, str_of(m->id.text), META_ANY);
 
-    atomic_store(&m->answer_until_ms, 0);
+    pthread_mutex_lock(&m->lock);
+    m->until_ms = 0;
+    fall_silent(m);
+    pthread_mutex_unlock(&m->lock);
     (void)!meta_commit(m->meta, &op, 1, 0, NULL, ERR_IGNORED);
+}
+
+void members_stop(struct members *m)
+{
+    bool first;
+
+    if (m->alone)
+        return;
+    pthread_mutex_lock(&m->lock);
+    first = !m->stop;
+    m->stop = true;
+    pthread_cond_signal(&m->wake);
+    pthread_mutex_unlock(&m->lock);
+    if (first && m->running && !m->o.by_hand)
+        pthread_join(m->thread, NULL);
+    if (first && m->version != META_ABSENT)
+        leave(m);
 }
 
 void members_free(struct members *m)
 {
     if (!m)
         return;
-    if (m->running && !m->o.by_hand) {
-        pthread_mutex_lock(&m->lock);
-        m->stop = true;
-        pthread_cond_signal(&m->wake);
-        pthread_mutex_unlock(&m->lock);
-        pthread_join(m->thread, NULL);
-    }
-    if (m->version != META_ABSENT)
-        leave(m);
+    members_stop(m);
     pthread_cond_destroy(&m->wake);
     pthread_cond_destroy(&m->changed);
     pthread_mutex_destroy(&m->lock);
@@ -679,17 +735,48 @@ uint64_t members_lowest_write(struct members *m)
     return lowest;
 }
 
-size_t members_to_ask(struct members *m, struct uuid ret_ids[static MEMBERS_MAX])
+/* Alone, it has the guards of its own caches; with others, its own silence counts as theirs. */
+static enum members_asking asking(const struct members *m)
 {
-    size_t n = 0;
+    if (all_silent(m) || (m->n_peers == 0 && m->distrusts == 0))
+        return MEMBERS_NONE;
+    return all_reach_each_other(m) ? MEMBERS_ASK : MEMBERS_WAIT;
+}
 
+enum members_asking members_to_ask(struct members *m, struct uuid ret_ids[static MEMBERS_MAX],
+                                   size_t *ret_n)
+{
+    enum members_asking answer;
+
+    *ret_n = 0;
     pthread_mutex_lock(&m->lock);
+    answer = asking(m);
     for (size_t i = 0; i < m->n_peers; i++) {
         if (m->peers[i].said.answers)
-            ret_ids[n++] = m->peers[i].id;
+            ret_ids[(*ret_n)++] = m->peers[i].id;
     }
     pthread_mutex_unlock(&m->lock);
-    return n;
+    return answer;
+}
+
+void members_distrust(struct members *m, uint64_t ms)
+{
+    int64_t until_ms = now_ms(m) + (int64_t)ms;
+
+    if (m->alone)
+        return;
+    pthread_mutex_lock(&m->lock);
+    m->distrusts++;
+    if (until_ms > m->distrusts_until_ms)
+        m->distrusts_until_ms = until_ms;
+    wake(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+bool members_epoch(const struct members *m, uint64_t *ret_epoch)
+{
+    *ret_epoch = atomic_load(&m->epoch);
+    return members_may_answer(m);
 }
 
 uint64_t members_look(struct members *m)
@@ -710,6 +797,16 @@ bool members_is_listed(struct members *m, const struct uuid *id)
     listed = peer_of(m, id) != NULL;
     pthread_mutex_unlock(&m->lock);
     return listed;
+}
+
+bool members_is_alone(struct members *m)
+{
+    bool alone;
+
+    pthread_mutex_lock(&m->lock);
+    alone = m->n_peers == 0;
+    pthread_mutex_unlock(&m->lock);
+    return alone;
 }
 
 void members_hurry(struct members *m)

@@ -17,7 +17,9 @@
  * they have to ask first (replicas.h). It does so only when it has announced it in its row and all
  * who were members at that time have said in theirs that they know, which they do when the writes
  * that they had begun before have ended; who came later has seen the announcement before it began
- * to write. And it does so only while it is alone, or all members can reach each other.
+ * to write. And it does so only while it is alone, or all members can reach each other. What they
+ * keep together elsewhere (Redis) is of an epoch, a number: whoever is not certain of what is there
+ * says that it is not reachable, and when all are silent for that, begins a new one.
  *
  * Any thread. One thread of its own, "members", renews and looks.
  */
@@ -36,9 +38,11 @@ struct members_options {
     bool by_hand; /* for tests: no thread; members_round() is called instead */
 };
 
-/* What others are told. From the thread of members; the first two not while another one runs. Must
- * not wait for a commit that waits for members. */
+/* What others are told. From the thread of members, one call at a time, or from that of
+ * members_start(). Must not wait for a commit that waits for members. */
 struct members_listener {
+    /* It is about to join. May wait a little for what others will ask of it. */
+    void (*joining)(void *ctx);
     /* It does not answer from memory any more, for now: what is kept is to be forgotten. */
     void (*forget)(void *ctx);
     /* It has looked at all members: the look of that number, counted from 1. */
@@ -56,7 +60,9 @@ void members_listen(struct members *m, const struct members_listener *l);
 /* Joins, unless it has, and starts the thread. Errors: those of meta. */
 ERR_CHECKED enum err_code members_start(struct members *m, struct err *e);
 
-/* Leaves: its row is deleted, if the database is there. */
+/* Leaves: its row is deleted, if the database is there. No listener is called any more, and nothing
+ * is done as a member. */
+void members_stop(struct members *m);
 void members_free(struct members *m); /* accepts NULL */
 
 static inline void auto_members_(struct members **m)
@@ -118,12 +124,30 @@ uint64_t members_lowest_write(struct members *m);
 
 #define MEMBERS_MAX 200
 
-/* The other members that may be answering from memory, as of the last look: at most MEMBERS_MAX. */
-size_t members_to_ask(struct members *m, struct uuid ret_ids[static MEMBERS_MAX]);
+enum members_asking {
+    MEMBERS_NONE, /* no other, or all are silent: nobody has to be asked */
+    MEMBERS_ASK,  /* those that may be answering */
+    MEMBERS_WAIT, /* one of them is not reachable, so all are to fall silent: after a look or two */
+};
+
+/* Whom a write has to ask, as of the last look. */
+enum members_asking members_to_ask(struct members *m, struct uuid ret_ids[static MEMBERS_MAX],
+                                   size_t *ret_n);
+
+/* It is not certain of what others keep, or does not hear from one of them: all fall silent, and a
+ * new epoch begins, but not before so many milliseconds have passed. */
+void members_distrust(struct members *m, uint64_t ms);
+
+/* What is kept with others, at this moment: false, nothing. To be asked again after it was read:
+ * what was there is right if the answer is the same. Never blocks. */
+bool members_epoch(const struct members *m, uint64_t *ret_epoch);
 
 /* The last look that has begun; and whether that member was seen by the last one that ended. */
 uint64_t members_look(struct members *m);
 bool members_is_listed(struct members *m, const struct uuid *id);
+
+/* Was nobody else there at the last look? */
+bool members_is_alone(struct members *m);
 
 /* A look comes soon: somebody waits for what others say. */
 void members_hurry(struct members *m);

@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include <unistd.h>
+
 atomic_int_least64_t test_now_ms = 1000000;
 
 int64_t test_clock(void *ctx)
@@ -21,7 +23,10 @@ struct meta *database_new(void)
 static enum err_code line_before(struct meta *m, const char *call, struct err *e)
 {
     struct line *l = (struct line *)m;
+    unsigned slow_ms = atomic_load(&l->slow_ms);
 
+    if (slow_ms > 0)
+        usleep(slow_ms * 1000);
     return atomic_load(&l->cut) ? err_set(e, ERR_UNAVAILABLE, "%s: cut", call) : ERR_OK;
 }
 
@@ -29,12 +34,13 @@ static enum err_code line_commit(struct meta *m, const struct meta_op *ops, size
                                  unsigned flags, size_t *ret_failed, struct err *e)
 {
     struct line *l = (struct line *)m;
-    void (*hook)(void *ctx) = l->in_commit;
+    void (*hook)(void *ctx) = n_ops >= l->only_ops ? l->in_commit : NULL;
     enum err_code code;
 
-    l->in_commit = NULL;
-    if (hook)
+    if (hook) {
+        l->in_commit = NULL;
         hook(l->ctx);
+    }
     code = meta_commit(m->inner, ops, n_ops, flags, ret_failed, e);
     return code == ERR_OK && atomic_load(&l->deaf) ? err_set(e, ERR_UNAVAILABLE, "deaf") : code;
 }

@@ -20,7 +20,9 @@ struct line {
     struct meta meta;             /* its inner is the database */
     atomic_bool cut;              /* nothing comes through */
     atomic_bool deaf;             /* commits come through, their answers do not */
-    void (*in_commit)(void *ctx); /* once, before the next commit */
+    _Atomic unsigned slow_ms;     /* each call takes so long */
+    void (*in_commit)(void *ctx); /* once, before the next commit of at least only_ops operations */
+    size_t only_ops;
     void *ctx;
 };
 
