@@ -771,6 +771,12 @@ struct meta_dynamodb_options {
     uint64_t timeout_ms;                 /* of a read, of a transaction; 0: 15 s */
 };
 
+/* Makes the table when it is missing, also when several processes start at once. As
+ * meta_postgres_new(), but that a transaction of more than 100 items, or 4 MB, is done in parts, in
+ * the order of its operations: what can be known to fail fails before the first of them. */
+ERR_CHECKED enum err_code meta_dynamodb_new(const struct meta_dynamodb_options *o,
+                                            struct meta **ret_meta, struct err *e);
+
 /* Fails the n-th call, as store_fault_new(). Takes ownership of inner. */
 struct meta *meta_fault_new(struct meta *inner);
 void meta_fault_arm(struct meta *fault, uint64_t n, enum err_code code);

@@ -3,20 +3,24 @@
 #include "base/mem.h"
 #include "cache/memory.h"
 #include "database.h"
+#include "dynamo_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static const char *driver = "sqlite";
-static bool on_postgres;
+static bool on_postgres, on_dynamodb;
 
 void fixture_choose(int argc, char **argv)
 {
     if (argc > 1)
         driver = argv[1];
     on_postgres = str_starts(str_of(driver), STR("postgresql"));
+    on_dynamodb = str_starts(str_of(driver), STR("dynamodb"));
     if (on_postgres)
         database_make();
+    if (on_dynamodb)
+        dynamo_table_make();
 }
 
 const char *fixture_driver(void)
@@ -55,8 +59,15 @@ static enum err_code open_sqlite(struct fixture *f, struct meta **ret_meta, stru
 static void open_meta(struct fixture *f)
 {
     struct meta *m = NULL;
+    enum err_code code;
 
-    if ((on_postgres ? open_postgres(&m, &f->e) : open_sqlite(f, &m, &f->e)) != ERR_OK)
+    if (on_postgres)
+        code = open_postgres(&m, &f->e);
+    else if (on_dynamodb)
+        code = dynamo_table_use(NULL, 60000, &m, &f->e);
+    else
+        code = open_sqlite(f, &m, &f->e);
+    if (code != ERR_OK)
         fail_msg("%s", f->e.detail);
     f->m = decorate(m);
 }
@@ -69,6 +80,8 @@ int fixture_setup(void **state)
     snprintf(f->path, sizeof(f->path), "%s/registry.db", f->dir);
     if (on_postgres)
         database_clear();
+    if (on_dynamodb)
+        dynamo_table_clear();
     open_meta(f);
     *state = f;
     return 0;

@@ -1,8 +1,8 @@
 /*
  * What the meta suite runs on: a driver by name ("sqlite", "memory", "cache", "fault"), each test
- * with a database of its own in a directory of its own, or "postgresql" alone and with "-cache" or
- * "-fault" behind it (database.h). And short ways to say what tests say often:
- * they assert success unless they return a code.
+ * with a database of its own in a directory of its own, or "postgresql" or "dynamodb" alone
+ * and with "-cache" or "-fault" behind it (database.h, dynamo_table.h). And short ways to say what
+ * tests say often: they assert success unless they return a code.
  */
 #pragma once
 

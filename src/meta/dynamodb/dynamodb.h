@@ -1,0 +1,245 @@
+/*
+ * The DynamoDB driver, inside. Only files of this folder and its tests include this.
+ *
+ *     request.c     requests: signed, tried again
+ *     item.c        attributes of items
+ *     key.c         where everything lies in the one table; key.h is its layout
+ *     access.c      reading items and ranges, plain writes
+ *     table.c       making the table
+ *     text.c        what is too large for an item
+ *     cell.c        items as a transaction sees them
+ *     commit.c      transactions: evaluated here, then written with what they relied on as
+ * conditions edges.c       what a manifest names op_*.c        what each operation looks at and
+ * changes stage.c       manifests that name more than fits in a transaction, or have more tags
+ *     read.c, list.c, audit.c, rows.c  the reads
+ *
+ * A commit reads what its operations look at, applies them in memory one after the other, and sends
+ * all that changed in one TransactWriteItems, with what was looked at as conditions. When one of
+ * them fails, what it should have been comes back, and the whole is done again with that. The
+ * ClientRequestToken makes a transaction whose answer was lost safe to send again.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+#include "meta/dynamodb/text.h"
+
+struct dynamo {
+    struct meta meta;
+    struct dynamo_link *link;
+};
+
+static inline struct dynamo *dynamo_of(struct meta *m)
+{
+    return (struct dynamo *)m;
+}
+
+/* A long text that was written for an operation, so that another try need not write it again. */
+struct dynamo_written {
+    struct digest digest;
+    char place[DYNAMO_TEXT_PLACE];
+};
+
+struct dynamo_tx {
+    struct dynamo *d;
+    struct dynamo_cells cells;
+    struct dynamo_written *written;
+    size_t n_written;
+    char (*unused)[DYNAMO_TEXT_PLACE]; /* places of long texts that go with the transaction */
+    size_t n_unused;
+    int64_t next_audit; /* number of the next entry; 0: none were taken */
+
+    /* An operation can't be done yet: more is to be done before it, about that manifest. */
+    bool wants_untag, wants_stage;
+    /* Or after the transaction: what it names is to be counted down. */
+    struct dynamo_manifest_at *unwind;
+    size_t n_unwind;
+};
+
+struct dynamo_manifest_at {
+    struct repo_name repo;
+    struct digest digest;
+};
+
+static inline struct dynamo_cell *dynamo_cell_of(struct dynamo_tx *tx, struct dynamo_key key)
+{
+    return dynamo_cell_at(&tx->cells, &key);
+}
+
+/* ---- commit.c */
+
+enum err_code dynamo_commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
+                            size_t *ret_failed, struct err *e);
+
+/* Transactions of the driver's own: changes by fn, tried again as those of operations are. fn is
+ * called until it is done, each time with what is known by then. */
+typedef enum err_code (*dynamo_tx_fn)(struct dynamo_tx *tx, void *ctx, struct err *e);
+ERR_CHECKED enum err_code dynamo_transact(struct dynamo *d, int64_t end_ms, dynamo_tx_fn fn,
+                                          void *ctx, struct err *e);
+
+/* An attribute of any length. Blocks when it is long. */
+ERR_CHECKED enum err_code dynamo_tx_set_long(struct dynamo_tx *tx, struct dynamo_cell *c,
+                                             const char *name, struct str value, bool binary,
+                                             struct err *e);
+
+/* What that attribute of the cell had of long text is of no use when the transaction is done. */
+void dynamo_tx_drop_long(struct dynamo_tx *tx, const struct dynamo_cell *c, const char *name);
+
+/* ---- edges.c */
+
+#define DYNAMO_EDGES_MAX (64u << 20)
+
+/* What a manifest names, each once. */
+struct dynamo_child {
+    struct digest digest;
+    bool manifest; /* else a blob */
+    bool strict;   /* it has to be there */
+    size_t first;  /* position */
+};
+
+struct dynamo_children {
+    struct dynamo_child *list; /* by position */
+    size_t n;
+};
+
+static inline void auto_dynamo_children_(struct dynamo_children *c)
+{
+    free(c->list);
+}
+
+void dynamo_children_of(const struct meta_edge *edges, size_t n, struct dynamo_children *ret);
+
+/* As attribute "edges": a line "POSITION KIND DIGEST" each. */
+void dynamo_edges_write(const struct meta_edge *edges, size_t n, struct buf *dst);
+void dynamo_edge_write(size_t position, enum meta_edge_kind kind, struct str digest,
+                       struct buf *dst);
+
+/* The next line, cut off *text; false at the end, or where a line is none. */
+bool dynamo_edge_next(struct str *text, uint64_t *ret_position, struct meta_edge *ret_edge);
+ERR_CHECKED enum err_code dynamo_children_read(struct dynamo_link *l, const json_t *manifest,
+                                               int64_t end_ms, struct dynamo_children *ret,
+                                               struct err *e);
+
+/* The cell of what is named; guessed to be there. */
+ERR_CHECKED enum err_code dynamo_child_cell(struct dynamo_tx *tx, const struct repo_name *repo,
+                                            const struct dynamo_child *child,
+                                            struct dynamo_cell **ret_cell, struct err *e);
+
+/* One manifest more (1) or less (-1) names each of them. Error: MANIFEST_BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code dynamo_children_count(struct dynamo_tx *tx, const struct repo_name *repo,
+                                                const struct dynamo_children *children, size_t from,
+                                                size_t to, int64_t more, struct err *e);
+
+/* ---- op_*.c: wants marks what an operation looks at; the others do it. */
+
+enum err_code dynamo_blob_link(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_manifest_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_tag_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_projection_done(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_upload_create(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_upload_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_upload_finish(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_record_put(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_record_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_record_check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_audit_add(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_quota_check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_row_add(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+
+void dynamo_content_wants(struct dynamo_tx *tx, const struct meta_op *op);
+void dynamo_record_wants(struct dynamo_tx *tx, const struct meta_op *op);
+void dynamo_row_wants(struct dynamo_tx *tx, const struct meta_op *op);
+
+/* What is forgotten by its age goes without a transaction: each for itself, and again if need be.
+ */
+enum err_code dynamo_finished_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms,
+                                    struct err *e);
+enum err_code dynamo_audit_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms,
+                                 struct err *e);
+
+/* Takes n numbers for entries of the audit trail; *ret_first is the first of them. */
+ERR_CHECKED enum err_code dynamo_audit_numbers(struct dynamo *d, size_t n, int64_t end_ms,
+                                               int64_t *ret_first, struct err *e);
+
+/* An entry of the trail; texts in the order of struct meta_audit. */
+#define DYNAMO_AUDIT_TEXTS   7
+#define DYNAMO_AUDIT_INDEXED 512 /* what is longer is in no index */
+void dynamo_audit_put(struct dynamo_tx *tx, int64_t time_ms,
+                      const struct str texts[static DYNAMO_AUDIT_TEXTS]);
+extern const char *const dynamo_audit_names[DYNAMO_AUDIT_TEXTS];
+
+/* A version more of the tags of the repository, whose cell is known. */
+ERR_CHECKED enum err_code dynamo_next_version(struct dynamo_tx *tx, struct dynamo_cell *repo,
+                                              int64_t *ret_version, struct err *e);
+void dynamo_repo_is(struct dynamo_tx *tx, struct dynamo_cell *c, const struct repo_name *repo);
+
+/* A change of a tag is pending; digest empty: it is gone. */
+void dynamo_projection_set(struct dynamo_tx *tx, struct str repo, struct str tag, int64_t version,
+                           struct str digest);
+
+/* ---- stage.c */
+
+/* More than that a transaction of a manifest does not count, or take away. */
+#define DYNAMO_CHILDREN_MOST 60
+#define DYNAMO_UNTAG_MOST    30
+
+/* Before a manifest that names many is put: they are counted, in several transactions. Error:
+ * MANIFEST_BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code dynamo_stage(struct dynamo *d, const struct meta_manifest_put *put,
+                                       int64_t end_ms, struct err *e);
+
+/* After it was deleted, or was not put: they are counted down, and it is forgotten. */
+ERR_CHECKED enum err_code dynamo_unwind(struct dynamo *d, const struct repo_name *repo,
+                                        const struct digest *digest, int64_t end_ms, struct err *e);
+
+/* Those that were left in the middle before that time. */
+ERR_CHECKED enum err_code dynamo_unwind_old(struct dynamo *d, int64_t before_ms, int64_t end_ms,
+                                            struct err *e);
+
+/* Most tags of a manifest that is to be deleted go before it does, some at a time. */
+ERR_CHECKED enum err_code dynamo_untag(struct dynamo *d, const struct meta_op *op, int64_t end_ms,
+                                       struct err *e);
+
+/* The manifest is not there any more, or not yet, and what it names is counted. */
+void dynamo_mark_staged(struct dynamo_tx *tx, struct dynamo_cell *head,
+                        const struct repo_name *repo, const struct digest *digest, size_t counted);
+
+/* ---- the reads */
+
+void dynamo_read_fill(struct meta_driver *d);
+void dynamo_list_fill(struct meta_driver *d);
+void dynamo_audit_fill(struct meta_driver *d);
+void dynamo_rows_fill(struct meta_driver *d);
+
+enum err_code dynamo_usage(struct dynamo *d, struct str space, int64_t end_ms,
+                           struct meta_usage *ret_usage, struct err *e);
+
+/* A range of the index by age: kinds "open", "done", "projection", "staged". */
+void dynamo_age_partition(const char *kind, unsigned shard, char dst[static 32]);
+#define DYNAMO_AT_SIZE 40 /* "TIME#HASH OF THE KEY" */
+void dynamo_set_age(struct dynamo_tx *tx, struct dynamo_cell *c, const char *kind, int64_t time);
+
+/* All that the index by age has of a kind, oldest first, before that time. */
+struct dynamo_ages {
+    struct dynamo_merge merge;
+    char partitions[DYNAMO_AGE_SHARDS][32];
+    char from[DYNAMO_AT_SIZE], to[DYNAMO_AT_SIZE];
+};
+void dynamo_ages_init(struct dynamo_ages *a, const char *kind, int64_t before, size_t page);
+
+/* All of the trail, oldest first, behind that place (an "at"; NULL: from the start). */
+struct dynamo_trail {
+    struct dynamo_merge merge;
+    char partitions[DYNAMO_AUDIT_SHARDS][32];
+};
+void dynamo_trail_init(struct dynamo_trail *t, const char *above, size_t page);
+
+static inline void auto_dynamo_ages_(struct dynamo_ages *a)
+{
+    dynamo_merge_done(&a->merge);
+}
+
+/* The number of requests that m, made by meta_dynamodb_new(), has sent. */
+uint64_t dynamo_requests(struct meta *m);

@@ -1,0 +1,134 @@
+/* Operations on uploads, and the index by age. */
+#include "meta/dynamodb/dynamodb.h"
+
+#include <stdio.h>
+
+void dynamo_age_partition(const char *kind, unsigned shard, char dst[static 32])
+{
+    snprintf(dst, 32, "%s#%u", kind, shard);
+}
+
+/* What is of the kind already keeps its age. */
+void dynamo_set_age(struct dynamo_tx *tx, struct dynamo_cell *c, const char *kind, int64_t time)
+{
+    char partition[32], at[DYNAMO_AT_SIZE], sorted[DYNAMO_SORTED];
+
+    dynamo_age_partition(kind, dynamo_shard_of(str_of(c->pk), DYNAMO_AGE_SHARDS), partition);
+    dynamo_sorted(time, sorted);
+    snprintf(at, sizeof(at), "%s#%08x%08x", sorted, dynamo_shard_of(str_of(c->pk), UINT32_MAX),
+             dynamo_shard_of(str_of(c->sk), UINT32_MAX));
+    if (str_eq(dynamo_cell_text(c, "g_age"), str_of(partition)))
+        return;
+    if (dynamo_cell_has(c, "g_age")) {
+        dynamo_cell_set(&tx->cells, c, "g_age", str_of(partition));
+        dynamo_cell_set(&tx->cells, c, "at", str_of(at));
+        return;
+    }
+    dynamo_cell_set_once(&tx->cells, c, "g_age", str_of(partition));
+    dynamo_cell_set_once(&tx->cells, c, "at", str_of(at));
+}
+
+void dynamo_ages_init(struct dynamo_ages *a, const char *kind, int64_t before, size_t page)
+{
+    *a = (struct dynamo_ages){.merge = {.n = DYNAMO_AGE_SHARDS, .by = "at"}};
+    dynamo_sorted(INT64_MIN, a->from);
+    dynamo_sorted(before, a->to); /* what has this time sorts behind it */
+    for (unsigned i = 0; i < DYNAMO_AGE_SHARDS; i++) {
+        dynamo_age_partition(kind, i, a->partitions[i]);
+        a->merge.cursors[i].range = (struct dynamo_range){.index = "g_age",
+                                                          .hash = "g_age",
+                                                          .sort = "at",
+                                                          .partition = a->partitions[i],
+                                                          .from = a->from,
+                                                          .to = a->to,
+                                                          .page = page};
+    }
+}
+
+static struct dynamo_cell *cell_of(struct dynamo_tx *tx, const struct uuid *id)
+{
+    return dynamo_cell_of(tx, dynamo_key_upload(str_of(id->text)));
+}
+
+static void set(struct dynamo_tx *tx, struct dynamo_cell *c, const char *name, struct str value)
+{
+    dynamo_cell_set(&tx->cells, c, name, value);
+}
+
+enum err_code dynamo_upload_create(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+{
+    const struct meta_upload *u = op->upload_create.upload;
+    struct dynamo_cell *c = cell_of(tx, &u->id);
+
+    TRY(dynamo_cell_guess(&tx->cells, c, NULL, e));
+    if (dynamo_cell_is(c))
+        return err_set(e, ERR_INTERNAL, "upload %s is there already", u->id.text);
+    dynamo_cell_saw(c, "pk", false);
+    dynamo_cell_put(c);
+    set(tx, c, "k", STR("U"));
+    set(tx, c, "id", str_of(u->id.text));
+    set(tx, c, "repo", repo_name_str(&u->repo));
+    set(tx, c, "owner", str_of(u->owner));
+    set(tx, c, "algorithm", str_of(digest_algorithm_name(u->algorithm)));
+    dynamo_cell_set_number(c, "started", u->started_ms);
+    dynamo_set_age(tx, c, "open", u->started_ms);
+    return ERR_OK;
+}
+
+/* That it is not finished holds as well when there is none. */
+enum err_code dynamo_upload_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+{
+    struct dynamo_cell *c = cell_of(tx, op->upload_delete.id);
+
+    TRY(dynamo_cell_guess(&tx->cells, c, json_object(), e));
+    if (dynamo_cell_has(c, "digest"))
+        return ERR_OK;
+    dynamo_cell_saw(c, "digest", false);
+    dynamo_cell_delete(c);
+    return ERR_OK;
+}
+
+enum err_code dynamo_upload_finish(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+{
+    const struct uuid *id = op->upload_finish.id;
+    struct dynamo_cell *c = cell_of(tx, id);
+
+    TRY(dynamo_cell_guess(&tx->cells, c,
+                          json_pack("{s:{s:s}, s:{s:s}}", "pk", "S", c->pk, "g_age", "S", "open#"),
+                          e));
+    if (!dynamo_cell_is(c))
+        return ERR_OK;
+    if (!c->put)
+        dynamo_cell_saw(c, "pk", false);
+    set(tx, c, "digest", digest_str(op->upload_finish.digest));
+    dynamo_cell_set_number(c, "finished", op->upload_finish.finished_ms);
+    dynamo_set_age(tx, c, "done", op->upload_finish.finished_ms);
+    return ERR_OK;
+}
+
+#define PRUNE_BATCH 500
+#define STAGED_MS   3600000 /* then nobody is at it any more */
+
+enum err_code dynamo_finished_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms,
+                                    struct err *e)
+{
+    AUTO(dynamo_ages) struct dynamo_ages ages = {.from = ""};
+    AUTO(json) json_t *requests = json_array();
+    json_t *item;
+
+    TRY(dynamo_unwind_old(d, before_ms - STAGED_MS, end_ms, e));
+    dynamo_ages_init(&ages, "done", before_ms, 0);
+    do {
+        TRY(dynamo_merge_next(d->link, &ages.merge, end_ms, &item, e));
+        if (item)
+            json_array_append_new(requests,
+                                  json_pack("{s:{s:o}}", "DeleteRequest", "Key",
+                                            dynamo_key_json(item_get_text(item, "pk").p,
+                                                            item_get_text(item, "sk").p)));
+        if (!item || json_array_size(requests) == PRUNE_BATCH) {
+            TRY(dynamo_write_many(d->link, requests, end_ms, e));
+            json_array_clear(requests);
+        }
+    } while (item);
+    return ERR_OK;
+}

@@ -1,0 +1,148 @@
+#include "meta/dynamodb/table.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#define LAYOUT        1
+#define WAIT_FIRST_MS 5
+#define WAIT_MOST_MS  2000
+#define CREATE_MS     180000 /* with its indexes it takes the service some ten seconds */
+#define TTL_ASK       "UpdateTimeToLive"
+#define TTL_DESCRIBE  "DescribeTimeToLive"
+
+/* Partition and sort attribute of each index; all attributes of an item are in it. */
+static const struct {
+    const char *name, *sort;
+} indexes[] = {
+    {"g_age", "at"},     {"g_actor", "at"},      {"g_action", "at"},
+    {"g_address", "at"}, {"g_repository", "at"}, {"g_result", "at"},
+};
+
+static json_t *schema_of(const char *hash, const char *sort)
+{
+    return json_pack("[{s:s, s:s}, {s:s, s:s}]", "AttributeName", hash, "KeyType", "HASH",
+                     "AttributeName", sort, "KeyType", "RANGE");
+}
+
+static void add_attribute(json_t *list, const char *name)
+{
+    json_array_append_new(list,
+                          json_pack("{s:s, s:s}", "AttributeName", name, "AttributeType", "S"));
+}
+
+static json_t *description(struct dynamo_link *l)
+{
+    json_t *body = dynamo_body(l), *attributes = json_array(), *list = json_array();
+
+    add_attribute(attributes, "pk");
+    add_attribute(attributes, "sk");
+    add_attribute(attributes, "at");
+    for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
+        add_attribute(attributes, indexes[i].name);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o, s:{s:s}}", "IndexName", indexes[i].name,
+                                        "KeySchema", schema_of(indexes[i].name, indexes[i].sort),
+                                        "Projection", "ProjectionType", "ALL"));
+    }
+    json_object_set_new(body, "BillingMode", json_string("PAY_PER_REQUEST"));
+    json_object_set_new(body, "KeySchema", schema_of("pk", "sk"));
+    json_object_set_new(body, "AttributeDefinitions", attributes);
+    json_object_set_new(body, "GlobalSecondaryIndexes", list);
+    return body;
+}
+
+/* "ACTIVE", "CREATING", ...; "" when there is none. */
+static enum err_code status_of(struct dynamo_link *l, char *dst, size_t size, struct err *e)
+{
+    AUTO(json) json_t *body = dynamo_body(l);
+    AUTO(json) json_t *answer = NULL;
+    enum err_code code = dynamo_ask(l, "DescribeTable", body, dynamo_link_end(l), &answer, e);
+    const json_t *status;
+
+    dst[0] = '\0';
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(code);
+    status = json_object_get(json_object_get(answer, "Table"), "TableStatus");
+    if (!str_copy(str_of(json_string_value(status)), dst, size))
+        return err_set(e, ERR_UNAVAILABLE, "the table %s has no status", dynamo_link_where(l));
+    return ERR_OK;
+}
+
+/* LATER: another process was quicker, or too many tables are being made. */
+static enum err_code create(struct dynamo_link *l, struct err *e)
+{
+    AUTO(json) json_t *body = description(l);
+    AUTO(json) json_t *answer = NULL;
+    enum err_code code = dynamo_ask(l, "CreateTable", body, dynamo_link_end(l), &answer, e);
+
+    return code == ERR_LATER ? ERR_OK : code;
+}
+
+static enum err_code wait_until_active(struct dynamo_link *l, bool *ret_made, struct err *e)
+{
+    int64_t end_ms = clock_mono_ms() + CREATE_MS;
+    char status[32];
+
+    *ret_made = false;
+    for (unsigned n = 0;; n++) {
+        TRY(status_of(l, status, sizeof(status), e));
+        if (strcmp(status, "ACTIVE") == 0 || strcmp(status, "UPDATING") == 0)
+            return ERR_OK;
+        if (!status[0]) {
+            TRY(create(l, e));
+            *ret_made = true;
+        }
+        if (!dynamo_pause(l, n < 10 ? n : 10, WAIT_FIRST_MS, WAIT_MOST_MS, end_ms))
+            return err_set(e, ERR_UNAVAILABLE, "the table %s is not ready: it is %s",
+                           dynamo_link_where(l), status[0] ? status : "missing");
+    }
+}
+
+/* Items whose attribute "ttl" has passed go by themselves: which costs nothing. It only cleans. */
+static enum err_code enable_ttl(struct dynamo_link *l, struct err *e)
+{
+    AUTO(json) json_t *body = dynamo_body(l);
+    AUTO(json) json_t *answer = NULL;
+
+    json_object_set_new(body, "TimeToLiveSpecification",
+                        json_pack("{s:b, s:s}", "Enabled", 1, "AttributeName", "ttl"));
+    return dynamo_ask(l, TTL_ASK, body, dynamo_link_end(l), &answer, e);
+}
+
+static enum err_code check_layout(struct dynamo_link *l, struct err *e)
+{
+    struct dynamo_key key = {.pk = "table", .sk = "layout"};
+    AUTO(json) json_t *item = NULL;
+    AUTO(json) json_t *requests = NULL;
+    int64_t layout;
+
+    TRY(dynamo_get(l, &key, dynamo_link_end(l), &item, e));
+    if (!item) {
+        requests = json_pack("[{s:{s:{s:{s:s}, s:{s:s}, s:o}}}]", "PutRequest", "Item", "pk", "S",
+                             key.pk, "sk", "S", key.sk, "version", item_number(LAYOUT));
+        return dynamo_write_many(l, requests, dynamo_link_end(l), e);
+    }
+    layout = item_get_number(item, "version");
+    if (layout != LAYOUT)
+        return err_set(e, ERR_CONFIG,
+                       "the table %s has layout %lld, and this program knows only %d: it was "
+                       "written by a newer one",
+                       dynamo_link_where(l), (long long)layout, LAYOUT);
+    return ERR_OK;
+}
+
+/* Who made the table sets it; a process that was quicker to find it ready need not wait. */
+enum err_code dynamo_table_open(struct dynamo_link *l, struct err *e)
+{
+    bool made;
+    enum err_code code;
+
+    TRY(wait_until_active(l, &made, e));
+    if (made)
+        TRY(enable_ttl(l, e));
+    code = check_layout(l, e);
+    if (code == ERR_INTERNAL)
+        err_prefix(e, "the table %s is not one of a registry", dynamo_link_where(l));
+    return code;
+}
