@@ -20,6 +20,7 @@ TOP = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
 
 from go_programs import Missing  # noqa: E402  (the path is set one line above)
+import dynamodb_servers  # noqa: E402
 import postgres_servers  # noqa: E402
 import s3_servers  # noqa: E402
 
@@ -148,7 +149,7 @@ def lint(totals, args):
         totals.add(f"lint: {name}", without_noise(out) if code else None)
 
 
-NO_SERVER = ("--no-suite", "s3", "--no-suite", "postgresql")
+NO_SERVER = ("--no-suite", "s3", "--no-suite", "postgresql", "--no-suite", "dynamodb")
 
 
 def meson_tests(totals, name, directory, env=None, prefix=(), slow=1, suites=NO_SERVER):
@@ -186,7 +187,7 @@ def server_tests(totals, label, directory, suite, server, told, **more):
             meson_tests(totals, label, directory, told(server), suites=suites, **more)
     except Missing as why:
         totals.skip(f"{label}: all", str(why))
-    except (s3_servers.NotReady, postgres_servers.NotReady) as error:
+    except (s3_servers.NotReady, postgres_servers.NotReady, dynamodb_servers.NotReady) as error:
         totals.add(f"{label}: start", str(error))
 
 
@@ -212,6 +213,16 @@ def postgres_tests(totals, name, directory, servers, env=None, **more):
                 return {**(env or {}), **server.environment()}
 
             server_tests(totals, label, directory, "postgresql", server, told, **more)
+
+
+def dynamodb_tests(totals, name, directory, env=None, **more):
+    with tempfile.TemporaryDirectory(prefix="cyberdock-dynamodb-") as work:
+        server = dynamodb_servers.Dynamodb(Path(work) / "dynamodb")
+
+        def told(server):
+            return {**(env or {}), **server.environment()}
+
+        server_tests(totals, f"{name}-dynamodb", directory, "dynamodb", server, told, **more)
 
 
 def pytest(totals, name, arguments, args, env=None, prefix=()):
@@ -244,6 +255,7 @@ def unit(totals, args):
         meson_tests(totals, "unit", "build-test")
         s3_tests(totals, "unit", "build-test", s3_servers.SERVERS)
         postgres_tests(totals, "unit", "build-test", postgres_servers.SERVERS)
+        dynamodb_tests(totals, "unit", "build-test")
 
 
 def asan(totals, args):
@@ -253,6 +265,7 @@ def asan(totals, args):
         meson_tests(totals, "asan", "build-asan", environment, slow=4)
         s3_tests(totals, "asan", "build-asan", ["minio"], environment, slow=4)
         postgres_tests(totals, "asan", "build-asan", ["postgresql"], environment, slow=4)
+        dynamodb_tests(totals, "asan", "build-asan", environment, slow=4)
         pytest(totals, "asan-e2e", ["-m", "sanitize", "--registry=build-asan/registry"], args)
 
 
@@ -267,6 +280,7 @@ def tsan(totals, args):
         s3_tests(totals, "tsan", "build-tsan", ["minio"], environment, prefix=fixed, slow=10)
         servers = ["postgresql"]
         postgres_tests(totals, "tsan", "build-tsan", servers, environment, prefix=fixed, slow=10)
+        dynamodb_tests(totals, "tsan", "build-tsan", environment, prefix=fixed, slow=10)
         arguments = ["-m", "concurrent", "--registry=build-tsan/registry"]
         pytest(totals, "tsan-e2e", arguments, args, environment, fixed)
 

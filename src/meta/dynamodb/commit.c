@@ -113,7 +113,21 @@ void dynamo_tx_drop_long(struct dynamo_tx *tx, const struct dynamo_cell *c, cons
 
 typedef enum err_code (*op_fn)(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 
-/* NULL: done beside the transaction. */
+/* Done beside the transaction, after it. */
+static enum err_code prune_later(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+{
+    (void)tx;
+    (void)op;
+    (void)e;
+    return ERR_OK;
+}
+
+static enum err_code not_known(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+{
+    return err_set(e, ERR_INTERNAL, "operation %d is not one that %s knows", (int)op->kind,
+                   dynamo_link_where(tx->d->link));
+}
+
 static const op_fn table[] = {
     [META_BLOB_LINK] = dynamo_blob_link,
     [META_BLOB_UNLINK] = dynamo_blob_unlink,
@@ -124,20 +138,29 @@ static const op_fn table[] = {
     [META_UPLOAD_CREATE] = dynamo_upload_create,
     [META_UPLOAD_DELETE] = dynamo_upload_delete,
     [META_UPLOAD_FINISH] = dynamo_upload_finish,
-    [META_FINISHED_PRUNE] = NULL,
+    [META_FINISHED_PRUNE] = prune_later,
     [META_PROJECTION_DONE] = dynamo_projection_done,
     [META_RECORD_PUT] = dynamo_record_put,
     [META_RECORD_DELETE] = dynamo_record_delete,
     [META_RECORD_CHECK] = dynamo_record_check,
     [META_AUDIT_ADD] = dynamo_audit_add,
-    [META_AUDIT_PRUNE] = NULL,
+    [META_AUDIT_PRUNE] = prune_later,
     [META_QUOTA_CHECK] = dynamo_quota_check,
     [META_ROW_ADD] = dynamo_row_add,
+    [META_JOB_ADD] = dynamo_job_add,
+    [META_JOB_TAKE] = dynamo_job,
+    [META_JOB_CHECK] = dynamo_job,
+    [META_JOB_NOTE] = dynamo_job,
+    [META_JOB_END] = dynamo_job_end,
+    [META_JOB_RETRY] = dynamo_job,
+    [META_JOB_CANCEL] = dynamo_job,
 };
 
 static op_fn fn_of(const struct meta_op *op)
 {
-    return (size_t)op->kind < sizeof(table) / sizeof(table[0]) ? table[op->kind] : NULL;
+    op_fn fn = (size_t)op->kind < sizeof(table) / sizeof(table[0]) ? table[op->kind] : NULL;
+
+    return fn ? fn : not_known;
 }
 
 static void add_wants(struct dynamo_tx *tx, const struct meta_op *ops, size_t n)
@@ -201,7 +224,7 @@ static enum err_code evaluate(struct dynamo_tx *tx, const struct meta_op *ops, s
     for (*ret_n = 0; *ret_n < n && code == ERR_OK; *ret_n += code == ERR_OK) {
         op_fn fn = fn_of(&ops[*ret_n]);
 
-        code = fn ? fn(tx, &ops[*ret_n], e) : ERR_OK;
+        code = fn(tx, &ops[*ret_n], e);
         if (code == ERR_OK && tx->cells.bad_text)
             code = err_tell(e, ERR_REQUEST_INVALID, "a text is no UTF-8, or a name too long");
     }

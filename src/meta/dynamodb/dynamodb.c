@@ -40,6 +40,7 @@ static void fill(void)
     dynamo_list_fill(&driver);
     dynamo_audit_fill(&driver);
     dynamo_rows_fill(&driver);
+    dynamo_job_fill(&driver);
 }
 
 enum err_code meta_dynamodb_new(const struct meta_dynamodb_options *o, struct meta **ret_meta,

@@ -1,16 +1,18 @@
 /*
  * The DynamoDB driver, inside. Only files of this folder and its tests include this.
  *
- *     request.c     requests: signed, tried again
- *     item.c        attributes of items
- *     key.c         where everything lies in the one table; key.h is its layout
- *     access.c      reading items and ranges, plain writes
- *     table.c       making the table
- *     text.c        what is too large for an item
- *     cell.c        items as a transaction sees them
- *     commit.c      transactions: evaluated here, then written with what they relied on as
- * conditions edges.c       what a manifest names op_*.c        what each operation looks at and
- * changes stage.c       manifests that name more than fits in a transaction, or have more tags
+ *     request.c  requests: signed, tried again
+ *     item.c     attributes of items
+ *     key.c      where everything lies in the one table; key.h is its layout
+ *     access.c   reading items and ranges, plain writes
+ *     table.c    making the table
+ *     text.c     what is too large for an item
+ *     cell.c     items as a transaction sees them
+ *     commit.c   transactions: evaluated here, then written with what they relied on as conditions
+ *     edges.c    what a manifest names
+ *     op_*.c     what each operation looks at and changes
+ *     job.c      jobs, all of them
+ *     stage.c    manifests that name more than fits in a transaction, or have more tags
  *     read.c, list.c, audit.c, rows.c  the reads
  *
  * A commit reads what its operations look at, applies them in memory one after the other, and sends
@@ -146,6 +148,9 @@ enum err_code dynamo_record_delete(struct dynamo_tx *tx, const struct meta_op *o
 enum err_code dynamo_record_check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_audit_add(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_quota_check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_job_add(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_job_end(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_job(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_row_add(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 
 void dynamo_content_wants(struct dynamo_tx *tx, const struct meta_op *op);
@@ -169,6 +174,9 @@ ERR_CHECKED enum err_code dynamo_audit_numbers(struct dynamo *d, size_t n, int64
 void dynamo_audit_put(struct dynamo_tx *tx, int64_t time_ms,
                       const struct str texts[static DYNAMO_AUDIT_TEXTS]);
 extern const char *const dynamo_audit_names[DYNAMO_AUDIT_TEXTS];
+
+/* A job from a row, into its cell. */
+void dynamo_job_row(struct dynamo_tx *tx, const struct meta_row *row, struct dynamo_cell *c);
 
 /* A version more of the tags of the repository, whose cell is known. */
 ERR_CHECKED enum err_code dynamo_next_version(struct dynamo_tx *tx, struct dynamo_cell *repo,
@@ -212,11 +220,12 @@ void dynamo_read_fill(struct meta_driver *d);
 void dynamo_list_fill(struct meta_driver *d);
 void dynamo_audit_fill(struct meta_driver *d);
 void dynamo_rows_fill(struct meta_driver *d);
+void dynamo_job_fill(struct meta_driver *d);
 
 enum err_code dynamo_usage(struct dynamo *d, struct str space, int64_t end_ms,
                            struct meta_usage *ret_usage, struct err *e);
 
-/* A range of the index by age: kinds "open", "done", "projection", "staged". */
+/* A range of the index by age: kinds "open", "done", "projection", "staged", and those of job.c. */
 void dynamo_age_partition(const char *kind, unsigned shard, char dst[static 32]);
 #define DYNAMO_AT_SIZE 40 /* "TIME#HASH OF THE KEY" */
 void dynamo_set_age(struct dynamo_tx *tx, struct dynamo_cell *c, const char *kind, int64_t time);

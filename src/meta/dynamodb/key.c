@@ -128,6 +128,22 @@ struct dynamo_key dynamo_key_quota(struct str space)
     return with_sort(key_of("quota", space.p ? space : STR(""), STR_NONE), "0", STR(""));
 }
 
+void dynamo_job_partition(unsigned shard, char dst[static DYNAMO_PK_MAX + 1])
+{
+    snprintf(dst, DYNAMO_PK_MAX + 1, "jobs#%u", shard);
+}
+
+/* "KIND KEY" sorts by both: kinds have no character below the blank. */
+struct dynamo_key dynamo_key_job(struct str kind, struct str key)
+{
+    struct dynamo_key k = {.cut = kind.n + key.n + 1 > DYNAMO_SK_MAX};
+
+    dynamo_job_partition(dynamo_shard_of(key, DYNAMO_JOB_SHARDS), k.pk);
+    if (!k.cut)
+        snprintf(k.sk, sizeof(k.sk), STR_FMT " " STR_FMT, STR_ARG(kind), STR_ARG(key));
+    return k;
+}
+
 struct dynamo_key dynamo_key_text(const struct uuid *id, size_t part)
 {
     char number[24];

@@ -2,20 +2,23 @@
  * The one table: where everything lies. An item is found by its partition (attribute "pk") and its
  * place in it ("sk"), which sorts bytewise.
  *
- *     repos#H            REPOSITORY          version, manifests, bytes, tags. H: of 16 shards that
- *                                            of the first component of the name
- *     blob#DIGEST        REPOSITORY          size: it is a blob of it; uses: manifests that name it
- *     manifest#R#DIGEST  0                   media, bytes, edges, subject, uses: indexes that name
- * it t#TAG               a tag that points to it, and its version tags#R             TAG digest,
- * version referrers#R#SUBJECT  d#DIGEST          a row of the list a#TYPE#DIGEST       the same by
- * the hash of its artifact type projections#R      TAG                 version, digest; in the
- * index g_age by age upload#ID          0                   in the index g_age by start or finish
- *     records#COLLECTION KEY                 value, version
- *     quota#SPACE        0                   n: commits that were checked against a quota
- *     audit#S            TIME#ID             an entry, in one of 4 shards; in the indexes g_* as
- * well audit              ids                 n: the last id that was given away text#ID NUMBER a
- * part of what is too large for its item table              layout              version of this
- * layout
+ *     repos#H            REPOSITORY     version, manifests, bytes, tags; H: of 16 shards that of
+ *                                       the first component of the name
+ *     blob#DIGEST        REPOSITORY     size: it is a blob of it; uses: manifests that name it
+ *     manifest#R#DIGEST  0              media, bytes, edges, subject; uses: indexes that name it
+ *                        t#TAG          a tag that points to it, and its version
+ *     tags#R             TAG            digest, version
+ *     referrers#R#S      d#DIGEST       a row of the list of subject S
+ *                        a#TYPE#DIGEST  the same by the hash of its artifact type
+ *     projections#R      TAG            version, digest; in the index g_age by age
+ *     upload#ID          0              in the index g_age by start or finish
+ *     records#COLLECTION KEY            value, version
+ *     quota#SPACE        0              n: commits that were checked against a quota
+ *     audit#S            TIME#ID        an entry, in one of 4 shards; in the indexes g_* as well
+ *     audit              ids            n: the last id that was given away
+ *     jobs#S             KIND KEY       a job; while it waits or runs in the index g_age
+ *     text#ID            NUMBER         a part of what is too large for its item
+ *     table              layout         version of this layout
  *
  * Attribute "k" is a letter for the kind of item, for those that meta_rows() lists.
  */
@@ -31,6 +34,7 @@
 #define DYNAMO_REPO_SHARDS  16
 #define DYNAMO_AGE_SHARDS   4 /* of g_age */
 #define DYNAMO_AUDIT_SHARDS 4
+#define DYNAMO_JOB_SHARDS   4
 #define DYNAMO_SHARDS_MOST  16
 
 struct dynamo_key {
@@ -50,10 +54,12 @@ struct dynamo_key dynamo_key_projection(struct str repo, struct str tag);
 struct dynamo_key dynamo_key_upload(struct str id);
 struct dynamo_key dynamo_key_record(struct str collection, struct str key);
 struct dynamo_key dynamo_key_quota(struct str space);
+struct dynamo_key dynamo_key_job(struct str kind, struct str key);
 struct dynamo_key dynamo_key_text(const struct uuid *id, size_t part);
 
 /* The partition of shard i, and how a shard is chosen. */
 void dynamo_repo_partition(unsigned shard, char dst[static DYNAMO_PK_MAX + 1]);
+void dynamo_job_partition(unsigned shard, char dst[static DYNAMO_PK_MAX + 1]);
 unsigned dynamo_repo_shard(struct str repo); /* or namespace */
 unsigned dynamo_shard_of(struct str text, unsigned shards);
 

@@ -48,6 +48,8 @@ static struct dynamo_cell *own_cell(struct dynamo_tx *tx, const struct meta_row 
         return dynamo_cell_of(tx, dynamo_key_upload(t[0]));
     case META_ROW_RECORD:
         return dynamo_cell_of(tx, dynamo_key_record(t[0], t[1]));
+    case META_ROW_JOB:
+        return dynamo_cell_of(tx, dynamo_key_job(t[0], t[1]));
     default:
         return NULL;
     }
@@ -56,7 +58,7 @@ static struct dynamo_cell *own_cell(struct dynamo_tx *tx, const struct meta_row 
 static bool is_of_repo(enum meta_row_kind kind)
 {
     return kind != META_ROW_REPO && kind != META_ROW_UPLOAD && kind != META_ROW_RECORD &&
-           kind != META_ROW_AUDIT;
+           kind != META_ROW_AUDIT && kind != META_ROW_JOB;
 }
 
 void dynamo_row_wants(struct dynamo_tx *tx, const struct meta_op *op)
@@ -244,6 +246,9 @@ static enum err_code write_row(struct dynamo_tx *tx, const struct meta_row *row,
         return ERR_OK;
     case META_ROW_RECORD:
         return add_record(tx, row, own, e);
+    case META_ROW_JOB:
+        dynamo_job_row(tx, row, own);
+        return ERR_OK;
     default:
         dynamo_audit_put(tx, row->ints[0], row->texts);
         return ERR_OK;
@@ -254,7 +259,7 @@ static enum err_code write_row(struct dynamo_tx *tx, const struct meta_row *row,
 static const char *const marks[META_ROW_KINDS] = {
     [META_ROW_REPO] = "k",   [META_ROW_BLOB] = "size",  [META_ROW_MANIFEST] = "media",
     [META_ROW_TAG] = "k",    [META_ROW_REFERRER] = "k", [META_ROW_PROJECTION] = "k",
-    [META_ROW_UPLOAD] = "k", [META_ROW_RECORD] = "k",
+    [META_ROW_UPLOAD] = "k", [META_ROW_RECORD] = "k",   [META_ROW_JOB] = "k",
 };
 
 /* What needs another row is not added without it. */

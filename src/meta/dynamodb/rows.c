@@ -47,6 +47,10 @@ static const struct {
          {{"actor"}, {"action"}, {"target"}, {"address"}, {"result"}, {"detail"}, {"repository"}},
          {"time"},
          "actor"},
+    [META_ROW_JOB] = {"J",
+                      {{"kind"}, {"key"}, {"note"}},
+                      {"state", "priority", "due", "attempts"},
+                      "kind"},
 };
 
 struct page {
