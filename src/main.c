@@ -6,6 +6,7 @@
 #include "cache/memory.h"
 #include "cli/cli.h"
 #include "net/aws_credentials.h"
+#include "net/redis.h"
 #include "net/redis_prove.h"
 #include "replicas/replicas.h"
 
@@ -23,6 +24,9 @@
 
 static struct aws_credentials *credentials[BUCKETS_MOST];
 static size_t n_credentials;
+
+/* That of the process, once something was opened that uses it. */
+static struct redis *redis;
 
 static enum err_code current_key(void *ctx, struct store_s3_key *ret_key, struct err *e)
 {
@@ -247,6 +251,29 @@ static enum err_code open_postgres(const struct conf *c, struct meta **ret_meta,
     return meta_postgres_new(&postgres, ret_meta, e);
 }
 
+/* One that is there from the beginning is nothing to tell of. */
+static void tell_redis(void *ctx, bool up, const struct err *why)
+{
+    static bool was_down;
+
+    (void)ctx;
+    if (!up)
+        log_err(LOG_WARNING, "Redis is down; it is done without", why);
+    else if (was_down)
+        log_event(LOG_INFO, "Redis is up again");
+    was_down = !up;
+}
+
+static enum err_code open_redis(const struct conf *c, struct redis **ret_redis, struct err *e)
+{
+    *ret_redis = redis;
+    if (redis || c->storage.cache.type != CONF_CACHE_REDIS || !on_server(c))
+        return ERR_OK;
+    TRY(redis_new(&c->storage.cache, tell_redis, NULL, &redis, e));
+    *ret_redis = redis;
+    return ERR_OK;
+}
+
 static void tell_members(const char *what, const struct err *e)
 {
     log_err(LOG_WARNING, what, e);
@@ -322,7 +349,7 @@ struct telling {
     void *ctx;
 };
 
-static void tell_redis(void *ctx, const char *name, const char *what, const struct err *why)
+static void tell_proven(void *ctx, const char *name, const char *what, const struct err *why)
 {
     const struct telling *t = ctx;
     struct store_right r = {.name = name, .tried = what, .why = "", .remedy = ""};
@@ -350,7 +377,7 @@ static enum err_code prove(const struct conf *c, store_right_fn *fn, void *ctx, 
     if (c->storage.cache.disk_path[0])
         prove_directory(c->storage.cache.disk_path, "storage.cache.disk_path", fn, ctx);
     if (c->storage.cache.type == CONF_CACHE_REDIS)
-        redis_prove(&c->storage.cache, tell_redis, &(struct telling){fn, ctx});
+        redis_prove(&c->storage.cache, tell_proven, &(struct telling){fn, ctx});
     if (c->storage.backend != CONF_STORAGE_S3)
         return ERR_OK;
     TRY(s3_options(c, temp_path, &o, e));
@@ -367,12 +394,14 @@ int main(int argc, char **argv)
         .open_distribution = open_distribution,
         .warn_of_missing = warn_of_missing,
         .open_meta = open_meta,
+        .open_redis = open_redis,
         .open_reserve = open_reserve,
         .prove = prove,
     };
     int status;
 
     status = cli_main(&cli, argc, argv);
+    redis_free(redis);
     while (n_credentials > 0)
         aws_credentials_free(credentials[--n_credentials]);
     return status;

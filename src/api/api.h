@@ -18,6 +18,7 @@ struct auth;
 struct oidc;
 struct policy;
 struct rate;
+struct shared_rates;
 struct registry;
 struct rules;
 struct seal;
@@ -35,6 +36,7 @@ struct api_guard {
     struct sessions *sessions; /* likewise */
     struct oidc *oidc;         /* NULL when no OpenID provider is configured */
     struct rate *rate;
+    struct shared_rates *shared_rates; /* NULL: this server counts alone */
     struct audit *audit;
     struct rules *rules; /* NULL: only those of the configuration */
 };

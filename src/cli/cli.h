@@ -11,6 +11,7 @@
 #include "base/reserve.h"
 #include "conf/conf.h"
 #include "meta/meta.h"
+#include "net/redis.h"
 #include "replicas/members.h"
 #include "store/store.h"
 
@@ -31,6 +32,10 @@ struct cli {
                                        struct err *e);
     enum err_code (*open_meta)(const struct conf *c, struct reserve *reserve,
                                struct members **ret_members, struct meta **ret_meta, struct err *e);
+
+    /* The Redis that servers share; NULL where none is configured. It is the process's, c outlives
+     * it, and it may not be there yet. Error: CONFIG, UNAVAILABLE. */
+    enum err_code (*open_redis)(const struct conf *c, struct redis **ret_redis, struct err *e);
 
     /* Says so in the log when there is no database though the store has content: for those who are
      * about to open, and so make, one. */

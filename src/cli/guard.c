@@ -7,6 +7,7 @@
 #include "auth/core/audit.h"
 #include "auth/core/auth.h"
 #include "auth/core/rate.h"
+#include "auth/core/shared_rates.h"
 #include "auth/policy/policy.h"
 #include "auth/policy/rules.h"
 #include "auth/providers/aws.h"
@@ -180,8 +181,19 @@ enum err_code cli_guard_init(struct api_guard *g, const struct conf *c, struct m
     return code;
 }
 
+enum err_code cli_guard_share(struct api_guard *g, const struct conf *c, struct redis *redis,
+                              struct err *e)
+{
+    const char *prefix = c->storage.cache.redis_prefix;
+
+    auth_share_failures(g->auth, redis, prefix);
+    g->shared_rates = shared_rates_new(g->rate, redis, prefix);
+    return shared_rates_start(g->shared_rates, e);
+}
+
 void cli_guard_done(struct api_guard *g)
 {
+    shared_rates_free(g->shared_rates);
     auth_free(g->auth);
     tokens_free(g->tokens);
     sessions_free(g->sessions);

@@ -153,10 +153,14 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
         .fields = (const char *const *)s->conf->log.fields.items,
         .n_fields = s->conf->log.fields.n,
     };
+    struct redis *redis;
 
     TRY(log_start(&log, e));
     TRY(open_registry(cli, s, e));
     TRY(cli_guard_init(&s->guard, s->conf, s->registry->meta, e));
+    TRY(cli->open_redis(s->conf, &redis, e));
+    if (redis)
+        TRY(cli_guard_share(&s->guard, s->conf, redis, e));
     TRY(rules_poll(s->guard.rules, e));
     TRY(tender_start(s->guard.auth, poll_rules, s->guard.rules, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));

@@ -31,7 +31,7 @@ struct redis {
     int64_t timeout_ms;
     pthread_t keeper;
     pthread_mutex_t telling; /* held around told; taken before `mutex` */
-    bool told_up;
+    bool told_once, told_up;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t given;  /* a connection rests, or it is down */
     pthread_cond_t work;   /* for the keeper */
@@ -76,7 +76,8 @@ static void tell(struct redis *r)
     up = r->up;
     why = r->why;
     pthread_mutex_unlock(&r->mutex);
-    if (up != r->told_up) {
+    if (!r->told_once || up != r->told_up) {
+        r->told_once = true;
         r->told_up = up;
         r->told(r->ctx, up, &why);
     }

@@ -19,7 +19,7 @@ struct redis;
  * ask Redis anything. */
 typedef void (*redis_told_fn)(void *ctx, bool up, const struct err *why);
 
-/* Begins to connect, and does not wait for it. conf must outlive it. told may be NULL.
+/* Begins to connect, and does not wait for it. told may be NULL.
  * Errors: CONFIG; UNAVAILABLE, hiredis can't be loaded; INTERNAL. */
 ERR_CHECKED enum err_code redis_new(const struct conf_cache *conf, redis_told_fn told, void *ctx,
                                     struct redis **ret_redis, struct err *e);

@@ -9,12 +9,18 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define PASSWORD_MAX 4096
 
 enum err_code redis_dial_init(struct redis_dial *d, const struct conf_cache *conf, struct err *e)
 {
-    *d = (struct redis_dial){.conf = conf};
+    *d = (struct redis_dial){
+        .password_file = str_dup(str_of(conf->redis_password_file)),
+        .sentinel_password_file = str_dup(str_of(conf->redis_sentinel_password_file)),
+        .connect_timeout_ms = (int64_t)conf->redis_connect_timeout_ms,
+        .timeout_ms = (int64_t)conf->redis_timeout_ms,
+    };
     TRY(conf_redis_url_parse(str_of(conf->redis_url), &d->url, e));
     return d->url.tls ? redis_tls_new(conf->redis_ca_file, &d->tls, e) : ERR_OK;
 }
@@ -22,6 +28,8 @@ enum err_code redis_dial_init(struct redis_dial *d, const struct conf_cache *con
 void redis_dial_done(struct redis_dial *d)
 {
     SSL_CTX_free(d->tls);
+    free(d->password_file);
+    free(d->sentinel_password_file);
     OPENSSL_cleanse(d->url.password, sizeof(d->url.password));
     d->tls = NULL;
 }
@@ -149,7 +157,7 @@ static enum err_code identify(struct redis_line *l, int64_t deadline_ms,
 enum err_code redis_dial_check(const struct redis_dial *d, struct redis_line *l,
                                char ret_server[static REDIS_SERVER_SIZE], struct err *e)
 {
-    return identify(l, clock_mono_ms() + (int64_t)d->conf->redis_timeout_ms, ret_server, e);
+    return identify(l, clock_mono_ms() + d->timeout_ms, ret_server, e);
 }
 
 /* It must answer within the time of a command, or it would be left again at once. While it loads
@@ -159,7 +167,7 @@ static enum err_code try_it(const struct redis_dial *d, struct redis_line *l, st
     static const struct str ping[] = {STR("PING")};
     AUTO(redis_reply) struct redis_reply ignored = {0};
 
-    return ask(l, ping, 1, clock_mono_ms() + (int64_t)d->conf->redis_timeout_ms, &ignored, e);
+    return ask(l, ping, 1, clock_mono_ms() + d->timeout_ms, &ignored, e);
 }
 
 static enum err_code greet(const struct redis_dial *d, struct redis_line *l, int64_t deadline_ms,
@@ -169,8 +177,8 @@ static enum err_code greet(const struct redis_dial *d, struct redis_line *l, int
     char number[24];
     struct str select[] = {STR("SELECT"), {number, 0}};
 
-    TRY(sign_in(l, d->url.user, d->url.password, "redis_password_file",
-                d->conf->redis_password_file, deadline_ms, e));
+    TRY(sign_in(l, d->url.user, d->url.password, "redis_password_file", d->password_file,
+                deadline_ms, e));
     TRY(identify(l, deadline_ms, ret_server, e));
     if (d->url.database > 0) {
         select[1].n =
@@ -194,8 +202,8 @@ static enum err_code ask_sentinel(const struct redis_dial *d, const struct conf_
     uint64_t port;
 
     TRY(redis_line_open(at->name, at->port, d->tls, deadline_ms, &l, e));
-    TRY(sign_in(l, "", "", "redis_sentinel_password_file", d->conf->redis_sentinel_password_file,
-                deadline_ms, e));
+    TRY(sign_in(l, "", "", "redis_sentinel_password_file", d->sentinel_password_file, deadline_ms,
+                e));
     TRY(ask(l, words, 3, deadline_ms, &reply, e));
     if (!str_copy(redis_reply_str(redis_reply_at(reply.r, 0)), ret_master->name,
                   sizeof(ret_master->name)) ||
@@ -224,7 +232,7 @@ static enum err_code find_master(const struct redis_dial *d, int64_t deadline_ms
 enum err_code redis_dial_open(const struct redis_dial *d, struct redis_line **ret_line,
                               char ret_server[static REDIS_SERVER_SIZE], struct err *e)
 {
-    int64_t deadline_ms = clock_mono_ms() + (int64_t)d->conf->redis_connect_timeout_ms;
+    int64_t deadline_ms = clock_mono_ms() + d->connect_timeout_ms;
     AUTO(redis_line) struct redis_line *l = NULL;
     struct conf_redis_host host = d->url.hosts[0];
 

@@ -13,12 +13,13 @@
 #define REDIS_SERVER_SIZE 17
 
 struct redis_dial {
-    const struct conf_cache *conf;
     struct conf_redis_url url;
+    char *password_file, *sentinel_password_file; /* "": none */
+    int64_t connect_timeout_ms, timeout_ms;
     SSL_CTX *tls; /* NULL: in the clear */
 };
 
-/* conf must outlive it. Error: CONFIG. */
+/* Error: CONFIG. */
 ERR_CHECKED enum err_code redis_dial_init(struct redis_dial *d, const struct conf_cache *conf,
                                           struct err *e);
 void redis_dial_done(struct redis_dial *d);

@@ -36,6 +36,7 @@ static enum err_code prove_keys(struct proving *p, struct err *e)
                                     "redis.call('INCRBY', KEYS[1], 1) "
                                     "redis.call('PEXPIRE', KEYS[1], 1000) "
                                     "redis.call('PTTL', KEYS[1]) "
+                                    "redis.call('TIME') "
                                     "redis.call('GET', KEYS[1]) "
                                     "redis.call('GETRANGE', KEYS[1], 0, 1) "
                                     "return redis.call('DEL', KEYS[1])"),

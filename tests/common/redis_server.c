@@ -20,6 +20,7 @@
 
 #define START_TRIES 2000 /* of 5 ms each */
 #define STEP_NS     5000000
+#define PORT_TRIES  10
 
 static struct sockaddr_in loopback(uint16_t port)
 {
@@ -39,16 +40,22 @@ static uint16_t free_port(void)
     return ntohs(a.sin_port);
 }
 
+static void choose_port(struct redis_server *s)
+{
+    s->port = free_port();
+    snprintf(s->url, sizeof(s->url), "redis://127.0.0.1:%u", s->port);
+}
+
 void redis_server_make(struct redis_server *s, const char *const *more)
 {
     size_t n = 0;
 
-    *s = (struct redis_server){.port = free_port()};
+    *s = (struct redis_server){.pid = 0};
     for (; more && more[n]; n++) {
         assert_true(n + 1 < REDIS_SERVER_ARGUMENTS);
         s->more[n] = more[n];
     }
-    snprintf(s->url, sizeof(s->url), "redis://127.0.0.1:%u", s->port);
+    choose_port(s);
     temp_dir_make(s->dir, TEMP_DIR_MEMORY);
 }
 
@@ -121,7 +128,8 @@ static void become(const struct redis_server *s)
     _exit(127);
 }
 
-void redis_server_start(struct redis_server *s)
+/* False: it ended, as where its port is in use meanwhile. */
+static bool start_once(struct redis_server *s)
 {
     static const struct timespec step = {.tv_nsec = STEP_NS};
     const char *answer = NULL;
@@ -131,13 +139,28 @@ void redis_server_start(struct redis_server *s)
         become(s);
     for (int i = 0; i < START_TRIES; i++) {
         answer = ask(s, "PING");
-        if (answer && answer[0] && strncmp(answer, "-LOADING", 8) != 0)
-            return;
         if (waitpid(s->pid, NULL, WNOHANG) != 0)
-            fail_msg("redis-server ended at once; is it installed (scripts/deps test)?");
+            return false;
+        if (answer && answer[0] && strncmp(answer, "-LOADING", 8) != 0)
+            return true;
         nanosleep(&step, NULL);
     }
     fail_msg("redis-server does not answer");
+    return false;
+}
+
+void redis_server_start(struct redis_server *s)
+{
+    for (int i = 0; i < PORT_TRIES; i++) {
+        if (start_once(s)) {
+            s->known = true;
+            return;
+        }
+        if (!s->known)
+            choose_port(s);
+    }
+    s->pid = 0;
+    fail_msg("redis-server ended at once; is it installed (scripts/deps test)?");
 }
 
 void redis_server_kill(struct redis_server *s)

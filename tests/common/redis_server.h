@@ -6,6 +6,7 @@
 
 #include "temp_dir.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,13 +19,15 @@ struct redis_server {
     char url[REDIS_SERVER_URL]; /* "redis://127.0.0.1:1234" */
     char dir[TEMP_DIR_MAX];
     const char *more[REDIS_SERVER_ARGUMENTS];
+    bool known; /* it was started, and keeps its port */
 };
 
-/* A port, and not started yet. more: arguments of redis-server ("--requirepass", "x"), ending with
- * NULL; they stay the caller's. */
+/* Not started yet, with a port that is likely to be free. more: arguments of redis-server
+ * ("--requirepass", "x"), ending with NULL; they stay the caller's. */
 void redis_server_make(struct redis_server *s, const char *const *more);
 
-/* Returns when it answers. It has the same port each time, and nothing of what it held before. */
+/* Returns when it answers. It has nothing of what it held before, and the same port; a first start
+ * may choose another one than it was made with. */
 void redis_server_start(struct redis_server *s);
 void redis_server_kill(struct redis_server *s);
 void redis_server_pause(struct redis_server *s);

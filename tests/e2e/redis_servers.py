@@ -27,7 +27,7 @@ MASTER = "registry-redis"  # what Sentinels call the server
 # docs/redis.md says the same.
 RIGHTS = (
     "resetkeys ~cyberdock:* resetchannels &cyberdock:* -@all "
-    "+ping +info +select +eval +evalsha +get +getrange +set +del +pexpire +pttl +incrby +publish +subscribe"
+    "+ping +info +select +eval +evalsha +get +getrange +set +del +pexpire +pttl +incrby +time +publish +subscribe"
 )
 
 

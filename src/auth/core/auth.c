@@ -49,6 +49,11 @@ void auth_free(struct auth *a)
     free(a);
 }
 
+void auth_share_failures(struct auth *a, struct redis *redis, const char *prefix)
+{
+    failures_share(a->failures, redis, prefix);
+}
+
 bool auth_enabled(const struct auth *a)
 {
     return a->n > 0;

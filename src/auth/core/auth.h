@@ -15,6 +15,7 @@
 #include "base/err.h"
 
 struct auth;
+struct redis;
 
 enum auth_result {
     AUTH_OK,      /* *ret_identity is the caller's reference; anonymous without a credential */
@@ -39,6 +40,9 @@ struct auth_options {
 struct auth *auth_new(const struct auth_options *o, struct provider **providers, size_t n);
 void auth_free(struct auth *a);          /* accepts NULL */
 bool auth_enabled(const struct auth *a); /* there is a provider */
+
+/* Wrong credentials are counted with others from now on: failures_share(). */
+void auth_share_failures(struct auth *a, struct redis *redis, const char *prefix);
 
 /* Is there a provider of that name? */
 bool auth_has(const struct auth *a, const char *provider);

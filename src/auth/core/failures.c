@@ -1,5 +1,7 @@
 #include "auth/core/failures.h"
 
+#include "auth/core/shared_failures.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/uuid.h"
@@ -13,6 +15,7 @@
 #define ADDRESS_FACTOR 10
 #define DELAY_FIRST_MS 50
 #define DELAY_MOST_MS  1000
+#define NAME_MAX_BYTES 1024
 
 struct count {
     uint64_t key; /* 0: a free place */
@@ -24,6 +27,7 @@ struct failures {
     pthread_mutex_t mutex;
     uint64_t lock_after;
     int64_t lock_ms;
+    struct shared_failures shared;
     uint64_t seed;
     struct count counts[SETS * WAYS];
 };
@@ -37,6 +41,11 @@ struct failures *failures_new(uint64_t lock_after, uint64_t lock_ms)
     f->lock_ms = (int64_t)lock_ms;
     random_bytes(&f->seed, sizeof(f->seed));
     return f;
+}
+
+void failures_share(struct failures *f, struct redis *redis, const char *prefix)
+{
+    f->shared = (struct shared_failures){redis, prefix, f->lock_ms};
 }
 
 void failures_free(struct failures *f)
@@ -53,15 +62,41 @@ static uint64_t mix(uint64_t h, char c)
 }
 
 /* A directory takes " Alice" for "alice" (RFC 4518): they are one, whoever is guessed at. */
+static bool counts(char *c)
+{
+    *c = str_lower(*c);
+    return *c != ' ';
+}
+
 static uint64_t mix_name(uint64_t h, struct str name)
 {
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
 
-        if (c != ' ')
-            h = mix(h, c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c);
+        if (counts(&c))
+            h = mix(h, c);
     }
     return h;
+}
+
+/* The same two, as all servers know them. */
+static void name_both(struct str user, const char *address, struct buf *ret_text,
+                      struct str ret_names[static SHARED_FAILURES_NAMES])
+{
+    size_t n;
+
+    buf_init(ret_text, NAME_MAX_BYTES);
+    for (size_t i = 0; i < user.n; i++) {
+        char c = user.p[i];
+
+        if (counts(&c))
+            buf_add_char(ret_text, c);
+    }
+    n = ret_text->n;
+    buf_add_char(ret_text, '\n'); /* which no address has */
+    buf_add_text(ret_text, address);
+    ret_names[0] = buf_str(ret_text);
+    ret_names[1] = str_sub(buf_str(ret_text), n, ret_text->n - n);
 }
 
 static uint64_t key_of(const struct failures *f, struct str user, const char *address)
@@ -95,7 +130,7 @@ static int64_t left_ms(struct failures *f, uint64_t key, uint64_t limit)
     return c->key == key && c->n >= limit && left > 0 ? left : 0;
 }
 
-int64_t failures_locked_ms(struct failures *f, struct str user, const char *address)
+static int64_t own_locked_ms(struct failures *f, struct str user, const char *address)
 {
     int64_t pair, alone;
 
@@ -104,6 +139,25 @@ int64_t failures_locked_ms(struct failures *f, struct str user, const char *addr
     alone = left_ms(f, key_of(f, STR_NONE, address), f->lock_after * ADDRESS_FACTOR);
     pthread_mutex_unlock(&f->mutex);
     return pair > alone ? pair : alone;
+}
+
+int64_t failures_locked_ms(struct failures *f, struct str user, const char *address)
+{
+    struct shared_count all[SHARED_FAILURES_NAMES];
+    struct str names[SHARED_FAILURES_NAMES];
+    AUTO(buf) struct buf text = {0};
+    int64_t left = own_locked_ms(f, user, address);
+
+    if (left > 0 || !f->shared.redis)
+        return left;
+    name_both(user, address, &text, names);
+    if (!shared_failures_get(&f->shared, names, all))
+        return 0;
+    if (user.n > 0 && all[0].n >= f->lock_after)
+        left = all[0].left_ms;
+    if (all[1].n >= f->lock_after * ADDRESS_FACTOR && all[1].left_ms > left)
+        left = all[1].left_ms;
+    return left;
 }
 
 static uint64_t add_one(struct failures *f, uint64_t key)
@@ -116,32 +170,64 @@ static uint64_t add_one(struct failures *f, uint64_t key)
     return ++c->n;
 }
 
-int64_t failures_count(struct failures *f, struct str user, const char *address)
+static uint64_t count_own(struct failures *f, struct str user, const char *address)
 {
-    int64_t delay_ms = DELAY_FIRST_MS;
     uint64_t n;
 
-    if (user.n == 0)
-        return DELAY_FIRST_MS;
     pthread_mutex_lock(&f->mutex);
     n = add_one(f, key_of(f, user, address));
     add_one(f, key_of(f, STR_NONE, address));
     pthread_mutex_unlock(&f->mutex);
-    while (--n > 0 && delay_ms < DELAY_MOST_MS)
+    return n;
+}
+
+static uint64_t count_shared(const struct failures *f, struct str user, const char *address)
+{
+    struct shared_count all[SHARED_FAILURES_NAMES];
+    struct str names[SHARED_FAILURES_NAMES];
+    AUTO(buf) struct buf text = {0};
+
+    if (!f->shared.redis)
+        return 0;
+    name_both(user, address, &text, names);
+    return shared_failures_add(&f->shared, names, all) ? all[0].n : 0;
+}
+
+int64_t failures_count(struct failures *f, struct str user, const char *address)
+{
+    int64_t delay_ms = DELAY_FIRST_MS;
+    uint64_t n, shared;
+
+    if (user.n == 0)
+        return DELAY_FIRST_MS;
+    n = count_own(f, user, address);
+    shared = count_shared(f, user, address);
+    for (n = n > shared ? n : shared; n > 1 && delay_ms < DELAY_MOST_MS; n--)
         delay_ms *= 2;
     return delay_ms < DELAY_MOST_MS ? delay_ms : DELAY_MOST_MS;
 }
 
-void failures_clear(struct failures *f, struct str user, const char *address)
+static void clear_own(struct failures *f, uint64_t key)
 {
-    uint64_t key = key_of(f, user, address);
     struct count *c;
 
-    if (user.n == 0)
-        return;
     pthread_mutex_lock(&f->mutex);
     c = place_of(f, key);
     if (c->key == key)
         *c = (struct count){0};
     pthread_mutex_unlock(&f->mutex);
+}
+
+void failures_clear(struct failures *f, struct str user, const char *address)
+{
+    struct str names[SHARED_FAILURES_NAMES];
+    AUTO(buf) struct buf text = {0};
+
+    if (user.n == 0)
+        return;
+    clear_own(f, key_of(f, user, address));
+    if (!f->shared.redis)
+        return;
+    name_both(user, address, &text, names);
+    shared_failures_clear(&f->shared, names[0]);
 }

@@ -42,8 +42,7 @@ static void make(struct place *p, const char *const *more)
                                  .redis_connect_timeout_ms = 2000,
                                  .redis_timeout_ms = 300}};
     redis_server_make(&p->server, more);
-    snprintf(p->url, sizeof(p->url), "%s", p->server.url);
-    p->conf.redis_url = p->url;
+    p->conf.redis_url = p->server.url;
 }
 
 static void open_it(struct place *p)
@@ -161,10 +160,14 @@ static void nobody_waits_for_a_server_that_is_not_there(void **state)
     began_ms = clock_mono_ms();
     assert_int_equal(echo(&p, &e), REDIS_UNSENT);
     assert_true(clock_mono_ms() - began_ms < 100);
+    while (atomic_load(&p.downs) == 0)
+        step();
     redis_server_start(&p.server);
     wait_up(&p, true);
     assert_int_equal(echo(&p, &e), REDIS_ANSWERED);
-    assert_int_equal(atomic_load(&p.ups), 1);
+    assert_int_equal(atomic_load(&p.downs), 1);
+    while (atomic_load(&p.ups) == 0)
+        step();
     done(&p);
 }
 
@@ -283,6 +286,7 @@ static void a_wrong_password_is_told_without_the_password(void **state)
     make(&p, more);
     redis_server_start(&p.server);
     snprintf(p.url, sizeof(p.url), "redis://:hush@127.0.0.1:%u", p.server.port);
+    p.conf.redis_url = p.url;
     open_it(&p);
     do {
         step();
@@ -311,6 +315,7 @@ static void a_user_a_password_of_a_file_and_a_database_are_used(void **state)
     fclose(f);
     redis_server_start(&p.server);
     snprintf(p.url, sizeof(p.url), "redis://reg@127.0.0.1:%u/3", p.server.port);
+    p.conf.redis_url = p.url;
     p.conf.redis_password_file = path;
     open_it(&p);
     wait_up(&p, true);

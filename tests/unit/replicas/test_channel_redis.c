@@ -72,8 +72,7 @@ static void make(struct place *p, const char *const *more)
                                  .redis_connect_timeout_ms = 2000,
                                  .redis_timeout_ms = 300}};
     redis_server_make(&p->server, more);
-    snprintf(p->url, sizeof(p->url), "%s", p->server.url);
-    p->conf.redis_url = p->url;
+    p->conf.redis_url = p->server.url;
 }
 
 static void step(void)
@@ -226,6 +225,7 @@ static void it_is_down_for_who_may_not_publish(void **state)
     make(&p, more);
     redis_server_start(&p.server);
     snprintf(p.url, sizeof(p.url), "redis://reg:x@127.0.0.1:%u", p.server.port);
+    p.conf.redis_url = p.url;
     open_end(&p, &p.ends[0], "t:news");
     open_end(&p, &p.ends[1], "t:news");
     while (!redis_up(p.ends[0].redis, server))
