@@ -20,9 +20,6 @@ from waiting import until
 
 COUNT = 3
 
-# What several on one database need today: no answer from the memory of one.
-NO_MEMORY = {"cache": {"memory": {"size": 0}}}
-
 
 class Replica:
     """A registry, and its lines to the database and to the bucket."""
@@ -112,7 +109,7 @@ class Maker:
             "metadata": {**self.database.section(), "url": database.url(self.database.url)},
             "storage": self.bucket.section(endpoint=bucket.endpoint, **s3),
         }
-        config = merged(merged(NO_MEMORY, own), config)
+        config = merged(own, config)
         return Replica(self.new_registry(config=config), database, bucket)
 
     def leave(self):

@@ -14,7 +14,7 @@ TAGS = ["one", "two", "three"]
 SHORT, LONG = 1, 30  # rounds of faults
 STEP = 60  # operations with an answer, between two things that happen
 
-QUICK = {"metadata": {"postgresql": {"timeout": "1s", "connect_timeout": "2s"}}, "cache": {"memory": {"size": 0}}}
+QUICK = {"metadata": {"postgresql": {"timeout": "1s", "connect_timeout": "2s"}}}
 
 
 @pytest.fixture(params=[SHORT, pytest.param(LONG, marks=pytest.mark.long)])
