@@ -8,6 +8,7 @@
 #include "net/aws_credentials.h"
 #include "net/redis.h"
 #include "net/redis_prove.h"
+#include "replicas/channel_redis.h"
 #include "replicas/replicas.h"
 
 #include <errno.h>
@@ -291,6 +292,23 @@ static struct meta *add_members(const struct conf *c, struct meta *inner)
     return replicas_new(inner, &o);
 }
 
+/* Without it members ask the database, each for itself. */
+static void use_channel(const struct conf *c, struct meta *replicas)
+{
+    char name[CHANNEL_REDIS_NAME_MAX];
+    struct channel *channel;
+    struct redis *shared;
+    struct err e;
+
+    snprintf(name, sizeof(name), "%smembers", c->storage.cache.redis_prefix);
+    if (open_redis(c, &shared, &e) != ERR_OK)
+        log_err(LOG_WARNING, "Redis can't be used; it is done without", &e);
+    else if (shared && channel_redis_new(shared, name, &channel, &e) == ERR_OK)
+        replicas_use(replicas, channel);
+    else if (shared)
+        log_err(LOG_WARNING, "no messages to other servers through Redis", &e);
+}
+
 static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
                                struct members **ret_members, struct meta **ret_meta, struct err *e)
 {
@@ -304,8 +322,10 @@ static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
     if (ret_members)
         *ret_members = replicas_members(replicas);
     meta = cache_memory_new(meta, c->registry.manifest_cache_bytes);
-    if (meta_is_shared(meta))
+    if (meta_is_shared(meta)) {
+        use_channel(c, replicas);
         cache_memory_join(meta, replicas);
+    }
     *ret_meta = meta;
     return ERR_OK;
 }

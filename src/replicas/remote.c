@@ -5,8 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define WRITES_MAX 10000 /* of all members: what a member has in flight is bounded by its workers  \
-                          */
+#define WRITES_MAX                                                                                 \
+    10000 /* of all members: what a member has in flight is bounded by its workers                 \
+           */
 
 struct write {
     struct write *next;

@@ -10,7 +10,7 @@ import yaml
 from accounts import Caller
 from haproxy import PROGRAM, Haproxy, rendered
 from helpers import Client, image, write_oci_layout
-from server import TOP, merged
+from server import TOP
 
 DEPLOY = TOP / "deploy"
 SECRETS = {"POSTGRES_PASSWORD": "p" * 24, "S3_ACCESS_KEY": "registry", "S3_SECRET_KEY": "s" * 24}
@@ -166,7 +166,7 @@ def started(new_replicas, compose):
     own["http"]["trusted_proxies"] = ["127.0.0.0/8"]
     del own["storage"]["s3"]["endpoint"], own["storage"]["s3"]["bucket"]
     own["storage"].pop("cache")  # no Redis is there
-    return new_replicas(config=merged(own, {"cache": {"memory": {"size": 0}}}))
+    return new_replicas(config=own)
 
 
 def test_all_of_it_works_together(started, registry_binary, work, containers):

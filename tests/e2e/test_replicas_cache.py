@@ -1,0 +1,141 @@
+"""What replicas keep of manifests in memory: a tag that was moved or deleted on one is so on all the moment the
+request is answered, whatever happens to Redis, through which they tell each other, or to one of them."""
+
+import signal
+
+import pytest
+import requests
+
+from content import command
+from helpers import ANY_MANIFEST, Client, image
+from postgres_proxy import STATEMENT
+from redis_servers import Redis
+from waiting import until
+
+LOOK_UP = "JOIN tags t ON t.repo_id"  # of a tag, in the database
+REPO, TAG = "team/app", "latest"
+IMAGES = [image(seed=n, layers=1, layer_size=100) for n in range(2)]
+
+
+@pytest.fixture
+def redis(work):
+    with Redis(work / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def replicas(new_replicas, redis):
+    return seeded(new_replicas(config={"storage": {"cache": redis.section()}}))
+
+
+def seeded(replicas):
+    with Client(replicas[0].url) as c:
+        for one in IMAGES:
+            c.push_image(REPO, one, TAG)
+    return replicas
+
+
+def get(replica, **more):
+    url = f"{replica.url}/v2/{REPO}/manifests/{TAG}"
+    return requests.get(url, headers={"Accept": ANY_MANIFEST}, timeout=60, **more)
+
+
+def from_memory(replica):
+    """Is it answered without a look-up? The first may fill the memory."""
+    get(replica)
+    held = replica.database.hold(LOOK_UP, STATEMENT)
+    try:
+        answer = requests.get(f"{replica.url}/v2/{REPO}/manifests/{TAG}", timeout=1)
+        return answer.status_code == 200
+    except requests.Timeout:
+        return False
+    finally:
+        held.release()
+        replica.database.clear()
+
+
+def move(replica, one):
+    with Client(replica.url) as c:
+        c.push_manifest(REPO, TAG, one)
+
+
+def all_see(replicas, one):
+    assert [get(r).headers["Docker-Content-Digest"] for r in replicas] == [one.digest] * len(replicas)
+
+
+def moves_are_seen(replicas, times=1):
+    for n in range(times * len(replicas)):
+        one = IMAGES[n % 2]
+        move(replicas[n % len(replicas)], one)
+        all_see(replicas, one)
+
+
+def all_keep(replicas):
+    for replica in replicas:
+        until(lambda: from_memory(replica))
+
+
+def test_a_tag_that_is_moved_on_one_is_seen_on_all_at_once(replicas):
+    all_keep(replicas)
+    moves_are_seen(replicas, times=30)
+    all_keep(replicas)
+
+
+def test_a_manifest_that_is_deleted_on_one_is_gone_on_all_at_once(replicas):
+    all_keep(replicas)
+    with Client(replicas[1].url) as c:
+        c.delete_manifest(REPO, IMAGES[1].digest)
+    assert [get(r).status_code for r in replicas] == [404] * len(replicas)
+
+
+def test_without_redis_several_ask_the_database_and_one_alone_does_not(new_replicas):
+    replicas = seeded(new_replicas())
+    moves_are_seen(replicas, times=3)
+    assert not any(from_memory(r) for r in replicas)
+    for replica in replicas[1:]:
+        replica.registry.stop()
+    until(lambda: from_memory(replicas[0]))
+
+
+def test_one_that_was_killed_holds_up_a_push_for_no_longer_than_its_lease(replicas):
+    all_keep(replicas)
+    replicas[2].kill()
+    move(replicas[0], IMAGES[0])
+    all_see(replicas[:2], IMAGES[0])
+    all_keep(replicas[:2])
+
+
+def test_one_that_stands_still_gives_no_old_answer_when_it_goes_on(replicas):
+    all_keep(replicas)
+    replicas[2].registry.freeze()
+    move(replicas[0], IMAGES[0])
+    replicas[2].registry.signal(signal.SIGCONT)
+    all_see(replicas, IMAGES[0])
+    all_keep(replicas)
+
+
+@pytest.mark.parametrize("end", [Redis.kill, Redis.pause], ids=["killed", "paused"])
+def test_without_redis_for_a_while_moves_are_slower_and_seen_by_all(replicas, redis, end):
+    all_keep(replicas)
+    end(redis)
+    moves_are_seen(replicas, times=3)
+    if redis.process is None:
+        redis.start()
+    else:
+        redis.resume()
+    moves_are_seen(replicas, times=3)
+    all_keep(replicas)
+    moves_are_seen(replicas, times=3)
+
+
+def test_what_reindex_moves_is_seen_by_the_servers_at_once(replicas):
+    all_keep(replicas)
+    key = until(lambda: next((k for k in replicas.bucket.keys() if k.endswith(f"{REPO}/_tags/{TAG}")), None))
+
+    def moved():
+        """Unless a server has carried the tag there after us."""
+        replicas.bucket.put(key, IMAGES[0].digest)
+        return "1 tags moved" in command(replicas[1].registry, "reindex", "--move-tags")
+
+    until(moved)
+    all_see(replicas, IMAGES[0])
