@@ -22,6 +22,10 @@ struct reader_ops {
      * next read has it, and its errors. NULL when it can't seek. */
     enum err_code (*seek)(struct reader *r, uint64_t offset_bytes, struct err *e);
 
+    /* What is read from now on ends before that offset, until this is called again: a hint, by
+     * which no more is fetched from elsewhere. NULL when it is of no use. */
+    void (*expect)(struct reader *r, uint64_t end_bytes);
+
     /* What was read is not what it should be: a copy of what can be had elsewhere is thrown away,
      * so that the next reader has it from there. NULL when there is none. */
     void (*distrust)(struct reader *r);
@@ -31,9 +35,10 @@ struct reader_ops {
      * reader, which may have it from elsewhere, or an error that says more. */
     int (*fd)(struct reader *r);
 
-    /* A descriptor for epoll that becomes readable when a read that failed with LATER may succeed;
-     * it stays the reader's, the same one to the end, and no other reader has it. Asked for when a
-     * read has. NULL: reads never fail with LATER but block. */
+    /* An epoll set that becomes readable when a read that failed with LATER may succeed; it stays
+     * the reader's, the same one to the end, and no other reader has it. Asked for when a read has.
+     * Others may add what else is to wake who waits for it. NULL: reads never fail with LATER but
+     * block. */
     int (*wait_fd)(struct reader *r);
 
     void (*free)(struct reader *r);
@@ -60,6 +65,12 @@ ERR_CHECKED static inline enum err_code reader_seek(struct reader *r, uint64_t o
     if (!r->ops->seek)
         return err_set(e, ERR_UNSUPPORTED, "this reader can't seek");
     return r->ops->seek(r, offset_bytes, e);
+}
+
+static inline void reader_expect(struct reader *r, uint64_t end_bytes)
+{
+    if (r->ops->expect)
+        r->ops->expect(r, end_bytes);
 }
 
 static inline void reader_distrust(struct reader *r)

@@ -252,8 +252,8 @@ static bool settle_without_content(struct http_exchange *x, uint64_t size_bytes,
     return true;
 }
 
-/* The first piece of what has no fd. LATER: x keeps t until the reader has something. What failed
- * is still answered, without the headers of the content. */
+/* The first piece of what has no fd. LATER: x keeps t until the reader has something, unless x was
+ * cut off. What failed is still answered, without the headers of the content. */
 static enum err_code fetch_first(struct http_exchange *x, struct transfer **t, const struct plan *p,
                                  struct err *e)
 {
@@ -263,6 +263,8 @@ static enum err_code fetch_first(struct http_exchange *x, struct transfer **t, c
     if ((*t)->fd >= 0 || first->n_bytes == 0)
         return ERR_OK;
     code = transfer_fetch(*t, first->first_bytes, first->n_bytes, e);
+    if (code == ERR_LATER && exchange_why_cut(x, e) != ERR_OK)
+        code = e->code;
     if (code == ERR_LATER)
         x->transfer = STEAL(*t);
     if (code != ERR_OK)

@@ -17,7 +17,7 @@
                  */
 
 /* Why the watch over exchanges that are lent cut one off. */
-enum exchange_cut { CUT_NOT, CUT_REQUEST_TIMEOUT, CUT_IO_TIMEOUT, CUT_RATE, CUT_DRAIN };
+enum exchange_cut { CUT_NOT, CUT_REQUEST_TIMEOUT, CUT_IO_TIMEOUT, CUT_RATE, CUT_GONE, CUT_DRAIN };
 
 struct exchange_body {
     struct reader reader;
@@ -75,7 +75,7 @@ struct http_exchange {
     char *surplus;             /* received behind a chunked body; ahead points into it */
     struct transfer *transfer; /* content under way */
     uint64_t answer_bytes;     /* of a long answer, from http.body_memory */
-    _Atomic(struct transfer *) parked; /* the same, once no worker is at it */
+    _Atomic(struct transfer *) parked; /* the same, while a sender has it and no worker */
     struct buf headers;
     const char *route;
     uint64_t received_bytes, sent_bytes;

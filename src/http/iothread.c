@@ -4,12 +4,14 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "http/accept.h"
+#include "http/sender.h"
 #include "http/serving.h"
 #include "http/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -19,6 +21,7 @@
 
 enum {
     EVENTS = 256,
+    HUNG_UP_MS = 5000, /* for who has sent all and waits for an answer may hang up its side */
 };
 
 static void take_inbox(struct iothread *io)
@@ -44,12 +47,27 @@ static void take_inbox(struct iothread *io)
 
 /* Ends what a worker or sender does with x: its next read or write fails. As long as nothing was
  * answered only reading ends, so that the handler can still answer 408. */
-static void cut_off(struct http_exchange *x, enum exchange_cut why)
+static void cut_off(struct iothread *io, struct http_exchange *x, enum exchange_cut why)
 {
     if (atomic_load(&x->cut) != CUT_NOT && why != CUT_DRAIN)
         return;
     atomic_store(&x->cut, why);
     shutdown(x->conn->fd, why == CUT_DRAIN || atomic_load(&x->responding) ? SHUT_RDWR : SHUT_RD);
+    senders_wake(io->server->senders, x);
+}
+
+/* Nothing is sent to who waits for a slow source, so nothing fails when they have gone. */
+static bool has_gone(struct iothread *io, struct http_exchange *x, struct transfer *t)
+{
+    struct pollfd p = {.fd = x->conn->fd, .events = POLLRDHUP};
+
+    if (poll(&p, 1, 0) < 1 || !(p.revents & (POLLRDHUP | POLLHUP | POLLERR))) {
+        t->hung_up_ms = 0;
+        return false;
+    }
+    if (t->hung_up_ms == 0)
+        t->hung_up_ms = io->now_ms;
+    return (p.revents & (POLLHUP | POLLERR)) || io->now_ms - t->hung_up_ms >= HUNG_UP_MS;
 }
 
 /* A transfer that rests makes progress as long as the client takes bytes out of the socket's queue,
@@ -61,6 +79,8 @@ static void check_transfer(struct iothread *io, struct http_exchange *x, struct 
     uint64_t taken_bytes;
     int unsent = 0;
 
+    if (atomic_load(&t->source_fd) >= 0 && has_gone(io, x, t))
+        cut_off(io, x, CUT_GONE);
     if (!atomic_load(&t->resting))
         return;
     if (ioctl(x->conn->fd, SIOCOUTQ, &unsent) < 0)
@@ -74,9 +94,9 @@ static void check_transfer(struct iothread *io, struct http_exchange *x, struct 
     taken_bytes = atomic_load(&t->sent_bytes);
     taken_bytes -= taken_bytes < (uint64_t)unsent ? taken_bytes : (uint64_t)unsent;
     if (quiet_ms > (int64_t)conf_u64(&conf->io_timeout_ms))
-        cut_off(x, CUT_IO_TIMEOUT);
+        cut_off(io, x, CUT_IO_TIMEOUT);
     else if (conn_too_slow(x->conn, waited_us / 1000, taken_bytes))
-        cut_off(x, CUT_RATE);
+        cut_off(io, x, CUT_RATE);
 }
 
 /* The same for a body that more is waited for: what lies in the socket has come, too. */
@@ -93,10 +113,10 @@ static void check_body(struct iothread *io, struct http_exchange *x)
         r->progress_ms = io->now_ms;
     }
     if (io->now_ms - r->progress_ms > (int64_t)conf_u64(&conf->io_timeout_ms))
-        cut_off(x, CUT_IO_TIMEOUT);
+        cut_off(io, x, CUT_IO_TIMEOUT);
     else if (conn_too_slow(x->conn, serving_body_waited_ms(x),
                            x->received_bytes + (uint64_t)unread))
-        cut_off(x, CUT_RATE);
+        cut_off(io, x, CUT_RATE);
     serving_body_retry(io, x);
 }
 
@@ -108,7 +128,7 @@ static void check_lent(struct iothread *io)
         struct transfer *t = atomic_load(&x->parked);
 
         if (limit_ms > 0 && io->now_ms - x->start_us / 1000 > limit_ms)
-            cut_off(x, CUT_REQUEST_TIMEOUT);
+            cut_off(io, x, CUT_REQUEST_TIMEOUT);
         else if (x->place == EXCHANGE_WAITS && x->transfer)
             serving_content_retry(io, x);
         else if (x->place == EXCHANGE_WAITS)
@@ -191,7 +211,7 @@ static void check_stopping(struct iothread *io)
     drop_list(io, LIST_WRITE);
     drop_list(io, LIST_LINGER);
     for (struct http_exchange *x = io->lent.first; x; x = x->next_lent)
-        cut_off(x, CUT_DRAIN);
+        cut_off(io, x, CUT_DRAIN);
 }
 
 static void handle(struct iothread *io, const struct epoll_event *ev)

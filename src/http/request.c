@@ -203,6 +203,8 @@ enum err_code exchange_why_cut(struct http_exchange *x, struct err *e)
         return err_set(e, ERR_TIMEOUT, "cut off: no progress within http.io_timeout");
     case CUT_RATE:
         return err_set(e, ERR_TIMEOUT, "cut off: slower than http.min_rate");
+    case CUT_GONE:
+        return err_set(e, ERR_CLIENT_GONE, "the client has gone");
     case CUT_DRAIN:
         return err_set(e, ERR_TIMEOUT, "cut off: the server stops");
     case CUT_NOT:

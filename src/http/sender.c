@@ -3,6 +3,9 @@
  * event each, and a few threads share it: whoever gets an event makes one turn with that transfer
  * and arms it again, which puts it behind the others. So any number of slow readers costs no
  * thread, and a hundred fast ones are served by as many threads as there are cores.
+ *
+ * One that waits for its source is armed for that alone, so that no two threads have it. Who wants
+ * to wake it makes its source seem ready.
  */
 #include "http/sender.h"
 #include "base/cleanup.h"
@@ -27,6 +30,7 @@ AUTO_POINTER(senders, senders_free);
 
 struct senders {
     int epoll_fd, quit_fd;
+    int ready_fd;         /* is always readable */
     pthread_mutex_t lock; /* over the threads, and in arm() and turn() */
     pthread_t *threads;
     size_t n_started, n_threads;
@@ -59,6 +63,31 @@ static bool watch(struct senders *s, bool known, int fd, struct epoll_event *ev)
     return errno == EEXIST && epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, fd, ev) == 0;
 }
 
+/* Lets the source seem ready, from now on. */
+static void seem_ready(struct senders *s, int source_fd)
+{
+    struct epoll_event ev = {.events = EPOLLIN};
+
+    epoll_ctl(source_fd, EPOLL_CTL_ADD, s->ready_fd, &ev);
+}
+
+void senders_wake(struct senders *s, struct http_exchange *x)
+{
+    struct transfer *t = atomic_load(&x->parked);
+    int fd = t ? atomic_load(&t->source_fd) : -1;
+
+    if (fd >= 0)
+        seem_ready(s, fd);
+}
+
+/* The watch sets `cut`, then looks for source_fd; so one of the two sees the other. */
+static void wait_for_source(struct senders *s, struct http_exchange *x, int fd)
+{
+    atomic_store(&x->transfer->source_fd, fd);
+    if (atomic_load(&x->cut) != CUT_NOT)
+        seem_ready(s, fd);
+}
+
 /* False when the set can't take it: out of memory or over the user's limit of watches. */
 static bool arm(struct senders *s, struct http_exchange *x)
 {
@@ -71,6 +100,8 @@ static bool arm(struct senders *s, struct http_exchange *x)
 
     rest(x);
     *on = true;
+    if (t->starved)
+        wait_for_source(s, x, fd);
     /* x may be another thread's before epoll_ctl() returns; the lock makes that thread wait until
      * it has, so that the handing over is complete for the memory model too. */
     pthread_mutex_lock(&s->lock);
@@ -120,10 +151,11 @@ static enum transfer_state steps(struct senders *s, struct http_exchange *x,
     return state;
 }
 
-/* The answer can begin. */
+/* The answer can begin. A worker may free the transfer. */
 static void hand_back(struct senders *s, struct http_exchange *x)
 {
     leave(s, x);
+    atomic_store(&x->parked, NULL);
     iothread_give(x);
 }
 
@@ -137,8 +169,13 @@ static bool turn(struct senders *s, struct epoll_event *ev)
 
     pthread_mutex_lock(&s->lock); /* see arm() */
     pthread_mutex_unlock(&s->lock);
+    atomic_store(&t->source_fd, -1);
     if (x->waiting) {
         hand_back(s, x);
+        return false;
+    }
+    if (t->starved && exchange_why_cut(x, &e) != ERR_OK) {
+        fail(s, x, &e);
         return false;
     }
     if (atomic_exchange(&t->resting, false) &&
@@ -206,8 +243,9 @@ enum err_code senders_new(size_t n_threads, struct senders **ret_senders, struct
     s->threads = mem_zero(n_threads * sizeof(*s->threads));
     pthread_mutex_init(&s->lock, NULL);
     s->quit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->ready_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (s->quit_fd < 0 || s->epoll_fd < 0 ||
+    if (s->quit_fd < 0 || s->ready_fd < 0 || s->epoll_fd < 0 ||
         epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->quit_fd, &ev) < 0)
         return err_errno(e, "make the senders' epoll set");
     TRY(start_threads(s, e));
@@ -227,6 +265,8 @@ void senders_free(struct senders *s)
         pthread_join(s->threads[i], NULL);
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
+    if (s->ready_fd >= 0)
+        close(s->ready_fd);
     if (s->quit_fd >= 0)
         close(s->quit_fd);
     pthread_mutex_destroy(&s->lock);
@@ -247,8 +287,10 @@ void senders_take(struct senders *s, struct http_exchange *x)
 
 void senders_await(struct senders *s, struct http_exchange *x)
 {
+    atomic_store(&x->parked, x->transfer);
     if (arm(s, x))
         return;
+    atomic_store(&x->parked, NULL);
     x->waiting = false;
     response_refuse(x, 500, "can't wait for the content");
     finish(s, x);

@@ -16,3 +16,7 @@ void senders_take(struct senders *s, struct http_exchange *x);
 /* Takes x, whose answer has not begun, until the reader of its transfer has something; gives the
  * connection back to its I/O thread then, or when nothing can be waited for. */
 void senders_await(struct senders *s, struct http_exchange *x);
+
+/* x is with the senders, and was cut off: if they wait for its reader they wait no longer. For its
+ * I/O thread. */
+void senders_wake(struct senders *s, struct http_exchange *x);

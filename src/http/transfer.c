@@ -26,6 +26,7 @@ struct transfer *transfer_new(struct reader *r, uint64_t size_bytes)
     t->reader = r;
     t->size_bytes = size_bytes;
     t->fd = r ? reader_fd(r) : -1;
+    atomic_init(&t->source_fd, -1);
     buf_init(&t->text, TEXT_MAX);
     return t;
 }
@@ -111,6 +112,9 @@ static enum err_code read_piece(struct transfer *t, uint64_t at_bytes, uint64_t 
     size_t want = n_bytes < PIECE_BYTES ? (size_t)n_bytes : PIECE_BYTES;
     enum err_code code;
 
+    if (t->expects_end != at_bytes + n_bytes)
+        reader_expect(t->reader, at_bytes + n_bytes);
+    t->expects_end = at_bytes + n_bytes;
     if (t->read_bytes != at_bytes)
         TRY(reader_seek(t->reader, at_bytes, e));
     t->read_bytes = at_bytes;

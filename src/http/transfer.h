@@ -30,6 +30,7 @@ struct transfer {
     int fd;                /* of it, or -1 */
     uint64_t size_bytes;   /* of the whole content */
     uint64_t read_bytes;   /* where the reader is */
+    uint64_t expects_end;  /* what it was told; 0: nothing */
     char *held;            /* read and not sent: bytes held_at to held_n, or NULL */
     size_t held_at, held_n;
     struct buf text;
@@ -38,6 +39,8 @@ struct transfer {
     bool nonblocking;                     /* the socket was switched */
     bool starved;                         /* what is waited for is the reader */
     bool on_client, on_source;            /* in the senders' epoll set, armed or not */
+    _Atomic int source_fd;                /* of the reader that is waited for; -1: none is */
+    int64_t hung_up_ms;                   /* for the watch: since when the client has; 0: not */
     atomic_bool resting;                  /* for the client: the watch looks at what follows */
     _Atomic int64_t rested_us, waited_us; /* when it went to rest, and the waiting before */
     _Atomic int64_t progress_ms;          /* when bytes last moved */

@@ -85,6 +85,30 @@ def test_a_large_blob_is_pulled_in_ranges_that_ask_for_each_byte_once(registry, 
     assert all(before[1] + 1 == after[0] for before, after in zip(ranges, ranges[1:]))
 
 
+RANGED = random_bytes(20 * MIB + 7, "ranged")
+
+
+@pytest.mark.parametrize(
+    "wanted, asked",
+    [
+        ("0-99", ["0-99"]),
+        ("1000000-1000999", ["1000000-1000999"]),
+        ("-10", [f"{len(RANGED) - 10}-{len(RANGED) - 1}"]),
+        ("0-9,20000000-20000009", ["0-9", "20000000-20000009"]),
+    ],
+)
+def test_a_range_of_a_large_blob_takes_no_more_than_its_bytes(client, bucket, proxy, wanted, asked):
+    digest = client.push_blob("app", RANGED)
+    until(lambda: settled(bucket))
+    proxy.forget()
+    answer = client.get_blob("app", digest, expect=206, Range=f"bytes={wanted}")
+    gets = proxy.of("get")
+    assert [get.headers["range"] for get in gets] == [f"bytes={one}" for one in asked]
+    pieces = [RANGED[int(one.split("-")[0]) : int(one.split("-")[1]) + 1] for one in asked]
+    assert proxy.received_bytes("get") == sum(map(len, pieces))
+    assert all(piece in answer.content for piece in pieces)
+
+
 def test_a_manifest_takes_none(client, proxy):
     made = image()
     client.push_image("app", made, "v1")
@@ -190,6 +214,10 @@ def pull(client, digest):
     assert digest_of(client.get_blob("app", digest).content) == digest
 
 
+def pull_a_range(client, digest):
+    client.get_blob("app", digest, expect=206, Range="bytes=5-5000")
+
+
 def push_of_manifest(client):
     made = image()
     for data in made.blobs.values():
@@ -222,6 +250,7 @@ OPERATIONS = {  # each: what is there before; returns the operation
     "pulling a manifest": pull_of_manifest,
     "pulling a blob of up to 16 MiB": push_and(random_bytes(16 * MIB, "whole"), pull),
     "pulling a larger one": push_and(LARGE, pull),
+    "a client's range of one": push_and(LARGE, pull_a_range),
     "pulling a blob that the cache on disk has": pull_again,
     "a mount": push_and(SMALL, lambda client, digest: client.mount("other", digest, "app")),
 }

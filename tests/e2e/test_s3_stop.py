@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 import requests
 
-from helpers import Client, image
+from helpers import MIB, Client, Wire, image, random_bytes
 from waiting import until
 
 DRAIN_S = 1
@@ -29,6 +29,14 @@ def push_that_is_left_alone(url):
         pass  # what is asked here is how the server ends
 
 
+def read_to_its_end(wire):
+    try:
+        while wire.socket.recv(1 << 20):
+            pass
+    except OSError:
+        pass  # cut off
+
+
 def ends_in_time(registry):
     """Well below the time that requests to S3 are tried again for (storage.s3.timeout, a minute)."""
     begun = time.monotonic()
@@ -46,6 +54,21 @@ def test_while_a_request_to_the_server_hangs(registry, proxy):
     assert ends_in_time(registry)
     held.release()
     push.join()
+
+
+@ONE_SERVER
+@pytest.mark.parametrize("size", [1000, 20 * MIB], ids=["before its first byte", "in its middle"])
+def test_while_a_download_waits_for_the_server(registry, client, bucket, proxy, size):
+    digest = client.push_blob("app", random_bytes(size))
+    held = proxy.hold("get", nth=1 if size < MIB else 2, target="/blobs/")
+    with Wire(registry.url) as wire:
+        wire.send_request("GET", f"/v2/app/blobs/{digest}", {})
+        reading = Thread(target=read_to_its_end, args=[wire])
+        reading.start()
+        held.wait()
+        assert ends_in_time(registry)
+        reading.join()
+    held.release()
 
 
 @ONE_SERVER

@@ -50,6 +50,7 @@ struct disk_reader {
     struct repo_name repo;
     struct digest digest;
     uint64_t size_bytes, at_bytes;
+    uint64_t end_bytes;   /* reader_expect(); a fetch has all */
     struct reader *inner; /* a reader of the store; NULL once a fetch has it */
     bool settled;         /* by its first read: it reads inner, or fetch */
     struct fetch *fetch;
@@ -396,6 +397,7 @@ static enum err_code go_round(struct disk_reader *r, struct err *e)
                             &size_bytes, e));
         r->inner = inner;
     }
+    reader_expect(r->inner, r->end_bytes);
     return r->at_bytes > 0 ? reader_seek(r->inner, r->at_bytes, e) : ERR_OK;
 }
 
@@ -526,6 +528,15 @@ static enum err_code disk_seek(struct reader *base, uint64_t offset_bytes, struc
     return offset_bytes > ready_bytes + AHEAD_BYTES ? go_round(r, e) : ERR_OK;
 }
 
+static void disk_expect(struct reader *base, uint64_t end_bytes)
+{
+    struct disk_reader *r = reader_of(base);
+
+    r->end_bytes = end_bytes;
+    if (r->settled && !r->fetch && r->inner)
+        reader_expect(r->inner, end_bytes);
+}
+
 static void disk_distrust(struct reader *base)
 {
     if (reader_of(base)->inner)
@@ -552,6 +563,7 @@ static void disk_free(struct reader *base)
 static const struct reader_ops disk_ops = {
     .read = disk_read,
     .seek = disk_seek,
+    .expect = disk_expect,
     .distrust = disk_distrust,
     .wait_fd = disk_wait_fd,
     .free = disk_free,
@@ -575,7 +587,7 @@ struct reader *intake_reader_new(struct disk *c, const struct repo_name *repo,
     r->repo = *repo;
     r->digest = *d;
     r->inner = inner;
-    r->size_bytes = size_bytes;
+    r->size_bytes = r->end_bytes = size_bytes;
     r->event_fd = -1;
     return &r->reader;
 }

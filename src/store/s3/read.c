@@ -37,6 +37,7 @@ struct blob_reader {
     struct s3_name name; /* AT_NAME */
     struct digest digest;
     uint64_t size_bytes, at_bytes;
+    uint64_t end_bytes;      /* what is behind is not wanted, so far as is known */
     struct s3_range *ranges; /* the one that is read, and those ahead; NULL: none is asked for */
     struct s3_ahead ahead;
     char *rooms[S3_AHEAD_WIDTH_MAX + 1]; /* of `beside` bytes, where ranges ahead were kept */
@@ -97,7 +98,8 @@ static void end_ranges(struct blob_reader *b)
 
 static struct s3_range *add_range(struct blob_reader *b, uint64_t from_bytes, char *room)
 {
-    uint64_t n_bytes = s3_ahead_length(&b->ahead, from_bytes, b->size_bytes, room != NULL);
+    uint64_t end_bytes = from_bytes < b->end_bytes ? b->end_bytes : b->size_bytes;
+    uint64_t n_bytes = s3_ahead_length(&b->ahead, from_bytes, end_bytes, room != NULL);
     struct s3_range **at = &b->ranges;
 
     while (*at)
@@ -142,7 +144,7 @@ static void fetch_ahead(struct blob_reader *b)
         return;
     for (; last->next; last = last->next)
         n++;
-    if (n >= b->ahead.shape->width || last->until_bytes == b->size_bytes || !take_room(b, &room))
+    if (n >= b->ahead.shape->width || last->until_bytes >= b->end_bytes || !take_room(b, &room))
         return;
     last = add_range(b, last->until_bytes, room);
     name_place(b, &name);
@@ -313,6 +315,13 @@ static enum err_code seek_blob(struct reader *r, uint64_t offset_bytes, struct e
     return ERR_OK;
 }
 
+static void expect_blob(struct reader *r, uint64_t end_bytes)
+{
+    struct blob_reader *b = (struct blob_reader *)r;
+
+    b->end_bytes = end_bytes < b->size_bytes ? end_bytes : b->size_bytes;
+}
+
 static int blob_wait_fd(struct reader *r)
 {
     return ((struct blob_reader *)r)->wait_fd;
@@ -333,6 +342,7 @@ static void free_blob(struct reader *r)
 static const struct reader_ops reader_s3 = {
     .read = read_blob,
     .seek = seek_blob,
+    .expect = expect_blob,
     .wait_fd = blob_wait_fd,
     .free = free_blob,
 };
@@ -350,7 +360,7 @@ static struct blob_reader *make_reader(struct s3_client *c, enum place place,
     b->client = c;
     b->place = place;
     b->digest = *d;
-    b->size_bytes = size_bytes;
+    b->size_bytes = b->end_bytes = size_bytes;
     b->ahead.shape = &s3_ahead_usual;
     b->wait_fd = epoll_create1(EPOLL_CLOEXEC);
     b->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);

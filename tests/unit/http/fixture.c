@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -128,6 +129,29 @@ static void send_content(struct http_exchange *x, bool show_fd)
         http_set_note(x, e.detail);
 }
 
+/* What a reader of /piped waits for: an epoll set with an eventfd. */
+struct pipe_fds {
+    int set_fd, event_fd;
+};
+
+static void pipe_fds_make(struct pipe_fds *f)
+{
+    struct epoll_event ev = {.events = EPOLLIN};
+
+    f->set_fd = epoll_create1(EPOLL_CLOEXEC);
+    f->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_int_equal(epoll_ctl(f->set_fd, EPOLL_CTL_ADD, f->event_fd, &ev), 0);
+}
+
+static void pipe_fds_close(struct pipe_fds *f)
+{
+    if (f->set_fd < 0)
+        return;
+    close(f->set_fd);
+    close(f->event_fd);
+    *f = (struct pipe_fds){-1, -1};
+}
+
 /* The source of /piped. With the lock. */
 #define PIPES_MAX 64
 static struct {
@@ -135,12 +159,13 @@ static struct {
     enum err_code broken; /* behind them */
     unsigned n_starved;
     struct pipe_reader *pipes[PIPES_MAX];
-    int spare_fd; /* of a reader that ended, for the next one, as kept connections have it; or -1 */
-} source = {.spare_fd = -1};
+    struct pipe_fds
+        spare; /* of a reader that ended, for the next one, as kept connections have it */
+} source = {.spare = {-1, -1}};
 
 struct pipe_reader {
     struct reader reader;
-    int event_fd;
+    struct pipe_fds fds;
     size_t at, n; /* place in source.pipes */
 };
 
@@ -169,7 +194,7 @@ static enum err_code pipe_read(struct reader *r, void *buf, size_t cap, size_t *
     uint64_t n;
 
     pthread_mutex_lock(&lock);
-    (void)!read(p->event_fd, &n, sizeof(n));
+    (void)!read(p->fds.event_fd, &n, sizeof(n));
     code = pipe_give(p, buf, cap, ret_n, e);
     pthread_mutex_unlock(&lock);
     return code;
@@ -186,7 +211,7 @@ static int pipe_wait_fd(struct reader *r)
 {
     struct pipe_reader *p = (struct pipe_reader *)r;
 
-    return p->at == fixture.file_bytes ? -1 : p->event_fd; /* at the end it is given back */
+    return p->at == fixture.file_bytes ? -1 : p->fds.set_fd; /* at the end it is given back */
 }
 
 static void pipe_free(struct reader *r)
@@ -195,9 +220,8 @@ static void pipe_free(struct reader *r)
 
     pthread_mutex_lock(&lock);
     source.pipes[p->n] = NULL;
-    if (source.spare_fd >= 0)
-        close(source.spare_fd);
-    source.spare_fd = p->event_fd;
+    pipe_fds_close(&source.spare);
+    source.spare = p->fds;
     pthread_mutex_unlock(&lock);
     free(p);
 }
@@ -215,11 +239,10 @@ static struct reader *pipe_new(void)
 
     p->reader.ops = &pipe_ops;
     pthread_mutex_lock(&lock);
-    p->event_fd = source.spare_fd;
-    source.spare_fd = -1;
-    if (p->event_fd < 0)
-        p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    assert_true(p->event_fd >= 0);
+    p->fds = source.spare;
+    source.spare.set_fd = -1;
+    if (p->fds.set_fd < 0)
+        pipe_fds_make(&p->fds);
     while (source.pipes[p->n])
         p->n++;
     assert_true(p->n < PIPES_MAX);
@@ -235,7 +258,7 @@ static void wake_pipes(void)
 
     for (size_t i = 0; i < PIPES_MAX; i++) {
         if (source.pipes[i])
-            assert_int_equal(write(source.pipes[i]->event_fd, &one, sizeof(one)), sizeof(one));
+            assert_int_equal(write(source.pipes[i]->fds.event_fd, &one, sizeof(one)), sizeof(one));
     }
 }
 
@@ -385,9 +408,7 @@ void fixture_stop(void)
     http_server_free(fixture.server);
     fixture.server = NULL;
     assert_int_equal(n_kept, 0);
-    if (source.spare_fd >= 0)
-        close(source.spare_fd);
-    source.spare_fd = -1;
+    pipe_fds_close(&source.spare);
     if (fixture.file >= 0)
         close(fixture.file);
     fixture.file = -1;

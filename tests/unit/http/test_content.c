@@ -398,6 +398,60 @@ static void a_source_that_is_slow_is_not_the_clients_fault(void **state)
     assert_pattern(a.body, 0, BYTES);
 }
 
+/* Has so much of /piped, and waits for more; or for the first byte. */
+static void starve(size_t n_bytes)
+{
+    start();
+    fixture_release(n_bytes);
+    client_send(&c, "GET /piped HTTP/1.1\r\n" HOST "\r\n");
+    fixture_wait_starved(1);
+}
+
+static void a_wait_for_the_source_ends_when_the_server_stops(void **state)
+{
+    static const size_t there[] = {0, 100000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(there) / sizeof(there[0]); i++) {
+        fixture.conf.drain_timeout_ms = 50;
+        starve(there[i]);
+        http_server_stop(fixture.server);
+        assert_int_equal(fixture_seen(0).error, there[i] ? ERR_TIMEOUT : ERR_OK);
+        teardown(state);
+        setup(state);
+    }
+}
+
+static void who_waits_for_the_source_and_is_gone_is_waited_for_no_longer(void **state)
+{
+    static const struct {
+        size_t there;
+        bool reset;
+    } rows[] = {{0, true}, {100000, true}, {100000, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        starve(rows[i].there);
+        if (rows[i].reset)
+            setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+        client_close(&c);
+        fixture_seen(0);
+        teardown(state);
+        setup(state);
+    }
+}
+
+static void who_only_hangs_up_its_side_gets_what_a_slow_source_brings(void **state)
+{
+    (void)state;
+    starve(0);
+    shutdown(c.fd, SHUT_WR);
+    assert_int_equal(poll(NULL, 0, 2500), 0); /* the watch looks once a second */
+    fixture_release(BYTES);
+    client_answer(&c, false, &a);
+    assert_int_equal(a.body_n, BYTES);
+}
+
 static void stop_reading(const char *request)
 {
     struct seen s;
@@ -496,6 +550,9 @@ int main(void)
         TEST(a_source_that_fails_before_its_first_byte_is_an_answer),
         TEST(a_source_that_fails_later_closes_the_connection),
         TEST(a_source_that_is_slow_is_not_the_clients_fault),
+        TEST(a_wait_for_the_source_ends_when_the_server_stops),
+        TEST(who_waits_for_the_source_and_is_gone_is_waited_for_no_longer),
+        TEST(who_only_hangs_up_its_side_gets_what_a_slow_source_brings),
         TEST(a_reader_that_stops_is_cut_off),
         TEST(a_reader_of_what_is_copied_that_stops_is_cut_off),
         TEST(a_reader_that_goes_away_is_noted),
