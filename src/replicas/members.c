@@ -291,10 +291,14 @@ static enum err_code see(struct members *m, const struct meta_record *r, int64_t
         *p = (struct peer){.id = id};
     }
     if (p->version != r->version) {
+        bool went_back = r->version < p->version;
+
         p->version = r->version;
         p->since_ms = at_ms;
         p->unchanged = 0;
         p->said = member_row_parse(str_of(r->value), &m->id);
+        p->said.answers |=
+            went_back; /* the database was lost, and is an older one: it may say more */
     } else {
         p->unchanged++;
     }

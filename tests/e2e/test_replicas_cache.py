@@ -8,6 +8,7 @@ import requests
 
 from content import command
 from helpers import ANY_MANIFEST, Client, image
+from histories import Crowd
 from postgres_proxy import STATEMENT
 from redis_servers import Redis
 from waiting import until
@@ -25,7 +26,8 @@ def redis(work):
 
 @pytest.fixture
 def replicas(new_replicas, redis):
-    return seeded(new_replicas(config={"storage": {"cache": redis.section()}}))
+    quick = {"postgresql": {"timeout": "1s", "connect_timeout": "2s"}}
+    return seeded(new_replicas(config={"storage": {"cache": redis.section()}, "metadata": quick}))
 
 
 def seeded(replicas):
@@ -139,3 +141,58 @@ def test_what_reindex_moves_is_seen_by_the_servers_at_once(replicas):
 
     until(moved)
     all_see(replicas, IMAGES[0])
+
+
+def paused(server):
+    server.pause()
+    yield
+    server.resume()
+
+
+def killed(server):
+    server.kill()
+    yield
+    server.start()
+
+
+def emptied(server):
+    server.cli("FLUSHALL")
+    yield
+
+
+def cut_off(server):
+    """Whoever has a connection loses it."""
+    server.cli("CLIENT", "KILL", "TYPE", "pubsub")
+    server.cli("CLIENT", "KILL", "TYPE", "normal")
+    yield
+
+
+@pytest.mark.parametrize("trouble", [paused, killed, emptied, cut_off], ids=lambda f: f.__name__)
+def test_histories_of_tags_are_linearizable_whatever_happens_to_redis(replicas, redis, trouble):
+    with Crowd([r.url for r in replicas], ["one", "two", "three"]) as crowd:
+        for _ in range(3):
+            go_on(crowd)
+            for _ in trouble(redis):
+                go_on(crowd)
+    crowd.look()
+    crowd.history.check()
+
+
+def test_histories_of_tags_are_linearizable_whatever_happens_to_a_server(replicas):
+    with Crowd([r.url for r in replicas], ["one", "two", "three"]) as crowd:
+        for replica in replicas:
+            go_on(crowd)
+            replica.registry.freeze()
+            go_on(crowd)
+            replica.registry.signal(signal.SIGCONT)
+            go_on(crowd)
+            replica.kill()
+            go_on(crowd)
+            replica.start()
+    crowd.look()
+    crowd.history.check()
+
+
+def go_on(crowd, step=100):
+    wanted = crowd.history.count() + step
+    until(lambda: crowd.history.wrong or crowd.history.count() >= wanted, timeout=120)

@@ -30,6 +30,27 @@ static enum err_code line_before(struct meta *m, const char *call, struct err *e
     return atomic_load(&l->cut) ? err_set(e, ERR_UNAVAILABLE, "%s: cut", call) : ERR_OK;
 }
 
+/* One of ten is late. */
+static void be_late(const struct line *l)
+{
+    unsigned late_ms = atomic_load(&l->late_ms);
+    uint64_t random;
+
+    random_bytes(&random, sizeof(random));
+    if (late_ms > 0 && random % 10 == 0)
+        usleep((unsigned)(random / 10 % (late_ms * 1000)));
+}
+
+static enum err_code line_by_tag(struct meta *m, const struct repo_name *repo,
+                                 const struct tag_name *tag, struct meta_manifest **ret_manifest,
+                                 int64_t *ret_version, struct err *e)
+{
+    enum err_code code = meta_manifest_by_tag(m->inner, repo, tag, ret_manifest, ret_version, e);
+
+    be_late((struct line *)m);
+    return code;
+}
+
 static enum err_code line_commit(struct meta *m, const struct meta_op *ops, size_t n_ops,
                                  unsigned flags, size_t *ret_failed, struct err *e)
 {
@@ -41,12 +62,19 @@ static enum err_code line_commit(struct meta *m, const struct meta_op *ops, size
         l->in_commit = NULL;
         hook(l->ctx);
     }
+    if (n_ops > 1)
+        usleep(atomic_load(&l->stall_ms) * 1000);
     code = meta_commit(m->inner, ops, n_ops, flags, ret_failed, e);
+    if (n_ops > 1)
+        be_late(l);
     return code == ERR_OK && atomic_load(&l->deaf) ? err_set(e, ERR_UNAVAILABLE, "deaf") : code;
 }
 
-static const struct meta_driver line_driver = {
-    .name = "line", .shared = true, .before = line_before, .commit = line_commit};
+static const struct meta_driver line_driver = {.name = "line",
+                                               .shared = true,
+                                               .before = line_before,
+                                               .commit = line_commit,
+                                               .manifest_by_tag = line_by_tag};
 
 void line_init(struct line *l, struct meta *database)
 {

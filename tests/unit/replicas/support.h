@@ -17,10 +17,13 @@
 
 /* What one member reaches the database through. */
 struct line {
-    struct meta meta;             /* its inner is the database */
-    atomic_bool cut;              /* nothing comes through */
-    atomic_bool deaf;             /* commits come through, their answers do not */
-    _Atomic unsigned slow_ms;     /* each call takes so long */
+    struct meta meta;         /* its inner is the database */
+    atomic_bool cut;          /* nothing comes through */
+    atomic_bool deaf;         /* commits come through, their answers do not */
+    _Atomic unsigned slow_ms; /* each call takes so long */
+    _Atomic unsigned late_ms; /* some answers come so much later, at most */
+    _Atomic unsigned
+        stall_ms; /* transactions of several operations stand still before they begin */
     void (*in_commit)(void *ctx); /* once, before the next commit of at least only_ops operations */
     size_t only_ops;
     void *ctx;

@@ -511,6 +511,78 @@ static void who_comes_back_answers_only_when_all_know_it_again(void **state)
     assert_true(answers(0));
 }
 
+static uint64_t epoch(int i)
+{
+    uint64_t e;
+
+    (void)members_epoch(f->m[i], &e);
+    return e;
+}
+
+static void who_is_not_certain_silences_all_for_a_new_epoch(void **state)
+{
+    uint64_t was;
+
+    (void)state;
+    reach_each_other(2);
+    was = epoch(0);
+    members_distrust(f->m[1], 0);
+    members_round(f->m[1]);
+    assert_false(answers(1));
+    assert_int_equal(epoch(1), was); /* the other one may still answer from it */
+    members_round(f->m[0]);
+    assert_false(answers(0));
+    PASS(LEASE_MS, f->m[0], f->m[1]);
+    assert_true(answers(0));
+    assert_true(answers(1));
+    assert_int_not_equal(epoch(0), was);
+    assert_int_equal(epoch(0), epoch(1));
+    assert_int_equal(f->forgot[0], 1);
+    assert_int_equal(f->forgot[1], 1);
+}
+
+static void one_alone_that_is_not_certain_begins_a_new_epoch(void **state)
+{
+    uint64_t was;
+
+    (void)state;
+    member_start(f->m[0]);
+    was = epoch(0);
+    members_distrust(f->m[0], LEASE_MS);
+    PASS(LEASE_MS - 1, f->m[0]);
+    assert_false(answers(0));
+    assert_int_equal(epoch(0), was);
+    PASS(LEASE_MS / 2, f->m[0]);
+    assert_true(answers(0));
+    assert_int_not_equal(epoch(0), was);
+}
+
+/* As when a standby was promoted that did not have all. */
+static void one_whose_row_went_back_may_be_answering(void **state)
+{
+    struct uuid b = members_id(f->m[1]);
+    AUTO(record) struct meta_record r = {0};
+    struct meta_op drop, put;
+
+    (void)state;
+    members_set_reachable(f->m[0], true);
+    member_start(f->m[0]);
+    member_start(f->m[1]); /* not reachable, so silent */
+    PASS(LEASE_MS, f->m[0], f->m[1]);
+    assert_int_equal(asked_by(0), 0);
+    assert_int_equal(meta_record_get(f->database, STR("replicas"), str_of(b.text), &r, ERR_IGNORED),
+                     ERR_OK);
+    drop = meta_op_record_delete(STR("replicas"), str_of(b.text), META_ANY);
+    put = meta_op_record_put(STR("replicas"), str_of(b.text), str_of(r.value), META_ABSENT);
+    assert_int_equal(meta_commit(f->database, &drop, 1, 0, NULL, ERR_IGNORED), ERR_OK);
+    assert_int_equal(meta_commit(f->database, &put, 1, 0, NULL, ERR_IGNORED), ERR_OK);
+    members_round(f->m[0]);
+    assert_int_equal(asked_by(0), 1);
+    members_round(f->m[1]);
+    members_round(f->m[0]);
+    assert_int_equal(asked_by(0), 0);
+}
+
 static void *write_main(void *ctx)
 {
     struct members_write *w = ctx;
@@ -612,6 +684,9 @@ int main(void)
         TEST(who_came_later_is_not_waited_for),
         TEST(a_newcomer_does_not_wait_for_one_that_is_gone),
         TEST(who_comes_back_answers_only_when_all_know_it_again),
+        TEST(who_is_not_certain_silences_all_for_a_new_epoch),
+        TEST(one_alone_that_is_not_certain_begins_a_new_epoch),
+        TEST(one_whose_row_went_back_may_be_answering),
         TEST(a_write_between_two_ids_waits_for_the_look),
         TEST(a_write_joins_a_process_that_has_not),
         TEST(the_thread_renews_and_finds_who_is_gone),

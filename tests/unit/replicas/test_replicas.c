@@ -430,9 +430,9 @@ static void what_may_still_take_place_is_kept_by_nobody(void **state)
 /* ---- everything at once */
 
 #define THREADS 9
-#define TAGS    400
-#define AT_ONCE 2   /* tags that clients read and write */
-#define TURN_MS 250 /* then others: what was in doubt once is not kept for a minute */
+#define TAGS    300
+#define AT_ONCE 3   /* tags that clients read and write */
+#define TURN_MS 2000 /* then others: what was in doubt once is not kept for a minute */
 
 static struct tag_name tags[TAGS];
 static _Atomic int64_t seen[TAGS]; /* the latest version that anybody was shown, or has written */
@@ -502,7 +502,7 @@ static void *client_main(void *ctx)
 
         pthread_rwlock_rdlock(&lives[c->of]);
         if (f->processes[c->of].meta) {
-            if (any(200) == 0)
+            if (any(100) == 0)
                 client_writes(c, t);
             else
                 client_reads(c, t);
@@ -522,6 +522,7 @@ static void kill_and_start(int i)
     else
         process_stop(i);
     process_start(i);
+    atomic_store(&f->processes[i].line.late_ms, 20);
     pthread_rwlock_unlock(&lives[i]);
 }
 
@@ -530,7 +531,7 @@ static void trouble(int i)
 {
     unsigned ms = any(LEASE);
 
-    switch (any(10)) {
+    switch (any(11)) {
     case 0:
         process_pause(i, true);
         usleep(3 * ms * 1000);
@@ -553,6 +554,15 @@ static void trouble(int i)
         atomic_store(&f->processes[i].line.slow_ms, 20);
         usleep(ms * 1000);
         atomic_store(&f->processes[i].line.slow_ms, 0);
+        break;
+    case 5: /* a write on its way is late by more than it takes to be gone */
+        atomic_store(&f->processes[i].line.stall_ms, 3 * LEASE);
+        usleep(ms * 1000);
+        process_pause(i, true);
+        usleep(2 * LEASE * 1000);
+        process_pause(i, false);
+        usleep(LEASE * 1000);
+        atomic_store(&f->processes[i].line.stall_ms, 0);
         break;
     default:
         usleep(4 * ms * 1000);
@@ -588,6 +598,8 @@ static void nobody_is_ever_shown_less_than_was_shown(void **state)
         atomic_store(&seen[t], 0);
     }
     channel_hub_set_faults(f->hub, &faults);
+    for (int i = 0; i < PROCESSES; i++)
+        atomic_store(&f->processes[i].line.late_ms, 20);
     for (int i = 0; i < PROCESSES; i++)
         pthread_rwlock_init(&lives[i], NULL);
     for (int i = 0; i < THREADS; i++) {
