@@ -4,11 +4,13 @@
 #include "base/log.h"
 #include "cache/disk/disk.h"
 #include "cache/memory.h"
+#include "cache/redis_cache.h"
 #include "cli/cli.h"
 #include "net/aws_credentials.h"
 #include "net/redis.h"
 #include "net/redis_prove.h"
 #include "replicas/channel_redis.h"
+#include "replicas/database_id.h"
 #include "replicas/replicas.h"
 
 #include <errno.h>
@@ -292,27 +294,30 @@ static struct meta *add_members(const struct conf *c, struct meta *inner)
     return replicas_new(inner, &o);
 }
 
-/* Without it members ask the database, each for itself. */
-static void use_channel(const struct conf *c, struct meta *replicas)
+/* What they tell each other and keep together. Without it each asks the database. */
+static enum err_code use_redis(const struct conf *c, struct meta *replicas, struct meta **ret_meta,
+                               struct err *e)
 {
+    struct cache_redis_options o = {.replicas = replicas, .prefix = c->storage.cache.redis_prefix};
     char name[CHANNEL_REDIS_NAME_MAX];
     struct channel *channel;
-    struct redis *shared;
-    struct err e;
 
-    snprintf(name, sizeof(name), "%smembers", c->storage.cache.redis_prefix);
-    if (open_redis(c, &shared, &e) != ERR_OK)
-        log_err(LOG_WARNING, "Redis can't be used; it is done without", &e);
-    else if (shared && channel_redis_new(shared, name, &channel, &e) == ERR_OK)
-        replicas_use(replicas, channel);
-    else if (shared)
-        log_err(LOG_WARNING, "no messages to other servers through Redis", &e);
+    TRY(open_redis(c, &o.redis, e));
+    if (!o.redis)
+        return ERR_OK;
+    TRY(database_id(replicas, &o.database, e));
+    snprintf(name, sizeof(name), "%smembers:%s", c->storage.cache.redis_prefix, o.database.text);
+    TRY(channel_redis_new(o.redis, name, &channel, e));
+    replicas_use(replicas, channel);
+    *ret_meta = cache_redis_new(replicas, &o);
+    return ERR_OK;
 }
 
 static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
                                struct members **ret_members, struct meta **ret_meta, struct err *e)
 {
     struct meta *meta, *replicas;
+    struct err why;
 
     if (on_server(c))
         TRY(open_postgres(c, &meta, e));
@@ -321,11 +326,11 @@ static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
     meta = replicas = add_members(c, meta);
     if (ret_members)
         *ret_members = replicas_members(replicas);
+    if (meta_is_shared(meta) && use_redis(c, replicas, &meta, &why) != ERR_OK)
+        log_err(LOG_WARNING, "Redis can't be used; it is done without", &why);
     meta = cache_memory_new(meta, c->registry.manifest_cache_bytes);
-    if (meta_is_shared(meta)) {
-        use_channel(c, replicas);
+    if (meta_is_shared(meta))
         cache_memory_join(meta, replicas);
-    }
     *ret_meta = meta;
     return ERR_OK;
 }

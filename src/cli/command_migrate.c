@@ -47,6 +47,7 @@ static enum err_code open_end(struct cli *cli, const char *name, const struct en
 {
     TRY(cli_content_place(name, &end->conf, e));
     TRY(hold_store(cli, end, other, e));
+    end->conf->storage.cache.type = CONF_CACHE_NONE; /* nobody else uses it, or may have to hear */
     return cli->open_meta(end->conf, NULL, NULL, &end->meta, e);
 }
 

@@ -254,12 +254,10 @@ static enum err_code check_cache(const struct conf_source *s, struct err *e)
 {
     const struct conf_cache *c = &s->conf->storage.cache;
 
-    if (c->type == CONF_CACHE_REDIS)
+    if (c->type == CONF_CACHE_REDIS && s->conf->metadata.driver == CONF_METADATA_SQLITE)
         warn(s, "storage.cache.type",
-             s->conf->metadata.driver == CONF_METADATA_SQLITE
-                 ? "'redis' is of no use with 'metadata.driver: sqlite': one server alone has that "
-                   "database, and its memory is nearer"
-                 : "manifests are not cached in Redis yet");
+             "'redis' is of no use with 'metadata.driver: sqlite': one server alone has that "
+             "database, and its memory is nearer");
     if (*c->redis_url)
         return check_redis(s, e);
     if (c->type != CONF_CACHE_REDIS)

@@ -360,6 +360,14 @@ static bool is_overdue(const struct members *m, const struct peer *p)
     return p->unchanged >= UNCHANGED_LOOKS && now_ms(m) - p->since_ms >= lease_ms(m);
 }
 
+static void tell_buried(struct members *m)
+{
+    for (size_t i = 0; i < m->n_listeners; i++) {
+        if (m->listeners[i].buried)
+            m->listeners[i].buried(m->listeners[i].ctx);
+    }
+}
+
 /* A member of that version is gone when the row is: until then it may have transactions on the way.
  */
 static enum err_code bury(struct members *m, struct err *e)
@@ -379,6 +387,7 @@ static enum err_code bury(struct members *m, struct err *e)
         pthread_mutex_lock(&m->lock);
         *p = m->peers[--m->n_peers];
         pthread_mutex_unlock(&m->lock);
+        tell_buried(m);
     }
     return ERR_OK;
 }

@@ -45,6 +45,8 @@ struct members_listener {
     void (*joining)(void *ctx);
     /* It does not answer from memory any more, for now: what is kept is to be forgotten. */
     void (*forget)(void *ctx);
+    /* It has taken another one for gone. */
+    void (*buried)(void *ctx);
     /* It has looked at all members: the look of that number, counted from 1. */
     void (*looked)(void *ctx, uint64_t look);
     void *ctx;

@@ -1,6 +1,7 @@
 #include "fixture.h"
 
 #include "base/mem.h"
+#include "behind_redis.h"
 #include "cache/memory.h"
 #include "database.h"
 #include "dynamo_table.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 
 static const char *driver = "sqlite";
-static bool on_postgres, on_dynamodb;
+static bool on_postgres, on_dynamodb, on_redis;
 
 void fixture_choose(int argc, char **argv)
 {
@@ -17,8 +18,11 @@ void fixture_choose(int argc, char **argv)
         driver = argv[1];
     on_postgres = str_starts(str_of(driver), STR("postgresql"));
     on_dynamodb = str_starts(str_of(driver), STR("dynamodb"));
+    on_redis = strstr(driver, "redis") != NULL;
     if (on_postgres)
         database_make();
+    if (on_redis)
+        behind_redis_make();
     if (on_dynamodb)
         dynamo_table_make();
 }
@@ -30,6 +34,8 @@ const char *fixture_driver(void)
 
 static struct meta *decorate(struct meta *m)
 {
+    if (on_redis)
+        return behind_redis(strstr(driver, "fault") ? meta_fault_new(m) : m);
     if (strstr(driver, "cache"))
         return cache_memory_new(m, 1 << 20);
     if (strstr(driver, "fault"))

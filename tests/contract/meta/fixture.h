@@ -1,8 +1,9 @@
 /*
  * What the meta suite runs on: a driver by name ("sqlite", "memory", "cache", "fault"), each test
  * with a database of its own in a directory of its own, or "postgresql" or "dynamodb" alone
- * and with "-cache" or "-fault" behind it (database.h, dynamo_table.h). And short ways to say what
- * tests say often: they assert success unless they return a code.
+ * and with "-cache" or "-fault" behind it (database.h, dynamo_table.h), or with "redis" before it
+ * (behind_redis.h). And short ways to say what tests say often: they assert success unless they
+ * return a code.
  */
 #pragma once
 
