@@ -22,10 +22,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What stores in S3 sign with, each with its own; a command opens two at most. */
-#define BUCKETS_MOST 2
+/* What stores in S3 and tables sign with, each with its own; a command opens two of each at most.
+ */
+#define CREDENTIALS_MOST 4
 
-static struct aws_credentials *credentials[BUCKETS_MOST];
+static struct aws_credentials *credentials[CREDENTIALS_MOST];
 static size_t n_credentials;
 
 /* That of the process, once something was opened that uses it. */
@@ -77,7 +78,7 @@ static enum err_code s3_options(const struct conf *c, char temp_path[static PATH
     };
     const struct conf_s3 *s3 = &c->storage.s3;
 
-    if (n_credentials == BUCKETS_MOST)
+    if (n_credentials == CREDENTIALS_MOST)
         return err_set(e, ERR_INTERNAL, "more buckets than a command has use for");
     credentials[n_credentials] = credentials_of(s3);
     snprintf(temp_path, PATH_MAX, "%s/temp", c->storage.root);
@@ -172,7 +173,7 @@ static enum err_code open_distribution(const struct conf *c, struct store **ret_
 
 static bool on_server(const struct conf *c)
 {
-    return c->metadata.driver == CONF_METADATA_POSTGRESQL;
+    return c->metadata.driver != CONF_METADATA_SQLITE;
 }
 
 static bool in_memory(const struct conf *c)
@@ -277,6 +278,44 @@ static enum err_code open_redis(const struct conf *c, struct redis **ret_redis, 
     return ERR_OK;
 }
 
+static enum err_code open_dynamodb(const struct conf *c, struct meta **ret_meta, struct err *e)
+{
+    const struct conf_dynamodb *d = &c->metadata.dynamodb;
+    const struct aws_credentials_options keys = {
+        .access_key = d->access_key,
+        .access_key_file = d->access_key_file,
+        .secret_key = d->secret_key,
+        .secret_key_file = d->secret_key_file,
+        .session_token = d->session_token,
+        .region = d->region,
+        .ca_file = d->ca_file,
+        .environment = environ,
+    };
+    struct meta_dynamodb_options o = {.table = d->table,
+                                      .region = d->region,
+                                      .endpoint = d->endpoint,
+                                      .ca_file = d->ca_file,
+                                      .timeout_ms = d->timeout_ms};
+
+    if (n_credentials == CREDENTIALS_MOST)
+        return err_set(e, ERR_INTERNAL, "more tables than a command has use for");
+    o.credentials = credentials[n_credentials++] = aws_credentials_new(&keys);
+    return meta_dynamodb_new(&o, ret_meta, e);
+}
+
+static enum err_code open_database(const struct conf *c, struct reserve *reserve,
+                                   struct meta **ret_meta, struct err *e)
+{
+    switch (c->metadata.driver) {
+    case CONF_METADATA_POSTGRESQL:
+        return open_postgres(c, ret_meta, e);
+    case CONF_METADATA_DYNAMODB:
+        return open_dynamodb(c, ret_meta, e);
+    default:
+        return open_sqlite(c, reserve, ret_meta, e);
+    }
+}
+
 static void tell_members(const char *what, const struct err *e)
 {
     log_err(LOG_WARNING, what, e);
@@ -319,10 +358,7 @@ static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
     struct meta *meta, *replicas;
     struct err why;
 
-    if (on_server(c))
-        TRY(open_postgres(c, &meta, e));
-    else
-        TRY(open_sqlite(c, reserve, &meta, e));
+    TRY(open_database(c, reserve, &meta, e));
     meta = replicas = add_members(c, meta);
     if (ret_members)
         *ret_members = replicas_members(replicas);

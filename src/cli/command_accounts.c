@@ -16,8 +16,8 @@ bool cli_has_database(const struct conf *c)
 {
     char path[PATH_MAX];
 
-    if (c->metadata.driver == CONF_METADATA_POSTGRESQL)
-        return true; /* somebody made it: the registry makes none */
+    if (c->metadata.driver != CONF_METADATA_SQLITE)
+        return true; /* it is made elsewhere, or as soon as it is opened */
     if (c->metadata.sqlite_path[0])
         return access(c->metadata.sqlite_path, F_OK) == 0;
     snprintf(path, sizeof(path), "%s/registry.db", c->storage.root);

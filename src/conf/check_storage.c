@@ -88,9 +88,10 @@ static enum err_code check_prefix(const struct conf_source *s, struct err *e)
     return conf_place_named(s, "storage.s3.prefix", e);
 }
 
-static enum err_code check_endpoint(const struct conf_source *s, struct err *e)
+/* name: of the key. */
+static enum err_code check_server(const struct conf_source *s, const char *endpoint,
+                                  const char *name, struct err *e)
 {
-    const char *endpoint = s->conf->storage.s3.endpoint;
     struct conf_url url;
     bool http;
 
@@ -103,51 +104,93 @@ static enum err_code check_endpoint(const struct conf_source *s, struct err *e)
                 "'%.80s' is no address of a server; allowed is 'https://HOST[:PORT]', or 'http://' "
                 "in the same way, without a path",
                 endpoint);
-        return conf_place_named(s, "storage.s3.endpoint", e);
+        return conf_place_named(s, name, e);
     }
     http = str_ieq(url.scheme, STR("http"));
     if (http && !url.loopback)
-        warn(s, "storage.s3.endpoint",
+        warn(s, name,
              "what is stored and read travels in the clear; use https where others can listen");
     return ERR_OK;
 }
 
-/* Which of the keys of a pair of key and file stands there; NULL: neither. */
-static const char *given(const char *text, const char *file, const char *const keys[static 2])
+static enum err_code check_endpoint(const struct conf_source *s, struct err *e)
 {
-    return *text ? keys[0] : *file ? keys[1] : NULL;
+    return check_server(s, s->conf->storage.s3.endpoint, "storage.s3.endpoint", e);
 }
 
-static enum err_code check_keys(const struct conf_source *s, struct err *e)
+/* A key of AWS, as it was configured, and the names of its parts. */
+struct key_parts {
+    const char *access, *access_file, *secret, *secret_file, *token;
+    const char *access_name, *access_file_name, *secret_name, *secret_file_name, *token_name;
+};
+
+/* Which of a key and a file stands there; NULL: neither. */
+static const char *given(const char *text, const char *name, const char *file,
+                         const char *file_name)
 {
-    static const char *const access_keys[] = {"storage.s3.access_key",
-                                              "storage.s3.access_key_file"};
-    static const char *const secret_keys[] = {"storage.s3.secret_key",
-                                              "storage.s3.secret_key_file"};
-    const struct conf_s3 *s3 = &s->conf->storage.s3;
-    const char *access = given(s3->access_key, s3->access_key_file, access_keys);
-    const char *secret = given(s3->secret_key, s3->secret_key_file, secret_keys);
+    return *text ? name : *file ? file_name : NULL;
+}
+
+static enum err_code check_key_parts(const struct conf_source *s, const struct key_parts *k,
+                                     struct err *e)
+{
+    const char *access = given(k->access, k->access_name, k->access_file, k->access_file_name);
+    const char *secret = given(k->secret, k->secret_name, k->secret_file, k->secret_file_name);
     const char *at;
 
-    if (*s3->access_key && *s3->access_key_file) {
-        err_set(e, ERR_CONFIG, "is given as well as %s; leave out one of them", access_keys[0]);
-        at = access_keys[1];
-    } else if (*s3->secret_key && *s3->secret_key_file) {
-        err_set(e, ERR_CONFIG, "is given as well as %s; leave out one of them", secret_keys[0]);
-        at = secret_keys[1];
+    if (*k->access && *k->access_file) {
+        err_set(e, ERR_CONFIG, "is given as well as %s; leave out one of them", k->access_name);
+        at = k->access_file_name;
+    } else if (*k->secret && *k->secret_file) {
+        err_set(e, ERR_CONFIG, "is given as well as %s; leave out one of them", k->secret_name);
+        at = k->secret_file_name;
     } else if (access && !secret) {
-        err_set(e, ERR_CONFIG, "an access key needs its secret: set storage.s3.secret_key too");
+        err_set(e, ERR_CONFIG, "an access key needs its secret: set %s too", k->secret_name);
         at = access;
     } else if (secret && !access) {
-        err_set(e, ERR_CONFIG, "a secret needs its access key: set storage.s3.access_key too");
+        err_set(e, ERR_CONFIG, "a secret needs its access key: set %s too", k->access_name);
         at = secret;
-    } else if (*s3->session_token && !access) {
-        err_set(e, ERR_CONFIG, "goes with an access key: set storage.s3.access_key too");
-        at = "storage.s3.session_token";
+    } else if (*k->token && !access) {
+        err_set(e, ERR_CONFIG, "goes with an access key: set %s too", k->access_name);
+        at = k->token_name;
     } else {
         return ERR_OK;
     }
     return conf_place_named(s, at, e);
+}
+
+/* c: a struct with these fields; section: where they stand. */
+#define KEY_PARTS(c, section)                                                                      \
+    {                                                                                              \
+        .access = (c)->access_key, .access_file = (c)->access_key_file, .secret = (c)->secret_key, \
+        .secret_file = (c)->secret_key_file, .token = (c)->session_token,                          \
+        .access_name = section "access_key", .access_file_name = section "access_key_file",        \
+        .secret_name = section "secret_key", .secret_file_name = section "secret_key_file",        \
+        .token_name = section "session_token"                                                      \
+    }
+
+static enum err_code check_keys(const struct conf_source *s, struct err *e)
+{
+    const struct key_parts k = KEY_PARTS(&s->conf->storage.s3, "storage.s3.");
+
+    return check_key_parts(s, &k, e);
+}
+
+static enum err_code check_dynamodb(const struct conf_source *s, struct err *e)
+{
+    const struct conf_dynamodb *d = &s->conf->metadata.dynamodb;
+    const struct key_parts k = KEY_PARTS(d, "metadata.dynamodb.");
+
+    for (const char *c = d->table; *c; c++) {
+        if (!str_is_alphanumeric(*c) && !strchr("_.-", *c)) {
+            err_set(e, ERR_CONFIG,
+                    "allowed are 3 to 255 letters, digits, '_', '.' and '-': '%.80s' is none",
+                    d->table);
+            return conf_place_named(s, "metadata.table", e);
+        }
+    }
+    TRY(check_server(s, d->endpoint, "metadata.endpoint", e));
+    return check_key_parts(s, &k, e);
 }
 
 /* A class of AWS whose objects can't be read before somebody has them restored. */
@@ -299,5 +342,6 @@ enum err_code conf_check_storage(const struct conf_source *s, struct err *e)
     TRY(conf_check_networks(s, "storage.s3.redirect.networks",
                             &s->conf->storage.s3.redirect.networks, e));
     TRY(check_metadata(s, e));
+    TRY(check_dynamodb(s, e));
     return check_cache(s, e);
 }

@@ -303,17 +303,30 @@ struct conf_storage {
 
 enum conf_storage_backend { CONF_STORAGE_FILESYSTEM, CONF_STORAGE_MEM, CONF_STORAGE_S3 };
 
+struct conf_dynamodb {
+    char *table, *region; /* metadata.table, metadata.region */
+    char *endpoint;       /* metadata.endpoint; "": AWS's own */
+    char *access_key, *access_key_file, *secret_key, *secret_key_file, *session_token;
+    char *ca_file; /* "": the system's */
+    uint64_t timeout_ms;
+};
+
 struct conf_metadata {
     uint64_t driver;                                      /* enum conf_metadata_driver */
     char *url;                                            /* of PostgreSQL; may hold a password */
     char *password_file;                                  /* "": none */
     uint64_t connections, connect_timeout_ms, timeout_ms; /* metadata.postgresql */
+    struct conf_dynamodb dynamodb;
     char *sqlite_path; /* "": registry.db below storage.filesystem.root */
     uint64_t sqlite_read_connections;
     uint64_t sqlite_cache_bytes; /* of each connection */
 };
 
-enum conf_metadata_driver { CONF_METADATA_SQLITE, CONF_METADATA_POSTGRESQL };
+enum conf_metadata_driver {
+    CONF_METADATA_SQLITE,
+    CONF_METADATA_POSTGRESQL,
+    CONF_METADATA_DYNAMODB
+};
 
 struct conf_replicas {
     uint64_t lease_ms; /* replicas.lease */

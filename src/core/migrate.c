@@ -12,8 +12,9 @@
 #define IDENTITY   STR("identity") /* a UUID */
 #define PLACE      STR("place")    /* UUID KIND PLACE: of `from`, and where its rows go on */
 
-/* A page and where it ended go together: what DynamoDB takes in one transaction. */
-#define PAGE 99
+/* A page and where it ended go together: with two items a row, what DynamoDB takes in one
+ * transaction. */
+#define PAGE 48
 
 #define PLACE_MAX (128 << 10)
 

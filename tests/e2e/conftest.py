@@ -13,6 +13,8 @@ import urllib3
 
 from accounts import OTHER, Caller
 from clients import Containers, Docker
+from dynamodb_proxy import DynamoProxy
+from dynamodb_tables import Table
 from go_clients import GoClients
 from helpers import Client
 from postgres_databases import Database
@@ -223,6 +225,21 @@ def database(request, s3_servers):
     made = Database(s3_servers(request.param))
     yield made
     made.remove()
+
+
+@pytest.fixture
+def table(s3_servers):
+    """A table of DynamoDB of the test's own, which the registry makes."""
+    made = Table(s3_servers("dynamodb"))
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def dynamo_proxy(table):
+    """Before the server of the table; whoever is to go through it takes its endpoint."""
+    with DynamoProxy(table.server["endpoint"]) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ of npm that is installed once, of a pinned version, and kept in a cache outside 
     with Dynamodb(work / "dynamodb") as server:
         server.url
 
-It takes any signature, and keeps a database for each access key and region. Where several tests share one,
+It takes any signature, and all keys use one database. Where several tests share one,
 server_keeper.py starts it.
 """
 
@@ -91,7 +91,7 @@ class Dynamodb:
                     *("setpriv", "--pdeathsig", "KILL"),
                     *("java", "-Xmx1g", f"-Djava.library.path={jar}/DynamoDBLocal_lib"),
                     *("-jar", f"{jar}/DynamoDBLocal.jar", "-inMemory", "-port", str(self.port)),
-                    "-disableTelemetry",
+                    "-disableTelemetry", "-sharedDb",
                 ],
                 cwd=jar,
                 env={**os.environ, "HOME": str(self.work)},

@@ -17,7 +17,7 @@ from postgres_databases import Database
 from redis_servers import Redis
 from server import TOP
 
-PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "sessions", "aws", "s3", "postgresql", "redis", "replicas"))]
+PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "auth", "sessions", "aws", "s3", "postgresql", "dynamodb", "redis", "replicas"))]
 
 
 def blocks(language):

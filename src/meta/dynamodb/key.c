@@ -39,15 +39,21 @@ void dynamo_type_prefix(struct str type, char dst[static DYNAMO_TYPE_SIZE])
     snprintf(dst, DYNAMO_TYPE_SIZE, "a#%.32s#", digest_hex(&d).p);
 }
 
-/* "KIND", or "KIND#A", or "KIND#A#B". */
+/* "KIND", and "#" with each that is not NULL behind it. */
 static struct dynamo_key key_of(const char *kind, struct str a, struct str b)
 {
     struct dynamo_key k = {.cut = strlen(kind) + a.n + b.n + 2 > DYNAMO_PK_MAX};
+    const struct str parts[] = {a, b};
+    size_t n = strlen(kind);
 
     if (k.cut)
         return k;
-    snprintf(k.pk, sizeof(k.pk), "%s%s" STR_FMT "%s" STR_FMT, kind, a.p ? "#" : "", STR_ARG(a),
-             b.p ? "#" : "", STR_ARG(b));
+    memcpy(k.pk, kind, n);
+    for (size_t i = 0; i < 2 && parts[i].p; i++) {
+        k.pk[n++] = '#';
+        memcpy(k.pk + n, parts[i].p, parts[i].n);
+        n += parts[i].n;
+    }
     return k;
 }
 

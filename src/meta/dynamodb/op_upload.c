@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#define FORGET_S (31 * 86400) /* then the service deletes what nobody did */
+
 void dynamo_age_partition(const char *kind, unsigned shard, char dst[static 32])
 {
     snprintf(dst, 32, "%s#%u", kind, shard);
@@ -102,6 +104,7 @@ enum err_code dynamo_upload_finish(struct dynamo_tx *tx, const struct meta_op *o
         dynamo_cell_saw(c, "pk", false);
     set(tx, c, "digest", digest_str(op->upload_finish.digest));
     dynamo_cell_set_number(c, "finished", op->upload_finish.finished_ms);
+    dynamo_cell_set_number(c, "ttl", op->upload_finish.finished_ms / 1000 + FORGET_S);
     dynamo_set_age(tx, c, "done", op->upload_finish.finished_ms);
     return ERR_OK;
 }

@@ -7,8 +7,6 @@
 #define WAIT_FIRST_MS 5
 #define WAIT_MOST_MS  2000
 #define CREATE_MS     180000 /* with its indexes it takes the service some ten seconds */
-#define TTL_ASK       "UpdateTimeToLive"
-#define TTL_DESCRIBE  "DescribeTimeToLive"
 
 /* Partition and sort attribute of each index; all attributes of an item are in it. */
 static const struct {
@@ -79,35 +77,54 @@ static enum err_code create(struct dynamo_link *l, struct err *e)
     return code == ERR_LATER ? ERR_OK : code;
 }
 
-static enum err_code wait_until_active(struct dynamo_link *l, bool *ret_made, struct err *e)
+static enum err_code wait_until_active(struct dynamo_link *l, struct err *e)
 {
     int64_t end_ms = clock_mono_ms() + CREATE_MS;
     char status[32];
 
-    *ret_made = false;
     for (unsigned n = 0;; n++) {
         TRY(status_of(l, status, sizeof(status), e));
         if (strcmp(status, "ACTIVE") == 0 || strcmp(status, "UPDATING") == 0)
             return ERR_OK;
-        if (!status[0]) {
+        if (!status[0])
             TRY(create(l, e));
-            *ret_made = true;
-        }
         if (!dynamo_pause(l, n < 10 ? n : 10, WAIT_FIRST_MS, WAIT_MOST_MS, end_ms))
             return err_set(e, ERR_UNAVAILABLE, "the table %s is not ready: it is %s",
                            dynamo_link_where(l), status[0] ? status : "missing");
     }
 }
 
-/* Items whose attribute "ttl" has passed go by themselves: which costs nothing. It only cleans. */
+static enum err_code ttl_is_on(struct dynamo_link *l, bool *ret_on, struct err *e)
+{
+    AUTO(json) json_t *body = dynamo_body(l);
+    AUTO(json) json_t *answer = NULL;
+    const char *status;
+
+    TRY(dynamo_ask(l, "DescribeTimeToLive", body, dynamo_link_end(l), &answer, e));
+    status = json_string_value(
+        json_object_get(json_object_get(answer, "TimeToLiveDescription"), "TimeToLiveStatus"));
+    *ret_on = status && strncmp(status, "ENABL", 5) == 0; /* or it is being enabled */
+    return ERR_OK;
+}
+
+/* Items whose attribute "ttl" has passed go by themselves, which costs nothing. It only cleans. Who
+ * is told that it is on already was not the first. */
 static enum err_code enable_ttl(struct dynamo_link *l, struct err *e)
 {
     AUTO(json) json_t *body = dynamo_body(l);
     AUTO(json) json_t *answer = NULL;
+    enum err_code code;
+    bool on;
 
+    TRY(ttl_is_on(l, &on, e));
+    if (on)
+        return ERR_OK;
     json_object_set_new(body, "TimeToLiveSpecification",
                         json_pack("{s:b, s:s}", "Enabled", 1, "AttributeName", "ttl"));
-    return dynamo_ask(l, TTL_ASK, body, dynamo_link_end(l), &answer, e);
+    code = dynamo_ask(l, "UpdateTimeToLive", body, dynamo_link_end(l), &answer, e);
+    if (code == ERR_INTERNAL && ttl_is_on(l, &on, ERR_IGNORED) == ERR_OK && on)
+        return ERR_OK;
+    return code;
 }
 
 static enum err_code check_layout(struct dynamo_link *l, struct err *e)
@@ -119,6 +136,7 @@ static enum err_code check_layout(struct dynamo_link *l, struct err *e)
 
     TRY(dynamo_get(l, &key, dynamo_link_end(l), &item, e));
     if (!item) {
+        TRY(enable_ttl(l, e));
         requests = json_pack("[{s:{s:{s:{s:s}, s:{s:s}, s:o}}}]", "PutRequest", "Item", "pk", "S",
                              key.pk, "sk", "S", key.sk, "version", item_number(LAYOUT));
         return dynamo_write_many(l, requests, dynamo_link_end(l), e);
@@ -132,15 +150,11 @@ static enum err_code check_layout(struct dynamo_link *l, struct err *e)
     return ERR_OK;
 }
 
-/* Who made the table sets it; a process that was quicker to find it ready need not wait. */
 enum err_code dynamo_table_open(struct dynamo_link *l, struct err *e)
 {
-    bool made;
     enum err_code code;
 
-    TRY(wait_until_active(l, &made, e));
-    if (made)
-        TRY(enable_ttl(l, e));
+    TRY(wait_until_active(l, e));
     code = check_layout(l, e);
     if (code == ERR_INTERNAL)
         err_prefix(e, "the table %s is not one of a registry", dynamo_link_where(l));
