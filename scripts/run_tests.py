@@ -225,11 +225,11 @@ def dynamodb_tests(totals, name, directory, env=None, **more):
         server_tests(totals, f"{name}-dynamodb", directory, "dynamodb", server, told, **more)
 
 
-def pytest(totals, name, arguments, args, env=None, prefix=()):
+def pytest(totals, name, arguments, args, env=None, prefix=(), workers=CORES):
     report = RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     long = ["--long"] if args.long else []
-    command = [*PYTEST, "-q", "-n", str(CORES), "--dist", "loadfile", f"--junitxml={report}"]
+    command = [*PYTEST, "-q", "-n", str(workers), "--dist", "loadfile", f"--junitxml={report}"]
     code, out = run([*prefix, *command, *long, *arguments, *args.pytest], env)
     (RESULTS / f"{name}.txt").write_text(out)
     # 5: no test selected, which a filter on one part may well do.
@@ -320,7 +320,7 @@ def fuzz(totals, args):
 
 def e2e(totals, args):
     if release(totals):
-        pytest(totals, "e2e", [], args)
+        pytest(totals, "e2e", [], args, workers=2 * CORES)  # they mostly wait
 
 
 def oci_conformance(totals, args):
