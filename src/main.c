@@ -242,14 +242,15 @@ static enum err_code open_sqlite(const struct conf *c, struct reserve *reserve,
     return meta_sqlite_new(&sqlite, ret_meta, e);
 }
 
-static enum err_code open_postgres(const struct conf *c, struct meta **ret_meta, struct err *e)
+static enum err_code open_postgres(const struct conf *c, uint64_t connections, uint64_t timeout_ms,
+                                   struct meta **ret_meta, struct err *e)
 {
     const struct meta_postgres_options postgres = {
         .url = c->metadata.url,
         .password_file = c->metadata.password_file,
-        .connections = (unsigned)c->metadata.connections,
+        .connections = (unsigned)connections,
         .connect_timeout_ms = c->metadata.connect_timeout_ms,
-        .timeout_ms = c->metadata.timeout_ms,
+        .timeout_ms = timeout_ms,
     };
 
     return meta_postgres_new(&postgres, ret_meta, e);
@@ -308,7 +309,7 @@ static enum err_code open_database(const struct conf *c, struct reserve *reserve
 {
     switch (c->metadata.driver) {
     case CONF_METADATA_POSTGRESQL:
-        return open_postgres(c, ret_meta, e);
+        return open_postgres(c, c->metadata.connections, c->metadata.timeout_ms, ret_meta, e);
     case CONF_METADATA_DYNAMODB:
         return open_dynamodb(c, ret_meta, e);
     default:
@@ -321,16 +322,26 @@ static void tell_members(const char *what, const struct err *e)
     log_err(LOG_WARNING, what, e);
 }
 
-static struct meta *add_members(const struct conf *c, struct meta *inner)
+static struct meta *add_members(const struct conf *c, struct meta *line, struct meta *inner)
 {
     static char name[HOST_NAME_MAX + 32];
     struct members_options o = {
-        .lease_ms = c->replicas.lease_ms, .name = name, .report = tell_members};
+        .lease_ms = c->replicas.lease_ms, .name = name, .line = line, .report = tell_members};
 
     if (gethostname(name, HOST_NAME_MAX) != 0)
         name[0] = '\0';
     snprintf(name + strlen(name), 32, ":%d", (int)getpid());
     return replicas_new(inner, &o);
+}
+
+/* A server renews its row in time also while requests have all connections. */
+static enum err_code open_line(const struct conf *c, struct meta **ret_line, struct err *e)
+{
+    uint64_t lease_ms = c->replicas.lease_ms, timeout_ms = c->metadata.timeout_ms;
+
+    if (c->metadata.driver != CONF_METADATA_POSTGRESQL)
+        return ERR_OK;
+    return open_postgres(c, 1, timeout_ms < lease_ms / 2 ? timeout_ms : lease_ms / 2, ret_line, e);
 }
 
 /* What they tell each other and keep together. Without it each asks the database. */
@@ -355,11 +366,15 @@ static enum err_code use_redis(const struct conf *c, struct meta *replicas, stru
 static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
                                struct members **ret_members, struct meta **ret_meta, struct err *e)
 {
-    struct meta *meta, *replicas;
+    struct meta *meta, *replicas, *line = NULL;
     struct err why;
 
     TRY(open_database(c, reserve, &meta, e));
-    meta = replicas = add_members(c, meta);
+    if (ret_members && open_line(c, &line, e) != ERR_OK) {
+        meta_free(meta);
+        return e->code;
+    }
+    meta = replicas = add_members(c, line, meta);
     if (ret_members)
         *ret_members = replicas_members(replicas);
     if (meta_is_shared(meta) && use_redis(c, replicas, &meta, &why) != ERR_OK)

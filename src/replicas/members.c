@@ -532,7 +532,7 @@ struct members *members_new(struct meta *meta, const struct members_options *o)
 {
     struct members *m = NEW(struct members);
 
-    m->meta = meta;
+    m->meta = o->line ? o->line : meta;
     m->o = *o;
     m->alone = !meta_is_shared(meta);
     m->started_ms = clock_wall_ms();
@@ -618,6 +618,7 @@ void members_free(struct members *m)
     pthread_mutex_destroy(&m->lock);
     pthread_mutex_destroy(&m->rounds);
     free(m->written);
+    meta_free(m->o.line);
     free(m);
 }
 

@@ -33,6 +33,8 @@ struct members_options {
     uint64_t lease_ms;
     const char *name;                                      /* of the process: for people */
     void (*report)(const char *what, const struct err *e); /* once for each time of trouble */
+    struct meta *line;            /* the same database, for members alone, who then own it; NULL:
+                                     what else goes there can hold up a renewal */
     int64_t (*now_ms)(void *ctx); /* a clock for tests; NULL: the system's */
     void *now_ctx;
     bool by_hand; /* for tests: no thread; members_round() is called instead */

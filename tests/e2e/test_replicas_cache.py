@@ -2,6 +2,7 @@
 request is answered, whatever happens to Redis, through which they tell each other, or to one of them."""
 
 import signal
+import threading
 
 import pytest
 import requests
@@ -13,6 +14,7 @@ from postgres_proxy import STATEMENT
 from redis_servers import Redis
 from waiting import until
 
+UNKNOWN = "sha256:" + 64 * "0"
 LOOK_UP = "JOIN tags t ON t.repo_id"  # of a tag, in the database
 REPO, TAG = "team/app", "latest"
 IMAGES = [image(seed=n, layers=1, layer_size=100) for n in range(2)]
@@ -141,6 +143,22 @@ def test_what_reindex_moves_is_seen_by_the_servers_at_once(replicas):
 
     until(moved)
     all_see(replicas, IMAGES[0])
+
+
+def test_a_server_says_that_it_is_there_while_requests_have_all_connections(new_replicas):
+    (replica,) = replicas = seeded(new_replicas(1, config={"metadata": {"postgresql": {"connections": 1}}}))
+    held = replica.database.hold("JOIN blobs b", STATEMENT)
+    head = threading.Thread(target=requests.head, args=(f"{replica.url}/v2/{REPO}/blobs/{UNKNOWN}",))
+    head.start()
+    held.wait()
+
+    def renewed():
+        return int(replicas.database.sql("SELECT version FROM records WHERE collection = 'replicas'"))
+
+    was = renewed()
+    until(lambda: renewed() > was + 1, timeout=8)
+    held.release()
+    head.join()
 
 
 def paused(server):

@@ -45,9 +45,15 @@ static enum err_code line_by_tag(struct meta *m, const struct repo_name *repo,
                                  const struct tag_name *tag, struct meta_manifest **ret_manifest,
                                  int64_t *ret_version, struct err *e)
 {
+    struct line *l = (struct line *)m;
+    void (*hook)(void *ctx) = l->in_read;
     enum err_code code = meta_manifest_by_tag(m->inner, repo, tag, ret_manifest, ret_version, e);
 
-    be_late((struct line *)m);
+    if (hook) {
+        l->in_read = NULL;
+        hook(l->ctx);
+    }
+    be_late(l);
     return code;
 }
 

@@ -26,6 +26,7 @@ struct line {
         stall_ms; /* transactions of several operations stand still before they begin */
     void (*in_commit)(void *ctx); /* once, before the next commit of at least only_ops operations */
     size_t only_ops;
+    void (*in_read)(void *ctx); /* once, when the next manifest of a tag was read */
     void *ctx;
 };
 

@@ -183,6 +183,11 @@ static bool answers(int i)
     return members_may_answer(f->processes[i].members);
 }
 
+static bool is_silent(int i)
+{
+    return !answers(i);
+}
+
 /* Reads once, and answers the next time from memory. */
 static bool keeps(int i)
 {
@@ -427,11 +432,42 @@ static void what_may_still_take_place_is_kept_by_nobody(void **state)
         assert_false(keeps(0) || keeps(2));
 }
 
+static void *read_main(void *ctx)
+{
+    struct writer *w = ctx;
+
+    atomic_store(&w->ended, sees_one(w->by));
+    return NULL;
+}
+
+/* Nobody asks one that is silent before writing. */
+static void what_was_read_in_silence_is_not_kept_afterwards(void **state)
+{
+    struct writer reader = {.by = 2};
+
+    (void)state;
+    all_keep();
+    channel_mem_set_up(f->processes[1].channel, false);
+    wait_for(is_silent, 2);
+    atomic_store(&held, false);
+    atomic_store(&go_on, false);
+    f->processes[2].line.in_read = hold;
+    assert_int_equal(pthread_create(&reader.thread, NULL, read_main, &reader), 0);
+    while (!atomic_load(&held))
+        usleep(1000);
+    move(0, "two");
+    channel_mem_set_up(f->processes[1].channel, true);
+    wait_for(answers, 2);
+    write_end(&reader);
+    assert_true(atomic_load(&reader.ended)); /* it read the old one */
+    assert_true(ALL(sees_two));
+}
+
 /* ---- everything at once */
 
 #define THREADS 9
 #define TAGS    300
-#define AT_ONCE 3   /* tags that clients read and write */
+#define AT_ONCE 3    /* tags that clients read and write */
 #define TURN_MS 2000 /* then others: what was in doubt once is not kept for a minute */
 
 static struct tag_name tags[TAGS];
@@ -643,6 +679,7 @@ int main(int argc, char **argv)
         TEST(during_a_write_nobody_keeps_what_it_changes),
         TEST(a_write_of_one_that_was_taken_for_gone_is_made_again),
         TEST(what_may_still_take_place_is_kept_by_nobody),
+        TEST(what_was_read_in_silence_is_not_kept_afterwards),
         TEST(nobody_is_ever_shown_less_than_was_shown),
     };
 
