@@ -65,6 +65,14 @@ void dynamo_cells_doubt(struct dynamo_cells *t)
     }
 }
 
+void dynamo_cells_be_sure(struct dynamo_cells *t)
+{
+    dynamo_cells_rewind(t);
+    t->sure = true;
+    for (struct dynamo_cell *c = t->first; c; c = c->next)
+        c->wanted |= c->ever_guessed;
+}
+
 static struct dynamo_cell *find(struct dynamo_cells *t, const char *pk, const char *sk,
                                 unsigned *ret_bucket)
 {
@@ -162,7 +170,7 @@ enum err_code dynamo_cell_guess(struct dynamo_cells *t, struct dynamo_cell *c, j
     if (t->sure)
         return dynamo_cell_read(t, c, e);
     set_was(c, STEAL(guess));
-    c->guessed = t->guessed = true;
+    c->guessed = c->ever_guessed = t->guessed = true;
     return ERR_OK;
 }
 

@@ -22,6 +22,7 @@ struct dynamo_cell {
     json_t *was; /* NULL: not there */
     bool known;  /* was is what the table had, once */
     bool guessed;
+    bool ever_guessed; /* in some try */
     bool wanted;
 
     /* What becomes of it. */
@@ -61,6 +62,9 @@ void dynamo_cells_rewind(struct dynamo_cells *t);
 
 /* All that was ever touched is to be read again. */
 void dynamo_cells_doubt(struct dynamo_cells *t);
+
+/* What was ever guessed is to be read, and nothing is guessed from now on. */
+void dynamo_cells_be_sure(struct dynamo_cells *t);
 
 struct dynamo_cell *dynamo_cell_at(struct dynamo_cells *t, const struct dynamo_key *key);
 

@@ -418,6 +418,10 @@ static enum err_code next_part(struct dynamo_tx *tx, const struct meta_op *ops, 
     enum err_code code = evaluate(tx, rest, n, ret_n, e);
     bool again;
 
+    if (code == ERR_OK && *ret_n < left && p->most == 0 && !tx->cells.sure) {
+        dynamo_cells_be_sure(&tx->cells);
+        code = evaluate(tx, rest, n, ret_n, e);
+    }
     if (code != ERR_OK && (tx->wants_stage || tx->wants_untag) && *ret_n > 0)
         return evaluate(tx, rest, *ret_n, ret_n, e);
     while (code == ERR_CONFLICT && (tx->wants_stage || tx->wants_untag)) {

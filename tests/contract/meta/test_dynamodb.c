@@ -1,0 +1,322 @@
+/* What only DynamoDB has to be asked: how many requests operations take, and what happens to what
+ * one transaction can't hold. */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "fixture.h"
+#include "meta/dynamodb/dynamodb.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MANY   400
+#define LAYERS 11
+
+static uint64_t since(struct fixture *f, uint64_t *from)
+{
+    uint64_t now = dynamo_requests(f->m), n = now - *from;
+
+    *from = now;
+    return n;
+}
+
+static void linking_a_blob_takes_one(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t from = dynamo_requests(f->m);
+
+    assert_ok(blob_link(f, "a", "first"));
+    assert_ok(blob_link(f, "a", "second"));
+    assert_int_equal(since(f, &from), 2);
+}
+
+static void a_manifest_of_many_layers_with_a_tag_takes_two(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("t");
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
+    struct meta_edge edges[LAYERS];
+    struct meta_op ops[2];
+    uint64_t from;
+
+    for (size_t i = 0; i < LAYERS; i++) {
+        char seed[8];
+
+        snprintf(seed, sizeof(seed), "b%zu", i);
+        assert_ok(blob_link(f, "a", seed));
+        edges[i] = (struct meta_edge){META_EDGE_BLOB, digest_for(seed)};
+    }
+    ops[0] = meta_op_manifest_put(
+        (struct meta_manifest_put){.repo = &r, .manifest = m, .edges = edges, .n_edges = LAYERS});
+    ops[1] = meta_op_tag_set(&r, &t, &m->digest, META_ANY);
+    from = dynamo_requests(f->m);
+    assert_ok(commit(f, ops, 2));
+    assert_int_equal(since(f, &from), 2);
+}
+
+static void reads_take_one_and_by_a_tag_two(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t from;
+
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "t", "m", META_ANY));
+    from = dynamo_requests(f->m);
+    assert_true(has_manifest(f, "a", "m"));
+    assert_false(has_blob(f, "a", "none"));
+    assert_int_equal(since(f, &from), 2);
+    assert_tag(f, "a", "t", "m");
+    assert_int_equal(since(f, &from), 2);
+}
+
+static void a_record_is_written_in_one_when_it_is_as_expected(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t from = dynamo_requests(f->m);
+
+    for (int64_t i = 0; i < 3; i++)
+        assert_ok(commit_one(f, meta_op_record_put(STR("c"), STR("k"), STR("v"), i)));
+    assert_ok(commit_one(f, meta_op_record_check(STR("c"), STR("k"))));
+    assert_ok(commit_one(f, meta_op_record_delete(STR("c"), STR("k"), 3)));
+    assert_int_equal(since(f, &from), 5);
+}
+
+/* ---- what is too large */
+
+static void a_record_of_any_length_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    size_t n = 900000;
+    AUTO(mem) char *value = mem_alloc(n);
+    AUTO(record) struct meta_record r = {0};
+
+    memset(value, 'v', n);
+    assert_ok(
+        commit_one(f, meta_op_record_put(STR("c"), STR("k"), (struct str){value, n}, META_ABSENT)));
+    assert_ok(meta_record_get(f->m, STR("c"), STR("k"), &r, &f->e));
+    assert_int_equal(strlen(r.value), n);
+    meta_record_done(&r);
+    assert_ok(commit_one(f, meta_op_record_put(STR("c"), STR("k"), STR("short"), 1)));
+    assert_ok(meta_record_get(f->m, STR("c"), STR("k"), &r, &f->e));
+    assert_string_equal(r.value, "short");
+}
+
+/* Children "c0", "c1", ... of an index. */
+static struct meta_edge *make_children(struct fixture *f, size_t n)
+{
+    struct meta_edge *edges = mem_alloc(n * sizeof(*edges));
+    struct meta_op *ops = mem_alloc(n * sizeof(*ops));
+    struct meta_manifest **manifests = mem_alloc(n * sizeof(struct meta_manifest *));
+    struct repo_name r = repo_of("a");
+
+    for (size_t i = 0; i < n; i++) {
+        char text[16];
+
+        snprintf(text, sizeof(text), "c%zu", i);
+        manifests[i] = manifest_for(text);
+        edges[i] = (struct meta_edge){META_EDGE_MANIFEST, manifests[i]->digest};
+        ops[i] =
+            meta_op_manifest_put((struct meta_manifest_put){.repo = &r, .manifest = manifests[i]});
+    }
+    assert_ok(commit(f, ops, n));
+    for (size_t i = 0; i < n; i++)
+        meta_manifest_unref(manifests[i]);
+    free(manifests);
+    free(ops);
+    return edges;
+}
+
+static enum err_code push_index(struct fixture *f, const struct meta_edge *edges, size_t n,
+                                int64_t expected)
+{
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("t");
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("index");
+    const struct meta_op ops[] = {
+        meta_op_manifest_put(
+            (struct meta_manifest_put){.repo = &r, .manifest = m, .edges = edges, .n_edges = n}),
+        meta_op_tag_set(&r, &t, &m->digest, expected),
+    };
+
+    return commit(f, ops, 2);
+}
+
+/* Some of each step, and the last. */
+static void assert_children(struct fixture *f, size_t n, enum err_code code)
+{
+    for (size_t i = 0; i < n; i += 37) {
+        char text[16];
+
+        snprintf(text, sizeof(text), "c%zu", i + 37 < n ? i : n - 1);
+        assert_int_equal(delete_manifest(f, "a", text), code);
+    }
+}
+
+static void an_index_of_many_keeps_what_it_names_and_lets_it_go(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(mem) struct meta_edge *edges = make_children(f, MANY);
+
+    assert_ok(push_index(f, edges, MANY, META_ABSENT));
+    assert_tag(f, "a", "t", "index");
+    assert_children(f, MANY, ERR_IN_USE);
+    assert_ok(push_index(f, edges, MANY, META_ANY)); /* it is there */
+    assert_ok(delete_manifest(f, "a", "index"));
+    assert_false(has_manifest(f, "a", "index"));
+    assert_int_equal(version_of(f, "a", "t"), META_ABSENT);
+    assert_children(f, MANY, ERR_OK);
+}
+
+static void an_index_of_many_that_lacks_one_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(mem) struct meta_edge *edges = make_children(f, MANY);
+
+    assert_ok(delete_manifest(f, "a", "c300"));
+    assert_int_equal(push_index(f, edges, MANY, META_ABSENT), ERR_MANIFEST_BLOB_UNKNOWN);
+    assert_int_equal(f->failed, 0);
+    assert_non_null(strstr(f->e.detail, edges[300].digest.text));
+    assert_false(has_manifest(f, "a", "index"));
+    assert_ok(delete_manifest(f, "a", "c0"));
+    assert_ok(delete_manifest(f, "a", "c299"));
+    assert_ok(delete_manifest(f, "a", "c399"));
+}
+
+static void an_index_of_many_that_may_not_have_its_tag_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(mem) struct meta_edge *edges = make_children(f, MANY);
+
+    assert_int_equal(push_index(f, edges, MANY, 99), ERR_CONFLICT);
+    assert_int_equal(f->failed, 1);
+    assert_false(has_manifest(f, "a", "index"));
+    assert_children(f, MANY, ERR_OK);
+}
+
+/* As a process leaves it that is stopped before its last transaction. */
+static void stage(struct fixture *f, const struct meta_edge *edges, size_t n)
+{
+    struct repo_name r = repo_of("a");
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("index");
+    const struct meta_manifest_put put = {.repo = &r, .manifest = m, .edges = edges, .n_edges = n};
+    struct dynamo *d = dynamo_of(f->m);
+
+    assert_ok(dynamo_stage(d, &put, dynamo_link_end(d->link), &f->e));
+}
+
+static void what_was_left_in_the_middle_is_not_seen_and_gone_on_with(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(mem) struct meta_edge *edges = make_children(f, MANY);
+
+    stage(f, edges, MANY);
+    assert_false(has_manifest(f, "a", "index"));
+    assert_int_equal(delete_manifest(f, "a", "index"), ERR_MANIFEST_UNKNOWN);
+    assert_children(f, MANY, ERR_IN_USE);
+    assert_ok(push_index(f, edges, MANY, META_ABSENT));
+    assert_ok(delete_manifest(f, "a", "index"));
+    assert_children(f, MANY, ERR_OK);
+}
+
+static void what_was_left_in_the_middle_for_other_links_is_begun_anew(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(mem) struct meta_edge *edges = make_children(f, MANY);
+
+    stage(f, edges, MANY);
+    for (size_t i = 0; i < MANY; i++)
+        edges[i].kind = META_EDGE_LOOSE_MANIFEST;
+    assert_ok(push_index(f, edges, MANY, META_ABSENT));
+    assert_ok(delete_manifest(f, "a", "index"));
+    assert_children(f, MANY, ERR_OK);
+}
+
+static void what_was_left_in_the_middle_long_ago_is_cleaned_up(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(mem) struct meta_edge *edges = make_children(f, MANY);
+
+    stage(f, edges, MANY);
+    assert_ok(commit_one(f, meta_op_finished_prune(clock_wall_ms())));
+    assert_int_equal(delete_manifest(f, "a", "c0"), ERR_IN_USE); /* it is younger than an hour */
+    assert_ok(commit_one(f, meta_op_finished_prune(clock_wall_ms() + 2 * 3600000)));
+    assert_children(f, MANY, ERR_OK);
+}
+
+static void a_list_that_fails_at_its_end_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("m");
+    struct meta_op ops[MANY + 1];
+    struct tag_name tags[MANY];
+    struct meta_name_list l = {0};
+
+    assert_ok(put(f, "a", "m"));
+    for (size_t i = 0; i < MANY; i++) {
+        char text[16];
+
+        snprintf(text, sizeof(text), "t%zu", i);
+        tags[i] = tag_of(text);
+        ops[i] = meta_op_tag_set(&r, &tags[i], &d, META_ANY);
+    }
+    ops[MANY] = meta_op_record_delete(STR("c"), STR("none"), 5);
+    assert_int_equal(commit(f, ops, MANY + 1), ERR_CONFLICT);
+    assert_int_equal(f->failed, MANY);
+    assert_ok(meta_tags(f->m, &r, STR(""), 10, &l, &f->e));
+    assert_int_equal(l.n, 0);
+    meta_name_list_done(&l);
+}
+
+/* ---- what the service refuses, and its emulator does not */
+
+/* However often an item is touched, it is in the transaction once. */
+static void no_transaction_names_an_item_twice(void **state)
+{
+    struct fixture *f = *state;
+    struct dynamo_cells cells;
+    struct dynamo_key key = dynamo_key_record(STR("c"), STR("k"));
+    struct dynamo_cell *c;
+    AUTO(json) json_t *action = NULL;
+
+    dynamo_cells_init(&cells, dynamo_of(f->m)->link, clock_mono_ms() + 10000);
+    c = dynamo_cell_at(&cells, &key);
+    assert_ok(dynamo_cell_guess(&cells, c, json_pack("{s:o}", "version", item_number(3)), &f->e));
+    dynamo_cell_saw(c, "version", false);
+    dynamo_cell_saw(c, "version", true);
+    dynamo_cell_add(c, "version", 1);
+    dynamo_cell_set(&cells, c, "value", STR("one"));
+    dynamo_cell_set(&cells, c, "value", STR("two"));
+    assert_ptr_equal(dynamo_cell_at(&cells, &key), c);
+    assert_null(c->next);
+    assert_int_equal(dynamo_cell_number(c, "version"), 4);
+    action = dynamo_cell_action(c, "T");
+    assert_int_equal(json_object_size(action), 1);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(action, "Update"),
+                                                          "ConditionExpression")),
+                        "#version = :v2");
+    dynamo_cells_done(&cells);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(linking_a_blob_takes_one),
+        TEST(a_manifest_of_many_layers_with_a_tag_takes_two),
+        TEST(reads_take_one_and_by_a_tag_two),
+        TEST(a_record_is_written_in_one_when_it_is_as_expected),
+        TEST(a_record_of_any_length_is_kept),
+        TEST(an_index_of_many_keeps_what_it_names_and_lets_it_go),
+        TEST(an_index_of_many_that_lacks_one_leaves_nothing),
+        TEST(an_index_of_many_that_may_not_have_its_tag_leaves_nothing),
+        TEST(what_was_left_in_the_middle_is_not_seen_and_gone_on_with),
+        TEST(what_was_left_in_the_middle_for_other_links_is_begun_anew),
+        TEST(what_was_left_in_the_middle_long_ago_is_cleaned_up),
+        TEST(a_list_that_fails_at_its_end_changes_nothing),
+        TEST(no_transaction_names_an_item_twice),
+    };
+
+    fixture_choose(argc, argv);
+    return cmocka_run_group_tests_name(fixture_driver(), tests, NULL, NULL);
+}
