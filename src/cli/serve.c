@@ -1,5 +1,6 @@
 #include "api/dispatch.h"
 #include "api/policy_in_force.h"
+#include "auth/core/audit.h"
 #include "auth/core/tender.h"
 #include "auth/policy/rules.h"
 #include "base/cleanup.h"
@@ -12,6 +13,7 @@
 #include "core/migrate.h"
 #include "core/registry.h"
 #include "core/stray.h"
+#include "jobs/jobs.h"
 
 #include <link.h>
 #include <malloc.h>
@@ -20,6 +22,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#define PRUNE_EVERY_MS (3600 * 1000)
 
 /* All that one run of the server is made of, in the order in which it is taken down again. */
 struct serve {
@@ -52,6 +56,29 @@ static void tell_strays(const struct stray_count *c)
               "them back, `registry sweep --remove` removes them",
               LOG_U64("manifests", c->manifests), LOG_U64("bytes", c->bytes),
               LOG_STR("repositories", buf_str(&repos)));
+}
+
+static enum err_code prune_audit(void *audit, struct job *job, struct err *e)
+{
+    (void)job;
+    return audit_prune(audit, e);
+}
+
+static int64_t prune_every_ms(void *audit)
+{
+    (void)audit;
+    return PRUNE_EVERY_MS;
+}
+
+static void add_jobs(struct jobs *j, struct audit *audit)
+{
+    const struct job_kind prune = {.name = "audit",
+                                   .run = prune_audit,
+                                   .ctx = audit,
+                                   .retry_ms = PRUNE_EVERY_MS,
+                                   .every_ms = prune_every_ms};
+
+    jobs_kind_add(j, &prune);
 }
 
 static enum err_code poll_rules(void *rules, struct err *e)
@@ -161,6 +188,7 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(cli->open_redis(s->conf, &redis, e));
     if (redis)
         TRY(cli_guard_share(&s->guard, s->conf, redis, e));
+    add_jobs(s->registry->jobs, s->guard.audit);
     TRY(rules_poll(s->guard.rules, e));
     TRY(tender_start(s->guard.auth, poll_rules, s->guard.rules, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
@@ -197,6 +225,8 @@ static void stop(struct serve *s)
     if (s->registry) /* its requests end with the drain */
         store_hurry(s->registry->store, s->conf->http.drain_timeout_ms);
     http_server_free(s->http);
+    if (s->registry)
+        registry_stop(s->registry); /* its jobs have to do with what goes next */
     api_done(&s->api);
     tender_stop(s->tender);
     cli_guard_done(&s->guard);

@@ -1,18 +1,19 @@
 #include "core/life.h"
 
 #include "base/mem.h"
-#include "core/maintenance.h"
+#include "core/background.h"
 #include "core/project.h"
 #include "core/upload.h"
 #include "core/upload_session.h"
 #include "core/url_rules.h"
+#include "jobs/jobs.h"
 
 #include <stdlib.h>
 
 #define END_MS 2000 /* that the store has left for what is on its way elsewhere */
 
-/* Of the projections that a crash left, as many as start-up may take time for; the maintenance
- * thread carries the rest. */
+/* Of the projections that a crash left, as many as start-up may take time for; the rest is
+ * carried in the background. */
 #define START_BATCHES 4
 
 struct registry *registry_new(struct store *store, struct meta *meta, const struct conf *c)
@@ -26,6 +27,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->quotas = &c->quotas;
     r->verify_on_read = &c->storage.verify_on_read;
     r->buffer_bytes = c->http.buffer_bytes;
+    r->lease_ms = c->replicas.lease_ms;
     r->uploads = upload_table_new();
     r->url_rules = url_rules_new(&c->registry);
     locks_init(&r->blob_locks);
@@ -39,22 +41,27 @@ enum err_code registry_start(struct registry *r, registry_report_fn report, stru
     struct err problem = {0};
     bool more;
 
-    /* A full or read-only disk is no reason not to serve what is there; maintenance tries again. */
-    if (project_pending(r, START_BATCHES, &more, &problem) != ERR_OK)
+    /* A full or read-only disk is no reason not to serve what is there; it is tried again. What
+     * nobody holds where there are others is for one of all to carry. */
+    if (!project_is_shared(r) && project_pending(r, START_BATCHES, &more, &problem) != ERR_OK)
         report("carrying tags to the store failed at the start; will be tried again", &problem);
     if (upload_load_all(r, &problem) != ERR_OK)
         report("sessions of before the start can't be counted", &problem);
-    r->wake = maintenance_wake;
-    return maintenance_start(r, report, &r->maintenance, e);
+    return background_start(r, report, e);
+}
+
+void registry_stop(struct registry *r)
+{
+    store_hurry(r->store, END_MS); /* for the background, and for what the store does itself */
+    jobs_stop(r->jobs);
 }
 
 void registry_free(struct registry *r)
 {
     if (!r)
         return;
-    store_hurry(r->store,
-                END_MS); /* for the maintenance thread, and for what the store does itself */
-    maintenance_stop(r->maintenance);
+    registry_stop(r);
+    jobs_free(r->jobs);
     upload_table_free(r->uploads);
     url_rules_free(r->url_rules);
     locks_done(&r->blob_locks);

@@ -2,10 +2,31 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "jobs/jobs.h"
+#include "replicas/members.h"
 
 #include <stdlib.h>
 
 #define BATCH 128
+
+bool project_is_shared(const struct registry *r)
+{
+    return r->members && meta_is_shared(r->meta);
+}
+
+struct str project_holder(struct registry *r, struct uuid *ret_id)
+{
+    if (!project_is_shared(r))
+        return STR("");
+    *ret_id = members_id(r->members);
+    return str_of(ret_id->text);
+}
+
+void project_hold(struct registry *r, struct meta_op *op, struct uuid *ret_id)
+{
+    if (project_holder(r, ret_id).n > 0)
+        op->holder = ret_id;
+}
 
 /* Reads the truth under the tag's lock: of two changes at once, the last to get here carries the
  * newest state, in whichever order they committed. */
@@ -29,7 +50,8 @@ static enum err_code carry(struct registry *r, const struct repo_name *repo,
 
 void project_tag(struct registry *r, const struct repo_name *repo, const struct tag_name *tag)
 {
-    (void)!carry(r, repo, tag, ERR_IGNORED);
+    if (!project_is_shared(r))
+        (void)!carry(r, repo, tag, ERR_IGNORED);
     registry_wake(r);
 }
 
@@ -40,16 +62,36 @@ static int by_repo(const void *a, const void *b)
     return strcmp(pa->repo.text, pb->repo.text);
 }
 
+/* Before a step outside of meta: as soon as others may take this process for gone, what it holds
+ * may be theirs. */
+static enum err_code check_on(struct registry *r, const struct project_run *run, struct err *e)
+{
+    struct uuid id;
+    bool on = run->goes_on ? run->goes_on(run->ctx)
+                           : run->holder.n == 0 ||
+                                 (uuid_parse(run->holder, &id) && members_may_act(r->members, &id));
+
+    return on ? ERR_OK : err_set(e, ERR_LATER, "others may carry tags now");
+}
+
+static enum err_code carry_if_on(struct registry *r, const struct project_run *run,
+                                 const struct meta_projection *row, struct err *e)
+{
+    TRY(check_on(r, run, e));
+    return carry(r, &row->repo, &row->tag, e);
+}
+
 /* The rows of one repository; those carried and synced go to done. One that fails does not keep
  * the others: the first error is told. */
-static enum err_code carry_repo(struct registry *r, const struct meta_projection *rows, size_t n,
-                                struct meta_op *done, size_t *n_done, struct err *e)
+static enum err_code carry_repo(struct registry *r, const struct project_run *run,
+                                const struct meta_projection *rows, size_t n, struct meta_op *done,
+                                size_t *n_done, struct err *e)
 {
     struct err_first all = {0};
     size_t before = *n_done;
 
     for (size_t i = 0; i < n; i++) {
-        if (err_first_add(&all, carry(r, &rows[i].repo, &rows[i].tag, &all.step)) == ERR_OK)
+        if (err_first_add(&all, carry_if_on(r, run, &rows[i], &all.step)) == ERR_OK)
             done[(*n_done)++] =
                 meta_op_projection_done(&rows[i].repo, &rows[i].tag, rows[i].version);
     }
@@ -60,8 +102,9 @@ static enum err_code carry_repo(struct registry *r, const struct meta_projection
 }
 
 /* Sorted by repository, each directory is synced once. */
-static enum err_code carry_batch(struct registry *r, struct meta_projection *rows, size_t n,
-                                 size_t *ret_done, struct err *e)
+static enum err_code carry_batch(struct registry *r, const struct project_run *run,
+                                 struct meta_projection *rows, size_t n, size_t *ret_done,
+                                 struct err *e)
 {
     struct meta_op done[BATCH];
     struct err_first all = {0};
@@ -71,7 +114,7 @@ static enum err_code carry_batch(struct registry *r, struct meta_projection *row
     for (size_t i = 1; i <= n; i++) {
         if (i < n && by_repo(&rows[from], &rows[i]) == 0)
             continue;
-        err_first_add(&all, carry_repo(r, rows + from, i - from, done, &n_done, &all.step));
+        err_first_add(&all, carry_repo(r, run, rows + from, i - from, done, &n_done, &all.step));
         from = i;
     }
     *ret_done = n_done;
@@ -80,23 +123,33 @@ static enum err_code carry_batch(struct registry *r, struct meta_projection *row
     return err_first_of(&all, e);
 }
 
-/* Those that failed stay the oldest: it goes on while a batch holds others as well. */
-enum err_code project_pending(struct registry *r, unsigned max_batches, bool *ret_more,
-                              struct err *e)
+/* Those that failed stay the oldest: it goes on while a batch holds others as well. One that was
+ * changed while it was carried is still there: where others may change it, it is looked for. */
+enum err_code project_run(struct registry *r, const struct project_run *run, bool *ret_more,
+                          struct err *e)
 {
     AUTO(mem) struct meta_projection *rows = mem_alloc(BATCH * sizeof(*rows));
     struct err_first all = {0};
     size_t n, done;
 
     *ret_more = false;
-    for (unsigned i = 0; i < max_batches; i++) {
-        if (err_first_add(&all, meta_projections(r->meta, rows, BATCH, &n, &all.step)) != ERR_OK ||
+    for (unsigned i = 0; i < run->max_batches; i++) {
+        if (err_first_add(&all, meta_projections(r->meta, run->holder, rows, BATCH, &n,
+                                                 &all.step)) != ERR_OK ||
             n == 0)
             return err_first_of(&all, e);
-        err_first_add(&all, carry_batch(r, rows, n, &done, &all.step));
-        if (n < BATCH || done == 0)
+        err_first_add(&all, carry_batch(r, run, rows, n, &done, &all.step));
+        if (done == 0 || (n < BATCH && run->holder.n == 0))
             return err_first_of(&all, e);
     }
     *ret_more = true;
     return err_first_of(&all, e);
+}
+
+enum err_code project_pending(struct registry *r, unsigned max_batches, bool *ret_more,
+                              struct err *e)
+{
+    const struct project_run run = {.holder = STR(""), .max_batches = max_batches};
+
+    return project_run(r, &run, ret_more, e);
 }

@@ -200,6 +200,7 @@ static enum err_code commit(struct work *w, struct err *e)
 {
     const struct push *p = w->p;
     size_t n = p->n_tags + 1, failed = 0;
+    struct uuid holder;
     AUTO(mem) struct meta_op *ops = mem_alloc((n + QUOTAS_MAX) * sizeof(*ops));
     enum err_code code;
     int64_t version;
@@ -216,6 +217,7 @@ static enum err_code commit(struct work *w, struct err *e)
     for (size_t i = 0; i < p->n_tags; i++) {
         TRY(tag_condition(w, i, &version, e));
         ops[i + 1] = meta_op_tag_set(p->repo, &p->tags[i], &w->digest, version);
+        project_hold(w->r, &ops[i + 1], &holder);
     }
     n += quota_checks(w->r, p->repo, ops + n);
     code = meta_commit(w->r->meta, ops, n, 0, &failed, e);

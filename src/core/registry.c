@@ -1,5 +1,7 @@
 #include "core/registry.h"
 
+#include "jobs/jobs.h"
+
 enum err_code registry_has_room(struct registry *r, struct err *e)
 {
     if (reserve_held(r->reserve))
@@ -19,6 +21,5 @@ enum err_code registry_health(struct registry *r, struct err *e)
 
 void registry_wake(struct registry *r)
 {
-    if (r->wake)
-        r->wake(r->maintenance);
+    jobs_wake_own(r->jobs, REGISTRY_CARRY);
 }

@@ -3,7 +3,7 @@
  * and base/.
  *
  * struct registry is the whole of it: the two stores of truth, the limits, the open upload
- * sessions and the maintenance thread. One per process; every function here may be called from
+ * sessions and the work in the background. One per process; every function here may be called from
  * any thread and may block, but for those that say otherwise.
  */
 #pragma once
@@ -16,7 +16,7 @@
 
 struct upload_table;
 struct url_rules;
-struct maintenance;
+struct jobs;
 struct members;
 struct stray_count;
 
@@ -45,13 +45,12 @@ struct registry {
     struct locks blob_locks;     /* a blob is being linked or unlinked, in any repository */
     struct locks manifest_locks; /* likewise a manifest */
     struct locks tag_locks;      /* a (repository, tag) is being projected */
-    struct maintenance *maintenance;
-    void (*wake)(struct maintenance *m);              /* NULL: no maintenance runs */
-    void (*tell_strays)(const struct stray_count *c); /* from its thread; NULL: it looks for none */
+    uint64_t lease_ms;           /* replicas.lease */
+    struct jobs *jobs;           /* NULL: nothing is done in the background */
+    void (*tell_strays)(const struct stray_count *c); /* from a job; NULL: it looks for none */
 };
 
-/* What the edges do with an error of a background job; may be called from the maintenance thread.
- */
+/* What the edges do with an error of a background job; any thread. */
 typedef void (*registry_report_fn)(const char *what, const struct err *e);
 
 /* May content be added? Not while the disk is full and the reserve is given up. Error:
@@ -67,6 +66,8 @@ static inline bool registry_refused(enum err_code code)
 
 /* Both stores can be read and written. */
 ERR_CHECKED enum err_code registry_health(struct registry *r, struct err *e);
+
+#define REGISTRY_CARRY "carry" /* the kind of job that carries projections: background.h */
 
 /* There are projections to carry. Never blocks for long. */
 void registry_wake(struct registry *r);

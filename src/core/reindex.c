@@ -470,7 +470,7 @@ static enum err_code load_pending(struct state *s, struct err *e)
 
     for (;;) {
         s->pending = mem_resize(s->pending, cap * sizeof(*s->pending));
-        TRY(meta_projections(s->meta, s->pending, cap, &s->n_pending, e));
+        TRY(meta_projections(s->meta, STR(""), s->pending, cap, &s->n_pending, e));
         if (s->n_pending < cap)
             break;
         cap *= 2;

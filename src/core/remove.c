@@ -54,8 +54,11 @@ static enum err_code commit_removal(struct registry *r, const struct repo_name *
 
     for (int i = 0; i < TRIES; i++) {
         struct meta_op op = meta_op_manifest_delete(repo, d, seen);
-        enum err_code code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+        struct uuid holder;
+        enum err_code code;
 
+        project_hold(r, &op, &holder);
+        code = meta_commit(r->meta, &op, 1, 0, NULL, e);
         if (code != ERR_CONFLICT || !may_untag)
             return code;
         TRY(ask_for_tags(r, repo, d, may_untag, ctx, &seen, e));
@@ -82,7 +85,9 @@ static enum err_code remove_tag(struct registry *r, const struct repo_name *repo
                                 const struct tag_name *tag, struct err *e)
 {
     struct meta_op op = meta_op_tag_delete(repo, tag, META_ANY);
+    struct uuid holder;
 
+    project_hold(r, &op, &holder);
     TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
     project_tag(r, repo, tag);
     return ERR_OK;

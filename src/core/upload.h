@@ -72,7 +72,7 @@ void upload_close(struct upload *u); /* accepts NULL */
 ERR_CHECKED enum err_code upload_load_all(struct registry *r, struct err *e);
 
 /* Removes the sessions that nobody touched for upload.timeout, and forgets those that were finished
- * so long ago. For the maintenance thread. */
+ * so long ago. In the background. */
 ERR_CHECKED enum err_code upload_sweep(struct registry *r, struct err *e);
 
 static inline void auto_upload_(struct upload **u)

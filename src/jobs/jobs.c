@@ -129,7 +129,7 @@ static struct meta_job_end end_of(const struct job *job, enum err_code code, con
 
     if (code == ERR_OK) {
         end.as = META_JOB_DONE;
-        end.repeat = k->every_ms != NULL;
+        end.repeat = k->every_ms && strcmp(job->row.key, JOBS_ALL) == 0;
         end.due_ms += end.repeat ? k->every_ms(k->ctx) : 0;
         return end;
     }
@@ -225,7 +225,8 @@ static void run_own(struct jobs *j, struct kind *own)
 {
     struct err e = {0};
     enum err_code code;
-    int64_t rest_ms = own->k.gather_ms;
+    bool regular = own->k.every_ms != NULL;
+    int64_t rest_ms = regular ? own->k.every_ms(own->k.ctx) : own->k.gather_ms;
 
     own->pending = false;
     own->running = true;
@@ -236,10 +237,10 @@ static void run_own(struct jobs *j, struct kind *own)
         report(j, NULL, "work in the background failed; it will be tried again", &e);
     }
     pthread_mutex_lock(&j->mutex);
-    if (code != ERR_OK) {
+    if (code != ERR_OK || regular)
         own->pending = true;
-        rest_ms = code == ERR_LATER ? 0 : own->k.retry_ms;
-    }
+    if (code != ERR_OK)
+        rest_ms = code == ERR_LATER ? own->k.gather_ms : own->k.retry_ms;
     own->running = false;
     own->after_ms = clock_mono_ms() + rest_ms;
     pthread_cond_signal(&j->changed);
@@ -390,7 +391,7 @@ static void add_schedule(struct jobs *j, struct kind *k, struct meta_op *ops, si
 {
     bool first = k->scheduled_ms == 0;
 
-    if (!k->k.every_ms || (!first && clock_mono_ms() < k->scheduled_ms + SCHEDULE_MS))
+    if (!k->k.every_ms || k->k.own || (!first && clock_mono_ms() < k->scheduled_ms + SCHEDULE_MS))
         return;
     ops[*n] = jobs_add_op(j, k->k.name, STR(JOBS_ALL));
     ops[*n].job_add.if_absent = !first;
@@ -557,7 +558,7 @@ void jobs_kind_add(struct jobs *j, const struct job_kind *k)
     pthread_mutex_lock(&j->mutex);
     if (j->n_kinds == JOBS_KINDS_MAX)
         abort(); /* kinds are named in the program */
-    j->kinds[j->n_kinds++] = (struct kind){.k = *k};
+    j->kinds[j->n_kinds++] = (struct kind){.k = *k, .pending = k->own && k->every_ms};
     j->look = true;
     pthread_cond_signal(&j->changed);
     pthread_mutex_unlock(&j->mutex);
@@ -656,6 +657,11 @@ void jobs_wake_own(struct jobs *j, const char *kind)
 struct str job_key(const struct job *job)
 {
     return str_of(job->row.key);
+}
+
+struct jobs *job_jobs(const struct job *job)
+{
+    return job->jobs;
 }
 
 bool job_go_on(const struct jobs *base, const struct job *job)

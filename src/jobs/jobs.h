@@ -40,11 +40,12 @@ struct job_kind {
     job_fn run;
     void *ctx;
 
-    unsigned attempts;              /* then it stops; 0: it never does */
-    int64_t retry_ms;               /* after the first failure; then twice as long each time, ... */
-    int64_t retry_most_ms;          /* ... up to this; 0: always retry_ms */
-    int64_t priority;               /* lower goes first */
-    int64_t (*every_ms)(void *ctx); /* there is a job JOBS_ALL, and it is run so often */
+    unsigned attempts;     /* then it stops; 0: it never does */
+    int64_t retry_ms;      /* after the first failure; then twice as long each time, ... */
+    int64_t retry_most_ms; /* ... up to this; 0: always retry_ms */
+    int64_t priority;      /* lower goes first */
+    int64_t (*every_ms)(
+        void *ctx); /* there is a job JOBS_ALL, and it is run so often; or it, when it is own */
     int64_t (*first_ms)(void *ctx); /* so long after each start; NULL: at once */
 
     bool own;          /* of this process; run when it is woken, one run at a time */
@@ -95,6 +96,7 @@ void jobs_wake_own(struct jobs *j, const char *kind);
 /* Inside of a job_fn. A job that is NULL is of a kind that is own, and goes on until the stop of
  * the j that is given. */
 struct str job_key(const struct job *job);
+struct jobs *job_jobs(const struct job *job);
 bool job_go_on(const struct jobs *j, const struct job *job);
 
 /* Sleeps so long at most; then as job_go_on(). */

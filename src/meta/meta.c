@@ -340,10 +340,17 @@ enum err_code meta_uploads_each(struct meta *m, int64_t started_before_ms, meta_
     return ASK(m, uploads_each, started_before_ms, fn, ctx, e);
 }
 
-enum err_code meta_projections(struct meta *m, struct meta_projection *ret_rows, size_t cap,
-                               size_t *ret_n, struct err *e)
+enum err_code meta_projections(struct meta *m, struct str holder, struct meta_projection *ret_rows,
+                               size_t cap, size_t *ret_n, struct err *e)
 {
-    return ASK(m, projections, ret_rows, cap, ret_n, e);
+    return ASK(m, projections, holder, ret_rows, cap, ret_n, e);
+}
+
+enum err_code meta_projection_holders(struct meta *m, size_t limit, struct meta_name_list *ret_list,
+                                      struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return ASK(m, projection_holders, limit, ret_list, e);
 }
 
 enum err_code meta_record_get(struct meta *m, struct str collection, struct str key,

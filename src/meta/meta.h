@@ -325,6 +325,9 @@ struct meta_manifest_put {
 
 struct meta_op {
     enum meta_op_kind kind;
+    /* Of one that leaves pending projections: the process that is going to carry them; NULL, or "":
+     * nobody. */
+    const struct uuid *holder;
     union { /* by kind, of the same name */
         struct {
             const struct repo_name *repo;
@@ -571,8 +574,11 @@ struct meta_driver {
                                      struct meta_finished *ret_finished, struct err *e);
     enum err_code (*uploads_each)(struct meta *m, int64_t started_before_ms, meta_upload_fn fn,
                                   void *ctx, struct err *e);
-    enum err_code (*projections)(struct meta *m, struct meta_projection *ret_rows, size_t cap,
-                                 size_t *ret_n, struct err *e);
+    enum err_code (*projections)(struct meta *m, struct str holder,
+                                 struct meta_projection *ret_rows, size_t cap, size_t *ret_n,
+                                 struct err *e);
+    enum err_code (*projection_holders)(struct meta *m, size_t limit,
+                                        struct meta_name_list *ret_list, struct err *e);
     enum err_code (*record_get)(struct meta *m, struct str collection, struct str key,
                                 struct meta_record *ret_record, struct err *e);
     enum err_code (*records)(struct meta *m, struct str collection, struct str after, size_t limit,
@@ -603,7 +609,8 @@ struct meta {
  * failed, or n_ops when it was none of them (the disk was full at the end). After an error other
  * than of a precondition the transaction may still have happened, as when the power fails. Order
  * matters: a later op sees what an earlier one did. Every META_TAG_SET,
- * META_TAG_DELETE and tag that a META_MANIFEST_DELETE removed leaves a pending projection. */
+ * META_TAG_DELETE and tag that a META_MANIFEST_DELETE removed leaves a pending projection; one that
+ * is pending already stays with its holder. */
 ERR_CHECKED enum err_code meta_commit(struct meta *m, const struct meta_op *ops, size_t n_ops,
                                       unsigned flags, size_t *ret_failed, struct err *e);
 
@@ -672,9 +679,15 @@ ERR_CHECKED enum err_code meta_upload_finished(struct meta *m, const struct uuid
 ERR_CHECKED enum err_code meta_uploads_each(struct meta *m, int64_t started_before_ms,
                                             meta_upload_fn fn, void *ctx, struct err *e);
 
-/* Pending projections, oldest first, at most cap. */
-ERR_CHECKED enum err_code meta_projections(struct meta *m, struct meta_projection *ret_rows,
-                                           size_t cap, size_t *ret_n, struct err *e);
+/* Pending projections of that holder ("": of nobody), oldest first, at most cap. */
+ERR_CHECKED enum err_code meta_projections(struct meta *m, struct str holder,
+                                           struct meta_projection *ret_rows, size_t cap,
+                                           size_t *ret_n, struct err *e);
+
+/* Up to limit of those who hold pending projections, "" among them when there are some of nobody.
+ * The caller frees with meta_name_list_done(). */
+ERR_CHECKED enum err_code meta_projection_holders(struct meta *m, size_t limit,
+                                                  struct meta_name_list *ret_list, struct err *e);
 
 /* Error: NOT_FOUND. The caller frees with meta_record_done(). */
 ERR_CHECKED enum err_code meta_record_get(struct meta *m, struct str collection, struct str key,

@@ -234,10 +234,15 @@ static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const str
     return ERR_OK;
 }
 
+static struct str holder_of(const struct meta_op *op)
+{
+    return op->holder ? str_of(op->holder->text) : STR("");
+}
+
 /* The manifest's tags go, each leaving a pending projection. One new version serves them all: it
  * is later than any that one of them had. */
 static enum err_code delete_tags_of(struct sql_conn *c, struct apply *a, int64_t manifest_id,
-                                    struct err *e)
+                                    struct str holder, struct err *e)
 {
     int64_t n = 0;
     bool found;
@@ -245,7 +250,7 @@ static enum err_code delete_tags_of(struct sql_conn *c, struct apply *a, int64_t
     TRY(sql_run_int(c, SQL_TAGS_OF_MANIFEST_COUNT, SQL_ARGS(SQL_INT(manifest_id)), &found, &n, e));
     use(a, 0, -n);
     TRY(sql_run(c, SQL_PROJECTIONS_OF_MANIFEST,
-                SQL_ARGS(SQL_INT(manifest_id), SQL_INT(next_version(a))), e));
+                SQL_ARGS(SQL_INT(manifest_id), SQL_INT(next_version(a)), SQL_TEXT(holder)), e));
     return sql_run(c, SQL_TAGS_OF_MANIFEST_DELETE, SQL_ARGS(SQL_INT(manifest_id)), e);
 }
 
@@ -308,7 +313,7 @@ static enum err_code manifest_delete(struct sql_conn *c, struct apply *a, const 
     if (named)
         return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", repo->text, d->text);
     TRY(check_seen(c, id, d, op->manifest_delete.seen_version, e));
-    TRY(delete_tags_of(c, a, id, e));
+    TRY(delete_tags_of(c, a, id, holder_of(op), e));
     TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
     TRY(sql_run(c, SQL_MANIFEST_DELETE, SQL_ARGS(SQL_INT(id)), e));
     count_manifest(a, -1);
@@ -336,12 +341,13 @@ static enum err_code check_version(const struct repo_name *repo, const struct ta
 }
 
 static enum err_code set_projection(struct sql_conn *c, int64_t repo_id, const struct tag_name *tag,
-                                    int64_t version, struct str digest, struct err *e)
+                                    int64_t version, struct str digest, struct str holder,
+                                    struct err *e)
 {
-    return sql_run(
-        c, SQL_PROJECTION_SET,
-        SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(version), SQL_TEXT(digest)),
-        e);
+    return sql_run(c, SQL_PROJECTION_SET,
+                   SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(version),
+                            SQL_TEXT(digest), SQL_TEXT(holder)),
+                   e);
 }
 
 static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct meta_op *op,
@@ -366,7 +372,7 @@ static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct m
                 SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(manifest_id),
                          SQL_INT(version)),
                 e));
-    return set_projection(c, repo_id, tag, version, digest_str(d), e);
+    return set_projection(c, repo_id, tag, version, digest_str(d), holder_of(op), e);
 }
 
 static enum err_code tag_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
@@ -384,7 +390,7 @@ static enum err_code tag_delete(struct sql_conn *c, struct apply *a, const struc
     version = next_version(a);
     use(a, 0, -1);
     TRY(sql_run(c, SQL_TAG_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag))), e));
-    return set_projection(c, repo_id, tag, version, STR(""), e);
+    return set_projection(c, repo_id, tag, version, STR(""), holder_of(op), e);
 }
 
 static enum err_code upload_create(struct sql_conn *c, struct apply *a, const struct meta_op *op,

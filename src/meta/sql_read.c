@@ -410,15 +410,22 @@ static enum err_code projection_from(struct meta *m, struct sql_rows *rows,
     return ERR_OK;
 }
 
-static enum err_code projections(struct meta *m, struct meta_projection *ret_rows, size_t cap,
-                                 size_t *ret_n, struct err *e)
+/* Those of nobody, of which there are many where one process is alone, have no index. */
+static enum err_code projections(struct meta *m, struct str holder,
+                                 struct meta_projection *ret_rows, size_t cap, size_t *ret_n,
+                                 struct err *e)
 {
+    const struct sql_value args[] = {SQL_INT((int64_t)cap), SQL_TEXT(holder)};
+
     AUTO(sql_conn) struct sql_conn *c = NULL;
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     size_t n = 0;
 
     TRY(begin(m, &c, e));
-    TRY(sql_query(c, SQL_PROJECTION_LIST, SQL_ARGS(SQL_INT((int64_t)cap)), &rows, e));
+    if (holder.n > 0)
+        TRY(sql_query(c, SQL_PROJECTION_LIST_HELD, args, 2, &rows, e));
+    else
+        TRY(sql_query(c, SQL_PROJECTION_LIST, args, 1, &rows, e));
     while (n < cap) {
         bool row;
 
@@ -428,6 +435,31 @@ static enum err_code projections(struct meta *m, struct meta_projection *ret_row
         TRY(projection_from(m, rows, &ret_rows[n++], e));
     }
     *ret_n = n;
+    return ERR_OK;
+}
+
+static enum err_code projection_holders(struct meta *m, size_t limit,
+                                        struct meta_name_list *ret_list, struct err *e)
+{
+    AUTO(name_list) struct meta_name_list l = {0};
+    struct meta_projection unused;
+    size_t n = 0;
+
+    TRY(projections(m, STR(""), &unused, 1, &n, e));
+    {
+        AUTO(sql_conn) struct sql_conn *c = NULL;
+        AUTO(sql_rows) struct sql_rows *rows = NULL;
+
+        TRY(begin(m, &c, e));
+        TRY(sql_query(c, SQL_PROJECTION_HOLDERS, SQL_ARGS(SQL_INT(one_more(limit))), &rows, e));
+        TRY(collect_names(rows, limit, &l, e));
+    }
+    if (n > 0 && l.n < limit) {
+        l.names = mem_resize(l.names, (l.n + 1) * sizeof(l.names[0]));
+        l.names[l.n++] = mem_strdup("");
+    }
+    *ret_list = l;
+    l = (struct meta_name_list){0};
     return ERR_OK;
 }
 
@@ -446,4 +478,5 @@ void sql_read_fill(struct meta_driver *d)
     d->upload_finished = upload_finished;
     d->uploads_each = uploads_each;
     d->projections = projections;
+    d->projection_holders = projection_holders;
 }

@@ -148,10 +148,14 @@ static const char version_5[] =
     " changed_ms BIGINT NOT NULL DEFAULT 0,"
     " PRIMARY KEY (kind, key)) @clustered@;"
     "CREATE INDEX jobs_by_state ON jobs (state, priority, due_ms);";
+static const char version_6[] =
+    /* Which process is going to carry it; '' where there is one alone, or nobody. */
+    "ALTER TABLE projections ADD COLUMN holder @text@ NOT NULL DEFAULT '';"
+    "CREATE INDEX projections_by_holder ON projections (holder, id) WHERE holder <> '';";
 /* clang-format on */
 
-const struct sql_migration sql_schema[] = {
-    {version_1}, {version_2}, {version_3}, {version_4}, {version_5}};
+const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3},
+                                           {version_4}, {version_5}, {version_6}};
 const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 #define SCRIPT_MAX_BYTES (1 << 20)

@@ -70,17 +70,24 @@
                               " LIMIT 1")                                                          \
     X(TAGS_OF_MANIFEST_DELETE, "DELETE FROM tags WHERE manifest_id = $1")                          \
                                                                                                    \
-    X(PROJECTION_SET, "INSERT INTO projections (repo_id, tag, version, digest)"                    \
-                      " VALUES ($1, $2, $3, $4) ON CONFLICT (repo_id, tag) DO UPDATE"              \
+    X(PROJECTION_SET, "INSERT INTO projections (repo_id, tag, version, digest, holder)"            \
+                      " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (repo_id, tag) DO UPDATE"          \
                       " SET version = excluded.version, digest = excluded.digest")                 \
-    X(PROJECTIONS_OF_MANIFEST, "INSERT INTO projections (repo_id, tag, version, digest)"           \
-                               " SELECT repo_id, name, $2, '' FROM tags WHERE manifest_id = $1"    \
-                               " ON CONFLICT (repo_id, tag) DO UPDATE"                             \
-                               " SET version = excluded.version, digest = excluded.digest")        \
+    X(PROJECTIONS_OF_MANIFEST,                                                                     \
+      "INSERT INTO projections (repo_id, tag, version, digest, holder)"                            \
+      " SELECT repo_id, name, $2, '', $3 FROM tags WHERE manifest_id = $1"                         \
+      " ON CONFLICT (repo_id, tag) DO UPDATE"                                                      \
+      " SET version = excluded.version, digest = excluded.digest")                                 \
     X(PROJECTION_DONE, "DELETE FROM projections"                                                   \
                        " WHERE repo_id = $1 AND tag = $2 AND version <= $3")                       \
     X(PROJECTION_LIST, "SELECT r.name, p.tag, p.version, p.digest FROM projections p"              \
-                       " JOIN repos r ON r.id = p.repo_id ORDER BY p.id LIMIT $1")                 \
+                       " JOIN repos r ON r.id = p.repo_id WHERE p.holder = ''"                     \
+                       " ORDER BY p.id LIMIT $1")                                                  \
+    X(PROJECTION_LIST_HELD, "SELECT r.name, p.tag, p.version, p.digest FROM projections p"         \
+                            " JOIN repos r ON r.id = p.repo_id"                                    \
+                            " WHERE p.holder = $2 AND p.holder <> ''"                              \
+                            " ORDER BY p.id LIMIT $1")                                             \
+    X(PROJECTION_HOLDERS, "SELECT DISTINCT holder FROM projections WHERE holder <> '' LIMIT $1")   \
                                                                                                    \
     X(REFERRER_ADD, "INSERT INTO referrers (repo_id, subject, digest, artifact_type, media_type,"  \
                     " size_bytes, annotations) VALUES ($1, $2, $3, $4, $5, $6, $7)")               \

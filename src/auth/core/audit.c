@@ -17,7 +17,6 @@
 #define WAITING_MAX    1024
 #define UNPLACED_MAX   (WAITING_MAX / 4 * 3) /* of those without a place: others find one still */
 #define GATHER_MS      50
-#define PRUNE_MS       3600000
 #define RETRY_MS       1000
 #define LINE_MAX_BYTES 16384
 
@@ -275,14 +274,12 @@ static void commit(struct audit *a, const struct meta_audit *batch, size_t n)
     free(ops);
 }
 
-static void prune(struct audit *a)
+enum err_code audit_prune(struct audit *a, struct err *e)
 {
     int64_t keep_ms = a->retention_ms ? (int64_t)conf_u64(a->retention_ms) : 0;
     struct meta_op op = meta_op_audit_prune(clock_wall_ms() - keep_ms);
-    struct err e = {0};
 
-    if (keep_ms > 0 && meta_commit(a->meta, &op, 1, META_LAZY, NULL, &e) != ERR_OK)
-        log_err(LOG_ERROR, "old audit entries can't be removed; will be tried again", &e);
+    return keep_ms > 0 ? meta_commit(a->meta, &op, 1, META_LAZY, NULL, e) : ERR_OK;
 }
 
 /* Under the mutex. The entry that tells how many found no room. */
@@ -321,28 +318,19 @@ static size_t take(struct audit *a, struct meta_audit *batch)
 
 static void wait_for_entries(struct audit *a)
 {
-    struct timespec until = clock_mono_in(PRUNE_MS);
-
-    while (a->n == 0 && !a->stop) {
-        if (pthread_cond_timedwait(&a->added, &a->mutex, &until) != 0)
-            return;
-    }
+    while (a->n == 0 && !a->stop)
+        pthread_cond_wait(&a->added, &a->mutex);
 }
 
 static void *run(void *arg)
 {
     struct audit *a = arg;
     struct meta_audit *batch = mem_alloc(WAITING_MAX * sizeof(*batch));
-    int64_t prune_ms = clock_mono_ms();
     bool stopping = false;
 
     while (!stopping) {
         size_t n;
 
-        if (clock_mono_ms() >= prune_ms) {
-            prune(a);
-            prune_ms = clock_mono_ms() + PRUNE_MS;
-        }
         pthread_mutex_lock(&a->mutex);
         wait_for_entries(a);
         n = take(a, batch);

@@ -38,6 +38,9 @@ void audit_cancel(struct audit *a);
  * entry of its own tells how many were lost; their lines of JSON are there. Copies. Any thread. */
 void audit_add(struct audit *a, const struct meta_audit *entry);
 
+/* Removes entries that are older than retention_ms says. Now and then. */
+ERR_CHECKED enum err_code audit_prune(struct audit *a, struct err *e);
+
 /* As the line of JSON alone, of what would fill the database. */
 void audit_add_line(struct audit *a, const struct meta_audit *entry);
 

@@ -185,7 +185,7 @@ void dynamo_repo_is(struct dynamo_tx *tx, struct dynamo_cell *c, const struct re
 
 /* A change of a tag is pending; digest empty: it is gone. */
 void dynamo_projection_set(struct dynamo_tx *tx, struct str repo, struct str tag, int64_t version,
-                           struct str digest);
+                           struct str digest, struct str holder);
 
 /* ---- stage.c */
 

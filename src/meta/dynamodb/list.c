@@ -230,8 +230,17 @@ static enum err_code projection_from(struct meta *m, const json_t *item,
     return ERR_OK;
 }
 
-static enum err_code projections(struct meta *m, struct meta_projection *ret_rows, size_t cap,
-                                 size_t *ret_n, struct err *e)
+static struct str holder_of(const json_t *item)
+{
+    struct str holder = item_get_text(item, "holder");
+
+    return holder.p ? holder : STR("");
+}
+
+/* Those of others are passed over: what is pending is little. */
+static enum err_code projections(struct meta *m, struct str holder,
+                                 struct meta_projection *ret_rows, size_t cap, size_t *ret_n,
+                                 struct err *e)
 {
     AUTO(dynamo_ages) struct dynamo_ages ages = {.from = ""};
     int64_t end_ms = dynamo_link_end(link_of(m));
@@ -244,9 +253,43 @@ static enum err_code projections(struct meta *m, struct meta_projection *ret_row
         TRY(dynamo_merge_next(link_of(m), &ages.merge, end_ms, &item, e));
         if (!item)
             break;
-        TRY(projection_from(m, item, &ret_rows[n++], e));
+        if (str_eq(holder_of(item), holder))
+            TRY(projection_from(m, item, &ret_rows[n++], e));
     }
     *ret_n = n;
+    return ERR_OK;
+}
+
+static bool is_listed(const struct meta_name_list *l, struct str name)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (str_eq(str_of(l->names[i]), name))
+            return true;
+    }
+    return false;
+}
+
+static enum err_code projection_holders(struct meta *m, size_t limit,
+                                        struct meta_name_list *ret_list, struct err *e)
+{
+    AUTO(dynamo_ages) struct dynamo_ages ages = {.from = ""};
+    AUTO(name_list) struct meta_name_list l = {0};
+    int64_t end_ms = dynamo_link_end(link_of(m));
+
+    dynamo_ages_init(&ages, "projection", INT64_MAX, 0);
+    while (l.n < limit) {
+        json_t *item;
+
+        TRY(dynamo_merge_next(link_of(m), &ages.merge, end_ms, &item, e));
+        if (!item)
+            break;
+        if (is_listed(&l, holder_of(item)))
+            continue;
+        l.names = mem_resize(l.names, (l.n + 1) * sizeof(*l.names));
+        l.names[l.n++] = str_dup(holder_of(item));
+    }
+    *ret_list = l;
+    l = (struct meta_name_list){0};
     return ERR_OK;
 }
 
@@ -318,5 +361,6 @@ void dynamo_list_fill(struct meta_driver *d)
     d->manifest_tags = manifest_tags;
     d->referrers = referrers;
     d->projections = projections;
+    d->projection_holders = projection_holders;
     d->usage = usage;
 }

@@ -253,9 +253,14 @@ static int64_t next_age(void)
     return age;
 }
 
-/* Its age is that of the first change that is pending. */
+static struct str holder_of(const struct meta_op *op)
+{
+    return op->holder ? str_of(op->holder->text) : STR("");
+}
+
+/* Its age and its holder are those of the first change that is pending. */
 void dynamo_projection_set(struct dynamo_tx *tx, struct str repo, struct str tag, int64_t version,
-                           struct str digest)
+                           struct str digest, struct str holder)
 {
     struct dynamo_cell *c = dynamo_cell_of(tx, dynamo_key_projection(repo, tag));
 
@@ -264,6 +269,8 @@ void dynamo_projection_set(struct dynamo_tx *tx, struct str repo, struct str tag
     set(tx, c, "tag", tag);
     dynamo_cell_set_number(c, "version", version);
     set(tx, c, "digest", digest);
+    if (!dynamo_cell_has(c, "holder"))
+        dynamo_cell_set_once(&tx->cells, c, "holder", holder);
     dynamo_set_age(tx, c, "projection", next_age());
 }
 
@@ -321,18 +328,18 @@ enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, str
         dynamo_cell_add(r, "tags", 1);
     TRY(dynamo_next_version(tx, r, &version, e));
     write_tag(tx, repo, c, tag, d, version);
-    dynamo_projection_set(tx, repo_name_str(repo), tag, version, digest_str(d));
+    dynamo_projection_set(tx, repo_name_str(repo), tag, version, digest_str(d), holder_of(op));
     return ERR_OK;
 }
 
 /* The tag, which is known, goes. */
 static void drop_tag(struct dynamo_tx *tx, const struct repo_name *repo, struct str tag,
-                     struct str digest, int64_t version)
+                     struct str digest, int64_t version, struct str holder)
 {
     dynamo_cell_delete(tag_of_cell(tx, repo, digest, tag));
     dynamo_cell_delete(tag_cell(tx, repo, tag));
     dynamo_cell_add(repo_cell(tx, repo), "tags", -1);
-    dynamo_projection_set(tx, repo_name_str(repo), tag, version, STR(""));
+    dynamo_projection_set(tx, repo_name_str(repo), tag, version, STR(""), holder);
 }
 
 enum err_code dynamo_tag_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
@@ -351,7 +358,7 @@ enum err_code dynamo_tag_delete(struct dynamo_tx *tx, const struct meta_op *op, 
     dynamo_cell_saw(c, "version", true);
     digest = str_dup(dynamo_cell_text(c, "digest"));
     TRY(dynamo_next_version(tx, repo_cell(tx, repo), &version, e));
-    drop_tag(tx, repo, tag, str_of(digest), version);
+    drop_tag(tx, repo, tag, str_of(digest), version, holder_of(op));
     return ERR_OK;
 }
 
@@ -520,7 +527,7 @@ static void drop_tags(struct dynamo_tx *tx, const struct meta_op *op, const stru
 {
     for (size_t i = 0; i < t->n; i++)
         drop_tag(tx, op->manifest_delete.repo, str_of(t->list[i].name),
-                 digest_str(op->manifest_delete.digest), version);
+                 digest_str(op->manifest_delete.digest), version, holder_of(op));
 }
 
 static enum err_code delete_with(struct dynamo_tx *tx, const struct meta_op *op, size_t most,

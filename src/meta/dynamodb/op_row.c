@@ -189,7 +189,7 @@ static enum err_code add_referrer(struct dynamo_tx *tx, const struct meta_row *r
 
 static void add_projection(struct dynamo_tx *tx, const struct meta_row *row)
 {
-    dynamo_projection_set(tx, row->texts[0], row->texts[1], row->ints[0], row->texts[2]);
+    dynamo_projection_set(tx, row->texts[0], row->texts[1], row->ints[0], row->texts[2], STR(""));
 }
 
 static void add_upload(struct dynamo_tx *tx, const struct meta_row *row, struct dynamo_cell *c)

@@ -260,7 +260,7 @@ size_t pending(struct fixture *f, struct meta_projection *rows, size_t cap)
 {
     size_t n;
 
-    assert_ok(meta_projections(f->m, rows, cap, &n, &f->e));
+    assert_ok(meta_projections(f->m, STR(""), rows, cap, &n, &f->e));
     return n;
 }
 

@@ -585,6 +585,87 @@ static void it_is_healthy(void **state)
     assert_ok(meta_health(f->m, &f->e));
 }
 
+/* By a process of that id. */
+static enum err_code tag_held(struct fixture *f, const char *tag, const struct uuid *holder)
+{
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of(tag);
+    struct digest d = digest_for("m");
+    struct meta_op op = meta_op_tag_set(&r, &t, &d, META_ANY);
+
+    op.holder = holder;
+    return commit_one(f, op);
+}
+
+static size_t held_by(struct fixture *f, struct str holder)
+{
+    struct meta_projection rows[8];
+    size_t n;
+
+    assert_ok(meta_projections(f->m, holder, rows, 8, &n, &f->e));
+    return n;
+}
+
+static void a_projection_is_of_who_made_it_and_stays_so(void **state)
+{
+    struct fixture *f = *state;
+    struct uuid one, other;
+    struct meta_projection row;
+    size_t n;
+
+    uuid_make(&one);
+    uuid_make(&other);
+    assert_ok(put(f, "a", "m"));
+    assert_ok(tag_held(f, "mine", &one));
+    assert_ok(tag_held(f, "theirs", &other));
+    assert_ok(tag_held(f, "nobodys", NULL));
+    assert_ok(tag_held(f, "mine", &other));
+    assert_int_equal(held_by(f, str_of(one.text)), 1);
+    assert_int_equal(held_by(f, str_of(other.text)), 1);
+    assert_int_equal(held_by(f, STR("")), 1);
+    assert_ok(meta_projections(f->m, str_of(one.text), &row, 1, &n, &f->e));
+    assert_string_equal(row.tag.text, "mine");
+    assert_int_equal(row.version, version_of(f, "a", "mine"));
+}
+
+static void tags_that_go_with_their_manifest_are_held_by_who_deleted_it(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("m");
+    struct meta_op op = meta_op_manifest_delete(&r, &d, META_ANY);
+    struct tag_name t = tag_of("t");
+    struct uuid id;
+
+    uuid_make(&id);
+    op.holder = &id;
+    assert_ok(put(f, "a", "m"));
+    assert_ok(set_tag(f, "a", "t", "m", META_ANY));
+    assert_ok(commit_one(f, meta_op_projection_done(&r, &t, 99)));
+    assert_ok(commit_one(f, op));
+    assert_int_equal(held_by(f, str_of(id.text)), 1);
+    assert_int_equal(held_by(f, STR("")), 0);
+}
+
+static void who_holds_projections_is_listed(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(name_list) struct meta_name_list l = {0};
+    struct uuid id;
+
+    uuid_make(&id);
+    assert_ok(put(f, "a", "m"));
+    assert_ok(meta_projection_holders(f->m, 8, &l, &f->e));
+    assert_int_equal(l.n, 0);
+    assert_ok(tag_held(f, "a", &id));
+    assert_ok(tag_held(f, "b", &id));
+    assert_ok(tag_held(f, "c", NULL));
+    assert_ok(meta_projection_holders(f->m, 8, &l, &f->e));
+    assert_int_equal(l.n, 2);
+    assert_true(strcmp(l.names[0], id.text) == 0 || strcmp(l.names[1], id.text) == 0);
+    assert_true(!l.names[0][0] || !l.names[1][0]);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -626,6 +707,9 @@ int main(int argc, char **argv)
         TEST(a_lazy_commit_is_seen_at_once),
         TEST(a_repository_exists_from_its_first_blob_on),
         TEST(it_is_healthy),
+        TEST(a_projection_is_of_who_made_it_and_stays_so),
+        TEST(tags_that_go_with_their_manifest_are_held_by_who_deleted_it),
+        TEST(who_holds_projections_is_listed),
     };
 
     fixture_choose(argc, argv);

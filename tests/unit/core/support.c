@@ -316,7 +316,7 @@ size_t pending_projections(struct world *w)
     struct meta_projection *rows = mem_alloc(64 * sizeof(*rows));
     size_t n;
 
-    assert_ok(meta_projections(w->r->meta, rows, 64, &n, ERR_IGNORED));
+    assert_ok(meta_projections(w->r->meta, STR(""), rows, 64, &n, ERR_IGNORED));
     free(rows);
     return n;
 }

@@ -290,8 +290,8 @@ static void a_full_disk_does_not_keep_the_registry_from_starting(void **state)
     pthread_mutex_unlock(&reports_lock);
 }
 
-/* The maintenance thread comes by itself; a tag deleted with its manifest is its work alone. */
-static void the_maintenance_thread_carries_what_requests_leave(void **state)
+/* A tag that is deleted with its manifest is carried by nobody else. */
+static void what_requests_leave_is_carried_in_the_background(void **state)
 {
     struct repo_name repo = repo_of(REPO);
     int64_t deadline = clock_mono_ms() + 20000;
@@ -325,7 +325,7 @@ int main(void)
         TEST(what_is_left_after_so_many_batches_is_told),
         ON_DISK(a_restart_carries_what_a_crash_left),
         ON_DISK(a_full_disk_does_not_keep_the_registry_from_starting),
-        TEST(the_maintenance_thread_carries_what_requests_leave),
+        TEST(what_requests_leave_is_carried_in_the_background),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

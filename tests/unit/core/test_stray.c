@@ -234,7 +234,7 @@ static void start_looking(void)
     assert_ok(registry_start(w.r, ignore, ERR_IGNORED));
 }
 
-static void the_maintenance_thread_tells_of_strays_and_removes_none(void **state)
+static void a_job_tells_of_strays_and_removes_none(void **state)
 {
     int64_t deadline = clock_mono_ms() + 20000;
     struct digest d = stray_put("stray");
@@ -308,7 +308,7 @@ int main(void)
         TEST(tags_that_point_to_strays_become_what_meta_says),
         ON_DISK(tags_that_point_to_strays_become_what_meta_says),
         TEST(an_error_of_meta_is_no_stray),
-        TEST(the_maintenance_thread_tells_of_strays_and_removes_none),
+        TEST(a_job_tells_of_strays_and_removes_none),
         TEST(a_look_that_takes_long_keeps_neither_tags_nor_the_end),
     };
 

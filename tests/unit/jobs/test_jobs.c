@@ -331,6 +331,12 @@ static int64_t a_long_time(void *ctx)
     return LONG_MS;
 }
 
+static int64_t no_time(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
 static void a_regular_job_is_run_at_the_start_and_then_waits(void **state)
 {
     struct job_kind k = usual;
@@ -456,6 +462,21 @@ static void work_of_its_own_goes_on_while_there_is_more_and_after_a_failure(void
     assert_int_equal(atomic_load(&reports), 1);
 }
 
+static void regular_work_of_its_own_is_run_again_and_again_and_has_no_row(void **state)
+{
+    struct job_kind k = own;
+    AUTO(meta_job) struct meta_job j = {0};
+
+    (void)state;
+    k.every_ms = no_time;
+    jobs_kind_add(processes[0].jobs, &k);
+    assert_ok(jobs_start(processes[0].jobs, &e));
+    wait_for_runs(3);
+    jobs_stop(processes[0].jobs);
+    j = get("own", JOBS_ALL);
+    assert_null(j.key);
+}
+
 static void a_kind_that_is_not_known_here_is_left_to_others(void **state)
 {
     struct meta_op op = jobs_add_op(processes[0].jobs, "later", STR("a"));
@@ -490,6 +511,7 @@ int main(void)
         TEST(a_job_that_is_cancelled_while_it_runs_is_told_so_and_goes),
         TEST(work_of_its_own_is_run_when_it_is_woken_once_at_a_time),
         TEST(work_of_its_own_goes_on_while_there_is_more_and_after_a_failure),
+        TEST(regular_work_of_its_own_is_run_again_and_again_and_has_no_row),
         TEST(a_kind_that_is_not_known_here_is_left_to_others),
     };
 

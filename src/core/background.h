@@ -1,0 +1,16 @@
+/*
+ * What a registry does in the background, as kinds of jobs (jobs/jobs.h):
+ *
+ *   carry    of each process: the pending projections that it holds
+ *   left     of each process: looks whether a process that is gone held any
+ *   tags     those, by the process that held them; "nobody" for those that none does
+ *   uploads  abandoned upload sessions, every maintenance.interval
+ *   strays   counts strays (core/stray.h), once a day and slowly
+ */
+#pragma once
+
+#include "core/registry.h"
+
+/* After the kinds that others add. r->jobs is there, and starts when it returns. */
+ERR_CHECKED enum err_code background_start(struct registry *r, registry_report_fn report,
+                                           struct err *e);
