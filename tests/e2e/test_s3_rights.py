@@ -20,6 +20,7 @@ OBJECTS = [
     "s3:ListMultipartUploadParts",
 ]
 BUCKET = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
+USEFUL = ["s3:GetBucketVersioning"]  # and done without
 CONFIGURED = {  # what asks for a right besides
     "s3:PutEncryptionConfiguration": {"sse": "s3"},
     "s3:PutBucketVersioning": {"versioning": True},
@@ -83,14 +84,14 @@ def versions(bucket):
 
 
 def failing(done):
-    return {name for name, state in done.states.items() if state != "ok" and "s3:" in name}
+    return {name for name, state in done.states.items() if state != "ok" and "s3:" in name} - {*USEFUL}
 
 
 @everywhere
 def test_a_key_that_may_do_all_has_every_right(check, bucket):
     done = check(bucket)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert set(BUCKET + OBJECTS) == {name for name in done.states if "s3:" in name}
+    assert set(BUCKET + OBJECTS + USEFUL) == {name for name in done.states if "s3:" in name}
     assert set(done.states.values()) == {"ok"}
     assert done.stdout.splitlines()[-1].startswith("OK: ")
     assert is_empty(bucket)
@@ -110,10 +111,28 @@ def test_a_right_that_is_missing_is_named(check, bucket, right):
 
 
 @on_minio
+@pytest.mark.parametrize("right", USEFUL)
+def test_a_right_that_is_useful_is_named_and_not_demanded(check, bucket, right):
+    done = check(bucket, **limited(bucket, policy(bucket, {*BUCKET, *OBJECTS})))
+    assert done.returncode == 0 and done.states[right] == "refused"
+    assert f"needs {right} on arn:aws:s3:::{bucket.name}; done without: " in done.stdout
+
+
+@pytest.mark.parametrize("bucket", ["minio", "ceph"], indirect=True)
+def test_a_storage_class_is_tried(check, bucket):
+    done = check(bucket, storage_class="STANDARD")
+    assert done.returncode == 0 and "put in storage.s3.storage_class\n" in done.stdout
+    done = check(bucket, storage_class="NO_SUCH_CLASS")
+    assert done.returncode == 1
+    assert "leave storage.s3.storage_class out, or say one that the server has" in done.stdout
+    assert is_empty(bucket)
+
+
+@on_minio
 @pytest.mark.parametrize("right", CONFIGURED)
 def test_a_right_that_the_configuration_asks_for_is_named(check, bucket, right):
     settings = CONFIGURED[right]
-    rights = {*BUCKET, *OBJECTS, *CONFIGURED}
+    rights = {*BUCKET, *OBJECTS, *USEFUL, *CONFIGURED}
     done = check(bucket, **settings, **limited(bucket, policy(bucket, rights)))
     assert done.returncode == 0 and done.states[right] == "ok"
     done = check(bucket, **settings, **limited(bucket, policy(bucket, rights - {right})))
@@ -246,7 +265,7 @@ def test_the_policy_of_the_page_in_docs_is_enough(check, bucket):
 
 @on_minio
 def test_the_page_in_docs_shows_what_is_printed(check, bucket, work):
-    key = limited(bucket, policy(bucket, {*BUCKET, *OBJECTS} - {"s3:AbortMultipartUpload"}))
+    key = limited(bucket, policy(bucket, {*BUCKET, *OBJECTS, *USEFUL} - {"s3:AbortMultipartUpload"}))
     printed = check(bucket, **key).stdout
     printed = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "7f1c", printed.replace(bucket.name, "my-registry"))
     printed = re.sub(rf"{work}/root *", f"{'/var/lib/registry':32}", printed)

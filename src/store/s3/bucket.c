@@ -461,14 +461,21 @@ static void take_status(void *ctx, struct str path, struct str text)
         *(bool *)ctx = str_eq(text, STR("Enabled"));
 }
 
+enum err_code s3_bucket_versions(struct s3_client *c, bool once, bool *ret_keeps, struct err *e)
+{
+    struct s3_request r = {.method = "GET", .is_final = once};
+
+    *ret_keeps = false;
+    s3_query(&r, STR("versioning"), STR_NONE);
+    return s3_ask(c, &r, RULES_MAX, take_status, ret_keeps, e);
+}
+
 /* Whoever turned it on. A key that may not look, or a server without versions: no. */
 static bool keeps_versions(struct s3_client *c)
 {
-    struct s3_request r = {.method = "GET", .is_final = true};
-    bool enabled = false;
+    bool keeps;
 
-    s3_query(&r, STR("versioning"), STR_NONE);
-    return s3_ask(c, &r, RULES_MAX, take_status, &enabled, ERR_IGNORED) == ERR_OK && enabled;
+    return s3_bucket_versions(c, true, &keeps, ERR_IGNORED) == ERR_OK && keeps;
 }
 
 /* Uploads leave old versions of their tails, and marks, with every push. */

@@ -48,6 +48,8 @@ enum err_code s3_put(struct s3_client *c, const struct s3_name *name, const stru
     if (!r.body.p && !r.file)
         r.body.p = "";
     s3_make_headers(c, &r);
+    if (p->as_blob && !is_blob(s3_client_options(c), name))
+        s3_header(&r, STR("x-amz-storage-class"), str_of(s3_client_options(c)->storage_class));
     if (p->if_none)
         s3_header(&r, STR("if-none-match"), STR("*"));
     if (p->note) {

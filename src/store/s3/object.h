@@ -6,6 +6,7 @@
 struct s3_put {
     struct str body;
     const struct client_file *file; /* in its stead; NULL: none */
+    bool as_blob;                   /* with the storage class of blobs, whatever its key is */
     bool if_none;                  /* PRECONDITION when there is one already, if the server looks */
     const struct store_note *note; /* of an upload's tail, like what follows; NULL: none of them */
     const char *upload;            /* id of the multipart upload, or "" */

@@ -154,19 +154,48 @@ static enum err_code try_get(struct probe *p, struct err *e)
                : ERR_OK;
 }
 
+static enum err_code try_versions(struct probe *p, struct err *e)
+{
+    bool keeps;
+
+    return s3_bucket_versions(p->c, false, &keeps, e);
+}
+
+static bool has_class(const struct store_s3_options *o)
+{
+    return o->storage_class[0];
+}
+
+/* In the place of the object that is there. */
+static enum err_code try_class(struct probe *p, struct err *e)
+{
+    const struct s3_put put = {.body = STR(BODY), .as_blob = true};
+
+    if (!p->has_object)
+        return err_set(e, UNTRIED, "nothing can be written and taken away again");
+    return s3_put(p->c, &p->object, &put, e);
+}
+
 static const struct right {
     const char *name, *kms; /* kms: needed as well with a key of it; NULL: none */
     const char *tried;
-    bool of_objects; /* else of the bucket */
+    bool of_objects;     /* else of the bucket */
+    const char *without; /* what is done without it; NULL: nothing is */
+    const char *key;     /* of the configuration, that the server may not take; NULL: none asks */
+    bool (*asked)(const struct store_s3_options *o); /* NULL: always */
     enum err_code (*try)(struct probe *p, struct err *e);
 } rights[] = {
-    {"s3:ListBucket", NULL, "look at the bucket, list", false, try_list},
-    {"s3:DeleteObject", NULL, "delete one and many", true, try_delete},
-    {"s3:AbortMultipartUpload", NULL, "abort an upload", true, try_abort},
-    {"s3:ListBucketMultipartUploads", NULL, "list uploads", false, try_list_uploads},
-    {"s3:PutObject", "kms:GenerateDataKey", "put, upload in parts", true, try_put},
-    {"s3:ListMultipartUploadParts", NULL, "list parts", true, try_list_parts},
-    {"s3:GetObject", "kms:Decrypt", "get, head, copy, copy a part", true, try_get},
+    {"s3:ListBucket", NULL, "look at the bucket, list", .try = try_list},
+    {"s3:DeleteObject", NULL, "delete one and many", true, .try = try_delete},
+    {"s3:AbortMultipartUpload", NULL, "abort an upload", true, .try = try_abort},
+    {"s3:ListBucketMultipartUploads", NULL, "list uploads", .try = try_list_uploads},
+    {"s3:PutObject", "kms:GenerateDataKey", "put, upload in parts", true, .try = try_put},
+    {"s3:ListMultipartUploadParts", NULL, "list parts", true, .try = try_list_parts},
+    {"s3:GetObject", "kms:Decrypt", "get, head, copy, copy a part", true, .try = try_get},
+    {"s3:PutObject", NULL, "put in storage.s3.storage_class", true,
+     .key = "storage.s3.storage_class", .asked = has_class, .try = try_class},
+    {"s3:GetBucketVersioning", NULL, "look whether old versions stay",
+     .without = "no start can warn of versions that no rule removes", .try = try_versions},
 };
 
 /* ---- what came of it */
@@ -206,7 +235,7 @@ static enum err_code tell(struct probe *p, struct store_right *r, enum err_code 
 
     if (code == ERR_UNAVAILABLE)
         return code;
-    r->is_missing = code != ERR_OK && !(code == ERR_UNSUPPORTED && may_lack);
+    r->is_missing = code != ERR_OK && !may_lack;
     r->state = STORE_RIGHT_REFUSED;
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
         if (states[i].code == code)
@@ -227,7 +256,11 @@ static enum err_code probe_right(struct probe *p, const struct right *right, str
     buf_init(&remedy, REMEDY_MAX);
     if (code == ERR_DENIED)
         add_needs(p, right->name, right->kms, right->of_objects, &remedy);
-    return tell(p, &r, code, false, buf_text(&remedy), e);
+    else if (code != ERR_OK && code != UNTRIED && right->key)
+        buf_addf(&remedy, "leave %s out, or say one that the server has", right->key);
+    if (code != ERR_OK && right->without)
+        buf_addf(&remedy, "%sdone without: %s", remedy.n ? "; " : "", right->without);
+    return tell(p, &r, code, right->without != NULL, buf_text(&remedy), e);
 }
 
 /* lacking: the right whose lack ends this already; NULL: none. */
@@ -246,7 +279,7 @@ static enum err_code probe_step(struct probe *p, const struct s3_step *step, con
     else if (code == ERR_DENIED)
         add_needs(p, step->right, NULL, false, &remedy);
     *ret_code = code;
-    return tell(p, &r, code, step->may_lack, buf_text(&remedy), e);
+    return tell(p, &r, code, code == ERR_UNSUPPORTED && step->may_lack, buf_text(&remedy), e);
 }
 
 static enum err_code probe_steps(struct probe *p, bool on_new, struct err *e)
@@ -313,8 +346,10 @@ static enum err_code probe_all(struct probe *p, struct err *e)
     TRY(look(p, &is_there, e));
     if (!is_there)
         TRY(make_bucket(p, e));
-    for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
-        TRY(probe_right(p, &rights[i], e));
+    for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++) {
+        if (!rights[i].asked || rights[i].asked(s3_client_options(p->c)))
+            TRY(probe_right(p, &rights[i], e));
+    }
     /* Before versions are turned on, for old ones would stay. */
     TRY(clean(p, e));
     p->upload[0] = '\0';

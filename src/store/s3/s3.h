@@ -149,6 +149,8 @@ enum err_code s3_upload_write(struct store *s, struct store_upload *u, const voi
                               uint64_t offset_bytes, struct err *e);
 enum err_code s3_upload_read(struct store *s, struct store_upload *u, void *p, size_t cap,
                              uint64_t offset_bytes, size_t *ret_n, struct err *e);
+enum err_code s3_upload_keep_from(struct store *s, struct store_upload *u, uint64_t from_bytes,
+                                  struct err *e);
 enum err_code s3_upload_sync(struct store *s, struct store_upload *u, const struct store_note *note,
                              uint64_t *ret_durable_bytes, struct err *e);
 enum err_code s3_upload_truncate(struct store *s, struct store_upload *u, uint64_t size_bytes,
@@ -208,6 +210,10 @@ AUTO_POINTER(s3_together, s3_together_free);
 ERR_CHECKED enum err_code s3_bucket_make(struct s3_client *c, struct err *e);
 /* once: without trying again. Error: NOT_FOUND. */
 ERR_CHECKED enum err_code s3_bucket_look(struct s3_client *c, bool once, struct err *e);
+
+/* Whether it keeps old versions of what is written or deleted. */
+ERR_CHECKED enum err_code s3_bucket_versions(struct s3_client *c, bool once, bool *ret_keeps,
+                                             struct err *e);
 
 /* What s3_bucket_make() does with the bucket, step by step. run()'s error besides: UNSUPPORTED,
  * the server has nothing of the kind. */
