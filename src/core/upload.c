@@ -456,7 +456,12 @@ static enum err_code keep_from(struct upload *u, uint64_t from_bytes, struct err
     uint64_t n_bytes = u->session->offset_bytes - from_bytes;
     size_t cap = (size_t)u->r->buffer_bytes, n;
     AUTO(mem) char *p = mem_alloc(cap);
+    enum err_code code = store_upload_keep_from(u->r->store, u->handle, from_bytes, e);
 
+    if (code == ERR_OK)
+        return make_durable(u, e);
+    if (code != ERR_UNSUPPORTED)
+        return code;
     for (uint64_t at = 0; at < n_bytes; at += n) {
         TRY(store_upload_read(u->r->store, u->handle, p, cap, from_bytes + at, &n, e));
         if (n == 0)

@@ -308,6 +308,16 @@ enum err_code store_upload_read(struct store *s, struct store_upload *u, void *p
     return ASK_SIZE(s, c, *ret_n, upload_read, u, p, cap, offset_bytes, ret_n, e);
 }
 
+enum err_code store_upload_keep_from(struct store *s, struct store_upload *u, uint64_t from_bytes,
+                                     struct err *e)
+{
+    struct store_call c = {.bytes = from_bytes};
+
+    if (!ANSWERS(s, upload_keep_from))
+        return err_set(e, ERR_UNSUPPORTED, "an upload is written anew");
+    return ASK(s, c, upload_keep_from, u, from_bytes, e);
+}
+
 enum err_code store_upload_sync(struct store *s, struct store_upload *u,
                                 const struct store_note *note, uint64_t *ret_durable_bytes,
                                 struct err *e)

@@ -157,6 +157,9 @@ struct store_driver {
                                   uint64_t offset_bytes, struct err *e);
     enum err_code (*upload_read)(struct store *s, struct store_upload *u, void *p, size_t cap,
                                  uint64_t offset_bytes, size_t *ret_n, struct err *e);
+    /* Optional. */
+    enum err_code (*upload_keep_from)(struct store *s, struct store_upload *u, uint64_t from_bytes,
+                                      struct err *e);
     enum err_code (*upload_sync)(struct store *s, struct store_upload *u,
                                  const struct store_note *note, uint64_t *ret_durable_bytes,
                                  struct err *e);
@@ -323,6 +326,11 @@ ERR_CHECKED enum err_code store_upload_write(struct store *s, struct store_uploa
 ERR_CHECKED enum err_code store_upload_read(struct store *s, struct store_upload *u, void *p,
                                             size_t cap, uint64_t offset_bytes, size_t *ret_n,
                                             struct err *e);
+
+/* Drops what is before from_bytes, so that what is there is the beginning; durable with the next
+ * sync. Error: UNSUPPORTED, where the caller may as well write it there itself. */
+ERR_CHECKED enum err_code store_upload_keep_from(struct store *s, struct store_upload *u,
+                                                 uint64_t from_bytes, struct err *e);
 
 /* What was written is durable up to *ret_durable_bytes, and with it the note; the rest is
  * forgotten. The session itself may still be lost to a power failure, whole. A sync that fails,

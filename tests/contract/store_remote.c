@@ -1,4 +1,4 @@
-/* What stores promise that keep a blob once for all repositories, and can't read uploads back. */
+/* What stores promise that keep a blob once for all repositories, and have uploads elsewhere. */
 #include "store_fixture.h"
 
 #include <stdlib.h>
@@ -174,18 +174,95 @@ static void what_is_not_durable_yet_can_be_taken_back(void **state)
     assert_blob(s, "a", &d, STR("hello!"));
 }
 
-static void what_is_durable_cannot_be_cut_or_read_back(void **state)
+static void what_is_durable_cannot_be_cut(void **state)
 {
     struct store *s = store_in(state);
     struct uuid id = new_uuid();
     struct store_upload *u = begin(s, &id, STR("hello"), "");
-    char got[5];
-    size_t n;
 
-    FAILS(ERR_UNSUPPORTED, store_upload_read(s, u, got, sizeof(got), 0, &n, E));
     FAILS(ERR_UNSUPPORTED, store_upload_truncate(s, u, 4, E));
     store_upload_close(s, u);
     OK(store_upload_delete(s, &id, E));
+}
+
+/* Where that can be done at all. True: it has these bytes. */
+static bool reads_back(struct store *s, struct store_upload *u, struct str bytes)
+{
+    char *got = malloc(bytes.n + 1);
+    size_t at = 0, n = 1;
+
+    while (n > 0) {
+        enum err_code code = store_upload_read(s, u, got + at, bytes.n + 1 - at, at, &n, E);
+
+        if (code == ERR_UNSUPPORTED) {
+            free(got);
+            return false;
+        }
+        assert_int_equal(code, ERR_OK);
+        at += n;
+    }
+    assert_int_equal(at, bytes.n);
+    assert_memory_equal(got, bytes.p, bytes.n);
+    free(got);
+    return true;
+}
+
+static void what_was_read_back_can_be_gone_on_with(void **state)
+{
+    static const size_t sizes[] = {5, 11u << 20};
+    struct store *s = store_in(state);
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct str bytes = make_bytes(3, sizes[i]);
+        AUTO(buf) struct buf all = {0};
+        struct repo_name r = repo_of("a");
+        struct uuid id = new_uuid();
+        struct store_upload *u = begin(s, &id, bytes, "");
+        struct digest d;
+
+        if (!reads_back(s, u, bytes)) {
+            store_upload_close(s, u);
+            free((char *)bytes.p);
+            return;
+        }
+        buf_init(&all, sizes[i] + 2);
+        buf_add_str(&all, bytes);
+        buf_add_text(&all, "ab");
+        OK(store_upload_write(s, u, "a", 1, bytes.n, E));
+        assert_true(reads_back(s, u, str_sub(buf_str(&all), 0, bytes.n + 1)));
+        OK(store_upload_write(s, u, "b", 1, bytes.n + 1, E));
+        d = sha256_of(buf_str(&all));
+        OK(store_upload_commit(s, u, &r, &d, NULL, E));
+        assert_blob(s, "a", &d, buf_str(&all));
+        free((char *)bytes.p);
+    }
+}
+
+static void the_end_of_an_upload_may_become_all_of_it(void **state)
+{
+    static const struct {
+        size_t size, from;
+    } rows[] = {{9, 4}, {13u << 20, 7u << 20}, {13u << 20, (13u << 20) - 3}};
+    struct store *s = store_in(state);
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct str bytes = make_bytes(4, rows[i].size);
+        struct str end = str_sub(bytes, rows[i].from, rows[i].size - rows[i].from);
+        struct repo_name r = repo_of("a");
+        struct digest d = sha256_of(end);
+        struct uuid id = new_uuid();
+        struct store_upload *u = begin(s, &id, bytes, "");
+        enum err_code code = store_upload_keep_from(s, u, rows[i].from, E);
+
+        if (code == ERR_UNSUPPORTED) {
+            store_upload_close(s, u);
+        } else {
+            assert_int_equal(code, ERR_OK);
+            OK(store_upload_commit(s, u, &r, &d, NULL, E));
+            assert_blob(s, "a", &d, end);
+        }
+        free((char *)bytes.p);
+    }
 }
 
 static void a_deleted_upload_leaves_nothing(void **state)
@@ -275,7 +352,9 @@ int run_remote_suite(void)
         TEST(a_note_is_kept_with_the_bytes_it_is_of),
         TEST(an_upload_goes_on_from_sync_to_sync),
         TEST(what_is_not_durable_yet_can_be_taken_back),
-        TEST(what_is_durable_cannot_be_cut_or_read_back),
+        TEST(what_is_durable_cannot_be_cut),
+        TEST(what_was_read_back_can_be_gone_on_with),
+        TEST(the_end_of_an_upload_may_become_all_of_it),
         TEST(a_deleted_upload_leaves_nothing),
         TEST(what_is_expected_becomes_a_blob),
         TEST(what_was_expected_and_cut_can_be_sent_again),

@@ -102,6 +102,13 @@ def test_a_body_that_was_cut_and_sent_again_as_a_whole_makes_its_blob(registry, 
         client.delete_blob("app", digest_of(data))
 
 
+def test_an_upload_may_end_with_a_digest_of_another_algorithm_than_it_began_with(client):
+    data = random_bytes(300_000, "algorithms")
+    location = client.patch(client.start_upload("app"), data)
+    client.finish(location, digest_of(data, "sha512"))
+    assert client.get_blob("app", digest_of(data, "sha512")).content == data
+
+
 def test_a_finish_whose_answer_was_lost_is_answered_again(client):
     data = random_bytes(1000, "lost answer")
     location = client.start_upload("app")

@@ -348,37 +348,38 @@ enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *n
 #define COPY_WHOLE (2ull << 30)
 #define COPY_PART  (1ull << 30)
 
-struct copying {
-    struct s3_client *c;
-    const char *bucket;
-    const struct s3_name *from, *to;
-    uint64_t size_bytes;
-};
-
-static enum err_code copy_parts(const struct copying *k, const char *id, struct s3_parts *parts,
-                                struct err *e)
+enum err_code s3_parts_copy(struct s3_client *c, const struct s3_name *name, const char *id,
+                            const char *bucket, const struct s3_name *from, uint64_t first,
+                            uint64_t n_bytes, struct s3_parts *ret_parts, struct err *e)
 {
-    for (uint64_t at = 0; at < k->size_bytes; at += COPY_PART) {
-        uint64_t left = k->size_bytes - at, n = left < COPY_PART ? left : COPY_PART;
+    struct s3_parts *parts = ret_parts;
+
+    while (n_bytes > 0) {
+        uint64_t n = n_bytes < COPY_PART + S3_PART_MIN_BYTES ? n_bytes : COPY_PART;
 
         parts->items = mem_resize(parts->items, (parts->n + 1) * sizeof(parts->items[0]));
-        TRY(s3_part_copy(k->c, k->to, id, (unsigned)parts->n + 1, k->bucket, k->from, at, n,
+        TRY(s3_part_copy(c, name, id, (unsigned)parts->n + 1, bucket, from, first, n,
                          &parts->items[parts->n], e));
         parts->n++;
+        first += n;
+        n_bytes -= n;
     }
-    return s3_multipart_complete(k->c, k->to, id, parts, e);
+    return ERR_OK;
 }
 
-static enum err_code copy_large(const struct copying *k, struct err *e)
+static enum err_code copy_large(struct s3_client *c, const char *bucket, const struct s3_name *from,
+                                const struct s3_name *to, uint64_t size_bytes, struct err *e)
 {
     char id[S3_UPLOAD_ID_MAX];
     struct s3_parts parts = {0};
     enum err_code code;
 
-    TRY(s3_multipart_create(k->c, k->to, id, e));
-    code = copy_parts(k, id, &parts, e);
+    TRY(s3_multipart_create(c, to, id, e));
+    code = s3_parts_copy(c, to, id, bucket, from, 0, size_bytes, &parts, e);
+    if (code == ERR_OK)
+        code = s3_multipart_complete(c, to, id, &parts, e);
     if (code != ERR_OK)
-        (void)!s3_multipart_abort(k->c, k->to, id, ERR_IGNORED);
+        (void)!s3_multipart_abort(c, to, id, ERR_IGNORED);
     free(parts.items);
     return code;
 }
@@ -386,11 +387,10 @@ static enum err_code copy_large(const struct copying *k, struct err *e)
 enum err_code s3_copy_sized(struct s3_client *c, const char *bucket, const struct s3_name *from,
                             const struct s3_name *to, uint64_t size_bytes, struct err *e)
 {
-    const struct copying k = {c, bucket, from, to, size_bytes};
     enum err_code code = ERR_STORAGE_READONLY;
 
     if (size_bytes > COPY_WHOLE)
-        code = copy_large(&k, e);
+        code = copy_large(c, bucket, from, to, size_bytes, e);
     if (code == ERR_STORAGE_READONLY && size_bytes <= S3_COPY_MOST) /* parts may be refused alone */
         code = s3_copy(c, bucket, from, to, e);
     return code;

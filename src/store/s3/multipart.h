@@ -33,6 +33,14 @@ ERR_CHECKED enum err_code s3_part_copy(struct s3_client *c, const struct s3_name
                                        const struct s3_name *from, uint64_t first, uint64_t n_bytes,
                                        struct s3_part *ret_part, struct err *e);
 
+/* n_bytes from `first` on of another object as the next parts; appended to ret_parts. Other parts
+ * may follow when they have S3_PART_MIN_BYTES together. */
+ERR_CHECKED enum err_code s3_parts_copy(struct s3_client *c, const struct s3_name *name,
+                                        const char *id, const char *bucket,
+                                        const struct s3_name *from, uint64_t first,
+                                        uint64_t n_bytes, struct s3_parts *ret_parts,
+                                        struct err *e);
+
 /* s3_copy() of an object of any size; in parts when it is large, but where only that is refused. */
 ERR_CHECKED enum err_code s3_copy_sized(struct s3_client *c, const char *bucket,
                                         const struct s3_name *from, const struct s3_name *to,

@@ -321,6 +321,7 @@ static const struct store_driver store_s3 = {
     .upload_expect = s3_upload_expect,
     .upload_write = s3_upload_write,
     .upload_read = s3_upload_read,
+    .upload_keep_from = s3_upload_keep_from,
     .upload_sync = s3_upload_sync,
     .upload_truncate = s3_upload_truncate,
     .upload_prepare = s3_upload_prepare,

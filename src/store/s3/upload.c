@@ -15,7 +15,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -23,6 +23,7 @@
 #define COPY_AT_ONCE (16ull << 20)
 
 #define TABLE_SLOTS 1024
+#define SHIFT_BYTES 65536
 
 /* One upload, whatever handles there are. */
 struct state {
@@ -49,7 +50,9 @@ struct state {
     uint64_t durable_bytes; /* with the note */
     struct store_note note;
     bool has_tail, direct, over;
-    bool lost; /* what is here is not what the server has: only good for closing */
+    bool is_object;      /* the parts, all that there is, are one at the upload's key: to be read */
+    struct reader *back; /* of it; NULL: none is open */
+    bool lost;           /* what is here is not what the server has: only good for closing */
 };
 
 struct s3_uploads {
@@ -110,6 +113,7 @@ static void drop_file(struct state *st)
 static void state_free(struct state *st)
 {
     drop_file(st);
+    reader_free(st->back);
     free(st->parts.items);
     pthread_cond_destroy(&st->sent);
     pthread_mutex_destroy(&st->lock);
@@ -395,6 +399,132 @@ static enum err_code check_lost(const struct state *st, struct err *e)
     return ERR_OK;
 }
 
+/* ---- reading back, for a digest of another algorithm, or a body that came twice */
+
+static enum err_code complete(struct state *st, struct err *e)
+{
+    TRY(fetch_tail(st, e));
+    if (st->fill_bytes > 0)
+        TRY(send_part(st, e));
+    TRY(wait_for_parts(st, 0, e));
+    return s3_multipart_complete(st->s->client, &st->name, st->upload, &st->parts, e);
+}
+
+/* Parts can't be read; what they are completed to can. A crash from here on loses the session. */
+static enum err_code become_object(struct state *st, struct err *e)
+{
+    enum err_code code;
+
+    if (st->direct)
+        return err_set(e, ERR_UNSUPPORTED, "upload %s can't be read back", st->id.text);
+    code = complete(st, e);
+    st->lost = code != ERR_OK;
+    TRY(code);
+    st->upload[0] = '\0';
+    st->is_object = true;
+    return ERR_OK;
+}
+
+/* And parts again, of what begins at from_bytes. */
+static enum err_code become_parts(struct state *st, uint64_t from_bytes, struct err *e)
+{
+    struct s3_client *c = st->s->client;
+    enum err_code code;
+
+    reader_free(STEAL(st->back));
+    st->parts.n = 0;
+    st->lost = true;
+    TRY(s3_multipart_create(c, &st->name, st->upload, e));
+    code = s3_parts_copy(c, &st->name, st->upload, NULL, &st->name, from_bytes,
+                         st->parts_bytes - from_bytes, &st->parts, e);
+    if (code != ERR_OK)
+        return code;
+    st->parts_bytes -= from_bytes;
+    st->is_object = st->lost = false;
+    return ERR_OK;
+}
+
+static enum err_code open_back(struct state *st, struct err *e)
+{
+    static const struct digest an_upload = {.n = 9, .text = "an upload"}; /* for messages */
+
+    return st->back
+               ? ERR_OK
+               : s3_reader_of(st->s->client, &st->name, &an_upload, st->parts_bytes, &st->back, e);
+}
+
+static enum err_code read_object(struct state *st, void *p, size_t cap, uint64_t offset_bytes,
+                                 size_t *ret_n, struct err *e)
+{
+    enum err_code code;
+
+    TRY(open_back(st, e));
+    TRY(reader_seek(st->back, offset_bytes, e));
+    while ((code = reader_read(st->back, p, cap, ret_n, e)) == ERR_LATER) {
+        struct pollfd wait = {.fd = reader_wait_fd(st->back), .events = POLLIN};
+
+        poll(&wait, 1, -1);
+    }
+    return code;
+}
+
+enum err_code s3_upload_read(struct store *s, struct store_upload *u, void *p, size_t cap,
+                             uint64_t offset_bytes, size_t *ret_n, struct err *e)
+{
+    struct state *st = state_of(u);
+    ssize_t n = 0;
+
+    (void)s;
+    TRY(check_lost(st, e));
+    if (st->upload[0])
+        TRY(become_object(st, e));
+    if (st->is_object)
+        return read_object(st, p, cap, offset_bytes, ret_n, e);
+    TRY(fetch_tail(st, e));
+    if (offset_bytes < st->fill_bytes)
+        n = file_pread_all(st->fd, p, (size_t)at_most(cap, st->fill_bytes - offset_bytes),
+                           offset_bytes);
+    if (n < 0)
+        return err_errno(e, "read a temporary file");
+    *ret_n = (size_t)n;
+    return ERR_OK;
+}
+
+/* Within the file. */
+static enum err_code shift_file(struct state *st, uint64_t from_bytes, struct err *e)
+{
+    AUTO(mem) char *p = mem_alloc(SHIFT_BYTES);
+    uint64_t at = 0, n_bytes = st->fill_bytes - from_bytes;
+
+    while (at < n_bytes) {
+        ssize_t n =
+            file_pread_all(st->fd, p, (size_t)at_most(SHIFT_BYTES, n_bytes - at), from_bytes + at);
+
+        if (n <= 0 || file_pwrite_all(st->fd, p, (size_t)n, at) < 0)
+            return err_errno(e, "move what a temporary file has");
+        at += (uint64_t)n;
+    }
+    st->fill_bytes = n_bytes;
+    return ERR_OK;
+}
+
+enum err_code s3_upload_keep_from(struct store *s, struct store_upload *u, uint64_t from_bytes,
+                                  struct err *e)
+{
+    struct state *st = state_of(u);
+
+    (void)s;
+    TRY(check_lost(st, e));
+    if (from_bytes > st->parts_bytes + st->fill_bytes)
+        return err_set(e, ERR_INTERNAL, "upload %s does not reach so far", st->id.text);
+    if (st->upload[0])
+        TRY(become_object(st, e));
+    if (st->is_object)
+        return become_parts(st, from_bytes, e);
+    TRY(fetch_tail(st, e));
+    return st->fd >= 0 ? shift_file(st, from_bytes, e) : ERR_OK;
+}
+
 enum err_code s3_upload_write(struct store *store, struct store_upload *u, const void *p, size_t n,
                               uint64_t offset_bytes, struct err *e)
 {
@@ -404,6 +534,8 @@ enum err_code s3_upload_write(struct store *store, struct store_upload *u, const
     TRY(check_lost(st, e));
     if (offset_bytes != st->parts_bytes + st->fill_bytes)
         return err_set(e, ERR_INTERNAL, "upload %s is not written where it ended", st->id.text);
+    if (st->is_object)
+        TRY(become_parts(st, 0, e));
     TRY(fetch_tail(st, e));
     while (n > 0) {
         size_t step;
@@ -421,13 +553,6 @@ enum err_code s3_upload_write(struct store *store, struct store_upload *u, const
         n -= step;
     }
     return ERR_OK;
-}
-
-enum err_code s3_upload_read(struct store *s, struct store_upload *u, void *p, size_t cap,
-                             uint64_t offset_bytes, size_t *ret_n, struct err *e)
-{
-    (void)s, (void)p, (void)cap, (void)offset_bytes, (void)ret_n;
-    return err_set(e, ERR_UNSUPPORTED, "upload %s can't be read back", state_of(u)->id.text);
 }
 
 /* ---- open, close */
@@ -583,7 +708,11 @@ static enum err_code reset(struct state *st, struct err *e)
         s3_tail_name(st->s, &st->id, &tail);
         TRY(s3_delete(st->s->client, &tail, e));
     }
+    if (st->is_object)
+        TRY(s3_delete(st->s->client, &st->name, e));
+    reader_free(STEAL(st->back));
     drop_file(st);
+    st->is_object = false;
     st->expects_bytes = UINT64_MAX;
     st->upload[0] = '\0';
     st->parts.n = 0;
@@ -690,6 +819,8 @@ enum err_code s3_upload_sync(struct store *s, struct store_upload *u, const stru
     if (st->direct) {
         TRY(reset(st, e));
     } else if (size_bytes != st->durable_bytes || !same_note(note, &st->note)) {
+        if (st->is_object)
+            TRY(become_parts(st, 0, e));
         TRY(fetch_tail(st, e));
         if (st->upload[0] && st->fill_bytes >= S3_PART_MIN_BYTES)
             code = send_part(st, e);
@@ -741,15 +872,6 @@ static enum err_code commit_small(struct state *st, const struct digest *d, stru
     file.fd = st->fd;
     put.file = st->fd >= 0 ? &file : NULL;
     return s3_put(st->s->client, &key, &put, e);
-}
-
-static enum err_code complete(struct state *st, struct err *e)
-{
-    TRY(fetch_tail(st, e));
-    if (st->fill_bytes > 0)
-        TRY(send_part(st, e));
-    TRY(wait_for_parts(st, 0, e));
-    return s3_multipart_complete(st->s->client, &st->name, st->upload, &st->parts, e);
 }
 
 /* The parts are an object at the upload's key now. */
@@ -807,6 +929,10 @@ enum err_code s3_upload_commit(struct store *store, struct store_upload *u,
         (void)!wait_for_parts(st, 0, ERR_IGNORED);
         if (st->upload[0])
             TRY(s3_multipart_abort(s->client, &st->name, st->upload, e));
+        if (st->is_object)
+            s3_keeper_delete(s->keeper, &st->name);
+    } else if (st->is_object) {
+        code = move_to_key(st, d, e);
     } else if (st->upload[0]) {
         code = commit_large(st, d, e);
         st->lost = code != ERR_OK;
