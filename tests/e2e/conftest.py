@@ -41,6 +41,7 @@ def pytest_configure(config):
     for marker in (
         "config(dict): configuration of the registry fixture, over the defaults",
         "sanitize: also run against the AddressSanitizer build",
+        "without_redis: new_replicas makes registries that have none",
         "concurrent: also run against the ThreadSanitizer build",
         "long: runs only with --long",
     ):
@@ -245,8 +246,10 @@ def dynamo_proxy(table):
 @pytest.fixture
 def new_replicas(request, new_registry, s3_servers):
     """Makes registries over one database and one bucket: new_replicas(), new_replicas(config={...})."""
-    with maker(new_registry, s3_servers) as make:
+    redis = not request.node.get_closest_marker("without_redis")
+    with maker(new_registry, s3_servers, redis) as make:
         yield make
+        make.let_go()
         for registry in request.node.stash[REGISTRIES]:
             if registry.running():
                 registry.stop()
@@ -263,7 +266,7 @@ def replicas(registry_binary, s3_servers):
         return made[-1]
 
     try:
-        with maker(new_registry, s3_servers) as make:
+        with maker(new_registry, s3_servers, True) as make:
             yield make()
             for registry in made:
                 registry.check_sanitizers()

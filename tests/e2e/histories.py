@@ -209,8 +209,10 @@ class Crowd:
             actor.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
         for actor in self.actors:
+            actor.ending.set()
+        for actor in self.actors if not failed else []:
             actor.end()
 
     def look(self):

@@ -18,7 +18,7 @@ without being spent; and a configuration with less satisfied and more spent than
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 NEVER = float("inf")
@@ -51,6 +51,11 @@ class Operation:
     @property
     def changes(self):
         return self.kind != "read" and self.ok
+
+    @property
+    def likeness(self):
+        """Of those without an answer, one that is like another does nothing that the other can't."""
+        return self.number if self.known else (self.kind, self.value, self.expected)
 
     def effect(self, value):
         """(whether it may have had that answer when the value was this, the value after it)."""
@@ -174,9 +179,12 @@ class Search:
     def _steps(self, configuration, unseen):
         """unseen: nobody has seen the value yet; who would overwrite it could as well have come before."""
         of_interest = self._interest(configuration)
+        alike = set()
         for op in self.under_way.values():
-            if not op.changes or op.number in configuration.spent:
+            if not op.changes or op.number in configuration.spent or op.likeness in alike:
                 continue
+            if not op.known:
+                alike.add(op.likeness)
             may, value = op.effect(configuration.value)
             if not may or value == configuration.value or (unseen and op.kind == "write"):
                 continue
@@ -254,11 +262,27 @@ class Least:
         return bool(self.by_value)
 
 
+UNSEEN = "what nobody saw"
+
+
+def with_unseen_alike(operations):
+    """Values that were written without an answer, and that no other operation names, are one value."""
+    named = {o.value for o in operations if o.known or o.kind == "drop"}
+    named |= {o.expected for o in operations if o.kind == "swap"}
+
+    def alike(op):
+        unseen = not op.known and op.kind in ("write", "swap") and op.value not in named
+        return replace(op, value=UNSEEN) if unseen else op
+
+    return [alike(op) for op in operations]
+
+
 BEFORE_SHOWN = 12
 
 
 def find_problem(operations, initial=None):
     """The first answer that can't be, as a Problem; None when the history is linearizable."""
+    operations = with_unseen_alike(operations)
     events = [(op.called, 0, op) for op in operations if op.known or op.changes]
     events += [(op.answered, 1, op) for op in operations if op.known]
     # An answer at the moment of a call is after it: at a coarse clock both orders may be.

@@ -59,6 +59,7 @@ class PostgresProxy:
         self.lock = threading.Lock()
         self.rules = []  # that wait for their statement
         self.holds = []  # all that were asked for
+        self.statements = []  # the text of each that came
         self.lines = []
         self.threads = []
         self.delay_s = 0
@@ -199,16 +200,14 @@ class PostgresProxy:
             out = b""
             for message in messages.add(data):
                 rule = self._look(line, message[5:]) if message[:1] == b"P" else None
-                if rule:
-                    line.server.sendall(out)
-                    out = b""
-                    if not self._stop(line, rule):
-                        return
+                if rule and not self._stop(line, rule):  # with what came with it, as a line would lose it
+                    return
                 out += message
             line.server.sendall(out)
 
     def _look(self, line, statement):
         """At the text of a Parse; the rule that holds it here, or None."""
+        self.statements.append(statement.split(b"\0")[1].decode())
         if b"\0BEGIN" in statement:
             line.texts = b""
         line.texts += statement

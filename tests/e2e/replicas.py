@@ -1,5 +1,5 @@
-"""Several `registry serve` over one database and one bucket, behind a proxy that gives each request to the
-next of them. Each has lines of its own to both, which a test can cut, slow down, or hold.
+"""Several `registry serve` over one database, one bucket and one Redis, behind a proxy that gives each request to the
+next of them. Each has lines of its own to these, which a test can cut, slow down, or hold.
 
     replicas = new_replicas()
     with Client(replicas.url) as client:      # through the proxy
@@ -7,6 +7,7 @@ next of them. Each has lines of its own to both, which a test can cut, slow down
     replicas[1].kill()
 """
 
+import signal
 from contextlib import ExitStack, contextmanager
 
 import requests
@@ -16,30 +17,35 @@ from round_robin import RoundRobin
 from s3_buckets import Bucket
 from s3_proxy import S3Proxy
 from server import merged
+from tcp_proxy import TcpProxy
 from waiting import until
 
 COUNT = 3
 
 
 class Replica:
-    """A registry, and its lines to the database and to the bucket."""
+    """A registry, and its lines to the database, to the bucket, and to Redis (or None)."""
 
-    def __init__(self, registry, database, bucket):
+    def __init__(self, registry, database, bucket, redis):
         self.registry = registry
         self.database = database
         self.bucket = bucket
+        self.redis = redis
 
     @property
     def url(self):
         return self.registry.url
 
     def cut_off(self):
-        """From the database and the bucket."""
-        self.database.leave()
-        self.bucket.leave()
+        """From the database, the bucket, and Redis."""
+        for line in self.lines():
+            line.leave()
+
+    def lines(self):
+        return [line for line in (self.database, self.bucket, self.redis) if line]
 
     def heal_lines(self):
-        for line in (self.database, self.bucket):
+        for line in self.lines():
             line.clear()
             if not line.thread.is_alive():
                 line.come_back()
@@ -68,6 +74,10 @@ class Replicas(list):
     def address(self):
         return self.front.address
 
+    def members(self):
+        """How many the database knows of."""
+        return int(self.database.sql("SELECT count(*) FROM records WHERE collection = 'replicas'"))
+
     def heal(self):
         """All lines are as they should be, and who was killed is started; returns when all are ready."""
         for replica in self:
@@ -88,15 +98,18 @@ def ready(registry):
 class Maker:
     """Makes them; new_registry(config=...) makes one registry. leave() takes their lines away in the end."""
 
-    def __init__(self, new_registry, database, bucket):
+    def __init__(self, new_registry, database, bucket, redis):
         self.new_registry = new_registry
         self.database = database
         self.bucket = bucket
+        self.redis = redis
         self.lines = ExitStack()
+        self.made = []
 
     def __call__(self, count=COUNT, config=None, s3=None):
         """config: laid over that of each; s3: over `storage.s3`."""
         made = [self._replica(config or {}, s3 or {}) for _ in range(count)]
+        self.made += made
         for replica in made:
             replica.start()
         front = self.lines.enter_context(RoundRobin([r.registry.address for r in made]))
@@ -109,19 +122,33 @@ class Maker:
             "metadata": {**self.database.section(), "url": database.url(self.database.url)},
             "storage": self.bucket.section(endpoint=bucket.endpoint, **s3),
         }
-        config = merged(own, config)
-        return Replica(self.new_registry(config=config), database, bucket)
+        redis = self._line_to_redis(own["storage"]) if self.redis else None
+        return Replica(self.new_registry(config=merged(own, config)), database, bucket, redis)
+
+    def _line_to_redis(self, storage):
+        line = self.lines.enter_context(TcpProxy(self.redis["port"]))
+        section = self.redis["section"]
+        url = section["redis_url"].replace(f":{self.redis['port']}", f":{line.port}")
+        storage["cache"] = {**section, "redis_url": url, "redis_prefix": f"cyberdock:{self.database.name}:"}
+        return line
+
+    def let_go(self):
+        """Who is paused goes on, and lines are whole: whatever a test left, they can end well."""
+        for replica in self.made:
+            if replica.registry.running():
+                replica.registry.signal(signal.SIGCONT)
+            replica.heal_lines()
 
     def leave(self):
         self.lines.close()
 
 
 @contextmanager
-def maker(new_registry, servers):
-    """A Maker over a database and a bucket of its own. Who uses it ends the registries."""
+def maker(new_registry, servers, redis):
+    """A Maker over a database and a bucket of its own, and a Redis or none. Who uses it ends the registries."""
     database = Database(servers("postgresql"))
     bucket = Bucket(servers("minio")).create()
-    made = Maker(new_registry, database, bucket)
+    made = Maker(new_registry, database, bucket, servers("redis") if redis else None)
     try:
         yield made
     finally:

@@ -250,3 +250,12 @@ def test_many_outcomes_that_are_not_known_are_no_burden():
     assert find_problem(history) is None
     history.append(read(0, 5000, 5001))
     assert find_problem(history) is not None
+
+
+def test_many_outcomes_that_are_not_known_are_no_burden_where_answers_depend_on_them():
+    history = []
+    for n in range(300):
+        at = 10 * n
+        history += [write(n, at, at + 1), write(f"lost {n}", at + 1), read(n, at + 2, at + 3)]
+        history += [delete(at + 4, at + 5), swap(None, "refused", at + 6, at + 7, ok=False)]
+    assert find_problem(history[:60 * 5]) is None

@@ -8,13 +8,14 @@ import pytest
 
 from histories import Crowd
 from s3_proxy import INTERNAL_ERROR, TIME_OUT
+from tcp_proxy import REDIS_ERROR
 from waiting import until
 
 TAGS = ["one", "two", "three"]
 SHORT, LONG = 1, 30  # rounds of faults
 STEP = 60  # operations with an answer, between two things that happen
 
-QUICK = {"metadata": {"postgresql": {"timeout": "1s", "connect_timeout": "2s"}}}
+QUICK = {"metadata": {"postgresql": {"timeout": "2s", "connect_timeout": "2s"}}}
 
 
 @pytest.fixture(params=[SHORT, pytest.param(LONG, marks=pytest.mark.long)])
@@ -70,6 +71,26 @@ def with_a_bucket_that_hangs(replica):
     replica.bucket.fail("*", TIME_OUT, times=None)
 
 
+def without_redis(replica):
+    replica.redis.leave()
+
+
+def with_a_redis_that_breaks(replica):
+    replica.redis.cut()
+
+
+def with_a_redis_that_hangs(replica):
+    replica.redis.hang()
+
+
+def with_a_slow_redis(replica):
+    replica.redis.slow(0.2)
+
+
+def with_a_redis_that_answers_errors(replica):
+    replica.redis.always(REDIS_ERROR)
+
+
 FAULTS = [
     killed,
     paused,
@@ -82,6 +103,14 @@ FAULTS = [
     with_a_bucket_that_answers_500,
     with_a_bucket_that_hangs,
 ]
+OF_REDIS = [
+    without_redis,
+    with_a_redis_that_breaks,
+    with_a_redis_that_hangs,
+    with_a_slow_redis,
+    with_a_redis_that_answers_errors,
+]
+FAULTS += OF_REDIS
 
 
 def healed(replicas, replica):
@@ -90,13 +119,22 @@ def healed(replicas, replica):
     replicas.heal()
 
 
-def test_nothing_goes_wrong(new_replicas, rounds):
+def check_well(new_replicas, rounds):
     replicas = new_replicas()
     with Crowd([r.url for r in replicas], TAGS) as crowd:
         go_on(crowd, 1000 * rounds)
     crowd.look()
     crowd.history.check()
     assert crowd.history.count(known=False) == 0
+
+
+def test_nothing_goes_wrong(new_replicas, rounds):
+    check_well(new_replicas, rounds)
+
+
+@pytest.mark.without_redis
+def test_nothing_goes_wrong_without_redis(new_replicas, rounds):
+    check_well(new_replicas, rounds)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
@@ -123,8 +161,73 @@ def test_all_replicas(new_replicas, rounds, fault):
             go_on(crowd)
             for replica in replicas:
                 fault(replica)
-            until(lambda: crowd.history.wrong or crowd.history.refused >= len(crowd.actors), timeout=60)
+            if fault in OF_REDIS:
+                go_on(crowd)
+            else:
+                until(lambda: crowd.history.wrong or crowd.history.refused >= len(crowd.actors), timeout=60)
             replicas.heal()
+            go_on(crowd)
+    crowd.look()
+    crowd.history.check()
+
+
+def test_one_is_left_and_others_come_back(new_replicas, rounds):
+    """Who is alone may answer from memory, and must not any more when another one is there."""
+    replicas = new_replicas(config=QUICK)
+    choose = random.Random("left")
+    with Crowd([r.url for r in replicas], TAGS) as crowd:
+        for _ in range(rounds):
+            left = choose.choice(replicas)
+            for replica in replicas:
+                if replica is not left:
+                    replica.kill()
+            until(lambda: replicas.members() == 1)
+            go_on(crowd)
+            replicas.heal()
+            go_on(crowd)
+    crowd.look()
+    crowd.history.check()
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_one_is_taken_for_gone_while_it_is_paused(new_replicas, rounds, count):
+    check_paused(new_replicas, rounds, count)
+
+
+@pytest.mark.without_redis
+def test_one_is_taken_for_gone_while_it_is_paused_without_redis(new_replicas, rounds):
+    check_paused(new_replicas, rounds, 2)
+
+
+def check_paused(new_replicas, rounds, count):
+    replicas = new_replicas(count, config=QUICK)
+    choose = random.Random("paused")
+    with Crowd([r.url for r in replicas], TAGS) as crowd:
+        for _ in range(rounds):
+            replica = choose.choice(replicas)
+            go_on(crowd)
+            paused(replica)
+            until(lambda: replicas.members() == count - 1)
+            go_on(crowd)
+            healed(replicas, replica)
+            until(lambda: replicas.members() == count)
+            go_on(crowd)
+    crowd.look()
+    crowd.history.check()
+
+
+@pytest.mark.parametrize("fault", [cut_off, without_database, with_a_database_that_hangs], ids=lambda f: f.__name__)
+def test_one_is_taken_for_gone_while_its_line_is_cut(new_replicas, rounds, fault):
+    replicas = new_replicas(2, config=QUICK, s3={"timeout": "1s"})
+    with Crowd([r.url for r in replicas], TAGS) as crowd:
+        for n in range(rounds):
+            replica = replicas[n % 2]
+            go_on(crowd)
+            fault(replica)
+            until(lambda: replicas.members() == 1)
+            go_on(crowd)
+            healed(replicas, replica)
+            until(lambda: replicas.members() == 2)
             go_on(crowd)
     crowd.look()
     crowd.history.check()
