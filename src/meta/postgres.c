@@ -181,7 +181,7 @@ static void expand_texts(struct postgres *db)
 static struct postgres *new_db(const struct meta_postgres_options *o)
 {
     struct postgres *db = NEW(struct postgres);
-    char settings[64];
+    char settings[160];
 
     db->base.adapter = &adapter;
     db->lib = libpq();
@@ -193,8 +193,12 @@ static struct postgres *new_db(const struct meta_postgres_options *o)
     db->idle = mem_alloc(db->max_open * sizeof(db->idle[0]));
     pthread_mutex_init(&db->lock, NULL);
     thread_cond_init(&db->wake);
-    snprintf(settings, sizeof(settings), "SET LOCAL statement_timeout = %lld",
-             (long long)db->timeout_ms);
+    /* What a process that is paused, or gone without a word, has locked is free in time for those
+     * who wait for it. */
+    snprintf(settings, sizeof(settings),
+             "SELECT set_config('statement_timeout', '%lld', true),"
+             " set_config('idle_in_transaction_session_timeout', '%lld', true)",
+             (long long)db->timeout_ms, (long long)db->timeout_ms / 2);
     db->settings = mem_strdup(settings);
     expand_texts(db);
     return db;

@@ -49,6 +49,7 @@ enum err_code postgres_err_code(const char *state, bool *ret_again, bool *ret_br
         {"08", ERR_UNAVAILABLE, .again = true, .broken = true},    /* a pooler lost its server */
         {"57P", ERR_UNAVAILABLE, .again = true, .broken = true},   /* the server is ending */
         {"25006", ERR_UNAVAILABLE, .again = true, .broken = true}, /* it became a standby */
+        {"25P03", ERR_UNAVAILABLE, .again = true, .broken = true}, /* idle in a transaction */
         {"57014", ERR_UNAVAILABLE},                                /* statement_timeout */
         {"55P03", ERR_UNAVAILABLE},                                /* lock_not_available */
         {"53100", ERR_STORAGE_FULL},                               /* disk_full */

@@ -1,6 +1,7 @@
 """kill -9 of one of three replicas in each phase of a push and of a pull. The client's own retry ends well on
 the others, and what was pushed is whole on each, the killed one started again among them."""
 
+import signal
 import threading
 from dataclasses import dataclass
 
@@ -216,3 +217,22 @@ def test_a_tag_is_carried_to_the_bucket_by_another_when_who_moved_it_died(replic
     victim.start()
     key = f"tags/{repo}/_tags/v1"
     until(lambda: key in replicas.bucket.keys() and replicas.bucket.get(key).decode() == made.digest)
+
+
+def test_one_that_is_paused_with_a_repository_locked_holds_up_the_others_for_a_moment_only(new_replicas):
+    replicas = new_replicas(2, config={"metadata": {"postgresql": {"timeout": "4s"}}})
+    old, new = image(seed="old"), image(seed="new")
+    with Client(replicas[0].url) as paused, Client(replicas[1].url) as other:
+        paused.push_image("app", old, "v1")
+        paused.push_image("app", new)
+        held = replicas[0].database.hold("INTO tags", COMMIT)
+        thread = threading.Thread(target=lambda: outcome_of(lambda: paused.push_manifest("app", "v1", new)))
+        thread.start()
+        held.wait()
+        replicas[0].registry.freeze()
+        other.push_manifest("app", "v2", new)
+        assert other.get_manifest("app", "v1").content == old.manifest
+        replicas[0].registry.signal(signal.SIGCONT)
+        held.release()
+        thread.join(60)
+        assert other.tags("app") == ["v1", "v2"]
