@@ -15,9 +15,11 @@ import tempfile
 import time
 
 import report
+import replica_rows
 import rows
 import s3_rows
 from on_s3 import SERVERS, FilesRegistry, Place, S3Distribution, S3Registry, S3Zot
+from on_replicas import Places, Replicas, SqliteRegistry
 from programs import DISTRIBUTION, ZOT, Missing
 from servers import (
     BenchError,
@@ -34,26 +36,27 @@ from tools import Clients
 
 def parse_options():
     groups = "\n".join(
-        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS]
+        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS, *replica_rows.GROUPS]
     )
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
-        epilog=f"groups (those of s3_ with --s3 alone):\n{groups}",
+        epilog=f"groups (those of s3_ with --s3 alone, those of replicas_ with --replicas):\n{groups}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", metavar="PATTERN", default="", help="groups whose name matches")
-    parser.add_argument("--runs", type=int, help="of each measurement (default 5; 3 with --s3)")
+    parser.add_argument("--runs", type=int, help="of each measurement (default 5; 3 with --s3 or --replicas)")
     parser.add_argument("--quick", action="store_true", help="two runs, shorter and smaller")
     parser.add_argument("--full", action="store_true", help="with the 10 GiB blob (13 GiB of disk)")
     parser.add_argument("--s3", action="store_true", help="registries with content in S3 instead")
+    parser.add_argument("--replicas", action="store_true", help="three registries over one database instead")
     parser.add_argument("--s3-server", choices=SERVERS, default="minio", help="default: minio")
     parser.add_argument("--directory", default="/var/tmp", help="where temporary data goes")
     parser.add_argument("--registry", default="build/registry", help="the binary to measure")
     parser.add_argument("--clients", default="build-bench/tests/bench", help=argparse.SUPPRESS)
     parser.add_argument("--output", default="build/bench.md", help="where the table goes")
     options = parser.parse_args()
-    usual = 3 if options.s3 else 5
+    usual = 3 if options.s3 or options.replicas else 5
     options.runs = options.runs or (2 if options.quick else usual)
     return options
 
@@ -83,6 +86,15 @@ def peers_on_s3(options, place, directory):
     }
 
 
+def replicas(options, places, directory):
+    """Several over one database, and one with SQLite."""
+    registry = there(os.path.abspath(options.registry))
+    return {
+        rows.OURS: lambda: Replicas(directory, registry, places),
+        rows.SQLITE: lambda: SqliteRegistry(directory, registry),
+    }
+
+
 def there(program):
     path = shutil.which(program)
     if not path:
@@ -107,15 +119,23 @@ def make_servers(made):
 
 def measure(options, directory):
     clients = Clients(os.path.abspath(options.clients))
+    if options.replicas:
+        return measure_at(Places(options.s3_server, directory), options, clients, directory)
     if not options.s3:
         servers, failures = make_servers(peers(options, clients, directory))
         bench = rows.Bench(options, servers, clients, directory)
         return run_groups(bench, rows.GROUPS, failures), servers, failures
-    place = Place(options.s3_server, directory).start()
+    return measure_at(Place(options.s3_server, directory), options, clients, directory)
+
+
+def measure_at(place, options, clients, directory):
+    """With the servers there that ours need."""
+    make, groups = (replicas, replica_rows) if options.replicas else (peers_on_s3, s3_rows)
+    place.start()
     try:
-        servers, failures = make_servers(peers_on_s3(options, place, directory))
+        servers, failures = make_servers(make(options, place, directory))
         bench = rows.Bench(options, servers, clients, directory, place)
-        return run_groups(bench, s3_rows.GROUPS, failures), servers, failures
+        return run_groups(bench, groups.GROUPS, failures), servers, failures
     finally:
         place.stop()
 

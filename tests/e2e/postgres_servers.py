@@ -182,6 +182,7 @@ class Postgres(Server):
     """certificate: a .pem with its key beside it in .key (certificates.py), for TLS."""
 
     name = "postgresql"
+    more = {}  # settings, over those of _start()
 
     def __init__(self, work, certificate=None):
         super().__init__(work)
@@ -244,6 +245,7 @@ class Postgres(Server):
             "fsync": "off",  # no test takes its power away
             "ssl": "on" if self.certificate else "off",
             "shared_buffers": "16MB",
+            **self.more,
         }
         options = [w for key, value in settings.items() for w in ("-c", f"{key}={value}")]
         self.spawn([program("postgres"), "-D", self.data, *options])

@@ -76,7 +76,8 @@ class Replicas(list):
 
     def members(self):
         """How many the database knows of."""
-        return int(self.database.sql("SELECT count(*) FROM records WHERE collection = 'replicas'"))
+        rows = "SELECT count(*) FROM records WHERE collection = 'replicas' AND key <> 'epoch'"
+        return int(self.database.sql(rows))
 
     def heal(self):
         """All lines are as they should be, and who was killed is started; returns when all are ready."""

@@ -171,7 +171,10 @@ def test_a_pull(replicas, repo, phase):
     made = image(seed="pull", layers=2)
     with Retrying(replicas.url) as client:
         client.push_image(repo, made, "v1")
+        for replica in replicas:
+            replica.redis.leave()  # so that the database is asked
         assert Killing(replicas, PULL[phase]).during(lambda: client.pull_image(repo, "v1")) == made
+    replicas.heal()
 
 
 def read_until_it_breaks(answer):
