@@ -39,6 +39,9 @@ class Table:
         found = [item for page in pages for item in page["Items"]]
         return [{n: int(v["N"]) if "N" in v else v.get("S") for n, v in item.items()} for item in found]
 
+    def is_made(self):
+        return self.name in self.client.list_tables(Limit=100)["TableNames"]
+
     def remove(self):
-        if self.name in self.client.list_tables(Limit=100)["TableNames"]:
+        if self.is_made():
             self.client.delete_table(TableName=self.name)

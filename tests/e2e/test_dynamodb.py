@@ -60,7 +60,7 @@ def test_accounts_and_the_audit_trail_are_in_it(new_registry, table):
     alice("GET", "/v2/")
     Caller(accounts.registry, "alice", "wrong")("GET", "/v2/", expect=401)
     assert {u["name"] for u in alice("GET", "/api/v1/users").json()["users"]} == {"alice", "bob"}
-    until(lambda: table.items("A"))
+    until(lambda: len(table.items("A")) > 0)
     accounts("user", "rm", "bob")
     until(lambda: Caller(accounts.registry, "bob")("GET", "/v2/", expect=None).status_code == 401)
 

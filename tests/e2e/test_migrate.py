@@ -70,6 +70,11 @@ def server(registry, database):
 
 
 @pytest.fixture
+def in_table(registry, table):
+    return Place(registry, "table", table.section())
+
+
+@pytest.fixture
 def other_file(registry):
     path = registry.root.parent / "other.db"
     return Place(registry, "other-file", {"driver": "sqlite", "sqlite": {"path": str(path)}})
@@ -119,6 +124,14 @@ def filled(registry, file):
 
 
 def test_all_is_the_same_on_a_server_and_in_a_file_again(registry, file, server, other_file, filled):
+    there_and_back(registry, file, server, other_file, filled)
+
+
+def test_all_is_the_same_in_a_table_and_in_a_file_again(registry, file, in_table, other_file, filled):
+    there_and_back(registry, file, in_table, other_file, filled)
+
+
+def there_and_back(registry, file, server, other_file, filled):
     before = served(registry)
     registry.stop()
     there = rows(migrate(file, server))
@@ -183,6 +196,21 @@ def test_a_migration_that_is_killed_goes_on(registry, file, server, database, ot
     assert rows(printed) == expected
     server.serve()
     assert len(Caller(registry, "alice").get("/api/v1/audit", repository="app")["entries"]) > 0
+
+
+def test_a_migration_to_a_table_that_is_killed_goes_on(registry, file, in_table, table, other_file, filled):
+    registry.stop()
+    long_trail(registry, 3000)
+    expected = rows(migrate(file, other_file))
+    process = start_migration(file, in_table)
+    until(lambda: table.is_made() and len(table.items("A")) > 0, timeout=60)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert len(table.items("A")) < 3000
+    printed = migrate(file, in_table)
+    assert "went on where an earlier run was stopped" in printed
+    assert rows(printed) == expected
 
 
 def test_a_database_that_was_used_is_refused(registry, file, server, filled):
