@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import check_models
 import conformance
 
 TOP = Path(__file__).resolve().parent.parent
@@ -238,6 +239,13 @@ def pytest(totals, name, arguments, args, env=None, prefix=(), workers=CORES):
         totals.add(f"{name}: pytest", out[-8000:])
 
 
+def models(totals, args):
+    def report(label, problem, states, seconds):
+        totals.add(f"model: {label}", problem)
+
+    check_models.check_all(report, args.long)
+
+
 def release(totals):
     code, out = run(["scripts/build"])
     # The optimiser sees more than the other builds do, so its warnings count too.
@@ -330,6 +338,7 @@ def oci_conformance(totals, args):
 
 PARTS = {
     "lint": lint,
+    "model": models,
     "unit": unit,
     "asan": asan,
     "tsan": tsan,
