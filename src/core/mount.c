@@ -15,10 +15,11 @@ enum err_code mount_source(struct registry *r, const struct digest *d, struct re
 enum err_code mount_blob(struct registry *r, const struct repo_name *repo,
                          const struct repo_name *from, const struct digest *d, struct err *e)
 {
-    struct meta_op ops[1 + QUOTAS_MAX];
-    size_t n = 1 + quota_checks(r, repo, ops + 1);
+    struct meta_op ops[2 + QUOTAS_MAX];
+    size_t n = 2 + quota_checks(r, repo, ops + 2);
     uint64_t size_bytes;
-    /* From the look at the source on, nobody deletes it. */
+    /* From the look at the source on, nobody of this process deletes it; others may until the
+     * transaction, whose precondition it is. */
     AUTO(held) pthread_mutex_t *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
     enum err_code code;
 
@@ -27,7 +28,8 @@ enum err_code mount_blob(struct registry *r, const struct repo_name *repo,
         return ERR_OK;
     TRY(registry_has_room(r, e));
     TRY(store_blob_link(r->store, from, repo, d, e));
-    ops[0] = meta_op_blob_link(repo, d, size_bytes);
+    ops[0] = meta_op_blob_check(from, d);
+    ops[1] = meta_op_blob_link(repo, d, size_bytes);
     code = meta_commit(r->meta, ops, n, 0, NULL, e);
     if (registry_refused(code))
         blob_discard(r, repo, d);

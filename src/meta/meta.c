@@ -205,6 +205,7 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_JOB_CANCEL:
         return check_job(op->job.kind, op->job.key, e);
     case META_BLOB_UNLINK:
+    case META_BLOB_CHECK:
     case META_MANIFEST_DELETE:
     case META_TAG_SET:
     case META_TAG_DELETE:

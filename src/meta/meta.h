@@ -287,6 +287,7 @@ const char *meta_row_kind_name(enum meta_row_kind kind);
 enum meta_op_kind {
     META_BLOB_LINK = 1,
     META_BLOB_UNLINK,
+    META_BLOB_CHECK,
     META_MANIFEST_PUT,
     META_MANIFEST_DELETE,
     META_TAG_SET,
@@ -338,6 +339,10 @@ struct meta_op {
             const struct repo_name *repo;
             const struct digest *digest;
         } blob_unlink;
+        struct {
+            const struct repo_name *repo;
+            const struct digest *digest;
+        } blob_check;
         struct meta_manifest_put manifest_put;
         struct {
             const struct repo_name *repo;
@@ -415,6 +420,10 @@ struct meta_op meta_op_blob_link(const struct repo_name *repo, const struct dige
 
 /* Errors: BLOB_UNKNOWN, IN_USE (a manifest of repo names it, loosely or not). */
 struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct digest *d);
+
+/* Fails unless the blob is repo's, and stays so until the transaction has ended. Error:
+ * BLOB_UNKNOWN. */
+struct meta_op meta_op_blob_check(const struct repo_name *repo, const struct digest *d);
 
 /* The manifest becomes repo's, which is made if missing. Its being there already is success and
  * changes nothing. Error: MANIFEST_BLOB_UNKNOWN, the first missing digest told in the detail. */

@@ -13,6 +13,11 @@ struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct di
     return (struct meta_op){.kind = META_BLOB_UNLINK, .blob_unlink = {.repo = repo, .digest = d}};
 }
 
+struct meta_op meta_op_blob_check(const struct repo_name *repo, const struct digest *d)
+{
+    return (struct meta_op){.kind = META_BLOB_CHECK, .blob_check = {.repo = repo, .digest = d}};
+}
+
 struct meta_op meta_op_manifest_put(struct meta_manifest_put put)
 {
     return (struct meta_op){.kind = META_MANIFEST_PUT, .manifest_put = put};

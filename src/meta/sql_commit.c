@@ -166,6 +166,23 @@ static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const stru
     return ERR_OK;
 }
 
+/* Holds the row of the blob and not that of its repository: who mounts here what somebody else
+ * mounts the other way does not wait for them. */
+static enum err_code blob_check(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                struct err *e)
+{
+    const struct repo_name *repo = op->blob_check.repo;
+    const struct digest *d = op->blob_check.digest;
+    int64_t unused;
+    bool there;
+
+    (void)a;
+    TRY(sql_run_int(c, SQL_BLOB_CHECK,
+                    SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), &there,
+                    &unused, e));
+    return there ? ERR_OK : err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
+}
+
 /* Does the repository hold what the manifest's edges say? */
 static enum err_code check_edges(struct sql_conn *c, int64_t manifest_id, struct err *e)
 {
@@ -612,6 +629,7 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
                                           struct err *) = {
         [META_BLOB_LINK] = blob_link,
         [META_BLOB_UNLINK] = blob_unlink,
+        [META_BLOB_CHECK] = blob_check,
         [META_MANIFEST_PUT] = manifest_put,
         [META_MANIFEST_DELETE] = manifest_delete,
         [META_TAG_SET] = tag_set,

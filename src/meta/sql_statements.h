@@ -25,6 +25,8 @@
     X(BLOB_STAT, "SELECT b.size_bytes FROM repos r JOIN blobs b ON b.repo_id = r.id"               \
                  " WHERE r.name = $1 AND b.digest = $2")                                           \
     X(BLOB_SIZE, "SELECT size_bytes FROM blobs WHERE repo_id = $1 AND digest = $2")                \
+    X(BLOB_CHECK, "SELECT size_bytes FROM blobs WHERE digest = $2"                                 \
+                  " AND repo_id = (SELECT id FROM repos WHERE name = $1) @hold@")                  \
     X(BLOB_FIND, "SELECT r.name, b.size_bytes FROM blobs b JOIN repos r ON r.id = b.repo_id"       \
                  " WHERE b.digest = $1 LIMIT 1")                                                   \
     X(BLOB_ADD, "INSERT INTO blobs (repo_id, digest, size_bytes) VALUES ($1, $2, $3)"              \

@@ -134,6 +134,19 @@ enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op,
     return ERR_OK;
 }
 
+enum err_code dynamo_blob_check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+{
+    const struct repo_name *repo = op->blob_check.repo;
+    const struct digest *d = op->blob_check.digest;
+    struct dynamo_cell *c = blob_cell(tx, repo, d);
+
+    TRY(dynamo_cell_read(&tx->cells, c, e));
+    if (!dynamo_cell_has(c, "size"))
+        return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
+    dynamo_cell_saw(c, "size", false);
+    return ERR_OK;
+}
+
 /* ---- manifests */
 
 static enum err_code put_referrer(struct dynamo_tx *tx, const struct meta_manifest_put *put,

@@ -585,6 +585,32 @@ static void it_is_healthy(void **state)
     assert_ok(meta_health(f->m, &f->e));
 }
 
+static enum err_code link_if_there(struct fixture *f, const char *from, const char *to,
+                                   const char *seed)
+{
+    struct repo_name source = repo_of(from), target = repo_of(to);
+    struct digest d = digest_for(seed);
+    const struct meta_op ops[] = {meta_op_blob_check(&source, &d),
+                                  meta_op_blob_link(&target, &d, 5)};
+
+    return commit(f, ops, 2);
+}
+
+static void a_blob_may_be_linked_only_while_another_repository_has_it(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(link_if_there(f, "a", "b", "layer"), ERR_BLOB_UNKNOWN);
+    assert_int_equal(f->failed, 0);
+    assert_false(has_blob(f, "b", "layer"));
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(link_if_there(f, "a", "b", "layer"));
+    assert_true(has_blob(f, "b", "layer"));
+    assert_ok(blob_unlink(f, "a", "layer"));
+    assert_int_equal(link_if_there(f, "a", "c", "layer"), ERR_BLOB_UNKNOWN);
+    assert_false(has_blob(f, "c", "layer"));
+}
+
 /* By a process of that id. */
 static enum err_code tag_held(struct fixture *f, const char *tag, const struct uuid *holder)
 {
@@ -707,6 +733,7 @@ int main(int argc, char **argv)
         TEST(a_lazy_commit_is_seen_at_once),
         TEST(a_repository_exists_from_its_first_blob_on),
         TEST(it_is_healthy),
+        TEST(a_blob_may_be_linked_only_while_another_repository_has_it),
         TEST(a_projection_is_of_who_made_it_and_stays_so),
         TEST(tags_that_go_with_their_manifest_are_held_by_who_deleted_it),
         TEST(who_holds_projections_is_listed),

@@ -129,6 +129,28 @@ static void a_blob_goes_with_the_last_repository_that_has_it(void **state)
     assert_false(stored(&d));
 }
 
+/* Another process deletes the blob as soon as this one has seen that it is there. */
+static enum err_code stat_and_lose(struct meta *m, const struct repo_name *repo,
+                                   const struct digest *d, uint64_t *ret_size_bytes, struct err *e)
+{
+    struct meta_op op = meta_op_blob_unlink(repo, d);
+
+    TRY(meta_blob_stat(m->inner, repo, d, ret_size_bytes, e));
+    return meta_commit(m->inner, &op, 1, 0, NULL, e);
+}
+
+static void a_mount_whose_source_goes_meanwhile_is_none(void **state)
+{
+    struct digest d = blob_put(&w, "a", STR("shared"));
+    uint64_t size_bytes;
+
+    (void)state;
+    world_patch_meta(&w)->blob_stat = stat_and_lose;
+    assert_code(ERR_BLOB_UNKNOWN, mount_blob(w.r, &b, &a, &d, ERR_IGNORED));
+    world_patch_meta(&w);
+    assert_code(ERR_BLOB_UNKNOWN, meta_blob_stat(w.r->meta, &b, &d, &size_bytes, ERR_IGNORED));
+}
+
 static void a_push_that_is_refused_leaves_the_blob_to_others(void **state)
 {
     struct digest d = blob_put(&w, "a", STR("shared")), own = sha256_of(STR("own"));
@@ -161,6 +183,7 @@ int main(void)
         TEST(another_process_sees_a_wrong_digest),
         TEST(a_chunk_that_fails_leaves_the_hash_as_it_was),
         TEST(a_blob_goes_with_the_last_repository_that_has_it),
+        TEST(a_mount_whose_source_goes_meanwhile_is_none),
         TEST(a_push_that_is_refused_leaves_the_blob_to_others),
         TEST(a_session_that_never_had_bytes_is_swept),
     };
