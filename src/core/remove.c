@@ -66,19 +66,34 @@ static enum err_code commit_removal(struct registry *r, const struct repo_name *
     return err_tell(e, ERR_CONFLICT, "other tags come to point to it all the time");
 }
 
-/* Meta first, then the store: what can be found can be read. The file is gone already when
- * someone took it away by hand. */
+/* The file is gone already when someone took it away by hand. Of a store that processes share
+ * another one may have pushed the same meanwhile: then its bytes, which meta has, are put back. */
+static enum err_code drop_stored(struct registry *r, const struct repo_name *repo,
+                                 const struct digest *d, struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    enum err_code code = store_manifest_delete(r->store, repo, d, e);
+
+    if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
+        return code;
+    if (!store_shared(r->store))
+        return ERR_OK;
+    code = meta_manifest_by_digest(r->meta, repo, d, &m, e);
+    if (code == ERR_OK)
+        code = store_manifest_put(r->store, repo, d, m->bytes, e);
+    return code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
+}
+
+/* Meta first, then the store: what can be found can be read. */
 static enum err_code remove_digest(struct registry *r, const struct repo_name *repo,
                                    const struct digest *d, remove_tag_fn may_untag, void *ctx,
                                    struct err *e)
 {
     AUTO(held) pthread_mutex_t *held = locks_hold(&r->manifest_locks, STR_NONE, digest_str(d));
-    enum err_code code;
 
     TRY(commit_removal(r, repo, d, may_untag, ctx, e));
     registry_wake(r); /* its tags are pending projections now */
-    code = store_manifest_delete(r->store, repo, d, e);
-    return code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
+    return drop_stored(r, repo, d, e);
 }
 
 static enum err_code remove_tag(struct registry *r, const struct repo_name *repo,

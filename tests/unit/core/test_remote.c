@@ -1,5 +1,8 @@
 /* The registry over a store that keeps a blob once for all repositories, and gives uploads not
  * back. */
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
 #include "core/mount.h"
 #include "core/remove.h"
 #include "core/upload.h"
@@ -151,6 +154,34 @@ static void a_mount_whose_source_goes_meanwhile_is_none(void **state)
     assert_code(ERR_BLOB_UNKNOWN, meta_blob_stat(w.r->meta, &b, &d, &size_bytes, ERR_IGNORED));
 }
 
+/* Another process pushes the manifest just before it is taken away. */
+static enum err_code push_and_delete(struct store *s, const struct repo_name *repo,
+                                     const struct digest *d, struct err *e)
+{
+    AUTO(mem) char *json = image_json("one", "the layer of all", "");
+    struct meta_manifest *m = meta_manifest_new(d, STR("a/b"), str_of(json));
+    struct meta_op op =
+        meta_op_manifest_put((struct meta_manifest_put){.repo = repo, .manifest = m});
+
+    assert_ok(meta_commit(w.r->meta, &op, 1, 0, NULL, e));
+    meta_manifest_unref(m);
+    return store_manifest_delete(s->inner, repo, d, e);
+}
+
+static void a_manifest_that_others_push_while_it_is_deleted_is_put_back(void **state)
+{
+    struct digest d = image_put(&w, "a", "one", NULL);
+    struct reference ref = digest_ref(&d);
+    AUTO(buf) struct buf bytes = {0};
+
+    (void)state;
+    world_patch_store(&w)->manifest_delete = push_and_delete;
+    assert_ok(remove_manifest(w.r, &a, &ref, ERR_IGNORED));
+    world_patch_store(&w);
+    buf_init(&bytes, 4096);
+    assert_ok(store_manifest_get(w.r->store, &a, &d, &bytes, ERR_IGNORED));
+}
+
 static void a_push_that_is_refused_leaves_the_blob_to_others(void **state)
 {
     struct digest d = blob_put(&w, "a", STR("shared")), own = sha256_of(STR("own"));
@@ -184,6 +215,7 @@ int main(void)
         TEST(a_chunk_that_fails_leaves_the_hash_as_it_was),
         TEST(a_blob_goes_with_the_last_repository_that_has_it),
         TEST(a_mount_whose_source_goes_meanwhile_is_none),
+        TEST(a_manifest_that_others_push_while_it_is_deleted_is_put_back),
         TEST(a_push_that_is_refused_leaves_the_blob_to_others),
         TEST(a_session_that_never_had_bytes_is_swept),
     };
