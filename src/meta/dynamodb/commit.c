@@ -17,6 +17,7 @@
 static void tx_init(struct dynamo_tx *tx, struct dynamo *d, int64_t end_ms)
 {
     *tx = (struct dynamo_tx){.d = d};
+    random_bytes(&tx->chance, sizeof(tx->chance));
     dynamo_cells_init(&tx->cells, d->link, end_ms);
 }
 

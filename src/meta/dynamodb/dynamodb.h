@@ -48,6 +48,7 @@ struct dynamo_tx {
     size_t n_written;
     char (*unused)[DYNAMO_TEXT_PLACE]; /* places of long texts that go with the transaction */
     size_t n_unused;
+    unsigned chance;    /* any number */
     int64_t next_audit; /* number of the next entry; 0: none were taken */
 
     /* An operation can't be done yet: more is to be done before it, about that manifest. */

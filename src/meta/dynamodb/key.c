@@ -129,6 +129,15 @@ struct dynamo_key dynamo_key_record(struct str collection, struct str key)
     return with_sort(key_of("records", collection, STR_NONE), "", key);
 }
 
+/* A partition each: they are many because they are asked for often. */
+struct dynamo_key dynamo_key_sign(struct str key, unsigned i)
+{
+    char number[16];
+
+    snprintf(number, sizeof(number), "%u", i);
+    return with_sort(key_of("sign", key, str_of(number)), "0", STR(""));
+}
+
 struct dynamo_key dynamo_key_quota(struct str space)
 {
     return with_sort(key_of("quota", space.p ? space : STR(""), STR_NONE), "0", STR(""));

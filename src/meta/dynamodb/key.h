@@ -13,6 +13,7 @@
  *     projections#R      TAG            version, digest; in the index g_age by age
  *     upload#ID          0              in the index g_age by start or finish
  *     records#COLLECTION KEY            value, version
+ *     sign#KEY#NUMBER    0              the record of the replica of that key is there
  *     quota#SPACE        0              n: commits that were checked against a quota
  *     audit#S            TIME#ID        an entry, in one of 4 shards; in the indexes g_* as well
  *     audit              ids            n: the last id that was given away
@@ -53,6 +54,7 @@ struct dynamo_key dynamo_key_referrer_typed(struct str repo, struct str subject,
 struct dynamo_key dynamo_key_projection(struct str repo, struct str tag);
 struct dynamo_key dynamo_key_upload(struct str id);
 struct dynamo_key dynamo_key_record(struct str collection, struct str key);
+struct dynamo_key dynamo_key_sign(struct str key, unsigned i);
 struct dynamo_key dynamo_key_quota(struct str space);
 struct dynamo_key dynamo_key_job(struct str kind, struct str key);
 struct dynamo_key dynamo_key_text(const struct uuid *id, size_t part);

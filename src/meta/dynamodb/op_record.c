@@ -45,6 +45,34 @@ static enum err_code check_version(struct dynamo_tx *tx, struct dynamo_cell *c,
     return ERR_OK;
 }
 
+/*
+ * Rows of replicas are asked for with each commit of their process, and two transactions that ask
+ * for one item at once conflict. So whether such a row is there is held in several items beside it,
+ * which come and go with it; a transaction asks for one of them by chance. That a row is renewed
+ * disturbs nobody then, either.
+ */
+#define SIGNS 16
+
+static bool has_signs(struct str collection)
+{
+    return str_eq(collection, STR("replicas"));
+}
+
+static struct dynamo_cell *sign_cell(struct dynamo_tx *tx, struct str key, unsigned i)
+{
+    return dynamo_cell_of(tx, dynamo_key_sign(key, i % SIGNS));
+}
+
+static void set_signs(struct dynamo_tx *tx, struct str key, bool there)
+{
+    for (unsigned i = 0; i < SIGNS; i++) {
+        if (there)
+            dynamo_cell_put(sign_cell(tx, key, i));
+        else
+            dynamo_cell_delete(sign_cell(tx, key, i));
+    }
+}
+
 enum err_code dynamo_record_put(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     struct str collection = op->record_put.collection, key = op->record_put.key;
@@ -55,6 +83,8 @@ enum err_code dynamo_record_put(struct dynamo_tx *tx, const struct meta_op *op, 
     dynamo_cell_set(&tx->cells, c, "collection", collection);
     dynamo_tx_drop_long(tx, c, "value");
     TRY(dynamo_tx_set_long(tx, c, "value", op->record_put.value, false, e));
+    if (has_signs(collection) && !dynamo_cell_has(c, "version"))
+        set_signs(tx, key, true);
     dynamo_cell_add(c, "version", 1);
     return ERR_OK;
 }
@@ -67,13 +97,16 @@ enum err_code dynamo_record_delete(struct dynamo_tx *tx, const struct meta_op *o
     TRY(check_version(tx, c, collection, key, op->record_delete.expected_version, e));
     dynamo_tx_drop_long(tx, c, "value");
     dynamo_cell_delete(c);
+    if (has_signs(collection))
+        set_signs(tx, key, false);
     return ERR_OK;
 }
 
 enum err_code dynamo_record_check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     struct str collection = op->record_check.collection, key = op->record_check.key;
-    struct dynamo_cell *c = record_cell(tx, collection, key);
+    struct dynamo_cell *c =
+        has_signs(collection) ? sign_cell(tx, key, tx->chance) : record_cell(tx, collection, key);
 
     TRY(dynamo_cell_guess(&tx->cells, c, json_pack("{s:{s:s}}", "pk", "S", c->pk), e));
     if (!dynamo_cell_is(c))

@@ -82,6 +82,25 @@ static void a_record_is_written_in_one_when_it_is_as_expected(void **state)
     assert_int_equal(since(f, &from), 5);
 }
 
+/* Renewing it does not touch what others ask for; with the row that goes. */
+static void the_row_of_a_replica_is_asked_for_beside_it(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_op check = meta_op_record_check(STR("replicas"), STR("id"));
+
+    assert_int_equal(commit_one(f, check), ERR_NOT_FOUND);
+    assert_ok(commit_one(f, meta_op_record_put(STR("replicas"), STR("id"), STR("v"), 0)));
+    for (int64_t i = 1; i < 20; i++) {
+        assert_ok(commit_one(f, check));
+        assert_ok(commit_one(f, meta_op_record_put(STR("replicas"), STR("id"), STR("v"), i)));
+    }
+    assert_ok(commit_one(f, meta_op_record_delete(STR("replicas"), STR("id"), 20)));
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(commit_one(f, check), ERR_NOT_FOUND);
+    assert_ok(commit_one(f, meta_op_record_put(STR("replicas"), STR("id"), STR("v"), META_ANY)));
+    assert_ok(commit_one(f, check));
+}
+
 /* ---- what is too large */
 
 static void a_record_of_any_length_is_kept(void **state)
@@ -306,6 +325,7 @@ int main(int argc, char **argv)
         TEST(a_manifest_of_many_layers_with_a_tag_takes_two),
         TEST(reads_take_one_and_by_a_tag_two),
         TEST(a_record_is_written_in_one_when_it_is_as_expected),
+        TEST(the_row_of_a_replica_is_asked_for_beside_it),
         TEST(a_record_of_any_length_is_kept),
         TEST(an_index_of_many_keeps_what_it_names_and_lets_it_go),
         TEST(an_index_of_many_that_lacks_one_leaves_nothing),
