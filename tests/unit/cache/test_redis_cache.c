@@ -15,9 +15,9 @@
 
 #include <cmocka.h>
 
-#define LEASE_MS   400
-#define TIMEOUT_MS 300
-#define WAIT_MS    30000
+#define LEASE_MS   1500
+#define TIMEOUT_MS 1000
+#define WAIT_MS    60000
 #define TYPE       "application/vnd.oci.image.manifest.v1+json"
 
 /* What one process reaches the database through. */

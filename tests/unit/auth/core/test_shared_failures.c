@@ -12,7 +12,7 @@
 #define HERE       "192.0.2.1"
 #define THERE      "192.0.2.2"
 #define AFTER      3
-#define TIMEOUT_MS 300
+#define TIMEOUT_MS 3000
 
 struct place {
     struct redis_server server;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#define TIMEOUT_MS 300
+#define TIMEOUT_MS 3000
 
 /* So slow that nothing comes back within a test. */
 static const struct rate_limit slow = {1, 3600, 10};
