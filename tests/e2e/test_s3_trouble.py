@@ -5,6 +5,9 @@ import json
 
 import pytest
 import requests
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from helpers import Client, digest_of, random_bytes
 from s3_proxy import ACCESS_DENIED, Answer
@@ -71,6 +74,36 @@ def test_a_full_bucket_takes_nothing_and_gives_what_it_has(registry, client, pro
     assert readiness(registry) == 507
     assert client.get_blob("app", digest_of(DATA)).content == DATA
     proxy.clear()
+    check_works(registry, client)
+
+
+def set_quota(bucket, size):
+    """As `mc quota set` does it; 0 takes it away."""
+    url = f"{bucket.server['endpoint']}/minio/admin/v3/set-bucket-quota?bucket={bucket.name}"
+    body = json.dumps({"quota": size, "quotatype": "hard" if size else ""}).encode()
+    request = AWSRequest("PUT", url, data=body)
+    keys = Credentials(bucket.server["access_key"], bucket.server["secret_key"])
+    S3SigV4Auth(keys, "s3", bucket.server["region"]).add_auth(request)
+    answer = requests.put(url, data=body, headers=dict(request.headers), timeout=30)
+    assert answer.status_code == 200, answer.text
+
+
+@ONE_SERVER
+@pytest.mark.parametrize("chunked", [False, True], ids=["digest before", "digest at the end"])
+def test_a_quota_of_minio_takes_nothing_and_gives_what_there_is(registry, client, bucket, chunked):
+    """It counts what there is now and then only; what is larger than all of it is refused at once, and what
+    is small is taken until then: so the registry is ready."""
+    client.push_blob("app", DATA)
+    set_quota(bucket, len(MORE) // 2)
+    location = client.start_upload("app")
+    if chunked:
+        refused = client.patch(location, MORE, expect=507)
+    else:
+        refused = client.finish(location, digest_of(MORE), MORE, 507)
+    assert message(refused) == "storage is full"
+    assert "XMinioAdminBucketQuotaExceeded" in registry.log
+    assert client.get_blob("app", digest_of(DATA)).content == DATA
+    set_quota(bucket, 0)
     check_works(registry, client)
 
 
