@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 import requests
 
-from helpers import MIB, Client, Wire, image, random_bytes
+from helpers import MIB, Client, Wire, digest_of, image, random_bytes
 from waiting import until
 
 DRAIN_S = 1
@@ -69,6 +69,26 @@ def test_while_a_download_waits_for_the_server(registry, client, bucket, proxy, 
         assert ends_in_time(registry)
         reading.join()
     held.release()
+
+
+def finish_that_is_left_alone(url, data):
+    try:
+        with Client(url) as client:
+            location = client.patch(client.start_upload("app"), data)
+            client.finish(location, digest_of(data, "sha512"))
+    except (AssertionError, requests.RequestException):
+        pass
+
+
+@ONE_SERVER
+def test_while_an_upload_is_read_back(registry, proxy):
+    held = proxy.hold("get", target="/uploads/")
+    push = Thread(target=finish_that_is_left_alone, args=[registry.url, random_bytes(40 * MIB)])
+    push.start()
+    held.wait()
+    assert ends_in_time(registry)
+    held.release()
+    push.join()
 
 
 @ONE_SERVER

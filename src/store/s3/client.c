@@ -141,6 +141,11 @@ void s3_client_hurry(struct s3_client *c, uint64_t ms)
     client_hurry(c->client, ms);
 }
 
+bool s3_client_ends(struct s3_client *c)
+{
+    return !client_pause(c->client, 0);
+}
+
 void s3_client_be_frank(struct s3_client *c)
 {
     c->frank = true;

@@ -34,6 +34,7 @@ void s3_client_be_frank(struct s3_client *c);
 
 /* The program ends: requests have so long left, and are not tried again. */
 void s3_client_hurry(struct s3_client *c, uint64_t ms);
+bool s3_client_ends(struct s3_client *c); /* that time is over */
 const struct store_s3_options *s3_client_options(const struct s3_client *c);
 
 /* STORAGE_FULL or STORAGE_READONLY, when the last object that was written was refused with that. */

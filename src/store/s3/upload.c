@@ -24,6 +24,7 @@
 
 #define TABLE_SLOTS 1024
 #define SHIFT_BYTES 65536
+#define LOOK_MS     500 /* whether the program ends */
 
 /* One upload, whatever handles there are. */
 struct state {
@@ -463,7 +464,9 @@ static enum err_code read_object(struct state *st, void *p, size_t cap, uint64_t
     while ((code = reader_read(st->back, p, cap, ret_n, e)) == ERR_LATER) {
         struct pollfd wait = {.fd = reader_wait_fd(st->back), .events = POLLIN};
 
-        poll(&wait, 1, -1);
+        poll(&wait, 1, LOOK_MS);
+        if (s3_client_ends(st->s->client))
+            return err_set(e, ERR_UNAVAILABLE, "the program ends");
     }
     return code;
 }
