@@ -587,9 +587,15 @@ void jobs_stop(struct jobs *j)
         pthread_join(j->looker, NULL);
     j->looker_runs = false;
     for (size_t i = 0; i < THREADS_MAX; i++) { /* nobody starts any now */
-        if (j->slots[i].state != SLOT_FREE)
-            pthread_join(j->slots[i].thread, NULL);
-        j->slots[i].state = SLOT_FREE;
+        struct slot *slot = &j->slots[i];
+        bool was_started;
+
+        pthread_mutex_lock(&j->mutex);
+        was_started = slot->state != SLOT_FREE;
+        pthread_mutex_unlock(&j->mutex);
+        if (was_started)
+            pthread_join(slot->thread, NULL);
+        slot->state = SLOT_FREE;
     }
 }
 
