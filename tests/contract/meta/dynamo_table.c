@@ -39,7 +39,6 @@ const char *dynamo_table_endpoint(void)
 
 static void done(void)
 {
-    dynamo_table_clear();
     aws_credentials_free(credentials);
 }
 

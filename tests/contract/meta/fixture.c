@@ -98,6 +98,8 @@ int fixture_teardown(void **state)
     struct fixture *f = *state;
 
     meta_free(f->m);
+    if (on_dynamodb)
+        dynamo_table_clear();
     temp_dir_remove(f->dir);
     free(f);
     return 0;
