@@ -30,6 +30,7 @@ PROGRAMS = {
     "cosign": Program("github.com/sigstore/cosign/v3/cmd/cosign", "v3.1.3"),
     "distribution": Program("github.com/distribution/distribution/v3/cmd/registry", "v3.1.2", "registry"),
     "minio": Program("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"),
+    "mc": Program("github.com/minio/mc", "v0.0.0-20250313080218-cf909e1063a9"),
     "versitygw": Program("github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
 }
 

@@ -1,12 +1,14 @@
 """`registry config check --online`: each right that is missing is named, and nothing stays in the bucket."""
 
 import json
+import os
 import re
 import subprocess
 
 import pytest
 import yaml
 
+from go_programs import go_program
 from s3_buckets import Bucket, make_client
 from s3_servers import KMS_KEY, Radosgw
 from server import TOP
@@ -270,6 +272,46 @@ def test_the_page_in_docs_shows_what_is_printed(check, bucket, work):
     printed = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "7f1c", printed.replace(bucket.name, "my-registry"))
     printed = re.sub(rf"{work}/root *", f"{'/var/lib/registry':32}", printed)
     assert printed == block("prints a line for each")
+
+
+@pytest.fixture
+def mc(bucket, work):
+    """Runs a line of the page; answers are what it asks for, a line each."""
+    environment = {**os.environ, "MC_CONFIG_DIR": str(work / "mc")}
+
+    def run(line, *answers):
+        done = subprocess.run(
+            [go_program("mc"), *line.split()],
+            input="".join(f"{answer}\n" for answer in answers),
+            cwd=work,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    yield run
+    run("admin user rm mine my-access-key")
+    run("admin policy rm mine registry")
+
+
+@on_minio
+def test_the_user_of_minio_of_the_page_in_docs_may_do_what_is_needed(check, bucket, mc, work):
+    made = Bucket(bucket.server)
+    document = block("What the registry needs of AWS").replace("my-registry", made.name)
+    (work / "policy.json").write_text(document)
+    lines = [line.partition("#")[0] for line in block("On MinIO, with that policy").splitlines()]
+    lines = [line.removeprefix("mc ").replace("mine/my-registry", f"mine/{made.name}") for line in lines]
+    asked = {"alias": [bucket.server["access_key"], bucket.server["secret_key"]], "admin user": ["my-secret-key"]}
+    try:
+        for line in lines:
+            answers = next((asked[what] for what in asked if line.startswith(what)), [])
+            mc(line.replace("https://s3.example.org:9000", bucket.server["endpoint"]), *answers)
+        done = check(made, access_key="my-access-key", secret_key="my-secret-key")
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        made.remove()
 
 
 @pytest.fixture(scope="module")
