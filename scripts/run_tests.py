@@ -216,14 +216,14 @@ def postgres_tests(totals, name, directory, servers, env=None, **more):
             server_tests(totals, label, directory, "postgresql", server, told, **more)
 
 
-def dynamodb_tests(totals, name, directory, env=None, **more):
+def dynamodb_tests(totals, name, directory, env=None, suite="dynamodb", **more):
     with tempfile.TemporaryDirectory(prefix="cyberdock-dynamodb-") as work:
         server = dynamodb_servers.Dynamodb(Path(work) / "dynamodb")
 
         def told(server):
             return {**(env or {}), **server.environment()}
 
-        server_tests(totals, f"{name}-dynamodb", directory, "dynamodb", server, told, **more)
+        server_tests(totals, f"{name}-dynamodb", directory, suite, server, told, **more)
 
 
 def pytest(totals, name, arguments, args, env=None, prefix=(), workers=CORES):
@@ -273,7 +273,7 @@ def asan(totals, args):
         meson_tests(totals, "asan", "build-asan", environment, slow=4)
         s3_tests(totals, "asan", "build-asan", ["minio"], environment, slow=4)
         postgres_tests(totals, "asan", "build-asan", ["postgresql"], environment, slow=4)
-        dynamodb_tests(totals, "asan", "build-asan", environment, slow=4)
+        dynamodb_tests(totals, "asan", "build-asan", environment, suite="dynamodb-plain", slow=4)
         pytest(totals, "asan-e2e", ["-m", "sanitize", "--registry=build-asan/registry"], args)
 
 
@@ -288,7 +288,8 @@ def tsan(totals, args):
         s3_tests(totals, "tsan", "build-tsan", ["minio"], environment, prefix=fixed, slow=10)
         servers = ["postgresql"]
         postgres_tests(totals, "tsan", "build-tsan", servers, environment, prefix=fixed, slow=10)
-        dynamodb_tests(totals, "tsan", "build-tsan", environment, prefix=fixed, slow=10)
+        only = {"suite": "dynamodb-threads", "prefix": fixed, "slow": 10}
+        dynamodb_tests(totals, "tsan", "build-tsan", environment, **only)
         arguments = ["-m", "concurrent", "--registry=build-tsan/registry"]
         pytest(totals, "tsan-e2e", arguments, args, environment, fixed)
 
