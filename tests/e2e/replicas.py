@@ -50,6 +50,12 @@ class Replica:
             if not line.thread.is_alive():
                 line.come_back()
 
+    def let_go(self):
+        """It goes on when it was paused, and its lines are whole."""
+        if self.registry.running():
+            self.registry.signal(signal.SIGCONT)
+        self.heal_lines()
+
     def kill(self):
         self.registry.kill()
 
@@ -80,9 +86,10 @@ class Replicas(list):
         return int(self.database.sql(rows))
 
     def heal(self):
-        """All lines are as they should be, and who was killed is started; returns when all are ready."""
+        """All lines are as they should be, who was paused goes on, and who was killed is started; returns when
+        all are ready."""
         for replica in self:
-            replica.heal_lines()
+            replica.let_go()
             if not replica.registry.running():
                 replica.start()
         for replica in self:
@@ -136,9 +143,7 @@ class Maker:
     def let_go(self):
         """Who is paused goes on, and lines are whole: whatever a test left, they can end well."""
         for replica in self.made:
-            if replica.registry.running():
-                replica.registry.signal(signal.SIGCONT)
-            replica.heal_lines()
+            replica.let_go()
 
     def leave(self):
         self.lines.close()

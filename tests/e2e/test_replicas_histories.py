@@ -2,7 +2,6 @@
 whatever happens to the replicas, to the database and to the bucket meanwhile."""
 
 import random
-import signal
 
 import pytest
 
@@ -113,12 +112,6 @@ OF_REDIS = [
 FAULTS += OF_REDIS
 
 
-def healed(replicas, replica):
-    if replica.registry.running():
-        replica.registry.signal(signal.SIGCONT)
-    replicas.heal()
-
-
 def check_well(new_replicas, rounds):
     replicas = new_replicas()
     with Crowd([r.url for r in replicas], TAGS) as crowd:
@@ -147,7 +140,7 @@ def test_one_replica(new_replicas, rounds, fault):
             go_on(crowd)
             fault(replica)
             go_on(crowd)
-            healed(replicas, replica)
+            replicas.heal()
             go_on(crowd)
     crowd.look()
     crowd.history.check()
@@ -209,7 +202,7 @@ def check_paused(new_replicas, rounds, count):
             paused(replica)
             until(lambda: replicas.members() == count - 1)
             go_on(crowd)
-            healed(replicas, replica)
+            replicas.heal()
             until(lambda: replicas.members() == count)
             go_on(crowd)
     crowd.look()
@@ -226,7 +219,7 @@ def test_one_is_taken_for_gone_while_its_line_is_cut(new_replicas, rounds, fault
             fault(replica)
             until(lambda: replicas.members() == 1)
             go_on(crowd)
-            healed(replicas, replica)
+            replicas.heal()
             until(lambda: replicas.members() == 2)
             go_on(crowd)
     crowd.look()
@@ -243,10 +236,8 @@ def test_everything_at_once(new_replicas):
             choose.choice(FAULTS)(replica)
             go_on(crowd)
             if choose.random() < 0.6:
-                for other in replicas:
-                    healed(replicas, other)
+                replicas.heal()
                 go_on(crowd, 10)
-        for other in replicas:
-            healed(replicas, other)
+        replicas.heal()
     crowd.look()
     crowd.history.check()
