@@ -34,6 +34,7 @@ IN_PROGRESS = Answer(400, "TransactionInProgressException")
 INTERNAL_ERROR = Answer(500, "InternalServerError")
 DENIED = Answer(400, "AccessDeniedException")
 CONFLICT = "the transaction is cancelled, for another one is at the same items"
+THROTTLED = "the transaction is cancelled, for one of its items is asked for too often"
 LOSE_ANSWER = "done, and the connection closed instead of an answer"
 RESET = "the connection is closed, before anything was passed on"
 HANG = "no answer comes until the proxy ends"
@@ -47,8 +48,10 @@ class Failure:
     hits: int = field(default=0)
 
 
-def cancelled(body):
-    reasons = [{"Code": "TransactionConflict"} for _ in json.loads(body)["TransactItems"]]
+def cancelled(body, code):
+    """Of the first item; of the others nothing is wrong."""
+    reasons = [{"Code": "None"} for _ in json.loads(body)["TransactItems"]]
+    reasons[0]["Code"] = code
     return {
         "__type": f"{NAMESPACE}TransactionCanceledException",
         "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
@@ -113,8 +116,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif isinstance(what, Answer):
             self.answer(what.status, json.dumps({"__type": NAMESPACE + what.type, "message": "so it is"}).encode())
-        elif what == CONFLICT:
-            self.answer(400, json.dumps(cancelled(body)).encode())
+        elif what in (CONFLICT, THROTTLED):
+            code = "TransactionConflict" if what == CONFLICT else "ThrottlingError"
+            self.answer(400, json.dumps(cancelled(body, code)).encode())
         else:
             try:
                 status, text = self.pass_on(body)

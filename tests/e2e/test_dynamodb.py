@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from accounts import Caller, alice_and_bob
-from dynamodb_proxy import (CONFLICT, DENIED, EXPIRED, HANG, IN_PROGRESS, INTERNAL_ERROR, LOSE_ANSWER, RESET, THROTTLING,
-                            THROUGHPUT)
+from dynamodb_proxy import (CONFLICT, DENIED, EXPIRED, HANG, IN_PROGRESS, INTERNAL_ERROR, LOSE_ANSWER, RESET, THROTTLED,
+                            THROTTLING, THROUGHPUT)
 from helpers import Client, artifact, image, index
 from server import TOP
 from waiting import until
@@ -190,7 +190,7 @@ def test_what_passes_is_tried_again(client, dynamo_proxy, what):
     assert all(failure.hits == 2 for failure in dynamo_proxy.failures)
 
 
-@pytest.mark.parametrize("what", [CONFLICT, IN_PROGRESS], ids=str)
+@pytest.mark.parametrize("what", [CONFLICT, THROTTLED, IN_PROGRESS], ids=str)
 def test_a_transaction_that_met_another_is_tried_again(client, dynamo_proxy, what):
     made = image()
     failure = dynamo_proxy.fail("TransactWriteItems", what, times=3)
