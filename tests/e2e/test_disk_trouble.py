@@ -205,9 +205,14 @@ def test_full_disk_and_refused_requests_stop_nobody(guarded_on_disk, disk):
 def test_full_disk_does_not_hold_up_the_end(guarded_on_disk, disk):
     with Client(guarded_on_disk.url, auth=("bob", OTHER)) as bob:
         disk.fill()
-        for _ in range(50):
-            bob.request("POST", "/v2/app/blobs/uploads/", 403)
-    until(lambda: "the audit trail can't be written" in guarded_on_disk.log)
+
+        def refused():
+            """Some entries find room where the log of the database has been."""
+            for _ in range(50):
+                bob.request("POST", "/v2/app/blobs/uploads/", 403)
+            return "the audit trail can't be written" in guarded_on_disk.log
+
+        until(refused)
     guarded_on_disk.stop()
 
 
