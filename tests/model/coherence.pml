@@ -551,7 +551,8 @@ inline commits(w)
     }
 }
 
-#define DISTRUST(p) (distrusts[p] && !dead[p])
+/* Who distrusts and died is soon buried by one who then distrusts. */
+#define DISTRUST(p) (distrusts[p] && (!dead[p] || HAS_ROW(p)))
 
 /* A tombstone refuses what was on its way before it. It is gone after a time in which who distrusts
  * would have begun a new epoch. */
