@@ -125,10 +125,8 @@ static void let_go(struct req *q)
 }
 
 /* Before the answer: whoever reads it may come again for the same upload. */
-static void stop_receiving(struct req *q, bool well)
+static void stop_receiving(struct req *q)
 {
-    if (!well && q->receiving.undo)
-        q->receiving.undo(q);
     upload_close(STEAL(q->receiving.upload));
 }
 
@@ -140,7 +138,7 @@ static void handle(struct req *q, struct err *e)
         http_wait_for_body(q->x);
         return;
     }
-    stop_receiving(q, code == ERR_OK);
+    stop_receiving(q);
     if (code != ERR_OK)
         reply_error(q, code, e);
     let_go(q);
@@ -157,7 +155,7 @@ static void serve(void *ctx, struct http_exchange *x)
         handle(q, &e);
         return;
     }
-    stop_receiving(q, false);
+    stop_receiving(q);
     let_go(q);
 }
 

@@ -29,12 +29,11 @@ typedef bool (*api_quick)(struct req *q);
 /* What a request that uploads is at, while its body comes. The upload is closed with the
  * request. */
 struct receiving {
-    struct upload *upload;       /* NULL: it is at nothing */
-    uint64_t n_bytes;            /* how long the body was said to be, or UINT64_MAX */
-    struct digest digest;        /* that the blob is to have, for `then`; n is 0: none yet */
-    api_handler go_on;           /* when more of it has come */
-    api_handler then;            /* when all of it is there; takes the upload */
-    void (*undo)(struct req *q); /* when the request fails; NULL: what came stays */
+    struct upload *upload; /* NULL: it is at nothing */
+    uint64_t n_bytes;      /* how long the body was said to be, or UINT64_MAX */
+    struct digest digest;  /* that the blob is to have, for `then`; n is 0: none yet */
+    api_handler go_on;     /* when more of it has come */
+    api_handler then;      /* when all of it is there; takes the upload */
 };
 
 struct req {

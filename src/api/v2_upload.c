@@ -110,6 +110,17 @@ static enum err_code algorithm_of_query(struct req *q, enum digest_algorithm *re
     return ERR_OK;
 }
 
+/* Another registry goes on with the session: how far it is there (dist-spec "Pushing a blob in
+ * chunks": what a 416 says). */
+static void tell_where(struct req *q)
+{
+    uint64_t offset_bytes;
+
+    if (upload_status(q->registry, &q->name, q->identity, &q->upload, &offset_bytes, ERR_IGNORED) ==
+        ERR_OK)
+        reply_session(q, &q->upload, offset_bytes);
+}
+
 /* Takes what has come of the body; when that is all, goes on with what was to be done then. */
 static enum err_code go_on(struct req *q, struct err *e)
 {
@@ -120,8 +131,13 @@ static enum err_code go_on(struct req *q, struct err *e)
         .finish = r->digest.n > 0 ? &r->digest : NULL,
     };
 
+    enum err_code code = ERR_OK;
+
     if (body.expected_bytes > 0 || body.exact_bytes != UINT64_MAX)
-        TRY(upload_append(r->upload, http_body_later(q->x), &body, e));
+        code = upload_append(r->upload, http_body_later(q->x), &body, e);
+    if (code == ERR_RANGE_INVALID)
+        tell_where(q);
+    TRY(code);
     return r->then(q, e);
 }
 
@@ -139,24 +155,12 @@ static enum err_code finish(struct req *q, struct err *e)
 }
 
 /* end-4b. The session is nobody's but this request's, and ends with it. */
-static void post_undo(struct req *q)
-{
-    struct receiving *r = &q->receiving;
-
-    if (!r->upload && upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload,
-                                  ERR_IGNORED) != ERR_OK)
-        return;
-    (void)!upload_cancel(STEAL(r->upload), ERR_IGNORED);
-}
-
 static enum err_code post_whole(struct req *q, const struct digest *d, struct err *e)
 {
     struct receiving *r = &q->receiving;
 
     TRY(check_length(q, 0, e));
-    TRY(upload_begin(q->registry, &q->name, q->identity, d->algorithm, &q->upload, e));
-    r->undo = post_undo;
-    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e));
+    TRY(upload_open_alone(q->registry, &q->name, q->identity, d->algorithm, &r->upload, e));
     r->n_bytes = UINT64_MAX;
     r->digest = *d;
     r->go_on = go_on;
@@ -211,7 +215,7 @@ enum err_code api_upload_delete(struct req *q, struct err *e)
 {
     AUTO(upload) struct upload *u = NULL;
 
-    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &u, e));
+    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, UPLOAD_MORE, &u, e));
     TRY(upload_cancel(STEAL(u), e));
     reply_empty(q, 204);
     return ERR_OK;
@@ -295,8 +299,14 @@ enum err_code api_upload_patch(struct req *q, struct err *e)
 {
     struct receiving *r = &q->receiving;
 
-    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e));
+    TRY(upload_open(q->registry, &q->name, q->identity, &q->upload, UPLOAD_MORE, &r->upload, e));
     return receive(q, patched, e);
+}
+
+static enum upload_use use_of(const struct req *q)
+{
+    return expected_bytes(q) > 0 || http_field_get(q->head, STR("Content-Range")).p ? UPLOAD_MORE
+                                                                                    : UPLOAD_END;
 }
 
 enum err_code api_upload_put(struct req *q, struct err *e)
@@ -308,7 +318,7 @@ enum err_code api_upload_put(struct req *q, struct err *e)
     TRY(digest_of_query(q, "digest", &r->digest, &found, e));
     if (!found)
         return err_tell(e, ERR_DIGEST_MALFORMED, "the closing PUT needs the parameter 'digest'");
-    code = upload_open(q->registry, &q->name, q->identity, &q->upload, &r->upload, e);
+    code = upload_open(q->registry, &q->name, q->identity, &q->upload, use_of(q), &r->upload, e);
     if (code == ERR_BLOB_UPLOAD_UNKNOWN) {
         TRY(upload_was_finished(q->registry, &q->name, q->identity, &q->upload, &r->digest, e));
         reply_blob(q, &r->digest); /* again: the first answer may have been lost */

@@ -39,6 +39,8 @@ static enum err_code receive(struct ingest *in, struct reader *from, uint64_t at
                         (unsigned long long)in->limit_bytes);
     if (!reserve_was_held(in->reserve))
         return err_tell(e, ERR_STORAGE_FULL, "the disk is full");
+    if (n > 0 && in->may_go_on)
+        TRY(in->may_go_on(in->ctx, e));
     if (n > 0)
         TRY(store_upload_write(in->store, in->upload, p, n, at_bytes, e));
     *ret_n = n;

@@ -17,6 +17,8 @@ struct ingest {
     uint64_t limit_bytes;  /* largest offset allowed */
     uint64_t buffer_bytes;
     const struct reserve *reserve; /* nothing is written while it is given up; may be NULL */
+    enum err_code (*may_go_on)(void *ctx, struct err *e); /* asked before each write; or NULL */
+    void *ctx;
 };
 
 /*

@@ -4,6 +4,7 @@
 #include "core/background.h"
 #include "core/project.h"
 #include "core/upload.h"
+#include "core/upload_id.h"
 #include "core/upload_session.h"
 #include "core/url_rules.h"
 #include "jobs/jobs.h"
@@ -29,6 +30,8 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->buffer_bytes = c->http.buffer_bytes;
     r->lease_ms = c->replicas.lease_ms;
     r->uploads = upload_table_new();
+    r->upload_ids = upload_ids_new();
+    uuid_make(&r->alone);
     r->url_rules = url_rules_new(&c->registry);
     locks_init(&r->blob_locks);
     locks_init(&r->manifest_locks);
@@ -45,6 +48,8 @@ enum err_code registry_start(struct registry *r, registry_report_fn report, stru
      * nobody holds where there are others is for one of all to carry. */
     if (!project_is_shared(r) && project_pending(r, START_BATCHES, &more, &problem) != ERR_OK)
         report("carrying tags to the store failed at the start; will be tried again", &problem);
+    if (upload_ids_load(r->upload_ids, r->meta, &problem) != ERR_OK)
+        report("the key of upload sessions can't be had yet", &problem);
     if (upload_load_all(r, &problem) != ERR_OK)
         report("sessions of before the start can't be counted", &problem);
     return background_start(r, report, e);
@@ -63,6 +68,7 @@ void registry_free(struct registry *r)
     registry_stop(r);
     jobs_free(r->jobs);
     upload_table_free(r->uploads);
+    upload_ids_free(r->upload_ids);
     url_rules_free(r->url_rules);
     locks_done(&r->blob_locks);
     locks_done(&r->manifest_locks);

@@ -14,6 +14,7 @@
 #include "meta/meta.h"
 #include "store/store.h"
 
+struct upload_ids;
 struct upload_table;
 struct url_rules;
 struct jobs;
@@ -41,6 +42,8 @@ struct registry {
     struct reserve *reserve;            /* borrowed; may be NULL */
     struct members *members;            /* of the meta; NULL: nobody has asked for it */
     struct upload_table *uploads;
+    struct upload_ids *upload_ids;
+    struct uuid alone; /* this process, where nobody asks who else there is */
     struct url_rules *url_rules;
     struct locks blob_locks;     /* a blob is being linked or unlinked, in any repository */
     struct locks manifest_locks; /* likewise a manifest */

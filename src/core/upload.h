@@ -2,8 +2,10 @@
  * Upload sessions (dist-spec "Pushing blobs"; ARCHITECTURE.md "The life of a push").
  *
  * A session belongs to the identity and repository that opened it; to anyone else it does not
- * exist. Its offset is what is durable. One request works on a session at a time: it holds a
- * struct upload from upload_open() to upload_close() (or finish or cancel).
+ * exist. Its offset is what is durable. One request of a process works on a session at a time: it
+ * holds a struct upload from upload_open() to upload_close() (or finish or cancel). A request of
+ * another process on the same database takes the session away: it goes on with what is durable, and
+ * who had it hears that at the latest when it finishes.
  */
 #pragma once
 
@@ -11,15 +13,26 @@
 
 struct upload; /* a session held by one request; one thread */
 
-/* Makes a session. Error: TOO_MANY_REQUESTS (limits.uploads). */
+/* Gives the id of a new session. It costs nothing until its first bytes, which may come to any
+ * process on the same database. Errors: TOO_MANY_REQUESTS (limits.uploads), those of meta. */
 ERR_CHECKED enum err_code upload_begin(struct registry *r, const struct repo_name *repo,
                                        const char *owner, enum digest_algorithm algorithm,
                                        struct uuid *ret_id, struct err *e);
 
-/* Errors: BLOB_UPLOAD_UNKNOWN, BLOB_UPLOAD_BUSY. */
+enum upload_use {
+    UPLOAD_MORE, /* bytes come, or the session is to be cancelled */
+    UPLOAD_END   /* upload_finish() comes next, with what is there */
+};
+
+/* Errors: BLOB_UPLOAD_UNKNOWN, BLOB_UPLOAD_BUSY, TOO_MANY_REQUESTS. */
 ERR_CHECKED enum err_code upload_open(struct registry *r, const struct repo_name *repo,
-                                      const char *owner, const struct uuid *id,
+                                      const char *owner, const struct uuid *id, enum upload_use use,
                                       struct upload **ret_upload, struct err *e);
+
+/* A session for one request alone, gone with it. Error: TOO_MANY_REQUESTS. */
+ERR_CHECKED enum err_code upload_open_alone(struct registry *r, const struct repo_name *repo,
+                                            const char *owner, enum digest_algorithm algorithm,
+                                            struct upload **ret_upload, struct err *e);
 uint64_t upload_offset(const struct upload *u);
 
 /* How far a session is, without holding it. Error: BLOB_UPLOAD_UNKNOWN. */
@@ -40,7 +53,7 @@ struct upload_body {
  * store can, so that it can resume; after any other error the session is as it was before. After
  * LATER, of a reader that does not wait, the same call goes on where it was; what came so far is
  * kept when u is closed instead. Errors: those of the reader, BLOB_TOO_LARGE, STORAGE_FULL;
- * SIZE_INVALID: not exact_bytes.
+ * SIZE_INVALID: not exact_bytes; RANGE_INVALID: another process has the session now.
  */
 ERR_CHECKED enum err_code upload_append(struct upload *u, struct reader *from,
                                         const struct upload_body *body, struct err *e);
@@ -49,8 +62,8 @@ ERR_CHECKED enum err_code upload_append(struct upload *u, struct reader *from,
  * Makes the session a blob of its repository, under the digest, which must be that of its bytes, or
  * of the last body alone: *ret_repeated (may be NULL) then says that the client sent it again as a
  * whole after it was cut. u is closed whatever comes. The session is gone after success and after
- * DIGEST_INVALID; after any other error it stays, for another try, unless the bytes were stored but
- * could not be linked: then the client uploads them again.
+ * DIGEST_INVALID; after any other error it stays, for another try: also when the bytes were stored
+ * and it is not known whether the transaction was done. Error: RANGE_INVALID, as of append.
  */
 ERR_CHECKED enum err_code upload_finish(struct upload *u, const struct digest *d,
                                         bool *ret_repeated, struct err *e);
@@ -68,7 +81,8 @@ ERR_CHECKED enum err_code upload_was_finished(struct registry *r, const struct r
 ERR_CHECKED enum err_code upload_cancel(struct upload *u, struct err *e);
 void upload_close(struct upload *u); /* accepts NULL */
 
-/* Makes the sessions of earlier lives of this process known, so that they count. At the start. */
+/* Makes the sessions of earlier lives of this process known, so that they count, unless others may
+ * have gone on with them. At the start. */
 ERR_CHECKED enum err_code upload_load_all(struct registry *r, struct err *e);
 
 /* Removes the sessions that nobody touched for upload.timeout, and forgets those that were finished

@@ -12,6 +12,7 @@ struct upload_table {
     pthread_mutex_t mutex;
     struct session *buckets[BUCKETS];
     size_t n;
+    size_t idle_at; /* the bucket to look at next for sessions that nobody uses */
 };
 
 struct upload_table *upload_table_new(void)
@@ -119,6 +120,29 @@ void session_advance(struct upload_table *t, struct session *s, uint64_t offset_
     pthread_mutex_lock(&t->mutex);
     s->offset_bytes = offset_bytes;
     pthread_mutex_unlock(&t->mutex);
+}
+
+void session_set_turn(struct upload_table *t, struct session *s, int64_t turn)
+{
+    pthread_mutex_lock(&t->mutex);
+    s->info.turn = turn;
+    pthread_mutex_unlock(&t->mutex);
+}
+
+bool session_take_idle(struct upload_table *t, int64_t idle_ms, struct session **ret_session)
+{
+    int64_t before_ms = clock_mono_ms() - idle_ms;
+    struct session *s;
+
+    pthread_mutex_lock(&t->mutex);
+    s = t->buckets[t->idle_at++ % BUCKETS];
+    while (s && (s->busy || s->used_ms > before_ms))
+        s = s->next;
+    if (s)
+        s->busy = true;
+    pthread_mutex_unlock(&t->mutex);
+    *ret_session = s;
+    return s != NULL;
 }
 
 void session_drop(struct upload_table *t, struct session *s)

@@ -1,7 +1,7 @@
 /*
- * The sessions this process knows of, by their id: who owns one, whether a request holds it, and
- * the hash of its bytes so far. A session that is not in the table is loaded from meta; so a
- * session survives a restart, and only its hash has to be made again.
+ * The sessions this process knows of, by their id: who owns one, whether a request holds it, the
+ * last turn that this process had, and the hash of its bytes at the end of it. What is not in the
+ * table meta and the store know.
  */
 #pragma once
 
@@ -16,6 +16,7 @@ struct session {
     struct hasher *hasher;    /* NULL, or has seen exactly offset_bytes */
     int64_t used_ms;          /* monotonic */
     uint64_t last_from_bytes; /* where the last body began; the holder's */
+    struct digest became;     /* n is 0, or its bytes are that blob, and its row is not written */
 };
 
 struct upload_table;
@@ -36,6 +37,13 @@ void session_release(struct upload_table *t, struct session *s);
 
 /* Tells how much of a session that the caller holds is durable now. */
 void session_advance(struct upload_table *t, struct session *s, uint64_t offset_bytes);
+
+/* Likewise whose turn it is: that one is of this process. */
+void session_set_turn(struct upload_table *t, struct session *s, int64_t turn);
+
+/* One that nobody used for so long, for the caller to drop. Looks at a few of the table only, at
+ * others each time. */
+bool session_take_idle(struct upload_table *t, int64_t idle_ms, struct session **ret_session);
 
 /* Forgets and frees a session that the caller holds. */
 void session_drop(struct upload_table *t, struct session *s);

@@ -209,8 +209,7 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_MANIFEST_DELETE:
     case META_TAG_SET:
     case META_TAG_DELETE:
-    case META_UPLOAD_CREATE:
-    case META_UPLOAD_DELETE:
+    case META_UPLOAD_TAKE:
     case META_UPLOAD_FINISH:
     case META_FINISHED_PRUNE:
     case META_PROJECTION_DONE:

@@ -68,7 +68,13 @@ struct meta_upload {
     char owner[256]; /* identity that opened it; "" is anonymous */
     enum digest_algorithm algorithm;
     int64_t started_ms;
+    struct uuid holder; /* the process that had it last; text "": none has said so */
+    int64_t turn;       /* grows each time a process takes it; 0: none has, as far as is known */
+    bool over;          /* out: it became a blob, or nothing */
 };
+
+/* Of an upload that is over and no blob: what its row has as its digest. */
+#define META_BECAME_NOTHING STR("-")
 
 /* An upload that became a blob. */
 struct meta_finished {
@@ -246,7 +252,7 @@ enum meta_row_kind {
     META_ROW_REFERRER,   /* repository, subject, digest, types of artifact and media, annotations;
                             size */
     META_ROW_PROJECTION, /* repository, tag, digest; version. By age */
-    META_ROW_UPLOAD,     /* id, repository, owner, algorithm, digest; started, finished */
+    META_ROW_UPLOAD,     /* id, repository, owner, algorithm, digest; started, finished, turn */
     META_ROW_RECORD,     /* collection, key, value; version */
     META_ROW_AUDIT,      /* those of struct meta_audit in its order; time. By age */
     META_ROW_JOB,        /* kind, key, note; enum meta_job_state, priority, due, attempts */
@@ -292,8 +298,7 @@ enum meta_op_kind {
     META_MANIFEST_DELETE,
     META_TAG_SET,
     META_TAG_DELETE,
-    META_UPLOAD_CREATE,
-    META_UPLOAD_DELETE,
+    META_UPLOAD_TAKE,
     META_UPLOAD_FINISH,
     META_FINISHED_PRUNE,
     META_PROJECTION_DONE,
@@ -362,12 +367,10 @@ struct meta_op {
         } tag_delete;
         struct {
             const struct meta_upload *upload;
-        } upload_create;
+            int64_t *ret_turn;
+        } upload_take;
         struct {
-            const struct uuid *id;
-        } upload_delete;
-        struct {
-            const struct uuid *id;
+            const struct meta_upload *upload;
             const struct digest *digest;
             int64_t finished_ms;
         } upload_finish;
@@ -442,14 +445,16 @@ struct meta_op meta_op_tag_set(const struct repo_name *repo, const struct tag_na
 struct meta_op meta_op_tag_delete(const struct repo_name *repo, const struct tag_name *tag,
                                   int64_t expected_version);
 
-struct meta_op meta_op_upload_create(const struct meta_upload *u);
+/* u->holder has the upload from here on; a row that is not there is made. *ret_turn, which counts
+ * when the transaction does, is the turn that it has now: 1 when nobody had it before, 0 when it is
+ * over, or of another repository or owner. An operation with such an answer is for a transaction of
+ * its own. */
+struct meta_op meta_op_upload_take(const struct meta_upload *u, int64_t *ret_turn);
 
-/* Not there, or finished: success, and changes nothing. */
-struct meta_op meta_op_upload_delete(const struct uuid *id);
-
-/* The upload became that blob: it is known to meta_upload_finished() alone from then on. Not there:
- * success. */
-struct meta_op meta_op_upload_finish(const struct uuid *id, const struct digest *d,
+/* The upload became that blob, or nothing (d is NULL), and is over: meta_upload_finished() knows of
+ * it until it is pruned. u->turn is the last one, as the caller knows it; with 0 there need be no
+ * row. Error: CONFLICT, somebody took it since, or it is over. */
+struct meta_op meta_op_upload_finish(const struct meta_upload *u, const struct digest *d,
                                      int64_t finished_ms);
 struct meta_op meta_op_finished_prune(int64_t before_ms); /* those of earlier are forgotten */
 
@@ -676,15 +681,16 @@ ERR_CHECKED enum err_code meta_referrers(struct meta *m, const struct repo_name 
                                          struct str after, size_t limit,
                                          struct meta_referrer_list *ret_list, struct err *e);
 
-/* Error: BLOB_UPLOAD_UNKNOWN. */
+/* Error: BLOB_UPLOAD_UNKNOWN, there is no row of it. */
 ERR_CHECKED enum err_code meta_upload_get(struct meta *m, const struct uuid *id,
                                           struct meta_upload *ret_upload, struct err *e);
 
-/* What became of the upload, as long as it is remembered. Error: BLOB_UPLOAD_UNKNOWN. */
+/* The blob that the upload became, as long as it is remembered. Error: BLOB_UPLOAD_UNKNOWN. */
 ERR_CHECKED enum err_code meta_upload_finished(struct meta *m, const struct uuid *id,
                                                struct meta_finished *ret_finished, struct err *e);
 
-/* Uploads started before the given time. fn may commit. Stops at fn's first error. */
+/* Uploads started before the given time that are not over. fn may commit. Stops at fn's first
+ * error. */
 ERR_CHECKED enum err_code meta_uploads_each(struct meta *m, int64_t started_before_ms,
                                             meta_upload_fn fn, void *ctx, struct err *e);
 

@@ -47,21 +47,18 @@ struct meta_op meta_op_tag_delete(const struct repo_name *repo, const struct tag
         .tag_delete = {.repo = repo, .tag = tag, .expected_version = expected_version}};
 }
 
-struct meta_op meta_op_upload_create(const struct meta_upload *u)
+struct meta_op meta_op_upload_take(const struct meta_upload *u, int64_t *ret_turn)
 {
-    return (struct meta_op){.kind = META_UPLOAD_CREATE, .upload_create = {.upload = u}};
+    return (struct meta_op){.kind = META_UPLOAD_TAKE,
+                            .upload_take = {.upload = u, .ret_turn = ret_turn}};
 }
 
-struct meta_op meta_op_upload_delete(const struct uuid *id)
-{
-    return (struct meta_op){.kind = META_UPLOAD_DELETE, .upload_delete = {.id = id}};
-}
-
-struct meta_op meta_op_upload_finish(const struct uuid *id, const struct digest *d,
+struct meta_op meta_op_upload_finish(const struct meta_upload *u, const struct digest *d,
                                      int64_t finished_ms)
 {
-    return (struct meta_op){.kind = META_UPLOAD_FINISH,
-                            .upload_finish = {.id = id, .digest = d, .finished_ms = finished_ms}};
+    return (struct meta_op){
+        .kind = META_UPLOAD_FINISH,
+        .upload_finish = {.upload = u, .digest = d, .finished_ms = finished_ms}};
 }
 
 struct meta_op meta_op_finished_prune(int64_t before_ms)

@@ -410,36 +410,42 @@ static enum err_code tag_delete(struct sql_conn *c, struct apply *a, const struc
     return set_projection(c, repo_id, tag, version, STR(""), holder_of(op), e);
 }
 
-static enum err_code upload_create(struct sql_conn *c, struct apply *a, const struct meta_op *op,
-                                   struct err *e)
+static enum err_code upload_take(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                 struct err *e)
 {
-    const struct meta_upload *u = op->upload_create.upload;
+    const struct meta_upload *u = op->upload_take.upload;
+    bool taken;
 
     (void)a;
-    return sql_run(c, SQL_UPLOAD_ADD,
-                   SQL_ARGS(SQL_TEXT(str_of(u->id.text)), SQL_TEXT(repo_name_str(&u->repo)),
-                            SQL_TEXT(str_of(u->owner)),
-                            SQL_TEXT(str_of(digest_algorithm_name(u->algorithm))),
-                            SQL_INT(u->started_ms)),
-                   e);
-}
-
-static enum err_code upload_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
-                                   struct err *e)
-{
-    (void)a;
-    return sql_run(c, SQL_UPLOAD_DELETE, SQL_ARGS(SQL_TEXT(str_of(op->upload_delete.id->text))), e);
+    *op->upload_take.ret_turn = 0;
+    return sql_run_int(c, SQL_UPLOAD_TAKE,
+                       SQL_ARGS(SQL_TEXT(str_of(u->id.text)), SQL_TEXT(repo_name_str(&u->repo)),
+                                SQL_TEXT(str_of(u->owner)),
+                                SQL_TEXT(str_of(digest_algorithm_name(u->algorithm))),
+                                SQL_INT(u->started_ms), SQL_TEXT(str_of(u->holder.text))),
+                       &taken, op->upload_take.ret_turn, e);
 }
 
 static enum err_code upload_finish(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                    struct err *e)
 {
+    const struct meta_upload *u = op->upload_finish.upload;
+    const struct digest *d = op->upload_finish.digest;
+    int64_t unused;
+    bool done;
+
     (void)a;
-    return sql_run(c, SQL_UPLOAD_FINISH,
-                   SQL_ARGS(SQL_TEXT(str_of(op->upload_finish.id->text)),
-                            SQL_TEXT(digest_str(op->upload_finish.digest)),
-                            SQL_INT(op->upload_finish.finished_ms)),
-                   e);
+    TRY(sql_run_int(c, SQL_UPLOAD_FINISH,
+                    SQL_ARGS(SQL_TEXT(str_of(u->id.text)), SQL_TEXT(repo_name_str(&u->repo)),
+                             SQL_TEXT(str_of(u->owner)),
+                             SQL_TEXT(str_of(digest_algorithm_name(u->algorithm))),
+                             SQL_INT(u->started_ms), SQL_TEXT(str_of(u->holder.text)),
+                             SQL_INT(u->turn), SQL_TEXT(d ? digest_str(d) : META_BECAME_NOTHING),
+                             SQL_INT(op->upload_finish.finished_ms)),
+                    &done, &unused, e));
+    if (!done)
+        return err_set(e, ERR_CONFLICT, "upload %s is over, or somebody took it", u->id.text);
+    return ERR_OK;
 }
 
 static enum err_code finished_prune(struct sql_conn *c, struct apply *a, const struct meta_op *op,
@@ -634,8 +640,7 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_MANIFEST_DELETE] = manifest_delete,
         [META_TAG_SET] = tag_set,
         [META_TAG_DELETE] = tag_delete,
-        [META_UPLOAD_CREATE] = upload_create,
-        [META_UPLOAD_DELETE] = upload_delete,
+        [META_UPLOAD_TAKE] = upload_take,
         [META_UPLOAD_FINISH] = upload_finish,
         [META_FINISHED_PRUNE] = finished_prune,
         [META_PROJECTION_DONE] = projection_done,

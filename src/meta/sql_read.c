@@ -303,12 +303,14 @@ static enum err_code referrers(struct meta *m, const struct repo_name *repo,
 static enum err_code upload_from(struct meta *m, struct sql_rows *rows, struct meta_upload *ret,
                                  struct err *e)
 {
-    struct meta_upload u = {.started_ms = int_at(rows, 4)};
+    struct meta_upload u = {
+        .started_ms = int_at(rows, 4), .turn = int_at(rows, 6), .over = text_at(rows, 7).n > 0};
 
     if (!uuid_parse(text_at(rows, 0), &u.id) ||
         repo_name_parse(text_at(rows, 1), &u.repo, ERR_IGNORED) != ERR_OK ||
         !str_copy(text_at(rows, 2), u.owner, sizeof(u.owner)) ||
-        !digest_algorithm_parse(text_at(rows, 3), &u.algorithm))
+        !digest_algorithm_parse(text_at(rows, 3), &u.algorithm) ||
+        !str_copy(text_at(rows, 5), u.holder.text, sizeof(u.holder.text)))
         return damaged(m, "upload", e);
     *ret = u;
     return ERR_OK;

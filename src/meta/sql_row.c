@@ -32,7 +32,7 @@ static const struct row_kind {
     [META_ROW_REFERRER] = {SQL_ROWS_REFERRER, SQL_ROW_ADD_REFERRER, 6, 1, "itt",
                            .page = PAGE_MANIFESTS}, /* annotations */
     [META_ROW_PROJECTION] = {SQL_ROWS_PROJECTION, SQL_ROW_ADD_PROJECTION, 3, 1, "i"},
-    [META_ROW_UPLOAD] = {SQL_ROWS_UPLOAD, SQL_ROW_ADD_UPLOAD, 5, 2, "t"},
+    [META_ROW_UPLOAD] = {SQL_ROWS_UPLOAD, SQL_ROW_ADD_UPLOAD, 5, 3, "t"},
     [META_ROW_RECORD] = {SQL_ROWS_RECORD, SQL_ROW_ADD_RECORD, 3, 1, "tt"},
     [META_ROW_AUDIT] = {SQL_ROWS_AUDIT, SQL_ROW_ADD_AUDIT, 7, 1, "i"},
     [META_ROW_JOB] = {SQL_ROWS_JOB, SQL_ROW_ADD_JOB, 3, 4, "tt"},

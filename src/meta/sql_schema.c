@@ -152,10 +152,15 @@ static const char version_6[] =
     /* Which process is going to carry it; '' where there is one alone, or nobody. */
     "ALTER TABLE projections ADD COLUMN holder @text@ NOT NULL DEFAULT '';"
     "CREATE INDEX projections_by_holder ON projections (holder, id) WHERE holder <> '';";
+static const char version_7[] =
+    /* The process that took the upload last, and how often one did. digest is '-' when the upload
+     * is over and became nothing. */
+    "ALTER TABLE uploads ADD COLUMN holder @text@ NOT NULL DEFAULT '';"
+    "ALTER TABLE uploads ADD COLUMN turn BIGINT NOT NULL DEFAULT 1;";
 /* clang-format on */
 
-const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3},
-                                           {version_4}, {version_5}, {version_6}};
+const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3}, {version_4},
+                                           {version_5}, {version_6}, {version_7}};
 const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 #define SCRIPT_MAX_BYTES (1 << 20)

@@ -105,17 +105,23 @@
       " WHERE r.name = $1 AND f.subject = $2 AND f.artifact_type = $5 AND f.digest > $3"           \
       " ORDER BY f.digest LIMIT $4")                                                               \
                                                                                                    \
-    X(UPLOAD_ADD, "INSERT INTO uploads (id, repo, owner, algorithm, started_ms)"                   \
-                  " VALUES ($1, $2, $3, $4, $5)")                                                  \
-    X(UPLOAD_DELETE, "DELETE FROM uploads WHERE id = $1 AND digest = ''")                          \
-    X(UPLOAD_GET, "SELECT id, repo, owner, algorithm, started_ms FROM uploads"                     \
-                  " WHERE id = $1 AND digest = ''")                                                \
-    X(UPLOAD_LIST, "SELECT id, repo, owner, algorithm, started_ms FROM uploads"                    \
-                   " WHERE digest = '' AND started_ms < $1 AND (started_ms, id) > ($2, $3)"        \
-                   " ORDER BY started_ms, id LIMIT $4")                                            \
-    X(UPLOAD_FINISH, "UPDATE uploads SET digest = $2, finished_ms = $3 WHERE id = $1")             \
+    X(UPLOAD_TAKE, "INSERT INTO uploads (id, repo, owner, algorithm, started_ms, holder, turn)"    \
+                   " VALUES ($1, $2, $3, $4, $5, $6, 1) ON CONFLICT (id) DO UPDATE"                \
+                   " SET holder = excluded.holder, turn = uploads.turn + 1"                        \
+                   " WHERE uploads.digest = '' AND uploads.repo = excluded.repo"                   \
+                   " AND uploads.owner = excluded.owner RETURNING turn")                           \
+    X(UPLOAD_GET, "SELECT id, repo, owner, algorithm, started_ms, holder, turn, digest"            \
+                  " FROM uploads WHERE id = $1")                                                   \
+    X(UPLOAD_LIST, "SELECT id, repo, owner, algorithm, started_ms, holder, turn, digest"           \
+                   " FROM uploads WHERE digest = '' AND started_ms < $1"                           \
+                   " AND (started_ms, id) > ($2, $3) ORDER BY started_ms, id LIMIT $4")            \
+    X(UPLOAD_FINISH, "INSERT INTO uploads (id, repo, owner, algorithm, started_ms, holder, turn,"  \
+                     " digest, finished_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"           \
+                     " ON CONFLICT (id) DO UPDATE SET digest = excluded.digest,"                   \
+                     " finished_ms = excluded.finished_ms WHERE uploads.digest = ''"               \
+                     " AND uploads.turn = excluded.turn RETURNING turn")                           \
     X(FINISHED_GET, "SELECT repo, owner, digest, finished_ms FROM uploads"                         \
-                    " WHERE id = $1 AND digest <> ''")                                             \
+                    " WHERE id = $1 AND digest <> '' AND digest <> '-'")                           \
     X(FINISHED_PRUNE, "DELETE FROM uploads WHERE digest <> '' AND finished_ms < $1")               \
                                                                                                    \
     X(TAGS_OF_MANIFEST_COUNT, "SELECT count(*) FROM tags WHERE manifest_id = $1")                  \
@@ -198,8 +204,9 @@
       " ($1, $2, $3) ORDER BY f.repo_id, f.subject, f.digest LIMIT $4")                            \
     X(ROWS_PROJECTION, "SELECT r.name, p.tag, p.digest, p.version, p.id FROM projections p JOIN"   \
                        " repos r ON r.id = p.repo_id WHERE p.id > $1 ORDER BY p.id LIMIT $2")      \
-    X(ROWS_UPLOAD, "SELECT id, repo, owner, algorithm, digest, started_ms, finished_ms, id FROM"   \
-                   " uploads WHERE id > $1 ORDER BY id LIMIT $2")                                  \
+    X(ROWS_UPLOAD,                                                                                 \
+      "SELECT id, repo, owner, algorithm, digest, started_ms, finished_ms, turn, id FROM"          \
+      " uploads WHERE id > $1 ORDER BY id LIMIT $2")                                               \
     X(ROWS_RECORD, "SELECT collection, key, value, version, collection, key FROM records WHERE"    \
                    " (collection, key) > ($1, $2) ORDER BY collection, key LIMIT $3")              \
     X(ROWS_AUDIT, "SELECT actor, action, target, address, result, detail, repository, time_ms,"    \
@@ -227,7 +234,7 @@
       "INSERT INTO projections (repo_id, tag, digest, version) SELECT id, $2, $3,"                 \
       " $4 FROM repos WHERE name = $1")                                                            \
     X(ROW_ADD_UPLOAD, "INSERT INTO uploads (id, repo, owner, algorithm, digest, started_ms,"       \
-                      " finished_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)")                         \
+                      " finished_ms, turn) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")               \
     X(ROW_ADD_RECORD, "INSERT INTO records (collection, key, value, version) VALUES ($1, $2, $3,"  \
                       " $4)")                                                                      \
     X(ROW_ADD_AUDIT, "INSERT INTO audit (actor, action, target, address, result, detail,"          \

@@ -248,35 +248,34 @@ enum err_code fs_upload_delete(struct store *s, const struct uuid *id, struct er
 }
 
 /* Which blob the upload becomes, before there is one. */
-static enum err_code note_digest(struct fs *f, const struct uuid *id, const struct digest *d,
-                                 struct err *e)
+static enum err_code note_digest(struct fs *f, const struct uuid *id, const struct repo_name *repo,
+                                 const struct digest *d, struct err *e)
 {
+    char text[STORE_BECOMES_MAX + 1];
     struct fs_path note;
 
+    store_becomes(repo, d, text);
     fs_upload_note(id, &note);
-    if (symlinkat(d->text, f->root_fd, note.text) == 0)
+    if (symlinkat(text, f->root_fd, note.text) == 0)
         return ERR_OK;
     if (errno == EEXIST && unlinkat(f->root_fd, note.text, 0) == 0 &&
-        symlinkat(d->text, f->root_fd, note.text) == 0)
+        symlinkat(text, f->root_fd, note.text) == 0)
         return ERR_OK;
     if (errno == ENOENT)
         return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", id->text);
     return err_errno(e, "note the digest of upload %s", id->text);
 }
 
-/* Leaves digest->n 0 when there is none. */
-static void read_note(struct fs *f, const struct uuid *id, struct digest *ret_digest)
+static void read_note(struct fs *f, struct store_upload_info *info)
 {
-    char text[DIGEST_TEXT_MAX + 1];
+    char text[STORE_BECOMES_MAX + 1];
     struct fs_path note;
     ssize_t n;
 
-    ret_digest->n = 0;
-    fs_upload_note(id, &note);
+    fs_upload_note(&info->id, &note);
     n = readlinkat(f->root_fd, note.text, text, sizeof(text));
-    if (n > 0 && (size_t)n < sizeof(text) &&
-        digest_parse((struct str){text, (size_t)n}, ret_digest, ERR_IGNORED) != ERR_OK)
-        ret_digest->n = 0;
+    store_becomes_parse((struct str){text, n > 0 && (size_t)n < sizeof(text) ? (size_t)n : 0},
+                        info);
 }
 
 static bool same_bytes(const struct fs_upload *u, int fd, uint64_t size_bytes)
@@ -408,7 +407,7 @@ enum err_code fs_upload_commit(struct store *s, struct store_upload *handle,
     fs_blob_path(repo, d, &path);
     fs_blobs_dir(repo, &dir);
     TRY(need_place(f, u, &dir, &size, e));
-    TRY(note_digest(f, &u->id, d, e));
+    TRY(note_digest(f, &u->id, repo, d, e));
     /* What has a blob's name was synced before it got it: no need to sync our copy then. */
     if (!has_bytes(f, u, &path, size) && !(twin && link_twin(f, u, twin, d, size, &path)))
         TRY(name_data(f, u, &path, size, e));
@@ -431,7 +430,7 @@ static bool upload_info(struct fs *f, const char *name, struct store_upload_info
 
     if (!uuid_parse(str_of(name), &ret_info->id))
         return false;
-    read_note(f, &ret_info->id, &ret_info->digest);
+    read_note(f, ret_info);
     fs_upload_data(&ret_info->id, &path);
     ret_info->size_bytes = 0;
     ret_info->has_bytes = fstatat(f->root_fd, path.text, &st, AT_SYMLINK_NOFOLLOW) == 0;

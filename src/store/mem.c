@@ -569,8 +569,10 @@ static enum err_code mem_upload_commit(struct store *s, struct store_upload *u,
     struct mem *m = mem_of(s);
     struct str id = str_of(upload_of(u)->id.text);
     struct bytes *mine = upload_of(u)->bytes, *b = NULL;
+    char note[STORE_BECOMES_MAX + 1];
     bool gone;
 
+    store_becomes(repo, d, note);
     lock(m);
     gone = *find(m, UPLOAD, STR_NONE, id) == NULL;
     if (!gone && !*find(m, BLOB, owner_of(m, repo), digest_str(d))) {
@@ -579,7 +581,7 @@ static enum err_code mem_upload_commit(struct store *s, struct store_upload *u,
         put(m, BLOB, owner_of(m, repo), digest_str(d), b ? b : bytes_ref(mine));
     }
     if (!gone)
-        put(m, NOTE, STR_NONE, id, bytes_new(digest_str(d)));
+        put(m, NOTE, STR_NONE, id, bytes_new(str_of(note)));
     unlock(m);
     if (gone)
         return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", id.p);
@@ -613,8 +615,7 @@ static struct store_upload_info *list_uploads(struct mem *m, size_t *ret_n)
             if (at->kind == UPLOAD)
                 list[n].size_bytes = at->bytes->n;
             else
-                (void)!digest_parse((struct str){at->bytes->p, at->bytes->n}, &list[n].digest,
-                                    ERR_IGNORED);
+                store_becomes_parse((struct str){at->bytes->p, at->bytes->n}, &list[n]);
             str_copy(at->name, list[n].id.text, sizeof(list[n].id.text));
             n++;
         }

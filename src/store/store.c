@@ -52,6 +52,25 @@ static void after(struct store *s, const struct store *last, const struct store_
         at_ != NULL;                                                                               \
     })
 
+void store_becomes(const struct repo_name *repo, const struct digest *d,
+                   char ret_text[static STORE_BECOMES_MAX + 1])
+{
+    snprintf(ret_text, STORE_BECOMES_MAX + 1, "%s@%s", repo->text, d->text);
+}
+
+/* The first that noted it said the digest alone. */
+void store_becomes_parse(struct str text, struct store_upload_info *ret_info)
+{
+    struct str repo;
+
+    ret_info->digest.n = ret_info->repo.n = 0;
+    if (memchr(text.p, '@', text.n) && str_cut(&text, '@', &repo) &&
+        repo_name_parse(repo, &ret_info->repo, ERR_IGNORED) != ERR_OK)
+        ret_info->repo.n = 0;
+    if (digest_parse(text, &ret_info->digest, ERR_IGNORED) != ERR_OK)
+        ret_info->digest.n = 0;
+}
+
 static bool same_repo(const struct repo_name *a, const struct repo_name *b)
 {
     return str_eq(repo_name_str(a), repo_name_str(b));
@@ -382,6 +401,14 @@ enum err_code store_upload_delete(struct store *s, const struct uuid *id, struct
 
     assert(id->text[0]);
     return ASK(s, c, upload_delete, id, e);
+}
+
+void store_upload_forget(struct store *s, const struct uuid *id)
+{
+    while (s && !s->driver->upload_forget)
+        s = s->inner;
+    if (s)
+        s->driver->upload_forget(s, id);
 }
 
 enum err_code store_upload_each(struct store *s, store_upload_fn fn, void *ctx, struct err *e)

@@ -70,10 +70,17 @@ typedef enum err_code (*store_item_fn)(void *ctx, const struct store_item *item,
 struct store_upload_info {
     struct uuid id;
     uint64_t size_bytes;
-    int64_t modified_ms;  /* wall clock */
-    struct digest digest; /* n is 0, or it was to become that blob: store_upload_commit() */
+    int64_t modified_ms;   /* wall clock */
+    struct digest digest;  /* n is 0, or it was to become that blob: store_upload_commit() */
+    struct repo_name repo; /* of that repository; n is 0: that is not known */
     bool has_bytes;
 };
+
+/* "REPOSITORY@DIGEST": what a driver notes of an upload that becomes a blob, and what that says. */
+#define STORE_BECOMES_MAX (REPO_NAME_MAX + 1 + DIGEST_TEXT_MAX)
+void store_becomes(const struct repo_name *repo, const struct digest *d,
+                   char ret_text[static STORE_BECOMES_MAX + 1]);
+void store_becomes_parse(struct str text, struct store_upload_info *ret_info);
 
 typedef enum err_code (*store_upload_fn)(void *ctx, const struct store_upload_info *u,
                                          struct err *e);
@@ -173,6 +180,7 @@ struct store_driver {
                                    const struct repo_name *twin, struct err *e);
     void (*upload_close)(struct store *s, struct store_upload *u);
     enum err_code (*upload_delete)(struct store *s, const struct uuid *id, struct err *e);
+    void (*upload_forget)(struct store *s, const struct uuid *id); /* NULL: nothing is remembered */
     enum err_code (*upload_each)(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
 
     enum err_code (*each)(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
@@ -371,9 +379,14 @@ ERR_CHECKED enum err_code store_upload_commit(struct store *s, struct store_uplo
                                               const struct repo_name *twin, struct err *e);
 void store_upload_close(struct store *s, struct store_upload *u); /* accepts NULL */
 
-/* Removes the upload and its bytes; an open handle stays valid for close. Not there: success. */
+/* Removes the upload and its bytes, and any note; an open handle stays valid for close. Not there:
+ * success. */
 ERR_CHECKED enum err_code store_upload_delete(struct store *s, const struct uuid *id,
                                               struct err *e);
+
+/* What this process remembers of the upload is not true any more, for another one goes on with it:
+ * the next open asks the store. May wait for what is on its way there. */
+void store_upload_forget(struct store *s, const struct uuid *id);
 
 /* Calls fn for every upload in the store, also for remains that no open would accept. Stops at
  * fn's first error and returns it. fn may delete the upload it was given. */

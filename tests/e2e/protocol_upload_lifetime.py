@@ -178,14 +178,15 @@ def test_chunks_that_together_pass_the_limit_are_413(client):
 @pytest.mark.config({"limits": {"uploads": 3}})
 def test_one_more_session_than_allowed_is_429(client):
     path = "/v2/app/blobs/uploads/"
-    locations = [client.start_upload("app") for _ in range(3)]
+    client.start_upload("app")  # costs nothing as long as it has no bytes
+    locations = [client.patch(client.start_upload("app"), b"some bytes") for _ in range(3)]
     r = client.request("POST", path, None)
     check_errors(r, 429, "TOOMANYREQUESTS")
     assert int(r.headers["Retry-After"]) >= 1
     # A session that ends makes room.
     client.request("DELETE", locations[0], 204)
     client.finish(client.start_upload("app"), DIGEST, DATA)
-    client.start_upload("app")
+    client.patch(client.start_upload("app"), b"some bytes")
     client.request("POST", path, 429)
 
 

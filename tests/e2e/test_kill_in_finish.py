@@ -22,11 +22,6 @@ def database(registry):
     return contextlib.closing(sqlite3.connect(registry.root / "registry.db"))
 
 
-def has_session(registry):
-    with database(registry) as db:
-        return db.execute("SELECT count(*) FROM uploads").fetchone()[0] > 0
-
-
 @contextlib.contextmanager
 def transactions_held(registry):
     """Nobody else writes to the database meanwhile: they wait for the lock, 5 s at most."""
@@ -46,7 +41,7 @@ def kill_in_finish(registry, method, path, body=b""):
         head = (method, path, {"Content-Length": len(body)})
         if body:
             wire.send_request(*head, body[:-1])
-        until(lambda: has_session(registry))  # a POST makes its own
+        until(lambda: len(uploads(registry)) > 0)  # made with the first bytes
         with transactions_held(registry):
             if body:
                 wire.send(body[-1:])

@@ -40,14 +40,9 @@ def twice(proxy, phase, text, ask):
 def test_the_end_of_a_blob(client, proxy, phase, database):
     data = random_bytes(20_000)
     location = client.start_upload("app")
-    answer = twice(
-        proxy, phase, "INTO blobs", lambda expect: client.finish(location, digest_of(data), data, expect)
-    )
-    if phase == NOT_SENT:  # the bytes have left the session: the client begins another
-        assert answer.status_code == 404
-        client.push_blob("app", data)
-    else:
-        assert answer.status_code == 201
+    proxy.cut(phase, "INTO blobs")
+    client.finish(location, digest_of(data), data)  # the registry itself tries again: that is known to be done once
+    assert proxy.cuts == 1
     assert client.get_blob("app", digest_of(data)).content == data
     assert database.sql("SELECT bytes FROM repos") == str(len(data))
 

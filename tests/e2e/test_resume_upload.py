@@ -74,7 +74,7 @@ def test_next_chunk_may_follow_the_answer_at_once(registry, client):
 
 @pytest.mark.config({"limits": {"uploads": 2}})
 def test_open_uploads_count_after_a_restart(registry, client):
-    locations = [client.start_upload("app") for _ in range(2)]
+    locations = [client.patch(client.start_upload("app"), b"some bytes") for _ in range(2)]
     registry.restart()
     with Client(registry.url) as again:
         again.request("POST", "/v2/app/blobs/uploads/", 429)

@@ -4,16 +4,14 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "meta/secret.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
-#define COLLECTION STR("secrets")
-#define KEY        STR("sessions")
-
-#define KEY_BYTES   32
+#define KEY_BYTES   META_SECRET_BYTES
 #define NONCE_BYTES 12 /* NIST SP 800-38D, 8.2.2: random, so for fewer than 2^32 texts */
 #define TAG_BYTES   16
 
@@ -35,43 +33,12 @@ static void hmac(const unsigned char key[static KEY_BYTES], const char *purpose,
     free(all);
 }
 
-static enum err_code make(struct meta *m, struct err *e)
-{
-    unsigned char key[KEY_BYTES];
-    char text[2 * KEY_BYTES + 1];
-    struct meta_op op;
-    enum err_code code;
-
-    random_bytes(key, sizeof(key));
-    hex_encode(key, sizeof(key), text);
-    op = meta_op_record_put(COLLECTION, KEY, str_of(text), META_ABSENT);
-    code = meta_commit(m, &op, 1, 0, NULL, e);
-    OPENSSL_cleanse(key, sizeof(key));
-    OPENSSL_cleanse(text, sizeof(text));
-    return code == ERR_CONFLICT ? ERR_OK : code; /* another replica was quicker: its key counts */
-}
-
-static enum err_code load(struct meta *m, unsigned char ret_key[static KEY_BYTES], struct err *e)
-{
-    AUTO(record) struct meta_record r = {0};
-
-    TRY(meta_record_get(m, COLLECTION, KEY, &r, e));
-    if (!hex_decode(str_of(r.value), ret_key, KEY_BYTES))
-        return err_set(e, ERR_CORRUPT, "the secret of the sessions is damaged");
-    return ERR_OK;
-}
-
 enum err_code seal_new(struct meta *m, struct seal **ret_seal, struct err *e)
 {
-    unsigned char key[KEY_BYTES];
-    enum err_code code = load(m, key, e);
+    unsigned char key[META_SECRET_BYTES];
     struct seal *s;
 
-    if (code == ERR_NOT_FOUND) {
-        TRY(make(m, e));
-        code = load(m, key, e);
-    }
-    TRY(code);
+    TRY(meta_secret(m, STR("sessions"), key, e));
     s = NEW(struct seal);
     hmac(key, "mac", STR_NONE, s->mac_key);
     hmac(key, "box", STR_NONE, s->box_key);

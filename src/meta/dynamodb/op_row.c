@@ -204,6 +204,7 @@ static void add_upload(struct dynamo_tx *tx, const struct meta_row *row, struct 
     set(tx, c, "algorithm", row->texts[3]);
     dynamo_cell_set_number(c, "started", row->ints[0]);
     dynamo_cell_set_number(c, "finished", row->ints[1]);
+    dynamo_cell_set_number(c, "turn", row->ints[2]);
     if (done)
         set(tx, c, "digest", row->texts[4]);
     dynamo_set_age(tx, c, done ? "done" : "open", row->ints[done]);

@@ -57,14 +57,18 @@ static void set(struct dynamo_tx *tx, struct dynamo_cell *c, const char *name, s
     dynamo_cell_set(&tx->cells, c, name, value);
 }
 
-enum err_code dynamo_upload_create(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+/* What the caller knows of it, so that in the usual case nothing is read. */
+static json_t *known_item(const struct dynamo_cell *c, const struct meta_upload *u)
 {
-    const struct meta_upload *u = op->upload_create.upload;
-    struct dynamo_cell *c = cell_of(tx, &u->id);
+    if (u->turn == 0)
+        return NULL;
+    return json_pack("{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:o}", "pk", "S", c->pk, "repo", "S",
+                     u->repo.text, "owner", "S", u->owner, "g_age", "S", "open#", "turn",
+                     item_number(u->turn));
+}
 
-    TRY(dynamo_cell_guess(&tx->cells, c, NULL, e));
-    if (dynamo_cell_is(c))
-        return err_set(e, ERR_INTERNAL, "upload %s is there already", u->id.text);
+static void put_upload(struct dynamo_tx *tx, struct dynamo_cell *c, const struct meta_upload *u)
+{
     dynamo_cell_saw(c, "pk", false);
     dynamo_cell_put(c);
     set(tx, c, "k", STR("U"));
@@ -73,36 +77,62 @@ enum err_code dynamo_upload_create(struct dynamo_tx *tx, const struct meta_op *o
     set(tx, c, "owner", str_of(u->owner));
     set(tx, c, "algorithm", str_of(digest_algorithm_name(u->algorithm)));
     dynamo_cell_set_number(c, "started", u->started_ms);
-    dynamo_set_age(tx, c, "open", u->started_ms);
-    return ERR_OK;
 }
 
-/* That it is not finished holds as well when there is none. */
-enum err_code dynamo_upload_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+static void set_turn(struct dynamo_tx *tx, struct dynamo_cell *c, const struct meta_upload *u,
+                     int64_t turn)
 {
-    struct dynamo_cell *c = cell_of(tx, op->upload_delete.id);
+    set(tx, c, "holder", str_of(u->holder.text));
+    dynamo_cell_set_number(c, "turn", turn);
+}
 
-    TRY(dynamo_cell_guess(&tx->cells, c, json_object(), e));
-    if (dynamo_cell_has(c, "digest"))
+static bool may_take(const struct dynamo_cell *c, const struct meta_upload *u)
+{
+    return !dynamo_cell_has(c, "digest") &&
+           str_eq(dynamo_cell_text(c, "repo"), repo_name_str(&u->repo)) &&
+           str_eq(dynamo_cell_text(c, "owner"), str_of(u->owner));
+}
+
+enum err_code dynamo_upload_take(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+{
+    const struct meta_upload *u = op->upload_take.upload;
+    struct dynamo_cell *c = cell_of(tx, &u->id);
+    int64_t turn = 1;
+
+    TRY(dynamo_cell_guess(&tx->cells, c, known_item(c, u), e));
+    *op->upload_take.ret_turn = 0;
+    if (!dynamo_cell_is(c)) {
+        put_upload(tx, c, u);
+        dynamo_set_age(tx, c, "open", u->started_ms);
+    } else if (may_take(c, u)) {
+        turn = dynamo_cell_number(c, "turn") + 1;
+        dynamo_cell_saw(c, "turn", true);
+        dynamo_cell_saw(c, "digest", false);
+    } else {
         return ERR_OK;
-    dynamo_cell_saw(c, "digest", false);
-    dynamo_cell_delete(c);
+    }
+    set_turn(tx, c, u, turn);
+    *op->upload_take.ret_turn = turn;
     return ERR_OK;
 }
 
 enum err_code dynamo_upload_finish(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
-    const struct uuid *id = op->upload_finish.id;
-    struct dynamo_cell *c = cell_of(tx, id);
+    const struct meta_upload *u = op->upload_finish.upload;
+    const struct digest *d = op->upload_finish.digest;
+    struct dynamo_cell *c = cell_of(tx, &u->id);
 
-    TRY(dynamo_cell_guess(&tx->cells, c,
-                          json_pack("{s:{s:s}, s:{s:s}}", "pk", "S", c->pk, "g_age", "S", "open#"),
-                          e));
-    if (!dynamo_cell_is(c))
-        return ERR_OK;
-    if (!c->put)
-        dynamo_cell_saw(c, "pk", false);
-    set(tx, c, "digest", digest_str(op->upload_finish.digest));
+    TRY(dynamo_cell_guess(&tx->cells, c, known_item(c, u), e));
+    if (!dynamo_cell_is(c)) {
+        put_upload(tx, c, u);
+        set_turn(tx, c, u, u->turn);
+    } else if (!dynamo_cell_has(c, "digest") && dynamo_cell_number(c, "turn") == u->turn) {
+        dynamo_cell_saw(c, "turn", true);
+        dynamo_cell_saw(c, "digest", false);
+    } else {
+        return err_set(e, ERR_CONFLICT, "upload %s is over, or somebody took it", u->id.text);
+    }
+    set(tx, c, "digest", d ? digest_str(d) : META_BECAME_NOTHING);
     dynamo_cell_set_number(c, "finished", op->upload_finish.finished_ms);
     dynamo_cell_set_number(c, "ttl", op->upload_finish.finished_ms / 1000 + FORGET_S);
     dynamo_set_age(tx, c, "done", op->upload_finish.finished_ms);

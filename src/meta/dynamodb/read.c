@@ -123,13 +123,13 @@ static enum err_code repo_exists(struct meta *m, const struct repo_name *repo, b
     return ERR_OK;
 }
 
-static enum err_code upload_item(struct meta *m, const struct uuid *id, bool finished,
-                                 json_t **ret_item, struct err *e)
+static enum err_code upload_item(struct meta *m, const struct uuid *id, json_t **ret_item,
+                                 struct err *e)
 {
     struct dynamo_key key = dynamo_key_upload(str_of(id->text));
 
     TRY(dynamo_get(link_of(m), &key, dynamo_link_end(link_of(m)), ret_item, e));
-    if (!*ret_item || item_has(*ret_item, "digest") != finished)
+    if (!*ret_item)
         return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "no upload %s", id->text);
     return ERR_OK;
 }
@@ -137,12 +137,15 @@ static enum err_code upload_item(struct meta *m, const struct uuid *id, bool fin
 static enum err_code upload_from(struct meta *m, const json_t *item, struct meta_upload *ret,
                                  struct err *e)
 {
-    struct meta_upload u = {.started_ms = item_get_number(item, "started")};
+    struct meta_upload u = {.started_ms = item_get_number(item, "started"),
+                            .turn = item_get_number(item, "turn"),
+                            .over = item_has(item, "digest")};
 
     if (!uuid_parse(item_get_text(item, "id"), &u.id) ||
         repo_name_parse(item_get_text(item, "repo"), &u.repo, ERR_IGNORED) != ERR_OK ||
         !str_copy(item_get_text(item, "owner"), u.owner, sizeof(u.owner)) ||
-        !digest_algorithm_parse(item_get_text(item, "algorithm"), &u.algorithm))
+        !digest_algorithm_parse(item_get_text(item, "algorithm"), &u.algorithm) ||
+        !str_copy(item_get_text(item, "holder"), u.holder.text, sizeof(u.holder.text)))
         return damaged(m, "upload", e);
     *ret = u;
     return ERR_OK;
@@ -153,7 +156,7 @@ static enum err_code upload_get(struct meta *m, const struct uuid *id,
 {
     AUTO(json) json_t *item = NULL;
 
-    TRY(upload_item(m, id, false, &item, e));
+    TRY(upload_item(m, id, &item, e));
     return upload_from(m, item, ret_upload, e);
 }
 
@@ -163,7 +166,9 @@ static enum err_code upload_finished(struct meta *m, const struct uuid *id,
     AUTO(json) json_t *item = NULL;
     struct meta_finished f;
 
-    TRY(upload_item(m, id, true, &item, e));
+    TRY(upload_item(m, id, &item, e));
+    if (!item_has(item, "digest") || str_eq(item_get_text(item, "digest"), META_BECAME_NOTHING))
+        return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s became no blob", id->text);
     if (repo_name_parse(item_get_text(item, "repo"), &f.repo, ERR_IGNORED) != ERR_OK ||
         !str_copy(item_get_text(item, "owner"), f.owner, sizeof(f.owner)) ||
         digest_parse(item_get_text(item, "digest"), &f.digest, ERR_IGNORED) != ERR_OK)

@@ -39,7 +39,7 @@ static const struct {
     [META_ROW_PROJECTION] = {NULL, {{"repo"}, {"tag"}, {"digest"}}, {"version"}, "repo"},
     [META_ROW_UPLOAD] = {"U",
                          {{"id"}, {"repo"}, {"owner"}, {"algorithm"}, {"digest"}},
-                         {"started", "finished"},
+                         {"started", "finished", "turn"},
                          "id"},
     [META_ROW_RECORD] = {"C", {{"collection"}, {"sk"}, {"value", true}}, {"version"}, "version"},
     [META_ROW_AUDIT] =

@@ -328,6 +328,7 @@ static const struct store_driver store_s3 = {
     .upload_commit = s3_upload_commit,
     .upload_close = s3_upload_close,
     .upload_delete = s3_upload_delete,
+    .upload_forget = s3_upload_forget,
     .upload_each = s3_upload_each,
     .each = s3_each,
     .health = s3_health,

@@ -163,6 +163,7 @@ enum err_code s3_upload_commit(struct store *s, struct store_upload *u,
                                const struct repo_name *twin, struct err *e);
 void s3_upload_close(struct store *s, struct store_upload *u);
 enum err_code s3_upload_delete(struct store *s, const struct uuid *id, struct err *e);
+void s3_upload_forget(struct store *s, const struct uuid *id);
 
 /* find.c */
 enum err_code s3_blob_stat(struct store *s, const struct repo_name *repo, const struct digest *d,

@@ -88,6 +88,8 @@ struct s3_uploads *s3_uploads_new(void)
     return t;
 }
 
+static enum err_code wait_for_parts(struct state *st, unsigned most, struct err *e);
+
 static struct state *state_new(struct s3 *s, const struct uuid *id)
 {
     struct state *st = NEW(struct state);
@@ -105,6 +107,7 @@ static struct state *state_new(struct s3 *s, const struct uuid *id)
 
 static void drop_file(struct state *st)
 {
+    (void)!wait_for_parts(st, 0, ERR_IGNORED);
     if (st->fd >= 0)
         close(st->fd);
     st->fd = -1;
@@ -758,6 +761,15 @@ enum err_code s3_upload_delete(struct store *store, const struct uuid *id, struc
         refs += take_off(s->uploads, st);
     unref_by(s->uploads, st, refs);
     return code;
+}
+
+void s3_upload_forget(struct store *store, const struct uuid *id)
+{
+    struct s3_uploads *t = s3_of(store)->uploads;
+    struct state *st = find(t, id);
+
+    if (st)
+        unref_by(t, st, 1u + take_off(t, st));
 }
 
 enum err_code s3_upload_truncate(struct store *s, struct store_upload *u, uint64_t size_bytes,

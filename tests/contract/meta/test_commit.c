@@ -456,7 +456,7 @@ static void one_failure_undoes_all(void **state)
     upload.id = id;
     const struct meta_op ops[] = {
         meta_op_blob_link(&fresh, &blob, 0),
-        meta_op_upload_create(&upload),
+        meta_op_upload_finish(&upload, NULL, 5),
         meta_op_manifest_put((struct meta_manifest_put){.repo = &r, .manifest = m}),
         meta_op_tag_set(&r, &t, &d, META_ABSENT),
         meta_op_tag_delete(&r, &kept, META_ANY),

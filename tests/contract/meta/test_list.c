@@ -353,22 +353,72 @@ static struct meta_upload upload_at(int64_t started_ms, const char *owner)
     return u;
 }
 
+static int64_t take(struct fixture *f, const struct meta_upload *u)
+{
+    int64_t turn = -1;
+
+    assert_ok(commit_one(f, meta_op_upload_take(u, &turn)));
+    return turn;
+}
+
+static enum err_code finish(struct fixture *f, const struct meta_upload *u, int64_t turn,
+                            const struct digest *d, int64_t at_ms)
+{
+    struct meta_upload seen = *u;
+
+    seen.turn = turn;
+    return commit_one(f, meta_op_upload_finish(&seen, d, at_ms));
+}
+
 static void an_upload_is_kept_as_it_was_made(void **state)
 {
     struct fixture *f = *state;
     struct meta_upload u = upload_at(1234567890123, "user:\"alice\""), got;
 
+    uuid_make(&u.holder);
     assert_int_equal(meta_upload_get(f->m, &u.id, &got, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
-    assert_ok(commit_one(f, meta_op_upload_create(&u)));
+    assert_int_equal(take(f, &u), 1);
     assert_ok(meta_upload_get(f->m, &u.id, &got, &f->e));
     assert_string_equal(got.id.text, u.id.text);
     assert_string_equal(got.repo.text, "not/there/yet");
     assert_string_equal(got.owner, "user:\"alice\"");
     assert_int_equal(got.algorithm, DIGEST_SHA512);
     assert_int_equal(got.started_ms, 1234567890123);
-    assert_ok(commit_one(f, meta_op_upload_delete(&u.id)));
-    assert_int_equal(meta_upload_get(f->m, &u.id, &got, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
-    assert_ok(commit_one(f, meta_op_upload_delete(&u.id)));
+    assert_string_equal(got.holder.text, u.holder.text);
+    assert_int_equal(got.turn, 1);
+    assert_false(got.over);
+}
+
+static void an_upload_that_is_taken_again_has_another_holder_and_the_next_turn(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_upload u = upload_at(500, "user:alice"), again = u, got;
+
+    uuid_make(&again.holder);
+    again.started_ms = 600;
+    again.algorithm = DIGEST_SHA256;
+    assert_int_equal(take(f, &u), 1);
+    assert_int_equal(take(f, &again), 2);
+    assert_ok(meta_upload_get(f->m, &u.id, &got, &f->e));
+    assert_string_equal(got.holder.text, again.holder.text);
+    assert_int_equal(got.turn, 2);
+    assert_int_equal(got.started_ms, 500);
+    assert_int_equal(got.algorithm, DIGEST_SHA512);
+}
+
+static void nobody_takes_what_is_of_another_repository_or_owner(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_upload u = upload_at(500, "user:alice"), other = u, got;
+
+    assert_int_equal(take(f, &u), 1);
+    other.repo = repo_of("another");
+    assert_int_equal(take(f, &other), 0);
+    other = u;
+    assert_true(str_copy(STR("user:bob"), other.owner, sizeof(other.owner)));
+    assert_int_equal(take(f, &other), 0);
+    assert_ok(meta_upload_get(f->m, &u.id, &got, &f->e));
+    assert_int_equal(got.turn, 1);
 }
 
 static void an_upload_that_is_finished_is_known_for_what_it_became(void **state)
@@ -378,15 +428,53 @@ static void an_upload_that_is_finished_is_known_for_what_it_became(void **state)
     struct digest d = digest_for("layer");
     struct meta_finished finished;
 
-    assert_ok(commit_one(f, meta_op_upload_create(&u)));
+    assert_int_equal(take(f, &u), 1);
     assert_int_equal(meta_upload_finished(f->m, &u.id, &finished, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
-    assert_ok(commit_one(f, meta_op_upload_finish(&u.id, &d, 1234567890123)));
+    assert_ok(finish(f, &u, 1, &d, 1234567890123));
     assert_ok(meta_upload_finished(f->m, &u.id, &finished, &f->e));
     assert_string_equal(finished.repo.text, "not/there/yet");
     assert_string_equal(finished.owner, "user:alice");
     assert_string_equal(finished.digest.text, d.text);
     assert_int_equal(finished.finished_ms, 1234567890123);
-    assert_int_equal(meta_upload_get(f->m, &u.id, &got, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
+    assert_ok(meta_upload_get(f->m, &u.id, &got, &f->e));
+    assert_true(got.over);
+}
+
+static void only_who_has_the_last_turn_finishes(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_upload u = upload_at(500, "user:alice");
+    struct digest d = digest_for("layer"), other = digest_for("other");
+    struct meta_finished finished;
+
+    take(f, &u);
+    take(f, &u);
+    assert_int_equal(finish(f, &u, 1, &d, 600), ERR_CONFLICT);
+    assert_int_equal(finish(f, &u, 0, &d, 600), ERR_CONFLICT);
+    assert_ok(finish(f, &u, 2, &d, 600));
+    assert_int_equal(finish(f, &u, 2, &other, 700), ERR_CONFLICT);
+    assert_ok(meta_upload_finished(f->m, &u.id, &finished, &f->e));
+    assert_string_equal(finished.digest.text, d.text);
+}
+
+static void a_blob_of_an_upload_that_somebody_took_is_not_linked(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_upload u = upload_at(500, "user:alice");
+    struct digest d = digest_for("layer");
+    struct meta_op ops[2] = {meta_op_upload_finish(&u, &d, 600), meta_op_blob_link(&u.repo, &d, 5)};
+    size_t failed = 9;
+    bool there;
+
+    take(f, &u);
+    assert_int_equal(meta_commit(f->m, ops, 2, 0, &failed, &f->e), ERR_CONFLICT);
+    assert_int_equal(failed, 0);
+    assert_ok(meta_repo_exists(f->m, &u.repo, &there, &f->e));
+    assert_false(there);
+    u.turn = 1;
+    assert_ok(commit(f, ops, 2));
+    assert_ok(meta_repo_exists(f->m, &u.repo, &there, &f->e));
+    assert_true(there);
 }
 
 static enum err_code not_expected(void *ctx, const struct meta_upload *u, struct err *e)
@@ -395,21 +483,28 @@ static enum err_code not_expected(void *ctx, const struct meta_upload *u, struct
     return err_set(e, ERR_INTERNAL, "%s is no open upload", u->id.text);
 }
 
-static void an_upload_that_is_finished_is_neither_visited_nor_deleted(void **state)
+static void an_upload_that_is_over_is_neither_visited_nor_taken(void **state)
 {
     struct fixture *f = *state;
-    struct meta_upload u = upload_at(500, "");
+    struct meta_upload u = upload_at(500, ""), nothing = upload_at(501, ""), got;
     struct digest d = digest_for("layer");
     struct meta_finished finished;
 
-    assert_ok(commit_one(f, meta_op_upload_create(&u)));
-    assert_ok(commit_one(f, meta_op_upload_finish(&u.id, &d, 600)));
+    take(f, &u);
+    take(f, &nothing);
+    assert_ok(finish(f, &u, 1, &d, 600));
+    assert_ok(finish(f, &nothing, 1, NULL, 600));
     assert_ok(meta_uploads_each(f->m, 1000, not_expected, NULL, &f->e));
-    assert_ok(commit_one(f, meta_op_upload_delete(&u.id)));
+    assert_int_equal(take(f, &u), 0);
+    assert_int_equal(take(f, &nothing), 0);
     assert_ok(meta_upload_finished(f->m, &u.id, &finished, &f->e));
+    assert_int_equal(meta_upload_finished(f->m, &nothing.id, &finished, &f->e),
+                     ERR_BLOB_UPLOAD_UNKNOWN);
+    assert_ok(meta_upload_get(f->m, &nothing.id, &got, &f->e));
+    assert_true(got.over);
 }
 
-static void finished_uploads_are_forgotten_by_their_age(void **state)
+static void uploads_that_are_over_are_forgotten_by_their_age(void **state)
 {
     struct fixture *f = *state;
     struct meta_upload open = upload_at(1, ""), old = upload_at(2, ""), late = upload_at(3, "");
@@ -417,27 +512,30 @@ static void finished_uploads_are_forgotten_by_their_age(void **state)
     struct meta_finished finished;
     struct meta_upload got;
 
-    assert_ok(commit_one(f, meta_op_upload_create(&open)));
-    assert_ok(commit_one(f, meta_op_upload_create(&old)));
-    assert_ok(commit_one(f, meta_op_upload_create(&late)));
-    assert_ok(commit_one(f, meta_op_upload_finish(&old.id, &d, 599)));
-    assert_ok(commit_one(f, meta_op_upload_finish(&late.id, &d, 600)));
+    take(f, &open);
+    take(f, &old);
+    take(f, &late);
+    assert_ok(finish(f, &old, 1, &d, 599));
+    assert_ok(finish(f, &late, 1, &d, 600));
     assert_ok(commit_one(f, meta_op_finished_prune(600)));
     assert_int_equal(meta_upload_finished(f->m, &old.id, &finished, &f->e),
                      ERR_BLOB_UPLOAD_UNKNOWN);
+    assert_int_equal(meta_upload_get(f->m, &old.id, &got, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
     assert_ok(meta_upload_finished(f->m, &late.id, &finished, &f->e));
     assert_ok(meta_upload_get(f->m, &open.id, &got, &f->e));
 }
 
-static void finishing_an_upload_that_is_not_there_is_no_error(void **state)
+static void an_upload_that_nobody_took_is_finished_all_the_same(void **state)
 {
     struct fixture *f = *state;
-    struct meta_upload u = upload_at(500, "");
+    struct meta_upload u = upload_at(500, "user:alice");
     struct digest d = digest_for("layer");
     struct meta_finished finished;
 
-    assert_ok(commit_one(f, meta_op_upload_finish(&u.id, &d, 600)));
-    assert_int_equal(meta_upload_finished(f->m, &u.id, &finished, &f->e), ERR_BLOB_UPLOAD_UNKNOWN);
+    assert_ok(finish(f, &u, 0, &d, 600));
+    assert_ok(meta_upload_finished(f->m, &u.id, &finished, &f->e));
+    assert_string_equal(finished.digest.text, d.text);
+    assert_string_equal(finished.owner, "user:alice");
 }
 
 struct sweep {
@@ -454,10 +552,10 @@ static enum err_code sweep_one(void *ctx, const struct meta_upload *u, struct er
     assert_true(u->started_ms < 1000);
     if (s->answer != ERR_OK)
         return err_set(e, s->answer, "stop");
-    return commit_one(s->f, meta_op_upload_delete(&u->id));
+    return commit_one(s->f, meta_op_upload_finish(u, NULL, 2000));
 }
 
-static void old_uploads_are_visited_and_may_be_deleted(void **state)
+static void old_uploads_are_visited_and_may_be_ended(void **state)
 {
     struct fixture *f = *state;
     struct sweep s = {.f = f};
@@ -465,7 +563,7 @@ static void old_uploads_are_visited_and_may_be_deleted(void **state)
     for (int i = 0; i < 300; i++) { /* several of them at the same time: more than a page */
         struct meta_upload u = upload_at(i % 3 ? 500 : 1000 + i, "");
 
-        assert_ok(commit_one(f, meta_op_upload_create(&u)));
+        assert_int_equal(take(f, &u), 1);
     }
     assert_ok(meta_uploads_each(f->m, 1000, sweep_one, &s, &f->e));
     assert_int_equal(s.n, 200);
@@ -481,7 +579,7 @@ static void visiting_uploads_stops_at_the_first_error(void **state)
     for (int i = 0; i < 3; i++) {
         struct meta_upload u = upload_at(i, "");
 
-        assert_ok(commit_one(f, meta_op_upload_create(&u)));
+        assert_int_equal(take(f, &u), 1);
     }
     assert_int_equal(meta_uploads_each(f->m, 1000, sweep_one, &s, &f->e), ERR_TIMEOUT);
     assert_int_equal(s.n, 1);
@@ -598,11 +696,15 @@ int main(int argc, char **argv)
         TEST(referrers_are_filtered_and_paged),
         TEST(a_page_of_large_referrers_ends_early),
         TEST(an_upload_is_kept_as_it_was_made),
+        TEST(an_upload_that_is_taken_again_has_another_holder_and_the_next_turn),
+        TEST(nobody_takes_what_is_of_another_repository_or_owner),
         TEST(an_upload_that_is_finished_is_known_for_what_it_became),
-        TEST(an_upload_that_is_finished_is_neither_visited_nor_deleted),
-        TEST(finished_uploads_are_forgotten_by_their_age),
-        TEST(finishing_an_upload_that_is_not_there_is_no_error),
-        TEST(old_uploads_are_visited_and_may_be_deleted),
+        TEST(only_who_has_the_last_turn_finishes),
+        TEST(a_blob_of_an_upload_that_somebody_took_is_not_linked),
+        TEST(an_upload_that_is_over_is_neither_visited_nor_taken),
+        TEST(uploads_that_are_over_are_forgotten_by_their_age),
+        TEST(an_upload_that_nobody_took_is_finished_all_the_same),
+        TEST(old_uploads_are_visited_and_may_be_ended),
         TEST(visiting_uploads_stops_at_the_first_error),
         TEST(every_change_of_a_tag_is_pending_until_done),
         TEST(only_the_last_change_of_a_tag_is_pending),

@@ -12,14 +12,14 @@ static void reopening_keeps_everything(void **state)
     struct meta_referrer_list l;
     struct meta_name_list names;
     static const char *const expected[] = {"a"};
-    int64_t version;
+    int64_t version, turn;
 
     uuid_make(&u.id);
     assert_ok(blob_link(f, "a", "layer"));
     assert_ok(put(f, "a", "m"));
     assert_ok(set_tag(f, "a", "t", "m", META_ANY));
     assert_ok(put_referrer(f, "a", "sig", "m", "t", ""));
-    assert_ok(commit_one(f, meta_op_upload_create(&u)));
+    assert_ok(commit_one(f, meta_op_upload_take(&u, &turn)));
     version = version_of(f, "a", "t");
     fixture_reopen(f);
     assert_true(has_blob(f, "a", "layer"));

@@ -41,17 +41,15 @@ static void a_read_takes_one(void **state)
     assert_int_equal(since(f, &from), 3);
 }
 
-static void an_upload_takes_one_to_begin_and_one_to_drop(void **state)
+static void taking_an_upload_takes_two(void **state)
 {
     struct fixture *f = *state;
     struct meta_upload u = {.repo = repo_of("a"), .started_ms = 5};
     uint64_t from = postgres_round_trips(f->m);
 
     uuid_make(&u.id);
-    assert_ok(commit_one(f, meta_op_upload_create(&u)));
-    assert_int_equal(since(f, &from), 1);
-    assert_ok(commit_one(f, meta_op_upload_delete(&u.id)));
-    assert_int_equal(since(f, &from), 1);
+    assert_ok(commit_one(f, meta_op_upload_take(&u, &u.turn)));
+    assert_int_equal(since(f, &from), 2);
 }
 
 static void a_manifest_of_many_layers_with_a_tag_takes_six(void **state)
@@ -205,7 +203,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(linking_a_blob_takes_three),
         TEST(a_read_takes_one),
-        TEST(an_upload_takes_one_to_begin_and_one_to_drop),
+        TEST(taking_an_upload_takes_two),
         TEST(a_manifest_of_many_layers_with_a_tag_takes_six),
         TEST(a_check_of_a_record_takes_none_of_its_own),
         TEST(a_record_that_was_checked_can_be_changed_but_not_deleted),

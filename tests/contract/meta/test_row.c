@@ -37,10 +37,10 @@ static void add_uploads(struct fixture *f)
     struct digest d = digest_for("layer");
 
     uuid_make(&u.id);
-    assert_ok(commit_one(f, meta_op_upload_create(&u)));
+    assert_ok(commit_one(f, meta_op_upload_take(&u, &u.turn)));
     uuid_make(&u.id);
-    assert_ok(commit_one(f, meta_op_upload_create(&u)));
-    assert_ok(commit_one(f, meta_op_upload_finish(&u.id, &d, 7)));
+    assert_ok(commit_one(f, meta_op_upload_take(&u, &u.turn)));
+    assert_ok(commit_one(f, meta_op_upload_finish(&u, &d, 7)));
 }
 
 /* Some of every kind, with traces of what was there before. */

@@ -289,7 +289,7 @@ static void *append_once(void *arg)
     struct source s = source_of(STR("hello"));
     struct upload *u;
 
-    if (upload_open(v->w->r, &repo, "", v->id, &u, ERR_IGNORED) != ERR_OK)
+    if (upload_open(v->w->r, &repo, "", v->id, UPLOAD_MORE, &u, ERR_IGNORED) != ERR_OK)
         return NULL;
     v->taken = upload_append(u, &s.reader, BODY(5), ERR_IGNORED) == ERR_OK;
     upload_close(u);

@@ -41,7 +41,7 @@ static struct upload *opened(const struct uuid *id)
 {
     struct upload *u = NULL;
 
-    assert_ok(upload_open(w.r, &a, OWNER, id, &u, ERR_IGNORED));
+    assert_ok(upload_open(w.r, &a, OWNER, id, UPLOAD_MORE, &u, ERR_IGNORED));
     return u;
 }
 

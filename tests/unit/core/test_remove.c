@@ -487,8 +487,10 @@ static size_t locks_held(void)
 static enum err_code commit_watched(struct meta *m, const struct meta_op *ops, size_t n,
                                     unsigned flags, size_t *ret_failed, struct err *e)
 {
-    if (ops[0].kind <= META_MANIFEST_DELETE)
-        locked_during = locks_held();
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].kind <= META_MANIFEST_DELETE)
+            locked_during = locks_held();
+    }
     return meta_commit(m->inner, ops, n, flags, ret_failed, e);
 }
 

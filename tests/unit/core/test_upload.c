@@ -40,6 +40,18 @@ static struct uuid begun(void)
 {
     struct uuid id;
 
+    struct upload *u = NULL;
+
+    assert_ok(upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, ERR_IGNORED));
+    assert_ok(upload_open(w.r, &repo, OWNER, &id, UPLOAD_MORE, &u, ERR_IGNORED));
+    upload_close(u);
+    return id;
+}
+
+static struct uuid only_begun(void)
+{
+    struct uuid id;
+
     assert_ok(upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, ERR_IGNORED));
     return id;
 }
@@ -48,7 +60,7 @@ static struct upload *opened(const struct uuid *id)
 {
     struct upload *u = NULL;
 
-    assert_ok(upload_open(w.r, &repo, OWNER, id, &u, ERR_IGNORED));
+    assert_ok(upload_open(w.r, &repo, OWNER, id, UPLOAD_MORE, &u, ERR_IGNORED));
     return u;
 }
 
@@ -62,7 +74,7 @@ static enum err_code append(struct upload *u, struct str bytes)
 static enum err_code try_open(const struct uuid *id)
 {
     struct upload *u = NULL;
-    enum err_code code = upload_open(w.r, &repo, OWNER, id, &u, ERR_IGNORED);
+    enum err_code code = upload_open(w.r, &repo, OWNER, id, UPLOAD_MORE, &u, ERR_IGNORED);
 
     upload_close(u);
     return code;
@@ -154,8 +166,10 @@ static void a_session_belongs_to_its_owner(void **state)
     uint64_t offset;
 
     (void)state;
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "bert", &id, &u, ERR_IGNORED));
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &repo, "", &id, &u, ERR_IGNORED));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
+                upload_open(w.r, &repo, "bert", &id, UPLOAD_MORE, &u, ERR_IGNORED));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
+                upload_open(w.r, &repo, "", &id, UPLOAD_MORE, &u, ERR_IGNORED));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
                 upload_status(w.r, &repo, "bert", &id, &offset, ERR_IGNORED));
     assert_ok(try_open(&id));
@@ -169,7 +183,8 @@ static void a_session_belongs_to_its_repository(void **state)
     uint64_t offset;
 
     (void)state;
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_open(w.r, &other, OWNER, &id, &u, ERR_IGNORED));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
+                upload_open(w.r, &other, OWNER, &id, UPLOAD_MORE, &u, ERR_IGNORED));
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
                 upload_status(w.r, &other, OWNER, &id, &offset, ERR_IGNORED));
 }
@@ -358,7 +373,7 @@ static void a_finish_that_failed_can_be_tried_again(void **state)
     assert_no_sessions();
 }
 
-static void after_a_finish_that_meta_failed_the_blob_can_be_pushed_again(void **state)
+static void a_finish_whose_transaction_fails_once_is_done_all_the_same(void **state)
 {
     struct digest d = sha256_of(STR("hello"));
     struct uuid id = begun();
@@ -367,11 +382,74 @@ static void after_a_finish_that_meta_failed_the_blob_can_be_pushed_again(void **
     (void)state;
     assert_ok(append(u, STR("hello")));
     world_fail_meta(&w, 3, ERR_UNAVAILABLE); /* 1 and 2 look for a twin */
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+    assert_no_sessions();
+}
+
+/* As a connection that breaks when the transaction was done, and before its answer. */
+static enum err_code commit_and_say_nothing(struct meta *m, const struct meta_op *ops, size_t n,
+                                            unsigned flags, size_t *ret_failed, struct err *e)
+{
+    enum err_code code = meta_commit(m->inner, ops, n, flags, ret_failed, e);
+
+    return code == ERR_OK ? err_set(e, ERR_UNAVAILABLE, "the answer was lost") : code;
+}
+
+static void a_finish_whose_answer_from_meta_is_lost_is_known_for_done(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    w.conf->registry.upload_timeout_ms = HOUR_MS;
+    assert_ok(append(u, STR("hello")));
+    world_patch_meta(&w)->commit = commit_and_say_nothing;
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
+    assert_true(blob_readable(&w, "library/busybox", &d));
+}
+
+static enum err_code commit_nothing(struct meta *m, const struct meta_op *ops, size_t n,
+                                    unsigned flags, size_t *ret_failed, struct err *e)
+{
+    (void)m, (void)ops, (void)n, (void)flags, (void)ret_failed;
+    return err_set(e, ERR_UNAVAILABLE, "the database is away");
+}
+
+static void a_finish_while_meta_is_away_can_be_tried_again(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    assert_ok(append(u, STR("hello")));
+    world_patch_meta(&w)->commit = commit_nothing;
     assert_code(ERR_UNAVAILABLE, upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_false(blob_readable(&w, "library/busybox", &d));
-    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, try_open(&id));
-    blob_put(&w, "library/busybox", STR("hello"));
+    world_patch_meta(&w);
+    assert_ok(upload_open(w.r, &repo, OWNER, &id, UPLOAD_END, &u, ERR_IGNORED));
+    assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
+    assert_no_sessions();
+}
+
+static void what_was_stored_is_not_linked_by_another_digest(void **state)
+{
+    struct digest d = sha256_of(STR("hello")), other = sha256_of(STR("secret"));
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+
+    (void)state;
+    blob_put(&w, "library/secrets", STR("secret"));
+    assert_ok(append(u, STR("hello")));
+    world_patch_meta(&w)->commit = commit_nothing;
+    assert_code(ERR_UNAVAILABLE, upload_finish(u, &d, NULL, ERR_IGNORED));
+    world_patch_meta(&w);
+    assert_ok(upload_open(w.r, &repo, OWNER, &id, UPLOAD_END, &u, ERR_IGNORED));
+    assert_code(ERR_BLOB_UPLOAD_UNKNOWN, upload_finish(u, &other, NULL, ERR_IGNORED));
+    assert_false(blob_readable(&w, "library/busybox", &other));
 }
 
 static void a_chunk_past_the_limit_is_taken_back(void **state)
@@ -470,14 +548,15 @@ static void a_mount_that_is_refused_leaves_nothing(void **state)
 
 static void a_session_that_could_not_be_made_leaves_nothing(void **state)
 {
-    struct uuid id;
+    struct uuid id = only_begun();
 
     (void)state;
     world_fail_store(&w, 1, ERR_STORAGE_FULL);
-    assert_code(ERR_STORAGE_FULL, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, ERR_IGNORED));
+    assert_code(ERR_STORAGE_FULL, try_open(&id));
     assert_no_sessions();
+    id = only_begun();
     world_fail_meta(&w, 1, ERR_STORAGE_FULL);
-    assert_code(ERR_STORAGE_FULL, upload_begin(w.r, &repo, OWNER, DIGEST_SHA256, &id, ERR_IGNORED));
+    assert_code(ERR_STORAGE_FULL, try_open(&id));
     assert_no_sessions();
 }
 
@@ -518,7 +597,7 @@ static struct upload *raced_upload;
 
 static enum err_code open_while_deleting(struct store *s, const struct uuid *id, struct err *e)
 {
-    raced_code = upload_open(w.r, &repo, OWNER, &raced_id, &raced_upload, ERR_IGNORED);
+    raced_code = upload_open(w.r, &repo, OWNER, &raced_id, UPLOAD_MORE, &raced_upload, ERR_IGNORED);
     return store_upload_delete(s->inner, id, e);
 }
 
@@ -646,7 +725,7 @@ static void a_held_session_is_unknown_to_strangers_not_busy(void **state)
 
     (void)state;
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
-                upload_open(w.r, &repo, "mallory", &id, &stolen, ERR_IGNORED));
+                upload_open(w.r, &repo, "mallory", &id, UPLOAD_MORE, &stolen, ERR_IGNORED));
     upload_close(u);
 }
 
@@ -671,7 +750,7 @@ static void a_session_is_not_renewed_by_strangers(void **state)
     while (clock_mono_ms() <= used_ms)
         continue;
     assert_code(ERR_BLOB_UPLOAD_UNKNOWN,
-                upload_open(w.r, &repo, "mallory", &id, &stolen, ERR_IGNORED));
+                upload_open(w.r, &repo, "mallory", &id, UPLOAD_MORE, &stolen, ERR_IGNORED));
     assert_int_equal(used_ms_of(&id), used_ms);
 }
 
@@ -712,7 +791,10 @@ int main(void)
         TEST(a_store_that_is_full_in_the_middle_of_a_chunk_takes_all_of_it_back),
         TEST(whatever_fails_in_a_chunk_the_session_stays_true),
         TEST(a_finish_that_failed_can_be_tried_again),
-        TEST(after_a_finish_that_meta_failed_the_blob_can_be_pushed_again),
+        TEST(a_finish_whose_transaction_fails_once_is_done_all_the_same),
+        TEST(a_finish_whose_answer_from_meta_is_lost_is_known_for_done),
+        TEST(a_finish_while_meta_is_away_can_be_tried_again),
+        TEST(what_was_stored_is_not_linked_by_another_digest),
         TEST(a_chunk_past_the_limit_is_taken_back),
         TEST(a_limit_that_was_lowered_below_what_is_there_stops_the_session),
         TEST(there_are_only_so_many_sessions),

@@ -183,13 +183,11 @@ static void what_a_decorator_wraps_is_freed_with_it(void **state)
 static void the_operation_that_lacks_a_field_is_told(void **state)
 {
     struct meta m = {.driver = &nothing};
-    struct uuid id;
     struct err e;
     size_t failed;
 
     (void)state;
-    uuid_make(&id);
-    const struct meta_op ops[] = {meta_op_upload_delete(&id),
+    const struct meta_op ops[] = {meta_op_finished_prune(5),
                                   meta_op_manifest_put((struct meta_manifest_put){0})};
 
     assert_int_equal(meta_commit(&m, ops, 2, 0, &failed, &e), ERR_INTERNAL);

@@ -1,149 +1,13 @@
-#include "core/upload.h"
+/* What comes of a session: its bytes, and its end as a blob or as nothing. */
+#include "core/upload_hold.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/blob.h"
-#include "core/ingest.h"
 #include "core/quota.h"
-#include "core/upload_session.h"
 
-#include <stdio.h>
-
-struct upload {
-    struct registry *r;
-    struct session *session;
-    struct store_upload *handle;
-    struct ingest in; /* while appending */
-    bool appending;   /* some of it came, and more is to come */
-    size_t before_n;  /* the hash as it was then */
-    char before[HASHER_STATE_MAX];
-};
-
-static enum err_code unknown(struct err *e)
-{
-    return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN,
-                    "there is no such upload session here; it may have timed out");
-}
-
-enum err_code upload_begin(struct registry *r, const struct repo_name *repo, const char *owner,
-                           enum digest_algorithm algorithm, struct uuid *ret_id, struct err *e)
-{
-    struct meta_upload info = {.repo = *repo, .algorithm = algorithm};
-    struct meta_op op = meta_op_upload_create(&info);
-    struct session *s;
-    enum err_code code;
-    bool added;
-
-    TRY(registry_has_room(r, e));
-    uuid_make(&info.id);
-    snprintf(info.owner, sizeof(info.owner), "%s", owner);
-    info.started_ms = clock_wall_ms();
-    s = session_add(r->uploads, &info, conf_u64(&r->limits->uploads), &added);
-    if (!added)
-        return err_tell(e, ERR_TOO_MANY_REQUESTS, "too many uploads are open; try again later");
-    s->hasher = hasher_new(algorithm);
-    code = store_upload_create(r->store, &info.id, e);
-    if (code == ERR_OK)
-        code = meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
-    if (code != ERR_OK) {
-        session_drop(r->uploads, s);
-        (void)!store_upload_delete(r->store, &info.id, ERR_IGNORED);
-        return code;
-    }
-    *ret_id = info.id;
-    session_release(r->uploads, s);
-    return ERR_OK;
-}
-
-static enum err_code make_known(void *ctx, const struct meta_upload *info, struct err *e)
-{
-    struct registry *r = ctx;
-    struct session *s;
-    bool added;
-
-    (void)e;
-    s = session_add(r->uploads, info, SIZE_MAX, &added);
-    if (added)
-        session_release(r->uploads, s);
-    return ERR_OK;
-}
-
-/* A session of an earlier life of this process becomes known again. It counts, but is not refused.
- */
-static enum err_code load(struct registry *r, const struct uuid *id, struct err *e)
-{
-    struct meta_upload info;
-
-    TRY(meta_upload_get(r->meta, id, &info, e));
-    return make_known(r, &info, e);
-}
-
-enum err_code upload_load_all(struct registry *r, struct err *e)
-{
-    return meta_uploads_each(r->meta, INT64_MAX, make_known, r, e);
-}
-
-static bool owned(const struct meta_upload *info, const struct repo_name *repo, const char *owner)
-{
-    return str_eq(repo_name_str(&info->repo), repo_name_str(repo)) &&
-           strcmp(info->owner, owner) == 0;
-}
-
-/* Whether it is the caller's comes first: to anybody else it is neither busy nor used again. */
-static enum err_code take(struct registry *r, const struct repo_name *repo, const char *owner,
-                          const struct uuid *id, struct session **ret_session, struct err *e)
-{
-    struct meta_upload info;
-    enum session_take result;
-    uint64_t offset_bytes;
-    int64_t used_ms;
-    bool busy;
-
-    if (!session_peek(r->uploads, id, &info, &offset_bytes, &busy, &used_ms))
-        TRY(meta_upload_get(r->meta, id, &info, e));
-    if (!owned(&info, repo, owner))
-        return unknown(e);
-    result = session_take(r->uploads, id, ret_session);
-    if (result == SESSION_UNKNOWN) {
-        TRY(load(r, id, e));
-        result = session_take(r->uploads, id, ret_session);
-    }
-    if (result == SESSION_BUSY)
-        return err_tell(e, ERR_BLOB_UPLOAD_BUSY,
-                        "another request works on this upload session; try again when it ended");
-    return result == SESSION_TAKEN ? ERR_OK : unknown(e);
-}
-
-enum err_code upload_open(struct registry *r, const struct repo_name *repo, const char *owner,
-                          const struct uuid *id, struct upload **ret_upload, struct err *e)
-{
-    struct store_upload *handle;
-    struct session *s = NULL;
-    struct upload *u;
-    uint64_t size_bytes;
-    enum err_code code;
-
-    TRY(take(r, repo, owner, id, &s, e));
-    code = store_upload_open(r->store, id, &handle, &size_bytes, e);
-    if (code == ERR_BLOB_UPLOAD_UNKNOWN) {
-        session_drop(r->uploads, s);
-        return code;
-    }
-    if (code != ERR_OK) {
-        session_release(r->uploads, s);
-        return code;
-    }
-    if (size_bytes != s->offset_bytes) { /* of an earlier life of this process */
-        hasher_free(s->hasher);
-        s->hasher = NULL;
-        session_advance(r->uploads, s, size_bytes);
-    }
-    u = NEW(struct upload);
-    *u = (struct upload){.r = r, .session = s, .handle = handle};
-    *ret_upload = u;
-    return ERR_OK;
-}
+#include <time.h>
 
 static enum err_code settle(struct upload *u, enum err_code why);
 
@@ -151,40 +15,29 @@ void upload_close(struct upload *u)
 {
     if (!u)
         return;
+    if (u->alone && u->session->became.n > 0) { /* the sweep finds out what became of it */
+        hold_forget(u);
+        return;
+    }
+    if (u->alone) {
+        (void)!upload_cancel(u, ERR_IGNORED);
+        return;
+    }
     if (u->appending)
         (void)!settle(u, ERR_CLIENT_GONE);
+    if (u->lost) {
+        store_upload_forget(u->r->store, &u->session->info.id);
+        hold_forget(u);
+        return;
+    }
     store_upload_close(u->r->store, u->handle);
-    if (u->session)
-        session_release(u->r->uploads, u->session);
+    session_release(u->r->uploads, u->session);
     free(u);
 }
 
 uint64_t upload_offset(const struct upload *u)
 {
     return u->session->offset_bytes;
-}
-
-enum err_code upload_status(struct registry *r, const struct repo_name *repo, const char *owner,
-                            const struct uuid *id, uint64_t *ret_offset_bytes, struct err *e)
-{
-    struct store_upload *handle;
-    struct meta_upload info;
-    uint64_t offset_bytes;
-    int64_t used_ms;
-    bool busy;
-
-    if (!session_peek(r->uploads, id, &info, &offset_bytes, &busy, &used_ms)) {
-        TRY(meta_upload_get(r->meta, id, &info, e));
-        busy = false;
-    }
-    if (!owned(&info, repo, owner))
-        return unknown(e);
-    if (!busy) {
-        TRY(store_upload_open(r->store, id, &handle, &offset_bytes, e));
-        store_upload_close(r->store, handle);
-    }
-    *ret_offset_bytes = offset_bytes;
-    return ERR_OK;
 }
 
 /* The hash of what is stored from there on. */
@@ -240,13 +93,6 @@ static enum err_code need_hash(struct upload *u, enum digest_algorithm algorithm
     return ERR_OK;
 }
 
-/* The hash has seen bytes that are taken back. */
-static void drop_hash(struct session *s)
-{
-    hasher_free(s->hasher);
-    s->hasher = NULL;
-}
-
 /* All that was written is durable, with the hash of it; what the store could not keep is taken back
  * from the session. upload_open() finds out how much there is when this fails. */
 static enum err_code make_durable(struct upload *u, struct err *e)
@@ -259,7 +105,7 @@ static enum err_code make_durable(struct upload *u, struct err *e)
         note.n = hasher_save(s->hasher, note.bytes);
     TRY(store_upload_sync(u->r->store, u->handle, &note, &durable_bytes, e));
     if (s->hasher && hasher_bytes(s->hasher) != durable_bytes)
-        drop_hash(s);
+        hold_drop_hash(s);
     session_advance(u->r->uploads, s, durable_bytes);
     return ERR_OK;
 }
@@ -277,6 +123,10 @@ static enum err_code settle(struct upload *u, enum err_code why)
     bool keep = why == ERR_CLIENT_GONE || why == ERR_TIMEOUT || why == ERR_REQUEST_INVALID;
 
     u->appending = false;
+    if (!u->lost && hold_look(u, ERR_IGNORED) != ERR_OK)
+        u->lost = true;
+    if (u->lost)
+        return why;
     if (!keep) {
         hasher_free(s->hasher);
         s->hasher = hasher_load(u->before, u->before_n);
@@ -291,6 +141,11 @@ static enum digest_algorithm algorithm_of(const struct session *s, const struct 
     if (body->finish)
         return body->finish->algorithm;
     return s->hasher ? hasher_algorithm(s->hasher) : s->info.algorithm;
+}
+
+static enum err_code may_go_on(void *ctx, struct err *e)
+{
+    return hold_look(ctx, e);
 }
 
 static enum err_code begin_append(struct upload *u, const struct upload_body *body, struct err *e)
@@ -311,6 +166,8 @@ static enum err_code begin_append(struct upload *u, const struct upload_body *bo
         .limit_bytes = conf_u64(&u->r->limits->blob_bytes),
         .buffer_bytes = u->r->buffer_bytes,
         .reserve = u->r->reserve,
+        .may_go_on = may_go_on,
+        .ctx = u,
     };
     if (u->in.limit_bytes < u->in.offset_bytes) /* lowered meanwhile */
         u->in.limit_bytes = u->in.offset_bytes;
@@ -334,8 +191,10 @@ static enum err_code end_append(struct upload *u, const struct upload_body *body
 {
     if (body->exact_bytes != UINT64_MAX && body->exact_bytes != appended(u))
         return err_tell(e, ERR_SIZE_INVALID, "the chunk was not as long as Content-Range said");
-    if (!body->finish && appended(u) > 0)
+    if (!body->finish && appended(u) > 0) {
+        TRY(hold_look(u, e));
         return make_durable(u, e);
+    }
     session_advance(u->r->uploads, u->session, u->in.offset_bytes);
     return ERR_OK;
 }
@@ -356,12 +215,6 @@ enum err_code upload_append(struct upload *u, struct reader *from, const struct 
         return settle(u, code);
     u->appending = false;
     return ERR_OK;
-}
-
-static void forget(struct upload *u)
-{
-    session_drop(u->r->uploads, u->session);
-    free(u);
 }
 
 /* A repository that has the blob already. Two that get it at once: the second finds the first's. */
@@ -412,29 +265,82 @@ static enum err_code lock_prepared(struct upload *u, const struct digest *d, str
     }
 }
 
+/* So often a transaction is tried again of which it is not known whether it was done. */
+#define COMMIT_TRIES    3
+#define COMMIT_PAUSE_MS 50
+
+/* Did an earlier try of the same, here or elsewhere, do it? */
+static bool was_done(struct upload *u, const struct digest *d)
+{
+    const struct meta_upload *info = &u->session->info;
+
+    return upload_was_finished(u->r, &info->repo, info->owner, &info->id, d, ERR_IGNORED) == ERR_OK;
+}
+
+/* Trying again does no harm: of a session's finish only the first counts, and a link that is there
+ * stays as it is. */
+static enum err_code commit_surely(struct upload *u, const struct digest *d,
+                                   const struct meta_op *ops, size_t n, struct err *e)
+{
+    const struct timespec pause = {.tv_nsec = COMMIT_PAUSE_MS * 1000000};
+    enum err_code code = meta_commit(u->r->meta, ops, n, 0, NULL, e);
+
+    for (int i = 1; code == ERR_UNAVAILABLE && i < COMMIT_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        code = meta_commit(u->r->meta, ops, n, 0, NULL, e);
+    }
+    return code == ERR_CONFLICT && was_done(u, d) ? ERR_OK : code;
+}
+
+/* The bytes are stored; so they are readable once meta knows them. */
+static enum err_code link_stored(struct upload *u, const struct digest *d, struct err *e)
+{
+    struct registry *r = u->r;
+    const struct meta_upload *info = &u->session->info;
+    struct meta_op ops[2 + QUOTAS_MAX];
+    size_t n = 0;
+    enum err_code code;
+
+    if (!u->alone)
+        ops[n++] = meta_op_upload_finish(info, d, clock_wall_ms());
+    ops[n++] = meta_op_blob_link(&info->repo, d, u->session->offset_bytes);
+    n += quota_checks(r, &info->repo, ops + n);
+    code = commit_surely(u, d, ops, n, e);
+    if (code == ERR_CONFLICT) /* whoever has the session now has these bytes as well */
+        return code;
+    if (registry_refused(code))
+        blob_discard(r, &info->repo, d);
+    if (code == ERR_OK || registry_refused(code)) /* else the sweep finds out what became of it */
+        (void)!store_upload_delete(r->store, &info->id, ERR_IGNORED);
+    return code;
+}
+
 /* Store first, then meta: a blob that is linked can be read. */
 static enum err_code link_blob(struct upload *u, const struct digest *d, struct err *e)
 {
     struct registry *r = u->r;
     const struct repo_name *repo = &u->session->info.repo;
-    struct meta_op ops[2 + QUOTAS_MAX] = {
-        meta_op_blob_link(repo, d, u->session->offset_bytes),
-        meta_op_upload_finish(&u->session->info.id, d, clock_wall_ms()),
-    };
-    size_t n = 2 + quota_checks(r, repo, ops + 2);
     AUTO(held) pthread_mutex_t *held = NULL;
     struct twin twin;
-    enum err_code code;
 
     TRY(lock_prepared(u, d, &twin, &held, e));
+    TRY(hold_look(u, e));
     TRY(store_upload_commit(r->store, u->handle, repo, d, twin.found ? &twin.repo : NULL, e));
     u->handle = NULL;
-    code = meta_commit(r->meta, ops, n, 0, NULL, e);
-    if (registry_refused(code))
-        blob_discard(r, repo, d);
-    if (code == ERR_OK || registry_refused(code)) /* else the sweep finds out what became of it */
-        (void)!store_upload_delete(r->store, &u->session->info.id, ERR_IGNORED);
-    return code;
+    u->session->became = *d;
+    return link_stored(u, d, e);
+}
+
+/* The same finish again, after one whose transaction failed. */
+static enum err_code link_again(struct upload *u, const struct digest *d, struct err *e)
+{
+    AUTO(held) pthread_mutex_t *held = locks_hold(&u->r->blob_locks, STR_NONE, digest_str(d));
+    uint64_t size_bytes;
+
+    if (!digest_eq(&u->session->became, d) ||
+        store_blob_stat(u->r->store, &u->session->info.repo, d, &size_bytes, ERR_IGNORED) != ERR_OK)
+        return hold_unknown(e);
+    return link_stored(u, d, e);
 }
 
 static enum err_code verify(struct upload *u, const struct digest *d, struct err *e)
@@ -492,38 +398,67 @@ static enum err_code take_last_body(struct upload *u, const struct digest *d, st
     return keep_from(u, from_bytes, e);
 }
 
-/* Its bytes are gone with the blob that was refused: nobody can go on with it. */
-static void end_refused(struct upload *u)
+/* Bytes came to it before, and the store knows none. */
+static bool has_lost_its_bytes(const struct session *s)
 {
-    struct meta_op op = meta_op_upload_delete(&u->session->info.id);
+    return s->offset_bytes == 0 && s->info.turn > 1;
+}
 
-    (void)!meta_commit(u->r->meta, &op, 1, META_LAZY, NULL, ERR_IGNORED);
-    forget(u);
+/* Error: DIGEST_INVALID, what it should have been can't be known. */
+static enum err_code try_finish(struct upload *u, const struct digest *d, bool *ret_repeated,
+                                struct err *e)
+{
+    enum err_code code;
+
+    if (u->session->became.n > 0)
+        return link_again(u, d, e);
+    code = verify(u, d, e);
+    if (code == ERR_DIGEST_INVALID && u->sure && has_lost_its_bytes(u->session))
+        return hold_unknown(e);
+    *ret_repeated = code == ERR_DIGEST_INVALID && u->sure && take_last_body(u, d, e) == ERR_OK;
+    if (*ret_repeated)
+        code = ERR_OK;
+    if (code == ERR_OK)
+        code = registry_has_room(u->r, e);
+    return code == ERR_OK ? link_blob(u, d, e) : code;
+}
+
+/* What another process did with the session since this one had it tells how it ends. */
+static enum err_code finish_surely(struct upload *u, const struct digest *d, bool *ret_repeated,
+                                   struct err *e)
+{
+    enum err_code code = try_finish(u, d, ret_repeated, e);
+
+    if ((code == ERR_DIGEST_INVALID || code == ERR_CONFLICT) && !u->sure) {
+        code = hold_make_sure(u, e);
+        if (code == ERR_OK)
+            code = try_finish(u, d, ret_repeated, e);
+    }
+    return code == ERR_BLOB_UPLOAD_UNKNOWN && was_done(u, d) ? ERR_OK : code;
 }
 
 enum err_code upload_finish(struct upload *u, const struct digest *d, bool *ret_repeated,
                             struct err *e)
 {
-    struct registry *r = u->r;
-    enum err_code code = verify(u, d, e);
-    bool repeated = code == ERR_DIGEST_INVALID && take_last_body(u, d, e) == ERR_OK;
+    bool repeated = false;
+    enum err_code code = finish_surely(u, d, &repeated, e);
 
-    if (repeated)
-        code = ERR_OK;
-    if (code == ERR_DIGEST_INVALID) { /* what it should have been can't be known: start again */
-        (void)!upload_cancel(u, ERR_IGNORED);
-        return code;
+    if (code == ERR_CONFLICT) {
+        u->lost = true;
+        code = err_tell(e, ERR_RANGE_INVALID,
+                        "another request goes on with this upload session; ask where it is");
     }
-    if (code == ERR_OK)
-        code = registry_has_room(r, e);
-    if (code == ERR_OK)
-        code = link_blob(u, d, e);
-    if (code == ERR_OK) {
-        forget(u);
+    if (u->lost) {
+        upload_close(u);
+    } else if (code == ERR_OK) {
+        hold_forget(u);
         if (ret_repeated)
             *ret_repeated = repeated;
-    } else if (!u->handle && registry_refused(code)) {
-        end_refused(u);
+    } else if (code == ERR_DIGEST_INVALID) { /* start again */
+        (void)!upload_cancel(u, ERR_IGNORED);
+    } else if (code == ERR_BLOB_UPLOAD_UNKNOWN || (!u->handle && registry_refused(code))) {
+        (void)!hold_end(u, ERR_IGNORED); /* its bytes are gone: nobody can go on with it */
+        hold_forget(u);
     } else {
         upload_close(u);
     }
@@ -542,23 +477,29 @@ enum err_code upload_was_finished(struct registry *r, const struct repo_name *re
     TRY(meta_upload_finished(r->meta, id, &f, e));
     if (!str_eq(repo_name_str(&f.repo), repo_name_str(repo)) || strcmp(f.owner, owner) != 0 ||
         !digest_eq(&f.digest, d) || clock_wall_ms() - f.finished_ms >= keep_ms)
-        return unknown(e);
+        return hold_unknown(e);
     code = meta_blob_stat(r->meta, repo, d, &size_bytes, e);
-    return code == ERR_BLOB_UNKNOWN ? unknown(e) : code; /* deleted since */
+    return code == ERR_BLOB_UNKNOWN ? hold_unknown(e) : code; /* deleted since */
 }
 
-/* The session is held to the end: a request that comes for it meanwhile must not load it anew. */
+/* The session is held to the end: a request that comes for it meanwhile must not load it anew. Its
+ * row first: whoever took it has its bytes. */
 enum err_code upload_cancel(struct upload *u, struct err *e)
 {
     struct registry *r = u->r;
-    const struct uuid *id = &u->session->info.id;
-    struct meta_op op = meta_op_upload_delete(id);
+    const struct uuid id = u->session->info.id;
     enum err_code code;
 
-    store_upload_close(r->store, u->handle);
-    code = store_upload_delete(r->store, id, e);
+    u->appending = false;
+    code = hold_end(u, e);
+    if (code == ERR_CONFLICT) {
+        store_upload_forget(r->store, &id);
+        hold_forget(u);
+        return hold_unknown(e);
+    }
+    store_upload_close(r->store, STEAL(u->handle));
     if (code == ERR_OK)
-        code = meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
-    forget(u);
+        code = store_upload_delete(r->store, &id, e);
+    hold_forget(u);
     return code;
 }
