@@ -429,7 +429,7 @@ static enum err_code finish_surely(struct upload *u, const struct digest *d, boo
 {
     enum err_code code = try_finish(u, d, ret_repeated, e);
 
-    if ((code == ERR_DIGEST_INVALID || code == ERR_CONFLICT) && !u->sure) {
+    if ((code == ERR_DIGEST_INVALID || code == ERR_CORRUPT || code == ERR_CONFLICT) && !u->sure) {
         code = hold_make_sure(u, e);
         if (code == ERR_OK)
             code = try_finish(u, d, ret_repeated, e);

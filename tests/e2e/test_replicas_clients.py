@@ -102,7 +102,8 @@ class Oras:
         return self.oras("oras", "cp", "--from-oci-layout", "--to-plain-http", f"{self.layout}:v1", name, check=check)
 
     def pull(self, name, check=True):
-        return self.oras("oras", "cp", "--from-plain-http", "--to-oci-layout", name, f"{self.work}/pulled:v1", check=check)
+        to = f"{self.work}/pulled:v1"
+        return self.oras("oras", "cp", "--from-plain-http", "--to-oci-layout", name, to, check=check)
 
 
 @pytest.fixture(params=[Docker, Podman, Skopeo, Oras], ids=lambda kind: kind.name)
