@@ -136,10 +136,11 @@ def test_a_database_that_is_killed_means_503_until_it_is_back(new_registry, own_
     made = image()
     with Client(registry.url) as client:
         client.push_image("app", made, "v1")
+        upload = client.start_upload("app")
         own_server.kill()
         refused_for_now(client, "GET", "/v2/app/manifests/v1")
         refused_for_now(client, "GET", "/v2/app/tags/list")
-        refused_for_now(client, "POST", "/v2/app/blobs/uploads/")
+        refused_for_now(client, "PATCH", upload)
         client.request("GET", "/readyz", expect=(503,))
         own_server.start()
         until(lambda: client.request("GET", "/readyz", expect=(200, 503)).status_code == 200)
@@ -154,6 +155,7 @@ def test_connections_that_a_restart_of_the_database_ended_are_not_used(new_regis
     made = image()
     with Client(registry.url) as client:
         client.push_image("app", made, "v1")
+        upload = client.start_upload("app")
         own_server.kill()
         own_server.start()
         until(lambda: client.request("GET", "/readyz", expect=(200, 503)).status_code == 200)
