@@ -11,6 +11,7 @@ from helpers import Client, digest_of, image, random_bytes
 from waiting import until
 
 NOBODY = 65534
+PUSH_OF_NEW = f"/v2/app/blobs/uploads/?digest={digest_of(b'new')}"
 needs_disk = pytest.mark.skipif(disks.why_not() is not None, reason=str(disks.why_not()))
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 
@@ -77,8 +78,8 @@ def test_without_a_byte_left_every_kind_of_write_is_refused(on_disk, disk):
         filler = disk.fill()
         blob, data = next(iter(made.blobs.items()))
         for method, path, body in (
-            ("POST", "/v2/app/blobs/uploads/", b""),
-            ("POST", f"/v2/app/blobs/uploads/?digest={digest_of(b'new')}", b"new"),
+            ("PATCH", client.start_upload("app"), b"new"),
+            ("POST", PUSH_OF_NEW, b"new"),
             ("POST", f"/v2/other/blobs/uploads/?mount={blob}&from=app", b""),
         ):
             client.request(method, path, 507, data=body)
@@ -102,12 +103,12 @@ def test_without_a_byte_left_deleting_frees_space_for_pushes(with_small_reserve,
     with Client(with_small_reserve.url) as client:
         client.push_image("app", old, "v1")
         disk.fill()
-        client.request("POST", "/v2/app/blobs/uploads/", 507)
+        client.request("POST", PUSH_OF_NEW, 507, data=b"new")
 
         client.delete_manifest("app", "v1")
         client.get_manifest("app", "v1", expect=404)
         client.request("GET", "/readyz", 507)
-        assert "full" in error_of(client.request("POST", "/v2/app/blobs/uploads/", 507))
+        assert "full" in error_of(client.request("POST", PUSH_OF_NEW, 507, data=b"new"))
         client.delete_manifest("app", old.digest)
         for digest in old.blobs:
             client.delete_blob("app", digest)
@@ -245,8 +246,8 @@ def test_disk_that_becomes_read_only(on_disk, disk):
         client.push_image("app", before, "v1")
         disk.make_read_only()
 
-        for method, path in (("POST", "/v2/app/blobs/uploads/"), ("DELETE", "/v2/app/manifests/v1")):
-            refused = client.request(method, path, expect=503)
+        for method, path, body in (("POST", PUSH_OF_NEW, b"new"), ("DELETE", "/v2/app/manifests/v1", b"")):
+            refused = client.request(method, path, expect=503, data=body)
             assert "read-only" in error_of(refused)
         client.request("GET", "/readyz", 503)
         assert client.pull_image("app", "v1") == before

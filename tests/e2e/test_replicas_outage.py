@@ -83,7 +83,7 @@ def test_without_the_database_everything_is_refused_for_now(replicas, fault):
     with Client(replicas.url) as client:
         location = client.patch(client.start_upload("app"), EXTRA)
         DATABASE[fault](replicas)
-        for what in READS:
+        for what in READS.keys() - {"an upload"}:  # which asks nobody before its bytes come
             check_refused(ask(client, what)[0])
         check_refused(client.push_manifest("app", "v1", NEW, expect=None))
         check_refused(client.delete_manifest("app", "v1", expect=None))
