@@ -132,9 +132,10 @@ def test_a_session_goes_on_where_its_bytes_are_durable(
 ):
     location, data, durable = phase(client, proxy, in_background)
     with again(registry, proxy) as client:
-        assert client.upload_offset(location) == durable
-        if durable < len(data):
-            location = client.patch(location, data[durable:], start=durable)
+        there = client.upload_offset(location)
+        assert there >= durable  # a part that came before the kill may count too
+        if there < len(data):
+            location = client.patch(location, data[there:], start=there)
         client.finish(location, digest_of(data))
         assert client.get_blob("app", digest_of(data)).content == data
     sweep_soon(registry)
