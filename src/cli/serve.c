@@ -15,6 +15,7 @@
 #include "core/stray.h"
 #include "jobs/jobs.h"
 
+#include <errno.h>
 #include <link.h>
 #include <malloc.h>
 #include <signal.h>
@@ -302,14 +303,33 @@ static void reload(struct cli *cli, const struct cli_args *args, struct serve *s
     log_event(LOG_INFO, "configuration reloaded");
 }
 
+/* The first round of what is done in the background goes through much once, as the start does.
+ * Negative: no signal came. */
+static int next_signal(const sigset_t *set, bool *settled)
+{
+    const struct timespec first_round = {.tv_sec = 5};
+    int signal_number;
+
+    if (*settled)
+        return sigwaitinfo(set, NULL);
+    signal_number = sigtimedwait(set, NULL, &first_round);
+    if (signal_number < 0 && errno == EAGAIN) {
+        *settled = true;
+        forget_start();
+    }
+    return signal_number;
+}
+
 static void run_until_told(struct cli *cli, const struct cli_args *args, struct serve *s)
 {
     sigset_t set;
     int signal_number;
+    bool settled = false;
 
     server_signals(&set);
     for (;;) {
-        if (sigwait(&set, &signal_number) != 0)
+        signal_number = next_signal(&set, &settled);
+        if (signal_number < 0)
             continue;
         if (signal_number == SIGHUP)
             reload(cli, args, s);
