@@ -307,21 +307,12 @@ static enum err_code redis_by_digest(struct meta *base, const struct repo_name *
 
 /* ---- writing */
 
-static size_t keys_of(const struct meta_op *ops, size_t n_ops, struct message_key *ret_keys)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < n_ops; i++)
-        n += replicas_key_of(&ops[i], &ret_keys[n]);
-    return n;
-}
-
 static enum err_code redis_commit(struct meta *base, const struct meta_op *ops, size_t n_ops,
                                   unsigned flags, size_t *ret_failed, struct err *e)
 {
     struct cache_redis *c = redis_of(base);
     AUTO(mem) struct message_key *keys = mem_alloc((n_ops + 1) * sizeof(*keys));
-    size_t n = keys_of(ops, n_ops, keys);
+    size_t n = replicas_keys_of(ops, n_ops, keys);
     enum err_code code;
 
     if (n == 0)

@@ -6,6 +6,7 @@
  * until its transaction ends, whatever others do.
  */
 #include "base/cleanup.h"
+#include "meta/audit_texts.h"
 #include "meta/sql.h"
 
 /* What a transaction has found and changed of a repository. It is written once, however many
@@ -547,43 +548,21 @@ static enum err_code record_check(struct sql_conn *c, struct apply *a, const str
     return ERR_OK;
 }
 
-#define AUDIT_TEXTS     7
 #define AUDIT_TEXTS_MAX (1 << 20)
-
-/* Appends the text with what is no UTF-8 replaced: clients send names of any bytes, databases of
- * text take no such, and an entry is not lost for it. */
-static void add_utf8(struct buf *b, struct str s)
-{
-    while (s.n > 0) {
-        size_t step = str_utf8_step(s);
-
-        if (step > 0)
-            buf_add(b, s.p, step);
-        else
-            buf_add_text(b, "\xEF\xBF\xBD"); /* U+FFFD */
-        s.p += step ? step : 1;
-        s.n -= step ? step : 1;
-    }
-}
 
 static enum err_code audit_add(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                struct err *e)
 {
     const struct meta_audit *x = op->audit_add.entry;
-    const char *texts[AUDIT_TEXTS] = {x->actor,  x->action, x->target,    x->address,
-                                      x->result, x->detail, x->repository};
     struct sql_value args[1 + AUDIT_TEXTS] = {SQL_INT(x->time_ms)};
     AUTO(buf) struct buf clean = {0};
-    size_t ends[AUDIT_TEXTS + 1] = {0};
+    struct str texts[AUDIT_TEXTS];
 
     (void)a;
     buf_init(&clean, AUDIT_TEXTS_MAX);
-    for (size_t i = 0; i < AUDIT_TEXTS; i++) {
-        add_utf8(&clean, str_of(texts[i] ? texts[i] : ""));
-        ends[i + 1] = clean.n;
-    }
+    audit_texts(x, &clean, texts);
     for (size_t i = 0; i < AUDIT_TEXTS; i++)
-        args[1 + i] = SQL_TEXT(((struct str){clean.p + ends[i], ends[i + 1] - ends[i]}));
+        args[1 + i] = SQL_TEXT(texts[i]);
     return sql_run(c, SQL_AUDIT_ADD, args, 1 + AUDIT_TEXTS, e);
 }
 

@@ -247,7 +247,7 @@ bool replicas_key_of(const struct meta_op *op, struct message_key *ret_key)
     }
 }
 
-static size_t keys_of(const struct meta_op *ops, size_t n_ops, struct message_key *ret_keys)
+size_t replicas_keys_of(const struct meta_op *ops, size_t n_ops, struct message_key *ret_keys)
 {
     size_t n = 0;
 
@@ -421,7 +421,7 @@ static enum err_code replicas_commit(struct meta *base, const struct meta_op *op
 {
     struct replicas *r = replicas_of(base);
     AUTO(mem) struct message_key *keys = mem_alloc((n_ops + 1) * sizeof(*keys));
-    size_t n = keys_of(ops, n_ops, keys);
+    size_t n = replicas_keys_of(ops, n_ops, keys);
     enum err_code code;
     bool again = true;
 

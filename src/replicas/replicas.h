@@ -27,6 +27,9 @@
 /* The key that an operation may change the answer for; false: none. */
 bool replicas_key_of(const struct meta_op *op, struct message_key *ret_key);
 
+/* Those of n_ops operations, as many at most; how many there are. */
+size_t replicas_keys_of(const struct meta_op *ops, size_t n_ops, struct message_key *ret_keys);
+
 /* A cache above it. Its callbacks come from threads of the channel, of members and of writers;
  * those of one key in the order of what happens to it. */
 struct replicas_cache {

@@ -125,6 +125,11 @@ enum err_code dynamo_write_many(struct dynamo_link *l, const json_t *requests, i
     return ERR_OK;
 }
 
+json_t *dynamo_delete_request(const char *pk, const char *sk)
+{
+    return json_pack("{s:{s:o}}", "DeleteRequest", "Key", dynamo_key_json(pk, sk));
+}
+
 /* ---- ranges */
 
 static void add_value(json_t *body, const char *name, const char *text, bool *ok)
@@ -271,6 +276,27 @@ void dynamo_merge_done(struct dynamo_merge *m)
 {
     for (size_t i = 0; i < m->n; i++)
         dynamo_cursor_done(&m->cursors[i]);
+}
+
+#define DELETE_MOST 500 /* that are held in memory */
+
+enum err_code dynamo_delete_all(struct dynamo_link *l, struct dynamo_merge *m, int64_t end_ms,
+                                struct err *e)
+{
+    AUTO(json) json_t *requests = json_array();
+    json_t *item;
+
+    do {
+        TRY(dynamo_merge_next(l, m, end_ms, &item, e));
+        if (item)
+            json_array_append_new(requests, dynamo_delete_request(item_get_text(item, "pk").p,
+                                                                  item_get_text(item, "sk").p));
+        if (!item || json_array_size(requests) == DELETE_MOST) {
+            TRY(dynamo_write_many(l, requests, end_ms, e));
+            json_array_clear(requests);
+        }
+    } while (item);
+    return ERR_OK;
 }
 
 /* ---- all */

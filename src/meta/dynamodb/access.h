@@ -27,6 +27,9 @@ ERR_CHECKED enum err_code dynamo_get_many(struct dynamo_link *l, const json_t *k
 ERR_CHECKED enum err_code dynamo_write_many(struct dynamo_link *l, const json_t *requests,
                                             int64_t end_ms, struct err *e);
 
+/* One of the latter. */
+json_t *dynamo_delete_request(const char *pk, const char *sk);
+
 /* What a range of a partition has, item by item. */
 struct dynamo_range {
     const char *index;     /* NULL: the table, read consistently; else eventually */
@@ -74,6 +77,10 @@ static inline void auto_dynamo_merge_(struct dynamo_merge *m)
 {
     dynamo_merge_done(m);
 }
+
+/* Deletes the items of all that are left in m. */
+ERR_CHECKED enum err_code dynamo_delete_all(struct dynamo_link *l, struct dynamo_merge *m,
+                                            int64_t end_ms, struct err *e);
 
 /* A page of the whole table: items of a kind ("k"), at most `look` of all looked at; from after
  * *last, which becomes the place to go on, NULL at the end. */

@@ -8,9 +8,8 @@
 
 #include <stdio.h>
 
-#define LOOK        20000 /* entries that a page may look at: more are left to the next one */
-#define PRUNE_BATCH 500
-#define PAGE_MOST   1000
+#define LOOK      20000 /* entries that a page may look at: more are left to the next one */
+#define PAGE_MOST 1000
 
 struct search {
     struct dynamo_merge merge;
@@ -103,9 +102,9 @@ static bool matches(const json_t *item, const struct meta_audit_filter *f)
 
 static struct meta_audit entry_from(const json_t *item)
 {
-    char *texts[DYNAMO_AUDIT_TEXTS];
+    char *texts[AUDIT_TEXTS];
 
-    for (size_t i = 0; i < DYNAMO_AUDIT_TEXTS; i++)
+    for (size_t i = 0; i < AUDIT_TEXTS; i++)
         texts[i] = str_dup(item_get_text(item, dynamo_audit_names[i]));
     return (struct meta_audit){.id = item_get_number(item, "id"),
                                .time_ms = item_get_number(item, "time"),
@@ -179,24 +178,10 @@ static enum err_code audit(struct meta *m, const struct meta_audit_filter *f, si
 enum err_code dynamo_audit_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms, struct err *e)
 {
     AUTO(search) struct search s = {.from = ""};
-    AUTO(json) json_t *requests = json_array();
-    json_t *item;
 
     set_bounds(&s, INT64_MIN, before_ms, 0);
     set_ranges(&s, NULL, STR_NONE, false, 0);
-    do {
-        TRY(dynamo_merge_next(d->link, &s.merge, end_ms, &item, e));
-        if (item)
-            json_array_append_new(requests,
-                                  json_pack("{s:{s:o}}", "DeleteRequest", "Key",
-                                            dynamo_key_json(item_get_text(item, "pk").p,
-                                                            item_get_text(item, "sk").p)));
-        if (!item || json_array_size(requests) == PRUNE_BATCH) {
-            TRY(dynamo_write_many(d->link, requests, end_ms, e));
-            json_array_clear(requests);
-        }
-    } while (item);
-    return ERR_OK;
+    return dynamo_delete_all(d->link, &s.merge, end_ms, e);
 }
 
 void dynamo_trail_init(struct dynamo_trail *t, const char *above, size_t page)

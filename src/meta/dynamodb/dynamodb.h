@@ -23,6 +23,7 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "meta/audit_texts.h"
 #include "meta/dynamodb/text.h"
 
 struct dynamo {
@@ -170,11 +171,10 @@ ERR_CHECKED enum err_code dynamo_audit_numbers(struct dynamo *d, size_t n, int64
                                                int64_t *ret_first, struct err *e);
 
 /* An entry of the trail; texts in the order of struct meta_audit. */
-#define DYNAMO_AUDIT_TEXTS   7
 #define DYNAMO_AUDIT_INDEXED 512 /* what is longer is in no index */
 void dynamo_audit_put(struct dynamo_tx *tx, int64_t time_ms,
-                      const struct str texts[static DYNAMO_AUDIT_TEXTS]);
-extern const char *const dynamo_audit_names[DYNAMO_AUDIT_TEXTS];
+                      const struct str texts[static AUDIT_TEXTS]);
+extern const char *const dynamo_audit_names[AUDIT_TEXTS];
 
 /* A job from a row, into its cell. */
 void dynamo_job_row(struct dynamo_tx *tx, const struct meta_row *row, struct dynamo_cell *c);

@@ -119,12 +119,12 @@ enum err_code dynamo_record_check(struct dynamo_tx *tx, const struct meta_op *op
 
 /* ---- the audit trail */
 
-const char *const dynamo_audit_names[DYNAMO_AUDIT_TEXTS] = {
+const char *const dynamo_audit_names[AUDIT_TEXTS] = {
     "actor", "action", "target", "address", "result", "detail", "repository",
 };
 
 /* By position: the index that finds entries by that text; of results, those that are no success. */
-static const char *const indexes[DYNAMO_AUDIT_TEXTS] = {
+static const char *const indexes[AUDIT_TEXTS] = {
     "g_actor", "g_action", NULL, "g_address", "g_result", NULL, "g_repository",
 };
 
@@ -160,7 +160,7 @@ static void set_index(struct dynamo_tx *tx, struct dynamo_cell *c, size_t i, str
 }
 
 void dynamo_audit_put(struct dynamo_tx *tx, int64_t time_ms,
-                      const struct str texts[static DYNAMO_AUDIT_TEXTS])
+                      const struct str texts[static AUDIT_TEXTS])
 {
     int64_t id = tx->next_audit++;
     char time[DYNAMO_SORTED], number[DYNAMO_SORTED];
@@ -177,7 +177,7 @@ void dynamo_audit_put(struct dynamo_tx *tx, int64_t time_ms,
     dynamo_cell_set(&tx->cells, c, "at", str_of(key.sk));
     dynamo_cell_set_number(c, "id", id);
     dynamo_cell_set_number(c, "time", time_ms);
-    for (size_t i = 0; i < DYNAMO_AUDIT_TEXTS; i++) {
+    for (size_t i = 0; i < AUDIT_TEXTS; i++) {
         dynamo_cell_set(&tx->cells, c, dynamo_audit_names[i], texts[i]);
         set_index(tx, c, i, texts[i], id);
     }
@@ -185,38 +185,15 @@ void dynamo_audit_put(struct dynamo_tx *tx, int64_t time_ms,
 
 #define AUDIT_TEXTS_MAX (256 << 10) /* of an entry, which is an item */
 
-/* Appends the text with what is no UTF-8 replaced: an entry is not lost for it. */
-static void add_utf8(struct buf *b, struct str s)
-{
-    while (s.n > 0) {
-        size_t step = str_utf8_step(s);
-
-        if (step > 0)
-            buf_add(b, s.p, step);
-        else
-            buf_add_text(b, "\xEF\xBF\xBD"); /* U+FFFD */
-        s.p += step ? step : 1;
-        s.n -= step ? step : 1;
-    }
-}
-
 enum err_code dynamo_audit_add(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     const struct meta_audit *x = op->audit_add.entry;
-    const char *given[DYNAMO_AUDIT_TEXTS] = {x->actor,  x->action, x->target,    x->address,
-                                             x->result, x->detail, x->repository};
     AUTO(buf) struct buf clean = {0};
-    struct str texts[DYNAMO_AUDIT_TEXTS];
-    size_t ends[DYNAMO_AUDIT_TEXTS + 1] = {0};
+    struct str texts[AUDIT_TEXTS];
 
     (void)e;
     buf_init(&clean, AUDIT_TEXTS_MAX);
-    for (size_t i = 0; i < DYNAMO_AUDIT_TEXTS; i++) {
-        add_utf8(&clean, str_of(given[i] ? given[i] : ""));
-        ends[i + 1] = clean.n;
-    }
-    for (size_t i = 0; i < DYNAMO_AUDIT_TEXTS; i++)
-        texts[i] = (struct str){clean.p ? clean.p + ends[i] : "", ends[i + 1] - ends[i]};
+    audit_texts(x, &clean, texts);
     dynamo_audit_put(tx, x->time_ms, texts);
     return ERR_OK;
 }

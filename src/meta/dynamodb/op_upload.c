@@ -139,29 +139,14 @@ enum err_code dynamo_upload_finish(struct dynamo_tx *tx, const struct meta_op *o
     return ERR_OK;
 }
 
-#define PRUNE_BATCH 500
-#define STAGED_MS   3600000 /* then nobody is at it any more */
+#define STAGED_MS 3600000 /* then nobody is at it any more */
 
 enum err_code dynamo_finished_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms,
                                     struct err *e)
 {
     AUTO(dynamo_ages) struct dynamo_ages ages = {.from = ""};
-    AUTO(json) json_t *requests = json_array();
-    json_t *item;
 
     TRY(dynamo_unwind_old(d, before_ms - STAGED_MS, end_ms, e));
     dynamo_ages_init(&ages, "done", before_ms, 0);
-    do {
-        TRY(dynamo_merge_next(d->link, &ages.merge, end_ms, &item, e));
-        if (item)
-            json_array_append_new(requests,
-                                  json_pack("{s:{s:o}}", "DeleteRequest", "Key",
-                                            dynamo_key_json(item_get_text(item, "pk").p,
-                                                            item_get_text(item, "sk").p)));
-        if (!item || json_array_size(requests) == PRUNE_BATCH) {
-            TRY(dynamo_write_many(d->link, requests, end_ms, e));
-            json_array_clear(requests);
-        }
-    } while (item);
-    return ERR_OK;
+    return dynamo_delete_all(d->link, &ages.merge, end_ms, e);
 }

@@ -93,8 +93,7 @@ void dynamo_text_delete(struct dynamo_link *l, struct str place, int64_t end_ms)
     for (size_t i = 0; i < parts; i++) {
         struct dynamo_key key = dynamo_key_text(&id, i);
 
-        json_array_append_new(requests, json_pack("{s:{s:o}}", "DeleteRequest", "Key",
-                                                  dynamo_key_json(key.pk, key.sk)));
+        json_array_append_new(requests, dynamo_delete_request(key.pk, key.sk));
     }
     (void)!dynamo_write_many(l, requests, end_ms, ERR_IGNORED);
 }
