@@ -24,6 +24,7 @@ from go_programs import Missing  # noqa: E402  (the path is set one line above)
 import dynamodb_servers  # noqa: E402
 import postgres_servers  # noqa: E402
 import s3_servers  # noqa: E402
+from processes import NotReady  # noqa: E402
 
 RESULTS = TOP / "results"
 CORES = os.cpu_count() or 2
@@ -188,7 +189,7 @@ def server_tests(totals, label, directory, suite, server, told, **more):
             meson_tests(totals, label, directory, told(server), suites=suites, **more)
     except Missing as why:
         totals.skip(f"{label}: all", str(why))
-    except (s3_servers.NotReady, postgres_servers.NotReady, dynamodb_servers.NotReady) as error:
+    except NotReady as error:
         totals.add(f"{label}: start", str(error))
 
 

@@ -12,22 +12,16 @@ import hashlib
 import http.client
 import os
 import shutil
-import signal
-import subprocess
 import time
 from pathlib import Path
 
 import go_programs
-from processes import STOP_TIMEOUT_S, free_port
+from processes import NotReady, ServerProcess
 
 SOURCE = Path(__file__).resolve().parent / "dynamodb_local"
 START_TIMEOUT_S = 60
 REGION = "us-east-1"
 ACCESS_KEY = "TESTSONLY"  # letters and digits: it takes no others
-
-
-class NotReady(Exception):
-    """The server ended, or did not answer, before it was ready; or it is not installed."""
 
 
 def _install(cache):
@@ -55,16 +49,10 @@ def environment(description):
     }
 
 
-class Dynamodb:
+class Dynamodb(ServerProcess):
     """One process. Its port stays the same over restarts; what it stored does not."""
 
     name = "dynamodb"
-
-    def __init__(self, work):
-        self.work = Path(work)
-        self.work.mkdir(parents=True)
-        self.port = free_port()
-        self.process = None
 
     @property
     def url(self):
@@ -85,21 +73,12 @@ class Dynamodb:
 
     def start(self):
         jar = folder()
-        with open(self.work / "server.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    *("setpriv", "--pdeathsig", "KILL"),
-                    *("java", "-Xmx1g", f"-Djava.library.path={jar}/DynamoDBLocal_lib"),
-                    *("-jar", f"{jar}/DynamoDBLocal.jar", "-inMemory", "-port", str(self.port)),
-                    "-disableTelemetry", "-sharedDb",
-                ],
-                cwd=jar,
-                env={**os.environ, "HOME": str(self.work)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = [
+            *("java", "-Xmx1g", f"-Djava.library.path={jar}/DynamoDBLocal_lib"),
+            *("-jar", f"{jar}/DynamoDBLocal.jar", "-inMemory", "-port", self.port),
+            *("-disableTelemetry", "-sharedDb"),
+        ]
+        self.spawn(command, cwd=jar, env={**os.environ, "HOME": str(self.work)})
         self._wait_ready()
         return self
 
@@ -107,8 +86,7 @@ class Dynamodb:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                log = (self.work / "server.log").read_text(errors="replace")
-                raise NotReady(f"{self.name} is not ready:\n{log[-4000:]}")
+                raise NotReady(f"{self.name} is not ready:\n{self.log[-4000:]}")
             time.sleep(0.05)
 
     def _answers(self):
@@ -120,31 +98,6 @@ class Dynamodb:
             return False
         finally:
             connection.close()
-
-    def stop(self):
-        """What it stored is gone."""
-        if self.process is None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
-
-    def remove(self):
-        self.stop()
-        shutil.rmtree(self.work)
-
-    def pids(self):
-        return [self.process.pid] if self.process else []
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.remove()
 
 
 SERVERS = {Dynamodb.name: Dynamodb}

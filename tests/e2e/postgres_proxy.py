@@ -13,13 +13,13 @@ client is gone meanwhile, nothing more of it is passed on. It understands as muc
 commit_proxy.py does.
 """
 
-import socket
 import struct
 import threading
 import time
 
 from commit_proxy import COMMITTED, WAIT_S, Messages
 from s3_proxy import End, Hold
+from tcp_proxy import TcpProxy, end
 
 STATEMENT = "a statement"
 COMMIT = "COMMIT"
@@ -39,38 +39,21 @@ class Rule:
 class Line:
     """One connection of the client, and ours to the server."""
 
-    def __init__(self, client, server):
-        self.client, self.server = client, server
+    def __init__(self, pair):
+        self.pair = self.client, self.server = pair
         self.texts = b""  # of the statements since the last BEGIN
         self.committing = None  # the rule whose transaction's COMMIT is on its way
 
-    def end(self):
-        for one in (self.client, self.server):
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
-
-class PostgresProxy:
+class PostgresProxy(TcpProxy):
     def __init__(self, port):
-        self.target = ("127.0.0.1", port)
-        self.port = 0
-        self.lock = threading.Lock()
         self.rules = []  # that wait for their statement
         self.holds = []  # all that were asked for
         self.statements = []  # the text of each that came
-        self.lines = []
         self.threads = []
-        self.delay_s = 0
         self.refusing = False
         self.losing = False
-        self.flowing = threading.Event()
-        self.flowing.set()
-        self.come_back()
-
-    def __enter__(self):
-        return self
+        super().__init__(port)
 
     def __exit__(self, *_):
         self.leave()
@@ -92,39 +75,10 @@ class PostgresProxy:
             self.holds.append(rule.hold)
         return rule.hold
 
-    def leave(self):
-        """Nobody can connect, and who has is cut off."""
-        if self.thread.is_alive():
-            self.listener.shutdown(socket.SHUT_RDWR)
-            self.thread.join()
-            self.listener.close()
-        with self.lock:
-            lines, self.lines = self.lines, []
-        for line in lines:
-            line.end()
-
-    def come_back(self):
-        """On the same port, after leave()."""
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        self.port = self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self._accept, daemon=True)
-        self.thread.start()
-
-    def hang(self):
-        """Connections stay, and nothing passes."""
-        self.flowing.clear()
-
-    def slow(self, seconds):
-        """Whatever is asked gets there so much later."""
-        self.delay_s = seconds
-
     def refuse(self):
         """Who has a connection loses it, and who wants one is answered that there are too many."""
         self.refusing = True
-        with self.lock:
-            lines, self.lines = self.lines, []
-        for line in lines:
-            line.end()
+        self.cut()
 
     def lose_commits(self):
         """From now on a transaction is done, and the connection breaks instead of its answer."""
@@ -136,9 +90,8 @@ class PostgresProxy:
             holds, self.holds, self.rules = self.holds, [], []
         for hold in holds:
             hold.release()
-        self.delay_s = 0
         self.refusing = self.losing = False
-        self.flowing.set()
+        super().clear()
 
     # Its threads
 
@@ -147,29 +100,16 @@ class PostgresProxy:
         self.threads = [t for t in self.threads if t.is_alive()] + [thread]
         thread.start()
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            self._run(self._welcome, client)
-
     def _welcome(self, client):
         if self.refusing:
-            self._turn_away(client)
-            return
-        try:
-            line = Line(client, socket.create_connection(self.target))
-        except OSError:
-            client.close()
-            return
-        for one in (line.client, line.server):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self.lock:
-            self.lines.append(line)
-        self._run(self._carry, self._down, line)
-        self._carry(self._up, line)
+            self._run(self._turn_away, client)
+        else:
+            super()._welcome(client)
+
+    def _begin(self, pair):
+        line = Line(pair)
+        for way in (self._up, self._down):
+            self._run(self._carry_messages, way, line)
 
     @staticmethod
     def _turn_away(client):
@@ -177,12 +117,13 @@ class PostgresProxy:
             client.recv(4096)  # what it wants
             client.sendall(b"E" + struct.pack("!I", len(TOO_MANY) + 4) + TOO_MANY)
 
-    def _carry(self, way, line):
+    @staticmethod
+    def _carry_messages(way, line):
         try:
             way(line)
         except OSError:
             pass
-        line.end()
+        end(line.pair)
 
     def _wanted(self, where, text):
         with self.lock:

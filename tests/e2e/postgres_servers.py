@@ -17,15 +17,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from processes import STOP_TIMEOUT_S, free_port
+from processes import NotReady, ServerProcess, free_port
 
 START_TIMEOUT_S = 60
 USER = "registry"
 UNPRIVILEGED = "nobody"  # both programs refuse to be run by root
-
-
-class NotReady(Exception):
-    """The server ended, or did not answer, before it was ready; or it is not installed."""
 
 
 def program(name):
@@ -44,17 +40,14 @@ def environment(description):
     }
 
 
-class Server:
+class Server(ServerProcess):
     """One process of that user's. Port and password stay the same over restarts."""
 
     name = ""
     death = "INT"  # the signal of an end that waits for no client
 
     def __init__(self, work):
-        self.work = Path(work)
-        self.work.mkdir(parents=True)
-        self.port = free_port()
-        self.process = None
+        super().__init__(work)
         if os.getuid() == 0:
             os.chmod(self.work.parent, 0o711)  # what is below is opened by the other user
             user = pwd.getpwnam(UNPRIVILEGED)
@@ -66,11 +59,6 @@ class Server:
             return {}
         user = pwd.getpwnam(UNPRIVILEGED)
         return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-    @property
-    def log(self):
-        path = self.work / "server.log"
-        return path.read_text(errors="replace") if path.exists() else ""
 
     def url(self, database=None, user=USER, password=None):
         at = f"{user}:{password or self.password}@127.0.0.1:{self.port}"
@@ -123,17 +111,8 @@ class Server:
         raise NotImplementedError
 
     def spawn(self, command):
-        with open(self.work / "server.log", "ab") as log:
-            self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", self.death, *(str(c) for c in command)],
-                cwd=self.work,
-                env={**os.environ, "HOME": str(self.work), "LC_ALL": "C.UTF-8"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **self._as_user(),
-            )
+        environment = {**os.environ, "HOME": str(self.work), "LC_ALL": "C.UTF-8"}
+        super().spawn(command, self.death, env=environment, **self._as_user())
 
     def _wait_ready(self):
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -148,18 +127,6 @@ class Server:
                     raise NotReady(f"{self.name}: {error}\n{self.log[-2000:]}") from error
             time.sleep(0.05)
 
-    def end(self, number):
-        """Ends it by that signal; what it stored stays."""
-        if self.process is None:
-            return
-        self.process.send_signal(number)
-        try:
-            self.process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
-
     def stop(self):
         self.end(signal.SIGINT)
 
@@ -167,15 +134,6 @@ class Server:
         """Ends it and forgets what it stored."""
         self.end(signal.SIGQUIT)
         shutil.rmtree(self.work)
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.remove()
-
-    def pids(self):
-        return [self.process.pid] if self.process else []
 
 
 class Postgres(Server):

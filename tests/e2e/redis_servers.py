@@ -11,14 +11,12 @@ tests themselves as the default user. Where several tests share one, server_keep
 
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 from certificates import authority, certificate
-from processes import STOP_TIMEOUT_S, free_port
+from processes import NotReady, ServerProcess
 
 START_TIMEOUT_S = 30
 USER = "registry"
@@ -36,11 +34,7 @@ def environment(description):
     return {f"REGISTRY_STORAGE_CACHE_{key.upper()}": value for key, value in description["section"].items()}
 
 
-class NotReady(Exception):
-    """The server ended, or did not answer, before it was ready; or it is not installed."""
-
-
-class Redis:
+class Redis(ServerProcess):
     """One server. Port and password stay the same over restarts; what it held does not.
 
     tls: it speaks TLS alone, with a certificate of an authority made for it (`ca`).
@@ -51,23 +45,15 @@ class Redis:
     tls = False
 
     def __init__(self, work, settings=None, rights=RIGHTS):
-        self.work = Path(work)
-        self.work.mkdir(parents=True)
-        self.port = free_port()
+        super().__init__(work)
         self.password = secrets.token_hex(16)
         self.own_password = secrets.token_hex(16)  # of the default user
         self.settings = settings or {}
         self.rights = rights
-        self.process = None
         self.ca = None
         if self.tls:
             self.ca = authority(self.work, "authority")
             certificate(self.work, "server", self.ca)
-
-    @property
-    def log(self):
-        path = self.work / "server.log"
-        return path.read_text(errors="replace") if path.exists() else ""
 
     def url(self, user=USER, password=None):
         scheme = "rediss" if self.tls else "redis"
@@ -125,15 +111,7 @@ class Redis:
     def start(self):
         path = self.work / "redis.conf"
         path.write_text("".join(f"{line}\n" for line in self.lines()))
-        with open(self.work / "server.log", "ab") as log:
-            self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", self.program, str(path)],
-                cwd=self.work,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.spawn([self.program, path])
         self._wait_ready()
         return self
 
@@ -151,38 +129,6 @@ class Redis:
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
-
-    def kill(self):
-        self._end(signal.SIGKILL)
-
-    def stop(self):
-        self._end(signal.SIGTERM)
-
-    def _end(self, number):
-        if self.process is None:
-            return
-        self.process.send_signal(number)
-        self.process.send_signal(signal.SIGCONT)
-        try:
-            self.process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
-
-    def remove(self):
-        """Ends it and forgets what it stored."""
-        self.kill()
-        shutil.rmtree(self.work)
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.remove()
-
-    def pids(self):
-        return [self.process.pid] if self.process else []
 
 
 class RedisTls(Redis):

@@ -18,16 +18,12 @@ import uuid
 from pathlib import Path
 
 from go_programs import go_program
-from processes import DIES_WITH_US, free_port, stop
+from processes import DIES_WITH_US, NotReady, free_port, stop
 
 START_TIMEOUT_S = 60
 REGION = "us-east-1"
 KMS_KEY = "testkey-1"  # the name that each server with SSE-KMS knows
 KMS_SECRET = "YmluCmJvb3N0CmJvb3N0LWJ1aWxkCmNlcGguY29uZgo="
-
-
-class NotReady(Exception):
-    """The server ended, or did not answer, before it was ready; or it is not installed."""
 
 
 def environment(description, bucket):

@@ -26,8 +26,8 @@ import postgres_servers
 import redis_servers
 import s3_servers
 from go_programs import Missing
+from processes import NotReady
 
-NOT_READY = tuple(m.NotReady for m in (s3_servers, postgres_servers, dynamodb_servers, redis_servers))
 SERVERS = {
     **s3_servers.SERVERS,
     **postgres_servers.SERVERS,
@@ -181,7 +181,7 @@ def keep(options, listener, directory):
     try:
         server.start()
         Keeper(listener, server, options.stay).wait()
-    except (*NOT_READY, Missing, subprocess.SubprocessError) as error:
+    except (NotReady, Missing, subprocess.SubprocessError) as error:
         refuse(listener, error)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

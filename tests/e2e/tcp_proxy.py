@@ -81,18 +81,25 @@ class TcpProxy:
         while True:
             try:
                 client, _ = self.listener.accept()
-                pair = (client, socket.create_connection(self.target))
-            except ConnectionRefusedError:
-                client.close()
-                continue
             except OSError:
                 return
-            for one in pair:
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self.lock:
-                self.pairs.append(pair)
-            for way in (pair, pair[::-1]):
-                threading.Thread(target=self._carry, args=(*way, way is pair), daemon=True).start()
+            self._welcome(client)
+
+    def _welcome(self, client):
+        try:
+            pair = (client, socket.create_connection(self.target))
+        except OSError:
+            client.close()
+            return
+        for one in pair:
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self.lock:
+            self.pairs.append(pair)
+        self._begin(pair)
+
+    def _begin(self, pair):
+        for way in (pair, pair[::-1]):
+            threading.Thread(target=self._carry, args=(*way, way is pair), daemon=True).start()
 
     def _carry(self, source, sink, up):
         try:

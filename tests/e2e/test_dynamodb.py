@@ -5,10 +5,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from accounts import Caller, alice_and_bob
+import stories
 from dynamodb_proxy import (CONFLICT, DENIED, EXPIRED, HANG, IN_PROGRESS, INTERNAL_ERROR, LOSE_ANSWER, RESET, THROTTLED,
                             THROTTLING, THROUGHPUT)
-from helpers import Client, artifact, image, index
+from helpers import Client, artifact, image
 from server import TOP
 from waiting import until
 
@@ -28,41 +28,17 @@ def registry(new_registry, quick):
 
 
 def test_an_image_is_served_before_and_after_a_restart(registry, client):
-    made = image(layers=5)
-    client.push_image("app", made, "v1")
-    assert client.pull_image("app", "v1") == made
-    registry.restart()
-    with Client(registry.url) as again:
-        assert again.pull_image("app", "v1") == made
-        assert again.pull_image("app", made.digest) == made
+    stories.an_image_is_served_before_and_after_a_restart(registry, client)
 
 
 def test_tags_catalog_referrers_and_deletes(client):
-    both = index([image(seed=1), image(seed=2)])
-    for tag in ("b", "a", "A", "a.b", "a_b"):
-        client.push_image("one", both, tag)
-    client.push_image("other/app", image(seed=1), "v1")
-    bill = artifact("application/vnd.example.bill", subject=both.descriptor())
-    client.push_image("one", bill)
-    assert client.tags("one") == ["A", "a", "a.b", "a_b", "b"]  # bytewise
-    assert client.catalog() == ["one", "other/app"]
-    assert [r["digest"] for r in client.referrers("one", both.digest)] == [bill.digest]
-    client.delete_manifest("one", "a")
-    assert client.tags("one") == ["A", "a.b", "a_b", "b"]
-    client.delete_manifest("one", both.digest)
-    assert client.tags("one") == []
-    client.get_manifest("one", "b", expect=404)
+    stories.tags_catalog_referrers_and_deletes(client)
 
 
 def test_accounts_and_the_audit_trail_are_in_it(new_registry, table):
-    accounts = alice_and_bob(new_registry, metadata=table.section())
-    alice = Caller(accounts.registry, "alice")
-    alice("GET", "/v2/")
-    Caller(accounts.registry, "alice", "wrong")("GET", "/v2/", expect=401)
-    assert {u["name"] for u in alice("GET", "/api/v1/users").json()["users"]} == {"alice", "bob"}
-    until(lambda: len(table.items("A")) > 0)
-    accounts("user", "rm", "bob")
-    until(lambda: Caller(accounts.registry, "bob")("GET", "/v2/", expect=None).status_code == 401)
+    stories.accounts_and_the_audit_trail_are_in_it(
+        new_registry, table.section(), lambda: len(table.items("A"))
+    )
 
 
 def test_registries_that_start_at_once_make_one_table(new_registry, table):

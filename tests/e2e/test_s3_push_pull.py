@@ -2,6 +2,7 @@
 
 import pytest
 
+import stories
 from helpers import MIB, Client, artifact, digest_of, image, index, random_bytes, write_oci_layout
 from waiting import until
 
@@ -22,13 +23,7 @@ def moves(bucket):
 
 @EVERY_SERVER
 def test_an_image_is_served_before_and_after_a_restart(registry, client):
-    made = image(layers=5)
-    client.push_image("app", made, "v1")
-    assert client.pull_image("app", "v1") == made
-    registry.restart()
-    with Client(registry.url) as again:
-        assert again.pull_image("app", "v1") == made
-        assert again.pull_image("app", made.digest) == made
+    stories.an_image_is_served_before_and_after_a_restart(registry, client)
 
 
 @EVERY_SERVER

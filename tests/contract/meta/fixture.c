@@ -234,6 +234,30 @@ bool has_manifest(struct fixture *f, const char *repo, const char *text)
     return code == ERR_OK;
 }
 
+void layered_begin(struct fixture *f, struct layered *ret)
+{
+    const size_t n = sizeof(ret->edges) / sizeof(ret->edges[0]);
+
+    ret->repo = repo_of("a");
+    ret->tag = tag_of("t");
+    ret->manifest = manifest_for("m");
+    for (size_t i = 0; i < n; i++) {
+        char seed[8];
+
+        snprintf(seed, sizeof(seed), "b%zu", i);
+        assert_ok(blob_link(f, "a", seed));
+        ret->edges[i] = (struct meta_edge){META_EDGE_BLOB, digest_for(seed)};
+    }
+    ret->ops[0] = meta_op_manifest_put((struct meta_manifest_put){
+        .repo = &ret->repo, .manifest = ret->manifest, .edges = ret->edges, .n_edges = n});
+    ret->ops[1] = meta_op_tag_set(&ret->repo, &ret->tag, &ret->manifest->digest, META_ANY);
+}
+
+void layered_done(struct layered *l)
+{
+    meta_manifest_unref(l->manifest);
+}
+
 bool has_blob(struct fixture *f, const char *repo, const char *seed)
 {
     struct repo_name r = repo_of(repo);

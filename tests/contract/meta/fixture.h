@@ -56,6 +56,19 @@ enum err_code set_tag(struct fixture *f, const char *repo, const char *tag, cons
                       int64_t expected);
 enum err_code delete_tag(struct fixture *f, const char *repo, const char *tag, int64_t expected);
 
+/* What pushes an image of as many layers as users have, with a tag, when its blobs are there. */
+struct layered {
+    struct repo_name repo;
+    struct tag_name tag;
+    struct meta_manifest *manifest;
+    struct meta_edge edges[11];
+    struct meta_op ops[2]; /* they point to the rest */
+};
+
+/* Links its blobs. */
+void layered_begin(struct fixture *f, struct layered *ret);
+void layered_done(struct layered *l);
+
 /* The version of the tag, META_ABSENT when it is not there. */
 int64_t version_of(struct fixture *f, const char *repo, const char *tag);
 bool has_manifest(struct fixture *f, const char *repo, const char *text);

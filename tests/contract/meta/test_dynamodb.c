@@ -9,9 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MANY   400
-#define LAYERS 11
-
+#define MANY 400
 static uint64_t since(struct fixture *f, uint64_t *from)
 {
     uint64_t now = dynamo_requests(f->m), n = now - *from;
@@ -33,26 +31,14 @@ static void linking_a_blob_takes_one(void **state)
 static void a_manifest_of_many_layers_with_a_tag_takes_two(void **state)
 {
     struct fixture *f = *state;
-    struct repo_name r = repo_of("a");
-    struct tag_name t = tag_of("t");
-    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m");
-    struct meta_edge edges[LAYERS];
-    struct meta_op ops[2];
+    struct layered l;
     uint64_t from;
 
-    for (size_t i = 0; i < LAYERS; i++) {
-        char seed[8];
-
-        snprintf(seed, sizeof(seed), "b%zu", i);
-        assert_ok(blob_link(f, "a", seed));
-        edges[i] = (struct meta_edge){META_EDGE_BLOB, digest_for(seed)};
-    }
-    ops[0] = meta_op_manifest_put(
-        (struct meta_manifest_put){.repo = &r, .manifest = m, .edges = edges, .n_edges = LAYERS});
-    ops[1] = meta_op_tag_set(&r, &t, &m->digest, META_ANY);
+    layered_begin(f, &l);
     from = dynamo_requests(f->m);
-    assert_ok(commit(f, ops, 2));
+    assert_ok(commit(f, l.ops, 2));
     assert_int_equal(since(f, &from), 2);
+    layered_done(&l);
 }
 
 static void reads_take_one_and_by_a_tag_two(void **state)
