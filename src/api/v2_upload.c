@@ -130,7 +130,6 @@ static enum err_code go_on(struct req *q, struct err *e)
         .exact_bytes = r->n_bytes,
         .finish = r->digest.n > 0 ? &r->digest : NULL,
     };
-
     enum err_code code = ERR_OK;
 
     if (body.expected_bytes > 0 || body.exact_bytes != UINT64_MAX)

@@ -40,7 +40,6 @@
 #define SHARD_BYTES_MIN    (256 << 10) /* fewer shards rather than smaller ones */
 #define GUARDS             256         /* of each shard */
 #define TYPICAL_BYTES      1024        /* of an entry: sizes the tables */
-#define DOUBT_MS           (60 * 1000) /* a database that lost its client has ended by then */
 #define ALLOCATOR_OVERHEAD 32          /* of the two allocations of an entry */
 
 struct entry {
@@ -415,7 +414,7 @@ static void guard_tag(struct memory *m, const struct key *k, enum step step)
     g->generation++;
     g->in_flight += step == ENTER ? 1u : -1u;
     if (step == LEAVE_IN_DOUBT)
-        g->doubt_until_ms = clock_mono_ms() + DOUBT_MS;
+        g->doubt_until_ms = clock_mono_ms() + REPLICAS_DOUBT_MS;
     n = find(m, s, k);
     if (n)
         drop(m, s, n);
@@ -438,7 +437,7 @@ static void guard_wide(struct wide_guard *g, enum step step)
 {
     atomic_fetch_add(&g->generation, 1);
     if (step == LEAVE_IN_DOUBT)
-        atomic_store(&g->doubt_until_ms, clock_mono_ms() + DOUBT_MS);
+        atomic_store(&g->doubt_until_ms, clock_mono_ms() + REPLICAS_DOUBT_MS);
     if (step == ENTER)
         atomic_fetch_add(&g->in_flight, 1);
     else

@@ -22,12 +22,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define KEYS     1024
-#define REPOS    256
-#define GUARDS   (KEYS + REPOS + 1)
-#define OF_KEY   3           /* guards */
-#define DOUBT_MS (60 * 1000) /* a database that lost its client has ended by then */
-#define AWAY_MS  2000 /* so long nobody relies on a Redis from which nothing can be removed */
+#define KEYS    1024
+#define REPOS   256
+#define GUARDS  (KEYS + REPOS + 1)
+#define OF_KEY  3    /* guards */
+#define AWAY_MS 2000 /* so long nobody relies on a Redis from which nothing can be removed */
 
 struct guard {
     uint32_t generation, in_flight, puts;
@@ -319,7 +318,7 @@ static enum err_code redis_commit(struct meta *base, const struct meta_op *ops, 
         return meta_commit(base->inner, ops, n_ops, flags, ret_failed, e);
     enter(c, keys, n);
     code = meta_commit(base->inner, ops, n_ops, flags, ret_failed, e);
-    leave_until(c, keys, n, code == ERR_UNAVAILABLE ? clock_mono_ms() + DOUBT_MS : 0);
+    leave_until(c, keys, n, code == ERR_UNAVAILABLE ? clock_mono_ms() + REPLICAS_DOUBT_MS : 0);
     return code;
 }
 

@@ -1,7 +1,7 @@
 /*
  * meta: what refers to what. May include net/ and base/.
  *
- * A table of callbacks with several drivers (sqlite and postgresql; dynamodb later). Writes are
+ * A table of callbacks with several drivers (sqlite, postgresql, dynamodb). Writes are
  * transactions: a list of operations that carry their own preconditions ("the tag is still at
  * version 7"), applied all or none, so that SQL and DynamoDB can both do them. Reads are single
  * look-ups, each consistent in itself. Every call blocks; any thread.

@@ -12,11 +12,10 @@
 #define CACHES_MAX       4
 #define REPEAT_FIRST_MS  50 /* a message that was not answered; then twice as long, up to: */
 #define REPEAT_MOST_MS   1000
-#define GIVE_UP_LEASES   6     /* of waiting for others: then the client is told to try again */
-#define DISTRUST_LEASES  5     /* silence after one that says it is there does not answer */
-#define TRIES            3     /* of a transaction of one that was taken for gone */
-#define DOUBT_MS         60000 /* a database that lost its client has ended by then */
-#define JOIN_WAIT_LEASES 2     /* half of one: for the channel */
+#define GIVE_UP_LEASES   6 /* of waiting for others: then the client is told to try again */
+#define DISTRUST_LEASES  5 /* silence after one that says it is there does not answer */
+#define TRIES            3 /* of a transaction of one that was taken for gone */
+#define JOIN_WAIT_LEASES 2 /* half of one: for the channel */
 
 /* One of our own, while others are asked. */
 struct asking {
@@ -368,7 +367,7 @@ static enum err_code commit_fenced(struct replicas *r, const struct asking *a,
 static void doubt(struct replicas *r, struct asking *a)
 {
     pthread_mutex_lock(&r->lock);
-    a->until_ms = clock_mono_ms() + DOUBT_MS;
+    a->until_ms = clock_mono_ms() + REPLICAS_DOUBT_MS;
     a->next = r->in_doubt;
     r->in_doubt = a;
     pthread_mutex_unlock(&r->lock);

@@ -24,6 +24,10 @@
 #include "replicas/members.h"
 #include "replicas/message.h"
 
+/* A commit that ended UNAVAILABLE may still take place for so long: a database that lost its client
+ * has ended by then. */
+#define REPLICAS_DOUBT_MS (60 * 1000)
+
 /* The key that an operation may change the answer for; false: none. */
 bool replicas_key_of(const struct meta_op *op, struct message_key *ret_key);
 
