@@ -373,19 +373,18 @@ static void doubt(struct replicas *r, struct asking *a)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* Of a transaction that failed: because this process was taken for gone? Then it comes back now. */
-static bool was_lost(struct replicas *r, const struct asking *a, enum err_code code)
+/* This process was taken for gone and comes back now, when the database lets it. */
+static bool comes_back(struct replicas *r, const struct asking *a)
 {
     struct uuid own;
 
-    if (code != ERR_NOT_FOUND)
-        return false;
     members_round(r->members);
     own = members_id(r->members);
     return strcmp(own.text, a->write.id.text) != 0;
 }
 
-/* *ret_again: it did not take place, and may under another id. */
+/* NOT_FOUND is the fence's: what operations on content miss has codes of its own.
+ * *ret_again: it did not take place, and may under another id. */
 static enum err_code try_write(struct replicas *r, const struct meta_op *ops, size_t n_ops,
                                unsigned flags, const struct message_key *keys, size_t n,
                                bool *ret_again, size_t *ret_failed, struct err *e)
@@ -407,7 +406,7 @@ static enum err_code try_write(struct replicas *r, const struct meta_op *ops, si
         in_doubt = code == ERR_UNAVAILABLE;
     }
     end_asking(r, a);
-    *ret_again = was_lost(r, a, code);
+    *ret_again = code == ERR_NOT_FOUND && comes_back(r, a);
     if (in_doubt)
         doubt(r, a);
     else
@@ -429,7 +428,7 @@ static enum err_code replicas_commit(struct meta *base, const struct meta_op *op
     code = ERR_INTERNAL;
     for (int i = 0; i < TRIES && again; i++)
         code = try_write(r, ops, n_ops, flags, keys, n, &again, ret_failed, e);
-    return again && code == ERR_NOT_FOUND
+    return code == ERR_NOT_FOUND
                ? err_set(e, ERR_UNAVAILABLE, "other processes take this one for gone")
                : code;
 }

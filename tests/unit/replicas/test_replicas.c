@@ -397,26 +397,46 @@ static void during_a_write_nobody_keeps_what_it_changes(void **state)
     all_keep();
 }
 
+/* The write of this one is held until the others take it for gone; it still hears nothing. */
+static void write_held_too_long(struct writer *w)
+{
+    struct uuid was = members_id(f->processes[w->by].members);
+
+    write_held(w);
+    process_pause(w->by, true);
+    for (bool gone = false; !gone;)
+        assert_int_equal(members_is_gone(f->processes[0].members, &was, &gone, ERR_IGNORED),
+                         ERR_OK);
+}
+
 /* Its guards were left by the others when it was taken for gone; so what it was about to commit
  * does not count, and is done again as what it is then. */
 static void a_write_of_one_that_was_taken_for_gone_is_made_again(void **state)
 {
     struct writer w = {.by = 1};
-    struct uuid was = members_id(f->processes[1].members);
 
     (void)state;
     all_keep();
-    write_held(&w);
-    process_pause(1, true);
-    for (bool gone = false; !gone;)
-        assert_int_equal(members_is_gone(f->processes[0].members, &was, &gone, ERR_IGNORED),
-                         ERR_OK);
+    write_held_too_long(&w);
     wait_for(keeps, 0);
     wait_for(keeps, 2);
     process_pause(1, false);
     write_end(&w);
     assert_int_equal(w.code, ERR_OK);
     assert_true(ALL(sees_two));
+}
+
+static void a_write_of_one_that_can_not_come_back_may_be_tried_later(void **state)
+{
+    struct writer w = {.by = 1};
+
+    (void)state;
+    all_keep();
+    write_held_too_long(&w);
+    write_end(&w);
+    assert_int_equal(w.code, ERR_UNAVAILABLE);
+    assert_true(sees_one(0) && sees_one(2));
+    process_pause(1, false);
 }
 
 static void what_may_still_take_place_is_kept_by_nobody(void **state)
@@ -678,6 +698,7 @@ int main(int argc, char **argv)
         TEST(a_newcomer_keeps_nothing_of_a_write_that_began_before_it),
         TEST(during_a_write_nobody_keeps_what_it_changes),
         TEST(a_write_of_one_that_was_taken_for_gone_is_made_again),
+        TEST(a_write_of_one_that_can_not_come_back_may_be_tried_later),
         TEST(what_may_still_take_place_is_kept_by_nobody),
         TEST(what_was_read_in_silence_is_not_kept_afterwards),
         TEST(nobody_is_ever_shown_less_than_was_shown),
