@@ -6,12 +6,15 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections import deque
 from pathlib import Path
 
 # Even when the tests themselves are killed, no server is left behind. The pid stays the same.
 DIES_WITH_US = ["setpriv", "--pdeathsig", "TERM"]
 
 STOP_TIMEOUT_S = 60
+
+given_ports = deque(maxlen=1000)  # lately: who was given one may not listen on it yet
 
 
 class NotReady(Exception):
@@ -26,13 +29,16 @@ def free_port():
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 6
     while True:
         port = 20000 + 2000 * worker + random.SystemRandom().randrange(2000)
+        if port in given_ports:
+            continue
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 s.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        given_ports.append(port)
+        return port
 
 
 def wait_or_kill(process, timeout=STOP_TIMEOUT_S):

@@ -18,7 +18,7 @@ import time
 from certificates import authority, certificate
 from processes import NotReady, ServerProcess
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 USER = "registry"
 MASTER = "registry-redis"  # what Sentinels call the server
 
@@ -164,6 +164,7 @@ class Sentinel(Redis):
         self.master = Redis(self.work / "master")
         self.replica = Replica(self.work / "replica", self.master)
         self.master.settings["masterauth"] = self.master.own_password  # it may become a replica
+        self.master.settings["repl-diskless-sync-delay"] = 0  # there is no second one to wait for
         self.password_file = self.work / "password"
         self.password_file.write_text(self.own_password + "\n")
 

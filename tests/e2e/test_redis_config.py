@@ -6,6 +6,7 @@ import subprocess
 import pytest
 import yaml
 from certificates import authority
+from processes import free_port
 from redis_servers import RIGHTS, SERVERS, Redis, RedisTls
 from server import TOP
 from waiting import until
@@ -106,7 +107,7 @@ def test_a_port_that_says_nothing_is_refused_in_time(check):
 
 
 def test_a_cluster_is_refused_by_its_name(check, work):
-    with Redis(work / "redis", settings={"cluster-enabled": "yes"}) as server:
+    with Redis(work / "redis", settings={"cluster-enabled": "yes", "cluster-port": free_port()}) as server:
         assert_refused(check(server.section()), "it belongs to a Redis Cluster, which is not supported")
 
 

@@ -34,12 +34,12 @@ DATA = random_bytes(1_000_000)
 class Through:
     """Single requests for keys of a bucket, through the proxy."""
 
-    def __init__(self, bucket, proxy):
+    def __init__(self, bucket, proxy, timeout_s=60):
         self.bucket = bucket
         config = botocore.config.Config(
             s3={"addressing_style": "path"},
             retries={"total_max_attempts": 1},
-            read_timeout=1,
+            read_timeout=timeout_s,
         )
         self.client = make_client(bucket.server, endpoint=proxy.endpoint, config=config)
 
@@ -56,6 +56,11 @@ class Through:
 @pytest.fixture
 def through(bucket, proxy):
     return Through(bucket, proxy)
+
+
+@pytest.fixture
+def impatient(bucket, proxy):
+    return Through(bucket, proxy, timeout_s=1)
 
 
 def multipart(through):
@@ -163,11 +168,11 @@ def test_only_requests_for_a_key_fail(through, proxy):
         through.put(key="other:key")
 
 
-def test_time_out_passes_nothing_on(through, proxy):
+def test_time_out_passes_nothing_on(impatient, proxy):
     proxy.fail("put", TIME_OUT)
     with pytest.raises(botocore.exceptions.ReadTimeoutError):
-        through.put()
-    assert through.bucket.keys() == []
+        impatient.put()
+    assert impatient.bucket.keys() == []
 
 
 @pytest.mark.parametrize("how", [RESET, RESET_IN_REQUEST], ids=["before", "within"])
@@ -218,20 +223,20 @@ def test_answer_has_other_words(through, proxy):
     assert through.get() == b"one day, one life"
 
 
-def test_request_is_held_before_it_is_passed_on(through, proxy):
+def test_request_is_held_before_it_is_passed_on(impatient, proxy):
     hold = proxy.hold("put")
     with pytest.raises(botocore.exceptions.ReadTimeoutError):
-        through.put()
+        impatient.put()
     hold.wait()
-    assert through.bucket.keys() == []
+    assert impatient.bucket.keys() == []
 
 
-def test_request_is_held_when_it_is_done(through, proxy):
+def test_request_is_held_when_it_is_done(impatient, proxy):
     hold = proxy.hold("put", after=True)
     with pytest.raises(botocore.exceptions.ReadTimeoutError):
-        through.put()
+        impatient.put()
     hold.wait()
-    assert through.bucket.get("k") == DATA
+    assert impatient.bucket.get("k") == DATA
 
 
 def test_held_request_goes_on_when_it_is_released(through, proxy):
