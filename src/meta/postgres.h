@@ -32,7 +32,9 @@ struct postgres_conn {
     unsigned flags;      /* META_LAZY */
     bool writes;         /* it is a transaction's */
     bool begun;          /* BEGIN was sent, or is about to be */
+    bool ends;           /* COMMIT goes with what is asked next */
     bool ending;         /* COMMIT was sent: a connection that breaks leaves its outcome open */
+    bool ended;          /* it was done */
     bool broken;         /* not to be used any more */
     bool again;          /* it failed, and another try of the whole may not */
     unsigned queued;     /* statements that were not followed by a Sync yet */
@@ -92,6 +94,7 @@ enum err_code postgres_query(struct sql_conn *c, enum sql_id id, const struct sq
                              size_t n, struct sql_rows **ret_rows, struct err *e);
 enum err_code postgres_run(struct sql_conn *c, enum sql_id id, const struct sql_value *args,
                            size_t n, struct err *e);
+void postgres_ends(struct sql_conn *c);
 enum err_code postgres_lock(struct sql_conn *c, struct str name, struct err *e);
 enum err_code postgres_script(struct sql_conn *c, const char *text, struct err *e);
 enum err_code postgres_next(struct sql_rows *r, bool *ret_row, struct err *e);

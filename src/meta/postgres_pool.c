@@ -95,7 +95,8 @@ static void start_use(struct postgres_conn *c)
 {
     c->deadline_ms = clock_mono_ms() + c->db->timeout_ms;
     c->flags = 0;
-    c->writes = c->begun = c->ending = c->again = false;
+    c->writes = c->begun = c->again = false;
+    c->ends = c->ending = c->ended = false;
     c->queued = 0;
 }
 

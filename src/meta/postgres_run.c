@@ -158,12 +158,14 @@ static enum err_code get_result(struct postgres_conn *c, PGresult **ret_result, 
 struct answers {
     const struct libpq *lib;
     PGresult *last;   /* of the last statement, when it succeeded */
+    PGresult *before; /* of the one before it */
     PGresult *failed; /* the first failure */
 };
 
 static inline void auto_answers_(struct answers *a)
 {
     a->lib->PQclear(a->last);
+    a->lib->PQclear(a->before);
     a->lib->PQclear(a->failed);
 }
 
@@ -181,7 +183,8 @@ static enum err_code receive_one(struct postgres_conn *c, struct answers *a, str
             return ERR_OK;
         status = lib->PQresultStatus(r);
         if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
-            lib->PQclear(a->last);
+            lib->PQclear(a->before);
+            a->before = a->last;
             a->last = r;
         } else if (status == PGRES_PIPELINE_ABORTED || a->failed) {
             lib->PQclear(r);
@@ -202,7 +205,8 @@ static enum err_code receive_sync(struct postgres_conn *c, struct err *e)
     return synced ? ERR_OK : lost_by_libpq(c, e);
 }
 
-/* A round trip: the answers to all that is queued. */
+/* A round trip: the answers to all that is queued. When the server goes on after a failure it has
+ * not looked at what was behind that, such as COMMIT. */
 static enum err_code exchange(struct postgres_conn *c, struct answers *a, struct err *e)
 {
     const struct libpq *lib = c->db->lib;
@@ -219,6 +223,7 @@ static enum err_code exchange(struct postgres_conn *c, struct answers *a, struct
             return a->failed ? refused(c, a->failed, e) : lost_by_libpq(c, e);
     }
     TRY(receive_sync(c, e));
+    c->ending = c->ending && !a->failed;
     return a->failed ? refused(c, a->failed, e) : ERR_OK;
 }
 
@@ -286,13 +291,39 @@ static enum err_code queue(struct postgres_conn *c, const char *text, const stru
     return queue_text(c, text, args, n, e);
 }
 
+/* The last round trip of a transaction, with COMMIT behind what is queued. */
+static enum err_code end(struct postgres_conn *c, struct answers *a, struct err *e)
+{
+    TRY(queue(c, "COMMIT", NULL, 0, e));
+    c->ending = true;
+    TRY(exchange(c, a, e));
+    if (!a->last || strcmp(a->lib->PQcmdStatus(a->last), "COMMIT") != 0)
+        return err_set(e, ERR_INTERNAL,
+                       "database %s: a transaction that had failed was to be "
+                       "committed",
+                       c->db->name);
+    c->ended = true;
+    return ERR_OK;
+}
+
 /* ---- the calls of the adapter */
+
+static enum err_code ask_last(struct postgres_conn *c, struct answers *a, struct err *e)
+{
+    PGresult *of_commit;
+
+    TRY(end(c, a, e));
+    of_commit = a->last;
+    a->last = a->before;
+    a->before = of_commit;
+    return ERR_OK;
+}
 
 static enum err_code ask(struct postgres_conn *c, enum sql_id id, const struct sql_value *args,
                          size_t n, struct answers *a, struct err *e)
 {
     TRY(queue(c, c->db->texts[id], args, n, e));
-    return exchange(c, a, e);
+    return c->ends ? ask_last(c, a, e) : exchange(c, a, e);
 }
 
 /* Takes the place of one that broke. */
@@ -364,6 +395,13 @@ enum err_code postgres_run(struct sql_conn *base, enum sql_id id, const struct s
     AUTO(answers) struct answers a = {.lib = c->db->lib};
 
     return c->writes ? put_off(c, c->db->texts[id], args, n, e) : answered(c, id, args, n, &a, e);
+}
+
+void postgres_ends(struct sql_conn *base)
+{
+    struct postgres_conn *c = (struct postgres_conn *)base;
+
+    c->ends = c->writes;
 }
 
 /* A lock of a transaction, by a number. Two names of the same number only wait for each other. */
@@ -454,17 +492,7 @@ enum err_code postgres_commit(struct postgres_conn *c, struct err *e)
 {
     AUTO(answers) struct answers a = {.lib = c->db->lib};
 
-    if (!c->begun)
-        return ERR_OK;
-    TRY(queue(c, "COMMIT", NULL, 0, e));
-    c->ending = true;
-    TRY(exchange(c, &a, e));
-    if (!a.last || strcmp(a.lib->PQcmdStatus(a.last), "COMMIT") != 0)
-        return err_set(e, ERR_INTERNAL,
-                       "database %s: a transaction that had failed was to be "
-                       "committed",
-                       c->db->name);
-    return ERR_OK;
+    return c->begun && !c->ended ? end(c, &a, e) : ERR_OK;
 }
 
 /* Twice: behind a statement that fails, the first is not looked at. */

@@ -31,6 +31,8 @@ static const char *word_of(const struct sql_dialect *d, struct str name)
         {STR("hold"), d->hold},
         {STR("must"), d->must},
         {STR("must_end"), d->must_end},
+        {STR("list"), d->list},
+        {STR("list_end"), d->list_end},
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -83,6 +85,12 @@ enum err_code sql_run(struct sql_conn *c, enum sql_id id, const struct sql_value
 enum err_code sql_lock(struct sql_conn *c, struct str name, struct err *e)
 {
     return c->adapter->lock ? c->adapter->lock(c, name, e) : ERR_OK;
+}
+
+void sql_ends(struct sql_conn *c)
+{
+    if (c->adapter->ends)
+        c->adapter->ends(c);
 }
 
 enum err_code sql_run_int(struct sql_conn *c, enum sql_id id, const struct sql_value *args,

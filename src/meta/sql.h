@@ -47,6 +47,8 @@ struct sql_dialect {
     const char *hold;      /* the same, against being deleted only */
     const char *must;      /* begins a SELECT that fails with NOT_FOUND when the one behind it */
     const char *must_end;  /* gives no row; and ends it */
+    const char *list;      /* before a parameter that is a JSON array of texts: its rows, */
+    const char *list_end;  /* (value, position from 0 on), to be given a name; and behind it */
 };
 
 /* Runs inside a transaction; an error rolls it back. May run in another thread while the caller
@@ -80,6 +82,10 @@ struct sql_adapter {
      * an answer is needed, or the end, and its error comes then. */
     enum err_code (*run)(struct sql_conn *c, enum sql_id id, const struct sql_value *args, size_t n,
                          struct err *e);
+
+    /* Optional: what is asked next is the last of this transaction, and goes with its end. Nothing
+     * may be rolled back for what it answers. */
+    void (*ends)(struct sql_conn *c);
 
     /* Optional: holds the lock of that name from here to the end of the transaction. NULL where
      * there is one writer at a time anyway. */
@@ -138,6 +144,9 @@ ERR_CHECKED enum err_code sql_run(struct sql_conn *c, enum sql_id id, const stru
 /* Inside a transaction: others that want the lock of that name wait until its end. */
 ERR_CHECKED enum err_code sql_lock(struct sql_conn *c, struct str name, struct err *e);
 
+/* Likewise: see sql_adapter.ends. */
+void sql_ends(struct sql_conn *c);
+
 /* Like sql_run(), and the first column of its first row. *ret_found false: no row, *ret_value as it
  * was. */
 ERR_CHECKED enum err_code sql_run_int(struct sql_conn *c, enum sql_id id,
@@ -165,6 +174,21 @@ struct sql_meta {
 
 enum err_code sql_commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
                          size_t *ret_failed, struct err *e);
+
+/* sql_quick.c: the same operations for a database where each answer takes its time. No answer is
+ * needed for the next statement, so all go there together with the end of the transaction. What
+ * must be true, and is not, makes it fail with NOT_FOUND, as does what would need a closer look:
+ * whoever wants to know does all again with answers. */
+bool sql_is_quick(const struct meta_op *ops, size_t n_ops);
+
+struct sql_quick {
+    const struct meta_op *ops;
+    size_t n_ops;
+};
+
+/* A sql_body; ctx: struct sql_quick. Only where statements can be put off (sql_adapter.run). */
+enum err_code sql_quick_apply(struct sql_conn *c, void *ctx, struct err *e);
+
 void sql_read_fill(struct meta_driver *d);   /* sets the callbacks that read */
 void sql_record_fill(struct meta_driver *d); /* those of records, audit and usage */
 
@@ -177,6 +201,13 @@ ERR_CHECKED enum err_code sql_row_add(struct sql_conn *c, const struct meta_row 
 ERR_CHECKED enum err_code sql_job_apply(struct sql_conn *c, const struct meta_op *op,
                                         struct err *e);
 void sql_job_fill(struct meta_driver *d);
+
+/* All below a namespace is what sorts between "name/" and "name0": '0' follows '/'. */
+struct sql_space {
+    char first[REPO_NAME_MAX + 2], past[REPO_NAME_MAX + 2];
+};
+
+ERR_CHECKED enum err_code sql_space_of(struct str space, struct sql_space *ret, struct err *e);
 
 /* What a namespace holds, inside a transaction or not. */
 ERR_CHECKED enum err_code sql_usage(struct sql_conn *c, struct str space,

@@ -417,8 +417,9 @@ static enum err_code upload_take(struct sql_conn *c, struct apply *a, const stru
     const struct meta_upload *u = op->upload_take.upload;
     bool taken;
 
-    (void)a;
     *op->upload_take.ret_turn = 0;
+    if (a->n_ops == 1)
+        sql_ends(c);
     return sql_run_int(c, SQL_UPLOAD_TAKE,
                        SQL_ARGS(SQL_TEXT(str_of(u->id.text)), SQL_TEXT(repo_name_str(&u->repo)),
                                 SQL_TEXT(str_of(u->owner)),
@@ -653,9 +654,15 @@ enum err_code sql_commit(struct meta *m, const struct meta_op *ops, size_t n_ops
                          size_t *ret_failed, struct err *e)
 {
     struct sql_meta *s = (struct sql_meta *)m;
+    const struct sql_adapter *adapter = s->db->adapter;
     struct apply a = {.ops = ops, .n_ops = n_ops, .failed = n_ops};
-    enum err_code code = s->db->adapter->transact(s->db, flags, apply_all, &a, e);
+    struct sql_quick quick = {.ops = ops, .n_ops = n_ops};
+    enum err_code code = ERR_NOT_FOUND;
 
+    if (adapter->run && sql_is_quick(ops, n_ops))
+        code = adapter->transact(s->db, flags, sql_quick_apply, &quick, e);
+    if (code == ERR_NOT_FOUND)
+        code = adapter->transact(s->db, flags, apply_all, &a, e);
     if (code != ERR_OK)
         *ret_failed = a.failed;
     return code;

@@ -183,17 +183,11 @@ static enum err_code audit(struct meta *m, const struct meta_audit_filter *f, si
     return ERR_OK;
 }
 
-#define SPACE_MAX (REPO_NAME_MAX + 2)
-
-/* All below a namespace is what sorts between "name/" and "name0": '0' follows '/'. */
-struct range {
-    char first[SPACE_MAX], past[SPACE_MAX];
-};
-
-static enum err_code range_of(struct str space, struct range *ret, struct err *e)
+enum err_code sql_space_of(struct str space, struct sql_space *ret, struct err *e)
 {
-    if (space.n + 1 >= SPACE_MAX)
+    if (space.n + 1 >= sizeof(ret->first))
         return err_set(e, ERR_INTERNAL, "no namespace has so long a name");
+    *ret = (struct sql_space){0};
     if (space.n > 0) {
         memcpy(ret->first, space.p, space.n);
         memcpy(ret->past, space.p, space.n);
@@ -204,10 +198,11 @@ static enum err_code range_of(struct str space, struct range *ret, struct err *e
 }
 
 /* range outlives the rows: their parameters point into it. */
-static enum err_code query_usage(struct sql_conn *c, struct str space, const struct range *range,
-                                 struct sql_rows **ret_rows, struct err *e)
+static enum err_code query_usage(struct sql_conn *c, struct str space,
+                                 const struct sql_space *range, struct sql_rows **ret_rows,
+                                 struct err *e)
 {
-    struct str first = {range->first, space.n + 1}, past = {range->past, space.n + 1};
+    struct str first = str_of(range->first), past = str_of(range->past);
 
     if (space.n == 0)
         return sql_query(c, SQL_USAGE_ALL, NULL, 0, ret_rows, e);
@@ -218,11 +213,11 @@ static enum err_code query_usage(struct sql_conn *c, struct str space, const str
 enum err_code sql_usage(struct sql_conn *c, struct str space, struct meta_usage *ret_usage,
                         struct err *e)
 {
-    struct range range;
+    struct sql_space range;
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(range_of(space, &range, e));
+    TRY(sql_space_of(space, &range, e));
     TRY(query_usage(c, space, &range, &rows, e));
     TRY(sql_next(rows, &row, e));
     if (!row)

@@ -25,8 +25,7 @@
     X(BLOB_STAT, "SELECT b.size_bytes FROM repos r JOIN blobs b ON b.repo_id = r.id"               \
                  " WHERE r.name = $1 AND b.digest = $2")                                           \
     X(BLOB_SIZE, "SELECT size_bytes FROM blobs WHERE repo_id = $1 AND digest = $2")                \
-    X(BLOB_CHECK, "SELECT size_bytes FROM blobs WHERE digest = $2"                                 \
-                  " AND repo_id = (SELECT id FROM repos WHERE name = $1) @hold@")                  \
+    X(BLOB_CHECK, SQL_BLOB_HELD)                                                                   \
     X(BLOB_FIND, "SELECT r.name, b.size_bytes FROM blobs b JOIN repos r ON r.id = b.repo_id"       \
                  " WHERE b.digest = $1 LIMIT 1")                                                   \
     X(BLOB_ADD, "INSERT INTO blobs (repo_id, digest, size_bytes) VALUES ($1, $2, $3)"              \
@@ -50,12 +49,8 @@
                  " AND kind IN ($3, $4) LIMIT 1")                                                  \
     X(EDGE_ADD, "INSERT INTO edges (manifest_id, position, repo_id, kind, digest)"                 \
                 " VALUES ($1, $2, $3, $4, $5)")                                                    \
-    X(EDGE_MISSING, "SELECT e.digest FROM edges e WHERE e.manifest_id = $1 AND ("                  \
-                    "(e.kind = $2 AND NOT EXISTS (SELECT 1 FROM blobs b"                           \
-                    " WHERE b.digest = e.digest AND b.repo_id = e.repo_id)) OR"                    \
-                    " (e.kind = $3 AND NOT EXISTS (SELECT 1 FROM manifests m"                      \
-                    " WHERE m.repo_id = e.repo_id AND m.digest = e.digest)))"                      \
-                    " ORDER BY e.position LIMIT 1")                                                \
+    X(EDGE_MISSING, "SELECT e.digest FROM edges e WHERE e.manifest_id = $1"                        \
+                    " AND " SQL_EDGE_LEADS_NOWHERE("$2", "$3") " ORDER BY e.position LIMIT 1")     \
     X(EDGES_DELETE, "DELETE FROM edges WHERE manifest_id = $1")                                    \
                                                                                                    \
     X(TAG_VERSION, "SELECT version FROM tags WHERE repo_id = $1 AND name = $2")                    \
@@ -182,6 +177,67 @@
     X(JOB_RUNNING, "SELECT " SQL_JOBS_ROW " FROM jobs WHERE state = 1"                             \
                    " ORDER BY priority, due_ms LIMIT $1")                                          \
                                                                                                    \
+    X(QUICK_REPO_ADD, "INSERT INTO repos (name, manifests, version) SELECT $1, 0, 0"               \
+                      " WHERE NOT EXISTS (SELECT 1 FROM repos WHERE name = $1)"                    \
+                      " ON CONFLICT (name) DO NOTHING")                                            \
+    X(QUICK_REPO_LOCK, "@must@SELECT id FROM repos WHERE name = $1 @lock@@must_end@")              \
+    X(QUICK_BLOB_COUNT, "UPDATE repos SET bytes = bytes + $3 WHERE name = $1 AND NOT EXISTS"       \
+                        " (SELECT 1 FROM blobs b WHERE b.digest = $2 AND b.repo_id = repos.id)")   \
+    X(QUICK_BLOB_ADD,                                                                              \
+      "INSERT INTO blobs (repo_id, digest, size_bytes) SELECT id, $2, $3 FROM repos"               \
+      " WHERE name = $1 ON CONFLICT (digest, repo_id) DO NOTHING")                                 \
+    X(QUICK_BLOB_CHECK, "@must@" SQL_BLOB_HELD "@must_end@")                                       \
+    X(QUICK_MANIFEST_COUNT,                                                                        \
+      "UPDATE repos SET manifests = manifests + 1 WHERE name = $1 AND NOT EXISTS"                  \
+      " (SELECT 1 FROM manifests m WHERE m.repo_id = repos.id AND m.digest = $2)")                 \
+    X(QUICK_MANIFEST_ADD, "INSERT INTO manifests (repo_id, digest, media_type, subject, bytes)"    \
+                          " SELECT id, $2, $3, $4, $5 FROM repos WHERE name = $1"                  \
+                          " ON CONFLICT (repo_id, digest) DO NOTHING")                             \
+    X(QUICK_EDGES_ADD,                                                                             \
+      "INSERT INTO edges (manifest_id, position, repo_id, kind, digest) SELECT m.id, x.position,"  \
+      " m.repo_id, CAST(substr(x.value, 1, 1) AS SMALLINT), substr(x.value, 2)"                    \
+      " FROM @list@$3@list_end@ x JOIN repos r ON r.name = $1"                                     \
+      " JOIN manifests m ON m.repo_id = r.id AND m.digest = $2 WHERE x.position >= 0"              \
+      " ON CONFLICT (manifest_id, position) DO NOTHING")                                           \
+    X(QUICK_EDGES_CHECK,                                                                           \
+      "@must@SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM repos r"                                     \
+      " JOIN manifests m ON m.repo_id = r.id JOIN edges e ON e.manifest_id = m.id"                 \
+      " WHERE r.name = $1 AND m.digest = $2 AND " SQL_EDGE_LEADS_NOWHERE("$3",                     \
+                                                                         "$4") ")@must_end@")      \
+    X(QUICK_REFERRER_ADD,                                                                          \
+      "INSERT INTO referrers (repo_id, subject, digest, artifact_type,"                            \
+      " media_type, size_bytes, annotations) SELECT id, $2, $3, $4, $5, $6, $7"                    \
+      " FROM repos WHERE name = $1"                                                                \
+      " ON CONFLICT (repo_id, subject, digest) DO NOTHING")                                        \
+    X(QUICK_MANIFEST_CHECK, "@must@SELECT m.id FROM repos r JOIN manifests m ON m.repo_id = r.id"  \
+                            " WHERE r.name = $1 AND m.digest = $2@must_end@")                      \
+    X(QUICK_TAG_CHECK, "@must@SELECT 1 WHERE coalesce((SELECT t.version FROM repos r"              \
+                       " JOIN tags t ON t.repo_id = r.id WHERE r.name = $1 AND t.name = $2), 0)"   \
+                       " = $3@must_end@")                                                          \
+    X(QUICK_TAG_COUNT, "UPDATE repos SET version = version + 1, tags = tags +"                     \
+                       " CASE WHEN EXISTS (SELECT 1 FROM tags t WHERE t.repo_id = repos.id"        \
+                       " AND t.name = $2) THEN 0 ELSE 1 END WHERE name = $1")                      \
+    X(QUICK_TAG_SET, "INSERT INTO tags (repo_id, name, manifest_id, version)"                      \
+                     " SELECT r.id, $2, m.id, r.version FROM repos r"                              \
+                     " JOIN manifests m ON m.repo_id = r.id WHERE r.name = $1 AND m.digest = $3"   \
+                     " ON CONFLICT (repo_id, name) DO UPDATE"                                      \
+                     " SET manifest_id = excluded.manifest_id, version = excluded.version")        \
+    X(QUICK_PROJECTION_SET, "INSERT INTO projections (repo_id, tag, version, digest, holder)"      \
+                            " SELECT id, $2, version, $3, $4 FROM repos WHERE name = $1"           \
+                            " ON CONFLICT (repo_id, tag) DO UPDATE"                                \
+                            " SET version = excluded.version, digest = excluded.digest")           \
+    X(QUICK_PROJECTION_DONE, "DELETE FROM projections WHERE repo_id ="                             \
+                             " (SELECT id FROM repos WHERE name = $1)"                             \
+                             " AND tag = $2 AND version <= $3")                                    \
+    X(QUICK_UPLOAD_LOCK, "@must@SELECT turn FROM uploads WHERE id = $1 AND turn = $2"              \
+                         " AND digest = '' @lock@@must_end@")                                      \
+    X(QUICK_UPLOAD_END, "UPDATE uploads SET digest = $2, finished_ms = $3 WHERE id = $1")          \
+    X(QUICK_USAGE_ALL, "@must@SELECT 1 FROM (SELECT sum(bytes) AS bytes, sum(tags) AS tags"        \
+                       " FROM repos) u WHERE bytes <= $1 AND tags <= $2@must_end@")                \
+    X(QUICK_USAGE, "@must@SELECT 1 FROM (SELECT sum(bytes) AS bytes, sum(tags) AS tags FROM repos" \
+                   " WHERE name = $1 OR (name > $2 AND name < $3)) u"                              \
+                   " WHERE bytes <= $4 AND tags <= $5@must_end@")                                  \
+                                                                                                   \
     X(ROWS_REPO, "SELECT name, manifests, version, bytes, tags, id FROM repos WHERE id > $1"       \
                  " ORDER BY id LIMIT $2")                                                          \
     X(ROWS_BLOB, "SELECT r.name, b.digest, b.size_bytes, b.digest, b.repo_id FROM blobs b JOIN"    \
@@ -242,6 +298,14 @@
     X(ROW_ADD_JOB, "INSERT INTO jobs (kind, key, note, state, priority, due_ms, attempts)"         \
                    " VALUES ($1, $2, $3, $4, $5, $6, $7)")
 
+#define SQL_BLOB_HELD                                                                              \
+    "SELECT size_bytes FROM blobs WHERE digest = $2"                                               \
+    " AND repo_id = (SELECT id FROM repos WHERE name = $1) @hold@"
+#define SQL_EDGE_LEADS_NOWHERE(blob, manifest)                                                     \
+    "((e.kind = " blob " AND NOT EXISTS (SELECT 1 FROM blobs b"                                    \
+    " WHERE b.digest = e.digest AND b.repo_id = e.repo_id)) OR"                                    \
+    " (e.kind = " manifest " AND NOT EXISTS (SELECT 1 FROM manifests c"                            \
+    " WHERE c.repo_id = e.repo_id AND c.digest = e.digest)))"
 #define SQL_JOBS_ROW                                                                               \
     "kind, key, state, priority, due_ms, attempts, turn, wanted, holder, note, changed_ms"
 #define SQL_JOBS_NEW                                                                               \

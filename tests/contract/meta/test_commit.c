@@ -475,6 +475,82 @@ static void one_failure_undoes_all(void **state)
     assert_int_equal(pending(f, rows, 4), n);
 }
 
+/* A push in one transaction, of which one thing is not as it must be. */
+static void a_failure_within_a_push_is_told_as_what_it_is(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name a = repo_of("a"), other = repo_of("other");
+    struct tag_name tag = tag_of("t");
+    struct digest layer = digest_for("layer"), missing = digest_for("missing");
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("m"), *n = manifest_for("n");
+    struct meta_edge edge = {META_EDGE_BLOB, layer}, bad = {META_EDGE_BLOB, missing};
+    struct meta_upload u = {.repo = a, .started_ms = 5}, lost = u;
+    const struct meta_op link = meta_op_blob_link(&a, &layer, 5),
+                         finish = meta_op_upload_finish(&u, &layer, 6),
+                         put = meta_op_manifest_put((struct meta_manifest_put){
+                             .repo = &a, .manifest = m, .edges = &edge, .n_edges = 1}),
+                         move = meta_op_tag_set(&a, &tag, &m->digest, META_ABSENT);
+    const struct {
+        struct meta_op ops[5];
+        size_t failed;
+        enum err_code code;
+    } pushes[] = {
+        {{meta_op_upload_finish(&lost, &layer, 6), link, put, move}, 0, ERR_CONFLICT},
+        {{finish, meta_op_blob_check(&other, &layer), link, put, move}, 1, ERR_BLOB_UNKNOWN},
+        {{finish, link,
+          meta_op_manifest_put(
+              (struct meta_manifest_put){.repo = &a, .manifest = m, .edges = &bad, .n_edges = 1}),
+          move},
+         2,
+         ERR_MANIFEST_BLOB_UNKNOWN},
+        {{finish, link, put, meta_op_tag_set(&a, &tag, &n->digest, META_ANY)},
+         3,
+         ERR_MANIFEST_UNKNOWN},
+        {{finish, link, put, meta_op_tag_set(&a, &tag, &m->digest, 7)}, 3, ERR_CONFLICT},
+        {{finish, link, put, move, meta_op_quota_check(STR("a"), 4, UINT64_MAX)}, 4, ERR_QUOTA},
+        {{finish, link, put, move, meta_op_quota_check(STR(""), UINT64_MAX, 0)}, 4, ERR_QUOTA},
+    };
+
+    uuid_make(&u.id);
+    assert_ok(commit_one(f, meta_op_upload_take(&u, &u.turn)));
+    lost.id = u.id;
+    lost.turn = u.turn + 1;
+    for (size_t i = 0; i < sizeof(pushes) / sizeof(pushes[0]); i++) {
+        size_t n_ops = 0;
+
+        while (n_ops < 5 && pushes[i].ops[n_ops].kind != 0)
+            n_ops++;
+        assert_int_equal(commit(f, pushes[i].ops, n_ops), pushes[i].code);
+        assert_int_equal(f->failed, pushes[i].failed);
+        assert_false(has_blob(f, "a", "layer"));
+        assert_false(has_manifest(f, "a", "m"));
+    }
+    assert_ok(commit(f, (const struct meta_op[]){finish, link, put, move}, 4));
+    assert_tag(f, "a", "t", "m");
+}
+
+/* What counts is written once, whatever the same transaction, or one before it, has done. */
+static void a_push_that_is_done_again_is_not_counted_again(void **state)
+{
+    struct fixture *f = *state;
+    struct layered l;
+    struct meta_usage once, twice;
+
+    layered_begin(f, &l);
+    assert_ok(commit(f, l.ops, 2));
+    assert_ok(meta_usage(f->m, STR("a"), &once, &f->e));
+    assert_int_equal(once.tags, 1);
+    assert_ok(commit(f, l.ops, 2));
+    for (size_t i = 0; i < 2; i++)
+        assert_ok(blob_link(f, "a", "b1"));
+    assert_ok(meta_usage(f->m, STR("a"), &twice, &f->e));
+    assert_int_equal(twice.tags, once.tags);
+    assert_int_equal(twice.bytes, once.bytes);
+    assert_ok(delete_manifest(f, "a", "m"));
+    assert_ok(blob_unlink(f, "a", "b1")); /* no manifest names it any more */
+    layered_done(&l);
+}
+
 static void a_later_operation_sees_an_earlier_one(void **state)
 {
     struct fixture *f = *state;
@@ -725,6 +801,8 @@ int main(int argc, char **argv)
         TEST(a_manifest_in_use_is_told_before_its_tags),
         TEST(a_whole_push_is_one_transaction),
         TEST(one_failure_undoes_all),
+        TEST(a_failure_within_a_push_is_told_as_what_it_is),
+        TEST(a_push_that_is_done_again_is_not_counted_again),
         TEST(a_later_operation_sees_an_earlier_one),
         TEST(one_transaction_may_speak_of_several_repositories),
         TEST(a_transaction_of_nothing_is_success),

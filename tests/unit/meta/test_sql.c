@@ -72,7 +72,10 @@ static void check_plan(sqlite3 *handle, const struct sql_dialect *d, enum sql_id
             continue;
         if (id == SQL_PROJECTION_HOLDERS && strstr(step, "COVERING INDEX projections_by_holder"))
             continue;
-        if (id == SQL_USAGE_ALL && strcmp(step, "SCAN repos") == 0)
+        if ((id == SQL_USAGE_ALL || id == SQL_QUICK_USAGE_ALL) && strcmp(step, "SCAN repos") == 0)
+            continue;
+        if (strstr(step, "SCAN json_each VIRTUAL TABLE") || strcmp(step, "SCAN u") == 0 ||
+            strcmp(step, "SCAN CONSTANT ROW") == 0) /* of what was given, or one row */
             continue;
         if (strncmp(step, "SCAN", 4) == 0 || strstr(step, "TEMP B-TREE"))
             fail_msg("%s: %s", sql_statement(id), step);
