@@ -142,9 +142,11 @@ static struct store *add_cache(const struct conf *conf, struct store *inner)
     return inner;
 }
 
-static enum err_code open_plain_store(const struct conf *c, struct store **ret_store, struct err *e)
+static enum err_code open_plain_store(const struct conf *c, bool beside, struct store **ret_store,
+                                      struct err *e)
 {
-    struct store_fs_options fs = {.root = c->storage.root, .fsync = c->storage.fsync};
+    struct store_fs_options fs = {
+        .root = c->storage.root, .fsync = c->storage.fsync, .beside = beside};
 
     if (c->storage.backend == CONF_STORAGE_MEM) {
         *ret_store = store_mem_new();
@@ -157,9 +159,15 @@ static enum err_code open_plain_store(const struct conf *c, struct store **ret_s
 
 static enum err_code open_store(const struct conf *c, struct store **ret_store, struct err *e)
 {
-    TRY(open_plain_store(c, ret_store, e));
+    TRY(open_plain_store(c, false, ret_store, e));
     *ret_store = add_cache(c, *ret_store);
     return ERR_OK;
+}
+
+static enum err_code open_store_beside(const struct conf *c, struct store **ret_store,
+                                       struct err *e)
+{
+    return open_plain_store(c, true, ret_store, e);
 }
 
 /* What a reference registry keeps where the configuration says. */
@@ -467,6 +475,7 @@ int main(int argc, char **argv)
         .err = stderr,
         .environment = environ,
         .open_store = open_store,
+        .open_store_beside = open_store_beside,
         .open_distribution = open_distribution,
         .warn_of_missing = warn_of_missing,
         .open_meta = open_meta,

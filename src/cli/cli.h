@@ -4,7 +4,8 @@
  *
  * A command's run() returns the exit status: CLI_OK, CLI_FAILED (it could not do what was asked,
  * and said so on err), or CLI_USAGE (the command line was wrong). CLI_DENIED is the answer "no" of
- * `policy test`.
+ * `policy test`; of `check`, CLI_FAILED says that it found something, and CLI_UNCHECKED that it
+ * could not look.
  */
 #pragma once
 
@@ -17,7 +18,7 @@
 
 #include <stdio.h>
 
-enum cli_status { CLI_OK, CLI_FAILED, CLI_USAGE, CLI_DENIED };
+enum cli_status { CLI_OK, CLI_FAILED, CLI_USAGE, CLI_DENIED, CLI_UNCHECKED = CLI_USAGE };
 
 /* What main.c wires. */
 struct cli {
@@ -28,6 +29,9 @@ struct cli {
      * keeps where it says. The results are the caller's. The reserve may be NULL, and outlives the
      * meta; *ret_members is of the meta, and may not be asked for. */
     enum err_code (*open_store)(const struct conf *c, struct store **ret_store, struct err *e);
+    /* The same to be read, without a cache, also while another process has it. */
+    enum err_code (*open_store_beside)(const struct conf *c, struct store **ret_store,
+                                       struct err *e);
     enum err_code (*open_distribution)(const struct conf *c, struct store **ret_store,
                                        struct err *e);
     enum err_code (*open_meta)(const struct conf *c, struct reserve *reserve,

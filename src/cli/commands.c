@@ -144,6 +144,13 @@ static const struct cli_flag sweep_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag check_flags[] = {
+    CONFIG_FLAG,
+    {"--repo", "NAME", "Only what is in this repository."},
+    {"--json", NULL, "A JSON object a line: each finding, then the counts."},
+    {NULL},
+};
+
 #define NO_VERIFY_FLAG                                                                             \
     {                                                                                              \
         "--no-verify", NULL,                                                                       \
@@ -227,6 +234,12 @@ const struct cli_command cli_commands[] = {
      .run = cli_config_distribution,
      .hidden = true,
      .help = "Print the table of docs/distribution.md"},
+    {.name = "findings",
+     .operands = "",
+     .flags = no_flags,
+     .run = cli_findings,
+     .hidden = true,
+     .help = "Print the table of docs/check.md"},
     {.name = "routes",
      .operands = "",
      .flags = no_flags,
@@ -425,6 +438,17 @@ const struct cli_command cli_commands[] = {
              "database was put back\nfrom: `registry reindex` takes those back. Only what is older "
              "than upload.timeout counts. A tag in the\nstore that points to one is made what the "
              "database says. Stop the server first."},
+    {.name = "check",
+     .operands = "[FILE]",
+     .max_operands = 1,
+     .flags = check_flags,
+     .run = cli_check,
+     .help = "Look whether store and database agree, and are whole",
+     .more =
+         "Changes nothing. A server may run meanwhile: what looks like a fault is looked at again "
+         "for check.settle,\nand what a change in progress left for a moment is none. "
+         "docs/check.md says what each finding means.\nThe exit status is 0 when all is well, 1 "
+         "when something was found, 2 when it could not be looked at."},
     {.name = "import-distribution",
      .operands = "DIRECTORY|BUCKET|FILE",
      .max_operands = 1,

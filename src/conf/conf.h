@@ -371,6 +371,11 @@ struct conf_registry {
     _Atomic uint64_t sweep_interval_ms; /* maintenance.interval */
 };
 
+struct conf_check {
+    uint64_t settle_ms;              /* check.settle */
+    _Atomic uint64_t min_free_bytes; /* check.min_free */
+};
+
 struct conf_log {
     _Atomic uint64_t level;     /* enum log_level of base/log.h */
     uint64_t format;            /* enum log_format */
@@ -395,6 +400,7 @@ struct conf {
     struct conf_limits limits;
     struct conf_quotas quotas;
     struct conf_registry registry;
+    struct conf_check check;
     struct conf_audit audit;
     struct conf_log log;
     struct conf_strings warnings; /* of what was read: what is lost, with its place */

@@ -672,6 +672,23 @@ const struct conf_row conf_rows[] = {
      .def = false,
      .help = "Pushes and deletes are answered 405; pulls go on."},
 
+    {.name = "check.settle",
+     .type = CONF_DURATION,
+     FIELD(check.settle_ms),
+     .min = 1,
+     .max = 1 * HOURS,
+     .def = 10 * SECONDS,
+     .help =
+         "What looks like a fault to `registry check` beside a server must stay so for this long "
+         "to be one: longer than a push, a delete or a transaction waits for the database."},
+    {.name = "check.min_free",
+     .type = CONF_SIZE,
+     FIELD(check.min_free_bytes),
+     .max = 1024 * GIB,
+     .def = 256 * MIB,
+     .help = "`registry check` tells of a disk of `storage.filesystem.root` with less room than "
+             "this."},
+
     {.name = "audit.retention",
      .type = CONF_DURATION,
      FIELD(audit.retention_ms),

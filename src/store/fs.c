@@ -41,7 +41,8 @@ static enum err_code fs_health(struct store *s, struct store_health *ret_health,
 
     if (fstatvfs(f->root_fd, &v) < 0)
         return err_errno(e, "look at the file system of '%s'", f->root);
-    TRY(probe(f, e));
+    if (!f->beside)
+        TRY(probe(f, e));
     ret_health->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
     ret_health->total_bytes = (uint64_t)v.f_blocks * v.f_frsize;
     return ERR_OK;
@@ -199,10 +200,18 @@ static enum err_code empty_new(struct fs *f, struct err *e)
     return ERR_OK;
 }
 
+static enum err_code open_beside(struct fs *f, struct err *e)
+{
+    f->root_fd = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return f->root_fd < 0 ? err_errno(e, "open '%s'", f->root) : ERR_OK;
+}
+
 static enum err_code open_all(struct fs *f, struct err *e)
 {
     enum err_code code;
 
+    if (f->beside)
+        return open_beside(f, e);
     TRY(open_root(f, e));
     TRY(lock_root(f, e));
     TRY(make_dirs(f, e));
@@ -221,6 +230,7 @@ enum err_code store_fs_new(const struct store_fs_options *o, struct store **ret_
     f->root = mem_strdup(o->root);
     f->root_fd = f->lock_fd = -1;
     f->fsync = o->fsync;
+    f->beside = o->beside;
     random_bytes(f->hash_key, sizeof(f->hash_key));
     f->known_dirs = mem_zero(FS_KNOWN_DIRS * sizeof(*f->known_dirs));
     code = open_all(f, e);
@@ -232,6 +242,21 @@ enum err_code store_fs_new(const struct store_fs_options *o, struct store **ret_
     }
     *ret_store = &f->store;
     return ERR_OK;
+}
+
+/* The lock file is written at each start. */
+bool store_fs_is_used(const char *root, int64_t *ret_start)
+{
+    AUTO(fd) int root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd) int fd = root_fd < 0 ? -1 : openat(root_fd, FS_LOCK, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    *ret_start = 0;
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &st) == 0)
+        *ret_start = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    return flock(fd, LOCK_SH | LOCK_NB) < 0; /* given up at once: closing does */
 }
 
 bool store_fs_used(const char *root)

@@ -42,6 +42,7 @@ struct fs {
     int root_fd;
     int lock_fd;
     bool fsync;
+    bool beside;                 /* another process may have the root: nothing is written */
     atomic_uint_fast64_t serial; /* makes names in temp/new */
 
     /* Hashes of the paths of directories whose entry in their parent was synced since the start:

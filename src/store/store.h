@@ -39,7 +39,15 @@ struct store_note {
 };
 
 /* What store_each() tells of. */
-enum store_kind { STORE_BLOB = 1, STORE_MANIFEST = 2, STORE_TAG = 4 };
+enum store_kind { STORE_BLOB = 1, STORE_MANIFEST = 2, STORE_TAG = 4, STORE_ODD = 8 };
+
+/* What is odd of a STORE_ODD, which only a store of files has. */
+enum store_odd {
+    STORE_ODD_NAME, /* it bears no name that this registry gives */
+    STORE_ODD_LINK, /* a symbolic link where none belongs, or that leads to no digest */
+    STORE_ODD_MODE, /* its owner may not use it, or anybody may write to it */
+    STORE_ODD_TEMP  /* a file that never got its name: a writer has it, or was killed */
+};
 
 struct store_item {
     enum store_kind kind;
@@ -48,6 +56,9 @@ struct store_item {
     struct tag_name tag;
     uint64_t size_bytes; /* of a blob or a manifest */
     int64_t modified_ms; /* wall clock */
+    uint64_t file;       /* the same number: the same bytes; 0: that is not known */
+    enum store_odd odd;
+    const char *path; /* of a STORE_ODD, below the store's root; good for the call */
 };
 
 /* One of many that are put together. */
@@ -394,8 +405,8 @@ ERR_CHECKED enum err_code store_upload_each(struct store *s, store_upload_fn fn,
                                             struct err *e);
 
 /* Calls fn for all content of those kinds (or'ed), in no order; content that comes or goes
- * meanwhile may be told or not. What bears no name that this registry gives is passed over. Stops
- * at fn's first error and returns it. */
+ * meanwhile may be told or not. What bears no name that this registry gives is passed over, but as
+ * STORE_ODD. Stops at fn's first error and returns it. */
 ERR_CHECKED enum err_code store_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
                                      struct err *e);
 
@@ -422,10 +433,15 @@ void store_free(struct store *s); /* accepts NULL */
 struct store_fs_options {
     const char *root; /* made if missing */
     bool fsync;       /* false: faster, and a power loss may lose what was acknowledged */
+    bool beside;      /* to be read, also while another process has it; nothing is made */
 };
 
 ERR_CHECKED enum err_code store_fs_new(const struct store_fs_options *o, struct store **ret_store,
                                        struct err *e);
+
+/* Does a process have the root now? *ret_start changes with each that takes it. For a moment it
+ * looks to others as if we had. */
+bool store_fs_is_used(const char *root, int64_t *ret_start);
 
 /* Whether a repository has ever been kept below root, which need not be there. */
 bool store_fs_used(const char *root);

@@ -1,0 +1,265 @@
+#include "check/checkup.h"
+
+#include "base/clock.h"
+#include "unit/core/support.h"
+
+#include <stdlib.h>
+
+#define REPO "library/busybox"
+
+static struct world w;
+static struct repo_name repo;
+static struct check_finding found_list[32];
+static size_t n_found;
+static void (*when_found)(void);
+
+static int set_up(void **state)
+{
+    (void)state;
+    n_found = 0;
+    repo = repo_of(REPO);
+    w.conf->registry.upload_timeout_ms = (uint64_t)-60000; /* all there is is old */
+    return 0;
+}
+
+static int set_up_memory(void **state)
+{
+    world_in_memory(&w);
+    return set_up(state);
+}
+
+static int set_up_shared(void **state)
+{
+    world_remote(&w);
+    return set_up(state);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    world_done(&w);
+    return 0;
+}
+
+static enum err_code found(void *ctx, const struct check_finding *f, struct err *e)
+{
+    (void)ctx, (void)e;
+    assert_true(n_found < sizeof(found_list) / sizeof(found_list[0]));
+    found_list[n_found++] = *f;
+    return ERR_OK;
+}
+
+static enum err_code check_with(int64_t settle_ms, struct check_counts *ret_counts)
+{
+    const struct check_options o = {.registry = w.r, .settle_ms = settle_ms, .found = found};
+
+    n_found = 0;
+    return check_run(&o, ret_counts, ERR_IGNORED);
+}
+
+static void check(void)
+{
+    struct check_counts counts;
+
+    assert_ok(check_with(0, &counts));
+    assert_int_equal(counts.findings, n_found);
+}
+
+static void assert_found(enum check_code code)
+{
+    check();
+    assert_int_equal(n_found, 1);
+    assert_string_equal(check_kinds[found_list[0].code].name, check_kinds[code].name);
+}
+
+static void what_was_pushed_is_whole(void **state)
+{
+    struct check_counts counts;
+
+    (void)state;
+    image_put(&w, REPO, "one", "v1");
+    image_put(&w, "other", "one", "v1");
+    assert_ok(check_with(0, &counts));
+    assert_int_equal(n_found, 0);
+    assert_int_equal(counts.blobs, 4);
+    assert_int_equal(counts.manifests, 2);
+    assert_int_equal(counts.tags, 2);
+}
+
+static void a_blob_that_is_lost_is_told_with_its_image(void **state)
+{
+    struct digest blob = blob_put(&w, REPO, STR("config one"));
+    struct digest image = image_put(&w, REPO, "one", "v1");
+    struct meta_row_list edges = {0};
+
+    (void)state;
+    (void)blob;
+    assert_ok(meta_rows(w.meta, META_ROW_EDGE, STR(""), 1, &edges, ERR_IGNORED));
+    assert_ok(digest_parse(edges.rows[0].texts[2], &blob, ERR_IGNORED));
+    meta_row_list_done(&edges);
+    assert_ok(store_blob_delete(w.store, &repo, &blob, false, ERR_IGNORED));
+    check();
+    assert_int_equal(n_found, 2);
+    assert_int_equal(found_list[0].code, CHECK_BLOB_MISSING);
+    assert_digest_equal(&found_list[0].digest, &blob);
+    assert_int_equal(found_list[1].code, CHECK_IMAGE_INCOMPLETE);
+    assert_digest_equal(&found_list[1].digest, &image);
+    assert_digest_equal(&found_list[1].other, &blob);
+}
+
+static void a_blob_without_a_row_is_told(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("bytes"));
+    struct meta_op op = meta_op_blob_unlink(&repo, &d);
+
+    (void)state;
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    assert_found(CHECK_BLOB_UNKNOWN);
+    assert_digest_equal(&found_list[0].digest, &d);
+}
+
+static void a_manifest_without_a_row_is_told(void **state)
+{
+    struct digest d = sha256_of(STR("{}"));
+
+    (void)state;
+    assert_ok(store_manifest_put(w.store, &repo, &d, STR("{}"), ERR_IGNORED));
+    assert_found(CHECK_MANIFEST_UNKNOWN);
+}
+
+static void a_tag_that_leads_elsewhere_is_told_once(void **state)
+{
+    struct tag_name tag = tag_of("v1");
+    struct digest other = sha256_of(STR("other"));
+
+    (void)state;
+    image_put(&w, REPO, "one", "v1");
+    assert_ok(store_tag_put(w.store, &repo, &tag, &other, ERR_IGNORED));
+    while (pending_projections(&w) > 0) {
+        struct meta_projection p;
+        struct meta_op op;
+        size_t n;
+
+        assert_ok(meta_projections(w.meta, STR(""), &p, 1, &n, ERR_IGNORED));
+        op = meta_op_projection_done(&p.repo, &p.tag, p.version);
+        assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    }
+    assert_found(CHECK_TAG_DIFFERS);
+    assert_string_equal(found_list[0].tag.text, "v1");
+}
+
+static void a_tag_that_is_still_to_be_carried_is_no_fault(void **state)
+{
+    struct tag_name tag = tag_of("v1");
+
+    (void)state;
+    image_put(&w, REPO, "one", "v1");
+    assert_int_equal(pending_projections(&w), 1);
+    assert_ok(store_tag_delete(w.store, &repo, &tag, ERR_IGNORED));
+    check();
+    assert_int_equal(n_found, 0);
+}
+
+/* ---- changes in progress */
+
+static struct digest late;
+
+/* The push whose blob was in the store before its row commits. */
+static enum err_code link_late(struct store *s, const struct repo_name *in, const struct digest *d,
+                               uint64_t *ret_size_bytes, struct err *e)
+{
+    struct meta_op op = meta_op_blob_link(&repo, &late, 5);
+
+    if (when_found)
+        assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    when_found = NULL;
+    return store_blob_stat(s->inner, in, d, ret_size_bytes, e);
+}
+
+static void nothing(void)
+{
+}
+
+static void a_push_that_ends_during_the_second_look_is_no_fault(void **state)
+{
+    struct meta_op op;
+
+    (void)state;
+    late = blob_put(&w, REPO, STR("bytes"));
+    op = meta_op_blob_unlink(&repo, &late);
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    world_patch_store(&w)->blob_stat = link_late;
+    when_found = nothing;
+    check();
+    assert_int_equal(n_found, 0);
+    assert_null(when_found);
+}
+
+static void a_fault_is_told_when_it_has_stood_for_long_enough(void **state)
+{
+    struct digest d = sha256_of(STR("{}"));
+    struct check_counts counts;
+    int64_t since_ms = clock_mono_ms();
+
+    (void)state;
+    assert_ok(store_manifest_put(w.store, &repo, &d, STR("{}"), ERR_IGNORED));
+    assert_ok(check_with(150, &counts));
+    assert_int_equal(n_found, 1);
+    assert_true(clock_mono_ms() - since_ms >= 150);
+}
+
+static void nothing_is_waited_for_where_nothing_is_doubtful(void **state)
+{
+    struct check_counts counts;
+    int64_t since_ms = clock_mono_ms();
+
+    (void)state;
+    image_put(&w, REPO, "one", "v1");
+    assert_ok(check_with(3600 * 1000, &counts));
+    assert_true(clock_mono_ms() - since_ms < 600 * 1000);
+}
+
+/* ---- trouble */
+
+static void any_call_of_the_store_that_fails_ends_the_check(void **state)
+{
+    struct check_counts counts;
+    uint64_t calls;
+
+    (void)state;
+    image_put(&w, REPO, "one", "v1");
+    world_fail_store(&w, 0, ERR_OK);
+    assert_ok(check_with(0, &counts));
+    calls = store_fault_calls(w.store);
+    assert_true(calls > 0);
+    for (uint64_t n = 1; n <= calls; n++) {
+        world_fail_store(&w, n, ERR_INTERNAL);
+        assert_code(ERR_INTERNAL, check_with(0, &counts));
+        assert_int_equal(n_found, 0);
+    }
+}
+
+int main(void)
+{
+#define IN(setup, test)                                                                            \
+    {                                                                                              \
+#test " (" #setup ")", test, set_up_##setup, tear_down, NULL                               \
+    }
+    const struct CMUnitTest tests[] = {
+        IN(memory, what_was_pushed_is_whole),
+        IN(shared, what_was_pushed_is_whole),
+        IN(memory, a_blob_that_is_lost_is_told_with_its_image),
+        IN(shared, a_blob_that_is_lost_is_told_with_its_image),
+        IN(memory, a_blob_without_a_row_is_told),
+        IN(shared, a_blob_without_a_row_is_told),
+        IN(memory, a_manifest_without_a_row_is_told),
+        IN(memory, a_tag_that_leads_elsewhere_is_told_once),
+        IN(memory, a_tag_that_is_still_to_be_carried_is_no_fault),
+        IN(memory, a_push_that_ends_during_the_second_look_is_no_fault),
+        IN(memory, a_fault_is_told_when_it_has_stood_for_long_enough),
+        IN(memory, nothing_is_waited_for_where_nothing_is_doubtful),
+        IN(memory, any_call_of_the_store_that_fails_ends_the_check),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
