@@ -443,6 +443,11 @@ enum err_code meta_job_get(struct meta *m, struct str kind, struct str key,
     return ASK(m, job_get, kind, key, ret_job, e);
 }
 
+enum err_code meta_snapshot(struct meta *m, struct meta **ret_snapshot, struct err *e)
+{
+    return ASK(m, snapshot, ret_snapshot, e);
+}
+
 enum err_code meta_health(struct meta *m, struct err *e)
 {
     return ASK(m, health, e);

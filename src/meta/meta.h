@@ -609,6 +609,7 @@ struct meta_driver {
                               struct meta_job_list *ret_list, struct err *e);
     enum err_code (*job_get)(struct meta *m, struct str kind, struct str key,
                              struct meta_job *ret_job, struct err *e);
+    enum err_code (*snapshot)(struct meta *m, struct meta **ret_snapshot, struct err *e);
     enum err_code (*health)(struct meta *m, struct err *e);
     void (*free)(struct meta *m); /* m alone: what it wraps is freed after it */
 };
@@ -755,6 +756,11 @@ ERR_CHECKED enum err_code meta_jobs_due(struct meta *m, int64_t now_ms, size_t l
 /* Error: NOT_FOUND. The caller frees with meta_job_done(). */
 ERR_CHECKED enum err_code meta_job_get(struct meta *m, struct str kind, struct str key,
                                        struct meta_job *ret_job, struct err *e);
+
+/* The database as it is now, for reading, by one thread at a time, whatever is written meanwhile.
+ * As long as it is kept the database keeps what has changed since: for minutes, not for days. It is
+ * freed with meta_free(), before m. Error: UNSUPPORTED: that database has none. */
+ERR_CHECKED enum err_code meta_snapshot(struct meta *m, struct meta **ret_snapshot, struct err *e);
 
 ERR_CHECKED enum err_code meta_health(struct meta *m, struct err *e);
 void meta_free(struct meta *m); /* accepts NULL */

@@ -93,6 +93,22 @@ static void read_end(struct sql_conn *c)
     postgres_give((struct postgres_conn *)c);
 }
 
+/* Not one of the pool, which may have no other. */
+static enum err_code pin(struct sql *base, struct sql_conn **ret_conn, struct err *e)
+{
+    AUTO(postgres_conn) struct postgres_conn *c = NULL;
+
+    TRY(postgres_connect((struct postgres *)base, &c, e));
+    TRY(postgres_pin(c, e));
+    *ret_conn = &STEAL(c)->base;
+    return ERR_OK;
+}
+
+static void unpin(struct sql_conn *c)
+{
+    postgres_disconnect((struct postgres_conn *)c);
+}
+
 /* The caller has read, and connections are to servers that take writes. */
 static enum err_code health(struct sql *base, struct err *e)
 {
@@ -125,6 +141,8 @@ static const struct sql_adapter adapter = {
     .transact = transact,
     .read_begin = read_begin,
     .read_end = read_end,
+    .pin = pin,
+    .unpin = unpin,
     .script = postgres_script,
     .query = postgres_query,
     .next = postgres_next,

@@ -31,6 +31,7 @@ struct postgres_conn {
     int64_t deadline_ms; /* monotonic */
     unsigned flags;      /* META_LAZY */
     bool writes;         /* it is a transaction's */
+    bool pinned;         /* it is a snapshot's: what breaks is not begun again */
     bool begun;          /* BEGIN was sent, or is about to be */
     bool ends;           /* COMMIT goes with what is asked next */
     bool ending;         /* COMMIT was sent: a connection that breaks leaves its outcome open */
@@ -101,6 +102,9 @@ enum err_code postgres_next(struct sql_rows *r, bool *ret_row, struct err *e);
 int64_t postgres_column_int(struct sql_rows *r, int column);
 struct str postgres_column_str(struct sql_rows *r, int column);
 void postgres_done(struct sql_rows *r);
+
+/* Begins the transaction of a snapshot. */
+ERR_CHECKED enum err_code postgres_pin(struct postgres_conn *c, struct err *e);
 
 ERR_CHECKED enum err_code postgres_commit(struct postgres_conn *c, struct err *e);
 void postgres_roll_back(struct postgres_conn *c);

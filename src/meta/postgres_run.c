@@ -349,7 +349,7 @@ static enum err_code answered(struct postgres_conn *c, enum sql_id id, const str
     if (!c->writes)
         c->deadline_ms = clock_mono_ms() + c->db->timeout_ms;
     code = ask(c, id, args, n, a, e);
-    if (code == ERR_OK || c->writes || !c->again)
+    if (code == ERR_OK || c->writes || c->pinned || !c->again)
         return code;
     /* A read, on a connection that had been idle, or was the pooler's to lose. */
     if (c->broken)
@@ -413,6 +413,18 @@ enum err_code postgres_lock(struct sql_conn *base, struct str name, struct err *
     for (size_t i = 0; i < name.n; i++)
         hash = (hash ^ (unsigned char)name.p[i]) * 1099511628211ull;
     return put_off(c, "SELECT pg_advisory_xact_lock($1)", SQL_ARGS(SQL_INT((int64_t)hash)), e);
+}
+
+/* It lies idle while what was read is written elsewhere. The last statement fixes the moment. */
+enum err_code postgres_pin(struct postgres_conn *c, struct err *e)
+{
+    AUTO(answers) struct answers a = {.lib = c->db->lib};
+
+    c->pinned = true;
+    c->deadline_ms = clock_mono_ms() + c->db->timeout_ms;
+    TRY(queue(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, e));
+    TRY(queue(c, "SET LOCAL idle_in_transaction_session_timeout = 0", NULL, 0, e));
+    return ask(c, SQL_SCHEMA_VERSION, NULL, 0, &a, e);
 }
 
 /* Several statements in one text, which the pipeline does not take. */

@@ -133,23 +133,28 @@ static void sql_free(struct meta *m)
     free(s);
 }
 
-enum err_code sql_meta_new(struct sql *db, struct meta **ret_meta, struct err *e)
+struct meta *sql_meta_over(struct sql *db)
 {
-    struct sql_meta *s;
+    struct sql_meta *s = NEW(struct sql_meta);
 
-    TRY(sql_migrate(db, sql_schema, sql_schema_n, e));
-    s = NEW(struct sql_meta);
     s->db = db;
     s->driver = (struct meta_driver){.name = db->adapter->name,
                                      .shared = db->adapter->shared,
                                      .commit = sql_commit,
                                      .health = health,
+                                     .snapshot = sql_snapshot,
                                      .free = sql_free};
     sql_record_fill(&s->driver);
     sql_read_fill(&s->driver);
     sql_row_fill(&s->driver);
     sql_job_fill(&s->driver);
     s->meta.driver = &s->driver;
-    *ret_meta = &s->meta;
+    return &s->meta;
+}
+
+enum err_code sql_meta_new(struct sql *db, struct meta **ret_meta, struct err *e)
+{
+    TRY(sql_migrate(db, sql_schema, sql_schema_n, e));
+    *ret_meta = sql_meta_over(db);
     return ERR_OK;
 }

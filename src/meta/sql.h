@@ -68,6 +68,11 @@ struct sql_adapter {
     enum err_code (*read_begin)(struct sql *db, struct sql_conn **ret_conn, struct err *e);
     void (*read_end)(struct sql_conn *c);
 
+    /* A connection of its own whose reads all see the same moment, until unpin() ends it. Error:
+     * UNSUPPORTED. */
+    enum err_code (*pin)(struct sql *db, struct sql_conn **ret_conn, struct err *e);
+    void (*unpin)(struct sql_conn *c);
+
     /* Several statements without parameters or rows: the schema. */
     enum err_code (*script)(struct sql_conn *c, const char *text, struct err *e);
 
@@ -209,9 +214,15 @@ struct sql_space {
 
 ERR_CHECKED enum err_code sql_space_of(struct str space, struct sql_space *ret, struct err *e);
 
+/* sql_snapshot.c: meta_driver.snapshot. */
+enum err_code sql_snapshot(struct meta *m, struct meta **ret_snapshot, struct err *e);
+
 /* What a namespace holds, inside a transaction or not. */
 ERR_CHECKED enum err_code sql_usage(struct sql_conn *c, struct str space,
                                     struct meta_usage *ret_usage, struct err *e);
+
+/* Over a database whose schema is as it should be, which it takes ownership of. */
+struct meta *sql_meta_over(struct sql *db);
 
 /* Brings the schema up to date. Takes ownership of db when it succeeds. */
 ERR_CHECKED enum err_code sql_meta_new(struct sql *db, struct meta **ret_meta, struct err *e);

@@ -301,6 +301,26 @@ static void read_end(struct sql_conn *base)
     pthread_mutex_unlock(&db->pool_lock);
 }
 
+/* The moment is that of the first read. */
+static enum err_code pin(struct sql *base, struct sql_conn **ret_conn, struct err *e)
+{
+    struct sqlite *db = (struct sqlite *)base;
+    AUTO(sqlite_conn) struct sqlite_conn *c = NULL;
+
+    if (db->memory)
+        return err_set(e, ERR_UNSUPPORTED, "a database in memory has no snapshots");
+    TRY(sqlite_open_conn(db, false, &c, e));
+    TRY(sqlite_exec(c, "BEGIN", e));
+    TRY(sql_run(&c->base, SQL_SCHEMA_VERSION, NULL, 0, e));
+    *ret_conn = &STEAL(c)->base;
+    return ERR_OK;
+}
+
+static void unpin(struct sql_conn *c)
+{
+    close_conn((struct sqlite_conn *)c);
+}
+
 /* Reading works (the caller has tried). Can it be written, and does the log reach the database? */
 static enum err_code health(struct sql *base, struct err *e)
 {
@@ -368,6 +388,8 @@ static const struct sql_adapter adapter = {
     .transact = sqlite_transact,
     .read_begin = read_begin,
     .read_end = read_end,
+    .pin = pin,
+    .unpin = unpin,
     .script = script,
     .query = query,
     .next = next,

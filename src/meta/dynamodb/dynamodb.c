@@ -24,10 +24,20 @@ static void dynamo_free(struct meta *m)
     free(d);
 }
 
+static enum err_code snapshot(struct meta *m, struct meta **ret_snapshot, struct err *e)
+{
+    (void)m;
+    (void)ret_snapshot;
+    return err_set(e, ERR_UNSUPPORTED,
+                   "DynamoDB does not show a table as it was at one moment; it has backups of its "
+                   "own");
+}
+
 static struct meta_driver driver = {
     .name = "dynamodb",
     .shared = true,
     .commit = dynamo_commit,
+    .snapshot = snapshot,
     .health = health,
     .free = dynamo_free,
 };
