@@ -76,6 +76,19 @@ void meta_referrer_list_done(struct meta_referrer_list *l)
     *l = (struct meta_referrer_list){0};
 }
 
+void meta_use_list_done(struct meta_use_list *l)
+{
+    free(l->rows);
+    free(l->users);
+    *l = (struct meta_use_list){0};
+}
+
+void meta_tag_list_done(struct meta_tag_list *l)
+{
+    free(l->rows);
+    *l = (struct meta_tag_list){0};
+}
+
 void meta_record_done(struct meta_record *r)
 {
     free(r->key);
@@ -216,6 +229,9 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_AUDIT_ADD:
     case META_AUDIT_PRUNE:
     case META_QUOTA_CHECK:
+    case META_CONDEMN:
+    case META_REVIVE:
+    case META_CONDEMNED_CHECK:
         return ERR_OK;
     }
     return err_set(e, ERR_INTERNAL, "unknown operation %d", (int)op->kind);
@@ -269,6 +285,12 @@ enum err_code meta_blob_stat(struct meta *m, const struct repo_name *repo, const
     return ASK(m, blob_stat, repo, d, ret_size_bytes, e);
 }
 
+enum err_code meta_blob_is_condemned(struct meta *m, const struct repo_name *repo,
+                                     const struct digest *d, bool *ret_is, struct err *e)
+{
+    return ASK(m, blob_is_condemned, repo, d, ret_is, e);
+}
+
 enum err_code meta_blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                              uint64_t *ret_size_bytes, struct err *e)
 {
@@ -299,6 +321,22 @@ enum err_code meta_tags(struct meta *m, const struct repo_name *repo, struct str
 {
     TRY(check_limit(limit, e));
     return ASK(m, tags, repo, after, limit, ret_list, e);
+}
+
+enum err_code meta_uses(struct meta *m, const struct repo_name *repo, enum meta_item_kind kind,
+                        struct str after, size_t limit, struct meta_use_list *ret_list,
+                        struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return ASK(m, uses, repo, kind, after, limit, ret_list, e);
+}
+
+enum err_code meta_tag_targets(struct meta *m, const struct repo_name *repo, struct str after,
+                               size_t limit, struct meta_tag_list *ret_list, int64_t *ret_version,
+                               struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return ASK(m, tag_targets, repo, after, limit, ret_list, ret_version, e);
 }
 
 enum err_code meta_manifest_tags(struct meta *m, const struct repo_name *repo,

@@ -232,6 +232,81 @@ struct meta_job_end {
     int64_t now_ms;
 };
 
+/*
+ * Collection (src/gc): a blob or manifest of a repository that may go has a row that says so, until
+ * something revives it, or it goes.
+ */
+enum meta_item_kind { META_ITEM_BLOB, META_ITEM_MANIFEST };
+
+enum meta_why {
+    META_WHY_UNUSED,   /* a blob that no manifest names, but for condemned ones */
+    META_WHY_UNTAGGED, /* a manifest without tags, for too long */
+    META_WHY_CHILD,    /* of an index that went, or goes */
+    META_WHY_REFERRER  /* of a manifest that went, or goes */
+};
+
+#define META_RUN_MAX 31 /* length of the id of a run of the collector */
+
+/* What META_CONDEMN is given. */
+struct meta_verdict {
+    const struct repo_name *repo;
+    enum meta_item_kind kind;
+    const struct digest *digest;
+    enum meta_why why;
+    struct str run;
+    int64_t now_ms;
+    /* Of a manifest: */
+    const struct digest *subject; /* that it refers to, by a field or a tag; NULL: none */
+    int64_t seen_version;         /* as of meta_op_manifest_delete() */
+};
+
+/* A blob or manifest, and who names it. */
+struct meta_use {
+    struct digest digest;
+    int64_t id; /* of a manifest, for `users`; a blob has none */
+    uint64_t size_bytes;
+    struct digest subject; /* of a manifest; n is 0: none */
+    bool condemned;
+    enum meta_why why;     /* of what is condemned, this and the next two */
+    int64_t condemned_ms;  /* wall clock: since when */
+    bool by_run;           /* not by the deletion of what it belonged to */
+    size_t users, n_users; /* of meta_use_list.users: manifests that name it */
+};
+
+struct meta_use_list {
+    struct meta_use *rows; /* sorted by digest */
+    size_t n;
+    int64_t *users;
+    size_t n_users;
+    bool more;
+};
+
+void meta_use_list_done(struct meta_use_list *l);
+
+static inline void auto_meta_uses_(struct meta_use_list *l)
+{
+    meta_use_list_done(l);
+}
+
+/* A tag, and the manifest that it points to. */
+struct meta_tag {
+    struct tag_name name;
+    int64_t manifest_id; /* as meta_use.id */
+};
+
+struct meta_tag_list {
+    struct meta_tag *rows; /* sorted by name */
+    size_t n;
+    bool more;
+};
+
+void meta_tag_list_done(struct meta_tag_list *l);
+
+static inline void auto_meta_tags_(struct meta_tag_list *l)
+{
+    meta_tag_list_done(l);
+}
+
 struct meta_usage {
     uint64_t bytes; /* of blobs, each counted once a repository */
     uint64_t tags;
@@ -316,6 +391,9 @@ enum meta_op_kind {
     META_JOB_END,
     META_JOB_RETRY,
     META_JOB_CANCEL,
+    META_CONDEMN,
+    META_REVIVE,
+    META_CONDEMNED_CHECK,
 };
 
 /* What META_MANIFEST_PUT is given. */
@@ -414,6 +492,16 @@ struct meta_op {
             int64_t now_ms;
         } job;
         struct meta_job_end job_end;
+        struct {
+            struct meta_verdict verdict;
+            bool *ret_done;
+        } condemn;
+        struct { /* of REVIVE and CONDEMNED_CHECK, what each needs */
+            const struct repo_name *repo;
+            enum meta_item_kind kind;
+            const struct digest *digest, *gone;
+            int64_t until_ms;
+        } condemned;
     };
 };
 
@@ -516,6 +604,23 @@ struct meta_op meta_op_job_retry(struct str kind, struct str key, int64_t now_ms
 /* It goes away, or when it runs as soon as that ends. Error: NOT_FOUND. */
 struct meta_op meta_op_job_cancel(struct str kind, struct str key);
 
+/* Condemns what is there, and is not in use: a blob that no manifest names but for condemned ones;
+ * a manifest whose tags were all seen, and that has no index and no subject here but condemned
+ * ones. *ret_done, which counts when the transaction does, tells; what is condemned already stays
+ * as it is. Links, pushes and tags revive what they name, with all that it names in turn; deleting
+ * an index condemns children that nothing else names, deleting a subject its referrers. */
+struct meta_op meta_op_condemn(struct meta_verdict v, bool *ret_done);
+
+/* It is condemned no more; success as well when it was not. */
+struct meta_op meta_op_revive(const struct repo_name *repo, enum meta_item_kind kind,
+                              const struct digest *d);
+
+/* It is still condemned, and was at until_ms; `gone` (NULL: none), its subject, is no manifest of
+ * the repository. Error: CONFLICT. */
+struct meta_op meta_op_condemned_check(const struct repo_name *repo, enum meta_item_kind kind,
+                                       const struct digest *d, const struct digest *gone,
+                                       int64_t until_ms);
+
 /* Flag of meta_commit(): do not wait for the disk. A later commit that waits makes it durable too.
  */
 #define META_LAZY 1u
@@ -566,6 +671,14 @@ struct meta_driver {
                                            struct str reference);
     enum err_code (*blob_stat)(struct meta *m, const struct repo_name *repo, const struct digest *d,
                                uint64_t *ret_size_bytes, struct err *e);
+    enum err_code (*blob_is_condemned)(struct meta *m, const struct repo_name *repo,
+                                       const struct digest *d, bool *ret_is, struct err *e);
+    enum err_code (*uses)(struct meta *m, const struct repo_name *repo, enum meta_item_kind kind,
+                          struct str after, size_t limit, struct meta_use_list *ret_list,
+                          struct err *e);
+    enum err_code (*tag_targets)(struct meta *m, const struct repo_name *repo, struct str after,
+                                 size_t limit, struct meta_tag_list *ret_list, int64_t *ret_version,
+                                 struct err *e);
     enum err_code (*blob_find)(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                                uint64_t *ret_size_bytes, struct err *e);
     enum err_code (*repo_exists)(struct meta *m, const struct repo_name *repo, bool *ret_exists,
@@ -649,6 +762,25 @@ struct meta_manifest *meta_manifest_peek(struct meta *m, const struct repo_name 
 ERR_CHECKED enum err_code meta_blob_stat(struct meta *m, const struct repo_name *repo,
                                          const struct digest *d, uint64_t *ret_size_bytes,
                                          struct err *e);
+
+/* Is the blob condemned? Not there: no. */
+ERR_CHECKED enum err_code meta_blob_is_condemned(struct meta *m, const struct repo_name *repo,
+                                                 const struct digest *d, bool *ret_is,
+                                                 struct err *e);
+
+/* Blobs, or manifests, of a repository with the manifests that name them, loosely or not: up to
+ * limit of a digest greater than after. What changes meanwhile is seen or not. Error: NAME_UNKNOWN;
+ * UNSUPPORTED, from a database without collection. */
+ERR_CHECKED enum err_code meta_uses(struct meta *m, const struct repo_name *repo,
+                                    enum meta_item_kind kind, struct str after, size_t limit,
+                                    struct meta_use_list *ret_list, struct err *e);
+
+/* As meta_tags(), with what they point to. A tag that is set after the list was read has a later
+ * version than *ret_version. */
+ERR_CHECKED enum err_code meta_tag_targets(struct meta *m, const struct repo_name *repo,
+                                           struct str after, size_t limit,
+                                           struct meta_tag_list *ret_list, int64_t *ret_version,
+                                           struct err *e);
 
 /* Any repository that has the blob. Error: BLOB_UNKNOWN. */
 ERR_CHECKED enum err_code meta_blob_find(struct meta *m, const struct digest *d,

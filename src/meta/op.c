@@ -161,3 +161,24 @@ struct meta_op meta_op_job_cancel(struct str kind, struct str key)
 {
     return (struct meta_op){.kind = META_JOB_CANCEL, .job = {.kind = kind, .key = key}};
 }
+
+struct meta_op meta_op_condemn(struct meta_verdict v, bool *ret_done)
+{
+    return (struct meta_op){.kind = META_CONDEMN, .condemn = {.verdict = v, .ret_done = ret_done}};
+}
+
+struct meta_op meta_op_revive(const struct repo_name *repo, enum meta_item_kind kind,
+                              const struct digest *d)
+{
+    return (struct meta_op){.kind = META_REVIVE,
+                            .condemned = {.repo = repo, .kind = kind, .digest = d}};
+}
+
+struct meta_op meta_op_condemned_check(const struct repo_name *repo, enum meta_item_kind kind,
+                                       const struct digest *d, const struct digest *gone,
+                                       int64_t until_ms)
+{
+    return (struct meta_op){
+        .kind = META_CONDEMNED_CHECK,
+        .condemned = {.repo = repo, .kind = kind, .digest = d, .gone = gone, .until_ms = until_ms}};
+}

@@ -148,6 +148,7 @@ struct meta *sql_meta_over(struct sql *db)
     sql_read_fill(&s->driver);
     sql_row_fill(&s->driver);
     sql_job_fill(&s->driver);
+    sql_condemned_fill(&s->driver);
     s->meta.driver = &s->driver;
     return &s->meta;
 }

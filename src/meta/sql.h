@@ -213,6 +213,20 @@ struct sql_space {
 };
 
 ERR_CHECKED enum err_code sql_space_of(struct str space, struct sql_space *ret, struct err *e);
+/* sql_condemned.c: an operation of collection in a repository (0: there is none), what others do to
+ * what is condemned, and the callbacks that read it. leave: before the edges of a manifest go. */
+ERR_CHECKED enum err_code sql_condemned_apply(struct sql_conn *c, int64_t repo_id,
+                                              const struct meta_op *op, struct err *e);
+ERR_CHECKED enum err_code sql_condemned_revive(struct sql_conn *c, const struct repo_name *repo,
+                                               enum meta_item_kind kind, const struct digest *d,
+                                               struct err *e);
+ERR_CHECKED enum err_code sql_condemned_revive_named(struct sql_conn *c,
+                                                     const struct repo_name *repo,
+                                                     const struct digest *d, struct err *e);
+ERR_CHECKED enum err_code sql_condemned_leave(struct sql_conn *c, const struct repo_name *repo,
+                                              int64_t repo_id, int64_t manifest_id,
+                                              const struct digest *d, struct err *e);
+void sql_condemned_fill(struct meta_driver *d);
 
 /* sql_snapshot.c: meta_driver.snapshot. */
 enum err_code sql_snapshot(struct meta *m, struct meta **ret_snapshot, struct err *e);

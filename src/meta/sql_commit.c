@@ -21,8 +21,10 @@ struct repo_row {
 struct apply {
     const struct meta_op *ops;
     size_t n_ops;
-    size_t failed;        /* out: the operation that failed, or n_ops */
-    struct repo_row repo; /* the one found last: most transactions speak of one only */
+    size_t failed;                /* out: the operation that failed, or n_ops */
+    struct repo_row repo;         /* the one found last: most transactions speak of one only */
+    const struct digest *revived; /* the manifest that was revived last, with what it names */
+    const struct repo_name *revived_in;
 };
 
 static enum err_code write_repo(struct sql_conn *c, struct apply *a, struct err *e)
@@ -130,7 +132,7 @@ static enum err_code blob_link(struct sql_conn *c, struct apply *a, const struct
                     &added, &size_bytes, e));
     if (added)
         use(a, size_bytes, 0);
-    return ERR_OK;
+    return sql_condemned_revive(c, op->blob_link.repo, META_ITEM_BLOB, op->blob_link.digest, e);
 }
 
 static enum err_code blob_size(struct sql_conn *c, int64_t repo_id, const struct digest *d,
@@ -164,7 +166,7 @@ static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const stru
         return err_tell(e, ERR_IN_USE, "a manifest of %s names blob %s", repo->text, d->text);
     TRY(sql_run(c, SQL_BLOB_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d))), e));
     use(a, -size_bytes, 0);
-    return ERR_OK;
+    return sql_condemned_revive(c, repo, META_ITEM_BLOB, d, e);
 }
 
 /* Holds the row of the blob and not that of its repository: who mounts here what somebody else
@@ -229,6 +231,17 @@ static enum err_code add_referrer(struct sql_conn *c, int64_t repo_id,
                    e);
 }
 
+/* The manifest with all that it names; once, when it is put and tagged. */
+static enum err_code revive_named(struct sql_conn *c, struct apply *a, const struct repo_name *repo,
+                                  const struct digest *d, struct err *e)
+{
+    bool done = a->revived && a->revived_in == repo && digest_eq(a->revived, d);
+
+    a->revived = d;
+    a->revived_in = repo;
+    return done ? ERR_OK : sql_condemned_revive_named(c, repo, d, e);
+}
+
 static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                   struct err *e)
 {
@@ -243,13 +256,13 @@ static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const str
                     SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(&m->digest)),
                              SQL_TEXT(m->media_type), SQL_TEXT(subject), SQL_BYTES(m->bytes)),
                     &added, &id, e));
-    if (!added)
-        return ERR_OK;
-    TRY(add_edges(c, repo_id, id, put, e));
-    if (put->subject)
-        TRY(add_referrer(c, repo_id, put, e));
-    count_manifest(a, 1);
-    return ERR_OK;
+    if (added) {
+        TRY(add_edges(c, repo_id, id, put, e));
+        if (put->subject)
+            TRY(add_referrer(c, repo_id, put, e));
+        count_manifest(a, 1);
+    }
+    return revive_named(c, a, put->repo, &m->digest, e);
 }
 
 static struct str holder_of(const struct meta_op *op)
@@ -331,7 +344,9 @@ static enum err_code manifest_delete(struct sql_conn *c, struct apply *a, const 
     if (named)
         return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", repo->text, d->text);
     TRY(check_seen(c, id, d, op->manifest_delete.seen_version, e));
+    a->revived = NULL;
     TRY(delete_tags_of(c, a, id, holder_of(op), e));
+    TRY(sql_condemned_leave(c, repo, repo_id, id, d, e));
     TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
     TRY(sql_run(c, SQL_MANIFEST_DELETE, SQL_ARGS(SQL_INT(id)), e));
     count_manifest(a, -1);
@@ -390,6 +405,7 @@ static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct m
                 SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(manifest_id),
                          SQL_INT(version)),
                 e));
+    TRY(revive_named(c, a, repo, d, e));
     return set_projection(c, repo_id, tag, version, digest_str(d), holder_of(op), e);
 }
 
@@ -609,6 +625,18 @@ static enum err_code job(struct sql_conn *c, struct apply *a, const struct meta_
     return sql_job_apply(c, op, e);
 }
 
+/* What is not there is neither condemned nor revived. */
+static enum err_code condemned(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                               struct err *e)
+{
+    bool condemns = op->kind == META_CONDEMN;
+    int64_t repo_id;
+
+    TRY(find_repo(c, a, condemns ? op->condemn.verdict.repo : op->condemned.repo, &repo_id, e));
+    a->revived = NULL;
+    return sql_condemned_apply(c, repo_id, op, e);
+}
+
 static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
 {
     static enum err_code (*const table[])(struct sql_conn *, struct apply *, const struct meta_op *,
@@ -638,10 +666,14 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_JOB_END] = job,
         [META_JOB_RETRY] = job,
         [META_JOB_CANCEL] = job,
+        [META_CONDEMN] = condemned,
+        [META_REVIVE] = condemned,
+        [META_CONDEMNED_CHECK] = condemned,
     };
     struct apply *a = ctx;
 
     a->repo = (struct repo_row){0};
+    a->revived = NULL;
     for (size_t i = 0; i < a->n_ops; i++) {
         a->failed = i;
         TRY(table[a->ops[i].kind](c, a, &a->ops[i], e));

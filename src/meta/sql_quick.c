@@ -38,7 +38,8 @@ static enum err_code blob_link(struct sql_conn *c, struct quick *q, const struct
 
     TRY(lock_repo(c, q, op->blob_link.repo, true, e));
     TRY(sql_run(c, SQL_QUICK_BLOB_COUNT, args, 3, e));
-    return sql_run(c, SQL_QUICK_BLOB_ADD, args, 3, e);
+    TRY(sql_run(c, SQL_QUICK_BLOB_ADD, args, 3, e));
+    return sql_condemned_revive(c, op->blob_link.repo, META_ITEM_BLOB, op->blob_link.digest, e);
 }
 
 static enum err_code blob_check(struct sql_conn *c, struct quick *q, const struct meta_op *op,
@@ -103,7 +104,9 @@ static enum err_code manifest_put(struct sql_conn *c, struct quick *q, const str
     TRY(sql_run(c, SQL_QUICK_MANIFEST_COUNT, args, 2, e));
     TRY(sql_run(c, SQL_QUICK_MANIFEST_ADD, args, 5, e));
     TRY(add_edges(c, put, e));
-    return put->subject ? add_referrer(c, put, e) : ERR_OK;
+    if (put->subject)
+        TRY(add_referrer(c, put, e));
+    return sql_condemned_revive_named(c, put->repo, &m->digest, e);
 }
 
 /* The tag's version is that which the repository comes to. */
@@ -122,6 +125,7 @@ static enum err_code tag_set(struct sql_conn *c, struct quick *q, const struct m
                     SQL_ARGS(repo, tag, SQL_INT(op->tag_set.expected_version)), e));
     TRY(sql_run(c, SQL_QUICK_TAG_COUNT, SQL_ARGS(repo, tag), e));
     TRY(sql_run(c, SQL_QUICK_TAG_SET, SQL_ARGS(repo, tag, digest), e));
+    TRY(sql_condemned_revive_named(c, op->tag_set.repo, op->tag_set.digest, e));
     return sql_run(c, SQL_QUICK_PROJECTION_SET, SQL_ARGS(repo, tag, digest, holder), e);
 }
 

@@ -157,10 +157,22 @@ static const char version_7[] =
      * is over and became nothing. */
     "ALTER TABLE uploads ADD COLUMN holder @text@ NOT NULL DEFAULT '';"
     "ALTER TABLE uploads ADD COLUMN turn BIGINT NOT NULL DEFAULT 1;";
+static const char version_8[] =
+    /* What may go of a repository (src/gc): kind is enum meta_item_kind, why enum meta_why; run is
+     * '' when it went with what it belonged to. */
+    "CREATE TABLE condemned ("
+    " repo_id BIGINT NOT NULL,"
+    " digest @text@ NOT NULL,"
+    " kind SMALLINT NOT NULL,"
+    " since_ms BIGINT NOT NULL,"
+    " why SMALLINT NOT NULL,"
+    " run @text@ NOT NULL,"
+    " PRIMARY KEY (repo_id, digest, kind)) @clustered@;"
+    "CREATE INDEX blobs_by_repo ON blobs (repo_id, digest, size_bytes);";
 /* clang-format on */
 
 const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3}, {version_4},
-                                           {version_5}, {version_6}, {version_7}};
+                                           {version_5}, {version_6}, {version_7}, {version_8}};
 const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 #define SCRIPT_MAX_BYTES (1 << 20)

@@ -237,6 +237,66 @@
     X(QUICK_USAGE, "@must@SELECT 1 FROM (SELECT sum(bytes) AS bytes, sum(tags) AS tags FROM repos" \
                    " WHERE name = $1 OR (name > $2 AND name < $3)) u"                              \
                    " WHERE bytes <= $4 AND tags <= $5@must_end@")                                  \
+    X(CONDEMN_BLOB,                                                                                \
+      "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
+      " SELECT b.repo_id, b.digest, 0, $3, $4, $5 FROM blobs b WHERE b.repo_id = $1"               \
+      " AND b.digest = $2 AND NOT EXISTS (SELECT 1 FROM edges e JOIN manifests u"                  \
+      " ON u.id = e.manifest_id WHERE e.repo_id = $1 AND e.digest = $2 AND NOT " SQL_IS_CONDEMNED  \
+      ") ON CONFLICT (repo_id, digest, kind) DO NOTHING RETURNING why")                            \
+    X(CONDEMN_MANIFEST,                                                                            \
+      "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
+      " SELECT m.repo_id, m.digest, 1, $3, $4, $5 FROM manifests m WHERE m.repo_id = $1"           \
+      " AND m.digest = $2 AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id"         \
+      " AND t.version > $6) AND NOT EXISTS (SELECT 1 FROM edges e JOIN manifests u"                \
+      " ON u.id = e.manifest_id WHERE e.repo_id = $1 AND e.digest = $2 AND NOT " SQL_IS_CONDEMNED  \
+      ") AND NOT EXISTS (SELECT 1 FROM manifests u WHERE u.repo_id = $1 AND u.digest = $7"         \
+      " AND NOT " SQL_IS_CONDEMNED ") ON CONFLICT (repo_id, digest, kind) DO NOTHING"              \
+      " RETURNING why")                                                                            \
+    X(CONDEMN_LEFT,                                                                                \
+      "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
+      " SELECT m.repo_id, m.digest, 1, $3, $4, '' FROM edges e JOIN manifests m"                   \
+      " ON m.repo_id = e.repo_id AND m.digest = e.digest WHERE e.manifest_id = $2"                 \
+      " AND e.repo_id = $1 AND e.kind IN ($5, $6)"                                                 \
+      " AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id)"                          \
+      " AND NOT EXISTS (SELECT 1 FROM edges o WHERE o.repo_id = $1 AND o.digest = m.digest"        \
+      " AND o.manifest_id <> $2) " SQL_CONDEMN_ANEW)                                               \
+    X(CONDEMN_REFERRERS,                                                                           \
+      "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
+      " SELECT m.repo_id, m.digest, 1, $3, $4, '' FROM referrers f JOIN manifests m"               \
+      " ON m.repo_id = f.repo_id AND m.digest = f.digest WHERE f.repo_id = $1 AND f.subject = $2"  \
+      " AND " SQL_ONLY_THESE_TAGS SQL_CONDEMN_ANEW)                                                \
+    X(CONDEMN_SIGNATURES,                                                                          \
+      "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
+      " SELECT m.repo_id, m.digest, 1, $2, $3, '' FROM tags s JOIN manifests m"                    \
+      " ON m.id = s.manifest_id WHERE s.repo_id = $1 AND s.name IN ($5, $6, $7, $8)"               \
+      " AND m.digest <> $4 AND " SQL_ONLY_THESE_TAGS SQL_CONDEMN_ANEW)                             \
+    X(REVIVE, "DELETE FROM condemned WHERE repo_id = (SELECT id FROM repos WHERE name = $1)"       \
+              " AND digest = $2 AND kind = $3")                                                    \
+    X(REVIVE_NAMED,                                                                                \
+      "WITH RECURSIVE named(repo_id, digest) AS (SELECT m.repo_id, m.digest"                       \
+      " FROM repos r JOIN manifests m ON m.repo_id = r.id"                                         \
+      " WHERE r.name = $1 AND m.digest = $2 UNION SELECT e.repo_id, e.digest"                      \
+      " FROM named n JOIN manifests m ON m.repo_id = n.repo_id"                                    \
+      " AND m.digest = n.digest JOIN edges e ON e.manifest_id = m.id)"                             \
+      " DELETE FROM condemned WHERE repo_id = (SELECT id FROM repos WHERE name = $1)"              \
+      " AND digest IN (SELECT digest FROM named)")                                                 \
+    X(CONDEMNED_CHECK, "SELECT c.why FROM condemned c WHERE c.repo_id = $1 AND c.digest = $2"      \
+                       " AND c.kind = $3 AND c.since_ms <= $4 AND NOT EXISTS (SELECT 1 FROM"       \
+                       " manifests s WHERE s.repo_id = $1 AND s.digest = $5)")                     \
+    X(BLOB_IS_CONDEMNED, "SELECT 1 FROM condemned WHERE kind = 0 AND digest = $2"                  \
+                         " AND repo_id = (SELECT id FROM repos WHERE name = $1)")                  \
+    X(USES_BLOBS, "SELECT b.digest, 0, b.size_bytes, '', c.why, c.since_ms, c.run"                 \
+                  " FROM blobs b LEFT JOIN condemned c ON c.repo_id = b.repo_id"                   \
+                  " AND c.digest = b.digest AND c.kind = 0"                                        \
+                  " WHERE b.repo_id = $1 AND b.digest > $2 ORDER BY b.digest LIMIT $3")            \
+    X(USES_MANIFESTS, "SELECT m.digest, m.id, length(m.bytes), m.subject, c.why, c.since_ms,"      \
+                      " c.run FROM manifests m LEFT JOIN condemned c ON c.repo_id = m.repo_id"     \
+                      " AND c.digest = m.digest AND c.kind = 1"                                    \
+                      " WHERE m.repo_id = $1 AND m.digest > $2 ORDER BY m.digest LIMIT $3")        \
+    X(USES_EDGES, "SELECT digest, manifest_id FROM edges WHERE repo_id = $1 AND digest > $2"       \
+                  " AND digest <= $3 AND kind IN ($4, $5) ORDER BY digest")                        \
+    X(TAG_TARGETS, "SELECT name, manifest_id FROM tags WHERE repo_id = $1 AND name > $2"           \
+                   " ORDER BY name LIMIT $3")                                                      \
                                                                                                    \
     X(ROWS_REPO, "SELECT name, manifests, version, bytes, tags, id FROM repos WHERE id > $1"       \
                  " ORDER BY id LIMIT $2")                                                          \
@@ -306,6 +366,17 @@
     " WHERE b.digest = e.digest AND b.repo_id = e.repo_id)) OR"                                    \
     " (e.kind = " manifest " AND NOT EXISTS (SELECT 1 FROM manifests c"                            \
     " WHERE c.repo_id = e.repo_id AND c.digest = e.digest)))"
+/* Of manifest u. */
+#define SQL_IS_CONDEMNED                                                                           \
+    "EXISTS (SELECT 1 FROM condemned c WHERE c.repo_id = u.repo_id AND c.digest = u.digest"        \
+    " AND c.kind = 1)"
+/* Whose manifest m has no tags but those. */
+#define SQL_ONLY_THESE_TAGS                                                                        \
+    "NOT EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id"                                  \
+    " AND t.name NOT IN ($5, $6, $7, $8)) "
+/* What was condemned stays so since then, but for another reason. */
+#define SQL_CONDEMN_ANEW                                                                           \
+    "ON CONFLICT (repo_id, digest, kind) DO UPDATE SET why = excluded.why, run = ''"
 #define SQL_JOBS_ROW                                                                               \
     "kind, key, state, priority, due_ms, attempts, turn, wanted, holder, note, changed_ms"
 #define SQL_JOBS_NEW                                                                               \

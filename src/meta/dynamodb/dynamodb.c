@@ -33,11 +33,58 @@ static enum err_code snapshot(struct meta *m, struct meta **ret_snapshot, struct
                    "own");
 }
 
+/* ---- collection, which is not made for DynamoDB yet: nothing is ever condemned */
+
+static enum err_code blob_is_condemned(struct meta *m, const struct repo_name *repo,
+                                       const struct digest *d, bool *ret_is, struct err *e)
+{
+    (void)m;
+    (void)repo;
+    (void)d;
+    (void)e;
+    *ret_is = false;
+    return ERR_OK;
+}
+
+static enum err_code no_collection(struct err *e)
+{
+    return err_set(e, ERR_UNSUPPORTED, "metadata.driver: dynamodb has no collection yet");
+}
+
+static enum err_code uses(struct meta *m, const struct repo_name *repo, enum meta_item_kind kind,
+                          struct str after, size_t limit, struct meta_use_list *ret_list,
+                          struct err *e)
+{
+    (void)m;
+    (void)repo;
+    (void)kind;
+    (void)after;
+    (void)limit;
+    (void)ret_list;
+    return no_collection(e);
+}
+
+static enum err_code tag_targets(struct meta *m, const struct repo_name *repo, struct str after,
+                                 size_t limit, struct meta_tag_list *ret_list, int64_t *ret_version,
+                                 struct err *e)
+{
+    (void)m;
+    (void)repo;
+    (void)after;
+    (void)limit;
+    (void)ret_list;
+    (void)ret_version;
+    return no_collection(e);
+}
+
 static struct meta_driver driver = {
     .name = "dynamodb",
     .shared = true,
     .commit = dynamo_commit,
     .snapshot = snapshot,
+    .blob_is_condemned = blob_is_condemned,
+    .uses = uses,
+    .tag_targets = tag_targets,
     .health = health,
     .free = dynamo_free,
 };

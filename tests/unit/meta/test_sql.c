@@ -77,6 +77,9 @@ static void check_plan(sqlite3 *handle, const struct sql_dialect *d, enum sql_id
         if (strstr(step, "SCAN json_each VIRTUAL TABLE") || strcmp(step, "SCAN u") == 0 ||
             strcmp(step, "SCAN CONSTANT ROW") == 0) /* of what was given, or one row */
             continue;
+        if (id == SQL_REVIVE_NAMED &&
+            (strcmp(step, "SCAN n") == 0 || strcmp(step, "SCAN named") == 0)) /* found so far */
+            continue;
         if (strncmp(step, "SCAN", 4) == 0 || strstr(step, "TEMP B-TREE"))
             fail_msg("%s: %s", sql_statement(id), step);
     }
