@@ -45,6 +45,7 @@
     X(NOT_FOUND, 404, "UNSUPPORTED", "no such resource")                                           \
     X(PRECONDITION, 412, "UNSUPPORTED", "precondition failed")                                     \
     X(CONFLICT, 409, "UNSUPPORTED", "it is there already, or was changed at the same time")        \
+    X(GONE, 503, "UNKNOWN", "content of that digest is being deleted; try again")                  \
     X(QUOTA, 403, "DENIED", "quota of the namespace is used up")                                   \
     X(TOO_MANY_REQUESTS, 429, "TOOMANYREQUESTS", "too many requests")                              \
     X(TIMEOUT, 408, "UNSUPPORTED", "request took too long")                                        \

@@ -126,7 +126,8 @@ enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
 enum err_code remove_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,
                           struct err *e)
 {
-    struct meta_op op = meta_op_blob_unlink(repo, d);
+    struct meta_op op =
+        meta_op_blob_unlink(repo, d, (struct meta_removal){.once = store_shared(r->store)});
     AUTO(held) pthread_mutex_t *held = NULL;
 
     TRY(check_enabled(r, e));

@@ -135,6 +135,13 @@ void meta_job_list_done(struct meta_job_list *l)
     *l = (struct meta_job_list){0};
 }
 
+void meta_removed_list_done(struct meta_removed_list *l)
+{
+    free(l->rows);
+    free(l->next);
+    *l = (struct meta_removed_list){0};
+}
+
 void meta_row_list_done(struct meta_row_list *l)
 {
     for (size_t i = 0; i < l->n; i++)
@@ -159,6 +166,7 @@ const char *meta_row_kind_name(enum meta_row_kind kind)
         [META_ROW_RECORD] = "records",
         [META_ROW_AUDIT] = "audit",
         [META_ROW_JOB] = "jobs",
+        [META_ROW_REMOVED] = "removed",
     };
 
     return names[kind];
@@ -182,6 +190,13 @@ static enum err_code check_row_kind(enum meta_row_kind kind, struct err *e)
 {
     if ((unsigned)kind >= META_ROW_KINDS)
         return err_set(e, ERR_INTERNAL, "unknown kind of row %d", (int)kind);
+    return ERR_OK;
+}
+
+static enum err_code check_removal(const struct meta_removal *c, struct err *e)
+{
+    if (c->reason.n > META_REASON_MAX || c->size_bytes > INT64_MAX)
+        return err_set(e, ERR_INTERNAL, "content is condemned with too long a reason or size");
     return ERR_OK;
 }
 
@@ -218,6 +233,9 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_JOB_CANCEL:
         return check_job(op->job.kind, op->job.key, e);
     case META_BLOB_UNLINK:
+        return check_removal(&op->blob_unlink.removal, e);
+    case META_CONTENT_CONDEMN:
+        return check_removal(&op->content.removal, e);
     case META_BLOB_CHECK:
     case META_MANIFEST_DELETE:
     case META_TAG_SET:
@@ -232,6 +250,10 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_CONDEMN:
     case META_REVIVE:
     case META_CONDEMNED_CHECK:
+    case META_CONTENT_GONE:
+    case META_CONTENT_BACK:
+    case META_CONTENT_DELETED:
+    case META_CONTENT_PRUNE:
         return ERR_OK;
     }
     return err_set(e, ERR_INTERNAL, "unknown operation %d", (int)op->kind);
@@ -484,6 +506,20 @@ enum err_code meta_job_get(struct meta *m, struct str kind, struct str key,
 enum err_code meta_snapshot(struct meta *m, struct meta **ret_snapshot, struct err *e)
 {
     return ASK(m, snapshot, ret_snapshot, e);
+}
+
+enum err_code meta_removed_get(struct meta *m, struct meta_content c, struct meta_removed *ret_row,
+                               struct err *e)
+{
+    return ASK(m, removed_get, c, ret_row, e);
+}
+
+enum err_code meta_removed(struct meta *m, enum meta_removed_state state, int64_t before_ms,
+                           struct str after, size_t limit, struct meta_removed_list *ret_list,
+                           struct err *e)
+{
+    TRY(check_limit(limit, e));
+    return ASK(m, removed, state, before_ms, after, limit, ret_list, e);
 }
 
 enum err_code meta_health(struct meta *m, struct err *e)

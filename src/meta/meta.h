@@ -307,6 +307,49 @@ static inline void auto_meta_tags_(struct meta_tag_list *l)
     meta_tag_list_done(l);
 }
 
+/*
+ * Content of blobs that goes. What nothing links has a row: condemned by the transaction that took
+ * its last link, until a link revives it, or its bytes go. core has the whole protocol.
+ */
+enum meta_removed_state {
+    META_REMOVED_CONDEMNED, /* nothing links it; its bytes are there */
+    META_REMOVED_GONE,      /* it is being deleted: nothing links it before that has ended */
+    META_REMOVED_DELETED    /* its bytes were deleted; who stored them since links it */
+};
+
+/* Content is a repository's, in a store that keeps a blob in each that has it, else of all. */
+struct meta_content {
+    const struct repo_name *repo; /* NULL: it is kept once for all repositories */
+    const struct digest *digest;
+};
+
+#define META_REASON_MAX 64
+
+struct meta_removed {
+    struct repo_name repo; /* n is 0: it was kept once for all */
+    struct digest digest;
+    enum meta_removed_state state;
+    int64_t number;   /* of its last deletion; 0: none has begun */
+    int64_t since_ms; /* wall clock: when it came to this state */
+    bool again;       /* GONE: bytes may have come since; it is condemned when the deletion ends */
+    uint64_t size_bytes;
+    char reason[META_REASON_MAX + 1];
+};
+
+struct meta_removed_list {
+    struct meta_removed *rows; /* oldest first */
+    size_t n;
+    bool more;
+    char *next; /* where to go on: a text that the driver alone understands; NULL without rows */
+};
+
+void meta_removed_list_done(struct meta_removed_list *l);
+
+static inline void auto_meta_removed_list_(struct meta_removed_list *l)
+{
+    meta_removed_list_done(l);
+}
+
 struct meta_usage {
     uint64_t bytes; /* of blobs, each counted once a repository */
     uint64_t tags;
@@ -331,6 +374,8 @@ enum meta_row_kind {
     META_ROW_RECORD,     /* collection, key, value; version */
     META_ROW_AUDIT,      /* those of struct meta_audit in its order; time. By age */
     META_ROW_JOB,        /* kind, key, note; enum meta_job_state, priority, due, attempts */
+    META_ROW_REMOVED,    /* repository (or ""), digest, reason; enum meta_removed_state + 2 * again,
+                            since, size, number */
     META_ROW_KINDS       /* how many there are */
 };
 
@@ -394,6 +439,19 @@ enum meta_op_kind {
     META_CONDEMN,
     META_REVIVE,
     META_CONDEMNED_CHECK,
+    META_CONTENT_CONDEMN,
+    META_CONTENT_GONE,
+    META_CONTENT_BACK,
+    META_CONTENT_DELETED,
+    META_CONTENT_PRUNE,
+};
+
+/* Why content is condemned: when nothing links it, from then on. */
+struct meta_removal {
+    bool once; /* it is kept once for all repositories */
+    uint64_t size_bytes;
+    int64_t since_ms;  /* wall clock */
+    struct str reason; /* at most META_REASON_MAX, for people */
 };
 
 /* What META_MANIFEST_PUT is given. */
@@ -417,10 +475,13 @@ struct meta_op {
             const struct repo_name *repo;
             const struct digest *digest;
             uint64_t size_bytes;
+            bool once; /* its content is kept once for all repositories */
+            int64_t seen_number;
         } blob_link;
         struct {
             const struct repo_name *repo;
             const struct digest *digest;
+            struct meta_removal removal;
         } blob_unlink;
         struct {
             const struct repo_name *repo;
@@ -502,15 +563,27 @@ struct meta_op {
             const struct digest *digest, *gone;
             int64_t until_ms;
         } condemned;
+        struct { /* of CONDEMN, GONE, BACK, DELETED and PRUNE, what each needs */
+            struct meta_content what;
+            struct meta_removal removal;
+            int64_t number, since_ms, now_ms, before_ms;
+            bool forget;
+            bool *ret_gone;
+        } content;
     };
 };
 
-/* The blob becomes repo's; repo is made if missing. */
+/* The blob becomes repo's; repo is made if missing. What was condemned is not any more. Of a
+ * content that is kept once for all, or whose last deletion was seen before its bytes were, the
+ * caller sets blob_link.once and .seen_number. Error: GONE, it is being deleted, or was since
+ * seen_number. */
 struct meta_op meta_op_blob_link(const struct repo_name *repo, const struct digest *d,
                                  uint64_t size_bytes);
 
-/* Errors: BLOB_UNKNOWN, IN_USE (a manifest of repo names it, loosely or not). */
-struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct digest *d);
+/* Its content is condemned when nothing else links it; the size is that of the link. Errors:
+ * BLOB_UNKNOWN, IN_USE (a manifest of repo names it, loosely or not). */
+struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct digest *d,
+                                   struct meta_removal removal);
 
 /* Fails unless the blob is repo's, and stays so until the transaction has ended. Error:
  * BLOB_UNKNOWN. */
@@ -620,6 +693,26 @@ struct meta_op meta_op_revive(const struct repo_name *repo, enum meta_item_kind 
 struct meta_op meta_op_condemned_check(const struct repo_name *repo, enum meta_item_kind kind,
                                        const struct digest *d, const struct digest *gone,
                                        int64_t until_ms);
+/* Condemns content of which bytes may be there, unless something links it. What is condemned stays
+ * so since when it was; of what is gone, `again` is set. removal.once is of no meaning here. */
+struct meta_op meta_op_content_condemn(struct meta_content c, struct meta_removal removal);
+
+/* What is condemned since since_ms, and still linked by nothing, is gone, with a number that no
+ * deletion had before (greater than 0). *ret_gone, which counts when the transaction does, tells.
+ */
+struct meta_op meta_op_content_gone(struct meta_content c, int64_t since_ms, int64_t number,
+                                    int64_t now_ms, bool *ret_gone);
+
+/* What is gone by that number is condemned again: nothing was deleted. */
+struct meta_op meta_op_content_back(struct meta_content c, int64_t number, int64_t now_ms);
+
+/* What is gone by that number is deleted; or condemned, if bytes may have come since. forget: of a
+ * deletion that nobody who looked at the bytes before can miss no row is kept. */
+struct meta_op meta_op_content_deleted(struct meta_content c, int64_t number, int64_t now_ms,
+                                       bool forget);
+
+/* Deletions that ended before that time are forgotten. */
+struct meta_op meta_op_content_prune(int64_t before_ms);
 
 /* Flag of meta_commit(): do not wait for the disk. A later commit that waits makes it durable too.
  */
@@ -723,6 +816,11 @@ struct meta_driver {
     enum err_code (*job_get)(struct meta *m, struct str kind, struct str key,
                              struct meta_job *ret_job, struct err *e);
     enum err_code (*snapshot)(struct meta *m, struct meta **ret_snapshot, struct err *e);
+    enum err_code (*removed_get)(struct meta *m, struct meta_content c,
+                                 struct meta_removed *ret_row, struct err *e);
+    enum err_code (*removed)(struct meta *m, enum meta_removed_state state, int64_t before_ms,
+                             struct str after, size_t limit, struct meta_removed_list *ret_list,
+                             struct err *e);
     enum err_code (*health)(struct meta *m, struct err *e);
     void (*free)(struct meta *m); /* m alone: what it wraps is freed after it */
 };
@@ -893,6 +991,16 @@ ERR_CHECKED enum err_code meta_job_get(struct meta *m, struct str kind, struct s
  * As long as it is kept the database keeps what has changed since: for minutes, not for days. It is
  * freed with meta_free(), before m. Error: UNSUPPORTED: that database has none. */
 ERR_CHECKED enum err_code meta_snapshot(struct meta *m, struct meta **ret_snapshot, struct err *e);
+
+/* Error: NOT_FOUND. */
+ERR_CHECKED enum err_code meta_removed_get(struct meta *m, struct meta_content c,
+                                           struct meta_removed *ret_row, struct err *e);
+
+/* Up to limit of those in that state since before before_ms (INT64_MAX: all), behind `after`, which
+ * is "" or the `next` of the page before. What changed just now may be missing. */
+ERR_CHECKED enum err_code meta_removed(struct meta *m, enum meta_removed_state state,
+                                       int64_t before_ms, struct str after, size_t limit,
+                                       struct meta_removed_list *ret_list, struct err *e);
 
 ERR_CHECKED enum err_code meta_health(struct meta *m, struct err *e);
 void meta_free(struct meta *m); /* accepts NULL */

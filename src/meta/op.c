@@ -8,9 +8,11 @@ struct meta_op meta_op_blob_link(const struct repo_name *repo, const struct dige
                             .blob_link = {.repo = repo, .digest = d, .size_bytes = size_bytes}};
 }
 
-struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct digest *d)
+struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct digest *d,
+                                   struct meta_removal removal)
 {
-    return (struct meta_op){.kind = META_BLOB_UNLINK, .blob_unlink = {.repo = repo, .digest = d}};
+    return (struct meta_op){.kind = META_BLOB_UNLINK,
+                            .blob_unlink = {.repo = repo, .digest = d, .removal = removal}};
 }
 
 struct meta_op meta_op_blob_check(const struct repo_name *repo, const struct digest *d)
@@ -181,4 +183,40 @@ struct meta_op meta_op_condemned_check(const struct repo_name *repo, enum meta_i
     return (struct meta_op){
         .kind = META_CONDEMNED_CHECK,
         .condemned = {.repo = repo, .kind = kind, .digest = d, .gone = gone, .until_ms = until_ms}};
+}
+
+struct meta_op meta_op_content_condemn(struct meta_content c, struct meta_removal removal)
+{
+    return (struct meta_op){.kind = META_CONTENT_CONDEMN,
+                            .content = {.what = c, .removal = removal}};
+}
+
+struct meta_op meta_op_content_gone(struct meta_content c, int64_t since_ms, int64_t number,
+                                    int64_t now_ms, bool *ret_gone)
+{
+    return (struct meta_op){.kind = META_CONTENT_GONE,
+                            .content = {.what = c,
+                                        .since_ms = since_ms,
+                                        .number = number,
+                                        .now_ms = now_ms,
+                                        .ret_gone = ret_gone}};
+}
+
+struct meta_op meta_op_content_back(struct meta_content c, int64_t number, int64_t now_ms)
+{
+    return (struct meta_op){.kind = META_CONTENT_BACK,
+                            .content = {.what = c, .number = number, .now_ms = now_ms}};
+}
+
+struct meta_op meta_op_content_deleted(struct meta_content c, int64_t number, int64_t now_ms,
+                                       bool forget)
+{
+    return (struct meta_op){
+        .kind = META_CONTENT_DELETED,
+        .content = {.what = c, .number = number, .now_ms = now_ms, .forget = forget}};
+}
+
+struct meta_op meta_op_content_prune(int64_t before_ms)
+{
+    return (struct meta_op){.kind = META_CONTENT_PRUNE, .content = {.before_ms = before_ms}};
 }

@@ -135,6 +135,8 @@ static const struct sql_adapter adapter = {
                 .hold = "FOR KEY SHARE",
                 .must = "SELECT 1 / count(*) FROM (",
                 .must_end = ") t",
+                .must_not = "SELECT sqrt((-count(*))::float8) FROM (",
+                .must_not_end = ") t",
                 .list = "(SELECT value, ordinality - 1 AS position"
                         " FROM json_array_elements_text(CAST(",
                 .list_end = " AS json)) WITH ORDINALITY)"},

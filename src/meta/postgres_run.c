@@ -55,6 +55,7 @@ enum err_code postgres_err_code(const char *state, bool *ret_again, bool *ret_br
         {"53100", ERR_STORAGE_FULL},                               /* disk_full */
         {"53", ERR_UNAVAILABLE, .broken = true},                   /* too many, too large */
         {"22012", ERR_NOT_FOUND},                                  /* division_by_zero: "must" */
+        {"2201F", ERR_GONE},                                       /* of a root: "must_not" */
         {"42501", ERR_STORAGE_READONLY},                           /* insufficient_privilege */
         {"28", ERR_UNAVAILABLE, .broken = true},                   /* invalid_authorization */
         {"22021", ERR_REQUEST_INVALID},                            /* text that is no UTF-8 */

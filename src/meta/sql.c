@@ -33,6 +33,8 @@ static const char *word_of(const struct sql_dialect *d, struct str name)
         {STR("must_end"), d->must_end},
         {STR("list"), d->list},
         {STR("list_end"), d->list_end},
+        {STR("must_not"), d->must_not},
+        {STR("must_not_end"), d->must_not_end},
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -149,6 +151,7 @@ struct meta *sql_meta_over(struct sql *db)
     sql_row_fill(&s->driver);
     sql_job_fill(&s->driver);
     sql_condemned_fill(&s->driver);
+    sql_removed_fill(&s->driver);
     s->meta.driver = &s->driver;
     return &s->meta;
 }

@@ -49,6 +49,8 @@ struct sql_dialect {
     const char *must_end;  /* gives no row; and ends it */
     const char *list;      /* before a parameter that is a JSON array of texts: its rows, */
     const char *list_end;  /* (value, position from 0 on), to be given a name; and behind it */
+    const char *must_not;  /* as must, the other way: fails with GONE when it gives a row */
+    const char *must_not_end;
 };
 
 /* Runs inside a transaction; an error rolls it back. May run in another thread while the caller
@@ -230,6 +232,15 @@ void sql_condemned_fill(struct meta_driver *d);
 
 /* sql_snapshot.c: meta_driver.snapshot. */
 enum err_code sql_snapshot(struct meta *m, struct meta **ret_snapshot, struct err *e);
+
+/* sql_removed.c: an operation of content, what links do to it, and the callbacks that read it. */
+ERR_CHECKED enum err_code sql_removed_apply(struct sql_conn *c, const struct meta_op *op,
+                                            struct err *e);
+ERR_CHECKED enum err_code sql_removed_link(struct sql_conn *c, const struct meta_op *op,
+                                           struct err *e);
+ERR_CHECKED enum err_code sql_removed_condemn(struct sql_conn *c, struct meta_content what,
+                                              const struct meta_removal *removal, struct err *e);
+void sql_removed_fill(struct meta_driver *d);
 
 /* What a namespace holds, inside a transaction or not. */
 ERR_CHECKED enum err_code sql_usage(struct sql_conn *c, struct str space,

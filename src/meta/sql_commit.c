@@ -126,6 +126,7 @@ static enum err_code blob_link(struct sql_conn *c, struct apply *a, const struct
     bool added;
 
     TRY(make_repo(c, a, op->blob_link.repo, &repo_id, e));
+    TRY(sql_removed_link(c, op, e));
     TRY(sql_run_int(c, SQL_BLOB_ADD,
                     SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->blob_link.digest)),
                              SQL_INT((int64_t)op->blob_link.size_bytes)),
@@ -154,6 +155,8 @@ static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const stru
 {
     const struct repo_name *repo = op->blob_unlink.repo;
     const struct digest *d = op->blob_unlink.digest;
+    struct meta_removal removal = op->blob_unlink.removal;
+    const struct meta_content what = {removal.once ? NULL : repo, d};
     int64_t repo_id, size_bytes;
     bool there, named;
 
@@ -166,7 +169,9 @@ static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const stru
         return err_tell(e, ERR_IN_USE, "a manifest of %s names blob %s", repo->text, d->text);
     TRY(sql_run(c, SQL_BLOB_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d))), e));
     use(a, -size_bytes, 0);
-    return sql_condemned_revive(c, repo, META_ITEM_BLOB, d, e);
+    TRY(sql_condemned_revive(c, repo, META_ITEM_BLOB, d, e));
+    removal.size_bytes = (uint64_t)size_bytes;
+    return sql_removed_condemn(c, what, &removal, e);
 }
 
 /* Holds the row of the blob and not that of its repository: who mounts here what somebody else
@@ -637,6 +642,13 @@ static enum err_code condemned(struct sql_conn *c, struct apply *a, const struct
     return sql_condemned_apply(c, repo_id, op, e);
 }
 
+static enum err_code content(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                             struct err *e)
+{
+    (void)a;
+    return sql_removed_apply(c, op, e);
+}
+
 static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
 {
     static enum err_code (*const table[])(struct sql_conn *, struct apply *, const struct meta_op *,
@@ -669,6 +681,11 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_CONDEMN] = condemned,
         [META_REVIVE] = condemned,
         [META_CONDEMNED_CHECK] = condemned,
+        [META_CONTENT_CONDEMN] = content,
+        [META_CONTENT_GONE] = content,
+        [META_CONTENT_BACK] = content,
+        [META_CONTENT_DELETED] = content,
+        [META_CONTENT_PRUNE] = content,
     };
     struct apply *a = ctx;
 

@@ -37,6 +37,7 @@ static enum err_code blob_link(struct sql_conn *c, struct quick *q, const struct
                                      SQL_INT((int64_t)op->blob_link.size_bytes)};
 
     TRY(lock_repo(c, q, op->blob_link.repo, true, e));
+    TRY(sql_removed_link(c, op, e));
     TRY(sql_run(c, SQL_QUICK_BLOB_COUNT, args, 3, e));
     TRY(sql_run(c, SQL_QUICK_BLOB_ADD, args, 3, e));
     return sql_condemned_revive(c, op->blob_link.repo, META_ITEM_BLOB, op->blob_link.digest, e);

@@ -36,6 +36,7 @@ static const struct row_kind {
     [META_ROW_RECORD] = {SQL_ROWS_RECORD, SQL_ROW_ADD_RECORD, 3, 1, "tt"},
     [META_ROW_AUDIT] = {SQL_ROWS_AUDIT, SQL_ROW_ADD_AUDIT, 7, 1, "i"},
     [META_ROW_JOB] = {SQL_ROWS_JOB, SQL_ROW_ADD_JOB, 3, 4, "tt"},
+    [META_ROW_REMOVED] = {SQL_ROWS_REMOVED, SQL_ROW_ADD_REMOVED, 3, 4, "tt"},
 };
 
 /* The next part of a place; what is no text "LENGTH:TEXT..." is refused. */

@@ -169,10 +169,25 @@ static const char version_8[] =
     " run @text@ NOT NULL,"
     " PRIMARY KEY (repo_id, digest, kind)) @clustered@;"
     "CREATE INDEX blobs_by_repo ON blobs (repo_id, digest, size_bytes);";
+static const char version_9[] =
+    /* Content that nothing links: meta.h. place is the repository that it was of, or '' where it is
+     * kept once for all; state is enum meta_removed_state. */
+    "CREATE TABLE removed ("
+    " digest @text@ NOT NULL,"
+    " place @text@ NOT NULL,"
+    " state SMALLINT NOT NULL,"
+    " number BIGINT NOT NULL,"
+    " since_ms BIGINT NOT NULL,"
+    " again SMALLINT NOT NULL,"
+    " size_bytes BIGINT NOT NULL,"
+    " reason @text@ NOT NULL,"
+    " PRIMARY KEY (digest, place)) @clustered@;"
+    "CREATE INDEX removed_by_age ON removed (state, since_ms, digest, place);";
 /* clang-format on */
 
-const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3}, {version_4},
-                                           {version_5}, {version_6}, {version_7}, {version_8}};
+const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3},
+                                           {version_4}, {version_5}, {version_6},
+                                           {version_7}, {version_8}, {version_9}};
 const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 #define SCRIPT_MAX_BYTES (1 << 20)

@@ -297,6 +297,34 @@
                   " AND digest <= $3 AND kind IN ($4, $5) ORDER BY digest")                        \
     X(TAG_TARGETS, "SELECT name, manifest_id FROM tags WHERE repo_id = $1 AND name > $2"           \
                    " ORDER BY name LIMIT $3")                                                      \
+    X(REMOVED_REVIVE, "DELETE FROM removed WHERE digest = $1 AND place = $2 AND state <> 1"        \
+                      " AND number = $3")                                                          \
+    X(REMOVED_NOT, "@must_not@SELECT state FROM removed WHERE digest = $1 AND place = $2"          \
+                   "@must_not_end@")                                                               \
+    X(REMOVED_CONDEMN,                                                                             \
+      "INSERT INTO removed (digest, place, state, number, since_ms, again, size_bytes, reason)"    \
+      " SELECT $1, $2, 0, 0, $3, 0, $4, $5 WHERE NOT " SQL_IS_LINKED                               \
+      " ON CONFLICT (digest, place) DO UPDATE SET"                                                 \
+      " state = CASE WHEN removed.state = 1 THEN 1 ELSE 0 END,"                                    \
+      " again = CASE WHEN removed.state = 1 THEN 1 ELSE 0 END,"                                    \
+      " since_ms = CASE WHEN removed.state = 2 THEN excluded.since_ms ELSE removed.since_ms END")  \
+    X(REMOVED_GONE, "UPDATE removed SET state = 1, number = $4, since_ms = $5"                     \
+                    " WHERE digest = $1 AND place = $2 AND state = 0 AND since_ms = $3"            \
+                    " AND NOT " SQL_IS_LINKED " RETURNING number")                                 \
+    X(REMOVED_LIVES, "DELETE FROM removed WHERE digest = $1 AND place = $2 AND state = 0"          \
+                     " AND " SQL_IS_LINKED)                                                        \
+    X(REMOVED_BACK, "UPDATE removed SET state = 0, again = 0, since_ms = $4"                       \
+                    " WHERE digest = $1 AND place = $2 AND state = 1 AND number = $3")             \
+    X(REMOVED_FORGET, "DELETE FROM removed WHERE digest = $1 AND place = $2 AND state = 1"         \
+                      " AND number = $3 AND again = 0")                                            \
+    X(REMOVED_DELETED, "UPDATE removed SET state = CASE WHEN again = 1 THEN 0 ELSE 2 END,"         \
+                       " again = 0, since_ms = $4"                                                 \
+                       " WHERE digest = $1 AND place = $2 AND state = 1 AND number = $3")          \
+    X(REMOVED_PRUNE, "DELETE FROM removed WHERE state = 2 AND since_ms < $1")                      \
+    X(REMOVED_GET, "SELECT " SQL_REMOVED_ROW " FROM removed WHERE digest = $1 AND place = $2")     \
+    X(REMOVED_LIST, "SELECT " SQL_REMOVED_ROW " FROM removed WHERE state = $1 AND since_ms < $2"   \
+                    " AND (since_ms, digest, place) > ($3, $4, $5)"                                \
+                    " ORDER BY since_ms, digest, place LIMIT $6")                                  \
                                                                                                    \
     X(ROWS_REPO, "SELECT name, manifests, version, bytes, tags, id FROM repos WHERE id > $1"       \
                  " ORDER BY id LIMIT $2")                                                          \
@@ -329,6 +357,13 @@
                   " id FROM audit WHERE id > $1 ORDER BY id LIMIT $2")                             \
     X(ROWS_JOB, "SELECT kind, key, note, state, priority, due_ms, attempts, kind, key FROM jobs"   \
                 " WHERE (kind, key) > ($1, $2) ORDER BY kind, key LIMIT $3")                       \
+    X(ROWS_REMOVED, "SELECT place, digest, reason, state + 2 * again, since_ms, size_bytes,"       \
+                    " number, digest, place FROM removed WHERE (digest, place) > ($1, $2)"         \
+                    " ORDER BY digest, place LIMIT $3")                                            \
+    X(ROW_ADD_REMOVED,                                                                             \
+      "INSERT INTO removed (place, digest, reason, state, again, since_ms, size_bytes, number)"    \
+      " VALUES ($1, $2, $3, CASE WHEN $4 = 3 THEN 1 ELSE $4 END,"                                  \
+      " CASE WHEN $4 = 3 THEN 1 ELSE 0 END, $5, $6, $7)")                                          \
     X(ROW_ADD_REPO, "INSERT INTO repos (name, manifests, version, bytes, tags) VALUES ($1, $2,"    \
                     " $3, $4, $5)")                                                                \
     X(ROW_ADD_BLOB, "INSERT INTO blobs (repo_id, digest, size_bytes) SELECT id, $2, $3 FROM repos" \
@@ -377,6 +412,11 @@
 /* What was condemned stays so since then, but for another reason. */
 #define SQL_CONDEMN_ANEW                                                                           \
     "ON CONFLICT (repo_id, digest, kind) DO UPDATE SET why = excluded.why, run = ''"
+/* Of $1, in that repository, or in any when $2 is ''. */
+#define SQL_IS_LINKED                                                                              \
+    "EXISTS (SELECT 1 FROM blobs b WHERE b.digest = $1 AND ($2 = ''"                               \
+    " OR b.repo_id = (SELECT r.id FROM repos r WHERE r.name = $2)))"
+#define SQL_REMOVED_ROW "place, digest, state, number, since_ms, again, size_bytes, reason"
 #define SQL_JOBS_ROW                                                                               \
     "kind, key, state, priority, due_ms, attempts, turn, wanted, holder, note, changed_ms"
 #define SQL_JOBS_NEW                                                                               \

@@ -155,6 +155,11 @@ static const op_fn table[] = {
     [META_JOB_END] = dynamo_job_end,
     [META_JOB_RETRY] = dynamo_job,
     [META_JOB_CANCEL] = dynamo_job,
+    [META_CONTENT_CONDEMN] = dynamo_content,
+    [META_CONTENT_GONE] = dynamo_content,
+    [META_CONTENT_BACK] = dynamo_content,
+    [META_CONTENT_DELETED] = dynamo_content,
+    [META_CONTENT_PRUNE] = prune_later,
 };
 
 static op_fn fn_of(const struct meta_op *op)
@@ -170,6 +175,7 @@ static void add_wants(struct dynamo_tx *tx, const struct meta_op *ops, size_t n)
         dynamo_content_wants(tx, &ops[i]);
         dynamo_record_wants(tx, &ops[i]);
         dynamo_row_wants(tx, &ops[i]);
+        dynamo_removed_wants(tx, &ops[i]);
     }
 }
 
@@ -482,6 +488,8 @@ static enum err_code prune(struct dynamo *d, const struct meta_op *ops, size_t n
             TRY(dynamo_finished_prune(d, ops[i].finished_prune.before_ms, end_ms, e));
         else if (ops[i].kind == META_AUDIT_PRUNE)
             TRY(dynamo_audit_prune(d, ops[i].audit_prune.before_ms, end_ms, e));
+        else if (ops[i].kind == META_CONTENT_PRUNE)
+            TRY(dynamo_content_prune(d, ops[i].content.before_ms, end_ms, e));
     }
     return ERR_OK;
 }

@@ -98,6 +98,7 @@ static void fill(void)
     dynamo_audit_fill(&driver);
     dynamo_rows_fill(&driver);
     dynamo_job_fill(&driver);
+    dynamo_removed_fill(&driver);
 }
 
 enum err_code meta_dynamodb_new(const struct meta_dynamodb_options *o, struct meta **ret_meta,

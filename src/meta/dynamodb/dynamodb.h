@@ -12,6 +12,7 @@
  *     edges.c    what a manifest names
  *     op_*.c     what each operation looks at and changes
  *     job.c      jobs, all of them
+ *     removed.c  content that goes, all of it
  *     stage.c    manifests that name more than fits in a transaction, or have more tags
  *     read.c, list.c, audit.c, rows.c  the reads
  *
@@ -154,10 +155,18 @@ enum err_code dynamo_job_add(struct dynamo_tx *tx, const struct meta_op *op, str
 enum err_code dynamo_job_end(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_job(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_row_add(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_content(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 
 void dynamo_content_wants(struct dynamo_tx *tx, const struct meta_op *op);
 void dynamo_record_wants(struct dynamo_tx *tx, const struct meta_op *op);
 void dynamo_row_wants(struct dynamo_tx *tx, const struct meta_op *op);
+void dynamo_removed_wants(struct dynamo_tx *tx, const struct meta_op *op);
+
+/* What a link does to content that goes, and the end of one. Error: GONE. */
+ERR_CHECKED enum err_code dynamo_removed_link(struct dynamo_tx *tx, const struct meta_op *op,
+                                              struct err *e);
+ERR_CHECKED enum err_code dynamo_removed_condemn(struct dynamo_tx *tx, struct meta_content what,
+                                                 const struct meta_removal *removal, struct err *e);
 
 /* What is forgotten by its age goes without a transaction: each for itself, and again if need be.
  */
@@ -165,6 +174,8 @@ enum err_code dynamo_finished_prune(struct dynamo *d, int64_t before_ms, int64_t
                                     struct err *e);
 enum err_code dynamo_audit_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms,
                                  struct err *e);
+enum err_code dynamo_content_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms,
+                                   struct err *e);
 
 /* Takes n numbers for entries of the audit trail; *ret_first is the first of them. */
 ERR_CHECKED enum err_code dynamo_audit_numbers(struct dynamo *d, size_t n, int64_t end_ms,
@@ -178,6 +189,9 @@ extern const char *const dynamo_audit_names[AUDIT_TEXTS];
 
 /* A job from a row, into its cell. */
 void dynamo_job_row(struct dynamo_tx *tx, const struct meta_row *row, struct dynamo_cell *c);
+
+/* Likewise content that goes. */
+void dynamo_removed_row(struct dynamo_tx *tx, const struct meta_row *row, struct dynamo_cell *c);
 
 /* A version more of the tags of the repository, whose cell is known. */
 ERR_CHECKED enum err_code dynamo_next_version(struct dynamo_tx *tx, struct dynamo_cell *repo,
@@ -222,6 +236,7 @@ void dynamo_list_fill(struct meta_driver *d);
 void dynamo_audit_fill(struct meta_driver *d);
 void dynamo_rows_fill(struct meta_driver *d);
 void dynamo_job_fill(struct meta_driver *d);
+void dynamo_removed_fill(struct meta_driver *d);
 
 enum err_code dynamo_usage(struct dynamo *d, struct str space, int64_t end_ms,
                            struct meta_usage *ret_usage, struct err *e);

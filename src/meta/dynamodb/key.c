@@ -159,6 +159,11 @@ struct dynamo_key dynamo_key_job(struct str kind, struct str key)
     return k;
 }
 
+struct dynamo_key dynamo_key_removed(struct str digest, struct str place)
+{
+    return with_sort(key_of("removed", digest, STR_NONE), "", place.n > 0 ? place : STR("*"));
+}
+
 struct dynamo_key dynamo_key_text(const struct uuid *id, size_t part)
 {
     char number[24];

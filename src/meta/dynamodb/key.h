@@ -18,6 +18,8 @@
  *     audit#S            TIME#ID        an entry, in one of 4 shards; in the indexes g_* as well
  *     audit              ids            n: the last id that was given away
  *     jobs#S             KIND KEY       a job; while it waits or runs in the index g_age
+ *     removed#DIGEST     REPOSITORY     n: links that came; while its content goes, its state; "*":
+ *                                       of all repositories; in the index g_age by state and age
  *     text#ID            NUMBER         a part of what is too large for its item
  *     table              layout         version of this layout
  *
@@ -57,6 +59,7 @@ struct dynamo_key dynamo_key_record(struct str collection, struct str key);
 struct dynamo_key dynamo_key_sign(struct str key, unsigned i);
 struct dynamo_key dynamo_key_quota(struct str space);
 struct dynamo_key dynamo_key_job(struct str kind, struct str key);
+struct dynamo_key dynamo_key_removed(struct str digest, struct str place); /* "": of all */
 struct dynamo_key dynamo_key_text(const struct uuid *id, size_t part);
 
 /* The partition of shard i, and how a shard is chosen. */

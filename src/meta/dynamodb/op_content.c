@@ -111,13 +111,15 @@ enum err_code dynamo_blob_link(struct dynamo_tx *tx, const struct meta_op *op, s
     dynamo_cell_set_number(c, "size", (int64_t)op->blob_link.size_bytes);
     dynamo_repo_is(tx, r, repo);
     dynamo_cell_add(r, "bytes", (int64_t)op->blob_link.size_bytes);
-    return ERR_OK;
+    return dynamo_removed_link(tx, op, e);
 }
 
 enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     const struct repo_name *repo = op->blob_unlink.repo;
     const struct digest *d = op->blob_unlink.digest;
+    struct meta_removal removal = op->blob_unlink.removal;
+    const struct meta_content what = {removal.once ? NULL : repo, d};
     struct dynamo_cell *c = blob_cell(tx, repo, d);
     int64_t size;
 
@@ -131,7 +133,8 @@ enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op,
     dynamo_cell_saw(c, "uses", true);
     dynamo_cell_delete(c);
     dynamo_cell_add(repo_cell(tx, repo), "bytes", -size);
-    return ERR_OK;
+    removal.size_bytes = (uint64_t)size;
+    return dynamo_removed_condemn(tx, what, &removal, e);
 }
 
 enum err_code dynamo_blob_check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)

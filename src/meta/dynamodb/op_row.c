@@ -50,6 +50,8 @@ static struct dynamo_cell *own_cell(struct dynamo_tx *tx, const struct meta_row 
         return dynamo_cell_of(tx, dynamo_key_record(t[0], t[1]));
     case META_ROW_JOB:
         return dynamo_cell_of(tx, dynamo_key_job(t[0], t[1]));
+    case META_ROW_REMOVED:
+        return dynamo_cell_of(tx, dynamo_key_removed(t[1], t[0]));
     default:
         return NULL;
     }
@@ -58,7 +60,7 @@ static struct dynamo_cell *own_cell(struct dynamo_tx *tx, const struct meta_row 
 static bool is_of_repo(enum meta_row_kind kind)
 {
     return kind != META_ROW_REPO && kind != META_ROW_UPLOAD && kind != META_ROW_RECORD &&
-           kind != META_ROW_AUDIT && kind != META_ROW_JOB;
+           kind != META_ROW_AUDIT && kind != META_ROW_JOB && kind != META_ROW_REMOVED;
 }
 
 void dynamo_row_wants(struct dynamo_tx *tx, const struct meta_op *op)
@@ -250,6 +252,9 @@ static enum err_code write_row(struct dynamo_tx *tx, const struct meta_row *row,
     case META_ROW_JOB:
         dynamo_job_row(tx, row, own);
         return ERR_OK;
+    case META_ROW_REMOVED:
+        dynamo_removed_row(tx, row, own);
+        return ERR_OK;
     default:
         dynamo_audit_put(tx, row->ints[0], row->texts);
         return ERR_OK;
@@ -258,9 +263,10 @@ static enum err_code write_row(struct dynamo_tx *tx, const struct meta_row *row,
 
 /* What says that a row of the kind is there: an item may be, and hold something else yet. */
 static const char *const marks[META_ROW_KINDS] = {
-    [META_ROW_REPO] = "k",   [META_ROW_BLOB] = "size",  [META_ROW_MANIFEST] = "media",
-    [META_ROW_TAG] = "k",    [META_ROW_REFERRER] = "k", [META_ROW_PROJECTION] = "k",
-    [META_ROW_UPLOAD] = "k", [META_ROW_RECORD] = "k",   [META_ROW_JOB] = "k",
+    [META_ROW_REPO] = "k",        [META_ROW_BLOB] = "size",  [META_ROW_MANIFEST] = "media",
+    [META_ROW_TAG] = "k",         [META_ROW_REFERRER] = "k", [META_ROW_PROJECTION] = "k",
+    [META_ROW_UPLOAD] = "k",      [META_ROW_RECORD] = "k",   [META_ROW_JOB] = "k",
+    [META_ROW_REMOVED] = "state",
 };
 
 /* What needs another row is not added without it. */

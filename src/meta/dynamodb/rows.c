@@ -51,6 +51,10 @@ static const struct {
                       {{"kind"}, {"key"}, {"note"}},
                       {"state", "priority", "due", "attempts"},
                       "kind"},
+    [META_ROW_REMOVED] = {"X",
+                          {{"place"}, {"digest"}, {"reason"}},
+                          {"state", "since", "size", "number"},
+                          "state"},
 };
 
 struct page {
@@ -111,6 +115,8 @@ static enum err_code add_item(struct page *p, const json_t *item, struct err *e)
     }
     for (size_t i = 0; i < META_ROW_INTS && kinds[p->kind].ints[i]; i++)
         ints[i] = item_get_number(item, kinds[p->kind].ints[i]);
+    if (p->kind == META_ROW_REMOVED)
+        ints[0] += 2 * item_get_number(item, "again");
     add_row(p, texts, ints);
     return ERR_OK;
 }

@@ -147,7 +147,7 @@ enum err_code blob_unlink(struct fixture *f, const char *repo, const char *seed)
     struct repo_name r = repo_of(repo);
     struct digest d = digest_for(seed);
 
-    return commit_one(f, meta_op_blob_unlink(&r, &d));
+    return commit_one(f, meta_op_blob_unlink(&r, &d, (struct meta_removal){.reason = STR("test")}));
 }
 
 enum err_code put_edges(struct fixture *f, const char *repo, const char *text,

@@ -566,7 +566,7 @@ static void a_later_operation_sees_an_earlier_one(void **state)
         meta_op_tag_set(&r, &t, &d, META_ABSENT),
         meta_op_tag_delete(&r, &t, META_ANY),
         meta_op_manifest_delete(&r, &d, META_ANY),
-        meta_op_blob_unlink(&r, &blob),
+        meta_op_blob_unlink(&r, &blob, (struct meta_removal){.since_ms = 1}),
     };
     const struct meta_op wrong_order[] = {undo[1], undo[0]};
 
@@ -621,7 +621,7 @@ static void errors_may_be_asked_for_without_details(void **state)
     struct fixture *f = *state;
     struct repo_name r = repo_of("a");
     struct digest d = digest_for("x");
-    const struct meta_op op = meta_op_blob_unlink(&r, &d);
+    const struct meta_op op = meta_op_blob_unlink(&r, &d, (struct meta_removal){.since_ms = 1});
 
     assert_int_equal(meta_commit(f->m, &op, 1, 0, NULL, ERR_IGNORED), ERR_BLOB_UNKNOWN);
 }

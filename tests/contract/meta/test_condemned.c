@@ -357,7 +357,7 @@ static void what_is_condemned_and_checked_goes_in_one_transaction(void **state)
         meta_op_condemned_check(&r, META_ITEM_MANIFEST, &m, NULL, 1000),
         meta_op_manifest_delete(&r, &m, META_ABSENT),
         meta_op_condemned_check(&r, META_ITEM_BLOB, &b, NULL, 1000),
-        meta_op_blob_unlink(&r, &b),
+        meta_op_blob_unlink(&r, &b, (struct meta_removal){.once = false}),
     };
 
     an_image(f, "image", "layer");

@@ -53,6 +53,8 @@ static void fill(struct fixture *f)
     assert_ok(blob_link(f, "a", "layer"));
     assert_ok(blob_link(f, "b/c", "layer"));
     assert_ok(blob_link(f, "b/c", "unused"));
+    assert_ok(blob_link(f, "b/c", "condemned"));
+    assert_ok(blob_unlink(f, "b/c", "condemned"));
     assert_ok(put_edges(f, "a", "image", edges, 3));
     assert_ok(put(f, "b/c", "image"));
     assert_ok(put_referrer(f, "a", "signature", "image", "a/type", "{\"by\":\"\xC3\xA4\"}"));
@@ -76,7 +78,7 @@ static const size_t filled[META_ROW_KINDS] = {
     [META_ROW_REPO] = 2,       [META_ROW_BLOB] = 3,   [META_ROW_MANIFEST] = 3,
     [META_ROW_EDGE] = 3,       [META_ROW_TAG] = 3,    [META_ROW_REFERRER] = 1,
     [META_ROW_PROJECTION] = 4, [META_ROW_UPLOAD] = 2, [META_ROW_RECORD] = 2,
-    [META_ROW_AUDIT] = 3,      [META_ROW_JOB] = 1,
+    [META_ROW_AUDIT] = 3,      [META_ROW_JOB] = 1,    [META_ROW_REMOVED] = 1,
 };
 
 struct lines {

@@ -110,7 +110,7 @@ static void a_blob_that_is_lost_is_told_with_its_image(void **state)
 static void a_blob_without_a_row_is_told(void **state)
 {
     struct digest d = blob_put(&w, REPO, STR("bytes"));
-    struct meta_op op = meta_op_blob_unlink(&repo, &d);
+    struct meta_op op = meta_op_blob_unlink(&repo, &d, (struct meta_removal){.once = false});
 
     (void)state;
     assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
@@ -186,7 +186,7 @@ static void a_push_that_ends_during_the_second_look_is_no_fault(void **state)
 
     (void)state;
     late = blob_put(&w, REPO, STR("bytes"));
-    op = meta_op_blob_unlink(&repo, &late);
+    op = meta_op_blob_unlink(&repo, &late, (struct meta_removal){.once = false});
     assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
     world_patch_store(&w)->blob_stat = link_late;
     when_found = nothing;

@@ -226,7 +226,7 @@ static void what_a_manifest_names_cannot_be_removed_again(void **state)
     struct digest outer = nested_put("app", &child, "all");
     struct repo_name app = repo_of("app");
     struct digest config = sha256_of(STR("one"));
-    struct meta_op op = meta_op_blob_unlink(&app, &config);
+    struct meta_op op = meta_op_blob_unlink(&app, &config, (struct meta_removal){.once = false});
 
     (void)state;
     lose_and_reindex();

@@ -136,7 +136,7 @@ static void a_blob_goes_with_the_last_repository_that_has_it(void **state)
 static enum err_code stat_and_lose(struct meta *m, const struct repo_name *repo,
                                    const struct digest *d, uint64_t *ret_size_bytes, struct err *e)
 {
-    struct meta_op op = meta_op_blob_unlink(repo, d);
+    struct meta_op op = meta_op_blob_unlink(repo, d, (struct meta_removal){.once = true});
 
     TRY(meta_blob_stat(m->inner, repo, d, ret_size_bytes, e));
     return meta_commit(m->inner, &op, 1, 0, NULL, e);
