@@ -6,6 +6,8 @@
 #include "cache/memory.h"
 #include "cache/redis_cache.h"
 #include "cli/cli.h"
+#include "cli/command_accounts.h"
+#include "core/owner.h"
 #include "net/aws_credentials.h"
 #include "net/redis.h"
 #include "net/redis_prove.h"
@@ -374,7 +376,7 @@ static enum err_code use_redis(const struct conf *c, struct meta *replicas, stru
 static enum err_code open_meta(const struct conf *c, struct reserve *reserve,
                                struct members **ret_members, struct meta **ret_meta, struct err *e)
 {
-    struct meta *meta, *replicas, *line = NULL;
+    struct meta *meta = NULL, *replicas, *line = NULL;
     struct err why;
 
     TRY(open_database(c, reserve, &meta, e));
@@ -448,8 +450,52 @@ static void tell_proven(void *ctx, const char *name, const char *what, const str
     t->fn(t->ctx, &r);
 }
 
+/* The mark of the store; NOT_FOUND also where it can't be read, for that was told. */
+static enum err_code read_mark(const struct conf *c, const struct store_s3_options *s3,
+                               struct owner *ret_owner, struct err *e)
+{
+    AUTO(buf) struct buf mark = {0};
+    enum err_code code;
+
+    buf_init(&mark, STORE_MARK_MAX);
+    code = s3 ? store_s3_mark(s3, &mark, e) : store_fs_mark(c->storage.root, &mark, e);
+    if (code == ERR_STORAGE_READONLY)
+        return ERR_NOT_FOUND;
+    TRY(code);
+    return owner_parse(buf_str(&mark), ret_owner, e);
+}
+
+/* The database is asked only where the store says that it belongs to one, and made by nobody. */
+static enum err_code compare_owner(const struct conf *c, const struct owner *o, struct err *e)
+{
+    struct meta *meta = NULL;
+    enum err_code code;
+
+    if (cli_has_database(c))
+        TRY(open_database(c, NULL, &meta, e));
+    code = owner_check(o, meta, e);
+    meta_free(meta);
+    return code;
+}
+
+/* Which database the store belongs to; nothing, where it belongs to none yet. s3: NULL of files. */
+static void prove_owner(const struct conf *c, const struct store_s3_options *s3, struct telling *t)
+{
+    struct owner o;
+    struct err e;
+    enum err_code code = read_mark(c, s3, &o, &e);
+
+    if (code == ERR_NOT_FOUND)
+        return;
+    if (code == ERR_OK)
+        code = compare_owner(c, &o, &e);
+    tell_proven(t, "registry.json", "which database the store belongs to",
+                code == ERR_OK ? NULL : &e);
+}
+
 static enum err_code prove(const struct conf *c, store_right_fn *fn, void *ctx, struct err *e)
 {
+    struct telling t = {fn, ctx};
     char temp_path[PATH_MAX], database[PATH_MAX];
     struct store_s3_options o;
 
@@ -461,11 +507,15 @@ static enum err_code prove(const struct conf *c, store_right_fn *fn, void *ctx, 
     if (c->storage.cache.disk_path[0])
         prove_directory(c->storage.cache.disk_path, "storage.cache.disk_path", fn, ctx);
     if (c->storage.cache.type == CONF_CACHE_REDIS)
-        redis_prove(&c->storage.cache, tell_proven, &(struct telling){fn, ctx});
+        redis_prove(&c->storage.cache, tell_proven, &t);
+    if (c->storage.backend == CONF_STORAGE_FILESYSTEM)
+        prove_owner(c, NULL, &t);
     if (c->storage.backend != CONF_STORAGE_S3)
         return ERR_OK;
     TRY(s3_options(c, temp_path, &o, e));
-    return store_s3_prove(&o, fn, ctx, e);
+    TRY(store_s3_prove(&o, fn, ctx, e));
+    prove_owner(c, &o, &t);
+    return ERR_OK;
 }
 
 int main(int argc, char **argv)

@@ -52,7 +52,7 @@ static bool failed(struct cli *cli, const char *why)
     return false;
 }
 
-bool cli_content_open(struct cli *cli, const struct cli_args *args, struct cli_content *ret)
+bool cli_content_open_any(struct cli *cli, const struct cli_args *args, struct cli_content *ret)
 {
     struct store *store = NULL;
     struct meta *meta = NULL;
@@ -72,6 +72,29 @@ bool cli_content_open(struct cli *cli, const struct cli_args *args, struct cli_c
     }
     ret->registry = registry_new(store, meta, ret->conf);
     return true;
+}
+
+bool cli_content_open(struct cli *cli, const struct cli_args *args, struct cli_content *ret)
+{
+    struct err e = {0}, unmarked;
+
+    if (!cli_content_open_any(cli, args, ret))
+        return false;
+    if (owner_claim(ret->registry->store, ret->registry->meta, &unmarked, &e) != ERR_OK)
+        return failed(cli, e.detail);
+    return true;
+}
+
+enum err_code cli_content_take(struct cli_content *c, struct owner *ret_before,
+                               struct owner *ret_now, struct err *e)
+{
+    TRY(owner_take(c->registry->store, c->registry->meta, ret_before, ret_now, e));
+    if (ret_before->database.text[0] &&
+        strcmp(ret_before->database.text, ret_now->database.text) != 0)
+        fprintf(c->cli->out,
+                "the store belonged to database %s (since %s, host %s); it is this one's now\n",
+                ret_before->database.text, ret_before->since, ret_before->host);
+    return ERR_OK;
 }
 
 void cli_content_done(struct cli_content *c)

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "core/copy.h"
+#include "core/owner.h"
 #include "core/registry.h"
 
 struct cli_content {
@@ -14,9 +15,12 @@ struct cli_content {
     bool line_open; /* a line of progress stands on the terminal */
 };
 
-/* The store, which no other process has then, and the database. False: it was said on cli->err why
+/* The store, which no other process has then, and its database. False: it was said on cli->err why
  * not. */
 bool cli_content_open(struct cli *cli, const struct cli_args *args, struct cli_content *ret);
+
+/* The same whatever database the store belongs to. */
+bool cli_content_open_any(struct cli *cli, const struct cli_args *args, struct cli_content *ret);
 void cli_content_done(struct cli_content *c);
 
 static inline void auto_cli_content_(struct cli_content *c)
@@ -34,6 +38,10 @@ bool cli_content_both_ends(struct cli *cli, const struct cli_args *args);
 
 /* Shows, on a terminal and a few times a second, "what: done of all". */
 void cli_content_progress(struct cli_content *c, const char *what, uint64_t done, uint64_t all);
+
+/* Makes the store this database's (core/owner.h), and says so when it was another's. */
+ERR_CHECKED enum err_code cli_content_take(struct cli_content *c, struct owner *ret_before,
+                                           struct owner *ret_now, struct err *e);
 
 /* ctx is the struct cli_content. */
 void cli_content_problem(void *ctx, const char *text);

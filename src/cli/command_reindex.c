@@ -39,15 +39,18 @@ int cli_reindex(struct cli *cli, const struct cli_args *args)
         .ctx = &content,
     };
     struct reindex_counts counts = {0};
+    struct owner before, now;
     struct err e = {0};
     enum err_code code;
 
     cli_actor(actor);
-    if (!cli_content_open(cli, args, &content))
+    if (!cli_content_open_any(cli, args, &content))
         return CLI_FAILED;
     r.registry = content.registry;
     code = reindex_run(&r, &counts, &e);
     if (code == ERR_OK)
         print_summary(&content, &counts);
+    if (code == ERR_OK) /* the database has all that the store has now */
+        code = cli_content_take(&content, &before, &now, &e);
     return cli_content_status(&content, code, &e, counts.problems);
 }

@@ -428,6 +428,17 @@ const struct cli_command cli_commands[] = {
              "audit trail are not in the store: they\ncome from a backup of the database alone. "
              "Stop the server first. What can't be taken is told, and the\nexit status is then "
              "1."},
+    {.name = "take-over",
+     .operands = "[FILE]",
+     .max_operands = 1,
+     .flags = config_flags,
+     .run = cli_take_over,
+     .help = "Make the store the one of this database",
+     .more = "A store names the database that it belongs to, and no server starts on it with "
+             "another one: each would\nremove what the other needs. This is for when the other "
+             "one is gone for good. Nothing is read from the\nstore: `registry reindex` makes a "
+             "database that knows what is in it, and takes it over as well. Stop all\nservers on "
+             "the store first."},
     {.name = "sweep",
      .operands = "[FILE]",
      .max_operands = 1,

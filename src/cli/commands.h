@@ -50,6 +50,9 @@ int cli_reindex(struct cli *cli, const struct cli_args *args);
 /* command_sweep.c */
 int cli_sweep(struct cli *cli, const struct cli_args *args);
 
+/* command_take_over.c */
+int cli_take_over(struct cli *cli, const struct cli_args *args);
+
 /* serve.c */
 int cli_serve(struct cli *cli, const struct cli_args *args);
 

@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "core/life.h"
 #include "core/migrate.h"
+#include "core/owner.h"
 #include "core/registry.h"
 #include "core/stray.h"
 #include "jobs/jobs.h"
@@ -144,6 +145,20 @@ static void server_signals(sigset_t *set)
     sigaddset(set, SIGUSR1);
 }
 
+/* A store that is full, or may only be read, is served all the same. */
+static enum err_code claim(struct store *store, struct meta *meta, struct err *e)
+{
+    struct err unmarked;
+
+    TRY(owner_claim(store, meta, &unmarked, e));
+    if (unmarked.code != ERR_OK)
+        log_err(LOG_WARNING,
+                "the store could not be marked as this database's, so another database on it would "
+                "not be noticed",
+                &unmarked);
+    return ERR_OK;
+}
+
 static enum err_code open_registry(struct cli *cli, struct serve *s, struct err *e)
 {
     struct store *store = NULL;
@@ -158,6 +173,8 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
         code = cli->open_meta(s->conf, s->reserve, &members, &meta, e);
     if (code == ERR_OK)
         code = migrate_check_whole(meta, e);
+    if (code == ERR_OK)
+        code = claim(store, meta, e);
     if (code == ERR_OK)
         code = members_start(members, e);
     if (code != ERR_OK) {

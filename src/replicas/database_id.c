@@ -5,7 +5,7 @@
 #define COLLECTION STR("database")
 #define KEY        STR("id")
 
-static enum err_code read_id(struct meta *m, struct uuid *ret_id, struct err *e)
+enum err_code database_id_known(struct meta *m, struct uuid *ret_id, struct err *e)
 {
     AUTO(record) struct meta_record r = {0};
 
@@ -17,7 +17,7 @@ static enum err_code read_id(struct meta *m, struct uuid *ret_id, struct err *e)
 
 enum err_code database_id(struct meta *m, struct uuid *ret_id, struct err *e)
 {
-    enum err_code code = read_id(m, ret_id, e);
+    enum err_code code = database_id_known(m, ret_id, e);
     struct uuid own;
     struct meta_op op;
 
@@ -28,5 +28,5 @@ enum err_code database_id(struct meta *m, struct uuid *ret_id, struct err *e)
     code = meta_commit(m, &op, 1, 0, NULL, e);
     if (code != ERR_OK && code != ERR_CONFLICT)
         return code;
-    return read_id(m, ret_id, e); /* another process may have been quicker */
+    return database_id_known(m, ret_id, e); /* another process may have been quicker */
 }

@@ -10,6 +10,7 @@
  *     fs_manifest.c  manifests and tags
  *     fs_upload.c    uploads and how they become blobs
  *     fs_each.c      finding all that is there
+ *     fs_mark.c      the mark of the whole store
  *
  * How a file appears: its bytes are written under temp/ and synced, it is renamed or linked to its
  * name, and the directory that holds the name is synced. So a name never shows part of a file, and
@@ -28,6 +29,7 @@
 #define FS_UPLOADS      "temp/uploads"
 #define FS_NEW          "temp/new" /* files that do not have their name yet; emptied at start */
 #define FS_LOCK         "registry.lock"
+#define FS_MARK         "registry.json"
 
 #define FS_FILE_MODE 0644
 
@@ -93,6 +95,10 @@ ERR_CHECKED enum err_code fs_sync_all(struct fs *f, struct err *e);
 /* Size of the regular file at p. -1 and errno otherwise; ENOENT also for what is no file. */
 int fs_file_size(struct fs *f, const struct fs_path *p, uint64_t *ret_size_bytes);
 
+/* A new file at `path` with these bytes; synced: durable, but for its name. */
+ERR_CHECKED enum err_code fs_write_new(struct fs *f, const struct fs_path *path, struct str bytes,
+                                       bool sync, struct err *e);
+
 /* Puts the synced file at `from` to the name `to`, which must not be taken: -1 and EEXIST then. */
 int fs_rename_new(struct fs *f, const struct fs_path *from, const struct fs_path *to);
 
@@ -153,6 +159,10 @@ enum err_code fs_upload_commit(struct store *s, struct store_upload *u,
 void fs_upload_close(struct store *s, struct store_upload *u);
 enum err_code fs_upload_delete(struct store *s, const struct uuid *id, struct err *e);
 enum err_code fs_upload_each(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
+
+/* fs_mark.c */
+enum err_code fs_mark_get(struct store *s, struct buf *ret_text, struct err *e);
+enum err_code fs_mark_put(struct store *s, struct str text, bool first, struct err *e);
 
 /* fs_each.c */
 enum err_code fs_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx, struct err *e);

@@ -233,6 +233,20 @@ int fs_file_size(struct fs *f, const struct fs_path *p, uint64_t *ret_size_bytes
     return 0;
 }
 
+enum err_code fs_write_new(struct fs *f, const struct fs_path *path, struct str bytes, bool sync,
+                           struct err *e)
+{
+    AUTO(fd)
+    int fd = openat(f->root_fd, path->text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                    FS_FILE_MODE);
+
+    if (fd < 0)
+        return err_errno(e, "create '%s'", path->text);
+    if (file_pwrite_all(fd, bytes.p, bytes.n, 0) < 0 || (sync && fdatasync(fd) < 0))
+        return err_errno(e, "write '%s'", path->text);
+    return ERR_OK;
+}
+
 int fs_rename_new(struct fs *f, const struct fs_path *from, const struct fs_path *to)
 {
     if (renameat2(f->root_fd, from->text, f->root_fd, to->text, RENAME_NOREPLACE) == 0)

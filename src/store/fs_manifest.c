@@ -49,20 +49,6 @@ static bool has_bytes(struct fs *f, const struct fs_path *path, struct str bytes
            str_eq(buf_str(&found), bytes);
 }
 
-static enum err_code write_new(struct fs *f, const struct fs_path *path, struct str bytes,
-                               bool sync, struct err *e)
-{
-    AUTO(fd)
-    int fd = openat(f->root_fd, path->text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                    FS_FILE_MODE);
-
-    if (fd < 0)
-        return err_errno(e, "create '%s'", path->text);
-    if (file_pwrite_all(fd, bytes.p, bytes.n, 0) < 0 || (sync && fdatasync(fd) < 0))
-        return err_errno(e, "write '%s'", path->text);
-    return ERR_OK;
-}
-
 /* A file already there with other bytes than its digest says is damaged, and is replaced. */
 enum err_code fs_manifest_put(struct store *s, const struct repo_name *repo, const struct digest *d,
                               struct str bytes, struct err *e)
@@ -77,7 +63,7 @@ enum err_code fs_manifest_put(struct store *s, const struct repo_name *repo, con
     if (has_bytes(f, &path, bytes))
         return fs_dir_sync(f, &dir, e);
     fs_new_path(f, &new);
-    code = write_new(f, &new, bytes, f->fsync, e);
+    code = fs_write_new(f, &new, bytes, f->fsync, e);
     if (code == ERR_OK && renameat(f->root_fd, new.text, f->root_fd, path.text) < 0)
         code = err_errno(e, "name '%s'", path.text);
     if (code != ERR_OK) {
@@ -91,7 +77,7 @@ static enum err_code write_all(struct fs *f, const struct store_manifest *items,
                                struct fs_path *news, struct err *e)
 {
     for (size_t i = 0; i < n; i++)
-        TRY(write_new(f, &news[i], items[i].bytes, false, e));
+        TRY(fs_write_new(f, &news[i], items[i].bytes, false, e));
     return fs_sync_all(f, e);
 }
 

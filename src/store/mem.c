@@ -25,7 +25,7 @@ struct bytes {
     struct store_note note; /* of those bytes */
 };
 
-enum kind { BLOB, MANIFEST, TAG, UPLOAD, NOTE };
+enum kind { BLOB, MANIFEST, TAG, UPLOAD, NOTE, MARK };
 
 struct entry {
     struct entry *next;
@@ -682,6 +682,32 @@ static enum err_code mem_each(struct store *s, unsigned kinds, store_item_fn fn,
     return code;
 }
 
+static enum err_code mem_mark_get(struct store *s, struct buf *ret_text, struct err *e)
+{
+    struct mem *m = mem_of(s);
+    struct entry *entry;
+
+    lock(m);
+    entry = *find(m, MARK, STR_NONE, STR("mark"));
+    if (entry)
+        buf_add(ret_text, entry->bytes->p, entry->bytes->n);
+    unlock(m);
+    return entry ? ERR_OK : err_set(e, ERR_NOT_FOUND, "no mark");
+}
+
+static enum err_code mem_mark_put(struct store *s, struct str text, bool first, struct err *e)
+{
+    struct mem *m = mem_of(s);
+    bool taken;
+
+    lock(m);
+    taken = first && *find(m, MARK, STR_NONE, STR("mark"));
+    if (!taken)
+        put(m, MARK, STR_NONE, STR("mark"), bytes_new(text));
+    unlock(m);
+    return taken ? err_set(e, ERR_PRECONDITION, "there is a mark") : ERR_OK;
+}
+
 static enum err_code mem_health(struct store *s, struct store_health *ret_health, struct err *e)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -718,8 +744,8 @@ static void mem_free(struct store *s)
     .tag_sync = mem_tag_sync, .upload_create = mem_upload_create,                                  \
     .upload_write = mem_upload_write, .upload_prepare = mem_upload_prepare,                        \
     .upload_commit = mem_upload_commit, .upload_close = mem_upload_close,                          \
-    .upload_delete = mem_upload_delete, .upload_each = mem_upload_each, .each = mem_each,          \
-    .health = mem_health, .free = mem_free
+    .upload_delete = mem_upload_delete, .upload_each = mem_upload_each, .mark_get = mem_mark_get,  \
+    .mark_put = mem_mark_put, .each = mem_each, .health = mem_health, .free = mem_free
 
 static const struct store_driver store_mem = {
     .name = "mem",

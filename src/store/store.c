@@ -418,6 +418,22 @@ enum err_code store_upload_each(struct store *s, store_upload_fn fn, void *ctx, 
     return ASK(s, c, upload_each, fn, ctx, e);
 }
 
+enum err_code store_mark_get(struct store *s, struct buf *ret_text, struct err *e)
+{
+    struct store_call c = {0};
+    size_t n = ret_text->n;
+
+    return ASK_SIZE(s, c, ret_text->n - n, mark_get, ret_text, e);
+}
+
+enum err_code store_mark_put(struct store *s, struct str text, bool first, struct err *e)
+{
+    struct store_call c = {.bytes = text.n};
+
+    assert(text.n > 0 && text.n <= STORE_MARK_MAX);
+    return ASK(s, c, mark_put, text, first, e);
+}
+
 enum err_code store_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
                          struct err *e)
 {

@@ -194,6 +194,9 @@ struct store_driver {
     void (*upload_forget)(struct store *s, const struct uuid *id); /* NULL: nothing is remembered */
     enum err_code (*upload_each)(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
 
+    enum err_code (*mark_get)(struct store *s, struct buf *ret_text, struct err *e);
+    enum err_code (*mark_put)(struct store *s, struct str text, bool first, struct err *e);
+
     enum err_code (*each)(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
                           struct err *e);
     enum err_code (*sync)(struct store *s, struct err *e); /* optional */
@@ -404,6 +407,17 @@ void store_upload_forget(struct store *s, const struct uuid *id);
 ERR_CHECKED enum err_code store_upload_each(struct store *s, store_upload_fn fn, void *ctx,
                                             struct err *e);
 
+/*
+ * The mark: a text of the store as a whole, by which it is known whose it is. It is no content:
+ * store_each() passes it over, and so does whoever copies content. get appends to *ret_text, whose
+ * max bounds it; error: NOT_FOUND. put replaces; as the first it fails with PRECONDITION when there
+ * is one. But a server that is asked for that may not look, so whoever was the first reads it back.
+ */
+#define STORE_MARK_MAX 4096
+ERR_CHECKED enum err_code store_mark_get(struct store *s, struct buf *ret_text, struct err *e);
+ERR_CHECKED enum err_code store_mark_put(struct store *s, struct str text, bool first,
+                                         struct err *e);
+
 /* Calls fn for all content of those kinds (or'ed), in no order; content that comes or goes
  * meanwhile may be told or not. What bears no name that this registry gives is passed over, but as
  * STORE_ODD. Stops at fn's first error and returns it. */
@@ -445,6 +459,9 @@ bool store_fs_is_used(const char *root, int64_t *ret_start);
 
 /* Whether a repository has ever been kept below root, which need not be there. */
 bool store_fs_used(const char *root);
+
+/* store_mark_get() of a root that need not be there, and may be in use. */
+ERR_CHECKED enum err_code store_fs_mark(const char *root, struct buf *ret_text, struct err *e);
 
 /* The data directory of a reference registry (distribution), whose storage.filesystem.rootdirectory
  * is root: to be read, and not written. Symbolic links below root lead nowhere. Error: NOT_FOUND
@@ -507,6 +524,11 @@ struct store_s3_options {
 
 ERR_CHECKED enum err_code store_s3_new(const struct store_s3_options *o, struct store **ret_store,
                                        struct err *e);
+
+/* store_mark_get() of a bucket, of which nothing is made; error: NOT_FOUND also when it is not
+ * there. */
+ERR_CHECKED enum err_code store_s3_mark(const struct store_s3_options *o, struct buf *ret_text,
+                                        struct err *e);
 
 /* The bucket of a reference registry, whose storage.s3.rootdirectory is the prefix: to be read, and
  * not written. Error: NOT_FOUND when there is nothing of one. */

@@ -514,6 +514,51 @@ static void file_is_taken_as_a_blob_by_who_has_files(void **state)
     OK(store_blob_take(f->s, &r, &d, fd, E)); /* exists already: success */
 }
 
+static void assert_mark(struct store *s, const char *text)
+{
+    AUTO(buf) struct buf found = {0};
+
+    buf_init(&found, STORE_MARK_MAX);
+    OK(store_mark_get(s, &found, E));
+    assert_string_equal(buf_text(&found), text);
+}
+
+static void mark_is_put_once_as_the_first_and_replaced_else(void **state)
+{
+    struct store *s = store_in(state);
+    AUTO(buf) struct buf found = {0};
+
+    buf_init(&found, STORE_MARK_MAX);
+    FAILS(ERR_NOT_FOUND, store_mark_get(s, &found, E));
+    OK(store_mark_put(s, STR("one"), true, E));
+    FAILS(ERR_PRECONDITION, store_mark_put(s, STR("other"), true, E));
+    assert_mark(s, "one");
+    OK(store_mark_put(s, STR("other"), false, E));
+    assert_mark(s, "other");
+}
+
+static void mark_is_no_content(void **state)
+{
+    struct store *s = store_in(state);
+    struct found f = {0};
+
+    OK(store_mark_put(s, STR("a mark"), true, E));
+    OK(store_each(s, STORE_BLOB | STORE_MANIFEST | STORE_TAG, count_item, &f, E));
+    assert_int_equal(f.n[STORE_BLOB] + f.n[STORE_MANIFEST] + f.n[STORE_TAG], 0);
+    assert_int_equal(count_uploads(s), 0);
+}
+
+static void mark_is_there_after_reopening(void **state)
+{
+    struct fixture *f = *state;
+
+    if (!f->variant->lasts)
+        return;
+    OK(store_mark_put(f->s, STR("a mark"), true, E));
+    fixture_reopen(f);
+    assert_mark(f->s, "a mark");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int run_suite(void)
@@ -542,6 +587,9 @@ int run_suite(void)
         TEST(health_tells_room),
         TEST(content_is_there_after_reopening),
         TEST(file_is_taken_as_a_blob_by_who_has_files),
+        TEST(mark_is_put_once_as_the_first_and_replaced_else),
+        TEST(mark_is_no_content),
+        TEST(mark_is_there_after_reopening),
     };
 
     const struct CMUnitTest own[] = {

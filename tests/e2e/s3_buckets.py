@@ -9,6 +9,7 @@ import botocore.session
 import server_keeper
 import s3_servers
 
+MARK = "registry.json"
 SERVER_NAMES = tuple(s3_servers.SERVERS)
 
 
@@ -89,8 +90,12 @@ class Bucket:
             if error.response["Error"]["Code"] not in ("NoSuchBucket", "NotImplemented"):
                 raise
 
-    def keys(self):
+    def all_keys(self):
         return sorted(entry["Key"] for entry in self._pages("list_objects_v2", "Contents"))
+
+    def keys(self):
+        """Of content, and what becomes content: without the mark that says whose the bucket is."""
+        return [key for key in self.all_keys() if key.rpartition("/")[2] != MARK]
 
     def get(self, key):
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
@@ -111,7 +116,7 @@ class Bucket:
             for entry in list(self._pages("list_object_versions", field)):
                 version = {"VersionId": entry["VersionId"]}
                 self.client.delete_object(Bucket=self.name, Key=entry["Key"], **version)
-        for key in self.keys():
+        for key in self.all_keys():
             self.client.delete_object(Bucket=self.name, Key=key)
         try:
             self.client.delete_bucket(Bucket=self.name)

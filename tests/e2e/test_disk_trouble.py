@@ -8,6 +8,7 @@ import pytest
 import disks
 from accounts import OTHER, PASSWORD, Accounts
 from helpers import Client, digest_of, image, random_bytes
+from server import NotReady
 from waiting import until
 
 NOBODY = 65534
@@ -274,8 +275,8 @@ def test_empty_database_beside_a_used_store_is_told(registry, client):
     client.push_image("app", image(seed="made"), "v1")
     registry.stop()
     (registry.root / "registry.db").write_bytes(b"")
-    registry.start()
-    assert "there is no database, but the store holds repositories" in registry.log
+    with pytest.raises(NotReady, match="there is no database, but the store holds repositories"):
+        registry.start()
 
 
 @needs_root

@@ -214,8 +214,8 @@ def test_a_migration_to_a_table_that_is_killed_goes_on(registry, file, in_table,
 
 def test_a_database_that_was_used_is_refused(registry, file, server, filled):
     registry.stop()
-    server.serve()
-    registry.stop()
+    registry.config["metadata"] = server.metadata
+    Accounts(registry).add("carol")
     assert "not empty" in migrate(file, server, status=1)
 
 

@@ -108,6 +108,7 @@ def test_it_does_not_run_while_a_server_does(registry, client):
 def test_the_warning_of_a_missing_database_names_it(registry, client):
     client.push_image("app", image(), "v1")
     lose_database(registry)
+    (registry.root / "registry.json").unlink()  # as in a directory of an earlier version
     registry.start()
     assert "`registry reindex` makes one from the store" in registry.log
 

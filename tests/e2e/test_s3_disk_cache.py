@@ -162,8 +162,8 @@ def test_a_range_of_what_is_kept_takes_no_request(pushed, proxy, cache):
 
 def test_what_is_kept_is_served_after_a_restart_without_a_request(registry, pushed, proxy, cache):
     warm(pushed, cache)
-    proxy.forget()
     registry.restart()
+    proxy.forget()
     assert pull(pushed) == ("HIT", True)
     assert not proxy.of("get")  # at its start it lists what was to be moved
 

@@ -9,19 +9,11 @@ import pytest
 import yaml
 
 from go_programs import go_program
-from s3_buckets import Bucket, make_client
+from s3_buckets import Bucket
+from s3_rights import BUCKET, OBJECTS, PREFIX, limited, policy
 from s3_servers import KMS_KEY, Radosgw
 from server import TOP
 
-PREFIX = "registry/"
-OBJECTS = [
-    "s3:GetObject",
-    "s3:PutObject",
-    "s3:DeleteObject",
-    "s3:AbortMultipartUpload",
-    "s3:ListMultipartUploadParts",
-]
-BUCKET = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
 USEFUL = ["s3:GetBucketVersioning"]  # and done without
 CONFIGURED = {  # what asks for a right besides
     "s3:PutEncryptionConfiguration": {"sse": "s3"},
@@ -32,28 +24,6 @@ CONFIGURED = {  # what asks for a right besides
 
 on_minio = pytest.mark.parametrize("bucket", ["minio"], indirect=True)
 everywhere = pytest.mark.parametrize("bucket", ["minio", "ceph", "versitygw"], indirect=True)
-
-
-def policy(bucket, actions):
-    """Those, on the bucket and on what is below the prefix; as MinIO takes it, which does not know all."""
-    arn = f"arn:aws:s3:::{bucket.name}"
-    statements = [
-        {"Effect": "Allow", "Action": [a for a in actions if (a in OBJECTS) == below], "Resource": resource}
-        for below, resource in ((False, arn), (True, f"{arn}/{PREFIX}*"))
-    ]
-    return {"Version": "2012-10-17", "Statement": [s for s in statements if s["Action"]]}
-
-
-def limited(bucket, document):
-    """A key that may do no more than that, as keys of the configuration."""
-    sts = make_client(bucket.server, "sts")
-    role = {"RoleArn": "arn:aws:iam::123456789012:role/registry", "RoleSessionName": "registry"}
-    key = sts.assume_role(Policy=json.dumps(document), **role)["Credentials"]
-    return {
-        "access_key": key["AccessKeyId"],
-        "secret_key": key["SecretAccessKey"],
-        "session_token": key["SessionToken"],
-    }
 
 
 @pytest.fixture

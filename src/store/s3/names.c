@@ -81,6 +81,13 @@ void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char 
     add(ret_name, str_of(end));
 }
 
+void s3_mark_name(const struct s3_client *c, struct s3_name *ret_name)
+{
+    ret_name->n = 0;
+    add(ret_name, str_of(s3_client_options(c)->prefix));
+    add(ret_name, STR(S3_MARK));
+}
+
 struct str s3_name_below(const struct s3 *s, const struct s3_name *name, struct str prefix)
 {
     struct str rest = {name->text, name->n}, own = str_of(s3_client_options(s->client)->prefix);

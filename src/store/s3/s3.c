@@ -229,6 +229,42 @@ static enum err_code s3_tag_sync(struct store *store, const struct repo_name *re
     return ERR_OK;
 }
 
+/* ---- the mark */
+
+static enum err_code read_mark(struct s3_client *c, struct buf *ret_text, struct err *e)
+{
+    struct s3_name name;
+
+    s3_mark_name(c, &name);
+    return s3_get_into(c, &name, ret_text, e);
+}
+
+static enum err_code s3_mark_get(struct store *store, struct buf *ret_text, struct err *e)
+{
+    return read_mark(s3_of(store)->client, ret_text, e);
+}
+
+static enum err_code s3_mark_put(struct store *store, struct str text, bool first, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    const struct s3_put put = {.body = text, .if_none = first};
+    struct s3_name name;
+
+    s3_mark_name(s->client, &name);
+    return s3_put(s->client, &name, &put, e);
+}
+
+enum err_code store_s3_mark(const struct store_s3_options *o, struct buf *ret_text, struct err *e)
+{
+    struct s3_client *c;
+    enum err_code code;
+
+    TRY(s3_client_new(o, &c, e));
+    code = read_mark(c, ret_text, e);
+    s3_client_free(c);
+    return code;
+}
+
 /* ---- life */
 
 /* An object that means nothing. */
@@ -330,6 +366,8 @@ static const struct store_driver store_s3 = {
     .upload_delete = s3_upload_delete,
     .upload_forget = s3_upload_forget,
     .upload_each = s3_upload_each,
+    .mark_get = s3_mark_get,
+    .mark_put = s3_mark_put,
     .each = s3_each,
     .health = s3_health,
     .hurry = s3_hurry,

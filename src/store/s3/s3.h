@@ -74,6 +74,7 @@ void s3_tail_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret
 void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
 void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char *end,
                    struct s3_name *ret_name);
+void s3_mark_name(const struct s3_client *c, struct s3_name *ret_name);
 
 #define S3_MANIFESTS "manifests/"
 #define S3_TAGS      "tags/"
@@ -81,6 +82,7 @@ void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char 
 #define S3_UPLOADS   "uploads/"
 #define S3_TAIL      "_tail"
 #define S3_MOVES     "moves/"
+#define S3_MARK      "registry.json"
 #define S3_PROBES    "probes/" /* what a server can is tried there, and nothing of it stays */
 
 /* What a key is below the configured prefix and the given one; .p is NULL when it is not there. */

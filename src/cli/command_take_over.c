@@ -1,0 +1,49 @@
+#include "base/clock.h"
+#include "cli/command_accounts.h"
+#include "cli/command_content.h"
+#include "cli/commands.h"
+
+#include <stdio.h>
+
+/* For the audit trail: from which database. */
+static enum err_code note(struct cli_content *c, const struct cli_args *args,
+                          const struct owner *before, struct err *e)
+{
+    char actor[CLI_ACTOR_SIZE], detail[64];
+    struct meta_audit entry = {
+        .time_ms = clock_wall_ms(),
+        .actor = actor,
+        .action = args->command->name,
+        .target = "",
+        .address = "",
+        .result = "ok",
+        .detail = detail,
+    };
+    struct meta_op op = meta_op_audit_add(&entry);
+
+    cli_actor(actor);
+    snprintf(detail, sizeof(detail), "{\"from\":\"%s\"}", before->database.text);
+    return meta_commit(c->registry->meta, &op, 1, 0, NULL, e);
+}
+
+static enum err_code take_over(struct cli_content *c, const struct cli_args *args, struct err *e)
+{
+    struct owner before, now;
+
+    TRY(cli_content_take(c, &before, &now, e));
+    fprintf(c->cli->out, "the store belongs to database %s since %s\n", now.database.text,
+            now.since);
+    if (strcmp(before.database.text, now.database.text) == 0)
+        return ERR_OK;
+    return note(c, args, &before, e);
+}
+
+int cli_take_over(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(cli_content) struct cli_content content = {0};
+    struct err e = {0};
+
+    if (!cli_content_open_any(cli, args, &content))
+        return CLI_FAILED;
+    return cli_content_status(&content, take_over(&content, args, &e), &e, 0);
+}
