@@ -40,7 +40,7 @@ static struct meta_audit entry_of(struct req *q, const char *action, const char 
                                   const char *result, const char *detail)
 {
     return (struct meta_audit){
-        .actor = q->identity[0] ? q->identity : "anonymous",
+        .actor = req_actor(q),
         .action = action,
         .target = target,
         .address = client_address(q),

@@ -24,7 +24,7 @@ static struct str *capture(struct match *m, struct str parameter)
     } places[] = {
         {STR("{reference}"), &m->reference}, {STR("{digest}"), &m->digest},
         {STR("{user}"), &m->user},           {STR("{token}"), &m->token},
-        {STR("{rule}"), &m->rule},
+        {STR("{rule}"), &m->rule},           {STR("{tag}"), &m->tag},
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -165,6 +165,20 @@ static enum err_code settle_reference(struct req *q, struct str encoded, struct 
     return code;
 }
 
+static enum err_code settle_tag(struct req *q, struct str encoded, struct err *e)
+{
+    char text[TAG_NAME_MAX + 1];
+    struct str plain;
+    enum err_code code;
+
+    if (!decode(encoded, text, sizeof(text), &plain))
+        plain = STR("%");
+    code = tag_name_parse(plain, &q->ref.tag, e);
+    if (code == ERR_TAG_INVALID && q->route->method == HTTP_GET)
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "there can be no such tag");
+    return code;
+}
+
 static enum err_code settle_digest(struct req *q, struct str encoded, struct err *e)
 {
     char text[DIGEST_TEXT_MAX + 1];
@@ -194,6 +208,8 @@ enum err_code match_settle(const struct match *m, size_t longest_name, struct re
         TRY(settle_name(q, m->name, longest_name, e));
     if (m->reference.n)
         TRY(settle_reference(q, m->reference, e));
+    if (m->tag.n)
+        TRY(settle_tag(q, m->tag, e));
     if (m->digest.n)
         TRY(settle_digest(q, m->digest, e));
     if (m->user.n)

@@ -10,7 +10,7 @@
 struct match {
     const struct route *route;
     struct str name, digest, reference, upload; /* empty where the pattern has none */
-    struct str user, token, rule;
+    struct str user, token, rule, tag;
 };
 
 enum match_result {

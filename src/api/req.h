@@ -63,6 +63,12 @@ struct req {
     char target[API_TARGET_MAX];      /* for the trail, where it is no repository: "user:alice" */
 };
 
+/* Who does it, as trails and histories name them. */
+static inline const char *req_actor(const struct req *q)
+{
+    return q->identity[0] ? q->identity : "anonymous";
+}
+
 static inline struct str req_path(const struct req *q)
 {
     return str_sub(q->head->path, q->path_at, q->head->path.n - q->path_at);

@@ -77,7 +77,7 @@ static enum err_code may_untag(void *ctx, const struct tag_name *tag, struct err
 
 enum err_code api_manifest_delete(struct req *q, struct err *e)
 {
-    TRY(remove_manifest_if(q->registry, &q->name, &q->ref, may_untag, q, e));
+    TRY(remove_manifest_if(q->registry, &q->name, &q->ref, req_actor(q), may_untag, q, e));
     reply_empty(q, 202);
     return ERR_OK;
 }
@@ -232,7 +232,7 @@ enum err_code api_manifest_put(struct req *q, struct err *e)
     AUTO(mem) struct tag_name *tags = NULL;
     AUTO(mem) struct digest *match = NULL, *none_match = NULL;
     AUTO(buf) struct buf bytes = {0};
-    struct push p = {.repo = &q->name};
+    struct push p = {.repo = &q->name, .actor = req_actor(q)};
     struct pushed done;
 
     if (q->ref.is_digest) {

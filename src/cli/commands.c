@@ -125,6 +125,12 @@ static const struct cli_flag jobs_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag tag_history_flags[] = {
+    CONFIG_FLAG,
+    {"--json", NULL, "A JSON object a line, with all there is."},
+    {NULL},
+};
+
 static const struct cli_flag policy_test_flags[] = {
     CONFIG_FLAG,
     {"--group", "NAMES", "Groups of the user, separated by commas; may be given again.", true},
@@ -378,6 +384,25 @@ const struct cli_command cli_commands[] = {
      .run = cli_jobs_cancel,
      .help = "Take a job away",
      .more = "One that runs ends as soon as it can. What is done regularly comes again."},
+    {.name = "tag history",
+     .operands = "REPOSITORY:TAG",
+     .max_operands = 1,
+     .names = true,
+     .flags = tag_history_flags,
+     .run = cli_tag_history,
+     .help = "List where a tag pointed, newest first",
+     .more = "As far back as gc.history says. Times are in UTC."},
+    {.name = "tag rollback",
+     .operands = "REPOSITORY:TAG [DIGEST]",
+     .max_operands = 2,
+     .names = true,
+     .flags = config_flags,
+     .run = cli_tag_rollback,
+     .help = "Move a tag back to where it was",
+     .more = "To where it was before its last move, or to DIGEST, where it was once; its manifest "
+             "must still be\nthere. A tag that was deleted comes back. It is a move of its own: "
+             "another rollback takes it back.\nA running server does it, asked through the "
+             "database; where none runs, the command."},
     {.name = "policy list",
      .operands = "",
      .flags = policy_list_flags,

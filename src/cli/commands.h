@@ -56,6 +56,10 @@ int cli_take_over(struct cli *cli, const struct cli_args *args);
 /* serve.c */
 int cli_serve(struct cli *cli, const struct cli_args *args);
 
+/* command_tag.c */
+int cli_tag_history(struct cli *cli, const struct cli_args *args);
+int cli_tag_rollback(struct cli *cli, const struct cli_args *args);
+
 /* command_token.c, command_token_aws.c */
 int cli_token_aws(struct cli *cli, const struct cli_args *args);
 int cli_token_create(struct cli *cli, const struct cli_args *args);

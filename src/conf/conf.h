@@ -369,6 +369,7 @@ struct conf_registry {
     _Atomic bool read_only;        /* maintenance.read_only: what changes content is answered 405 */
     uint64_t manifest_cache_bytes; /* cache.memory.size */
     _Atomic uint64_t sweep_interval_ms; /* maintenance.interval */
+    _Atomic uint64_t history_ms;        /* gc.history; 0: for ever */
 };
 
 struct conf_check {

@@ -80,9 +80,11 @@ struct nearest {
     char *text; /* CONF_ENV_MAX */
 };
 
+/* One with nothing in common is no help, however short it is. */
 static void offer(struct nearest *n, struct str candidate, size_t distance)
 {
-    if (distance < n->distance && str_copy(candidate, n->text, CONF_ENV_MAX))
+    if (distance < n->distance && distance < candidate.n &&
+        str_copy(candidate, n->text, CONF_ENV_MAX))
         n->distance = distance;
 }
 

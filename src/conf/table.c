@@ -689,6 +689,14 @@ const struct conf_row conf_rows[] = {
      .help = "`registry check` tells of a disk of `storage.filesystem.root` with less room than "
              "this."},
 
+    {.name = "gc.history",
+     .type = CONF_DURATION,
+     FIELD(registry.history_ms),
+     .max = 36500 * DAYS,
+     .def = 90 * DAYS,
+     .help = "How long it is known where a tag pointed, for `registry tag history` and "
+             "`registry tag rollback`; 0 is for ever."},
+
     {.name = "audit.retention",
      .type = CONF_DURATION,
      FIELD(audit.retention_ms),

@@ -1,6 +1,8 @@
 #include "core/background.h"
 
 #include "base/clock.h"
+#include "core/history.h"
+#include "core/order.h"
 #include "core/project.h"
 #include "core/stray.h"
 #include "core/upload.h"
@@ -25,6 +27,8 @@
 #define LOOK_EVERY_MS (24 * 3600 * 1000)
 #define LOOK_WORK_MS  10
 #define LOOK_REST     9
+
+#define FORGET_EVERY_MS (3600 * 1000)
 
 #define TAGS        "tags"
 #define NOBODY      STR("nobody")
@@ -175,6 +179,20 @@ static int64_t look_every_ms(void *ctx)
     return LOOK_EVERY_MS;
 }
 
+/* ---- history of tags */
+
+static enum err_code forget_moves(void *ctx, struct job *job, struct err *e)
+{
+    (void)job;
+    return history_prune(ctx, e);
+}
+
+static int64_t forget_every_ms(void *ctx)
+{
+    (void)ctx;
+    return FORGET_EVERY_MS;
+}
+
 /* ---- the kinds */
 
 static void add_kinds(struct registry *r)
@@ -208,8 +226,18 @@ static void add_kinds(struct registry *r)
                                     .every_ms = look_every_ms,
                                     .first_ms = sweep_every_ms};
 
+    const struct job_kind history = {.name = "history",
+                                     .run = forget_moves,
+                                     .ctx = r,
+                                     .retry_ms = RETRY_MS,
+                                     .every_ms = forget_every_ms,
+                                     .retry_most_ms = RETRY_MOST_MS};
+    const struct job_kind orders = order_job_kind(r);
+
     jobs_kind_add(r->jobs, &carry);
+    jobs_kind_add(r->jobs, &orders);
     jobs_kind_add(r->jobs, &uploads);
+    jobs_kind_add(r->jobs, &history);
     if (project_is_shared(r)) {
         jobs_kind_add(r->jobs, &left);
         jobs_kind_add(r->jobs, &tags);

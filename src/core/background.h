@@ -5,6 +5,8 @@
  *   left     of each process: looks whether a process that is gone held any
  *   tags     those, by the process that held them; "nobody" for those that none does
  *   uploads  abandoned upload sessions, every maintenance.interval
+ *   history  forgets where tags pointed, once an hour, after gc.history
+ *   order    what commands ask the server to do (core/order.h)
  *   strays   counts strays (core/stray.h), once a day and slowly
  */
 #pragma once

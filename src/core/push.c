@@ -217,6 +217,7 @@ static enum err_code commit(struct work *w, struct err *e)
     for (size_t i = 0; i < p->n_tags; i++) {
         TRY(tag_condition(w, i, &version, e));
         ops[i + 1] = meta_op_tag_set(p->repo, &p->tags[i], &w->digest, version);
+        ops[i + 1].actor = p->actor;
         project_hold(w->r, &ops[i + 1], &holder);
     }
     n += quota_checks(w->r, p->repo, ops + n);

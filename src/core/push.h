@@ -22,7 +22,8 @@ struct push {
     const struct tag_name *tags; /* to be moved to it */
     const bool *create_only;     /* of each tag: it may be made but not moved; NULL: all may */
     size_t n_tags;
-    struct push_condition match;      /* If-Match: each tag points to one of these */
+    const char *actor;           /* for the history of the tags: "user:alice"; NULL: not known */
+    struct push_condition match; /* If-Match: each tag points to one of these */
     struct push_condition none_match; /* If-None-Match: no tag points to one of these */
 };
 

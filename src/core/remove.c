@@ -47,8 +47,8 @@ static enum err_code ask_for_tags(struct registry *r, const struct repo_name *re
 
 /* First as if it had no tags, which is what most deletes by digest find. */
 static enum err_code commit_removal(struct registry *r, const struct repo_name *repo,
-                                    const struct digest *d, remove_tag_fn may_untag, void *ctx,
-                                    struct err *e)
+                                    const struct digest *d, const char *actor,
+                                    remove_tag_fn may_untag, void *ctx, struct err *e)
 {
     int64_t seen = may_untag ? META_ABSENT : META_ANY;
 
@@ -57,6 +57,7 @@ static enum err_code commit_removal(struct registry *r, const struct repo_name *
         struct uuid holder;
         enum err_code code;
 
+        op.actor = actor;
         project_hold(r, &op, &holder);
         code = meta_commit(r->meta, &op, 1, 0, NULL, e);
         if (code != ERR_CONFLICT || !may_untag)
@@ -86,22 +87,23 @@ static enum err_code drop_stored(struct registry *r, const struct repo_name *rep
 
 /* Meta first, then the store: what can be found can be read. */
 static enum err_code remove_digest(struct registry *r, const struct repo_name *repo,
-                                   const struct digest *d, remove_tag_fn may_untag, void *ctx,
-                                   struct err *e)
+                                   const struct digest *d, const char *actor,
+                                   remove_tag_fn may_untag, void *ctx, struct err *e)
 {
     AUTO(held) pthread_mutex_t *held = locks_hold(&r->manifest_locks, STR_NONE, digest_str(d));
 
-    TRY(commit_removal(r, repo, d, may_untag, ctx, e));
+    TRY(commit_removal(r, repo, d, actor, may_untag, ctx, e));
     registry_wake(r); /* its tags are pending projections now */
     return drop_stored(r, repo, d, e);
 }
 
 static enum err_code remove_tag(struct registry *r, const struct repo_name *repo,
-                                const struct tag_name *tag, struct err *e)
+                                const struct tag_name *tag, const char *actor, struct err *e)
 {
     struct meta_op op = meta_op_tag_delete(repo, tag, META_ANY);
     struct uuid holder;
 
+    op.actor = actor;
     project_hold(r, &op, &holder);
     TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
     project_tag(r, repo, tag);
@@ -109,18 +111,18 @@ static enum err_code remove_tag(struct registry *r, const struct repo_name *repo
 }
 
 enum err_code remove_manifest_if(struct registry *r, const struct repo_name *repo,
-                                 const struct reference *ref, remove_tag_fn may_untag, void *ctx,
-                                 struct err *e)
+                                 const struct reference *ref, const char *actor,
+                                 remove_tag_fn may_untag, void *ctx, struct err *e)
 {
     TRY(check_enabled(r, e));
-    return ref->is_digest ? remove_digest(r, repo, &ref->digest, may_untag, ctx, e)
-                          : remove_tag(r, repo, &ref->tag, e);
+    return ref->is_digest ? remove_digest(r, repo, &ref->digest, actor, may_untag, ctx, e)
+                          : remove_tag(r, repo, &ref->tag, actor, e);
 }
 
 enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
                               const struct reference *ref, struct err *e)
 {
-    return remove_manifest_if(r, repo, ref, NULL, NULL, e);
+    return remove_manifest_if(r, repo, ref, NULL, NULL, NULL, e);
 }
 
 enum err_code remove_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,

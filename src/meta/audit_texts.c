@@ -1,6 +1,6 @@
 #include "meta/audit_texts.h"
 
-static void add_utf8(struct buf *b, struct str s)
+void audit_text(struct str s, struct buf *b)
 {
     while (s.n > 0) {
         size_t step = str_utf8_step(s);
@@ -23,7 +23,7 @@ void audit_texts(const struct meta_audit *entry, struct buf *clean,
     size_t ends[AUDIT_TEXTS + 1] = {0};
 
     for (size_t i = 0; i < AUDIT_TEXTS; i++) {
-        add_utf8(clean, str_of(given[i] ? given[i] : ""));
+        audit_text(str_of(given[i] ? given[i] : ""), clean);
         ends[i + 1] = clean->n;
     }
     for (size_t i = 0; i < AUDIT_TEXTS; i++) /* when all have come, for they may have moved */

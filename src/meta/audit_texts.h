@@ -8,6 +8,9 @@
 
 #define AUDIT_TEXTS 7
 
+/* Appends s to *dst; what is no UTF-8 is replaced. */
+void audit_text(struct str s, struct buf *dst);
+
 /* Actor, action, target, address, result, detail and repository, in ret_texts: what is no UTF-8 is
  * replaced, for clients send names of any bytes, and an entry is not lost for it. They lie in
  * *clean, whose max bounds them; none is without a pointer. */

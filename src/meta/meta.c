@@ -89,6 +89,34 @@ void meta_tag_list_done(struct meta_tag_list *l)
     *l = (struct meta_tag_list){0};
 }
 
+void meta_repo_tag_list_done(struct meta_repo_tag_list *l)
+{
+    free(l->rows);
+    *l = (struct meta_repo_tag_list){0};
+}
+
+void meta_repo_manifest_list_done(struct meta_repo_manifest_list *l)
+{
+    free(l->rows);
+    free(l->next);
+    *l = (struct meta_repo_manifest_list){0};
+}
+
+void meta_repo_blob_list_done(struct meta_repo_blob_list *l)
+{
+    free(l->rows);
+    free(l->next);
+    *l = (struct meta_repo_blob_list){0};
+}
+
+void meta_move_list_done(struct meta_move_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->rows[i].actor);
+    free(l->rows);
+    *l = (struct meta_move_list){0};
+}
+
 void meta_record_done(struct meta_record *r)
 {
     free(r->key);
@@ -167,6 +195,7 @@ const char *meta_row_kind_name(enum meta_row_kind kind)
         [META_ROW_AUDIT] = "audit",
         [META_ROW_JOB] = "jobs",
         [META_ROW_REMOVED] = "removed",
+        [META_ROW_MOVE] = "history",
     };
 
     return names[kind];
@@ -246,6 +275,7 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_PROJECTION_DONE:
     case META_AUDIT_ADD:
     case META_AUDIT_PRUNE:
+    case META_MOVES_PRUNE:
     case META_QUOTA_CHECK:
     case META_CONDEMN:
     case META_REVIVE:
@@ -371,6 +401,32 @@ enum err_code meta_manifest_tags(struct meta *m, const struct repo_name *repo,
     TRY(check_limit(limit, e));
     return ASK(m, manifest_tags, repo, d, after, limit, ret_list,
                ret_version ? ret_version : &unused, e);
+}
+
+enum err_code meta_repo_tags(struct meta *m, const struct repo_name *repo, struct str after,
+                             size_t limit, struct meta_repo_tag_list *ret_list, struct err *e)
+{
+    return ASK(m, repo_tags, repo, after, limit, ret_list, e);
+}
+
+enum err_code meta_repo_manifests(struct meta *m, const struct repo_name *repo, struct str after,
+                                  size_t limit, struct meta_repo_manifest_list *ret_list,
+                                  struct err *e)
+{
+    return ASK(m, repo_manifests, repo, after, limit, ret_list, e);
+}
+
+enum err_code meta_repo_blobs(struct meta *m, const struct repo_name *repo, struct str after,
+                              size_t limit, struct meta_repo_blob_list *ret_list, struct err *e)
+{
+    return ASK(m, repo_blobs, repo, after, limit, ret_list, e);
+}
+
+enum err_code meta_moves(struct meta *m, const struct repo_name *repo, const struct tag_name *tag,
+                         int64_t below, size_t limit, struct meta_move_list *ret_list,
+                         struct err *e)
+{
+    return ASK(m, moves, repo, tag, below, limit, ret_list, e);
 }
 
 enum err_code meta_referrers(struct meta *m, const struct repo_name *repo,

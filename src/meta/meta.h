@@ -93,6 +93,89 @@ struct meta_projection {
     struct digest digest;
 };
 
+/* What happened to a tag. */
+struct meta_move {
+    int64_t version;        /* of the tag from then on; grows with every move */
+    struct digest digest;   /* where it points since; n is 0: it was deleted */
+    struct digest previous; /* where it pointed before; n is 0: it was not there */
+    int64_t time_ms;        /* wall clock */
+    char *actor;            /* "user:alice"; "": not known */
+};
+
+struct meta_move_list {
+    struct meta_move *rows; /* newest first */
+    size_t n;
+    bool more;
+};
+
+void meta_move_list_done(struct meta_move_list *l);
+
+static inline void auto_moves_(struct meta_move_list *l)
+{
+    meta_move_list_done(l);
+}
+
+/* What a repository holds, one kind at a time. */
+struct meta_repo_tag {
+    struct tag_name name;
+    struct digest digest;
+    int64_t version;
+    int64_t pushed_ms; /* wall clock; 0: before that was recorded */
+};
+
+struct meta_repo_manifest {
+    struct digest digest;
+    struct digest subject; /* n is 0: it has none */
+    uint64_t size_bytes;
+    int64_t since_ms; /* when it was pushed, or a tag left it last; 0: before that was recorded */
+    bool named;       /* by an index of the repository */
+};
+
+struct meta_repo_blob {
+    struct digest digest;
+    uint64_t size_bytes;
+    bool named;  /* by a manifest of the repository, loosely or not */
+    bool shared; /* another repository has it too */
+};
+
+struct meta_repo_tag_list {
+    struct meta_repo_tag *rows; /* by name */
+    size_t n;
+    bool more; /* there are some behind the last one */
+};
+
+/* Pages in an order of the driver's own. Even an empty one may not be the last. */
+struct meta_repo_manifest_list {
+    struct meta_repo_manifest *rows;
+    size_t n;
+    char *next; /* where to go on; NULL: these were the last */
+};
+
+struct meta_repo_blob_list {
+    struct meta_repo_blob *rows;
+    size_t n;
+    char *next; /* likewise */
+};
+
+void meta_repo_tag_list_done(struct meta_repo_tag_list *l);
+void meta_repo_manifest_list_done(struct meta_repo_manifest_list *l);
+void meta_repo_blob_list_done(struct meta_repo_blob_list *l);
+
+static inline void auto_meta_repo_tags_(struct meta_repo_tag_list *l)
+{
+    meta_repo_tag_list_done(l);
+}
+
+static inline void auto_meta_repo_manifests_(struct meta_repo_manifest_list *l)
+{
+    meta_repo_manifest_list_done(l);
+}
+
+static inline void auto_meta_repo_blobs_(struct meta_repo_blob_list *l)
+{
+    meta_repo_blob_list_done(l);
+}
+
 #define META_ANY    (-1) /* expected version: whatever it is */
 #define META_ABSENT 0    /* expected version: there is no such tag */
 
@@ -364,9 +447,9 @@ struct meta_usage {
 enum meta_row_kind {
     META_ROW_REPO,       /* name; manifests, version, bytes, tags */
     META_ROW_BLOB,       /* repository, digest; size */
-    META_ROW_MANIFEST,   /* repository, digest, media type, subject, bytes */
+    META_ROW_MANIFEST,   /* repository, digest, media type, subject, bytes; since */
     META_ROW_EDGE,       /* repository, manifest, digest; position, enum meta_edge_kind */
-    META_ROW_TAG,        /* repository, name, manifest; version */
+    META_ROW_TAG,        /* repository, name, manifest; version, pushed */
     META_ROW_REFERRER,   /* repository, subject, digest, types of artifact and media, annotations;
                             size */
     META_ROW_PROJECTION, /* repository, tag, digest; version. By age */
@@ -376,6 +459,7 @@ enum meta_row_kind {
     META_ROW_JOB,        /* kind, key, note; enum meta_job_state, priority, due, attempts */
     META_ROW_REMOVED,    /* repository (or ""), digest, reason; enum meta_removed_state + 2 * again,
                             since, size, number */
+    META_ROW_MOVE,       /* repository, tag, digest, previous, actor; version, time */
     META_ROW_KINDS       /* how many there are */
 };
 
@@ -427,6 +511,7 @@ enum meta_op_kind {
     META_RECORD_CHECK,
     META_AUDIT_ADD,
     META_AUDIT_PRUNE,
+    META_MOVES_PRUNE,
     META_QUOTA_CHECK,
     META_ROW_ADD,
     META_JOB_ADD,
@@ -470,7 +555,10 @@ struct meta_op {
     /* Of one that leaves pending projections: the process that is going to carry them; NULL, or "":
      * nobody. */
     const struct uuid *holder;
-    union { /* by kind, of the same name */
+    /* Of one that moves tags, for their history: who did; NULL: not known. */
+    const char *actor;
+    int64_t time_ms; /* when it or a manifest came, wall clock; 0: now */
+    union {          /* by kind, of the same name */
         struct {
             const struct repo_name *repo;
             const struct digest *digest;
@@ -539,6 +627,9 @@ struct meta_op {
             int64_t before_ms;
         } audit_prune;
         struct {
+            int64_t before_ms;
+        } moves_prune;
+        struct {
             struct str space;
             uint64_t max_bytes, max_tags;
         } quota_check;
@@ -573,6 +664,9 @@ struct meta_op {
     };
 };
 
+/* op->time_ms, or now. */
+int64_t meta_op_time(const struct meta_op *op);
+
 /* The blob becomes repo's; repo is made if missing. What was condemned is not any more. Of a
  * content that is kept once for all, or whose last deletion was seen before its bytes were, the
  * caller sets blob_link.once and .seen_number. Error: GONE, it is being deleted, or was since
@@ -600,7 +694,8 @@ struct meta_op meta_op_manifest_put(struct meta_manifest_put put);
 struct meta_op meta_op_manifest_delete(const struct repo_name *repo, const struct digest *d,
                                        int64_t seen_version);
 
-/* Errors: CONFLICT, MANIFEST_UNKNOWN. */
+/* Each move of a tag, by these two or with its manifest, is in its history: meta_moves(). Setting
+ * it to where it points is none, but counts as a push. Errors: CONFLICT, MANIFEST_UNKNOWN. */
 struct meta_op meta_op_tag_set(const struct repo_name *repo, const struct tag_name *tag,
                                const struct digest *d, int64_t expected_version);
 struct meta_op meta_op_tag_delete(const struct repo_name *repo, const struct tag_name *tag,
@@ -638,6 +733,7 @@ struct meta_op meta_op_record_check(struct str collection, struct str key);
 
 struct meta_op meta_op_audit_add(const struct meta_audit *entry);
 struct meta_op meta_op_audit_prune(int64_t before_ms); /* wall clock: older entries go */
+struct meta_op meta_op_moves_prune(int64_t before_ms); /* the same of what happened to tags */
 
 /* The namespace (a repository name and all below it; "" is everything) holds no more than that
  * after the operations before this one; UINT64_MAX: no limit. Error: QUOTA, told. */
@@ -784,6 +880,16 @@ struct meta_driver {
                                    const struct digest *d, struct str after, size_t limit,
                                    struct meta_name_list *ret_list, int64_t *ret_version,
                                    struct err *e);
+    enum err_code (*repo_tags)(struct meta *m, const struct repo_name *repo, struct str after,
+                               size_t limit, struct meta_repo_tag_list *ret_list, struct err *e);
+    enum err_code (*repo_manifests)(struct meta *m, const struct repo_name *repo, struct str after,
+                                    size_t limit, struct meta_repo_manifest_list *ret_list,
+                                    struct err *e);
+    enum err_code (*repo_blobs)(struct meta *m, const struct repo_name *repo, struct str after,
+                                size_t limit, struct meta_repo_blob_list *ret_list, struct err *e);
+    enum err_code (*moves)(struct meta *m, const struct repo_name *repo, const struct tag_name *tag,
+                           int64_t before, size_t limit, struct meta_move_list *ret_list,
+                           struct err *e);
     enum err_code (*referrers)(struct meta *m, const struct repo_name *repo,
                                const struct digest *subject, struct str artifact_type,
                                struct str after, size_t limit, struct meta_referrer_list *ret_list,
@@ -904,6 +1010,26 @@ ERR_CHECKED enum err_code meta_manifest_tags(struct meta *m, const struct repo_n
                                              const struct digest *d, struct str after, size_t limit,
                                              struct meta_name_list *ret_list, int64_t *ret_version,
                                              struct err *e);
+
+/* What a repository holds: up to limit tags with a name greater than after; up to limit manifests,
+ * or blobs, behind `after`, which is "" or the `next` of the page before. Of a repository that is
+ * not there, none. On DynamoDB a list of manifests, or of blobs, reads the whole table. */
+ERR_CHECKED enum err_code meta_repo_tags(struct meta *m, const struct repo_name *repo,
+                                         struct str after, size_t limit,
+                                         struct meta_repo_tag_list *ret_list, struct err *e);
+ERR_CHECKED enum err_code meta_repo_manifests(struct meta *m, const struct repo_name *repo,
+                                              struct str after, size_t limit,
+                                              struct meta_repo_manifest_list *ret_list,
+                                              struct err *e);
+ERR_CHECKED enum err_code meta_repo_blobs(struct meta *m, const struct repo_name *repo,
+                                          struct str after, size_t limit,
+                                          struct meta_repo_blob_list *ret_list, struct err *e);
+
+/* The history of a tag, newest first: up to limit moves of a version below `before` (INT64_MAX: the
+ * newest on). None, too, when there never was such a tag, or all are pruned. */
+ERR_CHECKED enum err_code meta_moves(struct meta *m, const struct repo_name *repo,
+                                     const struct tag_name *tag, int64_t before, size_t limit,
+                                     struct meta_move_list *ret_list, struct err *e);
 
 /* Rows whose digest is greater than after; artifact_type empty: all types. A page may end before
  * limit, with `more` set, when its rows are large: go on after the last one. */

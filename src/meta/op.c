@@ -1,6 +1,13 @@
 /* One constructor for each kind of operation. */
 #include "meta/meta.h"
 
+#include "base/clock.h"
+
+int64_t meta_op_time(const struct meta_op *op)
+{
+    return op->time_ms ? op->time_ms : clock_wall_ms();
+}
+
 struct meta_op meta_op_blob_link(const struct repo_name *repo, const struct digest *d,
                                  uint64_t size_bytes)
 {
@@ -109,6 +116,11 @@ struct meta_op meta_op_audit_add(const struct meta_audit *entry)
 struct meta_op meta_op_audit_prune(int64_t before_ms)
 {
     return (struct meta_op){.kind = META_AUDIT_PRUNE, .audit_prune = {.before_ms = before_ms}};
+}
+
+struct meta_op meta_op_moves_prune(int64_t before_ms)
+{
+    return (struct meta_op){.kind = META_MOVES_PRUNE, .moves_prune = {.before_ms = before_ms}};
 }
 
 struct meta_op meta_op_quota_check(struct str space, uint64_t max_bytes, uint64_t max_tags)

@@ -147,6 +147,7 @@ struct meta *sql_meta_over(struct sql *db)
                                      .snapshot = sql_snapshot,
                                      .free = sql_free};
     sql_record_fill(&s->driver);
+    sql_repo_fill(&s->driver);
     sql_read_fill(&s->driver);
     sql_row_fill(&s->driver);
     sql_job_fill(&s->driver);

@@ -182,6 +182,9 @@ struct sql_meta {
 enum err_code sql_commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
                          size_t *ret_failed, struct err *e);
 
+/* Who moves tags, as databases take it; in *dst. */
+struct str sql_actor(const struct meta_op *op, struct buf *dst);
+
 /* sql_quick.c: the same operations for a database where each answer takes its time. No answer is
  * needed for the next statement, so all go there together with the end of the transaction. What
  * must be true, and is not, makes it fail with NOT_FOUND, as does what would need a closer look:
@@ -198,6 +201,8 @@ enum err_code sql_quick_apply(struct sql_conn *c, void *ctx, struct err *e);
 
 void sql_read_fill(struct meta_driver *d);   /* sets the callbacks that read */
 void sql_record_fill(struct meta_driver *d); /* those of records, audit and usage */
+
+void sql_repo_fill(struct meta_driver *d); /* what a repository holds, and histories of tags */
 
 void sql_row_fill(struct meta_driver *d); /* that of rows */
 

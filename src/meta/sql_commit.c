@@ -265,6 +265,7 @@ static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const str
         TRY(add_edges(c, repo_id, id, put, e));
         if (put->subject)
             TRY(add_referrer(c, repo_id, put, e));
+        TRY(sql_run(c, SQL_AGE_ADD, SQL_ARGS(SQL_INT(id), SQL_INT(meta_op_time(op))), e));
         count_manifest(a, 1);
     }
     return revive_named(c, a, put->repo, &m->digest, e);
@@ -277,16 +278,21 @@ static struct str holder_of(const struct meta_op *op)
 
 /* The manifest's tags go, each leaving a pending projection. One new version serves them all: it
  * is later than any that one of them had. */
-static enum err_code delete_tags_of(struct sql_conn *c, struct apply *a, int64_t manifest_id,
-                                    struct str holder, struct err *e)
+static enum err_code delete_tags_of(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                    int64_t manifest_id, struct err *e)
 {
-    int64_t n = 0;
+    int64_t n = 0, version = next_version(a);
+    AUTO(buf) struct buf actor = {0};
     bool found;
 
     TRY(sql_run_int(c, SQL_TAGS_OF_MANIFEST_COUNT, SQL_ARGS(SQL_INT(manifest_id)), &found, &n, e));
     use(a, 0, -n);
+    TRY(sql_run(c, SQL_MOVES_OF_MANIFEST,
+                SQL_ARGS(SQL_INT(manifest_id), SQL_INT(version), SQL_INT(meta_op_time(op)),
+                         SQL_TEXT(sql_actor(op, &actor))),
+                e));
     TRY(sql_run(c, SQL_PROJECTIONS_OF_MANIFEST,
-                SQL_ARGS(SQL_INT(manifest_id), SQL_INT(next_version(a)), SQL_TEXT(holder)), e));
+                SQL_ARGS(SQL_INT(manifest_id), SQL_INT(version), SQL_TEXT(holder_of(op))), e));
     return sql_run(c, SQL_TAGS_OF_MANIFEST_DELETE, SQL_ARGS(SQL_INT(manifest_id)), e);
 }
 
@@ -350,8 +356,9 @@ static enum err_code manifest_delete(struct sql_conn *c, struct apply *a, const 
         return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", repo->text, d->text);
     TRY(check_seen(c, id, d, op->manifest_delete.seen_version, e));
     a->revived = NULL;
-    TRY(delete_tags_of(c, a, id, holder_of(op), e));
+    TRY(delete_tags_of(c, a, op, id, e));
     TRY(sql_condemned_leave(c, repo, repo_id, id, d, e));
+    TRY(sql_run(c, SQL_AGE_DELETE, SQL_ARGS(SQL_INT(id)), e));
     TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
     TRY(sql_run(c, SQL_MANIFEST_DELETE, SQL_ARGS(SQL_INT(id)), e));
     count_manifest(a, -1);
@@ -388,6 +395,25 @@ static enum err_code set_projection(struct sql_conn *c, int64_t repo_id, const s
                    e);
 }
 
+/* Before it goes from where it is to that manifest; 0 and an empty digest: nowhere. Nobody waits
+ * for these statements. */
+static enum err_code note_move(struct sql_conn *c, const struct meta_op *op, int64_t repo_id,
+                               const struct tag_name *tag, int64_t version, int64_t manifest_id,
+                               struct str digest, struct err *e)
+{
+    int64_t now_ms = meta_op_time(op);
+    AUTO(buf) struct buf actor = {0};
+
+    TRY(sql_run(c, SQL_MOVE_ADD,
+                SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(version),
+                         SQL_TEXT(digest), SQL_INT(now_ms), SQL_TEXT(sql_actor(op, &actor))),
+                e));
+    return sql_run(c, SQL_AGE_OF_LEFT,
+                   SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(manifest_id),
+                            SQL_INT(now_ms)),
+                   e);
+}
+
 static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                              struct err *e)
 {
@@ -406,9 +432,10 @@ static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct m
     if (version == META_ABSENT)
         use(a, 0, 1);
     version = next_version(a);
+    TRY(note_move(c, op, repo_id, tag, version, manifest_id, digest_str(d), e));
     TRY(sql_run(c, SQL_TAG_SET,
                 SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(manifest_id),
-                         SQL_INT(version)),
+                         SQL_INT(version), SQL_INT(meta_op_time(op))),
                 e));
     TRY(revive_named(c, a, repo, d, e));
     return set_projection(c, repo_id, tag, version, digest_str(d), holder_of(op), e);
@@ -428,6 +455,7 @@ static enum err_code tag_delete(struct sql_conn *c, struct apply *a, const struc
     TRY(check_version(repo, tag, version, op->tag_delete.expected_version, e));
     version = next_version(a);
     use(a, 0, -1);
+    TRY(note_move(c, op, repo_id, tag, version, 0, STR(""), e));
     TRY(sql_run(c, SQL_TAG_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag))), e));
     return set_projection(c, repo_id, tag, version, STR(""), holder_of(op), e);
 }
@@ -595,6 +623,13 @@ static enum err_code audit_prune(struct sql_conn *c, struct apply *a, const stru
     return sql_run(c, SQL_AUDIT_PRUNE, SQL_ARGS(SQL_INT(op->audit_prune.before_ms)), e);
 }
 
+static enum err_code moves_prune(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                 struct err *e)
+{
+    (void)a;
+    return sql_run(c, SQL_MOVES_PRUNE, SQL_ARGS(SQL_INT(op->moves_prune.before_ms)), e);
+}
+
 static enum err_code quota_check(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                  struct err *e)
 {
@@ -669,6 +704,7 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_RECORD_CHECK] = record_check,
         [META_AUDIT_ADD] = audit_add,
         [META_AUDIT_PRUNE] = audit_prune,
+        [META_MOVES_PRUNE] = moves_prune,
         [META_QUOTA_CHECK] = quota_check,
         [META_ROW_ADD] = row_add,
         [META_JOB_ADD] = job,
@@ -697,6 +733,15 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
     }
     a->failed = a->n_ops;
     return write_repo(c, a, e);
+}
+
+#define ACTOR_MAX 1024
+
+struct str sql_actor(const struct meta_op *op, struct buf *dst)
+{
+    buf_init(dst, ACTOR_MAX);
+    audit_text(str_of(op->actor ? op->actor : ""), dst);
+    return dst->n > 0 ? buf_str(dst) : STR("");
 }
 
 enum err_code sql_commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,

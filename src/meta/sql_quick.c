@@ -104,6 +104,7 @@ static enum err_code manifest_put(struct sql_conn *c, struct quick *q, const str
     TRY(lock_repo(c, q, put->repo, true, e));
     TRY(sql_run(c, SQL_QUICK_MANIFEST_COUNT, args, 2, e));
     TRY(sql_run(c, SQL_QUICK_MANIFEST_ADD, args, 5, e));
+    TRY(sql_run(c, SQL_QUICK_AGE_ADD, SQL_ARGS(args[0], args[1], SQL_INT(meta_op_time(op))), e));
     TRY(add_edges(c, put, e));
     if (put->subject)
         TRY(add_referrer(c, put, e));
@@ -117,7 +118,9 @@ static enum err_code tag_set(struct sql_conn *c, struct quick *q, const struct m
     const struct sql_value repo = SQL_TEXT(repo_name_str(op->tag_set.repo)),
                            tag = SQL_TEXT(tag_name_str(op->tag_set.tag)),
                            digest = SQL_TEXT(digest_str(op->tag_set.digest)),
-                           holder = SQL_TEXT(op->holder ? str_of(op->holder->text) : STR(""));
+                           holder = SQL_TEXT(op->holder ? str_of(op->holder->text) : STR("")),
+                           now_ms = SQL_INT(meta_op_time(op));
+    AUTO(buf) struct buf actor = {0};
 
     TRY(lock_repo(c, q, op->tag_set.repo, false, e));
     TRY(sql_run(c, SQL_QUICK_MANIFEST_CHECK, SQL_ARGS(repo, digest), e));
@@ -125,7 +128,10 @@ static enum err_code tag_set(struct sql_conn *c, struct quick *q, const struct m
         TRY(sql_run(c, SQL_QUICK_TAG_CHECK,
                     SQL_ARGS(repo, tag, SQL_INT(op->tag_set.expected_version)), e));
     TRY(sql_run(c, SQL_QUICK_TAG_COUNT, SQL_ARGS(repo, tag), e));
-    TRY(sql_run(c, SQL_QUICK_TAG_SET, SQL_ARGS(repo, tag, digest), e));
+    TRY(sql_run(c, SQL_QUICK_MOVE_ADD,
+                SQL_ARGS(repo, tag, digest, now_ms, SQL_TEXT(sql_actor(op, &actor))), e));
+    TRY(sql_run(c, SQL_QUICK_AGE_OF_LEFT, SQL_ARGS(repo, tag, digest, now_ms), e));
+    TRY(sql_run(c, SQL_QUICK_TAG_SET, SQL_ARGS(repo, tag, digest, now_ms), e));
     TRY(sql_condemned_revive_named(c, op->tag_set.repo, op->tag_set.digest, e));
     return sql_run(c, SQL_QUICK_PROJECTION_SET, SQL_ARGS(repo, tag, digest, holder), e);
 }

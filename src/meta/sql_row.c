@@ -25,10 +25,10 @@ static const struct row_kind {
 } kinds[META_ROW_KINDS] = {
     [META_ROW_REPO] = {SQL_ROWS_REPO, SQL_ROW_ADD_REPO, 1, 4, "i"},
     [META_ROW_BLOB] = {SQL_ROWS_BLOB, SQL_ROW_ADD_BLOB, 2, 1, "ti"},
-    [META_ROW_MANIFEST] = {SQL_ROWS_MANIFEST, SQL_ROW_ADD_MANIFEST, 5, 0, "i", .bytes = true,
+    [META_ROW_MANIFEST] = {SQL_ROWS_MANIFEST, SQL_ROW_ADD_MANIFEST, 5, 1, "i", .bytes = true,
                            .page = PAGE_MANIFESTS},
     [META_ROW_EDGE] = {SQL_ROWS_EDGE, SQL_ROW_ADD_EDGE, 3, 2, "ii"},
-    [META_ROW_TAG] = {SQL_ROWS_TAG, SQL_ROW_ADD_TAG, 3, 1, "it"},
+    [META_ROW_TAG] = {SQL_ROWS_TAG, SQL_ROW_ADD_TAG, 3, 2, "it"},
     [META_ROW_REFERRER] = {SQL_ROWS_REFERRER, SQL_ROW_ADD_REFERRER, 6, 1, "itt",
                            .page = PAGE_MANIFESTS}, /* annotations */
     [META_ROW_PROJECTION] = {SQL_ROWS_PROJECTION, SQL_ROW_ADD_PROJECTION, 3, 1, "i"},
@@ -37,6 +37,7 @@ static const struct row_kind {
     [META_ROW_AUDIT] = {SQL_ROWS_AUDIT, SQL_ROW_ADD_AUDIT, 7, 1, "i"},
     [META_ROW_JOB] = {SQL_ROWS_JOB, SQL_ROW_ADD_JOB, 3, 4, "tt"},
     [META_ROW_REMOVED] = {SQL_ROWS_REMOVED, SQL_ROW_ADD_REMOVED, 3, 4, "tt"},
+    [META_ROW_MOVE] = {SQL_ROWS_MOVE, SQL_ROW_ADD_MOVE, 5, 2, "iti"},
 };
 
 /* The next part of a place; what is no text "LENGTH:TEXT..." is refused. */
@@ -156,9 +157,21 @@ static enum err_code rows(struct meta *m, enum meta_row_kind kind, struct str af
     return ERR_OK;
 }
 
+/* The one number of a manifest lies in a table of its own. */
+static enum err_code add_age(struct sql_conn *c, const struct meta_row *row, struct err *e)
+{
+    if (row->ints[0] == 0)
+        return ERR_OK;
+    return sql_run(
+        c, SQL_ROW_ADD_AGE,
+        SQL_ARGS(SQL_TEXT(row->texts[0]), SQL_TEXT(row->texts[1]), SQL_INT(row->ints[0])), e);
+}
+
 enum err_code sql_row_add(struct sql_conn *c, const struct meta_row *row, struct err *e)
 {
     const struct row_kind *k = &kinds[row->kind];
+    bool manifest = row->kind == META_ROW_MANIFEST;
+    size_t n_ints = manifest ? 0 : k->n_ints;
     struct sql_value args[META_ROW_TEXTS + META_ROW_INTS];
 
     for (size_t i = 0; i < k->n_texts; i++) {
@@ -166,9 +179,10 @@ enum err_code sql_row_add(struct sql_conn *c, const struct meta_row *row, struct
 
         args[i] = bytes ? SQL_BYTES(row->texts[i]) : SQL_TEXT(row->texts[i]);
     }
-    for (size_t i = 0; i < k->n_ints; i++)
+    for (size_t i = 0; i < n_ints; i++)
         args[k->n_texts + i] = SQL_INT(row->ints[i]);
-    return sql_run(c, k->add, args, k->n_texts + k->n_ints, e);
+    TRY(sql_run(c, k->add, args, k->n_texts + n_ints, e));
+    return manifest ? add_age(c, row, e) : ERR_OK;
 }
 
 void sql_row_fill(struct meta_driver *d)

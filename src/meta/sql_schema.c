@@ -183,11 +183,33 @@ static const char version_9[] =
     " reason @text@ NOT NULL,"
     " PRIMARY KEY (digest, place)) @clustered@;"
     "CREATE INDEX removed_by_age ON removed (state, since_ms, digest, place);";
+static const char version_10[] =
+    /* When a tag was last pushed; 0: by a program that did not say so yet. */
+    "ALTER TABLE tags ADD COLUMN pushed_ms BIGINT NOT NULL DEFAULT 0;"
+
+    /* Since when a manifest has been without what it has not now: when it was pushed, or a tag left
+     * it last. Not in the row of the manifest, which is large. */
+    "CREATE TABLE ages ("
+    " manifest_id BIGINT NOT NULL,"
+    " since_ms BIGINT NOT NULL,"
+    " PRIMARY KEY (manifest_id)) @clustered@;"
+
+    /* Where tags pointed; digest is '' when it was deleted, previous when it was not there. */
+    "CREATE TABLE moves ("
+    " repo_id BIGINT NOT NULL,"
+    " tag @text@ NOT NULL,"
+    " version BIGINT NOT NULL,"
+    " digest @text@ NOT NULL,"
+    " previous @text@ NOT NULL,"
+    " time_ms BIGINT NOT NULL,"
+    " actor @text@ NOT NULL,"
+    " PRIMARY KEY (repo_id, tag, version)) @clustered@;"
+    "CREATE INDEX moves_by_time ON moves (time_ms);";
 /* clang-format on */
 
-const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3},
-                                           {version_4}, {version_5}, {version_6},
-                                           {version_7}, {version_8}, {version_9}};
+const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3}, {version_4},
+                                           {version_5}, {version_6}, {version_7}, {version_8},
+                                           {version_9}, {version_10}};
 const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 #define SCRIPT_MAX_BYTES (1 << 20)

@@ -54,9 +54,10 @@
     X(EDGES_DELETE, "DELETE FROM edges WHERE manifest_id = $1")                                    \
                                                                                                    \
     X(TAG_VERSION, "SELECT version FROM tags WHERE repo_id = $1 AND name = $2")                    \
-    X(TAG_SET, "INSERT INTO tags (repo_id, name, manifest_id, version) VALUES ($1, $2, $3, $4)"    \
-               " ON CONFLICT (repo_id, name) DO UPDATE"                                            \
-               " SET manifest_id = excluded.manifest_id, version = excluded.version")              \
+    X(TAG_SET, "INSERT INTO tags (repo_id, name, manifest_id, version, pushed_ms)"                 \
+               " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (repo_id, name) DO UPDATE"                \
+               " SET manifest_id = excluded.manifest_id, version = excluded.version,"              \
+               " pushed_ms = excluded.pushed_ms")                                                  \
     X(TAG_DELETE, "DELETE FROM tags WHERE repo_id = $1 AND name = $2")                             \
     X(TAG_LIST, "SELECT name FROM tags WHERE repo_id = $1 AND name > $2 ORDER BY name LIMIT $3")   \
     X(TAGS_OF_MANIFEST, "SELECT t.name FROM manifests m"                                           \
@@ -66,6 +67,41 @@
     X(TAGS_OF_MANIFEST_NEWER, "SELECT 1 FROM tags WHERE manifest_id = $1 AND version > $2"         \
                               " LIMIT 1")                                                          \
     X(TAGS_OF_MANIFEST_DELETE, "DELETE FROM tags WHERE manifest_id = $1")                          \
+                                                                                                   \
+    X(REPO_TAGS, "SELECT t.name, m.digest, t.version, t.pushed_ms FROM repos r"                    \
+                 " JOIN tags t ON t.repo_id = r.id JOIN manifests m ON m.id = t.manifest_id"       \
+                 " WHERE r.name = $1 AND t.name > $2 ORDER BY t.name LIMIT $3")                    \
+    X(REPO_MANIFESTS, "SELECT m.digest, m.subject, length(m.bytes),"                               \
+                      " coalesce((SELECT since_ms FROM ages WHERE manifest_id = m.id), 0),"        \
+                      " CASE WHEN EXISTS (SELECT 1 FROM edges e WHERE e.repo_id = m.repo_id"       \
+                      " AND e.digest = m.digest AND e.kind IN ($4, $5)) THEN 1 ELSE 0 END"         \
+                      " FROM repos r JOIN manifests m ON m.repo_id = r.id"                         \
+                      " WHERE r.name = $1 AND m.digest > $2 ORDER BY m.digest LIMIT $3")           \
+    X(REPO_BLOBS, "SELECT b.digest, b.size_bytes,"                                                 \
+                  " CASE WHEN EXISTS (SELECT 1 FROM edges e WHERE e.repo_id = b.repo_id"           \
+                  " AND e.digest = b.digest AND e.kind IN ($4, $5)) THEN 1 ELSE 0 END,"            \
+                  " CASE WHEN EXISTS (SELECT 1 FROM blobs o WHERE o.digest = b.digest"             \
+                  " AND o.repo_id <> b.repo_id) THEN 1 ELSE 0 END"                                 \
+                  " FROM repos r JOIN blobs b ON b.repo_id = r.id"                                 \
+                  " WHERE r.name = $1 AND b.digest > $2 ORDER BY b.digest LIMIT $3")               \
+    X(AGE_ADD, "INSERT INTO ages (manifest_id, since_ms) VALUES ($1, $2)")                         \
+    X(AGE_DELETE, "DELETE FROM ages WHERE manifest_id = $1")                                       \
+    X(AGE_OF_LEFT, "INSERT INTO ages (manifest_id, since_ms) SELECT manifest_id, $4 FROM tags"     \
+                   " WHERE repo_id = $1 AND name = $2 AND manifest_id <> $3"                       \
+                   " ON CONFLICT (manifest_id) DO UPDATE SET since_ms = excluded.since_ms")        \
+    X(MOVE_ADD, "INSERT INTO moves (repo_id, tag, version, digest, previous, time_ms, actor)"      \
+                " SELECT r.id, $2, $3, $4, coalesce((SELECT m.digest FROM tags t JOIN manifests m" \
+                " ON m.id = t.manifest_id WHERE t.repo_id = r.id AND t.name = $2), ''), $5, $6"    \
+                " FROM repos r WHERE r.id = $1 AND NOT EXISTS (SELECT 1 FROM tags t"               \
+                " JOIN manifests m ON m.id = t.manifest_id WHERE t.repo_id = r.id"                 \
+                " AND t.name = $2 AND m.digest = $4)")                                             \
+    X(MOVES_OF_MANIFEST, "INSERT INTO moves (repo_id, tag, version, digest, previous, time_ms,"    \
+                         " actor) SELECT t.repo_id, t.name, $2, '', m.digest, $3, $4 FROM tags t"  \
+                         " JOIN manifests m ON m.id = t.manifest_id WHERE t.manifest_id = $1")     \
+    X(MOVE_LIST, "SELECT v.version, v.digest, v.previous, v.time_ms, v.actor FROM repos r"         \
+                 " JOIN moves v ON v.repo_id = r.id WHERE r.name = $1 AND v.tag = $2"              \
+                 " AND v.version < $3 ORDER BY v.version DESC LIMIT $4")                           \
+    X(MOVES_PRUNE, "DELETE FROM moves WHERE time_ms < $1")                                         \
                                                                                                    \
     X(PROJECTION_SET, "INSERT INTO projections (repo_id, tag, version, digest, holder)"            \
                       " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (repo_id, tag) DO UPDATE"          \
@@ -217,11 +253,28 @@
     X(QUICK_TAG_COUNT, "UPDATE repos SET version = version + 1, tags = tags +"                     \
                        " CASE WHEN EXISTS (SELECT 1 FROM tags t WHERE t.repo_id = repos.id"        \
                        " AND t.name = $2) THEN 0 ELSE 1 END WHERE name = $1")                      \
-    X(QUICK_TAG_SET, "INSERT INTO tags (repo_id, name, manifest_id, version)"                      \
-                     " SELECT r.id, $2, m.id, r.version FROM repos r"                              \
+    X(QUICK_AGE_ADD, "INSERT INTO ages (manifest_id, since_ms) SELECT m.id, $3 FROM repos r"       \
+                     " JOIN manifests m ON m.repo_id = r.id WHERE r.name = $1 AND m.digest = $2"   \
+                     " ON CONFLICT (manifest_id) DO NOTHING")                                      \
+    X(QUICK_AGE_OF_LEFT,                                                                           \
+      "INSERT INTO ages (manifest_id, since_ms) SELECT m.id, $4 FROM repos r"                      \
+      " JOIN tags t ON t.repo_id = r.id JOIN manifests m ON m.id = t.manifest_id"                  \
+      " WHERE r.name = $1 AND t.name = $2 AND m.digest <> $3"                                      \
+      " ON CONFLICT (manifest_id) DO UPDATE SET since_ms = excluded.since_ms")                     \
+    X(QUICK_MOVE_ADD,                                                                              \
+      "INSERT INTO moves (repo_id, tag, version, digest, previous, time_ms, actor)"                \
+      " SELECT r.id, $2, r.version, $3, coalesce((SELECT m.digest FROM tags t"                     \
+      " JOIN manifests m ON m.id = t.manifest_id WHERE t.repo_id = r.id"                           \
+      " AND t.name = $2), ''), $4, $5 FROM repos r WHERE r.name = $1"                              \
+      " AND NOT EXISTS (SELECT 1 FROM tags t JOIN manifests m"                                     \
+      " ON m.id = t.manifest_id WHERE t.repo_id = r.id AND t.name = $2"                            \
+      " AND m.digest = $3)")                                                                       \
+    X(QUICK_TAG_SET, "INSERT INTO tags (repo_id, name, manifest_id, version, pushed_ms)"           \
+                     " SELECT r.id, $2, m.id, r.version, $4 FROM repos r"                          \
                      " JOIN manifests m ON m.repo_id = r.id WHERE r.name = $1 AND m.digest = $3"   \
                      " ON CONFLICT (repo_id, name) DO UPDATE"                                      \
-                     " SET manifest_id = excluded.manifest_id, version = excluded.version")        \
+                     " SET manifest_id = excluded.manifest_id, version = excluded.version,"        \
+                     " pushed_ms = excluded.pushed_ms")                                            \
     X(QUICK_PROJECTION_SET, "INSERT INTO projections (repo_id, tag, version, digest, holder)"      \
                             " SELECT id, $2, version, $3, $4 FROM repos WHERE name = $1"           \
                             " ON CONFLICT (repo_id, tag) DO UPDATE"                                \
@@ -331,14 +384,17 @@
     X(ROWS_BLOB, "SELECT r.name, b.digest, b.size_bytes, b.digest, b.repo_id FROM blobs b JOIN"    \
                  " repos r ON r.id = b.repo_id WHERE (b.digest, b.repo_id) > ($1, $2) ORDER BY"    \
                  " b.digest, b.repo_id LIMIT $3")                                                  \
-    X(ROWS_MANIFEST, "SELECT r.name, m.digest, m.media_type, m.subject, m.bytes, m.id FROM"        \
-                     " manifests m JOIN repos r ON r.id = m.repo_id WHERE m.id > $1 ORDER BY m.id" \
-                     " LIMIT $2")                                                                  \
+    X(ROWS_MANIFEST,                                                                               \
+      "SELECT r.name, m.digest, m.media_type, m.subject, m.bytes,"                                 \
+      " coalesce((SELECT since_ms FROM ages WHERE manifest_id = m.id), 0), m.id FROM"              \
+      " manifests m JOIN repos r ON r.id = m.repo_id WHERE m.id > $1 ORDER BY m.id"                \
+      " LIMIT $2")                                                                                 \
     X(ROWS_EDGE, "SELECT r.name, m.digest, e.digest, e.position, e.kind, e.manifest_id,"           \
                  " e.position FROM edges e JOIN manifests m ON m.id = e.manifest_id JOIN repos"    \
                  " r ON r.id = e.repo_id WHERE (e.manifest_id, e.position) > ($1, $2) ORDER BY"    \
                  " e.manifest_id, e.position LIMIT $3")                                            \
-    X(ROWS_TAG, "SELECT r.name, t.name, m.digest, t.version, t.repo_id, t.name FROM tags t"        \
+    X(ROWS_TAG, "SELECT r.name, t.name, m.digest, t.version, t.pushed_ms, t.repo_id, t.name"       \
+                " FROM tags t"                                                                     \
                 " JOIN manifests m ON m.id = t.manifest_id JOIN repos r ON r.id = t.repo_id"       \
                 " WHERE (t.repo_id, t.name) > ($1, $2) ORDER BY t.repo_id, t.name LIMIT $3")       \
     X(ROWS_REFERRER,                                                                               \
@@ -364,6 +420,10 @@
       "INSERT INTO removed (place, digest, reason, state, again, since_ms, size_bytes, number)"    \
       " VALUES ($1, $2, $3, CASE WHEN $4 = 3 THEN 1 ELSE $4 END,"                                  \
       " CASE WHEN $4 = 3 THEN 1 ELSE 0 END, $5, $6, $7)")                                          \
+    X(ROWS_MOVE, "SELECT r.name, v.tag, v.digest, v.previous, v.actor, v.version, v.time_ms,"      \
+                 " v.repo_id, v.tag, v.version FROM moves v JOIN repos r ON r.id = v.repo_id"      \
+                 " WHERE (v.repo_id, v.tag, v.version) > ($1, $2, $3)"                             \
+                 " ORDER BY v.repo_id, v.tag, v.version LIMIT $4")                                 \
     X(ROW_ADD_REPO, "INSERT INTO repos (name, manifests, version, bytes, tags) VALUES ($1, $2,"    \
                     " $3, $4, $5)")                                                                \
     X(ROW_ADD_BLOB, "INSERT INTO blobs (repo_id, digest, size_bytes) SELECT id, $2, $3 FROM repos" \
@@ -371,12 +431,16 @@
     X(ROW_ADD_MANIFEST,                                                                            \
       "INSERT INTO manifests (repo_id, digest, media_type, subject, bytes) SELECT"                 \
       " id, $2, $3, $4, $5 FROM repos WHERE name = $1")                                            \
+    X(ROW_ADD_AGE, "INSERT INTO ages (manifest_id, since_ms) SELECT m.id, $3 FROM repos r JOIN"    \
+                   " manifests m ON m.repo_id = r.id WHERE r.name = $1 AND m.digest = $2")         \
     X(ROW_ADD_EDGE, "INSERT INTO edges (manifest_id, position, repo_id, kind, digest) SELECT"      \
                     " m.id, $4, r.id, $5, $3 FROM repos r JOIN manifests m ON m.repo_id = r.id"    \
                     " WHERE r.name = $1 AND m.digest = $2")                                        \
-    X(ROW_ADD_TAG, "INSERT INTO tags (repo_id, name, manifest_id, version) SELECT r.id, $2,"       \
-                   " m.id, $4 FROM repos r JOIN manifests m ON m.repo_id = r.id WHERE r.name = $1" \
-                   " AND m.digest = $3")                                                           \
+    X(ROW_ADD_TAG, "INSERT INTO tags (repo_id, name, manifest_id, version, pushed_ms)"             \
+                   " SELECT r.id, $2, m.id, $4, $5 FROM repos r JOIN manifests m"                  \
+                   " ON m.repo_id = r.id WHERE r.name = $1 AND m.digest = $3")                     \
+    X(ROW_ADD_MOVE, "INSERT INTO moves (repo_id, tag, digest, previous, actor, version, time_ms)"  \
+                    " SELECT id, $2, $3, $4, $5, $6, $7 FROM repos WHERE name = $1")               \
     X(ROW_ADD_REFERRER,                                                                            \
       "INSERT INTO referrers (repo_id, subject, digest, artifact_type, media_type,"                \
       " annotations, size_bytes) SELECT id, $2, $3, $4, $5, $6, $7 FROM repos WHERE"               \

@@ -59,7 +59,7 @@ def cancelled(body, code):
     }
 
 
-BACKGROUND = {"records", "audit", "projection", "jobs", "job-waits", "job-runs", "open", "done", "staged"}
+BACKGROUND = {"records", "audit", "projection", "jobs", "job-waits", "job-runs", "open", "done", "staged", "move"}
 
 
 def kinds_of(names):

@@ -153,7 +153,7 @@ def test_nothing_is_lost_on_the_way_there_and_back(registry, file, server, other
     registry.stop()
     there = rows(migrate(file, server))
     back = rows(migrate(server, other_file))
-    assert len(there) == 11
+    assert len(there) == 13
     assert there == back
 
 

@@ -1,10 +1,10 @@
 #include "auth/core/audit.h"
 
-#include "auth/core/pattern.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 #include "base/thread.h"
 #include "conf/conf.h"
 

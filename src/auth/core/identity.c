@@ -1,8 +1,8 @@
 #include "auth/core/identity.h"
 
-#include "auth/core/pattern.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 #include "base/uuid.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #include "auth/policy/policy.h"
 
-#include "auth/core/pattern.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 
 #include <stdio.h>
 #include <stdlib.h>

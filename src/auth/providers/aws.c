@@ -1,10 +1,10 @@
 #include "auth/providers/aws.h"
 
-#include "auth/core/pattern.h"
 #include "auth/providers/aws_request.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 #include "net/fetch.h"
 
 #include <stdio.h>

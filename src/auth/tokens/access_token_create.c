@@ -1,11 +1,11 @@
 /* What was asked for, read and checked, and the secret. */
 #include "auth/tokens/access_token_create.h"
 
-#include "auth/core/pattern.h"
 #include "auth/tokens/access_token_record.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 #include "base/uuid.h"
 #include "conf/value.h"
 

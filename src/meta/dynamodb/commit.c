@@ -146,6 +146,7 @@ static const op_fn table[] = {
     [META_RECORD_CHECK] = dynamo_record_check,
     [META_AUDIT_ADD] = dynamo_audit_add,
     [META_AUDIT_PRUNE] = prune_later,
+    [META_MOVES_PRUNE] = prune_later,
     [META_QUOTA_CHECK] = dynamo_quota_check,
     [META_ROW_ADD] = dynamo_row_add,
     [META_JOB_ADD] = dynamo_job_add,
@@ -490,6 +491,8 @@ static enum err_code prune(struct dynamo *d, const struct meta_op *ops, size_t n
             TRY(dynamo_audit_prune(d, ops[i].audit_prune.before_ms, end_ms, e));
         else if (ops[i].kind == META_CONTENT_PRUNE)
             TRY(dynamo_content_prune(d, ops[i].content.before_ms, end_ms, e));
+        else if (ops[i].kind == META_MOVES_PRUNE)
+            TRY(dynamo_moves_prune(d, ops[i].moves_prune.before_ms, end_ms, e));
     }
     return ERR_OK;
 }

@@ -14,7 +14,7 @@
  *     job.c      jobs, all of them
  *     removed.c  content that goes, all of it
  *     stage.c    manifests that name more than fits in a transaction, or have more tags
- *     read.c, list.c, audit.c, rows.c  the reads
+ *     read.c, list.c, repo.c, audit.c, rows.c  the reads
  *
  * A commit reads what its operations look at, applies them in memory one after the other, and sends
  * all that changed in one TransactWriteItems, with what was looked at as conditions. When one of
@@ -168,6 +168,13 @@ ERR_CHECKED enum err_code dynamo_removed_link(struct dynamo_tx *tx, const struct
 ERR_CHECKED enum err_code dynamo_removed_condemn(struct dynamo_tx *tx, struct meta_content what,
                                                  const struct meta_removal *removal, struct err *e);
 
+/* A row of the history of a tag; digests are empty where there is none. */
+struct dynamo_move {
+    struct str repo, tag, digest, previous, actor;
+    int64_t version, time_ms;
+};
+void dynamo_move_put(struct dynamo_tx *tx, const struct dynamo_move *move);
+
 /* What is forgotten by its age goes without a transaction: each for itself, and again if need be.
  */
 enum err_code dynamo_finished_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms,
@@ -176,6 +183,8 @@ enum err_code dynamo_audit_prune(struct dynamo *d, int64_t before_ms, int64_t en
                                  struct err *e);
 enum err_code dynamo_content_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms,
                                    struct err *e);
+enum err_code dynamo_moves_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms,
+                                 struct err *e);
 
 /* Takes n numbers for entries of the audit trail; *ret_first is the first of them. */
 ERR_CHECKED enum err_code dynamo_audit_numbers(struct dynamo *d, size_t n, int64_t end_ms,
@@ -204,9 +213,13 @@ void dynamo_projection_set(struct dynamo_tx *tx, struct str repo, struct str tag
 
 /* ---- stage.c */
 
-/* More than that a transaction of a manifest does not count, or take away. */
+/* More than that a transaction of a manifest does not count, or take away: each tag is four items.
+ */
 #define DYNAMO_CHILDREN_MOST 60
-#define DYNAMO_UNTAG_MOST    30
+#define DYNAMO_UNTAG_MOST    8
+
+/* So many tags go at once that go before it. */
+#define DYNAMO_UNTAG_STEP 20
 
 /* Before a manifest that names many is put: they are counted, in several transactions. Error:
  * MANIFEST_BLOB_UNKNOWN. */
@@ -233,6 +246,7 @@ void dynamo_mark_staged(struct dynamo_tx *tx, struct dynamo_cell *head,
 
 void dynamo_read_fill(struct meta_driver *d);
 void dynamo_list_fill(struct meta_driver *d);
+void dynamo_repo_fill(struct meta_driver *d);
 void dynamo_audit_fill(struct meta_driver *d);
 void dynamo_rows_fill(struct meta_driver *d);
 void dynamo_job_fill(struct meta_driver *d);
@@ -241,7 +255,8 @@ void dynamo_removed_fill(struct meta_driver *d);
 enum err_code dynamo_usage(struct dynamo *d, struct str space, int64_t end_ms,
                            struct meta_usage *ret_usage, struct err *e);
 
-/* A range of the index by age: kinds "open", "done", "projection", "staged", and those of job.c. */
+/* A range of the index by age: kinds "open", "done", "projection", "staged", "move", and those of
+ * job.c. */
 void dynamo_age_partition(const char *kind, unsigned shard, char dst[static 32]);
 #define DYNAMO_AT_SIZE 40 /* "TIME#HASH OF THE KEY" */
 void dynamo_set_age(struct dynamo_tx *tx, struct dynamo_cell *c, const char *kind, int64_t time);

@@ -100,6 +100,18 @@ struct dynamo_key dynamo_key_tag(struct str repo, struct str tag)
     return with_sort(key_of("tags", repo, STR_NONE), "", tag);
 }
 
+struct dynamo_key dynamo_key_move(struct str repo, struct str tag, int64_t version)
+{
+    struct dynamo_key k = key_of("moves", repo, STR_NONE);
+    char sorted[DYNAMO_SORTED];
+
+    dynamo_sorted(version, sorted);
+    k.cut = k.cut || tag.n + 1 + strlen(sorted) > DYNAMO_SK_MAX;
+    if (!k.cut)
+        snprintf(k.sk, sizeof(k.sk), STR_FMT "#%s", STR_ARG(tag), sorted);
+    return k;
+}
+
 struct dynamo_key dynamo_key_referrer(struct str repo, struct str subject, struct str digest)
 {
     return with_sort(key_of("referrers", repo, subject), "d#", digest);

@@ -8,6 +8,7 @@
  *     manifest#R#DIGEST  0              media, bytes, edges, subject; uses: indexes that name it
  *                        t#TAG          a tag that points to it, and its version
  *     tags#R             TAG            digest, version
+ *     moves#R            TAG#VERSION    what happened to a tag; in the index g_age by time
  *     referrers#R#S      d#DIGEST       a row of the list of subject S
  *                        a#TYPE#DIGEST  the same by the hash of its artifact type
  *     projections#R      TAG            version, digest; in the index g_age by age
@@ -50,6 +51,7 @@ struct dynamo_key dynamo_key_blob(struct str repo, struct str digest);
 struct dynamo_key dynamo_key_manifest(struct str repo, struct str digest);
 struct dynamo_key dynamo_key_tag_of(struct str repo, struct str digest, struct str tag);
 struct dynamo_key dynamo_key_tag(struct str repo, struct str tag);
+struct dynamo_key dynamo_key_move(struct str repo, struct str tag, int64_t version);
 struct dynamo_key dynamo_key_referrer(struct str repo, struct str subject, struct str digest);
 struct dynamo_key dynamo_key_referrer_typed(struct str repo, struct str subject, struct str type,
                                             struct str digest);

@@ -204,7 +204,7 @@ static enum err_code count_children(struct dynamo_tx *tx, const struct meta_mani
 }
 
 static enum err_code write_manifest(struct dynamo_tx *tx, const struct meta_manifest_put *put,
-                                    struct dynamo_cell *head, struct err *e)
+                                    struct dynamo_cell *head, int64_t time_ms, struct err *e)
 {
     AUTO(buf) struct buf edges = {0};
 
@@ -212,6 +212,7 @@ static enum err_code write_manifest(struct dynamo_tx *tx, const struct meta_mani
     set(tx, head, "repo", repo_name_str(put->repo));
     set(tx, head, "digest", digest_str(&put->manifest->digest));
     set(tx, head, "media", put->manifest->media_type);
+    dynamo_cell_set_number(head, "since", time_ms);
     if (put->subject)
         set(tx, head, "subject", digest_str(put->subject));
     if (put->subject && put->artifact_type.n > 0)
@@ -234,7 +235,7 @@ enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op
     if (dynamo_cell_has(head, "media"))
         return ERR_OK;
     TRY(count_children(tx, put, head, e));
-    TRY(write_manifest(tx, put, head, e));
+    TRY(write_manifest(tx, put, head, meta_op_time(op), e));
     if (put->subject)
         TRY(put_referrers(tx, put, e));
     r = repo_cell(tx, put->repo);
@@ -306,8 +307,57 @@ static struct dynamo_cell *tag_of_cell(struct dynamo_tx *tx, const struct repo_n
     return dynamo_cell_of(tx, dynamo_key_tag_of(repo_name_str(repo), digest, tag));
 }
 
+#define ACTOR_MAX 1024
+
+void dynamo_move_put(struct dynamo_tx *tx, const struct dynamo_move *move)
+{
+    struct dynamo_cell *c =
+        dynamo_cell_of(tx, dynamo_key_move(move->repo, move->tag, move->version));
+    AUTO(buf) struct buf actor = {0};
+
+    buf_init(&actor, ACTOR_MAX);
+    audit_text(move->actor, &actor);
+    dynamo_cell_put(c);
+    set(tx, c, "k", STR("H"));
+    set(tx, c, "repo", move->repo);
+    set(tx, c, "tag", move->tag);
+    set(tx, c, "digest", move->digest);
+    set(tx, c, "previous", move->previous);
+    set(tx, c, "actor", actor.n ? buf_str(&actor) : STR(""));
+    dynamo_cell_set_number(c, "version", move->version);
+    dynamo_cell_set_number(c, "time", move->time_ms);
+    dynamo_set_age(tx, c, "move", move->time_ms);
+}
+
+/* The tag goes from one manifest to another; empty: from, or to, nowhere. */
+static void note_move(struct dynamo_tx *tx, const struct meta_op *op, const struct repo_name *repo,
+                      struct str tag, int64_t version, struct str previous, struct str digest)
+{
+    const struct dynamo_move move = {
+        .repo = repo_name_str(repo),
+        .tag = tag,
+        .digest = digest,
+        .previous = previous.p ? previous : STR(""),
+        .actor = str_of(op->actor ? op->actor : ""),
+        .version = version,
+        .time_ms = meta_op_time(op),
+    };
+
+    if (!str_eq(move.previous, digest))
+        dynamo_move_put(tx, &move);
+}
+
+/* A tag leaves it, which depends on the tag, so it is there. */
+static void note_left(struct dynamo_tx *tx, const struct meta_op *op, const struct repo_name *repo,
+                      struct str digest)
+{
+    struct dynamo_cell *head = dynamo_cell_of(tx, dynamo_key_manifest(repo_name_str(repo), digest));
+
+    dynamo_cell_set_number(head, "since", meta_op_time(op));
+}
+
 static void write_tag(struct dynamo_tx *tx, const struct repo_name *repo, struct dynamo_cell *c,
-                      struct str tag, const struct digest *d, int64_t version)
+                      struct str tag, const struct digest *d, int64_t version, int64_t time_ms)
 {
     struct dynamo_cell *back = tag_of_cell(tx, repo, digest_str(d), tag);
 
@@ -316,6 +366,7 @@ static void write_tag(struct dynamo_tx *tx, const struct repo_name *repo, struct
     set(tx, c, "repo", repo_name_str(repo));
     set(tx, c, "digest", digest_str(d));
     dynamo_cell_set_number(c, "version", version);
+    dynamo_cell_set_number(c, "pushed", time_ms);
     dynamo_cell_put(back);
     dynamo_cell_set_number(back, "version", version);
 }
@@ -338,24 +389,28 @@ enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, str
     dynamo_cell_saw(head, "media", false);
     dynamo_cell_saw(c, "version", true);
     old = dynamo_cell_text(c, "digest");
-    if (old.p && !str_eq(old, digest_str(d)))
-        dynamo_cell_delete(tag_of_cell(tx, repo, old, tag));
     if (version == META_ABSENT)
         dynamo_cell_add(r, "tags", 1);
     TRY(dynamo_next_version(tx, r, &version, e));
-    write_tag(tx, repo, c, tag, d, version);
+    note_move(tx, op, repo, tag, version, old, digest_str(d));
+    if (old.p && !str_eq(old, digest_str(d))) {
+        dynamo_cell_delete(tag_of_cell(tx, repo, old, tag));
+        note_left(tx, op, repo, old);
+    }
+    write_tag(tx, repo, c, tag, d, version, meta_op_time(op));
     dynamo_projection_set(tx, repo_name_str(repo), tag, version, digest_str(d), holder_of(op));
     return ERR_OK;
 }
 
 /* The tag, which is known, goes. */
-static void drop_tag(struct dynamo_tx *tx, const struct repo_name *repo, struct str tag,
-                     struct str digest, int64_t version, struct str holder)
+static void drop_tag(struct dynamo_tx *tx, const struct meta_op *op, const struct repo_name *repo,
+                     struct str tag, struct str digest, int64_t version)
 {
+    note_move(tx, op, repo, tag, version, digest, STR(""));
     dynamo_cell_delete(tag_of_cell(tx, repo, digest, tag));
     dynamo_cell_delete(tag_cell(tx, repo, tag));
     dynamo_cell_add(repo_cell(tx, repo), "tags", -1);
-    dynamo_projection_set(tx, repo_name_str(repo), tag, version, STR(""), holder);
+    dynamo_projection_set(tx, repo_name_str(repo), tag, version, STR(""), holder_of(op));
 }
 
 enum err_code dynamo_tag_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
@@ -374,7 +429,8 @@ enum err_code dynamo_tag_delete(struct dynamo_tx *tx, const struct meta_op *op, 
     dynamo_cell_saw(c, "version", true);
     digest = str_dup(dynamo_cell_text(c, "digest"));
     TRY(dynamo_next_version(tx, repo_cell(tx, repo), &version, e));
-    drop_tag(tx, repo, tag, str_of(digest), version, holder_of(op));
+    drop_tag(tx, op, repo, tag, str_of(digest), version);
+    note_left(tx, op, repo, str_of(digest));
     return ERR_OK;
 }
 
@@ -542,8 +598,8 @@ static void drop_tags(struct dynamo_tx *tx, const struct meta_op *op, const stru
                       int64_t version)
 {
     for (size_t i = 0; i < t->n; i++)
-        drop_tag(tx, op->manifest_delete.repo, str_of(t->list[i].name),
-                 digest_str(op->manifest_delete.digest), version, holder_of(op));
+        drop_tag(tx, op, op->manifest_delete.repo, str_of(t->list[i].name),
+                 digest_str(op->manifest_delete.digest), version);
 }
 
 static enum err_code delete_with(struct dynamo_tx *tx, const struct meta_op *op, size_t most,
@@ -588,8 +644,8 @@ static enum err_code untag(struct dynamo_tx *tx, void *ctx, struct err *e)
     AUTO(tags_seen) struct tags_seen t = {NULL, 0};
     int64_t version;
 
-    TRY(delete_with(tx, u->op, DYNAMO_UNTAG_MOST, &t, &version, e));
-    u->done = t.n < DYNAMO_UNTAG_MOST;
+    TRY(delete_with(tx, u->op, DYNAMO_UNTAG_STEP, &t, &version, e));
+    u->done = t.n < DYNAMO_UNTAG_STEP;
     drop_tags(tx, u->op, &t, version);
     return ERR_OK;
 }

@@ -52,6 +52,8 @@ static struct dynamo_cell *own_cell(struct dynamo_tx *tx, const struct meta_row 
         return dynamo_cell_of(tx, dynamo_key_job(t[0], t[1]));
     case META_ROW_REMOVED:
         return dynamo_cell_of(tx, dynamo_key_removed(t[1], t[0]));
+    case META_ROW_MOVE:
+        return dynamo_cell_of(tx, dynamo_key_move(t[0], t[1], row->ints[0]));
     default:
         return NULL;
     }
@@ -140,6 +142,7 @@ static enum err_code add_manifest(struct dynamo_tx *tx, const struct meta_row *r
     set(tx, c, "repo", row->texts[0]);
     set(tx, c, "digest", row->texts[1]);
     set(tx, c, "media", row->texts[2]);
+    dynamo_cell_set_number(c, "since", row->ints[0]);
     if (row->texts[3].n > 0)
         set(tx, c, "subject", row->texts[3]);
     return dynamo_tx_set_long(tx, c, "bytes", row->texts[4], true, e);
@@ -155,6 +158,7 @@ static void add_tag(struct dynamo_tx *tx, const struct meta_row *row, struct dyn
     set(tx, c, "repo", row->texts[0]);
     set(tx, c, "digest", row->texts[2]);
     dynamo_cell_set_number(c, "version", row->ints[0]);
+    dynamo_cell_set_number(c, "pushed", row->ints[1]);
     dynamo_cell_put(back);
     dynamo_cell_set_number(back, "version", row->ints[0]);
 }
@@ -192,6 +196,21 @@ static enum err_code add_referrer(struct dynamo_tx *tx, const struct meta_row *r
 static void add_projection(struct dynamo_tx *tx, const struct meta_row *row)
 {
     dynamo_projection_set(tx, row->texts[0], row->texts[1], row->ints[0], row->texts[2], STR(""));
+}
+
+static void add_move(struct dynamo_tx *tx, const struct meta_row *row)
+{
+    const struct dynamo_move move = {
+        .repo = row->texts[0],
+        .tag = row->texts[1],
+        .digest = row->texts[2],
+        .previous = row->texts[3],
+        .actor = row->texts[4],
+        .version = row->ints[0],
+        .time_ms = row->ints[1],
+    };
+
+    dynamo_move_put(tx, &move);
 }
 
 static void add_upload(struct dynamo_tx *tx, const struct meta_row *row, struct dynamo_cell *c)
@@ -255,6 +274,9 @@ static enum err_code write_row(struct dynamo_tx *tx, const struct meta_row *row,
     case META_ROW_REMOVED:
         dynamo_removed_row(tx, row, own);
         return ERR_OK;
+    case META_ROW_MOVE:
+        add_move(tx, row);
+        return ERR_OK;
     default:
         dynamo_audit_put(tx, row->ints[0], row->texts);
         return ERR_OK;
@@ -266,7 +288,7 @@ static const char *const marks[META_ROW_KINDS] = {
     [META_ROW_REPO] = "k",        [META_ROW_BLOB] = "size",  [META_ROW_MANIFEST] = "media",
     [META_ROW_TAG] = "k",         [META_ROW_REFERRER] = "k", [META_ROW_PROJECTION] = "k",
     [META_ROW_UPLOAD] = "k",      [META_ROW_RECORD] = "k",   [META_ROW_JOB] = "k",
-    [META_ROW_REMOVED] = "state",
+    [META_ROW_REMOVED] = "state", [META_ROW_MOVE] = "k",
 };
 
 /* What needs another row is not added without it. */

@@ -27,10 +27,10 @@ static const struct {
     [META_ROW_BLOB] = {"B", {{"repo"}, {"digest"}}, {"size"}, "size"},
     [META_ROW_MANIFEST] = {"M",
                            {{"repo"}, {"digest"}, {"media"}, {"subject"}, {"bytes", true}},
-                           {NULL},
+                           {"since"},
                            "media"},
     [META_ROW_EDGE] = {"M", {{NULL}}, {NULL}, "media"},
-    [META_ROW_TAG] = {"T", {{"repo"}, {"sk"}, {"digest"}}, {"version"}, "version"},
+    [META_ROW_TAG] = {"T", {{"repo"}, {"sk"}, {"digest"}}, {"version", "pushed"}, "version"},
     [META_ROW_REFERRER] =
         {"F",
          {{"repo"}, {"subject"}, {"digest"}, {"type"}, {"media"}, {"annotations", true}},
@@ -55,6 +55,10 @@ static const struct {
                           {{"place"}, {"digest"}, {"reason"}},
                           {"state", "since", "size", "number"},
                           "state"},
+    [META_ROW_MOVE] = {"H",
+                       {{"repo"}, {"tag"}, {"digest"}, {"previous"}, {"actor"}},
+                       {"version", "time"},
+                       "version"},
 };
 
 struct page {

@@ -79,6 +79,7 @@ static const size_t filled[META_ROW_KINDS] = {
     [META_ROW_EDGE] = 3,       [META_ROW_TAG] = 3,    [META_ROW_REFERRER] = 1,
     [META_ROW_PROJECTION] = 4, [META_ROW_UPLOAD] = 2, [META_ROW_RECORD] = 2,
     [META_ROW_AUDIT] = 3,      [META_ROW_JOB] = 1,    [META_ROW_REMOVED] = 1,
+    [META_ROW_MOVE] = 5,
 };
 
 struct lines {

@@ -189,7 +189,7 @@ static enum err_code remove_asking(void (*meanwhile)(void))
     untag.asked = untag.commits = 0;
     untag.meanwhile = meanwhile;
     world_patch_meta(&w)->commit = commit_after_meanwhile;
-    return remove_manifest_if(w.r, &repo, &ref, may_untag, NULL, &e);
+    return remove_manifest_if(w.r, &repo, &ref, NULL, may_untag, NULL, &e);
 }
 
 /* As another replica does, that knows nothing of the locks of this one. */

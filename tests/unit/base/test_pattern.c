@@ -1,6 +1,6 @@
-#include "auth/core/pattern.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

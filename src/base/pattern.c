@@ -1,5 +1,5 @@
 /* Matching of patterns, without backtracking over what was matched already. */
-#include "auth/core/pattern.h"
+#include "base/pattern.h"
 
 #define PATTERN_MAX 512
 #define TEXT_MAX    1024

@@ -1,0 +1,235 @@
+/*
+ * What a repository holds, and what happened to its tags. Nothing leads from a repository to its
+ * manifests and blobs, for whoever pushes would have to write that too: their lists read the whole
+ * table.
+ */
+#include "meta/dynamodb/dynamodb.h"
+
+#include "base/mem.h"
+
+#define PAGE_MOST 1000000 /* of one request: what is more is asked for again */
+#define TEXT_MAX  (64u << 20)
+
+static struct dynamo_link *link_of(struct meta *m)
+{
+    return dynamo_of(m)->link;
+}
+
+static size_t page_of(size_t limit)
+{
+    return limit < PAGE_MOST ? limit + 1 : 0; /* one more says whether there are others */
+}
+
+static enum err_code damaged(struct meta *m, const char *what, struct err *e)
+{
+    return err_set(e, ERR_CORRUPT, "table %s: damaged %s", dynamo_link_where(link_of(m)), what);
+}
+
+/* ---- tags */
+
+static enum err_code tag_from(struct meta *m, const json_t *item, struct meta_repo_tag *ret,
+                              struct err *e)
+{
+    if (tag_name_parse(item_get_text(item, "sk"), &ret->name, ERR_IGNORED) != ERR_OK ||
+        digest_parse(item_get_text(item, "digest"), &ret->digest, ERR_IGNORED) != ERR_OK)
+        return damaged(m, "tag", e);
+    ret->version = item_get_number(item, "version");
+    ret->pushed_ms = item_get_number(item, "pushed");
+    return ERR_OK;
+}
+
+static enum err_code repo_tags(struct meta *m, const struct repo_name *repo, struct str after,
+                               size_t limit, struct meta_repo_tag_list *ret_list, struct err *e)
+{
+    struct dynamo_key key = dynamo_key_tag(repo_name_str(repo), after);
+    AUTO(dynamo_cursor)
+    struct dynamo_cursor c = {.range = {.partition = key.pk,
+                                        .above = after.n > 0 ? key.sk : NULL,
+                                        .page = page_of(limit)}};
+    AUTO(meta_repo_tags) struct meta_repo_tag_list l = {0};
+    json_t *item;
+
+    for (;;) {
+        TRY(dynamo_cursor_peek(link_of(m), &c, dynamo_link_end(link_of(m)), &item, e));
+        if (!item || l.n == limit)
+            break;
+        l.rows = mem_resize(l.rows, (l.n + 1) * sizeof(*l.rows));
+        TRY(tag_from(m, item, &l.rows[l.n], e));
+        l.n++;
+        dynamo_cursor_step(&c);
+    }
+    l.more = item != NULL;
+    *ret_list = l;
+    l = (struct meta_repo_tag_list){0};
+    return ERR_OK;
+}
+
+/* ---- manifests and blobs */
+
+/* Items of the kind behind that place, looking at as many as are wanted; *ret_next as in lists. */
+static enum err_code scan(struct meta *m, const char *kind, struct str after, size_t look,
+                          json_t **ret_items, char **ret_next, struct err *e)
+{
+    AUTO(json) json_t *last = NULL;
+
+    if (after.n > 0 && json_shallow(after))
+        last = json_loadb(after.p, after.n, 0, NULL);
+    if (after.n > 0 && !json_is_object(last))
+        return err_set(e, ERR_INTERNAL, "a place in a repository that is none");
+    TRY(dynamo_scan(link_of(m), kind, look, dynamo_link_end(link_of(m)), &last, ret_items, e));
+    *ret_next = last ? json_dumps(last, JSON_COMPACT) : NULL;
+    return ERR_OK;
+}
+
+static enum err_code manifest_from(struct meta *m, const json_t *item,
+                                   struct meta_repo_manifest *ret, struct err *e)
+{
+    struct str subject = item_get_text(item, "subject");
+    AUTO(buf) struct buf bytes = {0};
+
+    *ret = (struct meta_repo_manifest){.since_ms = item_get_number(item, "since"),
+                                       .named = item_get_number(item, "uses") > 0};
+    if (digest_parse(item_get_text(item, "digest"), &ret->digest, ERR_IGNORED) != ERR_OK ||
+        (subject.n > 0 && digest_parse(subject, &ret->subject, ERR_IGNORED) != ERR_OK))
+        return damaged(m, "manifest", e);
+    buf_init(&bytes, TEXT_MAX);
+    TRY(dynamo_text_read(link_of(m), item, "bytes", dynamo_link_end(link_of(m)), &bytes, e));
+    ret->size_bytes = bytes.n;
+    return ERR_OK;
+}
+
+static enum err_code repo_manifests(struct meta *m, const struct repo_name *repo, struct str after,
+                                    size_t limit, struct meta_repo_manifest_list *ret_list,
+                                    struct err *e)
+{
+    AUTO(meta_repo_manifests) struct meta_repo_manifest_list l = {0};
+    AUTO(json) json_t *items = NULL;
+
+    TRY(scan(m, "M", after, limit, &items, &l.next, e));
+    l.rows = mem_alloc((json_array_size(items) + 1) * sizeof(*l.rows));
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+
+        if (!item_has(item, "media") || !str_eq(item_get_text(item, "repo"), repo_name_str(repo)))
+            continue;
+        TRY(manifest_from(m, item, &l.rows[l.n], e));
+        l.n++;
+    }
+    *ret_list = l;
+    l = (struct meta_repo_manifest_list){0};
+    return ERR_OK;
+}
+
+/* All that have a blob are in its partition. */
+static enum err_code is_shared(struct meta *m, const json_t *item, bool *ret_shared, struct err *e)
+{
+    struct str pk = item_get_text(item, "pk");
+    AUTO(dynamo_cursor) struct dynamo_cursor c = {.range = {.partition = pk.p, .page = 2}};
+    json_t *other;
+    unsigned n = 0;
+
+    for (;; dynamo_cursor_step(&c)) {
+        TRY(dynamo_cursor_peek(link_of(m), &c, dynamo_link_end(link_of(m)), &other, e));
+        if (!other || n == 2)
+            break;
+        n += item_has(other, "size");
+    }
+    *ret_shared = n == 2;
+    return ERR_OK;
+}
+
+static enum err_code blob_from(struct meta *m, const json_t *item, struct meta_repo_blob *ret,
+                               struct err *e)
+{
+    *ret = (struct meta_repo_blob){.size_bytes = (uint64_t)item_get_number(item, "size"),
+                                   .named = item_get_number(item, "uses") > 0};
+    if (digest_parse(item_get_text(item, "digest"), &ret->digest, ERR_IGNORED) != ERR_OK)
+        return damaged(m, "digest of a blob", e);
+    return is_shared(m, item, &ret->shared, e);
+}
+
+static enum err_code repo_blobs(struct meta *m, const struct repo_name *repo, struct str after,
+                                size_t limit, struct meta_repo_blob_list *ret_list, struct err *e)
+{
+    AUTO(meta_repo_blobs) struct meta_repo_blob_list l = {0};
+    AUTO(json) json_t *items = NULL;
+
+    TRY(scan(m, "B", after, limit, &items, &l.next, e));
+    l.rows = mem_alloc((json_array_size(items) + 1) * sizeof(*l.rows));
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+
+        if (!item_has(item, "size") || !str_eq(item_get_text(item, "repo"), repo_name_str(repo)))
+            continue;
+        TRY(blob_from(m, item, &l.rows[l.n], e));
+        l.n++;
+    }
+    *ret_list = l;
+    l = (struct meta_repo_blob_list){0};
+    return ERR_OK;
+}
+
+/* ---- history of tags */
+
+static enum err_code move_from(struct meta *m, const json_t *item, struct meta_move *ret,
+                               struct err *e)
+{
+    struct meta_move v = {.version = item_get_number(item, "version"),
+                          .time_ms = item_get_number(item, "time")};
+    struct str digest = item_get_text(item, "digest"), previous = item_get_text(item, "previous");
+
+    if ((digest.n > 0 && digest_parse(digest, &v.digest, ERR_IGNORED) != ERR_OK) ||
+        (previous.n > 0 && digest_parse(previous, &v.previous, ERR_IGNORED) != ERR_OK))
+        return err_set(e, ERR_CORRUPT, "table %s: damaged history of a tag",
+                       dynamo_link_where(link_of(m)));
+    v.actor = str_dup(item_get_text(item, "actor"));
+    *ret = v;
+    return ERR_OK;
+}
+
+static enum err_code moves(struct meta *m, const struct repo_name *repo, const struct tag_name *tag,
+                           int64_t before, size_t limit, struct meta_move_list *ret_list,
+                           struct err *e)
+{
+    struct dynamo_key to =
+        dynamo_key_move(repo_name_str(repo), tag_name_str(tag), before > 0 ? before - 1 : 0);
+    struct dynamo_key from = dynamo_key_move(repo_name_str(repo), tag_name_str(tag), 0);
+    AUTO(dynamo_cursor)
+    struct dynamo_cursor c = {.range = {.partition = to.pk,
+                                        .from = from.sk,
+                                        .to = to.sk,
+                                        .backwards = true,
+                                        .page = page_of(limit)}};
+    AUTO(moves) struct meta_move_list l = {0};
+    json_t *item;
+
+    for (;;) {
+        TRY(dynamo_cursor_peek(link_of(m), &c, dynamo_link_end(link_of(m)), &item, e));
+        if (!item || l.n == limit)
+            break;
+        l.rows = mem_resize(l.rows, (l.n + 1) * sizeof(*l.rows));
+        TRY(move_from(m, item, &l.rows[l.n], e));
+        l.n++;
+        dynamo_cursor_step(&c);
+    }
+    l.more = item != NULL;
+    *ret_list = l;
+    l = (struct meta_move_list){0};
+    return ERR_OK;
+}
+
+enum err_code dynamo_moves_prune(struct dynamo *d, int64_t before_ms, int64_t end_ms, struct err *e)
+{
+    AUTO(dynamo_ages) struct dynamo_ages ages = {.from = ""};
+
+    dynamo_ages_init(&ages, "move", before_ms, 0);
+    return dynamo_delete_all(d->link, &ages.merge, end_ms, e);
+}
+
+void dynamo_repo_fill(struct meta_driver *d)
+{
+    d->repo_tags = repo_tags;
+    d->repo_manifests = repo_manifests;
+    d->repo_blobs = repo_blobs;
+    d->moves = moves;
+}
