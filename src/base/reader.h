@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,20 @@ ERR_CHECKED static inline enum err_code reader_read(struct reader *r, void *buf,
                                                     size_t *ret_n, struct err *e)
 {
     return r->ops->read(r, buf, cap, ret_n, e);
+}
+
+/* Waits where a read fails with LATER. */
+ERR_CHECKED static inline enum err_code reader_read_waiting(struct reader *r, void *buf, size_t cap,
+                                                            size_t *ret_n, struct err *e)
+{
+    enum err_code code;
+
+    while ((code = reader_read(r, buf, cap, ret_n, e)) == ERR_LATER) {
+        struct pollfd wait = {.fd = r->ops->wait_fd(r), .events = POLLIN};
+
+        poll(&wait, 1, -1);
+    }
+    return code;
 }
 
 /* Error: UNSUPPORTED when the reader can't seek. */

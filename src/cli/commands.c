@@ -179,6 +179,21 @@ static const struct cli_flag copy_flags[] = {
     {NULL},
 };
 
+#define WORK_FLAG                                                                                  \
+    {                                                                                              \
+        "--work", "DIRECTORY", "Where the metadata lies meanwhile; by default TMPDIR, or /tmp."    \
+    }
+
+static const struct cli_flag backup_flags[] = {CONFIG_FLAG, WORK_FLAG, {NULL}};
+
+static const struct cli_flag restore_flags[] = {
+    CONFIG_FLAG,
+    {"--at", "NAME", "This backup; by default the latest."},
+    {"--list", NULL, "Only show which there are."},
+    WORK_FLAG,
+    {NULL},
+};
+
 static const struct cli_flag migrate_flags[] = {
     {"--from", "FILE", "The configuration of the registry as it was, or its directory."},
     {"--to", "FILE", "The configuration with the other database."},
@@ -508,6 +523,31 @@ const struct cli_command cli_commands[] = {
              "first. REGISTRY_ variables do not count\nhere. The database is not copied: copy its "
              "file, or run `registry reindex` with the new configuration.\nWhat can't be taken is "
              "told, and the exit status is then 1."},
+    {.name = "backup",
+     .operands = "PLACE",
+     .max_operands = 1,
+     .names = true,
+     .flags = backup_flags,
+     .run = cli_backup,
+     .help = "Save all content and metadata of one moment, beside a running server or without one",
+     .more = "PLACE is a directory, made when it is missing, or the configuration file of a store "
+             "of its own, such as\na bucket. What earlier backups there have is not copied again; "
+             "on one file system blobs become\nlinks to the same files. The configuration is not "
+             "saved. What the store has lost is told, and the exit\nstatus is then 1; all else is "
+             "saved."},
+    {.name = "restore",
+     .operands = "PLACE",
+     .max_operands = 1,
+     .names = true,
+     .flags = restore_flags,
+     .run = cli_restore,
+     .help = "Make a registry anew from a backup",
+     .more =
+         "Copies and verifies all content of the backup that the store does not have, then all "
+         "metadata to the\ndatabase that the configuration names, which must be a new one. "
+         "Stop the server first; what was\nstopped goes on with the same command, and no server "
+         "starts before. What the backup lacks is told, and\nthe exit status is then 1; all else "
+         "is restored."},
     {.name = "migrate",
      .operands = "",
      .flags = migrate_flags,

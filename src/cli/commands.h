@@ -8,6 +8,10 @@
 /* command_audit.c */
 int cli_audit(struct cli *cli, const struct cli_args *args);
 
+/* command_backup.c */
+int cli_backup(struct cli *cli, const struct cli_args *args);
+int cli_restore(struct cli *cli, const struct cli_args *args);
+
 /* command_check.c */
 int cli_check(struct cli *cli, const struct cli_args *args);
 int cli_findings(struct cli *cli, const struct cli_args *args);

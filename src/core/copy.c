@@ -7,7 +7,6 @@
 #include "core/inventory.h"
 #include "core/manifest.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,18 +127,6 @@ struct carrying {
     bool source; /* the error is one of the source */
 };
 
-static enum err_code read_piece(struct reader *r, char *p, size_t *ret_n, struct err *e)
-{
-    enum err_code code;
-
-    while ((code = reader_read(r, p, PIECE_BYTES, ret_n, e)) == ERR_LATER) {
-        struct pollfd wait = {.fd = reader_wait_fd(r), .events = POLLIN};
-
-        poll(&wait, 1, -1);
-    }
-    return code;
-}
-
 /* Reads all, and writes it to the upload if there is one. */
 static enum err_code read_all(struct carrying *c, struct reader *r, struct store_upload *u,
                               struct err *e)
@@ -152,7 +139,7 @@ static enum err_code read_all(struct carrying *c, struct reader *r, struct store
 
     do {
         c->source = true;
-        TRY(read_piece(r, p, &n, e));
+        TRY(reader_read_waiting(r, p, PIECE_BYTES, &n, e));
         c->source = false;
         hasher_update(h, p, n);
         if (u && n > 0)
@@ -270,6 +257,22 @@ static enum err_code carry(struct carrying *c, struct err *e)
     }
     TRY(copy_there(c, r, &done, e));
     return done ? ERR_OK : upload(c, r, size, e);
+}
+
+enum err_code copy_blob(const struct copy *copy, const struct repo_name *repo,
+                        const struct digest *d, uint64_t size_bytes, bool *ret_source,
+                        struct err *e)
+{
+    struct state s = {.c = copy};
+    const struct inventory_item blob = {.size_bytes = size_bytes};
+    struct carrying c = {.s = &s, .blob = &blob, .repo = repo, .digest = *d};
+    enum err_code code;
+
+    pthread_mutex_init(&s.lock, NULL);
+    code = carry(&c, e);
+    pthread_mutex_destroy(&s.lock);
+    *ret_source = c.source;
+    return code;
 }
 
 /* The blob in one repository. *have is another one of `to` that has it by now, or NULL. */
@@ -617,9 +620,49 @@ static void take_tag_at(void *ctx, size_t i)
         end(s, &e);
 }
 
+static bool is_wanted(struct state *s, enum store_kind kind, const struct inventory_item *item)
+{
+    bool shared = item->repo == INVENTORY_SHARED;
+    struct digest d = {.n = 0};
+
+    if (item->algorithm != INVENTORY_NOWHERE)
+        inventory_digest(item, &d);
+    return s->c->wanted(s->c->ctx, kind, shared ? NULL : &s->from.repos[item->repo], &d);
+}
+
+static void drop_unwanted(struct state *s, enum store_kind kind, struct inventory_list *l)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        if (is_wanted(s, kind, &l->items[i]))
+            l->items[n++] = l->items[i];
+    }
+    l->n = n;
+}
+
+static void drop_unwanted_tags(struct state *s)
+{
+    struct inventory *inv = &s->from;
+    size_t n = 0;
+
+    for (size_t i = 0; i < inv->n_tags; i++) {
+        if (is_wanted(s, STORE_TAG, &inv->tags[i].to))
+            inv->tags[n++] = inv->tags[i];
+        else
+            free(inv->tags[i].name);
+    }
+    inv->n_tags = n;
+}
+
 static enum err_code list_both(struct state *s, struct err *e)
 {
     TRY(inventory_load(s->c->from, listed, s, &s->from, e));
+    if (s->c->wanted) {
+        drop_unwanted(s, STORE_BLOB, &s->from.blobs);
+        drop_unwanted(s, STORE_MANIFEST, &s->from.manifests);
+        drop_unwanted_tags(s);
+    }
     TRY(inventory_load(s->c->to, NULL, NULL, &s->to, e));
     want_blobs(s);
     group(s);

@@ -29,11 +29,23 @@ struct copy {
     bool trust;     /* do not read blobs only to verify them */
     bool move_tags; /* a tag that is elsewhere in `to` goes to where `from` says */
 
+    /* NULL, or: what of `from` is to be copied, asked before anything is. repo is NULL for a blob
+     * that is kept once for all repositories; d is the content's, or where the tag leads (n is 0:
+     * nowhere). */
+    bool (*wanted)(void *ctx, enum store_kind kind, const struct repo_name *repo,
+                   const struct digest *d);
+
     /* Called from any thread, one call at a time. */
     void (*problem)(void *ctx, const char *text);
     void (*progress)(void *ctx, const struct copy_counts *c);
     void *ctx;
 };
+
+/* One blob, also one that the store does not list. *ret_source: an error is that of `from`. Not
+ * durable before store_sync(). */
+ERR_CHECKED enum err_code copy_blob(const struct copy *c, const struct repo_name *repo,
+                                    const struct digest *d, uint64_t size_bytes, bool *ret_source,
+                                    struct err *e);
 
 /* What can't be read from `from` is a problem, and the rest goes on. What `to` can't take is an
  * error, and ends it. On ERR_OK all is durable. */

@@ -56,20 +56,27 @@ static enum err_code get(struct meta *m, struct str key, char **ret_value, struc
     return code;
 }
 
-/* The one `from` has, or a new one. */
-static enum err_code identify(struct state *s, struct err *e)
+/* The one it has, or a new one. */
+static enum err_code identify(struct meta *from, struct uuid *ret_id, struct err *e)
 {
     AUTO(mem) char *known = NULL;
     struct meta_op op;
 
-    TRY(get(s->m->from, IDENTITY, &known, e));
+    TRY(get(from, IDENTITY, &known, e));
     if (known)
-        return uuid_parse(str_of(known), &s->from)
+        return uuid_parse(str_of(known), ret_id)
                    ? ERR_OK
                    : err_set(e, ERR_CORRUPT, "the name of the database is damaged");
-    uuid_make(&s->from);
-    op = meta_op_record_put(COLLECTION, IDENTITY, str_of(s->from.text), META_ABSENT);
-    return meta_commit(s->m->from, &op, 1, 0, NULL, e);
+    uuid_make(ret_id);
+    op = meta_op_record_put(COLLECTION, IDENTITY, str_of(ret_id->text), META_ABSENT);
+    return meta_commit(from, &op, 1, 0, NULL, e);
+}
+
+enum err_code migrate_name(struct meta *from, struct err *e)
+{
+    struct uuid id;
+
+    return identify(from, &id, e);
 }
 
 /* Rows of ours do not count. */
@@ -132,7 +139,7 @@ static enum err_code find_place(struct state *s, bool *ret_resumed, struct err *
     AUTO(mem) char *identity = NULL;
     AUTO(mem) char *place = NULL;
 
-    TRY(identify(s, e));
+    TRY(identify(s->m->from, &s->from, e));
     TRY(get(s->m->to, IDENTITY, &identity, e));
     if (identity && strcmp(identity, s->from.text) == 0)
         return err_set(e, ERR_CONFIG, "both configurations name the same database");
@@ -263,6 +270,14 @@ static enum err_code verify(const struct migrate *m, struct migrate_count *ret_c
     return ERR_OK;
 }
 
+enum err_code migrate_begin(const struct migrate *m, struct err *e)
+{
+    AUTO(state) struct state s = {.m = m};
+    bool resumed;
+
+    return find_place(&s, &resumed, e);
+}
+
 enum err_code migrate_run(const struct migrate *m, bool *ret_resumed,
                           struct migrate_count *ret_counts, struct err *e)
 {
@@ -284,6 +299,6 @@ enum err_code migrate_check_whole(struct meta *m, struct err *e)
     if (place)
         return err_set(e, ERR_CONFIG,
                        "the metadata was not migrated to its end: run the same `registry migrate` "
-                       "again");
+                       "or `registry restore` again");
     return ERR_OK;
 }

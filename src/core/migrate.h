@@ -25,6 +25,14 @@ struct migrate {
     void *ctx;
 };
 
+/* Gives a database its name, if it has none yet: what is done to `from` otherwise, and needed before
+ * when that is a snapshot. */
+ERR_CHECKED enum err_code migrate_name(struct meta *from, struct err *e);
+
+/* The beginning alone, or nothing where one was made: `to` is found to be empty, and is a half from
+ * then on. Errors as of migrate_run(). */
+ERR_CHECKED enum err_code migrate_begin(const struct migrate *m, struct err *e);
+
 /* On ERR_OK all is in `to`, verified and durable; ret_counts has META_ROW_KINDS elements. `from` is
  * changed by one record, which names it for whoever goes on. Errors: CONFIG: `to` is not empty, is
  * `from`, or has a half of another migration; CORRUPT: they differ at the end, which is told; and

@@ -1097,6 +1097,13 @@ ERR_CHECKED enum err_code meta_usage(struct meta *m, struct str space, struct me
 ERR_CHECKED enum err_code meta_rows(struct meta *m, enum meta_row_kind kind, struct str after,
                                     size_t limit, struct meta_row_list *ret_list, struct err *e);
 
+typedef enum err_code (*meta_row_fn)(void *ctx, const struct meta_row *row, struct err *e);
+
+/* fn for each row of the kind, read a page at a time. Ends with the first error of fn, or of a
+ * page. */
+ERR_CHECKED enum err_code meta_rows_each(struct meta *m, enum meta_row_kind kind, meta_row_fn fn,
+                                         void *ctx, struct err *e);
+
 /* May several processes use the database at once? */
 bool meta_is_shared(const struct meta *m);
 

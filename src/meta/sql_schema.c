@@ -213,6 +213,7 @@ const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3}
 const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 #define SCRIPT_MAX_BYTES (1 << 20)
+#define STEP_TRIES       5
 
 static enum err_code run_script(struct sql_conn *c, const char *script, struct err *e)
 {
@@ -266,13 +267,23 @@ static enum err_code next_step(struct sql_conn *c, void *ctx, struct err *e)
     return ERR_OK;
 }
 
+/* A connection that breaks on the way is no reason not to start. */
+static enum err_code take_step(struct sql *db, struct step *s, struct err *e)
+{
+    enum err_code code = ERR_UNAVAILABLE;
+
+    for (int i = 0; i < STEP_TRIES && code == ERR_UNAVAILABLE; i++)
+        code = db->adapter->transact(db, 0, next_step, s, e);
+    return code;
+}
+
 enum err_code sql_migrate(struct sql *db, const struct sql_migration *list, size_t n, struct err *e)
 {
     struct step s = {.list = list, .n = (int64_t)n};
 
     TRY(db->adapter->transact(db, 0, first_step, &s, e));
     while (s.version < s.n) {
-        enum err_code code = db->adapter->transact(db, 0, next_step, &s, e);
+        enum err_code code = take_step(db, &s, e);
 
         if (code != ERR_OK) {
             err_prefix(e, "bring the schema from version %lld to the next", (long long)s.version);

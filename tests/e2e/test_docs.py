@@ -17,7 +17,7 @@ from postgres_databases import Database
 from redis_servers import Redis
 from server import TOP
 
-PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "check", "auth", "sessions", "aws", "s3", "postgresql", "dynamodb", "redis", "replicas"))]
+PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("start", "operate", "check", "backup", "auth", "sessions", "aws", "s3", "postgresql", "dynamodb", "redis", "replicas"))]
 
 
 def blocks(language):
@@ -120,8 +120,10 @@ def test_a_command_in_the_documents_does_what_it_says(registry_binary, new_regis
         postgresql()
     if "redis.yaml" in words:
         redis()
-    if words[0] == "check":  # there must be a store to look at: a start makes one
+    if words[0] in ("check", "backup", "restore"):  # there must be a store to look at: a start makes one
         run(registry_binary, ["sweep", "registry.yaml"], cwd=here)
+    if words[0] == "restore":
+        run(registry_binary, ["backup", "backups", "--config", "registry.yaml"], cwd=here)
     if words[0] == "health":
         words += ["--url", new_registry().start().url]
     done = run(registry_binary, words, cwd=here, env=settings)
