@@ -1,9 +1,9 @@
 #include "backup/backup.h"
 
 #include "backup/backup_image.h"
-#include "backup/snapshot.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "core/copy.h"
 #include "core/migrate.h"
 
 #include <stdio.h>

@@ -1,7 +1,8 @@
-#include "backup/backup.h"
+#include "backup/restore.h"
+
 #include "backup/backup_image.h"
-#include "backup/snapshot.h"
 #include "base/cleanup.h"
+#include "core/copy.h"
 #include "core/migrate.h"
 
 #include <stdio.h>

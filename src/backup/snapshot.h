@@ -1,7 +1,16 @@
-/* A snapshot of the metadata as a file, which goes away with it. */
+/* A snapshot of the metadata as a file, which goes away with it, and whether a store has what it
+ * names. */
 #pragma once
 
-#include "backup/backup.h"
+#include "meta/meta.h"
+#include "store/store.h"
+
+struct backup_counts {
+    struct tag_name tag; /* of the snapshot */
+    uint64_t repositories, blobs, manifests, tags;
+    uint64_t new_blobs, new_manifests; /* that were copied */
+    uint64_t missing;                  /* each told: the store had it no more than the backup has */
+};
 
 struct snapshot {
     char *path;

@@ -2,6 +2,7 @@
 #include "backup/backup.h"
 
 #include "backup/backup_image.h"
+#include "backup/restore.h"
 #include "base/clock.h"
 #include "cli/command_content.h"
 #include "cli/commands.h"

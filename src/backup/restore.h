@@ -1,0 +1,21 @@
+/* A registry made anew from a backup. */
+#pragma once
+
+#include "backup/snapshot.h"
+
+struct restore {
+    struct store *from; /* of backups */
+    const struct tag_name *tag;
+    struct meta *meta; /* empty, or where the same was begun before; nobody else uses it */
+    struct store *to;  /* nor this one */
+    const char *work;
+    void (*problem)(void *ctx, const char *text);
+    void (*progress)(void *ctx, const char *what, uint64_t done, uint64_t all);
+    void *ctx;
+};
+
+/* The content first, verified, then the metadata: a server that starts on a half refuses. What is
+ * missing in the backup is told, and the rest is there. Errors: MANIFEST_UNKNOWN: there is no such
+ * backup; CORRUPT; CONFIG: meta is not empty. */
+ERR_CHECKED enum err_code restore_run(const struct restore *r, struct backup_counts *ret_counts,
+                                      struct err *e);
