@@ -12,10 +12,11 @@
 static enum err_code open_blob(struct req *q, struct reader **ret_reader, uint64_t *ret_size_bytes,
                                struct err *e)
 {
-    enum err_code code =
-        pull_blob(q->registry, &q->name, &q->digest, ret_reader, ret_size_bytes, e);
+    bool head = q->head->method == HTTP_HEAD;
+    enum err_code code = (head ? pull_blob_head : pull_blob)(q->registry, &q->name, &q->digest,
+                                                             ret_reader, ret_size_bytes, e);
 
-    if (code == ERR_CORRUPT && q->head->method == HTTP_HEAD) {
+    if (code == ERR_CORRUPT && head) {
         /* Asked by clients before they push: told that it is missing they send it, which mends it.
          */
         log_err(LOG_ERROR, "a blob is not in the store as it should be", e);

@@ -1,5 +1,39 @@
 #include "core/blob.h"
 
+#include "base/clock.h"
+#include "base/recent.h"
+
+enum err_code blob_look(struct registry *r, const struct repo_name *repo, const struct digest *d,
+                        uint64_t *ret_size_bytes, struct err *e)
+{
+    uint64_t since = recent_since(r->absent, d);
+    bool nowhere;
+    enum err_code code = meta_blob_look(r->meta, repo, d, ret_size_bytes, &nowhere, e);
+
+    if (code == ERR_BLOB_UNKNOWN && nowhere)
+        recent_add(r->absent, d, since, clock_mono_ms());
+    return code;
+}
+
+enum err_code blob_find_twin(struct registry *r, const struct digest *d, struct repo_name *ret_repo,
+                             struct err *e)
+{
+    uint64_t since = recent_since(r->absent, d), size_bytes;
+    enum err_code code = ERR_BLOB_UNKNOWN;
+
+    if (recent_has(r->absent, d, clock_mono_ms()))
+        return err_set(e, code, "no repository had %s", d->text);
+    code = meta_blob_find(r->meta, d, ret_repo, &size_bytes, e);
+    if (code == ERR_BLOB_UNKNOWN)
+        recent_add(r->absent, d, since, clock_mono_ms());
+    return code;
+}
+
+void blob_is_linked(struct registry *r, const struct digest *d)
+{
+    recent_forget(r->absent, d);
+}
+
 /* Whenever it can't be known the blob stays: it costs space, and nothing else. */
 static bool is_elsewhere(struct registry *r, const struct digest *d)
 {

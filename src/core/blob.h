@@ -1,8 +1,22 @@
-/* Taking away the bytes of a blob that its repository no longer refers to. All under the lock on
- * the blob (core/registry.h). */
+/* Where blobs are, and taking away the bytes of one that its repository no longer refers to. */
 #pragma once
 
 #include "core/registry.h"
+
+/* Is it the repository's? As meta_blob_stat(), for a client that is about to push it: that it is
+ * nowhere is remembered for a while, and so the end of the push needs no look-up. */
+ERR_CHECKED enum err_code blob_look(struct registry *r, const struct repo_name *repo,
+                                    const struct digest *d, uint64_t *ret_size_bytes,
+                                    struct err *e);
+
+/* Any repository that has it, so that its bytes need not be written again. Under the lock on the
+ * blob no link of this process is missed; of another one that can be. Error: BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code blob_find_twin(struct registry *r, const struct digest *d,
+                                         struct repo_name *ret_repo, struct err *e);
+
+/* A transaction that links it was tried. Under the lock on the blob (core/registry.h), as all that
+ * follows. */
+void blob_is_linked(struct registry *r, const struct digest *d);
 
 /* meta has unlinked it from the repository. Where the store keeps a blob once for all repositories,
  * it goes with the last of them. Not there: success. */

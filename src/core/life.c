@@ -1,6 +1,7 @@
 #include "core/life.h"
 
 #include "base/mem.h"
+#include "base/recent.h"
 #include "core/background.h"
 #include "core/project.h"
 #include "core/upload.h"
@@ -12,6 +13,9 @@
 #include <stdlib.h>
 
 #define END_MS 2000 /* that the store has left for what is on its way elsewhere */
+
+/* So long at most a blob that another process linked may be thought to be nowhere. */
+#define ABSENT_MS 60000
 
 /* Of the projections that a crash left, as many as start-up may take time for; the rest is
  * carried in the background. */
@@ -33,6 +37,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->upload_ids = upload_ids_new();
     uuid_make(&r->alone);
     r->url_rules = url_rules_new(&c->registry);
+    r->absent = recent_new(ABSENT_MS);
     locks_init(&r->blob_locks);
     locks_init(&r->manifest_locks);
     locks_init(&r->tag_locks);
@@ -70,6 +75,7 @@ void registry_free(struct registry *r)
     upload_table_free(r->uploads);
     upload_ids_free(r->upload_ids);
     url_rules_free(r->url_rules);
+    recent_free(r->absent);
     locks_done(&r->blob_locks);
     locks_done(&r->manifest_locks);
     locks_done(&r->tag_locks);

@@ -31,6 +31,7 @@ enum err_code mount_blob(struct registry *r, const struct repo_name *repo,
     ops[0] = meta_op_blob_check(from, d);
     ops[1] = meta_op_blob_link(repo, d, size_bytes);
     code = meta_commit(r->meta, ops, n, 0, NULL, e);
+    blob_is_linked(r, d);
     if (registry_refused(code))
         blob_discard(r, repo, d);
     return code;

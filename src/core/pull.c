@@ -1,6 +1,7 @@
 #include "core/pull.h"
 
 #include "base/cleanup.h"
+#include "core/blob.h"
 #include "core/verify.h"
 
 struct meta_manifest *pull_manifest_quick(struct registry *r, const struct repo_name *repo,
@@ -18,14 +19,24 @@ enum err_code pull_manifest(struct registry *r, const struct repo_name *repo,
     return meta_manifest_by_tag(r->meta, repo, &ref->tag, ret_manifest, NULL, e);
 }
 
+/* How a blob is looked up. */
+typedef enum err_code (*look_fn)(struct registry *r, const struct repo_name *repo,
+                                 const struct digest *d, uint64_t *ret_size_bytes, struct err *e);
+
+static enum err_code stat_blob(struct registry *r, const struct repo_name *repo,
+                               const struct digest *d, uint64_t *ret_size_bytes, struct err *e)
+{
+    return meta_blob_stat(r->meta, repo, d, ret_size_bytes, e);
+}
+
 static enum err_code open_linked(struct registry *r, const struct repo_name *repo,
-                                 const struct digest *d, struct reader **ret_reader,
+                                 const struct digest *d, look_fn look, struct reader **ret_reader,
                                  uint64_t *ret_size_bytes, uint64_t *ret_linked_bytes,
                                  bool *ret_missing, struct err *e)
 {
     enum err_code code;
 
-    TRY(meta_blob_stat(r->meta, repo, d, ret_linked_bytes, e));
+    TRY(look(r, repo, d, ret_linked_bytes, e));
     code = store_blob_open(r->store, repo, d, *ret_linked_bytes, ret_reader, ret_size_bytes, e);
     *ret_missing = code == ERR_BLOB_UNKNOWN;
     return code;
@@ -34,33 +45,34 @@ static enum err_code open_linked(struct registry *r, const struct repo_name *rep
 /* A blob may be deleted between the two looks at it. Where it is linked but not stored, the answer
  * is that of a moment in which nobody links or unlinks it. */
 static enum err_code open_settled(struct registry *r, const struct repo_name *repo,
-                                  const struct digest *d, struct reader **ret_reader,
+                                  const struct digest *d, look_fn look, struct reader **ret_reader,
                                   uint64_t *ret_size_bytes, uint64_t *ret_linked_bytes,
                                   struct err *e)
 {
     AUTO(held) pthread_mutex_t *held = NULL;
     bool missing = false;
     enum err_code code =
-        open_linked(r, repo, d, ret_reader, ret_size_bytes, ret_linked_bytes, &missing, e);
+        open_linked(r, repo, d, look, ret_reader, ret_size_bytes, ret_linked_bytes, &missing, e);
 
     if (!missing)
         return code;
     held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
     missing = false;
-    code = open_linked(r, repo, d, ret_reader, ret_size_bytes, ret_linked_bytes, &missing, e);
+    code = open_linked(r, repo, d, look, ret_reader, ret_size_bytes, ret_linked_bytes, &missing, e);
     if (missing)
         return err_set(e, ERR_CORRUPT, "blob %s of '%s' is linked but not in the store", d->text,
                        repo->text);
     return code;
 }
 
-enum err_code pull_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,
-                        struct reader **ret_reader, uint64_t *ret_size_bytes, struct err *e)
+static enum err_code pull(struct registry *r, const struct repo_name *repo, const struct digest *d,
+                          look_fn look, struct reader **ret_reader, uint64_t *ret_size_bytes,
+                          struct err *e)
 {
     AUTO(reader) struct reader *reader = NULL;
     uint64_t linked_bytes, size_bytes;
 
-    TRY(open_settled(r, repo, d, &reader, &size_bytes, &linked_bytes, e));
+    TRY(open_settled(r, repo, d, look, &reader, &size_bytes, &linked_bytes, e));
     if (size_bytes != linked_bytes)
         return err_set(e, ERR_CORRUPT, "blob %s of '%s' has %llu bytes, not %llu", d->text,
                        repo->text, (unsigned long long)size_bytes,
@@ -70,4 +82,17 @@ enum err_code pull_blob(struct registry *r, const struct repo_name *repo, const 
     *ret_reader = STEAL(reader);
     *ret_size_bytes = size_bytes;
     return ERR_OK;
+}
+
+enum err_code pull_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,
+                        struct reader **ret_reader, uint64_t *ret_size_bytes, struct err *e)
+{
+    return pull(r, repo, d, stat_blob, ret_reader, ret_size_bytes, e);
+}
+
+enum err_code pull_blob_head(struct registry *r, const struct repo_name *repo,
+                             const struct digest *d, struct reader **ret_reader,
+                             uint64_t *ret_size_bytes, struct err *e)
+{
+    return pull(r, repo, d, blob_look, ret_reader, ret_size_bytes, e);
 }

@@ -17,3 +17,8 @@ struct meta_manifest *pull_manifest_quick(struct registry *r, const struct repo_
 ERR_CHECKED enum err_code pull_blob(struct registry *r, const struct repo_name *repo,
                                     const struct digest *d, struct reader **ret_reader,
                                     uint64_t *ret_size_bytes, struct err *e);
+
+/* The same, for a client that wants to know whether it has to push the blob: see blob_look(). */
+ERR_CHECKED enum err_code pull_blob_head(struct registry *r, const struct repo_name *repo,
+                                         const struct digest *d, struct reader **ret_reader,
+                                         uint64_t *ret_size_bytes, struct err *e);

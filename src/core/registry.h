@@ -19,6 +19,7 @@ struct upload_table;
 struct url_rules;
 struct jobs;
 struct members;
+struct recent;
 struct stray_count;
 
 /*
@@ -45,6 +46,7 @@ struct registry {
     struct upload_ids *upload_ids;
     struct uuid alone; /* this process, where nobody asks who else there is */
     struct url_rules *url_rules;
+    struct recent *absent;       /* blobs that no repository had, by a look-up a little ago */
     struct locks blob_locks;     /* a blob is being linked or unlinked, in any repository */
     struct locks manifest_locks; /* likewise a manifest */
     struct locks tag_locks;      /* a (repository, tag) is being projected */

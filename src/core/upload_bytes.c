@@ -226,9 +226,8 @@ struct twin {
 static struct twin find_twin(struct upload *u, const struct digest *d)
 {
     struct twin t = {0};
-    uint64_t size_bytes;
 
-    t.found = meta_blob_find(u->r->meta, d, &t.repo, &size_bytes, ERR_IGNORED) == ERR_OK;
+    t.found = blob_find_twin(u->r, d, &t.repo, ERR_IGNORED) == ERR_OK;
     return t;
 }
 
@@ -306,6 +305,7 @@ static enum err_code link_stored(struct upload *u, const struct digest *d, struc
     ops[n++] = meta_op_blob_link(&info->repo, d, u->session->offset_bytes);
     n += quota_checks(r, &info->repo, ops + n);
     code = commit_surely(u, d, ops, n, e);
+    blob_is_linked(r, d);
     if (code == ERR_CONFLICT) /* whoever has the session now has these bytes as well */
         return code;
     if (registry_refused(code))

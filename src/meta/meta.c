@@ -343,6 +343,13 @@ enum err_code meta_blob_is_condemned(struct meta *m, const struct repo_name *rep
     return ASK(m, blob_is_condemned, repo, d, ret_is, e);
 }
 
+enum err_code meta_blob_look(struct meta *m, const struct repo_name *repo, const struct digest *d,
+                             uint64_t *ret_size_bytes, bool *ret_nowhere, struct err *e)
+{
+    *ret_nowhere = false;
+    return ASK(m, blob_look, repo, d, ret_size_bytes, ret_nowhere, e);
+}
+
 enum err_code meta_blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                              uint64_t *ret_size_bytes, struct err *e)
 {

@@ -868,6 +868,8 @@ struct meta_driver {
     enum err_code (*tag_targets)(struct meta *m, const struct repo_name *repo, struct str after,
                                  size_t limit, struct meta_tag_list *ret_list, int64_t *ret_version,
                                  struct err *e);
+    enum err_code (*blob_look)(struct meta *m, const struct repo_name *repo, const struct digest *d,
+                               uint64_t *ret_size_bytes, bool *ret_nowhere, struct err *e);
     enum err_code (*blob_find)(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                                uint64_t *ret_size_bytes, struct err *e);
     enum err_code (*repo_exists)(struct meta *m, const struct repo_name *repo, bool *ret_exists,
@@ -985,6 +987,12 @@ ERR_CHECKED enum err_code meta_tag_targets(struct meta *m, const struct repo_nam
                                            struct str after, size_t limit,
                                            struct meta_tag_list *ret_list, int64_t *ret_version,
                                            struct err *e);
+
+/* The same, and of one that the repository does not have whether no other has it either, where that
+ * is to be had by the same look-up: else false. *ret_nowhere is set on BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code meta_blob_look(struct meta *m, const struct repo_name *repo,
+                                         const struct digest *d, uint64_t *ret_size_bytes,
+                                         bool *ret_nowhere, struct err *e);
 
 /* Any repository that has the blob. Error: BLOB_UNKNOWN. */
 ERR_CHECKED enum err_code meta_blob_find(struct meta *m, const struct digest *d,

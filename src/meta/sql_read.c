@@ -119,6 +119,26 @@ static enum err_code blob_stat(struct meta *m, const struct repo_name *repo, con
     return ERR_OK;
 }
 
+static enum err_code blob_look(struct meta *m, const struct repo_name *repo, const struct digest *d,
+                               uint64_t *ret_size_bytes, bool *ret_nowhere, struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    int64_t size;
+    bool row;
+
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_BLOB_LOOK,
+                  SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), &rows, e));
+    TRY(sql_next(rows, &row, e));
+    size = row ? int_at(rows, 0) : -1;
+    *ret_nowhere = row && int_at(rows, 1) == 0;
+    if (size < 0)
+        return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
+    *ret_size_bytes = (uint64_t)size;
+    return ERR_OK;
+}
+
 static enum err_code blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                                uint64_t *ret_size_bytes, struct err *e)
 {
@@ -470,6 +490,7 @@ void sql_read_fill(struct meta_driver *d)
     d->manifest_by_tag = manifest_by_tag;
     d->manifest_by_digest = manifest_by_digest;
     d->blob_stat = blob_stat;
+    d->blob_look = blob_look;
     d->blob_find = blob_find;
     d->repo_exists = repo_exists;
     d->repos = repos;

@@ -24,6 +24,9 @@
                                                                                                    \
     X(BLOB_STAT, "SELECT b.size_bytes FROM repos r JOIN blobs b ON b.repo_id = r.id"               \
                  " WHERE r.name = $1 AND b.digest = $2")                                           \
+    X(BLOB_LOOK, "SELECT coalesce((SELECT b.size_bytes FROM repos r"                               \
+                 " JOIN blobs b ON b.repo_id = r.id WHERE r.name = $1 AND b.digest = $2), -1),"    \
+                 " CASE WHEN EXISTS (SELECT 1 FROM blobs WHERE digest = $2) THEN 1 ELSE 0 END")    \
     X(BLOB_SIZE, "SELECT size_bytes FROM blobs WHERE repo_id = $1 AND digest = $2")                \
     X(BLOB_CHECK, SQL_BLOB_HELD)                                                                   \
     X(BLOB_FIND, "SELECT r.name, b.size_bytes FROM blobs b JOIN repos r ON r.id = b.repo_id"       \

@@ -88,6 +88,36 @@ static enum err_code blob_stat(struct meta *m, const struct repo_name *repo, con
     return ERR_OK;
 }
 
+/* In the first repositories that have it, or are said to: those of a blob that is in few are all.
+ */
+#define LOOK_MOST 10
+
+static enum err_code blob_look(struct meta *m, const struct repo_name *repo, const struct digest *d,
+                               uint64_t *ret_size_bytes, bool *ret_nowhere, struct err *e)
+{
+    struct dynamo_key key = dynamo_key_blob(STR(""), digest_str(d));
+    AUTO(dynamo_cursor)
+    struct dynamo_cursor c = {.range = {.partition = key.pk, .page = LOOK_MOST}};
+    bool anywhere = false;
+    json_t *item = NULL;
+
+    for (size_t i = 0; i < LOOK_MOST; i++, dynamo_cursor_step(&c)) {
+        TRY(dynamo_cursor_peek(link_of(m), &c, dynamo_link_end(link_of(m)), &item, e));
+        if (!item)
+            break;
+        if (!item_has(item, "size"))
+            continue;
+        anywhere = true;
+        *ret_size_bytes = (uint64_t)item_get_number(item, "size");
+        if (str_eq(item_get_text(item, "sk"), repo_name_str(repo)))
+            return ERR_OK;
+    }
+    if (item)
+        return blob_stat(m, repo, d, ret_size_bytes, e);
+    *ret_nowhere = !anywhere;
+    return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
+}
+
 /* Those that are only named there are passed over. */
 static enum err_code blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                                uint64_t *ret_size_bytes, struct err *e)
@@ -258,6 +288,7 @@ void dynamo_read_fill(struct meta_driver *d)
     d->manifest_by_tag = manifest_by_tag;
     d->manifest_by_digest = manifest_by_digest;
     d->blob_stat = blob_stat;
+    d->blob_look = blob_look;
     d->blob_find = blob_find;
     d->repo_exists = repo_exists;
     d->upload_get = upload_get;

@@ -274,7 +274,7 @@ static void forget_blobs(struct s3 *s, const struct s3_name *names, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         if (s3_name_digest(s3_name_below(s, &names[i], STR(S3_BLOBS)), &d))
-            s3_known_forget(s->known, &d);
+            recent_forget(s->known, &d);
     }
 }
 

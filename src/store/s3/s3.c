@@ -13,7 +13,8 @@
 #define SENDERS_MOST 16
 #define HEALTHY_MS   5000 /* an answer of the server is good for */
 #define TAG_MAX      256
-#define END_MS       2000 /* that what is on its way has left when the store is closed */
+#define KNOWN_MS     60000 /* so long what another process deletes may be thought to be there */
+#define END_MS       2000  /* that what is on its way has left when the store is closed */
 
 /* ---- blobs that are there: read.c */
 
@@ -71,7 +72,7 @@ static enum err_code s3_blob_delete(struct store *store, const struct repo_name 
     TRY(s3_keeper_forget(s->keeper, d, e));
     s3_blob_name(s, d, &name);
     TRY(s3_delete(s->client, &name, e));
-    s3_known_forget(s->known, d);
+    recent_forget(s->known, d);
     return ERR_OK;
 }
 
@@ -79,16 +80,16 @@ static enum err_code s3_blob_delete(struct store *store, const struct repo_name 
 static enum err_code look_at_key(struct s3 *s, const struct digest *d, const struct s3_name *name,
                                  struct err *e)
 {
-    uint64_t since = s3_known_since(s->known);
+    uint64_t since = recent_since(s->known, d);
     struct s3_answer there = {0};
     struct uuid id;
 
     if (s3_keeper_moving(s->keeper, d, &id))
         return err_set(e, ERR_NOT_FOUND, "%s is being moved", d->text);
-    if (s3_known_has(s->known, d, clock_mono_ms()))
+    if (recent_has(s->known, d, clock_mono_ms()))
         return ERR_OK;
     TRY(s3_head(s->client, name, &there, e)); /* another process may be moving it */
-    s3_known_add(s->known, d, since, clock_mono_ms());
+    recent_add(s->known, d, since, clock_mono_ms());
     return ERR_OK;
 }
 
@@ -326,7 +327,7 @@ static void s3_free(struct store *store)
     s3_senders_free(s->senders);
     s3_keeper_free(s->keeper);
     s3_uploads_free(s->uploads);
-    s3_known_free(s->known);
+    recent_free(s->known);
     s3_client_free(s->client);
     s3_temp_free(s->temp);
     pthread_mutex_destroy(&s->health_lock);
@@ -387,7 +388,7 @@ static enum err_code open_all(struct s3 *s, const struct store_s3_options *o, st
     TRY(s3_temp_new(o->temp_path, o->temp_bytes, free_some, s, &s->temp, e));
     TRY(s3_bucket_make(s->client, e));
     s->senders = s3_senders_new(SENDERS_MOST);
-    s->known = s3_known_new();
+    s->known = recent_new(KNOWN_MS);
     return s3_keeper_new(s, &s->keeper, e);
 }
 

@@ -11,7 +11,6 @@
  *     keeper.c     what may be done after the answer: moving blobs to their keys, deleting
  *     upload.c     uploads and how they become blobs
  *     find.c       where blobs are
- *     known.c      which were at their keys lately
  *     read.c       readers of blobs; range.c, what one asks for; ahead.c, when
  *     each.c       finding all that is there
  *     together.c   asking for many things that were found, at once
@@ -30,8 +29,8 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "base/recent.h"
 #include "store/s3/ahead.h"
-#include "store/s3/known.h"
 #include "store/s3/multipart.h"
 #include "store/s3/object.h"
 #include "store/s3/temp.h"
@@ -49,7 +48,7 @@ struct s3 {
     struct s3_senders *senders;
     struct s3_keeper *keeper;
     struct s3_uploads *uploads;
-    struct s3_known *known;
+    struct recent *known; /* blobs that were at their keys lately */
     struct s3_ahead_shape shape;
     struct s3_ahead_room kept;
     pthread_mutex_t health_lock;

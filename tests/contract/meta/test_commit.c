@@ -2,6 +2,8 @@
 #include "base/cleanup.h"
 #include "fixture.h"
 
+#include <stdio.h>
+
 #include <string.h>
 
 static void a_linked_blob_is_there_with_its_size(void **state)
@@ -65,6 +67,52 @@ static void a_blob_is_found_in_any_repository(void **state)
     assert_ok(blob_unlink(f, "some/where", "layer"));
     assert_ok(meta_blob_find(f->m, &d, &found, &size, &f->e));
     assert_string_equal(found.text, "else/where");
+}
+
+static enum err_code look(struct fixture *f, const char *repo, const char *seed, bool *ret_nowhere)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest d = digest_for(seed);
+    uint64_t size = 0;
+    enum err_code code = meta_blob_look(f->m, &r, &d, &size, ret_nowhere, &f->e);
+
+    if (code == ERR_OK)
+        assert_int_equal(size, strlen(seed));
+    return code;
+}
+
+static void a_look_at_a_blob_tells_when_no_repository_has_it(void **state)
+{
+    struct fixture *f = *state;
+    bool nowhere;
+
+    assert_int_equal(look(f, "a", "layer", &nowhere), ERR_BLOB_UNKNOWN);
+    assert_true(nowhere);
+    assert_ok(blob_link(f, "b", "layer"));
+    assert_int_equal(look(f, "a", "layer", &nowhere), ERR_BLOB_UNKNOWN);
+    assert_false(nowhere);
+    assert_ok(look(f, "b", "layer", &nowhere));
+    assert_ok(blob_unlink(f, "b", "layer"));
+    assert_int_equal(look(f, "b", "layer", &nowhere), ERR_BLOB_UNKNOWN);
+    assert_true(nowhere);
+}
+
+static void a_blob_of_many_repositories_is_seen_in_each(void **state)
+{
+    struct fixture *f = *state;
+    char name[16];
+    bool nowhere;
+
+    for (int i = 0; i < 14; i++) {
+        snprintf(name, sizeof(name), "repo%02d", i);
+        assert_ok(blob_link(f, name, "layer"));
+    }
+    for (int i = 0; i < 14; i++) {
+        snprintf(name, sizeof(name), "repo%02d", i);
+        assert_ok(look(f, name, "layer", &nowhere));
+    }
+    assert_int_equal(look(f, "without", "layer", &nowhere), ERR_BLOB_UNKNOWN);
+    assert_false(nowhere);
 }
 
 static void a_blob_that_a_manifest_names_stays(void **state)
@@ -776,6 +824,8 @@ int main(int argc, char **argv)
         TEST(a_sha512_blob_is_kept),
         TEST(unlinking_a_blob_that_is_not_there_fails),
         TEST(a_blob_is_found_in_any_repository),
+        TEST(a_look_at_a_blob_tells_when_no_repository_has_it),
+        TEST(a_blob_of_many_repositories_is_seen_in_each),
         TEST(a_blob_that_a_manifest_names_stays),
         TEST(a_blob_that_is_named_loosely_stays_too),
         TEST(a_manifest_is_found_by_its_digest),

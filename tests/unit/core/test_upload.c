@@ -2,7 +2,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/recent.h"
+#include "core/blob.h"
 #include "core/mount.h"
+#include "core/pull.h"
 #include "core/remove.h"
 #include "core/upload_session.h"
 #include "support.h"
@@ -381,10 +384,70 @@ static void a_finish_whose_transaction_fails_once_is_done_all_the_same(void **st
 
     (void)state;
     assert_ok(append(u, STR("hello")));
-    world_fail_meta(&w, 3, ERR_UNAVAILABLE); /* 1 and 2 look for a twin */
+    world_fail_meta(&w, 2, ERR_UNAVAILABLE); /* 1 looks for a twin */
     assert_ok(upload_finish(u, &d, NULL, ERR_IGNORED));
     assert_true(blob_readable(&w, "library/busybox", &d));
     assert_no_sessions();
+}
+
+/* Asks for the blob as a client does that wants to know whether to push it. */
+static enum err_code head(const char *name, const struct digest *d)
+{
+    struct repo_name of = repo_of(name);
+    AUTO(reader) struct reader *r = NULL;
+    uint64_t size;
+
+    return pull_blob_head(w.r, &of, d, &r, &size, ERR_IGNORED);
+}
+
+static uint64_t calls_of_a_finish(struct str bytes, const struct digest *d)
+{
+    struct uuid id = begun();
+    struct upload *u = opened(&id);
+    uint64_t before;
+
+    assert_ok(append(u, bytes));
+    before = meta_fault_calls(w.meta);
+    assert_ok(upload_finish(u, d, NULL, ERR_IGNORED));
+    return meta_fault_calls(w.meta) - before;
+}
+
+static void a_finish_asks_meta_twice_and_once_when_the_blob_was_seen_nowhere(void **state)
+{
+    struct digest d = sha256_of(STR("hello")), other = sha256_of(STR("world"));
+
+    (void)state;
+    assert_int_equal(calls_of_a_finish(STR("hello"), &d), 2);
+    assert_code(ERR_BLOB_UNKNOWN, head("library/busybox", &other));
+    assert_int_equal(calls_of_a_finish(STR("world"), &other), 1);
+}
+
+static void a_blob_that_was_seen_nowhere_is_found_once_another_repository_has_it(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    struct repo_name found;
+
+    (void)state;
+    assert_code(ERR_BLOB_UNKNOWN, head("library/busybox", &d));
+    assert_code(ERR_BLOB_UNKNOWN, blob_find_twin(w.r, &d, &found, ERR_IGNORED));
+    blob_put(&w, "library/other", STR("hello"));
+    assert_ok(blob_find_twin(w.r, &d, &found, ERR_IGNORED));
+    assert_string_equal(found.text, "library/other");
+    assert_code(ERR_BLOB_UNKNOWN, head("library/busybox", &d)); /* it is somewhere */
+    assert_ok(blob_find_twin(w.r, &d, &found, ERR_IGNORED));
+}
+
+static void a_blob_that_is_mounted_is_not_nowhere(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    struct repo_name from = repo_of("library/other"), found;
+
+    (void)state;
+    blob_put(&w, "library/other", STR("hello"));
+    recent_add(w.r->absent, &d, recent_since(w.r->absent, &d), clock_mono_ms());
+    assert_code(ERR_BLOB_UNKNOWN, blob_find_twin(w.r, &d, &found, ERR_IGNORED));
+    assert_ok(mount_blob(w.r, &repo, &from, &d, ERR_IGNORED));
+    assert_ok(blob_find_twin(w.r, &d, &found, ERR_IGNORED));
 }
 
 /* As a connection that breaks when the transaction was done, and before its answer. */
@@ -792,6 +855,9 @@ int main(void)
         TEST(whatever_fails_in_a_chunk_the_session_stays_true),
         TEST(a_finish_that_failed_can_be_tried_again),
         TEST(a_finish_whose_transaction_fails_once_is_done_all_the_same),
+        TEST(a_finish_asks_meta_twice_and_once_when_the_blob_was_seen_nowhere),
+        TEST(a_blob_that_was_seen_nowhere_is_found_once_another_repository_has_it),
+        TEST(a_blob_that_is_mounted_is_not_nowhere),
         TEST(a_finish_whose_answer_from_meta_is_lost_is_known_for_done),
         TEST(a_finish_while_meta_is_away_can_be_tried_again),
         TEST(what_was_stored_is_not_linked_by_another_digest),

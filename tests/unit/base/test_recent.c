@@ -1,10 +1,12 @@
-#include "store/s3/known.h"
+#include "base/recent.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#define KEEP_MS 60000
 
 static struct digest digest_number(unsigned n)
 {
@@ -16,13 +18,13 @@ static struct digest digest_number(unsigned n)
 
 static int set_up(void **state)
 {
-    *state = s3_known_new();
+    *state = recent_new(KEEP_MS);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    s3_known_free(*state);
+    recent_free(*state);
     return 0;
 }
 
@@ -30,32 +32,32 @@ static void what_was_seen_is_known_for_a_while(void **state)
 {
     const struct digest d = digest_number(1), other = digest_number(2);
 
-    s3_known_add(*state, &d, s3_known_since(*state), 1000);
-    assert_true(s3_known_has(*state, &d, 1000));
-    assert_true(s3_known_has(*state, &d, 999 + S3_KNOWN_MS));
-    assert_false(s3_known_has(*state, &d, 1000 + S3_KNOWN_MS));
-    assert_false(s3_known_has(*state, &other, 1000));
+    recent_add(*state, &d, recent_since(*state, &d), 1000);
+    assert_true(recent_has(*state, &d, 1000));
+    assert_true(recent_has(*state, &d, 999 + KEEP_MS));
+    assert_false(recent_has(*state, &d, 1000 + KEEP_MS));
+    assert_false(recent_has(*state, &other, 1000));
 }
 
 static void what_was_deleted_is_forgotten(void **state)
 {
     const struct digest d = digest_number(1), other = digest_number(2);
 
-    s3_known_add(*state, &d, s3_known_since(*state), 1000);
-    s3_known_add(*state, &other, s3_known_since(*state), 1000);
-    s3_known_forget(*state, &d);
-    assert_false(s3_known_has(*state, &d, 1000));
-    assert_true(s3_known_has(*state, &other, 1000));
+    recent_add(*state, &d, recent_since(*state, &d), 1000);
+    recent_add(*state, &other, recent_since(*state, &other), 1000);
+    recent_forget(*state, &d);
+    assert_false(recent_has(*state, &d, 1000));
+    assert_true(recent_has(*state, &other, 1000));
 }
 
 static void what_was_seen_before_it_was_deleted_is_not_added_after(void **state)
 {
     const struct digest d = digest_number(1);
-    uint64_t since = s3_known_since(*state);
+    uint64_t since = recent_since(*state, &d);
 
-    s3_known_forget(*state, &d);
-    s3_known_add(*state, &d, since, 1000);
-    assert_false(s3_known_has(*state, &d, 1000));
+    recent_forget(*state, &d);
+    recent_add(*state, &d, since, 1000);
+    assert_false(recent_has(*state, &d, 1000));
 }
 
 static void as_many_as_there_is_room_for_are_known_the_last_among_them(void **state)
@@ -65,12 +67,12 @@ static void as_many_as_there_is_room_for_are_known_the_last_among_them(void **st
 
     for (unsigned n = 0; n < 20000; n++) {
         d = digest_number(n);
-        s3_known_add(*state, &d, s3_known_since(*state), 1000 + n);
+        recent_add(*state, &d, recent_since(*state, &d), 1000 + n);
     }
-    assert_true(s3_known_has(*state, &d, 30000));
+    assert_true(recent_has(*state, &d, 30000));
     for (unsigned n = 0; n < 20000; n++) {
         d = digest_number(n);
-        known += s3_known_has(*state, &d, 30000);
+        known += recent_has(*state, &d, 30000);
     }
     assert_int_equal(known, 1024);
 }
