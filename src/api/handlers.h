@@ -41,6 +41,11 @@ enum err_code api_catalog_list(struct req *q, struct err *e);
 enum err_code api_referrer_list(struct req *q, struct err *e);
 void api_referrer_none(struct req *q);
 
+/* v1_repository.c */
+
+enum err_code api_repository_get(struct req *q, struct err *e);
+enum err_code api_repository_delete(struct req *q, struct err *e);
+
 /* v1_tag.c */
 
 enum err_code api_tag_history_get(struct req *q, struct err *e);

@@ -44,7 +44,7 @@ static enum err_code run_here(struct cli_accounts *a, struct store *store, const
     enum err_code code = owner_claim(r->store, r->meta, &unmarked, e);
 
     if (code == ERR_OK)
-        code = order_run(r, o, e);
+        code = order_run(r, o, NULL, NULL, e);
     if (code == ERR_OK)
         code = carry(r, e);
     registry_free(r);
@@ -79,6 +79,8 @@ static enum err_code wait_for(struct cli *cli, struct meta *m, struct str key, b
         if (j.state == META_JOB_STOPPED)
             return ended(cli, m, &j, e);
         *ret_left = j.state == META_JOB_WAITING;
+        if (!*ret_left)
+            end_ms = clock_mono_ms() + WAIT_MS;
         if (*ret_left && clock_mono_ms() > end_ms)
             return ERR_OK;
     }

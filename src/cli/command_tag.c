@@ -1,12 +1,15 @@
-/* registry tag: where a tag pointed, and the way back. */
+/* registry tag: where a tag pointed, and the way back; deleting tags by pattern. */
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/pattern.h"
 #include "cli/command_order.h"
 #include "cli/commands.h"
 #include "cli/visible.h"
-#include "core/reference.h"
+#include "conf/value.h"
+#include "core/bulk.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define PAGE           256
@@ -118,4 +121,83 @@ int cli_tag_rollback(struct cli *cli, const struct cli_args *args)
     o.tag = at.tag;
     cli_actor(o.actor);
     return cli_order(cli, args, &a, &o, args->operand);
+}
+
+/* ---- deleting by pattern */
+
+static const struct conf_row age_row = {
+    .name = "age",
+    .type = CONF_DURATION,
+    .size = sizeof(uint64_t),
+    .max = 36500ull * 86400 * 1000,
+};
+
+static bool parse_which(struct cli *cli, const struct cli_args *args, struct order *o)
+{
+    const char *age = cli_flag(args, "--older-than");
+    uint64_t age_ms = 0;
+    struct err e = {0};
+
+    if (args->n_operands != 2) {
+        fprintf(cli->err, "registry: a repository and a pattern of tags are needed\n");
+        return false;
+    }
+    if (repo_name_parse(str_of(args->operands[0]), &o->repo, &e) != ERR_OK) {
+        fprintf(cli->err, "registry: '%s' is no name of a repository\n", args->operands[0]);
+        return false;
+    }
+    if (!pattern_valid(str_of(args->operands[1])) ||
+        !str_copy(str_of(args->operands[1]), o->pattern, sizeof(o->pattern))) {
+        fprintf(cli->err, "registry: '%s' is no pattern of tags, such as pr-*\n",
+                args->operands[1]);
+        return false;
+    }
+    if (age && conf_value_set(&age_row, str_of(age), &age_ms, &e) != ERR_OK) {
+        fprintf(cli->err, "registry: --older-than: '%s' is no duration such as 30d\n", age);
+        return false;
+    }
+    if (age)
+        o->before_ms = clock_wall_ms() - (int64_t)age_ms;
+    return true;
+}
+
+struct listing {
+    struct cli *cli;
+    uint64_t n;
+};
+
+static void print_tag(void *ctx, const struct meta_repo_tag *tag)
+{
+    struct listing *l = ctx;
+    char time[CLI_TIME_SIZE];
+
+    l->n++;
+    fprintf(l->cli->out, "%-16s  %s  %s\n", cli_time(tag->pushed_ms, time), tag->digest.text,
+            tag->name.text);
+}
+
+int cli_tag_rm(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(cli_accounts) struct cli_accounts a = {0};
+    struct order o = {.kind = ORDER_TAG_RM};
+    struct bulk_tags which;
+    struct listing l = {.cli = cli};
+    bool dry = cli_flag(args, "--dry-run") != NULL;
+    struct err e = {0};
+    enum err_code code;
+
+    if (!parse_which(cli, args, &o))
+        return CLI_USAGE;
+    if (!cli_accounts_open(cli, args, &a))
+        return CLI_FAILED;
+    which = (struct bulk_tags){.pattern = str_of(o.pattern), .before_ms = o.before_ms};
+    code = bulk_tags_each(a.meta, &o.repo, &which, print_tag, &l, &e);
+    if (code != ERR_OK)
+        return cli_accounts_status(cli, code, &e);
+    fprintf(cli->out, "%s %" PRIu64 " tags; their manifests stay\n",
+            dry ? "would delete" : "deleting", l.n);
+    if (dry || l.n == 0)
+        return CLI_OK;
+    cli_actor(o.actor);
+    return cli_order(cli, args, &a, &o, args->operands[0]);
 }

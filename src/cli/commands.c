@@ -125,6 +125,26 @@ static const struct cli_flag jobs_flags[] = {
     {NULL},
 };
 
+#define DRY_RUN_FLAG                                                                               \
+    {                                                                                              \
+        "--dry-run", NULL, "Say what would go, and change nothing."                                \
+    }
+
+static const struct cli_flag repo_rm_flags[] = {CONFIG_FLAG, DRY_RUN_FLAG, {NULL}};
+
+static const struct cli_flag repo_ls_flags[] = {
+    CONFIG_FLAG,
+    {"--size", NULL, "With what each one holds, which takes a look at all of it."},
+    {NULL},
+};
+
+static const struct cli_flag tag_rm_flags[] = {
+    CONFIG_FLAG,
+    {"--older-than", "DURATION", "Only those that were last pushed so long ago (30d)."},
+    DRY_RUN_FLAG,
+    {NULL},
+};
+
 static const struct cli_flag tag_history_flags[] = {
     CONFIG_FLAG,
     {"--json", NULL, "A JSON object a line, with all there is."},
@@ -399,6 +419,35 @@ const struct cli_command cli_commands[] = {
      .run = cli_jobs_cancel,
      .help = "Take a job away",
      .more = "One that runs ends as soon as it can. What is done regularly comes again."},
+    {.name = "repo ls",
+     .operands = "[NAMESPACE]",
+     .max_operands = 1,
+     .names = true,
+     .flags = repo_ls_flags,
+     .run = cli_repo_ls,
+     .help = "List the repositories, or those of a namespace, and with --size what each one holds",
+     .more = "Bytes of blobs: its own, those that other repositories have as well, and of its own "
+             "those that no\nmanifest names."},
+    {.name = "repo rm",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = repo_rm_flags,
+     .run = cli_repo_rm,
+     .help = "Delete a repository with all tags, manifests and blobs",
+     .more = "Says first what goes, and what stays because other repositories have it too. What "
+             "was interrupted is\ngone on with by the same command. A running server does it, "
+             "asked through the database; where none\nruns, the command."},
+    {.name = "tag rm",
+     .operands = "REPOSITORY PATTERN",
+     .max_operands = 2,
+     .names = true,
+     .flags = tag_rm_flags,
+     .run = cli_tag_rm,
+     .help = "Delete tags whose names match a pattern, such as 'pr-*'",
+     .more = "Lists them with when they were last pushed; one of before that was recorded is not "
+             "older than anything.\nA tag that is pushed meanwhile stays. A running server does "
+             "it, asked through the database; where none\nruns, the command."},
     {.name = "tag history",
      .operands = "REPOSITORY:TAG",
      .max_operands = 1,

@@ -51,6 +51,10 @@ int cli_policy_test(struct cli *cli, const struct cli_args *args);
 /* command_reindex.c */
 int cli_reindex(struct cli *cli, const struct cli_args *args);
 
+/* command_repo.c */
+int cli_repo_ls(struct cli *cli, const struct cli_args *args);
+int cli_repo_rm(struct cli *cli, const struct cli_args *args);
+
 /* command_sweep.c */
 int cli_sweep(struct cli *cli, const struct cli_args *args);
 
@@ -62,6 +66,7 @@ int cli_serve(struct cli *cli, const struct cli_args *args);
 
 /* command_tag.c */
 int cli_tag_history(struct cli *cli, const struct cli_args *args);
+int cli_tag_rm(struct cli *cli, const struct cli_args *args);
 int cli_tag_rollback(struct cli *cli, const struct cli_args *args);
 
 /* command_token.c, command_token_aws.c */

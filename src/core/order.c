@@ -2,11 +2,15 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/pattern.h"
+#include "core/bulk.h"
 #include "core/history.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-static const char *const names[] = {[ORDER_ROLLBACK] = "rollback"};
+static const char *const names[] = {
+    [ORDER_ROLLBACK] = "rollback", [ORDER_REPO_RM] = "repo rm", [ORDER_TAG_RM] = "tag rm"};
 
 #define KINDS (sizeof(names) / sizeof(names[0]))
 
@@ -26,6 +30,9 @@ enum err_code order_key(const struct order *o, char dst[static ORDER_KEY_MAX + 1
     set_text(json, "tag", tag_name_str(&o->tag));
     set_text(json, "to", digest_str(&o->to));
     set_text(json, "actor", str_of(o->actor));
+    set_text(json, "pattern", str_of(o->pattern));
+    if (o->before_ms > 0)
+        json_object_set_new(json, "before", json_integer(o->before_ms));
     text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
     if (!text || !str_copy(str_of(text), dst, ORDER_KEY_MAX + 1))
         return err_set(e, ERR_REQUEST_INVALID, "what is to be done can't be written down");
@@ -63,8 +70,12 @@ enum err_code order_parse(struct str key, struct order *ret_order, struct err *e
         TRY(tag_name_parse(tag, &o.tag, e));
     if (to.n > 0)
         TRY(digest_parse(to, &o.to, e));
-    if (!str_copy(text_of(json, "actor"), o.actor, sizeof(o.actor)))
-        return err_set(e, ERR_REQUEST_INVALID, "an order of somebody with too long a name");
+    o.before_ms = json_integer_value(json_object_get(json, "before"));
+    if (!str_copy(text_of(json, "actor"), o.actor, sizeof(o.actor)) ||
+        !str_copy(text_of(json, "pattern"), o.pattern, sizeof(o.pattern)))
+        return err_set(e, ERR_REQUEST_INVALID, "an order with too long a name in it");
+    if (o.kind == ORDER_TAG_RM && !pattern_valid(str_of(o.pattern)))
+        return err_set(e, ERR_REQUEST_INVALID, "an order without a pattern");
     *ret_order = o;
     return ERR_OK;
 }
@@ -78,13 +89,60 @@ static enum err_code roll_back(struct registry *r, const struct order *o, struct
     return history_rollback(r, &b, &unused, e);
 }
 
-enum err_code order_run(struct registry *r, const struct order *o, struct err *e)
+struct watch {
+    order_go_on_fn go_on;
+    void *ctx;
+};
+
+static bool goes_on(void *ctx, const struct bulk_counts *done)
 {
+    const struct watch *w = ctx;
+    char line[128];
+
+    snprintf(line, sizeof(line), "%llu tags, %llu manifests, %llu blobs deleted",
+             (unsigned long long)done->tags, (unsigned long long)done->manifests,
+             (unsigned long long)done->blobs);
+    return !w->go_on || w->go_on(w->ctx, line);
+}
+
+static enum err_code remove_repo(const struct bulk *b, struct err *e)
+{
+    struct bulk_counts done;
+    bool left = false;
+
+    TRY(bulk_remove_repo(b, &done, &left, e));
+    if (left)
+        return err_set(e, ERR_CONFLICT, "something was pushed to %s meanwhile, and stayed",
+                       b->repo->text);
+    return ERR_OK;
+}
+
+enum err_code order_run(struct registry *r, const struct order *o, order_go_on_fn go_on, void *ctx,
+                        struct err *e)
+{
+    struct watch watch = {go_on, ctx};
+    const struct bulk b = {
+        .registry = r, .repo = &o->repo, .actor = o->actor, .go_on = goes_on, .ctx = &watch};
+    const struct bulk_tags which = {.pattern = str_of(o->pattern), .before_ms = o->before_ms};
+    struct bulk_counts unused;
+
     switch (o->kind) {
     case ORDER_ROLLBACK:
         return roll_back(r, o, e);
+    case ORDER_REPO_RM:
+        return remove_repo(&b, e);
+    case ORDER_TAG_RM:
+        return bulk_remove_tags(&b, &which, &unused, e);
     }
     return err_set(e, ERR_INTERNAL, "an order of no kind");
+}
+
+static bool job_goes_on(void *ctx, const char *how_far)
+{
+    struct job *job = ctx;
+
+    job_note(job, "%s", how_far);
+    return job_go_on(job_jobs(job), job);
 }
 
 static enum err_code run_job(void *ctx, struct job *job, struct err *e)
@@ -92,7 +150,7 @@ static enum err_code run_job(void *ctx, struct job *job, struct err *e)
     struct order o;
 
     TRY(order_parse(job_key(job), &o, e));
-    return order_run(ctx, &o, e);
+    return order_run(ctx, &o, job_goes_on, job, e);
 }
 
 struct job_kind order_job_kind(struct registry *r)

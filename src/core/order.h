@@ -12,13 +12,15 @@
 #define ORDER_KIND    "order"
 #define ORDER_KEY_MAX 960
 
-enum order_kind { ORDER_ROLLBACK };
+enum order_kind { ORDER_ROLLBACK, ORDER_REPO_RM, ORDER_TAG_RM };
 
 struct order {
     enum order_kind kind;
     struct repo_name repo;
     struct tag_name tag; /* ROLLBACK */
     struct digest to;    /* ROLLBACK; n is 0: not given */
+    char pattern[256];   /* TAG_RM */
+    int64_t before_ms;   /* TAG_RM: bulk_tags.before_ms */
     char actor[64];      /* "shell:root" */
 };
 
@@ -27,8 +29,11 @@ ERR_CHECKED enum err_code order_key(const struct order *o, char dst[static ORDER
                                     struct err *e);
 ERR_CHECKED enum err_code order_parse(struct str key, struct order *ret_order, struct err *e);
 
-/* Does it. Errors: those of what is ordered. */
-ERR_CHECKED enum err_code order_run(struct registry *r, const struct order *o, struct err *e);
+/* Does it. go_on is asked now and then whether to go on, with a line that says how far it is; NULL:
+ * it does, to the end. Errors: those of what is ordered; LATER: go_on said no. */
+typedef bool (*order_go_on_fn)(void *ctx, const char *how_far);
+ERR_CHECKED enum err_code order_run(struct registry *r, const struct order *o, order_go_on_fn go_on,
+                                    void *ctx, struct err *e);
 
 /* The kind of job that does orders. */
 struct job_kind order_job_kind(struct registry *r);

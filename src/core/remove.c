@@ -8,7 +8,7 @@
 #define TRIES     8 /* looks at the tags of a manifest until no other came meanwhile */
 #define TAGS_PAGE 256
 
-static enum err_code check_enabled(struct registry *r, struct err *e)
+enum err_code remove_check_enabled(const struct registry *r, struct err *e)
 {
     if (!conf_bool(&r->options->delete_enabled))
         return err_tell(e, ERR_UNSUPPORTED, "deleting is turned off here (delete.enabled)");
@@ -86,9 +86,9 @@ static enum err_code drop_stored(struct registry *r, const struct repo_name *rep
 }
 
 /* Meta first, then the store: what can be found can be read. */
-static enum err_code remove_digest(struct registry *r, const struct repo_name *repo,
-                                   const struct digest *d, const char *actor,
-                                   remove_tag_fn may_untag, void *ctx, struct err *e)
+enum err_code remove_digest_by(struct registry *r, const struct repo_name *repo,
+                               const struct digest *d, const char *actor, remove_tag_fn may_untag,
+                               void *ctx, struct err *e)
 {
     AUTO(held) pthread_mutex_t *held = locks_hold(&r->manifest_locks, STR_NONE, digest_str(d));
 
@@ -97,10 +97,11 @@ static enum err_code remove_digest(struct registry *r, const struct repo_name *r
     return drop_stored(r, repo, d, e);
 }
 
-static enum err_code remove_tag(struct registry *r, const struct repo_name *repo,
-                                const struct tag_name *tag, const char *actor, struct err *e)
+enum err_code remove_tag_at(struct registry *r, const struct repo_name *repo,
+                            const struct tag_name *tag, int64_t version, const char *actor,
+                            struct err *e)
 {
-    struct meta_op op = meta_op_tag_delete(repo, tag, META_ANY);
+    struct meta_op op = meta_op_tag_delete(repo, tag, version);
     struct uuid holder;
 
     op.actor = actor;
@@ -114,9 +115,9 @@ enum err_code remove_manifest_if(struct registry *r, const struct repo_name *rep
                                  const struct reference *ref, const char *actor,
                                  remove_tag_fn may_untag, void *ctx, struct err *e)
 {
-    TRY(check_enabled(r, e));
-    return ref->is_digest ? remove_digest(r, repo, &ref->digest, actor, may_untag, ctx, e)
-                          : remove_tag(r, repo, &ref->tag, actor, e);
+    TRY(remove_check_enabled(r, e));
+    return ref->is_digest ? remove_digest_by(r, repo, &ref->digest, actor, may_untag, ctx, e)
+                          : remove_tag_at(r, repo, &ref->tag, META_ANY, actor, e);
 }
 
 enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
@@ -125,15 +126,20 @@ enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
     return remove_manifest_if(r, repo, ref, NULL, NULL, NULL, e);
 }
 
-enum err_code remove_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,
+enum err_code remove_link(struct registry *r, const struct repo_name *repo, const struct digest *d,
                           struct err *e)
 {
     struct meta_op op =
         meta_op_blob_unlink(repo, d, (struct meta_removal){.once = store_shared(r->store)});
-    AUTO(held) pthread_mutex_t *held = NULL;
+    AUTO(held) pthread_mutex_t *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
 
-    TRY(check_enabled(r, e));
-    held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
     TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
     return blob_drop(r, repo, d, e);
+}
+
+enum err_code remove_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,
+                          struct err *e)
+{
+    TRY(remove_check_enabled(r, e));
+    return remove_link(r, repo, d, e);
 }

@@ -1,5 +1,5 @@
-/* Deleting (dist-spec "Content Management"). Error of all when delete.enabled is off: UNSUPPORTED.
- */
+/* Deleting (dist-spec "Content Management"). Error of what clients may do, when delete.enabled is
+ * off: UNSUPPORTED. */
 #pragma once
 
 #include "core/reference.h"
@@ -23,4 +23,27 @@ ERR_CHECKED enum err_code remove_manifest_if(struct registry *r, const struct re
 
 /* Errors: BLOB_UNKNOWN; IN_USE when a manifest of the repository names it. */
 ERR_CHECKED enum err_code remove_blob(struct registry *r, const struct repo_name *repo,
+                                      const struct digest *d, struct err *e);
+
+/* The same error. */
+ERR_CHECKED enum err_code remove_check_enabled(const struct registry *r, struct err *e);
+
+/*
+ * The steps of these, and of what deletes many (core/bulk.h), whatever delete.enabled says. actor
+ * is for the history of tags.
+ */
+
+/* A tag that is still at that version (META_ANY: whatever it is). Errors: CONFLICT,
+ * MANIFEST_UNKNOWN. */
+ERR_CHECKED enum err_code remove_tag_at(struct registry *r, const struct repo_name *repo,
+                                        const struct tag_name *tag, int64_t version,
+                                        const char *actor, struct err *e);
+
+/* A manifest with its tags, as remove_manifest_if(). */
+ERR_CHECKED enum err_code remove_digest_by(struct registry *r, const struct repo_name *repo,
+                                           const struct digest *d, const char *actor,
+                                           remove_tag_fn may_untag, void *ctx, struct err *e);
+
+/* As remove_blob(). */
+ERR_CHECKED enum err_code remove_link(struct registry *r, const struct repo_name *repo,
                                       const struct digest *d, struct err *e);
