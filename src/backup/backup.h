@@ -6,6 +6,7 @@
  *     snapshot.c      a snapshot as a file, and whether a store has what it names
  *     backup.c        a backup beside those who serve
  *     restore.c       a registry anew, as it was then
+ *     prune.c         old backups go
  *
  * First the metadata is read as it is at one moment, then the content that it names is copied. What
  * a removal took between the two is in no live metadata any more: then both are done again. The tag

@@ -2,6 +2,7 @@
 #include "backup/backup.h"
 
 #include "backup/backup_image.h"
+#include "backup/prune.h"
 #include "backup/restore.h"
 #include "base/clock.h"
 #include "cli/command_content.h"
@@ -11,6 +12,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+#define KEEP_MAX 100000
 
 /* What a command has open: the registry, and the place of backups. */
 struct ends {
@@ -49,13 +52,29 @@ static enum err_code make_place(const char *name, struct err *e)
     return err_errno(e, "make '%s'", name);
 }
 
+/* The store of a registry would have its content among that of backups, and lose it with them. */
+static enum err_code check_place(struct store *place, const char *name, struct err *e)
+{
+    AUTO(buf) struct buf mark = {0};
+    enum err_code code;
+
+    buf_init(&mark, STORE_MARK_MAX);
+    code = store_mark_get(place, &mark, e);
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(code);
+    return err_set(e, ERR_CONFIG,
+                   "'%s' is the store of a registry: backups need a place of their own", name);
+}
+
 static enum err_code open_place(struct cli *cli, const char *name, struct store **ret_store,
                                 struct err *e)
 {
     AUTO(conf) struct conf *c = NULL;
 
     TRY(cli_content_place(name, &c, e));
-    return cli->open_store(c, ret_store, e);
+    TRY(cli->open_store(c, ret_store, e));
+    return check_place(*ret_store, name, e);
 }
 
 static enum err_code open_registry(struct cli *cli, struct ends *ends, bool beside, struct err *e)
@@ -79,13 +98,42 @@ static void print_counts(struct cli_content *c, const struct backup_counts *n)
     fprintf(out, "tags          %10" PRIu64 "\n", n->tags);
 }
 
+static enum err_code take_keep(const struct cli_args *args, size_t *ret_keep, struct err *e)
+{
+    const char *text = cli_flag(args, "--keep");
+    uint64_t n = 0;
+
+    if (text && (!str_to_u64(str_of(text), KEEP_MAX, &n) || n == 0))
+        return err_set(e, ERR_CONFIG, "--keep is '%s', and may be 1 to %d", text, KEEP_MAX);
+    *ret_keep = (size_t)n;
+    return ERR_OK;
+}
+
+static enum err_code prune(struct cli_content *c, const struct cli_args *args,
+                           const struct ends *ends, size_t keep, struct err *e)
+{
+    const struct prune p = {
+        .place = ends->place, .keep = keep, .work = work_of(args), .progress = show, .ctx = c};
+    struct prune_counts n;
+
+    TRY(prune_run(&p, &n, e));
+    cli_content_end_line(c);
+    fprintf(c->cli->out,
+            "%" PRIu64 " old backups removed, with %" PRIu64 " manifests and %" PRIu64
+            " blobs (%" PRIu64 " bytes)\n",
+            n.backups, n.manifests, n.blobs, n.bytes);
+    return ERR_OK;
+}
+
 static enum err_code save(struct cli_content *c, const struct cli_args *args, struct ends *ends,
                           uint64_t *ret_missing, struct err *e)
 {
     struct backup b = {
         .work = work_of(args), .problem = cli_content_problem, .progress = show, .ctx = c};
     struct backup_counts counts;
+    size_t keep = 0;
 
+    TRY(take_keep(args, &keep, e));
     TRY(open_registry(c->cli, ends, true, e));
     TRY(make_place(args->operand, e));
     TRY(open_place(c->cli, args->operand, &ends->place, e));
@@ -95,6 +143,8 @@ static enum err_code save(struct cli_content *c, const struct cli_args *args, st
     TRY(backup_run(&b, &counts, e));
     print_counts(c, &counts);
     fprintf(c->cli->out, "%s saved\n", counts.tag.text);
+    if (keep > 0)
+        TRY(prune(c, args, ends, keep, e));
     cli_content_print_end(c, 0, 0, "");
     *ret_missing = counts.missing;
     return ERR_OK;

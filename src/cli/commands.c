@@ -204,7 +204,12 @@ static const struct cli_flag copy_flags[] = {
         "--work", "DIRECTORY", "Where the metadata lies meanwhile; by default TMPDIR, or /tmp."    \
     }
 
-static const struct cli_flag backup_flags[] = {CONFIG_FLAG, WORK_FLAG, {NULL}};
+static const struct cli_flag backup_flags[] = {
+    CONFIG_FLAG,
+    {"--keep", "N", "Then remove all backups there but the latest N, and what they alone had."},
+    WORK_FLAG,
+    {NULL},
+};
 
 static const struct cli_flag restore_flags[] = {
     CONFIG_FLAG,

@@ -25,8 +25,8 @@ struct migrate {
     void *ctx;
 };
 
-/* Gives a database its name, if it has none yet: what is done to `from` otherwise, and needed before
- * when that is a snapshot. */
+/* Gives a database its name, if it has none yet: what is done to `from` otherwise, and needed
+ * before when that is a snapshot. */
 ERR_CHECKED enum err_code migrate_name(struct meta *from, struct err *e);
 
 /* The beginning alone, or nothing where one was made: `to` is found to be empty, and is a half from

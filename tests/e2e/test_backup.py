@@ -96,6 +96,49 @@ def test_an_earlier_backup_is_restored_by_its_name(registry, client, new_registr
     assert "there is no backup 'other'" in command(registry, "restore", str(place), "--at", "other", status=1)
 
 
+def test_old_backups_go_with_what_they_alone_had(registry, client, new_registry, place):
+    old, kept, shared = image(seed=1), image(seed=2), image(seed=3)
+    client.push_image("gone", old, "v1")
+    client.push_image("app", shared, "shared")
+    back_up(registry, place)
+    client.delete_manifest("gone", old.digest)
+    for digest in old.blobs:
+        client.request("DELETE", f"/v2/gone/blobs/{digest}", 202)
+    client.push_image("app", kept, "v1")
+    back_up(registry, place)
+    before = snapshot(client)
+    printed = command(registry, "backup", str(place), "--keep", "2")
+    assert "1 old backups removed, with" in printed
+    assert len(names(registry, place)) == 2
+    assert [p for d in [old.digest, *old.blobs] for p in place.rglob("*" + d.partition(":")[2])] == []
+    assert not list(place.rglob("gone/**/v1"))
+    for name in names(registry, place):
+        with Client(restored(new_registry, place, "--at", name).url) as there:
+            assert snapshot(there) == before
+    assert "0 old backups removed, with 0 manifests and 0 blobs" in command(
+        registry, "backup", str(place), "--keep", "3"
+    )
+
+
+def test_nothing_is_removed_while_a_backup_that_stays_can_not_be_read(registry, client, place):
+    client.push_image("app", image(seed=1), "v1")
+    back_up(registry, place)
+    back_up(registry, place)
+    files = [p for p in place.rglob("*") if p.is_file()]
+    newest = max((p for p in files if "cyberdock-backup" in str(p)), key=lambda p: (p.stat().st_size, p.stat().st_mtime))
+    newest.write_bytes(b"damaged")
+    before = sorted(p for p in place.rglob("*") if p.is_file())
+    command(registry, "backup", str(place), "--keep", "2", status=1)
+    assert set(before) <= set(p for p in place.rglob("*") if p.is_file())
+
+
+def test_the_store_of_a_registry_is_no_place_for_backups(registry, new_registry, client):
+    other = new_registry().start()
+    other.stop()
+    assert "backups need a place of their own" in command(registry, "backup", str(other.root), status=1)
+    assert "--keep is '0'" in command(registry, "backup", str(other.root), "--keep", "0", status=1)
+
+
 class Pushers:
     """Who push, move and delete images while the block runs."""
 
@@ -165,6 +208,9 @@ def test_a_bucket_keeps_backups(registry, client, new_registry, bucket, proxy, w
     before = snapshot(client)
     proxy.fail("put", LOSE_ANSWER)
     back_up(registry, place.config_path)
+    assert "1 old backups removed, with 1 manifests" in command(
+        registry, "backup", str(place.config_path), "--keep", "1"
+    )
     other = restored(new_registry, place.config_path)
     with Client(other.url) as there:
         assert snapshot(there) == before

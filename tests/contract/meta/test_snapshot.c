@@ -95,7 +95,6 @@ int main(int argc, char **argv)
     const struct CMUnitTest without[] = {TEST(a_database_without_snapshots_says_so)};
 
     fixture_choose(argc, argv);
-    return has_snapshots()
-               ? cmocka_run_group_tests_name(fixture_driver(), with, NULL, NULL)
-               : cmocka_run_group_tests_name(fixture_driver(), without, NULL, NULL);
+    return has_snapshots() ? cmocka_run_group_tests_name(fixture_driver(), with, NULL, NULL)
+                           : cmocka_run_group_tests_name(fixture_driver(), without, NULL, NULL);
 }
