@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "check/all_rows.h"
 #include "core/manifest.h"
+#include "core/quarantine.h"
 
 #include <stdint.h>
 
@@ -154,24 +155,59 @@ static enum err_code file_of_blob(struct again *a, const struct check_finding *f
     return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
 }
 
+/* Nothing links it, and it waits to be deleted. */
+static enum err_code is_condemned(struct again *a, const struct check_finding *f,
+                                  bool *ret_condemned, struct err *e)
+{
+    const struct meta_content c = {f->repo.n > 0 ? &f->repo : NULL, &f->digest};
+    struct meta_removed removed;
+    enum err_code code = meta_removed_get(a->r->meta, c, &removed, e);
+
+    *ret_condemned = code == ERR_OK && removed.state != META_REMOVED_DELETED;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
 /* The row is asked before and after: who deletes takes the row away first, who pushes puts it in
  * last. */
 static enum err_code blob_stands(struct again *a, const struct check_finding *f, bool *ret_stands,
                                  struct err *e)
 {
-    bool row, file, row_after;
+    bool row, file, row_after, condemned = false;
     uint64_t row_bytes = 0, file_bytes = 0;
 
     TRY(row_of_blob(a, f, &row, &row_bytes, e));
     TRY(file_of_blob(a, f, &file, &file_bytes, e));
     TRY(row_of_blob(a, f, &row_after, &row_bytes, e));
     if (f->code == CHECK_BLOB_UNKNOWN)
-        *ret_stands = file && !row && !row_after;
+        TRY(is_condemned(a, f, &condemned, e));
+    if (f->code == CHECK_BLOB_UNKNOWN)
+        *ret_stands = file && !row && !row_after && !condemned;
     else if (f->code == CHECK_BLOB_MISSING)
         *ret_stands = row && row_after && !file;
     else
         *ret_stands = row && row_after && file && row_bytes != file_bytes;
     return ERR_OK;
+}
+
+static enum err_code corrupt_stands(struct again *a, const struct check_finding *f,
+                                    bool *ret_stands, struct err *e)
+{
+    struct check_finding has = *f;
+    struct rehash how = {0};
+    uint64_t row_bytes = 0;
+    bool row, whole = true;
+    enum err_code code;
+
+    *ret_stands = false;
+    if (f->repo.n == 0 &&
+        meta_blob_find(a->r->meta, &f->digest, &has.repo, &row_bytes, ERR_IGNORED) != ERR_OK)
+        return ERR_OK;
+    TRY(row_of_blob(a, &has, &row, &row_bytes, e));
+    if (!row)
+        return ERR_OK;
+    code = quarantine_rehash(a->r, &has.repo, &has.digest, &how, &whole, e);
+    *ret_stands = code == ERR_OK && !whole;
+    return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
 }
 
 /* ---- manifests */
@@ -249,7 +285,8 @@ static enum err_code incomplete_stands(struct again *a, const struct check_findi
     code = meta_blob_stat(a->r->meta, &f->repo, &f->other, &row_bytes, e);
     if (code == ERR_OK) {
         code = store_blob_stat(a->r->store, &f->repo, &f->other, &file_bytes, e);
-        *ret_stands = code == ERR_BLOB_UNKNOWN || (code == ERR_OK && file_bytes != row_bytes);
+        *ret_stands =
+            code == ERR_BLOB_UNKNOWN || (code == ERR_OK && (file_bytes != row_bytes || f->damaged));
         return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
     }
     if (code != ERR_BLOB_UNKNOWN)
@@ -366,25 +403,16 @@ enum err_code again_stands(struct again *a, const struct check_finding *f, bool 
 {
     static enum err_code (*const looks[CHECK_CODES])(struct again *, const struct check_finding *,
                                                      bool *, struct err *) = {
-        [CHECK_BLOB_MISSING] = blob_stands,
-        [CHECK_BLOB_SIZE] = blob_stands,
-        [CHECK_BLOB_UNKNOWN] = blob_stands,
-        [CHECK_MANIFEST_MISSING] = manifest_stands,
-        [CHECK_MANIFEST_DIFFERS] = manifest_stands,
-        [CHECK_MANIFEST_UNKNOWN] = manifest_stands,
-        [CHECK_MANIFEST_DAMAGED] = manifest_stands,
-        [CHECK_MANIFEST_EDGES] = manifest_stands,
-        [CHECK_IMAGE_INCOMPLETE] = incomplete_stands,
-        [CHECK_TAG_MISSING] = tag_stands,
-        [CHECK_TAG_DIFFERS] = tag_stands,
-        [CHECK_TAG_UNKNOWN] = tag_stands,
-        [CHECK_TAG_DANGLING] = dangling_stands,
-        [CHECK_UPLOAD_ABANDONED] = always,
-        [CHECK_TEMP_LEFT] = odd_stands,
-        [CHECK_PERMISSIONS] = odd_stands,
-        [CHECK_LINK_FOREIGN] = odd_stands,
-        [CHECK_NAME_FOREIGN] = odd_stands,
-        [CHECK_SPACE_LOW] = always,
+        [CHECK_BLOB_MISSING] = blob_stands,         [CHECK_BLOB_SIZE] = blob_stands,
+        [CHECK_BLOB_CORRUPT] = corrupt_stands,      [CHECK_BLOB_UNKNOWN] = blob_stands,
+        [CHECK_MANIFEST_MISSING] = manifest_stands, [CHECK_MANIFEST_DIFFERS] = manifest_stands,
+        [CHECK_MANIFEST_UNKNOWN] = manifest_stands, [CHECK_MANIFEST_DAMAGED] = manifest_stands,
+        [CHECK_MANIFEST_EDGES] = manifest_stands,   [CHECK_IMAGE_INCOMPLETE] = incomplete_stands,
+        [CHECK_TAG_MISSING] = tag_stands,           [CHECK_TAG_DIFFERS] = tag_stands,
+        [CHECK_TAG_UNKNOWN] = tag_stands,           [CHECK_TAG_DANGLING] = dangling_stands,
+        [CHECK_UPLOAD_ABANDONED] = always,          [CHECK_TEMP_LEFT] = odd_stands,
+        [CHECK_PERMISSIONS] = odd_stands,           [CHECK_LINK_FOREIGN] = odd_stands,
+        [CHECK_NAME_FOREIGN] = odd_stands,          [CHECK_SPACE_LOW] = always,
     };
 
     enum err_code code = looks[f->code](a, f, ret_stands, e);

@@ -2,8 +2,10 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "check/again.h"
 #include "check/all_rows.h"
+#include "check/deep.h"
 #include "check/doubt.h"
 #include "check/sums.h"
 
@@ -29,7 +31,7 @@ struct run {
     struct doubts doubts;
     struct check_counts counts;
     uint64_t unmet; /* rows of the seen that are not marked */
-    uint64_t shown;
+    uint64_t shown, read_bytes;
     const char *phase;
     int64_t old_ms; /* wall clock: what is older is not on its way any more */
 };
@@ -92,6 +94,7 @@ static enum err_code take_blob(void *ctx, const struct meta_row *row, struct err
     if (!is_wanted(c, row->texts[0]))
         return ERR_OK;
     c->counts.blobs++;
+    c->counts.bytes += (uint64_t)row->ints[0];
     if (c->shared) { /* what the repository has counts for images, the object for the store */
         see(c, hash_of(c, OBJECT, row->texts[1], STR("")), (uint64_t)row->ints[0]);
         sums_add(&c->seen, hash_of(c, BLOB, row->texts[0], row->texts[1]))->mark = true;
@@ -148,9 +151,10 @@ static bool is_held(const struct run *c, const struct meta_row *edge)
     return sums_find(&c->seen, hash_of(c, kind, edge->texts[0], edge->texts[2])) != NULL;
 }
 
-static enum err_code doubt_image(struct run *c, const struct meta_row *edge, struct err *e)
+static enum err_code doubt_image(struct run *c, const struct meta_row *edge, bool damaged,
+                                 struct err *e)
 {
-    struct check_finding f = {.code = CHECK_IMAGE_INCOMPLETE};
+    struct check_finding f = {.code = CHECK_IMAGE_INCOMPLETE, .damaged = damaged};
 
     TRY(name_of(edge->texts[0], edge->texts[1], &f, e));
     if (digest_parse(edge->texts[2], &f.other, ERR_IGNORED) != ERR_OK)
@@ -171,7 +175,7 @@ static enum err_code take_edge(void *ctx, const struct meta_row *row, struct err
     if (!sum)
         return ERR_OK; /* it came since, or can't be read */
     sum->value = (sum->value - again_link(&c->edges, row->texts[2])) & SUMS_VALUE_MAX;
-    return is_held(c, row) ? ERR_OK : doubt_image(c, row, e);
+    return is_held(c, row) ? ERR_OK : doubt_image(c, row, false, e);
 }
 
 static enum err_code doubt_edges(void *ctx, const struct meta_row *row, struct err *e)
@@ -382,25 +386,47 @@ static enum err_code look_for_unmet(struct run *c, struct err *e)
 
 /* ---- images that need what is not there */
 
-static enum err_code found(void *ctx, const struct check_finding *f, struct err *e)
+static bool is_lost_blob(enum check_code code)
 {
-    struct run *c = ctx;
+    return code == CHECK_BLOB_MISSING || code == CHECK_BLOB_SIZE || code == CHECK_BLOB_CORRUPT;
+}
 
-    if (f->code == CHECK_BLOB_MISSING || f->code == CHECK_BLOB_SIZE)
+/* Whether it is lost for good is seen when the images are looked at that need it. */
+static void lose(struct run *c, const struct check_finding *f)
+{
+    struct sums_row *row =
         sums_add(&c->lost, sums_hash(&c->lost, LOST, c->shared ? STR("") : repo_name_str(&f->repo),
                                      digest_str(&f->digest)));
-    return c->o->found(c->o->ctx, f, e);
+
+    row->value = f->code == CHECK_BLOB_CORRUPT;
+}
+
+static enum err_code found(void *ctx, const struct check_finding *list, size_t n, struct err *e)
+{
+    struct run *c = ctx;
+    AUTO(mem) bool *mended = mem_zero(n * sizeof(*mended));
+
+    if (c->o->mend)
+        TRY(c->o->mend(c->o->ctx, list, n, mended, e));
+    for (size_t i = 0; i < n; i++) {
+        if (is_lost_blob(list[i].code))
+            lose(c, &list[i]);
+        c->counts.mended += mended[i];
+        TRY(c->o->found(c->o->ctx, &list[i], mended[i], e));
+    }
+    return ERR_OK;
 }
 
 static enum err_code needs_lost(void *ctx, const struct meta_row *edge, struct err *e)
 {
     struct run *c = ctx;
+    const struct sums_row *row;
 
-    if (edge->ints[1] != META_EDGE_BLOB || !is_wanted(c, edge->texts[0]) ||
-        !sums_find(&c->lost,
-                   sums_hash(&c->lost, LOST, c->shared ? STR("") : edge->texts[0], edge->texts[2])))
+    if (edge->ints[1] != META_EDGE_BLOB || !is_wanted(c, edge->texts[0]))
         return ERR_OK;
-    return doubt_image(c, edge, e);
+    row = sums_find(
+        &c->lost, sums_hash(&c->lost, LOST, c->shared ? STR("") : edge->texts[0], edge->texts[2]));
+    return row ? doubt_image(c, edge, row->value, e) : ERR_OK;
 }
 
 static enum err_code look_for_broken(struct run *c, struct err *e)
@@ -459,6 +485,47 @@ static enum err_code look_at_room(struct run *c, struct err *e)
     return doubt(c, &f, e);
 }
 
+/* ---- bytes */
+
+static enum err_code doubt_of(void *ctx, const struct check_finding *f, struct err *e)
+{
+    return doubt(ctx, f, e);
+}
+
+static bool goes_on(void *ctx, uint64_t bytes)
+{
+    struct run *c = ctx;
+
+    c->read_bytes += bytes;
+    if (c->o->progress)
+        c->o->progress(c->o->ctx, "reading blobs, MiB", c->read_bytes >> 20);
+    return c->o->deep_goes_on(c->o->ctx, bytes);
+}
+
+/* What was read is settled before the place behind it is told. */
+static enum err_code at_page(void *ctx, const char *place, struct err *e)
+{
+    struct run *c = ctx;
+
+    TRY(doubts_settle(&c->doubts, e));
+    return c->o->deep_page(c->o->ctx, place, e);
+}
+
+static enum err_code read_all(struct run *c, struct err *e)
+{
+    const struct deep deep = {.r = c->r,
+                              .repo = c->o->repo,
+                              .from = c->o->deep_from,
+                              .doubt = doubt_of,
+                              .goes_on = goes_on,
+                              .page = at_page,
+                              .ctx = c};
+
+    TRY(deep_blobs(&deep, e));
+    TRY(deep_manifests(&deep, e));
+    return doubts_settle(&c->doubts, e);
+}
+
 /* ---- a run */
 
 static enum err_code look_at_all(struct run *c, struct err *e)
@@ -476,6 +543,8 @@ static enum err_code look_at_all(struct run *c, struct err *e)
     begin_phase(c, "looking again");
     show(c);
     TRY(doubts_settle(&c->doubts, e));
+    if (c->o->deep)
+        TRY(read_all(c, e));
     TRY(look_for_broken(c, e));
     return doubts_settle(&c->doubts, e);
 }
@@ -495,7 +564,7 @@ enum err_code check_run(const struct check_options *o, struct check_counts *ret_
     sums_init(&c.edges);
     sums_init(&c.lost);
     c.doubts = (struct doubts){
-        .registry = o->registry, .settle_ms = o->settle_ms, .stands = found, .ctx = &c};
+        .registry = o->registry, .settle_ms = o->settle_ms, .stand = found, .ctx = &c};
     doubts_init(&c.doubts);
     code = look_at_all(&c, e);
     c.counts.findings = c.doubts.findings;

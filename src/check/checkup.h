@@ -6,6 +6,8 @@
  *     sums.c     what was seen, as numbers
  *     again.c    the second look at what may be a fault
  *     doubt.c    what may be a fault, until it was looked at again
+ *     deep.c     reading everything again
+ *     mend.c     repair
  *     checkup.c  one run: the rows of the database, then the store, then what was not met
  *
  * It runs beside those who serve, and takes no change in progress for a fault. What one pass over
@@ -26,7 +28,8 @@
 struct check_counts {
     uint64_t blobs, manifests, tags; /* of the database, each once a repository */
     uint64_t objects;                /* of the store */
-    uint64_t findings;
+    uint64_t findings, mended;
+    uint64_t bytes; /* of blobs of the database, each once a repository */
 };
 
 struct check_options {
@@ -34,12 +37,21 @@ struct check_options {
     const struct repo_name *repo; /* this one alone; NULL: all of them */
     int64_t settle_ms;            /* 0: nobody else uses store or database */
     uint64_t min_free_bytes;
-    enum err_code (*found)(void *ctx, const struct check_finding *f, struct err *e);
+
+    bool deep;            /* reads all content; the following are for that, and not NULL then */
+    struct str deep_from; /* a place of deep_page(); empty: from the beginning */
+    bool (*deep_goes_on)(void *ctx, uint64_t bytes); /* as in deep.h */
+    enum err_code (*deep_page)(void *ctx, const char *place, struct err *e);
+
+    /* Repairs what it can of these, and says of each whether it did; NULL: nothing is repaired. */
+    enum err_code (*mend)(void *ctx, const struct check_finding *list, size_t n, bool *ret_mended,
+                          struct err *e);
+    enum err_code (*found)(void *ctx, const struct check_finding *f, bool mended, struct err *e);
     void (*progress)(void *ctx, const char *what, uint64_t done); /* or NULL */
     void *ctx;
 };
 
-/* Reads only. Ends with the first error of found(), of the store or of the database: what could not
- * be read was not checked. */
+/* Reads only, but for what mend() does. Ends with the first error of these functions, of the store
+ * or of the database: what could not be read was not checked. LATER: deep_goes_on() said no. */
 ERR_CHECKED enum err_code check_run(const struct check_options *o, struct check_counts *ret_counts,
                                     struct err *e);

@@ -92,13 +92,11 @@ enum err_code doubts_settle(struct doubts *d, struct err *e)
     if (d->n == 0)
         return ERR_OK;
     TRY(look_until_settled(d, e));
-    for (size_t i = 0; i < d->n; i++) {
-        if (code == ERR_OK) {
-            d->findings++;
-            code = d->stands(d->ctx, &d->list[i], e);
-        }
+    d->findings += d->n;
+    if (d->n > 0)
+        code = d->stand(d->ctx, d->list, d->n, e);
+    for (size_t i = 0; i < d->n; i++)
         free(d->paths[i]);
-    }
     d->n = 0;
     return code;
 }

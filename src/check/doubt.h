@@ -6,12 +6,14 @@
 
 #define DOUBTS_MOST 4096 /* then they are settled before there are more */
 
+typedef enum err_code (*doubts_fn)(void *ctx, const struct check_finding *list, size_t n,
+                                   struct err *e);
 typedef enum err_code (*doubt_fn)(void *ctx, const struct check_finding *f, struct err *e);
 
 struct doubts {
     struct registry *registry;
     int64_t settle_ms; /* for so long a doubt must stand */
-    doubt_fn stands;   /* is told of those that did */
+    doubts_fn stand;   /* is told of those that did, at most DOUBTS_MOST at a time */
     void *ctx;
     struct check_finding *list;
     char **paths; /* of the list; owned */

@@ -10,6 +10,7 @@
 enum check_code {
     CHECK_BLOB_MISSING,
     CHECK_BLOB_SIZE,
+    CHECK_BLOB_CORRUPT,
     CHECK_BLOB_UNKNOWN,
     CHECK_MANIFEST_MISSING,
     CHECK_MANIFEST_DIFFERS,
@@ -33,7 +34,7 @@ enum check_code {
 struct check_kind {
     const char *name;   /* "blob-missing" */
     const char *means;  /* a sentence */
-    const char *remedy; /* what to do of it: a sentence */
+    const char *repair; /* what `registry check --repair` does, and what is left to people */
 };
 
 extern const struct check_kind check_kinds[CHECK_CODES];
@@ -47,6 +48,7 @@ struct check_finding {
     struct digest digest;
     struct digest other; /* of an incomplete image: what it lacks; of a tag: what the store says */
     struct tag_name tag;
+    bool damaged;     /* the other one is there, and no good */
     const char *path; /* below the store's root, or the id of an upload */
     char detail[FINDING_DETAIL_MAX];
 };

@@ -172,6 +172,9 @@ static const struct cli_flag sweep_flags[] = {
 
 static const struct cli_flag check_flags[] = {
     CONFIG_FLAG,
+    {"--repair", NULL, "Make right what can be made right without losing anything."},
+    {"--deep", NULL, "Also read all content, and compare it with its digests."},
+    {"--continue", NULL, "With --deep: go on where the last one was stopped."},
     {"--repo", "NAME", "Only what is in this repository."},
     {"--json", NULL, "A JSON object a line: each finding, then the counts."},
     {NULL},
@@ -550,10 +553,11 @@ const struct cli_command cli_commands[] = {
      .run = cli_check,
      .help = "Look whether store and database agree, and are whole",
      .more =
-         "Changes nothing. A server may run meanwhile: what looks like a fault is looked at again "
+         "Changes nothing without --repair. A server may run meanwhile: what looks like a fault is "
+         "looked at again "
          "for check.settle,\nand what a change in progress left for a moment is none. "
          "docs/check.md says what each finding means.\nThe exit status is 0 when all is well, 1 "
-         "when something was found, 2 when it could not be looked at."},
+         "when something was found and not repaired, 2 when it could not be looked at."},
     {.name = "import-distribution",
      .operands = "DIRECTORY|BUCKET|FILE",
      .max_operands = 1,

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "check/mend.h"
 #include "cli/commands.h"
 #include "cli/guard.h"
 #include "conf/conf.h"
@@ -72,7 +73,7 @@ static int64_t prune_every_ms(void *audit)
     return PRUNE_EVERY_MS;
 }
 
-static void add_jobs(struct jobs *j, struct audit *audit)
+static void add_jobs(struct registry *r, struct audit *audit)
 {
     const struct job_kind prune = {.name = "audit",
                                    .run = prune_audit,
@@ -80,7 +81,8 @@ static void add_jobs(struct jobs *j, struct audit *audit)
                                    .retry_ms = PRUNE_EVERY_MS,
                                    .every_ms = prune_every_ms};
 
-    jobs_kind_add(j, &prune);
+    jobs_kind_add(r->jobs, &prune);
+    mend_jobs(r);
 }
 
 static enum err_code poll_rules(void *rules, struct err *e)
@@ -206,7 +208,7 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(cli->open_redis(s->conf, &redis, e));
     if (redis)
         TRY(cli_guard_share(&s->guard, s->conf, redis, e));
-    add_jobs(s->registry->jobs, s->guard.audit);
+    add_jobs(s->registry, s->guard.audit);
     TRY(rules_poll(s->guard.rules, e));
     TRY(tender_start(s->guard.auth, poll_rules, s->guard.rules, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));

@@ -374,6 +374,7 @@ struct conf_registry {
 
 struct conf_check {
     uint64_t settle_ms;              /* check.settle */
+    _Atomic uint64_t rate_bytes;     /* check.rate: a second; 0: no limit */
     _Atomic uint64_t min_free_bytes; /* check.min_free */
 };
 

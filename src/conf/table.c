@@ -681,6 +681,14 @@ const struct conf_row conf_rows[] = {
      .help =
          "What looks like a fault to `registry check` beside a server must stay so for this long "
          "to be one: longer than a push, a delete or a transaction waits for the database."},
+    {.name = "check.rate",
+     .type = CONF_SIZE,
+     FIELD(check.rate_bytes),
+     .max = 1024 * GIB,
+     .def = 0,
+     .help =
+         "How much `registry check --deep` reads a second at most, so that others have the disk "
+         "as well; 0 is no limit."},
     {.name = "check.min_free",
      .type = CONF_SIZE,
      FIELD(check.min_free_bytes),

@@ -48,6 +48,12 @@ static enum err_code carry(struct registry *r, const struct repo_name *repo,
     return store_tag_put(r->store, repo, tag, &m->digest, e);
 }
 
+enum err_code project_again(struct registry *r, const struct repo_name *repo,
+                            const struct tag_name *tag, struct err *e)
+{
+    return carry(r, repo, tag, e);
+}
+
 void project_tag(struct registry *r, const struct repo_name *repo, const struct tag_name *tag)
 {
     if (!project_is_shared(r))

@@ -265,6 +265,7 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
         return check_removal(&op->blob_unlink.removal, e);
     case META_CONTENT_CONDEMN:
         return check_removal(&op->content.removal, e);
+    case META_BLOB_LOSE:
     case META_BLOB_CHECK:
     case META_MANIFEST_DELETE:
     case META_TAG_SET:

@@ -497,6 +497,7 @@ const char *meta_row_kind_name(enum meta_row_kind kind);
 enum meta_op_kind {
     META_BLOB_LINK = 1,
     META_BLOB_UNLINK,
+    META_BLOB_LOSE,
     META_BLOB_CHECK,
     META_MANIFEST_PUT,
     META_MANIFEST_DELETE,
@@ -570,7 +571,7 @@ struct meta_op {
             const struct repo_name *repo;
             const struct digest *digest;
             struct meta_removal removal;
-        } blob_unlink;
+        } blob_unlink; /* of LOSE, too */
         struct {
             const struct repo_name *repo;
             const struct digest *digest;
@@ -678,6 +679,10 @@ struct meta_op meta_op_blob_link(const struct repo_name *repo, const struct dige
  * BLOB_UNKNOWN, IN_USE (a manifest of repo names it, loosely or not). */
 struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct digest *d,
                                    struct meta_removal removal);
+
+/* The bytes of the blob are lost: it is not repo's any more, though manifests of repo may name it,
+ * until it is linked again. Error: BLOB_UNKNOWN. */
+struct meta_op meta_op_blob_lose(const struct repo_name *repo, const struct digest *d);
 
 /* Fails unless the blob is repo's, and stays so until the transaction has ended. Error:
  * BLOB_UNKNOWN. */

@@ -22,6 +22,11 @@ struct meta_op meta_op_blob_unlink(const struct repo_name *repo, const struct di
                             .blob_unlink = {.repo = repo, .digest = d, .removal = removal}};
 }
 
+struct meta_op meta_op_blob_lose(const struct repo_name *repo, const struct digest *d)
+{
+    return (struct meta_op){.kind = META_BLOB_LOSE, .blob_unlink = {.repo = repo, .digest = d}};
+}
+
 struct meta_op meta_op_blob_check(const struct repo_name *repo, const struct digest *d)
 {
     return (struct meta_op){.kind = META_BLOB_CHECK, .blob_check = {.repo = repo, .digest = d}};

@@ -158,18 +158,21 @@ static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const stru
     struct meta_removal removal = op->blob_unlink.removal;
     const struct meta_content what = {removal.once ? NULL : repo, d};
     int64_t repo_id, size_bytes;
-    bool there, named;
+    bool there, named = false;
 
     TRY(find_repo(c, a, repo, &repo_id, e));
     TRY(blob_size(c, repo_id, d, &there, &size_bytes, e));
     if (!there)
         return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
-    TRY(is_named(c, repo_id, d, META_EDGE_BLOB, META_EDGE_LOOSE_BLOB, &named, e));
+    if (op->kind == META_BLOB_UNLINK)
+        TRY(is_named(c, repo_id, d, META_EDGE_BLOB, META_EDGE_LOOSE_BLOB, &named, e));
     if (named)
         return err_tell(e, ERR_IN_USE, "a manifest of %s names blob %s", repo->text, d->text);
     TRY(sql_run(c, SQL_BLOB_DELETE, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d))), e));
     use(a, -size_bytes, 0);
     TRY(sql_condemned_revive(c, repo, META_ITEM_BLOB, d, e));
+    if (op->kind == META_BLOB_LOSE) /* nothing is there that could go */
+        return ERR_OK;
     removal.size_bytes = (uint64_t)size_bytes;
     return sql_removed_condemn(c, what, &removal, e);
 }
@@ -690,6 +693,7 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
                                           struct err *) = {
         [META_BLOB_LINK] = blob_link,
         [META_BLOB_UNLINK] = blob_unlink,
+        [META_BLOB_LOSE] = blob_unlink,
         [META_BLOB_CHECK] = blob_check,
         [META_MANIFEST_PUT] = manifest_put,
         [META_MANIFEST_DELETE] = manifest_delete,

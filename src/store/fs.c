@@ -73,6 +73,7 @@ static const struct store_driver store_fs = {
     .blob_link = fs_blob_link,
     .blob_take = fs_blob_take,
     .blob_delete = fs_blob_delete,
+    .blob_quarantine = fs_blob_quarantine,
     .manifest_put = fs_manifest_put,
     .manifests_put = fs_manifests_put,
     .manifest_get = fs_manifest_get,
@@ -96,6 +97,7 @@ static const struct store_driver store_fs = {
     .mark_put = fs_mark_put,
     .each = fs_each,
     .sync = fs_sync,
+    .mend = fs_mend,
     .health = fs_health,
     .free = fs_free,
 };

@@ -11,6 +11,7 @@
  *     fs_upload.c    uploads and how they become blobs
  *     fs_each.c      finding all that is there
  *     fs_mark.c      the mark of the whole store
+ *     fs_mend.c      modes, and files that never got a name
  *
  * How a file appears: its bytes are written under temp/ and synced, it is renamed or linked to its
  * name, and the directory that holds the name is synced. So a name never shows part of a file, and
@@ -28,6 +29,7 @@
 #define FS_REPOSITORIES "repositories"
 #define FS_UPLOADS      "temp/uploads"
 #define FS_NEW          "temp/new" /* files that do not have their name yet; emptied at start */
+#define FS_QUARANTINE   "quarantine"
 #define FS_LOCK         "registry.lock"
 #define FS_MARK         "registry.json"
 
@@ -81,6 +83,7 @@ void fs_tag_path(const struct repo_name *repo, const struct tag_name *tag,
 void fs_upload_dir(const struct uuid *id, struct fs_path *ret_path);
 void fs_upload_data(const struct uuid *id, struct fs_path *ret_path);
 void fs_upload_note(const struct uuid *id, struct fs_path *ret_path);
+void fs_quarantine_path(const struct digest *d, struct fs_path *ret_path);
 void fs_new_path(struct fs *f, struct fs_path *ret_path); /* a fresh name in temp/new */
 
 /* The directory exists, and its entry and those of all above it are durable. */
@@ -119,6 +122,9 @@ enum err_code fs_blob_take(struct store *s, const struct repo_name *repo, const 
                            int fd, struct err *e);
 enum err_code fs_blob_delete(struct store *s, const struct repo_name *repo, const struct digest *d,
                              bool elsewhere, struct err *e);
+
+enum err_code fs_blob_quarantine(struct store *s, const struct repo_name *repo,
+                                 const struct digest *d, struct err *e);
 
 /* fs_manifest.c */
 enum err_code fs_manifest_put(struct store *s, const struct repo_name *repo, const struct digest *d,
@@ -163,6 +169,8 @@ enum err_code fs_upload_each(struct store *s, store_upload_fn fn, void *ctx, str
 /* fs_mark.c */
 enum err_code fs_mark_get(struct store *s, struct buf *ret_text, struct err *e);
 enum err_code fs_mark_put(struct store *s, struct str text, bool first, struct err *e);
+/* fs_mend.c */
+enum err_code fs_mend(struct store *s, enum store_odd odd, const char *path, struct err *e);
 
 /* fs_each.c */
 enum err_code fs_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx, struct err *e);

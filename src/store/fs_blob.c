@@ -186,3 +186,39 @@ enum err_code fs_blob_delete(struct store *s, const struct repo_name *repo, cons
     fs_blobs_dir(repo, &dir);
     return fs_remove(fs_of(s), &path, &dir, ERR_BLOB_UNKNOWN, e);
 }
+
+/* The same file under another repository's name is there already: a rename would do nothing. */
+static bool is_same_file(struct fs *f, const struct fs_path *a, const struct fs_path *b)
+{
+    struct stat sa, sb;
+
+    return fstatat(f->root_fd, a->text, &sa, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(f->root_fd, b->text, &sb, AT_SYMLINK_NOFOLLOW) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
+static int move_over(struct fs *f, const struct fs_path *from, const struct fs_path *to)
+{
+    if (is_same_file(f, from, to))
+        return unlinkat(f->root_fd, from->text, 0);
+    return renameat(f->root_fd, from->text, f->root_fd, to->text);
+}
+
+enum err_code fs_blob_quarantine(struct store *s, const struct repo_name *repo,
+                                 const struct digest *d, struct err *e)
+{
+    struct fs *f = fs_of(s);
+    struct fs_path from, to, dir, aside = {.n = sizeof(FS_QUARANTINE) - 1, .text = FS_QUARANTINE};
+
+    fs_blob_path(repo, d, &from);
+    fs_blobs_dir(repo, &dir);
+    fs_quarantine_path(d, &to);
+    TRY(fs_dir_make(f, &aside, e));
+    if (move_over(f, &from, &to) < 0) {
+        if (is_missing(errno))
+            return err_set(e, ERR_BLOB_UNKNOWN, "no '%s'", from.text);
+        return err_errno(e, "move '%s' to '%s'", from.text, FS_QUARANTINE);
+    }
+    TRY(fs_dir_sync(f, &aside, e));
+    return fs_dir_sync(f, &dir, e);
+}

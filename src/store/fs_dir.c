@@ -91,6 +91,13 @@ void fs_upload_note(const struct uuid *id, struct fs_path *ret_path)
     add(ret_path, STR("/digest"));
 }
 
+void fs_quarantine_path(const struct digest *d, struct fs_path *ret_path)
+{
+    ret_path->n = 0;
+    add(ret_path, STR(FS_QUARANTINE "/"));
+    add(ret_path, digest_str(d));
+}
+
 /* The root is locked and temp/new was emptied at the start, so a serial number is unique. */
 void fs_new_path(struct fs *f, struct fs_path *ret_path)
 {

@@ -280,6 +280,12 @@ static enum err_code mem_blob_delete(struct store *s, const struct repo_name *re
     return unknown(e, ERR_BLOB_UNKNOWN, repo, d->text);
 }
 
+static enum err_code mem_blob_quarantine(struct store *s, const struct repo_name *repo,
+                                         const struct digest *d, struct err *e)
+{
+    return mem_blob_delete(s, repo, d, false, e); /* nobody could look at it */
+}
+
 static enum err_code mem_manifest_put(struct store *s, const struct repo_name *repo,
                                       const struct digest *d, struct str bytes, struct err *e)
 {
@@ -738,10 +744,10 @@ static void mem_free(struct store *s)
 /* What both manners have. */
 #define BOTH                                                                                       \
     .blob_stat = mem_blob_stat, .blob_open = mem_blob_open, .blob_link = mem_blob_link,            \
-    .blob_delete = mem_blob_delete, .manifest_put = mem_manifest_put,                              \
-    .manifest_get = mem_manifest_get, .manifest_delete = mem_manifest_delete,                      \
-    .tag_put = mem_tag_put, .tag_get = mem_tag_get, .tag_delete = mem_tag_delete,                  \
-    .tag_sync = mem_tag_sync, .upload_create = mem_upload_create,                                  \
+    .blob_delete = mem_blob_delete, .blob_quarantine = mem_blob_quarantine,                        \
+    .manifest_put = mem_manifest_put, .manifest_get = mem_manifest_get,                            \
+    .manifest_delete = mem_manifest_delete, .tag_put = mem_tag_put, .tag_get = mem_tag_get,        \
+    .tag_delete = mem_tag_delete, .tag_sync = mem_tag_sync, .upload_create = mem_upload_create,    \
     .upload_write = mem_upload_write, .upload_prepare = mem_upload_prepare,                        \
     .upload_commit = mem_upload_commit, .upload_close = mem_upload_close,                          \
     .upload_delete = mem_upload_delete, .upload_each = mem_upload_each, .mark_get = mem_mark_get,  \

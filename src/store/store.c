@@ -103,6 +103,33 @@ enum err_code store_blob_open(struct store *s, const struct repo_name *repo, con
                     ret_size_bytes, e);
 }
 
+enum err_code store_blob_quarantine(struct store *s, const struct repo_name *repo,
+                                    const struct digest *d, struct err *e)
+{
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
+    assert(repo->n > 0 && d->n > 0);
+    if (!ANSWERS(s, blob_quarantine))
+        return err_set(e, ERR_UNSUPPORTED, "this store is only read");
+    return ASK(s, c, blob_quarantine, repo, d, e);
+}
+
+struct store *store_behind_cache(struct store *s)
+{
+    while (s->driver->cache)
+        s = s->inner;
+    return s;
+}
+
+enum err_code store_mend(struct store *s, enum store_odd odd, const char *path, struct err *e)
+{
+    struct store_call c = {.what = path};
+
+    if (!ANSWERS(s, mend))
+        return err_set(e, ERR_UNSUPPORTED, "nothing in this store can be odd");
+    return ASK(s, c, mend, odd, path, e);
+}
+
 enum err_code store_blob_link(struct store *s, const struct repo_name *from,
                               const struct repo_name *to, const struct digest *d, struct err *e)
 {

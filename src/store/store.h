@@ -113,6 +113,7 @@ struct store_call {
  * is asked of store.inner. */
 struct store_driver {
     const char *name;
+    bool cache;  /* what is read here may be a copy of what `inner` has */
     bool shared; /* a blob is kept once for all repositories: which one is named says nothing */
 
     /* Optional: see every call on its way, also those that go on to store.inner. An error of
@@ -138,6 +139,8 @@ struct store_driver {
                                 const struct store_place *from, struct err *e);
     enum err_code (*blob_delete)(struct store *s, const struct repo_name *repo,
                                  const struct digest *d, bool elsewhere, struct err *e);
+    enum err_code (*blob_quarantine)(struct store *s, const struct repo_name *repo,
+                                     const struct digest *d, struct err *e);
     /* Optional. */
     enum err_code (*blob_url)(struct store *s, const struct digest *d, unsigned expires_s,
                               struct buf *ret_url, struct err *e);
@@ -200,6 +203,8 @@ struct store_driver {
     enum err_code (*each)(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
                           struct err *e);
     enum err_code (*sync)(struct store *s, struct err *e); /* optional */
+    /* Optional. */
+    enum err_code (*mend)(struct store *s, enum store_odd odd, const char *path, struct err *e);
     enum err_code (*health)(struct store *s, struct store_health *ret_health, struct err *e);
     void (*hurry)(struct store *s, uint64_t ms);                   /* optional */
     void (*counts)(struct store *s, store_count_fn fn, void *ctx); /* optional */
@@ -267,6 +272,15 @@ bool store_near(const struct store *a, const struct store *b);
 ERR_CHECKED enum err_code store_blob_copy(struct store *to, struct store *from,
                                           const struct repo_name *repo, const struct digest *d,
                                           uint64_t known_bytes, struct err *e);
+
+/* The blob is damaged: its bytes are put where only people look (`quarantine/`), and it is not
+ * there any more, in no cache either. One of the same digest that was put there before is replaced.
+ * Another one may come in its place at once. Errors: BLOB_UNKNOWN; UNSUPPORTED. */
+ERR_CHECKED enum err_code store_blob_quarantine(struct store *s, const struct repo_name *repo,
+                                                const struct digest *d, struct err *e);
+
+/* What is kept, without the copies that a cache may have of it. */
+struct store *store_behind_cache(struct store *s);
 
 /* elsewhere: other repositories have it. A store that keeps it once for all leaves it then.
  * Error: BLOB_UNKNOWN, if the store looks. */
@@ -422,6 +436,11 @@ ERR_CHECKED enum err_code store_mark_put(struct store *s, struct str text, bool 
  * meanwhile may be told or not. What bears no name that this registry gives is passed over, but as
  * STORE_ODD. Stops at fn's first error and returns it. */
 ERR_CHECKED enum err_code store_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx,
+                                     struct err *e);
+
+/* Makes right what is odd at a path that store_each() told of, if it is STORE_ODD_MODE or, by
+ * removing it, STORE_ODD_TEMP. Gone meanwhile: success. Error: UNSUPPORTED. */
+ERR_CHECKED enum err_code store_mend(struct store *s, enum store_odd odd, const char *path,
                                      struct err *e);
 
 /* All that was written before is durable: tags without a tag_sync, blobs that were taken. */

@@ -164,6 +164,44 @@ static void deleted_blob_can_be_pushed_again(void **state)
     assert_blob(s, "a", &d, STR("x"));
 }
 
+static enum err_code count_blob(void *ctx, const struct store_item *item, struct err *e)
+{
+    (void)item, (void)e;
+    ++*(size_t *)ctx;
+    return ERR_OK;
+}
+
+static void blob_in_quarantine_is_not_there_and_can_be_pushed_again(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name r = repo_of("a");
+    struct digest d = push(s, "a", STR("x"));
+    size_t n = 0;
+
+    for (int i = 0; i < 2; i++) {
+        OK(store_blob_quarantine(s, &r, &d, E));
+        assert_no_blob(s, "a", &d);
+        FAILS(ERR_BLOB_UNKNOWN, store_blob_quarantine(s, &r, &d, E));
+        OK(store_each(s, STORE_BLOB, count_blob, &n, E));
+        assert_int_equal(n, 0);
+        push(s, "a", STR("x"));
+        assert_blob(s, "a", &d, STR("x"));
+    }
+}
+
+static void linked_blob_goes_to_quarantine_from_each_repository(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name a = repo_of("a"), b = repo_of("b");
+    struct digest d = push(s, "a", STR("x"));
+
+    OK(store_blob_link(s, &a, &b, &d, E));
+    OK(store_blob_quarantine(s, &a, &d, E));
+    assert_no_blob(s, "a", &d);
+    OK(store_blob_quarantine(s, &b, &d, E));
+    assert_no_blob(s, "b", &d);
+}
+
 static void manifests_that_are_put_together_read_back(void **state)
 {
     static const char *const texts[] = {"{}", "[]", "{}", ""};
@@ -571,6 +609,7 @@ int run_suite(void)
         TEST(reader_of_files_has_their_descriptor),
         TEST(deleted_blob_stays_readable_to_who_reads_it),
         TEST(deleted_blob_can_be_pushed_again),
+        TEST(blob_in_quarantine_is_not_there_and_can_be_pushed_again),
         TEST(manifest_reads_back_exactly_and_is_appended),
         TEST(empty_manifest_reads_back),
         TEST(manifests_that_are_put_together_read_back),
@@ -595,6 +634,7 @@ int run_suite(void)
     const struct CMUnitTest own[] = {
         TEST(blob_belongs_to_its_repository_alone),
         TEST(linked_blob_lives_without_its_source),
+        TEST(linked_blob_goes_to_quarantine_from_each_repository),
         TEST(names_do_not_collide_with_directories),
     };
     int failures = cmocka_run_group_tests_name("content", tests, NULL, NULL);

@@ -11,8 +11,9 @@ import uuid
 import pytest
 
 from content import command
-from helpers import Client, digest_of, image
+from helpers import Client, Image, digest_of, image
 from server import TOP
+from waiting import until
 
 pytestmark = pytest.mark.sanitize
 
@@ -31,12 +32,26 @@ def check(registry, *words, status):
 
 
 def codes(registry, *words, status=1):
+    """Of the findings, in their order."""
     return [f["code"] for f in check(registry, *words, status=status)[0]]
 
 
 def make_old(path, by_s=OLD_S):
     then = time.time() - by_s
     os.utime(path, (then, then), follow_symlinks=False)
+
+
+def stop_settled(registry):
+    """When no tag is on its way to the store any more."""
+
+    def nothing_pending():
+        with sqlite3.connect(registry.root / "registry.db") as db:
+            n = db.execute("SELECT count(*) FROM projections").fetchone()[0]
+        db.close()
+        return n == 0
+
+    until(nothing_pending)
+    registry.stop()
 
 
 class Store:
@@ -47,7 +62,7 @@ class Store:
         self.image = image()
         with Client(registry.url) as client:
             client.push_image("app", self.image, "v1")
-        registry.stop()
+        stop_settled(registry)
         self.repo = self.root / "repositories/app"
         self.blob = next(iter(self.image.blobs))
 
@@ -69,6 +84,13 @@ def blob_missing(s):
 def blob_size(s):
     with (s.repo / "blobs" / s.blob).open("ab") as file:
         file.write(b"more")
+
+
+def blob_corrupt(s):
+    path = s.repo / "blobs" / s.blob
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def blob_unknown(s):
@@ -185,7 +207,7 @@ FAULTS = [
 def test_what_is_whole_gives_no_finding(registry, store):
     found, counts = check(registry, status=0)
     assert found == []
-    assert counts == {"blobs": 3, "manifests": 1, "tags": 1, "objects": 5, "findings": 0}
+    assert counts == {"blobs": 3, "manifests": 1, "tags": 1, "objects": 5, "findings": 0, "repaired": 0}
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
@@ -241,6 +263,7 @@ def test_words_say_what_a_finding_means(registry, store):
     printed = command(registry, "check", status=1)
     assert printed.startswith("tag-missing       app:v1\n")
     assert "The store lacks a tag that the database has." in printed
+    assert "--repair: Puts it back from the database." in printed
     assert printed.endswith("4 objects in the store: 1 finding\n")
 
 
@@ -307,3 +330,210 @@ def test_a_live_store_under_pushes_and_deletes_gives_no_finding(registry):
     assert runs > 3
     assert all(push.rounds > 10 for push in pushes)
 
+
+def test_a_store_of_another_database_is_not_looked_at(registry, store):
+    for file in registry.root.glob("registry.db*"):
+        file.unlink()
+    assert "belongs to database" in command(registry, "check", status=2)
+    assert "belongs to database" in command(registry, "check", "--repair", status=2)
+    assert (store.repo / "manifests/v1").is_symlink()
+
+
+# ---- reading everything
+
+
+def test_a_changed_byte_is_found_by_reading_everything(registry, store):
+    blob_corrupt(store)
+    assert codes(registry, status=0) == []
+    assert codes(registry, "--deep") == ["blob-corrupt", "image-incomplete"]
+
+
+def test_a_manifest_of_other_bytes_is_found_by_reading_everything(registry, store):
+    other = store.image.manifest.replace(b"schemaVersion", b"SchemaVersion")
+    (store.repo / "manifests" / store.image.digest).write_bytes(other)
+    assert codes(registry, status=0) == []
+    assert codes(registry, "--deep") == ["manifest-differs"]
+
+
+def test_what_is_whole_is_whole_when_it_is_read(registry, store):
+    assert codes(registry, "--deep", status=0) == []
+
+
+def test_reading_is_no_faster_than_it_may_be(registry, store):
+    size = sum(len(data) for data in store.image.blobs.values())
+    registry.config["check"]["rate"] = size // 2
+    since = time.monotonic()
+    assert codes(registry, "--deep", status=0) == []
+    assert time.monotonic() - since > 1.5
+
+
+def test_a_check_that_was_killed_goes_on_where_it_was(registry):
+    with Client(registry.url) as client:
+        for i in range(70):  # more than a page
+            client.push_blob("app", f"blob {i}".encode() * 100)
+    registry.stop()
+    registry.config["check"]["rate"] = 6000
+    registry.write_config()
+    words = [registry.binary, "check", "--deep", "--config", registry.config_path]
+    check_process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+
+    def place():
+        with sqlite3.connect(registry.root / "registry.db") as db:
+            rows = db.execute("SELECT value FROM records WHERE collection = 'check'").fetchall()
+        db.close()
+        return rows or None
+
+    try:
+        until(place)
+    finally:
+        check_process.kill()
+        check_process.wait()
+    since = time.monotonic()
+    assert codes(registry, "--deep", "--continue", status=0) == []
+    assert time.monotonic() - since < 5
+    assert not place()
+
+
+# ---- repair
+
+MENDED = [
+    blob_missing,
+    blob_size,
+    manifest_missing,
+    manifest_differs,
+    tag_missing,
+    tag_differs,
+    tag_leads_nowhere,
+    tag_unknown,
+    upload_abandoned,
+    permissions_of_a_file,
+    permissions_of_a_directory,
+]
+BROKEN = (blob_missing, blob_size)  # the image is, until it is pushed again
+
+
+def expected_after(fault):
+    return ["image-incomplete"] if fault in BROKEN else []
+
+
+def repaired(registry, *words, status):
+    found, counts = check(registry, "--repair", *words, status=status)
+    return [f["code"] for f in found if f["repaired"]], counts
+
+
+@pytest.mark.parametrize("fault", MENDED)
+def test_repair_mends_it(registry, store, fault):
+    fault(store)
+    expected = dict(FAULTS)[fault]
+    status = 1 if fault in BROKEN else 0
+    assert repaired(registry, status=status)[0] == expected[:1]
+    assert codes(registry, status=status) == expected_after(fault)
+
+
+@pytest.mark.parametrize("fault", [f for f in MENDED if f is not upload_abandoned])
+def test_repair_beside_a_server_is_the_servers(registry, store, fault):
+    registry.start()
+    fault(store)
+    expected = dict(FAULTS)[fault]
+    status = 1 if fault in BROKEN else 0
+    assert repaired(registry, status=status)[0] == expected[:1]
+    assert codes(registry, status=status) == expected_after(fault)
+
+
+@pytest.mark.parametrize("fault", [blob_unknown, manifest_unknown, tag_dangling, link_foreign, name_foreign])
+def test_repair_leaves_alone_what_it_cannot_know(registry, store, fault):
+    fault(store)
+    assert repaired(registry, status=1)[0] == []
+    assert codes(registry) == dict(FAULTS)[fault]
+
+
+@pytest.mark.parametrize("fault", [blob_missing, blob_size, blob_corrupt])
+def test_a_blob_that_is_no_good_is_404_and_a_push_heals_it(registry, store, fault):
+    registry.start()
+    fault(store)
+    check(registry, "--repair", "--deep", status=1)
+    with Client(registry.url) as client:
+        client.request("GET", f"/v2/app/blobs/{store.blob}", 404)
+        client.request("HEAD", f"/v2/app/blobs/{store.blob}", 404)
+        client.push_manifest("app", "v2", image_with(store), expect=404)
+        client.push_image("app", store.image, "v1")
+        assert client.pull_image("app", "v1") == store.image
+    assert codes(registry, "--deep", status=0) == []
+
+
+def image_with(store):
+    """Another image with the same blobs."""
+    document = {**store.image.document, "annotations": {"another": "one"}}
+    return Image(json.dumps(document).encode(), store.image.media_type)
+
+
+@pytest.mark.parametrize("fault", [blob_size, blob_corrupt])
+def test_what_is_no_good_is_kept_aside_for_people(registry, store, fault):
+    fault(store)
+    bad = (store.repo / "blobs" / store.blob).read_bytes()
+    check(registry, "--repair", "--deep", status=1)
+    assert (store.root / "quarantine" / store.blob).read_bytes() == bad
+    assert not (store.repo / "blobs" / store.blob).exists()
+
+
+def test_a_damaged_file_of_two_repositories_goes_from_both(registry):
+    with Client(registry.url) as client:
+        client.push_image("app", image(), "v1")
+        client.push_image("other", image(), "v1")
+        registry.stop()
+        store = Store.__new__(Store)
+        store.repo, store.blob = registry.root / "repositories/app", next(iter(image().blobs))
+        blob_corrupt(store)
+        found = check(registry, "--repair", "--deep", status=1)[0]
+        assert [f["repository"] for f in found if f["repaired"]] == ["app", "other"]
+        assert not list(registry.root.glob(f"repositories/*/blobs/{store.blob}"))
+        registry.start()
+        for repo in ("app", "other"):
+            client.push_image(repo, image(), "v1")
+            client.pull_image(repo, "v1")
+
+
+def test_a_blob_that_another_repository_has_is_linked_again(registry):
+    with Client(registry.url) as client:
+        client.push_image("app", image(), "v1")
+        client.push_image("other", image(), "v1")
+        registry.stop()
+        blob = next(iter(image().blobs))
+        (registry.root / "repositories/other/blobs" / blob).unlink()
+        assert repaired(registry, status=0)[0] == ["blob-missing"]
+        registry.start()
+        assert client.pull_image("other", "v1") == image()
+
+
+def test_a_repair_is_in_the_audit_trail(registry, store):
+    tag_missing(store)
+    repaired(registry, status=0)
+    entry = json.loads(command(registry, "audit", "--json", "--action", "check").splitlines()[0])
+    assert json.loads(entry["detail"]) == {"findings": 1, "repaired": 1}
+
+
+def test_a_repair_that_is_killed_is_ended_by_the_next(registry):
+    repos = [f"app{i}" for i in range(30)]
+    with Client(registry.url) as client:
+        for repo in repos:
+            client.push_image(repo, image(), "v1")
+    stop_settled(registry)
+    blob = next(iter(image().blobs))
+    for turn in range(6):
+        for repo in repos:
+            for path in (registry.root / "repositories" / repo / "manifests").iterdir():
+                path.unlink()
+        (registry.root / "repositories" / repos[turn] / "blobs" / blob).unlink(missing_ok=True)
+        words = [registry.binary, "check", "--repair", "--config", registry.config_path]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE)
+        for _ in range(turn * 10 + 1):  # a line a repair, but for what the pipe keeps
+            process.stdout.readline()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        check(registry, "--repair", status=0)
+        assert codes(registry, "--deep", status=0) == []
+    registry.start()
+    with Client(registry.url) as client:
+        for repo in repos:
+            assert client.pull_image(repo, "v1") == image()

@@ -49,21 +49,37 @@ static enum err_code disk_blob_open(struct store *s, const struct repo_name *rep
     return ERR_OK;
 }
 
-static enum err_code disk_blob_delete(struct store *s, const struct repo_name *repo,
-                                      const struct digest *d, bool elsewhere, struct err *e)
+/* Also what is on its way here. */
+static void forget(struct disk *c, const struct digest *d)
 {
-    struct disk *c = (struct disk *)s;
-    enum err_code code = store_blob_delete(s->inner, repo, d, elsewhere, e);
     struct shelf_blob *b;
 
-    if (elsewhere)
-        return code;
     pthread_mutex_lock(&c->lock);
     intake_spoil(c, d);
     b = shelf_find(&c->shelf, d);
     if (b)
         shelf_drop(&c->shelf, b);
     pthread_mutex_unlock(&c->lock);
+}
+
+static enum err_code disk_blob_delete(struct store *s, const struct repo_name *repo,
+                                      const struct digest *d, bool elsewhere, struct err *e)
+{
+    struct disk *c = (struct disk *)s;
+    enum err_code code = store_blob_delete(s->inner, repo, d, elsewhere, e);
+
+    if (!elsewhere)
+        forget(c, d);
+    return code;
+}
+
+static enum err_code disk_blob_quarantine(struct store *s, const struct repo_name *repo,
+                                          const struct digest *d, struct err *e)
+{
+    struct disk *c = (struct disk *)s;
+    enum err_code code = store_blob_quarantine(s->inner, repo, d, e);
+
+    forget(c, d);
     return code;
 }
 
@@ -81,8 +97,10 @@ static void disk_free(struct store *s)
 
 static const struct store_driver store_disk = {
     .name = "disk-cache",
+    .cache = true,
     .blob_open = disk_blob_open,
     .blob_delete = disk_blob_delete,
+    .blob_quarantine = disk_blob_quarantine,
     .free = disk_free,
 };
 

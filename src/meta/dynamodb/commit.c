@@ -132,6 +132,7 @@ static enum err_code not_known(struct dynamo_tx *tx, const struct meta_op *op, s
 static const op_fn table[] = {
     [META_BLOB_LINK] = dynamo_blob_link,
     [META_BLOB_UNLINK] = dynamo_blob_unlink,
+    [META_BLOB_LOSE] = dynamo_blob_lose,
     [META_BLOB_CHECK] = dynamo_blob_check,
     [META_MANIFEST_PUT] = dynamo_manifest_put,
     [META_MANIFEST_DELETE] = dynamo_manifest_delete,

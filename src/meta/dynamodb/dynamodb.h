@@ -138,6 +138,7 @@ ERR_CHECKED enum err_code dynamo_children_count(struct dynamo_tx *tx, const stru
 
 enum err_code dynamo_blob_link(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_blob_lose(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_blob_check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_manifest_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);

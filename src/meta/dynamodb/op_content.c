@@ -68,6 +68,7 @@ void dynamo_content_wants(struct dynamo_tx *tx, const struct meta_op *op)
 {
     switch (op->kind) {
     case META_BLOB_UNLINK:
+    case META_BLOB_LOSE:
         wants_blob_unlink(tx, op);
         break;
     case META_MANIFEST_PUT:
@@ -135,6 +136,27 @@ enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op,
     dynamo_cell_add(repo_cell(tx, repo), "bytes", -size);
     removal.size_bytes = (uint64_t)size;
     return dynamo_removed_condemn(tx, what, &removal, e);
+}
+
+/* What counts the manifests that name it stays, as of a blob that a manifest names loosely. */
+enum err_code dynamo_blob_lose(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+{
+    const struct repo_name *repo = op->blob_unlink.repo;
+    const struct digest *d = op->blob_unlink.digest;
+    struct dynamo_cell *c = blob_cell(tx, repo, d);
+    int64_t size;
+
+    TRY(dynamo_cell_read(&tx->cells, c, e));
+    if (!dynamo_cell_has(c, "size"))
+        return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
+    size = dynamo_cell_number(c, "size");
+    dynamo_cell_saw(c, "size", true);
+    dynamo_cell_unset(c, "k");
+    dynamo_cell_unset(c, "repo");
+    dynamo_cell_unset(c, "digest");
+    dynamo_cell_unset(c, "size");
+    dynamo_cell_add(repo_cell(tx, repo), "bytes", -size);
+    return ERR_OK;
 }
 
 enum err_code dynamo_blob_check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)

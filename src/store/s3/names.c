@@ -33,6 +33,12 @@ void s3_blob_name(const struct s3 *s, const struct digest *d, struct s3_name *re
     add_digest(ret_name, d);
 }
 
+void s3_quarantine_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name)
+{
+    begin(s, STR(S3_QUARANTINE), ret_name);
+    add_digest(ret_name, d);
+}
+
 void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name)
 {
     begin(s, STR(S3_MOVES), ret_name);

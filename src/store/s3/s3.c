@@ -76,6 +76,24 @@ static enum err_code s3_blob_delete(struct store *store, const struct repo_name 
     return ERR_OK;
 }
 
+/* A copy within the server, then the delete: what fails in between leaves both. */
+static enum err_code s3_blob_quarantine(struct store *store, const struct repo_name *repo,
+                                        const struct digest *d, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_name from, to;
+    uint64_t size_bytes;
+    enum err_code code;
+
+    TRY(s3_blob_find(s, d, &from, &size_bytes, e));
+    s3_quarantine_name(s, d, &to);
+    code = s3_copy_sized(s->client, NULL, &from, &to, size_bytes, e);
+    if (code == ERR_NOT_FOUND)
+        return s3_blob_unknown(d, e);
+    TRY(code);
+    return s3_blob_delete(store, repo, d, false, e);
+}
+
 /* Error: NOT_FOUND. */
 static enum err_code look_at_key(struct s3 *s, const struct digest *d, const struct s3_name *name,
                                  struct err *e)
@@ -343,6 +361,7 @@ static const struct store_driver store_s3 = {
     .blob_place = s3_blob_place,
     .blob_fetch = s3_blob_fetch,
     .blob_delete = s3_blob_delete,
+    .blob_quarantine = s3_blob_quarantine,
     .blob_url = s3_blob_url,
     .manifest_put = s3_manifest_put,
     .manifests_put = s3_manifests_put,

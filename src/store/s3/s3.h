@@ -63,6 +63,7 @@ static inline struct s3 *s3_of(struct store *s)
 #define S3_REQUESTS 16 /* small ones that are made at a time for one caller */
 
 /* names.c; all with the configured prefix in front. */
+void s3_quarantine_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
 void s3_blob_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
 void s3_manifest_name(const struct s3 *s, const struct repo_name *repo, const struct digest *d,
                       struct s3_name *ret_name);
@@ -75,14 +76,15 @@ void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char 
                    struct s3_name *ret_name);
 void s3_mark_name(const struct s3_client *c, struct s3_name *ret_name);
 
-#define S3_MANIFESTS "manifests/"
-#define S3_TAGS      "tags/"
-#define S3_TAGS_DIR  "/_tags/"
-#define S3_UPLOADS   "uploads/"
-#define S3_TAIL      "_tail"
-#define S3_MOVES     "moves/"
-#define S3_MARK      "registry.json"
-#define S3_PROBES    "probes/" /* what a server can is tried there, and nothing of it stays */
+#define S3_MANIFESTS  "manifests/"
+#define S3_TAGS       "tags/"
+#define S3_TAGS_DIR   "/_tags/"
+#define S3_UPLOADS    "uploads/"
+#define S3_TAIL       "_tail"
+#define S3_QUARANTINE "quarantine/"
+#define S3_MOVES      "moves/"
+#define S3_MARK       "registry.json"
+#define S3_PROBES     "probes/" /* what a server can is tried there, and nothing of it stays */
 
 /* What a key is below the configured prefix and the given one; .p is NULL when it is not there. */
 struct str s3_name_below(const struct s3 *s, const struct s3_name *name, struct str prefix);

@@ -131,6 +131,71 @@ static void a_blob_that_a_manifest_names_stays(void **state)
     assert_ok(blob_unlink(f, "a", "layer"));
 }
 
+static enum err_code blob_lose(struct fixture *f, const char *repo, const char *seed)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest d = digest_for(seed);
+
+    return commit_one(f, meta_op_blob_lose(&r, &d));
+}
+
+static uint64_t bytes_used(struct fixture *f)
+{
+    struct meta_usage u;
+
+    assert_ok(meta_usage(f->m, STR(""), &u, &f->e));
+    return u.bytes;
+}
+
+static void a_blob_is_lost_though_a_manifest_names_it(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edge = {META_EDGE_BLOB, digest_for("layer")};
+    struct digest d = digest_for("layer");
+    struct repo_name found;
+    uint64_t size;
+
+    assert_int_equal(blob_lose(f, "a", "layer"), ERR_BLOB_UNKNOWN);
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(put_edges(f, "a", "m", &edge, 1));
+    assert_ok(blob_lose(f, "a", "layer"));
+    assert_false(has_blob(f, "a", "layer"));
+    assert_int_equal(meta_blob_find(f->m, &d, &found, &size, &f->e), ERR_BLOB_UNKNOWN);
+    assert_int_equal(bytes_used(f), 0);
+    assert_true(has_manifest(f, "a", "m"));
+    assert_int_equal(put_edges(f, "a", "n", &edge, 1), ERR_MANIFEST_BLOB_UNKNOWN);
+    assert_int_equal(blob_lose(f, "a", "layer"), ERR_BLOB_UNKNOWN);
+}
+
+static void a_lost_blob_that_is_linked_again_is_named_as_before(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edge = {META_EDGE_BLOB, digest_for("layer")};
+
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(put_edges(f, "a", "m", &edge, 1));
+    assert_ok(blob_lose(f, "a", "layer"));
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_true(has_blob(f, "a", "layer"));
+    assert_int_equal(bytes_used(f), strlen("layer"));
+    assert_int_equal(blob_unlink(f, "a", "layer"), ERR_IN_USE);
+    assert_ok(delete_manifest(f, "a", "m"));
+    assert_ok(blob_unlink(f, "a", "layer"));
+}
+
+static void a_lost_blob_is_no_row(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_edge edge = {META_EDGE_BLOB, digest_for("layer")};
+    AUTO(row_list) struct meta_row_list rows = {0};
+
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(put_edges(f, "a", "m", &edge, 1));
+    assert_ok(blob_lose(f, "a", "layer"));
+    assert_ok(meta_rows(f->m, META_ROW_BLOB, STR(""), 10, &rows, &f->e));
+    assert_int_equal(rows.n, 0);
+}
+
 static void a_blob_that_is_named_loosely_stays_too(void **state)
 {
     struct fixture *f = *state;
@@ -827,6 +892,9 @@ int main(int argc, char **argv)
         TEST(a_look_at_a_blob_tells_when_no_repository_has_it),
         TEST(a_blob_of_many_repositories_is_seen_in_each),
         TEST(a_blob_that_a_manifest_names_stays),
+        TEST(a_blob_is_lost_though_a_manifest_names_it),
+        TEST(a_lost_blob_that_is_linked_again_is_named_as_before),
+        TEST(a_lost_blob_is_no_row),
         TEST(a_blob_that_is_named_loosely_stays_too),
         TEST(a_manifest_is_found_by_its_digest),
         TEST(manifest_bytes_come_back_exactly),

@@ -1,6 +1,8 @@
 #include "check/checkup.h"
 
 #include "base/clock.h"
+#include "check/deep.h"
+#include "check/mend.h"
 #include "unit/core/support.h"
 
 #include <stdlib.h>
@@ -41,9 +43,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-static enum err_code found(void *ctx, const struct check_finding *f, struct err *e)
+static enum err_code found(void *ctx, const struct check_finding *f, bool mended, struct err *e)
 {
-    (void)ctx, (void)e;
+    (void)ctx, (void)mended, (void)e;
     assert_true(n_found < sizeof(found_list) / sizeof(found_list[0]));
     found_list[n_found++] = *f;
     return ERR_OK;
@@ -110,12 +112,24 @@ static void a_blob_that_is_lost_is_told_with_its_image(void **state)
 static void a_blob_without_a_row_is_told(void **state)
 {
     struct digest d = blob_put(&w, REPO, STR("bytes"));
-    struct meta_op op = meta_op_blob_unlink(&repo, &d, (struct meta_removal){.once = false});
+    struct meta_op op = meta_op_blob_lose(&repo, &d);
 
     (void)state;
     assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
     assert_found(CHECK_BLOB_UNKNOWN);
     assert_digest_equal(&found_list[0].digest, &d);
+}
+
+static void a_blob_that_waits_to_be_deleted_is_no_fault(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("bytes"));
+    struct meta_op op =
+        meta_op_blob_unlink(&repo, &d, (struct meta_removal){.once = store_shared(w.store)});
+
+    (void)state;
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    check();
+    assert_int_equal(n_found, 0);
 }
 
 static void a_manifest_without_a_row_is_told(void **state)
@@ -186,7 +200,7 @@ static void a_push_that_ends_during_the_second_look_is_no_fault(void **state)
 
     (void)state;
     late = blob_put(&w, REPO, STR("bytes"));
-    op = meta_op_blob_unlink(&repo, &late, (struct meta_removal){.once = false});
+    op = meta_op_blob_lose(&repo, &late);
     assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
     world_patch_store(&w)->blob_stat = link_late;
     when_found = nothing;
@@ -217,6 +231,138 @@ static void nothing_is_waited_for_where_nothing_is_doubtful(void **state)
     image_put(&w, REPO, "one", "v1");
     assert_ok(check_with(3600 * 1000, &counts));
     assert_true(clock_mono_ms() - since_ms < 600 * 1000);
+}
+
+/* ---- damage and repair */
+
+static bool goes_on(void *ctx, uint64_t bytes)
+{
+    (void)ctx, (void)bytes;
+    return true;
+}
+
+static enum err_code at_page(void *ctx, const char *place, struct err *e)
+{
+    (void)ctx, (void)e;
+    assert_true(place[0]);
+    return ERR_OK;
+}
+
+static enum err_code mend(void *ctx, const struct check_finding *list, size_t n, bool *ret_mended,
+                          struct err *e)
+{
+    (void)ctx;
+    for (size_t i = 0; i < n; i++)
+        TRY(mend_finding(w.r, &list[i], &ret_mended[i], e));
+    return ERR_OK;
+}
+
+static void check_deep(bool repair, struct check_counts *ret_counts)
+{
+    const struct check_options o = {.registry = w.r,
+                                    .deep = true,
+                                    .deep_goes_on = goes_on,
+                                    .deep_page = at_page,
+                                    .mend = repair ? mend : NULL,
+                                    .found = found};
+
+    n_found = 0;
+    assert_ok(check_run(&o, ret_counts, ERR_IGNORED));
+}
+
+/* As many bytes as it had, under its name. */
+static void damage(const struct digest *d, struct str bytes)
+{
+    struct store_upload *u;
+    struct uuid id;
+    uint64_t size;
+
+    uuid_make(&id);
+    assert_ok(store_blob_delete(w.store, &repo, d, false, ERR_IGNORED));
+    assert_ok(store_upload_create(w.store, &id, ERR_IGNORED));
+    assert_ok(store_upload_open(w.store, &id, &u, &size, ERR_IGNORED));
+    assert_ok(store_upload_write(w.store, u, bytes.p, bytes.n, 0, ERR_IGNORED));
+    assert_ok(store_upload_commit(w.store, u, &repo, d, NULL, ERR_IGNORED));
+    assert_ok(store_upload_delete(w.store, &id, ERR_IGNORED));
+}
+
+static void a_damaged_blob_is_found_by_reading_and_goes(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("good"));
+    struct check_counts counts;
+
+    (void)state;
+    damage(&d, STR("evil"));
+    check();
+    assert_int_equal(n_found, 0);
+    check_deep(false, &counts);
+    assert_int_equal(n_found, 1);
+    assert_int_equal(found_list[0].code, CHECK_BLOB_CORRUPT);
+    assert_int_equal(counts.mended, 0);
+    check_deep(true, &counts);
+    assert_int_equal(counts.mended, 1);
+    assert_false(blob_readable(&w, REPO, &d));
+    check_deep(false, &counts);
+    assert_int_equal(n_found, 0);
+    blob_put(&w, REPO, STR("good"));
+    assert_true(blob_readable(&w, REPO, &d));
+    check_deep(false, &counts);
+    assert_int_equal(n_found, 0);
+}
+
+static void what_all_repositories_share_goes_from_all(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("good"));
+    struct check_counts counts;
+
+    (void)state;
+    blob_put(&w, "other", STR("good"));
+    damage(&d, STR("evil"));
+    check_deep(true, &counts);
+    assert_int_equal(counts.findings, 1);
+    assert_int_equal(counts.mended, 1);
+    assert_false(blob_readable(&w, REPO, &d));
+    assert_false(blob_readable(&w, "other", &d));
+}
+
+static void a_finding_comes_back_from_the_key_of_its_job(void **state)
+{
+    struct check_finding f = {.code = CHECK_TAG_DIFFERS, .repo = repo, .tag = tag_of("v1")}, back;
+    char key[MEND_KEY_MAX], path[FINDING_SUBJECT_MAX];
+
+    (void)state;
+    mend_key(&f, key);
+    assert_string_equal(key, "tag-differs " REPO " - v1 -");
+    assert_true(mend_key_parse(str_of(key), &back, path, sizeof(path)));
+    assert_int_equal(back.code, f.code);
+    assert_string_equal(back.repo.text, REPO);
+    assert_string_equal(back.tag.text, "v1");
+    assert_null(back.path);
+    f = (struct check_finding){.code = CHECK_PERMISSIONS, .path = "a path/with blanks"};
+    mend_key(&f, key);
+    assert_true(mend_key_parse(str_of(key), &back, path, sizeof(path)));
+    assert_string_equal(back.path, f.path);
+}
+
+static void what_is_no_key_of_a_job_is_none(void **state)
+{
+    static const char *const texts[] = {"", "tag-differs", "no-such a - - -",
+                                        "tag-differs NO - v1 -", "blob-missing a sha256:1 - -"};
+    struct check_finding f;
+    char path[FINDING_SUBJECT_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        assert_false(mend_key_parse(str_of(texts[i]), &f, path, sizeof(path)));
+}
+
+static void reading_rests_for_no_more_than_its_rate(void **state)
+{
+    (void)state;
+    assert_int_equal(deep_rest_ms(0, 1 << 30, 0), 0);
+    assert_int_equal(deep_rest_ms(1000, 500, 100), 400);
+    assert_int_equal(deep_rest_ms(1000, 500, 600), 0);
+    assert_int_equal(deep_rest_ms(1ull << 40, 1ull << 50, 0), 1024 * 1000);
 }
 
 /* ---- trouble */
@@ -252,12 +398,20 @@ int main(void)
         IN(shared, a_blob_that_is_lost_is_told_with_its_image),
         IN(memory, a_blob_without_a_row_is_told),
         IN(shared, a_blob_without_a_row_is_told),
+        IN(memory, a_blob_that_waits_to_be_deleted_is_no_fault),
+        IN(shared, a_blob_that_waits_to_be_deleted_is_no_fault),
         IN(memory, a_manifest_without_a_row_is_told),
         IN(memory, a_tag_that_leads_elsewhere_is_told_once),
         IN(memory, a_tag_that_is_still_to_be_carried_is_no_fault),
         IN(memory, a_push_that_ends_during_the_second_look_is_no_fault),
         IN(memory, a_fault_is_told_when_it_has_stood_for_long_enough),
         IN(memory, nothing_is_waited_for_where_nothing_is_doubtful),
+        IN(memory, a_damaged_blob_is_found_by_reading_and_goes),
+        IN(shared, a_damaged_blob_is_found_by_reading_and_goes),
+        IN(shared, what_all_repositories_share_goes_from_all),
+        IN(memory, a_finding_comes_back_from_the_key_of_its_job),
+        IN(memory, what_is_no_key_of_a_job_is_none),
+        IN(memory, reading_rests_for_no_more_than_its_rate),
         IN(memory, any_call_of_the_store_that_fails_ends_the_check),
     };
 

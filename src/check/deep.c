@@ -1,0 +1,109 @@
+#include "check/deep.h"
+
+#include "base/cleanup.h"
+#include "check/all_rows.h"
+#include "core/quarantine.h"
+
+#define PAGE 64
+
+struct reading {
+    const struct deep *o;
+    struct rehash how;
+    struct digest last; /* n is 0: none yet */
+};
+
+static bool is_wanted(const struct deep *o, struct str repo)
+{
+    return !o->repo || str_eq(repo_name_str(o->repo), repo);
+}
+
+/* Where it is kept once for all, its next row says nothing new. */
+static bool was_read(struct reading *c, const struct digest *d)
+{
+    bool same = c->last.n > 0 && digest_eq(&c->last, d);
+
+    if (!same)
+        c->how.file = 0;
+    c->last = *d;
+    return same && store_shared(c->o->r->store);
+}
+
+/* One that is missing is found without reading. */
+static enum err_code read_blob(struct reading *c, const struct meta_row *row, struct err *e)
+{
+    struct check_finding f = {.code = CHECK_BLOB_CORRUPT};
+    bool whole = true;
+    enum err_code code;
+
+    if (!is_wanted(c->o, row->texts[0]) ||
+        repo_name_parse(row->texts[0], &f.repo, ERR_IGNORED) != ERR_OK ||
+        digest_parse(row->texts[1], &f.digest, ERR_IGNORED) != ERR_OK || was_read(c, &f.digest))
+        return ERR_OK;
+    code = quarantine_rehash(c->o->r, &f.repo, &f.digest, &c->how, &whole, e);
+    if (code != ERR_OK || whole)
+        return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+    if (store_shared(c->o->r->store))
+        f.repo = (struct repo_name){.n = 0};
+    return c->o->doubt(c->o->ctx, &f, e);
+}
+
+enum err_code deep_blobs(const struct deep *o, struct err *e)
+{
+    struct reading c = {.o = o, .how = {.goes_on = o->goes_on, .ctx = o->ctx}};
+    AUTO(row_list) struct meta_row_list page = {0};
+    bool first = true;
+
+    do {
+        AUTO(row_list) struct meta_row_list last = page;
+
+        page = (struct meta_row_list){0};
+        TRY(meta_rows(o->r->meta, META_ROW_BLOB,
+                      first       ? o->from
+                      : last.next ? str_of(last.next)
+                                  : STR(""),
+                      PAGE, &page, e));
+        first = false;
+        for (size_t i = 0; i < page.n; i++)
+            TRY(read_blob(&c, &page.rows[i], e));
+        if (o->page && page.next)
+            TRY(o->page(o->ctx, page.next, e));
+    } while (page.more);
+    return ERR_OK;
+}
+
+static enum err_code read_manifest(void *ctx, const struct meta_row *row, struct err *e)
+{
+    const struct deep *o = ctx;
+    struct check_finding f = {.code = CHECK_MANIFEST_DIFFERS};
+    AUTO(buf) struct buf bytes = {0};
+    enum err_code code;
+
+    if (!is_wanted(o, row->texts[0]) ||
+        repo_name_parse(row->texts[0], &f.repo, ERR_IGNORED) != ERR_OK ||
+        digest_parse(row->texts[1], &f.digest, ERR_IGNORED) != ERR_OK)
+        return ERR_OK;
+    buf_init(&bytes, row->texts[4].n + 1);
+    code = store_manifest_get(o->r->store, &f.repo, &f.digest, &bytes, e);
+    if (!o->goes_on(o->ctx, row->texts[4].n))
+        return err_set(e, ERR_LATER, "it was to end");
+    if (code == ERR_MANIFEST_UNKNOWN)
+        return ERR_OK;
+    if (code == ERR_OK && str_eq(buf_str(&bytes), row->texts[4]))
+        return ERR_OK;
+    return code == ERR_OK || code == ERR_CORRUPT ? o->doubt(o->ctx, &f, e) : code;
+}
+
+enum err_code deep_manifests(const struct deep *o, struct err *e)
+{
+    return rows_each(o->r->meta, META_ROW_MANIFEST, read_manifest, (void *)o, e);
+}
+
+int64_t deep_rest_ms(uint64_t rate_bytes, uint64_t bytes, int64_t took_ms)
+{
+    uint64_t due_ms;
+
+    if (rate_bytes == 0)
+        return 0;
+    due_ms = bytes / rate_bytes * 1000 + bytes % rate_bytes * 1000 / rate_bytes;
+    return due_ms > INT64_MAX / 2 || (int64_t)due_ms <= took_ms ? 0 : (int64_t)due_ms - took_ms;
+}

@@ -1,0 +1,172 @@
+#include "core/quarantine.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+
+#define PIECE_BYTES (1u << 20)
+#define REPOS_PAGE  256
+
+static enum err_code read_piece(struct reader *r, char *p, size_t *ret_n, struct err *e)
+{
+    enum err_code code;
+
+    while ((code = reader_read(r, p, PIECE_BYTES, ret_n, e)) == ERR_LATER) {
+        struct pollfd wait = {.fd = reader_wait_fd(r), .events = POLLIN};
+
+        poll(&wait, 1, -1);
+    }
+    return code;
+}
+
+static enum err_code hash_all(struct reader *r, struct hasher *h, const struct rehash *how,
+                              struct err *e)
+{
+    AUTO(mem) char *p = mem_alloc(PIECE_BYTES);
+    size_t n;
+
+    do {
+        TRY(read_piece(r, p, &n, e));
+        hasher_update(h, p, n);
+        if (how->goes_on && !how->goes_on(how->ctx, n))
+            return err_set(e, ERR_LATER, "it was to end");
+    } while (n > 0);
+    return ERR_OK;
+}
+
+static uint64_t file_of(struct reader *r)
+{
+    int fd = reader_fd(r);
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+enum err_code quarantine_rehash(struct registry *r, const struct repo_name *repo,
+                                const struct digest *d, struct rehash *how, bool *ret_whole,
+                                struct err *e)
+{
+    struct store *s = store_behind_cache(r->store);
+    AUTO(reader) struct reader *reader = NULL;
+    AUTO(hasher) struct hasher *h = hasher_new(d->algorithm);
+    struct digest is;
+    uint64_t size_bytes, file;
+
+    TRY(store_blob_open(s, repo, d, UINT64_MAX, &reader, &size_bytes, e));
+    file = file_of(reader);
+    if (file == 0 || file != how->file) {
+        how->file = 0;
+        TRY(hash_all(reader, h, how, e));
+        hasher_digest(h, &is);
+        how->was_whole = digest_eq(&is, d);
+        how->file = file;
+    }
+    *ret_whole = how->was_whole;
+    return ERR_OK;
+}
+
+static enum err_code lose(struct registry *r, const struct repo_name *repo, const struct digest *d,
+                          struct err *e)
+{
+    struct meta_op op = meta_op_blob_lose(repo, d);
+    enum err_code code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+
+    return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+}
+
+/* In all repositories, where they have it in common. */
+static enum err_code lose_all(struct registry *r, const struct repo_name *repo,
+                              const struct digest *d, struct err *e)
+{
+    if (!store_shared(r->store))
+        return lose(r, repo, d, e);
+    for (;;) {
+        struct repo_name has;
+        uint64_t size_bytes;
+        enum err_code code = meta_blob_find(r->meta, d, &has, &size_bytes, e);
+
+        if (code == ERR_BLOB_UNKNOWN)
+            return ERR_OK;
+        TRY(code);
+        TRY(lose(r, &has, d, e));
+    }
+}
+
+static enum err_code is_damaged(struct registry *r, const struct repo_name *repo,
+                                const struct digest *d, uint64_t row_bytes, bool *ret_damaged,
+                                struct err *e)
+{
+    struct rehash how = {0};
+    uint64_t size_bytes = 0;
+    bool whole = false;
+    enum err_code code = store_blob_stat(r->store, repo, d, &size_bytes, e);
+
+    if (code == ERR_OK && size_bytes == row_bytes)
+        code = quarantine_rehash(r, repo, d, &how, &whole, e);
+    *ret_damaged = code == ERR_OK && !whole;
+    return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+}
+
+enum err_code quarantine_blob(struct registry *r, const struct repo_name *repo,
+                              const struct digest *d, uint64_t row_bytes, bool *ret_moved,
+                              struct err *e)
+{
+    AUTO(held) pthread_mutex_t *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
+
+    TRY(is_damaged(r, repo, d, row_bytes, ret_moved, e));
+    if (!*ret_moved)
+        return ERR_OK;
+    TRY(store_blob_quarantine(r->store, repo, d, e));
+    return lose_all(r, repo, d, e);
+}
+
+static bool link_from(struct registry *r, const struct repo_name *from, const struct repo_name *to,
+                      const struct digest *d)
+{
+    uint64_t row_bytes, file_bytes = 0;
+
+    return !str_eq(repo_name_str(from), repo_name_str(to)) &&
+           meta_blob_stat(r->meta, from, d, &row_bytes, ERR_IGNORED) == ERR_OK &&
+           store_blob_stat(r->store, from, d, &file_bytes, ERR_IGNORED) == ERR_OK &&
+           file_bytes == row_bytes && store_blob_link(r->store, from, to, d, ERR_IGNORED) == ERR_OK;
+}
+
+/* From the first that has it. There is no list of those that do: all are asked. */
+static bool link_again(struct registry *r, const struct repo_name *repo, const struct digest *d)
+{
+    AUTO(name_list) struct meta_name_list page = {0};
+
+    if (store_shared(r->store))
+        return false;
+    do {
+        AUTO(name_list) struct meta_name_list last = page;
+
+        page = (struct meta_name_list){0};
+        if (meta_repos(r->meta, str_of(last.n ? last.names[last.n - 1] : ""), REPOS_PAGE, &page,
+                       ERR_IGNORED) != ERR_OK)
+            return false;
+        for (size_t i = 0; i < page.n; i++) {
+            struct repo_name from;
+
+            if (repo_name_parse(str_of(page.names[i]), &from, ERR_IGNORED) == ERR_OK &&
+                link_from(r, &from, repo, d))
+                return true;
+        }
+    } while (page.more && page.n > 0);
+    return false;
+}
+
+enum err_code quarantine_missing(struct registry *r, const struct repo_name *repo,
+                                 const struct digest *d, bool *ret_back, struct err *e)
+{
+    AUTO(held) pthread_mutex_t *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
+    uint64_t size_bytes;
+    enum err_code code = store_blob_stat(r->store, repo, d, &size_bytes, e);
+
+    *ret_back = code == ERR_OK || (code == ERR_BLOB_UNKNOWN && link_again(r, repo, d));
+    if (*ret_back || code != ERR_BLOB_UNKNOWN)
+        return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+    return lose_all(r, repo, d, e);
+}
