@@ -465,7 +465,7 @@ const struct conf_row conf_rows[] = {
      .type = CONF_DURATION,
      FIELD(replicas.lease_ms),
      .min = 400,
-     .max = 1 * MINUTES,
+     .max = 15 * SECONDS,
      .def = 2 * SECONDS,
      .help = "On a database that several servers may use: one that has said nothing for so long is "
              "taken for gone by the others. Each says four times in it that it is there. The same "

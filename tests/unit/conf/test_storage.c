@@ -237,6 +237,15 @@ static void postgresql_needs_its_url_which_is_never_shown(void **state)
                    "2: metadata.url: is used with 'metadata.driver: postgresql' only");
 }
 
+/* Where something is not sure any more for a minute, whoever is gone must be so long before. */
+static void a_lease_is_far_below_a_minute(void **state)
+{
+    (void)state;
+    conf_free(conf_must("replicas: {lease: 15s}\n"));
+    conf_must_fail("replicas: {lease: 16s}\n", "1: replicas.lease: '16s' is out of range; allowed "
+                                               "is a duration from 400ms to 15s");
+}
+
 static void a_secret_may_come_from_the_environment(void **state)
 {
     char access[] = "REGISTRY_STORAGE_S3_ACCESS_KEY=a",
@@ -351,6 +360,7 @@ int main(void)
         cmocka_unit_test(redis_has_sentinels_with_a_password_or_none),
         cmocka_unit_test(redis_without_tls_is_warned_of),
         cmocka_unit_test(postgresql_needs_its_url_which_is_never_shown),
+        cmocka_unit_test(a_lease_is_far_below_a_minute),
         cmocka_unit_test(a_secret_may_come_from_the_environment),
         cmocka_unit_test(a_key_of_the_key_management_needs_it),
         cmocka_unit_test(a_part_has_the_size_that_s3_takes),
