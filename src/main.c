@@ -26,7 +26,7 @@
 
 /* What stores in S3 and tables sign with, each with its own; a command opens two of each at most.
  */
-#define CREDENTIALS_MOST 4
+#define CREDENTIALS_MOST 8
 
 static struct aws_credentials *credentials[CREDENTIALS_MOST];
 static size_t n_credentials;
@@ -255,14 +255,21 @@ static enum err_code open_sqlite(const struct conf *c, struct reserve *reserve,
 static enum err_code open_postgres(const struct conf *c, uint64_t connections, uint64_t timeout_ms,
                                    struct meta **ret_meta, struct err *e)
 {
-    const struct meta_postgres_options postgres = {
+    const struct aws_credentials_options keys = {.region = c->metadata.dynamodb.region,
+                                                 .environment = environ};
+    struct meta_postgres_options postgres = {
         .url = c->metadata.url,
         .password_file = c->metadata.password_file,
+        .iam_region = c->metadata.dynamodb.region,
         .connections = (unsigned)connections,
         .connect_timeout_ms = c->metadata.connect_timeout_ms,
         .timeout_ms = timeout_ms,
     };
 
+    if (c->metadata.iam && n_credentials == CREDENTIALS_MOST)
+        return err_set(e, ERR_INTERNAL, "more databases than a command has use for");
+    if (c->metadata.iam)
+        postgres.iam = credentials[n_credentials++] = aws_credentials_new(&keys);
     return meta_postgres_new(&postgres, ret_meta, e);
 }
 

@@ -331,6 +331,19 @@ static enum err_code check_metadata(const struct conf_source *s, struct err *e)
     return conf_place_named(s, "metadata.url", e);
 }
 
+static enum err_code check_iam(const struct conf_source *s, struct err *e)
+{
+    const struct conf_metadata *m = &s->conf->metadata;
+
+    if (!m->iam || (m->driver == CONF_METADATA_POSTGRESQL && !m->password_file[0]))
+        return ERR_OK;
+    if (m->driver != CONF_METADATA_POSTGRESQL)
+        err_set(e, ERR_CONFIG, "is used with 'metadata.driver: postgresql' only");
+    else
+        err_set(e, ERR_CONFIG, "with it a token is the password: leave metadata.password_file out");
+    return conf_place_named(s, "metadata.postgresql.iam", e);
+}
+
 enum err_code conf_check_storage(const struct conf_source *s, struct err *e)
 {
     TRY(check_bucket(s, e));
@@ -342,6 +355,7 @@ enum err_code conf_check_storage(const struct conf_source *s, struct err *e)
     TRY(conf_check_networks(s, "storage.s3.redirect.networks",
                             &s->conf->storage.s3.redirect.networks, e));
     TRY(check_metadata(s, e));
+    TRY(check_iam(s, e));
     TRY(check_dynamodb(s, e));
     return check_cache(s, e);
 }

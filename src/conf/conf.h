@@ -316,6 +316,7 @@ struct conf_metadata {
     char *url;                                            /* of PostgreSQL; may hold a password */
     char *password_file;                                  /* "": none */
     uint64_t connections, connect_timeout_ms, timeout_ms; /* metadata.postgresql */
+    bool iam; /* metadata.postgresql.iam: tokens of RDS, in metadata.region */
     struct conf_dynamodb dynamodb;
     char *sqlite_path; /* "": registry.db below storage.filesystem.root */
     uint64_t sqlite_read_connections;

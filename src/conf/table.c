@@ -361,7 +361,9 @@ const struct conf_row conf_rows[] = {
      .min = 1,
      .max = 64,
      .def_text = "us-east-1",
-     .help = "Its region, which is part of every signature."},
+     .help =
+         "Its region, which is part of every signature; with `metadata.postgresql.iam`, that of "
+         "the database."},
     {.name = "metadata.endpoint",
      .type = CONF_TEXT,
      FIELD(metadata.dynamodb.endpoint),
@@ -416,6 +418,14 @@ const struct conf_row conf_rows[] = {
      .max = 1 * HOURS,
      .def = 15 * SECONDS,
      .help = "How long a read or a transaction may take, with all that is tried again; then 503."},
+    {.name = "metadata.postgresql.iam",
+     .type = CONF_BOOL,
+     FIELD(metadata.iam),
+     .def = false,
+     .help = "Sign in to a database of RDS by IAM: the password is a token, made for each "
+             "connection with the key of AWS that is found as for `storage.s3` without one, for "
+             "`metadata.region`. The URL has one host, a user, no password, and "
+             "`sslmode=verify-full`."},
     {.name = "metadata.postgresql.connections",
      .type = CONF_COUNT,
      FIELD(metadata.connections),

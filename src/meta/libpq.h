@@ -15,6 +15,7 @@
     X(PQstatus)                                                                                    \
     X(PQsocket)                                                                                    \
     X(PQpass)                                                                                      \
+    X(PQconnectionUsedPassword)                                                                    \
     X(PQerrorMessage)                                                                              \
     X(PQparameterStatus)                                                                           \
     X(PQsetNoticeProcessor)                                                                        \

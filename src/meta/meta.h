@@ -1166,9 +1166,15 @@ struct meta_sqlite_options {
 ERR_CHECKED enum err_code meta_sqlite_new(const struct meta_sqlite_options *o,
                                           struct meta **ret_meta, struct err *e);
 
+struct aws_credentials; /* net/aws_credentials.h */
+
 struct meta_postgres_options {
-    const char *url;             /* of libpq; may hold a password, which no message repeats */
-    const char *password_file;   /* read at each connection; NULL or "": none */
+    const char *url;           /* of libpq; may hold a password, which no message repeats */
+    const char *password_file; /* read at each connection; NULL or "": none */
+    /* In the place of a password, for a database of RDS in that region: a token that is made for
+     * each connection. The caller's, and outlive the meta. NULL: none */
+    struct aws_credentials *iam;
+    const char *iam_region;
     unsigned connections;        /* at most that many */
     uint64_t connect_timeout_ms; /* for each address of the server */
     uint64_t timeout_ms;         /* of a read, of a transaction, of waiting for a connection */
@@ -1180,8 +1186,6 @@ struct meta_postgres_options {
  * (a text that is no UTF-8), and as meta_sqlite_new(). */
 ERR_CHECKED enum err_code meta_postgres_new(const struct meta_postgres_options *o,
                                             struct meta **ret_meta, struct err *e);
-
-struct aws_credentials; /* net/aws_credentials.h */
 
 struct meta_dynamodb_options {
     const char *table, *region;

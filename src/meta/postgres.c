@@ -26,6 +26,10 @@ static void postgres_free(struct sql *base)
     free(db->settings);
     free(db->name);
     free(db->password_file);
+    free(db->iam_region);
+    free(db->iam_host);
+    free(db->iam_port);
+    free(db->iam_user);
     free(db->url);
     free(db);
 }
@@ -168,27 +172,68 @@ static const char *option(const PQconninfoOption *list, const char *name)
     return "";
 }
 
-/* "HOST:PORT/DATABASE", as far as the URL says it. What libpq says of a wrong one may repeat the
- * password. */
-static enum err_code name_of(const struct postgres *db, char **ret_name, struct err *e)
+/* "HOST:PORT/DATABASE", as far as the URL says it. */
+static char *name_of(const PQconninfoOption *list)
+{
+    AUTO(buf) struct buf name = {0};
+
+    buf_init(&name, 1024);
+    buf_add_text(&name, option(list, "host"));
+    if (option(list, "port")[0])
+        buf_addf(&name, ":%s", option(list, "port"));
+    buf_addf(&name, "/%s", option(list, "dbname"));
+    return mem_strdup(buf_text(&name));
+}
+
+/* What keeps a token from being made, or from whoever else could use it; NULL: nothing. */
+static const char *unfit_for_token(const PQconninfoOption *list)
+{
+    static const char *const modes[] = {"require", "verify-ca", "verify-full"};
+    const char *host = option(list, "host");
+
+    if (!host[0] || host[0] == '/' || host[0] == '@' || strchr(host, ',') ||
+        option(list, "hostaddr")[0])
+        return "one host by its name, for which the token is good";
+    if (!option(list, "user")[0])
+        return "a user";
+    if (option(list, "password")[0])
+        return "no password";
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        if (strcmp(option(list, "sslmode"), modes[i]) == 0)
+            return NULL;
+    }
+    return "'sslmode=verify-full' (or 'verify-ca', 'require'), for the token is a password";
+}
+
+static enum err_code plan_tokens(struct postgres *db, const PQconninfoOption *list, struct err *e)
+{
+    const char *unfit = unfit_for_token(list), *port = option(list, "port");
+
+    if (unfit)
+        return err_set(e, ERR_CONFIG, "metadata.postgresql.iam needs %s in metadata.url", unfit);
+    db->iam_host = mem_strdup(option(list, "host"));
+    db->iam_port = mem_strdup(port[0] ? port : "5432");
+    db->iam_user = mem_strdup(option(list, "user"));
+    return ERR_OK;
+}
+
+/* What libpq says of a wrong one may repeat the password. */
+static enum err_code read_url(struct postgres *db, struct err *e)
 {
     char *message = NULL;
     PQconninfoOption *list = db->lib->PQconninfoParse(db->url, &message);
-    AUTO(buf) struct buf name = {0};
+    enum err_code code = ERR_OK;
 
     db->lib->PQfreemem(message);
     if (!list)
         return err_set(e, ERR_CONFIG,
                        "metadata.url is not understood; allowed is "
                        "'postgresql://USER@HOST[:PORT]/DATABASE[?KEY=VALUE&...]'");
-    buf_init(&name, 1024);
-    buf_add_text(&name, option(list, "host"));
-    if (option(list, "port")[0])
-        buf_addf(&name, ":%s", option(list, "port"));
-    buf_addf(&name, "/%s", option(list, "dbname"));
-    *ret_name = mem_strdup(buf_text(&name));
+    db->name = name_of(list);
+    if (db->iam)
+        code = plan_tokens(db, list, e);
     db->lib->PQconninfoFree(list);
-    return ERR_OK;
+    return code;
 }
 
 static void expand_texts(struct postgres *db)
@@ -211,6 +256,8 @@ static struct postgres *new_db(const struct meta_postgres_options *o)
     db->lib = libpq();
     db->url = mem_strdup(o->url);
     db->password_file = mem_strdup(o->password_file ? o->password_file : "");
+    db->iam = o->iam;
+    db->iam_region = mem_strdup(o->iam_region ? o->iam_region : "");
     db->timeout_ms = (int64_t)o->timeout_ms;
     db->connect_timeout_ms = (int64_t)o->connect_timeout_ms;
     db->max_open = o->connections ? o->connections : 1;
@@ -237,7 +284,7 @@ enum err_code postgres_open(const struct meta_postgres_options *o, struct sql **
     base = &db->base;
     if (!db->lib)
         return err_set(e, ERR_CONFIG, "PostgreSQL needs libpq, which is not installed (libpq5)");
-    TRY(name_of(db, &db->name, e));
+    TRY(read_url(db, e));
     *ret_db = STEAL(base);
     return ERR_OK;
 }

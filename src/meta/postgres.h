@@ -44,9 +44,11 @@ struct postgres_conn {
 struct postgres {
     struct sql base;
     const struct libpq *lib;
-    char *url;           /* may hold a password: for no message */
-    char *password_file; /* "": none */
-    char *name;          /* host and database, for messages */
+    char *url;                   /* may hold a password: for no message */
+    char *password_file;         /* "": none */
+    struct aws_credentials *iam; /* NULL: no tokens of RDS; else what follows says whose */
+    char *iam_region, *iam_host, *iam_port, *iam_user;
+    char *name; /* host and database, for messages */
     char *texts[SQL_ID_COUNT];
     char *settings; /* of a transaction */
     int64_t timeout_ms, connect_timeout_ms;

@@ -10,11 +10,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "meta/postgres.h"
+#include "net/aws_credentials.h"
+#include "net/rds_token.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 
-#define PASSWORD_MAX_BYTES 16384 /* a token of AWS has about 1,500 */
+#define PASSWORD_MAX_BYTES 16384
+#define TOKEN_MAX_BYTES    (3 * AWS_TOKEN_MAX + 4096) /* the session token, encoded, and the rest */
 
 static void no_notice(void *ctx, const char *message)
 {
@@ -58,6 +61,25 @@ static enum err_code read_password(const struct postgres *db, struct buf *ret, s
     while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
         line.n--;
     ret->n = line.n;
+    return ERR_OK;
+}
+
+/* Computed, so it costs nothing to make one for each connection; the key is kept by whoever finds
+ * it. */
+static enum err_code make_token(const struct postgres *db, struct aws_key *ret_key,
+                                struct buf *ret_token, struct err *e)
+{
+    struct sigv4_key key;
+
+    TRY(aws_credentials_get(db->iam, ret_key, e));
+    key = (struct sigv4_key){
+        .access_key = ret_key->access,
+        .secret_key = ret_key->secret,
+        .session_token = ret_key->token.n ? buf_text(&ret_key->token) : NULL,
+        .region = db->iam_region,
+    };
+    buf_init(ret_token, TOKEN_MAX_BYTES);
+    rds_token(&key, db->iam_host, db->iam_port, db->iam_user, clock_wall_ms(), ret_token);
     return ERR_OK;
 }
 
@@ -114,13 +136,19 @@ enum err_code postgres_connect(struct postgres *db, struct postgres_conn **ret_c
 {
     AUTO(postgres_conn) struct postgres_conn *c = NEW(struct postgres_conn);
     AUTO(buf) struct buf password = {0};
+    AUTO(aws_key) struct aws_key key = {0};
     char said[240];
 
     c->base.adapter = db->base.adapter;
     c->db = db;
-    TRY(read_password(db, &password, e));
+    if (db->iam)
+        TRY(make_token(db, &key, &password, e));
+    else
+        TRY(read_password(db, &password, e));
     c->handle = connect_with(db, buf_text(&password));
     if (db->lib->PQstatus(c->handle) != CONNECTION_OK) {
+        if (db->iam && db->lib->PQconnectionUsedPassword(c->handle))
+            aws_credentials_refused(db->iam, &key); /* perhaps */
         postgres_message(c, db->lib->PQerrorMessage(c->handle), said, sizeof(said));
         return err_set(e, ERR_UNAVAILABLE, "database %s: %s", db->name, said);
     }

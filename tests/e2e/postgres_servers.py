@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from processes import NotReady, ServerProcess, free_port
+from waiting import until
 
 START_TIMEOUT_S = 60
 USER = "registry"
@@ -207,6 +208,16 @@ class Postgres(Server):
         }
         options = [w for key, value in settings.items() for w in ("-c", f"{key}={value}")]
         self.spawn([program("postgres"), "-D", self.data, *options])
+
+    def sign_in_by(self, *lines):
+        """What pg_hba.conf says before anything else, from now on."""
+        file = self.data / "pg_hba.conf"
+        file.write_text("".join(f"{line}\n" for line in lines) + file.read_text())
+        wrong = self.sql("SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL")
+        assert not wrong, wrong
+        loaded = self.sql("SELECT pg_conf_load_time()")
+        self.sql("SELECT pg_reload_conf()")
+        until(lambda: self.sql("SELECT pg_conf_load_time()") != loaded)
 
     def kill(self):
         """Without a word to its clients' transactions; the next start goes through its log."""
