@@ -33,6 +33,7 @@ FOLDERS = {
     "cache": {"store", "meta", "replicas", "net", "base"},
     "core": {"jobs", "store", "meta", "cache", "replicas", "base", "conf"},
     "backup": {"core", "store", "meta", "base", "conf"},
+    "gc": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "check": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "auth": {"net", "meta", "replicas", "conf", "base"},
     "api": {"http", "core", "auth", "base", "conf"},

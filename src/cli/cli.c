@@ -125,12 +125,12 @@ static const struct cli_command *find_command(int argc, char *const *argv, int *
 {
     char name[64];
 
-    for (int words = 1; words <= 2 && words <= argc; words++) {
+    for (int words = argc < 2 ? argc : 2; words >= 1; words--) { /* `gc` and `gc runs` are two */
         int n = snprintf(name, sizeof(name), "%s%s%s", argv[0], words > 1 ? " " : "",
                          words > 1 ? argv[1] : "");
 
         if (n < 0 || (size_t)n >= sizeof(name))
-            return NULL;
+            continue;
         for (size_t i = 0; i < cli_commands_n; i++) {
             if (strcmp(name, cli_commands[i].name) == 0) {
                 *ret_words = words;

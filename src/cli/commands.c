@@ -180,6 +180,22 @@ static const struct cli_flag check_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag gc_flags[] = {
+    CONFIG_FLAG,
+    {"--dry-run", NULL, "Say what would go, why, and how much it is; changes nothing."},
+    {"--delete", NULL, "Do it."},
+    {"--repo", "NAME", "Only in this repository."},
+    {"--older-than", "DURATION", "In place of gc.grace: 0s is at once, when nothing is pushed."},
+    {"--json", NULL, "A JSON object a line, the last with the sums."},
+    {NULL},
+};
+
+static const struct cli_flag gc_runs_flags[] = {
+    CONFIG_FLAG,
+    {"--json", NULL, "A JSON object a line."},
+    {NULL},
+};
+
 #define NO_VERIFY_FLAG                                                                             \
     {                                                                                              \
         "--no-verify", NULL,                                                                       \
@@ -558,6 +574,27 @@ const struct cli_command cli_commands[] = {
          "for check.settle,\nand what a change in progress left for a moment is none. "
          "docs/check.md says what each finding means.\nThe exit status is 0 when all is well, 1 "
          "when something was found and not repaired, 2 when it could not be looked at."},
+    {.name = "gc",
+     .operands = "",
+     .flags = gc_flags,
+     .run = cli_gc,
+     .help = "Delete what nothing needs: blobs that no manifest names, what belonged to what went",
+     .more = "First it is condemned; it goes with a run after gc.grace, unless something uses it "
+             "meanwhile. A server may\nrun: it does it then, asked through the database, and "
+             "pushes and pulls go on. docs/collection.md says\nwhat is kept. The exit status is 1 "
+             "when something could not be read; that, and what it names, is kept."},
+    {.name = "gc runs",
+     .operands = "",
+     .flags = gc_runs_flags,
+     .run = cli_gc_runs,
+     .help = "List the runs of `registry gc --delete`, oldest first"},
+    {.name = "gc explain",
+     .operands = "DIGEST|REPOSITORY@DIGEST",
+     .max_operands = 1,
+     .names = true,
+     .flags = config_flags,
+     .run = cli_gc_explain,
+     .help = "Say why a blob or manifest is kept, or will go"},
     {.name = "import-distribution",
      .operands = "DIRECTORY|BUCKET|FILE",
      .max_operands = 1,

@@ -13,6 +13,9 @@ int cli_backup(struct cli *cli, const struct cli_args *args);
 int cli_restore(struct cli *cli, const struct cli_args *args);
 
 /* command_check.c */
+int cli_gc(struct cli *cli, const struct cli_args *args);
+int cli_gc_explain(struct cli *cli, const struct cli_args *args);
+int cli_gc_runs(struct cli *cli, const struct cli_args *args);
 int cli_check(struct cli *cli, const struct cli_args *args);
 int cli_findings(struct cli *cli, const struct cli_args *args);
 

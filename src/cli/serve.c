@@ -15,6 +15,7 @@
 #include "core/owner.h"
 #include "core/registry.h"
 #include "core/stray.h"
+#include "gc/server_run.h"
 #include "jobs/jobs.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ struct serve {
     struct conf *conf;
     struct reserve *reserve;
     struct registry *registry;
+    struct gc_server gc;
     struct api_guard guard;
     struct tender *tender;
     struct api api;
@@ -73,16 +75,21 @@ static int64_t prune_every_ms(void *audit)
     return PRUNE_EVERY_MS;
 }
 
-static void add_jobs(struct registry *r, struct audit *audit)
+static void add_jobs(struct serve *s)
 {
+    struct jobs *j = s->registry->jobs;
     const struct job_kind prune = {.name = "audit",
                                    .run = prune_audit,
-                                   .ctx = audit,
+                                   .ctx = s->guard.audit,
                                    .retry_ms = PRUNE_EVERY_MS,
                                    .every_ms = prune_every_ms};
+    struct job_kind gc;
 
-    jobs_kind_add(r->jobs, &prune);
-    mend_jobs(r);
+    jobs_kind_add(j, &prune);
+    mend_jobs(s->registry);
+    s->gc = (struct gc_server){s->registry, &s->conf->gc};
+    gc = gc_job_kind(&s->gc);
+    jobs_kind_add(j, &gc);
 }
 
 static enum err_code poll_rules(void *rules, struct err *e)
@@ -208,7 +215,7 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(cli->open_redis(s->conf, &redis, e));
     if (redis)
         TRY(cli_guard_share(&s->guard, s->conf, redis, e));
-    add_jobs(s->registry, s->guard.audit);
+    add_jobs(s);
     TRY(rules_poll(s->guard.rules, e));
     TRY(tender_start(s->guard.auth, poll_rules, s->guard.rules, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));

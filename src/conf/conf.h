@@ -373,6 +373,13 @@ struct conf_registry {
     _Atomic uint64_t history_ms;        /* gc.history; 0: for ever */
 };
 
+struct conf_gc {
+    _Atomic uint64_t grace_ms; /* gc.grace: from condemning to deleting */
+    _Atomic bool children;     /* gc.children: go with their index */
+    _Atomic bool referrers;    /* gc.referrers: go with their subject */
+    _Atomic uint64_t rate;     /* gc.rate: deletions a second; 0: no limit */
+};
+
 struct conf_check {
     uint64_t settle_ms;              /* check.settle */
     _Atomic uint64_t rate_bytes;     /* check.rate: a second; 0: no limit */
@@ -404,6 +411,7 @@ struct conf {
     struct conf_quotas quotas;
     struct conf_registry registry;
     struct conf_check check;
+    struct conf_gc gc;
     struct conf_audit audit;
     struct conf_log log;
     struct conf_strings warnings; /* of what was read: what is lost, with its place */

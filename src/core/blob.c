@@ -3,16 +3,27 @@
 #include "base/clock.h"
 #include "base/recent.h"
 
+static enum err_code revive(struct registry *r, const struct repo_name *repo,
+                            const struct digest *d, struct err *e)
+{
+    struct meta_op op = meta_op_revive(repo, META_ITEM_BLOB, d);
+
+    return meta_commit(r->meta, &op, 1, 0, NULL, e);
+}
+
 enum err_code blob_look(struct registry *r, const struct repo_name *repo, const struct digest *d,
                         uint64_t *ret_size_bytes, struct err *e)
 {
     uint64_t since = recent_since(r->absent, d);
-    bool nowhere;
-    enum err_code code = meta_blob_look(r->meta, repo, d, ret_size_bytes, &nowhere, e);
+    struct meta_blob_sight sight;
+    enum err_code code = meta_blob_look(r->meta, repo, d, ret_size_bytes, &sight, e);
 
-    if (code == ERR_BLOB_UNKNOWN && nowhere)
+    if (code == ERR_BLOB_UNKNOWN && sight.nowhere)
         recent_add(r->absent, d, since, clock_mono_ms());
-    return code;
+    if (code != ERR_OK || !sight.condemned)
+        return code;
+    TRY(revive(r, repo, d, e));
+    return meta_blob_stat(r->meta, repo, d, ret_size_bytes, e); /* it may have gone before that */
 }
 
 enum err_code blob_find_twin(struct registry *r, const struct digest *d, struct repo_name *ret_repo,

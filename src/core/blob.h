@@ -4,7 +4,8 @@
 #include "core/registry.h"
 
 /* Is it the repository's? As meta_blob_stat(), for a client that is about to push it: that it is
- * nowhere is remembered for a while, and so the end of the push needs no look-up. */
+ * nowhere is remembered for a while, and so the end of the push needs no look-up. One that
+ * collection has condemned is revived. */
 ERR_CHECKED enum err_code blob_look(struct registry *r, const struct repo_name *repo,
                                     const struct digest *d, uint64_t *ret_size_bytes,
                                     struct err *e);

@@ -97,6 +97,16 @@ enum err_code remove_digest_by(struct registry *r, const struct repo_name *repo,
     return drop_stored(r, repo, d, e);
 }
 
+enum err_code remove_manifest_content(struct registry *r, const struct repo_name *repo,
+                                      const struct digest *d, struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    AUTO(held) pthread_mutex_t *held = locks_hold(&r->manifest_locks, STR_NONE, digest_str(d));
+    enum err_code code = meta_manifest_by_digest(r->meta, repo, d, &m, e);
+
+    return code == ERR_MANIFEST_UNKNOWN ? drop_stored(r, repo, d, e) : code;
+}
+
 enum err_code remove_tag_at(struct registry *r, const struct repo_name *repo,
                             const struct tag_name *tag, int64_t version, const char *actor,
                             struct err *e)

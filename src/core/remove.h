@@ -21,6 +21,11 @@ ERR_CHECKED enum err_code remove_manifest_if(struct registry *r, const struct re
                                              const struct reference *ref, const char *actor,
                                              remove_tag_fn may_untag, void *ctx, struct err *e);
 
+/* Meta has forgotten the manifest: its bytes go as well, unless it was pushed again. Whatever
+ * delete.enabled says. */
+ERR_CHECKED enum err_code remove_manifest_content(struct registry *r, const struct repo_name *repo,
+                                                  const struct digest *d, struct err *e);
+
 /* Errors: BLOB_UNKNOWN; IN_USE when a manifest of the repository names it. */
 ERR_CHECKED enum err_code remove_blob(struct registry *r, const struct repo_name *repo,
                                       const struct digest *d, struct err *e);

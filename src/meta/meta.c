@@ -338,17 +338,12 @@ enum err_code meta_blob_stat(struct meta *m, const struct repo_name *repo, const
     return ASK(m, blob_stat, repo, d, ret_size_bytes, e);
 }
 
-enum err_code meta_blob_is_condemned(struct meta *m, const struct repo_name *repo,
-                                     const struct digest *d, bool *ret_is, struct err *e)
-{
-    return ASK(m, blob_is_condemned, repo, d, ret_is, e);
-}
-
 enum err_code meta_blob_look(struct meta *m, const struct repo_name *repo, const struct digest *d,
-                             uint64_t *ret_size_bytes, bool *ret_nowhere, struct err *e)
+                             uint64_t *ret_size_bytes, struct meta_blob_sight *ret_sight,
+                             struct err *e)
 {
-    *ret_nowhere = false;
-    return ASK(m, blob_look, repo, d, ret_size_bytes, ret_nowhere, e);
+    *ret_sight = (struct meta_blob_sight){.nowhere = false};
+    return ASK(m, blob_look, repo, d, ret_size_bytes, ret_sight, e);
 }
 
 enum err_code meta_blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,

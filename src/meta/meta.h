@@ -371,6 +371,12 @@ static inline void auto_meta_uses_(struct meta_use_list *l)
     meta_use_list_done(l);
 }
 
+/* What meta_blob_look() sees beside the blob; false where a database does not say. */
+struct meta_blob_sight {
+    bool nowhere;   /* no repository has it */
+    bool condemned; /* it is this one's, and may go */
+};
+
 /* A tag, and the manifest that it points to. */
 struct meta_tag {
     struct tag_name name;
@@ -865,8 +871,6 @@ struct meta_driver {
                                            struct str reference);
     enum err_code (*blob_stat)(struct meta *m, const struct repo_name *repo, const struct digest *d,
                                uint64_t *ret_size_bytes, struct err *e);
-    enum err_code (*blob_is_condemned)(struct meta *m, const struct repo_name *repo,
-                                       const struct digest *d, bool *ret_is, struct err *e);
     enum err_code (*uses)(struct meta *m, const struct repo_name *repo, enum meta_item_kind kind,
                           struct str after, size_t limit, struct meta_use_list *ret_list,
                           struct err *e);
@@ -874,7 +878,8 @@ struct meta_driver {
                                  size_t limit, struct meta_tag_list *ret_list, int64_t *ret_version,
                                  struct err *e);
     enum err_code (*blob_look)(struct meta *m, const struct repo_name *repo, const struct digest *d,
-                               uint64_t *ret_size_bytes, bool *ret_nowhere, struct err *e);
+                               uint64_t *ret_size_bytes, struct meta_blob_sight *ret_sight,
+                               struct err *e);
     enum err_code (*blob_find)(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                                uint64_t *ret_size_bytes, struct err *e);
     enum err_code (*repo_exists)(struct meta *m, const struct repo_name *repo, bool *ret_exists,
@@ -974,11 +979,6 @@ ERR_CHECKED enum err_code meta_blob_stat(struct meta *m, const struct repo_name 
                                          const struct digest *d, uint64_t *ret_size_bytes,
                                          struct err *e);
 
-/* Is the blob condemned? Not there: no. */
-ERR_CHECKED enum err_code meta_blob_is_condemned(struct meta *m, const struct repo_name *repo,
-                                                 const struct digest *d, bool *ret_is,
-                                                 struct err *e);
-
 /* Blobs, or manifests, of a repository with the manifests that name them, loosely or not: up to
  * limit of a digest greater than after. What changes meanwhile is seen or not. Error: NAME_UNKNOWN;
  * UNSUPPORTED, from a database without collection. */
@@ -993,11 +993,11 @@ ERR_CHECKED enum err_code meta_tag_targets(struct meta *m, const struct repo_nam
                                            struct meta_tag_list *ret_list, int64_t *ret_version,
                                            struct err *e);
 
-/* The same, and of one that the repository does not have whether no other has it either, where that
- * is to be had by the same look-up: else false. *ret_nowhere is set on BLOB_UNKNOWN. */
+/* The same, and what is to be had by the same look-up; *ret_sight is set on BLOB_UNKNOWN as well.
+ */
 ERR_CHECKED enum err_code meta_blob_look(struct meta *m, const struct repo_name *repo,
                                          const struct digest *d, uint64_t *ret_size_bytes,
-                                         bool *ret_nowhere, struct err *e);
+                                         struct meta_blob_sight *ret_sight, struct err *e);
 
 /* Any repository that has the blob. Error: BLOB_UNKNOWN. */
 ERR_CHECKED enum err_code meta_blob_find(struct meta *m, const struct digest *d,

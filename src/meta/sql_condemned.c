@@ -136,18 +136,6 @@ static enum err_code find_repo(struct sql_conn *c, const struct repo_name *repo,
     return found ? ERR_OK : err_tell(e, ERR_NAME_UNKNOWN, "no repository %s", repo->text);
 }
 
-static enum err_code blob_is_condemned(struct meta *m, const struct repo_name *repo,
-                                       const struct digest *d, bool *ret_is, struct err *e)
-{
-    AUTO(sql_conn) struct sql_conn *c = NULL;
-    int64_t unused;
-
-    TRY(begin(m, &c, e));
-    return sql_run_int(c, SQL_BLOB_IS_CONDEMNED,
-                       SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), ret_is,
-                       &unused, e);
-}
-
 static enum err_code use_from(struct meta *m, struct sql_rows *rows, struct meta_use *ret,
                               struct err *e)
 {
@@ -301,7 +289,6 @@ static enum err_code tag_targets(struct meta *m, const struct repo_name *repo, s
 
 void sql_condemned_fill(struct meta_driver *d)
 {
-    d->blob_is_condemned = blob_is_condemned;
     d->uses = uses;
     d->tag_targets = tag_targets;
 }

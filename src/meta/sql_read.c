@@ -120,7 +120,8 @@ static enum err_code blob_stat(struct meta *m, const struct repo_name *repo, con
 }
 
 static enum err_code blob_look(struct meta *m, const struct repo_name *repo, const struct digest *d,
-                               uint64_t *ret_size_bytes, bool *ret_nowhere, struct err *e)
+                               uint64_t *ret_size_bytes, struct meta_blob_sight *ret_sight,
+                               struct err *e)
 {
     AUTO(sql_conn) struct sql_conn *c = NULL;
     AUTO(sql_rows) struct sql_rows *rows = NULL;
@@ -132,7 +133,8 @@ static enum err_code blob_look(struct meta *m, const struct repo_name *repo, con
                   SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), &rows, e));
     TRY(sql_next(rows, &row, e));
     size = row ? int_at(rows, 0) : -1;
-    *ret_nowhere = row && int_at(rows, 1) == 0;
+    ret_sight->nowhere = row && int_at(rows, 1) == 0;
+    ret_sight->condemned = row && int_at(rows, 2) != 0;
     if (size < 0)
         return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
     *ret_size_bytes = (uint64_t)size;

@@ -26,7 +26,9 @@
                  " WHERE r.name = $1 AND b.digest = $2")                                           \
     X(BLOB_LOOK, "SELECT coalesce((SELECT b.size_bytes FROM repos r"                               \
                  " JOIN blobs b ON b.repo_id = r.id WHERE r.name = $1 AND b.digest = $2), -1),"    \
-                 " CASE WHEN EXISTS (SELECT 1 FROM blobs WHERE digest = $2) THEN 1 ELSE 0 END")    \
+                 " CASE WHEN EXISTS (SELECT 1 FROM blobs WHERE digest = $2) THEN 1 ELSE 0 END,"    \
+                 " CASE WHEN EXISTS (SELECT 1 FROM repos r JOIN condemned c ON c.repo_id = r.id"   \
+                 " WHERE r.name = $1 AND c.digest = $2 AND c.kind = 0) THEN 1 ELSE 0 END")         \
     X(BLOB_SIZE, "SELECT size_bytes FROM blobs WHERE repo_id = $1 AND digest = $2")                \
     X(BLOB_CHECK, SQL_BLOB_HELD)                                                                   \
     X(BLOB_FIND, "SELECT r.name, b.size_bytes FROM blobs b JOIN repos r ON r.id = b.repo_id"       \
@@ -339,8 +341,6 @@
     X(CONDEMNED_CHECK, "SELECT c.why FROM condemned c WHERE c.repo_id = $1 AND c.digest = $2"      \
                        " AND c.kind = $3 AND c.since_ms <= $4 AND NOT EXISTS (SELECT 1 FROM"       \
                        " manifests s WHERE s.repo_id = $1 AND s.digest = $5)")                     \
-    X(BLOB_IS_CONDEMNED, "SELECT 1 FROM condemned WHERE kind = 0 AND digest = $2"                  \
-                         " AND repo_id = (SELECT id FROM repos WHERE name = $1)")                  \
     X(USES_BLOBS, "SELECT b.digest, 0, b.size_bytes, '', c.why, c.since_ms, c.run"                 \
                   " FROM blobs b LEFT JOIN condemned c ON c.repo_id = b.repo_id"                   \
                   " AND c.digest = b.digest AND c.kind = 0"                                        \

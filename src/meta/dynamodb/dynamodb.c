@@ -35,17 +35,6 @@ static enum err_code snapshot(struct meta *m, struct meta **ret_snapshot, struct
 
 /* ---- collection, which is not made for DynamoDB yet: nothing is ever condemned */
 
-static enum err_code blob_is_condemned(struct meta *m, const struct repo_name *repo,
-                                       const struct digest *d, bool *ret_is, struct err *e)
-{
-    (void)m;
-    (void)repo;
-    (void)d;
-    (void)e;
-    *ret_is = false;
-    return ERR_OK;
-}
-
 static enum err_code no_collection(struct err *e)
 {
     return err_set(e, ERR_UNSUPPORTED, "metadata.driver: dynamodb has no collection yet");
@@ -82,7 +71,6 @@ static struct meta_driver driver = {
     .shared = true,
     .commit = dynamo_commit,
     .snapshot = snapshot,
-    .blob_is_condemned = blob_is_condemned,
     .uses = uses,
     .tag_targets = tag_targets,
     .health = health,

@@ -93,7 +93,8 @@ static enum err_code blob_stat(struct meta *m, const struct repo_name *repo, con
 #define LOOK_MOST 10
 
 static enum err_code blob_look(struct meta *m, const struct repo_name *repo, const struct digest *d,
-                               uint64_t *ret_size_bytes, bool *ret_nowhere, struct err *e)
+                               uint64_t *ret_size_bytes, struct meta_blob_sight *ret_sight,
+                               struct err *e)
 {
     struct dynamo_key key = dynamo_key_blob(STR(""), digest_str(d));
     AUTO(dynamo_cursor)
@@ -114,7 +115,7 @@ static enum err_code blob_look(struct meta *m, const struct repo_name *repo, con
     }
     if (item)
         return blob_stat(m, repo, d, ret_size_bytes, e);
-    *ret_nowhere = !anywhere;
+    ret_sight->nowhere = !anywhere;
     return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
 }
 

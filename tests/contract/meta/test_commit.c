@@ -73,8 +73,11 @@ static enum err_code look(struct fixture *f, const char *repo, const char *seed,
 {
     struct repo_name r = repo_of(repo);
     struct digest d = digest_for(seed);
+    struct meta_blob_sight sight;
     uint64_t size = 0;
-    enum err_code code = meta_blob_look(f->m, &r, &d, &size, ret_nowhere, &f->e);
+    enum err_code code = meta_blob_look(f->m, &r, &d, &size, &sight, &f->e);
+
+    *ret_nowhere = sight.nowhere;
 
     if (code == ERR_OK)
         assert_int_equal(size, strlen(seed));

@@ -65,11 +65,12 @@ static bool blob_is_condemned(struct fixture *f, const char *seed)
 {
     struct repo_name r = repo_of("a");
     struct digest d = digest_for(seed);
-    bool is = false;
+    struct meta_blob_sight sight;
+    uint64_t size;
 
-    assert_ok(meta_blob_is_condemned(f->m, &r, &d, &is, &f->e));
-    assert_int_equal(is, use_of(f, META_ITEM_BLOB, seed).condemned);
-    return is;
+    assert_ok(meta_blob_look(f->m, &r, &d, &size, &sight, &f->e));
+    assert_int_equal(sight.condemned, use_of(f, META_ITEM_BLOB, seed).condemned);
+    return sight.condemned;
 }
 
 static bool manifest_is_condemned(struct fixture *f, const char *seed)

@@ -1,0 +1,557 @@
+#include "gc/collector.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/project.h"
+#include "gc/graph.h"
+#include "gc/journal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Of one transaction: it holds the row of the repository, for which pushes wait. */
+#define BATCH       64
+#define BATCH_BYTES (1u << 20) /* of manifests, which the journal takes */
+#define BLOB_PAGE   512
+#define REPO_PAGE   256
+#define NOTE_MS     2000
+#define REST_MS     100
+
+struct item {
+    enum meta_item_kind kind;
+    struct digest digest;
+    uint64_t size_bytes;
+    enum meta_why why;
+    const struct digest *subject;
+    bool has_tags;
+    struct gc_node *node; /* of a manifest */
+    bool done, skip;
+};
+
+struct run {
+    const struct gc_options *o;
+    struct meta *meta;
+    const struct repo_name *repo;
+    struct gc_graph *g;
+    struct gc_counts n;
+    char id[GC_RUN_SIZE];
+    int64_t started_ms, noted_ms;
+    unsigned records;
+    struct item items[BATCH];
+    size_t n_items, item_bytes;
+    struct gc_entry entry;
+};
+
+/* ---- what is counted and told */
+
+static void tell(struct run *r, const struct item *item, enum gc_action action, const char *problem)
+{
+    const struct gc_item told = {.repo = r->repo,
+                                 .kind = item->kind,
+                                 .digest = &item->digest,
+                                 .size_bytes = item->size_bytes,
+                                 .why = item->why,
+                                 .action = action,
+                                 .problem = problem};
+
+    if (action == GC_KEPT)
+        r->n.problems++;
+    else
+        gc_sum_add(action == GC_REVIVED     ? &r->n.revived
+                   : action == GC_CONDEMNED ? &r->n.condemned
+                                            : &r->n.deleted,
+                   item->kind, item->size_bytes);
+    if (r->o->item)
+        r->o->item(r->o->ctx, &told);
+}
+
+static enum err_code go_on(struct run *r, struct err *e)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (r->o->go_on && !r->o->go_on(r->o->ctx))
+        return err_set(e, ERR_LATER, "the run was stopped");
+    if (r->o->dry_run || now_ms - r->noted_ms < NOTE_MS)
+        return ERR_OK;
+    r->noted_ms = now_ms;
+    return gc_run_note(r->meta, r->id, r->o->actor, r->started_ms, "running", &r->n, e);
+}
+
+/* ---- transactions */
+
+static enum err_code commit(struct run *r, struct meta_op *ops, size_t n, size_t *ret_failed,
+                            struct err *e)
+{
+    if (r->o->check)
+        ops[n++] = *r->o->check;
+    return meta_commit(r->meta, ops, n, 0, ret_failed, e);
+}
+
+/* find_live: revived by what it goes with. */
+static enum err_code revive_batch(struct run *r, struct err *e)
+{
+    struct meta_op ops[BATCH + 1];
+
+    for (size_t i = 0; i < r->n_items; i++)
+        ops[i] = meta_op_revive(r->repo, r->items[i].kind, &r->items[i].digest);
+    if (!r->o->dry_run)
+        TRY(commit(r, ops, r->n_items, NULL, e));
+    for (size_t i = 0; i < r->n_items; i++)
+        tell(r, &r->items[i], GC_REVIVED, NULL);
+    return ERR_OK;
+}
+
+/* condemn: the transaction looks again. */
+static enum err_code condemn_batch(struct run *r, struct err *e)
+{
+    struct meta_op ops[BATCH + 1];
+    bool done[BATCH];
+    int64_t now_ms = clock_wall_ms();
+
+    for (size_t i = 0; i < r->n_items; i++) {
+        const struct item *item = &r->items[i];
+
+        done[i] = r->o->dry_run;
+        ops[i] = meta_op_condemn((struct meta_verdict){.repo = r->repo,
+                                                       .kind = item->kind,
+                                                       .digest = &item->digest,
+                                                       .why = item->why,
+                                                       .run = str_of(r->id),
+                                                       .now_ms = now_ms,
+                                                       .subject = item->subject,
+                                                       .seen_version = r->g->seen_version},
+                                 &done[i]);
+    }
+    if (!r->o->dry_run)
+        TRY(commit(r, ops, r->n_items, NULL, e));
+    for (size_t i = 0; i < r->n_items; i++) {
+        struct item *item = &r->items[i];
+
+        item->done = done[i];
+        if (!done[i])
+            continue;
+        if (item->node) {
+            item->node->condemned = true;
+            item->node->condemned_ms = now_ms;
+        }
+        tell(r, item, GC_CONDEMNED, NULL);
+    }
+    return ERR_OK;
+}
+
+/* What the journal has to know of a manifest. One that can't be read keeps what it names. */
+static enum err_code write_down(struct run *r, struct item *item, struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    AUTO(name_list) struct meta_name_list tags = {0};
+    enum err_code code;
+
+    if (item->kind == META_ITEM_BLOB) {
+        gc_entry_blob(&r->entry, &item->digest, item->size_bytes, item->why);
+        return ERR_OK;
+    }
+    code = meta_manifest_by_digest(r->meta, r->repo, &item->digest, &m, e);
+    if (code == ERR_OK && item->has_tags)
+        code = meta_manifest_tags(r->meta, r->repo, &item->digest, STR(""), BATCH, &tags, NULL, e);
+    if (code == ERR_MANIFEST_UNKNOWN) {
+        item->skip = true; /* it was deleted meanwhile */
+        return ERR_OK;
+    }
+    if (code == ERR_CORRUPT ||
+        (code == ERR_OK && !gc_entry_manifest(&r->entry, m, &tags, item->why))) {
+        item->skip = true;
+        tell(r, item, GC_KEPT, code == ERR_OK ? "it is no text" : e->detail);
+        return ERR_OK;
+    }
+    return code;
+}
+
+static struct meta_op deletion(struct run *r, const struct item *item, struct uuid *holder)
+{
+    struct meta_op op;
+
+    if (item->kind == META_ITEM_BLOB)
+        return meta_op_blob_unlink(
+            r->repo, &item->digest,
+            (struct meta_removal){.once = store_shared(r->o->registry->store),
+                                  .since_ms = clock_wall_ms(),
+                                  .reason = str_of(gc_why_text(item->why))});
+    op = meta_op_manifest_delete(r->repo, &item->digest, r->g->seen_version);
+    project_hold(r->o->registry, &op, holder);
+    return op;
+}
+
+/* *ret_again: one of them is in use after all, and is left out from now on. */
+static enum err_code try_delete(struct run *r, struct str key, bool *ret_again, struct err *e)
+{
+    struct meta_op ops[2 * BATCH + 3];
+    struct item *of[BATCH];
+    struct uuid holder;
+    size_t n = 0, failed = SIZE_MAX;
+    enum err_code code;
+
+    *ret_again = false;
+    gc_entry_begin(&r->entry, r->repo);
+    for (size_t i = 0; i < r->n_items; i++) {
+        struct item *item = &r->items[i];
+
+        if (!item->skip)
+            TRY(write_down(r, item, e));
+        if (item->skip)
+            continue;
+        of[n] = item;
+        ops[2 * n] = meta_op_condemned_check(r->repo, item->kind, &item->digest, item->subject,
+                                             clock_wall_ms() - r->o->grace_ms);
+        ops[2 * n + 1] = deletion(r, item, &holder);
+        n++;
+    }
+    if (n == 0)
+        return ERR_OK;
+    ops[2 * n] = meta_op_record_put(GC_JOURNAL, key, gc_entry_end(&r->entry), META_ABSENT);
+    ops[2 * n + 1] = meta_op_record_put(GC_CONTENT, key, STR("{}"), META_ABSENT);
+    code = commit(r, ops, 2 * n + 2, &failed, e);
+    if (registry_refused(code) && failed < 2 * n) {
+        of[failed / 2]->skip = *ret_again = true;
+        return ERR_OK;
+    }
+    TRY(code);
+    for (size_t i = 0; i < n; i++)
+        of[i]->done = true;
+    return ERR_OK;
+}
+
+/* delete: still condemned, and no row is there that it goes with. Then its content. */
+static enum err_code delete_and_drop(struct run *r, struct err *e)
+{
+    char key[GC_KEY_SIZE];
+    struct meta_op mark;
+    bool again = true, any = false;
+
+    /* A run that goes on after its process died has the same id. */
+    snprintf(key, sizeof(key), "%s/%" PRId64 "-%06u", r->id, r->started_ms, ++r->records);
+    mark = meta_op_record_delete(GC_CONTENT, str_of(key), META_ANY);
+    while (again)
+        TRY(try_delete(r, str_of(key), &again, e));
+    for (size_t i = 0; i < r->n_items; i++)
+        any = any || r->items[i].done;
+    if (!any)
+        return ERR_OK;
+    registry_wake(r->o->registry); /* tags may have gone with manifests */
+    TRY(gc_content_delete(r->o->registry, buf_str(&r->entry.text), e));
+    return meta_commit(r->meta, &mark, 1, META_LAZY, NULL, e);
+}
+
+static enum err_code rest(struct run *r, uint64_t ms, struct err *e)
+{
+    for (; ms > 0; ms -= ms < REST_MS ? ms : REST_MS) {
+        TRY(go_on(r, e));
+        usleep((useconds_t)(ms < REST_MS ? ms : REST_MS) * 1000);
+    }
+    return ERR_OK;
+}
+
+static enum err_code delete_batch(struct run *r, struct err *e)
+{
+    size_t n = 0;
+
+    if (!r->o->dry_run)
+        TRY(delete_and_drop(r, e));
+    for (size_t i = 0; i < r->n_items; i++) {
+        struct item *item = &r->items[i];
+
+        item->done = item->done || (r->o->dry_run && !item->skip);
+        if (!item->done)
+            continue;
+        if (item->node)
+            item->node->gone = true;
+        tell(r, item, GC_DELETED, NULL);
+        n++;
+    }
+    return r->o->rate > 0 && !r->o->dry_run ? rest(r, n * 1000 / r->o->rate, e) : ERR_OK;
+}
+
+typedef enum err_code (*batch_fn)(struct run *r, struct err *e);
+
+static enum err_code flush(struct run *r, batch_fn fn, struct err *e)
+{
+    enum err_code code = r->n_items > 0 ? fn(r, e) : ERR_OK;
+
+    r->n_items = r->item_bytes = 0;
+    TRY(code);
+    return go_on(r, e);
+}
+
+static enum err_code put(struct run *r, const struct item *item, batch_fn fn, struct err *e)
+{
+    r->items[r->n_items++] = *item;
+    r->item_bytes += item->kind == META_ITEM_MANIFEST ? item->size_bytes : 0;
+    return r->n_items == BATCH || r->item_bytes >= BATCH_BYTES ? flush(r, fn, e) : ERR_OK;
+}
+
+/* ---- manifests */
+
+static struct item item_of(struct run *r, struct gc_node *node)
+{
+    return (struct item){.kind = META_ITEM_MANIFEST,
+                         .digest = node->digest,
+                         .size_bytes = node->size_bytes,
+                         .why = node->why,
+                         .subject =
+                             node->subject == GC_NONE ? NULL : &r->g->nodes[node->subject].digest,
+                         .has_tags = node->has_tags,
+                         .node = node};
+}
+
+static bool is_old(const struct run *r, int64_t condemned_ms)
+{
+    return condemned_ms <= clock_wall_ms() - r->o->grace_ms;
+}
+
+/* What each node waits for: what it belongs to is condemned, or gone. */
+static void mark_waiting(const struct gc_graph *g, bool until_gone, bool *waits)
+{
+    memset(waits, 0, g->n * sizeof(*waits));
+    for (size_t i = 0; i < g->n_children; i++) {
+        const struct gc_node *parent = &g->nodes[g->children[i].from];
+
+        if (!(until_gone ? parent->gone : parent->condemned))
+            waits[g->children[i].to] = true;
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        size_t subject = g->nodes[i].subject;
+
+        if (subject != GC_NONE &&
+            !(until_gone ? g->nodes[subject].gone : g->nodes[subject].condemned))
+            waits[i] = true;
+    }
+}
+
+static bool is_next(const struct run *r, const struct gc_node *node, bool deleting)
+{
+    if (node->because != GC_NOT_LIVE || node->gone)
+        return false;
+    return deleting ? node->condemned && is_old(r, node->condemned_ms) : !node->condemned;
+}
+
+/* By levels: as many rounds as there are indexes in indexes, and referrers of referrers. */
+static enum err_code by_levels(struct run *r, bool deleting, struct err *e)
+{
+    batch_fn fn = deleting ? delete_batch : condemn_batch;
+    AUTO(mem) bool *waits = mem_zero(r->g->n + 1);
+    AUTO(mem) bool *tried = mem_zero(r->g->n + 1);
+
+    for (bool any = true; any;) {
+        any = false;
+        mark_waiting(r->g, deleting, waits);
+        for (size_t i = 0; i < r->g->n; i++) {
+            struct item item;
+
+            if (waits[i] || tried[i] || !is_next(r, &r->g->nodes[i], deleting))
+                continue;
+            tried[i] = any = true;
+            item = item_of(r, &r->g->nodes[i]);
+            TRY(put(r, &item, fn, e));
+        }
+        TRY(flush(r, fn, e));
+    }
+    return ERR_OK;
+}
+
+static enum err_code find_live(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->g->n; i++) {
+        struct gc_node *node = &r->g->nodes[i];
+        struct item item;
+
+        if (!node->condemned || node->because == GC_NOT_LIVE)
+            continue;
+        item = item_of(r, node);
+        node->condemned = false;
+        TRY(put(r, &item, revive_batch, e));
+    }
+    return flush(r, revive_batch, e);
+}
+
+/* ---- blobs */
+
+enum use { USE_LIVE, USE_CONDEMNED, USE_NONE };
+
+/* By manifests that are there, as far as is known: one that came later is a use. */
+static enum use use_of(const struct run *r, const struct meta_use_list *l, const struct meta_use *u)
+{
+    enum use found = USE_NONE;
+
+    for (size_t i = 0; i < u->n_users; i++) {
+        size_t at = gc_graph_by_id(r->g, l->users[u->users + i]);
+        const struct gc_node *node = at == GC_NONE ? NULL : &r->g->nodes[at];
+
+        if (!node || !node->condemned)
+            return USE_LIVE;
+        if (!node->gone)
+            found = USE_CONDEMNED;
+    }
+    return found;
+}
+
+struct blob_page {
+    struct meta_use_list list;
+    enum use uses[BLOB_PAGE];
+};
+
+static enum err_code put_blob(struct run *r, const struct meta_use *u, batch_fn fn, struct err *e)
+{
+    const struct item item = {.kind = META_ITEM_BLOB,
+                              .digest = u->digest,
+                              .size_bytes = u->size_bytes,
+                              .why = META_WHY_UNUSED};
+
+    return put(r, &item, fn, e);
+}
+
+/* The times of a page that was condemned just now are those of the batches; for a grace of 0 they
+ * need only be in the past. */
+static enum err_code collect_page(struct run *r, struct blob_page *p, struct err *e)
+{
+    for (size_t i = 0; i < p->list.n; i++) {
+        p->uses[i] = use_of(r, &p->list, &p->list.rows[i]);
+        if (p->uses[i] == USE_LIVE && p->list.rows[i].condemned)
+            TRY(put_blob(r, &p->list.rows[i], revive_batch, e));
+    }
+    TRY(flush(r, revive_batch, e));
+    for (size_t i = 0; i < p->list.n; i++) {
+        struct meta_use *u = &p->list.rows[i];
+
+        if (p->uses[i] == USE_LIVE || u->condemned)
+            continue;
+        u->condemned_ms = clock_wall_ms();
+        TRY(put_blob(r, u, condemn_batch, e));
+    }
+    TRY(flush(r, condemn_batch, e));
+    for (size_t i = 0; i < p->list.n; i++) {
+        const struct meta_use *u = &p->list.rows[i];
+
+        if (p->uses[i] == USE_NONE && is_old(r, u->condemned_ms))
+            TRY(put_blob(r, u, delete_batch, e));
+    }
+    return flush(r, delete_batch, e);
+}
+
+static void auto_blob_page_(struct blob_page *p)
+{
+    meta_use_list_done(&p->list);
+}
+
+static enum err_code collect_blobs(struct run *r, struct err *e)
+{
+    char after[DIGEST_TEXT_MAX + 1] = "";
+
+    for (bool more = true; more;) {
+        AUTO(blob_page) struct blob_page p = {0};
+
+        TRY(meta_uses(r->meta, r->repo, META_ITEM_BLOB, str_of(after), BLOB_PAGE, &p.list, e));
+        if (p.list.n == 0)
+            break;
+        r->n.blobs += p.list.n;
+        strcpy(after, p.list.rows[p.list.n - 1].digest.text);
+        more = p.list.more;
+        TRY(collect_page(r, &p, e));
+        TRY(go_on(r, e));
+    }
+    return ERR_OK;
+}
+
+/* ---- repositories */
+
+static enum err_code collect_repo(struct run *r, const struct repo_name *repo, struct err *e)
+{
+    const struct gc_policy policy = {.children = r->o->children, .referrers = r->o->referrers};
+    AUTO(gc_graph) struct gc_graph g = {0};
+
+    r->repo = repo;
+    r->n_items = r->item_bytes = 0;
+    TRY(gc_graph_load(r->meta, repo, &policy, &g, e));
+    r->g = &g;
+    r->n.repos++;
+    r->n.manifests += g.n;
+    TRY(find_live(r, e));
+    TRY(by_levels(r, false, e));
+    TRY(by_levels(r, true, e));
+    return collect_blobs(r, e);
+}
+
+static bool ends_all(enum err_code code)
+{
+    return code == ERR_LATER || code == ERR_UNSUPPORTED || code == ERR_CONFLICT ||
+           code == ERR_UNAVAILABLE || code == ERR_STORAGE_FULL || code == ERR_STORAGE_READONLY;
+}
+
+/* One repository that can't be looked at keeps what it has. */
+static enum err_code collect_all(struct run *r, struct err *e)
+{
+    AUTO(mem) char *after = mem_strdup("");
+    struct err_first all = {0};
+    uint64_t done = 0;
+
+    for (bool more = true; more;) {
+        AUTO(row_list) struct meta_row_list page = {0};
+
+        TRY(meta_rows(r->meta, META_ROW_REPO, str_of(after), REPO_PAGE, &page, e));
+        for (size_t i = 0; i < page.n; i++) {
+            struct repo_name repo;
+            enum err_code code;
+
+            TRY(repo_name_parse(page.rows[i].texts[0], &repo, e));
+            code = collect_repo(r, &repo, &all.step);
+            if (ends_all(code)) {
+                *e = all.step;
+                return code;
+            }
+            r->n.problems += code != ERR_OK;
+            err_first_add(&all, code);
+            if (r->o->progress)
+                r->o->progress(r->o->ctx, ++done, 0);
+        }
+        more = page.more && page.n > 0;
+        if (more) {
+            free(after);
+            after = STEAL(page.next);
+        }
+    }
+    return err_first_of(&all, e);
+}
+
+static enum err_code collect(struct run *r, struct err *e)
+{
+    if (r->o->dry_run)
+        return r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
+    TRY(gc_run_note(r->meta, r->id, r->o->actor, r->started_ms, "running", &r->n, e));
+    TRY(gc_journal_finish(r->o->registry, e));
+    return r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
+}
+
+enum err_code gc_run(const struct gc_options *o, struct gc_counts *ret_counts, struct err *e)
+{
+    AUTO(mem) struct run *r = NEW(struct run);
+    enum err_code code;
+
+    r->o = o;
+    r->meta = o->registry->meta;
+    r->started_ms = clock_wall_ms();
+    r->noted_ms = clock_mono_ms();
+    if (!o->id || !str_copy(str_of(o->id), r->id, sizeof(r->id)))
+        gc_run_id(r->id);
+    code = collect(r, e);
+    if (!o->dry_run) {
+        const char *state = code == ERR_OK ? "done" : code == ERR_LATER ? "stopped" : "failed";
+        enum err_code noted =
+            gc_run_note(r->meta, r->id, o->actor, r->started_ms, state, &r->n, ERR_IGNORED);
+
+        (void)noted;
+    }
+    buf_done(&r->entry.text);
+    *ret_counts = r->n;
+    return code;
+}

@@ -1,0 +1,345 @@
+#include "gc/graph.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "meta/referrer_tag.h"
+
+#include <stdlib.h>
+
+#define PAGE 1000
+
+struct link {
+    int64_t parent_id;
+    size_t child;
+};
+
+struct loading {
+    struct meta *meta;
+    const struct repo_name *repo;
+    const struct gc_policy *policy;
+    struct gc_graph g;
+    struct meta_tag *tags;
+    size_t n_tags;
+    struct link *links; /* from indexes, by their ids */
+    size_t n_links;
+    struct digest *subjects; /* of each node; n is 0: none */
+};
+
+static void auto_loading_(struct loading *l)
+{
+    gc_graph_done(&l->g);
+    free(l->tags);
+    free(l->links);
+    free(l->subjects);
+}
+
+void gc_graph_done(struct gc_graph *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        free(g->nodes[i].tag);
+    free(g->nodes);
+    free(g->children);
+    free(g->ids);
+    *g = (struct gc_graph){0};
+}
+
+/* ---- reading. What the pages of different times don't agree about is looked at again by the
+ * transactions. */
+
+static enum err_code load_tags(struct loading *l, struct err *e)
+{
+    char after[TAG_NAME_MAX + 1] = "";
+
+    for (bool more = true, first = true; more; first = false) {
+        AUTO(meta_tags) struct meta_tag_list page = {0};
+        int64_t version;
+
+        TRY(meta_tag_targets(l->meta, l->repo, str_of(after), PAGE, &page, &version, e));
+        if (first)
+            l->g.seen_version = version;
+        if (page.n == 0)
+            break;
+        l->tags = mem_resize(l->tags, (l->n_tags + page.n) * sizeof(*l->tags));
+        memcpy(l->tags + l->n_tags, page.rows, page.n * sizeof(*page.rows));
+        l->n_tags += page.n;
+        strcpy(after, page.rows[page.n - 1].name.text);
+        more = page.more;
+    }
+    return ERR_OK;
+}
+
+static void add_manifests(struct loading *l, const struct meta_use_list *page)
+{
+    struct gc_graph *g = &l->g;
+
+    g->nodes = mem_resize(g->nodes, (g->n + page->n) * sizeof(*g->nodes));
+    l->subjects = mem_resize(l->subjects, (g->n + page->n) * sizeof(*l->subjects));
+    l->links = mem_resize(l->links, (l->n_links + page->n_users + 1) * sizeof(*l->links));
+    for (size_t i = 0; i < page->n; i++) {
+        const struct meta_use *u = &page->rows[i];
+
+        for (size_t j = 0; j < u->n_users; j++)
+            l->links[l->n_links++] = (struct link){page->users[u->users + j], g->n};
+        l->subjects[g->n] = u->subject;
+        g->nodes[g->n++] = (struct gc_node){.digest = u->digest,
+                                            .id = u->id,
+                                            .size_bytes = u->size_bytes,
+                                            .subject = GC_NONE,
+                                            .by = GC_NONE,
+                                            .why = u->why,
+                                            .condemned = u->condemned,
+                                            .condemned_ms = u->condemned_ms};
+    }
+}
+
+static enum err_code load_manifests(struct loading *l, struct err *e)
+{
+    char after[DIGEST_TEXT_MAX + 1] = "";
+
+    for (bool more = true; more;) {
+        AUTO(meta_uses) struct meta_use_list page = {0};
+
+        TRY(meta_uses(l->meta, l->repo, META_ITEM_MANIFEST, str_of(after), PAGE, &page, e));
+        if (page.n == 0)
+            break;
+        add_manifests(l, &page);
+        strcpy(after, page.rows[page.n - 1].digest.text);
+        more = page.more;
+    }
+    return ERR_OK;
+}
+
+/* ---- who belongs to whom */
+
+static int by_from(const void *a, const void *b)
+{
+    const struct gc_pair *x = a, *y = b;
+
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* The first pair from there, or from a later one. */
+static size_t first_from(const struct gc_pair *pairs, size_t n, size_t from)
+{
+    size_t low = 0;
+
+    while (low < n) {
+        size_t middle = low + (n - low) / 2;
+
+        if (pairs[middle].from < from)
+            low = middle + 1;
+        else
+            n = middle;
+    }
+    return low;
+}
+
+size_t gc_graph_by_id(const struct gc_graph *g, int64_t id)
+{
+    size_t i = first_from(g->ids, g->n, (size_t)id);
+
+    return i < g->n && g->ids[i].from == (size_t)id ? g->ids[i].to : GC_NONE;
+}
+
+/* The first node whose digest is not before that. */
+static size_t lower_bound(const struct gc_graph *g, struct str digest)
+{
+    size_t low = 0, high = g->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (str_cmp(digest_str(&g->nodes[middle].digest), digest) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t gc_graph_by_digest(const struct gc_graph *g, struct str digest)
+{
+    size_t i = lower_bound(g, digest);
+
+    return i < g->n && str_eq(digest_str(&g->nodes[i].digest), digest) ? i : GC_NONE;
+}
+
+static void find_children(struct loading *l)
+{
+    struct gc_graph *g = &l->g;
+
+    g->ids = mem_alloc((g->n + 1) * sizeof(*g->ids));
+    for (size_t i = 0; i < g->n; i++)
+        g->ids[i] = (struct gc_pair){(size_t)g->nodes[i].id, i};
+    qsort(g->ids, g->n, sizeof(*g->ids), by_from);
+    g->children = mem_alloc((l->n_links + 1) * sizeof(*g->children));
+    for (size_t i = 0; i < l->n_links; i++) {
+        size_t parent = gc_graph_by_id(g, l->links[i].parent_id);
+
+        if (parent == GC_NONE)
+            continue;
+        g->children[g->n_children++] = (struct gc_pair){parent, l->links[i].child};
+        g->nodes[l->links[i].child].has_parent = true;
+    }
+    qsort(g->children, g->n_children, sizeof(*g->children), by_from);
+}
+
+/* The manifest that a tag of referrers is about: "sha256-HEX" and an ending. */
+static size_t about(const struct gc_graph *g, const struct tag_name *tag)
+{
+    struct str rest = tag_name_str(tag), name, hex;
+    char prefix[DIGEST_TEXT_MAX + 1];
+    size_t i;
+
+    if (!referrer_tag_looks_so(tag))
+        return GC_NONE;
+    str_cut(&rest, '-', &name);
+    str_cut(&rest, '.', &hex);
+    if (name.n + 1 + hex.n > DIGEST_TEXT_MAX)
+        return GC_NONE;
+    memcpy(prefix, name.p, name.n);
+    prefix[name.n] = ':';
+    memcpy(prefix + name.n + 1, hex.p, hex.n);
+    i = lower_bound(g, (struct str){prefix, name.n + 1 + hex.n});
+    if (i < g->n) {
+        struct referrer_tags t;
+
+        referrer_tags_of(&g->nodes[i].digest, &t);
+        for (size_t j = 0; j < REFERRER_TAGS; j++) {
+            if (str_eq(tag_name_str(tag), str_of(t.names[j])))
+                return i;
+        }
+    }
+    return GC_NONE;
+}
+
+static void find_subjects(struct loading *l)
+{
+    struct gc_graph *g = &l->g;
+
+    for (size_t i = 0; i < g->n; i++) {
+        if (l->subjects[i].n > 0)
+            g->nodes[i].subject = gc_graph_by_digest(g, digest_str(&l->subjects[i]));
+    }
+}
+
+/* A tag of referrers is no reason to live: what it is about is, or its having been there. */
+static bool lives_by(const struct gc_graph *g, const struct tag_name *tag, struct gc_node *node)
+{
+    size_t subject = about(g, tag);
+
+    if (subject == GC_NONE)
+        return !(referrer_tag_looks_so(tag) && node->condemned && node->why == META_WHY_REFERRER);
+    if (&g->nodes[subject] == node)
+        return true;
+    if (node->subject == GC_NONE)
+        node->subject = subject;
+    return false;
+}
+
+static void take_tags(struct loading *l)
+{
+    struct gc_graph *g = &l->g;
+
+    for (size_t i = 0; i < l->n_tags; i++) {
+        size_t at = gc_graph_by_id(g, l->tags[i].manifest_id);
+        struct gc_node *node = at == GC_NONE ? NULL : &g->nodes[at];
+
+        if (!node)
+            continue;
+        node->has_tags = true;
+        if (!lives_by(g, &l->tags[i].name, node) || node->tag)
+            continue;
+        node->tag = mem_strdup(l->tags[i].name.text);
+        node->because = GC_TAGGED;
+    }
+}
+
+/* ---- what lives */
+
+/* Whether a manifest by which nothing lives yet lives by itself. One whose index or subject went
+ * was condemned by that. */
+static bool stays(const struct gc_policy *p, const struct gc_node *node)
+{
+    if (p->children && (node->has_parent || (node->condemned && node->why == META_WHY_CHILD)))
+        return false;
+    if (p->referrers &&
+        (node->subject != GC_NONE || (node->condemned && node->why == META_WHY_REFERRER)))
+        return false;
+    return true;
+}
+
+static enum meta_why why_of(const struct gc_node *node)
+{
+    if (node->condemned)
+        return node->why;
+    if (node->subject != GC_NONE)
+        return META_WHY_REFERRER;
+    return node->has_parent ? META_WHY_CHILD : META_WHY_UNTAGGED;
+}
+
+struct spread {
+    struct gc_graph *g;
+    struct gc_pair *referrers; /* from a subject */
+    size_t n_referrers;
+    size_t *queue;
+    size_t n_queue;
+};
+
+static void reach(struct spread *s, const struct gc_pair *pairs, size_t n, size_t from,
+                  enum gc_because because)
+{
+    for (size_t i = first_from(pairs, n, from); i < n && pairs[i].from == from; i++) {
+        struct gc_node *node = &s->g->nodes[pairs[i].to];
+
+        if (node->because != GC_NOT_LIVE)
+            continue;
+        node->because = because;
+        node->by = from;
+        s->queue[s->n_queue++] = pairs[i].to;
+    }
+}
+
+static void spread(struct gc_graph *g)
+{
+    struct spread s = {.g = g};
+
+    s.referrers = mem_alloc((g->n + 1) * sizeof(*s.referrers));
+    s.queue = mem_alloc((g->n + 1) * sizeof(*s.queue));
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->nodes[i].subject != GC_NONE)
+            s.referrers[s.n_referrers++] = (struct gc_pair){g->nodes[i].subject, i};
+        if (g->nodes[i].because != GC_NOT_LIVE)
+            s.queue[s.n_queue++] = i;
+    }
+    qsort(s.referrers, s.n_referrers, sizeof(*s.referrers), by_from);
+    for (size_t i = 0; i < s.n_queue; i++) {
+        reach(&s, g->children, g->n_children, s.queue[i], GC_CHILD_OF_LIVE);
+        reach(&s, s.referrers, s.n_referrers, s.queue[i], GC_REFERRER_OF_LIVE);
+    }
+    free(s.referrers);
+    free(s.queue);
+}
+
+enum err_code gc_graph_load(struct meta *m, const struct repo_name *repo, const struct gc_policy *p,
+                            struct gc_graph *ret_graph, struct err *e)
+{
+    AUTO(loading) struct loading l = {.meta = m, .repo = repo, .policy = p};
+    struct gc_graph *g = &l.g;
+
+    TRY(load_tags(&l, e));
+    TRY(load_manifests(&l, e));
+    find_children(&l);
+    find_subjects(&l);
+    take_tags(&l);
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->nodes[i].because == GC_NOT_LIVE && stays(p, &g->nodes[i]))
+            g->nodes[i].because = GC_UNTAGGED;
+    }
+    spread(g);
+    for (size_t i = 0; i < g->n; i++)
+        g->nodes[i].why = why_of(&g->nodes[i]);
+    *ret_graph = l.g;
+    l.g = (struct gc_graph){0};
+    return ERR_OK;
+}

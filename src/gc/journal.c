@@ -1,0 +1,221 @@
+#include "gc/journal.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "core/blob.h"
+#include "core/remove.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RUN_TEXT_MAX 4096
+
+static const char *const kinds[] = {[META_ITEM_BLOB] = "blob", [META_ITEM_MANIFEST] = "manifest"};
+
+void gc_run_id(char dst[static GC_RUN_SIZE])
+{
+    char time[CLOCK_RFC3339_SIZE];
+    unsigned char chance[3];
+    size_t n = 0;
+
+    clock_rfc3339(clock_wall_ms(), time);
+    for (const char *p = time; *p != '.'; p++) {
+        if (*p != '-' && *p != ':')
+            dst[n++] = *p;
+    }
+    random_bytes(chance, sizeof(chance));
+    snprintf(dst + n, GC_RUN_SIZE - n, "-%02x%02x%02x", chance[0], chance[1], chance[2]);
+}
+
+/* ---- making a record */
+
+void gc_entry_begin(struct gc_entry *x, const struct repo_name *repo)
+{
+    if (x->text.max == 0)
+        buf_init(&x->text, GC_JOURNAL_MAX);
+    buf_clear(&x->text);
+    x->n = 0;
+    buf_addf(&x->text, "{\"repository\":\"%s\",\"at\":%" PRId64 ",\"items\":[", repo->text,
+             clock_wall_ms());
+}
+
+static void begin_item(struct gc_entry *x, enum meta_item_kind kind, const struct digest *d,
+                       uint64_t size_bytes, enum meta_why why)
+{
+    buf_addf(&x->text,
+             "%s{\"kind\":\"%s\",\"digest\":\"%s\",\"size\":%" PRIu64 ",\"reason\":\"%s\"",
+             x->n++ > 0 ? "," : "", kinds[kind], d->text, size_bytes, gc_why_text(why));
+}
+
+void gc_entry_blob(struct gc_entry *x, const struct digest *d, uint64_t size_bytes,
+                   enum meta_why why)
+{
+    begin_item(x, META_ITEM_BLOB, d, size_bytes, why);
+    buf_add_char(&x->text, '}');
+}
+
+static bool is_text(struct str s)
+{
+    while (s.n > 0) {
+        size_t step = str_utf8_step(s);
+
+        if (step == 0)
+            return false;
+        s = str_sub(s, step, s.n - step);
+    }
+    return true;
+}
+
+bool gc_entry_manifest(struct gc_entry *x, const struct meta_manifest *m,
+                       const struct meta_name_list *tags, enum meta_why why)
+{
+    if (m->bytes.n == 0 || !is_text(m->bytes))
+        return false;
+    begin_item(x, META_ITEM_MANIFEST, &m->digest, m->bytes.n, why);
+    buf_add_text(&x->text, ",\"media_type\":");
+    buf_add_json(&x->text, m->media_type);
+    buf_add_text(&x->text, ",\"bytes\":");
+    buf_add_json(&x->text, m->bytes);
+    buf_add_text(&x->text, ",\"tags\":[");
+    for (size_t i = 0; i < tags->n; i++) {
+        buf_add_text(&x->text, i > 0 ? "," : "");
+        buf_add_json(&x->text, str_of(tags->names[i]));
+    }
+    buf_add_text(&x->text, "]}");
+    return true;
+}
+
+struct str gc_entry_end(struct gc_entry *x)
+{
+    buf_add_text(&x->text, "]}");
+    return buf_str(&x->text);
+}
+
+/* ---- content */
+
+static struct str text_of(const json_t *o, const char *name)
+{
+    const char *text = json_string_value(json_object_get(o, name));
+
+    return str_of(text ? text : "");
+}
+
+/* Under the lock that a push of the same holds from its storing to its transaction: what it linked
+ * stays, and what it has not looked at yet it stores again. */
+static enum err_code delete_one(struct registry *r, const struct repo_name *repo,
+                                const json_t *item, struct err *e)
+{
+    struct digest d;
+
+    TRY(digest_parse(text_of(item, "digest"), &d, e));
+    if (str_eq(text_of(item, "kind"), STR("manifest")))
+        return remove_manifest_content(r, repo, &d, e);
+    {
+        AUTO(held) pthread_mutex_t *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(&d));
+
+        blob_discard(r, repo, &d);
+    }
+    return ERR_OK;
+}
+
+enum err_code gc_content_delete(struct registry *r, struct str record, struct err *e)
+{
+    AUTO(json) json_t *json = json_loadb(record.p, record.n, 0, NULL);
+    struct repo_name repo;
+    json_t *item;
+    size_t i;
+
+    TRY(repo_name_parse(text_of(json, "repository"), &repo, e));
+    json_array_foreach(json_object_get(json, "items"), i, item) TRY(delete_one(r, &repo, item, e));
+    return ERR_OK;
+}
+
+static enum err_code finish(void *ctx, const struct meta_record *mark, struct err *e)
+{
+    struct registry *r = ctx;
+    AUTO(record) struct meta_record record = {0};
+    struct meta_op op = meta_op_record_delete(GC_CONTENT, str_of(mark->key), META_ANY);
+    enum err_code code = meta_record_get(r->meta, GC_JOURNAL, str_of(mark->key), &record, e);
+
+    if (code == ERR_OK)
+        code = gc_content_delete(r, str_of(record.value), e);
+    if (code != ERR_OK && code != ERR_NOT_FOUND)
+        return code;
+    return meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
+}
+
+enum err_code gc_journal_finish(struct registry *r, struct err *e)
+{
+    return meta_records_each(r->meta, GC_CONTENT, finish, r, e);
+}
+
+/* ---- runs */
+
+static json_t *sum_json(const struct gc_sum *s)
+{
+    return json_pack("{s:I, s:I, s:I}", "blobs", (json_int_t)s->blobs, "manifests",
+                     (json_int_t)s->manifests, "bytes",
+                     (json_int_t)(s->blob_bytes + s->manifest_bytes));
+}
+
+enum err_code gc_run_note(struct meta *m, const char *id, const char *actor, int64_t started_ms,
+                          const char *state, const struct gc_counts *n, struct err *e)
+{
+    int64_t ended_ms = str_eq(str_of(state), STR("running")) ? 0 : clock_wall_ms();
+    AUTO(json)
+    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:I}", "id", id, "by",
+                             actor ? actor : "", "started", (json_int_t)started_ms, "ended",
+                             (json_int_t)ended_ms, "state", state, "revived", sum_json(&n->revived),
+                             "condemned", sum_json(&n->condemned), "deleted", sum_json(&n->deleted),
+                             "problems", (json_int_t)n->problems);
+    AUTO(mem) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    struct meta_op op;
+
+    if (!text)
+        return err_set(e, ERR_INTERNAL, "run %s can't be written down", id);
+    op = meta_op_record_put(GC_RUNS, str_of(id), str_of(text), META_ANY);
+    return meta_commit(m, &op, 1, 0, NULL, e);
+}
+
+/* ---- looking something up */
+
+struct finding {
+    const struct repo_name *repo;
+    const struct digest *d;
+    char *run;
+};
+
+static enum err_code look(void *ctx, const struct meta_record *record, struct err *e)
+{
+    struct finding *f = ctx;
+    AUTO(json) json_t *json = NULL;
+    struct str key = str_of(record->key), run;
+    json_t *item;
+    size_t i;
+
+    (void)e;
+    if (!strstr(record->value, f->d->text))
+        return ERR_OK;
+    json = json_loads(record->value, 0, NULL);
+    if (f->repo && !str_eq(text_of(json, "repository"), repo_name_str(f->repo)))
+        return ERR_OK;
+    json_array_foreach(json_object_get(json, "items"), i, item)
+    {
+        if (str_eq(text_of(item, "digest"), digest_str(f->d)) && str_cut(&key, '/', &run))
+            (void)!str_copy(run, f->run, GC_RUN_SIZE);
+    }
+    return ERR_OK;
+}
+
+enum err_code gc_journal_find(struct meta *m, const struct repo_name *repo, const struct digest *d,
+                              char ret_run[static GC_RUN_SIZE], struct err *e)
+{
+    struct finding f = {.repo = repo, .d = d, .run = ret_run};
+
+    ret_run[0] = '\0';
+    TRY(meta_records_each(m, GC_JOURNAL, look, &f, e));
+    return ret_run[0] ? ERR_OK : err_set(e, ERR_NOT_FOUND, "no run deleted %s", d->text);
+}

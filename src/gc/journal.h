@@ -1,0 +1,59 @@
+/*
+ * The journal of what the collector deleted: records, each written in the transaction that deletes.
+ *
+ *   gc.runs     one a run, by its id: who began it and when, how it ended, what it did
+ *   gc.journal  RUN/NUMBER: what one transaction deleted of one repository, each with its digest,
+ *               size and reason; of manifests the media type, the bytes and the tags as well
+ *   gc.content  the same key, until the content of these is deleted, too
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "core/registry.h"
+#include "gc/count.h"
+
+#define GC_RUNS        STR("gc.runs")
+#define GC_JOURNAL     STR("gc.journal")
+#define GC_CONTENT     STR("gc.content")
+#define GC_RUN_SIZE    (META_RUN_MAX + 1)
+#define GC_KEY_SIZE    (GC_RUN_SIZE + 32)
+#define GC_JOURNAL_MAX (64u << 20)
+
+/* The ids of runs sort by their beginnings. */
+void gc_run_id(char dst[static GC_RUN_SIZE]);
+
+/* Is content of a deletion before still there? Deletes it: after a stop, the next run does. */
+ERR_CHECKED enum err_code gc_journal_finish(struct registry *r, struct err *e);
+
+/* A record of the journal is being made. */
+struct gc_entry {
+    struct buf text;
+    size_t n;
+};
+
+static inline void auto_gc_entry_(struct gc_entry *x)
+{
+    buf_done(&x->text);
+}
+
+void gc_entry_begin(struct gc_entry *x, const struct repo_name *repo);
+void gc_entry_blob(struct gc_entry *x, const struct digest *d, uint64_t size_bytes,
+                   enum meta_why why);
+
+/* False: its bytes are no text that JSON holds, and it was not added. */
+bool gc_entry_manifest(struct gc_entry *x, const struct meta_manifest *m,
+                       const struct meta_name_list *tags, enum meta_why why);
+struct str gc_entry_end(struct gc_entry *x);
+
+/* Deletes the content of what the record names, but for what is used again. */
+ERR_CHECKED enum err_code gc_content_delete(struct registry *r, struct str record, struct err *e);
+
+/* Writes the record of a run; state: "running", "done", "stopped", "failed". */
+ERR_CHECKED enum err_code gc_run_note(struct meta *m, const char *id, const char *actor,
+                                      int64_t started_ms, const char *state,
+                                      const struct gc_counts *n, struct err *e);
+
+/* The run that deleted that digest, with `repo` or anywhere (NULL). Error: NOT_FOUND. */
+ERR_CHECKED enum err_code gc_journal_find(struct meta *m, const struct repo_name *repo,
+                                          const struct digest *d, char ret_run[static GC_RUN_SIZE],
+                                          struct err *e);
