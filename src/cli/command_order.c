@@ -1,7 +1,9 @@
 #include "cli/command_order.h"
 
+#include "auth/policy/rules.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "cli/guard.h"
 #include "core/life.h"
 #include "core/owner.h"
 #include "core/project.h"
@@ -35,19 +37,42 @@ static enum err_code carry(struct registry *r, struct err *e)
     return project_run(r, &run, &more, e);
 }
 
+enum err_code cli_policy_in_force(const struct conf *c, struct meta *m, struct policy **ret_policy,
+                                  struct err *e)
+{
+    struct rules *rules = rules_new(m);
+    enum err_code code = rules_poll(rules, e);
+
+    rules_set_file(rules, cli_auth_policy(c));
+    *ret_policy = rules_policy(rules);
+    rules_free(rules);
+    return code;
+}
+
+bool cli_is_immutable(void *policy, const struct repo_name *repo, const struct tag_name *tag)
+{
+    return policy_immutable(policy, repo, tag);
+}
+
 /* The registry takes the store, and the meta that the command has. */
 static enum err_code run_here(struct cli_accounts *a, struct store *store, const struct order *o,
                               struct err *e)
 {
     struct registry *r = registry_new(store, STEAL(a->meta), a->conf);
+    struct policy *policy = NULL;
     struct err unmarked;
     enum err_code code = owner_claim(r->store, r->meta, &unmarked, e);
 
+    if (code == ERR_OK)
+        code = cli_policy_in_force(a->conf, r->meta, &policy, e);
+    r->is_immutable = cli_is_immutable;
+    r->immutable_ctx = policy;
     if (code == ERR_OK)
         code = order_run(r, o, NULL, NULL, e);
     if (code == ERR_OK)
         code = carry(r, e);
     registry_free(r);
+    policy_unref(policy);
     return code;
 }
 

@@ -132,6 +132,13 @@ static const struct cli_flag jobs_flags[] = {
 
 static const struct cli_flag repo_rm_flags[] = {CONFIG_FLAG, DRY_RUN_FLAG, {NULL}};
 
+static const struct cli_flag retention_flags[] = {
+    CONFIG_FLAG,
+    DRY_RUN_FLAG,
+    {"--json", NULL, "A JSON object a line for each tag that a policy is about."},
+    {NULL},
+};
+
 static const struct cli_flag repo_ls_flags[] = {
     CONFIG_FLAG,
     {"--size", NULL, "With what each one holds, which takes a look at all of it."},
@@ -462,6 +469,15 @@ const struct cli_command cli_commands[] = {
      .more = "Says first what goes, and what stays because other repositories have it too. What "
              "was interrupted is\ngone on with by the same command. A running server does it, "
              "asked through the database; where none\nruns, the command."},
+    {.name = "retention",
+     .operands = "",
+     .flags = retention_flags,
+     .run = cli_retention,
+     .help = "Delete tags as `retention` of the configuration says",
+     .more = "Shows for each tag that a policy is about whether it goes, and by which rule. A "
+             "policy whose patterns match\nnothing is told and not carried out; the exit status is "
+             "then 1. By itself it is done by gc.schedule.\nA running server does it by its own "
+             "configuration, asked through the database; where none runs, the\ncommand."},
     {.name = "tag rm",
      .operands = "REPOSITORY PATTERN",
      .max_operands = 2,

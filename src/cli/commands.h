@@ -58,6 +58,9 @@ int cli_reindex(struct cli *cli, const struct cli_args *args);
 int cli_repo_ls(struct cli *cli, const struct cli_args *args);
 int cli_repo_rm(struct cli *cli, const struct cli_args *args);
 
+/* command_retention.c */
+int cli_retention(struct cli *cli, const struct cli_args *args);
+
 /* command_sweep.c */
 int cli_sweep(struct cli *cli, const struct cli_args *args);
 

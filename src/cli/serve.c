@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/guard.h"
 #include "conf/conf.h"
+#include "core/background.h"
 #include "core/life.h"
 #include "core/migrate.h"
 #include "core/owner.h"
@@ -61,6 +62,21 @@ static void tell_strays(const struct stray_count *c)
               "them back, `registry sweep --remove` removes them",
               LOG_U64("manifests", c->manifests), LOG_U64("bytes", c->bytes),
               LOG_STR("repositories", buf_str(&repos)));
+}
+
+static void tell_retention(size_t policy, const char *why)
+{
+    log_event(LOG_WARNING, "a policy of `retention` is not carried out", LOG_U64("policy", policy),
+              LOG_TEXT("why", why));
+}
+
+static bool is_immutable(void *api, const struct repo_name *repo, const struct tag_name *tag)
+{
+    struct policy *policy = api_policy(api);
+    bool is = policy_immutable(policy, repo, tag);
+
+    policy_unref(policy);
+    return is;
 }
 
 static enum err_code prune_audit(void *audit, struct job *job, struct err *e)
@@ -195,6 +211,7 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     s->registry->reserve = s->reserve;
     s->registry->members = members;
     s->registry->tell_strays = tell_strays;
+    s->registry->tell_retention = tell_retention;
     return registry_start(s->registry, report, e);
 }
 
@@ -219,6 +236,9 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(rules_poll(s->guard.rules, e));
     TRY(tender_start(s->guard.auth, poll_rules, s->guard.rules, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
+    s->registry->is_immutable = is_immutable;
+    s->registry->immutable_ctx = &s->api;
+    background_delete(s->registry);
     TRY(http_server_new(&s->conf->http, &s->api.app, &s->http, e));
     return http_server_run(s->http, e);
 }

@@ -1,5 +1,6 @@
 #include "conf/check.h"
 
+#include "base/cron.h"
 #include "base/name.h"
 #include "conf/check_auth.h"
 #include "conf/check_key.h"
@@ -123,6 +124,32 @@ static enum err_code check_quota(const struct conf_source *s, size_t i, struct e
     return ERR_OK;
 }
 
+/* One that keeps nothing would delete every tag it is about. */
+static enum err_code check_retention(const struct conf_source *s, size_t i, struct err *e)
+{
+    const struct conf_retention *r = &s->conf->retention.items[i];
+    struct conf_key key = conf_item_key_named("retention", i, "repositories");
+
+    TRY(conf_check_patterns(s, key, &r->repositories, true, e));
+    TRY(conf_check_patterns(s, conf_item_key_named("retention", i, "tags"), &r->tags, false, e));
+    TRY(conf_check_patterns(s, conf_item_key_named("retention", i, "keep_tags"), &r->keep_tags,
+                            false, e));
+    if (r->keep_last > 0 || r->keep_tags.n > 0 || r->keep_pushed_ms > 0)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG,
+            "it keeps nothing; it needs keep_last, keep_tags or keep_pushed, or several of them");
+    return conf_place(s, key, e);
+}
+
+static enum err_code check_schedule(const struct conf_source *s, struct err *e)
+{
+    struct cron unused;
+
+    if (!s->conf->schedule[0] || cron_parse(str_of(s->conf->schedule), &unused, e) == ERR_OK)
+        return ERR_OK;
+    return conf_place_named(s, "gc.schedule", e);
+}
+
 enum err_code conf_check(const struct conf_source *s, struct err *e)
 {
     conf_settle_auth(s);
@@ -138,5 +165,7 @@ enum err_code conf_check(const struct conf_source *s, struct err *e)
     TRY(conf_check_policy(s, e));
     for (size_t i = 0; i < s->conf->quotas.n; i++)
         TRY(check_quota(s, i, e));
-    return ERR_OK;
+    for (size_t i = 0; i < s->conf->retention.n; i++)
+        TRY(check_retention(s, i, e));
+    return check_schedule(s, e);
 }

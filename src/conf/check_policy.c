@@ -49,8 +49,8 @@ static enum err_code check_subjects(const struct conf_source *s, struct conf_key
     return ERR_OK;
 }
 
-static enum err_code check_patterns(const struct conf_source *s, struct conf_key key,
-                                    const struct conf_strings *list, bool repository, struct err *e)
+enum err_code conf_check_patterns(const struct conf_source *s, struct conf_key key,
+                                  const struct conf_strings *list, bool repository, struct err *e)
 {
     for (size_t i = 0; i < list->n; i++) {
         if (pattern_valid(str_of(list->items[i]), repository))
@@ -72,9 +72,9 @@ static enum err_code check_rule(const struct conf_source *s, size_t i, struct er
     const struct conf_rule *r = &s->conf->policy.items[i];
 
     TRY(check_subjects(s, conf_item_key_named("policy", i, "subjects"), &r->subjects, true, e));
-    TRY(check_patterns(s, conf_item_key_named("policy", i, "repositories"), &r->repositories, true,
-                       e));
-    return check_patterns(s, conf_item_key_named("policy", i, "tags"), &r->tags, false, e);
+    TRY(conf_check_patterns(s, conf_item_key_named("policy", i, "repositories"), &r->repositories,
+                            true, e));
+    return conf_check_patterns(s, conf_item_key_named("policy", i, "tags"), &r->tags, false, e);
 }
 
 /* A policy that nobody asks protects nothing, whatever it says. */

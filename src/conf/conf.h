@@ -195,6 +195,19 @@ struct conf_quotas {
     size_t n;
 };
 
+struct conf_retention { /* core/retention.h; patterns as in a rule */
+    struct conf_strings repositories;
+    struct conf_strings tags; /* that it is about; none: all */
+    struct conf_strings keep_tags;
+    uint64_t keep_last;      /* 0: none for being new */
+    uint64_t keep_pushed_ms; /* 0: none for being pushed lately */
+};
+
+struct conf_retentions {
+    struct conf_retention *items;
+    size_t n;
+};
+
 /* Pages of other origins. */
 struct conf_cors {
     struct conf_strings origins; /* "https://host:port", or "*"; none: no page */
@@ -409,6 +422,8 @@ struct conf {
     struct conf_replicas replicas;
     struct conf_limits limits;
     struct conf_quotas quotas;
+    struct conf_retentions retention;
+    char *schedule; /* gc.schedule: base/cron.h; "": never */
     struct conf_registry registry;
     struct conf_check check;
     struct conf_gc gc;

@@ -616,6 +616,14 @@ const struct conf_row conf_rows[] = {
      .help = "How much the repositories of a namespace may hold together. A push that would pass "
              "it is answered 403."},
 
+    {.name = "retention",
+     .type = CONF_ITEMS,
+     FIELD(retention),
+     .max = 1000,
+     .item = &conf_item_retention,
+     .help = "Which tags go after a while, by `gc.schedule` and `registry retention`. A tag goes "
+             "when a policy is about it and none keeps it. [Tags](tags.md#retention) says more."},
+
     {.name = "upload.timeout",
      .type = CONF_DURATION,
      FIELD(registry.upload_timeout_ms),
@@ -707,6 +715,15 @@ const struct conf_row conf_rows[] = {
      .help = "`registry check` tells of a disk of `storage.filesystem.root` with less room than "
              "this."},
 
+    {.name = "gc.schedule",
+     .type = CONF_TEXT,
+     FIELD(schedule),
+     .max = 200,
+     .def_text = "",
+     .help =
+         "When `retention` is carried out: MINUTE HOUR DAY MONTH WEEKDAY, as cron has them, and "
+         "behind them `UTC`, `local` or a distance such as `+02:00`: `30 3 * * * local`. Empty "
+         "is never by itself."},
     {.name = "gc.history",
      .type = CONF_DURATION,
      FIELD(registry.history_ms),

@@ -209,8 +209,45 @@ static const struct conf_row quota_rows[] = {
      .help = "Most tags in it; 0 is no limit."},
 };
 
+static const struct conf_row retention_rows[] = {
+    {.name = "repositories",
+     .type = CONF_TEXTS,
+     FIELD(conf_retention, repositories),
+     .min = 1,
+     .max = 1000,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "Patterns of repositories, as in the policy: `dev/**`."},
+    {.name = "tags",
+     .type = CONF_TEXTS,
+     FIELD(conf_retention, tags),
+     .max = 1000,
+     .def_text = "",
+     .help = "Patterns of the tags that it is about; others stay. Empty is every tag."},
+    {.name = "keep_last",
+     .type = CONF_COUNT,
+     FIELD(conf_retention, keep_last),
+     .max = 1000000,
+     .def = 0,
+     .unit = "tags",
+     .help = "So many of these tags stay in each repository: those that were pushed last."},
+    {.name = "keep_tags",
+     .type = CONF_TEXTS,
+     FIELD(conf_retention, keep_tags),
+     .max = 1000,
+     .def_text = "",
+     .help = "Patterns of tags that stay."},
+    {.name = "keep_pushed",
+     .type = CONF_DURATION,
+     FIELD(conf_retention, keep_pushed_ms),
+     .max = 36500ull * 86400 * 1000,
+     .def = 0,
+     .help = "What was pushed within this time stays; 0 is no such rule."},
+};
+
 const struct conf_item conf_item_external = ITEM(conf_external, external_rows);
 const struct conf_item conf_item_aws_role = ITEM(conf_aws_role, aws_role_rows);
 const struct conf_item conf_item_header = ITEM(conf_header, header_rows);
 const struct conf_item conf_item_rule = ITEM(conf_rule, rule_rows);
 const struct conf_item conf_item_quota = ITEM(conf_quota, quota_rows);
+const struct conf_item conf_item_retention = ITEM(conf_retention, retention_rows);

@@ -1,9 +1,11 @@
 #include "core/background.h"
 
 #include "base/clock.h"
+#include "base/cron.h"
 #include "core/history.h"
 #include "core/order.h"
 #include "core/project.h"
+#include "core/retention.h"
 #include "core/stray.h"
 #include "core/upload.h"
 #include "jobs/jobs.h"
@@ -193,6 +195,61 @@ static int64_t forget_every_ms(void *ctx)
     return FORGET_EVERY_MS;
 }
 
+/* ---- retention */
+
+struct retaining {
+    struct registry *r;
+    struct job *job;
+};
+
+static bool retaining_goes_on(void *ctx, uint64_t deleted)
+{
+    const struct retaining *x = ctx;
+
+    job_note(x->job, "%llu tags deleted", (unsigned long long)deleted);
+    return goes_on(x->job);
+}
+
+static void tell_retention(void *ctx, size_t policy, const char *why)
+{
+    const struct retaining *x = ctx;
+
+    if (x->r->tell_retention)
+        x->r->tell_retention(policy, why);
+}
+
+static enum err_code retain(void *ctx, struct job *job, struct err *e)
+{
+    struct registry *r = ctx;
+    struct retaining retaining = {r, job};
+    const struct retention x = {.registry = r,
+                                .meta = r->meta,
+                                .policies = r->retention,
+                                .now_ms = clock_wall_ms(),
+                                .is_immutable = r->is_immutable,
+                                .immutable_ctx = r->immutable_ctx,
+                                .actor = "retention",
+                                .told = tell_retention,
+                                .go_on = retaining_goes_on,
+                                .ctx = &retaining};
+    struct retention_counts unused;
+
+    return retention_run(&x, &unused, e);
+}
+
+#define NEVER_MS (366ll * 24 * 3600 * 1000)
+
+static int64_t retain_every_ms(void *ctx)
+{
+    const struct registry *r = ctx;
+    int64_t now_ms = clock_wall_ms(), next_ms = 0;
+    struct cron c;
+
+    if (cron_parse(str_of(r->schedule), &c, ERR_IGNORED) == ERR_OK)
+        next_ms = cron_next(&c, now_ms);
+    return next_ms > 0 ? next_ms - now_ms : NEVER_MS;
+}
+
 /* ---- the kinds */
 
 static void add_kinds(struct registry *r)
@@ -232,10 +289,8 @@ static void add_kinds(struct registry *r)
                                      .retry_ms = RETRY_MS,
                                      .every_ms = forget_every_ms,
                                      .retry_most_ms = RETRY_MOST_MS};
-    const struct job_kind orders = order_job_kind(r);
 
     jobs_kind_add(r->jobs, &carry);
-    jobs_kind_add(r->jobs, &orders);
     jobs_kind_add(r->jobs, &uploads);
     jobs_kind_add(r->jobs, &history);
     if (project_is_shared(r)) {
@@ -244,6 +299,23 @@ static void add_kinds(struct registry *r)
     }
     if (r->tell_strays)
         jobs_kind_add(r->jobs, &strays);
+}
+
+void background_delete(struct registry *r)
+{
+    const struct job_kind orders = order_job_kind(r);
+    const struct job_kind retention = {.name = "retention",
+                                       .run = retain,
+                                       .ctx = r,
+                                       .retry_ms = RETRY_MOST_MS,
+                                       .priority = 1,
+                                       .every_ms = retain_every_ms,
+                                       .first_ms = retain_every_ms};
+
+    jobs_kind_add(r->jobs, &orders);
+    if (r->retention->n > 0 && r->schedule[0])
+        jobs_kind_add(r->jobs, &retention);
+    jobs_wake(r->jobs);
 }
 
 enum err_code background_start(struct registry *r, registry_report_fn report, struct err *e)

@@ -7,6 +7,7 @@
  *   uploads  abandoned upload sessions, every maintenance.interval
  *   history  forgets where tags pointed, once an hour, after gc.history
  *   order    what commands ask the server to do (core/order.h)
+ *   retention  deletes tags as the configuration says, by gc.schedule
  *   strays   counts strays (core/stray.h), once a day and slowly
  */
 #pragma once
@@ -16,3 +17,6 @@
 /* After the kinds that others add. r->jobs is there, and starts when it returns. */
 ERR_CHECKED enum err_code background_start(struct registry *r, registry_report_fn report,
                                            struct err *e);
+
+/* Those that delete what people pushed: orders and retention, once r->is_immutable can answer. */
+void background_delete(struct registry *r);

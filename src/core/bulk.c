@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define PAGE    256
-#define THREADS 4
+#define THREADS 8 /* one transaction each: a sync of SQLite serves several */
 
 /* ---- looking */
 
@@ -290,6 +290,18 @@ static size_t pick(const struct bulk_tags *which, struct meta_repo_tag_list *l)
             l->rows[n++] = l->rows[i];
     }
     return n;
+}
+
+enum err_code bulk_remove_these(const struct bulk *b, const struct meta_repo_tag *tags, size_t n,
+                                struct err *e)
+{
+    AUTO(work) struct work w = {.b = b, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+    for (size_t i = 0; i < n; i += PAGE) {
+        w.tags = tags + i;
+        TRY(run_page(&w, n - i < PAGE ? n - i : PAGE, e));
+    }
+    return ERR_OK;
 }
 
 enum err_code bulk_remove_tags(const struct bulk *b, const struct bulk_tags *which,

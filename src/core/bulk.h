@@ -52,6 +52,10 @@ ERR_CHECKED enum err_code bulk_tags_each(struct meta *m, const struct repo_name 
                                          const struct bulk_tags *which, bulk_tag_fn fn, void *ctx,
                                          struct err *e);
 
+/* Those that were seen; by pages of what is looked at at once. Errors as of the next. */
+ERR_CHECKED enum err_code bulk_remove_these(const struct bulk *b, const struct meta_repo_tag *tags,
+                                            size_t n, struct err *e);
+
 /* They go, unless they are moved meanwhile; their manifests stay. Errors: LATER; the first of a
  * step. */
 ERR_CHECKED enum err_code bulk_remove_tags(const struct bulk *b, const struct bulk_tags *which,

@@ -30,6 +30,8 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->limits = &c->limits;
     r->options = &c->registry;
     r->quotas = &c->quotas;
+    r->retention = &c->retention;
+    r->schedule = c->schedule;
     r->verify_on_read = &c->storage.verify_on_read;
     r->buffer_bytes = c->http.buffer_bytes;
     r->lease_ms = c->replicas.lease_ms;

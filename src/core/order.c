@@ -1,16 +1,20 @@
 #include "core/order.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/pattern.h"
 #include "core/bulk.h"
 #include "core/history.h"
+#include "core/retention.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const names[] = {
-    [ORDER_ROLLBACK] = "rollback", [ORDER_REPO_RM] = "repo rm", [ORDER_TAG_RM] = "tag rm"};
+static const char *const names[] = {[ORDER_ROLLBACK] = "rollback",
+                                    [ORDER_REPO_RM] = "repo rm",
+                                    [ORDER_TAG_RM] = "tag rm",
+                                    [ORDER_RETENTION] = "retention"};
 
 #define KINDS (sizeof(names) / sizeof(names[0]))
 
@@ -65,7 +69,8 @@ enum err_code order_parse(struct str key, struct order *ret_order, struct err *e
     struct str tag = text_of(json, "tag"), to = text_of(json, "to");
 
     TRY(parse_kind(text_of(json, "do"), &o.kind, e));
-    TRY(repo_name_parse(text_of(json, "repository"), &o.repo, e));
+    if (o.kind != ORDER_RETENTION)
+        TRY(repo_name_parse(text_of(json, "repository"), &o.repo, e));
     if (tag.n > 0)
         TRY(tag_name_parse(tag, &o.tag, e));
     if (to.n > 0)
@@ -117,6 +122,30 @@ static enum err_code remove_repo(const struct bulk *b, struct err *e)
     return ERR_OK;
 }
 
+static bool retention_goes_on(void *ctx, uint64_t deleted)
+{
+    const struct bulk_counts done = {.tags = deleted};
+
+    return goes_on(ctx, &done);
+}
+
+static enum err_code retain(struct registry *r, const char *actor, struct watch *watch,
+                            struct err *e)
+{
+    const struct retention x = {.registry = r,
+                                .meta = r->meta,
+                                .policies = r->retention,
+                                .now_ms = clock_wall_ms(),
+                                .is_immutable = r->is_immutable,
+                                .immutable_ctx = r->immutable_ctx,
+                                .actor = actor,
+                                .go_on = retention_goes_on,
+                                .ctx = watch};
+    struct retention_counts unused;
+
+    return retention_run(&x, &unused, e);
+}
+
 enum err_code order_run(struct registry *r, const struct order *o, order_go_on_fn go_on, void *ctx,
                         struct err *e)
 {
@@ -133,6 +162,8 @@ enum err_code order_run(struct registry *r, const struct order *o, order_go_on_f
         return remove_repo(&b, e);
     case ORDER_TAG_RM:
         return bulk_remove_tags(&b, &which, &unused, e);
+    case ORDER_RETENTION:
+        return retain(r, o->actor, &watch, e);
     }
     return err_set(e, ERR_INTERNAL, "an order of no kind");
 }

@@ -12,16 +12,16 @@
 #define ORDER_KIND    "order"
 #define ORDER_KEY_MAX 960
 
-enum order_kind { ORDER_ROLLBACK, ORDER_REPO_RM, ORDER_TAG_RM };
+enum order_kind { ORDER_ROLLBACK, ORDER_REPO_RM, ORDER_TAG_RM, ORDER_RETENTION };
 
 struct order {
     enum order_kind kind;
-    struct repo_name repo;
-    struct tag_name tag; /* ROLLBACK */
-    struct digest to;    /* ROLLBACK; n is 0: not given */
-    char pattern[256];   /* TAG_RM */
-    int64_t before_ms;   /* TAG_RM: bulk_tags.before_ms */
-    char actor[64];      /* "shell:root" */
+    struct repo_name repo; /* not of RETENTION */
+    struct tag_name tag;   /* ROLLBACK */
+    struct digest to;      /* ROLLBACK; n is 0: not given */
+    char pattern[256];     /* TAG_RM */
+    int64_t before_ms;     /* TAG_RM: bulk_tags.before_ms */
+    char actor[64];        /* "shell:root" */
 };
 
 /* As the key of its job. Error: REQUEST_INVALID, it is too long. */

@@ -52,6 +52,13 @@ struct registry {
     struct locks tag_locks;      /* a (repository, tag) is being projected */
     uint64_t lease_ms;           /* replicas.lease */
     struct jobs *jobs;           /* NULL: nothing is done in the background */
+    const struct conf_retentions *retention;
+    const char *schedule; /* gc.schedule */
+    /* May nobody move or delete the tag, as the rights are? NULL: each may be. */
+    bool (*is_immutable)(void *ctx, const struct repo_name *repo, const struct tag_name *tag);
+    void *immutable_ctx;
+    void (*tell_retention)(size_t policy,
+                           const char *why);          /* why it was not carried out; or NULL */
     void (*tell_strays)(const struct stray_count *c); /* from a job; NULL: it looks for none */
 };
 

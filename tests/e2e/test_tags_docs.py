@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 
+import yaml
 from helpers import Client, image
 from server import TOP
 from test_users_docs import pattern
@@ -16,7 +17,7 @@ def blocks(kind):
 
 
 def test_the_examples_of_the_page_do_as_it_says(new_registry, work):
-    registry = new_registry().start()
+    registry = new_registry(config=yaml.safe_load(blocks("yaml")[0])).start()
     with Client(registry.url) as client:
         for seed in ("one", "two"):
             client.push_image("dev/app", image(seed, layers=1), "latest")

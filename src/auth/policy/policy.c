@@ -227,6 +227,28 @@ static bool without_rules(const struct identity *id, enum action action, struct 
     return say(d, false, "denied: there is no policy, so only admins may do this");
 }
 
+static bool is_for_all(const struct policy_rule *r)
+{
+    for (size_t i = 0; i < r->n_subjects; i++) {
+        if (strcmp(r->subjects[i], "*") == 0)
+            return true;
+    }
+    return false;
+}
+
+bool policy_immutable(const struct policy *p, const struct repo_name *repo,
+                      const struct tag_name *tag)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct policy_rule *r = &p->rules[i];
+
+        if (r->deny && (r->actions & (ACTION_OVERWRITE | ACTION_DELETE)) && is_for_all(r) &&
+            repo_matches(r, repo) && tag_matches(r, ACTION_DELETE, tag))
+            return true;
+    }
+    return false;
+}
+
 /* The rule that decides: the first that denies, or else the first that allows; -1: none does. */
 static int deciding_rule(const struct policy *p, const struct identity *id, enum action action,
                          const struct repo_name *repo, const struct tag_name *tag)

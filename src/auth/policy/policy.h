@@ -64,6 +64,10 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
 /* May id see that the repository exists: may it do anything at all there? */
 bool policy_sees(const struct policy *p, const struct identity *id, const struct repo_name *repo);
 
+/* Does a rule deny everybody ("*") to move the tag, or to delete it? */
+bool policy_immutable(const struct policy *p, const struct repo_name *repo,
+                      const struct tag_name *tag);
+
 /* Does everyone see every repository, signed in or not? */
 bool policy_shows_all(const struct policy *p);
 

@@ -1,0 +1,271 @@
+#include "core/retention.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/pattern.h"
+#include "core/bulk.h"
+#include "meta/referrer_tag.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PAGE    256
+#define WHY_MAX 320
+
+struct policy {
+    const struct conf_retention *conf;
+    uint64_t repositories; /* that it matches */
+    bool keeps_some;       /* keep_tags match a tag, or there are none */
+    bool off;
+    uint64_t seen; /* in the present repository: tags that it is about, newest first */
+};
+
+struct state {
+    const struct retention *x;
+    struct policy *policies;
+    size_t n;
+    struct retention_counts counts;
+};
+
+static void auto_state_(struct state *s)
+{
+    free(s->policies);
+}
+
+static bool any_matches(const struct conf_strings *patterns, struct str text)
+{
+    for (size_t i = 0; i < patterns->n; i++) {
+        if (pattern_matches(str_of(patterns->items[i]), text))
+            return true;
+    }
+    return false;
+}
+
+static bool is_about(const struct policy *p, const struct repo_name *repo,
+                     const struct tag_name *tag)
+{
+    return !p->off && any_matches(&p->conf->repositories, repo_name_str(repo)) &&
+           (p->conf->tags.n == 0 || any_matches(&p->conf->tags, tag_name_str(tag)));
+}
+
+/* ---- all repositories, and all tags of one */
+
+typedef enum err_code (*repo_fn)(struct state *s, const struct repo_name *repo,
+                                 struct meta_repo_tag_list *tags, struct err *e);
+
+static enum err_code read_tags(struct meta *m, const struct repo_name *repo,
+                               struct meta_repo_tag_list *all, struct err *e)
+{
+    bool more = true;
+
+    while (more) {
+        struct str after = all->n > 0 ? tag_name_str(&all->rows[all->n - 1].name) : STR("");
+        AUTO(meta_repo_tags) struct meta_repo_tag_list page = {0};
+
+        TRY(meta_repo_tags(m, repo, after, PAGE, &page, e));
+        all->rows = mem_resize(all->rows, (all->n + page.n + 1) * sizeof(*all->rows));
+        for (size_t i = 0; i < page.n; i++)
+            all->rows[all->n++] = page.rows[i];
+        more = page.more && page.n > 0;
+    }
+    return ERR_OK;
+}
+
+static bool is_wanted(const struct state *s, const struct repo_name *repo)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (any_matches(&s->policies[i].conf->repositories, repo_name_str(repo)))
+            return true;
+    }
+    return false;
+}
+
+static enum err_code each_repo(struct state *s, repo_fn fn, struct err *e)
+{
+    AUTO(mem) char *after = mem_strdup("");
+
+    for (bool more = true; more;) {
+        AUTO(name_list) struct meta_name_list page = {0};
+
+        TRY(meta_repos(s->x->meta, str_of(after), PAGE, &page, e));
+        for (size_t i = 0; i < page.n; i++) {
+            AUTO(meta_repo_tags) struct meta_repo_tag_list tags = {0};
+            struct repo_name repo;
+
+            TRY(repo_name_parse(str_of(page.names[i]), &repo, e));
+            if (!is_wanted(s, &repo))
+                continue;
+            TRY(read_tags(s->x->meta, &repo, &tags, e));
+            TRY(fn(s, &repo, &tags, e));
+        }
+        more = page.more && page.n > 0;
+        if (more) {
+            free(after);
+            after = STEAL(page.names[page.n - 1]);
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- first: do the policies speak of anything? */
+
+static enum err_code look_for_matches(struct state *s, const struct repo_name *repo,
+                                      struct meta_repo_tag_list *tags, struct err *e)
+{
+    (void)e;
+    for (size_t i = 0; i < s->n; i++) {
+        struct policy *p = &s->policies[i];
+
+        if (!any_matches(&p->conf->repositories, repo_name_str(repo)))
+            continue;
+        p->repositories++;
+        for (size_t k = 0; k < tags->n && !p->keeps_some; k++)
+            p->keeps_some = any_matches(&p->conf->keep_tags, tag_name_str(&tags->rows[k].name));
+    }
+    return ERR_OK;
+}
+
+static void turn_off(struct state *s, size_t i, const char *why)
+{
+    s->policies[i].off = true;
+    s->counts.policies_told++;
+    if (s->x->told)
+        s->x->told(s->x->ctx, i + 1, why);
+}
+
+static enum err_code check_policies(struct state *s, struct err *e)
+{
+    for (size_t i = 0; i < s->n; i++)
+        s->policies[i].keeps_some = s->policies[i].conf->keep_tags.n == 0;
+    TRY(each_repo(s, look_for_matches, e));
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->policies[i].repositories == 0)
+            turn_off(s, i, "its patterns match no repository");
+        else if (!s->policies[i].keeps_some)
+            turn_off(s, i, "its keep_tags match no tag in any of its repositories");
+    }
+    return ERR_OK;
+}
+
+/* ---- then: tag by tag */
+
+/* Why the policy keeps the tag; false: it does not. Of equal times the later version is newer. */
+static bool keeps(const struct state *s, size_t i, const struct meta_repo_tag *t,
+                  char why[static WHY_MAX])
+{
+    struct policy *p = &s->policies[i];
+    const struct conf_retention *c = p->conf;
+    uint64_t rank = ++p->seen;
+
+    if (any_matches(&c->keep_tags, tag_name_str(&t->name)))
+        snprintf(why, WHY_MAX, "policy %zu: keep_tags", i + 1);
+    else if (rank <= c->keep_last)
+        snprintf(why, WHY_MAX, "policy %zu: keep_last %" PRIu64, i + 1, c->keep_last);
+    else if (c->keep_pushed_ms > 0 && t->pushed_ms == 0)
+        snprintf(why, WHY_MAX, "policy %zu: keep_pushed; when it was pushed is not known", i + 1);
+    else if (c->keep_pushed_ms > 0 && t->pushed_ms + (int64_t)c->keep_pushed_ms > s->x->now_ms)
+        snprintf(why, WHY_MAX, "policy %zu: keep_pushed", i + 1);
+    else
+        return false;
+    return true;
+}
+
+/* false: no policy is about it. */
+static bool decide(struct state *s, struct retention_decision *d, char why[static WHY_MAX])
+{
+    const struct retention *x = s->x;
+    bool about = false, kept = false;
+    size_t last = 0;
+
+    for (size_t i = 0; i < s->n; i++) { /* all of them: each counts its own */
+        char reason[WHY_MAX];
+
+        if (!is_about(&s->policies[i], d->repo, &d->tag->name))
+            continue;
+        about = true;
+        last = i + 1;
+        if (keeps(s, i, d->tag, reason) && !kept) {
+            kept = true;
+            snprintf(why, WHY_MAX, "%s", reason);
+        }
+    }
+    if (about && !kept && x->is_immutable &&
+        x->is_immutable(x->immutable_ctx, d->repo, &d->tag->name)) {
+        kept = true;
+        snprintf(why, WHY_MAX, "a rule of the rights lets nobody move or delete it");
+    }
+    if (about && !kept)
+        snprintf(why, WHY_MAX, "policy %zu: nothing keeps it", last);
+    d->goes = about && !kept;
+    d->why = why;
+    return about;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct meta_repo_tag *x = a, *y = b;
+
+    if (x->pushed_ms != y->pushed_ms)
+        return x->pushed_ms < y->pushed_ms ? 1 : -1;
+    return (x->version < y->version) - (x->version > y->version);
+}
+
+/* Those that go come first in the list then; returns how many. */
+static size_t decide_all(struct state *s, const struct repo_name *repo,
+                         struct meta_repo_tag_list *tags)
+{
+    size_t n = 0;
+
+    qsort(tags->rows, tags->n, sizeof(*tags->rows), newest_first);
+    for (size_t i = 0; i < s->n; i++)
+        s->policies[i].seen = 0;
+    for (size_t i = 0; i < tags->n; i++) {
+        struct retention_decision d = {.repo = repo, .tag = &tags->rows[i]};
+        char why[WHY_MAX];
+
+        if (referrer_tag_looks_so(&d.tag->name) || !decide(s, &d, why))
+            continue;
+        s->counts.kept += !d.goes;
+        s->counts.gone += d.goes;
+        if (s->x->decided)
+            s->x->decided(s->x->ctx, &d);
+        if (d.goes)
+            tags->rows[n++] = tags->rows[i];
+    }
+    return n;
+}
+
+static bool goes_on(void *ctx, const struct bulk_counts *done)
+{
+    const struct state *s = ctx;
+
+    (void)done;
+    return !s->x->go_on || s->x->go_on(s->x->ctx, s->counts.gone);
+}
+
+static enum err_code carry_out(struct state *s, const struct repo_name *repo,
+                               struct meta_repo_tag_list *tags, struct err *e)
+{
+    const struct bulk b = {
+        .registry = s->x->registry, .repo = repo, .actor = s->x->actor, .go_on = goes_on, .ctx = s};
+    size_t n = tags->n > 0 ? decide_all(s, repo, tags) : 0;
+
+    if (!s->x->registry || n == 0)
+        return ERR_OK;
+    return bulk_remove_these(&b, tags->rows, n, e);
+}
+
+enum err_code retention_run(const struct retention *x, struct retention_counts *ret_counts,
+                            struct err *e)
+{
+    AUTO(state) struct state s = {.x = x, .n = x->policies->n};
+
+    s.policies = mem_zero((s.n + 1) * sizeof(*s.policies));
+    for (size_t i = 0; i < s.n; i++)
+        s.policies[i].conf = &x->policies->items[i];
+    TRY(check_policies(&s, e));
+    TRY(each_repo(&s, carry_out, e));
+    *ret_counts = s.counts;
+    return ERR_OK;
+}

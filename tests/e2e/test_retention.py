@@ -1,0 +1,91 @@
+"""Retention: which tags go by the policies of the configuration, by a command and by its schedule."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from content import command
+from helpers import Client, image
+from waiting import until
+
+POLICY = [{"repositories": ["dev/**"], "tags": ["pr-*"], "keep_last": 1}]
+IMMUTABLE = [
+    {"subjects": ["*"], "actions": ["*"], "repositories": ["**"]},
+    {"subjects": ["*"], "effect": "deny", "actions": ["overwrite", "delete"], "repositories": ["**"], "tags": ["pr-1"]},
+]
+
+pytestmark = pytest.mark.sanitize
+
+
+def fill(registry):
+    with Client(registry.url) as c:
+        for tag in ("pr-1", "pr-2", "pr-3", "latest"):
+            c.push_image("dev/app", image("one", layers=1), tag)
+
+
+def tags(registry):
+    with Client(registry.url) as c:
+        return c.tags("dev/app")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_the_command_shows_each_decision_and_carries_it_out(new_registry, running):
+    registry = new_registry(config={"retention": POLICY}).start()
+    fill(registry)
+    if not running:
+        registry.stop()
+    rows = {r["tag"]: (r["goes"], r["why"]) for r in
+            map(json.loads, command(registry, "retention", "--dry-run", "--json").splitlines())}
+    goes = (True, "policy 1: nothing keeps it")
+    assert rows == {"pr-1": goes, "pr-2": goes, "pr-3": (False, "policy 1: keep_last 1")}
+    printed = command(registry, "retention")
+    assert "deleting 2 tags, keeping 1" in printed
+    assert printed.endswith("retention: done by the server\n" if running else "retention: done\n")
+    if not running:
+        registry.start()
+    assert tags(registry) == ["latest", "pr-3"]
+
+
+def test_a_tag_that_a_rule_keeps_from_everyone_stays(new_registry, work):
+    registry = new_registry(config={"retention": POLICY}).start()
+    fill(registry)
+    registry.stop()
+    registry.config.update({"auth": "local", "policy": IMMUTABLE})
+    printed = command(registry, "retention")
+    assert "pr-1 (a rule of the rights lets nobody move or delete it)" in printed
+    registry.config.pop("auth")
+    registry.config.pop("policy")
+    registry.start()
+    assert tags(registry) == ["latest", "pr-1", "pr-3"]
+
+
+def test_a_policy_that_matches_nothing_is_told_and_not_carried_out(new_registry):
+    registry = new_registry(config={"retention": [{"repositories": ["devel/**"], "keep_last": 1}]}).start()
+    fill(registry)
+    told = command(registry, "retention", status=1)
+    assert "policy 1 of `retention` is not carried out: its patterns match no repository" in told
+    assert len(tags(registry)) == 4
+
+
+def test_the_schedule_lets_tags_go_by_itself(new_registry):
+    registry = new_registry(config={"retention": POLICY, "gc": {"schedule": "* * * * *"}}).start()
+    fill(registry)
+    with closing(sqlite3.connect(registry.root / "registry.db")) as db, db:
+        until(lambda: db.execute("SELECT due_ms FROM jobs WHERE kind = 'retention'").fetchone())
+        db.execute("UPDATE jobs SET due_ms = 0 WHERE kind = 'retention'")
+    until(lambda: tags(registry) == ["latest", "pr-3"])
+    with Client(registry.url) as c:
+        moves = c.request("GET", "/api/v1/repositories/dev/app/tags/pr-1/history").json()["moves"]
+    assert moves[0]["digest"] is None and moves[0]["actor"] == "retention"
+
+
+@pytest.mark.parametrize("config, why", [
+    ({"retention": [{"repositories": ["dev/**"]}]}, "it keeps nothing"),
+    ({"retention": [{"repositories": ["Dev/**"], "keep_last": 1}]}, "can't match any repository"),
+    ({"retention": [{"repositories": ["dev/**"], "keep_tags": ["a b"]}]}, "can't match any tag"),
+    ({"gc": {"schedule": "every day"}}, "no time that comes again"),
+])
+def test_a_mistake_in_the_configuration_is_told(new_registry, config, why):
+    registry = new_registry(config=config)
+    assert why in command(registry, "config", "check", status=1)

@@ -1,0 +1,277 @@
+#include "core/retention.h"
+
+#include "base/mem.h"
+#include "support.h"
+
+#include <stdio.h>
+
+/* Which tags go by which policy, and that they do. */
+
+#define REPO "dev/app"
+#define NOW  100000000ll
+#define STRS(...)                                                                                  \
+    {                                                                                              \
+        .items = (char *[]){__VA_ARGS__}, .n = sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)    \
+    }
+
+static struct world w;
+static struct repo_name repo;
+static struct digest image;
+static char told[200];
+
+static int set_up(void **state)
+{
+    (void)state;
+    world_in_memory(&w);
+    repo = repo_of(REPO);
+    image = image_put(&w, REPO, "one", NULL);
+    told[0] = '\0';
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    world_done(&w);
+    return 0;
+}
+
+static void set_tag(const char *tag, int64_t pushed_ms)
+{
+    struct tag_name t = tag_of(tag);
+    struct meta_op op = meta_op_tag_set(&repo, &t, &image, META_ANY);
+
+    op.time_ms = pushed_ms;
+    assert_ok(meta_commit(w.r->meta, &op, 1, 0, NULL, ERR_IGNORED));
+}
+
+static void tell(void *ctx, size_t policy, const char *why)
+{
+    (void)ctx;
+    snprintf(told, sizeof(told), "%zu: %s", policy, why);
+}
+
+static struct retention_counts run_if(struct conf_retention *policies, size_t n, bool dry,
+                                      bool (*immutable)(void *, const struct repo_name *,
+                                                        const struct tag_name *))
+{
+    const struct conf_retentions list = {.items = policies, .n = n};
+    const struct retention x = {.registry = dry ? NULL : w.r,
+                                .meta = w.r->meta,
+                                .policies = &list,
+                                .now_ms = NOW,
+                                .is_immutable = immutable,
+                                .actor = "retention",
+                                .told = tell};
+    struct retention_counts counts;
+
+    assert_ok(retention_run(&x, &counts, ERR_IGNORED));
+    return counts;
+}
+
+static struct retention_counts run(struct conf_retention *policies, size_t n)
+{
+    return run_if(policies, n, false, NULL);
+}
+
+static bool there(const char *tag)
+{
+    return tag_get(&w, REPO, tag).n > 0;
+}
+
+static void the_newest_tags_stay(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_last = 2};
+    struct retention_counts c;
+
+    (void)state;
+    set_tag("a", 3000);
+    set_tag("b", 1000);
+    set_tag("c", 2000);
+    set_tag("d", 1000);
+    c = run(&p, 1);
+    assert_int_equal(c.gone, 2);
+    assert_int_equal(c.kept, 2);
+    assert_true(there("a") && there("c"));
+    assert_false(there("b") || there("d"));
+}
+
+static void of_tags_of_the_same_time_the_one_that_was_set_last_is_newer(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_last = 1};
+
+    (void)state;
+    set_tag("b", 1000);
+    set_tag("a", 1000);
+    run(&p, 1);
+    assert_true(there("a"));
+    assert_false(there("b"));
+}
+
+static void tags_that_match_or_were_pushed_lately_stay(void **state)
+{
+    struct conf_retention p = {
+        .repositories = STRS("dev/**"), .keep_tags = STRS("v*"), .keep_pushed_ms = 5000};
+
+    (void)state;
+    set_tag("v1", 1000);
+    set_tag("new", NOW - 4999);
+    set_tag("old", NOW - 5000);
+    run(&p, 1);
+    assert_true(there("v1") && there("new"));
+    assert_false(there("old"));
+}
+
+static void tags_that_a_policy_is_not_about_stay_and_are_not_counted(void **state)
+{
+    struct conf_retention p = {
+        .repositories = STRS("dev/**"), .tags = STRS("pr-*"), .keep_last = 1};
+    struct retention_counts c;
+
+    (void)state;
+    set_tag("latest", 9000);
+    set_tag("pr-1", 1000);
+    set_tag("pr-2", 2000);
+    c = run(&p, 1);
+    assert_int_equal(c.gone + c.kept, 2);
+    assert_true(there("latest") && there("pr-2"));
+    assert_false(there("pr-1"));
+}
+
+static void what_one_policy_keeps_no_other_deletes(void **state)
+{
+    struct conf_retention p[] = {
+        {.repositories = STRS("dev/**"), .keep_last = 1},
+        {.repositories = STRS(REPO), .tags = STRS("pr-*"), .keep_tags = STRS("pr-1")}};
+
+    (void)state;
+    set_tag("latest", 9000);
+    set_tag("pr-1", 1000);
+    set_tag("pr-2", 2000);
+    run(p, 2);
+    assert_true(there("latest") && there("pr-1"));
+    assert_false(there("pr-2"));
+}
+
+static bool v1_is(void *ctx, const struct repo_name *r, const struct tag_name *tag)
+{
+    (void)ctx, (void)r;
+    return strcmp(tag->text, "v1") == 0;
+}
+
+static void a_tag_that_nobody_may_move_or_delete_stays(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_last = 1};
+
+    (void)state;
+    set_tag("v1", 1000);
+    set_tag("v2", 2000);
+    set_tag("latest", 9000);
+    run_if(&p, 1, false, v1_is);
+    assert_true(there("v1") && there("latest"));
+    assert_false(there("v2"));
+}
+
+static void signatures_by_tag_stay_with_their_image(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_last = 1};
+    char tag[TAG_NAME_MAX + 1];
+
+    (void)state;
+    snprintf(tag, sizeof(tag), "sha256-" STR_FMT ".sig", STR_ARG(digest_hex(&image)));
+    set_tag(tag, 1000);
+    set_tag("old", 500);
+    set_tag("latest", 900);
+    run(&p, 1);
+    assert_true(there(tag) && there("latest"));
+    assert_false(there("old"));
+}
+
+static void a_dry_run_changes_nothing_and_says_the_same(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_last = 1};
+    struct retention_counts looked, done;
+
+    (void)state;
+    set_tag("a", 1000);
+    set_tag("b", 2000);
+    looked = run_if(&p, 1, true, NULL);
+    assert_true(there("a") && there("b"));
+    done = run(&p, 1);
+    assert_memory_equal(&looked, &done, sizeof(looked));
+}
+
+static void a_policy_without_a_repository_is_told_and_not_carried_out(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("devel/**"), .keep_last = 1};
+    struct retention_counts c;
+
+    (void)state;
+    set_tag("a", 1000);
+    set_tag("b", 2000);
+    c = run(&p, 1);
+    assert_int_equal(c.policies_told, 1);
+    assert_string_equal(told, "1: its patterns match no repository");
+    assert_true(there("a") && there("b"));
+}
+
+static void a_policy_that_keeps_tags_that_are_not_there_is_told_and_not_carried_out(void **state)
+{
+    struct conf_retention p = {
+        .repositories = STRS("dev/**"), .keep_tags = STRS("relase-*"), .keep_last = 1};
+
+    (void)state;
+    set_tag("release-1", 1000);
+    set_tag("release-2", 2000);
+    run(&p, 1);
+    assert_string_equal(told, "1: its keep_tags match no tag in any of its repositories");
+    assert_true(there("release-1") && there("release-2"));
+}
+
+static void a_tag_whose_time_is_not_known_is_not_old(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_pushed_ms = 1};
+    const struct meta_row row = {
+        .kind = META_ROW_TAG, .texts = {STR(REPO), STR("before"), digest_str(&image)}, .ints = {1}};
+    struct meta_op op = meta_op_row_add(&row);
+
+    (void)state;
+    assert_ok(meta_commit(w.r->meta, &op, 1, 0, NULL, ERR_IGNORED));
+    set_tag("old", 1000);
+    run(&p, 1);
+    assert_true(there("before"));
+    assert_false(there("old"));
+}
+
+static void manifests_stay(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_pushed_ms = 1};
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    (void)state;
+    set_tag("old", 1000);
+    run(&p, 1);
+    assert_false(there("old"));
+    assert_ok(meta_manifest_by_digest(w.r->meta, &repo, &image, &m, ERR_IGNORED));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(the_newest_tags_stay),
+        TEST(of_tags_of_the_same_time_the_one_that_was_set_last_is_newer),
+        TEST(tags_that_match_or_were_pushed_lately_stay),
+        TEST(tags_that_a_policy_is_not_about_stay_and_are_not_counted),
+        TEST(what_one_policy_keeps_no_other_deletes),
+        TEST(a_tag_that_nobody_may_move_or_delete_stays),
+        TEST(signatures_by_tag_stay_with_their_image),
+        TEST(a_dry_run_changes_nothing_and_says_the_same),
+        TEST(a_policy_without_a_repository_is_told_and_not_carried_out),
+        TEST(a_policy_that_keeps_tags_that_are_not_there_is_told_and_not_carried_out),
+        TEST(a_tag_whose_time_is_not_known_is_not_old),
+        TEST(manifests_stay),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
