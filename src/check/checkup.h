@@ -8,6 +8,7 @@
  *     doubt.c    what may be a fault, until it was looked at again
  *     deep.c     reading everything again
  *     mend.c     repair
+ *     scrub.c    reading everything in the background, over days
  *     checkup.c  one run: the rows of the database, then the store, then what was not met
  *
  * It runs beside those who serve, and takes no change in progress for a fault. What one pass over

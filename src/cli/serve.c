@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "check/mend.h"
+#include "check/scrub.h"
 #include "cli/commands.h"
 #include "cli/guard.h"
 #include "conf/conf.h"
@@ -91,6 +92,17 @@ static int64_t prune_every_ms(void *audit)
     return PRUNE_EVERY_MS;
 }
 
+static void tell_damage(const struct check_finding *f, bool moved)
+{
+    char subject[FINDING_SUBJECT_MAX];
+
+    check_subject(f, subject);
+    log_event(LOG_ERROR,
+              moved ? "a blob is damaged, and in quarantine now: a push of the same heals it"
+                    : "a blob is damaged, and could not be put into quarantine",
+              LOG_TEXT("blob", subject));
+}
+
 static void add_jobs(struct serve *s)
 {
     struct jobs *j = s->registry->jobs;
@@ -99,6 +111,8 @@ static void add_jobs(struct serve *s)
                                    .ctx = s->guard.audit,
                                    .retry_ms = PRUNE_EVERY_MS,
                                    .every_ms = prune_every_ms};
+    const struct scrub scrub = {
+        .r = s->registry, .rate_bytes = s->conf->check.scrub_rate_bytes, .tell = tell_damage};
     struct job_kind gc;
 
     jobs_kind_add(j, &prune);
@@ -106,6 +120,8 @@ static void add_jobs(struct serve *s)
     s->gc = (struct gc_server){s->registry, &s->conf->gc};
     gc = gc_job_kind(&s->gc);
     jobs_kind_add(j, &gc);
+    if (scrub.rate_bytes > 0)
+        scrub_jobs(&scrub);
 }
 
 static enum err_code poll_rules(void *rules, struct err *e)

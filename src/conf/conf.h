@@ -396,6 +396,7 @@ struct conf_gc {
 struct conf_check {
     uint64_t settle_ms;              /* check.settle */
     _Atomic uint64_t rate_bytes;     /* check.rate: a second; 0: no limit */
+    uint64_t scrub_rate_bytes;       /* check.scrub_rate: likewise; 0: there is no scrub */
     _Atomic uint64_t min_free_bytes; /* check.min_free */
 };
 

@@ -394,6 +394,31 @@ def test_a_check_that_was_killed_goes_on_where_it_was(registry):
     assert not place()
 
 
+# ---- the scrub
+
+
+def test_the_scrub_finds_what_is_damaged_and_puts_it_into_quarantine(registry, store):
+    blob_corrupt(store)
+    registry.config["check"]["scrub_rate"] = "100m"
+    registry.config["maintenance"] = {"interval": "100ms"}
+    registry.start()
+    until(lambda: (store.root / "quarantine" / store.blob).exists())
+    with Client(registry.url) as client:
+        until(lambda: client.request("HEAD", f"/v2/app/blobs/{store.blob}", (200, 404)).status_code == 404)
+        assert f"app@{store.blob}" in until(lambda: said_of_damage(registry))
+        client.push_image("app", store.image, "v1")
+        assert client.pull_image("app", "v1") == store.image
+
+
+def said_of_damage(registry):
+    return next((line for line in registry.log.splitlines() if "a blob is damaged, and in quarantine" in line), None)
+
+
+def test_no_scrub_reads_where_none_was_asked_for(registry, store):
+    registry.start()
+    assert "scrub" not in command(registry, "jobs", "list")
+
+
 # ---- repair
 
 MENDED = [
