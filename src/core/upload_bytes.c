@@ -9,7 +9,7 @@
 
 #include <time.h>
 
-static enum err_code settle(struct upload *u, enum err_code why);
+static void settle(struct upload *u, enum err_code why);
 
 void upload_close(struct upload *u)
 {
@@ -24,7 +24,7 @@ void upload_close(struct upload *u)
         return;
     }
     if (u->appending)
-        (void)!settle(u, ERR_CLIENT_GONE);
+        settle(u, ERR_CLIENT_GONE);
     if (u->lost) {
         store_upload_forget(u->r->store, &u->session->info.id);
         hold_forget(u);
@@ -98,7 +98,7 @@ static enum err_code need_hash(struct upload *u, enum digest_algorithm algorithm
 static enum err_code make_durable(struct upload *u, struct err *e)
 {
     struct session *s = u->session;
-    struct store_note note = {0};
+    struct store_note note = {.turn = (uint64_t)s->info.turn};
     uint64_t durable_bytes;
 
     if (s->hasher)
@@ -117,22 +117,23 @@ static enum err_code cut_to(struct upload *u, uint64_t end, struct err *e)
 }
 
 /* After an append that failed: what came whole is kept when only the client is to blame. */
-static enum err_code settle(struct upload *u, enum err_code why)
+static void settle(struct upload *u, enum err_code why)
 {
     struct session *s = u->session;
     bool keep = why == ERR_CLIENT_GONE || why == ERR_TIMEOUT || why == ERR_REQUEST_INVALID;
 
     u->appending = false;
-    if (!u->lost && hold_look(u, ERR_IGNORED) != ERR_OK)
+    if (why == ERR_CONFLICT) /* its bytes are not where this process left them */
+        u->lost = true;
+    else if (!u->lost && hold_look_now(u, ERR_IGNORED) != ERR_OK)
         u->lost = true;
     if (u->lost)
-        return why;
+        return;
     if (!keep) {
         hasher_free(s->hasher);
         s->hasher = hasher_load(u->before, u->before_n);
     }
     (void)!cut_to(u, keep ? u->in.offset_bytes : s->offset_bytes, ERR_IGNORED);
-    return why;
 }
 
 /* The algorithm that the finished blob is asked for is known at the latest with its digest. */
@@ -212,9 +213,9 @@ enum err_code upload_append(struct upload *u, struct reader *from, const struct 
     if (code == ERR_OK)
         code = end_append(u, body, e);
     if (code != ERR_OK)
-        return settle(u, code);
+        settle(u, code);
     u->appending = false;
-    return ERR_OK;
+    return code == ERR_CONFLICT ? hold_taken(e) : code;
 }
 
 /* A repository that has the blob already. Two that get it at once: the second finds the first's. */
@@ -423,13 +424,20 @@ static enum err_code try_finish(struct upload *u, const struct digest *d, bool *
     return code == ERR_OK ? link_blob(u, d, e) : code;
 }
 
+/* Of what another process did meanwhile, perhaps. */
+static bool may_be_stale(enum err_code code)
+{
+    return code == ERR_DIGEST_INVALID || code == ERR_CORRUPT || code == ERR_CONFLICT ||
+           code == ERR_BLOB_UPLOAD_UNKNOWN;
+}
+
 /* What another process did with the session since this one had it tells how it ends. */
 static enum err_code finish_surely(struct upload *u, const struct digest *d, bool *ret_repeated,
                                    struct err *e)
 {
     enum err_code code = try_finish(u, d, ret_repeated, e);
 
-    if ((code == ERR_DIGEST_INVALID || code == ERR_CORRUPT || code == ERR_CONFLICT) && !u->sure) {
+    if (may_be_stale(code) && !u->sure) {
         code = hold_make_sure(u, e);
         if (code == ERR_OK)
             code = try_finish(u, d, ret_repeated, e);
@@ -445,8 +453,7 @@ enum err_code upload_finish(struct upload *u, const struct digest *d, bool *ret_
 
     if (code == ERR_CONFLICT) {
         u->lost = true;
-        code = err_tell(e, ERR_RANGE_INVALID,
-                        "another request goes on with this upload session; ask where it is");
+        code = hold_taken(e);
     }
     if (u->lost) {
         upload_close(u);

@@ -21,6 +21,12 @@ enum err_code hold_unknown(struct err *e)
                     "there is no such upload session here; it may have timed out");
 }
 
+enum err_code hold_taken(struct err *e)
+{
+    return err_tell(e, ERR_RANGE_INVALID,
+                    "another request goes on with this upload session; ask where it is");
+}
+
 void hold_drop_hash(struct session *s)
 {
     hasher_free(s->hasher);
@@ -307,30 +313,32 @@ enum err_code hold_make_sure(struct upload *u, struct err *e)
     TRY(take_turn(u->r, s, &follows, e));
     u->sure = true;
     u->looked_ms = clock_mono_ms();
-    if (follows || is_stored(s))
+    if (is_stored(s))
         return ERR_OK;
-    store_upload_close(u->r->store, STEAL(u->handle));
-    mistrust(u->r, s);
+    store_upload_close(u->r->store, STEAL(u->handle)); /* it may have failed */
+    if (!follows)
+        mistrust(u->r, s);
     return open_handle(u, e);
 }
 
 enum err_code hold_look(struct upload *u, struct err *e)
 {
-    int64_t now_ms = clock_mono_ms();
+    return clock_mono_ms() - u->looked_ms < LOOK_EVERY_MS ? ERR_OK : hold_look_now(u, e);
+}
+
+enum err_code hold_look_now(struct upload *u, struct err *e)
+{
     struct meta_upload info;
     enum err_code code;
 
-    if (u->alone || !meta_is_shared(u->r->meta) || now_ms - u->looked_ms < LOOK_EVERY_MS)
+    if (u->alone || !meta_is_shared(u->r->meta))
         return ERR_OK;
     code = meta_upload_get(u->r->meta, &u->session->info.id, &info, e);
     if (code != ERR_OK && code != ERR_BLOB_UPLOAD_UNKNOWN)
         return ERR_OK; /* the finish asks again */
     u->looked_ms = clock_mono_ms();
     u->lost = code == ERR_BLOB_UPLOAD_UNKNOWN || info.over || info.turn != u->session->info.turn;
-    if (!u->lost)
-        return ERR_OK;
-    return err_tell(e, ERR_RANGE_INVALID,
-                    "another request goes on with this upload session; ask where it is");
+    return u->lost ? hold_taken(e) : ERR_OK;
 }
 
 /* How far it is as the store has it, without a turn. */

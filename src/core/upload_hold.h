@@ -33,6 +33,7 @@ ERR_CHECKED enum err_code hold_make_sure(struct upload *u, struct err *e);
 /* Looks now and then whether another process has taken it meanwhile. Error: RANGE_INVALID, told;
  * u->lost is set then. */
 ERR_CHECKED enum err_code hold_look(struct upload *u, struct err *e);
+ERR_CHECKED enum err_code hold_look_now(struct upload *u, struct err *e);
 
 /* Who takes sessions here: this process, among those on the same database. */
 struct uuid hold_holder(struct registry *r);
@@ -46,4 +47,6 @@ ERR_CHECKED enum err_code hold_end(struct upload *u, struct err *e);
 /* What was known of the hash is of other bytes. */
 void hold_drop_hash(struct session *s);
 
+/* What a client is told. */
 enum err_code hold_unknown(struct err *e);
+enum err_code hold_taken(struct err *e);

@@ -36,6 +36,7 @@ struct store_health {
 struct store_note {
     size_t n; /* 0: none */
     char bytes[STORE_NOTE_MAX];
+    uint64_t turn; /* of a sync: after one of a later turn, one of an earlier turn counts no more */
 };
 
 /* What store_each() tells of. */
@@ -372,7 +373,9 @@ ERR_CHECKED enum err_code store_upload_keep_from(struct store *s, struct store_u
  * forgotten. The session itself may still be lost to a power failure, whole. A sync that fails,
  * here or in a commit, ends the handle: every later call on it fails but close. On files that
  * removes the upload, for the kernel may have dropped bytes. A store that is a server has what it
- * told of: the next open finds that, or what the sync made durable before its answer was lost. */
+ * told of: the next open finds that, or what the sync made durable before its answer was lost.
+ * CONFLICT, also of write, read, keep_from, prepare and commit: another process goes on with the
+ * upload, and what this one has of it is no more; that ends the handle, too. */
 ERR_CHECKED enum err_code store_upload_sync(struct store *s, struct store_upload *u,
                                             const struct store_note *note,
                                             uint64_t *ret_durable_bytes, struct err *e);

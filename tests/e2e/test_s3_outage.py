@@ -86,3 +86,16 @@ def test_a_push_that_could_not_be_cleared_away_begins_anew(client, proxy, bucket
     assert bucket.uploads() == []
     client.finish(location, digest_of(DATA), DATA)
     check_served(client)
+
+
+def test_a_finish_whose_parts_became_an_object_before_the_outage_sends_nothing_again(client, proxy):
+    location = client.patch(client.start_upload("app"), DATA)
+    proxy.fail("copy", INTERNAL_ERROR, times=None)
+    client.finish(location, digest_of(DATA), expect=503)
+    assert proxy.of("complete")[-1].status == 200
+    proxy.clear()
+    proxy.forget()
+    assert client.upload_offset(location) == len(DATA)
+    client.finish(location, digest_of(DATA))
+    check_served(client)
+    assert "part" not in proxy.counts()

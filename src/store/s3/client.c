@@ -401,6 +401,8 @@ static void take_header(void *ctx, struct str name, struct str value)
         take_note(value, &a->note);
     else if (str_ieq(name, STR("x-amz-meta-upload")))
         copy_text(value, a->meta_id, sizeof(a->meta_id));
+    else if (str_ieq(name, STR("x-amz-meta-parts")))
+        copy_text(value, a->meta_parts, sizeof(a->meta_parts));
     else if (str_ieq(name, STR("x-amz-meta-bytes")))
         str_to_u64_up_to(value, INT64_MAX, &a->meta_bytes);
 }
@@ -453,6 +455,7 @@ static const struct refusal refusals[] = {
     {301, ERR_DENIED, S3_NEVER, NULL, other_region}, /* "PermanentRedirect"; of HEAD without it */
     {0, ERR_UNAVAILABLE, S3_NEVER, "NoSuchBucket", "there is no such bucket"},
     {0, ERR_BLOB_UPLOAD_UNKNOWN, S3_NEVER, "NoSuchUpload", NULL},
+    {0, ERR_CONFLICT, S3_NEVER, "InvalidPart", "a part is not what it was"},
     {0, ERR_STORAGE_FULL, S3_NEVER, "QuotaExceeded", "the quota is used up"},
     {0, ERR_STORAGE_FULL, S3_NEVER, "XMinioAdminBucketQuotaExceeded", "the quota is used up"},
     {0, ERR_STORAGE_FULL, S3_NEVER, "XMinioStorageFull", "the server's disks are full"},

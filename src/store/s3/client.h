@@ -102,13 +102,14 @@ struct s3_answer {
     bool encrypted;         /* x-amz-server-side-encryption: in some way */
     struct store_note note; /* x-amz-meta-note */
     char meta_id[256];      /* x-amz-meta-upload */
+    char meta_parts[256];   /* x-amz-meta-parts */
     uint64_t meta_bytes;    /* x-amz-meta-bytes */
     uint64_t retry_ms;      /* Retry-After */
     struct buf body;        /* whoever asks sets its max before, and frees it */
 };
 
 /* Errors besides: PRECONDITION (412), RANGE_UNSATISFIABLE (416),
- * BLOB_UPLOAD_UNKNOWN (NoSuchUpload). */
+ * BLOB_UPLOAD_UNKNOWN (NoSuchUpload), CONFLICT (InvalidPart). */
 ERR_CHECKED enum err_code s3_run(struct s3_client *c, const struct s3_request *r,
                                  struct s3_answer *ret_answer, struct err *e);
 

@@ -7,15 +7,15 @@
 
 #include <stdlib.h>
 
-#define ABANDONED_MS (24ll * 3600 * 1000) /* a blob's own multipart upload that nobody ended */
+#define ABANDONED_MS (24ll * 3600 * 1000) /* a multipart upload that nothing tells of */
 
 /* ---- uploads */
 
 struct found {
     struct s3 *s;
     struct store_upload_info *items;
-    size_t n;
-    struct uuid *moving; /* what is being moved to its key is no upload any more */
+    size_t n, n_objects;          /* the first ones: of which there are objects */
+    struct s3_upload_key *moving; /* what is being moved to its key is no upload any more */
     size_t n_moving;
     int64_t now_ms;
 };
@@ -23,14 +23,12 @@ struct found {
 /* Is the key an upload's, or its tail's? */
 static bool upload_id(struct s3 *s, const struct s3_name *name, struct uuid *ret_id)
 {
-    struct str below = s3_name_below(s, name, STR(S3_UPLOADS)), tail = STR(S3_TAIL);
+    struct s3_upload_key key;
 
-    if (below.n > tail.n && str_eq(str_sub(below, below.n - tail.n, tail.n), tail))
-        below.n -= tail.n;
-    return below.p && uuid_parse(below, ret_id);
+    return s3_upload_key_parse(s3_name_below(s, name, STR(S3_UPLOADS)), &key, ret_id);
 }
 
-/* The same upload may be found as parts, object and tail. */
+/* The same upload may be found as parts, object and tails. */
 static void add(struct found *f, const struct uuid *id, uint64_t size_bytes, int64_t modified_ms)
 {
     struct store_upload_info *info = NULL;
@@ -60,6 +58,19 @@ static enum err_code found_object(void *ctx, const struct s3_listed *object, str
     return ERR_OK;
 }
 
+/* Parts at a key of their own, with no tail that tells of it, which s3_multipart_abort_all() does
+ * not find on each server. */
+static bool is_lost(const struct found *f, const struct s3_name *name, const struct uuid *id,
+                    int64_t begun_ms)
+{
+    bool has_tail = false;
+
+    for (size_t i = 0; i < f->n_objects && !has_tail; i++)
+        has_tail = strcmp(f->items[i].id.text, id->text) == 0;
+    return !has_tail && f->now_ms - begun_ms > ABANDONED_MS &&
+           name->text[name->n - UUID_TEXT - 1] != '/';
+}
+
 static enum err_code found_parts(void *ctx, const struct s3_name *name, const char *upload,
                                  int64_t begun_ms, struct err *e)
 {
@@ -67,10 +78,13 @@ static enum err_code found_parts(void *ctx, const struct s3_name *name, const ch
     struct digest d;
     struct uuid id;
 
-    if (upload_id(f->s, name, &id))
+    if (upload_id(f->s, name, &id)) {
+        if (is_lost(f, name, &id, begun_ms))
+            return s3_multipart_abort(f->s->client, name, upload, e);
         add(f, &id, 0, begun_ms);
-    else if (s3_name_digest(s3_name_below(f->s, name, STR(S3_BLOBS)), &d) &&
-             f->now_ms - begun_ms > ABANDONED_MS)
+    }
+    if (s3_name_digest(s3_name_below(f->s, name, STR(S3_BLOBS)), &d) &&
+        f->now_ms - begun_ms > ABANDONED_MS)
         return s3_multipart_abort(f->s->client, name, upload, e);
     return ERR_OK;
 }
@@ -79,15 +93,15 @@ static enum err_code found_move(void *ctx, const struct s3_listed *object, struc
 {
     struct found *f = ctx;
     struct digest d;
-    struct uuid id;
+    struct s3_move move;
     enum err_code code;
 
     if (!s3_name_digest(s3_name_below(f->s, &object->name, STR(S3_MOVES)), &d))
         return ERR_OK;
-    code = s3_move_read(f->s, &object->name, &id, e);
+    code = s3_move_read(f->s, &object->name, &move, e);
     if (code == ERR_OK) {
         f->moving = mem_resize(f->moving, (f->n_moving + 1) * sizeof(f->moving[0]));
-        f->moving[f->n_moving++] = id;
+        f->moving[f->n_moving++] = move.from;
     }
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
@@ -97,7 +111,7 @@ static bool is_moving(const struct found *f, const struct uuid *id)
     bool moving = false;
 
     for (size_t i = 0; i < f->n_moving && !moving; i++)
-        moving = strcmp(id->text, f->moving[i].text) == 0;
+        moving = strncmp(id->text, f->moving[i].text, UUID_TEXT) == 0;
     return moving;
 }
 
@@ -117,6 +131,7 @@ static enum err_code find_uploads(struct found *f, struct err *e)
 {
     TRY(s3_list(f->s->client, S3_MOVES, found_move, f, e));
     TRY(s3_list(f->s->client, S3_UPLOADS, found_object, f, e));
+    f->n_objects = f->n;
     TRY(s3_multipart_each(f->s->client, found_parts, f, e));
     if (f->n > 0)
         TRY(s3_list(f->s->client, S3_MOVES, found_move, f, e));

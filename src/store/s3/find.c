@@ -7,13 +7,16 @@ enum err_code s3_blob_unknown(const struct digest *d, struct err *e)
 }
 
 /* Another process may be moving it. Error: NOT_FOUND. */
-static enum err_code moved_from(struct s3 *s, const struct digest *d, struct uuid *ret_id,
-                                struct err *e)
+static enum err_code moved_from(struct s3 *s, const struct digest *d,
+                                struct s3_upload_key *ret_from, struct err *e)
 {
     struct s3_name pointer;
+    struct s3_move move;
 
     s3_move_name(s, d, &pointer);
-    return s3_move_read(s, &pointer, ret_id, e);
+    TRY(s3_move_read(s, &pointer, &move, e));
+    *ret_from = move.from;
+    return ERR_OK;
 }
 
 static enum err_code size_at(struct s3 *s, const struct s3_name *name, uint64_t *ret_size_bytes,
@@ -29,19 +32,19 @@ static enum err_code size_at(struct s3 *s, const struct s3_name *name, uint64_t 
 enum err_code s3_blob_find(struct s3 *s, const struct digest *d, struct s3_name *ret_name,
                            uint64_t *ret_size_bytes, struct err *e)
 {
+    struct s3_upload_key from;
     enum err_code code;
-    struct uuid id;
 
-    if (!s3_keeper_moving(s->keeper, d, &id)) {
+    if (!s3_keeper_moving(s->keeper, d, &from)) {
         s3_blob_name(s, d, ret_name);
         code = size_at(s, ret_name, ret_size_bytes, e);
         if (code != ERR_NOT_FOUND)
             return code;
-        code = moved_from(s, d, &id, e);
+        code = moved_from(s, d, &from, e);
         if (code != ERR_OK)
             return code == ERR_NOT_FOUND ? s3_blob_unknown(d, e) : code;
     }
-    s3_upload_name(s, &id, ret_name);
+    s3_upload_name(s, &from, ret_name);
     code = size_at(s, ret_name, ret_size_bytes, e);
     if (code == ERR_NOT_FOUND) { /* moved just now */
         s3_blob_name(s, d, ret_name);

@@ -25,7 +25,7 @@ struct trouble {
 struct move {
     struct move *next;
     struct digest digest;
-    struct uuid id;
+    struct s3_move what;
     int64_t next_ms; /* monotonic: not before */
     struct trouble trouble;
     bool copied;    /* the blob is at its key: readers go there, and need not any more */
@@ -78,14 +78,14 @@ static struct move *find(struct s3_keeper *k, const struct digest *d)
     return m;
 }
 
-void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct uuid *id)
+void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct s3_move *what)
 {
     pthread_mutex_lock(&k->lock);
     if (!find(k, d)) {
         struct move *m = NEW(struct move);
 
         m->digest = *d;
-        m->id = *id;
+        m->what = *what;
         m->next_ms = clock_mono_ms();
         m->next = k->moves;
         k->moves = m;
@@ -94,7 +94,7 @@ void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct uu
     pthread_mutex_unlock(&k->lock);
 }
 
-bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct uuid *ret_id)
+bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct s3_upload_key *ret_from)
 {
     const struct move *m;
     bool moving;
@@ -103,7 +103,7 @@ bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct uuid *
     m = find(k, d);
     moving = m && !m->copied;
     if (moving)
-        *ret_id = m->id;
+        *ret_from = m->what.from;
     pthread_mutex_unlock(&k->lock);
     return moving;
 }
@@ -130,7 +130,7 @@ enum err_code s3_keeper_forget(struct s3_keeper *k, const struct digest *d, stru
     if (m && m == k->current) {
         m->forgotten = true; /* the thread takes all of it away */
     } else if (m) {
-        s3_upload_name(k->s, &m->id, &upload);
+        s3_upload_name(k->s, &m->what.from, &upload);
         drop(k, m);
         dropped = true;
     }
@@ -159,15 +159,24 @@ static enum err_code copy_to_key(struct s3 *s, const struct digest *d, const str
     return s3_copy_sized(s->client, NULL, from, &to, source.total_bytes, e);
 }
 
+static void delete_tail(struct s3_keeper *k, const struct s3_move *what)
+{
+    struct s3_name tail;
+
+    if (!what->tail.text[0])
+        return;
+    s3_upload_name(k->s, &what->tail, &tail);
+    s3_keeper_delete(k, &tail);
+}
+
 /* The pointer goes first: an upload's key without one is swept. */
 static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
 {
-    struct s3_name from, tail, pointer, to;
+    struct s3_name from, pointer, to;
     enum err_code code;
     bool forgotten;
 
-    s3_upload_name(k->s, &m->id, &from);
-    s3_tail_name(k->s, &m->id, &tail);
+    s3_upload_name(k->s, &m->what.from, &from);
     s3_move_name(k->s, &m->digest, &pointer);
     s3_blob_name(k->s, &m->digest, &to);
     code = copy_to_key(k->s, &m->digest, &from, e);
@@ -179,13 +188,37 @@ static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
         return code;
     TRY(s3_delete(k->s->client, &pointer, e));
     s3_keeper_delete(k, &from);
-    s3_keeper_delete(k, &tail);
+    delete_tail(k, &m->what);
     if (forgotten)
         s3_keeper_delete(k, &to);
     return ERR_OK;
 }
 
-enum err_code s3_move_read(struct s3 *s, const struct s3_name *pointer, struct uuid *ret_id,
+enum err_code s3_move_write(struct s3 *s, const struct digest *d, const struct s3_move *move,
+                            struct err *e)
+{
+    char text[2 * sizeof(struct s3_upload_key)];
+    struct s3_put put = {.body.p = text};
+    struct s3_name pointer;
+
+    put.body.n = (size_t)snprintf(text, sizeof(text), "%s%s%s", move->from.text,
+                                  move->tail.text[0] ? " " : "", move->tail.text);
+    s3_move_name(s, d, &pointer);
+    return s3_put(s->client, &pointer, &put, e);
+}
+
+bool s3_move_parse(struct str text, struct s3_move *ret_move)
+{
+    struct str from = text, tail = text;
+    struct uuid id;
+
+    *ret_move = (struct s3_move){0};
+    if (str_cut(&tail, ' ', &from) && !s3_upload_key_parse(tail, &ret_move->tail, &id))
+        return false;
+    return s3_upload_key_parse(from, &ret_move->from, &id);
+}
+
+enum err_code s3_move_read(struct s3 *s, const struct s3_name *pointer, struct s3_move *ret_move,
                            struct err *e)
 {
     struct s3_answer a = {0};
@@ -193,7 +226,7 @@ enum err_code s3_move_read(struct s3 *s, const struct s3_name *pointer, struct u
 
     buf_init(&a.body, POINTER_MAX);
     code = s3_get(s->client, pointer, &a, e);
-    if (code == ERR_OK && !uuid_parse(buf_str(&a.body), ret_id))
+    if (code == ERR_OK && !s3_move_parse(buf_str(&a.body), ret_move))
         code = err_set(e, ERR_NOT_FOUND, "'%s' names no upload", pointer->text);
     buf_done(&a.body);
     return code;
@@ -203,14 +236,14 @@ static enum err_code found_move(void *ctx, const struct s3_listed *object, struc
 {
     struct s3_keeper *k = ctx;
     struct digest d;
-    struct uuid id;
+    struct s3_move move;
     enum err_code code;
 
     if (!s3_name_digest(s3_name_below(k->s, &object->name, STR(S3_MOVES)), &d))
         return ERR_OK;
-    code = s3_move_read(k->s, &object->name, &id, e);
+    code = s3_move_read(k->s, &object->name, &move, e);
     if (code == ERR_OK)
-        s3_keeper_move(k, &d, &id);
+        s3_keeper_move(k, &d, &move);
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 

@@ -2,9 +2,11 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "store/s3/object.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -237,7 +239,8 @@ static enum err_code abort_one(void *ctx, const struct s3_name *name, const char
     const struct aborting *a = ctx;
 
     (void)begun_ms;
-    if (name->n != a->name->n || memcmp(name->text, a->name->text, name->n) != 0)
+    if (name->n < a->name->n || memcmp(name->text, a->name->text, a->name->n) != 0 ||
+        (name->n > a->name->n && name->text[a->name->n] != '_'))
         return ERR_OK;
     return s3_multipart_abort(a->c, name, id, e);
 }
@@ -274,12 +277,50 @@ static void add_part_list(const struct s3_parts *parts, struct buf *dst)
     buf_add_text(dst, "</CompleteMultipartUpload>");
 }
 
-/* It too may fail after its head said 200. */
+struct completed {
+    bool done; /* it too may fail after its head said 200 */
+    char etag[S3_ETAG_MAX];
+};
+
 static void take_completed(void *ctx, struct str path, struct str text)
 {
-    (void)text;
-    if (str_eq(path, STR("CompleteMultipartUploadResult")))
-        *(bool *)ctx = true;
+    struct completed *c = ctx;
+
+    if (str_eq(path, STR("CompleteMultipartUploadResult/ETag")))
+        str_copy(text, c->etag, sizeof(c->etag));
+    else if (str_eq(path, STR("CompleteMultipartUploadResult")))
+        c->done = true;
+}
+
+struct str s3_etag_bare(const char *etag)
+{
+    struct str s = str_of(etag);
+
+    if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+        s = str_sub(s, 1, s.n - 2);
+    return s;
+}
+
+#define MD5_BYTES 16
+
+/* What servers give as entity tag to an object of parts: the MD5 of theirs, and how many. */
+static bool is_of_parts(const char *etag, const struct s3_parts *parts)
+{
+    unsigned char md5[EVP_MAX_MD_SIZE];
+    AUTO(mem) char *all = mem_alloc(parts->n * MD5_BYTES + 1);
+    char hex[2 * MD5_BYTES + 1], want[S3_ETAG_MAX];
+
+    for (size_t i = 0; i < parts->n; i++) {
+        struct str one = s3_etag_bare(parts->items[i].etag);
+
+        if (one.n != 2 * MD5_BYTES || !hex_decode(one, all + i * MD5_BYTES, MD5_BYTES))
+            return false;
+    }
+    if (EVP_Digest(all, parts->n * MD5_BYTES, md5, NULL, EVP_md5(), NULL) != 1)
+        abort(); /* fails only without memory */
+    hex_encode((const char *)md5, MD5_BYTES, hex);
+    snprintf(want, sizeof(want), "%s-%zu", hex, parts->n);
+    return str_eq(s3_etag_bare(etag), str_of(want));
 }
 
 static uint64_t total_bytes(const struct s3_parts *parts)
@@ -291,13 +332,17 @@ static uint64_t total_bytes(const struct s3_parts *parts)
     return n;
 }
 
-/* The object is there: it was completed, and only the answer lost. */
+/* The object is there: it was completed, and only the answer lost, if it was completed so. */
 static bool was_completed(struct s3_client *c, const struct s3_name *name,
-                          const struct s3_parts *parts)
+                          const struct s3_parts *parts, bool *ret_sure)
 {
     struct s3_answer a = {0};
 
-    return s3_head(c, name, &a, ERR_IGNORED) == ERR_OK && a.total_bytes == total_bytes(parts);
+    if (s3_head(c, name, &a, ERR_IGNORED) != ERR_OK || a.total_bytes != total_bytes(parts))
+        return false;
+    if (ret_sure)
+        *ret_sure = is_of_parts(a.etag, parts);
+    return true;
 }
 
 struct completing {
@@ -320,13 +365,13 @@ static enum err_code stop_when_gone(void *ctx, struct err *e)
 }
 
 enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *name, const char *id,
-                                    const struct s3_parts *parts, struct err *e)
+                                    const struct s3_parts *parts, bool *ret_sure, struct err *e)
 {
     struct completing completing = {c, name, id};
     struct s3_request r = {
         .method = "POST", .name = name, .before_again = stop_when_gone, .ctx = &completing};
     AUTO(buf) struct buf body = {0};
-    bool completed = false;
+    struct completed completed = {0};
     enum err_code code;
 
     buf_init(&body, BODY_MAX);
@@ -334,11 +379,17 @@ enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *n
     r.body = buf_str(&body);
     s3_query(&r, STR("uploadId"), str_of(id));
     code = s3_ask(c, &r, BODY_MAX, take_completed, &completed, e);
-    if (code == ERR_OK && !completed)
+    if (code == ERR_OK && completed.done) {
+        /* radosgw 16.2 tells no tag here. What was completed before it compares itself. */
+        if (ret_sure)
+            *ret_sure = !completed.etag[0] || is_of_parts(completed.etag, parts);
+        return ERR_OK;
+    }
+    if (code == ERR_OK)
         code = err_set(e, ERR_UNAVAILABLE, "the server did not complete '%s'", name->text);
     else if (code != ERR_BLOB_UPLOAD_UNKNOWN)
         return code;
-    return was_completed(c, name, parts) ? ERR_OK : code;
+    return was_completed(c, name, parts, ret_sure) ? ERR_OK : code;
 }
 
 /* ---- copies of large objects */
@@ -377,7 +428,7 @@ static enum err_code copy_large(struct s3_client *c, const char *bucket, const s
     TRY(s3_multipart_create(c, to, id, e));
     code = s3_parts_copy(c, to, id, bucket, from, 0, size_bytes, &parts, e);
     if (code == ERR_OK)
-        code = s3_multipart_complete(c, to, id, &parts, e);
+        code = s3_multipart_complete(c, to, id, &parts, NULL, e);
     if (code != ERR_OK)
         (void)!s3_multipart_abort(c, to, id, ERR_IGNORED);
     free(parts.items);

@@ -13,6 +13,9 @@ struct s3_part {
     uint64_t size_bytes;
 };
 
+/* An entity tag without its quotes, which not each server gives everywhere. */
+struct str s3_etag_bare(const char *etag);
+
 /* parts[i] is number i + 1. */
 struct s3_parts {
     struct s3_part *items;
@@ -51,16 +54,23 @@ ERR_CHECKED enum err_code s3_copy_sized(struct s3_client *c, const char *bucket,
 ERR_CHECKED enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name,
                                         const char *id, struct s3_parts *ret_parts, struct err *e);
 
-/* Makes the object of the parts. An answer that was lost is found out by a look at the object. */
+/*
+ * Makes the object of just these parts. An answer that was lost is found out by a look at the
+ * object. *ret_sure is false when it has their length, and its entity tag does not say that it has
+ * these parts: then the server makes its tags otherwise, or somebody has completed it with others.
+ * NULL: nobody else can have. Error besides: CONFLICT: a part is not what its tag says, for it was
+ * sent again.
+ */
 ERR_CHECKED enum err_code s3_multipart_complete(struct s3_client *c, const struct s3_name *name,
                                                 const char *id, const struct s3_parts *parts,
-                                                struct err *e);
+                                                bool *ret_sure, struct err *e);
 
 /* Not there: success. */
 ERR_CHECKED enum err_code s3_multipart_abort(struct s3_client *c, const struct s3_name *name,
                                              const char *id, struct err *e);
 
-/* Aborts all uploads of just this key: what is left of one whose id nobody knows. */
+/* Aborts all uploads of this key, and of those that have '_' and more behind it: what is left of
+ * some whose ids nobody knows. One server tells only those of the key itself. */
 ERR_CHECKED enum err_code s3_multipart_abort_all(struct s3_client *c, const struct s3_name *name,
                                                  struct err *e);
 

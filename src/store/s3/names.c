@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Names are validated and prefixes bounded, so nothing is ever cut. */
 static void add(struct s3_name *name, struct str s)
@@ -65,16 +66,70 @@ void s3_tag_name(const struct s3 *s, const struct repo_name *repo, const struct 
     add(ret_name, tag_name_str(tag));
 }
 
-void s3_upload_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret_name)
+/* What no other key has in it, ever. */
+static uint64_t once(void)
 {
-    begin(s, STR(S3_UPLOADS), ret_name);
-    add(ret_name, str_of(id->text));
+    uint64_t n;
+
+    random_bytes(&n, sizeof(n));
+    return n;
 }
 
-void s3_tail_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret_name)
+void s3_parts_key(const struct uuid *id, bool first, struct s3_upload_key *ret_key)
 {
-    s3_upload_name(s, id, ret_name);
-    add(ret_name, STR(S3_TAIL));
+    if (first)
+        snprintf(ret_key->text, sizeof(ret_key->text), "%s", id->text);
+    else
+        snprintf(ret_key->text, sizeof(ret_key->text), "%s_%016llx", id->text,
+                 (unsigned long long)once());
+}
+
+void s3_tail_key(const struct uuid *id, uint64_t turn, uint32_t number,
+                 struct s3_upload_key *ret_key)
+{
+    snprintf(ret_key->text, sizeof(ret_key->text), "%s" S3_TAIL "_%016llx%08x_%016llx", id->text,
+             (unsigned long long)turn, number, (unsigned long long)once());
+}
+
+bool s3_is_tail(const struct s3_upload_key *key)
+{
+    return strncmp(key->text + UUID_TEXT, S3_TAIL, sizeof(S3_TAIL) - 1) == 0;
+}
+
+uint32_t s3_tail_number(const struct s3_upload_key *key)
+{
+    const size_t at = UUID_TEXT + sizeof(S3_TAIL "_") - 1 + 16;
+    char hex[9];
+
+    if (strlen(key->text) != S3_UPLOAD_KEY_MAX || !s3_is_tail(key))
+        return 0;
+    memcpy(hex, key->text + at, 8);
+    hex[8] = '\0';
+    return (uint32_t)strtoul(hex, NULL, 16);
+}
+
+static bool is_ours(char c)
+{
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+}
+
+bool s3_upload_key_parse(struct str below, struct s3_upload_key *ret_key, struct uuid *ret_id)
+{
+    if (!below.p || below.n < UUID_TEXT || below.n > S3_UPLOAD_KEY_MAX ||
+        !uuid_parse(str_sub(below, 0, UUID_TEXT), ret_id) ||
+        (below.n > UUID_TEXT && below.p[UUID_TEXT] != '_'))
+        return false;
+    for (size_t i = UUID_TEXT; i < below.n; i++) {
+        if (!is_ours(below.p[i]))
+            return false;
+    }
+    return str_copy(below, ret_key->text, sizeof(ret_key->text));
+}
+
+void s3_upload_name(const struct s3 *s, const struct s3_upload_key *key, struct s3_name *ret_name)
+{
+    begin(s, STR(S3_UPLOADS), ret_name);
+    add(ret_name, str_of(key->text));
 }
 
 void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char *end,

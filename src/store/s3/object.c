@@ -58,6 +58,7 @@ enum err_code s3_put(struct s3_client *c, const struct s3_name *name, const stru
         s3_header(&r, STR("x-amz-meta-bytes"), str_of(bytes));
         s3_header(&r, STR("x-amz-meta-note"), (struct str){note, 2 * p->note->n});
         s3_header(&r, STR("x-amz-meta-upload"), str_of(p->upload));
+        s3_header(&r, STR("x-amz-meta-parts"), str_of(p->parts));
     }
     return s3_do(c, &r, &a, e);
 }

@@ -10,6 +10,7 @@ struct s3_put {
     bool if_none;                  /* PRECONDITION when there is one already, if the server looks */
     const struct store_note *note; /* of an upload's tail, like what follows; NULL: none of them */
     const char *upload;            /* id of the multipart upload, or "" */
+    const char *parts;             /* which parts it has, or "" */
     uint64_t bytes;                /* that are durable with it */
 };
 

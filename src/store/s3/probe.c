@@ -90,7 +90,7 @@ static enum err_code complete(struct probe *p, struct err *e)
     enum err_code code = begin(p, &p->whole, id, &part, e);
 
     if (code == ERR_OK)
-        code = s3_multipart_complete(p->c, &p->whole, id, &parts, e);
+        code = s3_multipart_complete(p->c, &p->whole, id, &parts, NULL, e);
     if (code != ERR_OK && id[0])
         (void)!s3_multipart_abort(p->c, &p->whole, id, ERR_IGNORED);
     return code;

@@ -42,8 +42,8 @@ struct blob_reader {
     struct s3_ahead ahead;
     char *rooms[S3_AHEAD_WIDTH_MAX + 1]; /* of `beside` bytes, where ranges ahead were kept */
     unsigned n_rooms;
-    enum place place;   /* where the next request goes, or the open one went */
-    struct uuid upload; /* AT_UPLOAD: which */
+    enum place place;            /* where the next request goes, or the open one went */
+    struct s3_upload_key upload; /* AT_UPLOAD: which */
 
     int wait_fd, timer_fd; /* an epoll set: of the timer, and of what the streams wait for */
     unsigned tries;        /* that failed since the last byte */
@@ -176,13 +176,15 @@ static enum err_code take_answer(struct blob_reader *b, struct err *e)
 {
     struct s3_answer *a = &b->ranges->answer;
     struct s3_name name;
+    struct s3_move move;
     struct s3_request r = {.method = "GET", .name = &name};
     enum err_code code;
 
     name_place(b, &name);
     s3_range_close(b->ranges);
     if (b->place == AT_POINTER && a->status == 200) {
-        b->place = uuid_parse(buf_str(&a->body), &b->upload) ? AT_UPLOAD : AT_KEY_AGAIN;
+        b->place = s3_move_parse(buf_str(&a->body), &move) ? AT_UPLOAD : AT_KEY_AGAIN;
+        b->upload = move.from;
         return ERR_OK;
     }
     code = s3_refused(a, &r, e);

@@ -100,9 +100,9 @@ static enum err_code look_at_key(struct s3 *s, const struct digest *d, const str
 {
     uint64_t since = recent_since(s->known, d);
     struct s3_answer there = {0};
-    struct uuid id;
+    struct s3_upload_key from;
 
-    if (s3_keeper_moving(s->keeper, d, &id))
+    if (s3_keeper_moving(s->keeper, d, &from))
         return err_set(e, ERR_NOT_FOUND, "%s is being moved", d->text);
     if (recent_has(s->known, d, clock_mono_ms()))
         return ERR_OK;

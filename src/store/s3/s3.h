@@ -10,6 +10,8 @@
  *     senders.c    the threads that send parts while more of an upload comes
  *     keeper.c     what may be done after the answer: moving blobs to their keys, deleting
  *     upload.c     uploads and how they become blobs
+ *     tail.c       what another process finds of one
+ *     remains.c    deleting what is left of one
  *     find.c       where blobs are
  *     read.c       readers of blobs; range.c, what one asks for; ahead.c, when
  *     each.c       finding all that is there
@@ -21,7 +23,7 @@
  *
  * Keys never contain each other as paths (`a` and `a/b`), for there are servers that take both and
  * list one. A key is written once: there are servers that cut off its readers when it is written
- * again, even with the same bytes.
+ * again, even with the same bytes. Those of uploads get other bytes never, either (s3_upload_key).
  *
  * Nothing that is on its way to the server is kept in memory: a part is collected in a file without
  * a name, and sent from there.
@@ -62,6 +64,29 @@ static inline struct s3 *s3_of(struct store *s)
 
 #define S3_REQUESTS 16 /* small ones that are made at a time for one caller */
 
+/*
+ * What a key has behind "uploads/": the id of an upload, and maybe '_' and more. A key of these
+ * gets its bytes once, and never others: who knows the key knows the bytes. So what is copied from
+ * one is what was hashed, whatever another process, or a request that comes late, does meanwhile.
+ */
+#define S3_UPLOAD_KEY_MAX 83
+struct s3_upload_key {
+    char text[S3_UPLOAD_KEY_MAX + 1]; /* "": none */
+};
+
+/* False: it is none. */
+bool s3_upload_key_parse(struct str below, struct s3_upload_key *ret_key, struct uuid *ret_id);
+
+/* A new key for parts, and what they become. first: the one that is known by the id alone, for who
+ * made the upload, once. */
+void s3_parts_key(const struct uuid *id, bool first, struct s3_upload_key *ret_key);
+
+/* A new key for a tail: of several the last one in the order of bytes counts. */
+void s3_tail_key(const struct uuid *id, uint64_t turn, uint32_t number,
+                 struct s3_upload_key *ret_key);
+bool s3_is_tail(const struct s3_upload_key *key);
+uint32_t s3_tail_number(const struct s3_upload_key *key); /* 0: it says none */
+
 /* names.c; all with the configured prefix in front. */
 void s3_quarantine_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
 void s3_blob_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
@@ -69,8 +94,7 @@ void s3_manifest_name(const struct s3 *s, const struct repo_name *repo, const st
                       struct s3_name *ret_name);
 void s3_tag_name(const struct s3 *s, const struct repo_name *repo, const struct tag_name *tag,
                  struct s3_name *ret_name);
-void s3_upload_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret_name);
-void s3_tail_name(const struct s3 *s, const struct uuid *id, struct s3_name *ret_name);
+void s3_upload_name(const struct s3 *s, const struct s3_upload_key *key, struct s3_name *ret_name);
 void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
 void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char *end,
                    struct s3_name *ret_name);
@@ -109,22 +133,30 @@ void s3_senders_free(struct s3_senders *s); /* after all jobs have run; accepts 
 /*
  * keeper.c: a thread that does later what no answer has to wait for.
  *
- * A move: the blob is durable at uploads/<id>, and moves/<digest> says so; it is copied to its key,
- * then both go. Until then it is read where it is. After a crash, and in other processes, the
- * object moves/<digest> is what tells.
+ * A move: the blob is durable at a key below uploads/, and moves/<digest> names it; it is copied to
+ * its key, then both go. Until then it is read where it is. After a crash, and in other processes,
+ * the object moves/<digest> is what tells.
  */
+struct s3_move {
+    struct s3_upload_key from;
+    struct s3_upload_key tail; /* of the upload; to go with it. None: it has none */
+};
+
 ERR_CHECKED enum err_code s3_keeper_new(struct s3 *s, struct s3_keeper **ret_keeper, struct err *e);
 void s3_keeper_free(struct s3_keeper *k); /* accepts NULL; deletes what is to be deleted */
 
 /* The object moves/<digest> is there. */
-void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct uuid *id);
+void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct s3_move *move);
 
-/* What the object at moves/<digest> says. Error: NOT_FOUND, also for what says nothing. */
+/* The object moves/<digest>, and what it says. False: nothing. Error: NOT_FOUND, that too. */
+ERR_CHECKED enum err_code s3_move_write(struct s3 *s, const struct digest *d,
+                                        const struct s3_move *move, struct err *e);
+bool s3_move_parse(struct str text, struct s3_move *ret_move);
 ERR_CHECKED enum err_code s3_move_read(struct s3 *s, const struct s3_name *pointer,
-                                       struct uuid *ret_id, struct err *e);
+                                       struct s3_move *ret_move, struct err *e);
 
 /* True when the blob is being moved by this process: where its bytes are for certain. */
-bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct uuid *ret_id);
+bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct s3_upload_key *ret_from);
 
 /* The blob is deleted: a move of it ends. */
 ERR_CHECKED enum err_code s3_keeper_forget(struct s3_keeper *k, const struct digest *d,
@@ -168,6 +200,10 @@ void s3_upload_close(struct store *s, struct store_upload *u);
 enum err_code s3_upload_delete(struct store *s, const struct uuid *id, struct err *e);
 void s3_upload_forget(struct store *s, const struct uuid *id);
 
+/* remains.c: what another process, or an earlier life of this one, left: any parts, also those that
+ * no tail tells of, and what they became, unless that is a blob on its way to its key. */
+ERR_CHECKED enum err_code s3_remains_delete(struct s3 *s, const struct uuid *id, struct err *e);
+
 /* find.c */
 enum err_code s3_blob_stat(struct store *s, const struct repo_name *repo, const struct digest *d,
                            uint64_t *ret_size_bytes, struct err *e);
@@ -189,7 +225,7 @@ ERR_CHECKED enum err_code s3_reader_of(struct s3_client *c, const struct s3_name
 
 /* each.c */
 enum err_code s3_upload_each(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
-/* Whether the object uploads/<id> is a blob that is being moved to its key, by whomever. */
+/* Whether an object of the upload is a blob that is being moved to its key, by whomever. */
 ERR_CHECKED enum err_code s3_upload_moves(struct s3 *s, const struct uuid *id, bool *ret_moves,
                                           struct err *e);
 enum err_code s3_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx, struct err *e);

@@ -1,14 +1,22 @@
 /*
  * Uploads. What of one is on the server:
  *
- *     uploads/<id>        parts of a multipart upload, begun when there is more than one part's
- * worth uploads/<id>_tail   what comes behind the parts, with its note, from one sync to the next
+ *     uploads/<id>          parts of a multipart upload, begun when there is more than one part's
+ *                           worth; or <id>_ and more, of who did not make the upload, or made it
+ *                           once before
+ *     uploads/<id>_tail_... what comes behind the parts, with its note, from one sync to the next
  *
  * or, when the blob was known beforehand, parts of its own key. What comes is collected in a file
  * without a name; when that is as long as a part and more comes, or there is no room for more of
  * it, it goes to the senders.
+ *
+ * Another process may have the upload now, while one that had it before still writes. So each tail
+ * has a key of its own, and each object that parts become; the only thing that can change is a part
+ * that is not an object yet, and it is named by its entity tag: a tail has the hash of those before
+ * it, and only parts with just these become an object.
  */
 #include "store/s3/s3.h"
+#include "store/s3/tail.h"
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -36,9 +44,12 @@ struct state {
     pthread_mutex_t lock; /* of what follows, for senders; else one thread at a time */
     pthread_cond_t sent;
     struct s3 *s;
-    struct s3_name name;           /* of the parts */
+    struct s3_upload_key key;      /* of the parts, unless direct */
+    struct s3_name name;           /* the same, or the blob's */
     char upload[S3_UPLOAD_ID_MAX]; /* "": not begun */
     struct s3_parts parts;
+    uint64_t *left_bytes; /* what parts had that the server has, and that are to be written over */
+    size_t n_left;        /* up to that number */
     unsigned in_flight;
     enum err_code failed; /* of a sender; it ends this state */
     struct err why;
@@ -50,10 +61,17 @@ struct state {
     uint64_t tail_bytes;    /* of the object; behind the parts that were there then */
     uint64_t durable_bytes; /* with the note */
     struct store_note note;
-    bool has_tail, direct, over;
-    bool is_object;      /* the parts, all that there is, are one at the upload's key: to be read */
-    struct reader *back; /* of it; NULL: none is open */
-    bool lost;           /* what is here is not what the server has: only good for closing */
+    struct s3_upload_key tail;  /* "": none */
+    uint32_t tail_number;       /* of the last one that was written, perhaps */
+    struct s3_upload_key spent; /* an object that is parts again: to go with the next sync */
+    struct reader *back;        /* of what is_object; NULL: none is open */
+    bool direct, over;
+    bool made;      /* here, and no parts begun yet */
+    bool told;      /* other processes can know of the parts */
+    bool sealed;    /* the last part is one that others can't follow */
+    bool is_object; /* the parts, all that there is, are one at the upload's key: to be read */
+    bool unsure;    /* nor is it known that it has just these bytes */
+    bool lost;      /* what is here is not what the server has: only good for closing */
 };
 
 struct s3_uploads {
@@ -101,7 +119,6 @@ static struct state *state_new(struct s3 *s, const struct uuid *id)
     st->expects_bytes = UINT64_MAX;
     pthread_mutex_init(&st->lock, NULL);
     pthread_cond_init(&st->sent, NULL);
-    s3_upload_name(s, id, &st->name);
     return st;
 }
 
@@ -119,6 +136,7 @@ static void state_free(struct state *st)
     drop_file(st);
     reader_free(st->back);
     free(st->parts.items);
+    free(st->left_bytes);
     pthread_cond_destroy(&st->sent);
     pthread_mutex_destroy(&st->lock);
     free(st);
@@ -160,7 +178,7 @@ bool s3_uploads_known(struct s3_uploads *t, const struct uuid *id)
 /* What is collected of an upload that nobody is at, and the server has as well. */
 static bool is_spare(const struct state *st)
 {
-    return st->refs == 1 && st->fd >= 0 && st->has_tail && !st->lost && !st->over &&
+    return st->refs == 1 && st->fd >= 0 && st->tail.text[0] && !st->lost && !st->over &&
            st->tail_bytes == st->fill_bytes &&
            st->durable_bytes == st->parts_bytes + st->fill_bytes;
 }
@@ -298,6 +316,17 @@ static enum err_code wait_for_parts(struct state *st, unsigned most, struct err 
     return code;
 }
 
+static enum err_code begin_parts(struct state *st, struct err *e)
+{
+    if (!st->direct) {
+        s3_parts_key(&st->id, st->made, &st->key);
+        s3_upload_name(st->s, &st->key, &st->name);
+        st->made = false;
+    }
+    st->n_left = 0;
+    return s3_multipart_create(st->s->client, &st->name, st->upload, e);
+}
+
 /* What was collected becomes the next part. */
 static enum err_code send_part(struct state *st, struct err *e)
 {
@@ -308,7 +337,7 @@ static enum err_code send_part(struct state *st, struct err *e)
         return err_set(e, ERR_BLOB_TOO_LARGE, "upload %s has as many parts as there can be",
                        st->id.text);
     if (!st->upload[0])
-        TRY(s3_multipart_create(s->client, &st->name, st->upload, e));
+        TRY(begin_parts(st, e));
     TRY(wait_for_parts(st, s3_client_options(s->client)->concurrency - 1, e));
     job = NEW(struct part_job);
     job->job.run = run_part;
@@ -363,6 +392,13 @@ static enum err_code need_room(struct state *st, uint64_t part_bytes, struct err
     return st->fd >= 0 ? ERR_OK : s3_temp_open(t, &st->fd, e);
 }
 
+/* Somebody else goes on with the upload, and what this process has of it is not there any more. */
+static enum err_code taken_away(struct state *st, struct err *e)
+{
+    st->lost = true;
+    return err_set(e, ERR_CONFLICT, "another process goes on with upload %s", st->id.text);
+}
+
 /* The tail of an upload that another process began, or an earlier life of this one. */
 static enum err_code fetch_tail(struct state *st, struct err *e)
 {
@@ -375,7 +411,7 @@ static enum err_code fetch_tail(struct state *st, struct err *e)
     /* With what need_room() would wait for. */
     TRY(s3_temp_wait(st->s->temp, &st->room, at_least(st->fill_bytes, S3_PART_MIN_BYTES), e));
     TRY(s3_temp_open(st->s->temp, &st->fd, e));
-    s3_tail_name(st->s, &st->id, &name);
+    s3_upload_name(st->s, &st->tail, &name);
     buf_init(&a.body, (size_t)st->fill_bytes);
     code = s3_get(st->s->client, &name, &a, e);
     if (code == ERR_OK && a.body.n != st->fill_bytes)
@@ -388,7 +424,7 @@ static enum err_code fetch_tail(struct state *st, struct err *e)
         s3_temp_fill(st->s->temp, &st->room, st->fill_bytes);
     else
         drop_file(st);
-    return code;
+    return code == ERR_NOT_FOUND ? taken_away(st, e) : code;
 }
 
 static struct state *state_of(struct store_upload *u)
@@ -405,46 +441,74 @@ static enum err_code check_lost(const struct state *st, struct err *e)
 
 /* ---- reading back, for a digest of another algorithm, or a body that came twice */
 
-static enum err_code complete(struct state *st, struct err *e)
+static enum err_code send_last(struct state *st, struct err *e)
 {
     TRY(fetch_tail(st, e));
-    if (st->fill_bytes > 0)
-        TRY(send_part(st, e));
-    TRY(wait_for_parts(st, 0, e));
-    return s3_multipart_complete(st->s->client, &st->name, st->upload, &st->parts, e);
+    if (st->fill_bytes == 0)
+        return ERR_OK;
+    st->sealed = true;
+    return send_part(st, e);
 }
 
-/* Parts can't be read; what they are completed to can. A crash from here on loses the session. */
+/* *ret_sure: it has just these parts. */
+static enum err_code complete(struct state *st, bool *ret_sure, struct err *e)
+{
+    TRY(send_last(st, e));
+    TRY(wait_for_parts(st, 0, e));
+    *ret_sure = true;
+    return s3_multipart_complete(st->s->client, &st->name, st->upload, &st->parts,
+                                 st->told ? ret_sure : NULL, e);
+}
+
+/* Parts can't be read; what they are completed to can. A crash from here on loses the session,
+ * unless a tail told of just so much. */
 static enum err_code become_object(struct state *st, struct err *e)
 {
     enum err_code code;
+    bool sure;
 
     if (st->direct)
         return err_set(e, ERR_UNSUPPORTED, "upload %s can't be read back", st->id.text);
-    code = complete(st, e);
+    code = complete(st, &sure, e);
     st->lost = code != ERR_OK;
     TRY(code);
     st->upload[0] = '\0';
     st->is_object = true;
+    st->unsure = !sure;
     return ERR_OK;
+}
+
+static void delete_soon(struct state *st, struct s3_upload_key *key)
+{
+    struct s3_name name;
+
+    if (!key->text[0])
+        return;
+    s3_upload_name(st->s, key, &name);
+    s3_keeper_delete(st->s->keeper, &name);
+    key->text[0] = '\0';
 }
 
 /* And parts again, of what begins at from_bytes. */
 static enum err_code become_parts(struct state *st, uint64_t from_bytes, struct err *e)
 {
-    struct s3_client *c = st->s->client;
+    const struct s3_name from = st->name;
     enum err_code code;
 
+    if (st->unsure) /* and what was hashed may be other bytes */
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s is an object by now", st->id.text);
     reader_free(STEAL(st->back));
+    delete_soon(st, &st->spent);
+    st->spent = st->key;
     st->parts.n = 0;
     st->lost = true;
-    TRY(s3_multipart_create(c, &st->name, st->upload, e));
-    code = s3_parts_copy(c, &st->name, st->upload, NULL, &st->name, from_bytes,
+    TRY(begin_parts(st, e));
+    code = s3_parts_copy(st->s->client, &st->name, st->upload, NULL, &from, from_bytes,
                          st->parts_bytes - from_bytes, &st->parts, e);
     if (code != ERR_OK)
-        return code;
+        return code == ERR_NOT_FOUND ? taken_away(st, e) : code;
     st->parts_bytes -= from_bytes;
-    st->is_object = st->lost = false;
+    st->is_object = st->sealed = st->lost = false;
     return ERR_OK;
 }
 
@@ -531,12 +595,24 @@ enum err_code s3_upload_keep_from(struct store *s, struct store_upload *u, uint6
     return st->fd >= 0 ? shift_file(st, from_bytes, e) : ERR_OK;
 }
 
+/* How long the next part may be. All parts that the server has are to be written over, for there is
+ * one that takes no other list than that of all; so the next one has no more bytes than it had. */
+static uint64_t next_part_bytes(const struct state *st)
+{
+    uint64_t most = s3_client_options(st->s->client)->part_bytes;
+    size_t i = st->parts.n;
+
+    return i < st->n_left && st->left_bytes[i] >= S3_PART_MIN_BYTES
+               ? at_most(most, st->left_bytes[i])
+               : most;
+}
+
 enum err_code s3_upload_write(struct store *store, struct store_upload *u, const void *p, size_t n,
                               uint64_t offset_bytes, struct err *e)
 {
     struct state *st = state_of(u);
-    uint64_t part_bytes = s3_client_options(s3_of(store)->client)->part_bytes;
 
+    (void)store;
     TRY(check_lost(st, e));
     if (offset_bytes != st->parts_bytes + st->fill_bytes)
         return err_set(e, ERR_INTERNAL, "upload %s is not written where it ended", st->id.text);
@@ -544,10 +620,13 @@ enum err_code s3_upload_write(struct store *store, struct store_upload *u, const
         TRY(become_parts(st, 0, e));
     TRY(fetch_tail(st, e));
     while (n > 0) {
+        uint64_t part_bytes = next_part_bytes(st);
         size_t step;
 
-        if (st->fill_bytes >= part_bytes)
+        if (st->fill_bytes >= part_bytes) {
             TRY(send_part(st, e));
+            part_bytes = next_part_bytes(st);
+        }
         if (st->fill_bytes >= st->room.taken_bytes)
             TRY(need_room(st, part_bytes, e));
         step = (size_t)at_most(n, at_most(part_bytes, st->room.taken_bytes) - st->fill_bytes);
@@ -571,34 +650,93 @@ enum err_code s3_upload_create(struct store *store, const struct uuid *id, struc
     if (s3_uploads_known(s->uploads, id))
         return err_set(e, ERR_INTERNAL, "upload %s exists", id->text);
     st = state_new(s, id);
+    st->made = true;
     list(s->uploads, st);
     unref(s->uploads, st);
     return ERR_OK;
 }
 
-/* What the tail says of the upload. Parts that came behind it were never acknowledged: they are
- * written over. */
+/* Parts that came behind the tail were never acknowledged: they are written over. */
+static void leave_parts(struct state *st, size_t n)
+{
+    size_t all = st->parts.n;
+
+    st->parts.n = n;
+    if (all == n)
+        return;
+    st->n_left = all;
+    st->left_bytes = mem_alloc(st->n_left * sizeof(st->left_bytes[0]));
+    for (size_t i = 0; i < st->n_left; i++)
+        st->left_bytes[i] = st->parts.items[i].size_bytes;
+}
+
+/* They are no parts any more. Where all that was durable, and no more, became an object, only what
+ * was to follow was not done, if it was completed with just these. */
+static enum err_code load_object(struct state *st, struct err *e)
+{
+    struct s3_answer object = {0};
+    enum err_code code = s3_head(st->s->client, &st->name, &object, e);
+
+    if (code == ERR_NOT_FOUND || (code == ERR_OK && object.total_bytes != st->durable_bytes))
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "parts of upload %s are gone", st->id.text);
+    TRY(code);
+    st->is_object = st->unsure = true;
+    st->upload[0] = '\0';
+    st->parts_bytes = st->durable_bytes;
+    st->fill_bytes = st->tail_bytes = 0;
+    return ERR_OK;
+}
+
+static uint64_t bytes_of(const struct s3_parts *parts)
+{
+    uint64_t n_bytes = 0;
+
+    for (size_t i = 0; i < parts->n; i++)
+        n_bytes += parts->items[i].size_bytes;
+    return n_bytes;
+}
+
+static enum err_code load_parts(struct state *st, const struct s3_answer *tail, struct err *e)
+{
+    struct s3_tail_parts told;
+    struct digest found;
+    enum err_code code;
+
+    if (!s3_tail_hear(tail->meta_parts, &told))
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "the tail of upload %s is damaged", st->id.text);
+    st->key = told.key;
+    s3_upload_name(st->s, &st->key, &st->name);
+    memcpy(st->upload, tail->meta_id, sizeof(tail->meta_id));
+    code = s3_parts_list(st->s->client, &st->name, st->upload, &st->parts, e);
+    if (code == ERR_BLOB_UPLOAD_UNKNOWN)
+        return load_object(st, e);
+    TRY(code);
+    if (st->parts.n < told.n)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "parts of upload %s are missing", st->id.text);
+    leave_parts(st, told.n);
+    s3_tail_hash(&st->parts, &found);
+    if (!digest_eq(&found, &told.tags) || bytes_of(&st->parts) != st->parts_bytes)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "parts of upload %s were sent again",
+                       st->id.text);
+    return ERR_OK;
+}
+
+/* Numbers of tails that this process, or another one of the same turn, may have tried to write. */
+#define TAILS_IN_DOUBT 1000
+
+/* What the tail says of the upload. */
 static enum err_code load(struct state *st, const struct s3_answer *tail, struct err *e)
 {
-    uint64_t parts_bytes = 0;
-    size_t n = 0;
-
+    st->told = true;
+    st->tail_number = s3_tail_number(&st->tail) + TAILS_IN_DOUBT;
     st->durable_bytes = tail->meta_bytes;
     st->note = tail->note;
     st->fill_bytes = st->tail_bytes = tail->total_bytes;
-    st->has_tail = true;
-    if (st->durable_bytes < st->fill_bytes)
+    if (st->durable_bytes < st->fill_bytes ||
+        (!tail->meta_id[0] && st->durable_bytes > st->fill_bytes))
         return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "the tail of upload %s is damaged", st->id.text);
-    memcpy(st->upload, tail->meta_id, sizeof(tail->meta_id));
-    if (st->upload[0])
-        TRY(s3_parts_list(st->s->client, &st->name, st->upload, &st->parts, e));
-    while (n < st->parts.n && parts_bytes < st->durable_bytes - st->fill_bytes)
-        parts_bytes += st->parts.items[n++].size_bytes;
-    if (parts_bytes != st->durable_bytes - st->fill_bytes)
-        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "parts of upload %s are missing", st->id.text);
-    st->parts.n = n;
-    st->parts_bytes = parts_bytes;
-    return ERR_OK;
+    st->parts_bytes = st->durable_bytes - st->fill_bytes;
+    return tail->meta_id[0] ? load_parts(st, tail, e) : ERR_OK;
 }
 
 static enum err_code state_load(struct s3 *s, const struct uuid *id, struct state **ret_state,
@@ -606,14 +744,11 @@ static enum err_code state_load(struct s3 *s, const struct uuid *id, struct stat
 {
     struct state *st = state_new(s, id);
     struct s3_answer tail = {0};
-    struct s3_name name;
-    enum err_code code;
+    enum err_code code = s3_tail_find(s, id, &st->tail, &tail, e);
 
-    s3_tail_name(s, id, &name);
-    code = s3_head(s->client, &name, &tail, e);
     if (code == ERR_OK)
         code = load(st, &tail, e);
-    if (code == ERR_NOT_FOUND)
+    else if (code == ERR_NOT_FOUND)
         code = ERR_OK; /* nothing of it was durable */
     if (code != ERR_OK) {
         state_free(st);
@@ -680,7 +815,7 @@ void s3_upload_close(struct store *store, struct store_upload *u)
 {
     struct state *st = state_of(u);
 
-    if (st->lost)
+    if (st->lost || (st->sealed && !st->over))
         (void)!leave_lost(store, st, ERR_IGNORED); /* else the next open does it, or the sweep */
     else
         unref(s3_of(store)->uploads, st);
@@ -710,37 +845,23 @@ static enum err_code reset(struct state *st, struct err *e)
     (void)!wait_for_parts(st, 0, ERR_IGNORED);
     if (st->upload[0])
         TRY(s3_multipart_abort(st->s->client, &st->name, st->upload, e));
-    if (st->has_tail) {
-        s3_tail_name(st->s, &st->id, &tail);
+    if (st->tail.text[0]) {
+        s3_upload_name(st->s, &st->tail, &tail);
         TRY(s3_delete(st->s->client, &tail, e));
     }
+    delete_soon(st, &st->spent);
     if (st->is_object)
         TRY(s3_delete(st->s->client, &st->name, e));
     reader_free(STEAL(st->back));
     drop_file(st);
-    st->is_object = false;
+    st->is_object = st->unsure = st->sealed = st->told = false;
     st->expects_bytes = UINT64_MAX;
-    st->upload[0] = '\0';
+    st->upload[0] = st->tail.text[0] = '\0';
     st->parts.n = 0;
     st->parts_bytes = st->fill_bytes = st->tail_bytes = st->durable_bytes = 0;
     st->note.n = 0;
-    st->has_tail = st->direct = false;
-    s3_upload_name(st->s, &st->id, &st->name);
+    st->direct = false;
     return ERR_OK;
-}
-
-/* What another process, or an earlier life of this one, left: any parts, also those that no tail
- * tells of, and what they became, unless that is a blob on its way to its key. */
-static enum err_code delete_remains(struct s3 *s, const struct uuid *id, struct err *e)
-{
-    struct s3_name names[2];
-    bool moves;
-
-    s3_upload_name(s, id, &names[0]);
-    s3_tail_name(s, id, &names[1]);
-    TRY(s3_multipart_abort_all(s->client, &names[0], e));
-    TRY(s3_upload_moves(s, id, &moves, e));
-    return moves ? ERR_OK : s3_delete_many(s->client, names, 2, e);
 }
 
 enum err_code s3_upload_delete(struct store *store, const struct uuid *id, struct err *e)
@@ -751,7 +872,7 @@ enum err_code s3_upload_delete(struct store *store, const struct uuid *id, struc
     unsigned refs = 1;
 
     if (!st)
-        return delete_remains(s, id, e);
+        return s3_remains_delete(s, id, e);
     if (!st->over) {
         code = reset(st, e);
         st->over = code == ERR_OK;
@@ -802,15 +923,27 @@ enum err_code s3_upload_truncate(struct store *s, struct store_upload *u, uint64
 static enum err_code put_tail(struct state *st, const struct store_note *note, struct err *e)
 {
     struct client_file file = {st->fd, st->fill_bytes};
-    struct s3_name name;
+    char parts[S3_TAIL_PARTS_MAX] = "";
     struct s3_put put = {.note = note,
                          .upload = st->upload,
+                         .parts = parts,
                          .bytes = st->parts_bytes + st->fill_bytes,
                          .file = st->fd >= 0 ? &file : NULL};
+    struct s3_upload_key key;
+    struct s3_name name;
 
-    s3_tail_name(st->s, &st->id, &name);
-    st->has_tail = true; /* perhaps also when it fails */
+    if (st->upload[0])
+        s3_tail_tell(&st->parts, &st->key, parts);
+    s3_tail_key(&st->id, note->turn, ++st->tail_number, &key);
+    s3_upload_name(st->s, &key, &name);
+    st->told = true; /* perhaps also when it fails */
+    if (!st->tail.text[0])
+        st->tail = key;
     TRY(s3_put(st->s->client, &name, &put, e));
+    if (strcmp(st->tail.text, key.text) != 0)
+        delete_soon(st, &st->tail);
+    st->tail = key;
+    delete_soon(st, &st->spent);
     st->tail_bytes = st->fill_bytes;
     st->durable_bytes = put.bytes;
     st->note = *note;
@@ -863,12 +996,8 @@ static bool is_there(struct s3 *s, const struct digest *d, uint64_t size_bytes)
 
 static void clear_away(struct state *st)
 {
-    struct s3_name tail;
-
-    if (st->has_tail) {
-        s3_tail_name(st->s, &st->id, &tail);
-        s3_keeper_delete(st->s->keeper, &tail);
-    }
+    delete_soon(st, &st->tail);
+    delete_soon(st, &st->spent);
     st->over = true;
 }
 
@@ -878,41 +1007,84 @@ static enum err_code commit_small(struct state *st, const struct digest *d, stru
     struct client_file file = {st->fd, st->fill_bytes};
     struct s3_put put = {.file = st->fd >= 0 ? &file : NULL};
     struct s3_name key, tail;
+    enum err_code code;
 
     s3_blob_name(st->s, d, &key);
-    s3_tail_name(st->s, &st->id, &tail);
-    if (st->has_tail && st->durable_bytes == st->fill_bytes)
-        return s3_copy(st->s->client, NULL, &tail, &key, e);
+    if (st->tail.text[0] && st->durable_bytes == st->fill_bytes) {
+        s3_upload_name(st->s, &st->tail, &tail);
+        code = s3_copy(st->s->client, NULL, &tail, &key, e);
+        return code == ERR_NOT_FOUND ? taken_away(st, e) : code;
+    }
     TRY(fetch_tail(st, e));
     file.fd = st->fd;
     put.file = st->fd >= 0 ? &file : NULL;
     return s3_put(st->s->client, &key, &put, e);
 }
 
-/* The parts are an object at the upload's key now. */
 static enum err_code move_to_key(struct state *st, const struct digest *d, struct err *e)
 {
-    struct s3_put pointer = {.body = str_of(st->id.text)};
+    const struct s3_move move = {.from = st->key, .tail = st->tail};
     struct s3_name key;
+    enum err_code code;
 
     if (st->parts_bytes <= COPY_AT_ONCE) {
         s3_blob_name(st->s, d, &key);
-        TRY(s3_copy(st->s->client, NULL, &st->name, &key, e));
+        code = s3_copy(st->s->client, NULL, &st->name, &key, e);
+        if (code == ERR_NOT_FOUND)
+            return taken_away(st, e);
+        TRY(code);
         s3_keeper_delete(st->s->keeper, &st->name);
         return ERR_OK;
     }
-    s3_move_name(st->s, d, &key);
-    TRY(s3_put(st->s->client, &key, &pointer, e));
-    st->has_tail = false; /* it goes with the move, also after a crash */
-    s3_keeper_move(st->s->keeper, d, &st->id);
+    TRY(s3_move_write(st->s, d, &move, e));
+    st->tail.text[0] = '\0'; /* it goes with the move, also after a crash */
+    s3_keeper_move(st->s->keeper, d, &move);
     return ERR_OK;
+}
+
+static enum err_code made_by_others(struct state *st, struct err *e)
+{
+    st->lost = true;
+    return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "another process made an object of upload %s",
+                   st->id.text);
+}
+
+/* What the object has is the blob: it is read once more. Error: BLOB_UPLOAD_UNKNOWN. */
+static enum err_code check_object(struct state *st, const struct digest *d, struct err *e)
+{
+    AUTO(hasher) struct hasher *h = hasher_new(d->algorithm);
+    AUTO(mem) char *p = mem_alloc(SHIFT_BYTES);
+    struct digest found;
+    size_t n = 1;
+
+    for (uint64_t at = 0; n > 0; at += n) {
+        enum err_code code = read_object(st, p, SHIFT_BYTES, at, &n, e);
+
+        if (code == ERR_BLOB_UNKNOWN || code == ERR_CORRUPT)
+            return made_by_others(st, e);
+        TRY(code);
+        hasher_update(h, p, n);
+    }
+    hasher_digest(h, &found);
+    return digest_eq(&found, d) ? ERR_OK : made_by_others(st, e);
+}
+
+/* The parts are an object at the upload's key now. */
+static enum err_code commit_object(struct state *st, const struct digest *d, struct err *e)
+{
+    if (st->unsure)
+        TRY(check_object(st, d, e));
+    return move_to_key(st, d, e);
 }
 
 static enum err_code commit_large(struct state *st, const struct digest *d, struct err *e)
 {
-    TRY(complete(st, e));
+    bool sure;
+
+    TRY(complete(st, &sure, e));
     st->upload[0] = '\0'; /* it is no upload any more */
-    return st->direct ? ERR_OK : move_to_key(st, d, e);
+    st->unsure = !sure;
+    return st->direct ? ERR_OK : commit_object(st, d, e);
 }
 
 enum err_code s3_upload_prepare(struct store *s, struct store_upload *u,
@@ -921,8 +1093,14 @@ enum err_code s3_upload_prepare(struct store *s, struct store_upload *u,
 {
     struct state *st = state_of(u);
 
-    (void)s, (void)repo, (void)d, (void)twin;
+    (void)s, (void)repo, (void)d;
     TRY(check_lost(st, e));
+    if (st->upload[0] && !twin) { /* else it is there already, most likely */
+        enum err_code code = send_last(st, e);
+
+        st->lost |= code != ERR_OK;
+        TRY(code);
+    }
     return wait_for_parts(st, 0, e);
 }
 
@@ -947,7 +1125,7 @@ enum err_code s3_upload_commit(struct store *store, struct store_upload *u,
         if (st->is_object)
             s3_keeper_delete(s->keeper, &st->name);
     } else if (st->is_object) {
-        code = move_to_key(st, d, e);
+        code = commit_object(st, d, e);
     } else if (st->upload[0]) {
         code = commit_large(st, d, e);
         st->lost = code != ERR_OK;

@@ -45,7 +45,11 @@ static void send(struct fixture *f, struct upload *u, unsigned number, struct st
 
 static enum err_code complete(struct fixture *f, struct upload *u)
 {
-    return s3_multipart_complete(f->c, &u->name, u->id, &u->parts, &f->e);
+    bool sure = false;
+
+    TRY(s3_multipart_complete(f->c, &u->name, u->id, &u->parts, &sure, &f->e));
+    assert_true(sure);
+    return ERR_OK;
 }
 
 /* Two parts and a rest, all of different letters. */
@@ -103,6 +107,7 @@ static void listed_parts_are_those_that_were_sent(void **state)
     struct fixture *f = *state;
     struct str all = letters();
     struct s3_parts found = {0};
+    bool sure;
     struct upload u;
 
     begin(f, "k", &u);
@@ -116,7 +121,8 @@ static void listed_parts_are_those_that_were_sent(void **state)
         assert_string_equal(found.items[i].etag, u.items[i].etag);
         assert_int_equal(found.items[i].size_bytes, u.items[i].size_bytes);
     }
-    OK(s3_multipart_complete(f->c, &u.name, u.id, &found, &f->e));
+    OK(s3_multipart_complete(f->c, &u.name, u.id, &found, &sure, &f->e));
+    assert_true(sure);
     free(found.items);
     free((char *)all.p);
 }

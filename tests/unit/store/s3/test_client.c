@@ -157,6 +157,7 @@ static void refusals_are_told_apart(void **state)
         {404, "", ERR_NOT_FOUND, S3_NEVER},
         {404, "NoSuchBucket", ERR_UNAVAILABLE, S3_NEVER},
         {404, "NoSuchUpload", ERR_BLOB_UPLOAD_UNKNOWN, S3_NEVER},
+        {400, "InvalidPart", ERR_CONFLICT, S3_NEVER},
         {412, "PreconditionFailed", ERR_PRECONDITION, S3_NEVER},
         {416, "InvalidRange", ERR_RANGE_UNSATISFIABLE, S3_NEVER},
         {507, "XMinioStorageFull", ERR_STORAGE_FULL, S3_NEVER},
@@ -534,7 +535,8 @@ static enum err_code complete(struct fixture *f)
                               {.etag = "\"2\"", .size_bytes = 3}};
     struct s3_name name = name_of("a");
 
-    return s3_multipart_complete(f->c, &name, "id", &(struct s3_parts){parts, N(parts)}, &f->err);
+    return s3_multipart_complete(f->c, &name, "id", &(struct s3_parts){parts, N(parts)}, NULL,
+                                 &f->err);
 }
 
 static void a_completion_whose_answer_was_lost_is_found_in_the_object(void **state)
@@ -547,6 +549,50 @@ static void a_completion_whose_answer_was_lost_is_found_in_the_object(void **sta
     assert_int_equal(complete(f), ERR_OK);
     assert_begins(head_of(f, 2), "HEAD /bucket/a HTTP/1.1\r\n");
     end(f);
+}
+
+/* Two parts with these tags, as one server after the other makes the tag of the whole. */
+static bool sure_of(struct fixture *f)
+{
+    struct s3_part parts[] = {{.etag = "\"9dd4e461268c8034f5c8564e155c67a6\"", .size_bytes = 5},
+                              {.etag = "415290769594460e2e485922904f345d", .size_bytes = 3}};
+    struct s3_name name = name_of("a");
+    bool sure = true;
+
+    assert_int_equal(s3_multipart_complete(f->c, &name, "id", &(struct s3_parts){parts, N(parts)},
+                                           &sure, &f->err),
+                     ERR_OK);
+    return sure;
+}
+
+#define COMPLETED_AS(etag, length)                                                                 \
+    "HTTP/1.1 200 OK\r\nContent-Length: " length                                                   \
+    "\r\n\r\n<CompleteMultipartUploadResult><ETag>" etag "</ETag></CompleteMultipartUploadResult>"
+#define OF_BOTH "be6996cb706f34d65b9fee8745325abf-2"
+
+static void an_object_has_the_parts_that_its_tag_says(void **state)
+{
+    static const struct {
+        struct small_server_answer answers[2];
+        bool sure;
+    } rows[] = {
+        {{{.text = COMPLETED_AS("&quot;" OF_BOTH "&quot;", "122")}}, true},
+        {{{.text = COMPLETED_AS(OF_BOTH, "110")}}, true},
+        {{{.text = COMPLETED_AS("", "76")}}, true}, /* radosgw */
+        {{{.text = COMPLETED_AS("9dd4e461268c8034f5c8564e155c67a6-2", "110")}}, false},
+        {{{.text = NO_UPLOAD},
+          {.text = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\nETag: \"" OF_BOTH "\"\r\n\r\n"}},
+         true},
+        {{{.text = NO_UPLOAD}, {.text = OF_8_BYTES}}, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++) {
+        struct fixture *f = begin(rows[i].answers, rows[i].answers[1].text ? 2 : 1);
+
+        assert_int_equal(sure_of(f), rows[i].sure);
+        end(f);
+    }
 }
 
 static void a_completion_whose_parts_are_still_there_is_asked_for_again(void **state)
@@ -713,6 +759,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_not_tried_again),
         cmocka_unit_test(credentials_that_have_expired_are_renewed_once),
         cmocka_unit_test(a_completion_whose_answer_was_lost_is_found_in_the_object),
+        cmocka_unit_test(an_object_has_the_parts_that_its_tag_says),
         cmocka_unit_test(a_completion_whose_parts_are_still_there_is_asked_for_again),
         cmocka_unit_test(a_completion_of_what_is_gone_that_gets_a_500_is_not_tried_for_long),
         cmocka_unit_test(an_upload_that_is_gone_without_its_object_is_unknown),

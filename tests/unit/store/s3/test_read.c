@@ -41,12 +41,16 @@ struct fixture {
 
 static const char *moving; /* the upload that s3_keeper_moving() tells of */
 
-bool __wrap_s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct uuid *ret_id);
+bool __wrap_s3_keeper_moving(struct s3_keeper *k, const struct digest *d,
+                             struct s3_upload_key *ret_from);
 
-bool __wrap_s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct uuid *ret_id)
+bool __wrap_s3_keeper_moving(struct s3_keeper *k, const struct digest *d,
+                             struct s3_upload_key *ret_from)
 {
+    struct uuid id;
+
     (void)k, (void)d;
-    return moving && uuid_parse(str_of(moving), ret_id);
+    return moving && s3_upload_key_parse(str_of(moving), ret_from, &id);
 }
 
 static enum err_code give_key(void *ctx, struct store_s3_key *ret_key, struct err *e)
