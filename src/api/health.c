@@ -1,6 +1,8 @@
 #include "api/handlers.h"
 #include "api/reply.h"
+#include "base/cleanup.h"
 #include "base/log.h"
+#include "core/conditions.h"
 
 /* Alive: the process answers. Says nothing of what it stands on; that is /readyz. */
 bool api_healthz_quick(struct req *q)
@@ -35,6 +37,31 @@ enum err_code api_debug_health_get(struct req *q, struct err *e)
     return ERR_OK;
 }
 
+static void add_condition(struct buf *body, const char *name, enum condition c, const char *bad)
+{
+    const char *words[] = {
+        [CONDITION_UNKNOWN] = "unknown", [CONDITION_OK] = "ok", [CONDITION_BAD] = bad};
+
+    buf_addf(body, ",\"%s\":\"%s\"", name, words[c]);
+}
+
+/* What is not as it should be, and keeps nobody from being served. */
+static void reply_ready(struct req *q)
+{
+    AUTO(buf) struct buf body = {0};
+    struct conditions c;
+
+    conditions_get(q->registry, conf_u64(&q->api->conf->check.min_free_bytes), &c);
+    buf_init(&body, 512);
+    buf_add_text(&body, "{\"status\":\"ready\"");
+    add_condition(&body, "structure", c.structure, "damaged");
+    add_condition(&body, "symlinks", c.symlinks, "broken");
+    add_condition(&body, "disk_space", c.space, "low");
+    add_condition(&body, "resources", c.resources, "low");
+    buf_add_text(&body, "}\n");
+    reply_json(q, 200, buf_str(&body));
+}
+
 enum err_code api_readyz_get(struct req *q, struct err *e)
 {
     enum err_code code = registry_health(q->registry, e);
@@ -44,6 +71,6 @@ enum err_code api_readyz_get(struct req *q, struct err *e)
         code = e->code = ERR_UNAVAILABLE;
     if (code != ERR_OK)
         return code;
-    reply_json(q, 200, STR("{\"status\":\"ready\"}\n"));
+    reply_ready(q);
     return ERR_OK;
 }

@@ -8,6 +8,7 @@
 #include "cli/command_content.h"
 #include "cli/commands.h"
 #include "cli/visible.h"
+#include "core/conditions.h"
 #include "core/life.h"
 #include "core/owner.h"
 
@@ -33,6 +34,7 @@ struct checking {
     int64_t reading_since_ms, placed_ms;
     uint64_t read_bytes;
     uint64_t by_code[CHECK_CODES];
+    uint64_t left_of_tags; /* findings about tags of the store that were not repaired */
 };
 
 /* ---- what is told */
@@ -79,6 +81,12 @@ static enum err_code still_quiet(const struct checking *c, struct err *e)
     return err_set(e, ERR_UNAVAILABLE, "a registry was started meanwhile: run the check again");
 }
 
+static bool is_of_link(enum check_code code)
+{
+    return code == CHECK_TAG_MISSING || code == CHECK_TAG_DIFFERS || code == CHECK_TAG_UNKNOWN ||
+           code == CHECK_MANIFEST_MISSING || code == CHECK_LINK_FOREIGN;
+}
+
 static enum err_code found(void *ctx, const struct check_finding *f, bool mended, struct err *e)
 {
     struct checking *c = ctx;
@@ -86,6 +94,7 @@ static enum err_code found(void *ctx, const struct check_finding *f, bool mended
     TRY(still_quiet(c, e));
     cli_content_end_line(c->content);
     c->by_code[f->code]++;
+    c->left_of_tags += is_of_link(f->code) && !mended;
     (c->as_json ? print_json : print_row)(c, f, mended);
     return ERR_OK;
 }
@@ -281,6 +290,13 @@ static enum err_code end_deep(struct checking *c, struct err *e)
 
 /* ---- the command */
 
+/* For /readyz of the servers. Where it can't be noted, what was found is told all the same. */
+static void note_tags(struct checking *c)
+{
+    if (!c->options.repo)
+        (void)!conditions_note(c->content->registry, c->left_of_tags, ERR_IGNORED);
+}
+
 static enum err_code run(struct checking *c, const struct cli_args *args, uint64_t *ret_left,
                          struct err *e)
 {
@@ -291,6 +307,7 @@ static enum err_code run(struct checking *c, const struct cli_args *args, uint64
     TRY(begin_deep(c, args, e));
     TRY(check_run(&c->options, &counts, e));
     TRY(end_deep(c, e));
+    note_tags(c);
     if (counts.mended > 0)
         TRY(check_repair_note(&c->repair, args, &counts, e));
     print_counts(c, &counts);

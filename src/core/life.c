@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/recent.h"
 #include "core/background.h"
+#include "core/conditions.h"
 #include "core/project.h"
 #include "core/upload.h"
 #include "core/upload_id.h"
@@ -35,6 +36,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->verify_on_read = &c->storage.verify_on_read;
     r->buffer_bytes = c->http.buffer_bytes;
     r->lease_ms = c->replicas.lease_ms;
+    r->conditions = conditions_new();
     r->uploads = upload_table_new();
     r->upload_ids = upload_ids_new();
     uuid_make(&r->alone);
@@ -74,6 +76,7 @@ void registry_free(struct registry *r)
         return;
     registry_stop(r);
     jobs_free(r->jobs);
+    conditions_free(r->conditions);
     upload_table_free(r->uploads);
     upload_ids_free(r->upload_ids);
     url_rules_free(r->url_rules);

@@ -21,6 +21,7 @@ struct jobs;
 struct members;
 struct recent;
 struct stray_count;
+struct conditions_cache;
 
 /*
  * The locks. Whoever adds content stores it, then commits the reference; whoever removes it commits
@@ -51,7 +52,8 @@ struct registry {
     struct locks manifest_locks; /* likewise a manifest */
     struct locks tag_locks;      /* a (repository, tag) is being projected */
     uint64_t lease_ms;           /* replicas.lease */
-    struct jobs *jobs;           /* NULL: nothing is done in the background */
+    struct conditions_cache *conditions;
+    struct jobs *jobs; /* NULL: nothing is done in the background */
     const struct conf_retentions *retention;
     const char *schedule; /* gc.schedule */
     /* May nobody move or delete the tag, as the rights are? NULL: each may be. */

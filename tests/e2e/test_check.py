@@ -394,6 +394,33 @@ def test_a_check_that_was_killed_goes_on_where_it_was(registry):
     assert not place()
 
 
+# ---- what /readyz says
+
+
+def ready(registry):
+    with Client(registry.url) as client:
+        return client.request("GET", "/readyz", 200).json()
+
+
+GOOD = {"status": "ready", "structure": "ok", "symlinks": "ok", "disk_space": "ok", "resources": "ok"}
+
+
+def test_readyz_says_what_the_last_check_found_of_links(registry, store):
+    registry.start()
+    assert ready(registry) == {**GOOD, "symlinks": "unknown"}
+    tag_missing(store)
+    check(registry, status=1)
+    until(lambda: ready(registry) == {**GOOD, "symlinks": "broken"})
+    check(registry, "--repair", status=0)
+    until(lambda: ready(registry) == GOOD)
+
+
+def test_readyz_says_that_there_is_little_room(registry, store):
+    registry.config["check"]["min_free"] = "1000g"
+    registry.start()
+    assert ready(registry)["disk_space"] == "low"
+
+
 # ---- the scrub
 
 

@@ -69,7 +69,9 @@ static void what_needs_no_worker_is_answered_at_once(void **state)
     } rows[] = {
         {"GET /healthz", 200, true, "{\"status\":\"ok\"}\n"},
         {"HEAD /healthz", 200, true, ""},
-        {"GET /readyz", 200, false, "{\"status\":\"ready\"}\n"},
+        {"GET /readyz", 200, false,
+         "{\"status\":\"ready\",\"structure\":\"ok\",\"symlinks\":\"unknown\","
+         "\"disk_space\":\"ok\",\"resources\":\"ok\"}\n"},
         {"GET /v2/", 200, true, "{}"},
         {"GET /v2", 200, true, "{}"},
         {"HEAD /v2/", 200, true, ""},
