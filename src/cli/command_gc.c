@@ -357,7 +357,8 @@ struct explaining {
 
 static enum err_code explain_in(struct explaining *x, const struct repo_name *repo, struct err *e)
 {
-    const struct gc_policy p = {conf_bool(&x->conf->children), conf_bool(&x->conf->referrers)};
+    const struct gc_options o = gc_options_of(NULL, x->conf);
+    const struct gc_policy p = gc_policy_of(&o, clock_wall_ms());
     AUTO(buf) struct buf text = {0};
     bool there;
 

@@ -747,6 +747,14 @@ const struct conf_row conf_rows[] = {
      .def = 1 * HOURS,
      .help = "How long what `registry gc` has condemned stays; whatever uses it meanwhile keeps "
              "it. Longer than a push takes."},
+    {.name = "gc.untagged",
+     .type = CONF_DURATION,
+     FIELD(gc.untagged_ms),
+     .max = 36500 * DAYS,
+     .def = 0,
+     .help =
+         "A manifest that has had no tag for so long, and belongs to no index and no subject, goes "
+         "with `registry gc`; 0 keeps it."},
     {.name = "gc.children",
      .type = CONF_BOOL,
      FIELD(gc.children),

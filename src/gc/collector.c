@@ -104,6 +104,12 @@ static enum err_code revive_batch(struct run *r, struct err *e)
     return ERR_OK;
 }
 
+/* The age of what goes for its age is looked at again as well. */
+static int64_t before_ms_of(const struct run *r, const struct item *item, int64_t now_ms)
+{
+    return item->why == META_WHY_UNTAGGED && r->o->untagged_ms > 0 ? now_ms - r->o->untagged_ms : 0;
+}
+
 /* condemn: the transaction looks again. */
 static enum err_code condemn_batch(struct run *r, struct err *e)
 {
@@ -122,7 +128,8 @@ static enum err_code condemn_batch(struct run *r, struct err *e)
                                                        .run = str_of(r->id),
                                                        .now_ms = now_ms,
                                                        .subject = item->subject,
-                                                       .seen_version = r->g->seen_version},
+                                                       .seen_version = r->g->seen_version,
+                                                       .before_ms = before_ms_of(r, item, now_ms)},
                                  &done[i]);
     }
     if (!r->o->dry_run)
@@ -465,9 +472,17 @@ static enum err_code collect_blobs(struct run *r, struct err *e)
 
 /* ---- repositories */
 
+struct gc_policy gc_policy_of(const struct gc_options *o, int64_t now_ms)
+{
+    return (struct gc_policy){.children = o->children,
+                              .referrers = o->referrers,
+                              .untagged_before_ms =
+                                  o->untagged_ms > 0 ? now_ms - o->untagged_ms : 0};
+}
+
 static enum err_code collect_repo(struct run *r, const struct repo_name *repo, struct err *e)
 {
-    const struct gc_policy policy = {.children = r->o->children, .referrers = r->o->referrers};
+    const struct gc_policy policy = gc_policy_of(r->o, clock_wall_ms());
     AUTO(gc_graph) struct gc_graph g = {0};
 
     r->repo = repo;

@@ -18,6 +18,7 @@
 
 #include "core/registry.h"
 #include "gc/count.h"
+#include "gc/graph.h"
 
 enum gc_action {
     GC_REVIVED,
@@ -42,6 +43,7 @@ struct gc_options {
     const struct repo_name *repo; /* this one alone; NULL: all */
     bool dry_run;                 /* all of it, but for the transactions */
     int64_t grace_ms;             /* since it was condemned */
+    int64_t untagged_ms;          /* manifests without a tag for so long go; 0: they stay */
     bool children, referrers;     /* go with what they belong to */
     uint64_t rate;                /* of deletions a second, at most; 0: no limit */
     const char *actor;            /* "shell:root" */
@@ -60,3 +62,6 @@ struct gc_options {
  * `check` does not hold. */
 ERR_CHECKED enum err_code gc_run(const struct gc_options *o, struct gc_counts *ret_counts,
                                  struct err *e);
+
+/* What lives, as the options have it. */
+struct gc_policy gc_policy_of(const struct gc_options *o, int64_t now_ms);

@@ -88,7 +88,8 @@ static void add_manifests(struct loading *l, const struct meta_use_list *page)
                                             .by = GC_NONE,
                                             .why = u->why,
                                             .condemned = u->condemned,
-                                            .condemned_ms = u->condemned_ms};
+                                            .condemned_ms = u->condemned_ms,
+                                            .since_ms = u->since_ms};
     }
 }
 
@@ -266,7 +267,7 @@ static bool stays(const struct gc_policy *p, const struct gc_node *node)
     if (p->referrers &&
         (node->subject != GC_NONE || (node->condemned && node->why == META_WHY_REFERRER)))
         return false;
-    return true;
+    return node->since_ms >= p->untagged_before_ms;
 }
 
 static enum meta_why why_of(const struct gc_node *node)

@@ -30,7 +30,7 @@ struct gc_node {
     size_t by;               /* the node that it lives by; or GC_NONE */
     enum meta_why why;       /* it does not, or is condemned */
     bool condemned, gone;    /* gone: its row was deleted since */
-    int64_t condemned_ms;
+    int64_t condemned_ms, since_ms;
 };
 
 struct gc_pair {
@@ -47,7 +47,8 @@ struct gc_graph {
 };
 
 struct gc_policy {
-    bool children, referrers; /* go with what they belong to */
+    bool children, referrers;   /* go with what they belong to */
+    int64_t untagged_before_ms; /* what has had no tag since before then goes; 0: stays */
 };
 
 /* Errors: NAME_UNKNOWN, and those of the reads. */

@@ -15,6 +15,7 @@ struct gc_options gc_options_of(struct registry *r, const struct conf_gc *c)
 {
     return (struct gc_options){.registry = r,
                                .grace_ms = (int64_t)conf_u64(&c->grace_ms),
+                               .untagged_ms = (int64_t)conf_u64(&c->untagged_ms),
                                .children = conf_bool(&c->children),
                                .referrers = conf_bool(&c->referrers),
                                .rate = conf_u64(&c->rate)};

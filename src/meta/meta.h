@@ -341,6 +341,7 @@ struct meta_verdict {
     /* Of a manifest: */
     const struct digest *subject; /* that it refers to, by a field or a tag; NULL: none */
     int64_t seen_version;         /* as of meta_op_manifest_delete() */
+    int64_t before_ms;            /* it has been without a tag since before then; 0: no matter */
 };
 
 /* A blob or manifest, and who names it. */
@@ -349,6 +350,8 @@ struct meta_use {
     int64_t id; /* of a manifest, for `users`; a blob has none */
     uint64_t size_bytes;
     struct digest subject; /* of a manifest; n is 0: none */
+    int64_t since_ms;      /* of a manifest: since when it has been without a tag, if it is; wall
+                              clock; 0: not known */
     bool condemned;
     enum meta_why why;     /* of what is condemned, this and the next two */
     int64_t condemned_ms;  /* wall clock: since when */

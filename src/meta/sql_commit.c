@@ -268,9 +268,13 @@ static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const str
         TRY(add_edges(c, repo_id, id, put, e));
         if (put->subject)
             TRY(add_referrer(c, repo_id, put, e));
-        TRY(sql_run(c, SQL_AGE_ADD, SQL_ARGS(SQL_INT(id), SQL_INT(meta_op_time(op))), e));
         count_manifest(a, 1);
     }
+    /* Of one that is there as well: who pushes it may rely on it as on a new one. */
+    TRY(sql_run(c, SQL_QUICK_AGE_ADD,
+                SQL_ARGS(SQL_TEXT(repo_name_str(put->repo)), SQL_TEXT(digest_str(&m->digest)),
+                         SQL_INT(meta_op_time(op))),
+                e));
     return revive_named(c, a, put->repo, &m->digest, e);
 }
 

@@ -22,11 +22,12 @@ static enum err_code condemn(struct sql_conn *c, int64_t repo_id, const struct m
                                      SQL_INT(v->why),
                                      SQL_TEXT(v->run),
                                      SQL_INT(v->seen_version),
-                                     SQL_TEXT(v->subject ? digest_str(v->subject) : STR(""))};
+                                     SQL_TEXT(v->subject ? digest_str(v->subject) : STR("")),
+                                     SQL_INT(v->before_ms ? v->before_ms : INT64_MAX)};
     bool blob = v->kind == META_ITEM_BLOB;
     int64_t unused;
 
-    return sql_run_int(c, blob ? SQL_CONDEMN_BLOB : SQL_CONDEMN_MANIFEST, args, blob ? 5 : 7,
+    return sql_run_int(c, blob ? SQL_CONDEMN_BLOB : SQL_CONDEMN_MANIFEST, args, blob ? 5 : 8,
                        op->condemn.ret_done, &unused, e);
 }
 
@@ -145,7 +146,8 @@ static enum err_code use_from(struct meta *m, struct sql_rows *rows, struct meta
                              .size_bytes = (uint64_t)int_at(rows, 2),
                              .why = (enum meta_why)int_at(rows, 4),
                              .condemned_ms = int_at(rows, 5),
-                             .by_run = text_at(rows, 6).n > 0};
+                             .by_run = text_at(rows, 6).n > 0,
+                             .since_ms = int_at(rows, 7)};
     ret->condemned = ret->condemned_ms > 0;
     if (digest_parse(text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK ||
         (subject.n > 0 && digest_parse(subject, &ret->subject, ERR_IGNORED) != ERR_OK))

@@ -89,7 +89,6 @@
                   " AND o.repo_id <> b.repo_id) THEN 1 ELSE 0 END"                                 \
                   " FROM repos r JOIN blobs b ON b.repo_id = r.id"                                 \
                   " WHERE r.name = $1 AND b.digest > $2 ORDER BY b.digest LIMIT $3")               \
-    X(AGE_ADD, "INSERT INTO ages (manifest_id, since_ms) VALUES ($1, $2)")                         \
     X(AGE_DELETE, "DELETE FROM ages WHERE manifest_id = $1")                                       \
     X(AGE_OF_LEFT, "INSERT INTO ages (manifest_id, since_ms) SELECT manifest_id, $4 FROM tags"     \
                    " WHERE repo_id = $1 AND name = $2 AND manifest_id <> $3"                       \
@@ -260,7 +259,7 @@
                        " AND t.name = $2) THEN 0 ELSE 1 END WHERE name = $1")                      \
     X(QUICK_AGE_ADD, "INSERT INTO ages (manifest_id, since_ms) SELECT m.id, $3 FROM repos r"       \
                      " JOIN manifests m ON m.repo_id = r.id WHERE r.name = $1 AND m.digest = $2"   \
-                     " ON CONFLICT (manifest_id) DO NOTHING")                                      \
+                     " ON CONFLICT (manifest_id) DO UPDATE SET since_ms = excluded.since_ms")      \
     X(QUICK_AGE_OF_LEFT,                                                                           \
       "INSERT INTO ages (manifest_id, since_ms) SELECT m.id, $4 FROM repos r"                      \
       " JOIN tags t ON t.repo_id = r.id JOIN manifests m ON m.id = t.manifest_id"                  \
@@ -308,8 +307,9 @@
       " AND t.version > $6) AND NOT EXISTS (SELECT 1 FROM edges e JOIN manifests u"                \
       " ON u.id = e.manifest_id WHERE e.repo_id = $1 AND e.digest = $2 AND NOT " SQL_IS_CONDEMNED  \
       ") AND NOT EXISTS (SELECT 1 FROM manifests u WHERE u.repo_id = $1 AND u.digest = $7"         \
-      " AND NOT " SQL_IS_CONDEMNED ") ON CONFLICT (repo_id, digest, kind) DO NOTHING"              \
-      " RETURNING why")                                                                            \
+      " AND NOT " SQL_IS_CONDEMNED ") AND NOT EXISTS (SELECT 1 FROM ages a"                        \
+      " WHERE a.manifest_id = m.id AND a.since_ms >= $8)"                                          \
+      " ON CONFLICT (repo_id, digest, kind) DO NOTHING RETURNING why")                             \
     X(CONDEMN_LEFT,                                                                                \
       "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
       " SELECT m.repo_id, m.digest, 1, $3, $4, '' FROM edges e JOIN manifests m"                   \
@@ -341,13 +341,14 @@
     X(CONDEMNED_CHECK, "SELECT c.why FROM condemned c WHERE c.repo_id = $1 AND c.digest = $2"      \
                        " AND c.kind = $3 AND c.since_ms <= $4 AND NOT EXISTS (SELECT 1 FROM"       \
                        " manifests s WHERE s.repo_id = $1 AND s.digest = $5)")                     \
-    X(USES_BLOBS, "SELECT b.digest, 0, b.size_bytes, '', c.why, c.since_ms, c.run"                 \
+    X(USES_BLOBS, "SELECT b.digest, 0, b.size_bytes, '', c.why, c.since_ms, c.run, 0"              \
                   " FROM blobs b LEFT JOIN condemned c ON c.repo_id = b.repo_id"                   \
                   " AND c.digest = b.digest AND c.kind = 0"                                        \
                   " WHERE b.repo_id = $1 AND b.digest > $2 ORDER BY b.digest LIMIT $3")            \
     X(USES_MANIFESTS, "SELECT m.digest, m.id, length(m.bytes), m.subject, c.why, c.since_ms,"      \
-                      " c.run FROM manifests m LEFT JOIN condemned c ON c.repo_id = m.repo_id"     \
-                      " AND c.digest = m.digest AND c.kind = 1"                                    \
+                      " c.run, a.since_ms FROM manifests m LEFT JOIN condemned c"                  \
+                      " ON c.repo_id = m.repo_id AND c.digest = m.digest AND c.kind = 1"           \
+                      " LEFT JOIN ages a ON a.manifest_id = m.id"                                  \
                       " WHERE m.repo_id = $1 AND m.digest > $2 ORDER BY m.digest LIMIT $3")        \
     X(USES_EDGES, "SELECT digest, manifest_id FROM edges WHERE repo_id = $1 AND digest > $2"       \
                   " AND digest <= $3 AND kind IN ($4, $5) ORDER BY digest")                        \

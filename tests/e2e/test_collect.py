@@ -178,6 +178,42 @@ def test_an_image_without_a_tag_stays(registry, client):
         client.pull_image("app", x.digest)
 
 
+def make_old(registry, *images):
+    """As if they had been pushed, or left by their tags, an hour before."""
+    with sqlite3.connect(registry.root / "registry.db", timeout=30) as db:
+        for x in images:
+            db.execute(
+                "UPDATE ages SET since_ms = since_ms - 3600000 WHERE manifest_id ="
+                " (SELECT id FROM manifests WHERE digest = ?)",
+                (x.digest,),
+            )
+    db.close()
+
+
+def test_a_manifest_without_a_tag_goes_by_its_age(new_registry):
+    registry = new_registry(config={"gc": {"untagged": "30m"}}).start()
+    with Client(registry.url) as client:
+        old, young, again, subject, inner = (image(i) for i in range(5))
+        signature, outer = artifact("a/signature", subject=subject.descriptor()), index([inner])
+        for i, x in enumerate([old, subject, outer]):
+            client.push_image("app", x, f"v{i}")
+        for x in young, again, signature:
+            client.push_image("app", x)
+        untag(client, "app", "v0")
+        make_old(registry, old, again, subject, signature, outer, inner)
+        client.push_image("app", again)
+        assert collect(registry)["deleted"]["manifests"] == 1
+        assert not has(client, "app", old.digest)
+        untag(client, "app", "v1")
+        untag(client, "app", "v2")
+        assert collect(registry)["deleted"]["manifests"] == 0
+        make_old(registry, subject, outer)
+        # The image with its signature, the index with its child.
+        assert collect(registry)["deleted"]["manifests"] == 4
+        for x in young, again:
+            client.pull_image("app", x.digest)
+
+
 def test_a_blob_without_a_manifest_goes(registry, client):
     digest = client.push_blob("app", b"nobody names it")
     assert collect(registry)["deleted"] == {"blobs": 1, "manifests": 0, "bytes": 15}

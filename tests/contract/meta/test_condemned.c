@@ -226,6 +226,24 @@ static void a_manifest_with_a_tag_that_was_not_seen_is_not_condemned(void **stat
     assert_true(condemn(f, v, "image"));
 }
 
+static void a_manifest_that_was_pushed_again_is_not_too_old(void **state)
+{
+    struct fixture *f = *state;
+    int64_t began_ms = clock_wall_ms();
+    struct meta_verdict v = {
+        .kind = META_ITEM_MANIFEST, .seen_version = META_ABSENT, .before_ms = began_ms};
+
+    an_image(f, "image", "layer");
+    assert_in_range(use_of(f, META_ITEM_MANIFEST, "image").since_ms, began_ms, clock_wall_ms());
+    assert_false(condemn(f, v, "image"));
+    v.before_ms = clock_wall_ms() + 1000;
+    assert_true(condemn(f, v, "image"));
+    an_image(f, "image", "layer");
+    assert_false(manifest_is_condemned(f, "image"));
+    v.before_ms = began_ms;
+    assert_false(condemn(f, v, "image"));
+}
+
 static void a_child_is_not_condemned_before_its_index(void **state)
 {
     struct fixture *f = *state;
@@ -444,6 +462,7 @@ int main(int argc, char **argv)
         TEST(a_new_manifest_revives_what_it_names),
         TEST(a_tag_revives_what_it_names),
         TEST(a_manifest_with_a_tag_that_was_not_seen_is_not_condemned),
+        TEST(a_manifest_that_was_pushed_again_is_not_too_old),
         TEST(a_child_is_not_condemned_before_its_index),
         TEST(a_referrer_is_not_condemned_before_its_subject),
         TEST(deleting_an_index_condemns_children_of_nothing_else),
