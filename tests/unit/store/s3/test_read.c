@@ -20,11 +20,14 @@
 #define UUID    "01234567-89ab-4cde-8f01-23456789abcd"
 #define BLOB    "abcdefgh"
 
-#define WHOLE   "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" BLOB
-#define HALF    "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nabcd"
-#define REST    "HTTP/1.1 206 x\r\nContent-Length: 4\r\nContent-Range: bytes 4-7/8\r\n\r\nefgh"
-#define POINTER "HTTP/1.1 200 OK\r\nContent-Length: 36\r\n\r\n" UUID
-#define MISSING "HTTP/1.1 404 x\r\nContent-Length: 37\r\n\r\n<Error><Code>NoSuchKey</Code></Error>"
+#define WHOLE                  "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" BLOB
+#define HALF                   "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nabcd"
+#define REST                   "HTTP/1.1 206 x\r\nContent-Length: 4\r\nContent-Range: bytes 4-7/8\r\n\r\nefgh"
+#define POINTER                "HTTP/1.1 200 OK\r\nContent-Length: 36\r\n\r\n" UUID
+#define OWN_KEY                UUID "_0123456789abcdef"
+#define POINTER_WITH_TAIL      "HTTP/1.1 200 OK\r\nContent-Length: 95\r\n\r\n" OWN_KEY " " UUID "_tail"
+#define POINTER_OUT_OF_UPLOADS "HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n" UUID "/../tags"
+#define MISSING                "HTTP/1.1 404 x\r\nContent-Length: 37\r\n\r\n<Error><Code>NoSuchKey</Code></Error>"
 #define NO_BUCKET                                                                                  \
     "HTTP/1.1 404 x\r\nContent-Length: 40\r\n\r\n<Error><Code>NoSuchBucket</Code></Error>"
 #define SLOW_DOWN "HTTP/1.1 503 x\r\nContent-Length: 36\r\n\r\n<Error><Code>SlowDown</Code></Error>"
@@ -381,6 +384,30 @@ static void a_blob_that_another_process_moves_is_found_by_its_pointer(void **sta
     end(f);
 }
 
+static void a_pointer_may_name_a_key_of_an_upload_and_its_tail(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = MISSING}, {.text = POINTER_WITH_TAIL}, {.text = WHOLE}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_reads(f);
+    assert_asked(f, 2, "uploads/" OWN_KEY, "");
+    end(f);
+}
+
+static void a_pointer_names_no_other_key(void **state)
+{
+    static const struct small_server_answer answers[] = {
+        {.text = MISSING}, {.text = POINTER_OUT_OF_UPLOADS}, {.text = WHOLE}};
+    struct fixture *f = begin(answers, N(answers));
+
+    (void)state;
+    assert_reads(f);
+    assert_asked(f, 2, key_of(f), "");
+    end(f);
+}
+
 static void a_blob_that_comes_to_its_key_meanwhile_is_found_there(void **state)
 {
     static const struct small_server_answer gone[] = {
@@ -582,6 +609,8 @@ int main(void)
         cmocka_unit_test(credentials_that_have_expired_are_renewed_once),
         cmocka_unit_test(a_blob_that_this_process_moves_is_read_where_it_is),
         cmocka_unit_test(a_blob_that_another_process_moves_is_found_by_its_pointer),
+        cmocka_unit_test(a_pointer_may_name_a_key_of_an_upload_and_its_tail),
+        cmocka_unit_test(a_pointer_names_no_other_key),
         cmocka_unit_test(a_blob_that_comes_to_its_key_meanwhile_is_found_there),
         cmocka_unit_test(a_blob_that_is_moved_while_it_is_read_goes_on_at_its_key),
         cmocka_unit_test(a_blob_that_is_nowhere_is_unknown),
