@@ -49,57 +49,29 @@ static enum err_code check_urls(struct work *w, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code manifest_size(struct work *w, const struct digest *d, uint64_t *ret_bytes,
-                                   struct err *e)
-{
-    AUTO(meta_manifest) struct meta_manifest *m = NULL;
-
-    TRY(meta_manifest_by_digest(w->r->meta, w->p->repo, d, &m, e));
-    *ret_bytes = m->bytes.n;
-    return ERR_OK;
-}
-
-/* Is what the link names in this repository, as a blob or as a manifest? */
-static enum err_code look_up(struct work *w, const struct manifest_link *link, bool *ret_found,
-                             bool *ret_is_manifest, uint64_t *ret_bytes, struct err *e)
-{
-    enum err_code code = ERR_BLOB_UNKNOWN;
-
-    *ret_is_manifest = link->kind == LINK_MANIFEST;
-    if (!*ret_is_manifest)
-        code = meta_blob_stat(w->r->meta, w->p->repo, &link->digest, ret_bytes, e);
-    if (*ret_is_manifest || (code == ERR_BLOB_UNKNOWN && link->kind == LINK_UNKNOWN)) {
-        code = manifest_size(w, &link->digest, ret_bytes, e);
-        *ret_is_manifest = true;
-    }
-    *ret_found = code == ERR_OK;
-    return code == ERR_BLOB_UNKNOWN || code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
-}
-
 static bool may_be_sparse(const struct work *w)
 {
     return w->manifest.shape == MANIFEST_INDEX ? conf_bool(&w->r->options->sparse_indexes)
                                                : conf_bool(&w->r->options->sparse_images);
 }
 
+/* there: what the repository has of it. */
 static enum err_code resolve(struct work *w, const struct manifest_link *link,
-                             struct meta_edge *ret_edge, struct err *e)
+                             const struct meta_link *there, struct meta_edge *ret_edge,
+                             struct err *e)
 {
     bool loose = link->kind == LINK_FOREIGN_BLOB || may_be_sparse(w);
-    bool found, is_manifest;
-    uint64_t size_bytes = 0;
 
-    TRY(look_up(w, link, &found, &is_manifest, &size_bytes, e));
-    if (!found && !loose)
+    if (!there->found && !loose)
         return err_tell(e, ERR_MANIFEST_BLOB_UNKNOWN, "%s is not in this repository",
                         link->digest.text);
-    if (found && size_bytes != link->size_bytes)
+    if (there->found && there->size_bytes != link->size_bytes)
         return err_tell(e, ERR_MANIFEST_INVALID, "%s has %llu bytes, the manifest says %llu",
-                        link->digest.text, (unsigned long long)size_bytes,
+                        link->digest.text, (unsigned long long)there->size_bytes,
                         (unsigned long long)link->size_bytes);
     ret_edge->digest = link->digest;
-    if (found)
-        ret_edge->kind = is_manifest ? META_EDGE_MANIFEST : META_EDGE_BLOB;
+    if (there->found)
+        ret_edge->kind = there->is_manifest ? META_EDGE_MANIFEST : META_EDGE_BLOB;
     else
         ret_edge->kind =
             w->manifest.shape == MANIFEST_INDEX ? META_EDGE_LOOSE_MANIFEST : META_EDGE_LOOSE_BLOB;
@@ -109,10 +81,19 @@ static enum err_code resolve(struct work *w, const struct manifest_link *link,
 static enum err_code resolve_links(struct work *w, struct err *e)
 {
     const struct manifest *m = &w->manifest;
+    AUTO(mem) struct meta_link *there = mem_zero((m->n_links + 1) * sizeof(*there));
 
+    for (size_t i = 0; i < m->n_links; i++)
+        there[i] = (struct meta_link){
+            .digest = &m->links[i].digest,
+            .may_be_blob = m->links[i].kind != LINK_MANIFEST,
+            .may_be_manifest =
+                m->links[i].kind == LINK_MANIFEST || m->links[i].kind == LINK_UNKNOWN,
+        };
+    TRY(meta_find_links(w->r->meta, w->p->repo, there, m->n_links, e));
     w->edges = mem_zero((m->n_links + 1) * sizeof(*w->edges));
     for (size_t i = 0; i < m->n_links; i++)
-        TRY(resolve(w, &m->links[i], &w->edges[i], e));
+        TRY(resolve(w, &m->links[i], &there[i], &w->edges[i], e));
     return ERR_OK;
 }
 

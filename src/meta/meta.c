@@ -346,6 +346,14 @@ enum err_code meta_blob_look(struct meta *m, const struct repo_name *repo, const
     return ASK(m, blob_look, repo, d, ret_size_bytes, ret_sight, e);
 }
 
+enum err_code meta_find_links(struct meta *m, const struct repo_name *repo, struct meta_link *links,
+                              size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        links[i].found = links[i].is_manifest = false;
+    return n > 0 ? ASK(m, find_links, repo, links, n, e) : ERR_OK;
+}
+
 enum err_code meta_blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                              uint64_t *ret_size_bytes, struct err *e)
 {

@@ -53,6 +53,15 @@ struct meta_edge {
     struct digest digest;
 };
 
+/* Something that a manifest names, to be looked for in its repository. */
+struct meta_link {
+    const struct digest *digest;
+    bool may_be_blob, may_be_manifest;
+    bool found;          /* out */
+    bool is_manifest;    /* out, when it was found; what may be both and is a blob is one */
+    uint64_t size_bytes; /* likewise */
+};
+
 /* A row of the referrers list (dist-spec "Listing Referrers"). */
 struct meta_referrer {
     struct digest digest;
@@ -883,6 +892,8 @@ struct meta_driver {
     enum err_code (*blob_look)(struct meta *m, const struct repo_name *repo, const struct digest *d,
                                uint64_t *ret_size_bytes, struct meta_blob_sight *ret_sight,
                                struct err *e);
+    enum err_code (*find_links)(struct meta *m, const struct repo_name *repo,
+                                struct meta_link *links, size_t n, struct err *e);
     enum err_code (*blob_find)(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                                uint64_t *ret_size_bytes, struct err *e);
     enum err_code (*repo_exists)(struct meta *m, const struct repo_name *repo, bool *ret_exists,
@@ -1001,6 +1012,10 @@ ERR_CHECKED enum err_code meta_tag_targets(struct meta *m, const struct repo_nam
 ERR_CHECKED enum err_code meta_blob_look(struct meta *m, const struct repo_name *repo,
                                          const struct digest *d, uint64_t *ret_size_bytes,
                                          struct meta_blob_sight *ret_sight, struct err *e);
+
+/* Looks for all of them at once. Those that are not found are no error. */
+ERR_CHECKED enum err_code meta_find_links(struct meta *m, const struct repo_name *repo,
+                                          struct meta_link *links, size_t n, struct err *e);
 
 /* Any repository that has the blob. Error: BLOB_UNKNOWN. */
 ERR_CHECKED enum err_code meta_blob_find(struct meta *m, const struct digest *d,

@@ -141,6 +141,58 @@ static enum err_code blob_look(struct meta *m, const struct repo_name *repo, con
     return ERR_OK;
 }
 
+/* As JSON, each at its position; "" where a link can't be of the kind. */
+static void links_json(const struct meta_link *links, size_t n, bool manifests,
+                       struct buf *ret_json)
+{
+    bool any = false;
+
+    buf_init(ret_json, (n + 1) * (DIGEST_TEXT_MAX + 4));
+    for (size_t i = 0; i < n; i++) {
+        bool may_be = manifests ? links[i].may_be_manifest : links[i].may_be_blob;
+
+        buf_addf(ret_json, "%s\"%s\"", i > 0 ? "," : "[", may_be ? links[i].digest->text : "");
+        any |= may_be;
+    }
+    buf_add_char(ret_json, ']');
+    if (any)
+        return;
+    buf_clear(ret_json);
+    buf_add_text(ret_json, "[]");
+}
+
+static enum err_code find_links(struct meta *m, const struct repo_name *repo,
+                                struct meta_link *links, size_t n, struct err *e)
+{
+    AUTO(buf) struct buf blobs = {0}, manifests = {0};
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    AUTO(sql_rows) struct sql_rows *rows = NULL;
+    bool row;
+
+    links_json(links, n, false, &blobs);
+    links_json(links, n, true, &manifests);
+    TRY(begin(m, &c, e));
+    TRY(sql_query(c, SQL_FIND_LINKS,
+                  SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(buf_str(&blobs)),
+                           SQL_TEXT(buf_str(&manifests))),
+                  &rows, e));
+    for (;;) {
+        struct meta_link *l;
+        bool is_manifest;
+
+        TRY(sql_next(rows, &row, e));
+        if (!row)
+            return ERR_OK;
+        l = &links[(size_t)int_at(rows, 0) % n];
+        is_manifest = int_at(rows, 1) == 1;
+        if (l->found && is_manifest)
+            continue;
+        l->found = true;
+        l->is_manifest = is_manifest;
+        l->size_bytes = (uint64_t)int_at(rows, 2);
+    }
+}
+
 static enum err_code blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                                uint64_t *ret_size_bytes, struct err *e)
 {
@@ -493,6 +545,7 @@ void sql_read_fill(struct meta_driver *d)
     d->manifest_by_digest = manifest_by_digest;
     d->blob_stat = blob_stat;
     d->blob_look = blob_look;
+    d->find_links = find_links;
     d->blob_find = blob_find;
     d->repo_exists = repo_exists;
     d->repos = repos;

@@ -119,6 +119,89 @@ static enum err_code blob_look(struct meta *m, const struct repo_name *repo, con
     return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
 }
 
+static struct dynamo_key key_of_link(const struct repo_name *repo, const struct meta_link *l,
+                                     bool manifest)
+{
+    return manifest ? dynamo_key_manifest(repo_name_str(repo), digest_str(l->digest))
+                    : dynamo_key_blob(repo_name_str(repo), digest_str(l->digest));
+}
+
+/* Each key once, by its partition: no two of them are in one. */
+static void add_key(json_t *keys, const struct repo_name *repo, const struct meta_link *l,
+                    bool manifest)
+{
+    struct dynamo_key key = key_of_link(repo, l, manifest);
+
+    json_object_set_new(keys, key.pk, dynamo_key_json(key.pk, key.sk));
+}
+
+static void see_blob(const json_t *items, const struct repo_name *repo, struct meta_link *l)
+{
+    struct dynamo_key key = key_of_link(repo, l, false);
+    const json_t *item = json_object_get(items, key.pk);
+
+    l->found = item_has(item, "size");
+    if (l->found)
+        l->size_bytes = (uint64_t)item_get_number(item, "size");
+}
+
+static enum err_code see_manifest(struct meta *m, const json_t *items, const struct repo_name *repo,
+                                  struct meta_link *l, struct err *e)
+{
+    struct dynamo_key key = key_of_link(repo, l, true);
+    const json_t *item = json_object_get(items, key.pk);
+    AUTO(buf) struct buf bytes = {0};
+
+    if (!item_has(item, "media"))
+        return ERR_OK;
+    buf_init(&bytes, MANIFEST_MAX);
+    TRY(dynamo_text_read(link_of(m), item, "bytes", dynamo_link_end(link_of(m)), &bytes, e));
+    l->found = l->is_manifest = true;
+    l->size_bytes = bytes.n;
+    return ERR_OK;
+}
+
+/* What is wanted of them, by partition. */
+static enum err_code get_links(struct meta *m, const struct repo_name *repo,
+                               const struct meta_link *links, size_t n, json_t *ret_items,
+                               struct err *e)
+{
+    AUTO(json) json_t *keys = json_object(), *list = json_array(), *items = NULL;
+    const char *pk;
+    json_t *key;
+
+    for (size_t i = 0; i < n; i++) {
+        if (links[i].may_be_blob)
+            add_key(keys, repo, &links[i], false);
+        if (links[i].may_be_manifest)
+            add_key(keys, repo, &links[i], true);
+    }
+    json_object_foreach(keys, pk, key) json_array_append(list, key);
+    TRY(dynamo_get_many(link_of(m), list, dynamo_link_end(link_of(m)), &items, e));
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        json_t *item = json_array_get(items, i);
+        AUTO(mem) char *place = str_dup(item_get_text(item, "pk"));
+
+        json_object_set(ret_items, place, item);
+    }
+    return ERR_OK;
+}
+
+static enum err_code find_links(struct meta *m, const struct repo_name *repo,
+                                struct meta_link *links, size_t n, struct err *e)
+{
+    AUTO(json) json_t *items = json_object();
+
+    TRY(get_links(m, repo, links, n, items, e));
+    for (size_t i = 0; i < n; i++) {
+        if (links[i].may_be_blob)
+            see_blob(items, repo, &links[i]);
+        if (links[i].may_be_manifest && !links[i].found)
+            TRY(see_manifest(m, items, repo, &links[i], e));
+    }
+    return ERR_OK;
+}
+
 /* Those that are only named there are passed over. */
 static enum err_code blob_find(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
                                uint64_t *ret_size_bytes, struct err *e)
@@ -290,6 +373,7 @@ void dynamo_read_fill(struct meta_driver *d)
     d->manifest_by_digest = manifest_by_digest;
     d->blob_stat = blob_stat;
     d->blob_look = blob_look;
+    d->find_links = find_links;
     d->blob_find = blob_find;
     d->repo_exists = repo_exists;
     d->upload_get = upload_get;

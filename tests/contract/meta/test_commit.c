@@ -118,6 +118,53 @@ static void a_blob_of_many_repositories_is_seen_in_each(void **state)
     assert_false(nowhere);
 }
 
+static void links_are_found_together(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a"), none = repo_of("none");
+    struct digest blob = digest_for("layer"), both = digest_for("m"), child = digest_for("child"),
+                  elsewhere = digest_for("elsewhere");
+    struct meta_link links[] = {
+        {.digest = &blob, .may_be_blob = true},
+        {.digest = &child, .may_be_blob = true},
+        {.digest = &child, .may_be_manifest = true},
+        {.digest = &child, .may_be_blob = true, .may_be_manifest = true},
+        {.digest = &both, .may_be_blob = true, .may_be_manifest = true},
+        {.digest = &blob, .may_be_blob = true, .may_be_manifest = true},
+        {.digest = &blob, .may_be_manifest = true},
+        {.digest = &elsewhere, .may_be_blob = true},
+    };
+    const struct meta_link expected[] = {
+        {.found = true, .size_bytes = 5},
+        {.found = false},
+        {.found = true, .is_manifest = true, .size_bytes = 5},
+        {.found = true, .is_manifest = true, .size_bytes = 5},
+        {.found = true, .size_bytes = 1},
+        {.found = true, .size_bytes = 5},
+        {.found = false},
+        {.found = false},
+    };
+    const size_t n = sizeof(links) / sizeof(links[0]);
+
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(blob_link(f, "a", "m"));
+    assert_ok(put(f, "a", "m"));
+    assert_ok(put(f, "a", "child"));
+    assert_ok(blob_link(f, "b", "elsewhere"));
+    assert_ok(meta_find_links(f->m, &r, links, n, &f->e));
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(links[i].found, expected[i].found);
+        if (!links[i].found)
+            continue;
+        assert_int_equal(links[i].is_manifest, expected[i].is_manifest);
+        assert_int_equal(links[i].size_bytes, expected[i].size_bytes);
+    }
+    assert_ok(meta_find_links(f->m, &none, links, n, &f->e));
+    for (size_t i = 0; i < n; i++)
+        assert_false(links[i].found);
+    assert_ok(meta_find_links(f->m, &r, links, 0, &f->e));
+}
+
 static void a_blob_that_a_manifest_names_stays(void **state)
 {
     struct fixture *f = *state;
@@ -894,6 +941,7 @@ int main(int argc, char **argv)
         TEST(a_blob_is_found_in_any_repository),
         TEST(a_look_at_a_blob_tells_when_no_repository_has_it),
         TEST(a_blob_of_many_repositories_is_seen_in_each),
+        TEST(links_are_found_together),
         TEST(a_blob_that_a_manifest_names_stays),
         TEST(a_blob_is_lost_though_a_manifest_names_it),
         TEST(a_lost_blob_that_is_linked_again_is_named_as_before),

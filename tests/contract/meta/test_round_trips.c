@@ -59,6 +59,22 @@ static void a_read_takes_one(void **state)
     assert_int_equal(since(f, &from), 3);
 }
 
+static void links_are_found_with_one(void **state)
+{
+    struct fixture *f = *state;
+    struct layered l;
+    struct meta_link links[11];
+    uint64_t from;
+
+    layered_begin(f, &l);
+    for (size_t i = 0; i < 11; i++)
+        links[i] = (struct meta_link){.digest = &l.edges[i].digest, .may_be_blob = true};
+    from = postgres_round_trips(f->m);
+    assert_ok(meta_find_links(f->m, &l.repo, links, 11, &f->e));
+    assert_int_equal(since(f, &from), 1);
+    layered_done(&l);
+}
+
 static void taking_an_upload_takes_one(void **state)
 {
     struct fixture *f = *state;
@@ -212,6 +228,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(linking_a_blob_takes_one_also_the_first_of_a_repository),
         TEST(a_read_takes_one),
+        TEST(links_are_found_with_one),
         TEST(taking_an_upload_takes_one),
         TEST(finishing_an_upload_takes_one),
         TEST(a_manifest_of_many_layers_with_a_tag_takes_one),
