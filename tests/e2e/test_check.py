@@ -379,7 +379,7 @@ def test_a_check_that_was_killed_goes_on_where_it_was(registry):
 
     def place():
         with sqlite3.connect(registry.root / "registry.db") as db:
-            rows = db.execute("SELECT value FROM records WHERE collection = 'check'").fetchall()
+            rows = db.execute("SELECT value FROM records WHERE collection = 'check' AND key = 'deep'").fetchall()
         db.close()
         return rows or None
 
