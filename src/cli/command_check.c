@@ -192,23 +192,6 @@ static enum err_code open_store(struct checking *c, bool repair, struct store **
     return cli->open_store_beside(conf, ret_store, e);
 }
 
-/* What belongs to another database would all be unknown here. */
-static enum err_code check_owner(const struct checking *c, struct err *e)
-{
-    struct registry *r = c->content->registry;
-    AUTO(buf) struct buf mark = {0};
-    struct owner owner;
-    enum err_code code;
-
-    buf_init(&mark, STORE_MARK_MAX);
-    code = store_mark_get(r->store, &mark, e);
-    if (code == ERR_NOT_FOUND)
-        return ERR_OK;
-    TRY(code);
-    TRY(owner_parse(buf_str(&mark), &owner, e));
-    return owner_check(&owner, r->meta, e);
-}
-
 /* Nothing is kept in memory: others change what is looked at. */
 static enum err_code open_all(struct checking *c, bool repair, struct err *e)
 {
@@ -227,7 +210,7 @@ static enum err_code open_all(struct checking *c, bool repair, struct err *e)
         return e->code;
     }
     content->registry = registry_new(store, meta, conf);
-    TRY(check_owner(c, e));
+    TRY(owner_match(store, meta, e)); /* else all would be unknown */
     c->options.registry = c->repair.registry = content->registry;
     c->options.min_free_bytes = conf_u64(&conf->check.min_free_bytes);
     if (!repair)

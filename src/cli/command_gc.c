@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "conf/value.h"
 #include "core/life.h"
+#include "core/owner.h"
 #include "core/project.h"
 #include "gc/explain.h"
 #include "gc/server_run.h"
@@ -272,7 +273,7 @@ static enum err_code open_all(struct gc_command *c, struct meta **ret_meta, stru
     }
     if (store)
         c->o.registry = c->content.registry = registry_new(store, *ret_meta, c->conf);
-    return ERR_OK;
+    return store ? owner_match(store, *ret_meta, e) : ERR_OK;
 }
 
 static enum err_code run(struct gc_command *c, const struct cli_args *args, uint64_t *ret_problems,

@@ -89,6 +89,17 @@ enum err_code owner_check(const struct owner *o, struct meta *m, struct err *e)
     return compare(o, ours.text, e);
 }
 
+enum err_code owner_match(struct store *s, struct meta *m, struct err *e)
+{
+    struct owner o;
+    enum err_code code = read_mark(s, &o, e);
+
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(code);
+    return owner_check(&o, m, e);
+}
+
 static bool is_unwritable(enum err_code code)
 {
     return code == ERR_STORAGE_FULL || code == ERR_STORAGE_READONLY;

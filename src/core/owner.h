@@ -29,6 +29,9 @@ ERR_CHECKED enum err_code owner_parse(struct str mark, struct owner *ret_owner, 
  * nothing. Error: CONFIG, which says whose the store is, and the ways out. */
 ERR_CHECKED enum err_code owner_check(const struct owner *o, struct meta *m, struct err *e);
 
+/* The same of what the store says. One that says nothing is whoever's. */
+ERR_CHECKED enum err_code owner_match(struct store *s, struct meta *m, struct err *e);
+
 /*
  * The store is this database's: by its mark, or because it had none and has one now. Of several
  * processes that begin at once on one database all succeed; of several databases one does, where

@@ -89,7 +89,7 @@ def test_a_bucket_of_an_earlier_version_belongs_to_the_first_that_starts(new_reg
 
 
 @on_minio
-@pytest.mark.parametrize("words", [["sweep"], ["sweep", "--remove"], ["import-distribution"]])
+@pytest.mark.parametrize("words", [["sweep"], ["sweep", "--remove"], ["import-distribution"], ["gc", "--dry-run"]])
 def test_commands_that_use_both_refuse_as_well(new_registry, bucket, words, work):
     first = over(new_registry, bucket).start()
     push(first)
@@ -245,7 +245,8 @@ def test_a_directory_is_not_served_with_another_database(registry):
     lost = name_of(registry)
     lose_database(registry)
     assert f"{OTHERS} {lost} " in refused(registry)
-    assert OTHERS in command(registry, "sweep", "--remove", status=1)
+    for words in (["sweep", "--remove"], ["gc", "--delete"]):
+        assert OTHERS in command(registry, *words, status=1)
     command(registry, "reindex")
     registry.start()
     assert served(registry) == before

@@ -88,6 +88,17 @@ static void a_database_that_has_no_name_yet_is_refused_and_given_none(void **sta
     assert_code(ERR_NOT_FOUND, database_id_known(p->other, &id, &p->e));
 }
 
+static void a_store_that_says_nothing_is_whoevers_and_stays_so(void **state)
+{
+    struct places *p = *state;
+
+    assert_ok(owner_match(p->store, p->meta, &p->e));
+    assert_ok(owner_match(p->store, p->other, &p->e));
+    assert_ok(claim(p, p->meta));
+    assert_ok(owner_match(p->store, p->meta, &p->e));
+    assert_code(ERR_CONFIG, owner_match(p->store, p->other, &p->e));
+}
+
 static void the_message_is_whole(void **state)
 {
     struct places *p = *state;
@@ -203,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_first_database_gets_it_for_good),
         TEST(a_database_that_has_no_name_yet_is_refused_and_given_none),
+        TEST(a_store_that_says_nothing_is_whoevers_and_stays_so),
         TEST(the_message_is_whole),
         TEST(who_was_overtaken_where_nobody_looks_is_refused),
         TEST(a_store_that_is_full_goes_unmarked),
