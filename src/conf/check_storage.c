@@ -335,12 +335,9 @@ static enum err_code check_iam(const struct conf_source *s, struct err *e)
 {
     const struct conf_metadata *m = &s->conf->metadata;
 
-    if (!m->iam || (m->driver == CONF_METADATA_POSTGRESQL && !m->password_file[0]))
+    if (!m->iam || !m->password_file[0])
         return ERR_OK;
-    if (m->driver != CONF_METADATA_POSTGRESQL)
-        err_set(e, ERR_CONFIG, "is used with 'metadata.driver: postgresql' only");
-    else
-        err_set(e, ERR_CONFIG, "with it a token is the password: leave metadata.password_file out");
+    err_set(e, ERR_CONFIG, "with it a token is the password: leave metadata.password_file out");
     return conf_place_named(s, "metadata.postgresql.iam", e);
 }
 
