@@ -3,9 +3,11 @@
 #include "api/handlers.h"
 #include "api/reply.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "core/manifest.h"
 #include "core/pull.h"
+#include "core/pulled.h"
 #include "core/push.h"
 #include "core/remove.h"
 
@@ -34,6 +36,8 @@ static void send_manifest(struct req *q, const struct meta_manifest *m)
         reply_error(q, err_tell(&e, ERR_PRECONDITION, "If-Match names something else"), &e);
         return;
     }
+    if (q->head->method == HTTP_GET)
+        pulled_note(q->registry->pulled, &q->name, &q->ref, clock_wall_ms());
     reply_digest(q, &m->digest);
     http_header(q->x, "ETag", etag);
     if (http_not_modified(q->x, etag)) {

@@ -134,10 +134,11 @@ static enum err_code check_retention(const struct conf_source *s, size_t i, stru
     TRY(conf_check_patterns(s, conf_item_key_named("retention", i, "tags"), &r->tags, false, e));
     TRY(conf_check_patterns(s, conf_item_key_named("retention", i, "keep_tags"), &r->keep_tags,
                             false, e));
-    if (r->keep_last > 0 || r->keep_tags.n > 0 || r->keep_pushed_ms > 0)
+    if (r->keep_last > 0 || r->keep_tags.n > 0 || r->keep_pushed_ms > 0 || r->keep_pulled_ms > 0)
         return ERR_OK;
     err_set(e, ERR_CONFIG,
-            "it keeps nothing; it needs keep_last, keep_tags or keep_pushed, or several of them");
+            "it keeps nothing; it needs keep_last, keep_tags, keep_pushed or keep_pulled, or "
+            "several of them");
     return conf_place(s, key, e);
 }
 

@@ -201,6 +201,7 @@ struct conf_retention { /* core/retention.h; patterns as in a rule */
     struct conf_strings keep_tags;
     uint64_t keep_last;      /* 0: none for being new */
     uint64_t keep_pushed_ms; /* 0: none for being pushed lately */
+    uint64_t keep_pulled_ms; /* likewise pulled */
 };
 
 struct conf_retentions {

@@ -243,6 +243,13 @@ static const struct conf_row retention_rows[] = {
      .max = 36500ull * 86400 * 1000,
      .def = 0,
      .help = "What was pushed within this time stays; 0 is no such rule."},
+    {.name = "keep_pulled",
+     .type = CONF_DURATION,
+     FIELD(conf_retention, keep_pulled_ms),
+     .max = 36500ull * 86400 * 1000,
+     .def = 0,
+     .help = "What was pulled within this time stays; 0 is no such rule. Pulls are recorded while "
+             "a policy has such a rule."},
 };
 
 const struct conf_item conf_item_external = ITEM(conf_external, external_rows);

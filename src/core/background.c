@@ -5,6 +5,7 @@
 #include "core/history.h"
 #include "core/order.h"
 #include "core/project.h"
+#include "core/pulled.h"
 #include "core/retention.h"
 #include "core/stray.h"
 #include "core/upload.h"
@@ -31,6 +32,7 @@
 #define LOOK_REST     9
 
 #define FORGET_EVERY_MS (3600 * 1000)
+#define PULLS_EVERY_MS  (60 * 1000)
 
 #define TAGS        "tags"
 #define NOBODY      STR("nobody")
@@ -197,6 +199,18 @@ static int64_t forget_every_ms(void *ctx)
 
 /* ---- retention */
 
+/* The longest time for which a policy asks when something was pulled; 0: none does. */
+static int64_t pulls_asked_ms(const struct registry *r)
+{
+    uint64_t longest_ms = 0;
+
+    for (size_t i = 0; i < r->retention->n; i++) {
+        if (r->retention->items[i].keep_pulled_ms > longest_ms)
+            longest_ms = r->retention->items[i].keep_pulled_ms;
+    }
+    return (int64_t)longest_ms;
+}
+
 struct retaining {
     struct registry *r;
     struct job *job;
@@ -234,7 +248,29 @@ static enum err_code retain(void *ctx, struct job *job, struct err *e)
                                 .ctx = &retaining};
     struct retention_counts unused;
 
-    return retention_run(&x, &unused, e);
+    TRY(retention_run(&x, &unused, e));
+    return r->pulled ? pulled_prune(r->meta, x.now_ms - pulls_asked_ms(r), e) : ERR_OK;
+}
+
+/* ---- pulls */
+
+/* What was pulled while nobody recorded it is not known: it begins anew then. */
+static enum err_code write_pulls(void *ctx, struct job *job, struct err *e)
+{
+    struct registry *r = ctx;
+
+    (void)job;
+    if (!r->pulled)
+        return pulled_end(r->meta, e);
+    TRY(pulled_begin(r->meta, clock_wall_ms(), e));
+    return pulled_write(r->pulled, r->meta, e);
+}
+
+static int64_t pulls_every_ms(void *ctx)
+{
+    const struct registry *r = ctx;
+
+    return r->pulled ? PULLS_EVERY_MS : LOOK_EVERY_MS;
 }
 
 #define NEVER_MS (366ll * 24 * 3600 * 1000)
@@ -312,6 +348,12 @@ void background_delete(struct registry *r)
                                        .every_ms = retain_every_ms,
                                        .first_ms = retain_every_ms};
 
+    const struct job_kind pulls = {
+        .name = "pulls", .run = write_pulls, .ctx = r, .every_ms = pulls_every_ms, .own = true};
+
+    if (pulls_asked_ms(r) > 0)
+        r->pulled = pulled_new();
+    jobs_kind_add(r->jobs, &pulls);
     jobs_kind_add(r->jobs, &orders);
     if (r->retention->n > 0 && r->schedule[0])
         jobs_kind_add(r->jobs, &retention);

@@ -7,6 +7,7 @@
  *   uploads  abandoned upload sessions, every maintenance.interval
  *   history  forgets where tags pointed, once an hour, after gc.history
  *   order    what commands ask the server to do (core/order.h)
+ *   pulls    of each process: writes when tags were pulled, once a minute (core/pulled.h)
  *   retention  deletes tags as the configuration says, by gc.schedule
  *   strays   counts strays (core/stray.h), once a day and slowly
  */

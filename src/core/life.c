@@ -5,6 +5,7 @@
 #include "core/background.h"
 #include "core/conditions.h"
 #include "core/project.h"
+#include "core/pulled.h"
 #include "core/upload.h"
 #include "core/upload_id.h"
 #include "core/upload_session.h"
@@ -77,6 +78,9 @@ void registry_free(struct registry *r)
     registry_stop(r);
     jobs_free(r->jobs);
     conditions_free(r->conditions);
+    if (r->pulled)
+        (void)!pulled_write(r->pulled, r->meta, ERR_IGNORED);
+    pulled_free(r->pulled);
     upload_table_free(r->uploads);
     upload_ids_free(r->upload_ids);
     url_rules_free(r->url_rules);

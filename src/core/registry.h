@@ -20,6 +20,7 @@ struct url_rules;
 struct jobs;
 struct members;
 struct recent;
+struct pulled;
 struct stray_count;
 struct conditions_cache;
 
@@ -55,7 +56,8 @@ struct registry {
     struct conditions_cache *conditions;
     struct jobs *jobs; /* NULL: nothing is done in the background */
     const struct conf_retentions *retention;
-    const char *schedule; /* gc.schedule */
+    struct pulled *pulled; /* core/pulled.h; NULL: no policy asks for pulls */
+    const char *schedule;  /* gc.schedule */
     /* May nobody move or delete the tag, as the rights are? NULL: each may be. */
     bool (*is_immutable)(void *ctx, const struct repo_name *repo, const struct tag_name *tag);
     void *immutable_ctx;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/pattern.h"
 #include "core/bulk.h"
+#include "core/pulled.h"
 #include "meta/referrer_tag.h"
 
 #include <inttypes.h>
@@ -171,8 +172,26 @@ static bool keeps(const struct state *s, size_t i, const struct meta_repo_tag *t
     return true;
 }
 
-/* false: no policy is about it. */
-static bool decide(struct state *s, struct retention_decision *d, char why[static WHY_MAX])
+/* The last rule that is asked, for it asks the database. */
+static enum err_code keeps_pulled(const struct state *s, size_t i,
+                                  const struct retention_decision *d, bool *ret_keeps,
+                                  char why[static WHY_MAX], struct err *e)
+{
+    int64_t keep_ms = (int64_t)s->policies[i].conf->keep_pulled_ms, last_ms;
+
+    *ret_keeps = false;
+    if (keep_ms == 0)
+        return ERR_OK;
+    TRY(pulled_last(s->x->meta, d->repo, d->tag, &last_ms, e));
+    *ret_keeps = last_ms == 0 || last_ms + keep_ms > s->x->now_ms;
+    snprintf(why, WHY_MAX, "policy %zu: keep_pulled%s", i + 1,
+             last_ms == 0 ? "; pulls are not recorded yet" : "");
+    return ERR_OK;
+}
+
+/* *ret_about false: no policy is about it. */
+static enum err_code decide(struct state *s, struct retention_decision *d, bool *ret_about,
+                            char why[static WHY_MAX], struct err *e)
 {
     const struct retention *x = s->x;
     bool about = false, kept = false;
@@ -190,6 +209,10 @@ static bool decide(struct state *s, struct retention_decision *d, char why[stati
             snprintf(why, WHY_MAX, "%s", reason);
         }
     }
+    for (size_t i = 0; i < s->n && about && !kept; i++) {
+        if (is_about(&s->policies[i], d->repo, &d->tag->name))
+            TRY(keeps_pulled(s, i, d, &kept, why, e));
+    }
     if (about && !kept && x->is_immutable &&
         x->is_immutable(x->immutable_ctx, d->repo, &d->tag->name)) {
         kept = true;
@@ -199,7 +222,8 @@ static bool decide(struct state *s, struct retention_decision *d, char why[stati
         snprintf(why, WHY_MAX, "policy %zu: nothing keeps it", last);
     d->goes = about && !kept;
     d->why = why;
-    return about;
+    *ret_about = about;
+    return ERR_OK;
 }
 
 static int newest_first(const void *a, const void *b)
@@ -211,9 +235,9 @@ static int newest_first(const void *a, const void *b)
     return (x->version < y->version) - (x->version > y->version);
 }
 
-/* Those that go come first in the list then; returns how many. */
-static size_t decide_all(struct state *s, const struct repo_name *repo,
-                         struct meta_repo_tag_list *tags)
+/* Those that go come first in the list then; *ret_n: so many. */
+static enum err_code decide_all(struct state *s, const struct repo_name *repo,
+                                struct meta_repo_tag_list *tags, size_t *ret_n, struct err *e)
 {
     size_t n = 0;
 
@@ -223,8 +247,12 @@ static size_t decide_all(struct state *s, const struct repo_name *repo,
     for (size_t i = 0; i < tags->n; i++) {
         struct retention_decision d = {.repo = repo, .tag = &tags->rows[i]};
         char why[WHY_MAX];
+        bool about;
 
-        if (referrer_tag_looks_so(&d.tag->name) || !decide(s, &d, why))
+        if (referrer_tag_looks_so(&d.tag->name))
+            continue;
+        TRY(decide(s, &d, &about, why, e));
+        if (!about)
             continue;
         s->counts.kept += !d.goes;
         s->counts.gone += d.goes;
@@ -233,7 +261,8 @@ static size_t decide_all(struct state *s, const struct repo_name *repo,
         if (d.goes)
             tags->rows[n++] = tags->rows[i];
     }
-    return n;
+    *ret_n = n;
+    return ERR_OK;
 }
 
 static bool goes_on(void *ctx, const struct bulk_counts *done)
@@ -249,8 +278,10 @@ static enum err_code carry_out(struct state *s, const struct repo_name *repo,
 {
     const struct bulk b = {
         .registry = s->x->registry, .repo = repo, .actor = s->x->actor, .go_on = goes_on, .ctx = s};
-    size_t n = tags->n > 0 ? decide_all(s, repo, tags) : 0;
+    size_t n = 0;
 
+    if (tags->n > 0)
+        TRY(decide_all(s, repo, tags, &n, e));
     if (!s->x->registry || n == 0)
         return ERR_OK;
     return bulk_remove_these(&b, tags->rows, n, e);

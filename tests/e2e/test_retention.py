@@ -80,6 +80,25 @@ def test_the_schedule_lets_tags_go_by_itself(new_registry):
     assert moves[0]["digest"] is None and moves[0]["actor"] == "retention"
 
 
+def test_what_is_pulled_is_recorded_when_the_server_ends_at_the_latest(new_registry):
+    registry = new_registry(config={"retention": [{"repositories": ["dev/**"], "keep_pulled": "1h"}]}).start()
+    fill(registry)
+    with closing(sqlite3.connect(registry.root / "registry.db")) as db:
+        pulls = lambda: dict(db.execute("SELECT key, value FROM records WHERE collection = 'pulls'"))
+        until(lambda: "since" in pulls())
+        with Client(registry.url) as c:
+            c.request("HEAD", "/v2/dev/app/manifests/pr-1")
+            c.get_manifest("dev/app", "pr-2")
+            c.get_manifest("dev/app", image("one", layers=1).digest)
+        registry.stop()
+        assert sorted(pulls()) == sorted(["since", "dev/app pr-2", f"dev/app {image('one', layers=1).digest}"])
+        db.execute("UPDATE records SET value = '1000' WHERE collection = 'pulls'")
+        db.execute(f"UPDATE records SET value = '{2**62}' WHERE key = 'dev/app pr-2'")
+        db.commit()
+    printed = command(registry, "retention", "--dry-run")
+    assert "dev/app:pr-2 (policy 1: keep_pulled)" in printed and "would delete 3 tags, keeping 1" in printed
+
+
 @pytest.mark.parametrize("config, why", [
     ({"retention": [{"repositories": ["dev/**"]}]}, "it keeps nothing"),
     ({"retention": [{"repositories": ["Dev/**"], "keep_last": 1}]}, "can't match any repository"),

@@ -1,6 +1,7 @@
 #include "core/retention.h"
 
 #include "base/mem.h"
+#include "core/pulled.h"
 #include "support.h"
 
 #include <stdio.h>
@@ -243,6 +244,101 @@ static void a_tag_whose_time_is_not_known_is_not_old(void **state)
     assert_false(there("old"));
 }
 
+static void pull(const char *reference, int64_t time_ms)
+{
+    struct pulled *p = pulled_new();
+    struct reference ref;
+
+    assert_ok(reference_parse(str_of(reference), &ref, ERR_IGNORED));
+    pulled_note(p, &repo, &ref, time_ms - 1);
+    pulled_note(p, &repo, &ref, time_ms);
+    pulled_note(p, &repo, &ref, time_ms - 2);
+    assert_ok(pulled_write(p, w.r->meta, ERR_IGNORED));
+    assert_ok(pulled_write(p, w.r->meta, ERR_IGNORED));
+    pulled_free(p);
+}
+
+static void tags_that_were_pulled_lately_stay(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_pulled_ms = 5000};
+
+    (void)state;
+    set_tag("used", 1000);
+    set_tag("unused", 1000);
+    set_tag("never", 1000);
+    assert_ok(pulled_begin(w.r->meta, 1000, ERR_IGNORED));
+    pull("used", NOW - 4999);
+    pull("unused", NOW - 5000);
+    run(&p, 1);
+    assert_true(there("used"));
+    assert_false(there("unused") || there("never"));
+}
+
+static void a_pull_by_digest_is_one_of_the_tags_that_point_there(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_pulled_ms = 5000};
+
+    (void)state;
+    set_tag("a", 1000);
+    assert_ok(pulled_begin(w.r->meta, 1000, ERR_IGNORED));
+    pull(image.text, NOW);
+    run(&p, 1);
+    assert_true(there("a"));
+}
+
+static void what_was_pulled_before_pulls_were_recorded_is_not_known(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_pulled_ms = 5000};
+
+    (void)state;
+    set_tag("a", 1000);
+    run(&p, 1);
+    assert_true(there("a"));
+    assert_ok(pulled_begin(w.r->meta, NOW - 4999, ERR_IGNORED));
+    assert_ok(pulled_begin(w.r->meta, NOW, ERR_IGNORED));
+    run(&p, 1);
+    assert_true(there("a"));
+    assert_ok(pulled_end(w.r->meta, ERR_IGNORED));
+    assert_ok(pulled_end(w.r->meta, ERR_IGNORED));
+    assert_ok(pulled_begin(w.r->meta, NOW - 5000, ERR_IGNORED));
+    run(&p, 1);
+    assert_false(there("a"));
+}
+
+static void pulls_that_nobody_asks_for_any_more_are_forgotten(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**"), .keep_pulled_ms = 5000};
+
+    (void)state;
+    set_tag("a", 1000);
+    set_tag("b", 1000);
+    assert_ok(pulled_begin(w.r->meta, 1000, ERR_IGNORED));
+    pull("a", NOW - 10);
+    pull("b", NOW - 20);
+    assert_ok(pulled_prune(w.r->meta, NOW - 15, ERR_IGNORED));
+    run(&p, 1);
+    assert_true(there("a"));
+    assert_false(there("b"));
+}
+
+static void notes_that_could_not_be_written_are_kept(void **state)
+{
+    struct conf_retention policy = {.repositories = STRS("dev/**"), .keep_pulled_ms = 5000};
+    struct reference ref = tag_ref("a");
+    struct pulled *p = pulled_new();
+
+    (void)state;
+    set_tag("a", 1000);
+    assert_ok(pulled_begin(w.r->meta, 1000, ERR_IGNORED));
+    pulled_note(p, &repo, &ref, NOW);
+    world_fail_meta(&w, 1, ERR_UNAVAILABLE);
+    assert_code(ERR_UNAVAILABLE, pulled_write(p, w.r->meta, ERR_IGNORED));
+    assert_ok(pulled_write(p, w.r->meta, ERR_IGNORED));
+    pulled_free(p);
+    run(&policy, 1);
+    assert_true(there("a"));
+}
+
 static void manifests_stay(void **state)
 {
     struct conf_retention p = {.repositories = STRS("dev/**"), .keep_pushed_ms = 1};
@@ -270,6 +366,11 @@ int main(void)
         TEST(a_policy_without_a_repository_is_told_and_not_carried_out),
         TEST(a_policy_that_keeps_tags_that_are_not_there_is_told_and_not_carried_out),
         TEST(a_tag_whose_time_is_not_known_is_not_old),
+        TEST(tags_that_were_pulled_lately_stay),
+        TEST(a_pull_by_digest_is_one_of_the_tags_that_point_there),
+        TEST(what_was_pulled_before_pulls_were_recorded_is_not_known),
+        TEST(pulls_that_nobody_asks_for_any_more_are_forgotten),
+        TEST(notes_that_could_not_be_written_are_kept),
         TEST(manifests_stay),
     };
 
