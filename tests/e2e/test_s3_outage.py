@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parametrize("bucket", ["minio"], indirect=True)
 @pytest.fixture
 def registry(new_registry, bucket, proxy):
     bucket.endpoint = proxy.endpoint
-    section = bucket.section(part_size=PART_BYTES, timeout="1s")
+    section = bucket.section(part_size=PART_BYTES, timeout="3s")
     return new_registry(config={"storage": section}).start()
 
 
