@@ -42,6 +42,7 @@ class Line:
     def __init__(self, pair):
         self.pair = self.client, self.server = pair
         self.texts = b""  # of the statements since the last BEGIN
+        self.trip = []  # of those since the last Sync
         self.committing = None  # the rule whose transaction's COMMIT is on its way
 
 
@@ -50,6 +51,7 @@ class PostgresProxy(TcpProxy):
         self.rules = []  # that wait for their statement
         self.holds = []  # all that were asked for
         self.statements = []  # the text of each that came
+        self.trips = []  # for each round trip, the texts of its statements
         self.threads = []
         self.refusing = False
         self.losing = False
@@ -140,6 +142,9 @@ class PostgresProxy(TcpProxy):
                 time.sleep(self.delay_s)
             out = b""
             for message in messages.add(data):
+                if message[:1] == b"S":
+                    self.trips.append(line.trip)
+                    line.trip = []
                 rule = self._look(line, message[5:]) if message[:1] == b"P" else None
                 if rule and not self._stop(line, rule):  # with what came with it, as a line would lose it
                     return
@@ -148,7 +153,9 @@ class PostgresProxy(TcpProxy):
 
     def _look(self, line, statement):
         """At the text of a Parse; the rule that holds it here, or None."""
-        self.statements.append(statement.split(b"\0")[1].decode())
+        text = statement.split(b"\0")[1].decode()
+        self.statements.append(text)
+        line.trip.append(text)
         if b"\0BEGIN" in statement:
             line.texts = b""
         line.texts += statement
