@@ -745,8 +745,15 @@ const struct conf_row conf_rows[] = {
      FIELD(gc.grace_ms),
      .max = 36500 * DAYS,
      .def = 1 * HOURS,
-     .help = "How long what `registry gc` has condemned stays; whatever uses it meanwhile keeps "
-             "it. Longer than a push takes."},
+     .help = "How long what `registry gc` has condemned stays, and the bytes of a deleted blob; "
+             "whatever uses it meanwhile keeps it. Longer than a push takes."},
+    {.name = "gc.linger",
+     .type = CONF_DURATION,
+     FIELD(gc.linger_ms),
+     .max = 1 * DAYS,
+     .def = 15 * MINUTES,
+     .help = "In a bucket they stay at least so long, also where `gc.grace` is less: some servers "
+             "cut a pull off whose object is deleted."},
     {.name = "gc.untagged",
      .type = CONF_DURATION,
      FIELD(gc.untagged_ms),

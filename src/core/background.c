@@ -6,6 +6,7 @@
 #include "core/order.h"
 #include "core/project.h"
 #include "core/pulled.h"
+#include "core/removal.h"
 #include "core/retention.h"
 #include "core/stray.h"
 #include "core/upload.h"
@@ -132,6 +133,13 @@ static enum err_code sweep(void *ctx, struct job *job, struct err *e)
     (void)job;
     (void)reserve_held(r->reserve); /* takes it back */
     return upload_sweep(r, e);
+}
+
+/* ---- content of blobs */
+
+static enum err_code remove_content(void *ctx, struct job *job, struct err *e)
+{
+    return removal_run(ctx, job, e);
 }
 
 /* ---- strays */
@@ -310,6 +318,12 @@ static void add_kinds(struct registry *r)
                                      .retry_ms = RETRY_MS,
                                      .every_ms = sweep_every_ms,
                                      .retry_most_ms = RETRY_MOST_MS};
+    const struct job_kind remove = {.name = REGISTRY_REMOVE,
+                                    .run = remove_content,
+                                    .ctx = r,
+                                    .retry_ms = RETRY_MS,
+                                    .every_ms = sweep_every_ms,
+                                    .retry_most_ms = RETRY_MOST_MS};
     const struct job_kind strays = {.name = "strays",
                                     .run = look_for_strays,
                                     .ctx = r,
@@ -329,6 +343,7 @@ static void add_kinds(struct registry *r)
     jobs_kind_add(r->jobs, &carry);
     jobs_kind_add(r->jobs, &uploads);
     jobs_kind_add(r->jobs, &history);
+    jobs_kind_add(r->jobs, &remove);
     if (project_is_shared(r)) {
         jobs_kind_add(r->jobs, &left);
         jobs_kind_add(r->jobs, &tags);

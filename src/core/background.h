@@ -9,6 +9,7 @@
  *   order    what commands ask the server to do (core/order.h)
  *   pulls    of each process: writes when tags were pulled, once a minute (core/pulled.h)
  *   retention  deletes tags as the configuration says, by gc.schedule
+ *   remove   deletes the content of blobs that nothing links (core/removal.h), as often
  *   strays   counts strays (core/stray.h), once a day and slowly
  */
 #pragma once

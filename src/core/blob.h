@@ -1,4 +1,4 @@
-/* Where blobs are, and taking away the bytes of one that its repository no longer refers to. */
+/* Which repositories have a blob. */
 #pragma once
 
 #include "core/registry.h"
@@ -15,14 +15,5 @@ ERR_CHECKED enum err_code blob_look(struct registry *r, const struct repo_name *
 ERR_CHECKED enum err_code blob_find_twin(struct registry *r, const struct digest *d,
                                          struct repo_name *ret_repo, struct err *e);
 
-/* A transaction that links it was tried. Under the lock on the blob (core/registry.h), as all that
- * follows. */
+/* A transaction that links it was tried. Under the lock on the blob (core/registry.h). */
 void blob_is_linked(struct registry *r, const struct digest *d);
-
-/* meta has unlinked it from the repository. Where the store keeps a blob once for all repositories,
- * it goes with the last of them. Not there: success. */
-ERR_CHECKED enum err_code blob_drop(struct registry *r, const struct repo_name *repo,
-                                    const struct digest *d, struct err *e);
-
-/* After its link was refused: takes it back, unless an earlier link made it. */
-void blob_discard(struct registry *r, const struct repo_name *repo, const struct digest *d);

@@ -6,6 +6,7 @@
 #include "core/conditions.h"
 #include "core/project.h"
 #include "core/pulled.h"
+#include "core/removal.h"
 #include "core/upload.h"
 #include "core/upload_id.h"
 #include "core/upload_session.h"
@@ -34,6 +35,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->quotas = &c->quotas;
     r->retention = &c->retention;
     r->schedule = c->schedule;
+    r->gc = &c->gc;
     r->verify_on_read = &c->storage.verify_on_read;
     r->buffer_bytes = c->http.buffer_bytes;
     r->lease_ms = c->replicas.lease_ms;
@@ -43,6 +45,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     uuid_make(&r->alone);
     r->url_rules = url_rules_new(&c->registry);
     r->absent = recent_new(ABSENT_MS);
+    store_set_deletions(store, removal_number, r);
     locks_init(&r->blob_locks);
     locks_init(&r->manifest_locks);
     locks_init(&r->tag_locks);
@@ -76,6 +79,7 @@ void registry_free(struct registry *r)
     if (!r)
         return;
     registry_stop(r);
+    store_set_deletions(r->store, NULL, NULL);
     jobs_free(r->jobs);
     conditions_free(r->conditions);
     if (r->pulled)
@@ -85,6 +89,7 @@ void registry_free(struct registry *r)
     upload_ids_free(r->upload_ids);
     url_rules_free(r->url_rules);
     recent_free(r->absent);
+    free(r->unsure);
     locks_done(&r->blob_locks);
     locks_done(&r->manifest_locks);
     locks_done(&r->tag_locks);

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "core/blob.h"
 #include "core/quota.h"
+#include "core/removal.h"
 
 enum err_code mount_source(struct registry *r, const struct digest *d, struct repo_name *ret_from,
                            struct err *e)
@@ -29,10 +30,10 @@ enum err_code mount_blob(struct registry *r, const struct repo_name *repo,
     TRY(registry_has_room(r, e));
     TRY(store_blob_link(r->store, from, repo, d, e));
     ops[0] = meta_op_blob_check(from, d);
-    ops[1] = meta_op_blob_link(repo, d, size_bytes);
-    code = meta_commit(r->meta, ops, n, 0, NULL, e);
+    ops[1] = removal_link(r, repo, d, size_bytes);
+    code = removal_commit(r, ops, n, 1, e);
     blob_is_linked(r, d);
     if (registry_refused(code))
-        blob_discard(r, repo, d);
+        (void)!removal_discard(r, repo, d, ERR_IGNORED);
     return code;
 }

@@ -25,7 +25,8 @@ void project_hold(struct registry *r, struct meta_op *op, struct uuid *ret_id);
 void project_tag(struct registry *r, const struct repo_name *repo, const struct tag_name *tag);
 
 /* Likewise, and says how it went. For a tag that the store has otherwise without any change being
- * pending; on a database of several processes the caller looks afterwards whether it still is right.
+ * pending; on a database of several processes the caller looks afterwards whether it still is
+ * right.
  */
 ERR_CHECKED enum err_code project_again(struct registry *r, const struct repo_name *repo,
                                         const struct tag_name *tag, struct err *e);

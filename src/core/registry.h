@@ -23,10 +23,12 @@ struct recent;
 struct pulled;
 struct stray_count;
 struct conditions_cache;
+struct removal_unsure;
 
 /*
  * The locks. Whoever adds content stores it, then commits the reference; whoever removes it commits
- * first, then removes (ARCHITECTURE.md, "Rules that hold everywhere"). Were they at the same digest
+ * first, then removes (ARCHITECTURE.md, "Rules that hold everywhere"; blobs: core/removal.h, which
+ * is all that several processes have). Were they at the same digest
  * at once, a remover could take away what the other has just stored and is about to refer to. So
  * each holds the lock on the digest from its first step to its second, and for nothing else: what
  * takes long of storing (receiving, hashing, syncing and comparing bytes) comes before it, and
@@ -40,6 +42,7 @@ struct registry {
     const struct conf_limits *limits;
     const struct conf_registry *options;
     const struct conf_quotas *quotas;
+    const struct conf_gc *gc;
     const _Atomic bool *verify_on_read; /* of the configuration, as it is now */
     uint64_t buffer_bytes;              /* of one receiving upload */
     struct reserve *reserve;            /* borrowed; may be NULL */
@@ -54,6 +57,8 @@ struct registry {
     struct locks tag_locks;      /* a (repository, tag) is being projected */
     uint64_t lease_ms;           /* replicas.lease */
     struct conditions_cache *conditions;
+    struct removal_unsure *unsure; /* of the job that deletes content alone: core/removal.c */
+    size_t n_unsure;
     struct jobs *jobs; /* NULL: nothing is done in the background */
     const struct conf_retentions *retention;
     struct pulled *pulled; /* core/pulled.h; NULL: no policy asks for pulls */

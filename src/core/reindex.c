@@ -148,6 +148,28 @@ static void add_op(struct window *w, struct meta_op op)
     w->ops[w->n_ops++] = op;
 }
 
+/* Content that was deleted, or is being: it is linked when its bytes are there after that. */
+static enum err_code look_at_removed(struct state *s, struct meta_op *link, struct err *e)
+{
+    const struct repo_name *repo = link->blob_link.repo;
+    const struct digest *d = link->blob_link.digest;
+    struct meta_removed row;
+    uint64_t unused;
+    enum err_code code = meta_removed_get(
+        s->meta, (struct meta_content){link->blob_link.once ? NULL : repo, d}, &row, e);
+
+    if (code == ERR_NOT_FOUND || (code == ERR_OK && row.number == 0))
+        return ERR_OK;
+    TRY(code);
+    if (row.state == META_REMOVED_GONE)
+        return err_set(e, ERR_UNAVAILABLE, "%s is being deleted: try again", d->text);
+    link->blob_link.seen_number = row.number;
+    code = store_blob_stat(s->store, repo, d, &unused, e);
+    return code == ERR_BLOB_UNKNOWN
+               ? err_set(e, ERR_UNAVAILABLE, "%s was just deleted: try again", d->text)
+               : code;
+}
+
 /* A blob that the store has; *ret_whole unless its size is not what a manifest says of it. Then it
  * is left out, so that clients hear that it is missing and push it again. */
 static enum err_code link_blob(struct slot *slot, struct window *w, const struct digest *d,
@@ -156,6 +178,7 @@ static enum err_code link_blob(struct slot *slot, struct window *w, const struct
 {
     struct state *s = slot->s;
     const struct repo_name *repo = repo_of(s, slot->item);
+    struct meta_op op;
     uint64_t known_bytes;
     enum err_code code;
 
@@ -171,7 +194,10 @@ static enum err_code link_blob(struct slot *slot, struct window *w, const struct
     code = meta_blob_stat(s->meta, repo, d, &known_bytes, e);
     if (code != ERR_BLOB_UNKNOWN)
         return code;
-    add_op(w, meta_op_blob_link(repo, d, size_bytes));
+    op = meta_op_blob_link(repo, d, size_bytes);
+    op.blob_link.once = store_shared(s->store);
+    TRY(look_at_removed(s, &op, e));
+    add_op(w, op);
     s->counts.new_blobs++;
     return ERR_OK;
 }
@@ -428,6 +454,7 @@ static enum err_code take_blob(struct state *s, struct rows *rows, struct invent
 {
     const struct repo_name *repo = repo_of(s, blob);
     struct digest *d = &rows->digests[rows->n];
+    struct meta_removed row;
     uint64_t unused;
     enum err_code code;
 
@@ -436,6 +463,9 @@ static enum err_code take_blob(struct state *s, struct rows *rows, struct invent
     inventory_digest(blob, d);
     code = meta_blob_stat(s->meta, repo, d, &unused, e);
     if (code != ERR_BLOB_UNKNOWN)
+        return code;
+    code = meta_removed_get(s->meta, (struct meta_content){repo, d}, &row, e);
+    if (code != ERR_NOT_FOUND) /* it goes */
         return code;
     rows->n++;
     rows->ops[rows->n_ops++] = meta_op_blob_link(repo, d, blob->size_bytes);

@@ -2,11 +2,13 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "core/blob.h"
 #include "core/project.h"
+#include "core/removal.h"
 
 #define TRIES     8 /* looks at the tags of a manifest until no other came meanwhile */
 #define TAGS_PAGE 256
+
+#define WHY_DELETED "deleted"
 
 enum err_code remove_check_enabled(const struct registry *r, struct err *e)
 {
@@ -136,15 +138,15 @@ enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
     return remove_manifest_if(r, repo, ref, NULL, NULL, NULL, e);
 }
 
+/* Its bytes go later: core/removal.h. */
 enum err_code remove_link(struct registry *r, const struct repo_name *repo, const struct digest *d,
                           struct err *e)
 {
-    struct meta_op op =
-        meta_op_blob_unlink(repo, d, (struct meta_removal){.once = store_shared(r->store)});
-    AUTO(held) pthread_mutex_t *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
+    struct meta_op op = meta_op_blob_unlink(repo, d, removal_of(r, WHY_DELETED, false));
 
     TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
-    return blob_drop(r, repo, d, e);
+    removal_wake(r);
+    return ERR_OK;
 }
 
 enum err_code remove_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,

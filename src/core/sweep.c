@@ -2,7 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "core/blob.h"
+#include "core/removal.h"
 #include "core/upload_hold.h"
 #include "replicas/members.h"
 
@@ -67,12 +67,8 @@ static enum err_code remove_unlinked(struct sweep *s, const struct repo_name *re
 {
     AUTO(held)
     pthread_mutex_t *held = locks_hold(&s->r->blob_locks, STR_NONE, digest_str(d));
-    uint64_t size_bytes;
-    enum err_code code = meta_blob_stat(s->r->meta, repo, d, &size_bytes, e);
 
-    if (code != ERR_BLOB_UNKNOWN)
-        return code;
-    return blob_drop(s->r, repo, d, e);
+    return removal_discard(s->r, repo, d, e);
 }
 
 /* What meta knows of it ends, unless somebody has it now. *ret_ended: it has no row that is open.

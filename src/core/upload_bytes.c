@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "core/blob.h"
 #include "core/quota.h"
+#include "core/removal.h"
 
 #include <time.h>
 
@@ -279,15 +280,15 @@ static bool was_done(struct upload *u, const struct digest *d)
 
 /* Trying again does no harm: of a session's finish only the first counts, and a link that is there
  * stays as it is. */
-static enum err_code commit_surely(struct upload *u, const struct digest *d,
-                                   const struct meta_op *ops, size_t n, struct err *e)
+static enum err_code commit_surely(struct upload *u, const struct digest *d, struct meta_op *ops,
+                                   size_t n, size_t link, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = COMMIT_PAUSE_MS * 1000000};
-    enum err_code code = meta_commit(u->r->meta, ops, n, 0, NULL, e);
+    enum err_code code = removal_commit(u->r, ops, n, link, e);
 
     for (int i = 1; code == ERR_UNAVAILABLE && i < COMMIT_TRIES; i++) {
         nanosleep(&pause, NULL);
-        code = meta_commit(u->r->meta, ops, n, 0, NULL, e);
+        code = removal_commit(u->r, ops, n, link, e);
     }
     return code == ERR_CONFLICT && was_done(u, d) ? ERR_OK : code;
 }
@@ -298,19 +299,22 @@ static enum err_code link_stored(struct upload *u, const struct digest *d, struc
     struct registry *r = u->r;
     const struct meta_upload *info = &u->session->info;
     struct meta_op ops[2 + QUOTAS_MAX];
-    size_t n = 0;
+    size_t n = 0, link;
     enum err_code code;
 
     if (!u->alone)
         ops[n++] = meta_op_upload_finish(info, d, clock_wall_ms());
-    ops[n++] = meta_op_blob_link(&info->repo, d, u->session->offset_bytes);
+    link = n;
+    ops[n++] = removal_link(r, &info->repo, d, u->session->offset_bytes);
     n += quota_checks(r, &info->repo, ops + n);
-    code = commit_surely(u, d, ops, n, e);
+    code = commit_surely(u, d, ops, n, link, e);
     blob_is_linked(r, d);
+    if (code == ERR_GONE || (code == ERR_CONFLICT && store_shared(r->store)))
+        (void)!removal_discard(r, &info->repo, d, ERR_IGNORED);
     if (code == ERR_CONFLICT) /* whoever has the session now has these bytes as well */
         return code;
     if (registry_refused(code))
-        blob_discard(r, &info->repo, d);
+        (void)!removal_discard(r, &info->repo, d, ERR_IGNORED);
     if (code == ERR_OK || registry_refused(code)) /* else the sweep finds out what became of it */
         (void)!store_upload_delete(r->store, &info->id, ERR_IGNORED);
     return code;

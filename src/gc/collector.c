@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/project.h"
+#include "core/removal.h"
 #include "gc/graph.h"
 #include "gc/journal.h"
 
@@ -181,11 +182,8 @@ static struct meta_op deletion(struct run *r, const struct item *item, struct uu
     struct meta_op op;
 
     if (item->kind == META_ITEM_BLOB)
-        return meta_op_blob_unlink(
-            r->repo, &item->digest,
-            (struct meta_removal){.once = store_shared(r->o->registry->store),
-                                  .since_ms = clock_wall_ms(),
-                                  .reason = str_of(gc_why_text(item->why))});
+        return meta_op_blob_unlink(r->repo, &item->digest,
+                                   removal_of(r->o->registry, gc_why_text(item->why), true));
     op = meta_op_manifest_delete(r->repo, &item->digest, r->g->seen_version);
     project_hold(r->o->registry, &op, holder);
     return op;

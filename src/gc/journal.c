@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "core/blob.h"
+#include "core/removal.h"
 #include "core/remove.h"
 
 #include <inttypes.h>
@@ -103,22 +103,15 @@ static struct str text_of(const json_t *o, const char *name)
     return str_of(text ? text : "");
 }
 
-/* Under the lock that a push of the same holds from its storing to its transaction: what it linked
- * stays, and what it has not looked at yet it stores again. */
+/* Blobs are core's (core/removal.h). */
 static enum err_code delete_one(struct registry *r, const struct repo_name *repo,
                                 const json_t *item, struct err *e)
 {
     struct digest d;
 
     TRY(digest_parse(text_of(item, "digest"), &d, e));
-    if (str_eq(text_of(item, "kind"), STR("manifest")))
-        return remove_manifest_content(r, repo, &d, e);
-    {
-        AUTO(held) pthread_mutex_t *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(&d));
-
-        blob_discard(r, repo, &d);
-    }
-    return ERR_OK;
+    return str_eq(text_of(item, "kind"), STR("manifest")) ? remove_manifest_content(r, repo, &d, e)
+                                                          : ERR_OK;
 }
 
 enum err_code gc_content_delete(struct registry *r, struct str record, struct err *e)
@@ -130,7 +123,8 @@ enum err_code gc_content_delete(struct registry *r, struct str record, struct er
 
     TRY(repo_name_parse(text_of(json, "repository"), &repo, e));
     json_array_foreach(json_object_get(json, "items"), i, item) TRY(delete_one(r, &repo, item, e));
-    return ERR_OK;
+    /* In a bucket they linger: then it is for the job. */
+    return store_shared(r->store) ? ERR_OK : removal_run(r, NULL, e);
 }
 
 static enum err_code finish(void *ctx, const struct meta_record *mark, struct err *e)

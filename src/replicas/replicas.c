@@ -348,7 +348,7 @@ static enum err_code prepare(struct replicas *r, struct asking *a, const struct 
 }
 
 /* With the precondition that we are not gone, behind all others. */
-static enum err_code commit_fenced(struct replicas *r, const struct asking *a,
+static enum err_code commit_fenced(struct replicas *r, const struct uuid *id,
                                    const struct meta_op *ops, size_t n_ops, unsigned flags,
                                    size_t *ret_failed, struct err *e)
 {
@@ -356,7 +356,7 @@ static enum err_code commit_fenced(struct replicas *r, const struct asking *a,
     enum err_code code;
 
     memcpy(fenced, ops, n_ops * sizeof(*ops));
-    if (!members_fence(r->members, &a->write.id, &fenced[n_ops]))
+    if (!members_fence(r->members, id, &fenced[n_ops]))
         return err_set(e, ERR_INTERNAL, "no fence where there are members");
     code = meta_commit(r->meta.inner, fenced, n_ops + 1, flags, ret_failed, e);
     if (code != ERR_OK && *ret_failed > n_ops)
@@ -402,7 +402,7 @@ static enum err_code try_write(struct replicas *r, const struct meta_op *ops, si
     begin_asking(r, a);
     code = prepare(r, a, keys, n, e);
     if (code == ERR_OK) {
-        code = commit_fenced(r, a, ops, n_ops, flags, ret_failed, e);
+        code = commit_fenced(r, &a->write.id, ops, n_ops, flags, ret_failed, e);
         in_doubt = code == ERR_UNAVAILABLE;
     }
     end_asking(r, a);
@@ -414,6 +414,32 @@ static enum err_code try_write(struct replicas *r, const struct meta_op *ops, si
     return code;
 }
 
+static bool links(const struct meta_op *ops, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].kind == META_BLOB_LINK)
+            return true;
+    }
+    return false;
+}
+
+/* Nobody is asked, but who was taken for gone has seen nothing of what others deleted since: it
+ * looks at the bytes again. */
+static enum err_code commit_link(struct replicas *r, const struct meta_op *ops, size_t n_ops,
+                                 unsigned flags, size_t *ret_failed, struct err *e)
+{
+    struct members_write write;
+    enum err_code code;
+
+    TRY(members_write_begin(r->members, &write, e));
+    code = commit_fenced(r, &write.id, ops, n_ops, flags, ret_failed, e);
+    members_write_end(r->members, &write);
+    if (code != ERR_NOT_FOUND)
+        return code;
+    members_round(r->members);
+    return err_set(e, ERR_GONE, "this process was taken for gone");
+}
+
 static enum err_code replicas_commit(struct meta *base, const struct meta_op *ops, size_t n_ops,
                                      unsigned flags, size_t *ret_failed, struct err *e)
 {
@@ -423,6 +449,8 @@ static enum err_code replicas_commit(struct meta *base, const struct meta_op *op
     enum err_code code;
     bool again = true;
 
+    if (n == 0 && links(ops, n_ops))
+        return commit_link(r, ops, n_ops, flags, ret_failed, e);
     if (n == 0)
         return meta_commit(base->inner, ops, n_ops, flags, ret_failed, e);
     code = ERR_INTERNAL;

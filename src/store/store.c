@@ -204,6 +204,27 @@ enum err_code store_blob_delete(struct store *s, const struct repo_name *repo,
     return ASK(s, c, blob_delete, repo, d, elsewhere, e);
 }
 
+enum err_code store_blob_purge(struct store *s, const struct digest *d, bool (*still)(void *ctx),
+                               void *ctx, struct err *e)
+{
+    static const struct repo_name any = {.n = 1, .text = "-"}; /* it says nothing: store_shared() */
+    struct store_call c = {.what = d->text};
+
+    assert(store_shared(s) && d->n > 0);
+    if (ANSWERS(s, blob_purge))
+        return ASK(s, c, blob_purge, d, still, ctx, e);
+    return still(ctx) ? ASK(s, c, blob_delete, &any, d, false, e)
+                      : err_set(e, ERR_LATER, "%s may not be deleted any more", d->text);
+}
+
+void store_set_deletions(struct store *s, store_deletion_fn fn, void *ctx)
+{
+    while (s && !s->driver->set_deletions)
+        s = s->inner;
+    if (s)
+        s->driver->set_deletions(s, fn, ctx);
+}
+
 enum err_code store_blob_url(struct store *s, const struct digest *d, unsigned expires_s,
                              struct buf *ret_url, struct err *e)
 {

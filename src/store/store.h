@@ -100,6 +100,11 @@ typedef enum err_code (*store_upload_fn)(void *ctx, const struct store_upload_in
 /* What store_counts() tells: a name that is a constant, of small letters and '_'. */
 typedef void (*store_count_fn)(void *ctx, const char *name, uint64_t n);
 
+/* The number of the last deletion of that blob's content, 0: none that anybody could have missed.
+ * Errors: LATER, it is being deleted just now; others, when that can't be known. */
+typedef enum err_code (*store_deletion_fn)(void *ctx, const struct digest *d, int64_t *ret_number,
+                                           struct err *e);
+
 /* A call, as hooks see it. */
 struct store_call {
     const char *name; /* of the callback */
@@ -142,6 +147,10 @@ struct store_driver {
                                  const struct digest *d, bool elsewhere, struct err *e);
     enum err_code (*blob_quarantine)(struct store *s, const struct repo_name *repo,
                                      const struct digest *d, struct err *e);
+    /* Optional: where deleting is certain when it returns. */
+    enum err_code (*blob_purge)(struct store *s, const struct digest *d, bool (*still)(void *ctx),
+                                void *ctx, struct err *e);
+    void (*set_deletions)(struct store *s, store_deletion_fn fn, void *ctx); /* optional */
     /* Optional. */
     enum err_code (*blob_url)(struct store *s, const struct digest *d, unsigned expires_s,
                               struct buf *ret_url, struct err *e);
@@ -287,6 +296,23 @@ struct store *store_behind_cache(struct store *s);
  * Error: BLOB_UNKNOWN, if the store looks. */
 ERR_CHECKED enum err_code store_blob_delete(struct store *s, const struct repo_name *repo,
                                             const struct digest *d, bool elsewhere, struct err *e);
+
+/*
+ * Deletes a blob that is kept once for all repositories (store_shared()), and that nobody links.
+ * `still` is asked just before: does the caller still have the right to? From then on a server that
+ * is slow may do it STORE_PURGE_VALID_S later, by its own clock, at the latest. ERR_OK: it is
+ * deleted, or was not there; nothing more of this call comes. Errors: LATER, nothing was sent: it
+ * is being moved to its place, or may not be deleted any more; any other: it may be deleted, now or
+ * within that time.
+ */
+#define STORE_PURGE_VALID_S 60
+ERR_CHECKED enum err_code store_blob_purge(struct store *s, const struct digest *d,
+                                           bool (*still)(void *ctx), void *ctx, struct err *e);
+
+/* What a store that moves blobs to their places by itself asks: one that is being deleted is not
+ * moved, and one that was deleted meanwhile is moved again. fn is called by threads of the store,
+ * as long as it is set; NULL: deletions are none of its business, as at first. */
+void store_set_deletions(struct store *s, store_deletion_fn fn, void *ctx);
 
 /* Appends a URL at which anybody gets the blob's bytes from the store itself for so long. Error:
  * UNSUPPORTED when the store is not one to be asked by clients, or not for this blob now: it is not

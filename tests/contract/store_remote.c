@@ -30,6 +30,43 @@ static void a_blob_that_others_have_is_left(void **state)
     assert_no_blob(s, "b", &d);
 }
 
+static bool yes(void *ctx)
+{
+    (*(int *)ctx)++;
+    return true;
+}
+
+static bool no(void *ctx)
+{
+    (*(int *)ctx)++;
+    return false;
+}
+
+static void a_blob_is_purged_by_who_still_may(void **state)
+{
+    struct store *s = store_in(state);
+    struct digest d = push(s, "a", STR("purged"));
+    int asked = 0;
+
+    FAILS(ERR_LATER, store_blob_purge(s, &d, no, &asked, E));
+    assert_int_equal(asked, 1);
+    assert_blob(s, "a", &d, STR("purged"));
+    OK(store_blob_purge(s, &d, yes, &asked, E));
+    assert_int_equal(asked, 2);
+    assert_no_blob(s, "a", &d);
+}
+
+static void a_blob_that_is_not_there_is_purged(void **state)
+{
+    struct store *s = store_in(state);
+    struct digest d = push(s, "a", STR("purged"));
+    int asked = 0;
+
+    OK(store_blob_purge(s, &d, yes, &asked, E));
+    OK(store_blob_purge(s, &d, yes, &asked, E));
+    assert_int_equal(asked, 2);
+}
+
 /* Other readers may watch descriptors of their own meanwhile: this one's is its own to the end. */
 static void what_a_reader_waits_for_stays_its_own(void **state)
 {
@@ -347,6 +384,8 @@ int run_remote_suite(void)
     const struct CMUnitTest tests[] = {
         TEST(a_blob_is_one_for_all_repositories),
         TEST(a_blob_that_others_have_is_left),
+        TEST(a_blob_is_purged_by_who_still_may),
+        TEST(a_blob_that_is_not_there_is_purged),
         TEST(what_a_reader_waits_for_stays_its_own),
         TEST(an_upload_that_left_nothing_opens_as_an_empty_one),
         TEST(a_note_is_kept_with_the_bytes_it_is_of),

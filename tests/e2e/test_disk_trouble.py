@@ -93,7 +93,7 @@ def test_without_a_byte_left_every_kind_of_write_is_refused(on_disk, disk):
 
 @pytest.fixture
 def with_small_reserve(disk, new_registry):
-    config = {"storage": {"reserve": "2MiB"}}
+    config = {"storage": {"reserve": "2MiB"}, "gc": {"grace": "0s"}, "maintenance": {"interval": "1s"}}
     return new_registry(root=disk.path / "registry", config=config).start()
 
 
@@ -114,6 +114,7 @@ def test_without_a_byte_left_deleting_frees_space_for_pushes(with_small_reserve,
         for digest in old.blobs:
             client.delete_blob("app", digest)
 
+        until(lambda: client.request("GET", "/readyz", None).status_code == 200)
         client.push_image("app", new, "v2")
         assert client.pull_image("app", "v2") == new
         client.request("GET", "/readyz", 200)

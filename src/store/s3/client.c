@@ -679,11 +679,12 @@ enum err_code s3_stream(struct s3_client *c, const struct s3_request *r, struct 
 
 /* ---- URLs for others */
 
-void s3_presign(struct s3_client *c, const struct s3_name *name, const struct sigv4_key *key,
-                int64_t time_ms, unsigned expires_s, struct buf *ret_url)
+static void presign(struct s3_client *c, const char *method, const struct s3_name *name,
+                    const struct sigv4_key *key, int64_t time_ms, unsigned expires_s,
+                    struct buf *ret_url)
 {
     const struct sigv4_field host = {STR("host"), str_of(c->host)};
-    struct sigv4_request r = {.method = "GET",
+    struct sigv4_request r = {.method = method,
                               .headers = &host,
                               .n_headers = 1,
                               .payload = "UNSIGNED-PAYLOAD",
@@ -695,6 +696,48 @@ void s3_presign(struct s3_client *c, const struct s3_name *name, const struct si
     r.path = buf_str(&path);
     buf_addf(ret_url, "%s://%s" STR_FMT "?", c->scheme, c->host, STR_ARG(r.path));
     sigv4_presign(key, &r, expires_s, ret_url);
+}
+
+void s3_presign(struct s3_client *c, const struct s3_name *name, const struct sigv4_key *key,
+                int64_t time_ms, unsigned expires_s, struct buf *ret_url)
+{
+    presign(c, "GET", name, key, time_ms, expires_s, ret_url);
+}
+
+#define REFUSAL_MAX (64u << 10)
+
+static void ignore_header(void *ctx, struct str name, struct str value)
+{
+    (void)ctx, (void)name, (void)value;
+}
+
+enum err_code s3_delete_once(struct s3_client *c, const struct s3_name *name, unsigned valid_s,
+                             bool (*still)(void *ctx), void *ctx, struct err *e)
+{
+    static const char *const none[] = {NULL};
+    const struct s3_request counted = {.method = "DELETE", .name = name};
+    AUTO(buf) struct buf url = {0}, answer = {0};
+    struct client_request request = {.method = "DELETE", .headers = none};
+    struct store_s3_key key;
+    struct sigv4_key k;
+    int status = 0;
+
+    buf_init(&url, URL_MAX);
+    buf_init(&answer, REFUSAL_MAX);
+    if (with_key(c, &key, e) != ERR_OK)
+        return e->code = ERR_LATER;
+    k = signing_key(c, &key);
+    presign(c, "DELETE", name, &k, clock_wall_ms(), valid_s, &url);
+    forget(&key);
+    request.url = buf_text(&url);
+    if (!still(ctx))
+        return err_set(e, ERR_LATER, "'%s' may not be deleted any more", name->text);
+    count(c, &counted);
+    TRY(client_run(c->client, &request, ignore_header, NULL, &status, &answer, e));
+    if ((status >= 200 && status < 300) || status == 404)
+        return ERR_OK;
+    return err_set(e, status >= 400 && status < 500 ? ERR_LATER : ERR_UNAVAILABLE,
+                   "deleting '%s' was answered %d", name->text, status);
 }
 
 enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name, int64_t now_ms,

@@ -142,6 +142,13 @@ bool s3_may_help(enum err_code code, const struct s3_answer *a, bool *renewed);
 /* How long to wait before the n-th try (from 0). Pure. */
 uint64_t s3_wait_ms(unsigned n, uint64_t retry_after_ms, uint64_t random);
 
+/* DELETE of the key, sent once, with a signature that is good for valid_s. `still` is asked when it
+ * is signed. ERR_OK: the server has done it, or had nothing there. Errors: LATER, it was not sent,
+ * or the server refuses it; any other: it may be done, until the signature is too old. */
+ERR_CHECKED enum err_code s3_delete_once(struct s3_client *c, const struct s3_name *name,
+                                         unsigned valid_s, bool (*still)(void *ctx), void *ctx,
+                                         struct err *e);
+
 /* A URL for whoever has it: GET of the key, until then. */
 void s3_presign(struct s3_client *c, const struct s3_name *name, const struct sigv4_key *key,
                 int64_t time_ms, unsigned expires_s, struct buf *ret_url);

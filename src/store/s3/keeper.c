@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define POINTER_MAX    4096
-#define STACK_BYTES    (256u << 10)
-#define DELETE_WAIT_MS 2000    /* others may come, for one request */
-#define RETRY_MS       10000   /* after a failure; twice as long after each further one of a move */
-#define RETRY_MOST_MS  600000  /* but no longer */
-#define WARN_AGAIN_MS  3600000 /* of what goes on failing */
+#define POINTER_MAX      4096
+#define STACK_BYTES      (256u << 10)
+#define DELETE_WAIT_MS   2000  /* others may come, for one request */
+#define DELETION_WAIT_MS 200   /* for one that is on its way */
+#define RETRY_MS         10000 /* after a failure; twice as long after each further one of a move */
+#define RETRY_MOST_MS    600000  /* but no longer */
+#define WARN_AGAIN_MS    3600000 /* of what goes on failing */
 
 /* What failed before. All 0 at first. Only the thread has to do with it. */
 struct trouble {
@@ -44,6 +45,9 @@ struct s3_keeper {
     int64_t list_ms, delete_ms; /* monotonic: not before */
     struct trouble listing, deleting;
     bool stop, found_moves;
+    pthread_mutex_t deletions_lock; /* of what follows, also while it is called */
+    store_deletion_fn deletion;
+    void *deletion_ctx;
 };
 
 void s3_keeper_delete(struct s3_keeper *k, const struct s3_name *name)
@@ -169,6 +173,45 @@ static void delete_tail(struct s3_keeper *k, const struct s3_move *what)
     s3_keeper_delete(k, &tail);
 }
 
+void s3_keeper_set_deletions(struct s3_keeper *k, store_deletion_fn fn, void *ctx)
+{
+    pthread_mutex_lock(&k->deletions_lock);
+    k->deletion = fn;
+    k->deletion_ctx = ctx;
+    pthread_mutex_unlock(&k->deletions_lock);
+}
+
+static enum err_code look_at_deletions(struct s3_keeper *k, const struct digest *d,
+                                       int64_t *ret_number, struct err *e)
+{
+    enum err_code code = ERR_OK;
+
+    *ret_number = 0;
+    pthread_mutex_lock(&k->deletions_lock);
+    if (k->deletion)
+        code = k->deletion(k->deletion_ctx, d, ret_number, e);
+    pthread_mutex_unlock(&k->deletions_lock);
+    return code;
+}
+
+/* Copied, and not deleted since before that: a DELETE that was on its way may have come behind the
+ * copy. NOT_FOUND: it was moved by another, or deleted. */
+static enum err_code copy_surely(struct s3_keeper *k, const struct digest *d,
+                                 const struct s3_name *from, struct err *e)
+{
+    int64_t seen, now;
+    enum err_code code;
+
+    TRY(look_at_deletions(k, d, &seen, e));
+    code = copy_to_key(k->s, d, from, e);
+    if (code != ERR_OK && code != ERR_NOT_FOUND)
+        return code;
+    TRY(look_at_deletions(k, d, &now, e));
+    if (now != seen)
+        return err_set(e, ERR_LATER, "%s was deleted while it was moved", d->text);
+    return code == ERR_OK ? ERR_OK : err_set(e, ERR_NOT_FOUND, "nothing is to be moved");
+}
+
 /* The pointer goes first: an upload's key without one is swept. */
 static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
 {
@@ -179,7 +222,7 @@ static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
     s3_upload_name(k->s, &m->what.from, &from);
     s3_move_name(k->s, &m->digest, &pointer);
     s3_blob_name(k->s, &m->digest, &to);
-    code = copy_to_key(k->s, &m->digest, &from, e);
+    code = copy_surely(k, &m->digest, &from, e);
     pthread_mutex_lock(&k->lock);
     forgotten = m->forgotten;
     m->copied = code == ERR_OK;
@@ -353,7 +396,9 @@ static void move_one(struct s3_keeper *k)
 
     pthread_mutex_unlock(&k->lock);
     code = carry(k, m, &e);
-    if (code != ERR_OK)
+    if (code == ERR_LATER)
+        next_ms = clock_mono_ms() + DELETION_WAIT_MS;
+    else if (code != ERR_OK)
         next_ms = back_off(&m->trouble, "a blob can't be moved to its key", &m->digest, &e);
     pthread_mutex_lock(&k->lock);
     k->current = NULL;
@@ -418,6 +463,7 @@ enum err_code s3_keeper_new(struct s3 *s, struct s3_keeper **ret_keeper, struct 
 
     k->s = s;
     pthread_mutex_init(&k->lock, NULL);
+    pthread_mutex_init(&k->deletions_lock, NULL);
     thread_cond_init(&k->changed);
     if (thread_start(&k->thread, "s3 keeper", STACK_BYTES, keep_main, k) != 0) {
         free(k);
@@ -446,5 +492,6 @@ void s3_keeper_free(struct s3_keeper *k)
     free(k->names);
     pthread_cond_destroy(&k->changed);
     pthread_mutex_destroy(&k->lock);
+    pthread_mutex_destroy(&k->deletions_lock);
     free(k);
 }

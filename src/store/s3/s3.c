@@ -94,6 +94,40 @@ static enum err_code s3_blob_quarantine(struct store *store, const struct repo_n
     return s3_blob_delete(store, repo, d, false, e);
 }
 
+/* Somebody moves it: then it is neither here nor there. */
+static enum err_code check_not_moving(struct s3 *s, const struct digest *d, struct err *e)
+{
+    struct s3_name pointer;
+    struct s3_answer there = {0};
+    enum err_code code;
+
+    s3_move_name(s, d, &pointer);
+    code = s3_head(s->client, &pointer, &there, e);
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK;
+    return code == ERR_OK ? err_set(e, ERR_LATER, "%s is being moved to its key", d->text)
+                          : (e->code = ERR_LATER);
+}
+
+static enum err_code s3_blob_purge(struct store *store, const struct digest *d,
+                                   bool (*still)(void *ctx), void *ctx, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_name name;
+    enum err_code code;
+
+    TRY(check_not_moving(s, d, e));
+    s3_blob_name(s, d, &name);
+    code = s3_delete_once(s->client, &name, STORE_PURGE_VALID_S, still, ctx, e);
+    recent_forget(s->known, d);
+    return code;
+}
+
+static void s3_set_deletions(struct store *store, store_deletion_fn fn, void *ctx)
+{
+    s3_keeper_set_deletions(s3_of(store)->keeper, fn, ctx);
+}
+
 /* Error: NOT_FOUND. */
 static enum err_code look_at_key(struct s3 *s, const struct digest *d, const struct s3_name *name,
                                  struct err *e)
@@ -362,6 +396,8 @@ static const struct store_driver store_s3 = {
     .blob_fetch = s3_blob_fetch,
     .blob_delete = s3_blob_delete,
     .blob_quarantine = s3_blob_quarantine,
+    .blob_purge = s3_blob_purge,
+    .set_deletions = s3_set_deletions,
     .blob_url = s3_blob_url,
     .manifest_put = s3_manifest_put,
     .manifests_put = s3_manifests_put,

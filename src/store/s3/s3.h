@@ -158,6 +158,9 @@ ERR_CHECKED enum err_code s3_move_read(struct s3 *s, const struct s3_name *point
 /* True when the blob is being moved by this process: where its bytes are for certain. */
 bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct s3_upload_key *ret_from);
 
+/* As store_set_deletions(). */
+void s3_keeper_set_deletions(struct s3_keeper *k, store_deletion_fn fn, void *ctx);
+
 /* The blob is deleted: a move of it ends. */
 ERR_CHECKED enum err_code s3_keeper_forget(struct s3_keeper *k, const struct digest *d,
                                            struct err *e);

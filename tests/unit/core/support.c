@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 #include "core/life.h"
 #include "core/pull.h"
+#include "core/removal.h"
 #include "core/upload.h"
 
 #include <stdio.h>
@@ -192,6 +193,12 @@ struct meta_driver *world_patch_meta(struct world *w)
     *copies.meta = *patched_meta;
     w->meta->driver = copies.meta;
     return copies.meta;
+}
+
+void world_let_go(struct world *w)
+{
+    w->conf->gc.grace_ms = w->conf->gc.linger_ms = 0;
+    assert_ok(removal_run(w->r, NULL, ERR_IGNORED));
 }
 
 struct reference tag_ref(const char *name)

@@ -73,6 +73,9 @@ void world_set_quota(struct world *w, const char *namespace, uint64_t bytes, uin
 struct store_driver *world_patch_store(struct world *w);
 struct meta_driver *world_patch_meta(struct world *w);
 
+/* What nothing links goes, whatever gc.grace and gc.linger are. */
+void world_let_go(struct world *w);
+
 struct reference tag_ref(const char *name);
 struct reference digest_ref(const struct digest *d);
 

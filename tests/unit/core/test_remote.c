@@ -128,7 +128,10 @@ static void a_blob_goes_with_the_last_repository_that_has_it(void **state)
     assert_ok(remove_blob(w.r, &a, &d, ERR_IGNORED));
     assert_false(blob_readable(&w, "a", &d));
     assert_true(blob_readable(&w, "b", &d));
+    world_let_go(&w);
+    assert_true(blob_readable(&w, "b", &d));
     assert_ok(remove_blob(w.r, &b, &d, ERR_IGNORED));
+    world_let_go(&w);
     assert_false(stored(&d));
 }
 
@@ -191,6 +194,7 @@ static void a_push_that_is_refused_leaves_the_blob_to_others(void **state)
     assert_code(ERR_QUOTA, blob_push(&w, "b", STR("shared"), &d, ERR_IGNORED));
     assert_code(ERR_QUOTA, mount_blob(w.r, &b, &a, &d, ERR_IGNORED));
     assert_code(ERR_QUOTA, blob_push(&w, "b", STR("own"), &own, ERR_IGNORED));
+    world_let_go(&w);
     assert_true(blob_readable(&w, "a", &d));
     assert_false(stored(&own));
 }

@@ -1,0 +1,398 @@
+/* Content of blobs goes after its last link, and never from under one. */
+#include "core/removal.h"
+
+#include "core/remove.h"
+#include "support.h"
+
+#define REPO "library/busybox"
+
+static struct world w;
+static struct repo_name repo;
+
+static int set_up(void **state)
+{
+    (void)state;
+    world_in_memory(&w);
+    repo = repo_of(REPO);
+    return 0;
+}
+
+static int set_up_remote(void **state)
+{
+    (void)state;
+    world_remote(&w);
+    repo = repo_of(REPO);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    world_done(&w);
+    return 0;
+}
+
+static bool stored(const struct digest *d)
+{
+    uint64_t size_bytes;
+
+    return store_blob_stat(w.store, &repo, d, &size_bytes, ERR_IGNORED) == ERR_OK;
+}
+
+static struct meta_content content_of(const struct digest *d)
+{
+    return (struct meta_content){w.remote ? NULL : &repo, d};
+}
+
+/* -1: there is no row. */
+static int state_of(const struct digest *d)
+{
+    struct meta_removed row;
+
+    return meta_removed_get(w.meta, content_of(d), &row, ERR_IGNORED) == ERR_OK ? (int)row.state
+                                                                                : -1;
+}
+
+static void set_grace(uint64_t ms)
+{
+    w.conf->gc.grace_ms = ms;
+    w.conf->gc.linger_ms = 0;
+}
+
+static void run(void)
+{
+    assert_ok(removal_run(w.r, NULL, ERR_IGNORED));
+}
+
+static struct digest pushed_and_deleted(void)
+{
+    struct digest d = blob_put(&w, REPO, STR("hello"));
+
+    assert_ok(remove_blob(w.r, &repo, &d, ERR_IGNORED));
+    return d;
+}
+
+static void a_deleted_blob_stays_until_its_grace_is_over(void **state)
+{
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    set_grace(3600 * 1000);
+    run();
+    assert_true(stored(&d));
+    assert_int_equal(state_of(&d), META_REMOVED_CONDEMNED);
+    set_grace(0);
+    run();
+    assert_false(stored(&d));
+}
+
+static void nothing_is_remembered_of_a_file_that_is_gone(void **state)
+{
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    set_grace(0);
+    run();
+    assert_int_equal(state_of(&d), -1);
+}
+
+static void a_deletion_in_a_bucket_is_remembered_for_a_while(void **state)
+{
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    set_grace(0);
+    run();
+    assert_false(stored(&d));
+    assert_int_equal(state_of(&d), META_REMOVED_DELETED);
+    blob_put(&w, REPO, STR("hello")); /* it may have been stored before that, and is looked at */
+    assert_true(blob_readable(&w, REPO, &d));
+    assert_int_equal(state_of(&d), -1);
+}
+
+static void a_bucket_lingers_also_without_grace(void **state)
+{
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    set_grace(0);
+    w.conf->gc.linger_ms = 3600 * 1000;
+    run();
+    assert_true(stored(&d));
+}
+
+static void a_blob_that_is_pushed_again_stays(void **state)
+{
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    blob_put(&w, REPO, STR("hello"));
+    set_grace(0);
+    run();
+    assert_true(blob_readable(&w, REPO, &d));
+    assert_int_equal(state_of(&d), -1);
+}
+
+static void more_than_a_page_goes_in_one_run(void **state)
+{
+    struct digest list[150];
+
+    (void)state;
+    for (unsigned i = 0; i < 150; i++) {
+        char text[16];
+
+        snprintf(text, sizeof(text), "blob %u", i);
+        list[i] = blob_put(&w, REPO, str_of(text));
+        assert_ok(remove_blob(w.r, &repo, &list[i], ERR_IGNORED));
+    }
+    set_grace(0);
+    run();
+    for (unsigned i = 0; i < 150; i++)
+        assert_false(stored(&list[i]));
+}
+
+/* ---- a deletion by another process while this one pushes */
+
+static bool bytes_come_back, never_ends;
+static unsigned links;
+
+/* Between the bytes and the first link. */
+static enum err_code link_after_deletion(struct meta *m, const struct meta_op *ops, size_t n,
+                                         unsigned flags, size_t *ret_failed, struct err *e)
+{
+    const struct digest *d = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].kind == META_BLOB_LINK)
+            d = ops[i].blob_link.digest;
+    }
+    if (d && links++ == 0) {
+        bool gone = false;
+        struct meta_op op =
+            meta_op_content_condemn(content_of(d), (struct meta_removal){.once = true});
+
+        assert_ok(meta_commit(m->inner, &op, 1, 0, NULL, e));
+        op = meta_op_content_gone(content_of(d), 0, 7, 1, &gone);
+        assert_ok(meta_commit(m->inner, &op, 1, 0, NULL, e));
+        assert_true(gone);
+        if (!bytes_come_back)
+            assert_ok(store_blob_delete(w.store->inner, &repo, d, false, e));
+        op = meta_op_content_deleted(content_of(d), 7, 2, false);
+        if (!never_ends)
+            assert_ok(meta_commit(m->inner, &op, 1, 0, NULL, e));
+    }
+    return meta_commit(m->inner, ops, n, flags, ret_failed, e);
+}
+
+static void race(bool come_back, bool never)
+{
+    bytes_come_back = come_back;
+    never_ends = never;
+    links = 0;
+    world_patch_meta(&w)->commit = link_after_deletion;
+}
+
+static void a_push_whose_bytes_were_deleted_is_not_answered_as_done(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+
+    (void)state;
+    race(false, false);
+    assert_code(ERR_GONE, blob_push(&w, REPO, STR("hello"), &d, ERR_IGNORED));
+    assert_false(blob_readable(&w, REPO, &d));
+    assert_int_equal(err_status(ERR_GONE), 503);
+    assert_ok(blob_push(&w, REPO, STR("hello"), &d, ERR_IGNORED));
+    assert_true(blob_readable(&w, REPO, &d));
+}
+
+static void a_push_whose_bytes_are_there_after_the_deletion_is_done(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+
+    (void)state;
+    race(true, false);
+    assert_ok(blob_push(&w, REPO, STR("hello"), &d, ERR_IGNORED));
+    assert_true(blob_readable(&w, REPO, &d));
+    assert_int_equal(state_of(&d), -1);
+}
+
+/* What it stored may come after the DELETE. */
+static void a_push_into_a_deletion_is_told_to_come_again_and_leaves_nothing(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+    struct meta_op end = meta_op_content_deleted(content_of(&d), 7, 2, false);
+
+    (void)state;
+    race(true, true);
+    assert_code(ERR_GONE, blob_push(&w, REPO, STR("hello"), &d, ERR_IGNORED));
+    world_patch_meta(&w);
+    assert_int_equal(state_of(&d), META_REMOVED_GONE);
+    assert_ok(meta_commit(w.meta, &end, 1, 0, NULL, ERR_IGNORED));
+    assert_int_equal(state_of(&d), META_REMOVED_CONDEMNED);
+    set_grace(0);
+    run();
+    assert_false(stored(&d));
+}
+
+/* A process that died in the middle has left the row. */
+static void a_file_whose_deletion_was_begun_in_an_earlier_life_is_pushed_again(void **state)
+{
+    struct digest d = pushed_and_deleted();
+    struct meta_removed row;
+    struct meta_op op;
+    bool gone = false;
+
+    (void)state;
+    assert_ok(meta_removed_get(w.meta, content_of(&d), &row, ERR_IGNORED));
+    op = meta_op_content_gone(content_of(&d), row.since_ms, 7, 1, &gone);
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    assert_true(gone);
+    blob_put(&w, REPO, STR("hello"));
+    run();
+    assert_true(blob_readable(&w, REPO, &d));
+    assert_int_equal(state_of(&d), -1);
+}
+
+static void a_deletion_that_was_begun_in_an_earlier_life_is_ended(void **state)
+{
+    struct digest d = pushed_and_deleted();
+    struct meta_removed row;
+    struct meta_op op;
+    bool gone = false;
+
+    (void)state;
+    assert_ok(meta_removed_get(w.meta, content_of(&d), &row, ERR_IGNORED));
+    op = meta_op_content_gone(content_of(&d), row.since_ms, 7, 1, &gone);
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    run();
+    assert_false(stored(&d));
+    assert_int_equal(state_of(&d), -1);
+}
+
+/* ---- the job */
+
+static enum err_code purged;
+static unsigned purges;
+
+static enum err_code purge(struct store *s, const struct digest *d, bool (*still)(void *ctx),
+                           void *ctx, struct err *e)
+{
+    (void)s, (void)d;
+    purges++;
+    assert_true(still(ctx));
+    return purged == ERR_OK ? ERR_OK : err_set(e, purged, "as told");
+}
+
+static void a_deletion_of_which_nothing_is_known_is_not_tried_again_at_once(void **state)
+{
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    set_grace(0);
+    purges = 0;
+    purged = ERR_UNAVAILABLE;
+    world_patch_store(&w)->blob_purge = purge;
+    assert_code(ERR_UNAVAILABLE, removal_run(w.r, NULL, ERR_IGNORED));
+    purged = ERR_OK;
+    run();
+    run();
+    assert_int_equal(purges, 1);
+    assert_int_equal(state_of(&d), META_REMOVED_GONE);
+}
+
+static void a_blob_that_is_on_its_way_to_its_place_is_condemned_again(void **state)
+{
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    set_grace(0);
+    purges = 0;
+    purged = ERR_LATER;
+    world_patch_store(&w)->blob_purge = purge;
+    run();
+    assert_int_equal(purges, 1);
+    assert_int_equal(state_of(&d), META_REMOVED_CONDEMNED);
+    purged = ERR_OK;
+    run();
+    assert_int_equal(state_of(&d), META_REMOVED_DELETED);
+}
+
+static size_t held;
+
+static enum err_code delete_watched(struct store *s, const struct repo_name *name,
+                                    const struct digest *d, bool elsewhere, struct err *e)
+{
+    held = 0;
+    for (size_t i = 0; i < LOCKS_STRIPES; i++) {
+        if (pthread_mutex_trylock(&w.r->blob_locks.stripes[i]) == 0)
+            pthread_mutex_unlock(&w.r->blob_locks.stripes[i]);
+        else
+            held++;
+    }
+    return store_blob_delete(s->inner, name, d, elsewhere, e);
+}
+
+static void a_file_is_deleted_under_the_lock(void **state)
+{
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    set_grace(0);
+    world_patch_store(&w)->blob_delete = delete_watched;
+    run();
+    assert_false(stored(&d));
+    assert_int_equal(held, 1);
+}
+
+static void a_refused_push_leaves_nothing_in_a_bucket(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+
+    (void)state;
+    world_set_quota(&w, "library", 1, 0);
+    assert_code(ERR_QUOTA, blob_push(&w, REPO, STR("hello"), &d, ERR_IGNORED));
+    assert_int_equal(state_of(&d), META_REMOVED_CONDEMNED);
+    set_grace(0);
+    run();
+    assert_false(stored(&d));
+}
+
+static void a_refused_push_leaves_what_is_condemned_in_files(void **state)
+{
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    world_set_quota(&w, "library", 1, 0);
+    assert_code(ERR_QUOTA, blob_push(&w, REPO, STR("hello"), &d, ERR_IGNORED));
+    assert_true(stored(&d));
+    assert_int_equal(state_of(&d), META_REMOVED_CONDEMNED);
+}
+
+int main(void)
+{
+#define FILES(f)  cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define BUCKET(f) cmocka_unit_test_setup_teardown(f, set_up_remote, tear_down)
+    const struct CMUnitTest tests[] = {
+        FILES(a_deleted_blob_stays_until_its_grace_is_over),
+        BUCKET(a_deleted_blob_stays_until_its_grace_is_over),
+        FILES(nothing_is_remembered_of_a_file_that_is_gone),
+        BUCKET(a_deletion_in_a_bucket_is_remembered_for_a_while),
+        BUCKET(a_bucket_lingers_also_without_grace),
+        FILES(a_blob_that_is_pushed_again_stays),
+        BUCKET(a_blob_that_is_pushed_again_stays),
+        FILES(more_than_a_page_goes_in_one_run),
+        BUCKET(more_than_a_page_goes_in_one_run),
+        BUCKET(a_push_whose_bytes_were_deleted_is_not_answered_as_done),
+        BUCKET(a_push_whose_bytes_are_there_after_the_deletion_is_done),
+        BUCKET(a_push_into_a_deletion_is_told_to_come_again_and_leaves_nothing),
+        FILES(a_file_whose_deletion_was_begun_in_an_earlier_life_is_pushed_again),
+        FILES(a_deletion_that_was_begun_in_an_earlier_life_is_ended),
+        BUCKET(a_deletion_of_which_nothing_is_known_is_not_tried_again_at_once),
+        BUCKET(a_blob_that_is_on_its_way_to_its_place_is_condemned_again),
+        FILES(a_file_is_deleted_under_the_lock),
+        BUCKET(a_refused_push_leaves_nothing_in_a_bucket),
+        FILES(a_refused_push_leaves_what_is_condemned_in_files),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
