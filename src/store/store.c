@@ -209,12 +209,15 @@ enum err_code store_blob_purge(struct store *s, const struct digest *d, bool (*s
 {
     static const struct repo_name any = {.n = 1, .text = "-"}; /* it says nothing: store_shared() */
     struct store_call c = {.what = d->text};
+    enum err_code code;
 
     assert(store_shared(s) && d->n > 0);
     if (ANSWERS(s, blob_purge))
         return ASK(s, c, blob_purge, d, still, ctx, e);
-    return still(ctx) ? ASK(s, c, blob_delete, &any, d, false, e)
-                      : err_set(e, ERR_LATER, "%s may not be deleted any more", d->text);
+    if (!still(ctx))
+        return err_set(e, ERR_LATER, "%s may not be deleted any more", d->text);
+    code = ASK(s, c, blob_delete, &any, d, false, e);
+    return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
 }
 
 void store_set_deletions(struct store *s, store_deletion_fn fn, void *ctx)

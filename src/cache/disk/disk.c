@@ -73,6 +73,16 @@ static enum err_code disk_blob_delete(struct store *s, const struct repo_name *r
     return code;
 }
 
+static enum err_code disk_blob_purge(struct store *s, const struct digest *d,
+                                     bool (*still)(void *ctx), void *ctx, struct err *e)
+{
+    enum err_code code = store_blob_purge(s->inner, d, still, ctx, e);
+
+    if (code != ERR_LATER)
+        forget((struct disk *)s, d);
+    return code;
+}
+
 static enum err_code disk_blob_quarantine(struct store *s, const struct repo_name *repo,
                                           const struct digest *d, struct err *e)
 {
@@ -100,6 +110,7 @@ static const struct store_driver store_disk = {
     .cache = true,
     .blob_open = disk_blob_open,
     .blob_delete = disk_blob_delete,
+    .blob_purge = disk_blob_purge,
     .blob_quarantine = disk_blob_quarantine,
     .free = disk_free,
 };

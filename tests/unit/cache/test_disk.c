@@ -558,6 +558,26 @@ static void what_is_deleted_is_not_kept(void **state)
     assert_int_equal(cache_disk_settle(cache), 0);
 }
 
+static bool as_told(void *ctx)
+{
+    return *(bool *)ctx;
+}
+
+static void what_is_purged_is_not_kept(void **state)
+{
+    struct digest d = push(1, LARGE);
+    struct err e = {0};
+    bool may = false;
+
+    (void)state;
+    pull(&d, 1, LARGE, READER_MISS);
+    assert_int_equal(store_blob_purge(cache, &d, as_told, &may, &e), ERR_LATER);
+    assert_int_equal(cache_disk_settle(cache), LARGE);
+    may = true;
+    assert_int_equal(store_blob_purge(cache, &d, as_told, &may, &e), ERR_OK);
+    assert_int_equal(cache_disk_settle(cache), 0);
+}
+
 static void a_fetch_that_nobody_waits_for_ends(void **state)
 {
     struct digest d = push(1, LARGE);
@@ -696,6 +716,7 @@ int main(void)
         TEST(what_fails_before_the_first_byte_fails_at_once),
         TEST(damaged_content_is_neither_kept_nor_handed_out_to_its_end),
         TEST(what_is_deleted_is_not_kept),
+        TEST(what_is_purged_is_not_kept),
         TEST(a_fetch_that_nobody_waits_for_ends),
         TEST(a_reader_that_leaves_does_not_stop_the_others),
         TEST(who_begins_in_the_middle_of_a_cold_blob_has_the_store),
