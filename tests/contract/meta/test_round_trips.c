@@ -165,7 +165,7 @@ static void a_record_that_was_checked_can_be_changed_but_not_deleted(void **stat
     assert_ok(meta_commit(m, &change, 1, 0, NULL, &f->e));
     assert_int_equal(meta_commit(m, &drop, 1, 0, NULL, &f->e), ERR_UNAVAILABLE);
     libpq()->PQfinish(holder);
-    assert_ok(meta_commit(m, &drop, 1, 0, NULL, &f->e));
+    assert_ok(commit_one(f, drop));
     meta_free(m);
 }
 
@@ -186,7 +186,7 @@ static void a_check_waits_for_a_deletion_in_flight(void **state)
     assert_int_equal(meta_commit(m, ops, 2, 0, NULL, &f->e), ERR_UNAVAILABLE);
     say(deleter, "COMMIT");
     libpq()->PQfinish(deleter);
-    assert_int_equal(meta_commit(m, ops, 2, 0, NULL, &f->e), ERR_NOT_FOUND);
+    assert_int_equal(commit(f, ops, 2), ERR_NOT_FOUND);
     meta_free(m);
 }
 
