@@ -24,6 +24,10 @@ SANITIZER_REPORTS = (
 )
 
 
+# What a client deletes goes at once from the disk, or the bucket.
+AT_ONCE = {"gc": {"grace": "0s", "linger": "0s"}}
+
+
 class NotReady(Exception):
     """The registry ended, or did not answer, before it was ready."""
 

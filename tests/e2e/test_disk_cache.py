@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from helpers import Client
+from server import AT_ONCE
+from waiting import until
 
 pytestmark = pytest.mark.sanitize
 
@@ -22,7 +24,8 @@ def cache(work):
 @pytest.fixture
 def cached(new_registry, cache):
     """A registry whose content lies behind a cache."""
-    return new_registry(config={"storage": {"cache": {"disk_path": str(cache), "disk_size_gb": 1}}}).start()
+    section = {"disk_path": str(cache), "disk_size_gb": 1}
+    return new_registry(config={"storage": {"cache": section}, **AT_ONCE}).start()
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def test_a_deleted_blob_is_gone_from_the_cache(client, cache):
     kept(cache, digest)
     client.delete_blob("a/b", digest)
     get(client, digest, expect=404)
-    assert not list(cache.glob("*/sha256:*"))
+    until(lambda: not list(cache.glob("*/sha256:*")))
 
 
 def test_a_repository_without_the_blob_gets_nothing_from_the_cache(client, cache):

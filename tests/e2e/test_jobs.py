@@ -36,8 +36,8 @@ WAITING, RUNNING, STOPPED = range(3)
 
 
 def test_what_is_done_regularly_is_listed_with_its_next_time(registry):
-    rows = until(lambda: (found := jobs(registry)) and len(found) == 4 and found)
-    assert set(rows) == {("uploads", "all"), ("strays", "all"), ("audit", "all"), ("history", "all")}
+    rows = until(lambda: (found := jobs(registry)) and len(found) == 5 and found)
+    assert {kind for kind, _ in rows} == {"uploads", "strays", "audit", "history", "remove"}
     until(lambda: {j["state"] for j in jobs(registry).values()} == {"waiting"})
     printed = command(registry, "jobs", "list")
     assert "uploads all" in printed

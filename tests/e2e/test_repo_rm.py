@@ -4,6 +4,8 @@ import pytest
 from accounts import Caller, htpasswd
 from content import command
 from helpers import Client, image, index
+from server import AT_ONCE
+from waiting import until
 
 PEOPLE = {"alice": "wonder-Land9", "bob": "build-It7", "root": "all-Mighty5"}
 POLICY = [
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.sanitize
 @pytest.fixture
 def guarded(new_registry, work):
     people = htpasswd(work / "htpasswd", PEOPLE)
-    return new_registry(config={"auth": {"htpasswd": {"file": people}}, "policy": POLICY}).start()
+    return new_registry(config={"auth": {"htpasswd": {"file": people}}, "policy": POLICY, **AT_ONCE}).start()
 
 
 def caller(registry, user=None):
@@ -53,7 +55,7 @@ def test_a_repository_is_deleted_with_all_that_only_it_had(guarded):
             "deleted", 1, 3, len(sizes))
         assert "dev/app" not in c.catalog()
         assert c.pull_image("dev/other", "latest").digest == TWO.digest
-    assert blob_files(guarded, "dev/app") == []
+    until(lambda: blob_files(guarded, "dev/app") == [])
     assert sorted(TWO.blobs) == blob_files(guarded, "dev/other")
 
 
@@ -81,7 +83,7 @@ def test_deleting_may_be_turned_off(new_registry):
 
 @pytest.mark.parametrize("running", [True, False])
 def test_the_command_deletes_a_repository_beside_a_server_or_without_one(new_registry, running):
-    registry = new_registry().start()
+    registry = new_registry(config=AT_ONCE).start()
     with client(registry) as c:
         c.push_image("dev/app", index([ONE, TWO]), "latest")
         c.push_image("dev/other", TWO, "latest")
@@ -98,7 +100,7 @@ def test_the_command_deletes_a_repository_beside_a_server_or_without_one(new_reg
         assert c.catalog() == ["dev/other"]
         c.get_manifest("dev/app", "latest", expect=404)
         c.pull_image("dev/other", "latest")
-    assert blob_files(registry, "dev/app") == []
+    until(lambda: blob_files(registry, "dev/app") == [])
     assert "there is no repository dev/none" in command(registry, "repo", "rm", "dev/none", status=1)
 
 
