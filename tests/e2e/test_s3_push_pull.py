@@ -4,6 +4,7 @@ import pytest
 
 import stories
 from helpers import MIB, Client, artifact, digest_of, image, index, random_bytes, write_oci_layout
+from server import AT_ONCE
 from waiting import until
 
 EVERY_SERVER = pytest.mark.parametrize("bucket", ["minio", "ceph", "versitygw"], indirect=True)
@@ -14,7 +15,7 @@ LARGE = random_bytes(2 * PART_BYTES + MIB, "large")
 
 @pytest.fixture
 def registry(new_registry, bucket):
-    return new_registry(config={"storage": bucket.section()}).start()
+    return new_registry(config={"storage": bucket.section(), **AT_ONCE}).start()
 
 
 def moves(bucket):
