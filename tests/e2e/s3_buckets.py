@@ -8,6 +8,7 @@ import botocore.exceptions
 import botocore.session
 import server_keeper
 import s3_servers
+from waiting import until
 
 MARK = "registry.json"
 SERVER_NAMES = tuple(s3_servers.SERVERS)
@@ -109,7 +110,23 @@ class Bucket:
         return sorted((entry["Key"], entry["UploadId"]) for entry in listed)
 
     def remove(self):
-        """With all that is in it; quietly, when a test has removed it."""
+        """With all that is in it; quietly, when a test has removed it. A request of a registry that was killed may
+        still be carried out."""
+        until(self._is_removed)
+
+    def _is_removed(self):
+        self._empty()
+        try:
+            self.client.delete_bucket(Bucket=self.name)
+        except self.client.exceptions.NoSuchBucket:
+            pass
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "BucketNotEmpty":
+                raise
+            return False
+        return True
+
+    def _empty(self):
         for key, upload_id in self.uploads():
             self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload_id)
         for field in ("Versions", "DeleteMarkers"):
@@ -118,7 +135,3 @@ class Bucket:
                 self.client.delete_object(Bucket=self.name, Key=entry["Key"], **version)
         for key in self.all_keys():
             self.client.delete_object(Bucket=self.name, Key=key)
-        try:
-            self.client.delete_bucket(Bucket=self.name)
-        except self.client.exceptions.NoSuchBucket:
-            pass

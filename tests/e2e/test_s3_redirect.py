@@ -8,6 +8,7 @@ import requests
 
 from helpers import MIB, Client, digest_of, random_bytes
 from s3_proxy import INTERNAL_ERROR, S3Proxy
+from server import AT_ONCE
 from waiting import until
 
 DATA = random_bytes(100_000, "redirected")
@@ -118,11 +119,12 @@ def test_nobody_is_sent_to_a_blob_that_was_deleted_and_has_been_pushed_again(new
     bucket.endpoint = proxy.endpoint
     large = random_bytes(20 * MIB, "deleted")
     section = bucket.section(part_size=5 * MIB, redirect={"enabled": True, "min_size": 1})
-    registry = new_registry(config={"storage": section}).start()
+    registry = new_registry(config={"storage": section, **AT_ONCE}).start()
     with Client(registry.url) as client:
         digest = client.push_blob("app", large)
         client.get_blob("app", digest, expect=307)
         client.delete_blob("app", digest)
+        until(lambda: bucket.keys() == [])
         held = proxy.hold("copy")
         client.finish(client.patch(client.start_upload("app"), large), digest)
         held.wait()

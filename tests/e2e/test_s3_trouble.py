@@ -159,8 +159,8 @@ def test_a_bucket_that_belongs_to_somebody_else(registry, client, proxy):
 
 
 @ONE_SERVER
-def test_a_signed_address_is_in_no_log(new_registry, bucket, registry):
-    section = bucket.section(redirect={"enabled": True, "min_size": 1})
+def test_a_signed_address_is_in_no_log(new_registry, bucket):
+    section = bucket.section(prefix="sending/", redirect={"enabled": True, "min_size": 1})
     sending = new_registry(config={"storage": section, "log": {"level": "debug"}}).start()
     with Client(sending.url) as client:
         client.push_blob("app", DATA)
