@@ -59,7 +59,7 @@ def cancelled(body, code):
     }
 
 
-BACKGROUND = {"records", "audit", "projection", "jobs", "job-waits", "job-runs", "open", "done", "staged", "move"}
+BACKGROUND = {"records", "audit", "projection", "jobs", "job-waits", "job-runs", "open", "done", "staged", "move", "condemned", "gone", "deleted", "done", "open", "staged"}
 
 
 def kinds_of(names):

@@ -123,7 +123,7 @@ def test_heads_of_blobs_take_none(client, proxy):
     proxy.forget()
     assert client.has_blob("app", digest)
     assert not client.has_blob("app", digest_of(b"others"))
-    assert not proxy.of()
+    assert [request for request in proxy.of() if "prefix=moves" not in request.target] == []  # which goes by time
 
 
 def test_a_mount_takes_a_look_at_the_object(client, proxy):
