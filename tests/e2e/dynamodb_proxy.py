@@ -59,7 +59,10 @@ def cancelled(body, code):
     }
 
 
-BACKGROUND = {"records", "audit", "projection", "jobs", "job-waits", "job-runs", "open", "done", "staged", "move", "condemned", "gone", "deleted", "done", "open", "staged"}
+BACKGROUND = {
+    *("records", "audit", "projection", "jobs", "job-waits", "job-runs", "open", "done", "staged", "move"),
+    *("condemned", "gone", "deleted"),
+}
 
 
 def kinds_of(names):
