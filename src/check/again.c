@@ -1,7 +1,6 @@
 #include "check/again.h"
 
 #include "base/cleanup.h"
-#include "check/all_rows.h"
 #include "core/manifest.h"
 #include "core/quarantine.h"
 
@@ -115,10 +114,10 @@ enum err_code again_begin(struct registry *r, const struct check_finding *list, 
             TRY(load_links(ret, &list[i], e));
     }
     if (tags)
-        TRY(rows_each(r->meta, META_ROW_PROJECTION, met_pending, ret, e));
+        TRY(meta_rows_each(r->meta, META_ROW_PROJECTION, met_pending, ret, e));
     if (odd)
         TRY(store_each(r->store, STORE_ODD, met_odd, ret, e));
-    return edges ? rows_each(r->meta, META_ROW_EDGE, met_edge, ret, e) : ERR_OK;
+    return edges ? meta_rows_each(r->meta, META_ROW_EDGE, met_edge, ret, e) : ERR_OK;
 }
 
 void again_end(struct again *a)

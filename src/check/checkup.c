@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "check/again.h"
-#include "check/all_rows.h"
 #include "check/deep.h"
 #include "check/doubt.h"
 #include "check/sums.h"
@@ -195,10 +194,10 @@ static enum err_code look_at_edges(struct run *c, struct err *e)
 {
     bool differ = false;
 
-    TRY(rows_each(c->r->meta, META_ROW_EDGE, take_edge, c, e));
+    TRY(meta_rows_each(c->r->meta, META_ROW_EDGE, take_edge, c, e));
     for (size_t i = 0; i < c->edges.cap && !differ; i++)
         differ = c->edges.rows[i].hash != 0 && c->edges.rows[i].value != 0;
-    return differ ? rows_each(c->r->meta, META_ROW_MANIFEST, doubt_edges, c, e) : ERR_OK;
+    return differ ? meta_rows_each(c->r->meta, META_ROW_MANIFEST, doubt_edges, c, e) : ERR_OK;
 }
 
 /* A tag that is listed, and was not among the rows, which leave out those without a manifest. */
@@ -238,11 +237,11 @@ static enum err_code read_rows(struct run *c, struct err *e)
     struct meta *m = c->r->meta;
 
     begin_phase(c, "reading the database");
-    TRY(rows_each(m, META_ROW_BLOB, take_blob, c, e));
-    TRY(rows_each(m, META_ROW_MANIFEST, take_manifest, c, e));
-    TRY(rows_each(m, META_ROW_TAG, take_tag, c, e));
+    TRY(meta_rows_each(m, META_ROW_BLOB, take_blob, c, e));
+    TRY(meta_rows_each(m, META_ROW_MANIFEST, take_manifest, c, e));
+    TRY(meta_rows_each(m, META_ROW_TAG, take_tag, c, e));
     TRY(look_at_edges(c, e));
-    return rows_each(m, META_ROW_REPO, look_at_tags, c, e);
+    return meta_rows_each(m, META_ROW_REPO, look_at_tags, c, e);
 }
 
 /* ---- the store */
@@ -379,9 +378,9 @@ static enum err_code look_for_unmet(struct run *c, struct err *e)
 {
     if (c->unmet == 0)
         return ERR_OK;
-    TRY(rows_each(c->r->meta, META_ROW_BLOB, miss_blob, c, e));
-    TRY(rows_each(c->r->meta, META_ROW_MANIFEST, miss_manifest, c, e));
-    return rows_each(c->r->meta, META_ROW_TAG, miss_tag, c, e);
+    TRY(meta_rows_each(c->r->meta, META_ROW_BLOB, miss_blob, c, e));
+    TRY(meta_rows_each(c->r->meta, META_ROW_MANIFEST, miss_manifest, c, e));
+    return meta_rows_each(c->r->meta, META_ROW_TAG, miss_tag, c, e);
 }
 
 /* ---- images that need what is not there */
@@ -431,7 +430,7 @@ static enum err_code needs_lost(void *ctx, const struct meta_row *edge, struct e
 
 static enum err_code look_for_broken(struct run *c, struct err *e)
 {
-    return c->lost.n > 0 ? rows_each(c->r->meta, META_ROW_EDGE, needs_lost, c, e) : ERR_OK;
+    return c->lost.n > 0 ? meta_rows_each(c->r->meta, META_ROW_EDGE, needs_lost, c, e) : ERR_OK;
 }
 
 /* ---- uploads, room */

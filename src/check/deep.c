@@ -1,7 +1,6 @@
 #include "check/deep.h"
 
 #include "base/cleanup.h"
-#include "check/all_rows.h"
 #include "core/quarantine.h"
 
 #define PAGE 64
@@ -95,7 +94,7 @@ static enum err_code read_manifest(void *ctx, const struct meta_row *row, struct
 
 enum err_code deep_manifests(const struct deep *o, struct err *e)
 {
-    return rows_each(o->r->meta, META_ROW_MANIFEST, read_manifest, (void *)o, e);
+    return meta_rows_each(o->r->meta, META_ROW_MANIFEST, read_manifest, (void *)o, e);
 }
 
 int64_t deep_rest_ms(uint64_t rate_bytes, uint64_t bytes, int64_t took_ms)

@@ -127,6 +127,12 @@ static enum err_code health(struct meta *m, struct err *e)
     return s->db->adapter->health(s->db, e);
 }
 
+enum err_code sql_damaged(struct meta *m, const char *what, struct err *e)
+{
+    return err_set(e, ERR_CORRUPT, "database '%s': damaged %s",
+                   sql_db_of(m)->adapter->where(sql_db_of(m)), what);
+}
+
 static void sql_free(struct meta *m)
 {
     struct sql_meta *s = (struct sql_meta *)m;

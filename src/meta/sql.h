@@ -247,6 +247,38 @@ ERR_CHECKED enum err_code sql_removed_condemn(struct sql_conn *c, struct meta_co
                                               const struct meta_removal *removal, struct err *e);
 void sql_removed_fill(struct meta_driver *d);
 
+/* For reads: the database of what is asked, a connection for reading (released with
+ * auto_sql_conn_()), a column of the row, and how many rows to ask for so that a list of up to
+ * limit knows whether there are others. */
+static inline struct sql *sql_db_of(struct meta *m)
+{
+    return ((struct sql_meta *)m)->db;
+}
+
+ERR_CHECKED static inline enum err_code sql_begin(struct meta *m, struct sql_conn **ret_conn,
+                                                  struct err *e)
+{
+    return sql_db_of(m)->adapter->read_begin(sql_db_of(m), ret_conn, e);
+}
+
+static inline struct str sql_text_at(struct sql_rows *r, int column)
+{
+    return r->adapter->column_str(r, column);
+}
+
+static inline int64_t sql_int_at(struct sql_rows *r, int column)
+{
+    return r->adapter->column_int(r, column);
+}
+
+static inline int64_t sql_one_more(size_t limit)
+{
+    return limit < INT64_MAX ? (int64_t)limit + 1 : INT64_MAX;
+}
+
+/* CORRUPT: what the database holds was written by us, and anything else is damage. */
+enum err_code sql_damaged(struct meta *m, const char *what, struct err *e);
+
 /* What a namespace holds, inside a transaction or not. */
 ERR_CHECKED enum err_code sql_usage(struct sql_conn *c, struct str space,
                                     struct meta_usage *ret_usage, struct err *e);

@@ -104,30 +104,6 @@ enum err_code sql_condemned_leave(struct sql_conn *c, const struct repo_name *re
 
 /* ---- reads */
 
-static enum err_code begin(struct meta *m, struct sql_conn **ret_conn, struct err *e)
-{
-    struct sql *db = ((struct sql_meta *)m)->db;
-
-    return db->adapter->read_begin(db, ret_conn, e);
-}
-
-static struct str text_at(struct sql_rows *r, int column)
-{
-    return r->adapter->column_str(r, column);
-}
-
-static int64_t int_at(struct sql_rows *r, int column)
-{
-    return r->adapter->column_int(r, column);
-}
-
-static enum err_code damaged(struct meta *m, const char *what, struct err *e)
-{
-    struct sql *db = ((struct sql_meta *)m)->db;
-
-    return err_set(e, ERR_CORRUPT, "database '%s': damaged %s", db->adapter->where(db), what);
-}
-
 static enum err_code find_repo(struct sql_conn *c, const struct repo_name *repo, int64_t *ret_id,
                                struct err *e)
 {
@@ -140,18 +116,18 @@ static enum err_code find_repo(struct sql_conn *c, const struct repo_name *repo,
 static enum err_code use_from(struct meta *m, struct sql_rows *rows, struct meta_use *ret,
                               struct err *e)
 {
-    struct str subject = text_at(rows, 3);
+    struct str subject = sql_text_at(rows, 3);
 
-    *ret = (struct meta_use){.id = int_at(rows, 1),
-                             .size_bytes = (uint64_t)int_at(rows, 2),
-                             .why = (enum meta_why)int_at(rows, 4),
-                             .condemned_ms = int_at(rows, 5),
-                             .by_run = text_at(rows, 6).n > 0,
-                             .since_ms = int_at(rows, 7)};
+    *ret = (struct meta_use){.id = sql_int_at(rows, 1),
+                             .size_bytes = (uint64_t)sql_int_at(rows, 2),
+                             .why = (enum meta_why)sql_int_at(rows, 4),
+                             .condemned_ms = sql_int_at(rows, 5),
+                             .by_run = sql_text_at(rows, 6).n > 0,
+                             .since_ms = sql_int_at(rows, 7)};
     ret->condemned = ret->condemned_ms > 0;
-    if (digest_parse(text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK ||
+    if (digest_parse(sql_text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK ||
         (subject.n > 0 && digest_parse(subject, &ret->subject, ERR_IGNORED) != ERR_OK))
-        return damaged(m, "digest", e);
+        return sql_damaged(m, "digest", e);
     return ERR_OK;
 }
 
@@ -163,7 +139,7 @@ static enum err_code read_items(struct meta *m, struct sql_conn *c, int64_t repo
     size_t cap = 0;
 
     TRY(sql_query(c, kind == META_ITEM_BLOB ? SQL_USES_BLOBS : SQL_USES_MANIFESTS,
-                  SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(after), SQL_INT((int64_t)limit + 1)), &rows,
+                  SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(after), SQL_INT(sql_one_more(limit))), &rows,
                   e));
     for (;;) {
         bool row;
@@ -198,7 +174,7 @@ static enum err_code add_users(struct sql_rows *rows, struct meta_use_list *l, s
         TRY(sql_next(rows, &row, e));
         if (!row)
             return ERR_OK;
-        digest = text_at(rows, 0);
+        digest = sql_text_at(rows, 0);
         while (i < l->n && (order = str_cmp(digest_str(&l->rows[i].digest), digest)) < 0)
             i++;
         if (i == l->n || order > 0)
@@ -209,7 +185,7 @@ static enum err_code add_users(struct sql_rows *rows, struct meta_use_list *l, s
         }
         if (l->rows[i].n_users++ == 0)
             l->rows[i].users = l->n_users;
-        l->users[l->n_users++] = int_at(rows, 1);
+        l->users[l->n_users++] = sql_int_at(rows, 1);
     }
 }
 
@@ -223,7 +199,7 @@ static enum err_code uses(struct meta *m, const struct repo_name *repo, enum met
     AUTO(meta_uses) struct meta_use_list l = {0};
     int64_t repo_id;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(find_repo(c, repo, &repo_id, e));
     TRY(read_items(m, c, repo_id, kind, after, limit, &l, e));
     if (l.n > 0) {
@@ -259,9 +235,9 @@ static enum err_code collect_tags(struct meta *m, struct sql_rows *rows, size_t 
             cap = cap ? 2 * cap : 64;
             l->rows = mem_resize(l->rows, cap * sizeof(*l->rows));
         }
-        if (tag_name_parse(text_at(rows, 0), &l->rows[l->n].name, ERR_IGNORED) != ERR_OK)
-            return damaged(m, "name of a tag", e);
-        l->rows[l->n++].manifest_id = int_at(rows, 1);
+        if (tag_name_parse(sql_text_at(rows, 0), &l->rows[l->n].name, ERR_IGNORED) != ERR_OK)
+            return sql_damaged(m, "name of a tag", e);
+        l->rows[l->n++].manifest_id = sql_int_at(rows, 1);
     }
 }
 
@@ -276,11 +252,11 @@ static enum err_code tag_targets(struct meta *m, const struct repo_name *repo, s
     int64_t repo_id, version = META_ABSENT;
     bool found;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(find_repo(c, repo, &repo_id, e));
     TRY(sql_run_int(c, SQL_REPO_VERSION, SQL_ARGS(SQL_INT(repo_id)), &found, &version, e));
     TRY(sql_query(c, SQL_TAG_TARGETS,
-                  SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(after), SQL_INT((int64_t)limit + 1)), &rows,
+                  SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(after), SQL_INT(sql_one_more(limit))), &rows,
                   e));
     TRY(collect_tags(m, rows, limit, &l, e));
     *ret_list = l;

@@ -180,13 +180,6 @@ enum err_code sql_job_apply(struct sql_conn *c, const struct meta_op *op, struct
 
 /* ---- reading; columns are those of SQL_JOBS_ROW */
 
-static enum err_code begin(struct meta *m, struct sql_conn **ret_conn, struct err *e)
-{
-    struct sql *db = ((struct sql_meta *)m)->db;
-
-    return db->adapter->read_begin(db, ret_conn, e);
-}
-
 static struct meta_job job_from(struct sql_rows *rows)
 {
     const struct sql_adapter *a = rows->adapter;
@@ -232,9 +225,9 @@ static enum err_code jobs(struct meta *m, struct str after_kind, struct str afte
     AUTO(meta_jobs) struct meta_job_list l = {0};
     AUTO(sql_conn) struct sql_conn *c = NULL;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(collect(c, SQL_JOB_LIST,
-                SQL_ARGS(SQL_TEXT(after_kind), SQL_TEXT(after_key), SQL_INT((int64_t)limit + 1)),
+                SQL_ARGS(SQL_TEXT(after_kind), SQL_TEXT(after_key), SQL_INT(sql_one_more(limit))),
                 limit, &l, e));
     *ret_list = l;
     l = (struct meta_job_list){0};
@@ -246,9 +239,9 @@ static enum err_code jobs_due(struct meta *m, int64_t now_ms, size_t limit,
 {
     AUTO(meta_jobs) struct meta_job_list l = {0};
     AUTO(sql_conn) struct sql_conn *c = NULL;
-    const struct sql_value one_more = SQL_INT((int64_t)limit + 1);
+    const struct sql_value one_more = SQL_INT(sql_one_more(limit));
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(collect(c, SQL_JOB_WAITING, SQL_ARGS(SQL_INT(now_ms), one_more), limit, &l, e));
     TRY(collect(c, SQL_JOB_RUNNING, SQL_ARGS(one_more), limit, &l, e));
     *ret_list = l;
@@ -262,7 +255,7 @@ static enum err_code job_get(struct meta *m, struct str kind, struct str key,
     AUTO(meta_jobs) struct meta_job_list l = {0};
     AUTO(sql_conn) struct sql_conn *c = NULL;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(collect(c, SQL_JOB_GET, SQL_ARGS(SQL_TEXT(kind), SQL_TEXT(key)), 1, &l, e));
     if (l.n == 0)
         return err_set(e, ERR_NOT_FOUND, "there is no job " STR_FMT " " STR_FMT, STR_ARG(kind),

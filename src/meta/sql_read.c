@@ -14,54 +14,21 @@
 
 #define UPLOAD_PAGE 64
 
-static struct sql *db_of(struct meta *m)
-{
-    return ((struct sql_meta *)m)->db;
-}
-
-static enum err_code begin(struct meta *m, struct sql_conn **ret_conn, struct err *e)
-{
-    return db_of(m)->adapter->read_begin(db_of(m), ret_conn, e);
-}
-
-static struct str text_at(struct sql_rows *r, int column)
-{
-    return r->adapter->column_str(r, column);
-}
-
-static int64_t int_at(struct sql_rows *r, int column)
-{
-    return r->adapter->column_int(r, column);
-}
-
-/* What the database holds was written by us: anything else is damage. */
-static enum err_code damaged(struct meta *m, const char *what, struct err *e)
-{
-    return err_set(e, ERR_CORRUPT, "database '%s': damaged %s", db_of(m)->adapter->where(db_of(m)),
-                   what);
-}
-
-/* One more than limit, so that the list knows whether there are others. */
-static int64_t one_more(size_t limit)
-{
-    return limit < INT64_MAX ? (int64_t)limit + 1 : INT64_MAX;
-}
-
 /* Columns digest, media_type, bytes. The bytes are hashed: 1 us a KiB, and damage to the database
  * never leaves as an image. */
 static enum err_code manifest_from(struct meta *m, struct sql_rows *rows,
                                    struct meta_manifest **ret_manifest, struct err *e)
 {
     struct digest d, actual;
-    struct str bytes = text_at(rows, 2);
+    struct str bytes = sql_text_at(rows, 2);
 
-    if (digest_parse(text_at(rows, 0), &d, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "digest of a manifest", e);
+    if (digest_parse(sql_text_at(rows, 0), &d, ERR_IGNORED) != ERR_OK)
+        return sql_damaged(m, "digest of a manifest", e);
     digest_of(d.algorithm, bytes.p, bytes.n, &actual);
     if (!digest_eq(&d, &actual))
         return err_set(e, ERR_CORRUPT, "database '%s': bytes of manifest %s do not match it",
-                       db_of(m)->adapter->where(db_of(m)), d.text);
-    *ret_manifest = meta_manifest_new(&d, text_at(rows, 1), bytes);
+                       sql_db_of(m)->adapter->where(sql_db_of(m)), d.text);
+    *ret_manifest = meta_manifest_new(&d, sql_text_at(rows, 1), bytes);
     return ERR_OK;
 }
 
@@ -74,14 +41,14 @@ static enum err_code manifest_by_tag(struct meta *m, const struct repo_name *rep
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_MANIFEST_BY_TAG,
                   SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(tag_name_str(tag))), &rows, e));
     TRY(sql_next(rows, &row, e));
     if (!row)
         return err_tell(e, ERR_MANIFEST_UNKNOWN, "no tag %s in %s", tag->text, repo->text);
     TRY(manifest_from(m, rows, ret_manifest, e));
-    *ret_version = int_at(rows, 3);
+    *ret_version = sql_int_at(rows, 3);
     return ERR_OK;
 }
 
@@ -93,7 +60,7 @@ static enum err_code manifest_by_digest(struct meta *m, const struct repo_name *
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_MANIFEST_BY_DIGEST,
                   SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), &rows, e));
     TRY(sql_next(rows, &row, e));
@@ -109,7 +76,7 @@ static enum err_code blob_stat(struct meta *m, const struct repo_name *repo, con
     bool found;
     int64_t size;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_run_int(c, SQL_BLOB_STAT,
                     SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), &found, &size,
                     e));
@@ -128,13 +95,13 @@ static enum err_code blob_look(struct meta *m, const struct repo_name *repo, con
     int64_t size;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_BLOB_LOOK,
                   SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), &rows, e));
     TRY(sql_next(rows, &row, e));
-    size = row ? int_at(rows, 0) : -1;
-    ret_sight->nowhere = row && int_at(rows, 1) == 0;
-    ret_sight->condemned = row && int_at(rows, 2) != 0;
+    size = row ? sql_int_at(rows, 0) : -1;
+    ret_sight->nowhere = row && sql_int_at(rows, 1) == 0;
+    ret_sight->condemned = row && sql_int_at(rows, 2) != 0;
     if (size < 0)
         return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
     *ret_size_bytes = (uint64_t)size;
@@ -171,7 +138,7 @@ static enum err_code find_links(struct meta *m, const struct repo_name *repo,
 
     links_json(links, n, false, &blobs);
     links_json(links, n, true, &manifests);
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_FIND_LINKS,
                   SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(buf_str(&blobs)),
                            SQL_TEXT(buf_str(&manifests))),
@@ -183,13 +150,13 @@ static enum err_code find_links(struct meta *m, const struct repo_name *repo,
         TRY(sql_next(rows, &row, e));
         if (!row)
             return ERR_OK;
-        l = &links[(size_t)int_at(rows, 0) % n];
-        is_manifest = int_at(rows, 1) == 1;
+        l = &links[(size_t)sql_int_at(rows, 0) % n];
+        is_manifest = sql_int_at(rows, 1) == 1;
         if (l->found && is_manifest)
             continue;
         l->found = true;
         l->is_manifest = is_manifest;
-        l->size_bytes = (uint64_t)int_at(rows, 2);
+        l->size_bytes = (uint64_t)sql_int_at(rows, 2);
     }
 }
 
@@ -200,14 +167,14 @@ static enum err_code blob_find(struct meta *m, const struct digest *d, struct re
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_BLOB_FIND, SQL_ARGS(SQL_TEXT(digest_str(d))), &rows, e));
     TRY(sql_next(rows, &row, e));
     if (!row)
         return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in any repository", d->text);
-    if (repo_name_parse(text_at(rows, 0), ret_repo, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "name of a repository", e);
-    *ret_size_bytes = (uint64_t)int_at(rows, 1);
+    if (repo_name_parse(sql_text_at(rows, 0), ret_repo, ERR_IGNORED) != ERR_OK)
+        return sql_damaged(m, "name of a repository", e);
+    *ret_size_bytes = (uint64_t)sql_int_at(rows, 1);
     return ERR_OK;
 }
 
@@ -224,7 +191,7 @@ static enum err_code repo_exists(struct meta *m, const struct repo_name *repo, b
     AUTO(sql_conn) struct sql_conn *c = NULL;
     int64_t id;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     return find_repo(c, repo, ret_exists, &id, e);
 }
 
@@ -249,7 +216,7 @@ static enum err_code collect_names(struct sql_rows *rows, size_t limit,
             cap = cap ? 2 * cap : 64;
             list.names = mem_resize(list.names, cap * sizeof(list.names[0]));
         }
-        list.names[list.n++] = str_dup(text_at(rows, 0));
+        list.names[list.n++] = str_dup(sql_text_at(rows, 0));
     }
     *ret_list = list;
     list = (struct meta_name_list){0};
@@ -262,8 +229,9 @@ static enum err_code repos(struct meta *m, struct str after, size_t limit,
     AUTO(sql_conn) struct sql_conn *c = NULL;
     AUTO(sql_rows) struct sql_rows *rows = NULL;
 
-    TRY(begin(m, &c, e));
-    TRY(sql_query(c, SQL_REPO_LIST, SQL_ARGS(SQL_TEXT(after), SQL_INT(one_more(limit))), &rows, e));
+    TRY(sql_begin(m, &c, e));
+    TRY(sql_query(c, SQL_REPO_LIST, SQL_ARGS(SQL_TEXT(after), SQL_INT(sql_one_more(limit))), &rows,
+                  e));
     return collect_names(rows, limit, ret_list, e);
 }
 
@@ -275,12 +243,12 @@ static enum err_code tags(struct meta *m, const struct repo_name *repo, struct s
     bool found;
     int64_t id;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(find_repo(c, repo, &found, &id, e));
     if (!found)
         return err_tell(e, ERR_NAME_UNKNOWN, "no repository %s", repo->text);
-    TRY(sql_query(c, SQL_TAG_LIST, SQL_ARGS(SQL_INT(id), SQL_TEXT(after), SQL_INT(one_more(limit))),
-                  &rows, e));
+    TRY(sql_query(c, SQL_TAG_LIST,
+                  SQL_ARGS(SQL_INT(id), SQL_TEXT(after), SQL_INT(sql_one_more(limit))), &rows, e));
     return collect_names(rows, limit, ret_list, e);
 }
 
@@ -295,14 +263,14 @@ static enum err_code manifest_tags(struct meta *m, const struct repo_name *repo,
     int64_t id = 0, version = META_ABSENT;
     bool found;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(find_repo(c, repo, &found, &id, e));
     if (found)
         TRY(sql_run_int(c, SQL_REPO_VERSION, SQL_ARGS(SQL_INT(id)), &found, &version, e));
-    TRY(sql_query(
-        c, SQL_TAGS_OF_MANIFEST,
-        SQL_ARGS(SQL_INT(id), SQL_TEXT(digest_str(d)), SQL_TEXT(after), SQL_INT(one_more(limit))),
-        &rows, e));
+    TRY(sql_query(c, SQL_TAGS_OF_MANIFEST,
+                  SQL_ARGS(SQL_INT(id), SQL_TEXT(digest_str(d)), SQL_TEXT(after),
+                           SQL_INT(sql_one_more(limit))),
+                  &rows, e));
     TRY(collect_names(rows, limit, ret_list, e));
     *ret_version = version;
     return ERR_OK;
@@ -316,12 +284,12 @@ static void auto_referrer_list_(struct meta_referrer_list *l)
 static enum err_code referrer_from(struct meta *m, struct sql_rows *rows, struct meta_referrer *ret,
                                    size_t *ret_bytes, struct err *e)
 {
-    if (digest_parse(text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "digest of a referrer", e);
-    ret->size_bytes = (uint64_t)int_at(rows, 1);
-    ret->media_type = str_dup(text_at(rows, 2));
-    ret->artifact_type = str_dup(text_at(rows, 3));
-    ret->annotations_json = str_dup(text_at(rows, 4));
+    if (digest_parse(sql_text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK)
+        return sql_damaged(m, "digest of a referrer", e);
+    ret->size_bytes = (uint64_t)sql_int_at(rows, 1);
+    ret->media_type = str_dup(sql_text_at(rows, 2));
+    ret->artifact_type = str_dup(sql_text_at(rows, 3));
+    ret->annotations_json = str_dup(sql_text_at(rows, 4));
     *ret_bytes += sizeof(*ret) + strlen(ret->media_type) + strlen(ret->artifact_type) +
                   strlen(ret->annotations_json);
     return ERR_OK;
@@ -361,12 +329,12 @@ static enum err_code referrers(struct meta *m, const struct repo_name *repo,
                                struct err *e)
 {
     const struct sql_value args[] = {SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(subject)),
-                                     SQL_TEXT(after), SQL_INT(one_more(limit)),
+                                     SQL_TEXT(after), SQL_INT(sql_one_more(limit)),
                                      SQL_TEXT(artifact_type)};
     AUTO(sql_conn) struct sql_conn *c = NULL;
     AUTO(sql_rows) struct sql_rows *rows = NULL;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     if (artifact_type.n > 0)
         TRY(sql_query(c, SQL_REFERRER_LIST_TYPED, args, 5, &rows, e));
     else
@@ -377,15 +345,16 @@ static enum err_code referrers(struct meta *m, const struct repo_name *repo,
 static enum err_code upload_from(struct meta *m, struct sql_rows *rows, struct meta_upload *ret,
                                  struct err *e)
 {
-    struct meta_upload u = {
-        .started_ms = int_at(rows, 4), .turn = int_at(rows, 6), .over = text_at(rows, 7).n > 0};
+    struct meta_upload u = {.started_ms = sql_int_at(rows, 4),
+                            .turn = sql_int_at(rows, 6),
+                            .over = sql_text_at(rows, 7).n > 0};
 
-    if (!uuid_parse(text_at(rows, 0), &u.id) ||
-        repo_name_parse(text_at(rows, 1), &u.repo, ERR_IGNORED) != ERR_OK ||
-        !str_copy(text_at(rows, 2), u.owner, sizeof(u.owner)) ||
-        !digest_algorithm_parse(text_at(rows, 3), &u.algorithm) ||
-        !str_copy(text_at(rows, 5), u.holder.text, sizeof(u.holder.text)))
-        return damaged(m, "upload", e);
+    if (!uuid_parse(sql_text_at(rows, 0), &u.id) ||
+        repo_name_parse(sql_text_at(rows, 1), &u.repo, ERR_IGNORED) != ERR_OK ||
+        !str_copy(sql_text_at(rows, 2), u.owner, sizeof(u.owner)) ||
+        !digest_algorithm_parse(sql_text_at(rows, 3), &u.algorithm) ||
+        !str_copy(sql_text_at(rows, 5), u.holder.text, sizeof(u.holder.text)))
+        return sql_damaged(m, "upload", e);
     *ret = u;
     return ERR_OK;
 }
@@ -397,7 +366,7 @@ static enum err_code upload_get(struct meta *m, const struct uuid *id,
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_UPLOAD_GET, SQL_ARGS(SQL_TEXT(str_of(id->text))), &rows, e));
     TRY(sql_next(rows, &row, e));
     if (!row)
@@ -413,16 +382,16 @@ static enum err_code upload_finished(struct meta *m, const struct uuid *id,
     struct meta_finished f;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_FINISHED_GET, SQL_ARGS(SQL_TEXT(str_of(id->text))), &rows, e));
     TRY(sql_next(rows, &row, e));
     if (!row)
         return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "no upload %s", id->text);
-    if (repo_name_parse(text_at(rows, 0), &f.repo, ERR_IGNORED) != ERR_OK ||
-        !str_copy(text_at(rows, 1), f.owner, sizeof(f.owner)) ||
-        digest_parse(text_at(rows, 2), &f.digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "finished upload", e);
-    f.finished_ms = int_at(rows, 3);
+    if (repo_name_parse(sql_text_at(rows, 0), &f.repo, ERR_IGNORED) != ERR_OK ||
+        !str_copy(sql_text_at(rows, 1), f.owner, sizeof(f.owner)) ||
+        digest_parse(sql_text_at(rows, 2), &f.digest, ERR_IGNORED) != ERR_OK)
+        return sql_damaged(m, "finished upload", e);
+    f.finished_ms = sql_int_at(rows, 3);
     *ret_finished = f;
     return ERR_OK;
 }
@@ -435,7 +404,7 @@ static enum err_code upload_page(struct meta *m, int64_t before_ms, const struct
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     size_t n = 0;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_UPLOAD_LIST,
                   SQL_ARGS(SQL_INT(before_ms), SQL_INT(last->started_ms),
                            SQL_TEXT(str_of(last->id.text)), SQL_INT(UPLOAD_PAGE)),
@@ -473,15 +442,15 @@ static enum err_code uploads_each(struct meta *m, int64_t started_before_ms, met
 static enum err_code projection_from(struct meta *m, struct sql_rows *rows,
                                      struct meta_projection *ret, struct err *e)
 {
-    struct meta_projection p = {.version = int_at(rows, 2)};
-    struct str digest = text_at(rows, 3);
+    struct meta_projection p = {.version = sql_int_at(rows, 2)};
+    struct str digest = sql_text_at(rows, 3);
 
     p.deleted = digest.n == 0;
     if (!p.deleted && digest_parse(digest, &p.digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "digest of a projection", e);
-    if (repo_name_parse(text_at(rows, 0), &p.repo, ERR_IGNORED) != ERR_OK ||
-        tag_name_parse(text_at(rows, 1), &p.tag, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "projection", e);
+        return sql_damaged(m, "digest of a projection", e);
+    if (repo_name_parse(sql_text_at(rows, 0), &p.repo, ERR_IGNORED) != ERR_OK ||
+        tag_name_parse(sql_text_at(rows, 1), &p.tag, ERR_IGNORED) != ERR_OK)
+        return sql_damaged(m, "projection", e);
     *ret = p;
     return ERR_OK;
 }
@@ -497,7 +466,7 @@ static enum err_code projections(struct meta *m, struct str holder,
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     size_t n = 0;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     if (holder.n > 0)
         TRY(sql_query(c, SQL_PROJECTION_LIST_HELD, args, 2, &rows, e));
     else
@@ -526,8 +495,8 @@ static enum err_code projection_holders(struct meta *m, size_t limit,
         AUTO(sql_conn) struct sql_conn *c = NULL;
         AUTO(sql_rows) struct sql_rows *rows = NULL;
 
-        TRY(begin(m, &c, e));
-        TRY(sql_query(c, SQL_PROJECTION_HOLDERS, SQL_ARGS(SQL_INT(one_more(limit))), &rows, e));
+        TRY(sql_begin(m, &c, e));
+        TRY(sql_query(c, SQL_PROJECTION_HOLDERS, SQL_ARGS(SQL_INT(sql_one_more(limit))), &rows, e));
         TRY(collect_names(rows, limit, &l, e));
     }
     if (n > 0 && l.n < limit) {

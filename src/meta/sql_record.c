@@ -6,13 +6,6 @@
 
 #include <stdlib.h>
 
-static enum err_code begin(struct meta *m, struct sql_conn **ret_conn, struct err *e)
-{
-    struct sql *db = ((struct sql_meta *)m)->db;
-
-    return db->adapter->read_begin(db, ret_conn, e);
-}
-
 static char *copy_at(struct sql_rows *r, int column)
 {
     return str_dup(r->adapter->column_str(r, column));
@@ -34,7 +27,7 @@ static enum err_code record_get(struct meta *m, struct str collection, struct st
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_RECORD_GET, SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(key)), &rows, e));
     TRY(sql_next(rows, &row, e));
     if (!row)
@@ -52,9 +45,9 @@ static enum err_code records(struct meta *m, struct str collection, struct str a
     AUTO(records) struct meta_record_list l = {0};
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_RECORD_LIST,
-                  SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(after), SQL_INT((int64_t)limit + 1)),
+                  SQL_ARGS(SQL_TEXT(collection), SQL_TEXT(after), SQL_INT(sql_one_more(limit))),
                   &rows, e));
     for (;;) {
         TRY(sql_next(rows, &row, e));
@@ -161,7 +154,7 @@ static enum err_code audit(struct meta *m, const struct meta_audit_filter *f, si
     AUTO(audit) struct meta_audit_list l = {0};
     bool row, match;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(audit_query(c, f, &rows, e));
     for (size_t looked = 0;; looked++) {
         TRY(sql_next(rows, &row, e));
@@ -233,7 +226,7 @@ static enum err_code usage(struct meta *m, struct str space, struct meta_usage *
 {
     AUTO(sql_conn) struct sql_conn *c = NULL;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     return sql_usage(c, space, ret_usage, e);
 }
 

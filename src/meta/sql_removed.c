@@ -138,12 +138,11 @@ static enum err_code row_from(struct sql_rows *rows, struct meta_removed *ret_ro
 static enum err_code removed_get(struct meta *m, struct meta_content what,
                                  struct meta_removed *ret_row, struct err *e)
 {
-    struct sql *db = ((struct sql_meta *)m)->db;
     AUTO(sql_conn) struct sql_conn *c = NULL;
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool found;
 
-    TRY(db->adapter->read_begin(db, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_REMOVED_GET,
                   SQL_ARGS(SQL_TEXT(digest_str(what.digest)), SQL_TEXT(place_of(what))), &rows, e));
     TRY(sql_next(rows, &found, e));
@@ -204,17 +203,16 @@ static enum err_code removed(struct meta *m, enum meta_removed_state state, int6
                              struct str after, size_t limit, struct meta_removed_list *ret_list,
                              struct err *e)
 {
-    struct sql *db = ((struct sql_meta *)m)->db;
     AUTO(meta_removed_list) struct meta_removed_list l = {0};
     AUTO(sql_conn) struct sql_conn *c = NULL;
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     struct sql_value from[3];
 
     TRY(parse_next(after, from, e));
-    TRY(db->adapter->read_begin(db, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_REMOVED_LIST,
                   SQL_ARGS(SQL_INT(state), SQL_INT(before_ms), from[0], from[1], from[2],
-                           SQL_INT((int64_t)limit + 1)),
+                           SQL_INT(sql_one_more(limit))),
                   &rows, e));
     TRY(read_page(rows, limit, &l, e));
     *ret_list = l;

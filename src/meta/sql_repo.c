@@ -5,46 +5,14 @@
 
 #include <stdlib.h>
 
-static struct sql *db_of(struct meta *m)
-{
-    return ((struct sql_meta *)m)->db;
-}
-
-static enum err_code begin(struct meta *m, struct sql_conn **ret_conn, struct err *e)
-{
-    return db_of(m)->adapter->read_begin(db_of(m), ret_conn, e);
-}
-
-static struct str text_at(struct sql_rows *r, int column)
-{
-    return r->adapter->column_str(r, column);
-}
-
-static int64_t int_at(struct sql_rows *r, int column)
-{
-    return r->adapter->column_int(r, column);
-}
-
-static enum err_code damaged(struct meta *m, const char *what, struct err *e)
-{
-    return err_set(e, ERR_CORRUPT, "database '%s': damaged %s", db_of(m)->adapter->where(db_of(m)),
-                   what);
-}
-
-/* One more than limit, so that the list knows whether there are others. */
-static int64_t one_more(size_t limit)
-{
-    return limit < INT64_MAX ? (int64_t)limit + 1 : INT64_MAX;
-}
-
 static enum err_code tag_from(struct meta *m, struct sql_rows *rows, struct meta_repo_tag *ret,
                               struct err *e)
 {
-    if (tag_name_parse(text_at(rows, 0), &ret->name, ERR_IGNORED) != ERR_OK ||
-        digest_parse(text_at(rows, 1), &ret->digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "tag", e);
-    ret->version = int_at(rows, 2);
-    ret->pushed_ms = int_at(rows, 3);
+    if (tag_name_parse(sql_text_at(rows, 0), &ret->name, ERR_IGNORED) != ERR_OK ||
+        digest_parse(sql_text_at(rows, 1), &ret->digest, ERR_IGNORED) != ERR_OK)
+        return sql_damaged(m, "tag", e);
+    ret->version = sql_int_at(rows, 2);
+    ret->pushed_ms = sql_int_at(rows, 3);
     return ERR_OK;
 }
 
@@ -56,11 +24,11 @@ static enum err_code repo_tags(struct meta *m, const struct repo_name *repo, str
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(
         c, SQL_REPO_TAGS,
-        SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(after), SQL_INT(one_more(limit))), &rows,
-        e));
+        SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(after), SQL_INT(sql_one_more(limit))),
+        &rows, e));
     for (;;) {
         TRY(sql_next(rows, &row, e));
         if (!row || l.n == limit)
@@ -78,14 +46,14 @@ static enum err_code repo_tags(struct meta *m, const struct repo_name *repo, str
 static enum err_code manifest_from(struct meta *m, struct sql_rows *rows,
                                    struct meta_repo_manifest *ret, struct err *e)
 {
-    struct str subject = text_at(rows, 1);
+    struct str subject = sql_text_at(rows, 1);
 
-    *ret = (struct meta_repo_manifest){.size_bytes = (uint64_t)int_at(rows, 2),
-                                       .since_ms = int_at(rows, 3),
-                                       .named = int_at(rows, 4) != 0};
-    if (digest_parse(text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK ||
+    *ret = (struct meta_repo_manifest){.size_bytes = (uint64_t)sql_int_at(rows, 2),
+                                       .since_ms = sql_int_at(rows, 3),
+                                       .named = sql_int_at(rows, 4) != 0};
+    if (digest_parse(sql_text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK ||
         (subject.n > 0 && digest_parse(subject, &ret->subject, ERR_IGNORED) != ERR_OK))
-        return damaged(m, "manifest", e);
+        return sql_damaged(m, "manifest", e);
     return ERR_OK;
 }
 
@@ -98,10 +66,11 @@ static enum err_code repo_manifests(struct meta *m, const struct repo_name *repo
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_REPO_MANIFESTS,
-                  SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(after), SQL_INT(one_more(limit)),
-                           SQL_INT(META_EDGE_MANIFEST), SQL_INT(META_EDGE_LOOSE_MANIFEST)),
+                  SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(after),
+                           SQL_INT(sql_one_more(limit)), SQL_INT(META_EDGE_MANIFEST),
+                           SQL_INT(META_EDGE_LOOSE_MANIFEST)),
                   &rows, e));
     for (;;) {
         TRY(sql_next(rows, &row, e));
@@ -121,11 +90,11 @@ static enum err_code repo_manifests(struct meta *m, const struct repo_name *repo
 static enum err_code blob_from(struct meta *m, struct sql_rows *rows, struct meta_repo_blob *ret,
                                struct err *e)
 {
-    *ret = (struct meta_repo_blob){.size_bytes = (uint64_t)int_at(rows, 1),
-                                   .named = int_at(rows, 2) != 0,
-                                   .shared = int_at(rows, 3) != 0};
-    if (digest_parse(text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "digest of a blob", e);
+    *ret = (struct meta_repo_blob){.size_bytes = (uint64_t)sql_int_at(rows, 1),
+                                   .named = sql_int_at(rows, 2) != 0,
+                                   .shared = sql_int_at(rows, 3) != 0};
+    if (digest_parse(sql_text_at(rows, 0), &ret->digest, ERR_IGNORED) != ERR_OK)
+        return sql_damaged(m, "digest of a blob", e);
     return ERR_OK;
 }
 
@@ -137,10 +106,11 @@ static enum err_code repo_blobs(struct meta *m, const struct repo_name *repo, st
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_REPO_BLOBS,
-                  SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(after), SQL_INT(one_more(limit)),
-                           SQL_INT(META_EDGE_BLOB), SQL_INT(META_EDGE_LOOSE_BLOB)),
+                  SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(after),
+                           SQL_INT(sql_one_more(limit)), SQL_INT(META_EDGE_BLOB),
+                           SQL_INT(META_EDGE_LOOSE_BLOB)),
                   &rows, e));
     for (;;) {
         TRY(sql_next(rows, &row, e));
@@ -160,13 +130,13 @@ static enum err_code repo_blobs(struct meta *m, const struct repo_name *repo, st
 static enum err_code move_from(struct meta *m, struct sql_rows *rows, struct meta_move *ret,
                                struct err *e)
 {
-    struct meta_move v = {.version = int_at(rows, 0), .time_ms = int_at(rows, 3)};
-    struct str digest = text_at(rows, 1), previous = text_at(rows, 2);
+    struct meta_move v = {.version = sql_int_at(rows, 0), .time_ms = sql_int_at(rows, 3)};
+    struct str digest = sql_text_at(rows, 1), previous = sql_text_at(rows, 2);
 
     if ((digest.n > 0 && digest_parse(digest, &v.digest, ERR_IGNORED) != ERR_OK) ||
         (previous.n > 0 && digest_parse(previous, &v.previous, ERR_IGNORED) != ERR_OK))
-        return damaged(m, "history of a tag", e);
-    v.actor = str_dup(text_at(rows, 4));
+        return sql_damaged(m, "history of a tag", e);
+    v.actor = str_dup(sql_text_at(rows, 4));
     *ret = v;
     return ERR_OK;
 }
@@ -180,10 +150,10 @@ static enum err_code moves(struct meta *m, const struct repo_name *repo, const s
     AUTO(sql_rows) struct sql_rows *rows = NULL;
     bool row;
 
-    TRY(begin(m, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, SQL_MOVE_LIST,
                   SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(tag_name_str(tag)),
-                           SQL_INT(before), SQL_INT(one_more(limit))),
+                           SQL_INT(before), SQL_INT(sql_one_more(limit))),
                   &rows, e));
     for (;;) {
         TRY(sql_next(rows, &row, e));

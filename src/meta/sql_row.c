@@ -137,7 +137,6 @@ static enum err_code read_rows(struct sql_rows *rows, enum meta_row_kind kind, s
 static enum err_code rows(struct meta *m, enum meta_row_kind kind, struct str after, size_t limit,
                           struct meta_row_list *ret_list, struct err *e)
 {
-    struct sql *db = ((struct sql_meta *)m)->db;
     const struct row_kind *k = &kinds[kind];
     size_t n_key = strlen(k->key), most = k->page > 0 && k->page < limit ? k->page : limit;
     struct sql_value args[KEY_PARTS + 1];
@@ -147,7 +146,7 @@ static enum err_code rows(struct meta *m, enum meta_row_kind kind, struct str af
 
     TRY(key_of(k, after, args, e));
     args[n_key] = SQL_INT((int64_t)most + 1); /* one more says whether there are more */
-    TRY(db->adapter->read_begin(db, &c, e));
+    TRY(sql_begin(m, &c, e));
     TRY(sql_query(c, k->list, args, n_key + 1, &r, e));
     l.rows = mem_alloc(most * sizeof(*l.rows));
     l.owned = mem_alloc(most * sizeof(*l.owned));
