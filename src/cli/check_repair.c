@@ -126,20 +126,9 @@ enum err_code check_repair_all(struct check_repair *r, const struct check_findin
 enum err_code check_repair_note(struct check_repair *r, const struct cli_args *args,
                                 const struct check_counts *counts, struct err *e)
 {
-    char actor[CLI_ACTOR_SIZE], detail[96];
-    struct meta_audit entry = {
-        .time_ms = clock_wall_ms(),
-        .actor = actor,
-        .action = args->command->name,
-        .target = "",
-        .address = "",
-        .result = "ok",
-        .detail = detail,
-    };
-    struct meta_op op = meta_op_audit_add(&entry);
+    char detail[96];
 
-    cli_actor(actor);
     snprintf(detail, sizeof(detail), "{\"findings\":%" PRIu64 ",\"repaired\":%" PRIu64 "}",
              counts->findings, counts->mended);
-    return meta_commit(r->registry->meta, &op, 1, 0, NULL, e);
+    return cli_audit_note(r->registry->meta, args, "", detail, e);
 }

@@ -84,6 +84,9 @@ struct cli_command {
 extern const struct cli_command cli_commands[];
 extern const size_t cli_commands_n;
 
+/* "30d", as the configuration has durations. False: it is none. */
+bool cli_duration(const char *text, uint64_t *ret_ms);
+
 /* A command line, parsed and complete. */
 struct cli_args {
     const struct cli_command *command;

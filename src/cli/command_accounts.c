@@ -83,8 +83,8 @@ void cli_actor(char dst[static CLI_ACTOR_SIZE])
         snprintf(dst, CLI_ACTOR_SIZE, "shell:%u", (unsigned)getuid());
 }
 
-enum err_code cli_accounts_audit(const struct cli_accounts *a, const struct cli_args *args,
-                                 const char *target, struct err *e)
+enum err_code cli_audit_note(struct meta *m, const struct cli_args *args, const char *target,
+                             const char *detail, struct err *e)
 {
     char actor[CLI_ACTOR_SIZE];
     struct meta_audit entry = {
@@ -94,12 +94,18 @@ enum err_code cli_accounts_audit(const struct cli_accounts *a, const struct cli_
         .target = target,
         .address = "",
         .result = "ok",
-        .detail = "",
+        .detail = detail,
     };
     struct meta_op op = meta_op_audit_add(&entry);
 
     cli_actor(actor);
-    return meta_commit(a->meta, &op, 1, 0, NULL, e);
+    return meta_commit(m, &op, 1, 0, NULL, e);
+}
+
+enum err_code cli_accounts_audit(const struct cli_accounts *a, const struct cli_args *args,
+                                 const char *target, struct err *e)
+{
+    return cli_audit_note(a->meta, args, target, "", e);
 }
 
 void cli_accounts_say_when_off(struct cli *cli, const struct cli_accounts *a)

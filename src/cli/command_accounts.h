@@ -25,6 +25,11 @@ int cli_accounts_status(struct cli *cli, enum err_code code, const struct err *e
 #define CLI_ACTOR_SIZE 64
 void cli_actor(char dst[static CLI_ACTOR_SIZE]);
 
+/* A command has done something, for the audit trail: who ran which, to what ("" for all there is),
+ * and a JSON object, or "". Durable, and with it what was committed lazily before. */
+ERR_CHECKED enum err_code cli_audit_note(struct meta *m, const struct cli_args *args,
+                                         const char *target, const char *detail, struct err *e);
+
 /* A change was made, for the audit trail: by which command, to what ("user:alice"), and by which
  * user of the machine. */
 ERR_CHECKED enum err_code cli_accounts_audit(const struct cli_accounts *a,

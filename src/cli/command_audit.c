@@ -6,20 +6,12 @@
 #include "cli/command_accounts.h"
 #include "cli/commands.h"
 #include "cli/visible.h"
-#include "conf/value.h"
 
 #define PAGE           1000
 #define DEFAULT_N      100
 #define MOST_N         1000000000
 #define ACTOR_MAX      160
 #define LINE_MAX_BYTES 16384
-
-static const struct conf_row ago_row = {
-    .name = "ago",
-    .type = CONF_DURATION,
-    .size = sizeof(uint64_t),
-    .max = 36500ull * 86400 * 1000,
-};
 
 struct question {
     struct meta_audit_filter filter;
@@ -44,11 +36,10 @@ static int parse_time(struct cli *cli, const struct cli_args *args, const char *
 {
     const char *text = cli_flag(args, flag);
     uint64_t ago_ms = 0;
-    struct err e;
 
     if (!text || clock_parse(str_of(text), ret_ms))
         return CLI_OK;
-    if (conf_value_set(&ago_row, str_of(text), &ago_ms, &e) != ERR_OK)
+    if (!cli_duration(text, &ago_ms))
         return wrong(cli, flag, text,
                      "a time such as 2026-01-31 or 2026-01-31T23:59Z, or a duration such as 2h");
     *ret_ms = clock_wall_ms() - (int64_t)ago_ms;

@@ -6,7 +6,6 @@
 #include "cli/command_accounts.h"
 #include "cli/command_content.h"
 #include "cli/commands.h"
-#include "conf/value.h"
 #include "core/life.h"
 #include "core/owner.h"
 #include "core/project.h"
@@ -21,13 +20,6 @@
 #define LOOK_EVERY_MS  100
 #define WAIT_MS        15000 /* for a server to begin */
 #define UNITS_MAX      32
-
-static const struct conf_row duration_row = {
-    .name = "--older-than",
-    .type = CONF_DURATION,
-    .size = sizeof(uint64_t),
-    .max = 36500ull * 86400 * 1000,
-};
 
 struct gc_command {
     struct cli *cli;
@@ -245,7 +237,7 @@ static enum err_code take_flags(struct gc_command *c, const struct cli_args *arg
         c->o.repo = &c->repo;
     }
     if (older) {
-        if (conf_value_set(&duration_row, str_of(older), &ms, ERR_IGNORED) != ERR_OK)
+        if (!cli_duration(older, &ms))
             return err_set(e, ERR_REQUEST_INVALID, "--older-than: '%s' is no duration", older);
         c->o.grace_ms = (int64_t)ms;
     }

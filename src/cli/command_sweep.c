@@ -1,6 +1,5 @@
 #include "core/stray.h"
 
-#include "base/clock.h"
 #include "cli/command_accounts.h"
 #include "cli/command_content.h"
 #include "cli/commands.h"
@@ -29,22 +28,11 @@ static enum err_code found(void *ctx, const struct store_item *item, struct err 
 
 static enum err_code note(struct sweep *s, const struct cli_args *args, struct err *e)
 {
-    char actor[CLI_ACTOR_SIZE], detail[96];
-    struct meta_audit entry = {
-        .time_ms = clock_wall_ms(),
-        .actor = actor,
-        .action = args->command->name,
-        .target = "",
-        .address = "",
-        .result = "ok",
-        .detail = detail,
-    };
-    struct meta_op op = meta_op_audit_add(&entry);
+    char detail[96];
 
-    cli_actor(actor);
     snprintf(detail, sizeof(detail), "{\"manifests\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
              s->found.manifests, s->found.bytes);
-    return meta_commit(s->content->registry->meta, &op, 1, 0, NULL, e);
+    return cli_audit_note(s->content->registry->meta, args, "", detail, e);
 }
 
 static enum err_code run(struct sweep *s, const struct cli_args *args, struct err *e)

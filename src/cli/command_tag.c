@@ -6,7 +6,6 @@
 #include "cli/command_order.h"
 #include "cli/commands.h"
 #include "cli/visible.h"
-#include "conf/value.h"
 #include "core/bulk.h"
 
 #include <inttypes.h>
@@ -125,13 +124,6 @@ int cli_tag_rollback(struct cli *cli, const struct cli_args *args)
 
 /* ---- deleting by pattern */
 
-static const struct conf_row age_row = {
-    .name = "age",
-    .type = CONF_DURATION,
-    .size = sizeof(uint64_t),
-    .max = 36500ull * 86400 * 1000,
-};
-
 static bool parse_which(struct cli *cli, const struct cli_args *args, struct order *o)
 {
     const char *age = cli_flag(args, "--older-than");
@@ -152,7 +144,7 @@ static bool parse_which(struct cli *cli, const struct cli_args *args, struct ord
                 args->operands[1]);
         return false;
     }
-    if (age && conf_value_set(&age_row, str_of(age), &age_ms, &e) != ERR_OK) {
+    if (age && !cli_duration(age, &age_ms)) {
         fprintf(cli->err, "registry: --older-than: '%s' is no duration such as 30d\n", age);
         return false;
     }

@@ -1,4 +1,3 @@
-#include "base/clock.h"
 #include "cli/command_accounts.h"
 #include "cli/command_content.h"
 #include "cli/commands.h"
@@ -9,21 +8,10 @@
 static enum err_code note(struct cli_content *c, const struct cli_args *args,
                           const struct owner *before, struct err *e)
 {
-    char actor[CLI_ACTOR_SIZE], detail[64];
-    struct meta_audit entry = {
-        .time_ms = clock_wall_ms(),
-        .actor = actor,
-        .action = args->command->name,
-        .target = "",
-        .address = "",
-        .result = "ok",
-        .detail = detail,
-    };
-    struct meta_op op = meta_op_audit_add(&entry);
+    char detail[64];
 
-    cli_actor(actor);
     snprintf(detail, sizeof(detail), "{\"from\":\"%s\"}", before->database.text);
-    return meta_commit(c->registry->meta, &op, 1, 0, NULL, e);
+    return cli_audit_note(c->registry->meta, args, "", detail, e);
 }
 
 static enum err_code take_over(struct cli_content *c, const struct cli_args *args, struct err *e)
