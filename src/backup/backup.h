@@ -3,7 +3,8 @@
  * and all that core may.
  *
  *     backup_image.c  a snapshot of the metadata as an image of the backup's store
- *     snapshot.c      a snapshot as a file, and whether a store has what it names
+ *     snapshot.c      a snapshot as a file
+ *     carry.c         what a snapshot names, from one store to another
  *     backup.c        a backup beside those who serve
  *     restore.c       a registry anew, as it was then
  *     prune.c         old backups go
@@ -15,7 +16,7 @@
  */
 #pragma once
 
-#include "backup/snapshot.h"
+#include "backup/carry.h"
 
 struct backup {
     struct meta *meta; /* what is saved; others may write to it and to its store meanwhile */
@@ -23,10 +24,7 @@ struct backup {
     struct store *to; /* of backups alone */
     const char *work; /* a directory with room for the metadata */
 
-    /* As those of struct copy; what: "copying", ... */
-    void (*problem)(void *ctx, const char *text);
-    void (*progress)(void *ctx, const char *what, uint64_t done, uint64_t all);
-    void *ctx;
+    struct backup_told told;
 };
 
 /* On ERR_OK it is there and durable, without what is missing. Errors: UNSUPPORTED: that database

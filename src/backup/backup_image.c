@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "base/reader.h"
 #include "base/uuid.h"
-#include "core/manifest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -180,22 +179,22 @@ enum err_code backup_image_list(struct store *s, char ***ret_tags, size_t *ret_n
     return ERR_OK;
 }
 
-/* The layer is behind the config. */
-static enum err_code find_layer(struct store *s, const struct tag_name *tag,
-                                struct manifest_link *ret_layer, struct err *e)
+enum err_code backup_image_look(struct store *s, const struct tag_name *tag,
+                                struct manifest *ret_manifest, struct digest *ret_digest,
+                                struct err *e)
 {
     AUTO(buf) struct buf bytes = {0};
     AUTO(manifest) struct manifest m = {0};
-    struct digest d;
 
     buf_init(&bytes, MANIFEST_MAX);
-    TRY(store_tag_get(s, &repository, tag, &d, e));
-    TRY(store_manifest_get(s, &repository, &d, &bytes, e));
+    TRY(store_tag_get(s, &repository, tag, ret_digest, e));
+    TRY(store_manifest_get(s, &repository, ret_digest, &bytes, e));
     TRY(manifest_parse(buf_str(&bytes), STR_NONE, 2, &m, e));
     if (!str_eq(str_of(m.artifact_type), STR(TYPE)) || m.n_links != 2)
         return err_set(e, ERR_CORRUPT, "tag '%s' of the backup is no snapshot of metadata",
                        tag->text);
-    *ret_layer = m.links[1];
+    *ret_manifest = m;
+    m = (struct manifest){0};
     return ERR_OK;
 }
 
@@ -225,14 +224,23 @@ static enum err_code write_file(struct reader *r, const char *path, const struct
     return ERR_OK;
 }
 
+enum err_code backup_image_read(struct store *s, const struct manifest *m, const char *path,
+                                struct err *e)
+{
+    const struct manifest_link *layer = &m->links[1]; /* behind the config */
+    AUTO(reader) struct reader *r = NULL;
+    uint64_t size;
+
+    TRY(store_blob_open(s, &repository, &layer->digest, layer->size_bytes, &r, &size, e));
+    return write_file(r, path, &layer->digest, e);
+}
+
 enum err_code backup_image_get(struct store *s, const struct tag_name *tag, const char *path,
                                struct err *e)
 {
-    AUTO(reader) struct reader *r = NULL;
-    struct manifest_link layer;
-    uint64_t size;
+    AUTO(manifest) struct manifest m = {0};
+    struct digest d;
 
-    TRY(find_layer(s, tag, &layer, e));
-    TRY(store_blob_open(s, &repository, &layer.digest, layer.size_bytes, &r, &size, e));
-    return write_file(r, path, &layer.digest, e);
+    TRY(backup_image_look(s, tag, &m, &d, e));
+    return backup_image_read(s, &m, path, e);
 }

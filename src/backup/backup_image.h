@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "core/manifest.h"
 #include "store/store.h"
 
 /* Where they are; no repository of a registry that is backed up may be called so. */
@@ -20,7 +21,16 @@ ERR_CHECKED enum err_code backup_image_put(struct store *s, const struct tag_nam
 ERR_CHECKED enum err_code backup_image_list(struct store *s, char ***ret_tags, size_t *ret_n,
                                             struct err *e);
 
-/* Writes the layer to a new file at path. Errors: MANIFEST_UNKNOWN: there is no such tag; CORRUPT.
- */
+/* The manifest of the image, and its digest. *ret_manifest is released with manifest_done().
+ * Errors: MANIFEST_UNKNOWN: there is no such tag; CORRUPT. */
+ERR_CHECKED enum err_code backup_image_look(struct store *s, const struct tag_name *tag,
+                                            struct manifest *ret_manifest,
+                                            struct digest *ret_digest, struct err *e);
+
+/* Writes the layer to a new file at path. Errors: the same. */
 ERR_CHECKED enum err_code backup_image_get(struct store *s, const struct tag_name *tag,
                                            const char *path, struct err *e);
+
+/* The same of an image that was looked at. */
+ERR_CHECKED enum err_code backup_image_read(struct store *s, const struct manifest *m,
+                                            const char *path, struct err *e);

@@ -1,14 +1,10 @@
 #include "backup/prune.h"
 
 #include "backup/backup_image.h"
-#include "backup/snapshot.h"
 #include "base/cleanup.h"
 #include "core/inventory.h"
-#include "core/manifest.h"
 
 #include <stdlib.h>
-
-#define MANIFEST_MAX 65536
 
 /* Marks of items. */
 enum { UNNAMED, NAMED };
@@ -30,12 +26,6 @@ static inline void auto_state_(struct state *s)
 }
 
 static const struct repo_name ours = {sizeof(BACKUP_REPOSITORY) - 1, BACKUP_REPOSITORY};
-
-static void tell(const struct state *s, const char *what, uint64_t done, uint64_t all)
-{
-    if (s->p->progress)
-        s->p->progress(s->p->ctx, what, done, all);
-}
 
 /* ---- what is named */
 
@@ -69,31 +59,25 @@ static enum err_code name_row(void *ctx, const struct meta_row *row, struct err 
 }
 
 /* The image of the snapshot itself. */
-static enum err_code name_image(struct state *s, const struct tag_name *tag, struct err *e)
+static void name_image(struct state *s, const struct manifest *m, const struct digest *d)
 {
-    AUTO(buf) struct buf bytes = {0};
-    AUTO(manifest) struct manifest m = {0};
-    struct digest d;
-
-    buf_init(&bytes, MANIFEST_MAX);
-    TRY(store_tag_get(s->p->place, &ours, tag, &d, e));
-    TRY(store_manifest_get(s->p->place, &ours, &d, &bytes, e));
-    TRY(manifest_parse(buf_str(&bytes), STR_NONE, SIZE_MAX, &m, e));
-    name(&s->there.manifests, inventory_repo(&s->there, &ours), &d);
-    for (size_t i = 0; i < m.n_links; i++)
-        name_blob(s, &ours, &m.links[i].digest);
-    return ERR_OK;
+    name(&s->there.manifests, inventory_repo(&s->there, &ours), d);
+    for (size_t i = 0; i < m->n_links; i++)
+        name_blob(s, &ours, &m->links[i].digest);
 }
 
 static enum err_code name_all(struct state *s, const char *text, struct err *e)
 {
     AUTO(snapshot) struct snapshot snapshot = {0};
+    AUTO(manifest) struct manifest m = {0};
     struct tag_name tag;
+    struct digest d;
 
     TRY(tag_name_parse(str_of(text), &tag, e));
-    TRY(name_image(s, &tag, e));
+    TRY(backup_image_look(s->p->place, &tag, &m, &d, e));
+    name_image(s, &m, &d);
     snapshot_init(&snapshot, s->p->work);
-    TRY(backup_image_get(s->p->place, &tag, snapshot.path, e));
+    TRY(backup_image_read(s->p->place, &m, snapshot.path, e));
     TRY(snapshot_open(&snapshot, e));
     TRY(meta_rows_each(snapshot.meta, META_ROW_BLOB, name_row, s, e));
     return meta_rows_each(snapshot.meta, META_ROW_MANIFEST, name_row, s, e);
@@ -143,7 +127,7 @@ static enum err_code remove_manifests(struct state *s, struct err *e)
     for (size_t i = 0; i < l->n; i++) {
         struct digest d;
 
-        tell(s, "removing manifests", i, l->n);
+        backup_tell(&s->p->told, "removing manifests", i, l->n);
         if (l->items[i].mark == NAMED)
             continue;
         inventory_digest(&l->items[i], &d);
@@ -161,7 +145,7 @@ static enum err_code remove_blobs(struct state *s, struct err *e)
         const struct inventory_item *b = &l->items[i];
         struct digest d;
 
-        tell(s, "removing blobs", i, l->n);
+        backup_tell(&s->p->told, "removing blobs", i, l->n);
         if (b->mark == NAMED)
             continue;
         inventory_digest(b, &d);
@@ -183,7 +167,7 @@ enum err_code prune_run(const struct prune *p, struct prune_counts *ret_counts, 
     go = s.n_tags > p->keep ? s.n_tags - p->keep : 0;
     TRY(inventory_load(p->place, NULL, NULL, &s.there, e));
     for (size_t i = go; i < s.n_tags; i++) {
-        tell(&s, "reading backups", i - go, s.n_tags - go);
+        backup_tell(&p->told, "reading backups", i - go, s.n_tags - go);
         TRY(name_all(&s, s.tags[i], e));
     }
     TRY(remove_backups(&s, go, e));

@@ -5,14 +5,13 @@
  */
 #pragma once
 
-#include "store/store.h"
+#include "backup/carry.h"
 
 struct prune {
     struct store *place; /* of backups alone, and of nobody else meanwhile */
     size_t keep;         /* so many of the latest stay; at least 1 */
     const char *work;    /* a directory with room for the metadata of one */
-    void (*progress)(void *ctx, const char *what, uint64_t done, uint64_t all);
-    void *ctx;
+    struct backup_told told;
 };
 
 struct prune_counts {

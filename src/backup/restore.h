@@ -1,7 +1,7 @@
 /* A registry made anew from a backup. */
 #pragma once
 
-#include "backup/snapshot.h"
+#include "backup/carry.h"
 
 struct restore {
     struct store *from; /* of backups */
@@ -9,9 +9,7 @@ struct restore {
     struct meta *meta; /* empty, or where the same was begun before; nobody else uses it */
     struct store *to;  /* nor this one */
     const char *work;
-    void (*problem)(void *ctx, const char *text);
-    void (*progress)(void *ctx, const char *what, uint64_t done, uint64_t all);
-    void *ctx;
+    struct backup_told told;
 };
 
 /* The content first, verified, then the metadata: a server that starts on a half refuses. What is

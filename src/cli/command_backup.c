@@ -42,6 +42,11 @@ static void show(void *ctx, const char *what, uint64_t done, uint64_t all)
     cli_content_progress(ctx, what, done, all);
 }
 
+static struct backup_told told_by(struct cli_content *c)
+{
+    return (struct backup_told){.problem = cli_content_problem, .progress = show, .ctx = c};
+}
+
 /* A name that is neither a file nor a directory becomes a directory. */
 static enum err_code make_place(const char *name, struct err *e)
 {
@@ -113,7 +118,7 @@ static enum err_code prune(struct cli_content *c, const struct cli_args *args,
                            const struct ends *ends, size_t keep, struct err *e)
 {
     const struct prune p = {
-        .place = ends->place, .keep = keep, .work = work_of(args), .progress = show, .ctx = c};
+        .place = ends->place, .keep = keep, .work = work_of(args), .told = told_by(c)};
     struct prune_counts n;
 
     TRY(prune_run(&p, &n, e));
@@ -128,8 +133,7 @@ static enum err_code prune(struct cli_content *c, const struct cli_args *args,
 static enum err_code save(struct cli_content *c, const struct cli_args *args, struct ends *ends,
                           uint64_t *ret_missing, struct err *e)
 {
-    struct backup b = {
-        .work = work_of(args), .problem = cli_content_problem, .progress = show, .ctx = c};
+    struct backup b = {.work = work_of(args), .told = told_by(c)};
     struct backup_counts counts;
     size_t keep = 0;
 
@@ -160,7 +164,10 @@ static bool has_place(struct cli *cli, const struct cli_args *args)
     return false;
 }
 
-int cli_backup(struct cli *cli, const struct cli_args *args)
+typedef enum err_code (*backup_fn)(struct cli_content *c, const struct cli_args *args,
+                                   struct ends *ends, uint64_t *ret_missing, struct err *e);
+
+static int run(struct cli *cli, const struct cli_args *args, backup_fn fn)
 {
     AUTO(ends) struct ends ends = {0};
     struct cli_content content = {.cli = cli, .started_ms = clock_mono_ms()};
@@ -172,8 +179,13 @@ int cli_backup(struct cli *cli, const struct cli_args *args)
         return CLI_USAGE;
     if (!cli_config_load(cli, args, &ends.conf))
         return CLI_FAILED;
-    code = save(&content, args, &ends, &missing, &e);
+    code = fn(&content, args, &ends, &missing, &e);
     return cli_content_status(&content, code, &e, missing);
+}
+
+int cli_backup(struct cli *cli, const struct cli_args *args)
+{
+    return run(cli, args, save);
 }
 
 /* ---- restore */
@@ -208,11 +220,7 @@ static enum err_code bring_back(struct cli_content *c, const struct cli_args *ar
                                 struct ends *ends, const struct tag_name *tag,
                                 uint64_t *ret_missing, struct err *e)
 {
-    struct restore r = {.tag = tag,
-                        .work = work_of(args),
-                        .problem = cli_content_problem,
-                        .progress = show,
-                        .ctx = c};
+    struct restore r = {.tag = tag, .work = work_of(args), .told = told_by(c)};
     struct backup_counts counts;
 
     TRY(open_registry(c->cli, ends, false, e));
@@ -246,16 +254,5 @@ static enum err_code restore(struct cli_content *c, const struct cli_args *args,
 
 int cli_restore(struct cli *cli, const struct cli_args *args)
 {
-    AUTO(ends) struct ends ends = {0};
-    struct cli_content content = {.cli = cli, .started_ms = clock_mono_ms()};
-    uint64_t missing = 0;
-    struct err e = {0};
-    enum err_code code;
-
-    if (!has_place(cli, args))
-        return CLI_USAGE;
-    if (!cli_config_load(cli, args, &ends.conf))
-        return CLI_FAILED;
-    code = restore(&content, args, &ends, &missing, &e);
-    return cli_content_status(&content, code, &e, missing);
+    return run(cli, args, restore);
 }
