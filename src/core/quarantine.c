@@ -3,23 +3,10 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-#include <poll.h>
 #include <sys/stat.h>
 
 #define PIECE_BYTES (1u << 20)
 #define REPOS_PAGE  256
-
-static enum err_code read_piece(struct reader *r, char *p, size_t *ret_n, struct err *e)
-{
-    enum err_code code;
-
-    while ((code = reader_read(r, p, PIECE_BYTES, ret_n, e)) == ERR_LATER) {
-        struct pollfd wait = {.fd = reader_wait_fd(r), .events = POLLIN};
-
-        poll(&wait, 1, -1);
-    }
-    return code;
-}
 
 static enum err_code hash_all(struct reader *r, struct hasher *h, const struct rehash *how,
                               struct err *e)
@@ -28,7 +15,7 @@ static enum err_code hash_all(struct reader *r, struct hasher *h, const struct r
     size_t n;
 
     do {
-        TRY(read_piece(r, p, &n, e));
+        TRY(reader_read_waiting(r, p, PIECE_BYTES, &n, e));
         hasher_update(h, p, n);
         if (how->goes_on && !how->goes_on(how->ctx, n))
             return err_set(e, ERR_LATER, "it was to end");

@@ -5,7 +5,6 @@
 #include "cache/disk/disk.h"
 #include "s3_place.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,18 +238,6 @@ struct digest push(struct store *s, const char *name, struct str bytes)
     return d;
 }
 
-enum err_code read_waiting(struct reader *r, void *buf, size_t cap, size_t *ret_n, struct err *e)
-{
-    enum err_code code;
-
-    while ((code = reader_read(r, buf, cap, ret_n, e)) == ERR_LATER) {
-        struct pollfd p = {.fd = reader_wait_fd(r), .events = POLLIN};
-
-        poll(&p, 1, -1);
-    }
-    return code;
-}
-
 /* Whether the rest of r is exactly these bytes. */
 static bool reads(struct reader *r, struct str bytes)
 {
@@ -258,7 +245,7 @@ static bool reads(struct reader *r, struct str bytes)
     size_t n = 0, got;
 
     do {
-        if (read_waiting(r, found + n, bytes.n + 1 - n, &got, ERR_IGNORED) != ERR_OK)
+        if (reader_read_waiting(r, found + n, bytes.n + 1 - n, &got, ERR_IGNORED) != ERR_OK)
             return false;
         n += got;
     } while (got > 0 && n <= bytes.n);

@@ -55,9 +55,6 @@ struct uuid new_uuid(void);
 /* n bytes that differ by seed; the caller frees. */
 struct str make_bytes(unsigned seed, size_t n);
 
-/* As reader_read(), waiting where that does not. */
-enum err_code read_waiting(struct reader *r, void *buf, size_t cap, size_t *ret_n, struct err *e);
-
 /* A whole upload of bytes as repo's blob d. */
 enum err_code push_e(struct store *s, const struct repo_name *r, struct str bytes,
                      const struct digest *d, const struct repo_name *twin, struct err *e);

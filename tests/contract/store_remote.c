@@ -84,15 +84,15 @@ static void what_a_reader_waits_for_stays_its_own(void **state)
     OK(store_blob_open(s, &r, &d, bytes.n, &first, &size, E));
     fd = reader_wait_fd(first);
     for (size_t at = 0; at < bytes.n; at += n)
-        OK(read_waiting(first, got + at, bytes.n - at, &n, E));
+        OK(reader_read_waiting(first, got + at, bytes.n - at, &n, E));
     assert_memory_equal(got, bytes.p, bytes.n);
     assert_int_equal(reader_wait_fd(first), fd);
     OK(store_blob_open(s, &r, &d, bytes.n, &second, &size, E));
-    OK(read_waiting(second, got, 1, &n, E));
+    OK(reader_read_waiting(second, got, 1, &n, E));
     if (fd >= 0)
         assert_int_not_equal(reader_wait_fd(second), fd);
     OK(reader_seek(first, 5, E));
-    OK(read_waiting(first, got, 1, &n, E));
+    OK(reader_read_waiting(first, got, 1, &n, E));
     assert_int_equal(got[0], bytes.p[5]);
     free((char *)bytes.p);
 }

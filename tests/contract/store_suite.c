@@ -87,18 +87,18 @@ static void reader_seeks_and_ends(void **state)
 
     OK(store_blob_open(s, &r, &d, UINT64_MAX, &reader, &size, E));
     OK(reader_seek(reader, 7, E));
-    OK(read_waiting(reader, got, 2, &n, E));
+    OK(reader_read_waiting(reader, got, 2, &n, E));
     assert_int_equal(n, 2);
     assert_memory_equal(got, "78", 2);
-    OK(read_waiting(reader, got, sizeof(got), &n, E));
+    OK(reader_read_waiting(reader, got, sizeof(got), &n, E));
     assert_int_equal(n, 1);
-    OK(read_waiting(reader, got, sizeof(got), &n, E));
+    OK(reader_read_waiting(reader, got, sizeof(got), &n, E));
     assert_int_equal(n, 0);
     OK(reader_seek(reader, 1000, E));
-    OK(read_waiting(reader, got, sizeof(got), &n, E));
+    OK(reader_read_waiting(reader, got, sizeof(got), &n, E));
     assert_int_equal(n, 0);
     OK(reader_seek(reader, 0, E));
-    OK(read_waiting(reader, got, sizeof(got), &n, E));
+    OK(reader_read_waiting(reader, got, sizeof(got), &n, E));
     assert_int_equal(n, 10);
 }
 
@@ -144,10 +144,10 @@ static void deleted_blob_stays_readable_to_who_reads_it(void **state)
     size_t n;
 
     OK(store_blob_open(s, &r, &d, UINT64_MAX, &reader, &size, E));
-    OK(read_waiting(reader, got, 10, &n, E));
+    OK(reader_read_waiting(reader, got, 10, &n, E));
     OK(store_blob_delete(s, &r, &d, false, E));
     assert_no_blob(s, "a", &d);
-    OK(read_waiting(reader, got + 10, bytes.n - 10, &n, E));
+    OK(reader_read_waiting(reader, got + 10, bytes.n - 10, &n, E));
     assert_int_equal(n, bytes.n - 10);
     assert_memory_equal(got, bytes.p, bytes.n);
     free((char *)bytes.p);

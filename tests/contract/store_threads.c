@@ -188,7 +188,7 @@ static void *delete_or_read(void *ctx)
         if (code == ERR_BLOB_UNKNOWN)
             continue;
         fail_with(w, code == ERR_OK && size == w->bytes.n &&
-                         read_waiting(reader, got, w->bytes.n, &n, &w->e) == ERR_OK &&
+                         reader_read_waiting(reader, got, w->bytes.n, &n, &w->e) == ERR_OK &&
                          str_eq((struct str){got, n}, w->bytes));
     }
     return NULL;

@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "temp_dir.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,30 +23,38 @@ struct side {
 
 static struct uuid id;
 
-static void start_with(struct side *p, struct fixture *f, uint64_t part_bytes)
+static struct side start_with(struct fixture *f, uint64_t part_bytes)
 {
     struct store_s3_options o = f->options;
+    struct side p = {.f = f};
 
-    *p = (struct side){.f = f};
-    temp_dir_make(p->dir, TEMP_DIR_DISK);
-    o.temp_path = p->dir;
+    temp_dir_make(p.dir, TEMP_DIR_DISK);
+    o.temp_path = p.dir;
     o.part_bytes = part_bytes;
     o.concurrency = 3;
     o.read_ahead_bytes = 8u << 20;
-    OK(store_s3_new(&o, &p->s, &f->e));
+    OK(store_s3_new(&o, &p.s, &f->e));
+    return p;
 }
 
-static void start(struct side *p, struct fixture *f)
+static struct side start(struct fixture *f)
 {
-    start_with(p, f, PART);
+    return start_with(f, PART);
 }
 
 static void end(struct side *p)
 {
+    if (!p->s)
+        return;
     if (p->u)
-        store_upload_close(p->s, p->u);
-    store_free(p->s);
+        store_upload_close(p->s, STEAL(p->u));
+    store_free(STEAL(p->s));
     temp_dir_remove(p->dir);
+}
+
+static void auto_side_(struct side *p)
+{
+    end(p);
 }
 
 static enum err_code open_e(struct side *p)
@@ -155,19 +162,13 @@ static bool read_blob(struct side *p, const struct digest *d, struct buf *ret_by
     const struct repo_name r = repo();
     AUTO(reader) struct reader *reader = NULL;
     AUTO(mem) char *piece = mem_alloc(PART);
-    enum err_code code;
     uint64_t size;
     size_t n = 1;
 
     if (store_blob_open(p->s, &r, d, UINT64_MAX, &reader, &size, ERR_IGNORED) != ERR_OK)
         return false;
     while (n > 0) {
-        while ((code = reader_read(reader, piece, PART, &n, ERR_IGNORED)) == ERR_LATER) {
-            struct pollfd wait = {.fd = reader_wait_fd(reader), .events = POLLIN};
-
-            poll(&wait, 1, -1);
-        }
-        assert_int_equal(code, ERR_OK);
+        assert_int_equal(reader_read_waiting(reader, piece, PART, &n, ERR_IGNORED), ERR_OK);
         buf_add(ret_bytes, piece, n);
     }
     return true;
@@ -215,7 +216,7 @@ static struct two two_of(size_t alike, size_t rest)
     return t;
 }
 
-static void two_done(struct two *t)
+static void auto_two_(struct two *t)
 {
     buf_done(&t->a);
     buf_done(&t->b);
@@ -235,11 +236,10 @@ static struct str rest_of(const struct buf *all, const struct two *t)
 
 static void the_tail_of_an_earlier_turn_counts_no_more(void **state)
 {
-    struct two t = two_of(1000, 500);
-    struct side a, b;
+    AUTO(two) struct two t = two_of(1000, 500);
+    AUTO(side) struct side a = start(*state);
+    AUTO(side) struct side b = start(*state);
 
-    start(&a, *state);
-    start(&b, *state);
     make(&a);
     add(&a, first(&t));
     sync_at(&a, 1);
@@ -253,18 +253,14 @@ static void the_tail_of_an_earlier_turn_counts_no_more(void **state)
     assert_turn(&b, 2);
     commit(&b, buf_str(&t.b));
     assert_true(has_blob(&b, buf_str(&t.b)));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 static void a_late_tail_is_not_the_blob_of_who_has_the_upload(void **state)
 {
-    struct two t = two_of(1000, 500);
-    struct side a, b;
+    AUTO(two) struct two t = two_of(1000, 500);
+    AUTO(side) struct side a = start(*state);
+    AUTO(side) struct side b = start(*state);
 
-    start(&a, *state);
-    start(&b, *state);
     make(&a);
     add(&a, first(&t));
     sync_at(&a, 1);
@@ -275,19 +271,15 @@ static void a_late_tail_is_not_the_blob_of_who_has_the_upload(void **state)
     sync_at(&a, 1);
     commit(&b, buf_str(&t.b));
     assert_true(has_blob(&b, buf_str(&t.b)));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 static void a_late_tail_is_not_the_blob_of_who_only_finishes(void **state)
 {
-    struct two t = two_of(1000, 500);
-    struct side a, b;
+    AUTO(two) struct two t = two_of(1000, 500);
     bool committed;
+    AUTO(side) struct side a = start(*state);
+    AUTO(side) struct side b = start(*state);
 
-    start(&a, *state);
-    start(&b, *state);
     make(&a);
     add(&a, first(&t));
     sync_at(&a, 1);
@@ -296,19 +288,15 @@ static void a_late_tail_is_not_the_blob_of_who_only_finishes(void **state)
     sync_at(&a, 1);
     committed = commit_e(&b, first(&t)) == ERR_OK;
     assert_int_equal(committed, has_blob(&b, first(&t)));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 /* Both believe that they are the first. */
 static void who_made_it_spoils_nothing_of_who_found_nothing_of_it(void **state)
 {
-    struct two t = two_of(0, 2 * PART + 1000);
-    struct side a, b;
+    AUTO(two) struct two t = two_of(0, 2 * PART + 1000);
+    AUTO(side) struct side a = start(*state);
+    AUTO(side) struct side b = start(*state);
 
-    start(&a, *state);
-    start(&b, *state);
     make(&a);
     add(&a, buf_str(&t.a));
     open(&b, 0);
@@ -321,9 +309,6 @@ static void who_made_it_spoils_nothing_of_who_found_nothing_of_it(void **state)
     (void)!commit_e(&a, buf_str(&t.a));
     assert_true(has_blob(&b, buf_str(&t.b)));
     has_blob(&a, buf_str(&t.a));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 /* ---- parts */
@@ -343,79 +328,62 @@ static void send_both(struct side *a, struct side *b, const struct two *t)
 
 static void a_late_part_is_in_no_blob_of_who_has_the_upload(void **state)
 {
-    struct two t = two_of(PART + 100, PART + 100);
+    AUTO(two) struct two t = two_of(PART + 100, PART + 100);
     struct fixture *f = *state;
-    struct side a, b;
+    AUTO(side) struct side a = start(f);
+    AUTO(side) struct side b = start(f);
 
-    start(&a, f);
-    start(&b, f);
     send_both(&a, &b, &t);
     FAILS(ERR_CONFLICT, commit_e(&b, buf_str(&t.b)));
     assert_false(has_blob(&b, buf_str(&t.b)));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 static void a_late_part_is_in_no_blob_of_who_opens_the_upload(void **state)
 {
-    struct two t = two_of(PART + 100, PART + 100);
+    AUTO(two) struct two t = two_of(PART + 100, PART + 100);
     struct fixture *f = *state;
-    struct side a, b;
+    AUTO(side) struct side a = start(f);
+    AUTO(side) struct side b = start(f);
 
-    start(&a, f);
-    start(&b, f);
     send_both(&a, &b, &t);
     FAILS(ERR_BLOB_UPLOAD_UNKNOWN, open_e(&b));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 static void a_late_part_of_the_same_bytes_does_no_harm(void **state)
 {
-    struct two t = two_of(PART + 100, PART + 100);
-    struct side a, b;
+    AUTO(two) struct two t = two_of(PART + 100, PART + 100);
+    AUTO(side) struct side a = start(*state);
+    AUTO(side) struct side b = start(*state);
 
-    start(&a, *state);
-    start(&b, *state);
     buf_clear(&t.a);
     buf_add_str(&t.a, buf_str(&t.b));
     send_both(&a, &b, &t);
     open(&b, t.b.n);
     commit(&b, buf_str(&t.b));
     assert_true(has_blob(&b, buf_str(&t.b)));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 /* ---- objects */
 
 static void a_late_object_is_not_the_blob_of_who_has_the_upload(void **state)
 {
-    struct two t = two_of(PART + 100, PART + 100);
-    struct side a, b;
+    AUTO(two) struct two t = two_of(PART + 100, PART + 100);
+    AUTO(side) struct side a = start(*state);
+    AUTO(side) struct side b = start(*state);
 
-    start(&a, *state);
-    start(&b, *state);
     send_both(&a, &b, &t);
     commit(&a, buf_str(&t.a));
     assert_int_not_equal(commit_e(&b, buf_str(&t.b)), ERR_OK);
     assert_true(has_blob(&b, buf_str(&t.a)));
     assert_false(has_blob(&b, buf_str(&t.b)));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 static void who_lost_the_upload_makes_no_wrong_blob_of_what_is_left(void **state)
 {
-    struct two t = two_of(PART + 100, PART + 100);
-    struct side a, b;
+    AUTO(two) struct two t = two_of(PART + 100, PART + 100);
+    AUTO(side) struct side a = start(*state);
+    AUTO(side) struct side b = start(*state);
 
-    start(&a, *state);
-    start(&b, *state);
     make(&a);
     add(&a, first(&t));
     sync_at(&a, 1);
@@ -428,9 +396,6 @@ static void who_lost_the_upload_makes_no_wrong_blob_of_what_is_left(void **state
     assert_int_not_equal(commit_e(&a, buf_str(&t.a)), ERR_OK);
     assert_true(has_blob(&a, buf_str(&t.b)));
     assert_false(has_blob(&a, buf_str(&t.a)));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 struct found_parts {
@@ -475,11 +440,10 @@ static void complete_only(struct fixture *f, struct str last)
 
 static void a_finish_goes_on_where_parts_were_made_an_object(void **state)
 {
-    struct two t = two_of(PART, 100);
-    struct side a, b;
+    AUTO(two) struct two t = two_of(PART, 100);
+    AUTO(side) struct side a = start(*state);
+    AUTO(side) struct side b = start(*state);
 
-    start(&a, *state);
-    start(&b, *state);
     make(&a);
     add(&a, buf_str(&t.a));
     sync_at(&a, 1);
@@ -487,19 +451,15 @@ static void a_finish_goes_on_where_parts_were_made_an_object(void **state)
     open(&b, t.a.n);
     commit(&b, buf_str(&t.a));
     assert_true(has_blob(&b, buf_str(&t.a)));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 static void an_object_of_other_parts_is_no_blob(void **state)
 {
-    struct two t = two_of(PART, 100);
+    AUTO(two) struct two t = two_of(PART, 100);
     struct fixture *f = *state;
-    struct side a, b;
+    AUTO(side) struct side a = start(f);
+    AUTO(side) struct side b = start(f);
 
-    start(&a, f);
-    start(&b, f);
     make(&a);
     add(&a, buf_str(&t.a));
     sync_at(&a, 1);
@@ -509,9 +469,6 @@ static void an_object_of_other_parts_is_no_blob(void **state)
     assert_false(has_blob(&b, buf_str(&t.a)));
     open(&b, t.a.n);
     FAILS(ERR_BLOB_UPLOAD_UNKNOWN, store_upload_write(b.s, b.u, "x", 1, t.a.n, &f->e));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 /* ---- what is left */
@@ -519,11 +476,10 @@ static void an_object_of_other_parts_is_no_blob(void **state)
 /* radosgw takes no list but that of all parts. */
 static void parts_that_were_not_acknowledged_do_not_keep_larger_ones_from_being_a_blob(void **state)
 {
-    struct two t = two_of(PART + 100, 3 * PART);
-    struct side a, b;
+    AUTO(two) struct two t = two_of(PART + 100, 3 * PART);
+    AUTO(side) struct side a = start(*state);
+    AUTO(side) struct side b = start_with(*state, 3 * PART);
 
-    start(&a, *state);
-    start_with(&b, *state, 3 * PART);
     make(&a);
     add(&a, first(&t));
     sync_at(&a, 1);
@@ -533,20 +489,17 @@ static void parts_that_were_not_acknowledged_do_not_keep_larger_ones_from_being_
     add(&b, rest_of(&t.a, &t));
     commit(&b, buf_str(&t.a));
     assert_true(has_blob(&b, buf_str(&t.a)));
-    end(&b);
-    two_done(&t);
 }
 
 static void parts_that_were_read_back_can_be_gone_on_with_by_another(void **state)
 {
-    struct two t = two_of(2 * PART, 100);
+    AUTO(two) struct two t = two_of(2 * PART, 100);
     struct fixture *f = *state;
-    struct side a, b;
     char letter;
     size_t n;
+    AUTO(side) struct side a = start(f);
+    AUTO(side) struct side b = start(f);
 
-    start(&a, f);
-    start(&b, f);
     make(&a);
     add(&a, first(&t));
     sync_at(&a, 1);
@@ -557,21 +510,17 @@ static void parts_that_were_read_back_can_be_gone_on_with_by_another(void **stat
     open(&b, t.b.n);
     commit(&b, buf_str(&t.b));
     assert_true(has_blob(&b, buf_str(&t.b)));
-    end(&a);
-    end(&b);
-    two_done(&t);
 }
 
 static void what_several_left_of_an_upload_is_deleted(void **state)
 {
-    struct two t = two_of(0, PART + 1000);
+    AUTO(two) struct two t = two_of(0, PART + 1000);
     struct fixture *f = *state;
     struct found_parts found = {0};
-    struct side a, b, c;
+    AUTO(side) struct side a = start(f);
+    AUTO(side) struct side b = start(f);
+    AUTO(side) struct side c = start(f);
 
-    start(&a, f);
-    start(&b, f);
-    start(&c, f);
     make(&a);
     add(&a, buf_str(&t.a));
     open(&b, 0);
@@ -582,18 +531,13 @@ static void what_several_left_of_an_upload_is_deleted(void **state)
     OK(s3_multipart_each(f->c, find_parts, &found, &f->e));
     assert_int_equal(found.n, 0);
     assert_int_equal(count_objects(f, ""), 0);
-    end(&a);
-    end(&b);
-    end(&c);
-    two_done(&t);
 }
 
 static void a_tail_is_replaced_by_the_next_one(void **state)
 {
     struct fixture *f = *state;
-    struct side a;
+    AUTO(side) struct side a = start(f);
 
-    start(&a, f);
     make(&a);
     for (int i = 0; i < 3; i++) {
         add(&a, STR("bytes"));
