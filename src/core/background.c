@@ -244,18 +244,12 @@ static enum err_code retain(void *ctx, struct job *job, struct err *e)
 {
     struct registry *r = ctx;
     struct retaining retaining = {r, job};
-    const struct retention x = {.registry = r,
-                                .meta = r->meta,
-                                .policies = r->retention,
-                                .now_ms = clock_wall_ms(),
-                                .is_immutable = r->is_immutable,
-                                .immutable_ctx = r->immutable_ctx,
-                                .actor = "retention",
-                                .told = tell_retention,
-                                .go_on = retaining_goes_on,
-                                .ctx = &retaining};
+    struct retention x = retention_of(r, "retention");
     struct retention_counts unused;
 
+    x.told = tell_retention;
+    x.go_on = retaining_goes_on;
+    x.ctx = &retaining;
     TRY(retention_run(&x, &unused, e));
     return r->pulled ? pulled_prune(r->meta, x.now_ms - pulls_asked_ms(r), e) : ERR_OK;
 }

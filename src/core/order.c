@@ -132,17 +132,11 @@ static bool retention_goes_on(void *ctx, uint64_t deleted)
 static enum err_code retain(struct registry *r, const char *actor, struct watch *watch,
                             struct err *e)
 {
-    const struct retention x = {.registry = r,
-                                .meta = r->meta,
-                                .policies = r->retention,
-                                .now_ms = clock_wall_ms(),
-                                .is_immutable = r->is_immutable,
-                                .immutable_ctx = r->immutable_ctx,
-                                .actor = actor,
-                                .go_on = retention_goes_on,
-                                .ctx = watch};
+    struct retention x = retention_of(r, actor);
     struct retention_counts unused;
 
+    x.go_on = retention_goes_on;
+    x.ctx = watch;
     return retention_run(&x, &unused, e);
 }
 

@@ -1,6 +1,7 @@
 #include "core/retention.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/pattern.h"
 #include "core/bulk.h"
@@ -285,6 +286,17 @@ static enum err_code carry_out(struct state *s, const struct repo_name *repo,
     if (!s->x->registry || n == 0)
         return ERR_OK;
     return bulk_remove_these(&b, tags->rows, n, e);
+}
+
+struct retention retention_of(struct registry *r, const char *actor)
+{
+    return (struct retention){.registry = r,
+                              .meta = r->meta,
+                              .policies = r->retention,
+                              .now_ms = clock_wall_ms(),
+                              .is_immutable = r->is_immutable,
+                              .immutable_ctx = r->immutable_ctx,
+                              .actor = actor};
 }
 
 enum err_code retention_run(const struct retention *x, struct retention_counts *ret_counts,

@@ -35,6 +35,9 @@ struct retention {
     void *ctx;                                  /* of these three */
 };
 
+/* By the policies and rights of a registry that serves, as of now; the rest is the caller's. */
+struct retention retention_of(struct registry *r, const char *actor);
+
 struct retention_counts {
     uint64_t kept, gone;
     uint64_t policies_told;
