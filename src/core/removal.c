@@ -198,7 +198,7 @@ struct removal_unsure {
 enum outcome {
     LEFT,    /* tried again, when nothing of it can come any more */
     DELETED, /* for certain */
-    BACK     /* nothing was sent: it is condemned as before */
+    BACK     /* nothing was sent, by whom it is gone by: it is condemned as before */
 };
 
 struct item {
@@ -324,9 +324,11 @@ static enum err_code write_ends(struct run *run, struct err *e)
     return commit(run, ops, n, e);
 }
 
+/* gone: by somebody who did not say what came of it. */
 static void take(struct run *run, const struct meta_removed *row, bool gone)
 {
-    run->items[run->n++] = (struct item){.row = *row, .number = row->number, .gone = gone};
+    run->items[run->n++] = (struct item){
+        .row = *row, .number = row->number, .gone = gone, .outcome = gone ? LEFT : BACK};
 }
 
 /* Condemned for long enough. *ret_more: there are others. */

@@ -554,6 +554,11 @@ class S3Proxy:
     def counts(self):
         return Counter(request.kind for request in self.of())
 
+    def of_pulls(self):
+        """The kinds of all requests but those that go by time: of the thread that compares tags with
+        the database some time after a push, and of those that look for what is left over."""
+        return [r.kind for r in self.of() if "/_tags/" not in r.target and not r.kind.startswith("list")]
+
     def received_bytes(self, *kinds):
         return sum(request.received_bytes for request in self.of(*kinds))
 

@@ -65,11 +65,6 @@ def pushed(client, bucket, proxy):
     return client
 
 
-def of_pulls(proxy):
-    """All but those of the thread that compares tags with the database some time after a push."""
-    return [request.kind for request in proxy.of() if "/_tags/" not in request.target]
-
-
 def pull(client, digest=DIGEST):
     """What X-Cache says, and whether the bytes are those of the digest."""
     answer = client.get_blob("app", digest)
@@ -138,7 +133,7 @@ def test_a_hundred_cold_pulls_at_once_take_one_get(registry, client, bucket, pro
     until(lambda: not any(key.startswith(("moves/", "uploads/")) for key in bucket.keys()))
     proxy.forget()
     assert pull_at_the_same_time(registry, proxy, digest, 100) == {digest: 100}
-    assert [r.kind for r in proxy.of()] == ["get"]
+    assert proxy.of_pulls() == ["get"]
     assert proxy.received_bytes("get") == mib * MIB
 
 
@@ -149,7 +144,7 @@ def test_a_second_pull_takes_no_request(registry, client, bucket, proxy, cache):
     until(lambda: all(kept(cache, digest) for digest in made.blobs))
     proxy.forget()
     assert client.pull_image("app", "v1") == made
-    assert of_pulls(proxy) == []
+    assert proxy.of_pulls() == []
 
 
 def test_a_range_of_what_is_kept_takes_no_request(pushed, proxy, cache):
@@ -158,7 +153,7 @@ def test_a_range_of_what_is_kept_takes_no_request(pushed, proxy, cache):
     answer = pushed.get_blob("app", DIGEST, expect=206, Range="bytes=5000000-5000099")
     assert answer.content == BLOB[5_000_000:5_000_100]
     assert answer.headers["X-Cache"] == "HIT"
-    assert of_pulls(proxy) == []
+    assert proxy.of_pulls() == []
 
 
 def test_what_is_kept_is_served_after_a_restart_without_a_request(registry, pushed, proxy, cache):

@@ -2,7 +2,12 @@
 #include "core/removal.h"
 
 #include "core/remove.h"
+#include "jobs/jobs.h"
 #include "support.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #define REPO "library/busybox"
 
@@ -317,6 +322,76 @@ static void a_blob_that_is_on_its_way_to_its_place_is_condemned_again(void **sta
     assert_int_equal(state_of(&d), META_REMOVED_DELETED);
 }
 
+static struct jobs *jobs;
+static struct job *at_work;
+static pthread_t stopping;
+
+static void *stop_jobs(void *arg)
+{
+    jobs_stop(arg);
+    return NULL;
+}
+
+static enum err_code stop_after_gone(struct meta *m, const struct meta_op *ops, size_t n,
+                                     unsigned flags, size_t *ret_failed, struct err *e)
+{
+    enum err_code code = meta_commit(m->inner, ops, n, flags, ret_failed, e);
+
+    if (ops[0].kind == META_CONTENT_GONE && code == ERR_OK) {
+        assert_int_equal(pthread_create(&stopping, NULL, stop_jobs, jobs), 0);
+        while (job_go_on(jobs, at_work))
+            sched_yield();
+    }
+    return code;
+}
+
+static atomic_bool job_done;
+
+static enum err_code remove_as_job(void *ctx, struct job *job, struct err *e)
+{
+    enum err_code code;
+
+    (void)ctx;
+    at_work = job;
+    code = removal_run(w.r, job, e);
+    atomic_store(&job_done, true);
+    return code;
+}
+
+static int64_t hourly(void *ctx)
+{
+    (void)ctx;
+    return 3600 * 1000;
+}
+
+static void not_reported(const char *what, const struct err *e)
+{
+    (void)what, (void)e;
+}
+
+/* Else pushes of it would be refused for as long as a DELETE might still come. */
+static void what_a_stop_kept_from_being_deleted_is_condemned_as_before(void **state)
+{
+    const struct job_kind kind = {
+        .name = REGISTRY_REMOVE, .run = remove_as_job, .every_ms = hourly};
+    struct digest d = pushed_and_deleted();
+
+    (void)state;
+    set_grace(0);
+    purges = 0;
+    world_patch_store(&w)->blob_purge = purge;
+    world_patch_meta(&w)->commit = stop_after_gone;
+    jobs = jobs_new(&(struct jobs_options){.meta = w.meta, .poll_ms = 20, .report = not_reported});
+    jobs_kind_add(jobs, &kind);
+    assert_ok(jobs_start(jobs, ERR_IGNORED));
+    while (!atomic_load(&job_done))
+        sched_yield();
+    pthread_join(stopping, NULL);
+    jobs_free(jobs);
+    assert_int_equal(purges, 0);
+    assert_int_equal(state_of(&d), META_REMOVED_CONDEMNED);
+}
+
 static size_t held;
 
 static enum err_code delete_watched(struct store *s, const struct repo_name *name,
@@ -389,6 +464,7 @@ int main(void)
         FILES(a_deletion_that_was_begun_in_an_earlier_life_is_ended),
         BUCKET(a_deletion_of_which_nothing_is_known_is_not_tried_again_at_once),
         BUCKET(a_blob_that_is_on_its_way_to_its_place_is_condemned_again),
+        BUCKET(what_a_stop_kept_from_being_deleted_is_condemned_as_before),
         FILES(a_file_is_deleted_under_the_lock),
         BUCKET(a_refused_push_leaves_nothing_in_a_bucket),
         FILES(a_refused_push_leaves_what_is_condemned_in_files),
