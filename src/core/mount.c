@@ -31,9 +31,9 @@ enum err_code mount_blob(struct registry *r, const struct repo_name *repo,
     TRY(store_blob_link(r->store, from, repo, d, e));
     ops[0] = meta_op_blob_check(from, d);
     ops[1] = removal_link(r, repo, d, size_bytes);
-    code = removal_commit(r, ops, n, 1, e);
+    code = removal_commit(r, ops, n, 1, NULL, e);
     blob_is_linked(r, d);
     if (registry_refused(code))
         (void)!removal_discard(r, repo, d, ERR_IGNORED);
-    return code;
+    return code == ERR_GONE ? err_set(e, ERR_BLOB_UNKNOWN, "%s went meanwhile", d->text) : code;
 }

@@ -104,11 +104,19 @@ enum err_code removal_number(void *ctx, const struct digest *d, int64_t *ret_num
     return ERR_OK;
 }
 
-/* Until its deletion has ended. *ret_number is what a link has to have seen. */
-static enum err_code await(struct registry *r, struct meta_content c, int64_t *ret_number,
-                           struct err *e)
+static void pause_without(struct registry *r, const struct digest *d, pthread_mutex_t **held)
 {
     const struct timespec step = {.tv_nsec = AWAIT_STEP_NS};
+
+    locks_release(STEAL(*held));
+    nanosleep(&step, NULL);
+    *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
+}
+
+/* Until its deletion has ended. *ret_number is what a link has to have seen. */
+static enum err_code await(struct registry *r, struct meta_content c, pthread_mutex_t **held,
+                           int64_t *ret_number, struct err *e)
+{
     int64_t end_ms = clock_mono_ms() + AWAIT_MS;
     struct meta_removed row;
 
@@ -118,24 +126,25 @@ static enum err_code await(struct registry *r, struct meta_content c, int64_t *r
             break;
         if (!once(r))
             TRY(end_for_another(r, c, &row, e));
-        else if (clock_mono_ms() >= end_ms)
+        else if (!held || clock_mono_ms() >= end_ms)
             return being_deleted(c.digest, e);
         else
-            nanosleep(&step, NULL);
+            pause_without(r, c.digest, held);
     }
     *ret_number = row.number;
     return ERR_OK;
 }
 
 /* A link was refused: the number first, then the bytes. */
-static enum err_code look_again(struct registry *r, struct meta_op *link, struct err *e)
+static enum err_code look_again(struct registry *r, struct meta_op *link, pthread_mutex_t **held,
+                                struct err *e)
 {
     const struct repo_name *repo = link->blob_link.repo;
     const struct digest *d = link->blob_link.digest;
     uint64_t size_bytes;
     enum err_code code;
 
-    TRY(await(r, content_of(r, repo, d), &link->blob_link.seen_number, e));
+    TRY(await(r, content_of(r, repo, d), held, &link->blob_link.seen_number, e));
     code = store_blob_stat(r->store, repo, d, &size_bytes, e);
     return code == ERR_BLOB_UNKNOWN || (code == ERR_OK && size_bytes != link->blob_link.size_bytes)
                ? err_tell(e, ERR_GONE, "%s was deleted while it was pushed; push it again", d->text)
@@ -143,12 +152,12 @@ static enum err_code look_again(struct registry *r, struct meta_op *link, struct
 }
 
 enum err_code removal_commit(struct registry *r, struct meta_op *ops, size_t n, size_t link,
-                             struct err *e)
+                             pthread_mutex_t **held, struct err *e)
 {
     enum err_code code = meta_commit(r->meta, ops, n, 0, NULL, e);
 
     for (int i = 1; code == ERR_GONE && i < LINK_TRIES; i++) {
-        TRY(look_again(r, &ops[link], e));
+        TRY(look_again(r, &ops[link], held, e));
         code = meta_commit(r->meta, ops, n, 0, NULL, e);
     }
     return code == ERR_GONE ? being_deleted(ops[link].blob_link.digest, e) : code;

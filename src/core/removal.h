@@ -44,10 +44,11 @@ struct meta_op removal_link(const struct registry *r, const struct repo_name *re
                             const struct digest *d, uint64_t size_bytes);
 
 /* try_link: commits operations of which ops[link] is one by removal_link(). Under the lock on the
- * blob. Errors: GONE, told: it is being deleted, or what was stored was, and has to be stored anew;
- * those of the transaction. */
+ * blob, *held, which is let go of while a deletion is waited for, and held again when it returns.
+ * held NULL: none is waited for. Errors: GONE, told: it is being deleted, or what was stored was,
+ * and has to be stored anew; those of the transaction. */
 ERR_CHECKED enum err_code removal_commit(struct registry *r, struct meta_op *ops, size_t n,
-                                         size_t link, struct err *e);
+                                         size_t link, pthread_mutex_t **held, struct err *e);
 
 /* Bytes that were stored and not linked. Under the lock on the blob. */
 ERR_CHECKED enum err_code removal_discard(struct registry *r, const struct repo_name *repo,

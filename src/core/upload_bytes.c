@@ -219,7 +219,8 @@ enum err_code upload_append(struct upload *u, struct reader *from, const struct 
     return code == ERR_CONFLICT ? hold_taken(e) : code;
 }
 
-/* A repository that has the blob already. Two that get it at once: the second finds the first's. */
+/* A repository that has the blob already, or could. Two that get it at once: the second finds the
+ * first's. */
 struct twin {
     bool found;
     struct repo_name repo;
@@ -229,7 +230,7 @@ static struct twin find_twin(struct upload *u, const struct digest *d)
 {
     struct twin t = {0};
 
-    t.found = blob_find_twin(u->r, d, &t.repo, ERR_IGNORED) == ERR_OK;
+    t.found = blob_find_twin(u->r, &u->session->info.repo, d, &t.repo, ERR_IGNORED) == ERR_OK;
     return t;
 }
 
@@ -281,20 +282,21 @@ static bool was_done(struct upload *u, const struct digest *d)
 /* Trying again does no harm: of a session's finish only the first counts, and a link that is there
  * stays as it is. */
 static enum err_code commit_surely(struct upload *u, const struct digest *d, struct meta_op *ops,
-                                   size_t n, size_t link, struct err *e)
+                                   size_t n, size_t link, pthread_mutex_t **held, struct err *e)
 {
     const struct timespec pause = {.tv_nsec = COMMIT_PAUSE_MS * 1000000};
-    enum err_code code = removal_commit(u->r, ops, n, link, e);
+    enum err_code code = removal_commit(u->r, ops, n, link, held, e);
 
     for (int i = 1; code == ERR_UNAVAILABLE && i < COMMIT_TRIES; i++) {
         nanosleep(&pause, NULL);
-        code = removal_commit(u->r, ops, n, link, e);
+        code = removal_commit(u->r, ops, n, link, held, e);
     }
     return code == ERR_CONFLICT && was_done(u, d) ? ERR_OK : code;
 }
 
 /* The bytes are stored; so they are readable once meta knows them. */
-static enum err_code link_stored(struct upload *u, const struct digest *d, struct err *e)
+static enum err_code link_stored(struct upload *u, const struct digest *d, pthread_mutex_t **held,
+                                 struct err *e)
 {
     struct registry *r = u->r;
     const struct meta_upload *info = &u->session->info;
@@ -307,7 +309,7 @@ static enum err_code link_stored(struct upload *u, const struct digest *d, struc
     link = n;
     ops[n++] = removal_link(r, &info->repo, d, u->session->offset_bytes);
     n += quota_checks(r, &info->repo, ops + n);
-    code = commit_surely(u, d, ops, n, link, e);
+    code = commit_surely(u, d, ops, n, link, held, e);
     blob_is_linked(r, d);
     if (code == ERR_GONE || (code == ERR_CONFLICT && store_shared(r->store)))
         (void)!removal_discard(r, &info->repo, d, ERR_IGNORED);
@@ -333,7 +335,7 @@ static enum err_code link_blob(struct upload *u, const struct digest *d, struct 
     TRY(store_upload_commit(r->store, u->handle, repo, d, twin.found ? &twin.repo : NULL, e));
     u->handle = NULL;
     u->session->became = *d;
-    return link_stored(u, d, e);
+    return link_stored(u, d, &held, e);
 }
 
 /* The same finish again, after one whose transaction failed. */
@@ -345,7 +347,7 @@ static enum err_code link_again(struct upload *u, const struct digest *d, struct
     if (!digest_eq(&u->session->became, d) ||
         store_blob_stat(u->r->store, &u->session->info.repo, d, &size_bytes, ERR_IGNORED) != ERR_OK)
         return hold_unknown(e);
-    return link_stored(u, d, e);
+    return link_stored(u, d, &held, e);
 }
 
 static enum err_code verify(struct upload *u, const struct digest *d, struct err *e)

@@ -385,7 +385,7 @@ static inline void auto_meta_uses_(struct meta_use_list *l)
 
 /* What meta_blob_look() sees beside the blob; false where a database does not say. */
 struct meta_blob_sight {
-    bool nowhere;   /* no repository has it */
+    bool nowhere;   /* no repository has it, nor is content condemned that is kept once for all */
     bool condemned; /* it is this one's, and may go */
 };
 

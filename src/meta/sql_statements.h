@@ -26,7 +26,9 @@
                  " WHERE r.name = $1 AND b.digest = $2")                                           \
     X(BLOB_LOOK, "SELECT coalesce((SELECT b.size_bytes FROM repos r"                               \
                  " JOIN blobs b ON b.repo_id = r.id WHERE r.name = $1 AND b.digest = $2), -1),"    \
-                 " CASE WHEN EXISTS (SELECT 1 FROM blobs WHERE digest = $2) THEN 1 ELSE 0 END,"    \
+                 " CASE WHEN EXISTS (SELECT 1 FROM blobs WHERE digest = $2) OR EXISTS"             \
+                 " (SELECT 1 FROM removed WHERE digest = $2 AND place = '' AND state <> 2)"        \
+                 " THEN 1 ELSE 0 END,"                                                             \
                  " CASE WHEN EXISTS (SELECT 1 FROM repos r JOIN condemned c ON c.repo_id = r.id"   \
                  " WHERE r.name = $1 AND c.digest = $2 AND c.kind = 0) THEN 1 ELSE 0 END")         \
     X(BLOB_SIZE, "SELECT size_bytes FROM blobs WHERE repo_id = $1 AND digest = $2")                \

@@ -137,6 +137,19 @@ def test_a_large_blob_with_its_digest_is_not_copied(client, bucket, proxy):
     assert "copy" not in counts and "part_copy" not in counts, counts
 
 
+def test_a_large_blob_that_was_deleted_is_pushed_again_without_a_write_to_its_key(client, bucket, proxy):
+    data = random_bytes(33 * MIB)
+    digest = client.push_blob("app", data)
+    client.delete_blob("app", digest)
+    until(lambda: settled(bucket))
+    proxy.forget()
+    push_with_digest_at_the_end(client, data)
+    until(lambda: settled(bucket))
+    of_its_key = {request.kind for request in proxy.of() if "/blobs/" in request.target}
+    assert of_its_key == {"head"}
+    assert client.get_blob("app", digest).content == data
+
+
 # What the log says at the end
 
 OF_THE_BUCKET = ("head_bucket", "get_lifecycle", "get_versioning")
@@ -205,6 +218,13 @@ def at_once(what):
     return lambda client: lambda: what(client)
 
 
+def delete_and_push_again(client, digest, data):
+    client.delete_blob("app", digest)
+    assert not client.has_blob("app", digest)
+    client.push_blob("app", data)
+    assert client.has_blob("app", digest)
+
+
 def pull(client, digest):
     assert digest_of(client.get_blob("app", digest).content) == digest
 
@@ -236,6 +256,9 @@ OPERATIONS = {  # each: what is there before; returns the operation
         lambda client: push_with_digest_at_the_end(client, SMALL)
     ),
     "a blob of up to one part, with its digest before": at_once(lambda client: client.push_blob("app", SMALL)),
+    "the same, of a blob that was deleted and whose bytes are still there": push_and(
+        SMALL, lambda client, digest: delete_and_push_again(client, digest, SMALL)
+    ),
     "a larger one, with its digest before": at_once(lambda client: client.push_blob("app", LARGE)),
     "a larger one, with its digest at the end": at_once(
         lambda client: push_with_digest_at_the_end(client, LARGE)

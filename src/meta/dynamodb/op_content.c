@@ -115,6 +115,15 @@ enum err_code dynamo_blob_link(struct dynamo_tx *tx, const struct meta_op *op, s
     return dynamo_removed_link(tx, op, e);
 }
 
+/* What counts the manifests that name it stays. */
+static void unset_blob(struct dynamo_cell *c)
+{
+    static const char *const names[] = {"k", "repo", "digest", "size"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        dynamo_cell_unset(c, names[i]);
+}
+
 enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     const struct repo_name *repo = op->blob_unlink.repo;
@@ -132,13 +141,16 @@ enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op,
     size = dynamo_cell_number(c, "size");
     dynamo_cell_saw(c, "size", false);
     dynamo_cell_saw(c, "uses", true);
-    dynamo_cell_delete(c);
+    if (removal.once)
+        unset_blob(c); /* for who pushes it again: blob_look() */
+    else
+        dynamo_cell_delete(c);
     dynamo_cell_add(repo_cell(tx, repo), "bytes", -size);
     removal.size_bytes = (uint64_t)size;
     return dynamo_removed_condemn(tx, what, &removal, e);
 }
 
-/* What counts the manifests that name it stays, as of a blob that a manifest names loosely. */
+/* As of a blob that a manifest names loosely. */
 enum err_code dynamo_blob_lose(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     const struct repo_name *repo = op->blob_unlink.repo;
@@ -151,10 +163,7 @@ enum err_code dynamo_blob_lose(struct dynamo_tx *tx, const struct meta_op *op, s
         return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
     size = dynamo_cell_number(c, "size");
     dynamo_cell_saw(c, "size", true);
-    dynamo_cell_unset(c, "k");
-    dynamo_cell_unset(c, "repo");
-    dynamo_cell_unset(c, "digest");
-    dynamo_cell_unset(c, "size");
+    unset_blob(c);
     dynamo_cell_add(repo_cell(tx, repo), "bytes", -size);
     return ERR_OK;
 }

@@ -106,9 +106,9 @@ static enum err_code blob_look(struct meta *m, const struct repo_name *repo, con
         TRY(dynamo_cursor_peek(link_of(m), &c, dynamo_link_end(link_of(m)), &item, e));
         if (!item)
             break;
+        anywhere = true; /* or once: its content may be condemned */
         if (!item_has(item, "size"))
             continue;
-        anywhere = true;
         *ret_size_bytes = (uint64_t)item_get_number(item, "size");
         if (str_eq(item_get_text(item, "sk"), repo_name_str(repo)))
             return ERR_OK;

@@ -97,11 +97,16 @@ enum err_code dynamo_removed_link(struct dynamo_tx *tx, const struct meta_op *op
 static bool is_made_here(struct dynamo_tx *tx, const char *pk, struct str place)
 {
     for (const struct dynamo_cell *c = tx->cells.first; c; c = c->next) {
-        if (strcmp(c->pk, pk) == 0 && json_object_get(c->sets, "size") &&
+        if (strcmp(c->pk, pk) == 0 && json_is_object(json_object_get(c->sets, "size")) &&
             (place.n == 0 || str_eq(str_of(c->sk), place)))
             return true;
     }
     return false;
+}
+
+static bool is_lost_here(const struct dynamo_cell *c)
+{
+    return c->how == DYNAMO_CELL_DELETE || json_is_null(json_object_get(c->sets, "size"));
 }
 
 /* As the transaction has made it; true only as long as the counter does not move. */
@@ -120,9 +125,9 @@ static enum err_code is_linked(struct dynamo_tx *tx, struct meta_content what, b
         if (!item)
             break;
         repo = item_get_text(item, "sk");
-        *ret_linked = item_has(item, "size") && (!what.repo || str_eq(repo, place_of(what))) &&
-                      dynamo_cell_of(tx, dynamo_key_blob(repo, digest_str(what.digest)))->how !=
-                          DYNAMO_CELL_DELETE;
+        *ret_linked =
+            item_has(item, "size") && (!what.repo || str_eq(repo, place_of(what))) &&
+            !is_lost_here(dynamo_cell_of(tx, dynamo_key_blob(repo, digest_str(what.digest))));
         dynamo_cursor_step(&cursor);
     }
     return ERR_OK;

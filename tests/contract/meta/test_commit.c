@@ -100,6 +100,32 @@ static void a_look_at_a_blob_tells_when_no_repository_has_it(void **state)
     assert_true(nowhere);
 }
 
+static enum err_code unlink_kept_once(struct fixture *f, const char *repo, const char *seed)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest d = digest_for(seed);
+    const struct meta_removal removal = {.once = true, .reason = STR("test")};
+
+    return commit_one(f, meta_op_blob_unlink(&r, &d, removal));
+}
+
+static void a_look_at_a_blob_tells_that_its_content_is_condemned(void **state)
+{
+    struct fixture *f = *state;
+    struct digest d = digest_for("layer");
+    struct repo_name found;
+    uint64_t size;
+    bool nowhere;
+
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(unlink_kept_once(f, "a", "layer"));
+    assert_int_equal(look(f, "a", "layer", &nowhere), ERR_BLOB_UNKNOWN);
+    assert_false(nowhere);
+    assert_int_equal(look(f, "b", "layer", &nowhere), ERR_BLOB_UNKNOWN);
+    assert_false(nowhere);
+    assert_int_equal(meta_blob_find(f->m, &d, &found, &size, &f->e), ERR_BLOB_UNKNOWN);
+}
+
 static void a_blob_of_many_repositories_is_seen_in_each(void **state)
 {
     struct fixture *f = *state;
@@ -940,6 +966,7 @@ int main(int argc, char **argv)
         TEST(unlinking_a_blob_that_is_not_there_fails),
         TEST(a_blob_is_found_in_any_repository),
         TEST(a_look_at_a_blob_tells_when_no_repository_has_it),
+        TEST(a_look_at_a_blob_tells_that_its_content_is_condemned),
         TEST(a_blob_of_many_repositories_is_seen_in_each),
         TEST(links_are_found_together),
         TEST(a_blob_that_a_manifest_names_stays),

@@ -1,6 +1,8 @@
 /* Content of blobs goes after its last link, and never from under one. */
 #include "core/removal.h"
 
+#include "core/blob.h"
+#include "core/mount.h"
 #include "core/remove.h"
 #include "jobs/jobs.h"
 #include "support.h"
@@ -138,6 +140,57 @@ static void a_blob_that_is_pushed_again_stays(void **state)
     assert_int_equal(state_of(&d), -1);
 }
 
+/* ---- what is condemned is taken over */
+
+static bool had_twin;
+
+static enum err_code commit_watched(struct store *s, struct store_upload *u,
+                                    const struct repo_name *name, const struct digest *d,
+                                    const struct repo_name *twin, struct err *e)
+{
+    had_twin = twin != NULL;
+    return store_upload_commit(s->inner, u, name, d, twin, e);
+}
+
+static void assert_pushed_again(bool asks_first, bool taken_over)
+{
+    struct digest d = sha256_of(STR("hello"));
+    uint64_t size_bytes;
+
+    world_patch_store(&w)->upload_commit = commit_watched;
+    if (asks_first)
+        assert_code(ERR_BLOB_UNKNOWN, blob_look(w.r, &repo, &d, &size_bytes, ERR_IGNORED));
+    blob_put(&w, REPO, STR("hello"));
+    assert_int_equal(had_twin, taken_over);
+    assert_true(blob_readable(&w, REPO, &d));
+    set_grace(0);
+    run();
+    assert_true(blob_readable(&w, REPO, &d));
+}
+
+static void what_is_condemned_in_a_bucket_is_not_written_again(void **state)
+{
+    (void)state;
+    pushed_and_deleted();
+    assert_pushed_again(false, true);
+}
+
+static void nor_when_the_client_asked_for_it_first(void **state)
+{
+    (void)state;
+    pushed_and_deleted();
+    assert_pushed_again(true, true);
+}
+
+static void what_was_deleted_in_a_bucket_is_written_again(void **state)
+{
+    (void)state;
+    pushed_and_deleted();
+    set_grace(0);
+    run();
+    assert_pushed_again(true, false);
+}
+
 static void more_than_a_page_goes_in_one_run(void **state)
 {
     struct digest list[150];
@@ -185,6 +238,16 @@ static enum err_code link_after_deletion(struct meta *m, const struct meta_op *o
         op = meta_op_content_deleted(content_of(d), 7, 2, false);
         if (!never_ends)
             assert_ok(meta_commit(m->inner, &op, 1, 0, NULL, e));
+    }
+    return meta_commit(m->inner, ops, n, flags, ret_failed, e);
+}
+
+static enum err_code refuse_links(struct meta *m, const struct meta_op *ops, size_t n,
+                                  unsigned flags, size_t *ret_failed, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ops[i].kind == META_BLOB_LINK)
+            return err_set(e, ERR_GONE, "as told");
     }
     return meta_commit(m->inner, ops, n, flags, ret_failed, e);
 }
@@ -237,6 +300,58 @@ static void a_push_into_a_deletion_is_told_to_come_again_and_leaves_nothing(void
     set_grace(0);
     run();
     assert_false(stored(&d));
+}
+
+static struct digest awaited;
+static pthread_t ender;
+static unsigned looks;
+
+static void *end_it_under_the_lock(void *ctx)
+{
+    struct meta_op end = meta_op_content_deleted(content_of(&awaited), 7, 2, false);
+    pthread_mutex_t *mine = locks_hold(&w.r->blob_locks, STR_NONE, digest_str(&awaited));
+    enum err_code code = meta_commit(ctx, &end, 1, 0, NULL, ERR_IGNORED);
+
+    locks_release(mine);
+    return code == ERR_OK ? NULL : ctx;
+}
+
+static enum err_code look_watched(struct meta *m, struct meta_content c,
+                                  struct meta_removed *ret_row, struct err *e)
+{
+    enum err_code code = meta_removed_get(m->inner, c, ret_row, e);
+
+    if (code == ERR_OK && ret_row->state == META_REMOVED_GONE && looks++ == 0)
+        assert_int_equal(pthread_create(&ender, NULL, end_it_under_the_lock, m->inner), 0);
+    return code;
+}
+
+static void a_deletion_is_waited_for_without_the_lock(void **state)
+{
+    struct meta_driver *patched;
+    void *failed;
+
+    (void)state;
+    awaited = sha256_of(STR("hello"));
+    race(true, true);
+    patched = world_patch_meta(&w);
+    patched->commit = link_after_deletion;
+    patched->removed_get = look_watched;
+    looks = 0;
+    assert_ok(blob_push(&w, REPO, STR("hello"), &awaited, ERR_IGNORED));
+    assert_int_equal(pthread_join(ender, &failed), 0);
+    assert_null(failed);
+    assert_true(blob_readable(&w, REPO, &awaited));
+}
+
+static void a_mount_into_a_deletion_is_none(void **state)
+{
+    struct repo_name from = repo_of("library/other");
+    struct digest d = blob_put(&w, "library/other", STR("hello"));
+
+    (void)state;
+    world_patch_meta(&w)->commit = refuse_links;
+    assert_code(ERR_BLOB_UNKNOWN, mount_blob(w.r, &repo, &from, &d, ERR_IGNORED));
 }
 
 /* A process that died in the middle has left the row. */
@@ -455,11 +570,16 @@ int main(void)
         BUCKET(a_bucket_lingers_also_without_grace),
         FILES(a_blob_that_is_pushed_again_stays),
         BUCKET(a_blob_that_is_pushed_again_stays),
+        BUCKET(what_is_condemned_in_a_bucket_is_not_written_again),
+        BUCKET(nor_when_the_client_asked_for_it_first),
+        BUCKET(what_was_deleted_in_a_bucket_is_written_again),
         FILES(more_than_a_page_goes_in_one_run),
         BUCKET(more_than_a_page_goes_in_one_run),
         BUCKET(a_push_whose_bytes_were_deleted_is_not_answered_as_done),
         BUCKET(a_push_whose_bytes_are_there_after_the_deletion_is_done),
         BUCKET(a_push_into_a_deletion_is_told_to_come_again_and_leaves_nothing),
+        BUCKET(a_deletion_is_waited_for_without_the_lock),
+        BUCKET(a_mount_into_a_deletion_is_none),
         FILES(a_file_whose_deletion_was_begun_in_an_earlier_life_is_pushed_again),
         FILES(a_deletion_that_was_begun_in_an_earlier_life_is_ended),
         BUCKET(a_deletion_of_which_nothing_is_known_is_not_tried_again_at_once),

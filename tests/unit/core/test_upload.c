@@ -429,12 +429,12 @@ static void a_blob_that_was_seen_nowhere_is_found_once_another_repository_has_it
 
     (void)state;
     assert_code(ERR_BLOB_UNKNOWN, head("library/busybox", &d));
-    assert_code(ERR_BLOB_UNKNOWN, blob_find_twin(w.r, &d, &found, ERR_IGNORED));
+    assert_code(ERR_BLOB_UNKNOWN, blob_find_twin(w.r, &repo, &d, &found, ERR_IGNORED));
     blob_put(&w, "library/other", STR("hello"));
-    assert_ok(blob_find_twin(w.r, &d, &found, ERR_IGNORED));
+    assert_ok(blob_find_twin(w.r, &repo, &d, &found, ERR_IGNORED));
     assert_string_equal(found.text, "library/other");
     assert_code(ERR_BLOB_UNKNOWN, head("library/busybox", &d)); /* it is somewhere */
-    assert_ok(blob_find_twin(w.r, &d, &found, ERR_IGNORED));
+    assert_ok(blob_find_twin(w.r, &repo, &d, &found, ERR_IGNORED));
 }
 
 static void a_blob_that_is_mounted_is_not_nowhere(void **state)
@@ -445,9 +445,9 @@ static void a_blob_that_is_mounted_is_not_nowhere(void **state)
     (void)state;
     blob_put(&w, "library/other", STR("hello"));
     recent_add(w.r->absent, &d, recent_since(w.r->absent, &d), clock_mono_ms());
-    assert_code(ERR_BLOB_UNKNOWN, blob_find_twin(w.r, &d, &found, ERR_IGNORED));
+    assert_code(ERR_BLOB_UNKNOWN, blob_find_twin(w.r, &repo, &d, &found, ERR_IGNORED));
     assert_ok(mount_blob(w.r, &repo, &from, &d, ERR_IGNORED));
-    assert_ok(blob_find_twin(w.r, &d, &found, ERR_IGNORED));
+    assert_ok(blob_find_twin(w.r, &repo, &d, &found, ERR_IGNORED));
 }
 
 /* As a connection that breaks when the transaction was done, and before its answer. */
