@@ -5,21 +5,16 @@
 #include "base/mem.h"
 #include "cli/command_accounts.h"
 #include "cli/command_content.h"
+#include "cli/command_gc_order.h"
 #include "cli/commands.h"
-#include "core/life.h"
-#include "core/owner.h"
 #include "core/project.h"
 #include "gc/explain.h"
 #include "gc/server_run.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define LINE_MAX_BYTES (64 * 1024)
-#define LOOK_EVERY_MS  100
-#define WAIT_MS        15000 /* for a server to begin */
-#define UNITS_MAX      32
 
 struct gc_command {
     struct cli *cli;
@@ -32,18 +27,6 @@ struct gc_command {
 };
 
 /* ---- what is told */
-
-static const char *bytes_text(uint64_t bytes, char dst[static UNITS_MAX])
-{
-    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB"};
-    double n = (double)bytes;
-    size_t i = 0;
-
-    for (; n >= 999.5 && i + 1 < sizeof(units) / sizeof(units[0]); i++)
-        n /= 1000;
-    snprintf(dst, UNITS_MAX, i == 0 ? "%.0f %s" : "%.1f %s", n, units[i]);
-    return dst;
-}
 
 static const char *kind_name(const struct gc_item *item)
 {
@@ -85,15 +68,15 @@ static void show_progress(void *ctx, uint64_t repos, uint64_t of)
 static void print_sum(struct gc_command *c, const char *what, const struct gc_sum *s,
                       const char *then)
 {
-    char size[UNITS_MAX];
+    char size[CLI_GC_BYTES_SIZE];
 
     if (s->manifests > 0)
         fprintf(c->cli->out, "%s %" PRIu64 " manifest%s (%s)\n", what, s->manifests,
-                s->manifests == 1 ? "" : "s", bytes_text(s->manifest_bytes, size));
+                s->manifests == 1 ? "" : "s", cli_gc_bytes(s->manifest_bytes, size));
     if (s->blobs > 0 || s->manifests == 0)
         fprintf(c->cli->out, "%s %" PRIu64 " %sblob%s%s%s%s\n", what, s->blobs,
                 c->dry_run ? "unreferenced " : "", s->blobs == 1 ? "" : "s", *then ? then : " (",
-                bytes_text(s->blob_bytes, size), *then ? "" : ")");
+                cli_gc_bytes(s->blob_bytes, size), *then ? "" : ")");
 }
 
 static bool is_nothing(const struct gc_sum *s)
@@ -198,25 +181,10 @@ static enum err_code run_there(struct gc_command *c, struct meta *m, uint64_t *r
                                struct err *e)
 {
     struct gc_order order = {.repo = c->repo, .grace_ms = c->o.grace_ms, .actor = c->actor};
-    int64_t end_ms = clock_mono_ms() + WAIT_MS;
-    bool waits = true, begun = false;
+    bool left;
 
-    TRY(gc_order_add(m, &order, e));
-    for (; waits; usleep(LOOK_EVERY_MS * 1000)) {
-        AUTO(record) struct meta_record record = {0};
-
-        TRY(gc_order_waits(m, order.id, &waits, e));
-        begun =
-            begun || meta_record_get(m, GC_RUNS, str_of(order.id), &record, ERR_IGNORED) == ERR_OK;
-        if (waits && !begun && clock_mono_ms() > end_ms) {
-            fprintf(c->cli->out, "run %s: no server has taken it up; the next one that runs will\n",
-                    order.id);
-            return ERR_OK;
-        }
-    }
-    if (!c->as_json)
-        fprintf(c->cli->out, "run %s, by the server\n", order.id);
-    return print_run(c, m, order.id, ret_problems, e);
+    TRY(cli_gc_order(c->cli, m, &order, c->as_json, &left, e));
+    return left ? ERR_OK : print_run(c, m, order.id, ret_problems, e);
 }
 
 /* ---- the command */
@@ -244,30 +212,6 @@ static enum err_code take_flags(struct gc_command *c, const struct cli_args *arg
     return ERR_OK;
 }
 
-/* Files have a lock that says whether a server runs; elsewhere the job decides, and only a server
- * has jobs. A dry run writes nothing, and needs no store. */
-static enum err_code open_all(struct gc_command *c, struct meta **ret_meta, struct err *e)
-{
-    bool files = c->conf->storage.backend == CONF_STORAGE_FILESYSTEM;
-    struct store *store = NULL;
-
-    if (c->conf->storage.backend == CONF_STORAGE_MEM)
-        return err_set(e, ERR_CONFIG,
-                       "storage.backend is 'mem': there is no content outside of the server");
-    if (c->dry_run)
-        TRY(c->cli->open_store_beside(c->conf, &store, e));
-    else if (files && c->cli->open_store(c->conf, &store, ERR_IGNORED) != ERR_OK)
-        store = NULL;
-    c->conf->registry.manifest_cache_bytes = 0;
-    if (c->cli->open_meta(c->conf, NULL, NULL, ret_meta, e) != ERR_OK) {
-        store_free(store);
-        return e->code;
-    }
-    if (store)
-        c->o.registry = c->content.registry = registry_new(store, *ret_meta, c->conf);
-    return store ? owner_match(store, *ret_meta, e) : ERR_OK;
-}
-
 static enum err_code run(struct gc_command *c, const struct cli_args *args, uint64_t *ret_problems,
                          struct err *e)
 {
@@ -275,7 +219,8 @@ static enum err_code run(struct gc_command *c, const struct cli_args *args, uint
     enum err_code code;
 
     TRY(take_flags(c, args, e));
-    TRY(open_all(c, &meta, e));
+    TRY(cli_gc_open(c->cli, c->conf, c->dry_run, &c->o.registry, &meta, e));
+    c->content.registry = c->o.registry;
     if (c->o.registry)
         return run_here(c, ret_problems, e);
     code = run_there(c, meta, ret_problems, e);
@@ -307,23 +252,38 @@ int cli_gc(struct cli *cli, const struct cli_args *args)
 
 /* ---- runs */
 
+static void print_did(FILE *out, const json_t *run)
+{
+    struct gc_sum condemned = sum_of(run, "condemned"), deleted = sum_of(run, "deleted"),
+                  back = sum_of(run, "back");
+    const char *undo = json_string_value(json_object_get(run, "undo"));
+    char size[CLI_GC_BYTES_SIZE];
+
+    if (undo)
+        fprintf(out, "brought back %" PRIu64 " (%s) of %s\n", back.blobs + back.manifests,
+                cli_gc_bytes(back.blob_bytes, size), undo);
+    else
+        fprintf(out, "condemned %" PRIu64 ", deleted %" PRIu64 " (%s)\n",
+                condemned.blobs + condemned.manifests, deleted.blobs + deleted.manifests,
+                cli_gc_bytes(deleted.blob_bytes, size));
+}
+
 static enum err_code print_record(void *ctx, const struct meta_record *record, struct err *e)
 {
     struct gc_command *c = ctx;
     AUTO(json) json_t *run = c->as_json ? NULL : json_loads(record->value, 0, NULL);
-    struct gc_sum condemned = sum_of(run, "condemned"), deleted = sum_of(run, "deleted");
     const char *state = json_string_value(json_object_get(run, "state"));
-    char began[CLI_TIME_SIZE], size[UNITS_MAX];
+    char began[CLI_TIME_SIZE];
 
     (void)e;
-    if (c->as_json)
+    if (c->as_json) {
         fprintf(c->cli->out, "%s\n", record->value);
-    else
-        fprintf(c->cli->out,
-                "%-24s  %-16s  %-8s  condemned %" PRIu64 ", deleted %" PRIu64 " (%s)\n",
-                record->key, cli_time(json_integer_value(json_object_get(run, "started")), began),
-                state ? state : "", condemned.blobs + condemned.manifests,
-                deleted.blobs + deleted.manifests, bytes_text(deleted.blob_bytes, size));
+        return ERR_OK;
+    }
+    fprintf(c->cli->out, "%-24s  %-16s  %-8s  ", record->key,
+            cli_time(json_integer_value(json_object_get(run, "started")), began),
+            state ? state : "");
+    print_did(c->cli->out, run);
     return ERR_OK;
 }
 

@@ -203,6 +203,13 @@ static const struct cli_flag gc_runs_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag gc_undo_flags[] = {
+    CONFIG_FLAG,
+    {"--dry-run", NULL, "Say what would come back; changes nothing."},
+    {"--json", NULL, "A JSON object a line, the last with the sums."},
+    {NULL},
+};
+
 #define NO_VERIFY_FLAG                                                                             \
     {                                                                                              \
         "--no-verify", NULL,                                                                       \
@@ -604,6 +611,16 @@ const struct cli_command cli_commands[] = {
      .flags = gc_runs_flags,
      .run = cli_gc_runs,
      .help = "List the runs of `registry gc --delete`, oldest first"},
+    {.name = "gc undo",
+     .operands = "RUN",
+     .max_operands = 1,
+     .names = true,
+     .flags = gc_undo_flags,
+     .run = cli_gc_undo,
+     .help = "Bring back what a run of `registry gc` deleted, as far as it is still there",
+     .more = "Blobs whose bytes are not deleted yet (gc.undo), manifests and tags. An image comes "
+             "back whole or not at all:\nwhat is not to be had is named, and the exit status is 1 "
+             "then. A server may run: it does it then."},
     {.name = "gc explain",
      .operands = "DIGEST|REPOSITORY@DIGEST",
      .max_operands = 1,

@@ -14,6 +14,7 @@ int cli_restore(struct cli *cli, const struct cli_args *args);
 
 /* command_check.c */
 int cli_gc(struct cli *cli, const struct cli_args *args);
+int cli_gc_undo(struct cli *cli, const struct cli_args *args);
 int cli_gc_explain(struct cli *cli, const struct cli_args *args);
 int cli_gc_runs(struct cli *cli, const struct cli_args *args);
 int cli_check(struct cli *cli, const struct cli_args *args);

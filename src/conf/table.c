@@ -754,6 +754,15 @@ const struct conf_row conf_rows[] = {
      .def = 15 * MINUTES,
      .help = "In a bucket they stay at least so long, also where `gc.grace` is less: some servers "
              "cut a pull off whose object is deleted."},
+    {.name = "gc.undo",
+     .type = CONF_DURATION,
+     FIELD(gc.undo_ms),
+     .max = 36500 * DAYS,
+     .def = 0,
+     .help =
+         "The bytes of what a run of `registry gc` deleted stay at least so long, for `registry "
+         "gc undo` to bring them back. 0: on files they go with the run, in a bucket after "
+         "`gc.linger`."},
     {.name = "gc.untagged",
      .type = CONF_DURATION,
      FIELD(gc.untagged_ms),

@@ -40,10 +40,18 @@ int64_t removal_wait_ms(const struct registry *r)
     return grace_ms > linger_ms ? grace_ms : linger_ms;
 }
 
-struct meta_removal removal_of(const struct registry *r, const char *why, bool waited)
+/* Of what was condemned for gc.grace before: readers, and who wants to undo it. */
+static int64_t waited_wait_ms(const struct registry *r)
 {
     int64_t linger_ms = once(r) ? (int64_t)conf_u64(&r->gc->linger_ms) : 0;
-    int64_t before_ms = waited ? removal_wait_ms(r) - linger_ms : 0;
+    int64_t undo_ms = (int64_t)conf_u64(&r->gc->undo_ms);
+
+    return undo_ms > linger_ms ? undo_ms : linger_ms;
+}
+
+struct meta_removal removal_of(const struct registry *r, const char *why, bool waited)
+{
+    int64_t before_ms = waited ? removal_wait_ms(r) - waited_wait_ms(r) : 0;
 
     return (struct meta_removal){
         .once = once(r), .since_ms = clock_wall_ms() - before_ms, .reason = str_of(why)};

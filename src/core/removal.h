@@ -32,7 +32,7 @@ struct job;
 int64_t removal_wait_ms(const struct registry *r);
 
 /* For meta_op_blob_unlink(): why, a constant. waited: it was condemned for gc.grace before, and
- * only what a reader may still need is waited for. */
+ * only for what a reader may still need is waited, and for gc.undo. */
 struct meta_removal removal_of(const struct registry *r, const char *why, bool waited);
 
 /* After a transaction with such an operation: what waits no longer goes at once. Never fails; may

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RUN_TEXT_MAX 4096
+#define KEYS_PAGE 16 /* records may be large */
 
 static const char *const kinds[] = {[META_ITEM_BLOB] = "blob", [META_ITEM_MANIFEST] = "manifest"};
 
@@ -175,6 +175,44 @@ enum err_code gc_run_note(struct meta *m, const char *id, const char *actor, int
 }
 
 /* ---- looking something up */
+
+static void add_key(struct meta_name_list *l, const char *key)
+{
+    if ((l->n & (l->n - 1)) == 0) /* 0, or a power of two */
+        l->names = mem_resize(l->names, (l->n > 0 ? 2 * l->n : 1) * sizeof(*l->names));
+    l->names[l->n++] = mem_strdup(key);
+}
+
+static enum err_code add_keys(struct meta *m, struct str of, struct meta_name_list *keys,
+                              bool *ret_more, struct err *e)
+{
+    AUTO(records) struct meta_record_list page = {0};
+    struct str after = keys->n > 0 ? str_of(keys->names[keys->n - 1]) : of;
+
+    TRY(meta_records(m, GC_JOURNAL, after, KEYS_PAGE, &page, e));
+    *ret_more = page.more && page.n > 0;
+    for (size_t i = 0; i < page.n; i++) {
+        if (str_starts(str_of(page.rows[i].key), of))
+            add_key(keys, page.rows[i].key);
+        else
+            *ret_more = false;
+    }
+    return ERR_OK;
+}
+
+enum err_code gc_journal_keys(struct meta *m, const char *run, struct meta_name_list *ret_keys,
+                              struct err *e)
+{
+    AUTO(name_list) struct meta_name_list keys = {0};
+    char of[GC_KEY_SIZE];
+
+    snprintf(of, sizeof(of), "%s/", run);
+    for (bool more = true; more;)
+        TRY(add_keys(m, str_of(of), &keys, &more, e));
+    *ret_keys = keys;
+    keys = (struct meta_name_list){0};
+    return ERR_OK;
+}
 
 struct finding {
     const struct repo_name *repo;

@@ -53,6 +53,11 @@ ERR_CHECKED enum err_code gc_run_note(struct meta *m, const char *id, const char
                                       int64_t started_ms, const char *state,
                                       const struct gc_counts *n, struct err *e);
 
+/* The keys of what is in the journal of a run, in the order of its deletions. The caller frees with
+ * meta_name_list_done(). */
+ERR_CHECKED enum err_code gc_journal_keys(struct meta *m, const char *run,
+                                          struct meta_name_list *ret_keys, struct err *e);
+
 /* The run that deleted that digest, with `repo` or anywhere (NULL). Error: NOT_FOUND. */
 ERR_CHECKED enum err_code gc_journal_find(struct meta *m, const struct repo_name *repo,
                                           const struct digest *d, char ret_run[static GC_RUN_SIZE],

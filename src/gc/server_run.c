@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "gc/undo.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -31,8 +32,8 @@ enum err_code gc_order_add(struct meta *m, struct gc_order *o, struct err *e)
     AUTO(mem) char *text = NULL;
 
     gc_run_id(o->id);
-    json = json_pack("{s:s, s:I, s:s}", "repository", o->repo.n > 0 ? o->repo.text : "", "grace",
-                     (json_int_t)o->grace_ms, "by", o->actor);
+    json = json_pack("{s:s, s:I, s:s*, s:s}", "repository", o->repo.n > 0 ? o->repo.text : "",
+                     "grace", (json_int_t)o->grace_ms, "undo", o->undo, "by", o->actor);
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     if (!text)
         return err_set(e, ERR_INTERNAL, "the order can't be written down");
@@ -73,32 +74,52 @@ static void progress(void *ctx, uint64_t repos, uint64_t of)
     job_note(d->job, "%" PRIu64 " repositories", repos);
 }
 
-static enum err_code run_order(void *ctx, const struct meta_record *record, struct err *e)
+static enum err_code collect(struct doing *d, const char *id, const json_t *order,
+                             const struct meta_op *check, struct err *e)
 {
-    struct doing *d = ctx;
     struct gc_options o = gc_options_of(d->server->registry, d->server->conf);
-    AUTO(json) json_t *json = json_loads(record->value, 0, NULL);
-    const char *repo = json_string_value(json_object_get(json, "repository"));
-    struct meta_op done[2] = {job_check_op(d->job),
-                              meta_op_record_delete(GC_ORDERS, str_of(record->key), META_ANY)};
-    struct meta_op check = done[0];
+    const char *repo = json_string_value(json_object_get(order, "repository"));
     struct gc_counts counts;
     struct repo_name name;
-    enum err_code code = ERR_OK;
 
-    o.id = record->key;
-    o.actor = json_string_value(json_object_get(json, "by"));
-    o.grace_ms = json_integer_value(json_object_get(json, "grace"));
-    o.check = &check;
+    o.id = id;
+    o.actor = json_string_value(json_object_get(order, "by"));
+    o.grace_ms = json_integer_value(json_object_get(order, "grace"));
+    o.check = check;
     o.go_on = goes_on;
     o.progress = progress;
     o.ctx = d;
     if (repo && *repo) {
-        code = repo_name_parse(str_of(repo), &name, e);
+        TRY(repo_name_parse(str_of(repo), &name, e));
         o.repo = &name;
     }
-    if (code == ERR_OK)
-        code = gc_run(&o, &counts, e);
+    return gc_run(&o, &counts, e);
+}
+
+static enum err_code undo(struct doing *d, const char *id, const json_t *order, const char *run,
+                          struct err *e)
+{
+    const struct gc_undo_options o = {.registry = d->server->registry,
+                                      .undo = run,
+                                      .id = id,
+                                      .actor = json_string_value(json_object_get(order, "by")),
+                                      .go_on = goes_on,
+                                      .ctx = d};
+    struct gc_undo_counts counts;
+
+    return gc_undo(&o, &counts, e);
+}
+
+static enum err_code run_order(void *ctx, const struct meta_record *record, struct err *e)
+{
+    struct doing *d = ctx;
+    AUTO(json) json_t *order = json_loads(record->value, 0, NULL);
+    const char *run = json_string_value(json_object_get(order, "undo"));
+    struct meta_op done[2] = {job_check_op(d->job),
+                              meta_op_record_delete(GC_ORDERS, str_of(record->key), META_ANY)};
+    enum err_code code =
+        run ? undo(d, record->key, order, run, e) : collect(d, record->key, order, &done[0], e);
+
     if (code == ERR_LATER || !goes_on(d))
         return err_set(e, ERR_LATER, "stopped");
     /* What failed has its record; it is not tried again by itself. */
