@@ -43,7 +43,7 @@ static enum err_code link_own(struct registry *r, const struct repo_name *repo,
         return code;
     TRY(look_at_own(r, repo, d, &size_bytes, e));
     ops[0] = removal_link(r, repo, d, size_bytes);
-    code = removal_commit(r, ops, n, 0, e);
+    code = removal_commit(r, ops, n, 0, NULL, e);
     blob_is_linked(r, d);
     return code;
 }
