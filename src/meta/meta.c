@@ -240,6 +240,7 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
             return err_set(e, ERR_INTERNAL, "no blob is so large");
         return ERR_OK;
     case META_MANIFEST_PUT:
+    case META_MANIFEST_MEND:
         if (!put->repo || !put->manifest || (!put->edges && put->n_edges > 0))
             return err_set(e, ERR_INTERNAL, "a manifest to put lacks a field");
         return ERR_OK;
@@ -285,6 +286,7 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_CONTENT_BACK:
     case META_CONTENT_DELETED:
     case META_CONTENT_PRUNE:
+    case META_REPO_RECOUNT:
         return ERR_OK;
     }
     return err_set(e, ERR_INTERNAL, "unknown operation %d", (int)op->kind);

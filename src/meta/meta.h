@@ -548,6 +548,8 @@ enum meta_op_kind {
     META_CONTENT_BACK,
     META_CONTENT_DELETED,
     META_CONTENT_PRUNE,
+    META_REPO_RECOUNT,
+    META_MANIFEST_MEND,
 };
 
 /* Why content is condemned: when nothing links it, from then on. */
@@ -567,6 +569,11 @@ struct meta_manifest_put {
     const struct digest *subject; /* NULL: none */
     struct str artifact_type;     /* as a referrers list shows it; empty: none */
     struct str annotations_json;  /* object; empty: none */
+};
+
+/* What the row of a repository says that it holds. */
+struct meta_repo_sums {
+    int64_t manifests, bytes, tags;
 };
 
 struct meta_op {
@@ -594,7 +601,7 @@ struct meta_op {
             const struct repo_name *repo;
             const struct digest *digest;
         } blob_check;
-        struct meta_manifest_put manifest_put;
+        struct meta_manifest_put manifest_put; /* of MEND, too */
         struct {
             const struct repo_name *repo;
             const struct digest *digest;
@@ -680,6 +687,10 @@ struct meta_op {
             bool forget;
             bool *ret_gone;
         } content;
+        struct {
+            const struct repo_name *repo;
+            struct meta_repo_sums seen, counted;
+        } repo_recount;
     };
 };
 
@@ -832,6 +843,17 @@ struct meta_op meta_op_content_deleted(struct meta_content c, int64_t number, in
 
 /* Deletions that ended before that time are forgotten. */
 struct meta_op meta_op_content_prune(int64_t before_ms);
+
+/* Repair: what a repository is said to hold is counted anew, under the lock that writers take.
+ * DynamoDB, which has none, makes it what the caller has counted, unless it is not what they saw
+ * any more: CONFLICT. Error: NAME_UNKNOWN. */
+struct meta_op meta_op_repo_recount(const struct repo_name *repo, struct meta_repo_sums seen,
+                                    struct meta_repo_sums counted);
+
+/* Repair: the manifest, which is there, has these bytes, and names what these edges say, whether
+ * that is there or not. What it names is not condemned any more. Subject and referrers stay as they
+ * are. Errors: MANIFEST_UNKNOWN; UNSUPPORTED, from DynamoDB: it names too many. */
+struct meta_op meta_op_manifest_mend(struct meta_manifest_put put);
 
 /* Flag of meta_commit(): do not wait for the disk. A later commit that waits makes it durable too.
  */

@@ -237,3 +237,15 @@ struct meta_op meta_op_content_prune(int64_t before_ms)
 {
     return (struct meta_op){.kind = META_CONTENT_PRUNE, .content = {.before_ms = before_ms}};
 }
+
+struct meta_op meta_op_repo_recount(const struct repo_name *repo, struct meta_repo_sums seen,
+                                    struct meta_repo_sums counted)
+{
+    return (struct meta_op){.kind = META_REPO_RECOUNT,
+                            .repo_recount = {.repo = repo, .seen = seen, .counted = counted}};
+}
+
+struct meta_op meta_op_manifest_mend(struct meta_manifest_put put)
+{
+    return (struct meta_op){.kind = META_MANIFEST_MEND, .manifest_put = put};
+}

@@ -211,10 +211,8 @@ static enum err_code check_edges(struct sql_conn *c, int64_t manifest_id, struct
                     STR_ARG(c->adapter->column_str(rows, 0)));
 }
 
-/* First all are written, then one statement checks them: a statement each would be as many round
- * trips to a server. */
-static enum err_code add_edges(struct sql_conn *c, int64_t repo_id, int64_t manifest_id,
-                               const struct meta_manifest_put *put, struct err *e)
+static enum err_code write_edges(struct sql_conn *c, int64_t repo_id, int64_t manifest_id,
+                                 const struct meta_manifest_put *put, struct err *e)
 {
     for (size_t i = 0; i < put->n_edges; i++) {
         const struct meta_edge *edge = &put->edges[i];
@@ -224,6 +222,15 @@ static enum err_code add_edges(struct sql_conn *c, int64_t repo_id, int64_t mani
                              SQL_INT(edge->kind), SQL_TEXT(digest_str(&edge->digest))),
                     e));
     }
+    return ERR_OK;
+}
+
+/* First all are written, then one statement checks them: a statement each would be as many round
+ * trips to a server. */
+static enum err_code add_edges(struct sql_conn *c, int64_t repo_id, int64_t manifest_id,
+                               const struct meta_manifest_put *put, struct err *e)
+{
+    TRY(write_edges(c, repo_id, manifest_id, put, e));
     return put->n_edges ? check_edges(c, manifest_id, e) : ERR_OK;
 }
 
@@ -691,6 +698,40 @@ static enum err_code content(struct sql_conn *c, struct apply *a, const struct m
     return sql_removed_apply(c, op, e);
 }
 
+static enum err_code repo_recount(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                  struct err *e)
+{
+    const struct repo_name *repo = op->repo_recount.repo;
+    int64_t repo_id;
+
+    TRY(find_repo(c, a, repo, &repo_id, e));
+    if (repo_id == 0)
+        return err_tell(e, ERR_NAME_UNKNOWN, "no repository %s", repo->text);
+    TRY(write_repo(c, a, e));
+    return sql_run(c, SQL_REPO_RECOUNT, SQL_ARGS(SQL_INT(repo_id)), e);
+}
+
+static enum err_code manifest_mend(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                   struct err *e)
+{
+    const struct meta_manifest_put *put = &op->manifest_put;
+    const struct meta_manifest *m = put->manifest;
+    int64_t repo_id, id = 0;
+    bool there = false;
+
+    TRY(find_repo(c, a, put->repo, &repo_id, e));
+    TRY(find_manifest(c, repo_id, &m->digest, &there, &id, e));
+    if (!there)
+        return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", m->digest.text,
+                        put->repo->text);
+    TRY(sql_run(c, SQL_MANIFEST_MEND,
+                SQL_ARGS(SQL_INT(id), SQL_TEXT(m->media_type), SQL_BYTES(m->bytes)), e));
+    TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
+    TRY(write_edges(c, repo_id, id, put, e));
+    a->revived = NULL;
+    return revive_named(c, a, put->repo, &m->digest, e);
+}
+
 static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
 {
     static enum err_code (*const table[])(struct sql_conn *, struct apply *, const struct meta_op *,
@@ -730,6 +771,8 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_CONTENT_BACK] = content,
         [META_CONTENT_DELETED] = content,
         [META_CONTENT_PRUNE] = content,
+        [META_REPO_RECOUNT] = repo_recount,
+        [META_MANIFEST_MEND] = manifest_mend,
     };
     struct apply *a = ctx;
 

@@ -19,6 +19,10 @@
     X(REPO_CHANGE,                                                                                 \
       "UPDATE repos SET version = $2, manifests = manifests + $3, bytes = bytes + $4,"             \
       " tags = tags + $5 WHERE id = $1")                                                           \
+    X(REPO_RECOUNT,                                                                                \
+      "UPDATE repos SET manifests = (SELECT count(*) FROM manifests WHERE repo_id = $1),"          \
+      " bytes = (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE repo_id = $1),"              \
+      " tags = (SELECT count(*) FROM tags WHERE repo_id = $1) WHERE id = $1")                      \
     X(REPO_LIST, "SELECT name FROM repos WHERE manifests > 0 AND name > $1"                        \
                  " ORDER BY name LIMIT $2")                                                        \
                                                                                                    \
@@ -55,6 +59,7 @@
     X(MANIFEST_ADD, "INSERT INTO manifests (repo_id, digest, media_type, subject, bytes)"          \
                     " VALUES ($1, $2, $3, $4, $5)"                                                 \
                     " ON CONFLICT (repo_id, digest) DO NOTHING RETURNING id")                      \
+    X(MANIFEST_MEND, "UPDATE manifests SET media_type = $2, bytes = $3 WHERE id = $1")             \
     X(MANIFEST_DELETE, "DELETE FROM manifests WHERE id = $1")                                      \
                                                                                                    \
     X(EDGE_USED, "SELECT kind FROM edges WHERE repo_id = $1 AND digest = $2"                       \

@@ -162,6 +162,8 @@ static const op_fn table[] = {
     [META_CONTENT_BACK] = dynamo_content,
     [META_CONTENT_DELETED] = dynamo_content,
     [META_CONTENT_PRUNE] = prune_later,
+    [META_REPO_RECOUNT] = dynamo_repo_recount,
+    [META_MANIFEST_MEND] = dynamo_manifest_mend,
 };
 
 static op_fn fn_of(const struct meta_op *op)

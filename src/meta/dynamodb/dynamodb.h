@@ -158,6 +158,9 @@ enum err_code dynamo_job(struct dynamo_tx *tx, const struct meta_op *op, struct 
 enum err_code dynamo_row_add(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_content(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 
+enum err_code dynamo_repo_recount(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_manifest_mend(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+
 void dynamo_content_wants(struct dynamo_tx *tx, const struct meta_op *op);
 void dynamo_record_wants(struct dynamo_tx *tx, const struct meta_op *op);
 void dynamo_row_wants(struct dynamo_tx *tx, const struct meta_op *op);
