@@ -1,6 +1,7 @@
 #include "check/again.h"
 
 #include "base/cleanup.h"
+#include "check/usage.h"
 #include "core/manifest.h"
 #include "core/quarantine.h"
 
@@ -205,8 +206,8 @@ static enum err_code corrupt_stands(struct again *a, const struct check_finding 
     if (!row)
         return ERR_OK;
     code = quarantine_rehash(a->r, &has.repo, &has.digest, &how, &whole, e);
-    *ret_stands = code == ERR_OK && !whole;
-    return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+    *ret_stands = (code == ERR_OK && !whole) || again_is_unreadable(code);
+    return ERR_OK;
 }
 
 /* ---- manifests */
@@ -379,6 +380,39 @@ static enum err_code dangling_stands(struct again *a, const struct check_finding
 
 /* ---- the rest */
 
+static enum err_code usage_stands(struct again *a, const struct check_finding *f, bool *ret_stands,
+                                  struct err *e)
+{
+    struct meta_repo_sums said, counted;
+
+    return usage_look(a->r->meta, &f->repo, &said, &counted, ret_stands, e);
+}
+
+/* What is not there any more can be read, so to speak. */
+static enum err_code unreadable_stands(struct again *a, const struct check_finding *f,
+                                       bool *ret_stands, struct err *e)
+{
+    AUTO(buf) struct buf bytes = {0};
+    struct rehash how = {0};
+    bool whole;
+
+    if (f->of_manifest) {
+        buf_init(&bytes, conf_u64(&a->r->limits->manifest_bytes));
+        *ret_stands =
+            again_is_unreadable(store_manifest_get(a->r->store, &f->repo, &f->digest, &bytes, e));
+    } else {
+        *ret_stands =
+            again_is_unreadable(quarantine_rehash(a->r, &f->repo, &f->digest, &how, &whole, e));
+    }
+    return ERR_OK;
+}
+
+bool again_is_unreadable(enum err_code code)
+{
+    return code != ERR_OK && code != ERR_BLOB_UNKNOWN && code != ERR_MANIFEST_UNKNOWN &&
+           code != ERR_CORRUPT && code != ERR_LATER;
+}
+
 static enum err_code odd_stands(struct again *a, const struct check_finding *f, bool *ret_stands,
                                 struct err *e)
 {
@@ -412,6 +446,7 @@ enum err_code again_stands(struct again *a, const struct check_finding *f, bool 
         [CHECK_UPLOAD_ABANDONED] = always,          [CHECK_TEMP_LEFT] = odd_stands,
         [CHECK_PERMISSIONS] = odd_stands,           [CHECK_LINK_FOREIGN] = odd_stands,
         [CHECK_NAME_FOREIGN] = odd_stands,          [CHECK_SPACE_LOW] = always,
+        [CHECK_USAGE_DRIFTED] = usage_stands,       [CHECK_UNREADABLE] = unreadable_stands,
     };
 
     enum err_code code = looks[f->code](a, f, ret_stands, e);

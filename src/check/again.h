@@ -26,6 +26,9 @@ static inline void auto_again_(struct again *a)
 ERR_CHECKED enum err_code again_stands(struct again *a, const struct check_finding *f,
                                        bool *ret_stands, struct err *e);
 
+/* Is it an error of reading content, and says nothing of whether it is there and whole? */
+bool again_is_unreadable(enum err_code code);
+
 /* The code of what is odd of a file. */
 enum check_code again_code_of(enum store_odd odd);
 

@@ -7,6 +7,7 @@
 #include "check/deep.h"
 #include "check/doubt.h"
 #include "check/sums.h"
+#include "check/usage.h"
 
 #include <stdlib.h>
 
@@ -27,6 +28,7 @@ struct run {
     struct sums seen;  /* rows; marked: the store has it */
     struct sums edges; /* of each manifest: what its bytes name, less what the rows say */
     struct sums lost;
+    struct usage usage;
     struct doubts doubts;
     struct check_counts counts;
     uint64_t unmet; /* rows of the seen that are not marked */
@@ -94,6 +96,7 @@ static enum err_code take_blob(void *ctx, const struct meta_row *row, struct err
         return ERR_OK;
     c->counts.blobs++;
     c->counts.bytes += (uint64_t)row->ints[0];
+    usage_count(&c->usage, row->texts[0], (struct meta_repo_sums){.bytes = row->ints[0]});
     if (c->shared) { /* what the repository has counts for images, the object for the store */
         see(c, hash_of(c, OBJECT, row->texts[1], STR("")), (uint64_t)row->ints[0]);
         sums_add(&c->seen, hash_of(c, BLOB, row->texts[0], row->texts[1]))->mark = true;
@@ -115,6 +118,7 @@ static enum err_code take_manifest(void *ctx, const struct meta_row *row, struct
     if (!is_wanted(c, row->texts[0]))
         return ERR_OK;
     c->counts.manifests++;
+    usage_count(&c->usage, row->texts[0], (struct meta_repo_sums){.manifests = 1});
     see(c, hash_of(c, MANIFEST, row->texts[0], row->texts[1]), row->texts[4].n);
     TRY(name_of(row->texts[0], row->texts[1], &f, e));
     digest_of(f.digest.algorithm, row->texts[4].p, row->texts[4].n, &is);
@@ -220,6 +224,7 @@ static enum err_code look_at_tags(void *ctx, const struct meta_row *row, struct 
         if (code == ERR_NAME_UNKNOWN)
             return ERR_OK;
         TRY(code);
+        usage_count(&c->usage, row->texts[0], (struct meta_repo_sums){.tags = (int64_t)page.n});
         for (size_t i = 0; i < page.n; i++) {
             struct str name = str_of(page.names[i]);
 
@@ -232,16 +237,47 @@ static enum err_code look_at_tags(void *ctx, const struct meta_row *row, struct 
     return ERR_OK;
 }
 
+/* ---- what repositories are said to hold */
+
+static enum err_code see_repo(void *ctx, const struct meta_row *row, struct err *e)
+{
+    struct run *c = ctx;
+
+    (void)e;
+    if (is_wanted(c, row->texts[0]))
+        usage_see(&c->usage, row);
+    return ERR_OK;
+}
+
+static enum err_code look_at_usage(void *ctx, const struct meta_row *row, struct err *e)
+{
+    struct run *c = ctx;
+    const struct meta_repo_sums said = usage_said(row);
+    struct meta_repo_sums counted;
+    struct check_finding f = {.code = CHECK_USAGE_DRIFTED};
+
+    if (!is_wanted(c, row->texts[0]) || !usage_drifted(&c->usage, row, &counted))
+        return ERR_OK;
+    TRY(name_of(row->texts[0], STR(""), &f, e));
+    snprintf(f.detail, sizeof(f.detail),
+             "said to hold %lld manifests, %lld tags, %lld bytes; has %lld, %lld, %lld",
+             (long long)said.manifests, (long long)said.tags, (long long)said.bytes,
+             (long long)counted.manifests, (long long)counted.tags, (long long)counted.bytes);
+    return doubt(c, &f, e);
+}
+
 static enum err_code read_rows(struct run *c, struct err *e)
 {
     struct meta *m = c->r->meta;
 
     begin_phase(c, "reading the database");
+    TRY(meta_rows_each(m, META_ROW_REPO, see_repo, c, e));
     TRY(meta_rows_each(m, META_ROW_BLOB, take_blob, c, e));
     TRY(meta_rows_each(m, META_ROW_MANIFEST, take_manifest, c, e));
     TRY(meta_rows_each(m, META_ROW_TAG, take_tag, c, e));
     TRY(look_at_edges(c, e));
-    return meta_rows_each(m, META_ROW_REPO, look_at_tags, c, e);
+    TRY(meta_rows_each(m, META_ROW_REPO, look_at_tags, c, e));
+    return meta_rows_each(m, META_ROW_REPO, look_at_usage, c, e);
 }
 
 /* ---- the store */
@@ -562,6 +598,7 @@ enum err_code check_run(const struct check_options *o, struct check_counts *ret_
     sums_init(&c.seen);
     sums_init(&c.edges);
     sums_init(&c.lost);
+    usage_init(&c.usage);
     c.doubts = (struct doubts){
         .registry = o->registry, .settle_ms = o->settle_ms, .stand = found, .ctx = &c};
     doubts_init(&c.doubts);
@@ -571,6 +608,7 @@ enum err_code check_run(const struct check_options *o, struct check_counts *ret_
     sums_done(&c.seen);
     sums_done(&c.edges);
     sums_done(&c.lost);
+    usage_done(&c.usage);
     if (code == ERR_OK)
         *ret_counts = c.counts;
     return code;

@@ -4,10 +4,11 @@
  *
  *     finding.c  the table of what may be found
  *     sums.c     what was seen, as numbers
+ *     usage.c    what repositories are said to hold
  *     again.c    the second look at what may be a fault
  *     doubt.c    what may be a fault, until it was looked at again
  *     deep.c     reading everything again
- *     mend.c     repair
+ *     mend.c     repair; mend_manifest.c that of what the database has of a manifest
  *     scrub.c    reading everything in the background, over days
  *     checkup.c  one run: the rows of the database, then the store, then what was not met
  *

@@ -1,15 +1,34 @@
 #include "check/deep.h"
 
 #include "base/cleanup.h"
+#include "check/again.h"
 #include "core/quarantine.h"
 
+#include <stdio.h>
+
 #define PAGE 64
+
+/* So many in a row that the server does not answer: it is away, and nothing can be read. */
+#define AWAY_MOST 8
 
 struct reading {
     const struct deep *o;
     struct rehash how;
     struct digest last; /* n is 0: none yet */
+    unsigned away;
 };
+
+/* What came of reading one: an error that is its own is told, and the others are read. */
+static enum err_code read_came_to(struct reading *c, struct check_finding *f, enum err_code code,
+                                  struct err *e)
+{
+    c->away = code == ERR_UNAVAILABLE ? c->away + 1 : 0;
+    if (!again_is_unreadable(code) || c->away >= AWAY_MOST)
+        return code;
+    f->code = CHECK_UNREADABLE;
+    snprintf(f->detail, sizeof(f->detail), "%.*s", (int)sizeof(f->detail) - 1, e->detail);
+    return c->o->doubt(c->o->ctx, f, e);
+}
 
 static bool is_wanted(const struct deep *o, struct str repo)
 {
@@ -39,8 +58,10 @@ static enum err_code read_blob(struct reading *c, const struct meta_row *row, st
         digest_parse(row->texts[1], &f.digest, ERR_IGNORED) != ERR_OK || was_read(c, &f.digest))
         return ERR_OK;
     code = quarantine_rehash(c->o->r, &f.repo, &f.digest, &c->how, &whole, e);
-    if (code != ERR_OK || whole)
-        return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
+    if (code == ERR_BLOB_UNKNOWN || (code == ERR_OK && whole))
+        return read_came_to(c, &f, ERR_OK, e);
+    if (code != ERR_OK)
+        return read_came_to(c, &f, code, e);
     if (store_shared(c->o->r->store))
         f.repo = (struct repo_name){.n = 0};
     return c->o->doubt(c->o->ctx, &f, e);
@@ -72,8 +93,9 @@ enum err_code deep_blobs(const struct deep *o, struct err *e)
 
 static enum err_code read_manifest(void *ctx, const struct meta_row *row, struct err *e)
 {
-    const struct deep *o = ctx;
-    struct check_finding f = {.code = CHECK_MANIFEST_DIFFERS};
+    struct reading *c = ctx;
+    const struct deep *o = c->o;
+    struct check_finding f = {.code = CHECK_MANIFEST_DIFFERS, .of_manifest = true};
     AUTO(buf) struct buf bytes = {0};
     enum err_code code;
 
@@ -88,13 +110,16 @@ static enum err_code read_manifest(void *ctx, const struct meta_row *row, struct
     if (code == ERR_MANIFEST_UNKNOWN)
         return ERR_OK;
     if (code == ERR_OK && str_eq(buf_str(&bytes), row->texts[4]))
-        return ERR_OK;
-    return code == ERR_OK || code == ERR_CORRUPT ? o->doubt(o->ctx, &f, e) : code;
+        return read_came_to(c, &f, ERR_OK, e);
+    return code == ERR_OK || code == ERR_CORRUPT ? o->doubt(o->ctx, &f, e)
+                                                 : read_came_to(c, &f, code, e);
 }
 
 enum err_code deep_manifests(const struct deep *o, struct err *e)
 {
-    return meta_rows_each(o->r->meta, META_ROW_MANIFEST, read_manifest, (void *)o, e);
+    struct reading c = {.o = o};
+
+    return meta_rows_each(o->r->meta, META_ROW_MANIFEST, read_manifest, &c, e);
 }
 
 int64_t deep_rest_ms(uint64_t rate_bytes, uint64_t bytes, int64_t took_ms)

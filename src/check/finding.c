@@ -34,10 +34,12 @@ const struct check_kind check_kinds[CHECK_CODES] = {
     [CHECK_MANIFEST_DAMAGED] =
         {"manifest-damaged",
          "The bytes that the database has of a manifest are not those of its digest.",
-         "Nothing: put the database back from a backup."},
+         "Puts them back from the store, or from another repository that has the manifest. Where "
+         "nobody has it, nothing: push the image to another repository and repair again, or put "
+         "the database back from a backup."},
     [CHECK_MANIFEST_EDGES] = {"manifest-edges",
                               "What a manifest names is not what the database has of that.",
-                              "Nothing: delete the manifest and push it again."},
+                              "Makes it what the manifest's bytes say."},
     [CHECK_IMAGE_INCOMPLETE] = {"image-incomplete",
                                 "A manifest names a blob or a manifest that its repository does "
                                 "not have: the image can't be pulled.",
@@ -52,7 +54,18 @@ const struct check_kind check_kinds[CHECK_CODES] = {
                            "Removes it from the store."},
     [CHECK_TAG_DANGLING] = {"tag-dangling",
                             "The database has a tag whose manifest it does not have.",
-                            "Nothing: delete the tag, or push it again."},
+                            "Nothing: delete the tag, or push it again. With `--move-tags` moves "
+                            "it to where it was last that is still there, by its history."},
+    [CHECK_USAGE_DRIFTED] =
+        {"usage-drifted",
+         "What a repository is said to hold, which quotas go by, is not the sum of what it holds. "
+         "One that is written to while it is counted is not judged.",
+         "Counts it anew."},
+    [CHECK_UNREADABLE] =
+        {"unreadable",
+         "A blob or a manifest of the store can't be read: the disk or the server answers with an "
+         "error. Only `--deep` finds it.",
+         "Nothing, for it may be whole: look at the disk or the server, and read it again."},
     [CHECK_UPLOAD_ABANDONED] = {"upload-abandoned",
                                 "An upload that nobody has touched for twice `upload.timeout`: a "
                                 "server sweeps it away, and has not.",

@@ -22,6 +22,8 @@ enum check_code {
     CHECK_TAG_DIFFERS,
     CHECK_TAG_UNKNOWN,
     CHECK_TAG_DANGLING,
+    CHECK_USAGE_DRIFTED,
+    CHECK_UNREADABLE,
     CHECK_UPLOAD_ABANDONED,
     CHECK_TEMP_LEFT,
     CHECK_PERMISSIONS,
@@ -48,6 +50,7 @@ struct check_finding {
     struct digest digest;
     struct digest other; /* of an incomplete image: what it lacks; of a tag: what the store says */
     struct tag_name tag;
+    bool of_manifest; /* of what is unreadable: it is one, else a blob */
     bool damaged;     /* the other one is there, and no good */
     const char *path; /* below the store's root, or the id of an upload */
     char detail[FINDING_DETAIL_MAX];

@@ -2,6 +2,8 @@
 
 #include "base/cleanup.h"
 #include "check/again.h"
+#include "check/mend_manifest.h"
+#include "check/usage.h"
 #include "core/project.h"
 #include "core/quarantine.h"
 #include "core/upload.h"
@@ -9,6 +11,9 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#define ACTOR      "check"
+#define MOVES_PAGE 64
 
 #define ATTEMPTS      5
 #define RETRY_MS      2000
@@ -79,6 +84,63 @@ static enum err_code remove_temp(struct registry *r, const struct check_finding 
     return store_mend(r->store, STORE_ODD_TEMP, f->path, e);
 }
 
+static enum err_code mend_row(struct registry *r, const struct check_finding *f, struct err *e)
+{
+    return mend_manifest(r, &f->repo, &f->digest, e);
+}
+
+/* Who was quicker has counted it, or made it say something else. */
+static enum err_code recount(struct registry *r, const struct check_finding *f, struct err *e)
+{
+    struct meta_repo_sums said, counted;
+    struct meta_op op;
+    bool drifted;
+    enum err_code code;
+
+    TRY(usage_look(r->meta, &f->repo, &said, &counted, &drifted, e));
+    if (!drifted)
+        return ERR_OK;
+    op = meta_op_repo_recount(&f->repo, said, counted);
+    code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+    return code == ERR_CONFLICT || code == ERR_NAME_UNKNOWN ? ERR_OK : code;
+}
+
+/* To where it was last that is still there. The version is that of its last move: nobody has set it
+ * since, or it stays. */
+static enum err_code move_tag(struct registry *r, const struct check_finding *f, struct err *e)
+{
+    int64_t below = INT64_MAX, version = 0;
+    AUTO(moves) struct meta_move_list page = {0};
+
+    do {
+        AUTO(moves) struct meta_move_list last = page;
+
+        page = (struct meta_move_list){0};
+        TRY(meta_moves(r->meta, &f->repo, &f->tag, below, MOVES_PAGE, &page, e));
+        for (size_t i = 0; i < page.n; i++) {
+            struct uuid holder;
+            struct meta_op op;
+            enum err_code code;
+
+            version = version ? version : page.rows[i].version;
+            below = page.rows[i].version;
+            if (page.rows[i].previous.n == 0)
+                continue;
+            op = meta_op_tag_set(&f->repo, &f->tag, &page.rows[i].previous, version);
+            op.actor = ACTOR;
+            project_hold(r, &op, &holder);
+            code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+            if (code == ERR_OK)
+                project_tag(r, &f->repo, &f->tag);
+            if (code == ERR_OK)
+                return ERR_OK;
+            if (code != ERR_MANIFEST_UNKNOWN)
+                return code == ERR_CONFLICT ? ERR_OK : code;
+        }
+    } while (page.more && page.n > 0);
+    return ERR_OK;
+}
+
 typedef enum err_code (*mend_fn)(struct registry *r, const struct check_finding *f, struct err *e);
 
 static const mend_fn mends[CHECK_CODES] = {
@@ -87,12 +149,14 @@ static const mend_fn mends[CHECK_CODES] = {
     [CHECK_MANIFEST_DIFFERS] = put_manifest, [CHECK_TAG_MISSING] = put_tag,
     [CHECK_TAG_DIFFERS] = put_tag,           [CHECK_TAG_UNKNOWN] = put_tag,
     [CHECK_UPLOAD_ABANDONED] = sweep,        [CHECK_TEMP_LEFT] = remove_temp,
-    [CHECK_PERMISSIONS] = mend_mode,
+    [CHECK_PERMISSIONS] = mend_mode,         [CHECK_MANIFEST_DAMAGED] = mend_row,
+    [CHECK_MANIFEST_EDGES] = mend_row,       [CHECK_USAGE_DRIFTED] = recount,
+    [CHECK_TAG_DANGLING] = move_tag,
 };
 
-bool mend_can(enum check_code code)
+bool mend_can(enum check_code code, bool move_tags)
 {
-    return mends[code] != NULL;
+    return mends[code] != NULL && (move_tags || code != CHECK_TAG_DANGLING);
 }
 
 static enum err_code stands(struct registry *r, const struct check_finding *f, bool *ret_stands,

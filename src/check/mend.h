@@ -19,8 +19,8 @@ struct jobs;
 ERR_CHECKED enum err_code mend_finding(struct registry *r, const struct check_finding *f,
                                        bool *ret_mended, struct err *e);
 
-/* Does repair do anything about findings of that code? */
-bool mend_can(enum check_code code);
+/* Does repair do anything about findings of that code? About some only when it is asked for. */
+bool mend_can(enum check_code code, bool move_tags);
 
 /* "CODE REPOSITORY DIGEST TAG PATH", with "-" for what it does not have. */
 #define MEND_KEY_MAX (FINDING_SUBJECT_MAX + REPO_NAME_MAX + DIGEST_TEXT_MAX + 256)

@@ -11,8 +11,8 @@
 struct scrub {
     struct registry *r;
     uint64_t rate_bytes; /* at most so many a second */
-    void (*tell)(const struct check_finding *f,
-                 bool moved); /* of what is damaged; the job's thread */
+    /* Of what is damaged, or can't be read; the job's thread. */
+    void (*tell)(const struct check_finding *f, bool moved);
 };
 
 /* The server does it from now on; s is copied for good, for a process has one. */

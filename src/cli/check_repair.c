@@ -101,11 +101,11 @@ static enum err_code by_servers(struct check_repair *r, const struct check_findi
     int64_t idle_since_ms = clock_mono_ms();
 
     for (size_t i = 0; i < n; i++) {
-        if (mend_can(list[i].code))
+        if (mend_can(list[i].code, r->move_tags))
             TRY(ask(r, &list[i], e));
     }
     for (size_t i = 0; i < n; i++) {
-        if (mend_can(list[i].code))
+        if (mend_can(list[i].code, r->move_tags))
             TRY(wait_for(r, &list[i], &idle_since_ms, &ret_mended[i], e));
     }
     return ERR_OK;
@@ -118,8 +118,11 @@ enum err_code check_repair_all(struct check_repair *r, const struct check_findin
 {
     if (r->beside)
         return by_servers(r, list, n, ret_mended, e);
-    for (size_t i = 0; i < n; i++)
-        TRY(mend_finding(r->registry, &list[i], &ret_mended[i], e));
+    for (size_t i = 0; i < n; i++) {
+        if (mend_can(list[i].code, r->move_tags) &&
+            mend_finding(r->registry, &list[i], &ret_mended[i], e) != ERR_OK)
+            r->failed(r->ctx, &list[i], e);
+    }
     return ERR_OK;
 }
 

@@ -6,7 +6,11 @@
 
 struct check_repair {
     struct registry *registry;
-    bool beside; /* a server has the store, or uses the database: it is asked to */
+    bool beside;    /* a server has the store, or uses the database: it is asked to */
+    bool move_tags; /* repair may move tags that lead nowhere */
+    /* Is told of a repair that could not be done here; the others are. */
+    void (*failed)(void *ctx, const struct check_finding *f, const struct err *e);
+    void *ctx;
 };
 
 /* Finds out whether servers use the database, where several may. */

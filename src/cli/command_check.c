@@ -107,6 +107,20 @@ static enum err_code mend(void *ctx, const struct check_finding *list, size_t n,
     return check_repair_all(&c->repair, list, n, ret_mended, e);
 }
 
+static void failed(void *ctx, const struct check_finding *f, const struct err *e)
+{
+    struct checking *c = ctx;
+    char subject[FINDING_SUBJECT_MAX];
+    AUTO(buf) struct buf line = {0};
+
+    buf_init(&line, LINE_MAX_BYTES);
+    check_subject(f, subject);
+    cli_add_visible(&line, subject);
+    cli_content_end_line(c->content);
+    fprintf(c->content->cli->err, "registry: could not repair %s: %s\n", buf_text(&line),
+            e->detail);
+}
+
 static void progress(void *ctx, const char *what, uint64_t done)
 {
     struct checking *c = ctx;
@@ -304,6 +318,7 @@ int cli_check(struct cli *cli, const struct cli_args *args)
     struct checking c = {
         .content = &content,
         .as_json = cli_flag(args, "--json") != NULL,
+        .repair = {.move_tags = cli_flag(args, "--move-tags") != NULL, .failed = failed, .ctx = &c},
         .options = {.found = found,
                     .progress = progress,
                     .deep_goes_on = goes_on,

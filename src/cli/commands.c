@@ -180,6 +180,7 @@ static const struct cli_flag sweep_flags[] = {
 static const struct cli_flag check_flags[] = {
     CONFIG_FLAG,
     {"--repair", NULL, "Make right what can be made right without losing anything."},
+    {"--move-tags", NULL, "With --repair: a tag without a manifest goes back to where it was."},
     {"--deep", NULL, "Also read all content, and compare it with its digests."},
     {"--continue", NULL, "With --deep: go on where the last one was stopped."},
     {"--repo", "NAME", "Only what is in this repository."},

@@ -97,6 +97,11 @@ static void tell_damage(const struct check_finding *f, bool moved)
     char subject[FINDING_SUBJECT_MAX];
 
     check_subject(f, subject);
+    if (f->code == CHECK_UNREADABLE) {
+        log_event(LOG_ERROR, "a blob can't be read", LOG_TEXT("blob", subject),
+                  LOG_TEXT("error", f->detail));
+        return;
+    }
     log_event(LOG_ERROR,
               moved ? "a blob is damaged, and in quarantine now: a push of the same heals it"
                     : "a blob is damaged, and could not be put into quarantine",

@@ -125,6 +125,7 @@ def manifest_edges(s):
 
 def image_incomplete(s):
     s.sql("DELETE FROM blobs WHERE digest = ?", s.blob)
+    s.sql("UPDATE repos SET bytes = bytes - ?", len(s.image.blobs[s.blob]))
     (s.repo / "blobs" / s.blob).unlink()
 
 
@@ -148,6 +149,10 @@ def tag_unknown(s):
 
 def tag_dangling(s):
     s.sql("UPDATE tags SET manifest_id = 12345")
+
+
+def usage_drifted(s):
+    s.sql("UPDATE repos SET bytes = bytes + 1000, tags = tags + 1")
 
 
 def upload_abandoned(s):
@@ -195,6 +200,7 @@ FAULTS = [
     (tag_leads_nowhere, ["tag-differs"]),
     (tag_unknown, ["tag-unknown"]),
     (tag_dangling, ["tag-dangling"]),
+    (usage_drifted, ["usage-drifted"]),
     (upload_abandoned, ["upload-abandoned"]),
     (temp_left, ["temp-left"]),
     (permissions_of_a_file, ["permissions"]),
@@ -458,6 +464,9 @@ MENDED = [
     tag_differs,
     tag_leads_nowhere,
     tag_unknown,
+    manifest_damaged,
+    manifest_edges,
+    usage_drifted,
     upload_abandoned,
     permissions_of_a_file,
     permissions_of_a_directory,
@@ -518,6 +527,58 @@ def image_with(store):
     """Another image with the same blobs."""
     document = {**store.image.document, "annotations": {"another": "one"}}
     return Image(json.dumps(document).encode(), store.image.media_type)
+
+
+def pull(registry, repo, reference):
+    with Client(registry.url) as client:
+        return client.pull_image(repo, reference)
+
+
+def test_a_manifest_that_is_damaged_comes_back_from_another_repository(registry, store):
+    registry.start()
+    with Client(registry.url) as client:
+        client.push_image("other", store.image, "v1")
+    stop_settled(registry)
+    store.sql("UPDATE manifests SET bytes = ? WHERE repo_id = (SELECT id FROM repos WHERE name = 'app')", b"{}")
+    (store.repo / "manifests" / store.image.digest).write_bytes(b"[]")
+    assert repaired(registry, status=0)[0] == ["manifest-damaged"]
+    assert repaired(registry, status=0)[0] == ["manifest-differs"]
+    registry.start()
+    assert pull(registry, "app", "v1") == store.image
+
+
+def test_a_manifest_of_which_nobody_has_a_good_copy_is_left_and_told(registry, store):
+    manifest_damaged(store)
+    (store.repo / "manifests" / store.image.digest).write_bytes(b"[]")
+    assert repaired(registry, status=1)[0] == []
+    registry.start()
+    with Client(registry.url) as client:
+        client.push_image("other", store.image, "v1")
+    assert repaired(registry, status=0)[0] == ["manifest-damaged"]
+    assert pull(registry, "app", "v1") == store.image
+
+
+def test_what_a_manifest_names_is_not_collected_after_a_repair(registry, store):
+    manifest_edges(store)
+    check(registry, "--repair", status=0)
+    command(registry, "gc", "--delete", "--older-than", "0s")
+    registry.start()
+    assert pull(registry, "app", "v1") == store.image
+
+
+def test_a_tag_that_leads_nowhere_goes_back_only_when_that_is_asked_for(registry, store):
+    registry.start()
+    newer = image(seed="newer")
+    with Client(registry.url) as client:
+        client.push_image("app", newer, "v1")
+    stop_settled(registry)
+    store.sql("DELETE FROM manifests WHERE digest = ?", newer.digest)
+    store.sql("UPDATE repos SET manifests = manifests - 1")
+    assert codes(registry) == ["tag-dangling"]
+    assert repaired(registry, status=1)[0] == []
+    assert repaired(registry, "--move-tags", status=0)[0] == ["tag-dangling"]
+    registry.start()
+    assert pull(registry, "app", "v1") == store.image
 
 
 @pytest.mark.parametrize("fault", [blob_size, blob_corrupt])

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "check/deep.h"
 #include "check/mend.h"
+#include "check/usage.h"
 #include "unit/core/support.h"
 
 #include <stdlib.h>
@@ -385,6 +386,107 @@ static void any_call_of_the_store_that_fails_ends_the_check(void **state)
     }
 }
 
+static enum err_code bad_sector(struct store *s, const struct repo_name *in, const struct digest *d,
+                                uint64_t known_bytes, struct reader **ret_reader,
+                                uint64_t *ret_size_bytes, struct err *e)
+{
+    if (digest_eq(d, &late))
+        return err_set(e, ERR_INTERNAL, "read: Input/output error");
+    return store_blob_open(s->inner, in, d, known_bytes, ret_reader, ret_size_bytes, e);
+}
+
+static void a_blob_that_cannot_be_read_is_told_and_the_others_are_read(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("good"));
+    struct check_counts counts;
+
+    (void)state;
+    late = blob_put(&w, REPO, STR("on a bad sector"));
+    damage(&d, STR("evil"));
+    world_patch_store(&w)->blob_open = bad_sector;
+    check_deep(true, &counts);
+    assert_int_equal(n_found, 2);
+    for (size_t i = 0; i < n_found; i++) {
+        bool unreadable = digest_eq(&found_list[i].digest, &late);
+
+        assert_int_equal(found_list[i].code, unreadable ? CHECK_UNREADABLE : CHECK_BLOB_CORRUPT);
+        if (unreadable)
+            assert_string_equal(found_list[i].detail, "read: Input/output error");
+    }
+    assert_int_equal(counts.mended, 1);
+    assert_false(blob_readable(&w, REPO, &d));
+    world_patch_store(&w)->blob_open = NULL;
+    assert_true(blob_readable(&w, REPO, &late));
+}
+
+static enum err_code away(struct store *s, const struct repo_name *in, const struct digest *d,
+                          uint64_t known_bytes, struct reader **ret_reader,
+                          uint64_t *ret_size_bytes, struct err *e)
+{
+    (void)s, (void)in, (void)d, (void)known_bytes, (void)ret_reader, (void)ret_size_bytes;
+    return err_set(e, ERR_UNAVAILABLE, "the server is away");
+}
+
+static void a_server_that_is_away_ends_the_reading(void **state)
+{
+    const struct check_options o = {.registry = w.r,
+                                    .deep = true,
+                                    .deep_goes_on = goes_on,
+                                    .deep_page = at_page,
+                                    .found = found};
+    struct check_counts counts;
+
+    (void)state;
+    for (char i = 'a'; i < 'a' + 20; i++)
+        blob_put(&w, REPO, (struct str){&i, 1});
+    world_patch_store(&w)->blob_open = away;
+    assert_code(ERR_UNAVAILABLE, check_run(&o, &counts, ERR_IGNORED));
+}
+
+static void sums_that_drifted_are_counted_anew(void **state)
+{
+    struct meta_row drifted = {
+        .kind = META_ROW_REPO, .texts = {STR(REPO)}, .ints = {3, 0, 1000, 7}};
+    struct meta_op op = meta_op_row_add(&drifted);
+    struct check_counts counts;
+    struct meta_usage usage;
+
+    (void)state;
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    image_put(&w, REPO, "one", "v1");
+    image_put(&w, "other", "one", "v1");
+    assert_found(CHECK_USAGE_DRIFTED);
+    assert_string_equal(found_list[0].repo.text, REPO);
+    assert_non_null(strstr(found_list[0].detail, "said to hold 4 manifests, 8 tags, "));
+    check_deep(true, &counts);
+    assert_int_equal(counts.mended, 1);
+    assert_ok(meta_usage(w.meta, STR(REPO), &usage, ERR_IGNORED));
+    assert_int_equal(usage.tags, 1);
+    check();
+    assert_int_equal(n_found, 0);
+}
+
+static void what_is_written_to_while_it_is_counted_is_not_judged(void **state)
+{
+    const struct meta_row before = {
+        .kind = META_ROW_REPO, .texts = {STR(REPO)}, .ints = {1, 1, 10, 1}};
+    struct meta_row after = before;
+    struct meta_repo_sums counted;
+    struct usage usage;
+
+    (void)state;
+    usage_init(&usage);
+    usage_see(&usage, &before);
+    usage_count(&usage, STR(REPO), (struct meta_repo_sums){1, 10, 1});
+    assert_false(usage_drifted(&usage, &before, &counted));
+    usage_count(&usage, STR(REPO), (struct meta_repo_sums){.bytes = 5});
+    assert_true(usage_drifted(&usage, &before, &counted));
+    assert_int_equal(counted.bytes, 15);
+    after.ints[2] = 20;
+    assert_false(usage_drifted(&usage, &after, &counted));
+    usage_done(&usage);
+}
+
 int main(void)
 {
 #define IN(setup, test)                                                                            \
@@ -412,6 +514,11 @@ int main(void)
         IN(memory, a_finding_comes_back_from_the_key_of_its_job),
         IN(memory, what_is_no_key_of_a_job_is_none),
         IN(memory, reading_rests_for_no_more_than_its_rate),
+        IN(memory, a_blob_that_cannot_be_read_is_told_and_the_others_are_read),
+        IN(shared, a_blob_that_cannot_be_read_is_told_and_the_others_are_read),
+        IN(shared, a_server_that_is_away_ends_the_reading),
+        IN(memory, sums_that_drifted_are_counted_anew),
+        IN(memory, what_is_written_to_while_it_is_counted_is_not_judged),
         IN(memory, any_call_of_the_store_that_fails_ends_the_check),
     };
 
