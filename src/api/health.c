@@ -4,10 +4,41 @@
 #include "base/log.h"
 #include "core/conditions.h"
 
-/* Alive: the process answers. Says nothing of what it stands on; that is /readyz. */
+static void add_condition(struct buf *body, const char *name, enum condition c, const char *bad)
+{
+    const char *words[] = {
+        [CONDITION_UNKNOWN] = "unknown", [CONDITION_OK] = "ok", [CONDITION_BAD] = bad};
+
+    buf_addf(body, ",\"%s\":\"%s\"", name, words[c]);
+}
+
+static void reply_conditions(struct req *q, const char *status, const struct conditions *c)
+{
+    AUTO(buf) struct buf body = {0};
+
+    buf_init(&body, 512);
+    buf_addf(&body, "{\"status\":\"%s\"", status);
+    add_condition(&body, "structure", c->structure, "damaged");
+    add_condition(&body, "symlinks", c->symlinks, "broken");
+    add_condition(&body, "disk_space", c->space, "low");
+    add_condition(&body, "resources", c->resources, "low");
+    buf_add_text(&body, "}\n");
+    reply_json(q, 200, buf_str(&body));
+}
+
+static uint64_t min_free_bytes(const struct req *q)
+{
+    return conf_u64(&q->api->conf->check.min_free_bytes);
+}
+
+/* Alive: the process answers, and waits for nothing. What it stands on is shown as it was seen last
+ * and changes no status: who starts a process anew because its disk is full has two problems. */
 bool api_healthz_quick(struct req *q)
 {
-    reply_json(q, 200, STR("{\"status\":\"ok\"}\n"));
+    struct conditions c;
+
+    conditions_peek(q->registry, min_free_bytes(q), &c);
+    reply_conditions(q, "ok", &c);
     return true;
 }
 
@@ -37,29 +68,13 @@ enum err_code api_debug_health_get(struct req *q, struct err *e)
     return ERR_OK;
 }
 
-static void add_condition(struct buf *body, const char *name, enum condition c, const char *bad)
-{
-    const char *words[] = {
-        [CONDITION_UNKNOWN] = "unknown", [CONDITION_OK] = "ok", [CONDITION_BAD] = bad};
-
-    buf_addf(body, ",\"%s\":\"%s\"", name, words[c]);
-}
-
 /* What is not as it should be, and keeps nobody from being served. */
 static void reply_ready(struct req *q)
 {
-    AUTO(buf) struct buf body = {0};
     struct conditions c;
 
-    conditions_get(q->registry, conf_u64(&q->api->conf->check.min_free_bytes), &c);
-    buf_init(&body, 512);
-    buf_add_text(&body, "{\"status\":\"ready\"");
-    add_condition(&body, "structure", c.structure, "damaged");
-    add_condition(&body, "symlinks", c.symlinks, "broken");
-    add_condition(&body, "disk_space", c.space, "low");
-    add_condition(&body, "resources", c.resources, "low");
-    buf_add_text(&body, "}\n");
-    reply_json(q, 200, buf_str(&body));
+    conditions_get(q->registry, min_free_bytes(q), &c);
+    reply_conditions(q, "ready", &c);
 }
 
 enum err_code api_readyz_get(struct req *q, struct err *e)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/cron.h"
+#include "core/conditions.h"
 #include "core/history.h"
 #include "core/order.h"
 #include "core/project.h"
@@ -338,6 +339,7 @@ static void add_kinds(struct registry *r)
     jobs_kind_add(r->jobs, &uploads);
     jobs_kind_add(r->jobs, &history);
     jobs_kind_add(r->jobs, &remove);
+    conditions_jobs(r);
     if (project_is_shared(r)) {
         jobs_kind_add(r->jobs, &left);
         jobs_kind_add(r->jobs, &tags);

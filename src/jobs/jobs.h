@@ -24,7 +24,7 @@
 #include "meta/meta.h"
 
 #define JOBS_AT_ONCE   4 /* that have rows, of one process */
-#define JOBS_KINDS_MAX 16
+#define JOBS_KINDS_MAX 24
 #define JOBS_ALL       "all" /* the key of a job that is about everything of its kind */
 
 struct jobs;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -34,6 +35,18 @@ static enum err_code probe(struct fs *f, struct err *e)
     return code;
 }
 
+/* Made when the store is opened. */
+static enum err_code check_dirs(struct fs *f, struct err *e)
+{
+    struct stat st;
+
+    if (fstatat(f->root_fd, FS_REPOSITORIES, &st, 0) < 0)
+        return err_errno(e, "look at '%s/%s'", f->root, FS_REPOSITORIES);
+    return S_ISDIR(st.st_mode)
+               ? ERR_OK
+               : err_set(e, ERR_INTERNAL, "'%s/%s' is no directory", f->root, FS_REPOSITORIES);
+}
+
 static enum err_code fs_health(struct store *s, struct store_health *ret_health, struct err *e)
 {
     struct fs *f = fs_of(s);
@@ -41,6 +54,7 @@ static enum err_code fs_health(struct store *s, struct store_health *ret_health,
 
     if (fstatvfs(f->root_fd, &v) < 0)
         return err_errno(e, "look at the file system of '%s'", f->root);
+    TRY(check_dirs(f, e));
     if (!f->beside)
         TRY(probe(f, e));
     ret_health->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;

@@ -401,12 +401,17 @@ def test_a_check_that_was_killed_goes_on_where_it_was(registry):
     assert not place()
 
 
-# ---- what /readyz says
+# ---- what /readyz and /healthz say
 
 
-def ready(registry):
+def ready(registry, status=200):
     with Client(registry.url) as client:
-        return client.request("GET", "/readyz", 200).json()
+        return client.request("GET", "/readyz", status).json()
+
+
+def health(registry):
+    with Client(registry.url) as client:
+        return client.request("GET", "/healthz", 200).json()
 
 
 GOOD = {"status": "ready", "structure": "ok", "symlinks": "ok", "disk_space": "ok", "resources": "ok"}
@@ -426,6 +431,23 @@ def test_readyz_says_that_there_is_little_room(registry, store):
     registry.config["check"]["min_free"] = "1000g"
     registry.start()
     assert ready(registry)["disk_space"] == "low"
+
+
+def test_healthz_says_what_was_seen_last_without_a_look_at_readyz(registry, store):
+    registry.config["check"]["min_free"] = "1000g"
+    registry.start()
+    until(lambda: health(registry) == {**GOOD, "status": "ok", "symlinks": "unknown", "disk_space": "low"})
+
+
+def test_a_registry_whose_directories_are_gone_lives_and_is_not_ready(registry, store):
+    registry.start()
+    elsewhere = store.root / "elsewhere"
+    (store.root / "repositories").rename(elsewhere)
+    ready(registry, 503)
+    until(lambda: health(registry)["structure"] == "damaged")
+    elsewhere.rename(store.root / "repositories")
+    ready(registry, 200)
+    until(lambda: health(registry)["structure"] == "ok")
 
 
 # ---- the scrub

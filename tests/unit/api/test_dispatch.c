@@ -67,10 +67,15 @@ static void what_needs_no_worker_is_answered_at_once(void **state)
         bool quick;
         const char *body;
     } rows[] = {
-        {"GET /healthz", 200, true, "{\"status\":\"ok\"}\n"},
+        {"GET /healthz", 200, true,
+         "{\"status\":\"ok\",\"structure\":\"unknown\",\"symlinks\":\"unknown\","
+         "\"disk_space\":\"unknown\",\"resources\":\"unknown\"}\n"},
         {"HEAD /healthz", 200, true, ""},
         {"GET /readyz", 200, false,
          "{\"status\":\"ready\",\"structure\":\"ok\",\"symlinks\":\"unknown\","
+         "\"disk_space\":\"ok\",\"resources\":\"ok\"}\n"},
+        {"GET /healthz", 200, true,
+         "{\"status\":\"ok\",\"structure\":\"ok\",\"symlinks\":\"unknown\","
          "\"disk_space\":\"ok\",\"resources\":\"ok\"}\n"},
         {"GET /v2/", 200, true, "{}"},
         {"GET /v2", 200, true, "{}"},
