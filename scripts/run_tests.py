@@ -353,6 +353,8 @@ def main():
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
 
     share_compiled()
+    if args.long:
+        os.environ["REGISTRY_TEST_LONG"] = "1"  # to tests in C: tests/contract/meta/fixture.h
     RESULTS.mkdir(exist_ok=True)
     totals = Totals()
     for part in chosen:

@@ -1233,6 +1233,7 @@ struct meta_dynamodb_options {
     const char *ca_file;                 /* PEM; NULL or "": the system's authorities */
     struct aws_credentials *credentials; /* the caller's; outlive the meta */
     uint64_t timeout_ms;                 /* of a read, of a transaction; 0: 15 s */
+    size_t audit_look; /* entries of the trail that a page may look at; 0: 20,000 (tests: fewer) */
 };
 
 /* Makes the table when it is missing, also when several processes start at once. As

@@ -203,8 +203,8 @@ class DynamoProxy:
             )
 
     def quiet(self, seconds=0.3):
-        """Waits until nothing was asked for so long: background work has ended."""
+        """Waits until nothing of counts() was asked for so long: what came of requests has ended."""
         seen = -1
-        while seen != len(self.asked):
-            seen = len(self.asked)
+        while seen != self.total():
+            seen = self.total()
             time.sleep(seconds)

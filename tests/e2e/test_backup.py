@@ -287,7 +287,7 @@ def test_a_repository_of_the_name_that_backups_use_is_told(registry, client, pla
     assert "give that one another name" in back_up(registry, place, status=1)
 
 
-def test_a_table_of_dynamodb_is_not_saved_as_of_one_moment(new_registry, table, place):
+def test_a_table_of_dynamodb_is_not_saved_as_of_one_moment(table, new_registry, place):
     registry = new_registry(config={"metadata": table.section()}).start()
     assert "has backups of its own" in back_up(registry, place, status=1)
 

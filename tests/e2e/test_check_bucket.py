@@ -25,7 +25,7 @@ def metadata(request, s3_servers):
 
 
 @pytest.fixture
-def new(new_registry, bucket, metadata):
+def new(bucket, metadata, new_registry):
     """Makes registries that share all they have."""
 
     def make():

@@ -16,14 +16,14 @@ CACHE_OFF = {"cache": {"memory": {"size": 0}}}
 
 
 @pytest.fixture
-def quick(table, dynamo_proxy):
-    """A section `metadata` through the proxy, with a short time-out."""
+def quick(request, table, dynamo_proxy):
+    """A section `metadata` through the proxy, with a short time-out, which a test may say."""
     table.endpoint = dynamo_proxy.endpoint
-    return table.section(timeout="6s")
+    return table.section(timeout=getattr(request, "param", "6s"))
 
 
 @pytest.fixture
-def registry(new_registry, quick):
+def registry(quick, new_registry):  # in this order: it is stopped before its table goes
     return new_registry(config={"metadata": quick, **CACHE_OFF}).start()
 
 
@@ -35,13 +35,13 @@ def test_tags_catalog_referrers_and_deletes(client):
     stories.tags_catalog_referrers_and_deletes(client)
 
 
-def test_accounts_and_the_audit_trail_are_in_it(new_registry, table):
+def test_accounts_and_the_audit_trail_are_in_it(table, new_registry):
     stories.accounts_and_the_audit_trail_are_in_it(
         new_registry, table.section(), lambda: len(table.items("A"))
     )
 
 
-def test_registries_that_start_at_once_make_one_table(new_registry, table):
+def test_registries_that_start_at_once_make_one_table(table, new_registry):
     several = [new_registry(config={"metadata": table.section()}) for _ in range(4)]
     for registry in several:
         registry.spawn()
@@ -53,7 +53,7 @@ def test_registries_that_start_at_once_make_one_table(new_registry, table):
     assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", "ttl")
 
 
-def test_a_table_of_something_else_is_refused(new_registry, table):
+def test_a_table_of_something_else_is_refused(table, new_registry):
     table.client.create_table(
         TableName=table.name,
         BillingMode="PAY_PER_REQUEST",
@@ -118,22 +118,20 @@ def test_the_policy_on_the_page_allows_what_is_asked(client, dynamo_proxy):
     assert {"PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"} <= allowed
 
 
-MANY = 100_000
-
-
-def test_a_list_of_a_hundred_thousand_tags_takes_no_scan(registry, client, table, dynamo_proxy):
+@pytest.mark.parametrize("many", [2500, pytest.param(100_000, marks=pytest.mark.long)])
+def test_a_list_of_many_tags_takes_no_scan(registry, client, table, dynamo_proxy, many):
     client.push_image("app", image(), "v1")
-    put_tags(table, [f"t{n:06}" for n in range(MANY)])
+    put_tags(table, [f"t{n:06}" for n in range(many)])
     dynamo_proxy.quiet()
     dynamo_proxy.forget()
     listed, page = [], [""]
     while page:
         page = client.request("GET", f"/v2/app/tags/list?last={page[-1]}").json()["tags"]
         listed += page
-    assert listed == sorted([*(f"t{n:06}" for n in range(MANY)), "v1"])
+    assert listed == sorted([*(f"t{n:06}" for n in range(many)), "v1"])
     counts = dynamo_proxy.counts()
     assert counts.keys() <= {"Query", "GetItem"}
-    assert counts["Query"] <= 1.2 * MANY / 1000, counts
+    assert counts["Query"] <= 2 + 1.2 * many / 1000, counts
 
 
 def put_tags(table, names):
@@ -191,27 +189,32 @@ def test_a_commit_whose_answer_is_lost_counts_once(client, dynamo_proxy, table):
         client.request("DELETE", f"/v2/app/blobs/{digest}", expect=(202,))
 
 
-def refused_for_now(client, method, path):
-    answer = client.request(method, path, expect=(503,), timeout=30)
-    assert int(answer.headers["Retry-After"]) >= 1
-    return answer
+def refused_for_now(registry, path):
+    with Client(registry.url) as client:
+        answer = client.request("GET", path, expect=(503,), timeout=60)
+    assert path == "/readyz" or int(answer.headers["Retry-After"]) >= 1
 
 
+def refused_for_now_at_once(registry, *paths):
+    """Beside each other, for each waits until the time-out of the database."""
+    with ThreadPoolExecutor(len(paths)) as pool:
+        list(pool.map(refused_for_now, [registry] * len(paths), paths))
+
+
+@pytest.mark.parametrize("quick", ["3s"], indirect=True)  # each request waits until then
 @pytest.mark.parametrize("what", [THROUGHPUT, INTERNAL_ERROR, RESET, HANG, DENIED], ids=str)
-def test_while_it_is_away_answers_are_503_and_then_all_is_well(client, dynamo_proxy, what):
+def test_while_it_is_away_answers_are_503_and_then_all_is_well(registry, client, dynamo_proxy, what):
     made = image()
     client.push_image("app", made, "v1")
     dynamo_proxy.fail("", what, times=float("inf"))
-    refused_for_now(client, "GET", "/v2/app/manifests/v1")
-    refused_for_now(client, "GET", "/v2/app/tags/list")
-    client.request("GET", "/readyz", expect=(503,), timeout=30)
+    refused_for_now_at_once(registry, "/v2/app/manifests/v1", "/v2/app/tags/list", "/readyz")
     dynamo_proxy.heal()
     until(lambda: client.request("GET", "/readyz", expect=(200, 503), timeout=30).status_code == 200)
     assert client.pull_image("app", "v1") == made
     client.push_image("app", image(seed=3), "v2")
 
 
-def test_a_key_that_expired_is_replaced_by_the_one_in_its_file(new_registry, table, dynamo_proxy, work):
+def test_a_key_that_expired_is_replaced_by_the_one_in_its_file(table, dynamo_proxy, new_registry, work):
     table.endpoint = dynamo_proxy.endpoint
     (work / "access").write_text("FIRST\n")
     (work / "secret").write_text("any\n")
@@ -235,7 +238,7 @@ def test_a_key_that_expired_is_replaced_by_the_one_in_its_file(new_registry, tab
 # docker, with all of it in AWS's protocols
 
 
-def test_docker_pushes_and_pulls_over_it_and_a_bucket(new_registry, docker, table, bucket, work):
+def test_docker_pushes_and_pulls_over_it_and_a_bucket(table, bucket, new_registry, docker, work):
     context = work / "context"
     context.mkdir()
     (context / "data").write_bytes(b"x" * 300_000)

@@ -66,7 +66,7 @@ def test_round_trips_to_postgresql(new_registry, database, line):
     assert len(trips) <= 40, told(trips)
 
 
-def test_requests_to_dynamodb(new_registry, table, dynamo_proxy):
+def test_requests_to_dynamodb(table, dynamo_proxy, new_registry):
     table.endpoint = dynamo_proxy.endpoint
     registry = new_registry(config={"metadata": table.section(), **CACHE_OFF}).start()
     with Client(registry.url) as client:

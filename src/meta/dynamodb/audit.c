@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 
-#define LOOK      20000 /* entries that a page may look at: more are left to the next one */
 #define PAGE_MOST 1000
 
 struct search {
@@ -141,6 +140,7 @@ static enum err_code audit(struct meta *m, const struct meta_audit_filter *f, si
                            struct meta_audit_list *ret_list, struct err *e)
 {
     struct dynamo_link *link = dynamo_of(m)->link;
+    const size_t look = dynamo_of(m)->audit_look;
     AUTO(mem) struct search *own = NEW(struct search);
     AUTO(audit) struct meta_audit_list l = {0};
     enum err_code code = ERR_OK;
@@ -158,7 +158,7 @@ static enum err_code audit(struct meta *m, const struct meta_audit_filter *f, si
         if (code != ERR_OK || !item)
             break;
         match = matches(item, f);
-        l.more = looked == LOOK || (match && l.n == limit);
+        l.more = looked == look || (match && l.n == limit);
         if (l.more)
             break;
         l.next =

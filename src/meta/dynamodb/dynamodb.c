@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define AUDIT_LOOK 20000
+
 /* Reading says whether the table is there, and may be used. */
 static enum err_code health(struct meta *m, struct err *e)
 {
@@ -98,6 +100,7 @@ enum err_code meta_dynamodb_new(const struct meta_dynamodb_options *o, struct me
 
     pthread_once(&filled, fill);
     d->meta = (struct meta){&driver, NULL};
+    d->audit_look = o->audit_look ? o->audit_look : AUDIT_LOOK;
     code = dynamo_link_new(o, &d->link, e);
     if (code == ERR_OK)
         code = dynamo_table_open(d->link, e);

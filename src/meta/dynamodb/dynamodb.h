@@ -30,6 +30,7 @@
 struct dynamo {
     struct meta meta;
     struct dynamo_link *link;
+    size_t audit_look; /* entries that a page may look at: more are left to the next one */
 };
 
 static inline struct dynamo *dynamo_of(struct meta *m)

@@ -29,7 +29,8 @@ static struct meta_dynamodb_options options(const char *endpoint, uint64_t timeo
                                           .region = "us-east-1",
                                           .endpoint = endpoint ? endpoint : dynamo_table_endpoint(),
                                           .credentials = credentials,
-                                          .timeout_ms = timeout_ms};
+                                          .timeout_ms = timeout_ms,
+                                          .audit_look = DYNAMO_TABLE_AUDIT_LOOK};
 }
 
 const char *dynamo_table_endpoint(void)

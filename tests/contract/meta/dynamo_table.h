@@ -7,6 +7,8 @@
 
 #include "meta/meta.h"
 
+#define DYNAMO_TABLE_AUDIT_LOOK 400 /* options.audit_look: writing more takes long there */
+
 /* Names a table. The program ends with DATABASE_NO_SERVER (database.h) when the environment names
  * no server. */
 void dynamo_table_make(void);

@@ -32,6 +32,18 @@ const char *fixture_driver(void)
     return driver;
 }
 
+bool fixture_is_dynamodb(void)
+{
+    return on_dynamodb;
+}
+
+size_t fixture_rounds(size_t n)
+{
+    const char *is_long = getenv("REGISTRY_TEST_LONG");
+
+    return on_dynamodb && !(is_long && is_long[0]) ? n / 10 : n;
+}
+
 static struct meta *decorate(struct meta *m)
 {
     if (on_redis)

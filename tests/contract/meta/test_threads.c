@@ -6,7 +6,8 @@
 #include <stdio.h>
 
 #define THREADS 16
-#define ROUNDS  40
+
+static size_t rounds = 40;
 
 struct worker {
     pthread_t thread;
@@ -85,7 +86,7 @@ static void *race_main(void *ctx)
     struct worker *w = ctx;
     int64_t version = META_ABSENT;
 
-    for (int i = 0; i < ROUNDS; i++) {
+    for (size_t i = 0; i < rounds; i++) {
         enum err_code code;
 
         if (i > 0 && read_tag(w->f, &version) != ERR_OK)
@@ -106,8 +107,8 @@ static void of_commits_that_expect_the_same_version_exactly_one_wins(void **stat
     assert_ok(put(f, "a", "m"));
     run(f, THREADS, race_main);
     assert_int_equal(total(THREADS, wrong), 0);
-    assert_int_equal(total(THREADS, won), ROUNDS);
-    assert_int_equal(total(THREADS, lost), ROUNDS * (THREADS - 1));
+    assert_int_equal(total(THREADS, won), rounds);
+    assert_int_equal(total(THREADS, lost), rounds * (THREADS - 1));
 }
 
 /* Each thread pushes manifests of its own, sharing a layer, and now and then one that must fail. */
@@ -119,7 +120,7 @@ static void *push_main(void *ctx)
 
     if (repo_name_parse(STR("a"), &r, ERR_IGNORED) != ERR_OK)
         w->wrong++;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (size_t i = 0; i < rounds; i++) {
         char text[32];
         bool good = i % 4 != 3;
         const struct meta_edge edge = {META_EDGE_BLOB, good ? layer : missing};
@@ -127,7 +128,7 @@ static void *push_main(void *ctx)
         enum err_code code;
         size_t failed;
 
-        snprintf(text, sizeof(text), "m %d %d", w->index, i);
+        snprintf(text, sizeof(text), "m %d %zu", w->index, i);
         m = manifest_for(text);
         const struct meta_op ops[] = {
             meta_op_blob_link(&r, &layer, 5),
@@ -147,13 +148,13 @@ static void pushes_beside_each_other_do_not_disturb(void **state)
 
     run(f, THREADS, push_main);
     assert_int_equal(total(THREADS, wrong), 0);
-    assert_int_equal(total(THREADS, won), THREADS * ROUNDS * 3 / 4);
-    assert_int_equal(total(THREADS, lost), THREADS * ROUNDS / 4);
+    assert_int_equal(total(THREADS, won), THREADS * rounds * 3 / 4);
+    assert_int_equal(total(THREADS, lost), THREADS * rounds / 4);
     for (int t = 0; t < THREADS; t++) {
-        for (int i = 0; i < ROUNDS; i++) {
+        for (size_t i = 0; i < rounds; i++) {
             char text[32];
 
-            snprintf(text, sizeof(text), "m %d %d", t, i);
+            snprintf(text, sizeof(text), "m %d %zu", t, i);
             assert_int_equal(has_manifest(f, "a", text), i % 4 != 3);
         }
     }
@@ -196,7 +197,7 @@ static void *mover_main(void *ctx)
 {
     struct worker *w = ctx;
 
-    for (int i = 0; i < 300; i++) {
+    for (size_t i = 0; i < fixture_rounds(300); i++) {
         int64_t version;
 
         if (move_tag(w->f, i % 2 ? "m" : "n", META_ANY) != ERR_OK ||
@@ -270,7 +271,7 @@ static void *deleter_main(void *ctx)
     if (repo_name_parse(STR("a"), &r, ERR_IGNORED) != ERR_OK ||
         tag_name_parse(STR("t"), &t, ERR_IGNORED) != ERR_OK)
         w->wrong++;
-    for (int i = 0; i < 200; i++) {
+    for (size_t i = 0; i < fixture_rounds(200); i++) {
         if (meta_commit(w->f->m, push, 2, 0, NULL, ERR_IGNORED) != ERR_OK)
             w->wrong++;
         if (meta_commit(w->f->m, &del, 1, 0, NULL, ERR_IGNORED) != ERR_OK)
@@ -316,7 +317,7 @@ static void *tagger_main(void *ctx)
     const struct meta_op untag = meta_op_tag_delete(&r, &t, META_ANY);
     struct meta_manifest *left;
 
-    for (int i = 0; i < 200; i++) {
+    for (size_t i = 0; i < fixture_rounds(200); i++) {
         int64_t version;
 
         if (meta_commit(w->f->m, push, 2, 0, NULL, ERR_IGNORED) != ERR_OK)
@@ -393,5 +394,6 @@ int main(int argc, char **argv)
     };
 
     fixture_choose(argc, argv);
+    rounds = fixture_rounds(rounds);
     return cmocka_run_group_tests_name(fixture_driver(), tests, NULL, NULL);
 }
