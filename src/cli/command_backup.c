@@ -220,7 +220,10 @@ static enum err_code bring_back(struct cli_content *c, const struct cli_args *ar
                                 struct ends *ends, const struct tag_name *tag,
                                 uint64_t *ret_missing, struct err *e)
 {
-    struct restore r = {.tag = tag, .work = work_of(args), .told = told_by(c)};
+    struct restore r = {.tag = tag,
+                        .work = work_of(args),
+                        .take_over = cli_flag(args, "--take-over") != NULL,
+                        .told = told_by(c)};
     struct backup_counts counts;
 
     TRY(open_registry(c->cli, ends, false, e));

@@ -249,6 +249,7 @@ static const struct cli_flag restore_flags[] = {
     CONFIG_FLAG,
     {"--at", "NAME", "This backup; by default the latest."},
     {"--list", NULL, "Only show which there are."},
+    {"--take-over", NULL, "Also to a store that belongs to another database."},
     WORK_FLAG,
     {NULL},
 };

@@ -1,5 +1,6 @@
 """`registry backup` beside a server, and `registry restore`: a registry as it was at one moment."""
 
+import json
 import sqlite3
 import subprocess
 import threading
@@ -139,6 +140,43 @@ def test_the_store_of_a_registry_is_no_place_for_backups(registry, new_registry,
     assert "--keep is '0'" in command(registry, "backup", str(other.root), "--keep", "0", status=1)
 
 
+def mark_of(registry):
+    return json.loads((registry.root / "registry.json").read_text())["database"]
+
+
+def test_the_store_of_another_registry_is_not_restored_to_unless_it_is_handed_over(
+    registry, client, new_registry, place
+):
+    client.push_image("app", image(seed=1), "v1")
+    before = snapshot(client)
+    back_up(registry, place)
+    other = new_registry().start()
+    with Client(other.url) as there:
+        there.push_image("theirs", image(seed=2), "v1")
+    other.stop()
+    mark = mark_of(other)
+    for file in other.root.glob("registry.db*"):
+        file.unlink()
+    said = command(other, "restore", str(place), status=1)
+    assert f"the store belongs to database {mark}" in said and "--take-over" in said
+    assert not (other.root / "repositories/app").exists() and mark_of(other) == mark
+    command(other, "restore", str(place), "--take-over")
+    assert mark_of(other) == mark_of(registry)
+    with Client(other.start().url) as there:
+        assert snapshot(there) == before
+
+
+def test_a_store_belongs_to_the_database_that_was_restored(registry, client, new_registry, place):
+    client.push_image("app", image(seed=1), "v1")
+    back_up(registry, place)
+    other = new_registry()
+    command(other, "restore", str(place))
+    assert mark_of(other) == mark_of(registry)
+    for file in other.root.glob("registry.db*"):
+        file.unlink()
+    command(other, "restore", str(place))  # to the store that the backup is of, and its database lost
+
+
 class Pushers:
     """Who push, move and delete images while the block runs."""
 
@@ -198,6 +236,34 @@ def test_a_backup_beside_pushes_and_deletions_is_whole(registry, new_registry, p
 def test_a_bucket_and_a_database_of_a_server_are_saved_to_files(new_registry, bucket, database, place):
     registry = new_registry(config={"metadata": database.section(), "storage": bucket.section()}).start()
     check_beside_pushes(registry, new_registry, place, lambda number: {})
+
+
+@pytest.mark.parametrize("bucket", ["minio"], indirect=True)
+def test_a_bucket_is_restored_to_another_one_and_its_server_copies_both_ways(new_registry, bucket, proxy, work):
+    def over(prefix):
+        made = new_registry(config={"storage": bucket.section(prefix=prefix, endpoint=proxy.endpoint)})
+        made.write_config()
+        return made
+
+    registry, place, other = over("first/").start(), over("backups/"), over("second/")
+    with Client(registry.url) as client:
+        app = image(seed=1, layers=3)
+        client.push_image("app", app, "v1")
+        before = snapshot(client)
+    proxy.forget()
+    back_up(registry, place.config_path)
+    command(other, "restore", str(place.config_path))
+    assert copies(proxy, "backups/", app) == copies(proxy, "second/", app) == len(app.blobs)
+    with Client(other.start().url) as there:
+        assert snapshot(there) == before
+
+
+def copies(proxy, prefix, of):
+    """How many blobs of the image the server was asked to copy below the prefix. None was uploaded."""
+    blobs = {f"{prefix}blobs/{d.replace(':', '/')}" for d in of.blobs}
+    asked = [r for r in proxy.requests if r.kind in ("put", "copy", "part") and any(b in r.target for b in blobs)]
+    assert {r.kind for r in asked} == {"copy"}
+    return len(asked)
 
 
 @pytest.mark.parametrize("bucket", ["minio"], indirect=True)
