@@ -23,6 +23,7 @@ def order(*lines):
 
 FOLDERS = {
     "base": set(),
+    "archive": {"base"},
     "conf": {"base"},
     "net": {"base", "conf"},
     "store": {"net", "base"},
@@ -44,6 +45,14 @@ FOLDERS["."] = set(FOLDERS)  # main.c wires everything
 # Of a folder: what its parts may include of each other. A part is a room (an inner folder), or a .c
 # and its .h beside each other, by their name without the ending. Each part is in the table.
 PARTS = {
+    "archive": order(
+        "image_name refusal sink verdict",
+        "tar unpack",
+        "member",
+        "arrival description judge",
+        "docker_layout oci_layout",
+        "archive",
+    ),
     "auth": {
         "core": set(),
         "policy": {"core"},

@@ -7,11 +7,7 @@
 
 #include "base/digest.h"
 #include "base/err.h"
-
-#define MEDIA_OCI_MANIFEST    "application/vnd.oci.image.manifest.v1+json"
-#define MEDIA_OCI_INDEX       "application/vnd.oci.image.index.v1+json"
-#define MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
-#define MEDIA_DOCKER_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
+#include "base/media.h"
 
 enum manifest_shape { MANIFEST_IMAGE, MANIFEST_INDEX };
 
