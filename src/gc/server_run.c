@@ -9,8 +9,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define RETRY_MS      5000
-#define RETRY_MOST_MS (10 * 60 * 1000)
+/* What fails is that the database can't be reached, or the process ends: once all is well again
+ * nobody is to wait for long for a run they asked for. */
+#define RETRY_MS      1000
+#define RETRY_MOST_MS 10000
 
 struct gc_options gc_options_of(struct registry *r, const struct conf_gc *c)
 {
