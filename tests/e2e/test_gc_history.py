@@ -105,10 +105,16 @@ def go_on(crowd, step):
         raise crowd.problem()
 
 
+def collect(registry):
+    """The sums of a run; None when no server has taken it up yet."""
+    last = command(registry, "gc", "--delete", "--json", *NOW).splitlines()[-1]
+    return json.loads(last) if last.startswith("{") else None
+
+
 def collect_all(registry):
     """Runs until one finds nothing to do."""
     for _ in range(8):
-        sums = json.loads(command(registry, "gc", "--delete", "--json", *NOW).splitlines()[-1])
+        sums = until(lambda: collect(registry), timeout=120)
         if not any(sums[what][kind] for what in ("condemned", "deleted") for kind in ("blobs", "manifests")):
             return
     raise Wrong(f"collection finds no end: {sums}")
