@@ -1,8 +1,8 @@
 /*
  * Pushes, deletions, a run of the collector, the removal of content and repair, in which the n-th
- * call of the store or of meta fails, for every n: it is not done, or it is done and the answer is
- * lost. Whatever fails, what was acknowledged is whole, repair leaves nothing that a check would
- * find, and the next run takes what the one that failed has left.
+ * call of the store, of meta, or of the file system fails, for every n: it is not done, or it is
+ * done and the answer is lost. Whatever fails, what was acknowledged is whole, repair leaves
+ * nothing that a check would find, and the next run takes what the one that failed has left.
  */
 #include "base/mem.h"
 #include "check/checkup.h"
@@ -14,6 +14,9 @@
 #include "core/stray.h"
 #include "gc/collector.h"
 #include "unit/core/support.h"
+#include "unit/store/calls.h"
+
+#include <errno.h>
 
 #define REPO  "library/busybox"
 #define OTHER "library/alpine"
@@ -182,22 +185,28 @@ static void may_lose_answers(void)
     s->tag_delete = tag_delete;
 }
 
-enum where { IN_STORE, IN_META, IN_ANSWERS };
+enum where { IN_STORE, IN_META, IN_ANSWERS, IN_FILES };
 
-static void arm(enum where where, unsigned n, enum err_code code)
+/* code is an errno of IN_FILES. */
+static void arm(enum where where, unsigned n, int code)
 {
-    world_fail_store(&w, where == IN_STORE ? n : 0, code);
-    world_fail_meta(&w, where == IN_META ? n : 0, code);
+    world_fail_store(&w, where == IN_STORE ? n : 0, (enum err_code)code);
+    world_fail_meta(&w, where == IN_META ? n : 0, (enum err_code)code);
     lose_at = where == IN_ANSWERS ? n : 0;
     writes = 0;
+    if (where == IN_FILES)
+        calls_start(&(struct calls_options){.fail = "", .nth = n, .error = code});
 }
 
-static bool reached(enum where where, unsigned n)
+/* Nothing fails any more. Did it? */
+static bool disarm(enum where where, unsigned n)
 {
-    uint64_t calls = where == IN_STORE  ? store_fault_calls(w.store)
-                     : where == IN_META ? meta_fault_calls(w.meta)
-                                        : writes;
+    uint64_t calls = where == IN_STORE   ? store_fault_calls(w.store)
+                     : where == IN_META  ? meta_fault_calls(w.meta)
+                     : where == IN_FILES ? calls_count("")
+                                         : writes;
 
+    calls_stop();
     arm(IN_STORE, 0, ERR_OK);
     return calls >= n;
 }
@@ -401,8 +410,8 @@ static void assert_next_run_helps(void)
         assert_gone("signature of what goes");
 }
 
-static void torture(void (*open_world)(struct world *), deed_fn deed, enum where where,
-                    enum err_code code, void (*before)(void), void (*after)(void))
+static void torture(void (*open_world)(struct world *), deed_fn deed, enum where where, int code,
+                    void (*before)(void), void (*after)(void))
 {
     bool more = true;
 
@@ -412,7 +421,7 @@ static void torture(void (*open_world)(struct world *), deed_fn deed, enum where
             before();
         arm(where, n, code);
         (void)!deed();
-        more = reached(where, n);
+        more = disarm(where, n);
         after();
         world_done(&w);
         assert_true(more || n > 3);
@@ -429,6 +438,8 @@ static void torture_all(deed_fn deed, void (*before)(void), void (*after)(void))
         torture(worlds[i], deed, IN_META, ERR_UNAVAILABLE, before, after);
         torture(worlds[i], deed, IN_ANSWERS, ERR_OK, before, after);
     }
+    torture(world_on_disk, deed, IN_FILES, EIO, before, after);
+    torture(world_on_disk, deed, IN_FILES, ENOSPC, before, after);
 }
 
 static void a_run_in_which_nothing_fails_takes_what_goes_and_nothing_else(void **state)
