@@ -8,7 +8,7 @@
 
 #define PAGE 64
 
-/* So many in a row that the server does not answer: it is away, and nothing can be read. */
+/* After so many in a row that were not to be had it is asked whether the server is there at all. */
 #define AWAY_MOST 8
 
 struct reading {
@@ -18,13 +18,26 @@ struct reading {
     unsigned away;
 };
 
+static enum err_code is_there(struct store *s, struct err *e)
+{
+    struct store_health unused;
+
+    return store_health(s, &unused, e);
+}
+
 /* What came of reading one: an error that is its own is told, and the others are read. */
 static enum err_code read_came_to(struct reading *c, struct check_finding *f, enum err_code code,
                                   struct err *e)
 {
-    c->away = code == ERR_UNAVAILABLE ? c->away + 1 : 0;
-    if (!again_is_unreadable(code) || c->away >= AWAY_MOST)
+    if (!again_is_unreadable(code)) {
+        c->away = 0;
         return code;
+    }
+    c->away += code == ERR_UNAVAILABLE;
+    if (c->away == AWAY_MOST) {
+        c->away = 0;
+        TRY(is_there(c->o->r->store, e));
+    }
     f->code = CHECK_UNREADABLE;
     snprintf(f->detail, sizeof(f->detail), "%.*s", (int)sizeof(f->detail) - 1, e->detail);
     return c->o->doubt(c->o->ctx, f, e);

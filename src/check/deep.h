@@ -1,8 +1,8 @@
 /*
  * Reading everything again: is each blob what its digest says? Blobs go by the rows of the
  * database, so that there is a place to go on from; bytes that are there under several names are
- * read once. What was found is a doubt, and so is what could not be read; where the server of the
- * store is away for several in a row, reading ends with its error.
+ * read once. What was found is a doubt, and so is what could not be read; where the store is
+ * away altogether, reading ends with its error.
  */
 #pragma once
 

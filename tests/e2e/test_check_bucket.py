@@ -5,6 +5,7 @@ import pytest
 
 from helpers import Client, image
 from postgres_databases import Database
+from s3_proxy import ACCESS_DENIED
 from test_check import check, codes
 from waiting import until
 
@@ -84,6 +85,25 @@ def test_a_damaged_object_is_404_everywhere_and_a_push_to_another_heals_it(new, 
         for repo in ("app", "other"):
             assert client.pull_image(repo, "v1") == image()
     assert codes(one, "--deep", status=0) == []
+
+
+def test_an_object_that_the_server_refuses_is_told_and_the_others_are_read(new_registry, bucket, metadata, proxy):
+    section = bucket.section(endpoint=proxy.endpoint)
+    registry = new_registry(config={"storage": section, "metadata": metadata, "check": {"settle": "500ms"}}).start()
+    pushed(registry, "app")
+    settled(registry, bucket)
+    other = list(image().blobs)[1]
+    damage(bucket, other)
+    refused = proxy.fail("get", ACCESS_DENIED, times=None, target=key_of(LAYER))
+    found = check(registry, "--deep", status=1)[0]
+    assert {f["code"]: f["digest"] for f in found if f["code"] != "image-incomplete"} == {
+        "unreadable": LAYER,
+        "blob-corrupt": other,
+    }
+    assert refused.hits > 0 and "AccessDenied" in next(f["detail"] for f in found if f["code"] == "unreadable")
+    bucket.put(key_of(other), image().blobs[other])
+    proxy.clear()
+    assert codes(registry, "--deep", status=0) == []
 
 
 def test_repair_puts_back_what_the_bucket_has_lost_of_the_database(new, bucket):

@@ -419,12 +419,34 @@ static void a_blob_that_cannot_be_read_is_told_and_the_others_are_read(void **st
     assert_true(blob_readable(&w, REPO, &late));
 }
 
+static int looks;
+
 static enum err_code away(struct store *s, const struct repo_name *in, const struct digest *d,
                           uint64_t known_bytes, struct reader **ret_reader,
                           uint64_t *ret_size_bytes, struct err *e)
 {
     (void)s, (void)in, (void)d, (void)known_bytes, (void)ret_reader, (void)ret_size_bytes;
     return err_set(e, ERR_UNAVAILABLE, "the server is away");
+}
+
+/* When the room was looked at, and not afterwards. */
+static enum err_code healthy_once(struct store *s, struct store_health *ret_health, struct err *e)
+{
+    if (looks++ > 0)
+        return err_set(e, ERR_UNAVAILABLE, "the server is away");
+    return store_health(s->inner, ret_health, e);
+}
+
+static void a_server_that_refuses_many_and_is_there_does_not_end_the_reading(void **state)
+{
+    struct check_counts counts;
+
+    (void)state;
+    for (char i = 'a'; i < 'a' + 20; i++)
+        blob_put(&w, REPO, (struct str){&i, 1});
+    world_patch_store(&w)->blob_open = away;
+    check_deep(false, &counts);
+    assert_int_equal(n_found, 20);
 }
 
 static void a_server_that_is_away_ends_the_reading(void **state)
@@ -435,11 +457,15 @@ static void a_server_that_is_away_ends_the_reading(void **state)
                                     .deep_page = at_page,
                                     .found = found};
     struct check_counts counts;
+    struct store_driver *driver;
 
     (void)state;
+    looks = 0;
     for (char i = 'a'; i < 'a' + 20; i++)
         blob_put(&w, REPO, (struct str){&i, 1});
-    world_patch_store(&w)->blob_open = away;
+    driver = world_patch_store(&w);
+    driver->blob_open = away;
+    driver->health = healthy_once;
     assert_code(ERR_UNAVAILABLE, check_run(&o, &counts, ERR_IGNORED));
 }
 
@@ -516,6 +542,7 @@ int main(void)
         IN(memory, reading_rests_for_no_more_than_its_rate),
         IN(memory, a_blob_that_cannot_be_read_is_told_and_the_others_are_read),
         IN(shared, a_blob_that_cannot_be_read_is_told_and_the_others_are_read),
+        IN(shared, a_server_that_refuses_many_and_is_there_does_not_end_the_reading),
         IN(shared, a_server_that_is_away_ends_the_reading),
         IN(memory, sums_that_drifted_are_counted_anew),
         IN(memory, what_is_written_to_while_it_is_counted_is_not_judged),
