@@ -10,6 +10,7 @@
  *     cell.c     items as a transaction sees them
  *     commit.c   transactions: evaluated here, then written with what they relied on as conditions
  *     edges.c    what a manifest names
+ *     held.c     what a repository has
  *     op_*.c     what each operation looks at and changes
  *     job.c      jobs, all of them
  *     removed.c  content that goes, all of it
@@ -134,6 +135,25 @@ ERR_CHECKED enum err_code dynamo_child_cell(struct dynamo_tx *tx, const struct r
 ERR_CHECKED enum err_code dynamo_children_count(struct dynamo_tx *tx, const struct repo_name *repo,
                                                 const struct dynamo_children *children, size_t from,
                                                 size_t to, int64_t more, struct err *e);
+
+/* ---- held.c */
+
+/* The repository gets the blob or manifest, or no longer has it. */
+void dynamo_held(struct dynamo_tx *tx, struct str repo, bool manifest, struct str digest);
+void dynamo_not_held(struct dynamo_tx *tx, struct str repo, bool manifest, struct str digest);
+
+/* Blobs, or manifests, of a repository: calls fn with the items of up to limit of a digest greater
+ * than after, in their order, read consistently. What is on the page's list and not there is left
+ * out, so it may be shorter and yet not the last. */
+typedef enum err_code (*dynamo_held_fn)(void *ctx, const json_t *item, struct err *e);
+struct dynamo_held_page {
+    char last[DIGEST_TEXT_MAX + 1]; /* "": nothing is behind after */
+    bool more;
+};
+ERR_CHECKED enum err_code dynamo_held_each(struct dynamo_link *l, struct str repo, bool manifest,
+                                           struct str after, size_t limit, dynamo_held_fn fn,
+                                           void *ctx, struct dynamo_held_page *ret_page,
+                                           struct err *e);
 
 /* ---- op_*.c: wants marks what an operation looks at; the others do it. */
 

@@ -90,6 +90,11 @@ struct dynamo_key dynamo_key_manifest(struct str repo, struct str digest)
     return with_sort(key_of("manifest", repo, digest), "0", STR(""));
 }
 
+struct dynamo_key dynamo_key_held(struct str repo, bool manifest, struct str digest)
+{
+    return with_sort(key_of("holds", repo, STR_NONE), DYNAMO_HELD_PREFIX(manifest), digest);
+}
+
 struct dynamo_key dynamo_key_tag_of(struct str repo, struct str digest, struct str tag)
 {
     return with_sort(key_of("manifest", repo, digest), "t#", tag);

@@ -8,6 +8,8 @@
  *     manifest#R#DIGEST  0              media, bytes, edges, subject; uses: indexes that name it
  *                        t#TAG          a tag that points to it, and its version
  *     tags#R             TAG            digest, version
+ *     holds#R            b#DIGEST       it may have the blob: the item of that says so
+ *                        m#DIGEST       likewise a manifest
  *     moves#R            TAG#VERSION    what happened to a tag; in the index g_age by time
  *     referrers#R#S      d#DIGEST       a row of the list of subject S
  *                        a#TYPE#DIGEST  the same by the hash of its artifact type
@@ -49,6 +51,7 @@ struct dynamo_key {
 struct dynamo_key dynamo_key_repo(struct str repo);
 struct dynamo_key dynamo_key_blob(struct str repo, struct str digest);
 struct dynamo_key dynamo_key_manifest(struct str repo, struct str digest);
+struct dynamo_key dynamo_key_held(struct str repo, bool manifest, struct str digest);
 struct dynamo_key dynamo_key_tag_of(struct str repo, struct str digest, struct str tag);
 struct dynamo_key dynamo_key_tag(struct str repo, struct str tag);
 struct dynamo_key dynamo_key_move(struct str repo, struct str tag, int64_t version);
@@ -63,6 +66,8 @@ struct dynamo_key dynamo_key_quota(struct str space);
 struct dynamo_key dynamo_key_job(struct str kind, struct str key);
 struct dynamo_key dynamo_key_removed(struct str digest, struct str place); /* "": of all */
 struct dynamo_key dynamo_key_text(const struct uuid *id, size_t part);
+
+#define DYNAMO_HELD_PREFIX(manifest) ((manifest) ? "m#" : "b#")
 
 /* The partition of shard i, and how a shard is chosen. */
 void dynamo_repo_partition(unsigned shard, char dst[static DYNAMO_PK_MAX + 1]);

@@ -110,6 +110,7 @@ enum err_code dynamo_blob_link(struct dynamo_tx *tx, const struct meta_op *op, s
     set(tx, c, "repo", repo_name_str(repo));
     set(tx, c, "digest", digest_str(op->blob_link.digest));
     dynamo_cell_set_number(c, "size", (int64_t)op->blob_link.size_bytes);
+    dynamo_held(tx, repo_name_str(repo), false, digest_str(op->blob_link.digest));
     dynamo_repo_is(tx, r, repo);
     dynamo_cell_add(r, "bytes", (int64_t)op->blob_link.size_bytes);
     return dynamo_removed_link(tx, op, e);
@@ -145,6 +146,7 @@ enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op,
         unset_blob(c); /* for who pushes it again: blob_look() */
     else
         dynamo_cell_delete(c);
+    dynamo_not_held(tx, repo_name_str(repo), false, digest_str(d));
     dynamo_cell_add(repo_cell(tx, repo), "bytes", -size);
     removal.size_bytes = (uint64_t)size;
     return dynamo_removed_condemn(tx, what, &removal, e);
@@ -164,6 +166,7 @@ enum err_code dynamo_blob_lose(struct dynamo_tx *tx, const struct meta_op *op, s
     size = dynamo_cell_number(c, "size");
     dynamo_cell_saw(c, "size", true);
     unset_blob(c);
+    dynamo_not_held(tx, repo_name_str(repo), false, digest_str(d));
     dynamo_cell_add(repo_cell(tx, repo), "bytes", -size);
     return ERR_OK;
 }
@@ -270,6 +273,7 @@ enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op
     if (put->subject)
         TRY(put_referrers(tx, put, e));
     r = repo_cell(tx, put->repo);
+    dynamo_held(tx, repo_name_str(put->repo), true, digest_str(&put->manifest->digest));
     dynamo_repo_is(tx, r, put->repo);
     dynamo_cell_add(r, "manifests", 1);
     return ERR_OK;
@@ -584,6 +588,7 @@ static void forget_manifest(struct dynamo_tx *tx, struct dynamo_cell *head,
                             const struct repo_name *repo, const struct digest *d)
 {
     drop_referrers(tx, repo, head, d);
+    dynamo_not_held(tx, repo_name_str(repo), true, digest_str(d));
     dynamo_tx_drop_long(tx, head, "bytes");
 }
 

@@ -133,6 +133,7 @@ static void add_blob(struct dynamo_tx *tx, const struct meta_row *row, struct dy
     set(tx, c, "repo", row->texts[0]);
     set(tx, c, "digest", row->texts[1]);
     dynamo_cell_set_number(c, "size", row->ints[0]);
+    dynamo_held(tx, row->texts[0], false, row->texts[1]);
 }
 
 static enum err_code add_manifest(struct dynamo_tx *tx, const struct meta_row *row,
@@ -142,6 +143,7 @@ static enum err_code add_manifest(struct dynamo_tx *tx, const struct meta_row *r
     set(tx, c, "repo", row->texts[0]);
     set(tx, c, "digest", row->texts[1]);
     set(tx, c, "media", row->texts[2]);
+    dynamo_held(tx, row->texts[0], true, row->texts[1]);
     dynamo_cell_set_number(c, "since", row->ints[0]);
     if (row->texts[3].n > 0)
         set(tx, c, "subject", row->texts[3]);

@@ -1,8 +1,4 @@
-/*
- * What a repository holds, and what happened to its tags. Nothing leads from a repository to its
- * manifests and blobs, for whoever pushes would have to write that too: their lists read the whole
- * table.
- */
+/* What a repository holds, and what happened to its tags. */
 #include "meta/dynamodb/dynamodb.h"
 
 #include "base/mem.h"
@@ -66,21 +62,6 @@ static enum err_code repo_tags(struct meta *m, const struct repo_name *repo, str
 
 /* ---- manifests and blobs */
 
-/* Items of the kind behind that place, looking at as many as are wanted; *ret_next as in lists. */
-static enum err_code scan(struct meta *m, const char *kind, struct str after, size_t look,
-                          json_t **ret_items, char **ret_next, struct err *e)
-{
-    AUTO(json) json_t *last = NULL;
-
-    if (after.n > 0 && json_shallow(after))
-        last = json_loadb(after.p, after.n, 0, NULL);
-    if (after.n > 0 && !json_is_object(last))
-        return err_set(e, ERR_INTERNAL, "a place in a repository that is none");
-    TRY(dynamo_scan(link_of(m), kind, look, dynamo_link_end(link_of(m)), &last, ret_items, e));
-    *ret_next = last ? json_dumps(last, JSON_COMPACT) : NULL;
-    return ERR_OK;
-}
-
 static enum err_code manifest_from(struct meta *m, const json_t *item,
                                    struct meta_repo_manifest *ret, struct err *e)
 {
@@ -98,25 +79,38 @@ static enum err_code manifest_from(struct meta *m, const json_t *item,
     return ERR_OK;
 }
 
+struct reading {
+    struct meta *meta;
+    struct meta_repo_manifest_list manifests;
+    struct meta_repo_blob_list blobs;
+};
+
+static enum err_code add_manifest(void *ctx, const json_t *item, struct err *e)
+{
+    struct reading *r = ctx;
+    struct meta_repo_manifest_list *l = &r->manifests;
+
+    l->rows = mem_resize(l->rows, (l->n + 1) * sizeof(*l->rows));
+    TRY(manifest_from(r->meta, item, &l->rows[l->n], e));
+    l->n++;
+    return ERR_OK;
+}
+
 static enum err_code repo_manifests(struct meta *m, const struct repo_name *repo, struct str after,
                                     size_t limit, struct meta_repo_manifest_list *ret_list,
                                     struct err *e)
 {
-    AUTO(meta_repo_manifests) struct meta_repo_manifest_list l = {0};
-    AUTO(json) json_t *items = NULL;
+    struct reading r = {.meta = m};
+    struct dynamo_held_page page;
+    enum err_code code = dynamo_held_each(link_of(m), repo_name_str(repo), true, after, limit,
+                                          add_manifest, &r, &page, e);
 
-    TRY(scan(m, "M", after, limit, &items, &l.next, e));
-    l.rows = mem_alloc((json_array_size(items) + 1) * sizeof(*l.rows));
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *item = json_array_get(items, i);
-
-        if (!item_has(item, "media") || !str_eq(item_get_text(item, "repo"), repo_name_str(repo)))
-            continue;
-        TRY(manifest_from(m, item, &l.rows[l.n], e));
-        l.n++;
+    if (code != ERR_OK) {
+        meta_repo_manifest_list_done(&r.manifests);
+        return code;
     }
-    *ret_list = l;
-    l = (struct meta_repo_manifest_list){0};
+    r.manifests.next = page.more ? mem_strdup(page.last) : NULL;
+    *ret_list = r.manifests;
     return ERR_OK;
 }
 
@@ -148,24 +142,31 @@ static enum err_code blob_from(struct meta *m, const json_t *item, struct meta_r
     return is_shared(m, item, &ret->shared, e);
 }
 
+static enum err_code add_blob(void *ctx, const json_t *item, struct err *e)
+{
+    struct reading *r = ctx;
+    struct meta_repo_blob_list *l = &r->blobs;
+
+    l->rows = mem_resize(l->rows, (l->n + 1) * sizeof(*l->rows));
+    TRY(blob_from(r->meta, item, &l->rows[l->n], e));
+    l->n++;
+    return ERR_OK;
+}
+
 static enum err_code repo_blobs(struct meta *m, const struct repo_name *repo, struct str after,
                                 size_t limit, struct meta_repo_blob_list *ret_list, struct err *e)
 {
-    AUTO(meta_repo_blobs) struct meta_repo_blob_list l = {0};
-    AUTO(json) json_t *items = NULL;
+    struct reading r = {.meta = m};
+    struct dynamo_held_page page;
+    enum err_code code = dynamo_held_each(link_of(m), repo_name_str(repo), false, after, limit,
+                                          add_blob, &r, &page, e);
 
-    TRY(scan(m, "B", after, limit, &items, &l.next, e));
-    l.rows = mem_alloc((json_array_size(items) + 1) * sizeof(*l.rows));
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *item = json_array_get(items, i);
-
-        if (!item_has(item, "size") || !str_eq(item_get_text(item, "repo"), repo_name_str(repo)))
-            continue;
-        TRY(blob_from(m, item, &l.rows[l.n], e));
-        l.n++;
+    if (code != ERR_OK) {
+        meta_repo_blob_list_done(&r.blobs);
+        return code;
     }
-    *ret_list = l;
-    l = (struct meta_repo_blob_list){0};
+    r.blobs.next = page.more ? mem_strdup(page.last) : NULL;
+    *ret_list = r.blobs;
     return ERR_OK;
 }
 

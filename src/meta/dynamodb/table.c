@@ -3,7 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-#define LAYOUT        1
+#define LAYOUT        2 /* 1: without what leads from a repository to what it has */
 #define WAIT_FIRST_MS 5
 #define WAIT_MOST_MS  2000
 #define CREATE_MS     180000 /* with its indexes it takes the service some ten seconds */
@@ -127,21 +127,71 @@ static enum err_code enable_ttl(struct dynamo_link *l, struct err *e)
     return code;
 }
 
+static enum err_code write_layout(struct dynamo_link *l, const struct dynamo_key *key,
+                                  struct err *e)
+{
+    AUTO(json)
+    json_t *requests = json_pack("[{s:{s:{s:{s:s}, s:{s:s}, s:o}}}]", "PutRequest", "Item", "pk",
+                                 "S", key->pk, "sk", "S", key->sk, "version", item_number(LAYOUT));
+
+    return dynamo_write_many(l, requests, dynamo_link_end(l), e);
+}
+
+/* ---- from layout 1 */
+
+#define LOOK 5000
+
+static enum err_code lead_to(struct dynamo_link *l, bool manifest, const json_t *items,
+                             struct err *e)
+{
+    AUTO(json) json_t *requests = json_array();
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(items, i, item)
+    {
+        struct dynamo_key key =
+            dynamo_key_held(item_get_text(item, "repo"), manifest, item_get_text(item, "digest"));
+
+        json_array_append_new(requests, json_pack("{s:{s:{s:{s:s}, s:{s:s}}}}", "PutRequest",
+                                                  "Item", "pk", "S", key.pk, "sk", "S", key.sk));
+    }
+    return json_array_size(requests) > 0 ? dynamo_write_many(l, requests, dynamo_link_end(l), e)
+                                         : ERR_OK;
+}
+
+/* A row for each blob and manifest, read from all of the table, once. What is gone when its row is
+ * written does no harm. */
+static enum err_code lead_to_all(struct dynamo_link *l, const char *kind, struct err *e)
+{
+    AUTO(json) json_t *last = NULL;
+
+    do {
+        AUTO(json) json_t *items = NULL;
+
+        TRY(dynamo_scan(l, kind, LOOK, dynamo_link_end(l), &last, &items, e));
+        TRY(lead_to(l, strcmp(kind, "M") == 0, items, e));
+    } while (last);
+    return ERR_OK;
+}
+
 static enum err_code check_layout(struct dynamo_link *l, struct err *e)
 {
     struct dynamo_key key = {.pk = "table", .sk = "layout"};
     AUTO(json) json_t *item = NULL;
-    AUTO(json) json_t *requests = NULL;
     int64_t layout;
 
     TRY(dynamo_get(l, &key, dynamo_link_end(l), &item, e));
     if (!item) {
         TRY(enable_ttl(l, e));
-        requests = json_pack("[{s:{s:{s:{s:s}, s:{s:s}, s:o}}}]", "PutRequest", "Item", "pk", "S",
-                             key.pk, "sk", "S", key.sk, "version", item_number(LAYOUT));
-        return dynamo_write_many(l, requests, dynamo_link_end(l), e);
+        return write_layout(l, &key, e);
     }
     layout = item_get_number(item, "version");
+    if (layout == 1) {
+        TRY(lead_to_all(l, "B", e));
+        TRY(lead_to_all(l, "M", e));
+        return write_layout(l, &key, e);
+    }
     if (layout != LAYOUT)
         return err_set(e, ERR_CONFIG,
                        "the table %s has layout %lld, and this program knows only %d: it was "

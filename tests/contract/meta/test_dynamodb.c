@@ -274,6 +274,73 @@ static void a_list_that_fails_at_its_end_changes_nothing(void **state)
     meta_name_list_done(&l);
 }
 
+/* ---- what a repository has */
+
+static void assert_has(struct fixture *f, size_t manifests, size_t blobs)
+{
+    struct repo_name r = repo_of("a");
+    AUTO(meta_repo_manifests) struct meta_repo_manifest_list m = {0};
+    AUTO(meta_repo_blobs) struct meta_repo_blob_list b = {0};
+
+    assert_ok(meta_repo_manifests(f->m, &r, STR(""), 100, &m, &f->e));
+    assert_ok(meta_repo_blobs(f->m, &r, STR(""), 100, &b, &f->e));
+    assert_int_equal(m.n, manifests);
+    assert_int_equal(b.n, blobs);
+    assert_null(m.next);
+    assert_null(b.next);
+}
+
+/* Two for the manifests, two for the blobs, and one for each blob: who else has it. */
+static void what_a_repository_has_is_listed_without_looking_at_others(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t from;
+
+    for (int i = 0; i < 30; i++) {
+        char seed[16];
+
+        snprintf(seed, sizeof(seed), "other %d", i);
+        assert_ok(blob_link(f, "b", seed));
+        assert_ok(put(f, "b", seed));
+    }
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(put(f, "a", "image"));
+    from = dynamo_requests(f->m);
+    assert_has(f, 1, 1);
+    assert_int_equal(since(f, &from), 5);
+}
+
+static void write_item(struct fixture *f, json_t *request)
+{
+    AUTO(json) json_t *requests = json_pack("[o]", request);
+    struct dynamo_link *l = dynamo_of(f->m)->link;
+
+    assert_ok(dynamo_write_many(l, requests, dynamo_link_end(l), &f->e));
+}
+
+static void forget_held(struct fixture *f, bool manifest, const char *seed)
+{
+    struct digest d = digest_for(seed);
+    struct dynamo_key key = dynamo_key_held(STR("a"), manifest, digest_str(&d));
+
+    write_item(f, dynamo_delete_request(key.pk, key.sk));
+}
+
+static void a_table_of_the_first_layout_gets_what_leads_to_manifests_and_blobs(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(put(f, "a", "image"));
+    forget_held(f, false, "layer");
+    forget_held(f, true, "image");
+    assert_has(f, 0, 0);
+    write_item(f, json_pack("{s:{s:{s:{s:s}, s:{s:s}, s:o}}}", "PutRequest", "Item", "pk", "S",
+                            "table", "sk", "S", "layout", "version", item_number(1)));
+    fixture_reopen(f);
+    assert_has(f, 1, 1);
+}
+
 /* ---- what the service refuses, and its emulator does not */
 
 /* However often an item is touched, it is in the transaction once. */
@@ -320,6 +387,8 @@ int main(int argc, char **argv)
         TEST(what_was_left_in_the_middle_for_other_links_is_begun_anew),
         TEST(what_was_left_in_the_middle_long_ago_is_cleaned_up),
         TEST(a_list_that_fails_at_its_end_changes_nothing),
+        TEST(what_a_repository_has_is_listed_without_looking_at_others),
+        TEST(a_table_of_the_first_layout_gets_what_leads_to_manifests_and_blobs),
         TEST(no_transaction_names_an_item_twice),
     };
 
