@@ -32,7 +32,7 @@ FOLDERS = {
     "replicas": {"net", "meta", "base", "conf"},
     "jobs": {"replicas", "meta", "base"},
     "cache": {"store", "meta", "replicas", "net", "base"},
-    "core": {"jobs", "store", "meta", "cache", "replicas", "base", "conf"},
+    "core": {"archive", "jobs", "store", "meta", "cache", "replicas", "base", "conf"},
     "backup": {"core", "store", "meta", "base", "conf"},
     "gc": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "check": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
@@ -46,7 +46,8 @@ FOLDERS["."] = set(FOLDERS)  # main.c wires everything
 # and its .h beside each other, by their name without the ending. Each part is in the table.
 PARTS = {
     "archive": order(
-        "image_name refusal sink verdict",
+        "image_name out_layout out_name refusal sink verdict",
+        "out_reader",
         "tar unpack",
         "member",
         "arrival description judge",

@@ -51,6 +51,10 @@ enum err_code api_repository_delete(struct req *q, struct err *e);
 enum err_code api_tag_history_get(struct req *q, struct err *e);
 enum err_code api_tag_rollback_post(struct req *q, struct err *e);
 
+/* v1_archive.c */
+
+enum err_code api_archive_get(struct req *q, struct err *e);
+
 /* auth_token.c */
 
 enum err_code api_token_get(struct req *q, struct err *e);

@@ -34,10 +34,35 @@ static struct str *capture(struct match *m, struct str parameter)
     return &m->upload;
 }
 
+/* NAME:TAG or NAME@DIGEST. A colon before a slash is of no tag. */
+static void split_image(struct str image, struct match *m)
+{
+    const char *at = memchr(image.p, '@', image.n);
+    size_t i = at ? (size_t)(at - image.p) + 1 : image.n;
+
+    while (!at && i > 0 && image.p[i - 1] != ':' && image.p[i - 1] != '/')
+        i--;
+    m->no_reference = i <= 1 || i == image.n || image.p[i - 1] == '/';
+    m->by_digest = at != NULL;
+    m->name = m->no_reference ? image : str_sub(image, 0, i - 1);
+    m->reference = m->no_reference ? STR_NONE : str_sub(image, i, image.n - i);
+}
+
 /*
  * From the end to the front: a name may hold any word that stands in a pattern, so what follows it
- * decides, and {name} takes all that is left.
+ * decides, and {name} takes all that is left. So does {image}.
  */
+static bool takes_rest(struct str pattern, struct str parameter, struct str path,
+                       struct str *ret_rest)
+{
+    size_t n = pattern.n - parameter.n; /* before it, with the slash */
+
+    if (!str_starts(path, str_sub(pattern, 0, n)) || path.n == n)
+        return false;
+    *ret_rest = str_sub(path, n, path.n - n);
+    return true;
+}
+
 static bool matches(struct str pattern, struct str path, struct match *m)
 {
     if (path.n == 0 || path.p[0] != '/')
@@ -45,11 +70,12 @@ static bool matches(struct str pattern, struct str path, struct match *m)
     while (pattern.n > 0) {
         struct str want, have;
 
-        if (str_ends(pattern, STR("/{name}"))) {
-            pattern.n -= strlen("{name}");
-            if (!str_starts(path, pattern) || path.n == pattern.n)
+        if (str_ends(pattern, STR("/{name}")))
+            return takes_rest(pattern, STR("{name}"), path, &m->name);
+        if (str_ends(pattern, STR("/{image}"))) {
+            if (!takes_rest(pattern, STR("{image}"), path, &have))
                 return false;
-            m->name = str_sub(path, pattern.n, path.n - pattern.n);
+            split_image(have, m);
             return true;
         }
         want = cut_last(&pattern);
@@ -204,10 +230,14 @@ static void settle_item(struct req *q, const char *kind, struct str encoded)
 enum err_code match_settle(const struct match *m, size_t longest_name, struct req *q, struct err *e)
 {
     q->route = m->route;
+    if (m->no_reference)
+        return err_tell(e, ERR_REQUEST_INVALID, "an image is named NAME:TAG or NAME@DIGEST");
     if (m->name.n)
         TRY(settle_name(q, m->name, longest_name, e));
     if (m->reference.n)
         TRY(settle_reference(q, m->reference, e));
+    if (m->by_digest && !q->ref.is_digest)
+        return err_tell(e, ERR_DIGEST_MALFORMED, "behind '@' stands a digest");
     if (m->tag.n)
         TRY(settle_tag(q, m->tag, e));
     if (m->digest.n)

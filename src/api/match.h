@@ -11,6 +11,8 @@ struct match {
     const struct route *route;
     struct str name, digest, reference, upload; /* empty where the pattern has none */
     struct str user, token, rule, tag;
+    bool no_reference; /* {image} has a name alone */
+    bool by_digest;    /* it has an '@' */
 };
 
 enum match_result {
@@ -27,6 +29,7 @@ void match_allow(struct str path, enum http_method but, struct buf *ret_methods)
 const char *match_method_name(enum http_method method); /* "GET"; NULL when none is served */
 
 /* Fills route, name, digest, ref and upload of q with what the match names. Errors, told to the
- * client: NAME_INVALID, TAG_INVALID, MANIFEST_UNKNOWN, DIGEST_MALFORMED, BLOB_UPLOAD_UNKNOWN. */
+ * client: NAME_INVALID, TAG_INVALID, MANIFEST_UNKNOWN, DIGEST_MALFORMED, BLOB_UPLOAD_UNKNOWN,
+ * REQUEST_INVALID. */
 ERR_CHECKED enum err_code match_settle(const struct match *m, size_t longest_name, struct req *q,
                                        struct err *e);

@@ -53,7 +53,7 @@ struct req {
     enum reader_cache cache;          /* where the blob it is answered with comes from */
 
     struct repo_name name; /* {name} */
-    struct digest digest;  /* {digest} */
+    struct digest digest;  /* {digest}; of an archive, what its ETag is */
     struct reference ref;  /* {reference} */
     struct uuid upload;    /* {upload} */
 

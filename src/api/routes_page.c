@@ -42,7 +42,8 @@ void routes_page(struct buf *ret_markdown)
         "exist. Without authentication everyone may do everything,\nbut for what takes a user or "
         "an "
         "admin: that is refused. What stands under \"audit\" leaves an entry of that\naction also "
-        "when it succeeds; a refusal of someone with a name always leaves one.\n\n"
+        "when it succeeds; a refusal of someone with a name always leaves one. `{image}` is "
+        "`NAME:TAG` or `NAME@DIGEST`.\n\n"
         "| method | path | right | audit |\n"
         "| --- | --- | --- | --- |\n");
     for (size_t i = 0; i < api_routes_n; i++)

@@ -8,10 +8,17 @@
 #include "base/err.h"
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct reader;
+
+/* What is in a file: n_bytes at at_bytes of fd. */
+struct reader_span {
+    int fd;
+    uint64_t at_bytes, n_bytes;
+};
 
 struct reader_ops {
     /* Up to cap bytes; *ret_n is 0 only at the end (or when cap is 0). Blocks. A reader fills as
@@ -35,6 +42,11 @@ struct reader_ops {
      * reader's. NULL, or -1, when there is none. What can't be read from it is to be read from the
      * reader, which may have it from elsewhere, or an error that says more. */
     int (*fd)(struct reader *r);
+
+    /* The same of a reader that has no such descriptor but parts of whose contents are in files:
+     * true when what is at offset_bytes is in *ret_span, which is good until the next call of this
+     * or of a read. Where reads go on is left as it is. NULL when there are none. */
+    bool (*span)(struct reader *r, uint64_t offset_bytes, struct reader_span *ret_span);
 
     /* An epoll set that becomes readable when a read that failed with LATER may succeed; it stays
      * the reader's, the same one to the end, and no other reader has it. Asked for when a read has.
@@ -97,6 +109,12 @@ static inline void reader_distrust(struct reader *r)
 static inline int reader_fd(struct reader *r)
 {
     return r->ops->fd ? r->ops->fd(r) : -1;
+}
+
+static inline bool reader_span(struct reader *r, uint64_t offset_bytes,
+                               struct reader_span *ret_span)
+{
+    return r->ops->span && r->ops->span(r, offset_bytes, ret_span);
 }
 
 /* -1: its reads never fail with LATER. */

@@ -65,6 +65,20 @@ static enum err_code open_settled(struct registry *r, const struct repo_name *re
     return code;
 }
 
+/* Checks what was opened against what is known of it; takes *reader. */
+static enum err_code hand_out(struct registry *r, const struct repo_name *repo,
+                              const struct digest *d, uint64_t size_bytes, uint64_t known_bytes,
+                              struct reader **reader, struct reader **ret_reader, struct err *e)
+{
+    if (size_bytes != known_bytes)
+        return err_set(e, ERR_CORRUPT, "blob %s of '%s' has %llu bytes, not %llu", d->text,
+                       repo->text, (unsigned long long)size_bytes, (unsigned long long)known_bytes);
+    if (conf_bool(r->verify_on_read))
+        *reader = verify_reader_new(*reader, d, size_bytes);
+    *ret_reader = STEAL(*reader);
+    return ERR_OK;
+}
+
 static enum err_code pull(struct registry *r, const struct repo_name *repo, const struct digest *d,
                           look_fn look, struct reader **ret_reader, uint64_t *ret_size_bytes,
                           struct err *e)
@@ -73,13 +87,7 @@ static enum err_code pull(struct registry *r, const struct repo_name *repo, cons
     uint64_t linked_bytes, size_bytes;
 
     TRY(open_settled(r, repo, d, look, &reader, &size_bytes, &linked_bytes, e));
-    if (size_bytes != linked_bytes)
-        return err_set(e, ERR_CORRUPT, "blob %s of '%s' has %llu bytes, not %llu", d->text,
-                       repo->text, (unsigned long long)size_bytes,
-                       (unsigned long long)linked_bytes);
-    if (conf_bool(r->verify_on_read))
-        reader = verify_reader_new(STEAL(reader), d, size_bytes);
-    *ret_reader = STEAL(reader);
+    TRY(hand_out(r, repo, d, size_bytes, linked_bytes, &reader, ret_reader, e));
     *ret_size_bytes = size_bytes;
     return ERR_OK;
 }
@@ -95,4 +103,19 @@ enum err_code pull_blob_head(struct registry *r, const struct repo_name *repo,
                              uint64_t *ret_size_bytes, struct err *e)
 {
     return pull(r, repo, d, blob_look, ret_reader, ret_size_bytes, e);
+}
+
+enum err_code pull_blob_again(struct registry *r, const struct repo_name *repo,
+                              const struct digest *d, uint64_t size_bytes,
+                              struct reader **ret_reader, struct err *e)
+{
+    AUTO(reader) struct reader *reader = NULL;
+    uint64_t found_bytes;
+    enum err_code code = store_blob_open(r->store, repo, d, size_bytes, &reader, &found_bytes, e);
+
+    if (code == ERR_BLOB_UNKNOWN)
+        return err_set(e, ERR_CORRUPT, "blob %s of '%s' is missing, or was just deleted", d->text,
+                       repo->text);
+    TRY(code);
+    return hand_out(r, repo, d, found_bytes, size_bytes, &reader, ret_reader, e);
 }

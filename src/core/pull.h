@@ -22,3 +22,12 @@ ERR_CHECKED enum err_code pull_blob(struct registry *r, const struct repo_name *
 ERR_CHECKED enum err_code pull_blob_head(struct registry *r, const struct repo_name *repo,
                                          const struct digest *d, struct reader **ret_reader,
                                          uint64_t *ret_size_bytes, struct err *e);
+
+/*
+ * A reader of a blob that was there a little ago, with so many bytes: of an archive that is being
+ * sent, layer by layer. Asks no database, so that it may be called where a transfer goes on.
+ * Errors: BLOB_UNKNOWN, CORRUPT.
+ */
+ERR_CHECKED enum err_code pull_blob_again(struct registry *r, const struct repo_name *repo,
+                                          const struct digest *d, uint64_t size_bytes,
+                                          struct reader **ret_reader, struct err *e);

@@ -302,3 +302,8 @@ bool http_content_waits(const struct http_exchange *x)
 {
     return x->transfer != NULL;
 }
+
+enum err_code http_pay_content(struct http_exchange *x, uint64_t bytes, struct err *e)
+{
+    return exchange_pay_answer(x, bytes, e);
+}

@@ -240,6 +240,10 @@ void http_send(struct http_exchange *x, int status, struct str body);
 ERR_CHECKED enum err_code http_send_content(struct http_exchange *x, struct reader *r,
                                             uint64_t size_bytes, struct str etag, struct err *e);
 
+/* Memory that content holds until it is sent, out of http.body_memory as that of long answers; at
+ * most once, before http_send_content(). Error: UNAVAILABLE, told. */
+ERR_CHECKED enum err_code http_pay_content(struct http_exchange *x, uint64_t bytes, struct err *e);
+
 /* http_send_content() was called, and waits for its reader. */
 bool http_content_waits(const struct http_exchange *x);
 

@@ -91,14 +91,14 @@ static void count_sent(struct http_exchange *x, struct transfer_segment *s, size
 
 /* Under TLS the bytes pass through here. What could not be encrypted and sent is read again next
  * time: OpenSSL wants the same bytes, not the same buffer. */
-static ssize_t send_encrypted(struct http_exchange *x, const struct transfer_segment *s)
+static ssize_t send_encrypted(struct http_exchange *x, const struct reader_span *file)
 {
     char buf[TLS_BYTES];
-    size_t want = s->n_bytes < sizeof(buf) ? (size_t)s->n_bytes : sizeof(buf);
+    size_t want = file->n_bytes < sizeof(buf) ? (size_t)file->n_bytes : sizeof(buf);
     ssize_t got;
 
     do {
-        got = pread(x->transfer->fd, buf, want, (off_t)s->at_bytes);
+        got = pread(file->fd, buf, want, (off_t)file->at_bytes);
     } while (got < 0 && errno == EINTR);
     if (got <= 0)
         return 0;
@@ -190,24 +190,51 @@ static enum transfer_state send_piece(struct http_exchange *x, struct transfer_s
     return state;
 }
 
+/* The file that has what s begins with, and no more of it than s. */
+static bool find_file(struct transfer *t, const struct transfer_segment *s,
+                      struct reader_span *ret_file)
+{
+    uint64_t skip_bytes = s->at_bytes - t->span_at_bytes;
+
+    if (t->fd >= 0) {
+        *ret_file = (struct reader_span){t->fd, s->at_bytes, s->n_bytes};
+        return true;
+    }
+    if (t->no_spans)
+        return false;
+    if (s->at_bytes < t->span_at_bytes || skip_bytes >= t->span.n_bytes) {
+        t->span_at_bytes = s->at_bytes;
+        t->span.n_bytes = skip_bytes = 0;
+        if (!reader_span(t->reader, s->at_bytes, &t->span))
+            return false;
+    }
+    *ret_file = t->span;
+    ret_file->at_bytes += skip_bytes;
+    ret_file->n_bytes -= skip_bytes;
+    if (ret_file->n_bytes > s->n_bytes)
+        ret_file->n_bytes = s->n_bytes;
+    return true;
+}
+
 /* One step of a file. What can't be read from it, its reader may have from elsewhere. */
 static enum transfer_state send_file(struct http_exchange *x, struct transfer_segment *s,
-                                     struct err *e)
+                                     const struct reader_span *file, struct err *e)
 {
-    size_t want = s->n_bytes < STEP_BYTES ? (size_t)s->n_bytes : STEP_BYTES;
-    off_t at = (off_t)s->at_bytes;
+    size_t want = file->n_bytes < STEP_BYTES ? (size_t)file->n_bytes : STEP_BYTES;
+    off_t at = (off_t)file->at_bytes;
     enum transfer_state state;
     ssize_t put;
 
     if (x->conn->ssl) {
-        put = send_encrypted(x, s);
+        put = send_encrypted(x, file);
     } else {
         do {
-            put = sendfile(x->conn->fd, x->transfer->fd, &at, want);
+            put = sendfile(x->conn->fd, file->fd, &at, want);
         } while (put < 0 && errno == EINTR);
     }
     if (put == 0 || (put < 0 && (errno == EIO || errno == EINVAL))) {
         x->transfer->fd = -1;
+        x->transfer->no_spans = true;
         return send_piece(x, s, e);
     }
     state = sent_or_not(x, put, e);
@@ -219,7 +246,13 @@ static enum transfer_state send_file(struct http_exchange *x, struct transfer_se
 static enum transfer_state send_range(struct http_exchange *x, struct transfer_segment *s,
                                       struct err *e)
 {
-    return x->transfer->fd >= 0 ? send_file(x, s, e) : send_piece(x, s, e);
+    struct transfer *t = x->transfer;
+    struct reader_span file;
+
+    if (!t->held && find_file(t, s, &file))
+        return send_file(x, s, &file, e);
+    t->span.n_bytes = 0; /* a read may end it */
+    return send_piece(x, s, e);
 }
 
 enum transfer_state transfer_step(struct http_exchange *x, struct err *e)

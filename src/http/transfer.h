@@ -1,7 +1,7 @@
 /*
  * Content on its way to a client: a list of segments, each some text (the response's head, the head
- * of a part) and then a range of the content. Of a file it is sent by sendfile, or read and
- * encrypted under TLS; of a reader without an fd it is read in pieces. Moved in steps that wait
+ * of a part) and then a range of the content. Of a file, or the spans of several, it is sent by
+ * sendfile, or read and encrypted under TLS; else it is read in pieces. Moved in steps that wait
  * neither for the client nor for the source, so that a slow one costs no thread: in between the
  * connection lies in the senders' epoll set, for the client's socket or for reader_wait_fd().
  *
@@ -26,12 +26,15 @@ struct transfer_segment {
 };
 
 struct transfer {
-    struct reader *reader; /* owned; NULL when all is text */
-    int fd;                /* of it, or -1 */
-    uint64_t size_bytes;   /* of the whole content */
-    uint64_t read_bytes;   /* where the reader is */
-    uint64_t expects_end;  /* what it was told; 0: nothing */
-    char *held;            /* read and not sent: bytes held_at to held_n, or NULL */
+    struct reader *reader;   /* owned; NULL when all is text */
+    int fd;                  /* of it, or -1 */
+    struct reader_span span; /* of what begins at span_at_bytes, when fd is -1; n_bytes 0: none */
+    uint64_t span_at_bytes;
+    bool no_spans;        /* one could not be read */
+    uint64_t size_bytes;  /* of the whole content */
+    uint64_t read_bytes;  /* where the reader is */
+    uint64_t expects_end; /* what it was told; 0: nothing */
+    char *held;           /* read and not sent: bytes held_at to held_n, or NULL */
     size_t held_at, held_n;
     struct buf text;
     struct transfer_segment segments[TRANSFER_SEGMENTS];

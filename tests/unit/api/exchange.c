@@ -217,6 +217,14 @@ enum err_code http_send_content(struct http_exchange *x, struct reader *r, uint6
     return ERR_OK;
 }
 
+enum err_code http_pay_content(struct http_exchange *x, uint64_t bytes, struct err *e)
+{
+    (void)x;
+    (void)bytes;
+    (void)e;
+    return ERR_OK;
+}
+
 void server_init(struct server *s)
 {
     world_in_memory(&s->w);

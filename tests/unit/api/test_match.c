@@ -154,6 +154,35 @@ static void what_the_path_names_is_parsed(void **state)
     assert_string_equal(q.upload.text, UUID);
 }
 
+static void an_image_is_a_name_and_a_tag_or_a_digest(void **state)
+{
+    struct req q;
+
+    (void)state;
+    assert_route(HTTP_GET, "/api/v1/archive/team/app:v1", api_archive_get, "team/app");
+    assert_ok(route(HTTP_HEAD, "/api/v1/archive/team/app:v1", &q));
+    assert_false(q.ref.is_digest);
+    assert_string_equal(q.ref.tag.text, "v1");
+    assert_ok(route(HTTP_GET, "/api/v1/archive/team/app@" D256, &q));
+    assert_string_equal(q.name.text, "team/app");
+    assert_string_equal(q.ref.digest.text, D256);
+}
+
+static void an_image_without_a_tag_is_refused(void **state)
+{
+    (void)state;
+    assert_refused(ERR_REQUEST_INVALID, HTTP_GET, "/api/v1/archive/team/app");
+    assert_refused(ERR_REQUEST_INVALID, HTTP_GET, "/api/v1/archive/team/app:");
+    assert_refused(ERR_REQUEST_INVALID, HTTP_GET, "/api/v1/archive/team/app@");
+    assert_refused(ERR_NAME_INVALID, HTTP_GET, "/api/v1/archive/host:5000/app:v1");
+    assert_refused(ERR_NAME_INVALID, HTTP_GET, "/api/v1/archive/app:v1@" D256);
+    assert_refused(ERR_REQUEST_INVALID, HTTP_GET, "/api/v1/archive/:v1");
+    assert_refused(ERR_REQUEST_INVALID, HTTP_GET, "/api/v1/archive/@" D256);
+    assert_refused(ERR_REQUEST_INVALID, HTTP_GET, "/api/v1/archive/a:v1/x");
+    assert_refused(ERR_DIGEST_MALFORMED, HTTP_GET, "/api/v1/archive/app@v1");
+    assert_refused(ERR_MANIFEST_UNKNOWN, HTTP_GET, "/api/v1/archive/app:.x");
+}
+
 static void a_digest_may_be_percent_encoded(void **state)
 {
     struct req q;
@@ -350,6 +379,8 @@ int main(void)
         cmocka_unit_test(every_endpoint_has_its_handler),
         cmocka_unit_test(a_name_may_hold_the_words_of_the_table),
         cmocka_unit_test(what_the_path_names_is_parsed),
+        cmocka_unit_test(an_image_is_a_name_and_a_tag_or_a_digest),
+        cmocka_unit_test(an_image_without_a_tag_is_refused),
         cmocka_unit_test(a_digest_may_be_percent_encoded),
         cmocka_unit_test(encoding_gives_no_other_names),
         cmocka_unit_test(a_bad_name_is_refused),

@@ -1,0 +1,26 @@
+/* Platforms of images: os/architecture[/variant], as image-spec "image index" has them. */
+#pragma once
+
+#include "core/archive_manifest.h"
+
+#define OUT_PLATFORM_MAX 96
+
+struct out_platform {
+    char os[32], architecture[32], variant[32]; /* "" : none */
+};
+
+/* Error: REQUEST_INVALID, told. */
+ERR_CHECKED enum err_code out_platform_parse(struct str s, struct out_platform *ret_platform,
+                                             struct err *e);
+
+/*
+ * Of the images that m names, the one for that platform; or, when wanted is NULL, the only one
+ * there is. m becomes it, and stays as it is when it is an image itself, of that platform.
+ * *ret_platform is what its index says of it (NULL: nothing), and the caller's.
+ * Errors, told: NOT_FOUND, with the platforms that there are; REQUEST_INVALID, when there
+ * are several and none is wanted; UNSUPPORTED, when m names none.
+ */
+ERR_CHECKED enum err_code out_platform_choose(struct registry *r, const struct repo_name *repo,
+                                              struct out_manifest *m,
+                                              const struct out_platform *wanted,
+                                              json_t **ret_platform, struct err *e);
