@@ -46,7 +46,7 @@ FOLDERS["."] = set(FOLDERS)  # main.c wires everything
 # and its .h beside each other, by their name without the ending. Each part is in the table.
 PARTS = {
     "archive": order(
-        "image_name out_layout out_name refusal sink verdict",
+        "image_name out_check out_layout out_name refusal sink verdict",
         "out_reader",
         "tar unpack",
         "member",

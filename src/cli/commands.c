@@ -1,5 +1,6 @@
 /* The table of commands and their flags. */
 #include "cli/commands.h"
+#include "cli/remote_server.h"
 
 static const struct cli_flag no_flags[] = {{NULL}};
 
@@ -257,6 +258,16 @@ static const struct cli_flag restore_flags[] = {
 static const struct cli_flag migrate_flags[] = {
     {"--from", "FILE", "The configuration of the registry as it was, or its directory."},
     {"--to", "FILE", "The configuration with the other database."},
+    {NULL},
+};
+
+static const struct cli_flag download_flags[] = {
+    {"-o", "FILE", "Where to."},
+    {"--format", "FORMAT", "docker, which is the default, or oci."},
+    {"--platform", "PLATFORM", "linux/arm64, or all (of oci)."},
+    {"--have", "FILE", "Leave out the layers whose digests are in this file."},
+    {"--name", "NAME:TAG", "What the image is called in the archive."},
+    REMOTE_SERVER_FLAGS,
     {NULL},
 };
 
@@ -653,6 +664,22 @@ const struct cli_command cli_commands[] = {
              "first. REGISTRY_ variables do not count\nhere. The database is not copied: copy its "
              "file, or run `registry reindex` with the new configuration.\nWhat can't be taken is "
              "told, and the exit status is then 1."},
+    {.name = "download",
+     .operands = "IMAGE",
+     .max_operands = 1,
+     .names = true,
+     .flags = download_flags,
+     .run = cli_download,
+     .help = "Fetch an image as an archive, from any server",
+     .more =
+         "IMAGE is team/app:v1, team/app@sha256:..., or either behind a host "
+         "(localhost:5000/app:v1), "
+         "which is then the\nserver. The archive is one that `docker load` takes. What was cut "
+         "goes "
+         "on where it ended, also by the same\ncommand later; every digest is looked at in the "
+         "end. "
+         "Credentials are those of --user, or what `docker login`\nleft in ~/.docker/config.json "
+         "(DOCKER_CONFIG, DOCKER_AUTH_CONFIG)."},
     {.name = "backup",
      .operands = "PLACE",
      .max_operands = 1,

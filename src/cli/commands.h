@@ -31,6 +31,9 @@ int cli_routes(struct cli *cli, const struct cli_args *args);
 /* command_copy.c */
 int cli_copy_store(struct cli *cli, const struct cli_args *args);
 
+/* command_download.c */
+int cli_download(struct cli *cli, const struct cli_args *args);
+
 /* command_health.c */
 int cli_health(struct cli *cli, const struct cli_args *args);
 
