@@ -12,7 +12,7 @@ import time
 import pytest
 
 from content import command
-from gc_crowd import Crowd, Wrong
+from gc_crowd import SHARED, Crowd, Wrong
 from helpers import Client, repositories_on_disk
 from s3_proxy import INTERNAL_ERROR, SLOW_DOWN
 from server import AT_ONCE, NotReady
@@ -63,6 +63,7 @@ class Collector(threading.Thread):
         while not self.ending.is_set():
             grace = self.choose.choice(GRACES)
             words = [self.registry.binary, "gc", "--delete", "--older-than", grace]
+            words += self.choose.choice([[], ["--repo", SHARED[0]], ["--repo", SHARED[1]]])
             words += ["--config", self.config_path]
             self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             self.counts.add(f"gc commands that ended with {self.process.wait()}")
@@ -217,8 +218,8 @@ DISTURBANCES = [killed, killed, frozen, frozen, losing_commits, with_a_bucket_in
 
 def test_bucket_and_postgresql_with_replicas(new_replicas, rounds, seed):
     choose = random.Random(seed)
-    quick = {"metadata": {"postgresql": {"timeout": "2s", "connect_timeout": "2s"}}}
-    replicas = new_replicas(choose.choice([2, 3]), config={**CONFIG, **quick}, s3={"timeout": "2s"})
+    quick = {"metadata": {"postgresql": {"timeout": "5s"}}}
+    replicas = new_replicas(choose.choice([2, 3]), config={**CONFIG, **quick}, s3={"timeout": "5s"})
     apart = new_replicas.new_registry(config=replicas[0].registry.config)  # for commands: never started
     apart.config["metadata"] = {**apart.config["metadata"], **replicas.database.section()}
 
