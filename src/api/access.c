@@ -277,7 +277,7 @@ enum access_verdict access_settle_again(struct req *q)
 
     if (certificate_spoiled(q))
         return refuse_certificate(q);
-    if (!q->receiving.upload) {
+    if (!q->receiving.go_on) {
         access_done(q);
         verdict = find_who(q);
     }

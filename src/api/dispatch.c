@@ -115,6 +115,7 @@ static void drop(void *ctx, void *kept)
 
     (void)ctx;
     access_done(q);
+    free(q->refused);
     free(q);
 }
 
@@ -128,11 +129,12 @@ static void let_go(struct req *q)
 static void stop_receiving(struct req *q)
 {
     upload_close(STEAL(q->receiving.upload));
+    image_upload_close(STEAL(q->receiving.image));
 }
 
 static void handle(struct req *q, struct err *e)
 {
-    enum err_code code = run(q, q->receiving.upload ? q->receiving.go_on : q->route->serve, e);
+    enum err_code code = run(q, q->receiving.go_on ? q->receiving.go_on : q->route->serve, e);
 
     if (code == ERR_LATER) {
         http_wait_for_body(q->x);

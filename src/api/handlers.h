@@ -41,6 +41,10 @@ enum err_code api_catalog_list(struct req *q, struct err *e);
 enum err_code api_referrer_list(struct req *q, struct err *e);
 void api_referrer_none(struct req *q);
 
+/* upload_image.c */
+
+enum err_code api_image_put(struct req *q, struct err *e);
+
 /* v1_repository.c */
 
 enum err_code api_repository_get(struct req *q, struct err *e);

@@ -54,6 +54,12 @@ static void add_detail(struct req *q, struct buf *json)
     if (!q->name.n)
         return;
     buf_add_text(json, ",\"detail\":{");
+    if (q->refused) {
+        add_member(json, "code", str_of(refusal_name(q->refused->code)));
+        add_member(json, "member", str_of(q->refused->member));
+        add_member(json, "wrong", str_of(q->refused->wrong));
+        add_member(json, "expected", str_of(refusal_expected(q->refused->code)));
+    }
     add_member(json, "name", repo_name_str(&q->name));
     add_member(json, "reference", reference_str(&q->ref));
     add_member(json, "digest", digest_str(&q->digest));

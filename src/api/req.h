@@ -11,7 +11,9 @@
 #pragma once
 
 #include "api/api.h"
+#include "archive/refusal.h"
 #include "auth/core/identity.h"
+#include "core/image_upload.h"
 #include "core/reference.h"
 #include "core/upload.h"
 
@@ -29,11 +31,12 @@ typedef bool (*api_quick)(struct req *q);
 /* What a request that uploads is at, while its body comes. The upload is closed with the
  * request. */
 struct receiving {
-    struct upload *upload; /* NULL: it is at nothing */
-    uint64_t n_bytes;      /* how long the body was said to be, or UINT64_MAX */
-    struct digest digest;  /* that the blob is to have, for `then`; n is 0: none yet */
-    api_handler go_on;     /* when more of it has come */
-    api_handler then;      /* when all of it is there; takes the upload */
+    struct upload *upload;      /* of a blob, or: */
+    struct image_upload *image; /* of an image */
+    uint64_t n_bytes;           /* how long the body was said to be, or UINT64_MAX */
+    struct digest digest;       /* that the blob is to have, for `then`; n is 0: none yet */
+    api_handler go_on;          /* when more of it has come; NULL: it is at nothing */
+    api_handler then;           /* when all of it is there; takes the upload */
 };
 
 struct req {
@@ -58,6 +61,7 @@ struct req {
     struct uuid upload;    /* {upload} */
 
     struct receiving receiving; /* of an upload, while its body comes */
+    struct refusal *refused;    /* why an archive is, owned; or NULL */
 
     char item[IDENTITY_NAME_MAX + 1]; /* {user}, {token}, {rule}; "" when there can be none such */
     char target[API_TARGET_MAX];      /* for the trail, where it is no repository: "user:alice" */

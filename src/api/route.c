@@ -1,5 +1,6 @@
 #include "api/route.h"
 #include "api/match.h"
+#include "api/parameter.h"
 #include "api/reply.h"
 #include "api/routes.h"
 
@@ -31,6 +32,22 @@ static bool served_here(const struct req *q, const struct match *m)
     return debug == http_on_debug(q->x) || is_probe(req_path(q));
 }
 
+/* What the rights are about, where the path does not say it. */
+static enum err_code settle_query(struct req *q, size_t longest, struct err *e)
+{
+    char name[REPO_NAME_MAX + 2], tag[TAG_NAME_MAX + 2];
+
+    TRY(query_text(q, "repository", name, sizeof(name), e));
+    TRY(query_text(q, "tag", tag, sizeof(tag), e));
+    if (!name[0])
+        return err_tell(e, ERR_NAME_INVALID, "query parameter 'repository' is needed");
+    TRY(repo_name_parse(str_of(name), &q->name, e));
+    if (q->name.n > longest)
+        return err_tell(e, ERR_NAME_INVALID, "the longest name accepted has %zu characters",
+                        longest);
+    return tag[0] ? tag_name_parse(str_of(tag), &q->ref.tag, e) : ERR_OK;
+}
+
 enum err_code route_request(struct req *q, struct err *e)
 {
     size_t longest = (size_t)conf_u64(&q->registry->limits->repository_name_bytes);
@@ -52,5 +69,6 @@ enum err_code route_request(struct req *q, struct err *e)
         break;
     }
     http_set_route(q->x, m.route->pattern);
-    return match_settle(&m, longest, q, e);
+    TRY(match_settle(&m, longest, q, e));
+    return q->route->by_query ? settle_query(q, longest, e) : ERR_OK;
 }

@@ -25,6 +25,7 @@ struct route {
     const char *audit;             /* action for the audit trail; NULL: only denials of it */
     enum err_code unknown;         /* a pull that is not allowed: as if there were nothing */
     void (*hidden)(struct req *q); /* the same, where that is no error; NULL: unknown */
+    bool by_query;                 /* repository= and tag= of the query are its name and tag */
     bool debug;                    /* at the addresses of http.debug.listen only */
 };
 

@@ -38,6 +38,8 @@
     X(PLATFORM, "os and architecture of small letters, digits, '.', '_' and '-'")                  \
     X(NAME, "names of the form repository:tag")                                                    \
     X(LAYOUTS_DISAGREE, "a manifest.json that describes images of index.json")                     \
+    X(CHOICE, "one image for one tag: choose it by its name or digest with image=")                \
+    X(NO_TAG, "a tag: give it with tag=")                                                          \
     X(TOO_DEEP, "indexes that name few others, and not deep in each other")
 
 enum refusal_code {

@@ -372,7 +372,19 @@ struct conf_limits {
     struct conf_rate rate; /* limits.rate */
 };
 
+/* Images that are uploaded as archives. */
+struct conf_archives {
+    _Atomic uint64_t bytes;          /* upload.max_bytes: 413 */
+    _Atomic uint64_t unpacked_bytes; /* upload.max_unpacked_bytes: 413 */
+    _Atomic uint64_t ratio;          /* upload.max_ratio: 413 */
+    _Atomic uint64_t members;        /* upload.max_members: 413 */
+    _Atomic uint64_t json_bytes;     /* upload.json_bytes: 413 */
+    _Atomic uint64_t memory_bytes;   /* upload.memory_bytes */
+    _Atomic uint64_t concurrent;     /* upload.concurrent: at once; then 429 */
+};
+
 struct conf_registry {
+    struct conf_archives archives;
     _Atomic uint64_t upload_timeout_ms; /* upload.timeout: an idle session is removed */
     _Atomic uint64_t
         upload_min_chunk_bytes;  /* upload.min_chunk: told as OCI-Chunk-Min-Length; 0: none */

@@ -27,13 +27,10 @@ struct pipeline {
     bool end;
 };
 
-/* One read and its write. *ret_n is 0 at the end of the body. */
-static enum err_code receive(struct ingest *in, struct reader *from, uint64_t at_bytes, char *p,
-                             size_t cap, size_t *ret_n, struct err *e)
+/* Within the limits. */
+static enum err_code write_at(struct ingest *in, uint64_t at_bytes, const char *p, size_t n,
+                              struct err *e)
 {
-    size_t n;
-
-    TRY(reader_read(from, p, cap, &n, e));
     if (n > in->limit_bytes - at_bytes)
         return err_tell(e, ERR_BLOB_TOO_LARGE, "the largest blob accepted has %llu bytes",
                         (unsigned long long)in->limit_bytes);
@@ -41,10 +38,23 @@ static enum err_code receive(struct ingest *in, struct reader *from, uint64_t at
         return err_tell(e, ERR_STORAGE_FULL, "the disk is full");
     if (n > 0 && in->may_go_on)
         TRY(in->may_go_on(in->ctx, e));
-    if (n > 0)
-        TRY(store_upload_write(in->store, in->upload, p, n, at_bytes, e));
-    *ret_n = n;
+    return n > 0 ? store_upload_write(in->store, in->upload, p, n, at_bytes, e) : ERR_OK;
+}
+
+enum err_code ingest_write(struct ingest *in, const void *p, size_t n, struct err *e)
+{
+    TRY(write_at(in, in->offset_bytes, p, n, e));
+    hasher_update(in->hasher, p, n);
+    in->offset_bytes += n;
     return ERR_OK;
+}
+
+/* One read and its write. *ret_n is 0 at the end of the body. */
+static enum err_code receive(struct ingest *in, struct reader *from, uint64_t at_bytes, char *p,
+                             size_t cap, size_t *ret_n, struct err *e)
+{
+    TRY(reader_read(from, p, cap, ret_n, e));
+    return write_at(in, at_bytes, p, *ret_n, e);
 }
 
 /* In this thread, until the end or until stop_bytes were received. */

@@ -28,3 +28,6 @@ struct ingest {
  */
 ERR_CHECKED enum err_code ingest_run(struct ingest *in, struct reader *from,
                                      uint64_t expected_bytes, struct err *e);
+
+/* Bytes that are at hand. Errors: those of the store; BLOB_TOO_LARGE, STORAGE_FULL. */
+ERR_CHECKED enum err_code ingest_write(struct ingest *in, const void *p, size_t n, struct err *e);

@@ -14,6 +14,8 @@
 #include "meta/meta.h"
 #include "store/store.h"
 
+#include <stdatomic.h>
+
 struct upload_ids;
 struct upload_table;
 struct url_rules;
@@ -49,7 +51,8 @@ struct registry {
     struct members *members;            /* of the meta; NULL: nobody has asked for it */
     struct upload_table *uploads;
     struct upload_ids *upload_ids;
-    struct uuid alone; /* this process, where nobody asks who else there is */
+    atomic_uint_fast64_t image_uploads; /* archives that are being received */
+    struct uuid alone;                  /* this process, where nobody asks who else there is */
     struct url_rules *url_rules;
     struct recent *absent;       /* blobs that no repository had, by a look-up a little ago */
     struct locks blob_locks;     /* a blob is being linked or unlinked, in any repository */

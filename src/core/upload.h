@@ -58,6 +58,14 @@ struct upload_body {
 ERR_CHECKED enum err_code upload_append(struct upload *u, struct reader *from,
                                         const struct upload_body *body, struct err *e);
 
+/* Appends bytes that are at hand to a session of upload_open_alone(); they are not made durable
+ * before upload_finish(). Errors: BLOB_TOO_LARGE, STORAGE_FULL, those of the store: u is only good
+ * for closing then. */
+ERR_CHECKED enum err_code upload_write(struct upload *u, const void *p, size_t n, struct err *e);
+
+/* No more comes by upload_write(): the digest of it all. */
+void upload_written(struct upload *u, struct digest *ret_digest);
+
 /*
  * Makes the session a blob of its repository, under the digest, which must be that of its bytes, or
  * of the last body alone: *ret_repeated (may be NULL) then says that the client sent it again as a

@@ -219,6 +219,24 @@ enum err_code upload_append(struct upload *u, struct reader *from, const struct 
     return code == ERR_CONFLICT ? hold_taken(e) : code;
 }
 
+enum err_code upload_write(struct upload *u, const void *p, size_t n, struct err *e)
+{
+    static const struct upload_body body = {.expected_bytes = UINT64_MAX,
+                                            .exact_bytes = UINT64_MAX};
+
+    if (!u->appending)
+        TRY(begin_append(u, &body, e));
+    return ingest_write(&u->in, p, n, e);
+}
+
+void upload_written(struct upload *u, struct digest *ret_digest)
+{
+    if (u->appending)
+        session_advance(u->r->uploads, u->session, u->in.offset_bytes);
+    u->appending = false;
+    hasher_digest(u->session->hasher, ret_digest);
+}
+
 /* A repository that has the blob already, or could. Two that get it at once: the second finds the
  * first's. */
 struct twin {

@@ -1,0 +1,128 @@
+/* Images as archives: PUT /upload-image. */
+#include "api/access.h"
+#include "api/handlers.h"
+#include "api/parameter.h"
+#include "api/reply.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#define ANSWER_MAX_BYTES (4u << 20)
+
+/* The right to a tag, as that of a manifest's push. */
+static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_create_only,
+                             struct err *e)
+{
+    struct req *q = ctx;
+
+    *ret_create_only = !access_may(q, ACTION_OVERWRITE, &q->name, tag);
+    if (*ret_create_only && !access_may(q, ACTION_PUSH, &q->name, tag))
+        return err_tell(e, ERR_DENIED, "%s may not push tag '%s'", req_actor(q), tag->text);
+    return ERR_OK;
+}
+
+/* An archive that is refused says why also to machines. */
+static enum err_code told(struct req *q, enum err_code code)
+{
+    const struct refusal *f = image_upload_refusal(q->receiving.image);
+
+    if (code != ERR_OK && f->code != REFUSAL_NONE && !q->refused) {
+        q->refused = NEW(struct refusal);
+        *q->refused = *f;
+    }
+    return code;
+}
+
+static void add_image(struct buf *b, const struct image_stored *s,
+                      const struct image_plan_item *item)
+{
+    const struct archive_manifest *m = &s->verdict->manifests[item->manifest];
+
+    buf_addf(b, "{\"digest\":\"%s\",\"mediaType\":", m->digest.text);
+    buf_add_json(b, str_of(m->media_type));
+    buf_add_text(b, ",\"tags\":[");
+    for (size_t i = 0; i < item->n_tags; i++)
+        buf_addf(b, "%s\"%s\"", i > 0 ? "," : "", item->tags[i].text);
+    buf_add_char(b, ']');
+    if (m->config.n > 0)
+        buf_addf(b, ",\"config\":\"%s\",\"platform\":\"%s/%s\"", m->config.text, m->os,
+                 m->architecture);
+    if (item->partial)
+        buf_addf(b, ",\"insteadOf\":\"%s\"", item->partial->digest.text);
+    if (item->partial || m->n_missing > 0)
+        buf_addf(b, ",\"missing\":%zu", item->partial ? item->partial->n_missing : m->n_missing);
+    buf_add_char(b, '}');
+}
+
+static void reply_stored(struct req *q, const struct image_stored *s)
+{
+    AUTO(buf) struct buf b = {0};
+
+    buf_init(&b, ANSWER_MAX_BYTES);
+    buf_addf(&b, "{\"repository\":\"%s\",\"format\":\"%s\",\"images\":[", q->name.text,
+             s->verdict->is_oci ? "oci" : "docker");
+    for (size_t i = 0; i < s->plan->n; i++) {
+        if (i > 0)
+            buf_add_char(&b, ',');
+        add_image(&b, s, &s->plan->items[i]);
+    }
+    buf_addf(&b, "],\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%llu}\n", s->n_blobs,
+             s->n_new_blobs, (unsigned long long)s->new_bytes);
+    if (s->plan->n == 1) {
+        const struct digest *d = &s->verdict->manifests[s->plan->items[0].manifest].digest;
+
+        reply_location(q, "/v2/%s/manifests/%s", q->name.text, d->text);
+        reply_digest(q, d);
+    }
+    reply_json(q, 201, buf_str(&b));
+}
+
+static enum err_code finish(struct req *q, struct err *e)
+{
+    char image[512];
+    struct image_wish wish = {.image = image, .tag = q->ref.tag.n > 0 ? &q->ref.tag : NULL};
+    struct image_stored stored;
+
+    TRY(query_text(q, "image", image, sizeof(image), e));
+    TRY(told(q,
+             image_upload_finish(q->receiving.image, &wish, req_actor(q), may_tag, q, &stored, e)));
+    reply_stored(q, &stored);
+    return ERR_OK;
+}
+
+/* Takes what has come of the body; when that is all, stores the image. */
+static enum err_code go_on(struct req *q, struct err *e)
+{
+    struct reader *body = http_body_later(q->x);
+    size_t cap = (size_t)q->registry->buffer_bytes, n;
+    AUTO(mem) char *p = mem_alloc(cap);
+
+    for (;;) {
+        TRY(reader_read(body, p, cap, &n, e));
+        if (n == 0)
+            return finish(q, e);
+        TRY(told(q, image_upload_feed(q->receiving.image, p, n, e)));
+    }
+}
+
+static enum err_code check_head(struct req *q, struct err *e)
+{
+    struct str type = http_field_get(q->head, STR("Content-Type"));
+    uint64_t most = conf_u64(&q->registry->options->archives.bytes);
+
+    if (str_istarts(type, STR("multipart/")))
+        return err_tell(e, ERR_MEDIA_TYPE, "the body has to be the archive itself, not a form");
+    if (q->head->has_length && q->head->content_length > most)
+        return err_tell(e, ERR_IMAGE_TOO_LARGE, "the largest archive accepted has %llu bytes",
+                        (unsigned long long)most);
+    return ERR_OK;
+}
+
+enum err_code api_image_put(struct req *q, struct err *e)
+{
+    struct receiving *r = &q->receiving;
+
+    TRY(check_head(q, e));
+    TRY(image_upload_open(q->registry, &q->name, q->identity, &r->image, e));
+    r->go_on = go_on;
+    return go_on(q, e);
+}

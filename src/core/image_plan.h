@@ -1,0 +1,35 @@
+/*
+ * Which images of an archive are stored in a repository, and under which tags.
+ */
+#pragma once
+
+#include "archive/refusal.h"
+#include "archive/verdict.h"
+#include "core/registry.h"
+
+/* What is asked for. */
+struct image_wish {
+    const char *image;          /* the name that the archive gives it, or its digest; "": all */
+    const struct tag_name *tag; /* NULL: those of the archive's names */
+};
+
+struct image_plan_item {
+    size_t manifest; /* of the verdict */
+    struct tag_name *tags;
+    size_t n_tags;
+    const struct archive_manifest *partial; /* the index in whose place it is; NULL: none */
+};
+
+struct image_plan {
+    struct image_plan_item *items;
+    size_t n;
+    bool *manifests; /* of the verdict, which are stored */
+    bool *blobs;     /* likewise */
+};
+
+/* Manifests are parsed as those of a push. Errors, told: IMAGE_INVALID, with *f; MANIFEST_INVALID,
+ * MANIFEST_TOO_LARGE. */
+ERR_CHECKED enum err_code image_plan_make(struct registry *r, const struct archive_verdict *v,
+                                          const struct image_wish *wish, struct image_plan *ret,
+                                          struct refusal *f, struct err *e);
+void image_plan_done(struct image_plan *p);

@@ -1,0 +1,43 @@
+/*
+ * An image that is uploaded as an archive (src/archive). Its contents are stored while they come,
+ * as uploads that nobody else can see; when the archive is whole and true they become blobs of the
+ * repository, then come the manifests, then the tags. What of it fails takes back what went before,
+ * so that nothing of a refused archive remains. A process that dies leaves at most what a push
+ * leaves that was broken off: blobs and manifests without a tag.
+ */
+#pragma once
+
+#include "core/image_plan.h"
+
+struct image_upload; /* one thread at a time */
+
+/* Errors: TOO_MANY_REQUESTS (upload.concurrent), STORAGE_FULL, told. */
+ERR_CHECKED enum err_code image_upload_open(struct registry *r, const struct repo_name *repo,
+                                            const char *owner, struct image_upload **ret_upload,
+                                            struct err *e);
+void image_upload_close(struct image_upload *u); /* accepts NULL */
+
+/* The next bytes of the archive. Errors: IMAGE_INVALID and IMAGE_TOO_LARGE, see
+ * image_upload_refusal(); those of upload_write(). */
+ERR_CHECKED enum err_code image_upload_feed(struct image_upload *u, const void *p, size_t n,
+                                            struct err *e);
+
+/* May the tag be moved (*ret_create_only: only made)? Errors: DENIED, told. */
+typedef enum err_code (*image_tag_fn)(void *ctx, const struct tag_name *tag, bool *ret_create_only,
+                                      struct err *e);
+
+struct image_stored {
+    const struct archive_verdict *verdict;
+    const struct image_plan *plan;
+    size_t n_blobs, n_new_blobs;
+    uint64_t new_bytes;
+};
+
+/* The archive has come: it is stored. *ret is good until u is closed. Errors: the same, and those
+ * of a push: DENIED, QUOTA, MANIFEST_INVALID ... */
+ERR_CHECKED enum err_code image_upload_finish(struct image_upload *u, const struct image_wish *wish,
+                                              const char *actor, image_tag_fn may_tag, void *ctx,
+                                              struct image_stored *ret, struct err *e);
+
+/* Why it was refused; its code is NONE when that was for another reason. */
+const struct refusal *image_upload_refusal(const struct image_upload *u);

@@ -1,0 +1,30 @@
+"""docs/upload.md: its examples print what it shows, and it lists every code."""
+
+import re
+import subprocess
+
+from archives import docker_archive
+from helpers import image
+from server import TOP
+from test_users_docs import pattern
+
+PAGE = (TOP / "docs" / "upload.md").read_text()
+
+
+def blocks(kind):
+    return "".join(re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.M | re.S))
+
+
+def test_the_examples_of_the_page_do_as_it_says(registry, work):
+    (work / "app.tar").write_bytes(docker_archive(image(seed="docs"), ["app:v1"]))
+    script = blocks("sh").replace("127.0.0.1:5000", registry.address)
+    printed = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=work, capture_output=True, text=True,
+                             timeout=60, check=True).stdout  # fmt: skip
+    assert re.fullmatch(pattern(blocks("text")), printed), printed
+
+
+def test_the_page_has_every_code_with_what_is_expected():
+    table = (TOP / "src" / "archive" / "refusal.h").read_text().replace("\\\n", "\n")
+    codes = re.findall(r'X\((\w+),\s*"([^"]*)"\)', table)
+    assert len(codes) > 20
+    assert re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", PAGE, re.M) == codes
