@@ -35,8 +35,7 @@ const struct check_kind check_kinds[CHECK_CODES] = {
         {"manifest-damaged",
          "The bytes that the database has of a manifest are not those of its digest.",
          "Puts them back from the store, or from another repository that has the manifest. Where "
-         "nobody has it, nothing: push the image to another repository and repair again, or put "
-         "the database back from a backup."},
+         "nobody has it, nothing: a push of the same makes it whole."},
     [CHECK_MANIFEST_EDGES] = {"manifest-edges",
                               "What a manifest names is not what the database has of that.",
                               "Makes it what the manifest's bytes say."},

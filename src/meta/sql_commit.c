@@ -276,6 +276,11 @@ static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const str
         if (put->subject)
             TRY(add_referrer(c, repo_id, put, e));
         count_manifest(a, 1);
+    } else { /* whose bytes may be damaged */
+        TRY(sql_run(c, SQL_MANIFEST_HEAL,
+                    SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(&m->digest)),
+                             SQL_TEXT(m->media_type), SQL_BYTES(m->bytes)),
+                    e));
     }
     /* Of one that is there as well: who pushes it may rely on it as on a new one. */
     TRY(sql_run(c, SQL_QUICK_AGE_ADD,

@@ -90,7 +90,7 @@ static enum err_code add_referrer(struct sql_conn *c, const struct meta_manifest
                    e);
 }
 
-/* One that is there has all of this already, and nothing is changed. */
+/* One that is there has all of this already, and nothing is changed but bytes that are damaged. */
 static enum err_code manifest_put(struct sql_conn *c, struct quick *q, const struct meta_op *op,
                                   struct err *e)
 {

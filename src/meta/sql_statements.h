@@ -59,6 +59,8 @@
     X(MANIFEST_ADD, "INSERT INTO manifests (repo_id, digest, media_type, subject, bytes)"          \
                     " VALUES ($1, $2, $3, $4, $5)"                                                 \
                     " ON CONFLICT (repo_id, digest) DO NOTHING RETURNING id")                      \
+    X(MANIFEST_HEAL, "UPDATE manifests SET media_type = $3, bytes = $4"                            \
+                     " WHERE repo_id = $1 AND digest = $2 AND bytes <> $4")                        \
     X(MANIFEST_MEND, "UPDATE manifests SET media_type = $2, bytes = $3 WHERE id = $1")             \
     X(MANIFEST_DELETE, "DELETE FROM manifests WHERE id = $1")                                      \
                                                                                                    \
@@ -244,7 +246,9 @@
       " (SELECT 1 FROM manifests m WHERE m.repo_id = repos.id AND m.digest = $2)")                 \
     X(QUICK_MANIFEST_ADD, "INSERT INTO manifests (repo_id, digest, media_type, subject, bytes)"    \
                           " SELECT id, $2, $3, $4, $5 FROM repos WHERE name = $1"                  \
-                          " ON CONFLICT (repo_id, digest) DO NOTHING")                             \
+                          " ON CONFLICT (repo_id, digest) DO UPDATE SET media_type ="              \
+                          " excluded.media_type, bytes = excluded.bytes"                           \
+                          " WHERE manifests.bytes <> excluded.bytes")                              \
     X(QUICK_EDGES_ADD,                                                                             \
       "INSERT INTO edges (manifest_id, position, repo_id, kind, digest) SELECT m.id, x.position,"  \
       " m.repo_id, CAST(substr(x.value, 1, 1) AS SMALLINT), substr(x.value, 2)"                    \

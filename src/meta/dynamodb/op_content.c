@@ -259,6 +259,18 @@ static enum err_code write_manifest(struct dynamo_tx *tx, const struct meta_mani
     return dynamo_tx_set_long(tx, head, "edges", buf_str(&edges), false, e);
 }
 
+/* Of one that is there: bytes that are damaged. What is too long for an item is not compared. */
+static enum err_code heal(struct dynamo_tx *tx, const struct meta_manifest_put *put,
+                          struct dynamo_cell *head, struct err *e)
+{
+    AUTO(json) json_t *bytes = item_bytes(put->manifest->bytes);
+    const json_t *was = json_object_get(head->was, "bytes");
+
+    if (!was || json_equal(was, bytes))
+        return ERR_OK;
+    return dynamo_tx_set_long(tx, head, "bytes", put->manifest->bytes, true, e);
+}
+
 enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     const struct meta_manifest_put *put = &op->manifest_put;
@@ -267,7 +279,7 @@ enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op
     TRY(dynamo_cell_read(&tx->cells, head, e));
     dynamo_cell_saw(head, "media", false);
     if (dynamo_cell_has(head, "media"))
-        return ERR_OK;
+        return heal(tx, put, head, e);
     TRY(count_children(tx, put, head, e));
     TRY(write_manifest(tx, put, head, meta_op_time(op), e));
     if (put->subject)

@@ -68,10 +68,9 @@ static enum err_code mend(struct fixture *f, const char *text, const struct meta
                              .repo = &repo, .manifest = m, .edges = edges, .n_edges = n}));
 }
 
-static void bytes_of_a_manifest_that_are_not_its_own_are_replaced(void **state)
+static void add_damaged(struct fixture *f, const char *text)
 {
-    struct fixture *f = *state;
-    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("image");
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for(text);
     AUTO(meta_manifest) struct meta_manifest *damaged = NULL;
     const struct repo_name repo = repo_of(REPO);
 
@@ -81,6 +80,24 @@ static void bytes_of_a_manifest_that_are_not_its_own_are_replaced(void **state)
                                                      m->media_type, STR(""), STR("damaged")}}));
     assert_int_equal(meta_manifest_by_digest(f->m, &repo, &m->digest, &damaged, &f->e),
                      ERR_CORRUPT);
+}
+
+static void a_push_replaces_bytes_that_are_not_its_own(void **state)
+{
+    struct fixture *f = *state;
+
+    add_damaged(f, "image");
+    assert_ok(put(f, REPO, "image"));
+    assert_true(has_manifest(f, REPO, "image"));
+    assert_ok(put(f, REPO, "image"));
+    assert_true(has_manifest(f, REPO, "image"));
+}
+
+static void bytes_of_a_manifest_that_are_not_its_own_are_replaced(void **state)
+{
+    struct fixture *f = *state;
+
+    add_damaged(f, "image");
     assert_ok(mend(f, "image", NULL, 0));
     assert_true(has_manifest(f, REPO, "image"));
     assert_ok(set_tag(f, REPO, "v1", "image", META_ANY));
@@ -133,6 +150,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(sums_are_counted_anew),
         TEST(sums_of_a_repository_that_is_not_there_are_not_counted),
+        TEST(a_push_replaces_bytes_that_are_not_its_own),
         TEST(bytes_of_a_manifest_that_are_not_its_own_are_replaced),
         TEST(what_a_manifest_names_is_what_it_was_mended_with),
         TEST(what_is_missing_may_be_named_by_a_manifest_that_is_mended),
