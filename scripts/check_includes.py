@@ -37,7 +37,7 @@ FOLDERS = {
     "gc": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "check": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "auth": {"net", "meta", "replicas", "conf", "base"},
-    "api": {"http", "core", "archive", "auth", "base", "conf"},
+    "api": {"http", "gc", "core", "archive", "auth", "base", "conf"},
 }
 FOLDERS["cli"] = set(FOLDERS)
 FOLDERS["."] = set(FOLDERS)  # main.c wires everything

@@ -59,6 +59,13 @@ enum err_code api_tag_rollback_post(struct req *q, struct err *e);
 
 enum err_code api_archive_get(struct req *q, struct err *e);
 
+/* v1_gc.c */
+
+enum err_code api_gc_post(struct req *q, struct err *e);
+enum err_code api_gc_run_list(struct req *q, struct err *e);
+enum err_code api_gc_run_get(struct req *q, struct err *e);
+enum err_code api_gc_run_undo_post(struct req *q, struct err *e);
+
 /* auth_token.c */
 
 enum err_code api_token_get(struct req *q, struct err *e);

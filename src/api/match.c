@@ -22,9 +22,13 @@ static struct str *capture(struct match *m, struct str parameter)
         struct str parameter;
         struct str *to;
     } places[] = {
-        {STR("{reference}"), &m->reference}, {STR("{digest}"), &m->digest},
-        {STR("{user}"), &m->user},           {STR("{token}"), &m->token},
-        {STR("{rule}"), &m->rule},           {STR("{tag}"), &m->tag},
+        {STR("{reference}"), &m->reference},
+        {STR("{digest}"), &m->digest},
+        {STR("{user}"), &m->user},
+        {STR("{token}"), &m->token},
+        {STR("{rule}"), &m->rule},
+        {STR("{run}"), &m->run},
+        {STR("{tag}"), &m->tag},
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -215,7 +219,8 @@ static enum err_code settle_digest(struct req *q, struct str encoded, struct err
     return digest_parse(plain, &q->digest, e);
 }
 
-/* Users, tokens, rules: an empty name is nobody's, so what can be none needs no error of its own.
+/* Users, tokens, rules, runs: an empty name is nobody's, so what can be none needs no error of its
+ * own.
  */
 static void settle_item(struct req *q, const char *kind, struct str encoded)
 {
@@ -248,6 +253,8 @@ enum err_code match_settle(const struct match *m, size_t longest_name, struct re
         settle_item(q, "token", m->token);
     if (m->rule.n)
         settle_item(q, "rule", m->rule);
+    if (m->run.n)
+        settle_item(q, "run", m->run);
     if (m->upload.n && !uuid_parse(m->upload, &q->upload))
         return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "an upload is named by a UUID");
     return ERR_OK;

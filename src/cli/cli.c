@@ -1,7 +1,7 @@
 #include "cli/cli.h"
 
 #include "base/str.h"
-#include "conf/value.h"
+#include "conf/conf.h"
 
 /* Help. */
 
@@ -312,12 +312,5 @@ const char *cli_flag_nth(const struct cli_args *args, const char *name, size_t i
 
 bool cli_duration(const char *text, uint64_t *ret_ms)
 {
-    static const struct conf_row row = {
-        .name = "duration",
-        .type = CONF_DURATION,
-        .size = sizeof(uint64_t),
-        .max = 36500ull * 86400 * 1000,
-    };
-
-    return conf_value_set(&row, str_of(text), ret_ms, ERR_IGNORED) == ERR_OK;
+    return conf_duration(str_of(text), ret_ms);
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "core/project.h"
 #include "gc/explain.h"
+#include "gc/found.h"
 #include "gc/server_run.h"
 
 #include <inttypes.h>
@@ -35,10 +36,6 @@ static const char *kind_name(const struct gc_item *item)
 
 static void print_item(void *ctx, const struct gc_item *item)
 {
-    static const char *const actions[] = {[GC_REVIVED] = "revive",
-                                          [GC_CONDEMNED] = "condemn",
-                                          [GC_DELETED] = "delete",
-                                          [GC_KEPT] = "keep"};
     struct gc_command *c = ctx;
     const char *problem = item->problem ? item->problem : "";
 
@@ -50,12 +47,13 @@ static void print_item(void *ctx, const struct gc_item *item)
         fprintf(c->cli->out,
                 "{\"action\":\"%s\",\"repository\":\"%s\",\"kind\":\"%s\",\"digest\":\"%s\","
                 "\"size\":%" PRIu64 ",\"reason\":\"%s\"}\n",
-                actions[item->action], item->repo->text, kind_name(item), item->digest->text,
+                gc_action_name(item->action), item->repo->text, kind_name(item), item->digest->text,
                 item->size_bytes, gc_why_text(item->why));
     else
-        fprintf(c->cli->out, "%-7s  %-8s  %s@%s  %" PRIu64 "  %s%s%s\n", actions[item->action],
-                kind_name(item), item->repo->text, item->digest->text, item->size_bytes,
-                gc_why_text(item->why), *problem ? "; can't be read: " : "", problem);
+        fprintf(c->cli->out, "%-7s  %-8s  %s@%s  %" PRIu64 "  %s%s%s\n",
+                gc_action_name(item->action), kind_name(item), item->repo->text, item->digest->text,
+                item->size_bytes, gc_why_text(item->why), *problem ? "; can't be read: " : "",
+                problem);
 }
 
 static void show_progress(void *ctx, uint64_t repos, uint64_t of)
@@ -173,7 +171,8 @@ static enum err_code print_run(struct gc_command *c, struct meta *m, const char 
         fprintf(c->cli->out, "%s\n", record.value);
     print_counts(c, &n);
     if (strcmp(json_string_value(json_object_get(run, "state")), "done") != 0)
-        return err_set(e, ERR_INTERNAL, "run %s failed: the log of the server says why", id);
+        return err_set(e, ERR_INTERNAL, "run %s failed: %s", id,
+                       json_string_value(json_object_get(run, "error")));
     return ERR_OK;
 }
 
@@ -280,7 +279,7 @@ static enum err_code print_record(void *ctx, const struct meta_record *record, s
         fprintf(c->cli->out, "%s\n", record->value);
         return ERR_OK;
     }
-    fprintf(c->cli->out, "%-24s  %-16s  %-8s  ", record->key,
+    fprintf(c->cli->out, "%-25s  %-16s  %-8s  ", record->key,
             cli_time(json_integer_value(json_object_get(run, "started")), began),
             state ? state : "");
     print_did(c->cli->out, run);

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "core/life.h"
 #include "core/owner.h"
 
@@ -51,8 +52,12 @@ enum err_code cli_gc_open(struct cli *cli, struct conf *conf, bool dry_run,
 static bool has_begun(struct meta *m, const char *id)
 {
     AUTO(record) struct meta_record record = {0};
+    AUTO(json) json_t *run = NULL;
 
-    return meta_record_get(m, GC_RUNS, str_of(id), &record, ERR_IGNORED) == ERR_OK;
+    if (meta_record_get(m, GC_RUNS, str_of(id), &record, ERR_IGNORED) != ERR_OK)
+        return false;
+    run = json_loads(record.value, 0, NULL);
+    return !str_eq(str_of(json_string_value(json_object_get(run, "state"))), STR(GC_WAITING));
 }
 
 enum err_code cli_gc_order(struct cli *cli, struct meta *m, struct gc_order *order, bool quiet,

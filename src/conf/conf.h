@@ -484,6 +484,9 @@ void conf_print(const struct conf *c, struct buf *ret_yaml);
 /* A rule as it stands there, on one line. */
 void conf_print_rule(const struct conf_rule *r, struct buf *ret_yaml);
 
+/* "30d", as the configuration has durations. False: it is none. */
+bool conf_duration(struct str text, uint64_t *ret_ms);
+
 /* A list of rules in YAML (or JSON, which is YAML), checked as those of a file are. The caller
  * frees. Error: CONFIG. */
 ERR_CHECKED enum err_code conf_rules_parse(struct str text, struct conf_rules *ret_rules,

@@ -448,3 +448,15 @@ void conf_value_print_allowed(const struct conf_row *row, struct buf *ret_text)
         break;
     }
 }
+
+bool conf_duration(struct str text, uint64_t *ret_ms)
+{
+    static const struct conf_row row = {
+        .name = "duration",
+        .type = CONF_DURATION,
+        .size = sizeof(uint64_t),
+        .max = 36500ull * 86400 * 1000,
+    };
+
+    return conf_value_set(&row, text, ret_ms, ERR_IGNORED) == ERR_OK;
+}

@@ -69,16 +69,28 @@ static void tell(struct run *r, const struct item *item, enum gc_action action, 
         r->o->item(r->o->ctx, &told);
 }
 
+static enum err_code note(struct run *r, const char *state, const char *error, struct err *e)
+{
+    const struct gc_note n = {.id = r->id,
+                              .actor = r->o->actor,
+                              .repo = r->o->repo ? r->o->repo->text : NULL,
+                              .dry_run = r->o->dry_run,
+                              .started_ms = r->started_ms};
+
+    return r->o->dry_run && !r->o->noted ? ERR_OK
+                                         : gc_run_note(r->meta, &n, state, error, &r->n, e);
+}
+
 static enum err_code go_on(struct run *r, struct err *e)
 {
     int64_t now_ms = clock_mono_ms();
 
     if (r->o->go_on && !r->o->go_on(r->o->ctx))
         return err_set(e, ERR_LATER, "the run was stopped");
-    if (r->o->dry_run || now_ms - r->noted_ms < NOTE_MS)
+    if (now_ms - r->noted_ms < NOTE_MS)
         return ERR_OK;
     r->noted_ms = now_ms;
-    return gc_run_note(r->meta, r->id, r->o->actor, r->started_ms, "running", &r->n, e);
+    return note(r, "running", "", e);
 }
 
 /* ---- transactions */
@@ -538,10 +550,9 @@ static enum err_code collect_all(struct run *r, struct err *e)
 
 static enum err_code collect(struct run *r, struct err *e)
 {
-    if (r->o->dry_run)
-        return r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
-    TRY(gc_run_note(r->meta, r->id, r->o->actor, r->started_ms, "running", &r->n, e));
-    TRY(gc_journal_finish(r->o->registry, e));
+    TRY(note(r, "running", "", e));
+    if (!r->o->dry_run)
+        TRY(gc_journal_finish(r->o->registry, e));
     return r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
 }
 
@@ -557,13 +568,7 @@ enum err_code gc_run(const struct gc_options *o, struct gc_counts *ret_counts, s
     if (!o->id || !str_copy(str_of(o->id), r->id, sizeof(r->id)))
         gc_run_id(r->id);
     code = collect(r, e);
-    if (!o->dry_run) {
-        const char *state = code == ERR_OK ? "done" : code == ERR_LATER ? "stopped" : "failed";
-        enum err_code noted =
-            gc_run_note(r->meta, r->id, o->actor, r->started_ms, state, &r->n, ERR_IGNORED);
-
-        (void)noted;
-    }
+    (void)!note(r, gc_run_state(code), code == ERR_OK ? "" : e->detail, ERR_IGNORED);
     buf_done(&r->entry.text);
     *ret_counts = r->n;
     return code;

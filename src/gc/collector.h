@@ -42,6 +42,7 @@ struct gc_options {
     struct registry *registry;
     const struct repo_name *repo; /* this one alone; NULL: all */
     bool dry_run;                 /* all of it, but for the transactions */
+    bool noted;                   /* it has a record also when it is dry */
     int64_t grace_ms;             /* since it was condemned */
     int64_t untagged_ms;          /* manifests without a tag for so long go; 0: they stay */
     bool children, referrers;     /* go with what they belong to */

@@ -22,8 +22,8 @@ void gc_run_id(char dst[static GC_RUN_SIZE])
     size_t n = 0;
 
     clock_rfc3339(clock_wall_ms(), time);
-    for (const char *p = time; *p != '.'; p++) {
-        if (*p != '-' && *p != ':')
+    for (const char *p = time; *p != 'Z'; p++) {
+        if (*p != '-' && *p != ':' && *p != '.')
             dst[n++] = *p;
     }
     random_bytes(chance, sizeof(chance));
@@ -86,6 +86,13 @@ bool gc_entry_manifest(struct gc_entry *x, const struct meta_manifest *m,
     }
     buf_add_text(&x->text, "]}");
     return true;
+}
+
+void gc_entry_found(struct gc_entry *x, enum meta_item_kind kind, const struct digest *d,
+                    uint64_t size_bytes, enum meta_why why, const char *action)
+{
+    begin_item(x, kind, d, size_bytes, why);
+    buf_addf(&x->text, ",\"action\":\"%s\"}", action);
 }
 
 struct str gc_entry_end(struct gc_entry *x)
@@ -155,22 +162,28 @@ static json_t *sum_json(const struct gc_sum *s)
                      (json_int_t)(s->blob_bytes + s->manifest_bytes));
 }
 
-enum err_code gc_run_note(struct meta *m, const char *id, const char *actor, int64_t started_ms,
-                          const char *state, const struct gc_counts *n, struct err *e)
+const char *gc_run_state(enum err_code code)
+{
+    return code == ERR_OK ? "done" : code == ERR_LATER ? "stopped" : "failed";
+}
+
+enum err_code gc_run_note(struct meta *m, const struct gc_note *note, const char *state,
+                          const char *error, const struct gc_counts *n, struct err *e)
 {
     int64_t ended_ms = str_eq(str_of(state), STR("running")) ? 0 : clock_wall_ms();
     AUTO(json)
-    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:I}", "id", id, "by",
-                             actor ? actor : "", "started", (json_int_t)started_ms, "ended",
-                             (json_int_t)ended_ms, "state", state, "revived", sum_json(&n->revived),
-                             "condemned", sum_json(&n->condemned), "deleted", sum_json(&n->deleted),
-                             "problems", (json_int_t)n->problems);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:I, s:I, s:s, s:b, s:s*, s:o, s:o, s:o, s:I, s:s}", "id", note->id, "by",
+        note->actor ? note->actor : "", "started", (json_int_t)note->started_ms, "ended",
+        (json_int_t)ended_ms, "state", state, "dry_run", note->dry_run, "repository", note->repo,
+        "revived", sum_json(&n->revived), "condemned", sum_json(&n->condemned), "deleted",
+        sum_json(&n->deleted), "problems", (json_int_t)n->problems, "error", error);
     AUTO(mem) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     struct meta_op op;
 
     if (!text)
-        return err_set(e, ERR_INTERNAL, "run %s can't be written down", id);
-    op = meta_op_record_put(GC_RUNS, str_of(id), str_of(text), META_ANY);
+        return err_set(e, ERR_INTERNAL, "run %s can't be written down", note->id);
+    op = meta_op_record_put(GC_RUNS, str_of(note->id), str_of(text), META_ANY);
     return meta_commit(m, &op, 1, 0, NULL, e);
 }
 

@@ -2,6 +2,7 @@
  * The journal of what the collector deleted: records, each written in the transaction that deletes.
  *
  *   gc.runs     one a run, by its id: who began it and when, how it ended, what it did
+ *   gc.found    as gc.journal, of a run that only looked: what it would do
  *   gc.journal  RUN/NUMBER: what one transaction deleted of one repository, each with its digest,
  *               size and reason; of manifests the media type, the bytes and the tags as well
  *   gc.content  the same key, until the content of these is deleted, too
@@ -15,6 +16,8 @@
 #define GC_RUNS        STR("gc.runs")
 #define GC_JOURNAL     STR("gc.journal")
 #define GC_CONTENT     STR("gc.content")
+#define GC_FOUND       STR("gc.found")
+#define GC_WAITING     "waiting" /* the state of a run that was asked for and has not begun */
 #define GC_RUN_SIZE    (META_RUN_MAX + 1)
 #define GC_KEY_SIZE    (GC_RUN_SIZE + 32)
 #define GC_JOURNAL_MAX (64u << 20)
@@ -43,15 +46,29 @@ void gc_entry_blob(struct gc_entry *x, const struct digest *d, uint64_t size_byt
 /* False: its bytes are no text that JSON holds, and it was not added. */
 bool gc_entry_manifest(struct gc_entry *x, const struct meta_manifest *m,
                        const struct meta_name_list *tags, enum meta_why why);
+
+/* Of gc.found. action: "delete", "condemn", ... */
+void gc_entry_found(struct gc_entry *x, enum meta_item_kind kind, const struct digest *d,
+                    uint64_t size_bytes, enum meta_why why, const char *action);
 struct str gc_entry_end(struct gc_entry *x);
 
 /* Deletes the content of what the record names, but for what is used again. */
 ERR_CHECKED enum err_code gc_content_delete(struct registry *r, struct str record, struct err *e);
 
-/* Writes the record of a run; state: "running", "done", "stopped", "failed". */
-ERR_CHECKED enum err_code gc_run_note(struct meta *m, const char *id, const char *actor,
-                                      int64_t started_ms, const char *state,
-                                      const struct gc_counts *n, struct err *e);
+/* What a run's record says of it from its beginning. */
+struct gc_note {
+    const char *id, *actor;
+    const char *repo; /* NULL: all */
+    bool dry_run;
+    int64_t started_ms;
+};
+
+/* How one ended: "done", "stopped" or "failed". */
+const char *gc_run_state(enum err_code code);
+
+/* Writes the record of a run; state: "running", or that; error: why, or "". */
+ERR_CHECKED enum err_code gc_run_note(struct meta *m, const struct gc_note *note, const char *state,
+                                      const char *error, const struct gc_counts *n, struct err *e);
 
 /* The keys of what is in the journal of a run, in the order of its deletions. The caller frees with
  * meta_name_list_done(). */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "gc/found.h"
 #include "gc/undo.h"
 
 #include <inttypes.h>
@@ -26,23 +27,73 @@ struct gc_options gc_options_of(struct registry *r, const struct conf_gc *c)
 
 /* ---- asking */
 
-enum err_code gc_order_add(struct meta *m, struct gc_order *o, struct err *e)
+static char *order_text(const struct gc_order *o, bool alone)
+{
+    AUTO(json)
+    json_t *json =
+        json_pack("{s:s, s:I, s:b, s:b, s:s*, s:s}", "repository",
+                  o->repo.n > 0 ? o->repo.text : "", "grace", (json_int_t)o->grace_ms, "dry_run",
+                  o->dry_run, "alone", alone, "undo", o->undo, "by", o->actor);
+
+    return json ? json_dumps(json, JSON_COMPACT) : NULL;
+}
+
+static char *waiting_text(const struct gc_order *o, int64_t now_ms)
+{
+    AUTO(json)
+    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:b, s:s*, s:s*}", "id", o->id, "by",
+                             o->actor, "started", (json_int_t)now_ms, "ended", (json_int_t)0,
+                             "state", GC_WAITING, "dry_run", o->dry_run, "repository",
+                             o->repo.n > 0 ? o->repo.text : NULL, "undo", o->undo);
+
+    return json ? json_dumps(json, JSON_COMPACT) : NULL;
+}
+
+static enum err_code add(struct meta *m, struct gc_order *o, bool alone, struct err *e)
 {
     int64_t now_ms = clock_wall_ms();
-    struct meta_op ops[2];
-    AUTO(json) json_t *json = NULL;
-    AUTO(mem) char *text = NULL;
+    AUTO(mem) char *order = NULL, *waiting = NULL;
+    struct meta_op ops[4];
+    size_t n = 3;
 
     gc_run_id(o->id);
-    json = json_pack("{s:s, s:I, s:s*, s:s}", "repository", o->repo.n > 0 ? o->repo.text : "",
-                     "grace", (json_int_t)o->grace_ms, "undo", o->undo, "by", o->actor);
-    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (!text)
+    order = order_text(o, alone);
+    waiting = waiting_text(o, now_ms);
+    if (!order || !waiting)
         return err_set(e, ERR_INTERNAL, "the order can't be written down");
-    ops[0] = meta_op_record_put(GC_ORDERS, str_of(o->id), str_of(text), META_ABSENT);
-    ops[1] = meta_op_job_add((struct meta_job_add){
+    ops[0] = meta_op_record_put(GC_ORDERS, str_of(o->id), str_of(order), META_ABSENT);
+    ops[1] = meta_op_record_put(GC_RUNS, str_of(o->id), str_of(waiting), META_ABSENT);
+    ops[2] = meta_op_job_add((struct meta_job_add){
         .kind = STR(GC_JOB), .key = STR(JOBS_ALL), .due_ms = now_ms, .now_ms = now_ms});
-    return meta_commit(m, ops, 2, 0, NULL, e);
+    if (alone)
+        ops[n++] = meta_op_record_put(GC_TURN, STR(JOBS_ALL), str_of(o->id), META_ABSENT);
+    return meta_commit(m, ops, n, 0, NULL, e);
+}
+
+enum err_code gc_order_add(struct meta *m, struct gc_order *o, struct err *e)
+{
+    return add(m, o, false, e);
+}
+
+static enum err_code none_waits(struct meta *m, struct err *e)
+{
+    AUTO(records) struct meta_record_list l = {0};
+
+    TRY(meta_records(m, GC_ORDERS, STR(""), 1, &l, e));
+    return l.n == 0 ? ERR_OK : err_tell(e, ERR_CONFLICT, "run %s is going on", l.rows[0].key);
+}
+
+/* The record of the turn is for those who ask at the same time. */
+enum err_code gc_order_add_alone(struct meta *m, struct gc_order *o, struct err *e)
+{
+    enum err_code code;
+
+    TRY(none_waits(m, e));
+    code = add(m, o, true, e);
+    if (code != ERR_CONFLICT)
+        return code;
+    TRY(none_waits(m, e));
+    return err_tell(e, ERR_CONFLICT, "another run was asked for at the same time");
 }
 
 enum err_code gc_order_waits(struct meta *m, const char *id, bool *ret_waits, struct err *e)
@@ -59,6 +110,7 @@ enum err_code gc_order_waits(struct meta *m, const char *id, bool *ret_waits, st
 struct doing {
     struct gc_server *server;
     struct job *job;
+    struct gc_found found; /* of an order that is to be looked at alone */
 };
 
 static bool goes_on(void *ctx)
@@ -76,6 +128,13 @@ static void progress(void *ctx, uint64_t repos, uint64_t of)
     job_note(d->job, "%" PRIu64 " repositories", repos);
 }
 
+static void found(void *ctx, const struct gc_item *item)
+{
+    struct doing *d = ctx;
+
+    gc_found_add(&d->found, item);
+}
+
 static enum err_code collect(struct doing *d, const char *id, const json_t *order,
                              const struct meta_op *check, struct err *e)
 {
@@ -87,6 +146,9 @@ static enum err_code collect(struct doing *d, const char *id, const json_t *orde
     o.id = id;
     o.actor = json_string_value(json_object_get(order, "by"));
     o.grace_ms = json_integer_value(json_object_get(order, "grace"));
+    o.dry_run = json_is_true(json_object_get(order, "dry_run"));
+    o.noted = true;
+    o.item = o.dry_run ? found : NULL;
     o.check = check;
     o.go_on = goes_on;
     o.progress = progress;
@@ -112,22 +174,31 @@ static enum err_code undo(struct doing *d, const char *id, const json_t *order, 
     return gc_undo(&o, &counts, e);
 }
 
+/* What failed has its record; it is not tried again by itself. */
+static enum err_code end_order(struct doing *d, const char *id, const json_t *order, struct err *e)
+{
+    struct meta_op ops[3] = {job_check_op(d->job),
+                             meta_op_record_delete(GC_ORDERS, str_of(id), META_ANY),
+                             meta_op_record_delete(GC_TURN, STR(JOBS_ALL), META_ANY)};
+    size_t n = json_is_true(json_object_get(order, "alone")) ? 3 : 2;
+
+    return meta_commit(d->server->registry->meta, ops, n, 0, NULL, e);
+}
+
 static enum err_code run_order(void *ctx, const struct meta_record *record, struct err *e)
 {
     struct doing *d = ctx;
     AUTO(json) json_t *order = json_loads(record->value, 0, NULL);
     const char *run = json_string_value(json_object_get(order, "undo"));
-    struct meta_op done[2] = {job_check_op(d->job),
-                              meta_op_record_delete(GC_ORDERS, str_of(record->key), META_ANY)};
-    enum err_code code =
-        run ? undo(d, record->key, order, run, e) : collect(d, record->key, order, &done[0], e);
+    const struct meta_op check = job_check_op(d->job);
+    enum err_code code, written;
 
-    if (code == ERR_LATER || !goes_on(d))
+    d->found = (struct gc_found){.meta = d->server->registry->meta, .run = record->key};
+    code = run ? undo(d, record->key, order, run, e) : collect(d, record->key, order, &check, e);
+    written = gc_found_end(&d->found, ERR_IGNORED);
+    if (code == ERR_LATER || written != ERR_OK || !goes_on(d))
         return err_set(e, ERR_LATER, "stopped");
-    /* What failed has its record; it is not tried again by itself. */
-    if (meta_commit(d->server->registry->meta, done, 2, 0, NULL, e) != ERR_OK)
-        return e->code;
-    return ERR_OK;
+    return end_order(d, record->key, order, e);
 }
 
 static enum err_code run(void *ctx, struct job *job, struct err *e)

@@ -3,6 +3,7 @@
  * record (gc.orders, by the id of its run) that a command or a request writes together with the job
  * that does it: one job, so that of all processes on a database one collects, one order after the
  * other. An order stays until its run has ended, so a process that dies is followed by another one.
+ * From the order on there is a record of the run, whose state is "waiting" at first.
  */
 #pragma once
 
@@ -13,17 +14,22 @@
 
 #define GC_JOB    "gc"
 #define GC_ORDERS STR("gc.orders")
+#define GC_TURN   STR("gc.turn") /* one record: an order that would not wait for others */
 
 struct gc_order {
     char id[GC_RUN_SIZE];  /* of the run; set by gc_order_add() */
     struct repo_name repo; /* n is 0: all */
     int64_t grace_ms;
+    bool dry_run;
     const char *undo; /* the run that is to be undone; NULL: none, it collects */
     const char *actor;
 };
 
 /* A server that runs sees it within a second or a quarter of replicas.lease. */
 ERR_CHECKED enum err_code gc_order_add(struct meta *m, struct gc_order *o, struct err *e);
+
+/* The same, unless another run is going on or waits: then CONFLICT, which tells the id of that. */
+ERR_CHECKED enum err_code gc_order_add_alone(struct meta *m, struct gc_order *o, struct err *e);
 
 /* Not done yet, or by nobody? A record of the run says how far it is. */
 ERR_CHECKED enum err_code gc_order_waits(struct meta *m, const char *id, bool *ret_waits,

@@ -404,19 +404,24 @@ static enum err_code note(struct undo *u, const char *state, const char *error, 
     return meta_commit(u->r->meta, &op, 1, 0, NULL, e);
 }
 
+enum err_code gc_undo_possible(const struct meta_record *run, struct err *e)
+{
+    AUTO(json) json_t *json = json_loads(run->value, 0, NULL);
+
+    return json_object_get(json, "deleted") && !json_is_true(json_object_get(json, "dry_run"))
+               ? ERR_OK
+               : err_tell(e, ERR_REQUEST_INVALID, "run %s is none that deletes", run->key);
+}
+
 static enum err_code check_run(struct undo *u, struct err *e)
 {
     AUTO(record) struct meta_record record = {0};
-    AUTO(json) json_t *json = NULL;
     enum err_code code = meta_record_get(u->r->meta, GC_RUNS, str_of(u->o->undo), &record, e);
 
     if (code == ERR_NOT_FOUND)
         return err_tell(e, code, "there is no run %s", u->o->undo);
     TRY(code);
-    json = json_loads(record.value, 0, NULL);
-    return json_object_get(json, "deleted")
-               ? ERR_OK
-               : err_tell(e, ERR_REQUEST_INVALID, "run %s is none that deletes", u->o->undo);
+    return gc_undo_possible(&record, e);
 }
 
 static enum err_code undo(struct undo *u, struct err *e)
@@ -428,11 +433,6 @@ static enum err_code undo(struct undo *u, struct err *e)
     TRY(gc_journal_keys(u->r->meta, u->o->undo, &keys, e));
     TRY(undo_all(u, &keys, META_ITEM_MANIFEST, e));
     return undo_all(u, &keys, META_ITEM_BLOB, e);
-}
-
-static const char *state_of(enum err_code code)
-{
-    return code == ERR_OK ? "done" : code == ERR_LATER ? "stopped" : "failed";
 }
 
 enum err_code gc_undo(const struct gc_undo_options *o, struct gc_undo_counts *ret_counts,
@@ -450,8 +450,8 @@ enum err_code gc_undo(const struct gc_undo_options *o, struct gc_undo_counts *re
     if (!o->id || !str_copy(str_of(o->id), u.id, sizeof(u.id)))
         gc_run_id(u.id);
     code = undo(&u, e);
-    if (code != ERR_NOT_FOUND && code != ERR_REQUEST_INVALID)
-        (void)!note(&u, state_of(code), code == ERR_OK ? "" : e->detail, ERR_IGNORED);
+    if (o->id || (code != ERR_NOT_FOUND && code != ERR_REQUEST_INVALID))
+        (void)!note(&u, gc_run_state(code), code == ERR_OK ? "" : e->detail, ERR_IGNORED);
     registry_wake(o->registry);
     *ret_counts = u.n;
     return code;

@@ -53,3 +53,6 @@ struct gc_undo_options {
  * it is none that deletes; LATER; those of the first step that is not about one image. */
 ERR_CHECKED enum err_code gc_undo(const struct gc_undo_options *o,
                                   struct gc_undo_counts *ret_counts, struct err *e);
+
+/* Is the run of that record (gc.runs) one that can be undone? Error: REQUEST_INVALID, told. */
+ERR_CHECKED enum err_code gc_undo_possible(const struct meta_record *run, struct err *e);
