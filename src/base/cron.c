@@ -3,6 +3,7 @@
 #include <time.h>
 
 #define MINUTE_MS  60000
+#define NEVER_MS   (366ll * 24 * 3600 * 1000)
 #define TEXT_MAX   200
 #define HOURS_MOST (5 * 366 * 24) /* that are looked at */
 
@@ -172,4 +173,14 @@ int64_t cron_next(const struct cron *c, int64_t after_ms)
         i++;
     }
     return 0;
+}
+
+int64_t cron_wait_ms(struct str text, int64_t now_ms)
+{
+    int64_t next_ms = 0;
+    struct cron c;
+
+    if (cron_parse(text, &c, ERR_IGNORED) == ERR_OK)
+        next_ms = cron_next(&c, now_ms);
+    return next_ms > 0 ? next_ms - now_ms : NEVER_MS;
 }

@@ -26,3 +26,7 @@ ERR_CHECKED enum err_code cron_parse(struct str text, struct cron *ret_cron, str
 /* The first of these times after that one; 0: there is none within five years, as of 30 February.
  */
 int64_t cron_next(const struct cron *c, int64_t after_ms);
+
+/* How long until the first of them, from now on; a year when there is none, or the text is no such
+ * thing. For jobs that go by a key of the configuration, which is checked. */
+int64_t cron_wait_ms(struct str text, int64_t now_ms);

@@ -17,6 +17,7 @@
 #include "core/owner.h"
 #include "core/registry.h"
 #include "core/stray.h"
+#include "gc/prune.h"
 #include "gc/server_run.h"
 #include "jobs/jobs.h"
 
@@ -118,13 +119,18 @@ static void add_jobs(struct serve *s)
                                    .every_ms = prune_every_ms};
     const struct scrub scrub = {
         .r = s->registry, .rate_bytes = s->conf->check.scrub_rate_bytes, .tell = tell_damage};
-    struct job_kind gc;
+    struct job_kind gc, journal, schedule;
 
     jobs_kind_add(j, &prune);
     mend_jobs(s->registry);
     s->gc = (struct gc_server){s->registry, &s->conf->gc};
     gc = gc_job_kind(&s->gc);
+    journal = gc_prune_kind(&s->gc);
+    schedule = gc_schedule_kind(&s->gc);
     jobs_kind_add(j, &gc);
+    jobs_kind_add(j, &journal);
+    if (s->conf->schedule[0])
+        jobs_kind_add(j, &schedule);
     if (scrub.rate_bytes > 0)
         scrub_jobs(&scrub);
 }

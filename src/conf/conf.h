@@ -400,9 +400,10 @@ struct conf_registry {
 };
 
 struct conf_gc {
-    _Atomic uint64_t grace_ms;    /* gc.grace: from condemning to deleting */
-    _Atomic uint64_t linger_ms;   /* gc.linger: in a bucket, after its last link */
-    _Atomic uint64_t undo_ms;     /* gc.undo: the same of what a run deleted, everywhere */
+    _Atomic uint64_t grace_ms;        /* gc.grace: from condemning to deleting */
+    _Atomic uint64_t linger_ms;       /* gc.linger: in a bucket, after its last link */
+    _Atomic uint64_t journal_keep_ms; /* gc.journal_keep; 0: for ever */
+    _Atomic uint64_t undo_ms;         /* gc.undo: the same of what a run deleted, everywhere */
     _Atomic uint64_t untagged_ms; /* gc.untagged: manifests without a tag for so long go; 0: stay */
     _Atomic bool children;        /* gc.children: go with their index */
     _Atomic bool referrers;       /* gc.referrers: go with their subject */

@@ -783,10 +783,10 @@ const struct conf_row conf_rows[] = {
      FIELD(schedule),
      .max = 200,
      .def_text = "",
-     .help =
-         "When `retention` is carried out: MINUTE HOUR DAY MONTH WEEKDAY, as cron has them, and "
-         "behind them `UTC`, `local` or a distance such as `+02:00`: `30 3 * * * local`. Empty "
-         "is never by itself."},
+     .help = "When `retention` is carried out and `registry gc` is run: MINUTE HOUR DAY MONTH "
+             "WEEKDAY, as cron has them, and "
+             "behind them `UTC`, `local` or a distance such as `+02:00`: `30 3 * * * local`. Empty "
+             "is never by itself."},
     {.name = "gc.history",
      .type = CONF_DURATION,
      FIELD(registry.history_ms),
@@ -801,6 +801,14 @@ const struct conf_row conf_rows[] = {
      .def = 1 * HOURS,
      .help = "How long what `registry gc` has condemned stays, and the bytes of a deleted blob; "
              "whatever uses it meanwhile keeps it. Longer than a push takes."},
+    {.name = "gc.journal_keep",
+     .type = CONF_DURATION,
+     FIELD(gc.journal_keep_ms),
+     .max = 36500 * DAYS,
+     .def = 90 * DAYS,
+     .help =
+         "How long it is known what a run of `registry gc` deleted, and why; longer when it can "
+         "be undone for longer. 0 is for ever."},
     {.name = "gc.linger",
      .type = CONF_DURATION,
      FIELD(gc.linger_ms),

@@ -276,17 +276,11 @@ static int64_t pulls_every_ms(void *ctx)
     return r->pulled ? PULLS_EVERY_MS : LOOK_EVERY_MS;
 }
 
-#define NEVER_MS (366ll * 24 * 3600 * 1000)
-
 static int64_t retain_every_ms(void *ctx)
 {
     const struct registry *r = ctx;
-    int64_t now_ms = clock_wall_ms(), next_ms = 0;
-    struct cron c;
 
-    if (cron_parse(str_of(r->schedule), &c, ERR_IGNORED) == ERR_OK)
-        next_ms = cron_next(&c, now_ms);
-    return next_ms > 0 ? next_ms - now_ms : NEVER_MS;
+    return cron_wait_ms(str_of(r->schedule), clock_wall_ms());
 }
 
 /* ---- the kinds */

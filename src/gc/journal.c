@@ -196,13 +196,13 @@ static void add_key(struct meta_name_list *l, const char *key)
     l->names[l->n++] = mem_strdup(key);
 }
 
-static enum err_code add_keys(struct meta *m, struct str of, struct meta_name_list *keys,
-                              bool *ret_more, struct err *e)
+static enum err_code add_keys(struct meta *m, struct str collection, struct str of,
+                              struct meta_name_list *keys, bool *ret_more, struct err *e)
 {
     AUTO(records) struct meta_record_list page = {0};
     struct str after = keys->n > 0 ? str_of(keys->names[keys->n - 1]) : of;
 
-    TRY(meta_records(m, GC_JOURNAL, after, KEYS_PAGE, &page, e));
+    TRY(meta_records(m, collection, after, KEYS_PAGE, &page, e));
     *ret_more = page.more && page.n > 0;
     for (size_t i = 0; i < page.n; i++) {
         if (str_starts(str_of(page.rows[i].key), of))
@@ -213,15 +213,15 @@ static enum err_code add_keys(struct meta *m, struct str of, struct meta_name_li
     return ERR_OK;
 }
 
-enum err_code gc_journal_keys(struct meta *m, const char *run, struct meta_name_list *ret_keys,
-                              struct err *e)
+enum err_code gc_journal_keys(struct meta *m, struct str collection, const char *run,
+                              struct meta_name_list *ret_keys, struct err *e)
 {
     AUTO(name_list) struct meta_name_list keys = {0};
     char of[GC_KEY_SIZE];
 
     snprintf(of, sizeof(of), "%s/", run);
     for (bool more = true; more;)
-        TRY(add_keys(m, str_of(of), &keys, &more, e));
+        TRY(add_keys(m, collection, str_of(of), &keys, &more, e));
     *ret_keys = keys;
     keys = (struct meta_name_list){0};
     return ERR_OK;

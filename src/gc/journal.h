@@ -70,9 +70,9 @@ const char *gc_run_state(enum err_code code);
 ERR_CHECKED enum err_code gc_run_note(struct meta *m, const struct gc_note *note, const char *state,
                                       const char *error, const struct gc_counts *n, struct err *e);
 
-/* The keys of what is in the journal of a run, in the order of its deletions. The caller frees with
- * meta_name_list_done(). */
-ERR_CHECKED enum err_code gc_journal_keys(struct meta *m, const char *run,
+/* The keys of what a collection has of a run, of the journal in the order of its deletions. The
+ * caller frees with meta_name_list_done(). */
+ERR_CHECKED enum err_code gc_journal_keys(struct meta *m, struct str collection, const char *run,
                                           struct meta_name_list *ret_keys, struct err *e);
 
 /* The run that deleted that digest, with `repo` or anywhere (NULL). Error: NOT_FOUND. */

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/cron.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "gc/found.h"
@@ -216,4 +217,36 @@ struct job_kind gc_job_kind(struct gc_server *s)
                              .retry_ms = RETRY_MS,
                              .retry_most_ms = RETRY_MOST_MS,
                              .priority = 1};
+}
+
+/* ---- by the clock */
+
+static enum err_code ask(void *ctx, struct job *job, struct err *e)
+{
+    struct gc_server *s = ctx;
+    struct gc_order o = {.grace_ms = (int64_t)conf_u64(&s->conf->grace_ms), .actor = "schedule"};
+    enum err_code code = gc_order_add_alone(s->registry->meta, &o, e);
+
+    if (code == ERR_OK)
+        jobs_wake(job_jobs(job));
+    return code == ERR_CONFLICT ? ERR_OK : code;
+}
+
+static int64_t until_next_ms(void *ctx)
+{
+    const struct gc_server *s = ctx;
+
+    return cron_wait_ms(str_of(s->registry->schedule), clock_wall_ms());
+}
+
+struct job_kind gc_schedule_kind(struct gc_server *s)
+{
+    return (struct job_kind){.name = GC_SCHEDULE_JOB,
+                             .run = ask,
+                             .ctx = s,
+                             .retry_ms = RETRY_MS,
+                             .retry_most_ms = RETRY_MOST_MS,
+                             .priority = 1,
+                             .every_ms = until_next_ms,
+                             .first_ms = until_next_ms};
 }

@@ -12,9 +12,10 @@
 #include "gc/journal.h"
 #include "jobs/jobs.h"
 
-#define GC_JOB    "gc"
-#define GC_ORDERS STR("gc.orders")
-#define GC_TURN   STR("gc.turn") /* one record: an order that would not wait for others */
+#define GC_JOB          "gc"
+#define GC_SCHEDULE_JOB "schedule"
+#define GC_ORDERS       STR("gc.orders")
+#define GC_TURN         STR("gc.turn") /* one record: an order that would not wait for others */
 
 struct gc_order {
     char id[GC_RUN_SIZE];  /* of the run; set by gc_order_add() */
@@ -42,6 +43,10 @@ struct gc_server {
 
 /* s outlives it. */
 struct job_kind gc_job_kind(struct gc_server *s);
+
+/* Asks for a run at the times of gc.schedule, unless one is going on then. For servers whose
+ * gc.schedule is not empty. */
+struct job_kind gc_schedule_kind(struct gc_server *s);
 
 /* As the configuration says, of that registry. */
 struct gc_options gc_options_of(struct registry *r, const struct conf_gc *c);

@@ -430,7 +430,7 @@ static enum err_code undo(struct undo *u, struct err *e)
 
     TRY(check_run(u, e));
     TRY(note(u, "running", "", e));
-    TRY(gc_journal_keys(u->r->meta, u->o->undo, &keys, e));
+    TRY(gc_journal_keys(u->r->meta, GC_JOURNAL, u->o->undo, &keys, e));
     TRY(undo_all(u, &keys, META_ITEM_MANIFEST, e));
     return undo_all(u, &keys, META_ITEM_BLOB, e);
 }

@@ -1,8 +1,9 @@
 """Where a registry may keep what it has: files and SQLite, or a bucket on MinIO and PostgreSQL."""
 
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 
-from postgres_databases import Database
+from postgres_databases import Database, psql
 from s3_buckets import Bucket
 
 NAMES = ("files", "bucket")
@@ -20,3 +21,13 @@ def place(name, s3_servers):
     finally:
         database.remove()
         bucket.remove()
+
+
+def sql(registry, text):
+    """What the database of a registry answers, as text of the first column of the first row; "" when there is none."""
+    url = registry.config.get("metadata", {}).get("url")
+    if url:
+        return psql(url, text)
+    with closing(sqlite3.connect(registry.root / "registry.db", timeout=30)) as db, db:
+        row = db.execute(text).fetchone()
+    return "" if row is None else str(row[0])
