@@ -17,7 +17,7 @@
 #include "core/owner.h"
 #include "core/registry.h"
 #include "core/stray.h"
-#include "gc/prune.h"
+#include "gc/forget.h"
 #include "gc/server_run.h"
 #include "jobs/jobs.h"
 
@@ -125,7 +125,7 @@ static void add_jobs(struct serve *s)
     mend_jobs(s->registry);
     s->gc = (struct gc_server){s->registry, &s->conf->gc};
     gc = gc_job_kind(&s->gc);
-    journal = gc_prune_kind(&s->gc);
+    journal = gc_forget_kind(&s->gc);
     schedule = gc_schedule_kind(&s->gc);
     jobs_kind_add(j, &gc);
     jobs_kind_add(j, &journal);

@@ -5,8 +5,6 @@
 #include "base/mem.h"
 #include "core/project.h"
 #include "core/removal.h"
-#include "gc/graph.h"
-#include "gc/journal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,7 +67,7 @@ static void tell(struct run *r, const struct item *item, enum gc_action action, 
         r->o->item(r->o->ctx, &told);
 }
 
-static enum err_code note(struct run *r, const char *state, const char *error, struct err *e)
+static char *record_of(const struct run *r, const char *state, const char *error)
 {
     const struct gc_note n = {.id = r->id,
                               .actor = r->o->actor,
@@ -77,8 +75,27 @@ static enum err_code note(struct run *r, const char *state, const char *error, s
                               .dry_run = r->o->dry_run,
                               .started_ms = r->started_ms};
 
-    return r->o->dry_run && !r->o->noted ? ERR_OK
-                                         : gc_run_note(r->meta, &n, state, error, &r->n, e);
+    return gc_run_text(&n, state, error, &r->n);
+}
+
+static bool is_noted(const struct run *r)
+{
+    return !r->o->dry_run || r->o->noted;
+}
+
+static enum err_code note_running(struct run *r, struct err *e)
+{
+    AUTO(mem) char *text = is_noted(r) ? record_of(r, "running", "") : NULL;
+
+    return text ? gc_run_write(r->meta, r->id, text, e) : ERR_OK;
+}
+
+static void note_end(struct run *r, enum err_code code, const struct err *e)
+{
+    AUTO(mem) char *text = record_of(r, gc_run_state(code), code == ERR_OK ? "" : e->detail);
+
+    if (is_noted(r))
+        gc_run_end(r->meta, r->id, text, code, r->o->end, r->o->ctx);
 }
 
 static enum err_code go_on(struct run *r, struct err *e)
@@ -90,7 +107,7 @@ static enum err_code go_on(struct run *r, struct err *e)
     if (now_ms - r->noted_ms < NOTE_MS)
         return ERR_OK;
     r->noted_ms = now_ms;
-    return note(r, "running", "", e);
+    return note_running(r, e);
 }
 
 /* ---- transactions */
@@ -550,7 +567,7 @@ static enum err_code collect_all(struct run *r, struct err *e)
 
 static enum err_code collect(struct run *r, struct err *e)
 {
-    TRY(note(r, "running", "", e));
+    TRY(note_running(r, e));
     if (!r->o->dry_run)
         TRY(gc_journal_finish(r->o->registry, e));
     return r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
@@ -568,7 +585,7 @@ enum err_code gc_run(const struct gc_options *o, struct gc_counts *ret_counts, s
     if (!o->id || !str_copy(str_of(o->id), r->id, sizeof(r->id)))
         gc_run_id(r->id);
     code = collect(r, e);
-    (void)!note(r, gc_run_state(code), code == ERR_OK ? "" : e->detail, ERR_IGNORED);
+    note_end(r, code, e);
     buf_done(&r->entry.text);
     *ret_counts = r->n;
     return code;

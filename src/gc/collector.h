@@ -19,6 +19,7 @@
 #include "core/registry.h"
 #include "gc/count.h"
 #include "gc/graph.h"
+#include "gc/journal.h"
 
 enum gc_action {
     GC_REVIVED,
@@ -55,6 +56,7 @@ struct gc_options {
     void (*item)(void *ctx, const struct gc_item *item);
     void (*progress)(void *ctx, uint64_t repos, uint64_t of);
     bool (*go_on)(void *ctx); /* false: the run ends with LATER */
+    gc_end_fn end;
     void *ctx;
 };
 

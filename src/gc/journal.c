@@ -167,8 +167,8 @@ const char *gc_run_state(enum err_code code)
     return code == ERR_OK ? "done" : code == ERR_LATER ? "stopped" : "failed";
 }
 
-enum err_code gc_run_note(struct meta *m, const struct gc_note *note, const char *state,
-                          const char *error, const struct gc_counts *n, struct err *e)
+char *gc_run_text(const struct gc_note *note, const char *state, const char *error,
+                  const struct gc_counts *n)
 {
     int64_t ended_ms = str_eq(str_of(state), STR("running")) ? 0 : clock_wall_ms();
     AUTO(json)
@@ -178,13 +178,33 @@ enum err_code gc_run_note(struct meta *m, const struct gc_note *note, const char
         (json_int_t)ended_ms, "state", state, "dry_run", note->dry_run, "repository", note->repo,
         "revived", sum_json(&n->revived), "condemned", sum_json(&n->condemned), "deleted",
         sum_json(&n->deleted), "problems", (json_int_t)n->problems, "error", error);
-    AUTO(mem) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    return json ? json_dumps(json, JSON_COMPACT) : NULL;
+}
+
+static enum err_code write_run(struct meta *m, const char *id, const char *text,
+                               struct meta_op *ops, size_t n, struct err *e)
+{
+    if (!text)
+        return err_set(e, ERR_INTERNAL, "run %s can't be written down", id);
+    ops[n] = meta_op_record_put(GC_RUNS, str_of(id), str_of(text), META_ANY);
+    return meta_commit(m, ops, n + 1, 0, NULL, e);
+}
+
+enum err_code gc_run_write(struct meta *m, const char *id, const char *text, struct err *e)
+{
     struct meta_op op;
 
-    if (!text)
-        return err_set(e, ERR_INTERNAL, "run %s can't be written down", note->id);
-    op = meta_op_record_put(GC_RUNS, str_of(note->id), str_of(text), META_ANY);
-    return meta_commit(m, &op, 1, 0, NULL, e);
+    return write_run(m, id, text, &op, 0, e);
+}
+
+void gc_run_end(struct meta *m, const char *id, const char *text, enum err_code code, gc_end_fn end,
+                void *ctx)
+{
+    struct meta_op ops[GC_END_OPS + 1];
+    size_t n = end && code != ERR_LATER ? end(ctx, ops) : 0;
+
+    (void)!write_run(m, id, text, ops, n, ERR_IGNORED);
 }
 
 /* ---- looking something up */

@@ -63,12 +63,26 @@ struct gc_note {
     int64_t started_ms;
 };
 
+#define GC_END_OPS 4
+
+/* What goes into the transaction that says of a run that it has ended. Returns how many. */
+typedef size_t (*gc_end_fn)(void *ctx, struct meta_op ops[static GC_END_OPS]);
+
 /* How one ended: "done", "stopped" or "failed". */
 const char *gc_run_state(enum err_code code);
 
-/* Writes the record of a run; state: "running", or that; error: why, or "". */
-ERR_CHECKED enum err_code gc_run_note(struct meta *m, const struct gc_note *note, const char *state,
-                                      const char *error, const struct gc_counts *n, struct err *e);
+/* The record of a run; state: "running", or that; error: why, or "". The caller frees it. */
+char *gc_run_text(const struct gc_note *note, const char *state, const char *error,
+                  const struct gc_counts *n);
+
+/* Writes it. */
+ERR_CHECKED enum err_code gc_run_write(struct meta *m, const char *id, const char *text,
+                                       struct err *e);
+
+/* Writes it of a run that ended with that code, together with what end() adds (NULL: nothing); one
+ * that is to go on later has not ended. A failure is nobody's: an order then stays. */
+void gc_run_end(struct meta *m, const char *id, const char *text, enum err_code code, gc_end_fn end,
+                void *ctx);
 
 /* The keys of what a collection has of a run, of the journal in the order of its deletions. The
  * caller frees with meta_name_list_done(). */

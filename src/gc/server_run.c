@@ -111,6 +111,8 @@ enum err_code gc_order_waits(struct meta *m, const char *id, bool *ret_waits, st
 struct doing {
     struct gc_server *server;
     struct job *job;
+    const char *id; /* of the run */
+    bool alone;
     struct gc_found found; /* of an order that is to be looked at alone */
 };
 
@@ -136,6 +138,19 @@ static void found(void *ctx, const struct gc_item *item)
     gc_found_add(&d->found, item);
 }
 
+/* The order ends in the transaction that says that the run has. */
+static size_t end_order(void *ctx, struct meta_op ops[static GC_END_OPS])
+{
+    struct doing *d = ctx;
+
+    if (gc_found_end(&d->found, ERR_IGNORED) != ERR_OK)
+        return 0;
+    ops[0] = job_check_op(d->job);
+    ops[1] = meta_op_record_delete(GC_ORDERS, str_of(d->id), META_ANY);
+    ops[2] = meta_op_record_delete(GC_TURN, STR(JOBS_ALL), META_ANY);
+    return d->alone ? 3 : 2;
+}
+
 static enum err_code collect(struct doing *d, const char *id, const json_t *order,
                              const struct meta_op *check, struct err *e)
 {
@@ -152,6 +167,7 @@ static enum err_code collect(struct doing *d, const char *id, const json_t *orde
     o.item = o.dry_run ? found : NULL;
     o.check = check;
     o.go_on = goes_on;
+    o.end = end_order;
     o.progress = progress;
     o.ctx = d;
     if (repo && *repo) {
@@ -169,37 +185,34 @@ static enum err_code undo(struct doing *d, const char *id, const json_t *order, 
                                       .id = id,
                                       .actor = json_string_value(json_object_get(order, "by")),
                                       .go_on = goes_on,
+                                      .end = end_order,
                                       .ctx = d};
     struct gc_undo_counts counts;
 
     return gc_undo(&o, &counts, e);
 }
 
-/* What failed has its record; it is not tried again by itself. */
-static enum err_code end_order(struct doing *d, const char *id, const json_t *order, struct err *e)
-{
-    struct meta_op ops[3] = {job_check_op(d->job),
-                             meta_op_record_delete(GC_ORDERS, str_of(id), META_ANY),
-                             meta_op_record_delete(GC_TURN, STR(JOBS_ALL), META_ANY)};
-    size_t n = json_is_true(json_object_get(order, "alone")) ? 3 : 2;
-
-    return meta_commit(d->server->registry->meta, ops, n, 0, NULL, e);
-}
-
 static enum err_code run_order(void *ctx, const struct meta_record *record, struct err *e)
 {
     struct doing *d = ctx;
+    struct meta *m = d->server->registry->meta;
     AUTO(json) json_t *order = json_loads(record->value, 0, NULL);
     const char *run = json_string_value(json_object_get(order, "undo"));
     const struct meta_op check = job_check_op(d->job);
-    enum err_code code, written;
+    bool waits;
+    enum err_code code;
 
-    d->found = (struct gc_found){.meta = d->server->registry->meta, .run = record->key};
+    d->id = record->key;
+    d->alone = json_is_true(json_object_get(order, "alone"));
+    d->found = (struct gc_found){.meta = m, .run = record->key};
     code = run ? undo(d, record->key, order, run, e) : collect(d, record->key, order, &check, e);
-    written = gc_found_end(&d->found, ERR_IGNORED);
-    if (code == ERR_LATER || written != ERR_OK || !goes_on(d))
+    buf_done(&d->found.entry.text);
+    if (code == ERR_LATER || !goes_on(d))
         return err_set(e, ERR_LATER, "stopped");
-    return end_order(d, record->key, order, e);
+    /* What failed has its record; it is not tried again by itself. */
+    TRY(gc_order_waits(m, record->key, &waits, e));
+    return waits ? err_set(e, ERR_UNAVAILABLE, "the end of run %s is not written", record->key)
+                 : ERR_OK;
 }
 
 static enum err_code run(void *ctx, struct job *job, struct err *e)

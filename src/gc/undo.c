@@ -8,7 +8,6 @@
 #include "core/manifest.h"
 #include "core/project.h"
 #include "core/push.h"
-#include "gc/journal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -381,7 +380,7 @@ static enum err_code undo_all(struct undo *u, const struct meta_name_list *keys,
 
 /* ---- the run */
 
-static enum err_code note(struct undo *u, const char *state, const char *error, struct err *e)
+static char *record_of(const struct undo *u, const char *state, const char *error)
 {
     const struct gc_sum *back = &u->n.back;
     AUTO(json)
@@ -393,15 +392,25 @@ static enum err_code note(struct undo *u, const char *state, const char *error, 
         (json_int_t)back->manifests, "bytes", (json_int_t)(back->blob_bytes + back->manifest_bytes),
         "tags", (json_int_t)u->n.tags, "tags_elsewhere", (json_int_t)u->n.tags_elsewhere,
         "problems", (json_int_t)u->n.lost, "lost", u->told, "error", error);
-    AUTO(mem) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    struct meta_op op;
 
-    if (u->o->dry_run)
-        return ERR_OK;
-    if (!text)
-        return err_set(e, ERR_INTERNAL, "run %s can't be written down", u->id);
-    op = meta_op_record_put(GC_RUNS, str_of(u->id), str_of(text), META_ANY);
-    return meta_commit(u->r->meta, &op, 1, 0, NULL, e);
+    return json ? json_dumps(json, JSON_COMPACT) : NULL;
+}
+
+static enum err_code note_running(struct undo *u, struct err *e)
+{
+    AUTO(mem) char *text = u->o->dry_run ? NULL : record_of(u, "running", "");
+
+    return text ? gc_run_write(u->r->meta, u->id, text, e) : ERR_OK;
+}
+
+/* One that could not begin has a record when it was asked for by an order. */
+static void note_end(struct undo *u, enum err_code code, const struct err *e)
+{
+    AUTO(mem) char *text = record_of(u, gc_run_state(code), code == ERR_OK ? "" : e->detail);
+    bool begun = code != ERR_NOT_FOUND && code != ERR_REQUEST_INVALID;
+
+    if (!u->o->dry_run && (begun || u->o->id))
+        gc_run_end(u->r->meta, u->id, text, code, u->o->end, u->o->ctx);
 }
 
 enum err_code gc_undo_possible(const struct meta_record *run, struct err *e)
@@ -429,7 +438,7 @@ static enum err_code undo(struct undo *u, struct err *e)
     AUTO(name_list) struct meta_name_list keys = {0};
 
     TRY(check_run(u, e));
-    TRY(note(u, "running", "", e));
+    TRY(note_running(u, e));
     TRY(gc_journal_keys(u->r->meta, GC_JOURNAL, u->o->undo, &keys, e));
     TRY(undo_all(u, &keys, META_ITEM_MANIFEST, e));
     return undo_all(u, &keys, META_ITEM_BLOB, e);
@@ -450,8 +459,7 @@ enum err_code gc_undo(const struct gc_undo_options *o, struct gc_undo_counts *re
     if (!o->id || !str_copy(str_of(o->id), u.id, sizeof(u.id)))
         gc_run_id(u.id);
     code = undo(&u, e);
-    if (o->id || (code != ERR_NOT_FOUND && code != ERR_REQUEST_INVALID))
-        (void)!note(&u, gc_run_state(code), code == ERR_OK ? "" : e->detail, ERR_IGNORED);
+    note_end(&u, code, e);
     registry_wake(o->registry);
     *ret_counts = u.n;
     return code;

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "core/registry.h"
-#include "gc/count.h"
+#include "gc/journal.h"
 
 enum gc_undo_action {
     GC_BACK,
@@ -43,9 +43,10 @@ struct gc_undo_options {
     const char *actor;
     const char *id; /* of this run; NULL: a new one */
 
-    /* Both may be NULL. go_on: false: it ends with LATER. */
+    /* All may be NULL. go_on: false: it ends with LATER. */
     void (*item)(void *ctx, const struct gc_undo_item *item);
     bool (*go_on)(void *ctx);
+    gc_end_fn end;
     void *ctx;
 };
 

@@ -4,7 +4,7 @@
 
 #include "gc/server_run.h"
 
-struct gc_prune {
+struct gc_forget {
     struct meta *meta;
     bool once;                /* content is kept once for all repositories */
     int64_t before_ms;        /* of runs that began before; wall clock */
@@ -13,7 +13,7 @@ struct gc_prune {
 };
 
 /* Ends anywhere without harm: a run of which a part is forgotten can't be undone. Error: LATER. */
-ERR_CHECKED enum err_code gc_prune(const struct gc_prune *p, struct err *e);
+ERR_CHECKED enum err_code gc_forget(const struct gc_forget *p, struct err *e);
 
 /* The job that does it, once a day. */
-struct job_kind gc_prune_kind(struct gc_server *s);
+struct job_kind gc_forget_kind(struct gc_server *s);

@@ -1,4 +1,4 @@
-#include "gc/prune.h"
+#include "gc/forget.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -18,14 +18,14 @@ static struct str text_of(const json_t *o, const char *name)
     return str_of(text ? text : "");
 }
 
-static enum err_code go_on(const struct gc_prune *p, struct err *e)
+static enum err_code go_on(const struct gc_forget *p, struct err *e)
 {
     return p->go_on && !p->go_on(p->ctx) ? err_set(e, ERR_LATER, "it was stopped") : ERR_OK;
 }
 
 /* ---- can it be undone? */
 
-static enum err_code item_waits(const struct gc_prune *p, const struct repo_name *repo,
+static enum err_code item_waits(const struct gc_forget *p, const struct repo_name *repo,
                                 const json_t *item, bool *ret_waits, struct err *e)
 {
     struct meta_removed row;
@@ -38,7 +38,7 @@ static enum err_code item_waits(const struct gc_prune *p, const struct repo_name
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
-static enum err_code record_waits(const struct gc_prune *p, const struct meta_record *record,
+static enum err_code record_waits(const struct gc_forget *p, const struct meta_record *record,
                                   bool *ret_waits, struct err *e)
 {
     AUTO(json) json_t *json = json_loads(record->value, 0, NULL);
@@ -55,7 +55,7 @@ static enum err_code record_waits(const struct gc_prune *p, const struct meta_re
     return ERR_OK;
 }
 
-static enum err_code can_be_undone(const struct gc_prune *p, const struct meta_name_list *keys,
+static enum err_code can_be_undone(const struct gc_forget *p, const struct meta_name_list *keys,
                                    bool *ret_can, struct err *e)
 {
     *ret_can = false;
@@ -75,7 +75,7 @@ static enum err_code can_be_undone(const struct gc_prune *p, const struct meta_n
 
 /* ---- forgetting */
 
-static enum err_code forget_keys(const struct gc_prune *p, struct str collection,
+static enum err_code forget_keys(const struct gc_forget *p, struct str collection,
                                  const struct meta_name_list *keys, struct err *e)
 {
     struct meta_op ops[BATCH];
@@ -91,7 +91,7 @@ static enum err_code forget_keys(const struct gc_prune *p, struct str collection
     return ERR_OK;
 }
 
-static enum err_code forget(const struct gc_prune *p, const char *run, struct err *e)
+static enum err_code forget(const struct gc_forget *p, const char *run, struct err *e)
 {
     AUTO(name_list) struct meta_name_list deleted = {0}, found = {0}, begun = {0};
     const struct meta_op last = meta_op_record_delete(GC_RUNS, str_of(run), META_ANY);
@@ -113,16 +113,16 @@ static enum err_code forget(const struct gc_prune *p, const char *run, struct er
 
 static enum err_code look(void *ctx, const struct meta_record *record, struct err *e)
 {
-    const struct gc_prune *p = ctx;
+    const struct gc_forget *p = ctx;
     AUTO(json) json_t *run = json_loads(record->value, 0, NULL);
     int64_t began_ms = json_integer_value(json_object_get(run, "started"));
 
     return began_ms < p->before_ms ? forget(p, record->key, e) : ERR_OK;
 }
 
-enum err_code gc_prune(const struct gc_prune *p, struct err *e)
+enum err_code gc_forget(const struct gc_forget *p, struct err *e)
 {
-    struct gc_prune own = *p;
+    struct gc_forget own = *p;
 
     return meta_records_each(p->meta, GC_RUNS, look, &own, e);
 }
@@ -140,13 +140,13 @@ static enum err_code prune(void *ctx, struct job *job, struct err *e)
 {
     const struct gc_server *s = ctx;
     int64_t keep_ms = (int64_t)conf_u64(&s->conf->journal_keep_ms);
-    const struct gc_prune p = {.meta = s->registry->meta,
-                               .once = store_shared(s->registry->store),
-                               .before_ms = clock_wall_ms() - keep_ms,
-                               .go_on = job_goes_on,
-                               .ctx = job};
+    const struct gc_forget p = {.meta = s->registry->meta,
+                                .once = store_shared(s->registry->store),
+                                .before_ms = clock_wall_ms() - keep_ms,
+                                .go_on = job_goes_on,
+                                .ctx = job};
 
-    return keep_ms > 0 ? gc_prune(&p, e) : ERR_OK;
+    return keep_ms > 0 ? gc_forget(&p, e) : ERR_OK;
 }
 
 static int64_t every_ms(void *ctx)
@@ -155,7 +155,7 @@ static int64_t every_ms(void *ctx)
     return EVERY_MS;
 }
 
-struct job_kind gc_prune_kind(struct gc_server *s)
+struct job_kind gc_forget_kind(struct gc_server *s)
 {
     return (struct job_kind){.name = "journal",
                              .run = prune,
