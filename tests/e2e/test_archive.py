@@ -6,7 +6,9 @@ import tarfile
 
 import pytest
 
+from accounts import PASSWORD, Accounts
 from helpers import OCI_INDEX, Client, artifact, canonical, digest_of, image, index
+from waiting import until
 
 pytestmark = pytest.mark.sanitize
 
@@ -220,6 +222,31 @@ def test_a_blob_that_is_gone_breaks_no_answer_off(registry, client, pushed):
     assert short.status_code == 500
 
 
+# Rights
+
+
+@pytest.mark.config({
+    "auth": "local",
+    "policy": [
+        {"subjects": ["user:bob"], "actions": ["pull", "push"], "repositories": ["dev/**"]},
+        {"subjects": ["user:bob"], "actions": ["pull"], "repositories": ["prod/**"], "tags": ["v*"]},
+    ],
+})
+def test_it_takes_the_right_to_pull(registry):
+    accounts = Accounts(registry)
+    accounts.add("alice", "--admin")
+    accounts.add("bob")
+    with Client(registry.url, auth=("alice", PASSWORD)) as alice:
+        for repo, tag in (("dev/app", "v1"), ("prod/app", "v1"), ("prod/app", "latest"), ("other/app", "v1")):
+            alice.push_image(repo, image(seed="rights"), tag)
+    answers = {"dev/app:v1": 200, "prod/app:v1": 200, "prod/app:latest": 404, "other/app:v1": 404, "none:v1": 404}
+    with Client(registry.url, auth=("bob", PASSWORD)) as bob, Client(registry.url) as nobody:
+        for method in ("GET", "HEAD"):
+            for what, status in answers.items():
+                bob.request(method, f"/api/v1/archive/{what}", status)
+                nobody.request(method, f"/api/v1/archive/{what}", 401)
+
+
 # Stores
 
 
@@ -230,6 +257,20 @@ def test_of_a_bucket(new_registry, bucket):
         client.push_image("team/app", made, "v1")
         whole = get(client, "team/app:v1").content
         assert blobs_in(members(whole)) == blobs_of(made)
+        for at in (0, 511, 5000, 201_000, 400_000, len(whole) - 1):
+            assert get(client, "team/app:v1", 206, {"Range": f"bytes={at}-"}).content == whole[at:]
+
+
+@pytest.mark.parametrize("bucket", ["minio"], indirect=True)
+def test_through_a_cache_on_disk(new_registry, bucket, work):
+    storage = {**bucket.section(), "cache": {"disk_path": str(work / "cache"), "disk_size_gb": 1}}
+    registry = new_registry(config={"storage": storage}).start()
+    made = image(seed="cache", layers=3, layer_size=200_000)
+    with Client(registry.url) as client:
+        client.push_image("team/app", made, "v1")
+        whole = get(client, "team/app:v1").content
+        assert blobs_in(members(whole)) == blobs_of(made)
+        until(lambda: client.get_blob("team/app", made.document["layers"][2]["digest"]).headers["X-Cache"] == "HIT")
         for at in (0, 511, 5000, 201_000, 400_000, len(whole) - 1):
             assert get(client, "team/app:v1", 206, {"Range": f"bytes={at}-"}).content == whole[at:]
 

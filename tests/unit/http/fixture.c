@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -15,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -34,6 +36,7 @@ static bool gate_open;
 static unsigned n_blocked;
 static struct seen seen[SEEN_MAX];
 static size_t n_seen;
+static atomic_uint n_spans;
 static atomic_int n_kept; /* what quick() kept and neither serve() nor drop() has freed */
 
 static struct timespec patience(void)
@@ -126,6 +129,84 @@ static void send_content(struct http_exchange *x, bool show_fd)
     http_header(x, "Content-Type", STR("application/x-test"));
     if (http_send_content(x, support_reader(fixture.file, show_fd, false), fixture.file_bytes,
                           STR("\"tag\""), &e) != ERR_OK)
+        http_set_note(x, e.detail);
+}
+
+/* Content of which every other stretch lies in a file, at another place than in the content; of
+ * /cracked, in one that can't be read. */
+#define STRETCH 100000u
+#define SHIFT   12345u
+
+struct parts_reader {
+    struct reader base;
+    int fd;
+    off_t at_bytes;
+};
+
+static enum err_code parts_read(struct reader *r, void *buf, size_t cap, size_t *ret_n,
+                                struct err *e)
+{
+    struct parts_reader *p = (struct parts_reader *)r;
+    ssize_t got = pread(fixture.file, buf, cap, p->at_bytes);
+
+    if (got < 0)
+        return err_errno(e, "read");
+    p->at_bytes += got;
+    *ret_n = (size_t)got;
+    return ERR_OK;
+}
+
+static enum err_code parts_seek(struct reader *r, uint64_t offset_bytes, struct err *e)
+{
+    (void)e;
+    ((struct parts_reader *)r)->at_bytes = (off_t)offset_bytes;
+    return ERR_OK;
+}
+
+static bool parts_span(struct reader *r, uint64_t offset_bytes, struct reader_span *ret_span)
+{
+    uint64_t end_bytes = (offset_bytes / STRETCH + 1) * STRETCH;
+
+    if (offset_bytes < SHIFT || offset_bytes / STRETCH % 2 == 0)
+        return false;
+    if (end_bytes > fixture.file_bytes)
+        end_bytes = fixture.file_bytes;
+    *ret_span = (struct reader_span){.fd = ((struct parts_reader *)r)->fd,
+                                     .at_bytes = offset_bytes - SHIFT,
+                                     .n_bytes = end_bytes - offset_bytes};
+    n_spans++;
+    return true;
+}
+
+static void parts_free(struct reader *r)
+{
+    close(((struct parts_reader *)r)->fd);
+    free(r);
+}
+
+static const struct reader_ops parts_ops = {
+    .read = parts_read, .seek = parts_seek, .span = parts_span, .free = parts_free};
+
+static int shifted_file(void)
+{
+    int fd = memfd_create("shifted", MFD_CLOEXEC);
+    off_t from = SHIFT;
+    ssize_t n;
+
+    do
+        n = sendfile(fd, fixture.file, &from, fixture.file_bytes);
+    while (n > 0);
+    return fd;
+}
+
+static void send_parts(struct http_exchange *x, bool cracked)
+{
+    struct parts_reader *p = NEW(struct parts_reader);
+    struct err e;
+
+    p->base.ops = &parts_ops;
+    p->fd = cracked ? open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : shifted_file();
+    if (http_send_content(x, &p->base, fixture.file_bytes, STR("\"tag\""), &e) != ERR_OK)
         http_set_note(x, e.detail);
 }
 
@@ -298,6 +379,8 @@ static void serve(void *ctx, struct http_exchange *x)
         send_content(x, true);
     } else if (str_eq(path, STR("/copy"))) {
         send_content(x, false);
+    } else if (str_eq(path, STR("/parts")) || str_eq(path, STR("/cracked"))) {
+        send_parts(x, str_eq(path, STR("/cracked")));
     } else if (str_eq(path, STR("/piped"))) {
         send_piped(x);
     } else if (str_eq(path, STR("/large"))) {
@@ -386,8 +469,14 @@ void fixture_file(size_t bytes)
     fixture.file_bytes = bytes;
 }
 
+unsigned fixture_spans(void)
+{
+    return n_spans;
+}
+
 void fixture_start(void)
 {
+    n_spans = 0;
     static const struct http_app app = {.quick = quick,
                                         .serve = serve,
                                         .done = done,

@@ -14,6 +14,7 @@
  * /big     fixture.file by http_send_content    /copy   the same through a reader without an fd
  * /block   waits for fixture_open_gate()        /mute   serve() returns without an answer
  * /large   a body of 1 MiB from a worker        /count  reads the body, answers its size
+ * /parts   the file, half of it by spans of another file; /cracked: which can't be read
  * /piped   the pattern of the file's bytes, as far as fixture_release() lets them come
  */
 struct fixture {
@@ -30,6 +31,7 @@ extern struct fixture fixture;
 void fixture_defaults(void);     /* before a test changes fixture.conf */
 void fixture_file(size_t bytes); /* fills fixture.file with a pattern */
 char fixture_file_byte(size_t at);
+unsigned fixture_spans(void); /* that /parts and /cracked have given since fixture_start() */
 void fixture_start(void);
 void fixture_stop(void);
 

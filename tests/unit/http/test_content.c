@@ -86,6 +86,50 @@ static void large_content_comes_whole_by_copying(void **state)
     all_of_it("/copy");
 }
 
+/* Of an archive: text, and blobs that are files. */
+static void content_of_files_and_what_is_between_comes_whole(void **state)
+{
+    (void)state;
+    start();
+    get("/parts", "");
+    assert_int_equal(a.status, 200);
+    assert_int_equal(a.body_n, BYTES);
+    assert_pattern(a.body, 0, BYTES);
+    assert_true(fixture_spans() >= BYTES / 100000 / 2);
+}
+
+static void ranges_of_such_content_are_right(void **state)
+{
+    static const size_t places[] = {0,      12344,  99999,  100000,  100001,
+                                    150000, 199999, 200000, 7999999, BYTES - 1};
+
+    (void)state;
+    start();
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        char field[64];
+
+        snprintf(field, sizeof(field), "Range: bytes=%zu-\r\n", places[i]);
+        get("/parts", field);
+        assert_int_equal(a.status, 206);
+        assert_int_equal(a.body_n, BYTES - places[i]);
+        assert_pattern(a.body, places[i], a.body_n);
+    }
+    get("/parts", "Range: bytes=150000-250000,7000000-7999999\r\n");
+    assert_int_equal(a.status, 206);
+    assert_true(a.body_n > 100001 + 1000000);
+}
+
+static void what_can_not_be_read_from_a_file_is_read_from_the_reader(void **state)
+{
+    (void)state;
+    start();
+    get("/cracked", "");
+    assert_int_equal(a.status, 200);
+    assert_int_equal(a.body_n, BYTES);
+    assert_pattern(a.body, 0, BYTES);
+    assert_int_equal(fixture_spans(), 1);
+}
+
 static void small_and_empty_content_comes_whole(void **state)
 {
     static const size_t sizes[] = {0, 1, 65535, 65536, 65537};
@@ -535,6 +579,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(large_content_comes_whole_by_sendfile),
         TEST(large_content_comes_whole_by_copying),
+        TEST(content_of_files_and_what_is_between_comes_whole),
+        TEST(ranges_of_such_content_are_right),
+        TEST(what_can_not_be_read_from_a_file_is_read_from_the_reader),
         TEST(small_and_empty_content_comes_whole),
         TEST(head_of_content_has_its_length),
         TEST(one_range_is_206),
