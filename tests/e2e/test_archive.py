@@ -187,6 +187,22 @@ def test_referrers_are_not_in_it(client, pushed):
     assert path(signature.digest) not in members(get(client, "team/app:v1", format="oci").content)
 
 
+# And in again
+
+
+@pytest.mark.parametrize("form", ["docker", "oci"])
+def test_what_is_uploaded_again_is_the_same_image(client, pushed, form):
+    archive = get(client, "team/app:v1", format=form).content
+    client.request("PUT", "/upload-image", 201, params={"repository": "again", "tag": "v1"}, data=archive)
+    assert client.pull_image("again", "v1") == pushed
+
+
+def test_an_index_that_is_uploaded_again_is_the_same_one(client, platforms):
+    archive = get(client, "multi:v1", format="oci").content
+    client.request("PUT", "/upload-image", 201, params={"repository": "again", "tag": "v1"}, data=archive)
+    assert client.pull_image("again", "v1") == platforms
+
+
 # Refusals
 
 
