@@ -28,36 +28,50 @@ void project_hold(struct registry *r, struct meta_op *op, struct uuid *ret_id)
         op->holder = ret_id;
 }
 
+/* What meta says of the tag; of length 0: there is none. */
+static enum err_code find_truth(struct registry *r, const struct repo_name *repo,
+                                const struct tag_name *tag, struct digest *ret_digest,
+                                struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    enum err_code code = meta_manifest_by_tag(r->meta, repo, tag, &m, NULL, e);
+
+    if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
+        return code;
+    *ret_digest = m ? m->digest : (struct digest){.n = 0};
+    return ERR_OK;
+}
+
 /* Reads the truth under the tag's lock: of two changes at once, the last to get here carries the
  * newest state, in whichever order they committed. */
 static enum err_code carry(struct registry *r, const struct repo_name *repo,
-                           const struct tag_name *tag, struct err *e)
+                           const struct tag_name *tag, struct digest *ret_digest, struct err *e)
 {
     AUTO(held)
     pthread_mutex_t *held = locks_hold(&r->tag_locks, repo_name_str(repo), tag_name_str(tag));
-    AUTO(meta_manifest) struct meta_manifest *m = NULL;
-    struct digest now;
-    enum err_code code = meta_manifest_by_tag(r->meta, repo, tag, &m, NULL, e);
+    struct digest there;
 
-    if (code == ERR_MANIFEST_UNKNOWN)
+    TRY(find_truth(r, repo, tag, ret_digest, e));
+    if (ret_digest->n == 0)
         return store_tag_delete(r->store, repo, tag, e);
-    TRY(code);
-    if (store_tag_get(r->store, repo, tag, &now, ERR_IGNORED) == ERR_OK &&
-        digest_eq(&now, &m->digest))
+    if (store_tag_get(r->store, repo, tag, &there, ERR_IGNORED) == ERR_OK &&
+        digest_eq(&there, ret_digest))
         return ERR_OK;
-    return store_tag_put(r->store, repo, tag, &m->digest, e);
+    return store_tag_put(r->store, repo, tag, ret_digest, e);
 }
 
 enum err_code project_again(struct registry *r, const struct repo_name *repo,
                             const struct tag_name *tag, struct err *e)
 {
-    return carry(r, repo, tag, e);
+    struct digest carried;
+
+    return carry(r, repo, tag, &carried, e);
 }
 
 void project_tag(struct registry *r, const struct repo_name *repo, const struct tag_name *tag)
 {
     if (!project_is_shared(r))
-        (void)!carry(r, repo, tag, ERR_IGNORED);
+        (void)!project_again(r, repo, tag, ERR_IGNORED);
     registry_wake(r);
 }
 
@@ -80,11 +94,30 @@ static enum err_code check_on(struct registry *r, const struct project_run *run,
     return on ? ERR_OK : err_set(e, ERR_LATER, "others may carry tags now");
 }
 
+/* Another one may have carried the tag while this process stood still, before what it wrote came
+ * to the store. So it writes until meta says the same after the write as before: what changes from
+ * then on is carried later. */
+static enum err_code make_up(struct registry *r, const struct meta_projection *row,
+                             struct digest carried, struct err *e)
+{
+    struct digest now;
+
+    for (;;) {
+        TRY(find_truth(r, &row->repo, &row->tag, &now, e));
+        if (now.n == carried.n && (now.n == 0 || digest_eq(&now, &carried)))
+            return ERR_OK;
+        TRY(carry(r, &row->repo, &row->tag, &carried, e));
+    }
+}
+
 static enum err_code carry_if_on(struct registry *r, const struct project_run *run,
                                  const struct meta_projection *row, struct err *e)
 {
+    struct digest carried;
+
     TRY(check_on(r, run, e));
-    return carry(r, &row->repo, &row->tag, e);
+    TRY(carry(r, &row->repo, &row->tag, &carried, e));
+    return check_on(r, run, ERR_IGNORED) == ERR_OK ? ERR_OK : make_up(r, row, carried, e);
 }
 
 /* The rows of one repository; those carried and synced go to done. One that fails does not keep

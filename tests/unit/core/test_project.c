@@ -255,6 +255,44 @@ static void count_report(const char *what, const struct err *e)
     pthread_mutex_unlock(&reports_lock);
 }
 
+/* Other processes, as long as this one stood still within its first write to the store. */
+static bool stood_still;
+
+static bool is_on(void *ctx)
+{
+    (void)ctx;
+    return !stood_still;
+}
+
+static enum err_code put_late(struct store *s, const struct repo_name *repo,
+                              const struct tag_name *tag, const struct digest *d, struct err *e)
+{
+    const struct meta_op remove = meta_op_tag_delete(repo, tag, META_ANY);
+
+    if (!stood_still) {
+        stood_still = true;
+        assert_ok(meta_commit(w.meta, &remove, 1, 0, NULL, ERR_IGNORED));
+    }
+    return store_tag_put(s->inner, repo, tag, d, e);
+}
+
+static void what_is_written_late_is_made_up_for(void **state)
+{
+    const struct project_run run = {.holder = STR(""), .max_batches = 1, .goes_on = is_on};
+    struct store_driver *store;
+    bool more;
+
+    (void)state;
+    store = world_patch_store(&w);
+    store->tag_put = full;
+    image_put(&w, REPO, "one", "latest");
+    store->tag_put = put_late;
+    stood_still = false;
+    assert_ok(project_run(w.r, &run, &more, ERR_IGNORED));
+    assert_true(stood_still);
+    assert_not_projected("latest");
+}
+
 static void a_restart_carries_what_a_crash_left(void **state)
 {
     struct digest d;
@@ -323,6 +361,7 @@ int main(void)
         TEST(one_tag_that_cannot_be_carried_does_not_keep_the_others),
         TEST(what_could_not_be_synced_stays_pending),
         TEST(what_is_left_after_so_many_batches_is_told),
+        TEST(what_is_written_late_is_made_up_for),
         ON_DISK(a_restart_carries_what_a_crash_left),
         ON_DISK(a_full_disk_does_not_keep_the_registry_from_starting),
         TEST(what_requests_leave_is_carried_in_the_background),
