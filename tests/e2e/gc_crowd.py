@@ -36,6 +36,14 @@ def is_being_deleted(answer):
     return answer.status_code == 503 and b"being deleted" in answer.content
 
 
+def whole(answer):
+    """Its body may have been cut off by a kill."""
+    length = answer.headers.get("Content-Length")
+    if answer.request.method != "HEAD" and length is not None and len(answer.content) != int(length):
+        raise requests.ConnectionError("the answer was cut off")
+    return answer
+
+
 class Made:
     """A manifest that an actor pushed to a repository of its own name and bytes."""
 
@@ -137,7 +145,7 @@ class Actor(threading.Thread):
         while True:
             client = self.random.choice(self.clients)
             try:
-                answer = client.request(method, path, None, self.timeout_s, **more)
+                answer = whole(client.request(method, path, None, self.timeout_s, **more))
             except requests.RequestException as error:
                 sure = sure and (not self.late or "NewConnectionError" in repr(error))
                 self.counts.add("answers missing")
@@ -285,8 +293,8 @@ class Actor(threading.Thread):
             children.append(old)
         if not children:
             return
-        whole = index([child.image for child in children], annotations={"name": self.next_number()})
-        made = Made(whole, repo, "index")
+        all_of_them = index([child.image for child in children], annotations={"name": self.next_number()})
+        made = Made(all_of_them, repo, "index")
         # Whatever becomes of it, its children go with it from now on.
         for child in children:
             child.parents.append(made)
@@ -317,10 +325,10 @@ class Actor(threading.Thread):
         child = self.signature(subject.repo, None, "child")
         if not self.push(child, child.digest):
             return
-        whole = Made(index([child.image], annotations={"name": self.next_number()}), subject.repo, "referrer")
-        whole.subject = subject
-        child.parents.append(whole)
-        self.must_put(whole, tag)
+        made = Made(index([child.image], annotations={"name": self.next_number()}), subject.repo, "referrer")
+        made.subject = subject
+        child.parents.append(made)
+        self.must_put(made, tag)
 
     def pull(self):
         made = self.some("image", "index", "child", "referrer")
