@@ -8,6 +8,8 @@
 #include "base/media.h"
 #include "base/mem.h"
 
+#include <strings.h>
+
 #define LAYERS_MAX   1000
 #define MANIFEST_MAX (1u << 20)
 #define ITEMS_MAX    1000
@@ -25,15 +27,32 @@ static enum err_code schema(struct judge *g, const char *what, struct err *e)
     return refuse(g->refusal, REFUSAL_SCHEMA, STR("manifest.json"), e, "%s", what);
 }
 
-/* null and nothing are an empty list, as all programs read them. */
-static bool texts(const json_t *object, const char *key, const json_t **ret_list)
+/* Whatever the case of its name: docker, and all that is written in Go, reads keys so, and
+ * containerify 4.1 writes "config", "repoTags" and "layers". *ret is NULL when it is not there. */
+static enum err_code field(struct judge *g, const json_t *object, const char *name,
+                           const json_t **ret, struct err *e)
 {
-    const json_t *list = json_object_get(object, key), *text;
+    const char *key;
+    json_t *value;
+
+    *ret = NULL;
+    json_object_foreach((json_t *)object, key, value)
+    {
+        if (strcasecmp(key, name) != 0)
+            continue;
+        if (*ret)
+            return refuse(g->refusal, REFUSAL_SCHEMA, STR("manifest.json"), e,
+                          "%s stands twice in one item", name);
+        *ret = value;
+    }
+    return ERR_OK;
+}
+
+static bool is_texts(const json_t *list)
+{
+    const json_t *text;
     size_t i;
 
-    *ret_list = NULL;
-    if (!list || json_is_null(list))
-        return true;
     if (!json_is_array(list))
         return false;
     json_array_foreach((json_t *)list, i, text)
@@ -41,19 +60,32 @@ static bool texts(const json_t *object, const char *key, const json_t **ret_list
         if (!json_is_string(text))
             return false;
     }
-    *ret_list = list;
     return true;
+}
+
+/* null and nothing are an empty list, as all programs read them. */
+static enum err_code texts(struct judge *g, const json_t *object, const char *name,
+                           const json_t **ret_list, struct err *e)
+{
+    TRY(field(g, object, name, ret_list, e));
+    if (json_is_null(*ret_list))
+        *ret_list = NULL;
+    if (*ret_list && !is_texts(*ret_list))
+        return refuse(g->refusal, REFUSAL_SCHEMA, STR("manifest.json"), e, "%s is no list of texts",
+                      name);
+    return ERR_OK;
 }
 
 static enum err_code item_parse(struct judge *g, const json_t *j, struct item *ret, struct err *e)
 {
-    ret->config = json_string_value(json_object_get(j, "Config"));
-    if (!json_is_object(j) || !ret->config || !ret->config[0])
+    const json_t *config;
+
+    TRY(field(g, j, "Config", &config, e));
+    ret->config = json_string_value(config);
+    if (!ret->config || !ret->config[0])
         return schema(g, "an item without a Config", e);
-    if (!texts(j, "RepoTags", &ret->tags))
-        return schema(g, "RepoTags is no list of texts", e);
-    if (!texts(j, "Layers", &ret->layers))
-        return schema(g, "Layers is no list of texts", e);
+    TRY(texts(g, j, "RepoTags", &ret->tags, e));
+    TRY(texts(g, j, "Layers", &ret->layers, e));
     if (json_array_size(ret->layers) > LAYERS_MAX)
         return refuse(g->refusal, REFUSAL_TOO_DEEP, STR("manifest.json"), e,
                       "an image of more than %d layers", LAYERS_MAX);

@@ -211,6 +211,9 @@ def docker_fine():
         file("README", b"hello\n"), symlink("gone", "nowhere"), head("pipe", 0, b"6"), head("disk", 0, b"4"),
         file("/absolute", b"x"), file("../above", b"x"), file("broken.gz", packed(ONE)[:-9]), F1, F2, FC, FM
     )  # fmt: skip
+    other_case = {"config": "config.json", "repoTags": [TAG], "layers": ["one.tar", "two.tar"]}
+    yield "keys-in-another-case", fine(F1, F2, FC, manifest_json(other_case))  # of containerify 4.1.0
+    yield "root-member", fine(folder("/"), F1, F2, FC, FM)  # of docker-export 1.2.0
     yield "unknown-keys", fine(F1, F2, FC, manifest_json(item(LayerSources={}, Parent="x")))
     nothing = file("config.json", config())
     yield "no-layers", fine(nothing, manifest_json(item(layers=[])), layers=[])
@@ -287,6 +290,7 @@ def docker_refused():
     yield "manifest-object", described("SCHEMA", js(item()))
     yield "manifest-no-json", described("NOT_JSON", b'{"Config"')
     yield "manifest-key-twice", described("NOT_JSON", b'[{"Config":"a","Config":"config.json"}]')
+    yield "manifest-key-twice-in-two-cases", described("SCHEMA", js([item(layers=["one.tar"], layerS=["two.tar"])]))
     yield "manifest-deep", described("NOT_JSON", b"[" * 999 + b"]" * 999)
     yield "manifest-text", described("JSON_TOO_LARGE", b"x" * (70 << 10))
     yield "manifest-large", described("JSON_TOO_LARGE", js([item(more="x" * (70 << 10))]))
