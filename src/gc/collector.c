@@ -218,8 +218,18 @@ static struct meta_op deletion(struct run *r, const struct item *item, struct uu
     return op;
 }
 
-/* *ret_again: one of them is in use after all, and is left out from now on. */
-static enum err_code try_delete(struct run *r, struct str key, bool *ret_again, struct err *e)
+/* A run that goes on after its process died has the same id. */
+static void next_key(struct run *r, char dst[static GC_KEY_SIZE])
+{
+    snprintf(dst, GC_KEY_SIZE, "%s/%" PRId64 "-%06u", r->id, r->started_ms, ++r->records);
+}
+
+/* *ret_again: one of them is in use after all, and is left out from now on. The journal comes
+ * first: where a transaction does not hold all of it, nothing goes that is not written down, and a
+ * record of one that failed may say too much, which stays as it is there. So each try has its own.
+ */
+static enum err_code try_delete(struct run *r, char key[static GC_KEY_SIZE], bool *ret_again,
+                                struct err *e)
 {
     struct meta_op ops[2 * BATCH + 3];
     struct item *of[BATCH];
@@ -236,19 +246,19 @@ static enum err_code try_delete(struct run *r, struct str key, bool *ret_again, 
             TRY(write_down(r, item, e));
         if (item->skip)
             continue;
-        of[n] = item;
+        of[n++] = item;
         ops[2 * n] = meta_op_condemned_check(r->repo, item->kind, &item->digest, item->subject,
                                              clock_wall_ms() - r->o->grace_ms);
         ops[2 * n + 1] = deletion(r, item, &holder);
-        n++;
     }
     if (n == 0)
         return ERR_OK;
-    ops[2 * n] = meta_op_record_put(GC_JOURNAL, key, gc_entry_end(&r->entry), META_ABSENT);
-    ops[2 * n + 1] = meta_op_record_put(GC_CONTENT, key, STR("{}"), META_ABSENT);
+    next_key(r, key);
+    ops[0] = meta_op_record_put(GC_JOURNAL, str_of(key), gc_entry_end(&r->entry), META_ABSENT);
+    ops[1] = meta_op_record_put(GC_CONTENT, str_of(key), STR("{}"), META_ABSENT);
     code = commit(r, ops, 2 * n + 2, &failed, e);
-    if (registry_refused(code) && failed < 2 * n) {
-        of[failed / 2]->skip = *ret_again = true;
+    if (registry_refused(code) && failed >= 2 && failed < 2 * n + 2) {
+        of[failed / 2 - 1]->skip = *ret_again = true;
         return ERR_OK;
     }
     TRY(code);
@@ -260,21 +270,19 @@ static enum err_code try_delete(struct run *r, struct str key, bool *ret_again, 
 /* delete: still condemned, and no row is there that it goes with. Then its content. */
 static enum err_code delete_and_drop(struct run *r, struct err *e)
 {
-    char key[GC_KEY_SIZE];
+    char key[GC_KEY_SIZE] = "";
     struct meta_op mark;
     bool again = true, any = false;
 
-    /* A run that goes on after its process died has the same id. */
-    snprintf(key, sizeof(key), "%s/%" PRId64 "-%06u", r->id, r->started_ms, ++r->records);
-    mark = meta_op_record_delete(GC_CONTENT, str_of(key), META_ANY);
     while (again)
-        TRY(try_delete(r, str_of(key), &again, e));
+        TRY(try_delete(r, key, &again, e));
     for (size_t i = 0; i < r->n_items; i++)
         any = any || r->items[i].done;
     if (!any)
         return ERR_OK;
     registry_wake(r->o->registry); /* tags may have gone with manifests */
     TRY(gc_content_delete(r->o->registry, buf_str(&r->entry.text), e));
+    mark = meta_op_record_delete(GC_CONTENT, str_of(key), META_ANY);
     return meta_commit(r->meta, &mark, 1, META_LAZY, NULL, e);
 }
 

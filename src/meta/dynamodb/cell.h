@@ -11,7 +11,7 @@
 #include "meta/dynamodb/access.h"
 
 #define DYNAMO_CELL_ADDS 4
-#define DYNAMO_CELL_SEEN 6
+#define DYNAMO_CELL_SEEN 8
 
 enum dynamo_cell_how { DYNAMO_CELL_UPDATE, DYNAMO_CELL_PUT, DYNAMO_CELL_DELETE };
 

@@ -27,13 +27,14 @@ static void auto_dynamo_tx_(struct dynamo_tx *tx)
     free(tx->written);
     free(tx->unused);
     free(tx->unwind);
+    free(tx->revive);
 }
 
 static void rewind_all(struct dynamo_tx *tx)
 {
     dynamo_cells_rewind(&tx->cells);
-    tx->n_unused = tx->n_unwind = 0;
-    tx->wants_stage = tx->wants_untag = false;
+    tx->n_unused = tx->n_unwind = tx->n_revive = 0;
+    tx->wants_stage = tx->wants_untag = tx->wants_leave = tx->looked_beside = false;
 }
 
 /* ---- long attributes */
@@ -157,6 +158,9 @@ static const op_fn table[] = {
     [META_JOB_END] = dynamo_job_end,
     [META_JOB_RETRY] = dynamo_job,
     [META_JOB_CANCEL] = dynamo_job,
+    [META_CONDEMN] = dynamo_condemned,
+    [META_REVIVE] = dynamo_condemned,
+    [META_CONDEMNED_CHECK] = dynamo_condemned,
     [META_CONTENT_CONDEMN] = dynamo_content,
     [META_CONTENT_GONE] = dynamo_content,
     [META_CONTENT_BACK] = dynamo_content,
@@ -180,6 +184,7 @@ static void add_wants(struct dynamo_tx *tx, const struct meta_op *ops, size_t n)
         dynamo_record_wants(tx, &ops[i]);
         dynamo_row_wants(tx, &ops[i]);
         dynamo_removed_wants(tx, &ops[i]);
+        dynamo_condemned_wants(tx, &ops[i]);
     }
 }
 
@@ -374,6 +379,15 @@ static enum err_code wait_after(struct dynamo_tx *tx, enum sent sent, unsigned *
                : too_long(tx, e);
 }
 
+/* What is condemned, and now named, is revived before. Each for itself. */
+static enum err_code revive_first(struct dynamo_tx *tx, struct err *e)
+{
+    for (size_t i = 0; i < tx->n_revive; i++)
+        TRY(dynamo_revive_named(tx->d, &tx->revive[i], tx->cells.end_ms, e));
+    dynamo_cells_doubt(&tx->cells);
+    return ERR_OK;
+}
+
 enum err_code dynamo_transact(struct dynamo *d, int64_t end_ms, dynamo_tx_fn fn, void *ctx,
                               struct err *e)
 {
@@ -386,6 +400,10 @@ enum err_code dynamo_transact(struct dynamo *d, int64_t end_ms, dynamo_tx_fn fn,
 
         rewind_all(&tx);
         code = fn(&tx, ctx, e);
+        if (code == ERR_CONFLICT && tx.n_revive > 0) {
+            TRY(revive_first(&tx, e));
+            continue;
+        }
         if (code != ERR_OK && is_doubtful(&tx, code, tries))
             continue;
         TRY(code);
@@ -403,12 +421,22 @@ struct progress {
     unsigned tries; /* of the present part */
 };
 
+static bool wants_more(const struct dynamo_tx *tx)
+{
+    return tx->wants_stage || tx->wants_untag || tx->wants_leave || tx->n_revive > 0;
+}
+
 /* What has to be done before the operation that failed. *ret_again: it was. */
 static enum err_code prepare(struct dynamo_tx *tx, const struct meta_op *op, size_t i,
                              struct progress *p, bool *ret_again, struct err *e)
 {
-    *ret_again = tx->wants_stage || tx->wants_untag;
-    if (tx->wants_stage) {
+    *ret_again = wants_more(tx);
+    if (tx->n_revive > 0) {
+        return revive_first(tx, e);
+    } else if (tx->wants_leave) {
+        TRY(dynamo_leave(tx->d, op->manifest_delete.repo, op->manifest_delete.digest,
+                         tx->cells.end_ms, e));
+    } else if (tx->wants_stage) {
         p->staged = i + 1;
         TRY(dynamo_stage(tx->d, &op->manifest_put, tx->cells.end_ms, e));
     } else if (tx->wants_untag) {
@@ -435,7 +463,7 @@ static enum err_code next_part(struct dynamo_tx *tx, const struct meta_op *ops, 
     }
     if (code != ERR_OK && (tx->wants_stage || tx->wants_untag) && *ret_n > 0)
         return evaluate(tx, rest, *ret_n, ret_n, e);
-    while (code == ERR_CONFLICT && (tx->wants_stage || tx->wants_untag)) {
+    while (code == ERR_CONFLICT && wants_more(tx)) {
         code = prepare(tx, rest, p->done, p, &again, e);
         if (code == ERR_OK)
             code = evaluate(tx, rest, n, ret_n, e);
@@ -457,6 +485,8 @@ static enum err_code run_parts(struct dynamo_tx *tx, const struct meta_op *ops, 
         TRY(code);
         TRY(send(tx, &sent, e));
         if (sent != SENT_DONE) {
+            if (tx->looked_beside)
+                dynamo_cells_doubt(&tx->cells);
             TRY(wait_after(tx, sent, &p->tries, e));
             continue;
         }

@@ -22,6 +22,8 @@ static void dynamo_free(struct meta *m)
 {
     struct dynamo *d = dynamo_of(m);
 
+    dynamo_naming_unref(d, d->naming);
+    pthread_mutex_destroy(&d->naming_lock);
     dynamo_link_free(d->link);
     free(d);
 }
@@ -35,46 +37,11 @@ static enum err_code snapshot(struct meta *m, struct meta **ret_snapshot, struct
                    "own");
 }
 
-/* ---- collection, which is not made for DynamoDB yet: nothing is ever condemned */
-
-static enum err_code no_collection(struct err *e)
-{
-    return err_set(e, ERR_UNSUPPORTED, "metadata.driver: dynamodb has no collection yet");
-}
-
-static enum err_code uses(struct meta *m, const struct repo_name *repo, enum meta_item_kind kind,
-                          struct str after, size_t limit, struct meta_use_list *ret_list,
-                          struct err *e)
-{
-    (void)m;
-    (void)repo;
-    (void)kind;
-    (void)after;
-    (void)limit;
-    (void)ret_list;
-    return no_collection(e);
-}
-
-static enum err_code tag_targets(struct meta *m, const struct repo_name *repo, struct str after,
-                                 size_t limit, struct meta_tag_list *ret_list, int64_t *ret_version,
-                                 struct err *e)
-{
-    (void)m;
-    (void)repo;
-    (void)after;
-    (void)limit;
-    (void)ret_list;
-    (void)ret_version;
-    return no_collection(e);
-}
-
 static struct meta_driver driver = {
     .name = "dynamodb",
     .shared = true,
     .commit = dynamo_commit,
     .snapshot = snapshot,
-    .uses = uses,
-    .tag_targets = tag_targets,
     .health = health,
     .free = dynamo_free,
 };
@@ -90,6 +57,7 @@ static void fill(void)
     dynamo_rows_fill(&driver);
     dynamo_job_fill(&driver);
     dynamo_removed_fill(&driver);
+    dynamo_condemned_fill(&driver);
 }
 
 enum err_code meta_dynamodb_new(const struct meta_dynamodb_options *o, struct meta **ret_meta,
@@ -100,6 +68,7 @@ enum err_code meta_dynamodb_new(const struct meta_dynamodb_options *o, struct me
 
     pthread_once(&filled, fill);
     d->meta = (struct meta){&driver, NULL};
+    pthread_mutex_init(&d->naming_lock, NULL);
     d->audit_look = o->audit_look ? o->audit_look : AUDIT_LOOK;
     code = dynamo_link_new(o, &d->link, e);
     if (code == ERR_OK)

@@ -11,6 +11,8 @@
  *     commit.c   transactions: evaluated here, then written with what they relied on as conditions
  *     edges.c    what a manifest names
  *     held.c     what a repository has
+ *     naming.c   who names what in one
+ *     condemned.c  collection: what may go, what revives it
  *     op_*.c     what each operation looks at and changes
  *     job.c      jobs, all of them
  *     removed.c  content that goes, all of it
@@ -27,11 +29,16 @@
 #include "base/cleanup.h"
 #include "meta/audit_texts.h"
 #include "meta/dynamodb/text.h"
+#include "meta/referrer_tag.h"
+
+#include <pthread.h>
 
 struct dynamo {
     struct meta meta;
     struct dynamo_link *link;
     size_t audit_look; /* entries that a page may look at: more are left to the next one */
+    pthread_mutex_t naming_lock;
+    struct dynamo_naming *naming; /* of the repository that was asked for last */
 };
 
 static inline struct dynamo *dynamo_of(struct meta *m)
@@ -45,6 +52,12 @@ struct dynamo_written {
     char place[DYNAMO_TEXT_PLACE];
 };
 
+struct dynamo_item_at {
+    struct repo_name repo;
+    struct digest digest;
+    bool manifest; /* else a blob */
+};
+
 struct dynamo_tx {
     struct dynamo *d;
     struct dynamo_cells cells;
@@ -56,7 +69,10 @@ struct dynamo_tx {
     int64_t next_audit; /* number of the next entry; 0: none were taken */
 
     /* An operation can't be done yet: more is to be done before it, about that manifest. */
-    bool wants_untag, wants_stage;
+    bool wants_untag, wants_stage, wants_leave;
+    struct dynamo_item_at *revive; /* these are to be revived, with what they name */
+    size_t n_revive;
+    bool looked_beside; /* it rests on items that are no condition: another try reads all anew */
     /* Or after the transaction: what it names is to be counted down. */
     struct dynamo_manifest_at *unwind;
     size_t n_unwind;
@@ -155,6 +171,54 @@ ERR_CHECKED enum err_code dynamo_held_each(struct dynamo_link *l, struct str rep
                                            void *ctx, struct dynamo_held_page *ret_page,
                                            struct err *e);
 
+/* ---- naming.c */
+
+struct dynamo_naming;
+
+/* What was read of the repository last, or, if fresh, what is there now. The caller's reference. */
+ERR_CHECKED enum err_code dynamo_naming_get(struct dynamo *d, const struct repo_name *repo,
+                                            bool fresh, struct dynamo_naming **ret, struct err *e);
+void dynamo_naming_unref(struct dynamo *d, struct dynamo_naming *n); /* accepts NULL */
+
+/* The manifests that name it are those from the first on until NULL. */
+size_t dynamo_naming_first(const struct dynamo_naming *n, bool manifest,
+                           const struct digest *child);
+const struct digest *dynamo_naming_at(const struct dynamo_naming *n, size_t i, bool manifest,
+                                      const struct digest *child);
+
+/* ---- condemned.c */
+
+bool dynamo_is_condemned(const struct dynamo_cell *c);
+void dynamo_not_condemned(struct dynamo_cell *c); /* of an item that goes, or comes */
+void dynamo_revive_cell(struct dynamo_tx *tx, struct dynamo_cell *c, struct str repo);
+
+/* It is condemned, so the operation can't be done yet: dynamo_revive_named() comes first. */
+void dynamo_wants_revival(struct dynamo_tx *tx, const struct repo_name *repo, bool manifest,
+                          const struct digest *d);
+
+/* With all that it names in turn, the last first. */
+ERR_CHECKED enum err_code dynamo_revive_named(struct dynamo *d, const struct dynamo_item_at *at,
+                                              int64_t end_ms, struct err *e);
+
+/* An index went, whose children are counted down: those that nothing else holds are condemned. */
+ERR_CHECKED enum err_code dynamo_leave_children(struct dynamo_tx *tx, const struct repo_name *repo,
+                                                const struct dynamo_children *children, size_t from,
+                                                size_t to, struct err *e);
+
+/* A subject goes: likewise its referrers. CONFLICT with wants_leave: dynamo_leave() comes first. */
+ERR_CHECKED enum err_code dynamo_leave_referrers(struct dynamo_tx *tx, const struct repo_name *repo,
+                                                 const struct digest *subject, struct err *e);
+ERR_CHECKED enum err_code dynamo_leave(struct dynamo *d, const struct repo_name *repo,
+                                       const struct digest *subject, int64_t end_ms, struct err *e);
+
+/* Of a manifest, as the transaction has made it: the latest version of a tag (META_ABSENT: it has
+ * none), and whether it has other tags than those. */
+ERR_CHECKED enum err_code dynamo_last_tag(struct dynamo_tx *tx, struct str repo, struct str digest,
+                                          int64_t *ret_version, struct err *e);
+ERR_CHECKED enum err_code dynamo_has_tags_but(struct dynamo_tx *tx, struct str repo,
+                                              struct str digest, const struct referrer_tags *but,
+                                              bool *ret_has, struct err *e);
+
 /* ---- op_*.c: wants marks what an operation looks at; the others do it. */
 
 enum err_code dynamo_blob_link(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
@@ -179,12 +243,14 @@ enum err_code dynamo_job(struct dynamo_tx *tx, const struct meta_op *op, struct 
 enum err_code dynamo_row_add(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_content(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 
+enum err_code dynamo_condemned(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_repo_recount(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_manifest_mend(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 
 void dynamo_content_wants(struct dynamo_tx *tx, const struct meta_op *op);
 void dynamo_record_wants(struct dynamo_tx *tx, const struct meta_op *op);
 void dynamo_row_wants(struct dynamo_tx *tx, const struct meta_op *op);
+void dynamo_condemned_wants(struct dynamo_tx *tx, const struct meta_op *op);
 void dynamo_removed_wants(struct dynamo_tx *tx, const struct meta_op *op);
 
 /* What a link does to content that goes, and the end of one. Error: GONE. */
@@ -263,9 +329,10 @@ ERR_CHECKED enum err_code dynamo_unwind_old(struct dynamo *d, int64_t before_ms,
 ERR_CHECKED enum err_code dynamo_untag(struct dynamo *d, const struct meta_op *op, int64_t end_ms,
                                        struct err *e);
 
-/* The manifest is not there any more, or not yet, and what it names is counted. */
+/* The manifest is not there any more (left: it was), or not yet, and what it names is counted. */
 void dynamo_mark_staged(struct dynamo_tx *tx, struct dynamo_cell *head,
-                        const struct repo_name *repo, const struct digest *digest, size_t counted);
+                        const struct repo_name *repo, const struct digest *digest, size_t counted,
+                        bool left);
 
 /* ---- the reads */
 
@@ -276,6 +343,7 @@ void dynamo_audit_fill(struct meta_driver *d);
 void dynamo_rows_fill(struct meta_driver *d);
 void dynamo_job_fill(struct meta_driver *d);
 void dynamo_removed_fill(struct meta_driver *d);
+void dynamo_condemned_fill(struct meta_driver *d);
 
 enum err_code dynamo_usage(struct dynamo *d, struct str space, int64_t end_ms,
                            struct meta_usage *ret_usage, struct err *e);

@@ -104,6 +104,9 @@ enum err_code dynamo_blob_link(struct dynamo_tx *tx, const struct meta_op *op, s
 
     TRY(dynamo_cell_guess(&tx->cells, c, NULL, e));
     dynamo_cell_saw(c, "size", false);
+    dynamo_cell_saw(c, "c_since", false);
+    if (dynamo_is_condemned(c))
+        dynamo_revive_cell(tx, c, repo_name_str(repo));
     if (dynamo_cell_has(c, "size"))
         return ERR_OK;
     set(tx, c, "k", STR("B"));
@@ -123,6 +126,7 @@ static void unset_blob(struct dynamo_cell *c)
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         dynamo_cell_unset(c, names[i]);
+    dynamo_not_condemned(c);
 }
 
 enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
@@ -232,6 +236,8 @@ static enum err_code count_children(struct dynamo_tx *tx, const struct meta_mani
                        put->manifest->digest.text);
     }
     dynamo_cell_unset(head, "counted");
+    if (dynamo_cell_has(head, "left"))
+        dynamo_cell_unset(head, "left");
     dynamo_cell_unset(head, "g_age");
     dynamo_cell_unset(head, "at");
     return ERR_OK;
@@ -271,6 +277,19 @@ static enum err_code heal(struct dynamo_tx *tx, const struct meta_manifest_put *
     return dynamo_tx_set_long(tx, head, "bytes", put->manifest->bytes, true, e);
 }
 
+/* It is not condemned for an age that began before. */
+static enum err_code put_again(struct dynamo_tx *tx, const struct meta_manifest_put *put,
+                               struct dynamo_cell *head, int64_t time_ms, struct err *e)
+{
+    dynamo_cell_saw(head, "c_since", false);
+    if (dynamo_is_condemned(head)) {
+        dynamo_wants_revival(tx, put->repo, true, &put->manifest->digest);
+        return err_set(e, ERR_CONFLICT, "%s is to be revived first", put->manifest->digest.text);
+    }
+    dynamo_cell_set_number(head, "since", time_ms);
+    return heal(tx, put, head, e);
+}
+
 enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     const struct meta_manifest_put *put = &op->manifest_put;
@@ -279,7 +298,7 @@ enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op
     TRY(dynamo_cell_read(&tx->cells, head, e));
     dynamo_cell_saw(head, "media", false);
     if (dynamo_cell_has(head, "media"))
-        return heal(tx, put, head, e);
+        return put_again(tx, put, head, meta_op_time(op), e);
     TRY(count_children(tx, put, head, e));
     TRY(write_manifest(tx, put, head, meta_op_time(op), e));
     if (put->subject)
@@ -430,6 +449,11 @@ enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, str
     TRY(dynamo_cell_guess(&tx->cells, head, json_pack("{s:{s:s}}", "media", "S", ""), e));
     if (!dynamo_cell_has(head, "media"))
         return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", d->text, repo->text);
+    dynamo_cell_saw(head, "c_since", false);
+    if (dynamo_is_condemned(head)) {
+        dynamo_wants_revival(tx, repo, true, d);
+        return err_set(e, ERR_CONFLICT, "%s is to be revived first", d->text);
+    }
     TRY(dynamo_cell_read(&tx->cells, c, e));
     version = dynamo_cell_number(c, "version");
     TRY(check_version(repo, op->tag_set.tag, version, op->tag_set.expected_version, e));
@@ -561,6 +585,36 @@ static enum err_code see_tags(struct dynamo_tx *tx, struct str repo, struct str 
     return ERR_OK;
 }
 
+enum err_code dynamo_last_tag(struct dynamo_tx *tx, struct str repo, struct str digest,
+                              int64_t *ret_version, struct err *e)
+{
+    AUTO(tags_seen) struct tags_seen t = {NULL, 0};
+    int64_t last = META_ABSENT;
+
+    TRY(see_tags(tx, repo, digest, 0, &t, e));
+    for (size_t i = 0; i < t.n; i++)
+        last = t.list[i].version > last ? t.list[i].version : last;
+    *ret_version = last;
+    return ERR_OK;
+}
+
+enum err_code dynamo_has_tags_but(struct dynamo_tx *tx, struct str repo, struct str digest,
+                                  const struct referrer_tags *but, bool *ret_has, struct err *e)
+{
+    AUTO(tags_seen) struct tags_seen t = {NULL, 0};
+
+    *ret_has = false;
+    TRY(see_tags(tx, repo, digest, REFERRER_TAGS + 1, &t, e));
+    for (size_t i = 0; i < t.n && !*ret_has; i++) {
+        bool expected = false;
+
+        for (size_t k = 0; k < REFERRER_TAGS; k++)
+            expected |= strcmp(t.list[i].name, but->names[k]) == 0;
+        *ret_has = !expected;
+    }
+    return ERR_OK;
+}
+
 static enum err_code check_seen(const struct tags_seen *t, const struct digest *d, int64_t seen,
                                 struct err *e)
 {
@@ -614,12 +668,13 @@ static enum err_code drop_manifest(struct dynamo_tx *tx, struct dynamo_cell *hea
     TRY(children_of(tx, head, &children, e));
     forget_manifest(tx, head, repo, d);
     if (children.n > DYNAMO_CHILDREN_MOST) {
-        dynamo_mark_staged(tx, head, repo, d, children.n);
+        dynamo_mark_staged(tx, head, repo, d, children.n, true);
         tx->unwind = mem_resize(tx->unwind, (tx->n_unwind + 1) * sizeof(*tx->unwind));
         tx->unwind[tx->n_unwind++] = (struct dynamo_manifest_at){*repo, *d};
         return ERR_OK;
     }
     TRY(dynamo_children_count(tx, repo, &children, 0, children.n, -1, e));
+    TRY(dynamo_leave_children(tx, repo, &children, 0, children.n, e));
     dynamo_tx_drop_long(tx, head, "edges");
     dynamo_cell_delete(head);
     return ERR_OK;
@@ -677,6 +732,7 @@ enum err_code dynamo_manifest_delete(struct dynamo_tx *tx, const struct meta_op 
         return err_set(e, ERR_CONFLICT, "manifest %s has too many tags to go at once", d->text);
     }
     drop_tags(tx, op, &t, version);
+    TRY(dynamo_leave_referrers(tx, repo, d, e));
     dynamo_cell_add(repo_cell(tx, repo), "manifests", -1);
     return drop_manifest(tx, manifest_cell(tx, repo, d), repo, d, e);
 }

@@ -92,6 +92,17 @@ static enum err_code blob_stat(struct meta *m, const struct repo_name *repo, con
  */
 #define LOOK_MOST 10
 
+static enum err_code see_own(const json_t *item, const struct digest *d,
+                             const struct repo_name *repo, uint64_t *ret_size_bytes,
+                             struct meta_blob_sight *ret_sight, struct err *e)
+{
+    if (!item_has(item, "size"))
+        return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
+    *ret_size_bytes = (uint64_t)item_get_number(item, "size");
+    ret_sight->condemned = item_has(item, "c_since");
+    return ERR_OK;
+}
+
 static enum err_code blob_look(struct meta *m, const struct repo_name *repo, const struct digest *d,
                                uint64_t *ret_size_bytes, struct meta_blob_sight *ret_sight,
                                struct err *e)
@@ -109,12 +120,16 @@ static enum err_code blob_look(struct meta *m, const struct repo_name *repo, con
         anywhere = true; /* or once: its content may be condemned */
         if (!item_has(item, "size"))
             continue;
-        *ret_size_bytes = (uint64_t)item_get_number(item, "size");
         if (str_eq(item_get_text(item, "sk"), repo_name_str(repo)))
-            return ERR_OK;
+            return see_own(item, d, repo, ret_size_bytes, ret_sight, e);
     }
-    if (item)
-        return blob_stat(m, repo, d, ret_size_bytes, e);
+    if (item) {
+        AUTO(json) json_t *own = NULL;
+
+        key = dynamo_key_blob(repo_name_str(repo), digest_str(d));
+        TRY(dynamo_get(link_of(m), &key, dynamo_link_end(link_of(m)), &own, e));
+        return see_own(own, d, repo, ret_size_bytes, ret_sight, e);
+    }
     ret_sight->nowhere = !anywhere;
     return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
 }

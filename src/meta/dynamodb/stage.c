@@ -34,14 +34,18 @@ static struct dynamo_cell *head_of(struct dynamo_tx *tx, const struct job *j)
 }
 
 void dynamo_mark_staged(struct dynamo_tx *tx, struct dynamo_cell *head,
-                        const struct repo_name *repo, const struct digest *digest, size_t counted)
+                        const struct repo_name *repo, const struct digest *digest, size_t counted,
+                        bool left)
 {
-    static const char *const gone[] = {"media", "bytes", "bytes_at", "subject", "type"};
+    static const char *const gone[] = {"media", "bytes", "bytes_at", "subject", "type", "left"};
 
     for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++) {
         if (dynamo_cell_has(head, gone[i]))
             dynamo_cell_unset(head, gone[i]);
     }
+    dynamo_not_condemned(head);
+    if (left)
+        dynamo_cell_set_number(head, "left", 1);
     dynamo_cell_set(&tx->cells, head, "repo", repo_name_str(repo));
     dynamo_cell_set(&tx->cells, head, "digest", digest_str(digest));
     dynamo_cell_set_number(head, "counted", (int64_t)counted);
@@ -62,7 +66,7 @@ static enum err_code begin(struct dynamo_tx *tx, struct dynamo_cell *head, const
 
     dynamo_cell_saw(head, "counted", true);
     dynamo_cell_saw(head, "media", false);
-    dynamo_mark_staged(tx, head, j->repo, j->digest, 0);
+    dynamo_mark_staged(tx, head, j->repo, j->digest, 0, false);
     buf_init(&edges, DYNAMO_EDGES_MAX);
     dynamo_edges_write(j->edges, j->n_edges, &edges);
     return dynamo_tx_set_long(tx, head, "edges", buf_str(&edges), false, e);
@@ -109,6 +113,8 @@ static enum err_code count_less(struct dynamo_tx *tx, struct dynamo_cell *head, 
     if (to > children.n)
         return err_set(e, ERR_CORRUPT, "what manifest %s names is damaged", j->digest->text);
     TRY(dynamo_children_count(tx, j->repo, &children, from, to, -1, e));
+    if (dynamo_cell_has(head, "left"))
+        TRY(dynamo_leave_children(tx, j->repo, &children, from, to, e));
     set_counted(head, from);
     return ERR_OK;
 }
@@ -116,7 +122,7 @@ static enum err_code count_less(struct dynamo_tx *tx, struct dynamo_cell *head, 
 /* Indexes may name it loosely, and then their count of it stays. */
 static void forget(struct dynamo_tx *tx, struct dynamo_cell *head)
 {
-    static const char *const names[] = {"edges", "edges_at", "counted", "g_age", "at", "k"};
+    static const char *const names[] = {"edges", "edges_at", "counted", "g_age", "at", "k", "left"};
 
     dynamo_cell_saw(head, "counted", true);
     dynamo_cell_saw(head, "media", false);

@@ -39,7 +39,7 @@ bool fixture_is_dynamodb(void)
 
 size_t fixture_rounds(size_t n)
 {
-    const char *is_long = getenv("REGISTRY_TEST_LONG");
+    const char *is_long = getenv("CYBERDOCK_TEST_LONG");
 
     return on_dynamodb && !(is_long && is_long[0]) ? n / 10 : n;
 }

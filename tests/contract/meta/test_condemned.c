@@ -4,6 +4,7 @@
 #include "fixture.h"
 #include "meta/referrer_tag.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static bool condemn(struct fixture *f, struct meta_verdict v, const char *seed)
@@ -450,6 +451,97 @@ static void tags_are_listed_with_their_manifests(void **state)
     assert_false(rest.more);
 }
 
+/* ---- a push beside the collector */
+
+struct beside {
+    struct fixture *f;
+    pthread_t thread;
+    _Atomic size_t collected;
+    atomic_bool ended;
+};
+
+/* Takes all that is there, as a run with grace 0: in steps, what is refused is left. */
+static void collect_once(struct beside *b, const struct repo_name *r, const struct digest *m,
+                         const struct digest *layer)
+{
+    struct meta *meta = b->f->m;
+    AUTO(meta_tags) struct meta_tag_list tags = {0};
+    struct meta_verdict v = {.repo = r, .run = STR("run"), .now_ms = clock_wall_ms()};
+    int64_t seen = META_ABSENT, late = INT64_MAX;
+    bool done;
+
+    if (meta_tag_targets(meta, r, STR(""), 10, &tags, &seen, ERR_IGNORED) != ERR_OK || tags.n > 0)
+        return;
+    v.kind = META_ITEM_MANIFEST;
+    v.digest = m;
+    v.seen_version = seen;
+    const struct meta_op first = meta_op_condemn(v, &done);
+
+    v.kind = META_ITEM_BLOB;
+    v.digest = layer;
+    const struct meta_op second = meta_op_condemn(v, &done);
+    const struct meta_op drop[] = {meta_op_condemned_check(r, META_ITEM_MANIFEST, m, NULL, late),
+                                   meta_op_manifest_delete(r, m, seen)};
+    const struct meta_op unlink[] = {
+        meta_op_condemned_check(r, META_ITEM_BLOB, layer, NULL, late),
+        meta_op_blob_unlink(r, layer, (struct meta_removal){.once = false})};
+
+    (void)!meta_commit(meta, &first, 1, 0, NULL, ERR_IGNORED);
+    (void)!meta_commit(meta, &second, 1, 0, NULL, ERR_IGNORED);
+    b->collected += meta_commit(meta, drop, 2, 0, NULL, ERR_IGNORED) == ERR_OK;
+    b->collected += meta_commit(meta, unlink, 2, 0, NULL, ERR_IGNORED) == ERR_OK;
+}
+
+static void *collector_main(void *ctx)
+{
+    struct beside *b = ctx;
+    struct repo_name r = repo_of("a");
+    struct digest m = digest_for("image"), layer = digest_for("layer");
+
+    while (!atomic_load(&b->ended))
+        collect_once(b, &r, &m, &layer);
+    return NULL;
+}
+
+/* The image is whole whenever its push was acknowledged, until its tag is taken away. */
+static void a_push_beside_a_collector_is_whole_or_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct beside b = {.f = f};
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("t");
+    struct digest layer = digest_for("layer");
+    const struct meta_edge edge = {META_EDGE_BLOB, layer};
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("image");
+    const struct meta_op link = meta_op_blob_link(&r, &layer, strlen("layer"));
+    const struct meta_op push[] = {
+        meta_op_manifest_put(
+            (struct meta_manifest_put){.repo = &r, .manifest = m, .edges = &edge, .n_edges = 1}),
+        meta_op_tag_set(&r, &t, &m->digest, META_ANY),
+    };
+    const struct meta_op untag = meta_op_tag_delete(&r, &t, META_ANY);
+    const size_t rounds = fixture_rounds(300);
+    size_t lost = 0, pushed = 0;
+
+    assert_int_equal(pthread_create(&b.thread, NULL, collector_main, &b), 0);
+    for (size_t i = 0; i < rounds || (b.collected == 0 && i < 100 * rounds); i++) {
+        enum err_code code = meta_commit(f->m, &link, 1, 0, NULL, ERR_IGNORED);
+
+        if (code == ERR_OK)
+            code = meta_commit(f->m, push, 2, 0, NULL, ERR_IGNORED);
+        if (code != ERR_OK)
+            continue;
+        pushed++;
+        lost += !has_manifest(f, "a", "image") || !has_blob(f, "a", "layer");
+        (void)!meta_commit(f->m, &untag, 1, 0, NULL, ERR_IGNORED);
+    }
+    atomic_store(&b.ended, true);
+    pthread_join(b.thread, NULL);
+    assert_int_equal(lost, 0);
+    assert_true(pushed > 0);
+    assert_true(b.collected > 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +566,7 @@ int main(int argc, char **argv)
         TEST(what_is_condemned_and_checked_goes_in_one_transaction),
         TEST(uses_are_listed_in_pages_with_who_names_them),
         TEST(tags_are_listed_with_their_manifests),
+        TEST(a_push_beside_a_collector_is_whole_or_refused),
     };
 
     fixture_choose(argc, argv);

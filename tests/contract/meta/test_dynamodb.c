@@ -274,6 +274,57 @@ static void a_list_that_fails_at_its_end_changes_nothing(void **state)
     meta_name_list_done(&l);
 }
 
+/* ---- what a deletion leaves */
+
+static size_t condemned_in(struct fixture *f, enum meta_why why)
+{
+    struct repo_name r = repo_of("a");
+    AUTO(meta_uses) struct meta_use_list l = {0};
+    size_t n = 0;
+
+    assert_ok(meta_uses(f->m, &r, META_ITEM_MANIFEST, STR(""), 2 * MANY, &l, &f->e));
+    for (size_t i = 0; i < l.n; i++)
+        n += l.rows[i].condemned && l.rows[i].why == why;
+    return n;
+}
+
+static void an_index_of_many_that_goes_condemns_its_children(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(mem) struct meta_edge *edges = make_children(f, MANY);
+
+    assert_ok(push_index(f, edges, MANY, META_ABSENT));
+    assert_ok(set_tag(f, "a", "mine", "c7", META_ANY));
+    assert_ok(delete_manifest(f, "a", "index"));
+    assert_int_equal(condemned_in(f, META_WHY_CHILD), MANY - 1);
+    assert_ok(push_index(f, edges, MANY, META_ABSENT));
+    assert_int_equal(condemned_in(f, META_WHY_CHILD), 0);
+}
+
+static void an_index_of_many_that_was_not_put_condemns_nothing(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(mem) struct meta_edge *edges = make_children(f, MANY);
+
+    assert_int_equal(push_index(f, edges, MANY, 99), ERR_CONFLICT);
+    assert_int_equal(condemned_in(f, META_WHY_CHILD), 0);
+}
+
+static void a_subject_of_many_that_goes_condemns_its_referrers(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(put(f, "a", "image"));
+    for (int i = 0; i < 50; i++) {
+        char text[16];
+
+        snprintf(text, sizeof(text), "r%d", i);
+        assert_ok(put_referrer(f, "a", text, "image", "x/y", ""));
+    }
+    assert_ok(delete_manifest(f, "a", "image"));
+    assert_int_equal(condemned_in(f, META_WHY_REFERRER), 50);
+}
+
 /* ---- what a repository has */
 
 static void assert_has(struct fixture *f, size_t manifests, size_t blobs)
@@ -387,6 +438,9 @@ int main(int argc, char **argv)
         TEST(what_was_left_in_the_middle_for_other_links_is_begun_anew),
         TEST(what_was_left_in_the_middle_long_ago_is_cleaned_up),
         TEST(a_list_that_fails_at_its_end_changes_nothing),
+        TEST(an_index_of_many_that_goes_condemns_its_children),
+        TEST(an_index_of_many_that_was_not_put_condemns_nothing),
+        TEST(a_subject_of_many_that_goes_condemns_its_referrers),
         TEST(what_a_repository_has_is_listed_without_looking_at_others),
         TEST(a_table_of_the_first_layout_gets_what_leads_to_manifests_and_blobs),
         TEST(no_transaction_names_an_item_twice),
