@@ -1,5 +1,7 @@
 #include "base/cron.h"
 
+#include "base/cleanup.h"
+
 #include <time.h>
 
 #define MINUTE_MS  60000
@@ -12,7 +14,8 @@ static enum err_code wrong(struct str text, struct err *e)
     return err_set(
         e, ERR_CONFIG,
         "'%.*s' is no time that comes again; allowed are MINUTE HOUR DAY MONTH WEEKDAY, "
-        "such as '30 3 * * 1-5', and behind them UTC, local or a distance such as +02:00",
+        "such as '30 3 * * 1-5', and behind them UTC, local, a distance such as +02:00 or a name "
+        "such as Europe/Berlin",
         (int)(text.n < TEXT_MAX ? text.n : TEXT_MAX), text.p ? text.p : "");
 }
 
@@ -73,21 +76,30 @@ static bool field(struct str text, unsigned low, unsigned high, uint64_t *ret_bi
     return true;
 }
 
-static bool zone(struct str text, struct cron *c)
+static bool is_distance(struct str text, struct cron *c)
 {
     unsigned hours, minutes;
 
-    if (text.n == 0 || str_eq(text, STR("UTC")))
-        return true;
-    c->local = str_eq(text, STR("local"));
-    if (c->local)
-        return true;
     if (text.n != 6 || (text.p[0] != '+' && text.p[0] != '-') || text.p[3] != ':' ||
         !number(str_sub(text, 1, 2), 0, 14, &hours) ||
         !number(str_sub(text, 4, 2), 0, 59, &minutes))
         return false;
     c->east_min = (int32_t)(hours * 60 + minutes) * (text.p[0] == '-' ? -1 : 1);
     return true;
+}
+
+/* A name is one of the system's, which may not have it. */
+static enum err_code take_zone(struct str all, struct str text, struct cron *c, struct err *e)
+{
+    AUTO(zone) struct zone *unused = NULL;
+
+    c->local = str_eq(text, STR("local"));
+    if (text.n == 0 || str_eq(text, STR("UTC")) || c->local || is_distance(text, c))
+        return ERR_OK;
+    if (!zone_name_valid(text))
+        return wrong(all, e);
+    (void)!str_copy(text, c->name, sizeof(c->name));
+    return zone_load(c->name, &unused, e);
 }
 
 /* The next word, cut off; empty at the end. */
@@ -111,7 +123,7 @@ enum err_code cron_parse(struct str text, struct cron *ret_cron, struct err *e)
         unsigned low, high;
     } bounds[] = {{0, 59}, {0, 23}, {1, 31}, {1, 12}, {0, 7}};
     struct cron c = {.minutes = 0};
-    struct str rest = text, words[5];
+    struct str rest = text, words[5], zone;
     uint64_t bits[5];
 
     if (text.n == 0 || text.n > TEXT_MAX)
@@ -121,8 +133,10 @@ enum err_code cron_parse(struct str text, struct cron *ret_cron, struct err *e)
         if (words[i].n == 0 || !field(words[i], bounds[i].low, bounds[i].high, &bits[i]))
             return wrong(text, e);
     }
-    if (!zone(word(&rest), &c) || word(&rest).n > 0)
+    zone = word(&rest);
+    if (word(&rest).n > 0)
         return wrong(text, e);
+    TRY(take_zone(text, zone, &c, e));
     c.minutes = bits[0];
     c.hours = (uint32_t)bits[1];
     c.days = (uint32_t)bits[2];
@@ -134,7 +148,7 @@ enum err_code cron_parse(struct str text, struct cron *ret_cron, struct err *e)
     return ERR_OK;
 }
 
-static void break_down(const struct cron *c, int64_t ms, struct tm *ret)
+static void break_down(const struct cron *c, const struct zone *z, int64_t ms, struct tm *ret)
 {
     time_t t = (time_t)(ms / 1000);
 
@@ -142,7 +156,7 @@ static void break_down(const struct cron *c, int64_t ms, struct tm *ret)
         localtime_r(&t, ret);
         return;
     }
-    t += c->east_min * 60;
+    t += z ? (time_t)zone_offset_s(z, t) : c->east_min * 60;
     gmtime_r(&t, ret);
 }
 
@@ -158,10 +172,13 @@ static bool day_matches(const struct cron *c, const struct tm *tm)
 int64_t cron_next(const struct cron *c, int64_t after_ms)
 {
     int64_t at_ms = after_ms - after_ms % MINUTE_MS + MINUTE_MS;
-    struct tm tm;
+    AUTO(zone) struct zone *z = NULL;
+    struct tm tm = {.tm_sec = 0};
 
+    if (c->name[0] && zone_load(c->name, &z, ERR_IGNORED) != ERR_OK)
+        return 0;
     for (int i = 0; i < HOURS_MOST;) {
-        break_down(c, at_ms, &tm);
+        break_down(c, z, at_ms, &tm);
         if (day_matches(c, &tm) && c->hours >> tm.tm_hour & 1) {
             if (c->minutes >> tm.tm_min & 1)
                 return at_ms;

@@ -784,9 +784,10 @@ const struct conf_row conf_rows[] = {
      .max = 200,
      .def_text = "",
      .help = "When `retention` is carried out and `registry gc` is run: MINUTE HOUR DAY MONTH "
-             "WEEKDAY, as cron has them, and "
-             "behind them `UTC`, `local` or a distance such as `+02:00`: `30 3 * * * local`. Empty "
-             "is never by itself."},
+             "WEEKDAY, as "
+             "cron has them, and behind them `UTC`, `local`, a distance such as `+02:00` or the "
+             "name of a "
+             "zone that the system knows: `30 3 * * * Europe/Berlin`. Empty is never by itself."},
     {.name = "gc.history",
      .type = CONF_DURATION,
      FIELD(registry.history_ms),

@@ -93,11 +93,23 @@ static void a_day_that_never_comes_has_no_time(void **state)
 
 static void what_is_no_time_is_refused(void **state)
 {
-    static const char *const texts[] = {
-        "",           "* * * *",       "60 * * * *",      "* 24 * * *",      "* * 0 * *",
-        "* * * 13 *", "* * * * 8",     "5-1 * * * *",     "*/0 * * * *",     "a * * * *",
-        "1, * * * *", "* * * * * CET", "* * * * * +2:00", "* * * * * UTC x", "1--2 * * * *",
-        "*/ * * * *", "-1 * * * *"};
+    static const char *const texts[] = {"",
+                                        "* * * *",
+                                        "60 * * * *",
+                                        "* 24 * * *",
+                                        "* * 0 * *",
+                                        "* * * 13 *",
+                                        "* * * * 8",
+                                        "5-1 * * * *",
+                                        "*/0 * * * *",
+                                        "a * * * *",
+                                        "1, * * * *",
+                                        "* * * * * No/Where",
+                                        "* * * * * +2:00",
+                                        "* * * * * UTC x",
+                                        "1--2 * * * *",
+                                        "*/ * * * *",
+                                        "-1 * * * *"};
     struct cron c;
     struct err e;
 
