@@ -57,7 +57,8 @@ static enum err_code digest_of_query(struct req *q, const char *name, struct dig
 }
 
 /* The repository to mount from: the one the client names, or one that has the blob. Error:
- * BLOB_UNKNOWN, also when the caller may not pull from it: the two look the same to them. */
+ * BLOB_UNKNOWN, also when the caller may not pull from it: the two look the same to them; and when
+ * it is no name, for there are clients that send a tag with it. */
 static enum err_code mount_from(struct req *q, const struct digest *d, struct repo_name *ret_from,
                                 struct err *e)
 {
@@ -65,7 +66,8 @@ static enum err_code mount_from(struct req *q, const struct digest *d, struct re
 
     if (query_has(q, "from")) {
         TRY(query_text(q, "from", text, sizeof(text), e));
-        TRY(repo_name_parse(str_of(text), ret_from, e));
+        if (repo_name_parse(str_of(text), ret_from, ERR_IGNORED) != ERR_OK)
+            return err_set(e, ERR_BLOB_UNKNOWN, "from= is no name of a repository");
     } else {
         TRY(mount_source(q->registry, d, ret_from, e));
     }
