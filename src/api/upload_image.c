@@ -73,6 +73,7 @@ static void reply_stored(struct req *q, const struct image_stored *s)
         reply_location(q, "/v2/%s/manifests/%s", q->name.text, d->text);
         reply_digest(q, d);
     }
+    image_upload_close(STEAL(q->receiving.image)); /* its place is free when they read this */
     reply_json(q, 201, buf_str(&b));
 }
 
