@@ -8,6 +8,7 @@ import threading
 import pytest
 from accounts import OTHER, alice_and_bob
 from content import command, counts, snapshot
+from dynamodb_tables import Table
 from helpers import Client, image, index
 from s3_proxy import LOSE_ANSWER
 
@@ -356,6 +357,33 @@ def test_a_repository_of_the_name_that_backups_use_is_told(registry, client, pla
 def test_a_table_of_dynamodb_is_not_saved_as_of_one_moment(table, new_registry, place):
     registry = new_registry(config={"metadata": table.section()}).start()
     assert "has backups of its own" in back_up(registry, place, status=1)
+
+
+@pytest.fixture
+def another_table(table):
+    made = Table(table.server)
+    yield made
+    made.remove()
+
+
+def test_a_table_that_nobody_writes_to_is_saved_by_way_of_a_file(table, another_table, new_registry, place, work):
+    registry = new_registry(config={"metadata": table.section()}).start()
+    with Client(registry.url) as client:
+        client.push_image("team/app", image(seed=1), "v1")
+        before = snapshot(client)
+    registry.stop()
+    file = new_registry(
+        config={
+            "metadata": {"sqlite": {"path": str(work / "saved.db")}},
+            "storage": {"filesystem": {"root": str(registry.root)}},
+        }
+    )
+    file.write_config()
+    command(registry, "migrate", "--from", registry.config_path, "--to", file.config_path, config=False)
+    back_up(file, place)
+    other = restored(new_registry, place, config={"metadata": another_table.section()})
+    with Client(other.url) as there:
+        assert snapshot(there) == before
 
 
 def test_without_a_place_the_command_says_what_is_needed(registry):
