@@ -120,8 +120,12 @@ def test_a_command_in_the_documents_does_what_it_says(registry_binary, new_regis
         postgresql()
     if "redis.yaml" in words:
         redis()
+    if "saved.yaml" in words:  # the same store, and a database in another file
+        config = yaml.safe_load((here / "registry.yaml").read_text())
+        metadata = {"sqlite": {"path": str(here / "saved.db")}}
+        (here / "saved.yaml").write_text(yaml.safe_dump({**config, "metadata": metadata}))
     if words[0] in ("check", "backup", "restore"):  # there must be a store to look at: a start makes one
-        run(registry_binary, ["sweep", "registry.yaml"], cwd=here)
+        run(registry_binary, ["sweep", "saved.yaml" if "saved.yaml" in words else "registry.yaml"], cwd=here)
     if words[0] == "restore":
         run(registry_binary, ["backup", "backups", "--config", "registry.yaml"], cwd=here)
     if words[0] == "health":
