@@ -13,7 +13,7 @@ from collections import Counter
 
 import requests
 
-from helpers import ANY_MANIFEST, Client, artifact, image_of_layers, index, random_bytes, tar_layer
+from helpers import ANY_MANIFEST, Client, artifact, digest_of, image_of_layers, index, random_bytes, tar_layer
 
 SHARED = ["crowd/one", "crowd/two"]
 LAYERS_AT_ONCE = 8  # of which images are made; one is replaced now and then
@@ -23,7 +23,7 @@ ANSWER_TIMEOUT_S = 120  # for what is asked again and again
 # How often each is done.
 KINDS = {
     "push": 8, "push_same_again": 2, "tag_another": 3, "move": 2, "untag": 2, "delete": 4,
-    "push_index": 3, "attach": 4, "pull": 5, "mount": 3, "delete_a_layer": 2, "drop_repository": 1,
+    "push_index": 3, "attach": 4, "pull": 5, "mount": 3, "litter": 3, "delete_a_layer": 2, "drop_repository": 1,
 }  # fmt: skip
 
 
@@ -365,6 +365,13 @@ class Actor(threading.Thread):
         [layer] = self.random.sample(self.layers.made, 1)
         digest = self.random.choice(list(image_of_layers([layer]).blobs))
         self.ask("DELETE", f"/v2/{self.repo()}/blobs/{digest}", {202, 404, 405, 409})
+
+    def litter(self):
+        """Blobs that no manifest will name: a run has the more to do, and takes the longer."""
+        repo = self.random.choice(SHARED)
+        for _ in range(4):
+            data = self.next_number().encode()
+            self.upload(f"/v2/{repo}/blobs/uploads/", digest_of(data), data)
 
     def drop_repository(self):
         answer, _ = self.ask("DELETE", f"/api/v1/repositories/{self.own}", {200, 202, 404})

@@ -18,7 +18,7 @@ from s3_proxy import INTERNAL_ERROR, SLOW_DOWN
 from server import AT_ONCE, NotReady
 from waiting import until
 
-SHORT, LONG = 6, 120  # disturbances
+SHORT, LONG = 4, 120  # disturbances
 STEP = 60  # operations between two of them
 NOW = ("--older-than", "0s")
 GRACES = ["0s", "0s", "200ms"]  # with one, things are revived as well
