@@ -1,8 +1,9 @@
-"""Where a registry may keep what it has: files and SQLite, or a bucket on MinIO and PostgreSQL."""
+"""Where a registry may keep what it has: files and SQLite, or a bucket on MinIO, and PostgreSQL or DynamoDB."""
 
 import sqlite3
 from contextlib import closing, contextmanager
 
+from dynamodb_tables import Table
 from postgres_databases import Database, psql
 from s3_buckets import Bucket
 
@@ -11,11 +12,12 @@ NAMES = ("files", "bucket")
 
 @contextmanager
 def place(name, s3_servers):
-    """The sections of a configuration; of the test's own, and gone after it."""
+    """The sections of a configuration; of the test's own, and gone after it. name: one of NAMES, or "table"."""
     if name == "files":
         yield {}
         return
-    bucket, database = Bucket(s3_servers("minio")).create(), Database(s3_servers("postgresql"))
+    bucket = Bucket(s3_servers("minio")).create()
+    database = Table(s3_servers("dynamodb")) if name == "table" else Database(s3_servers("postgresql"))
     try:
         yield {"storage": bucket.section(), "metadata": database.section()}
     finally:

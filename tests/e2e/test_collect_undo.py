@@ -11,7 +11,7 @@ WINDOW = {"gc": {"undo": "1h"}}
 AT_ONCE = ("--delete", "--older-than", "0s")
 
 
-@pytest.fixture(params=places.NAMES)
+@pytest.fixture(params=[*places.NAMES, "table"])
 def registry(request, new_registry, s3_servers):
     with places.place(request.param, s3_servers) as sections:
         registry = new_registry(config={**sections, **WINDOW}).start()
