@@ -1,0 +1,172 @@
+/*
+ * An image that comes as an archive, while the n-th call of the store, or of meta, fails, for every
+ * n: nothing of it is there afterwards, and the same archive again becomes the image.
+ */
+#include "core/image_upload.h"
+
+#include "base/mem.h"
+#include "core/upload_session.h"
+#include "support.h"
+
+#include <stdlib.h>
+
+#define REPO      "team/app"
+#define LAYER     (20u << 10) /* more than is kept in memory */
+#define CALLS_MAX 500
+
+static struct buf archive;
+static struct digest layer;
+
+static void add_member(const char *name, struct str bytes)
+{
+    char head[512] = "", *end = head + sizeof(head);
+    unsigned sum = 0;
+
+    snprintf(head, 100, "%s", name);
+    snprintf(head + 124, 12, "%011zo", bytes.n);
+    head[156] = '0';
+    memcpy(head + 257, "ustar\00000", 8);
+    memset(head + 148, ' ', 8);
+    for (const char *p = head; p < end; p++)
+        sum += (unsigned char)*p;
+    snprintf(head + 148, 7, "%06o", sum);
+    buf_add(&archive, head, sizeof(head));
+    buf_add_str(&archive, bytes);
+    while (archive.n % 512)
+        buf_add_char(&archive, '\0');
+}
+
+static int make_archive(void **state)
+{
+    AUTO(mem) char *bytes = noise(LAYER, 1);
+    char config[512];
+
+    (void)state;
+    buf_init(&archive, 1 << 20);
+    digest_of(DIGEST_SHA256, bytes, LAYER, &layer);
+    snprintf(config, sizeof(config), "{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}",
+             layer.text);
+    add_member("layer.tar", (struct str){bytes, LAYER});
+    add_member("config.json", str_of(config));
+    add_member(
+        "manifest.json",
+        STR("[{\"Config\":\"config.json\",\"Layers\":[\"layer.tar\"],\"RepoTags\":[\"a:v1\"]}]"));
+    return 0;
+}
+
+static int drop_archive(void **state)
+{
+    (void)state;
+    buf_done(&archive);
+    return 0;
+}
+
+static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_create_only,
+                             struct err *e)
+{
+    (void)ctx, (void)tag, (void)e;
+    *ret_create_only = false;
+    return ERR_OK;
+}
+
+static enum err_code take(struct image_upload *u, struct err *e)
+{
+    static const struct image_wish all = {.image = ""};
+    struct image_stored stored;
+
+    TRY(image_upload_feed(u, archive.p, archive.n, e));
+    return image_upload_finish(u, &all, "user:anna", may_tag, NULL, &stored, e);
+}
+
+static enum err_code upload(struct world *w)
+{
+    struct repo_name repo = repo_of(REPO);
+    struct image_upload *u = NULL;
+    struct err e = {0};
+    enum err_code code = image_upload_open(w->r, &repo, "anna", &u, &e);
+
+    if (code == ERR_OK)
+        code = take(u, &e);
+    image_upload_close(u);
+    return code;
+}
+
+static bool has_layer(struct world *w)
+{
+    struct repo_name repo = repo_of(REPO);
+    uint64_t size_bytes;
+
+    return meta_blob_stat(w->r->meta, &repo, &layer, &size_bytes, ERR_IGNORED) == ERR_OK;
+}
+
+static bool has_tag(struct world *w)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    struct repo_name repo = repo_of(REPO);
+    struct tag_name tag = {0};
+    int64_t version;
+
+    assert_ok(tag_name_parse(STR("v1"), &tag, ERR_IGNORED));
+    return meta_manifest_by_tag(w->r->meta, &repo, &tag, &m, &version, ERR_IGNORED) == ERR_OK;
+}
+
+/* False: there are fewer calls than n. */
+static bool fail_at(uint64_t n, bool of_meta)
+{
+    struct world w;
+    enum err_code code;
+
+    world_in_memory(&w);
+    if (of_meta)
+        meta_fault_arm(w.meta, n, ERR_INTERNAL);
+    else
+        store_fault_arm(w.store, n, ERR_INTERNAL);
+    code = upload(&w);
+    meta_fault_arm(w.meta, 0, ERR_OK);
+    store_fault_arm(w.store, 0, ERR_OK);
+    assert_int_equal(session_count(w.r->uploads), 0);
+    assert_int_equal(has_tag(&w), code == ERR_OK);
+    assert_int_equal(has_layer(&w), code == ERR_OK);
+    assert_ok(upload(&w));
+    assert_true(has_tag(&w) && has_layer(&w));
+    world_done(&w);
+    return code != ERR_OK;
+}
+
+/* Some calls may fail without harm; so many in a row are the end. */
+static void fail_each(bool of_meta)
+{
+    unsigned harmless = 0, failed = 0;
+
+    for (uint64_t n = 1; n < CALLS_MAX && harmless < 10; n++) {
+        if (fail_at(n, of_meta)) {
+            failed++;
+            harmless = 0;
+        } else {
+            harmless++;
+        }
+    }
+    assert_true(failed > 3);
+}
+
+static void whatever_the_store_fails_nothing_remains(void **state)
+{
+    (void)state;
+    fail_each(false);
+}
+
+static void whatever_meta_fails_nothing_remains(void **state)
+{
+    (void)state;
+    fail_each(true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whatever_the_store_fails_nothing_remains),
+        cmocka_unit_test(whatever_meta_fails_nothing_remains),
+    };
+
+    return cmocka_run_group_tests(tests, make_archive, drop_archive);
+}
