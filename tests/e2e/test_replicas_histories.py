@@ -242,3 +242,17 @@ def test_everything_at_once(new_replicas):
         replicas.heal()
     crowd.look()
     crowd.history.check()
+
+
+@pytest.mark.parametrize("bucket", ["minio"], indirect=True)
+def test_one_is_killed_over_a_table_of_dynamodb(table, bucket, new_registry):
+    config = {"metadata": table.section(), "storage": bucket.section(), "replicas": {"lease": "3s"}}
+    replicas = [new_registry(config=config).start() for _ in range(3)]
+    with Crowd([r.url for r in replicas], TAGS) as crowd:
+        go_on(crowd, 20)
+        replicas[0].kill()
+        go_on(crowd, 20)
+        replicas[0].start()
+        go_on(crowd, 20)
+    crowd.look()
+    crowd.history.check()
