@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "jobs/jobs.h"
 
 #include <stdlib.h>
@@ -14,7 +15,12 @@
 #define AWAIT_MS      1000 /* for a deletion that is on its way */
 #define AWAIT_STEP_NS 50000000
 
-#define PAGE            64
+/* Of a transaction: where others wait for its answer over a network, or it has a bound. */
+#define PAGE_SHARED 64
+#define PAGE_MOST   256
+
+#define FILE_THREADS 4
+
 #define FORGET_MS       (24 * 3600 * 1000) /* deletions that ended */
 #define UNSURE_LEFT_MAX 4096
 
@@ -228,7 +234,9 @@ struct item {
 struct run {
     struct registry *r;
     struct job *job;
-    struct item items[PAGE];
+    size_t page;
+    struct item items[PAGE_MOST];
+    struct meta_op ops[PAGE_MOST + 1];
     size_t n;
 };
 
@@ -242,14 +250,14 @@ static bool still_ours(void *ctx)
     return goes_on(ctx);
 }
 
-/* With the precondition that the job is still ours. */
-static enum err_code commit(const struct run *run, struct meta_op *ops, size_t n, struct err *e)
+/* The first n of run->ops, with the precondition that the job is still ours. */
+static enum err_code commit(struct run *run, size_t n, unsigned flags, struct err *e)
 {
     if (n == 0)
         return ERR_OK;
     if (run->job)
-        ops[n++] = job_check_op(run->job);
-    return meta_commit(run->r->meta, ops, n, 0, NULL, e);
+        run->ops[n++] = job_check_op(run->job);
+    return meta_commit(run->r->meta, run->ops, n, flags, NULL, e);
 }
 
 static struct meta_content content_of_row(const struct meta_removed *row)
@@ -267,17 +275,16 @@ static int64_t new_number(void)
 
 static enum err_code mark_gone(struct run *run, struct err *e)
 {
-    struct meta_op ops[PAGE + 1];
     int64_t number = new_number(), now_ms = clock_wall_ms();
 
     for (size_t i = 0; i < run->n; i++) {
         struct item *it = &run->items[i];
 
         it->number = number;
-        ops[i] = meta_op_content_gone(content_of_row(&it->row), it->row.since_ms, number, now_ms,
-                                      &it->gone);
+        run->ops[i] = meta_op_content_gone(content_of_row(&it->row), it->row.since_ms, number,
+                                           now_ms, &it->gone);
     }
-    return commit(run, ops, run->n, e);
+    return commit(run, run->n, 0, e);
 }
 
 /* Of files, under the lock: a push may have ended this deletion, and stored the blob. */
@@ -293,7 +300,7 @@ static enum err_code delete_file(struct run *run, const struct item *it, struct 
     TRY(find_row(run->r, content_of_row(&it->row), &now, e));
     if (now.state != META_REMOVED_GONE || now.number != it->number)
         return ERR_OK;
-    code = store_blob_delete(run->r->store, repo, d, false, e);
+    code = store_drop(run->r->store, STORE_BLOB, repo, d, e);
     return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
 }
 
@@ -308,24 +315,66 @@ static enum err_code delete_content(struct run *run, const struct item *it, stru
                    : delete_file(run, it, e);
 }
 
-static void delete_all(struct run *run, struct err_first *all)
+/* Of files: those of a repository that go together are gone for certain. */
+static void settle_files(struct run *run, struct err_first *all)
 {
-    for (size_t i = 0; i < run->n && goes_on(run); i++) {
-        struct item *it = &run->items[i];
-        enum err_code code;
+    const struct repo_name *settled = NULL;
+    enum err_code code = ERR_OK;
 
-        if (!it->gone)
+    for (size_t i = 0; i < run->n; i++) {
+        struct item *it = &run->items[i];
+        const struct repo_name *repo = &it->row.repo;
+
+        if (it->outcome != DELETED || repo->n == 0 || once(run->r))
             continue;
-        code = delete_content(run, it, &all->step);
-        it->outcome = code == ERR_OK ? DELETED : code == ERR_LATER ? BACK : LEFT;
-        if (code != ERR_LATER)
+        if (!settled || !str_eq(repo_name_str(settled), repo_name_str(repo))) {
+            code = store_dropped(run->r->store, STORE_BLOB, repo, &all->step);
             err_first_add(all, code);
+            settled = repo;
+        }
+        if (code != ERR_OK)
+            it->outcome = LEFT;
     }
 }
 
+struct deleting {
+    struct run *run;
+    pthread_mutex_t lock; /* of what follows */
+    struct err_first *all;
+};
+
+static void delete_one(void *ctx, size_t i)
+{
+    struct deleting *x = ctx;
+    struct item *it = &x->run->items[i];
+    struct err e = {0};
+    enum err_code code;
+
+    if (!it->gone || !goes_on(x->run))
+        return;
+    code = delete_content(x->run, it, &e);
+    it->outcome = code == ERR_OK ? DELETED : code == ERR_LATER ? BACK : LEFT;
+    if (code == ERR_OK || code == ERR_LATER)
+        return;
+    pthread_mutex_lock(&x->lock);
+    x->all->step = e;
+    err_first_add(x->all, code);
+    pthread_mutex_unlock(&x->lock);
+}
+
+/* Files side by side, for there are disks and networks that each deletion waits for. */
+static void delete_all(struct run *run, struct err_first *all)
+{
+    struct deleting x = {.run = run, .lock = PTHREAD_MUTEX_INITIALIZER, .all = all};
+
+    parallel_each(run->n, once(run->r) ? 1 : FILE_THREADS, delete_one, &x);
+    pthread_mutex_destroy(&x.lock);
+    settle_files(run, all);
+}
+
+/* Of files lazily: an end that is lost is written by the next run. */
 static enum err_code write_ends(struct run *run, struct err *e)
 {
-    struct meta_op ops[PAGE + 1];
     int64_t now_ms = clock_wall_ms();
     size_t n = 0;
 
@@ -334,11 +383,11 @@ static enum err_code write_ends(struct run *run, struct err *e)
         struct meta_content c = content_of_row(&it->row);
 
         if (it->gone && it->outcome == DELETED)
-            ops[n++] = meta_op_content_deleted(c, it->number, now_ms, !once(run->r));
+            run->ops[n++] = meta_op_content_deleted(c, it->number, now_ms, !once(run->r));
         else if (it->gone && it->outcome == BACK)
-            ops[n++] = meta_op_content_back(c, it->number, now_ms);
+            run->ops[n++] = meta_op_content_back(c, it->number, now_ms);
     }
-    return commit(run, ops, n, e);
+    return commit(run, n, once(run->r) ? 0 : META_LAZY, e);
 }
 
 /* gone: by somebody who did not say what came of it. */
@@ -356,7 +405,7 @@ static enum err_code next_condemned(struct run *run, bool *ret_more, struct err_
     AUTO(meta_removed_list) struct meta_removed_list l = {0};
     size_t n_gone = 0;
 
-    TRY(meta_removed(run->r->meta, META_REMOVED_CONDEMNED, before_ms, STR(""), PAGE, &l, e));
+    TRY(meta_removed(run->r->meta, META_REMOVED_CONDEMNED, before_ms, STR(""), run->page, &l, e));
     run->n = 0;
     for (size_t i = 0; i < l.n; i++)
         take(run, &l.rows[i], false);
@@ -401,7 +450,8 @@ static enum err_code end_begun(struct run *run, struct err_first *all, struct er
     for (bool more = true; more && goes_on(run);) {
         AUTO(meta_removed_list) struct meta_removed_list l = {0};
 
-        TRY(meta_removed(run->r->meta, META_REMOVED_GONE, INT64_MAX, str_of(after), PAGE, &l, e));
+        TRY(meta_removed(run->r->meta, META_REMOVED_GONE, INT64_MAX, str_of(after), run->page, &l,
+                         e));
         run->n = 0;
         if (l.n == 0 && !after[0] && once(run->r))
             run->r->n_unsure = 0;
@@ -428,6 +478,7 @@ enum err_code removal_run(struct registry *r, struct job *job, struct err *e)
 
     run->r = r;
     run->job = job;
+    run->page = once(r) || meta_is_shared(r->meta) ? PAGE_SHARED : PAGE_MOST;
     TRY(end_begun(run, &all, e));
     for (bool more = true; more && goes_on(run);)
         TRY(next_condemned(run, &more, &all, e));

@@ -75,7 +75,7 @@ static enum err_code drop_stored(struct registry *r, const struct repo_name *rep
                                  const struct digest *d, struct err *e)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
-    enum err_code code = store_manifest_delete(r->store, repo, d, e);
+    enum err_code code = store_drop(r->store, STORE_MANIFEST, repo, d, e);
 
     if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
         return code;
@@ -96,7 +96,8 @@ enum err_code remove_digest_by(struct registry *r, const struct repo_name *repo,
 
     TRY(commit_removal(r, repo, d, actor, may_untag, ctx, e));
     registry_wake(r); /* its tags are pending projections now */
-    return drop_stored(r, repo, d, e);
+    TRY(drop_stored(r, repo, d, e));
+    return store_dropped(r->store, STORE_MANIFEST, repo, e);
 }
 
 enum err_code remove_manifest_content(struct registry *r, const struct repo_name *repo,

@@ -22,7 +22,7 @@ ERR_CHECKED enum err_code remove_manifest_if(struct registry *r, const struct re
                                              remove_tag_fn may_untag, void *ctx, struct err *e);
 
 /* Meta has forgotten the manifest: its bytes go as well, unless it was pushed again. Whatever
- * delete.enabled says. */
+ * delete.enabled says. Durable after store_dropped(). */
 ERR_CHECKED enum err_code remove_manifest_content(struct registry *r, const struct repo_name *repo,
                                                   const struct digest *d, struct err *e);
 

@@ -11,13 +11,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Of one transaction: it holds the row of the repository, for which pushes wait. */
-#define BATCH       64
-#define BATCH_BYTES (1u << 20) /* of manifests, which the journal takes */
-#define BLOB_PAGE   512
-#define REPO_PAGE   256
-#define NOTE_MS     2000
-#define REST_MS     100
+/* Of one transaction: it holds the row of the repository, for which pushes wait, and over a network
+ * each step takes its time. */
+#define BATCH_SHARED 64
+#define BATCH_MOST   256
+#define BATCH_BYTES  (1u << 20) /* of manifests, which the journal takes */
+#define BLOB_PAGE    512
+#define REPO_PAGE    256
+#define TAGS_MOST    64
+#define LOOSE_MOST   1024 /* blobs without a row whose bytes are still there */
+#define NOTE_MS      2000
+#define REST_MS      100
 
 struct item {
     enum meta_item_kind kind;
@@ -39,8 +43,9 @@ struct run {
     char id[GC_RUN_SIZE];
     int64_t started_ms, noted_ms;
     unsigned records;
-    struct item items[BATCH];
-    size_t n_items, item_bytes;
+    struct item items[BATCH_MOST];
+    struct meta_op ops[2 * BATCH_MOST + 3];
+    size_t batch, n_items, item_bytes, n_loose;
     struct gc_entry entry;
 };
 
@@ -112,23 +117,22 @@ static enum err_code go_on(struct run *r, struct err *e)
 
 /* ---- transactions */
 
-static enum err_code commit(struct run *r, struct meta_op *ops, size_t n, size_t *ret_failed,
+/* The first n of r->ops. */
+static enum err_code commit(struct run *r, size_t n, unsigned flags, size_t *ret_failed,
                             struct err *e)
 {
     if (r->o->check)
-        ops[n++] = *r->o->check;
-    return meta_commit(r->meta, ops, n, 0, ret_failed, e);
+        r->ops[n++] = *r->o->check;
+    return meta_commit(r->meta, r->ops, n, flags, ret_failed, e);
 }
 
 /* find_live: revived by what it goes with. */
 static enum err_code revive_batch(struct run *r, struct err *e)
 {
-    struct meta_op ops[BATCH + 1];
-
     for (size_t i = 0; i < r->n_items; i++)
-        ops[i] = meta_op_revive(r->repo, r->items[i].kind, &r->items[i].digest);
+        r->ops[i] = meta_op_revive(r->repo, r->items[i].kind, &r->items[i].digest);
     if (!r->o->dry_run)
-        TRY(commit(r, ops, r->n_items, NULL, e));
+        TRY(commit(r, r->n_items, 0, NULL, e));
     for (size_t i = 0; i < r->n_items; i++)
         tell(r, &r->items[i], GC_REVIVED, NULL);
     return ERR_OK;
@@ -140,30 +144,31 @@ static int64_t before_ms_of(const struct run *r, const struct item *item, int64_
     return item->why == META_WHY_UNTAGGED && r->o->untagged_ms > 0 ? now_ms - r->o->untagged_ms : 0;
 }
 
-/* condemn: the transaction looks again. */
+/* condemn: the transaction looks again. What a power loss takes back is condemned by the next run.
+ */
 static enum err_code condemn_batch(struct run *r, struct err *e)
 {
-    struct meta_op ops[BATCH + 1];
-    bool done[BATCH];
+    bool done[BATCH_MOST];
     int64_t now_ms = clock_wall_ms();
 
     for (size_t i = 0; i < r->n_items; i++) {
         const struct item *item = &r->items[i];
 
         done[i] = r->o->dry_run;
-        ops[i] = meta_op_condemn((struct meta_verdict){.repo = r->repo,
-                                                       .kind = item->kind,
-                                                       .digest = &item->digest,
-                                                       .why = item->why,
-                                                       .run = str_of(r->id),
-                                                       .now_ms = now_ms,
-                                                       .subject = item->subject,
-                                                       .seen_version = r->g->seen_version,
-                                                       .before_ms = before_ms_of(r, item, now_ms)},
-                                 &done[i]);
+        r->ops[i] =
+            meta_op_condemn((struct meta_verdict){.repo = r->repo,
+                                                  .kind = item->kind,
+                                                  .digest = &item->digest,
+                                                  .why = item->why,
+                                                  .run = str_of(r->id),
+                                                  .now_ms = now_ms,
+                                                  .subject = item->subject,
+                                                  .seen_version = r->g->seen_version,
+                                                  .before_ms = before_ms_of(r, item, now_ms)},
+                            &done[i]);
     }
     if (!r->o->dry_run)
-        TRY(commit(r, ops, r->n_items, NULL, e));
+        TRY(commit(r, r->n_items, META_LAZY, NULL, e));
     for (size_t i = 0; i < r->n_items; i++) {
         struct item *item = &r->items[i];
 
@@ -192,7 +197,8 @@ static enum err_code write_down(struct run *r, struct item *item, struct err *e)
     }
     code = meta_manifest_by_digest(r->meta, r->repo, &item->digest, &m, e);
     if (code == ERR_OK && item->has_tags)
-        code = meta_manifest_tags(r->meta, r->repo, &item->digest, STR(""), BATCH, &tags, NULL, e);
+        code =
+            meta_manifest_tags(r->meta, r->repo, &item->digest, STR(""), TAGS_MOST, &tags, NULL, e);
     if (code == ERR_MANIFEST_UNKNOWN) {
         item->skip = true; /* it was deleted meanwhile */
         return ERR_OK;
@@ -231,8 +237,7 @@ static void next_key(struct run *r, char dst[static GC_KEY_SIZE])
 static enum err_code try_delete(struct run *r, char key[static GC_KEY_SIZE], bool *ret_again,
                                 struct err *e)
 {
-    struct meta_op ops[2 * BATCH + 3];
-    struct item *of[BATCH];
+    struct item *of[BATCH_MOST];
     struct uuid holder;
     size_t n = 0, failed = SIZE_MAX;
     enum err_code code;
@@ -247,16 +252,16 @@ static enum err_code try_delete(struct run *r, char key[static GC_KEY_SIZE], boo
         if (item->skip)
             continue;
         of[n++] = item;
-        ops[2 * n] = meta_op_condemned_check(r->repo, item->kind, &item->digest, item->subject,
-                                             clock_wall_ms() - r->o->grace_ms);
-        ops[2 * n + 1] = deletion(r, item, &holder);
+        r->ops[2 * n] = meta_op_condemned_check(r->repo, item->kind, &item->digest, item->subject,
+                                                clock_wall_ms() - r->o->grace_ms);
+        r->ops[2 * n + 1] = deletion(r, item, &holder);
     }
     if (n == 0)
         return ERR_OK;
     next_key(r, key);
-    ops[0] = meta_op_record_put(GC_JOURNAL, str_of(key), gc_entry_end(&r->entry), META_ABSENT);
-    ops[1] = meta_op_record_put(GC_CONTENT, str_of(key), STR("{}"), META_ABSENT);
-    code = commit(r, ops, 2 * n + 2, &failed, e);
+    r->ops[0] = meta_op_record_put(GC_JOURNAL, str_of(key), gc_entry_end(&r->entry), META_ABSENT);
+    r->ops[1] = meta_op_record_put(GC_CONTENT, str_of(key), STR("{}"), META_ABSENT);
+    code = commit(r, 2 * n + 2, 0, &failed, e);
     if (registry_refused(code) && failed >= 2 && failed < 2 * n + 2) {
         of[failed / 2 - 1]->skip = *ret_again = true;
         return ERR_OK;
@@ -295,6 +300,14 @@ static enum err_code rest(struct run *r, uint64_t ms, struct err *e)
     return ERR_OK;
 }
 
+static enum err_code delete_loose(struct run *r, struct err *e)
+{
+    if (r->n_loose == 0)
+        return ERR_OK;
+    r->n_loose = 0;
+    return gc_blobs_delete(r->o->registry, e);
+}
+
 static enum err_code delete_batch(struct run *r, struct err *e)
 {
     size_t n = 0;
@@ -310,8 +323,11 @@ static enum err_code delete_batch(struct run *r, struct err *e)
         if (item->node)
             item->node->gone = true;
         tell(r, item, GC_DELETED, NULL);
+        r->n_loose += item->kind == META_ITEM_BLOB && !r->o->dry_run;
         n++;
     }
+    if (r->n_loose >= LOOSE_MOST)
+        TRY(delete_loose(r, e));
     return r->o->rate > 0 && !r->o->dry_run ? rest(r, n * 1000 / r->o->rate, e) : ERR_OK;
 }
 
@@ -330,7 +346,7 @@ static enum err_code put(struct run *r, const struct item *item, batch_fn fn, st
 {
     r->items[r->n_items++] = *item;
     r->item_bytes += item->kind == META_ITEM_MANIFEST ? item->size_bytes : 0;
-    return r->n_items == BATCH || r->item_bytes >= BATCH_BYTES ? flush(r, fn, e) : ERR_OK;
+    return r->n_items == r->batch || r->item_bytes >= BATCH_BYTES ? flush(r, fn, e) : ERR_OK;
 }
 
 /* ---- manifests */
@@ -575,10 +591,17 @@ static enum err_code collect_all(struct run *r, struct err *e)
 
 static enum err_code collect(struct run *r, struct err *e)
 {
+    enum err_code code;
+
     TRY(note_running(r, e));
     if (!r->o->dry_run)
         TRY(gc_journal_finish(r->o->registry, e));
-    return r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
+    code = r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
+    if (code == ERR_OK)
+        return delete_loose(r, e);
+    if (!ends_all(code)) /* else the next run does it, or the job */
+        (void)!delete_loose(r, ERR_IGNORED);
+    return code;
 }
 
 enum err_code gc_run(const struct gc_options *o, struct gc_counts *ret_counts, struct err *e)
@@ -588,6 +611,7 @@ enum err_code gc_run(const struct gc_options *o, struct gc_counts *ret_counts, s
 
     r->o = o;
     r->meta = o->registry->meta;
+    r->batch = meta_is_shared(r->meta) ? BATCH_SHARED : BATCH_MOST;
     r->started_ms = clock_wall_ms();
     r->noted_ms = clock_mono_ms();
     if (!o->id || !str_copy(str_of(o->id), r->id, sizeof(r->id)))

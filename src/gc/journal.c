@@ -130,7 +130,11 @@ enum err_code gc_content_delete(struct registry *r, struct str record, struct er
 
     TRY(repo_name_parse(text_of(json, "repository"), &repo, e));
     json_array_foreach(json_object_get(json, "items"), i, item) TRY(delete_one(r, &repo, item, e));
-    /* In a bucket they linger: then it is for the job. */
+    return store_dropped(r->store, STORE_MANIFEST, &repo, e);
+}
+
+enum err_code gc_blobs_delete(struct registry *r, struct err *e)
+{
     return store_shared(r->store) ? ERR_OK : removal_run(r, NULL, e);
 }
 
@@ -150,7 +154,8 @@ static enum err_code finish(void *ctx, const struct meta_record *mark, struct er
 
 enum err_code gc_journal_finish(struct registry *r, struct err *e)
 {
-    return meta_records_each(r->meta, GC_CONTENT, finish, r, e);
+    TRY(meta_records_each(r->meta, GC_CONTENT, finish, r, e));
+    return gc_blobs_delete(r, e);
 }
 
 /* ---- runs */

@@ -52,8 +52,12 @@ void gc_entry_found(struct gc_entry *x, enum meta_item_kind kind, const struct d
                     uint64_t size_bytes, enum meta_why why, const char *action);
 struct str gc_entry_end(struct gc_entry *x);
 
-/* Deletes the content of what the record names, but for what is used again. */
+/* Deletes the content of manifests that the record names, but for what is used again. */
 ERR_CHECKED enum err_code gc_content_delete(struct registry *r, struct str record, struct err *e);
+
+/* And of blobs, of all records, as long as it has waited long enough. In a bucket it lingers: then
+ * it is for the job (core/removal.h). */
+ERR_CHECKED enum err_code gc_blobs_delete(struct registry *r, struct err *e);
 
 /* What a run's record says of it from its beginning. */
 struct gc_note {

@@ -143,6 +143,12 @@ enum err_code fs_tag_delete(struct store *s, const struct repo_name *repo,
                             const struct tag_name *tag, struct err *e);
 enum err_code fs_tag_sync(struct store *s, const struct repo_name *repo, struct err *e);
 
+/* fs_drop.c */
+enum err_code fs_drop(struct store *s, enum store_kind kind, const struct repo_name *repo,
+                      const struct digest *d, struct err *e);
+enum err_code fs_dropped(struct store *s, enum store_kind kind, const struct repo_name *repo,
+                         struct err *e);
+
 /* fs_upload.c */
 enum err_code fs_upload_create(struct store *s, const struct uuid *id, struct err *e);
 enum err_code fs_upload_open(struct store *s, const struct uuid *id,

@@ -282,6 +282,27 @@ enum err_code store_manifest_delete(struct store *s, const struct repo_name *rep
     return ASK(s, c, manifest_delete, repo, d, e);
 }
 
+enum err_code store_drop(struct store *s, enum store_kind kind, const struct repo_name *repo,
+                         const struct digest *d, struct err *e)
+{
+    struct store_call c = {.repo = repo->text, .what = d->text};
+
+    assert(repo->n > 0 && d->n > 0 && (kind == STORE_BLOB || kind == STORE_MANIFEST));
+    if (ANSWERS(s, drop))
+        return ASK(s, c, drop, kind, repo, d, e);
+    return kind == STORE_BLOB ? store_blob_delete(s, repo, d, false, e)
+                              : store_manifest_delete(s, repo, d, e);
+}
+
+enum err_code store_dropped(struct store *s, enum store_kind kind, const struct repo_name *repo,
+                            struct err *e)
+{
+    struct store_call c = {.repo = repo->text};
+
+    assert(repo->n > 0);
+    return ANSWERS(s, dropped) ? ASK(s, c, dropped, kind, repo, e) : ERR_OK;
+}
+
 enum err_code store_tag_put(struct store *s, const struct repo_name *repo,
                             const struct tag_name *tag, const struct digest *d, struct err *e)
 {

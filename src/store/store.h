@@ -165,6 +165,12 @@ struct store_driver {
     enum err_code (*manifest_delete)(struct store *s, const struct repo_name *repo,
                                      const struct digest *d, struct err *e);
 
+    /* Optional, both. */
+    enum err_code (*drop)(struct store *s, enum store_kind kind, const struct repo_name *repo,
+                          const struct digest *d, struct err *e);
+    enum err_code (*dropped)(struct store *s, enum store_kind kind, const struct repo_name *repo,
+                             struct err *e);
+
     enum err_code (*tag_put)(struct store *s, const struct repo_name *repo,
                              const struct tag_name *tag, const struct digest *d, struct err *e);
     enum err_code (*tag_get)(struct store *s, const struct repo_name *repo,
@@ -334,6 +340,14 @@ ERR_CHECKED enum err_code store_manifest_get(struct store *s, const struct repo_
                                              struct err *e);
 ERR_CHECKED enum err_code store_manifest_delete(struct store *s, const struct repo_name *repo,
                                                 const struct digest *d, struct err *e);
+
+/* Of many: deletes a blob (elsewhere: false) or a manifest, as the functions for one do, and need
+ * not be durable when it returns: dropped makes all earlier ones of the repository so. */
+ERR_CHECKED enum err_code store_drop(struct store *s, enum store_kind kind,
+                                     const struct repo_name *repo, const struct digest *d,
+                                     struct err *e);
+ERR_CHECKED enum err_code store_dropped(struct store *s, enum store_kind kind,
+                                        const struct repo_name *repo, struct err *e);
 
 /*
  * Tags are a projection of what meta holds, so that meta can be rebuilt. put replaces atomically.

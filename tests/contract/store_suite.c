@@ -164,6 +164,27 @@ static void deleted_blob_can_be_pushed_again(void **state)
     assert_blob(s, "a", &d, STR("x"));
 }
 
+static void what_is_dropped_is_gone_and_the_rest_stays(void **state)
+{
+    struct store *s = store_in(state);
+    struct repo_name r = repo_of("a");
+    struct digest d = push(s, "a", STR("x")), other = push(s, "a", STR("y"));
+    AUTO(buf) struct buf bytes = {0};
+
+    OK(store_manifest_put(s, &r, &d, STR("x"), E));
+    OK(store_drop(s, STORE_BLOB, &r, &d, E));
+    OK(store_dropped(s, STORE_BLOB, &r, E));
+    assert_no_blob(s, "a", &d);
+    assert_blob(s, "a", &other, STR("y"));
+    buf_init(&bytes, 100);
+    OK(store_manifest_get(s, &r, &d, &bytes, E));
+    OK(store_drop(s, STORE_MANIFEST, &r, &d, E));
+    OK(store_dropped(s, STORE_MANIFEST, &r, E));
+    FAILS(ERR_MANIFEST_UNKNOWN, store_manifest_get(s, &r, &d, &bytes, E));
+    FAILS(missing(ERR_BLOB_UNKNOWN), store_drop(s, STORE_BLOB, &r, &d, E));
+    FAILS(missing(ERR_MANIFEST_UNKNOWN), store_drop(s, STORE_MANIFEST, &r, &d, E));
+}
+
 static enum err_code count_blob(void *ctx, const struct store_item *item, struct err *e)
 {
     (void)item, (void)e;
@@ -609,6 +630,7 @@ int run_suite(void)
         TEST(reader_of_files_has_their_descriptor),
         TEST(deleted_blob_stays_readable_to_who_reads_it),
         TEST(deleted_blob_can_be_pushed_again),
+        TEST(what_is_dropped_is_gone_and_the_rest_stays),
         TEST(blob_in_quarantine_is_not_there_and_can_be_pushed_again),
         TEST(manifest_reads_back_exactly_and_is_appended),
         TEST(empty_manifest_reads_back),

@@ -73,6 +73,16 @@ static enum err_code disk_blob_delete(struct store *s, const struct repo_name *r
     return code;
 }
 
+static enum err_code disk_drop(struct store *s, enum store_kind kind, const struct repo_name *repo,
+                               const struct digest *d, struct err *e)
+{
+    enum err_code code = store_drop(s->inner, kind, repo, d, e);
+
+    if (kind == STORE_BLOB)
+        forget((struct disk *)s, d);
+    return code;
+}
+
 static enum err_code disk_blob_purge(struct store *s, const struct digest *d,
                                      bool (*still)(void *ctx), void *ctx, struct err *e)
 {
@@ -111,6 +121,7 @@ static const struct store_driver store_disk = {
     .blob_open = disk_blob_open,
     .blob_delete = disk_blob_delete,
     .blob_purge = disk_blob_purge,
+    .drop = disk_drop,
     .blob_quarantine = disk_blob_quarantine,
     .free = disk_free,
 };
