@@ -329,8 +329,8 @@
     X(CONDEMN_LEFT,                                                                                \
       "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
       " SELECT m.repo_id, m.digest, 1, $3, $4, '' FROM edges e JOIN manifests m"                   \
-      " ON m.repo_id = e.repo_id AND m.digest = e.digest WHERE e.manifest_id = $2"                 \
-      " AND e.repo_id = $1 AND e.kind IN ($5, $6)"                                                 \
+      " ON m.repo_id = $1 AND m.digest = e.digest WHERE e.manifest_id = $2"                        \
+      " AND e.kind IN ($5, $6)"                                                                    \
       " AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id)"                          \
       " AND NOT EXISTS (SELECT 1 FROM edges o WHERE o.repo_id = $1 AND o.digest = m.digest"        \
       " AND o.manifest_id <> $2) " SQL_CONDEMN_ANEW)                                               \
