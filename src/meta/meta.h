@@ -718,7 +718,8 @@ struct meta_op meta_op_blob_lose(const struct repo_name *repo, const struct dige
 struct meta_op meta_op_blob_check(const struct repo_name *repo, const struct digest *d);
 
 /* The manifest becomes repo's, which is made if missing. Its being there already is success and
- * changes nothing but bytes that are damaged. Error: MANIFEST_BLOB_UNKNOWN, the first missing digest told in the detail. */
+ * changes nothing but bytes that are damaged. Error: MANIFEST_BLOB_UNKNOWN, the first missing
+ * digest told in the detail. */
 struct meta_op meta_op_manifest_put(struct meta_manifest_put put);
 
 /* Its tags, edges and referrer row go too. seen_version is that of meta_manifest_tags(): no tags
