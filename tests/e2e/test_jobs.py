@@ -35,9 +35,11 @@ def add(registry, key, state, note=""):
 WAITING, RUNNING, STOPPED = range(3)
 
 
+REGULAR = {"uploads", "strays", "audit", "history", "remove", "journal"}
+
+
 def test_what_is_done_regularly_is_listed_with_its_next_time(registry):
-    rows = until(lambda: (found := jobs(registry)) and len(found) == 5 and found)
-    assert {kind for kind, _ in rows} == {"uploads", "strays", "audit", "history", "remove"}
+    until(lambda: {kind for kind, _ in jobs(registry)} == REGULAR)
     until(lambda: {j["state"] for j in jobs(registry).values()} == {"waiting"})
     printed = command(registry, "jobs", "list")
     assert "uploads all" in printed
