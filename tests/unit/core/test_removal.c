@@ -441,8 +441,12 @@ static struct jobs *jobs;
 static struct job *at_work;
 static pthread_t stopping;
 
+static atomic_bool jobs_are_started, job_done;
+
 static void *stop_jobs(void *arg)
 {
+    while (!atomic_load(&jobs_are_started))
+        sched_yield();
     jobs_stop(arg);
     return NULL;
 }
@@ -459,8 +463,6 @@ static enum err_code stop_after_gone(struct meta *m, const struct meta_op *ops, 
     }
     return code;
 }
-
-static atomic_bool job_done;
 
 static enum err_code remove_as_job(void *ctx, struct job *job, struct err *e)
 {
@@ -499,6 +501,7 @@ static void what_a_stop_kept_from_being_deleted_is_condemned_as_before(void **st
     jobs = jobs_new(&(struct jobs_options){.meta = w.meta, .poll_ms = 20, .report = not_reported});
     jobs_kind_add(jobs, &kind);
     assert_ok(jobs_start(jobs, ERR_IGNORED));
+    atomic_store(&jobs_are_started, true);
     while (!atomic_load(&job_done))
         sched_yield();
     pthread_join(stopping, NULL);

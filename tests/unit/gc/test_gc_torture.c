@@ -18,6 +18,8 @@
 
 #include <errno.h>
 
+#include <stdatomic.h>
+
 #define REPO  "library/busybox"
 #define OTHER "library/alpine"
 
@@ -119,12 +121,13 @@ static void fill(void)
 
 /* ---- what may fail */
 
-static unsigned lose_at, writes; /* of this many */
+static unsigned lose_at;   /* of this many */
+static atomic_uint writes; /* files are deleted side by side */
 
 /* Is this the answer that is lost? */
 static enum err_code answer(enum err_code code, struct err *e)
 {
-    if (++writes == lose_at && code == ERR_OK)
+    if (atomic_fetch_add(&writes, 1) + 1 == lose_at && code == ERR_OK)
         return err_set(e, ERR_UNAVAILABLE, "the answer was lost");
     return code;
 }
@@ -175,7 +178,8 @@ static void may_lose_answers(void)
 {
     struct store_driver *s = world_patch_store(&w);
 
-    lose_at = writes = 0;
+    lose_at = 0;
+    atomic_store(&writes, 0);
     world_patch_meta(&w)->commit = commit;
     s->blob_delete = blob_delete;
     s->blob_purge = blob_purge;
@@ -193,7 +197,7 @@ static void arm(enum where where, unsigned n, int code)
     world_fail_store(&w, where == IN_STORE ? n : 0, (enum err_code)code);
     world_fail_meta(&w, where == IN_META ? n : 0, (enum err_code)code);
     lose_at = where == IN_ANSWERS ? n : 0;
-    writes = 0;
+    atomic_store(&writes, 0);
     if (where == IN_FILES)
         calls_start(&(struct calls_options){.fail = "", .nth = n, .error = code});
 }
@@ -204,7 +208,7 @@ static bool disarm(enum where where, unsigned n)
     uint64_t calls = where == IN_STORE   ? store_fault_calls(w.store)
                      : where == IN_META  ? meta_fault_calls(w.meta)
                      : where == IN_FILES ? calls_count("")
-                                         : writes;
+                                         : atomic_load(&writes);
 
     calls_stop();
     arm(IN_STORE, 0, ERR_OK);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@ static struct calls_options options;
 static bool on;
 static size_t n_calls;
 static char calls[MOST][TEXT_MAX];
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of these, while they are made */
 
 void calls_start(const struct calls_options *o)
 {
@@ -59,8 +61,8 @@ int calls_find(int from, const char *text)
     return -1;
 }
 
-/* Records the call; true when it is to fail, with errno set. */
-static bool fails(const char *name, const char *a, const char *b)
+/* Records the call. Under the mutex. */
+static bool is_to_fail(const char *name, const char *a, const char *b)
 {
     if (!on)
         return false;
@@ -68,10 +70,20 @@ static bool fails(const char *name, const char *a, const char *b)
         snprintf(calls[n_calls++], TEXT_MAX, "%s %.500s %.500s", name, a, b);
     if (!options.fail || (options.fail[0] && strcmp(options.fail, name) != 0))
         return false;
-    if (options.nth != 0 && calls_count(options.fail) != options.nth)
-        return false;
-    errno = options.error;
-    return true;
+    return options.nth == 0 || calls_count(options.fail) == options.nth;
+}
+
+/* With errno set. */
+static bool fails(const char *name, const char *a, const char *b)
+{
+    bool failing;
+
+    pthread_mutex_lock(&mutex);
+    failing = is_to_fail(name, a, b);
+    pthread_mutex_unlock(&mutex);
+    if (failing)
+        errno = options.error;
+    return failing;
 }
 
 static bool fd_fails(const char *name, int fd)

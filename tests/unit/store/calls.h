@@ -1,6 +1,7 @@
 /*
  * The system calls with which the file system driver changes things, seen and failed: meson.build
- * wraps them in the linker, so the tested code is what ships. One thread at a time.
+ * wraps them in the linker, so the tested code is what ships. They may be made by several
+ * threads; what stands here is for one.
  */
 #pragma once
 
