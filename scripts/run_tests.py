@@ -260,7 +260,8 @@ def asan(totals, args):
         s3_tests(totals, "asan", "build-asan", ["minio"], environment, slow=4)
         postgres_tests(totals, "asan", "build-asan", ["postgresql"], environment, slow=4)
         dynamodb_tests(totals, "asan", "build-asan", environment, suite="dynamodb-plain", slow=4)
-        pytest(totals, "asan-e2e", ["-m", "sanitize", "--registry=build-asan/registry"], args)
+        arguments = ["-m", "sanitize", "--registry=build-asan/registry"]
+        pytest(totals, "asan-e2e", arguments, args, workers=CORES + 1)  # a third of it waits
 
 
 def tsan(totals, args):
@@ -347,7 +348,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
     parser.add_argument("--only", help=f"parts to run, with commas: {','.join(PARTS)}")
     parser.add_argument("--long", action="store_true", help="also what takes many minutes")
-    parser.add_argument("--fuzz-seconds", type=int, default=6, help="for each fuzz target")
+    parser.add_argument("--fuzz-seconds", type=int, default=4, help="for each fuzz target")
     parser.add_argument("pytest", nargs="*", help="after --: arguments for pytest (-k upload)")
     args = parser.parse_args()
     chosen = args.only.split(",") if args.only else list(PARTS)

@@ -140,7 +140,7 @@ def test_a_bucket_that_is_gone(registry, client, bucket):
     refused = push(client, 503)
     assert int(refused.headers["Retry-After"]) > 0
     assert "there is no such bucket" in registry.log
-    assert readiness(registry) == 503
+    until(lambda: readiness(registry) == 503)
     bucket.create()
     client.push_blob("app", DATA)
     check_works(registry, client)
