@@ -240,7 +240,10 @@ static enum err_code parse(struct judge *g, const struct member *m, json_t **ret
     return ERR_OK;
 }
 
-enum err_code judge_docker(struct judge *g, struct member *manifest_json, struct err *e)
+typedef enum err_code (*item_fn)(struct judge *g, const json_t *j, struct err *e);
+
+static enum err_code each_item(struct judge *g, struct member *manifest_json, item_fn fn,
+                               struct err *e)
 {
     AUTO(json) json_t *list = NULL;
     const json_t *item;
@@ -249,9 +252,14 @@ enum err_code judge_docker(struct judge *g, struct member *manifest_json, struct
     TRY(parse(g, manifest_json, &list, e));
     json_array_foreach(list, i, item)
     {
-        TRY(judge_item(g, item, e));
+        TRY(fn(g, item, e));
     }
     return ERR_OK;
+}
+
+enum err_code judge_docker(struct judge *g, struct member *manifest_json, struct err *e)
+{
+    return each_item(g, manifest_json, judge_item, e);
 }
 
 /* Do the layers of a manifest have these digests? */
@@ -291,14 +299,5 @@ static enum err_code compare_item(struct judge *g, const json_t *j, struct err *
 
 enum err_code judge_both(struct judge *g, struct member *manifest_json, struct err *e)
 {
-    AUTO(json) json_t *list = NULL;
-    const json_t *item;
-    size_t i;
-
-    TRY(parse(g, manifest_json, &list, e));
-    json_array_foreach(list, i, item)
-    {
-        TRY(compare_item(g, item, e));
-    }
-    return ERR_OK;
+    return each_item(g, manifest_json, compare_item, e);
 }

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -112,13 +113,22 @@ def test_a_layer_larger_than_blobs_may_be_is_refused(registry, client):
     client.request("GET", "/v2/team/app/tags/list", (404,))
 
 
-def test_an_archive_that_breaks_off_leaves_nothing(registry, client):
+@contextmanager
+def half_an_archive(registry):
+    """Sent, and some of it stored."""
     made = docker_archive(image_of_layers([tar_layer({"a": random_bytes(400_000)})]), ["a:1"])
     before = files_below(registry.root)
     with Wire(registry.url) as wire:
         wire.send(b"PUT /upload-image?repository=team/app HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(made))
         wire.send(made[:200_000])
         until(lambda: files_below(registry.root) != before)
+        yield
+
+
+def test_an_archive_that_breaks_off_leaves_nothing(registry, client):
+    before = files_below(registry.root)
+    with half_an_archive(registry):
+        pass
     until(lambda: files_below(registry.root) == before)
 
 
@@ -228,12 +238,8 @@ def test_what_podman_saves_is_the_same_image_when_it_is_pulled(registry, contain
 
 @pytest.mark.config({"upload": {"timeout": "1s"}, "maintenance": {"interval": "100ms"}})
 def test_what_a_kill_leaves_goes_by_itself(registry, client):
-    made = docker_archive(image_of_layers([tar_layer({"a": random_bytes(400_000)})]), ["a:1"])
     before = files_below(registry.root)
-    with Wire(registry.url) as wire:
-        wire.send(b"PUT /upload-image?repository=team/app HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(made))
-        wire.send(made[:200_000])
-        until(lambda: files_below(registry.root) != before)
+    with half_an_archive(registry):
         registry.kill()
     registry.start()
     until(lambda: files_below(registry.root) == before, timeout=60)
