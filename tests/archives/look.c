@@ -2,6 +2,8 @@
  * What is in archives of images, a line for each name of each image, or why it is refused: look [-p
  * BYTES] FILE... feeds each in pieces of so many bytes.
  */
+#include "hash_sink.h"
+
 #include "archive/archive.h"
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -19,40 +21,6 @@ static const struct archive_limits limits = {
     .json_bytes = 64 << 10,
     .memory_bytes = 1 << 20,
 };
-
-static int open_contents;
-
-static enum err_code begin(void *ctx, enum digest_algorithm algorithm, const struct digest *said,
-                           uint64_t size_bytes, void **ret_content, struct err *e)
-{
-    (void)ctx, (void)said, (void)size_bytes, (void)e;
-    open_contents++;
-    *ret_content = hasher_new(algorithm);
-    return ERR_OK;
-}
-
-static enum err_code write_some(void *ctx, void *content, const void *p, size_t n, struct err *e)
-{
-    (void)ctx, (void)e;
-    hasher_update(content, p, n);
-    return ERR_OK;
-}
-
-static enum err_code finish(void *ctx, void *content, struct digest *ret_digest, struct err *e)
-{
-    (void)ctx, (void)e;
-    hasher_digest(content, ret_digest);
-    return ERR_OK;
-}
-
-static void release(void *ctx, void *content)
-{
-    (void)ctx;
-    open_contents--;
-    hasher_free(content);
-}
-
-static const struct archive_sink sink = {begin, write_some, finish, release};
 
 static void print_short(const struct digest *d)
 {
@@ -112,7 +80,7 @@ static enum err_code read_all(struct archive *a, const char *path, size_t piece,
 
 static void look(char *path, size_t piece)
 {
-    AUTO(archive) struct archive *a = archive_new(&limits, &sink, NULL);
+    AUTO(archive) struct archive *a = archive_new(&limits, &hash_sink, NULL);
     const struct archive_verdict *v;
     const char *file = basename(path);
     struct err e = {0};

@@ -13,6 +13,7 @@ from collections import Counter
 
 import requests
 
+from at_work import AtWork
 from helpers import ANY_MANIFEST, Client, artifact, digest_of, image_of_layers, index, random_bytes, tar_layer
 
 SHARED = ["crowd/one", "crowd/two"]
@@ -412,7 +413,7 @@ class Actor(threading.Thread):
             raise self.problem
 
 
-class Crowd:
+class Crowd(AtWork):
     """Actors at work while the block runs."""
 
     def __init__(self, urls, seed, count=6, late=False, timeout_s=60):
@@ -421,17 +422,6 @@ class Crowd:
         self.actors = [
             Actor(urls, f"a{n}", f"{seed}/{n}", layers, self.counts, late, timeout_s) for n in range(count)
         ]
-
-    def __enter__(self):
-        for actor in self.actors:
-            actor.start()
-        return self
-
-    def __exit__(self, failed, *_):
-        for actor in self.actors:
-            actor.ending.set()
-        for actor in self.actors if not failed else []:
-            actor.end()
 
     def problem(self):
         return next((actor.problem for actor in self.actors if actor.problem), None)

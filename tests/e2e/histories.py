@@ -7,6 +7,7 @@ import time
 
 import requests
 
+from at_work import AtWork
 from helpers import Client, canonical, digest_of, image
 from linearizability import NEVER, Operation, find_problem
 
@@ -188,7 +189,7 @@ class Actor(threading.Thread):
         assert not self.is_alive(), f"{self.name} hangs"
 
 
-class Crowd:
+class Crowd(AtWork):
     """Clients of each of these URLs, working while the block runs; then one look at each tag through each."""
 
     def __init__(self, urls, tags, each=3, seed=0):
@@ -205,15 +206,7 @@ class Crowd:
         with Client(self.urls[0]) as client:
             for digest, data in BASE.blobs.items():
                 client.push_blob(REPO, data, digest)
-        for actor in self.actors:
-            actor.start()
-        return self
-
-    def __exit__(self, failed, *_):
-        for actor in self.actors:
-            actor.ending.set()
-        for actor in self.actors if not failed else []:
-            actor.end()
+        return super().__enter__()
 
     def look(self):
         """When everything is well again: what each tag is, by way of each."""

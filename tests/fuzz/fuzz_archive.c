@@ -1,41 +1,10 @@
 /* An archive of images, in pieces of a size that its first byte says; checksums of headers are made
  * right, so that headers are read. What is accepted names only what is there. */
+#include "../archives/hash_sink.h"
 #include "archive/archive.h"
 #include "base/mem.h"
 
 #include <assert.h>
-
-static int contents;
-
-static enum err_code begin(void *ctx, enum digest_algorithm algorithm, const struct digest *said,
-                           uint64_t size_bytes, void **ret_content, struct err *e)
-{
-    (void)ctx, (void)said, (void)size_bytes, (void)e;
-    contents++;
-    *ret_content = hasher_new(algorithm);
-    return ERR_OK;
-}
-
-static enum err_code write_some(void *ctx, void *content, const void *p, size_t n, struct err *e)
-{
-    (void)ctx, (void)e;
-    hasher_update(content, p, n);
-    return ERR_OK;
-}
-
-static enum err_code finish(void *ctx, void *content, struct digest *ret_digest, struct err *e)
-{
-    (void)ctx, (void)e;
-    hasher_digest(content, ret_digest);
-    return ERR_OK;
-}
-
-static void release(void *ctx, void *content)
-{
-    (void)ctx;
-    contents--;
-    hasher_free(content);
-}
 
 static void make_sums_right(unsigned char *p, size_t n)
 {
@@ -79,10 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         .json_bytes = 64 << 10,
         .memory_bytes = 256 << 10,
     };
-    static const struct archive_sink sink = {begin, write_some, finish, release};
     size_t piece = n > 0 ? data[0] * 16u + 1 : 1;
     unsigned char *p = mem_alloc(n);
-    struct archive *a = archive_new(&limits, &sink, NULL);
+    struct archive *a = archive_new(&limits, &hash_sink, NULL);
     const struct archive_verdict *v;
     enum err_code code = ERR_OK;
     struct err e = {0};
@@ -98,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     else
         assert(archive_refusal(a)->code != REFUSAL_NONE && e.public_detail);
     archive_free(a);
-    assert(contents == 0);
+    assert(open_contents == 0);
     free(p);
     return 0;
 }
