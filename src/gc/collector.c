@@ -77,10 +77,13 @@ static char *record_of(const struct run *r, const char *state, const char *error
     const struct gc_note n = {.id = r->id,
                               .actor = r->o->actor,
                               .repo = r->o->repo ? r->o->repo->text : NULL,
-                              .dry_run = r->o->dry_run,
                               .started_ms = r->started_ms};
+    json_t *did =
+        json_pack("{s:b, s:o, s:o, s:o, s:I}", "dry_run", r->o->dry_run, "revived",
+                  gc_sum_json(&r->n.revived), "condemned", gc_sum_json(&r->n.condemned), "deleted",
+                  gc_sum_json(&r->n.deleted), "problems", (json_int_t)r->n.problems);
 
-    return gc_run_text(&n, state, error, &r->n);
+    return gc_run_text(&n, state, error, did);
 }
 
 static bool is_noted(const struct run *r)

@@ -11,13 +11,6 @@
 #define EVERY_MS (24ll * 3600 * 1000)
 #define RETRY_MS 60000
 
-static struct str text_of(const json_t *o, const char *name)
-{
-    const char *text = json_string_value(json_object_get(o, name));
-
-    return str_of(text ? text : "");
-}
-
 static enum err_code go_on(const struct gc_forget *p, struct err *e)
 {
     return p->go_on && !p->go_on(p->ctx) ? err_set(e, ERR_LATER, "it was stopped") : ERR_OK;
@@ -32,7 +25,7 @@ static enum err_code item_waits(const struct gc_forget *p, const struct repo_nam
     struct digest d;
     enum err_code code;
 
-    TRY(digest_parse(text_of(item, "digest"), &d, e));
+    TRY(digest_parse(gc_text_of(item, "digest"), &d, e));
     code = meta_removed_get(p->meta, (struct meta_content){p->once ? NULL : repo, &d}, &row, e);
     *ret_waits = code == ERR_OK && row.state != META_REMOVED_DELETED;
     return code == ERR_NOT_FOUND ? ERR_OK : code;
@@ -46,10 +39,10 @@ static enum err_code record_waits(const struct gc_forget *p, const struct meta_r
     struct repo_name repo;
     size_t i;
 
-    TRY(repo_name_parse(text_of(json, "repository"), &repo, e));
+    TRY(repo_name_parse(gc_text_of(json, "repository"), &repo, e));
     json_array_foreach(json_object_get(json, "items"), i, item)
     {
-        if (!*ret_waits && str_eq(text_of(item, "kind"), STR("blob")))
+        if (!*ret_waits && str_eq(gc_text_of(item, "kind"), STR("blob")))
             TRY(item_waits(p, &repo, item, ret_waits, e));
     }
     return ERR_OK;

@@ -103,11 +103,12 @@ struct str gc_entry_end(struct gc_entry *x)
 
 /* ---- content */
 
-static struct str text_of(const json_t *o, const char *name)
+struct str gc_text_of(const json_t *o, const char *name)
 {
-    const char *text = json_string_value(json_object_get(o, name));
+    const json_t *text = json_object_get(o, name);
 
-    return str_of(text ? text : "");
+    return json_is_string(text) ? (struct str){json_string_value(text), json_string_length(text)}
+                                : STR("");
 }
 
 /* Blobs are core's (core/removal.h). */
@@ -116,9 +117,10 @@ static enum err_code delete_one(struct registry *r, const struct repo_name *repo
 {
     struct digest d;
 
-    TRY(digest_parse(text_of(item, "digest"), &d, e));
-    return str_eq(text_of(item, "kind"), STR("manifest")) ? remove_manifest_content(r, repo, &d, e)
-                                                          : ERR_OK;
+    TRY(digest_parse(gc_text_of(item, "digest"), &d, e));
+    return str_eq(gc_text_of(item, "kind"), STR("manifest"))
+               ? remove_manifest_content(r, repo, &d, e)
+               : ERR_OK;
 }
 
 enum err_code gc_content_delete(struct registry *r, struct str record, struct err *e)
@@ -128,7 +130,7 @@ enum err_code gc_content_delete(struct registry *r, struct str record, struct er
     json_t *item;
     size_t i;
 
-    TRY(repo_name_parse(text_of(json, "repository"), &repo, e));
+    TRY(repo_name_parse(gc_text_of(json, "repository"), &repo, e));
     json_array_foreach(json_object_get(json, "items"), i, item) TRY(delete_one(r, &repo, item, e));
     return store_dropped(r->store, STORE_MANIFEST, &repo, e);
 }
@@ -160,7 +162,7 @@ enum err_code gc_journal_finish(struct registry *r, struct err *e)
 
 /* ---- runs */
 
-static json_t *sum_json(const struct gc_sum *s)
+json_t *gc_sum_json(const struct gc_sum *s)
 {
     return json_pack("{s:I, s:I, s:I}", "blobs", (json_int_t)s->blobs, "manifests",
                      (json_int_t)s->manifests, "bytes",
@@ -172,19 +174,22 @@ const char *gc_run_state(enum err_code code)
     return code == ERR_OK ? "done" : code == ERR_LATER ? "stopped" : "failed";
 }
 
-char *gc_run_text(const struct gc_note *note, const char *state, const char *error,
-                  const struct gc_counts *n)
+static bool has_ended(const char *state)
 {
-    int64_t ended_ms = str_eq(str_of(state), STR("running")) ? 0 : clock_wall_ms();
-    AUTO(json)
-    json_t *json = json_pack(
-        "{s:s, s:s, s:I, s:I, s:s, s:b, s:s*, s:o, s:o, s:o, s:I, s:s}", "id", note->id, "by",
-        note->actor ? note->actor : "", "started", (json_int_t)note->started_ms, "ended",
-        (json_int_t)ended_ms, "state", state, "dry_run", note->dry_run, "repository", note->repo,
-        "revived", sum_json(&n->revived), "condemned", sum_json(&n->condemned), "deleted",
-        sum_json(&n->deleted), "problems", (json_int_t)n->problems, "error", error);
+    return strcmp(state, "running") != 0 && strcmp(state, GC_WAITING) != 0;
+}
 
-    return json ? json_dumps(json, JSON_COMPACT) : NULL;
+char *gc_run_text(const struct gc_note *note, const char *state, const char *error, json_t *more)
+{
+    AUTO(json) json_t *own = more;
+    AUTO(json)
+    json_t *json =
+        json_pack("{s:s, s:s, s:I, s:I, s:s, s:s*, s:s*, s:s*}", "id", note->id, "by",
+                  note->actor ? note->actor : "", "started", (json_int_t)note->started_ms, "ended",
+                  (json_int_t)(has_ended(state) ? clock_wall_ms() : 0), "state", state,
+                  "repository", note->repo, "undo", note->undo, "error", error);
+
+    return json && json_object_update(json, own) == 0 ? json_dumps(json, JSON_COMPACT) : NULL;
 }
 
 static enum err_code write_run(struct meta *m, const char *id, const char *text,
@@ -270,11 +275,11 @@ static enum err_code look(void *ctx, const struct meta_record *record, struct er
     if (!strstr(record->value, f->d->text))
         return ERR_OK;
     json = json_loads(record->value, 0, NULL);
-    if (f->repo && !str_eq(text_of(json, "repository"), repo_name_str(f->repo)))
+    if (f->repo && !str_eq(gc_text_of(json, "repository"), repo_name_str(f->repo)))
         return ERR_OK;
     json_array_foreach(json_object_get(json, "items"), i, item)
     {
-        if (str_eq(text_of(item, "digest"), digest_str(f->d)) && str_cut(&key, '/', &run))
+        if (str_eq(gc_text_of(item, "digest"), digest_str(f->d)) && str_cut(&key, '/', &run))
             (void)!str_copy(run, f->run, GC_RUN_SIZE);
     }
     return ERR_OK;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "core/registry.h"
 #include "gc/count.h"
 
@@ -59,11 +60,14 @@ ERR_CHECKED enum err_code gc_content_delete(struct registry *r, struct str recor
  * it is for the job (core/removal.h). */
 ERR_CHECKED enum err_code gc_blobs_delete(struct registry *r, struct err *e);
 
+/* A text of a record, as long as that lives; "" when it is none. */
+struct str gc_text_of(const json_t *o, const char *name);
+
 /* What a run's record says of it from its beginning. */
 struct gc_note {
     const char *id, *actor;
-    const char *repo; /* NULL: all */
-    bool dry_run;
+    const char *repo; /* NULL: all, or it has none */
+    const char *undo; /* the run that it undoes; NULL: it collects */
     int64_t started_ms;
 };
 
@@ -75,9 +79,12 @@ typedef size_t (*gc_end_fn)(void *ctx, struct meta_op ops[static GC_END_OPS]);
 /* How one ended: "done", "stopped" or "failed". */
 const char *gc_run_state(enum err_code code);
 
-/* The record of a run; state: "running", or that; error: why, or "". The caller frees it. */
-char *gc_run_text(const struct gc_note *note, const char *state, const char *error,
-                  const struct gc_counts *n);
+json_t *gc_sum_json(const struct gc_sum *s);
+
+/* The record of a run; state: "waiting", "running", or that; error: why, "", or NULL for none;
+ * more: what else it says, which is freed. The caller frees the record; NULL: it can't be written.
+ */
+char *gc_run_text(const struct gc_note *note, const char *state, const char *error, json_t *more);
 
 /* Writes it. */
 ERR_CHECKED enum err_code gc_run_write(struct meta *m, const char *id, const char *text,

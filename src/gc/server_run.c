@@ -41,13 +41,13 @@ static char *order_text(const struct gc_order *o, bool alone)
 
 static char *waiting_text(const struct gc_order *o, int64_t now_ms)
 {
-    AUTO(json)
-    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:b, s:s*, s:s*}", "id", o->id, "by",
-                             o->actor, "started", (json_int_t)now_ms, "ended", (json_int_t)0,
-                             "state", GC_WAITING, "dry_run", o->dry_run, "repository",
-                             o->repo.n > 0 ? o->repo.text : NULL, "undo", o->undo);
+    const struct gc_note n = {.id = o->id,
+                              .actor = o->actor,
+                              .repo = o->repo.n > 0 ? o->repo.text : NULL,
+                              .undo = o->undo,
+                              .started_ms = now_ms};
 
-    return json ? json_dumps(json, JSON_COMPACT) : NULL;
+    return gc_run_text(&n, GC_WAITING, NULL, json_pack("{s:b}", "dry_run", o->dry_run));
 }
 
 static enum err_code add(struct meta *m, struct gc_order *o, bool alone, struct err *e)

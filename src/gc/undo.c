@@ -36,25 +36,17 @@ struct deleted {
     const json_t *tags;
 };
 
-static struct str text_of(const json_t *o, const char *name)
-{
-    const json_t *text = json_object_get(o, name);
-
-    return json_is_string(text) ? (struct str){json_string_value(text), json_string_length(text)}
-                                : STR("");
-}
-
 static enum err_code parse(const json_t *item, struct deleted *ret, struct err *e)
 {
     *ret = (struct deleted){
         .kind =
-            str_eq(text_of(item, "kind"), STR("manifest")) ? META_ITEM_MANIFEST : META_ITEM_BLOB,
+            str_eq(gc_text_of(item, "kind"), STR("manifest")) ? META_ITEM_MANIFEST : META_ITEM_BLOB,
         .size_bytes = (uint64_t)json_integer_value(json_object_get(item, "size")),
-        .media_type = text_of(item, "media_type"),
-        .bytes = text_of(item, "bytes"),
+        .media_type = gc_text_of(item, "media_type"),
+        .bytes = gc_text_of(item, "bytes"),
         .tags = json_object_get(item, "tags"),
     };
-    return digest_parse(text_of(item, "digest"), &ret->digest, e);
+    return digest_parse(gc_text_of(item, "digest"), &ret->digest, e);
 }
 
 /* ---- what is known of digests of a repository */
@@ -356,7 +348,7 @@ static enum err_code undo_record(struct undo *u, struct str key, enum meta_item_
     TRY(code);
     json = json_loads(record.value, 0, NULL);
     items = json_object_get(json, "items");
-    TRY(repo_name_parse(text_of(json, "repository"), &u->repo, e));
+    TRY(repo_name_parse(gc_text_of(json, "repository"), &u->repo, e));
     for (size_t i = json_array_size(items); i-- > 0;) {
         struct deleted x;
 
@@ -382,18 +374,14 @@ static enum err_code undo_all(struct undo *u, const struct meta_name_list *keys,
 
 static char *record_of(const struct undo *u, const char *state, const char *error)
 {
-    const struct gc_sum *back = &u->n.back;
-    AUTO(json)
-    json_t *json = json_pack(
-        "{s:s, s:s, s:I, s:I, s:s, s:s, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:O, s:s}", "id", u->id,
-        "by", u->o->actor ? u->o->actor : "", "started", (json_int_t)u->started_ms, "ended",
-        (json_int_t)(strcmp(state, "running") == 0 ? 0 : clock_wall_ms()), "state", state, "undo",
-        u->o->undo, "back", "blobs", (json_int_t)back->blobs, "manifests",
-        (json_int_t)back->manifests, "bytes", (json_int_t)(back->blob_bytes + back->manifest_bytes),
-        "tags", (json_int_t)u->n.tags, "tags_elsewhere", (json_int_t)u->n.tags_elsewhere,
-        "problems", (json_int_t)u->n.lost, "lost", u->told, "error", error);
+    const struct gc_note n = {
+        .id = u->id, .actor = u->o->actor, .undo = u->o->undo, .started_ms = u->started_ms};
+    json_t *did =
+        json_pack("{s:o, s:I, s:I, s:I, s:O}", "back", gc_sum_json(&u->n.back), "tags",
+                  (json_int_t)u->n.tags, "tags_elsewhere", (json_int_t)u->n.tags_elsewhere,
+                  "problems", (json_int_t)u->n.lost, "lost", u->told);
 
-    return json ? json_dumps(json, JSON_COMPACT) : NULL;
+    return gc_run_text(&n, state, error, did);
 }
 
 static enum err_code note_running(struct undo *u, struct err *e)
