@@ -18,8 +18,8 @@ POLICY = [
 
 @pytest.fixture
 def accounts(new_registry):
-    """A registry with an admin and a user who may push to dev/."""
-    return alice_and_bob(new_registry, policy=POLICY)
+    """A registry with an admin and a user who may push to dev/. It keeps entries of any age."""
+    return alice_and_bob(new_registry, policy=POLICY, audit={"retention": "0"})
 
 
 def push(accounts, repo, tag="v1", who="bob", secret=OTHER):
