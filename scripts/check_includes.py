@@ -80,7 +80,7 @@ PARTS = {
     ),
     "http": order(
         "http address tls_error conn",
-        "chunk etag parse query range listener verifier",
+        "chunk etag form parse query range listener verifier",
         "core tls",
         "connection",
         "exchange",
