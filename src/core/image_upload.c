@@ -19,7 +19,7 @@ struct content {
 
 struct image_upload {
     struct registry *r;
-    struct repo_name repo;
+    struct repo_name repo; /* n is 0: it is not known yet */
     char owner[OWNER_MAX];
     struct archive *archive;
     struct refusal refusal; /* of the plan */
@@ -34,7 +34,8 @@ static bool has_blob(struct image_upload *u, const struct digest *d)
 {
     uint64_t size_bytes;
 
-    return meta_blob_stat(u->r->meta, &u->repo, d, &size_bytes, ERR_IGNORED) == ERR_OK;
+    return u->repo.n > 0 &&
+           meta_blob_stat(u->r->meta, &u->repo, d, &size_bytes, ERR_IGNORED) == ERR_OK;
 }
 
 static enum err_code content_begin(void *ctx, enum digest_algorithm algorithm,
@@ -47,7 +48,7 @@ static enum err_code content_begin(void *ctx, enum digest_algorithm algorithm,
 
     (void)size_bytes;
     if (!said || !has_blob(u, said))
-        TRY(upload_open_alone(u->r, &u->repo, u->owner, algorithm, &upload, e));
+        TRY(upload_open_alone(u->r, NULL, u->owner, algorithm, &upload, e));
     c = NEW(struct content);
     c->upload = upload;
     if (!upload)
@@ -123,11 +124,17 @@ enum err_code image_upload_open(struct registry *r, const struct repo_name *repo
     TRY(take_place(r, e));
     u = NEW(struct image_upload);
     u->r = r;
-    u->repo = *repo;
+    if (repo)
+        u->repo = *repo;
     snprintf(u->owner, sizeof(u->owner), "%s", owner);
     u->archive = archive_new(&limits, &sink, u);
     *ret_upload = u;
     return ERR_OK;
+}
+
+void image_upload_set_repo(struct image_upload *u, const struct repo_name *repo)
+{
+    u->repo = *repo;
 }
 
 void image_upload_close(struct image_upload *u)
@@ -169,7 +176,7 @@ static enum err_code link_content(struct image_upload *u, const struct archive_b
     if (!upload && c)
         return err_tell(e, ERR_UNAVAILABLE, "%s was deleted meanwhile; try again", b->digest.text);
     if (!upload) {
-        TRY(upload_open_alone(u->r, &u->repo, u->owner, b->digest.algorithm, &upload, e));
+        TRY(upload_open_alone(u->r, NULL, u->owner, b->digest.algorithm, &upload, e));
         code = upload_write(upload, b->bytes, (size_t)b->size_bytes, e);
         if (code == ERR_OK)
             upload_written(upload, &(struct digest){0});
@@ -178,6 +185,7 @@ static enum err_code link_content(struct image_upload *u, const struct archive_b
         upload_close(upload);
         return code;
     }
+    upload_set_repo(upload, &u->repo);
     TRY(upload_finish(upload, &b->digest, NULL, e));
     *ret_new = true;
     return ERR_OK;

@@ -11,11 +11,16 @@
 
 struct image_upload; /* one thread at a time */
 
-/* Errors: TOO_MANY_REQUESTS (upload.concurrent), STORAGE_FULL, told. */
+/* repo is NULL when it will be known later. Errors: TOO_MANY_REQUESTS (upload.concurrent),
+ * STORAGE_FULL, told. */
 ERR_CHECKED enum err_code image_upload_open(struct registry *r, const struct repo_name *repo,
                                             const char *owner, struct image_upload **ret_upload,
                                             struct err *e);
 void image_upload_close(struct image_upload *u); /* accepts NULL */
+
+/* At any time before the end, once. What the repository has already is not stored again from then
+ * on. */
+void image_upload_set_repo(struct image_upload *u, const struct repo_name *repo);
 
 /* The next bytes of the archive. Errors: IMAGE_INVALID and IMAGE_TOO_LARGE, see
  * image_upload_refusal(); those of upload_write(). */
@@ -33,8 +38,8 @@ struct image_stored {
     uint64_t new_bytes;
 };
 
-/* The archive has come: it is stored. *ret is good until u is closed. Errors: the same, and those
- * of a push: DENIED, QUOTA, MANIFEST_INVALID ... */
+/* The archive has come, and the repository is known: it is stored. *ret is good until u is closed.
+ * Errors: the same, and those of a push: DENIED, QUOTA, MANIFEST_INVALID ... */
 ERR_CHECKED enum err_code image_upload_finish(struct image_upload *u, const struct image_wish *wish,
                                               const char *actor, image_tag_fn may_tag, void *ctx,
                                               struct image_stored *ret, struct err *e);

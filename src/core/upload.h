@@ -29,10 +29,12 @@ ERR_CHECKED enum err_code upload_open(struct registry *r, const struct repo_name
                                       const char *owner, const struct uuid *id, enum upload_use use,
                                       struct upload **ret_upload, struct err *e);
 
-/* A session for one request alone, gone with it. Error: TOO_MANY_REQUESTS. */
+/* A session for one request alone, gone with it. Without a repository (NULL) it needs
+ * upload_set_repo() before upload_finish(). Error: TOO_MANY_REQUESTS. */
 ERR_CHECKED enum err_code upload_open_alone(struct registry *r, const struct repo_name *repo,
                                             const char *owner, enum digest_algorithm algorithm,
                                             struct upload **ret_upload, struct err *e);
+void upload_set_repo(struct upload *u, const struct repo_name *repo);
 uint64_t upload_offset(const struct upload *u);
 
 /* How far a session is, without holding it. Error: BLOB_UPLOAD_UNKNOWN. */

@@ -260,13 +260,14 @@ enum err_code upload_open_alone(struct registry *r, const struct repo_name *repo
                                 enum digest_algorithm algorithm, struct upload **ret_upload,
                                 struct err *e)
 {
-    struct meta_upload info = {
-        .repo = *repo, .algorithm = algorithm, .started_ms = clock_wall_ms()};
+    struct meta_upload info = {.algorithm = algorithm, .started_ms = clock_wall_ms()};
     struct upload *u;
     enum err_code code;
     bool added;
 
     TRY(registry_has_room(r, e));
+    if (repo)
+        info.repo = *repo;
     uuid_make(&info.id);
     snprintf(info.owner, sizeof(info.owner), "%s", owner);
     u = NEW(struct upload);
@@ -287,6 +288,11 @@ enum err_code upload_open_alone(struct registry *r, const struct repo_name *repo
     }
     *ret_upload = u;
     return ERR_OK;
+}
+
+void upload_set_repo(struct upload *u, const struct repo_name *repo)
+{
+    session_set_repo(u->r->uploads, u->session, repo);
 }
 
 void hold_forget(struct upload *u)

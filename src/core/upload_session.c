@@ -122,6 +122,13 @@ void session_advance(struct upload_table *t, struct session *s, uint64_t offset_
     pthread_mutex_unlock(&t->mutex);
 }
 
+void session_set_repo(struct upload_table *t, struct session *s, const struct repo_name *repo)
+{
+    pthread_mutex_lock(&t->mutex);
+    s->info.repo = *repo;
+    pthread_mutex_unlock(&t->mutex);
+}
+
 void session_set_turn(struct upload_table *t, struct session *s, int64_t turn)
 {
     pthread_mutex_lock(&t->mutex);

@@ -38,6 +38,9 @@ void session_release(struct upload_table *t, struct session *s);
 /* Tells how much of a session that the caller holds is durable now. */
 void session_advance(struct upload_table *t, struct session *s, uint64_t offset_bytes);
 
+/* Likewise which repository it is for, which was not known. */
+void session_set_repo(struct upload_table *t, struct session *s, const struct repo_name *repo);
+
 /* Likewise whose turn it is: that one is of this process. */
 void session_set_turn(struct upload_table *t, struct session *s, int64_t turn);
 

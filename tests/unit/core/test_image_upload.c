@@ -69,12 +69,26 @@ static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_cr
     return ERR_OK;
 }
 
+/* The repository is given once so many bytes have come; SIZE_MAX: it was known before. */
+static size_t repo_at = SIZE_MAX;
+
+static enum err_code feed(struct image_upload *u, struct err *e)
+{
+    struct repo_name repo = repo_of(REPO);
+
+    if (repo_at > archive.n)
+        return image_upload_feed(u, archive.p, archive.n, e);
+    TRY(image_upload_feed(u, archive.p, repo_at, e));
+    image_upload_set_repo(u, &repo);
+    return image_upload_feed(u, archive.p + repo_at, archive.n - repo_at, e);
+}
+
 static enum err_code take(struct image_upload *u, struct err *e)
 {
     static const struct image_wish all = {.image = ""};
     struct image_stored stored;
 
-    TRY(image_upload_feed(u, archive.p, archive.n, e));
+    TRY(feed(u, e));
     return image_upload_finish(u, &all, "user:anna", may_tag, NULL, &stored, e);
 }
 
@@ -83,7 +97,8 @@ static enum err_code upload(struct world *w)
     struct repo_name repo = repo_of(REPO);
     struct image_upload *u = NULL;
     struct err e = {0};
-    enum err_code code = image_upload_open(w->r, &repo, "anna", &u, &e);
+    enum err_code code =
+        image_upload_open(w->r, repo_at == SIZE_MAX ? &repo : NULL, "anna", &u, &e);
 
     if (code == ERR_OK)
         code = take(u, &e);
@@ -161,11 +176,41 @@ static void whatever_meta_fails_nothing_remains(void **state)
     fail_each(true);
 }
 
+/* Behind the head of the archive, within the layer, behind it, behind all. */
+static void the_repository_may_be_given_at_any_time(void **state)
+{
+    const size_t times[] = {0, 512, 512 + LAYER / 2, 512 + LAYER, archive.n};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        struct world w;
+
+        world_in_memory(&w);
+        repo_at = times[i];
+        assert_ok(upload(&w));
+        assert_true(has_tag(&w) && has_layer(&w));
+        assert_ok(upload(&w)); /* it has all of it then */
+        assert_int_equal(session_count(w.r->uploads), 0);
+        world_done(&w);
+    }
+    repo_at = SIZE_MAX;
+}
+
+static void whatever_fails_before_the_repository_is_known_nothing_remains(void **state)
+{
+    (void)state;
+    repo_at = archive.n;
+    fail_each(false);
+    repo_at = SIZE_MAX;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_the_store_fails_nothing_remains),
         cmocka_unit_test(whatever_meta_fails_nothing_remains),
+        cmocka_unit_test(the_repository_may_be_given_at_any_time),
+        cmocka_unit_test(whatever_fails_before_the_repository_is_known_nothing_remains),
     };
 
     return cmocka_run_group_tests(tests, make_archive, drop_archive);
