@@ -367,6 +367,35 @@ static bool covers_all(const struct policy_rule *r, const struct repo_name *repo
     return r->n_repositories == 0;
 }
 
+/* What the scopes of id allow in any repository. */
+static unsigned scoped_somewhere(const struct identity *id)
+{
+    unsigned set = id->scoped ? 0 : ACTION_ALL;
+
+    for (size_t i = 0; i < id->n_scopes; i++)
+        set |= id->scopes[i].repository[0] ? id->scopes[i].actions : 0;
+    return set;
+}
+
+bool policy_allows_somewhere(const struct policy *p, const struct identity *id, unsigned actions)
+{
+    unsigned allowed = id->granted || policy_is_admin(p, id) ? ACTION_ALL : 0, denied = 0;
+
+    if (p->without_rules && id->kind != IDENTITY_ANONYMOUS)
+        allowed |= ACTION_PULL | ACTION_PUSH | ACTION_OVERWRITE;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct policy_rule *r = &p->rules[i];
+
+        if (!any_subject(r->subjects, r->n_subjects, id))
+            continue;
+        if (!r->deny)
+            allowed |= r->actions;
+        else if (covers_all(r, NULL) && r->n_tags == 0)
+            denied |= r->actions;
+    }
+    return (actions & allowed & ~denied & scoped_somewhere(id)) != 0;
+}
+
 bool policy_shows_all(const struct policy *p)
 {
     return open_to_all(p, covers_all, NULL);

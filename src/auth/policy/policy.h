@@ -61,6 +61,10 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
                    const struct repo_name *repo, const struct tag_name *tag,
                    struct decision *ret_decision);
 
+/* May id do one of these actions in some repository, as far as can be said of none in particular?
+ */
+bool policy_allows_somewhere(const struct policy *p, const struct identity *id, unsigned actions);
+
 /* May id see that the repository exists: may it do anything at all there? */
 bool policy_sees(const struct policy *p, const struct identity *id, const struct repo_name *repo);
 

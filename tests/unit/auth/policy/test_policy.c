@@ -335,6 +335,35 @@ static void a_scope_narrows_and_never_widens(void **state)
     assert_false(may(p, none, ACTION_PULL, "dev/app"));
 }
 
+static void who_may_nothing_nowhere_is_known_without_a_repository(void **state)
+{
+    static const unsigned push = ACTION_PUSH | ACTION_OVERWRITE;
+    AUTO(policy)
+    struct policy *p = POLICY({"user:alice", "push", "dev/**", "v*"}, {"user:bob", "pull", "**"},
+                              {"user:eve", "push", "a"}, {"user:eve", "push", .deny = true},
+                              {"user:dan", "push", "a"}, {"user:dan", "push", "b", .deny = true});
+    AUTO(policy) struct policy *none = policy_new(NULL, 0, true);
+    AUTO(identity) struct identity *alice = user("alice", NULL), *bob = user("bob", NULL);
+    AUTO(identity) struct identity *eve = user("eve", NULL), *dan = user("dan", NULL);
+    AUTO(identity) struct identity *root = user("root", NULL), *nobody = identity_anonymous();
+
+    (void)state;
+    root->admin = true;
+    assert_true(policy_allows_somewhere(p, alice, push));
+    assert_false(policy_allows_somewhere(p, bob, push));
+    assert_false(policy_allows_somewhere(p, eve, push));
+    assert_true(policy_allows_somewhere(p, dan, push));
+    assert_true(policy_allows_somewhere(p, root, push));
+    assert_false(policy_allows_somewhere(p, nobody, push));
+    assert_true(policy_allows_somewhere(none, bob, push));
+    assert_false(policy_allows_somewhere(none, nobody, push));
+    identity_add_scope(alice, STR("dev/**"), ACTION_PULL | SCOPE_SHOWN(ACTION_PUSH));
+    identity_add_scope(alice, STR(""), ACTION_ALL);
+    assert_false(policy_allows_somewhere(p, alice, push));
+    identity_add_scope(alice, STR("dev/app"), ACTION_PUSH);
+    assert_true(policy_allows_somewhere(p, alice, push));
+}
+
 static void the_catalog_is_a_scope_of_its_own(void **state)
 {
     AUTO(policy) struct policy *p = POLICY({"*", "*", "**"});
@@ -495,6 +524,7 @@ int main(void)
         cmocka_unit_test(without_rules_people_push_and_pull_and_admins_do_all),
         cmocka_unit_test(admins_are_named_by_subject),
         cmocka_unit_test(a_scope_narrows_and_never_widens),
+        cmocka_unit_test(who_may_nothing_nowhere_is_known_without_a_repository),
         cmocka_unit_test(the_catalog_is_a_scope_of_its_own),
         cmocka_unit_test(any_right_shows_that_a_repository_exists),
         cmocka_unit_test(everyone_sees_all_only_by_a_rule_without_limits),
