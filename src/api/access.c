@@ -78,6 +78,16 @@ static bool speaks_for_account(const struct req *q)
            access_may(q, ACTION_ADMIN, NULL, NULL);
 }
 
+/* Of a repository that is not known yet: is there one? */
+static bool may_push_somewhere(const struct req *q)
+{
+    struct policy *policy = api_policy(q->api);
+    bool may = policy_allows_somewhere(policy, q->who, ACTION_PUSH | ACTION_OVERWRITE);
+
+    policy_unref(policy);
+    return may;
+}
+
 /* The right that the route asks for. What a push does to each tag is for its handler to ask. */
 static bool route_allowed(const struct req *q)
 {
@@ -94,6 +104,8 @@ static bool route_allowed(const struct req *q)
     case ACCESS_PULL:
         return access_may(q, ACTION_PULL, &q->name, tag);
     case ACCESS_PUSH:
+        if (q->name.n == 0)
+            return may_push_somewhere(q);
         return access_may(q, ACTION_PUSH, &q->name, tag) ||
                access_may(q, ACTION_OVERWRITE, &q->name, tag);
     case ACCESS_DELETE:
@@ -121,7 +133,26 @@ static const char *deed_of(const struct req *q, struct buf *dst)
     buf_add_text(dst, verb ? verb : "do this");
     if (q->name.n)
         buf_addf(dst, " %s", q->name.text);
+    else if (access == ACCESS_PUSH)
+        buf_add_text(dst, " any repository");
     return buf_text(dst);
+}
+
+enum err_code access_need_push(struct req *q, struct err *e)
+{
+    AUTO(buf) struct buf deed = {0};
+
+    if (!auth_enabled(q->api->guard.auth) || route_allowed(q))
+        return ERR_OK;
+    if (q->who->kind == IDENTITY_ANONYMOUS && !q->who->granted) {
+        access_challenge(q, q->who->by_token ? "insufficient_scope" : NULL);
+        return err_tell(e, ERR_UNAUTHORIZED, "sign in first");
+    }
+    if (q->who->scoped) {
+        access_challenge(q, "insufficient_scope");
+        return err_tell(e, ERR_UNAUTHORIZED, "the token gives no right to %s", deed_of(q, &deed));
+    }
+    return err_tell(e, ERR_DENIED, "%s may not %s", q->identity, deed_of(q, &deed));
 }
 
 static enum access_verdict deny(struct req *q)

@@ -16,6 +16,8 @@ static void target_of(const struct req *q, char dst[static TARGET_MAX])
 
     if (q->target[0])
         snprintf(dst, TARGET_MAX, "%s", q->target);
+    else if (q->name.n == 0)
+        dst[0] = '\0';
     else if (q->digest.n)
         snprintf(dst, TARGET_MAX, "%s@%s", q->name.text, q->digest.text);
     else if (ref.n)

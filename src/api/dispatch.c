@@ -10,6 +10,7 @@
 #include "api/req.h"
 #include "api/route.h"
 #include "api/routes.h"
+#include "api/upload_image_form.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -130,6 +131,7 @@ static void stop_receiving(struct req *q)
 {
     upload_close(STEAL(q->receiving.upload));
     image_upload_close(STEAL(q->receiving.image));
+    image_form_free(STEAL(q->receiving.form));
 }
 
 static void handle(struct req *q, struct err *e)

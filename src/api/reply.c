@@ -51,7 +51,7 @@ static void add_member(struct buf *json, const char *key, struct str value)
  * not say the same again. Only what was parsed is said. */
 static void add_detail(struct req *q, struct buf *json)
 {
-    if (!q->name.n)
+    if (!q->name.n && !q->refused)
         return;
     buf_add_text(json, ",\"detail\":{");
     if (q->refused) {

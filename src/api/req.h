@@ -20,6 +20,7 @@
 #define CLIENT_ADDRESS_MAX 64
 #define API_TARGET_MAX     (IDENTITY_NAME_MAX + 8)
 
+struct image_form;
 struct req;
 struct route;
 
@@ -32,7 +33,8 @@ typedef bool (*api_quick)(struct req *q);
  * request. */
 struct receiving {
     struct upload *upload;      /* of a blob, or: */
-    struct image_upload *image; /* of an image */
+    struct image_upload *image; /* of an image, */
+    struct image_form *form;    /* in a form; or NULL */
     uint64_t n_bytes;           /* how long the body was said to be, or UINT64_MAX */
     struct digest digest;       /* that the blob is to have, for `then`; n is 0: none yet */
     api_handler go_on;          /* when more of it has come; NULL: it is at nothing */

@@ -32,25 +32,52 @@ static bool served_here(const struct req *q, const struct match *m)
     return debug == http_on_debug(q->x) || is_probe(req_path(q));
 }
 
+bool route_has_form(const struct req *q)
+{
+    return q->head->method == HTTP_POST &&
+           str_istarts(http_field_get(q->head, STR("Content-Type")), STR("multipart/form-data"));
+}
+
+static size_t longest_name(const struct req *q)
+{
+    return (size_t)conf_u64(&q->registry->limits->repository_name_bytes);
+}
+
+enum err_code route_set_name(struct req *q, struct str name, struct err *e)
+{
+    struct repo_name parsed;
+
+    TRY(repo_name_parse(name, &parsed, e));
+    if (parsed.n > longest_name(q))
+        return err_tell(e, ERR_NAME_INVALID, "the longest name accepted has %zu characters",
+                        longest_name(q));
+    q->name = parsed;
+    return ERR_OK;
+}
+
+enum err_code route_set_tag(struct req *q, struct str tag, struct err *e)
+{
+    return tag_name_parse(tag, &q->ref.tag, e);
+}
+
 /* What the rights are about, where the path does not say it. */
-static enum err_code settle_query(struct req *q, size_t longest, struct err *e)
+static enum err_code settle_query(struct req *q, struct err *e)
 {
     char name[REPO_NAME_MAX + 2], tag[TAG_NAME_MAX + 2];
 
     TRY(query_text(q, "repository", name, sizeof(name), e));
     TRY(query_text(q, "tag", tag, sizeof(tag), e));
-    if (!name[0])
-        return err_tell(e, ERR_NAME_INVALID, "query parameter 'repository' is needed");
-    TRY(repo_name_parse(str_of(name), &q->name, e));
-    if (q->name.n > longest)
-        return err_tell(e, ERR_NAME_INVALID, "the longest name accepted has %zu characters",
-                        longest);
-    return tag[0] ? tag_name_parse(str_of(tag), &q->ref.tag, e) : ERR_OK;
+    if (tag[0])
+        TRY(route_set_tag(q, str_of(tag), e));
+    if (name[0])
+        return route_set_name(q, str_of(name), e);
+    if (route_has_form(q))
+        return ERR_OK;
+    return err_tell(e, ERR_NAME_INVALID, "query parameter 'repository' is needed");
 }
 
 enum err_code route_request(struct req *q, struct err *e)
 {
-    size_t longest = (size_t)conf_u64(&q->registry->limits->repository_name_bytes);
     struct match m = {0};
     enum match_result result;
 
@@ -69,6 +96,6 @@ enum err_code route_request(struct req *q, struct err *e)
         break;
     }
     http_set_route(q->x, m.route->pattern);
-    TRY(match_settle(&m, longest, q, e));
-    return q->route->by_query ? settle_query(q, longest, e) : ERR_OK;
+    TRY(match_settle(&m, longest_name(q), q, e));
+    return q->route->by_query ? settle_query(q, e) : ERR_OK;
 }

@@ -43,7 +43,9 @@ void routes_page(struct buf *ret_markdown)
         "an "
         "admin: that is refused. What stands under \"audit\" leaves an entry of that\naction also "
         "when it succeeds; a refusal of someone with a name always leaves one. `{image}` is "
-        "`NAME:TAG` or `NAME@DIGEST`.\n\n"
+        "`NAME:TAG` or `NAME@DIGEST`.\n"
+        "A form at `/upload-image` may name its repository within: it is received from whoever "
+        "may push somewhere.\n\n"
         "| method | path | right | audit |\n"
         "| --- | --- | --- | --- |\n");
     for (size_t i = 0; i < api_routes_n; i++)

@@ -1,8 +1,10 @@
-/* Images as archives: PUT /upload-image. */
+/* Images as archives: /upload-image, as the body or in a form. */
 #include "api/access.h"
 #include "api/handlers.h"
 #include "api/parameter.h"
 #include "api/reply.h"
+#include "api/route.h"
+#include "api/upload_image_form.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 
@@ -20,11 +22,14 @@ static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_cr
     return ERR_OK;
 }
 
-/* An archive that is refused says why also to machines. */
+/* An archive or form that is refused says why also to machines. */
 static enum err_code told(struct req *q, enum err_code code)
 {
-    const struct refusal *f = image_upload_refusal(q->receiving.image);
+    const struct receiving *r = &q->receiving;
+    const struct refusal *f = image_upload_refusal(r->image);
 
+    if (r->form && image_form_refusal(r->form)->code != REFUSAL_NONE)
+        f = image_form_refusal(r->form);
     if (code != ERR_OK && f->code != REFUSAL_NONE && !q->refused) {
         q->refused = NEW(struct refusal);
         *q->refused = *f;
@@ -84,10 +89,23 @@ static enum err_code finish(struct req *q, struct err *e)
     struct image_stored stored;
 
     TRY(query_text(q, "image", image, sizeof(image), e));
+    if (q->receiving.form)
+        TRY(told(q, image_form_end(q->receiving.form, q, e)));
+    if (q->receiving.form && image_form_image(q->receiving.form)[0])
+        snprintf(image, sizeof(image), "%s", image_form_image(q->receiving.form));
     TRY(told(q,
              image_upload_finish(q->receiving.image, &wish, req_actor(q), may_tag, q, &stored, e)));
     reply_stored(q, &stored);
     return ERR_OK;
+}
+
+static enum err_code take(struct req *q, struct str bytes, struct err *e)
+{
+    const struct receiving *r = &q->receiving;
+
+    if (r->form)
+        return image_form_feed(r->form, q, bytes, e);
+    return image_upload_feed(r->image, bytes.p, bytes.n, e);
 }
 
 /* Takes what has come of the body; when that is all, stores the image. */
@@ -101,7 +119,7 @@ static enum err_code go_on(struct req *q, struct err *e)
         TRY(reader_read(body, p, cap, &n, e));
         if (n == 0)
             return finish(q, e);
-        TRY(told(q, image_upload_feed(q->receiving.image, p, n, e)));
+        TRY(told(q, take(q, (struct str){p, n}, e)));
     }
 }
 
@@ -110,11 +128,14 @@ static enum err_code check_head(struct req *q, struct err *e)
     struct str type = http_field_get(q->head, STR("Content-Type"));
     uint64_t most = conf_u64(&q->registry->options->archives.bytes);
 
-    if (str_istarts(type, STR("multipart/")))
-        return err_tell(e, ERR_MEDIA_TYPE, "the body has to be the archive itself, not a form");
+    if (str_istarts(type, STR("multipart/")) && !route_has_form(q))
+        return err_tell(e, ERR_MEDIA_TYPE,
+                        "the body has to be the archive itself, or by POST multipart/form-data");
+    if (route_has_form(q))
+        most += IMAGE_FORM_EXTRA_BYTES;
     if (q->head->has_length && q->head->content_length > most)
         return err_tell(e, ERR_IMAGE_TOO_LARGE, "the largest archive accepted has %llu bytes",
-                        (unsigned long long)most);
+                        (unsigned long long)conf_u64(&q->registry->options->archives.bytes));
     return ERR_OK;
 }
 
@@ -123,7 +144,9 @@ enum err_code api_image_put(struct req *q, struct err *e)
     struct receiving *r = &q->receiving;
 
     TRY(check_head(q, e));
-    TRY(image_upload_open(q->registry, &q->name, q->identity, &r->image, e));
+    if (route_has_form(q))
+        TRY(image_form_new(q, &r->form, e));
+    TRY(image_upload_open(q->registry, q->name.n > 0 ? &q->name : NULL, q->identity, &r->image, e));
     r->go_on = go_on;
     return go_on(q, e);
 }

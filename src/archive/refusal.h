@@ -40,7 +40,9 @@
     X(LAYOUTS_DISAGREE, "a manifest.json that describes images of index.json")                     \
     X(CHOICE, "one image for one tag: choose it by its name or digest with image=")                \
     X(NO_TAG, "a tag: give it with tag=")                                                          \
-    X(TOO_DEEP, "indexes that name few others, and not deep in each other")
+    X(TOO_DEEP, "indexes that name few others, and not deep in each other")                        \
+    X(FORM, "multipart/form-data with few parts and short heads, to its last boundary")            \
+    X(FIELD, "one part 'file', and at most one of repository, tag and image each, as short text")
 
 enum refusal_code {
     REFUSAL_NONE,

@@ -111,6 +111,8 @@ static struct answer ask(const char *line, const char *who)
 #define PULLS   "GET /v2/dev/app/manifests/v1"
 #define UPLOADS "POST /v2/dev/app/blobs/uploads/"
 #define DELETES "DELETE /v2/dev/app/manifests/none"
+#define SENDS   "POST /upload-image"
+#define FORM    "Content-Type: multipart/form-data; boundary=x\r\n"
 
 static void what_one_may_depends_on_who_one_is(void **state)
 {
@@ -145,6 +147,10 @@ static void what_one_may_depends_on_who_one_is(void **state)
          "UNAUTHORIZED"},
         {"a token pushes", UPLOADS, TOKEN, 401, "UNAUTHORIZED"},
         {"a token makes others", "POST /api/v1/tokens", TOKEN, 401, "UNAUTHORIZED"},
+        {"alice sends a form that has nothing yet", SENDS, ALICE FORM, 400, "IMAGE_INVALID"},
+        {"bob, who may push somewhere", SENDS, BOB FORM, 400, "IMAGE_INVALID"},
+        {"nobody sends a form", SENDS, FORM, 401, "UNAUTHORIZED"},
+        {"a token that pushes nowhere sends one", SENDS, TOKEN FORM, 401, "UNAUTHORIZED"},
         {"a password is wrong", "GET /v2/public/app/manifests/v1", WRONG, 401, "UNAUTHORIZED"},
         {"nobody knows a token", "GET /v2/", BEARER, 401, "UNAUTHORIZED"},
         {"nobody can say now", "GET /v2/", AWAY, 503, "UNKNOWN"},
