@@ -10,6 +10,7 @@
 #include "core/project.h"
 #include "gc/explain.h"
 #include "gc/found.h"
+#include "gc/lost.h"
 #include "gc/server_run.h"
 
 #include <inttypes.h>
@@ -267,34 +268,63 @@ static void print_did(FILE *out, const json_t *run)
                 cli_gc_bytes(deleted.blob_bytes, size));
 }
 
-static enum err_code print_record(void *ctx, const struct meta_record *record, struct err *e)
+static void print_run_line(struct cli *cli, const char *id, const char *record)
 {
-    struct gc_command *c = ctx;
-    AUTO(json) json_t *run = c->as_json ? NULL : json_loads(record->value, 0, NULL);
+    AUTO(json) json_t *run = json_loads(record, 0, NULL);
     const char *state = json_string_value(json_object_get(run, "state"));
     char began[CLI_TIME_SIZE];
 
-    (void)e;
-    if (c->as_json) {
-        fprintf(c->cli->out, "%s\n", record->value);
-        return ERR_OK;
-    }
-    fprintf(c->cli->out, "%-25s  %-16s  %-8s  ", record->key,
+    fprintf(cli->out, "%-25s  %-16s  %-8s  ", id,
             cli_time(json_integer_value(json_object_get(run, "started")), began),
             state ? state : "");
-    print_did(c->cli->out, run);
+    print_did(cli->out, run);
+}
+
+struct listing {
+    struct cli *cli;
+    struct meta *meta;
+    bool as_json;
+    bool unused; /* nobody has the store: what says that it is running is not */
+};
+
+static enum err_code print_record(void *ctx, const struct meta_record *record, struct err *e)
+{
+    const struct listing *l = ctx;
+    AUTO(mem) char *lost = NULL;
+    const char *text;
+    bool is = false;
+
+    if (l->unused)
+        TRY(gc_run_is_orderless(l->meta, record, &is, e));
+    lost = is ? gc_run_lost_text(record, 0) : NULL;
+    text = lost ? lost : record->value;
+    if (l->as_json)
+        fprintf(l->cli->out, "%s\n", text);
+    else
+        print_run_line(l->cli, record->key, text);
     return ERR_OK;
+}
+
+/* Of files alone commands run (command_gc_order.h), and those are locked then. */
+static bool is_unused(const struct conf *c)
+{
+    int64_t start;
+
+    return c->storage.backend == CONF_STORAGE_FILESYSTEM &&
+           !store_fs_is_used(c->storage.root, &start);
 }
 
 int cli_gc_runs(struct cli *cli, const struct cli_args *args)
 {
     AUTO(cli_accounts) struct cli_accounts a = {0};
-    struct gc_command c = {.cli = cli, .as_json = cli_flag(args, "--json") != NULL};
+    struct listing l = {.cli = cli, .as_json = cli_flag(args, "--json") != NULL};
     struct err e = {0};
 
     if (!cli_accounts_open(cli, args, &a))
         return CLI_FAILED;
-    return cli_accounts_status(cli, meta_records_each(a.meta, GC_RUNS, print_record, &c, &e), &e);
+    l.meta = a.meta;
+    l.unused = is_unused(a.conf);
+    return cli_accounts_status(cli, meta_records_each(a.meta, GC_RUNS, print_record, &l, &e), &e);
 }
 
 /* ---- explain */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/project.h"
 #include "core/removal.h"
+#include "gc/lost.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -597,8 +598,10 @@ static enum err_code collect(struct run *r, struct err *e)
     enum err_code code;
 
     TRY(note_running(r, e));
-    if (!r->o->dry_run)
+    if (!r->o->dry_run) {
+        TRY(gc_lost_end(r->meta, r->id, e));
         TRY(gc_journal_finish(r->o->registry, e));
+    }
     code = r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
     if (code == ERR_OK)
         return delete_loose(r, e);

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "gc/lost.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -139,6 +140,7 @@ static enum err_code prune(void *ctx, struct job *job, struct err *e)
                                 .go_on = job_goes_on,
                                 .ctx = job};
 
+    TRY(gc_lost_end(p.meta, NULL, e));
     return keep_ms > 0 ? gc_forget(&p, e) : ERR_OK;
 }
 

@@ -219,6 +219,15 @@ void gc_run_end(struct meta *m, const char *id, const char *text, enum err_code 
 
 /* ---- looking something up */
 
+enum err_code gc_order_waits(struct meta *m, const char *id, bool *ret_waits, struct err *e)
+{
+    AUTO(record) struct meta_record record = {0};
+    enum err_code code = meta_record_get(m, GC_ORDERS, str_of(id), &record, e);
+
+    *ret_waits = code == ERR_OK;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
 static void add_key(struct meta_name_list *l, const char *key)
 {
     if ((l->n & (l->n - 1)) == 0) /* 0, or a power of two */

@@ -2,6 +2,7 @@
  * The journal of what the collector deleted: records, each written in the transaction that deletes.
  *
  *   gc.runs     one a run, by its id: who began it and when, how it ended, what it did
+ *   gc.orders   likewise, of one that a server was asked for and that has not ended (server_run.h)
  *   gc.found    as gc.journal, of a run that only looked: what it would do
  *   gc.journal  RUN/NUMBER: what one transaction deleted of one repository, each with its digest,
  *               size and reason; of manifests the media type, the bytes and the tags as well
@@ -15,6 +16,7 @@
 #include "gc/count.h"
 
 #define GC_RUNS        STR("gc.runs")
+#define GC_ORDERS      STR("gc.orders")
 #define GC_JOURNAL     STR("gc.journal")
 #define GC_CONTENT     STR("gc.content")
 #define GC_FOUND       STR("gc.found")
@@ -94,6 +96,10 @@ ERR_CHECKED enum err_code gc_run_write(struct meta *m, const char *id, const cha
  * that is to go on later has not ended. A failure is nobody's: an order then stays. */
 void gc_run_end(struct meta *m, const char *id, const char *text, enum err_code code, gc_end_fn end,
                 void *ctx);
+
+/* Was a server asked for the run, and has it not ended? Its record says how far it is. */
+ERR_CHECKED enum err_code gc_order_waits(struct meta *m, const char *id, bool *ret_waits,
+                                         struct err *e);
 
 /* The keys of what a collection has of a run, of the journal in the order of its deletions. The
  * caller frees with meta_name_list_done(). */

@@ -97,15 +97,6 @@ enum err_code gc_order_add_alone(struct meta *m, struct gc_order *o, struct err 
     return err_tell(e, ERR_CONFLICT, "another run was asked for at the same time");
 }
 
-enum err_code gc_order_waits(struct meta *m, const char *id, bool *ret_waits, struct err *e)
-{
-    AUTO(record) struct meta_record record = {0};
-    enum err_code code = meta_record_get(m, GC_ORDERS, str_of(id), &record, e);
-
-    *ret_waits = code == ERR_OK;
-    return code == ERR_NOT_FOUND ? ERR_OK : code;
-}
-
 /* ---- doing */
 
 struct doing {

@@ -14,7 +14,6 @@
 
 #define GC_JOB          "gc"
 #define GC_SCHEDULE_JOB "schedule"
-#define GC_ORDERS       STR("gc.orders")
 #define GC_TURN         STR("gc.turn") /* one record: an order that would not wait for others */
 
 struct gc_order {
@@ -31,10 +30,6 @@ ERR_CHECKED enum err_code gc_order_add(struct meta *m, struct gc_order *o, struc
 
 /* The same, unless another run is going on or waits: then CONFLICT, which tells the id of that. */
 ERR_CHECKED enum err_code gc_order_add_alone(struct meta *m, struct gc_order *o, struct err *e);
-
-/* Not done yet, or by nobody? A record of the run says how far it is. */
-ERR_CHECKED enum err_code gc_order_waits(struct meta *m, const char *id, bool *ret_waits,
-                                         struct err *e);
 
 struct gc_server {
     struct registry *registry;

@@ -8,6 +8,7 @@
 #include "core/manifest.h"
 #include "core/project.h"
 #include "core/push.h"
+#include "gc/lost.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -427,6 +428,8 @@ static enum err_code undo(struct undo *u, struct err *e)
 
     TRY(check_run(u, e));
     TRY(note_running(u, e));
+    if (!u->o->dry_run)
+        TRY(gc_lost_end(u->r->meta, u->id, e));
     TRY(gc_journal_keys(u->r->meta, GC_JOURNAL, u->o->undo, &keys, e));
     TRY(undo_all(u, &keys, META_ITEM_MANIFEST, e));
     return undo_all(u, &keys, META_ITEM_BLOB, e);

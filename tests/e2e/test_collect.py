@@ -40,6 +40,10 @@ def collect(registry):
     return gc(registry, *AT_ONCE)[1]
 
 
+def runs(registry):
+    return [json.loads(line) for line in command(registry, "gc", "runs", "--json").splitlines()]
+
+
 def has(client, repo, digest):
     return client.head_manifest(repo, digest).status_code == 200
 
@@ -347,7 +351,10 @@ def test_a_run_that_was_killed_is_finished_by_the_next(registry, client):
     run.kill()
     run.wait()
     run.stdout.close()
+    assert [run["state"] for run in runs(registry)] == ["lost"]
     assert gc(registry, *AT_ONCE)[1]["deleted"]["blobs"] > 0
+    assert [run["state"] for run in runs(registry)] == ["lost", "done"]
+    assert "without a word" in runs(registry)[0]["error"]
     blobs = registry.root / "repositories/app/blobs/sha256"
     assert [p for p in registry.root.glob("**/sha256/**/*") if p.is_file()] == [], blobs
     assert command(registry, "check")
