@@ -20,9 +20,23 @@
 /* ---- asking for one */
 
 struct wanted {
-    struct str repo, older_than;
+    struct str repo, older_than, orphans;
     int dry_run;
 };
+
+/* What is not given stays as it is. */
+static enum err_code take_duration(const char *name, struct str text, int64_t *ret_ms,
+                                   struct err *e)
+{
+    uint64_t ms;
+
+    if (text.n == 0)
+        return ERR_OK;
+    if (!conf_duration(text, &ms))
+        return err_tell(e, ERR_REQUEST_INVALID, "'%s' is no duration such as 1h", name);
+    *ret_ms = (int64_t)ms;
+    return ERR_OK;
+}
 
 static enum err_code take(struct req *q, struct gc_order *o, struct err *e)
 {
@@ -32,8 +46,8 @@ static enum err_code take(struct req *q, struct gc_order *o, struct err *e)
         {"dry_run", BODY_BOOL, true, &w.dry_run},
         {"repository", BODY_TEXT, false, &w.repo},
         {"older_than", BODY_TEXT, false, &w.older_than},
+        {"orphans", BODY_TEXT, false, &w.orphans},
     };
-    uint64_t ms;
 
     TRY(body_json(q, BODY_MAX_BYTES, &body, e));
     TRY(body_take(body, fields, sizeof(fields) / sizeof(fields[0]), e));
@@ -41,12 +55,9 @@ static enum err_code take(struct req *q, struct gc_order *o, struct err *e)
     o->grace_ms = (int64_t)conf_u64(&q->registry->gc->grace_ms);
     if (w.repo.n > 0)
         TRY(repo_name_parse(w.repo, &o->repo, e));
-    if (w.older_than.n == 0)
-        return ERR_OK;
-    if (!conf_duration(w.older_than, &ms))
-        return err_tell(e, ERR_REQUEST_INVALID, "'older_than' is no duration such as 1h");
-    o->grace_ms = (int64_t)ms;
-    return ERR_OK;
+    o->orphans_ms = (int64_t)conf_u64(&q->registry->gc->orphans_ms);
+    TRY(take_duration("older_than", w.older_than, &o->grace_ms, e));
+    return take_duration("orphans", w.orphans, &o->orphans_ms, e);
 }
 
 static enum err_code order(struct req *q, struct gc_order *o, struct err *e)

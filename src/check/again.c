@@ -4,6 +4,7 @@
 #include "check/usage.h"
 #include "core/manifest.h"
 #include "core/quarantine.h"
+#include "core/removal.h"
 
 #include <stdint.h>
 
@@ -160,11 +161,8 @@ static enum err_code is_condemned(struct again *a, const struct check_finding *f
                                   bool *ret_condemned, struct err *e)
 {
     const struct meta_content c = {f->repo.n > 0 ? &f->repo : NULL, &f->digest};
-    struct meta_removed removed;
-    enum err_code code = meta_removed_get(a->r->meta, c, &removed, e);
 
-    *ret_condemned = code == ERR_OK && removed.state != META_REMOVED_DELETED;
-    return code == ERR_NOT_FOUND ? ERR_OK : code;
+    return removal_waits(a->r->meta, c, ret_condemned, e);
 }
 
 /* The row is asked before and after: who deletes takes the row away first, who pushes puts it in

@@ -17,7 +17,8 @@ const struct check_kind check_kinds[CHECK_CODES] = {
     [CHECK_BLOB_UNKNOWN] =
         {"blob-unknown",
          "The store has a blob that the database does not know, for longer than `upload.timeout`.",
-         "Nothing: it costs space only, and a push of the same takes it over."},
+         "Nothing: it costs space only, and a push of the same takes it over; `registry gc "
+         "--orphans` removes it."},
     [CHECK_MANIFEST_MISSING] =
         {"manifest-missing",
          "The database has a manifest that the store lacks. It is served all the same.",
@@ -30,7 +31,8 @@ const struct check_kind check_kinds[CHECK_CODES] = {
         {"manifest-unknown",
          "The store has a manifest that the database does not know, for longer than "
          "`upload.timeout`.",
-         "Nothing: `registry reindex` takes it back, `registry sweep --remove` removes it."},
+         "Nothing: `registry reindex` takes it back, `registry sweep --remove` and `registry gc "
+         "--orphans` remove it."},
     [CHECK_MANIFEST_DAMAGED] =
         {"manifest-damaged",
          "The bytes that the database has of a manifest are not those of its digest.",

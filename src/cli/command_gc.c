@@ -51,10 +51,10 @@ static void print_item(void *ctx, const struct gc_item *item)
                 gc_action_name(item->action), item->repo->text, kind_name(item), item->digest->text,
                 item->size_bytes, gc_why_text(item->why));
     else
-        fprintf(c->cli->out, "%-7s  %-8s  %s@%s  %" PRIu64 "  %s%s%s\n",
-                gc_action_name(item->action), kind_name(item), item->repo->text, item->digest->text,
-                item->size_bytes, gc_why_text(item->why), *problem ? "; can't be read: " : "",
-                problem);
+        fprintf(c->cli->out, "%-7s  %-8s  %s%s%s  %" PRIu64 "  %s%s%s\n",
+                gc_action_name(item->action), kind_name(item), item->repo->text,
+                item->repo->n > 0 ? "@" : "", item->digest->text, item->size_bytes,
+                gc_why_text(item->why), *problem ? "; can't be read: " : "", problem);
 }
 
 static void show_progress(void *ctx, uint64_t repos, uint64_t of)
@@ -180,7 +180,10 @@ static enum err_code print_run(struct gc_command *c, struct meta *m, const char 
 static enum err_code run_there(struct gc_command *c, struct meta *m, uint64_t *ret_problems,
                                struct err *e)
 {
-    struct gc_order order = {.repo = c->repo, .grace_ms = c->o.grace_ms, .actor = c->actor};
+    struct gc_order order = {.repo = c->repo,
+                             .grace_ms = c->o.grace_ms,
+                             .orphans_ms = c->o.orphans_ms,
+                             .actor = c->actor};
     bool left;
 
     TRY(cli_gc_order(c->cli, m, &order, c->as_json, &left, e));
@@ -189,10 +192,23 @@ static enum err_code run_there(struct gc_command *c, struct meta *m, uint64_t *r
 
 /* ---- the command */
 
+/* What is not given stays as it is. */
+static enum err_code take_duration(const struct cli_args *args, const char *name, int64_t *ret_ms,
+                                   struct err *e)
+{
+    const char *text = cli_flag(args, name);
+    uint64_t ms;
+
+    if (text && !cli_duration(text, &ms))
+        return err_set(e, ERR_REQUEST_INVALID, "%s: '%s' is no duration", name, text);
+    if (text)
+        *ret_ms = (int64_t)ms;
+    return ERR_OK;
+}
+
 static enum err_code take_flags(struct gc_command *c, const struct cli_args *args, struct err *e)
 {
-    const char *repo = cli_flag(args, "--repo"), *older = cli_flag(args, "--older-than");
-    uint64_t ms;
+    const char *repo = cli_flag(args, "--repo");
 
     c->as_json = cli_flag(args, "--json") != NULL;
     c->dry_run = cli_flag(args, "--delete") == NULL;
@@ -204,12 +220,8 @@ static enum err_code take_flags(struct gc_command *c, const struct cli_args *arg
         TRY(repo_name_parse(str_of(repo), &c->repo, e));
         c->o.repo = &c->repo;
     }
-    if (older) {
-        if (!cli_duration(older, &ms))
-            return err_set(e, ERR_REQUEST_INVALID, "--older-than: '%s' is no duration", older);
-        c->o.grace_ms = (int64_t)ms;
-    }
-    return ERR_OK;
+    TRY(take_duration(args, "--older-than", &c->o.grace_ms, e));
+    return take_duration(args, "--orphans", &c->o.orphans_ms, e);
 }
 
 static enum err_code run(struct gc_command *c, const struct cli_args *args, uint64_t *ret_problems,

@@ -195,6 +195,7 @@ static const struct cli_flag gc_flags[] = {
     {"--delete", NULL, "Do it."},
     {"--repo", "NAME", "Only in this repository."},
     {"--older-than", "DURATION", "In place of gc.grace: 0s is at once, when nothing is pushed."},
+    {"--orphans", "DURATION", "In place of gc.orphans: what the database does not know as well."},
     {"--json", NULL, "A JSON object a line, the last with the sums."},
     {NULL},
 };

@@ -834,6 +834,16 @@ const struct conf_row conf_rows[] = {
      .help =
          "A manifest that has had no tag for so long, and belongs to no index and no subject, goes "
          "with `registry gc`; 0 keeps it."},
+    {.name = "gc.orphans",
+     .type = CONF_DURATION,
+     FIELD(gc.orphans_ms),
+     .max = 36500 * DAYS,
+     .def = 0,
+     .help =
+         "Content of the store that the database does not know, and that is as old, goes with "
+         "`registry gc`; 0 keeps it. After the database was put back from an older backup that is "
+         "what came since, so `registry reindex` goes first then. What is younger than "
+         "`upload.timeout` or `gc.grace` stays in any case."},
     {.name = "gc.children",
      .type = CONF_BOOL,
      FIELD(gc.children),

@@ -179,13 +179,27 @@ enum err_code removal_commit(struct registry *r, struct meta_op *ops, size_t n, 
 
 /* ---- what was stored and not linked */
 
+enum err_code removal_condemn(struct registry *r, const struct repo_name *repo,
+                              const struct digest *d, struct meta_removal removal, struct err *e)
+{
+    const struct meta_op op = meta_op_content_condemn(content_of(r, repo, d), removal);
+
+    return meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
+}
+
+enum err_code removal_waits(struct meta *m, struct meta_content c, bool *ret_waits, struct err *e)
+{
+    struct meta_removed row;
+    enum err_code code = meta_removed_get(m, c, &row, e);
+
+    *ret_waits = code == ERR_OK && row.state != META_REMOVED_DELETED;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
 static enum err_code condemn_if_unlinked(struct registry *r, const struct repo_name *repo,
                                          const struct digest *d, struct err *e)
 {
-    const struct meta_op op =
-        meta_op_content_condemn(content_of(r, repo, d), removal_of(r, WHY_REFUSED, false));
-
-    return meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
+    return removal_condemn(r, repo, d, removal_of(r, WHY_REFUSED, false), e);
 }
 
 /* In files nobody else can be about to link it; what is condemned waits for its time. */

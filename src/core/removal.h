@@ -57,6 +57,16 @@ ERR_CHECKED enum err_code removal_discard(struct registry *r, const struct repo_
 /* What the store asks of deletions (store_set_deletions()); ctx is the registry. */
 enum err_code removal_number(void *ctx, const struct digest *d, int64_t *ret_number, struct err *e);
 
+/* Bytes that nothing links are condemned, as with the end of a last link; what is linked stays as
+ * it is. Under the lock on the blob. */
+ERR_CHECKED enum err_code removal_condemn(struct registry *r, const struct repo_name *repo,
+                                          const struct digest *d, struct meta_removal removal,
+                                          struct err *e);
+
+/* Is it condemned, or being deleted? */
+ERR_CHECKED enum err_code removal_waits(struct meta *m, struct meta_content c, bool *ret_waits,
+                                        struct err *e);
+
 /* The job: deletes what has been condemned for long enough. Of files also by itself, with job NULL.
  */
 ERR_CHECKED enum err_code removal_run(struct registry *r, struct job *job, struct err *e);

@@ -6,6 +6,7 @@
 #include "core/project.h"
 #include "core/removal.h"
 #include "gc/lost.h"
+#include "gc/orphans.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -593,6 +594,50 @@ static enum err_code collect_all(struct run *r, struct err *e)
     return err_first_of(&all, e);
 }
 
+/* ---- what the database does not know */
+
+static void next_orphan_key(void *ctx, char dst[static GC_KEY_SIZE])
+{
+    next_key(ctx, dst);
+}
+
+static enum err_code orphan_goes_on(void *ctx, struct err *e)
+{
+    return go_on(ctx, e);
+}
+
+static void orphan_is_gone(void *ctx, const struct store_item *orphan)
+{
+    struct run *r = ctx;
+    bool blob = orphan->kind == STORE_BLOB;
+    const struct item item = {.kind = blob ? META_ITEM_BLOB : META_ITEM_MANIFEST,
+                              .digest = orphan->digest,
+                              .size_bytes = orphan->size_bytes,
+                              .why = META_WHY_UNKNOWN};
+
+    r->repo = &orphan->repo;
+    tell(r, &item, blob && r->o->grace_ms > 0 ? GC_CONDEMNED : GC_DELETED, NULL);
+    r->n_loose += blob && r->o->grace_ms == 0 && !r->o->dry_run;
+}
+
+static enum err_code collect_orphans(struct run *r, struct err *e)
+{
+    const struct gc_orphans o = {.registry = r->o->registry,
+                                 .repo = r->o->repo,
+                                 .age_ms = r->o->orphans_ms,
+                                 .dry_run = r->o->dry_run,
+                                 .at_once = r->o->grace_ms == 0,
+                                 .check = r->o->check,
+                                 .next_key = next_orphan_key,
+                                 .gone = orphan_is_gone,
+                                 .go_on = orphan_goes_on,
+                                 .ctx = r};
+
+    return r->o->orphans_ms > 0 ? gc_orphans(&o, e) : ERR_OK;
+}
+
+/* ---- the run */
+
 static enum err_code collect(struct run *r, struct err *e)
 {
     enum err_code code;
@@ -603,6 +648,8 @@ static enum err_code collect(struct run *r, struct err *e)
         TRY(gc_journal_finish(r->o->registry, e));
     }
     code = r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
+    if (code == ERR_OK)
+        code = collect_orphans(r, e);
     if (code == ERR_OK)
         return delete_loose(r, e);
     if (!ends_all(code)) /* else the next run does it, or the job */

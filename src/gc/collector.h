@@ -47,10 +47,11 @@ struct gc_options {
     int64_t grace_ms;             /* since it was condemned */
     int64_t untagged_ms;          /* manifests without a tag for so long go; 0: they stay */
     bool children, referrers;     /* go with what they belong to */
-    uint64_t rate;                /* of deletions a second, at most; 0: no limit */
-    const char *actor;            /* "shell:root" */
-    const char *id;               /* of the run; NULL: a new one */
-    const struct meta_op *check;  /* a precondition of each transaction; NULL: none */
+    int64_t orphans_ms;          /* what the database has not known for so long goes; 0: it stays */
+    uint64_t rate;               /* of deletions a second, at most; 0: no limit */
+    const char *actor;           /* "shell:root" */
+    const char *id;              /* of the run; NULL: a new one */
+    const struct meta_op *check; /* a precondition of each transaction; NULL: none */
 
     /* All may be NULL. item: after it was done; progress: of so many repositories, 0: not known. */
     void (*item)(void *ctx, const struct gc_item *item);

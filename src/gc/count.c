@@ -7,6 +7,7 @@ const char *gc_why_text(enum meta_why why)
         [META_WHY_UNTAGGED] = "it has no tag",
         [META_WHY_CHILD] = "its index went",
         [META_WHY_REFERRER] = "what it refers to went",
+        [META_WHY_UNKNOWN] = "the database does not know it",
     };
 
     return texts[why];

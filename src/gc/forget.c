@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "core/removal.h"
 #include "gc/lost.h"
 
 #include <inttypes.h>
@@ -22,14 +23,10 @@ static enum err_code go_on(const struct gc_forget *p, struct err *e)
 static enum err_code item_waits(const struct gc_forget *p, const struct repo_name *repo,
                                 const json_t *item, bool *ret_waits, struct err *e)
 {
-    struct meta_removed row;
     struct digest d;
-    enum err_code code;
 
     TRY(digest_parse(gc_text_of(item, "digest"), &d, e));
-    code = meta_removed_get(p->meta, (struct meta_content){p->once ? NULL : repo, &d}, &row, e);
-    *ret_waits = code == ERR_OK && row.state != META_REMOVED_DELETED;
-    return code == ERR_NOT_FOUND ? ERR_OK : code;
+    return removal_waits(p->meta, (struct meta_content){p->once ? NULL : repo, &d}, ret_waits, e);
 }
 
 static enum err_code record_waits(const struct gc_forget *p, const struct meta_record *record,
@@ -37,10 +34,12 @@ static enum err_code record_waits(const struct gc_forget *p, const struct meta_r
 {
     AUTO(json) json_t *json = json_loads(record->value, 0, NULL);
     const json_t *item;
-    struct repo_name repo;
+    struct str name = gc_text_of(json, "repository");
+    struct repo_name repo = {.n = 0};
     size_t i;
 
-    TRY(repo_name_parse(gc_text_of(json, "repository"), &repo, e));
+    if (name.n > 0) /* else they were of none: orphans.h */
+        TRY(repo_name_parse(name, &repo, e));
     json_array_foreach(json_object_get(json, "items"), i, item)
     {
         if (!*ret_waits && str_eq(gc_text_of(item, "kind"), STR("blob")))

@@ -57,6 +57,13 @@ void gc_entry_blob(struct gc_entry *x, const struct digest *d, uint64_t size_byt
     buf_add_char(&x->text, '}');
 }
 
+void gc_entry_lost(struct gc_entry *x, const struct digest *d, uint64_t size_bytes,
+                   enum meta_why why)
+{
+    begin_item(x, META_ITEM_MANIFEST, d, size_bytes, why);
+    buf_add_char(&x->text, '}');
+}
+
 static bool is_text(struct str s)
 {
     while (s.n > 0) {

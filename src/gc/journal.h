@@ -42,8 +42,13 @@ static inline void auto_gc_entry_(struct gc_entry *x)
     buf_done(&x->text);
 }
 
+/* repo->n is 0: content that was no repository's. */
 void gc_entry_begin(struct gc_entry *x, const struct repo_name *repo);
 void gc_entry_blob(struct gc_entry *x, const struct digest *d, uint64_t size_bytes,
+                   enum meta_why why);
+
+/* Of a manifest without its bytes: it can't be brought back. */
+void gc_entry_lost(struct gc_entry *x, const struct digest *d, uint64_t size_bytes,
                    enum meta_why why);
 
 /* False: its bytes are no text that JSON holds, and it was not added. */

@@ -21,6 +21,7 @@ struct gc_options gc_options_of(struct registry *r, const struct conf_gc *c)
     return (struct gc_options){.registry = r,
                                .grace_ms = (int64_t)conf_u64(&c->grace_ms),
                                .untagged_ms = (int64_t)conf_u64(&c->untagged_ms),
+                               .orphans_ms = (int64_t)conf_u64(&c->orphans_ms),
                                .children = conf_bool(&c->children),
                                .referrers = conf_bool(&c->referrers),
                                .rate = conf_u64(&c->rate)};
@@ -31,10 +32,10 @@ struct gc_options gc_options_of(struct registry *r, const struct conf_gc *c)
 static char *order_text(const struct gc_order *o, bool alone)
 {
     AUTO(json)
-    json_t *json =
-        json_pack("{s:s, s:I, s:b, s:b, s:s*, s:s}", "repository",
-                  o->repo.n > 0 ? o->repo.text : "", "grace", (json_int_t)o->grace_ms, "dry_run",
-                  o->dry_run, "alone", alone, "undo", o->undo, "by", o->actor);
+    json_t *json = json_pack("{s:s, s:I, s:I, s:b, s:b, s:s*, s:s}", "repository",
+                             o->repo.n > 0 ? o->repo.text : "", "grace", (json_int_t)o->grace_ms,
+                             "orphans", (json_int_t)o->orphans_ms, "dry_run", o->dry_run, "alone",
+                             alone, "undo", o->undo, "by", o->actor);
 
     return json ? json_dumps(json, JSON_COMPACT) : NULL;
 }
@@ -153,6 +154,7 @@ static enum err_code collect(struct doing *d, const char *id, const json_t *orde
     o.id = id;
     o.actor = json_string_value(json_object_get(order, "by"));
     o.grace_ms = json_integer_value(json_object_get(order, "grace"));
+    o.orphans_ms = json_integer_value(json_object_get(order, "orphans"));
     o.dry_run = json_is_true(json_object_get(order, "dry_run"));
     o.noted = true;
     o.item = o.dry_run ? found : NULL;
@@ -228,7 +230,9 @@ struct job_kind gc_job_kind(struct gc_server *s)
 static enum err_code ask(void *ctx, struct job *job, struct err *e)
 {
     struct gc_server *s = ctx;
-    struct gc_order o = {.grace_ms = (int64_t)conf_u64(&s->conf->grace_ms), .actor = "schedule"};
+    struct gc_order o = {.grace_ms = (int64_t)conf_u64(&s->conf->grace_ms),
+                         .orphans_ms = (int64_t)conf_u64(&s->conf->orphans_ms),
+                         .actor = "schedule"};
     enum err_code code = gc_order_add_alone(s->registry->meta, &o, e);
 
     if (code == ERR_OK)

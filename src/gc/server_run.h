@@ -20,6 +20,7 @@ struct gc_order {
     char id[GC_RUN_SIZE];  /* of the run; set by gc_order_add() */
     struct repo_name repo; /* n is 0: all */
     int64_t grace_ms;
+    int64_t orphans_ms; /* as of struct gc_options */
     bool dry_run;
     const char *undo; /* the run that is to be undone; NULL: none, it collects */
     const char *actor;

@@ -334,7 +334,8 @@ enum meta_why {
     META_WHY_UNUSED,   /* a blob that no manifest names, but for condemned ones */
     META_WHY_UNTAGGED, /* a manifest without tags, for too long */
     META_WHY_CHILD,    /* of an index that went, or goes */
-    META_WHY_REFERRER  /* of a manifest that went, or goes */
+    META_WHY_REFERRER, /* of a manifest that went, or goes */
+    META_WHY_UNKNOWN   /* content that meta does not know: of no row, for who tells of it */
 };
 
 #define META_RUN_MAX 31 /* length of the id of a run of the collector */
