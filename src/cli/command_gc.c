@@ -57,6 +57,20 @@ static void print_item(void *ctx, const struct gc_item *item)
                 gc_why_text(item->why), *problem ? "; can't be read: " : "", problem);
 }
 
+static void print_repo(void *ctx, const struct repo_name *repo)
+{
+    struct gc_command *c = ctx;
+
+    cli_content_end_line(&c->content);
+    if (c->as_json)
+        fprintf(c->cli->out,
+                "{\"action\":\"delete\",\"repository\":\"%s\",\"kind\":\"repository\","
+                "\"reason\":\"it is empty\"}\n",
+                repo->text);
+    else
+        fprintf(c->cli->out, "delete   repository  %s  it is empty\n", repo->text);
+}
+
 static void show_progress(void *ctx, uint64_t repos, uint64_t of)
 {
     struct gc_command *c = ctx;
@@ -95,6 +109,9 @@ static void print_counts(struct gc_command *c, const struct gc_counts *n)
     }
     if (!is_nothing(&n->revived))
         print_sum(c, c->dry_run ? "Would revive" : "Revived", &n->revived, "");
+    if (n->empty > 0)
+        fprintf(c->cli->out, "%s %" PRIu64 " empty repositor%s\n",
+                c->dry_run ? "Would delete" : "Deleted", n->empty, n->empty == 1 ? "y" : "ies");
     print_sum(c, c->dry_run ? "Would delete" : "Deleted", &n->deleted,
               c->dry_run ? "" : ", reclaimed ");
 }
@@ -109,11 +126,12 @@ static json_t *sum_json(const struct gc_sum *s)
 static void print_summary_json(struct gc_command *c, const struct gc_counts *n)
 {
     AUTO(json)
-    json_t *o = json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:I}", "dry_run", c->dry_run,
-                          "repositories", (json_int_t)n->repos, "manifests",
-                          (json_int_t)n->manifests, "blobs", (json_int_t)n->blobs, "revived",
-                          sum_json(&n->revived), "condemned", sum_json(&n->condemned), "deleted",
-                          sum_json(&n->deleted), "problems", (json_int_t)n->problems);
+    json_t *o =
+        json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:I}", "dry_run", c->dry_run,
+                  "repositories", (json_int_t)n->repos, "manifests", (json_int_t)n->manifests,
+                  "blobs", (json_int_t)n->blobs, "revived", sum_json(&n->revived), "condemned",
+                  sum_json(&n->condemned), "deleted", sum_json(&n->deleted), "empty_repositories",
+                  (json_int_t)n->empty, "problems", (json_int_t)n->problems);
     AUTO(mem) char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
     if (c->as_json && text)
@@ -129,6 +147,7 @@ static enum err_code run_here(struct gc_command *c, uint64_t *ret_problems, stru
     enum err_code code;
 
     c->o.item = print_item;
+    c->o.repo_gone = print_repo;
     c->o.progress = show_progress;
     c->o.ctx = c;
     code = gc_run(&c->o, &counts, e);
@@ -166,6 +185,7 @@ static enum err_code print_run(struct gc_command *c, struct meta *m, const char 
     n.revived = sum_of(run, "revived");
     n.condemned = sum_of(run, "condemned");
     n.deleted = sum_of(run, "deleted");
+    n.empty = (uint64_t)json_integer_value(json_object_get(run, "empty_repositories"));
     n.problems = (uint64_t)json_integer_value(json_object_get(run, "problems"));
     *ret_problems = n.problems;
     if (c->as_json)

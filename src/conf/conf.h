@@ -406,9 +406,10 @@ struct conf_gc {
     _Atomic uint64_t undo_ms;         /* gc.undo: the same of what a run deleted, everywhere */
     _Atomic uint64_t untagged_ms; /* gc.untagged: manifests without a tag for so long go; 0: stay */
     _Atomic uint64_t orphans_ms;  /* gc.orphans: what is unknown for so long goes; 0: it stays */
-    _Atomic bool children;        /* gc.children: go with their index */
-    _Atomic bool referrers;       /* gc.referrers: go with their subject */
-    _Atomic uint64_t rate;        /* gc.rate: deletions a second; 0: no limit */
+    _Atomic uint64_t empty_repositories_ms; /* gc.empty_repositories: go after that; 0: stay */
+    _Atomic bool children;                  /* gc.children: go with their index */
+    _Atomic bool referrers;                 /* gc.referrers: go with their subject */
+    _Atomic uint64_t rate;                  /* gc.rate: deletions a second; 0: no limit */
 };
 
 struct conf_check {

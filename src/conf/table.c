@@ -844,6 +844,14 @@ const struct conf_row conf_rows[] = {
          "`registry gc`; 0 keeps it. After the database was put back from an older backup that is "
          "what came since, so `registry reindex` goes first then. What is younger than "
          "`upload.timeout` or `gc.grace` stays in any case."},
+    {.name = "gc.empty_repositories",
+     .type = CONF_DURATION,
+     FIELD(gc.empty_repositories_ms),
+     .max = 36500 * DAYS,
+     .def = 0,
+     .help = "A repository that all runs of `registry gc` of so long a time have found empty goes, "
+             "once the history of its tags is forgotten (`gc.history`) and a newer repository is "
+             "there; 0 keeps it."},
     {.name = "gc.children",
      .type = CONF_BOOL,
      FIELD(gc.children),

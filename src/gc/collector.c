@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/project.h"
 #include "core/removal.h"
+#include "gc/empties.h"
 #include "gc/lost.h"
 #include "gc/orphans.h"
 
@@ -80,10 +81,10 @@ static char *record_of(const struct run *r, const char *state, const char *error
                               .actor = r->o->actor,
                               .repo = r->o->repo ? r->o->repo->text : NULL,
                               .started_ms = r->started_ms};
-    json_t *did =
-        json_pack("{s:b, s:o, s:o, s:o, s:I}", "dry_run", r->o->dry_run, "revived",
-                  gc_sum_json(&r->n.revived), "condemned", gc_sum_json(&r->n.condemned), "deleted",
-                  gc_sum_json(&r->n.deleted), "problems", (json_int_t)r->n.problems);
+    json_t *did = json_pack("{s:b, s:o, s:o, s:o, s:I, s:I}", "dry_run", r->o->dry_run, "revived",
+                            gc_sum_json(&r->n.revived), "condemned", gc_sum_json(&r->n.condemned),
+                            "deleted", gc_sum_json(&r->n.deleted), "empty_repositories",
+                            (json_int_t)r->n.empty, "problems", (json_int_t)r->n.problems);
 
     return gc_run_text(&n, state, error, did);
 }
@@ -601,7 +602,7 @@ static void next_orphan_key(void *ctx, char dst[static GC_KEY_SIZE])
     next_key(ctx, dst);
 }
 
-static enum err_code orphan_goes_on(void *ctx, struct err *e)
+static enum err_code run_goes_on(void *ctx, struct err *e)
 {
     return go_on(ctx, e);
 }
@@ -630,10 +631,34 @@ static enum err_code collect_orphans(struct run *r, struct err *e)
                                  .check = r->o->check,
                                  .next_key = next_orphan_key,
                                  .gone = orphan_is_gone,
-                                 .go_on = orphan_goes_on,
+                                 .go_on = run_goes_on,
                                  .ctx = r};
 
     return r->o->orphans_ms > 0 ? gc_orphans(&o, e) : ERR_OK;
+}
+
+/* ---- what is empty */
+
+static void empty_is_gone(void *ctx, const struct repo_name *repo)
+{
+    struct run *r = ctx;
+
+    r->n.empty++;
+    if (r->o->repo_gone)
+        r->o->repo_gone(r->o->ctx, repo);
+}
+
+static enum err_code collect_empties(struct run *r, struct err *e)
+{
+    const struct gc_empties o = {.meta = r->meta,
+                                 .age_ms = r->o->empty_ms,
+                                 .dry_run = r->o->dry_run,
+                                 .check = r->o->check,
+                                 .gone = empty_is_gone,
+                                 .go_on = run_goes_on,
+                                 .ctx = r};
+
+    return r->o->repo ? ERR_OK : gc_empties(&o, e);
 }
 
 /* ---- the run */
@@ -650,6 +675,8 @@ static enum err_code collect(struct run *r, struct err *e)
     code = r->o->repo ? collect_repo(r, r->o->repo, e) : collect_all(r, e);
     if (code == ERR_OK)
         code = collect_orphans(r, e);
+    if (code == ERR_OK)
+        code = collect_empties(r, e);
     if (code == ERR_OK)
         return delete_loose(r, e);
     if (!ends_all(code)) /* else the next run does it, or the job */

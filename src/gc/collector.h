@@ -48,6 +48,7 @@ struct gc_options {
     int64_t untagged_ms;          /* manifests without a tag for so long go; 0: they stay */
     bool children, referrers;     /* go with what they belong to */
     int64_t orphans_ms;          /* what the database has not known for so long goes; 0: it stays */
+    int64_t empty_ms;            /* repositories that are empty for so long go; 0: they stay */
     uint64_t rate;               /* of deletions a second, at most; 0: no limit */
     const char *actor;           /* "shell:root" */
     const char *id;              /* of the run; NULL: a new one */
@@ -55,6 +56,7 @@ struct gc_options {
 
     /* All may be NULL. item: after it was done; progress: of so many repositories, 0: not known. */
     void (*item)(void *ctx, const struct gc_item *item);
+    void (*repo_gone)(void *ctx, const struct repo_name *repo); /* it was empty */
     void (*progress)(void *ctx, uint64_t repos, uint64_t of);
     bool (*go_on)(void *ctx); /* false: the run ends with LATER */
     gc_end_fn end;

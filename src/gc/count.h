@@ -11,6 +11,7 @@ struct gc_sum {
 struct gc_counts {
     uint64_t repos, blobs, manifests; /* that were looked at */
     struct gc_sum revived, condemned, deleted;
+    uint64_t empty; /* repositories that went, because they were */
     uint64_t problems;
 };
 

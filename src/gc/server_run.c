@@ -22,6 +22,7 @@ struct gc_options gc_options_of(struct registry *r, const struct conf_gc *c)
                                .grace_ms = (int64_t)conf_u64(&c->grace_ms),
                                .untagged_ms = (int64_t)conf_u64(&c->untagged_ms),
                                .orphans_ms = (int64_t)conf_u64(&c->orphans_ms),
+                               .empty_ms = (int64_t)conf_u64(&c->empty_repositories_ms),
                                .children = conf_bool(&c->children),
                                .referrers = conf_bool(&c->referrers),
                                .rate = conf_u64(&c->rate)};

@@ -287,6 +287,7 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_CONTENT_DELETED:
     case META_CONTENT_PRUNE:
     case META_REPO_RECOUNT:
+    case META_REPO_DELETE:
         return ERR_OK;
     }
     return err_set(e, ERR_INTERNAL, "unknown operation %d", (int)op->kind);

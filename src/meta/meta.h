@@ -551,6 +551,7 @@ enum meta_op_kind {
     META_CONTENT_PRUNE,
     META_REPO_RECOUNT,
     META_MANIFEST_MEND,
+    META_REPO_DELETE,
 };
 
 /* Why content is condemned: when nothing links it, from then on. */
@@ -692,6 +693,10 @@ struct meta_op {
             const struct repo_name *repo;
             struct meta_repo_sums seen, counted;
         } repo_recount;
+        struct {
+            const struct repo_name *repo;
+            bool *ret_done;
+        } repo_delete;
     };
 };
 
@@ -851,6 +856,13 @@ struct meta_op meta_op_content_prune(int64_t before_ms);
  * any more: CONFLICT. Error: NAME_UNKNOWN. */
 struct meta_op meta_op_repo_recount(const struct repo_name *repo, struct meta_repo_sums seen,
                                     struct meta_repo_sums counted);
+
+/* The repository goes, if it has no blob, manifest or tag, none of its tags has a projection that
+ * is pending, and their history is forgotten. The repository that was made last may stay until
+ * another one is made. *ret_done, which counts when the transaction does, tells. One that is made
+ * anew of that name begins with a version that none of its tags ever had, so that nobody takes what
+ * was for what came later. */
+struct meta_op meta_op_repo_delete(const struct repo_name *repo, bool *ret_done);
 
 /* Repair: the manifest, which is there, has these bytes, and names what these edges say, whether
  * that is there or not. What it names is not condemned any more. Subject and referrers stay as they

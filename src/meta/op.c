@@ -245,6 +245,12 @@ struct meta_op meta_op_repo_recount(const struct repo_name *repo, struct meta_re
                             .repo_recount = {.repo = repo, .seen = seen, .counted = counted}};
 }
 
+struct meta_op meta_op_repo_delete(const struct repo_name *repo, bool *ret_done)
+{
+    return (struct meta_op){.kind = META_REPO_DELETE,
+                            .repo_delete = {.repo = repo, .ret_done = ret_done}};
+}
+
 struct meta_op meta_op_manifest_mend(struct meta_manifest_put put)
 {
     return (struct meta_op){.kind = META_MANIFEST_MEND, .manifest_put = put};

@@ -9,6 +9,10 @@
 #include "meta/audit_texts.h"
 #include "meta/sql.h"
 
+#include <stdio.h>
+
+#define MAKE_TRIES 3 /* of a repository that somebody deletes in between */
+
 /* What a transaction has found and changed of a repository. It is written once, however many
  * operations changed it: nobody else does, under the lock. */
 struct repo_row {
@@ -77,10 +81,12 @@ static enum err_code make_repo(struct sql_conn *c, struct apply *a, const struct
     int64_t id;
 
     TRY(find_repo(c, a, name, &id, e));
-    if (id == 0) {
+    for (int i = 0; id == 0 && i < MAKE_TRIES; i++) {
         TRY(sql_run(c, SQL_REPO_ADD, SQL_ARGS(SQL_TEXT(repo_name_str(name))), e));
         TRY(find_repo(c, a, name, &id, e));
     }
+    if (id == 0)
+        return err_set(e, ERR_UNAVAILABLE, "%s is deleted all the time", name->text);
     *ret_id = id;
     return ERR_OK;
 }
@@ -716,6 +722,31 @@ static enum err_code repo_recount(struct sql_conn *c, struct apply *a, const str
     return sql_run(c, SQL_REPO_RECOUNT, SQL_ARGS(SQL_INT(repo_id)), e);
 }
 
+/* The one that was made last stays: SQLite would give its number to the next one, and somebody who
+ * reads may have the number still. */
+static enum err_code repo_delete(struct sql_conn *c, struct apply *a, const struct meta_op *op,
+                                 struct err *e)
+{
+    char floor[24];
+    int64_t repo_id, unused;
+    bool empty;
+
+    *op->repo_delete.ret_done = false;
+    TRY(find_repo(c, a, op->repo_delete.repo, &repo_id, e));
+    if (repo_id == 0)
+        return ERR_OK;
+    TRY(write_repo(c, a, e));
+    TRY(sql_run_int(c, SQL_REPO_EMPTY, SQL_ARGS(SQL_INT(repo_id)), &empty, &unused, e));
+    if (!empty)
+        return ERR_OK;
+    snprintf(floor, sizeof(floor), "%lld", (long long)a->repo.version);
+    TRY(sql_run(c, SQL_REPO_FLOOR_RAISE, SQL_ARGS(SQL_TEXT(str_of(floor))), e));
+    TRY(sql_run(c, SQL_REPO_DELETE, SQL_ARGS(SQL_INT(repo_id)), e));
+    a->repo = (struct repo_row){0};
+    *op->repo_delete.ret_done = true;
+    return ERR_OK;
+}
+
 static enum err_code manifest_mend(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                    struct err *e)
 {
@@ -778,6 +809,7 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_CONTENT_PRUNE] = content,
         [META_REPO_RECOUNT] = repo_recount,
         [META_MANIFEST_MEND] = manifest_mend,
+        [META_REPO_DELETE] = repo_delete,
     };
     struct apply *a = ctx;
 

@@ -12,8 +12,8 @@
 
 /* clang-format off */
 static const char version_1[] =
-    /* Never deleted. version is the source of the versions of the repository's tags, so that a tag
-     * that comes back goes on where it was. */
+    /* version is the source of the versions of the repository's tags, so that a tag that comes back
+     * goes on where it was; and also of later ones when the row is deleted and made anew. */
     "CREATE TABLE repos ("
     " id @id@,"
     " name @text@ NOT NULL UNIQUE,"

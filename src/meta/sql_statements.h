@@ -14,7 +14,7 @@
     X(REPO_ID, "SELECT id FROM repos WHERE name = $1")                                             \
     X(REPO_VERSION, "SELECT version FROM repos WHERE id = $1")                                     \
     X(REPO_LOCK, "SELECT id, version FROM repos WHERE name = $1 @lock@")                           \
-    X(REPO_ADD, "INSERT INTO repos (name, manifests, version) VALUES ($1, 0, 0)"                   \
+    X(REPO_ADD, "INSERT INTO repos (name, manifests, version) VALUES ($1, 0, " SQL_FLOOR ")"       \
                 " ON CONFLICT (name) DO NOTHING")                                                  \
     X(REPO_CHANGE,                                                                                 \
       "UPDATE repos SET version = $2, manifests = manifests + $3, bytes = bytes + $4,"             \
@@ -23,6 +23,18 @@
       "UPDATE repos SET manifests = (SELECT count(*) FROM manifests WHERE repo_id = $1),"          \
       " bytes = (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE repo_id = $1),"              \
       " tags = (SELECT count(*) FROM tags WHERE repo_id = $1) WHERE id = $1")                      \
+    X(REPO_EMPTY, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE repo_id = $1)"             \
+                  " AND NOT EXISTS (SELECT 1 FROM manifests WHERE repo_id = $1)"                   \
+                  " AND NOT EXISTS (SELECT 1 FROM tags WHERE repo_id = $1)"                        \
+                  " AND NOT EXISTS (SELECT 1 FROM projections WHERE repo_id = $1)"                 \
+                  " AND NOT EXISTS (SELECT 1 FROM moves WHERE repo_id = $1)"                       \
+                  " AND EXISTS (SELECT 1 FROM repos WHERE id > $1)")                               \
+    X(REPO_FLOOR_RAISE, "INSERT INTO records (collection, key, value, version)"                    \
+                        " VALUES ('meta.floor', 'repositories', $1, 1)"                            \
+                        " ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value,"     \
+                        " version = records.version + 1"                                           \
+                        " WHERE CAST(records.value AS BIGINT) < CAST(excluded.value AS BIGINT)")   \
+    X(REPO_DELETE, "DELETE FROM repos WHERE id = $1")                                              \
     X(REPO_LIST, "SELECT name FROM repos WHERE manifests > 0 AND name > $1"                        \
                  " ORDER BY name LIMIT $2")                                                        \
                                                                                                    \
@@ -231,7 +243,7 @@
     X(JOB_RUNNING, "SELECT " SQL_JOBS_ROW " FROM jobs WHERE state = 1"                             \
                    " ORDER BY priority, due_ms LIMIT $1")                                          \
                                                                                                    \
-    X(QUICK_REPO_ADD, "INSERT INTO repos (name, manifests, version) SELECT $1, 0, 0"               \
+    X(QUICK_REPO_ADD, "INSERT INTO repos (name, manifests, version) SELECT $1, 0, " SQL_FLOOR      \
                       " WHERE NOT EXISTS (SELECT 1 FROM repos WHERE name = $1)"                    \
                       " ON CONFLICT (name) DO NOTHING")                                            \
     X(QUICK_REPO_LOCK, "@must@SELECT id FROM repos WHERE name = $1 @lock@@must_end@")              \
@@ -500,6 +512,12 @@
 #define SQL_IS_LINKED                                                                              \
     "EXISTS (SELECT 1 FROM blobs b WHERE b.digest = $1 AND ($2 = ''"                               \
     " OR b.repo_id = (SELECT r.id FROM repos r WHERE r.name = $2)))"
+/* The greatest version of a repository that was deleted: that is where one begins. Whoever finds
+ * that there is no such repository, in the same statement or one before, sees it as well. */
+#define SQL_FLOOR                                                                                  \
+    "coalesce((SELECT CAST(value AS BIGINT) FROM records WHERE collection = 'meta.floor'"          \
+    " AND key = 'repositories'), 0)"
+
 #define SQL_REMOVED_ROW "place, digest, state, number, since_ms, again, size_bytes, reason"
 #define SQL_JOBS_ROW                                                                               \
     "kind, key, state, priority, due_ms, attempts, turn, wanted, holder, note, changed_ms"

@@ -360,6 +360,23 @@ def test_a_run_that_was_killed_is_finished_by_the_next(registry, client):
     assert command(registry, "check")
 
 
+def test_a_repository_that_stays_empty_goes_and_comes_back_with_a_push(new_registry):
+    registry = new_registry(config={"gc": {"empty_repositories": "1ms"}}).start()
+    with Client(registry.url) as client:
+        client.push_blob("gone/soon", b"nobody names it")
+        client.push_image("app", image(), "v1")
+    registry.stop()
+    assert gc(registry, *AT_ONCE)[1]["empty_repositories"] == 0
+    assert "delete   repository  gone/soon" in command(registry, "gc", "--dry-run")
+    assert "Deleted 1 empty repository" in command(registry, "gc", "--delete")
+    assert "gone/soon" not in str(dump(registry)["repos"])
+    registry.start()
+    with Client(registry.url) as client:
+        client.push_image("gone/soon", image(2), "v1")
+        assert client.pull_image("gone/soon", "v1") == image(2)
+        assert client.pull_image("app", "v1") == image()
+
+
 def push_all(url, stop, done):
     with Client(url) as client:
         i = 0

@@ -168,6 +168,7 @@ static const op_fn table[] = {
     [META_CONTENT_PRUNE] = prune_later,
     [META_REPO_RECOUNT] = dynamo_repo_recount,
     [META_MANIFEST_MEND] = dynamo_manifest_mend,
+    [META_REPO_DELETE] = dynamo_repo_delete,
 };
 
 static op_fn fn_of(const struct meta_op *op)

@@ -245,6 +245,7 @@ enum err_code dynamo_content(struct dynamo_tx *tx, const struct meta_op *op, str
 
 enum err_code dynamo_condemned(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_repo_recount(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
+enum err_code dynamo_repo_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 enum err_code dynamo_manifest_mend(struct dynamo_tx *tx, const struct meta_op *op, struct err *e);
 
 void dynamo_content_wants(struct dynamo_tx *tx, const struct meta_op *op);

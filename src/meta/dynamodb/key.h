@@ -3,7 +3,8 @@
  * place in it ("sk"), which sorts bytewise.
  *
  *     repos#H            REPOSITORY     version, manifests, bytes, tags; H: of 16 shards that of
- *                                       the first component of the name
+ *                                       the first component of the name. Of one that is gone the
+ *                                       version stays, without a name
  *     blob#DIGEST        REPOSITORY     size: it is a blob of it; uses: manifests that name it
  *     manifest#R#DIGEST  0              media, bytes, edges, subject; uses: indexes that name it
  *                        t#TAG          a tag that points to it, and its version
