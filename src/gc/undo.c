@@ -349,7 +349,7 @@ static enum err_code undo_record(struct undo *u, struct str key, enum meta_item_
     TRY(code);
     json = json_loads(record.value, 0, NULL);
     items = json_object_get(json, "items");
-    if (gc_text_of(json, "repository").n == 0) /* blobs of none: they come back with who names them */
+    if (gc_text_of(json, "repository").n == 0) /* blobs of none: who names them brings them back */
         return ERR_OK;
     TRY(repo_name_parse(gc_text_of(json, "repository"), &u->repo, e));
     for (size_t i = json_array_size(items); i-- > 0;) {
