@@ -49,7 +49,7 @@ PARTS = {
         "image_name out_check out_layout out_name refusal sink verdict",
         "out_reader",
         "tar unpack",
-        "member",
+        "member pack",
         "arrival description judge",
         "docker_layout oci_layout",
         "archive",

@@ -40,6 +40,7 @@ struct archive *archive_new(const struct archive_limits *limits, const struct ar
         .sink_ctx = ctx,
         .budget = &a->budget,
         .refusal = &a->refusal,
+        .pack_as = {.as = PACKED_NOT},
     };
     a->tar = tar_new(&arrival_events, &a->arrival, &a->refusal);
     a->unpack = unpack_new(false, take_unpacked, a, &a->refusal);
@@ -55,6 +56,11 @@ void archive_free(struct archive *a)
     arrival_done(&a->arrival);
     verdict_done(&a->verdict);
     free(a);
+}
+
+void archive_pack(struct archive *a, const struct packing_form *form)
+{
+    a->arrival.pack_as = *form;
 }
 
 const struct refusal *archive_refusal(const struct archive *a)

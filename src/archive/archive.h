@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "archive/pack.h"
 #include "archive/refusal.h"
 #include "archive/sink.h"
 #include "archive/verdict.h"
@@ -23,6 +24,11 @@ struct archive;
 struct archive *archive_new(const struct archive_limits *limits, const struct archive_sink *sink,
                             void *ctx);
 void archive_free(struct archive *a); /* accepts NULL */
+
+/* Before the first bytes: plain tars among the members are packed on their way to the sink, unless
+ * they are named by their digest, as in OCI layouts. What the verdict says of them is said of the
+ * packed form. */
+void archive_pack(struct archive *a, const struct packing_form *form);
 
 /* The next bytes. Errors: IMAGE_INVALID, IMAGE_TOO_LARGE: see archive_refusal(); those of the
  * sink. After any, the archive is only good for freeing. */

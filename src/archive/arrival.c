@@ -39,6 +39,8 @@ static void forget_now(struct arrival *in)
 {
     unpack_free(in->unpack);
     hasher_free(in->diff);
+    pack_free(in->pack);
+    in->pack = NULL;
     in->unpack = NULL;
     in->diff = NULL;
     in->now = NULL;
@@ -61,7 +63,7 @@ static enum err_code take_unpacked(void *ctx, const void *p, size_t n, struct er
 
     bool plain = unpack_packing(in->unpack) == PACKED_NOT;
 
-    if (plain && in->algorithm == DIGEST_SHA256)
+    if (plain && in->algorithm == DIGEST_SHA256 && !in->pack)
         return ERR_OK; /* its digest is its diff_id */
     if (!plain)
         TRY(budget_out(in->budget, n, e));
@@ -89,7 +91,8 @@ static enum err_code begin_file(struct arrival *in, struct err *e)
     struct member *m = in->now;
 
     in->placed = false;
-    in->filled_bytes = 0;
+    in->filled_bytes = in->packed_bytes = 0;
+    in->n_head = 0;
     in->has_said = digest_of_name(str_of(m->name), &in->said);
     in->algorithm = in->has_said ? in->said.algorithm : DIGEST_SHA256;
     in->diff = hasher_new(DIGEST_SHA256);
@@ -135,11 +138,41 @@ static bool kept(const struct arrival *in, char first)
     return size_bytes <= most && size_bytes <= in->limits->memory_bytes - in->kept_bytes;
 }
 
+/* A name that is a digest says which bytes are meant. */
+static bool may_be_packed(const struct arrival *in)
+{
+    return in->pack_as.as != PACKED_NOT && !in->has_said;
+}
+
+/* By its first header: one of ustar, PAX or GNU, or the end of a tar without anything. */
+static bool is_tar(const struct arrival *in)
+{
+    static const char zeros[ARRIVAL_HEAD_BYTES];
+
+    if (in->n_head < ARRIVAL_HEAD_BYTES)
+        return false;
+    return (memcmp(in->head + 257, "ustar", 5) == 0 &&
+            packing_of(in->head, PACK_HEAD_BYTES, true) == PACKED_NOT) ||
+           memcmp(in->head, zeros, sizeof(zeros)) == 0;
+}
+
+static enum err_code take_packed(void *ctx, const void *p, size_t n, struct err *e)
+{
+    struct arrival *in = ctx;
+
+    in->packed_bytes += n;
+    return in->sink->write(in->sink_ctx, in->now->content, p, n, e);
+}
+
 static enum err_code place(struct arrival *in, char first, struct err *e)
 {
     struct member *m = in->now;
 
     in->placed = true;
+    if (may_be_packed(in) && is_tar(in)) {
+        TRY(in->sink->begin(in->sink_ctx, in->algorithm, NULL, m->size_bytes, &m->content, e));
+        return pack_new(&in->pack_as, m->size_bytes, take_packed, in, &in->pack, e);
+    }
     if (kept(in, first)) {
         in->kept_bytes += m->size_bytes;
         m->bytes = mem_alloc((size_t)m->size_bytes + 1);
@@ -160,22 +193,50 @@ static enum err_code unpacked(struct arrival *in, enum err_code code)
     return code;
 }
 
-static enum err_code take_data(void *ctx, const void *p, size_t n, struct err *e)
+static enum err_code put(struct arrival *in, const void *p, size_t n, struct err *e)
 {
-    struct arrival *in = ctx;
     struct member *m = in->now;
 
-    if (!m)
-        return ERR_OK;
-    if (!in->placed)
-        TRY(place(in, *(const char *)p, e));
     if (m->bytes) {
         memcpy(m->bytes + in->filled_bytes, p, n);
         in->filled_bytes += n;
+    } else if (in->pack) {
+        TRY(pack_feed(in->pack, p, n, e));
     } else {
         TRY(in->sink->write(in->sink_ctx, m->content, p, n, e));
     }
     return in->unpack ? unpacked(in, unpack_feed(in->unpack, p, n, e)) : ERR_OK;
+}
+
+/* What comes first, until there is enough of it to see what it is. */
+static enum err_code take_head(struct arrival *in, const char **p, size_t *n, struct err *e)
+{
+    uint64_t whole = in->now->size_bytes;
+    size_t wanted = whole < sizeof(in->head) ? (size_t)whole : sizeof(in->head);
+    size_t step = *n < wanted - in->n_head ? *n : wanted - in->n_head;
+
+    memcpy(in->head + in->n_head, *p, step);
+    in->n_head += step;
+    *p += step;
+    *n -= step;
+    if (in->n_head < wanted)
+        return ERR_OK;
+    TRY(place(in, in->head[0], e));
+    return put(in, in->head, in->n_head, e);
+}
+
+static enum err_code take_data(void *ctx, const void *p, size_t n, struct err *e)
+{
+    struct arrival *in = ctx;
+    const char *bytes = p;
+
+    if (!in->now)
+        return ERR_OK;
+    if (!in->placed && may_be_packed(in))
+        TRY(take_head(in, &bytes, &n, e));
+    else if (!in->placed)
+        TRY(place(in, *bytes, e));
+    return n > 0 ? put(in, bytes, n, e) : ERR_OK;
 }
 
 static enum err_code end_digest(struct arrival *in, struct err *e)
@@ -184,6 +245,10 @@ static enum err_code end_digest(struct arrival *in, struct err *e)
 
     if (!in->placed)
         TRY(place(in, '\0', e));
+    if (in->pack) {
+        TRY(pack_end(in->pack, e));
+        m->size_bytes = in->packed_bytes;
+    }
     if (m->bytes)
         digest_of(in->algorithm, m->bytes, (size_t)m->size_bytes, &m->digest);
     else
@@ -204,11 +269,13 @@ static enum err_code end_member(void *ctx, struct err *e)
         TRY(unpacked(in, unpack_end(in->unpack, e)));
     if (in->unpack) {
         m->packing = unpack_packing(in->unpack);
-        if (m->packing == PACKED_NOT && m->digest.algorithm == DIGEST_SHA256)
+        if (m->packing == PACKED_NOT && m->digest.algorithm == DIGEST_SHA256 && !in->pack)
             m->diff_id = m->digest;
         else
             hasher_digest(in->diff, &m->diff_id);
     }
+    if (in->pack)
+        m->packing = in->pack_as.as;
     forget_now(in);
     return ERR_OK;
 }

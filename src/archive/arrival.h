@@ -4,7 +4,11 @@
 #pragma once
 
 #include "archive/member.h"
+#include "archive/pack.h"
 #include "archive/sink.h"
+
+/* So much of a member is looked at, whether it is a tar: its first header. */
+#define ARRIVAL_HEAD_BYTES 512
 
 /* What came in and what was unpacked, against the limits. */
 struct budget {
@@ -24,8 +28,9 @@ struct arrival {
     struct budget *budget;
     struct refusal *refusal;
     struct members members;
-    uint64_t kept_bytes; /* in memory */
-    uint64_t n_members;  /* also those without a good name */
+    uint64_t kept_bytes;         /* in memory */
+    uint64_t n_members;          /* also those without a good name */
+    struct packing_form pack_as; /* plain tars */
 
     /* Of the member that comes now. */
     struct member *now; /* NULL: it is passed over */
@@ -36,6 +41,10 @@ struct arrival {
     uint64_t filled_bytes; /* of now->bytes */
     struct unpack *unpack; /* NULL: it has failed to unpack */
     struct hasher *diff;
+    struct pack *pack; /* what packs it; NULL: it stays as it is */
+    uint64_t packed_bytes;
+    char head[ARRIVAL_HEAD_BYTES];
+    size_t n_head;
 };
 
 /* Of the reader of tar; ctx is a struct arrival. */

@@ -8,8 +8,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#define HEAD_BYTES 6 /* of the longest magic number, that of xz */
-#define OUT_BYTES  (64u << 10)
+#define OUT_BYTES (64u << 10)
 
 /* What xz may take for its dictionary; `xz -9` needs 65 MiB. */
 #define XZ_MEMORY_BYTES (80ull << 20)
@@ -25,7 +24,7 @@ struct unpack {
     bool inside; /* within a member, frame or stream that has begun */
     bool over;   /* of a format that has no other behind it */
     enum packing packing;
-    unsigned char head[HEAD_BYTES];
+    unsigned char head[PACK_HEAD_BYTES];
     size_t n_head;
     union {
         z_stream gzip;
@@ -197,8 +196,10 @@ static enum err_code feed_bzip2(struct unpack *u, const unsigned char *p, size_t
 }
 
 /* RFC 1952, 2.3.1; RFC 8878, 3.1.1 and 3.1.2; xz's file format, 2.1.1.1; bzip2. */
-static enum packing packing_of(const unsigned char *p, size_t n, bool few)
+enum packing packing_of(const void *bytes, size_t n, bool few)
 {
+    const unsigned char *p = bytes;
+
     if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b)
         return PACKED_GZIP;
     if (n >= 4 && memcmp(p, "\x28\xb5\x2f\xfd", 4) == 0)
@@ -277,7 +278,7 @@ enum err_code unpack_feed(struct unpack *u, const void *p, size_t n, struct err 
     while (u->packing == PACKED_UNKNOWN && n > 0) {
         u->head[u->n_head++] = *bytes++;
         n--;
-        if (u->n_head == HEAD_BYTES)
+        if (u->n_head == PACK_HEAD_BYTES)
             TRY(decide(u, e));
     }
     return n > 0 ? feed_known(u, bytes, n, e) : ERR_OK;

@@ -26,6 +26,10 @@ ERR_CHECKED enum err_code unpack_feed(struct unpack *u, const void *p, size_t n,
 /* All have come. Errors: the same. */
 ERR_CHECKED enum err_code unpack_end(struct unpack *u, struct err *e);
 
+/* What begins with these bytes, PACK_HEAD_BYTES or all. */
+#define PACK_HEAD_BYTES 6
+enum packing packing_of(const void *p, size_t n, bool few);
+
 /* UNKNOWN before the first bytes decide. */
 enum packing unpack_packing(const struct unpack *u);
 

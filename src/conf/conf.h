@@ -372,6 +372,8 @@ struct conf_limits {
     struct conf_rate rate; /* limits.rate */
 };
 
+enum conf_compress { CONF_COMPRESS_NONE, CONF_COMPRESS_GZIP, CONF_COMPRESS_ZSTD };
+
 /* Images that are uploaded as archives. */
 struct conf_archives {
     _Atomic uint64_t bytes;          /* upload.max_bytes: 413 */
@@ -381,6 +383,8 @@ struct conf_archives {
     _Atomic uint64_t json_bytes;     /* upload.json_bytes: 413 */
     _Atomic uint64_t memory_bytes;   /* upload.memory_bytes */
     _Atomic uint64_t concurrent;     /* upload.concurrent: at once; then 429 */
+    _Atomic uint64_t compress;       /* upload.compress: enum conf_compress */
+    _Atomic uint64_t compress_level; /* upload.compress_level; 0: as usual */
 };
 
 struct conf_registry {

@@ -54,6 +54,11 @@ static const char *const client_auth_choices[] = {
 static const char *const tls_version_choices[] = {
     [CONF_TLS_1_2] = "1.2", [CONF_TLS_1_3] = "1.3", NULL};
 
+static const char *const compress_choices[] = {[CONF_COMPRESS_NONE] = "none",
+                                               [CONF_COMPRESS_GZIP] = "gzip",
+                                               [CONF_COMPRESS_ZSTD] = "zstd",
+                                               NULL};
+
 static const char *const method_choices[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL};
 
 static const char *const storage_choices[] = {[CONF_STORAGE_FILESYSTEM] = "filesystem",
@@ -692,6 +697,22 @@ const struct conf_row conf_rows[] = {
      .def = 16,
      .unit = "archives",
      .help = "Archives that are received at once; one more is answered 429."},
+    {.name = "upload.compress",
+     .type = CONF_ENUM,
+     FIELD(registry.archives.compress),
+     .choices = compress_choices,
+     .def = CONF_COMPRESS_NONE,
+     .help = "Plain layers of docker archives are packed by this while they come, and stored so. "
+             "`gzip` every engine pulls; `zstd` is faster, and docker 20.10 does not know it. "
+             "Layers of OCI layouts, and those that are packed, stay as they are."},
+    {.name = "upload.compress_level",
+     .type = CONF_COUNT,
+     FIELD(registry.archives.compress_level),
+     .max = 9,
+     .def = 0,
+     .help =
+         "How hard `upload.compress` tries, 1 to 9; 0: 6 of gzip, 3 of zstd. Another level gives "
+         "layers other digests."},
 
     {.name = "delete.enabled",
      .type = CONF_BOOL,

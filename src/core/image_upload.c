@@ -106,6 +106,10 @@ static enum err_code take_place(struct registry *r, struct err *e)
                     "too many archives are being uploaded; try again later");
 }
 
+static const enum packing forms[] = {[CONF_COMPRESS_NONE] = PACKED_NOT,
+                                     [CONF_COMPRESS_GZIP] = PACKED_GZIP,
+                                     [CONF_COMPRESS_ZSTD] = PACKED_ZSTD};
+
 enum err_code image_upload_open(struct registry *r, const struct repo_name *repo, const char *owner,
                                 struct image_upload **ret_upload, struct err *e)
 {
@@ -118,6 +122,8 @@ enum err_code image_upload_open(struct registry *r, const struct repo_name *repo
         .json_bytes = conf_u64(&c->json_bytes),
         .memory_bytes = conf_u64(&c->memory_bytes),
     };
+    const struct packing_form form = {.as = forms[conf_u64(&c->compress)],
+                                      .level = (int)conf_u64(&c->compress_level)};
     struct image_upload *u;
 
     TRY(registry_has_room(r, e));
@@ -128,6 +134,7 @@ enum err_code image_upload_open(struct registry *r, const struct repo_name *repo
         u->repo = *repo;
     snprintf(u->owner, sizeof(u->owner), "%s", owner);
     u->archive = archive_new(&limits, &sink, u);
+    archive_pack(u->archive, &form);
     *ret_upload = u;
     return ERR_OK;
 }

@@ -1,6 +1,6 @@
 /*
  * What is in archives of images, a line for each name of each image, or why it is refused: look [-p
- * BYTES] FILE... feeds each in pieces of so many bytes.
+ * BYTES] [-z] FILE... feeds each in pieces of so many bytes; -z packs plain layers.
  */
 #include "hash_sink.h"
 
@@ -78,13 +78,16 @@ static enum err_code read_all(struct archive *a, const char *path, size_t piece,
     return archive_end(a, ret, e);
 }
 
-static void look(char *path, size_t piece)
+static void look(char *path, size_t piece, bool packs)
 {
+    static const struct packing_form quick = {PACKED_GZIP, 1};
     AUTO(archive) struct archive *a = archive_new(&limits, &hash_sink, NULL);
     const struct archive_verdict *v;
     const char *file = basename(path);
     struct err e = {0};
 
+    if (packs)
+        archive_pack(a, &quick);
     if (read_all(a, path, piece, &v, &e) != ERR_OK) {
         const struct refusal *f = archive_refusal(a);
 
@@ -103,13 +106,16 @@ static void look(char *path, size_t piece)
 int main(int argc, char **argv)
 {
     size_t piece = 64 << 10;
+    bool packs;
     int i = 1;
 
     if (argc > 2 && strcmp(argv[1], "-p") == 0) {
         piece = strtoul(argv[2], NULL, 10);
         i = 3;
     }
+    packs = i < argc && strcmp(argv[i], "-z") == 0;
+    i += packs;
     for (; i < argc; i++)
-        look(argv[i], piece);
+        look(argv[i], piece, packs);
     return open_contents == 0 ? 0 : 1;
 }
