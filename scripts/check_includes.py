@@ -24,6 +24,7 @@ def order(*lines):
 FOLDERS = {
     "base": set(),
     "archive": {"base"},
+    "analysis": {"archive", "base"},
     "conf": {"base"},
     "net": {"base", "conf"},
     "store": {"net", "base"},
@@ -32,12 +33,12 @@ FOLDERS = {
     "replicas": {"net", "meta", "base", "conf"},
     "jobs": {"replicas", "meta", "base"},
     "cache": {"store", "meta", "replicas", "net", "base"},
-    "core": {"archive", "jobs", "store", "meta", "cache", "replicas", "base", "conf"},
+    "core": {"analysis", "archive", "jobs", "store", "meta", "cache", "replicas", "base", "conf"},
     "backup": {"core", "store", "meta", "base", "conf"},
     "gc": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "check": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "auth": {"net", "meta", "replicas", "conf", "base"},
-    "api": {"http", "gc", "core", "archive", "auth", "base", "conf"},
+    "api": {"http", "gc", "core", "analysis", "archive", "auth", "base", "conf"},
 }
 FOLDERS["cli"] = set(FOLDERS)
 FOLDERS["."] = set(FOLDERS)  # main.c wires everything
@@ -45,6 +46,10 @@ FOLDERS["."] = set(FOLDERS)  # main.c wires everything
 # Of a folder: what its parts may include of each other. A part is a room (an inner folder), or a .c
 # and its .h beside each other, by their name without the ending. Each part is in the table.
 PARTS = {
+    "analysis": order(
+        "layer_files",
+        "layer_reader",
+    ),
     "archive": order(
         "image_name out_check out_layout out_name refusal sink verdict",
         "out_reader",

@@ -21,8 +21,9 @@ enum state {
 
 /* What stands before a member about it. */
 struct extra {
-    bool has_size, sparse;
-    uint64_t size_bytes;
+    bool has_size, has_uid, has_gid, has_modified, sparse;
+    uint64_t size_bytes, whole_bytes, uid, gid;
+    int64_t modified_s;
     char *name, *link; /* NULL: the header's own */
 };
 
@@ -198,6 +199,30 @@ static bool has_contents(enum tar_kind kind, char type)
            (kind == TAR_OTHER && type != '3' && type != '4' && type != '6');
 }
 
+/* What no program fails for: 0 where it can't be read. */
+static uint64_t number_or_0(const unsigned char *p, size_t n)
+{
+    uint64_t v;
+
+    return number(p, n, &v) ? v : 0;
+}
+
+static void add_attributes(const struct tar *t, struct tar_entry *entry)
+{
+    const unsigned char *b = t->block;
+    const struct extra *x = &t->extra;
+
+    entry->mode = (uint32_t)number_or_0(b + 100, 8) & 07777;
+    entry->uid = x->has_uid ? x->uid : number_or_0(b + 108, 8);
+    entry->gid = x->has_gid ? x->gid : number_or_0(b + 116, 8);
+    entry->modified_s = x->has_modified ? x->modified_s : (int64_t)number_or_0(b + 136, 12);
+    entry->whole_bytes = entry->size_bytes;
+    if (b[156] == 'S')
+        entry->whole_bytes = number_or_0(b + 483, 12);
+    else if (entry->kind == TAR_SPARSE && x->whole_bytes > 0)
+        entry->whole_bytes = x->whole_bytes;
+}
+
 static enum err_code begin_member(struct tar *t, uint64_t size_bytes, struct err *e)
 {
     const unsigned char *b = t->block;
@@ -217,6 +242,7 @@ static enum err_code begin_member(struct tar *t, uint64_t size_bytes, struct err
     /* Some programs would read what follows as its contents, others as the next header. */
     if (entry.size_bytes > 0 && !has_contents(entry.kind, type))
         return bad(t, entry.name, "a folder, link or device with contents", e);
+    add_attributes(t, &entry);
     TRY(t->events->begin(t->ctx, &entry, e));
     t->member = true;
     after(t, entry.size_bytes);
@@ -259,6 +285,30 @@ static enum err_code set_text(struct tar *t, char **dst, struct str value, struc
     return ERR_OK;
 }
 
+/* Attributes, of which what can't be read says nothing. Source: pax, "uid", "gid", "mtime"; GNU
+ * tar, "PAX 1.0" of sparse files. */
+static void set_attribute(struct extra *x, struct str key, struct str value)
+{
+    struct str seconds;
+    uint64_t v;
+
+    str_cut(&value, '.', &seconds); /* of times: no finer than seconds */
+    if (!str_to_u64(seconds, INT64_MAX, &v))
+        return;
+    if (str_eq(key, STR("uid"))) {
+        x->has_uid = true;
+        x->uid = v;
+    } else if (str_eq(key, STR("gid"))) {
+        x->has_gid = true;
+        x->gid = v;
+    } else if (str_eq(key, STR("mtime"))) {
+        x->has_modified = true;
+        x->modified_s = (int64_t)v;
+    } else if (str_eq(key, STR("GNU.sparse.realsize")) || str_eq(key, STR("GNU.sparse.size"))) {
+        x->whole_bytes = v;
+    }
+}
+
 static enum err_code pax_record(struct tar *t, struct str key, struct str value, bool global,
                                 struct err *e)
 {
@@ -276,6 +326,8 @@ static enum err_code pax_record(struct tar *t, struct str key, struct str value,
             return bad(t, STR_NONE, "the size in a PAX header is no number", e);
         t->extra.has_size = true;
     }
+    if (!global)
+        set_attribute(&t->extra, key, value);
     t->extra.sparse = t->extra.sparse || str_starts(key, STR("GNU.sparse."));
     return ERR_OK;
 }

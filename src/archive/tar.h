@@ -20,6 +20,10 @@ struct tar_entry {
     struct str name; /* as it stands there */
     struct str link; /* where a link leads, likewise */
     uint64_t size_bytes;
+    uint64_t whole_bytes; /* of a file with holes, with these; else as size_bytes */
+    uint32_t mode;        /* permissions, set-id and sticky bits */
+    uint64_t uid, gid;
+    int64_t modified_s; /* Unix time */
 };
 
 struct tar_events {
