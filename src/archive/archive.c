@@ -44,6 +44,7 @@ struct archive *archive_new(const struct archive_limits *limits, const struct ar
     };
     a->tar = tar_new(&arrival_events, &a->arrival, &a->refusal);
     a->unpack = unpack_new(false, take_unpacked, a, &a->refusal);
+    unpack_bound(a->unpack, limits->decoder_bytes);
     return a;
 }
 

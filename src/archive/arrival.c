@@ -97,6 +97,7 @@ static enum err_code begin_file(struct arrival *in, struct err *e)
     in->algorithm = in->has_said ? in->said.algorithm : DIGEST_SHA256;
     in->diff = hasher_new(DIGEST_SHA256);
     in->unpack = unpack_new(true, take_unpacked, in, &m->why);
+    unpack_bound(in->unpack, in->limits->decoder_bytes);
     /* What can't come in full is refused before it comes. */
     if (m->size_bytes > in->limits->max_unpacked_bytes)
         return refuse(in->refusal, REFUSAL_UNPACKED_TOO_LARGE, str_of(m->name), e,
@@ -186,7 +187,7 @@ static enum err_code place(struct arrival *in, char first, struct err *e)
 /* What does not unpack is refused only if it is a layer, at the end. */
 static enum err_code unpacked(struct arrival *in, enum err_code code)
 {
-    if (code == ERR_IMAGE_INVALID) {
+    if (in->now->why.code != REFUSAL_NONE) {
         unpack_free(STEAL(in->unpack));
         return ERR_OK;
     }

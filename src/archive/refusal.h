@@ -15,6 +15,7 @@
     X(CUT, "the whole archive, to its last byte")                                                  \
     X(PACKED_WRONG, "bytes that unpack, with the checksums that they carry")                       \
     X(PACKED_TRAILING, "nothing behind the end of what was packed")                                \
+    X(DECODER_MEMORY, "what unpacks with no more memory than upload.decoder_memory")               \
     X(TAR_HEADER, "headers as ustar, PAX, GNU tar or tar of version 7 write them")                 \
     X(TOO_LARGE, "no more than upload.max_bytes")                                                  \
     X(UNPACKED_TOO_LARGE, "no more than upload.max_unpacked_bytes, upload.max_ratio")              \

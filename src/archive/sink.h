@@ -8,8 +8,9 @@ struct archive_limits {
     uint64_t max_unpacked_bytes; /* of all that comes of unpacking it, and its layers */
     uint64_t max_ratio;          /* of unpacked to packed bytes */
     uint64_t max_members;
-    uint64_t json_bytes;   /* of one description */
-    uint64_t memory_bytes; /* of all that is kept in memory: descriptions, small files */
+    uint64_t json_bytes;    /* of one description */
+    uint64_t memory_bytes;  /* of all that is kept in memory: descriptions, small files */
+    uint64_t decoder_bytes; /* see unpack_bound(); of the archive, and again of a layer */
 };
 
 /*

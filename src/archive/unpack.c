@@ -7,14 +7,12 @@
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #define OUT_BYTES (64u << 10)
 
-/* What xz may take for its dictionary; `xz -9` needs 65 MiB. */
-#define XZ_MEMORY_BYTES (80ull << 20)
-
-/* zstd's default: a window of 8 MiB in levels to 19 and 128 MiB with --long=27. */
-#define ZSTD_WINDOW_LOG_MAX 27
+/* `xz -9` needs 65 MiB, and so does `zstd --long=26`; --long=27 needs all of it. */
+#define MEMORY_BYTES (128ull << 20)
 
 struct unpack {
     unpack_fn emit;
@@ -23,6 +21,7 @@ struct unpack {
     bool few;
     bool inside; /* within a member, frame or stream that has begun */
     bool over;   /* of a format that has no other behind it */
+    uint64_t memory_bytes;
     enum packing packing;
     unsigned char head[PACK_HEAD_BYTES];
     size_t n_head;
@@ -43,7 +42,13 @@ struct unpack *unpack_new(bool few, unpack_fn emit, void *ctx, struct refusal *f
     u->emit = emit;
     u->ctx = ctx;
     u->refusal = f;
+    u->memory_bytes = MEMORY_BYTES;
     return u;
+}
+
+void unpack_bound(struct unpack *u, uint64_t memory_bytes)
+{
+    u->memory_bytes = memory_bytes;
 }
 
 void unpack_free(struct unpack *u)
@@ -70,6 +75,13 @@ enum packing unpack_packing(const struct unpack *u)
 static enum err_code damaged(struct unpack *u, const char *what, struct err *e)
 {
     return refuse(u->refusal, REFUSAL_PACKED_WRONG, STR_NONE, e, "damaged bytes of %s", what);
+}
+
+static enum err_code needs_memory(struct unpack *u, const char *what, struct err *e)
+{
+    return refuse(u->refusal, REFUSAL_DECODER_MEMORY, STR_NONE, e,
+                  "%s needs more than %llu bytes of memory to unpack", what,
+                  (unsigned long long)u->memory_bytes);
 }
 
 static enum err_code trailing(struct unpack *u, const char *what, struct err *e)
@@ -120,6 +132,8 @@ static enum err_code feed_zstd(struct unpack *u, const unsigned char *p, size_t 
 
             out = (ZSTD_outBuffer){u->out, OUT_BYTES, 0};
             left = ZSTD_decompressStream(u->of.zstd, &out, &in);
+            if (ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge)
+                return needs_memory(u, "its window of zstd", e);
             if (ZSTD_isError(left))
                 return damaged(u, "zstd", e);
             u->inside = left > 0;
@@ -141,6 +155,8 @@ static enum err_code run_xz(struct unpack *u, lzma_action action, struct err *e)
         code = lzma_code(z, action);
         if (code == LZMA_BUF_ERROR)
             return ERR_OK; /* it waits for more */
+        if (code == LZMA_MEMLIMIT_ERROR)
+            return needs_memory(u, "its dictionary of xz", e);
         if (code != LZMA_OK && code != LZMA_STREAM_END)
             return damaged(u, "xz", e);
         if (z->avail_out < OUT_BYTES)
@@ -217,6 +233,19 @@ enum packing packing_of(const void *bytes, size_t n, bool few)
     return PACKED_NOT;
 }
 
+/* The largest power of two within the bound: zstd takes no other. RFC 8878, 3.1.1.1.2: at least
+ * 1 KiB; the library: at most 2 GiB. */
+static bool begin_zstd(struct unpack *u)
+{
+    int log = 10;
+
+    while (log < 31 && 2ull << log <= u->memory_bytes)
+        log++;
+    u->of.zstd = ZSTD_createDStream();
+    return u->of.zstd &&
+           !ZSTD_isError(ZSTD_DCtx_setParameter(u->of.zstd, ZSTD_d_windowLogMax, log));
+}
+
 static bool begin(struct unpack *u)
 {
     u->of.gzip = (z_stream){0};
@@ -224,12 +253,10 @@ static bool begin(struct unpack *u)
     case PACKED_GZIP:
         return inflateInit2(&u->of.gzip, 15 + 16) == Z_OK; /* 16: gzip, with its CRC */
     case PACKED_ZSTD:
-        u->of.zstd = ZSTD_createDStream();
-        return u->of.zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(u->of.zstd, ZSTD_d_windowLogMax,
-                                                                  ZSTD_WINDOW_LOG_MAX));
+        return begin_zstd(u);
     case PACKED_XZ:
         u->of.xz = (lzma_stream)LZMA_STREAM_INIT;
-        return lzma_stream_decoder(&u->of.xz, XZ_MEMORY_BYTES, LZMA_CONCATENATED) == LZMA_OK;
+        return lzma_stream_decoder(&u->of.xz, u->memory_bytes, LZMA_CONCATENATED) == LZMA_OK;
     case PACKED_BZIP2:
         u->of.bzip2 = (bz_stream){0};
         return BZ2_bzDecompressInit(&u->of.bzip2, 0, 0) == BZ_OK;

@@ -382,6 +382,7 @@ struct conf_archives {
     _Atomic uint64_t members;        /* upload.max_members: 413 */
     _Atomic uint64_t json_bytes;     /* upload.json_bytes: 413 */
     _Atomic uint64_t memory_bytes;   /* upload.memory_bytes */
+    _Atomic uint64_t decoder_bytes;  /* upload.decoder_memory: 413 */
     _Atomic uint64_t concurrent;     /* upload.concurrent: at once; then 429 */
     _Atomic uint64_t compress;       /* upload.compress: enum conf_compress */
     _Atomic uint64_t compress_level; /* upload.compress_level; 0: as usual */

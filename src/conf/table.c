@@ -689,6 +689,15 @@ const struct conf_row conf_rows[] = {
      .max = 1 * GIB,
      .def = 16 * MIB,
      .help = "Memory for the descriptions and small files of one archive."},
+    {.name = "upload.decoder_memory",
+     .type = CONF_SIZE,
+     FIELD(registry.archives.decoder_bytes),
+     .min = 1 * MIB,
+     .max = 2 * GIB,
+     .def = 128 * MIB,
+     .help =
+         "What xz's decoder, or zstd's window, may take to unpack an archive, and again a layer "
+         "in it; 413. `xz -9` needs 65 MiB, zstd 8 MiB, with `--long` 128 MiB."},
     {.name = "upload.concurrent",
      .type = CONF_COUNT,
      FIELD(registry.archives.concurrent),

@@ -121,6 +121,7 @@ enum err_code image_upload_open(struct registry *r, const struct repo_name *repo
         .max_members = conf_u64(&c->members),
         .json_bytes = conf_u64(&c->json_bytes),
         .memory_bytes = conf_u64(&c->memory_bytes),
+        .decoder_bytes = conf_u64(&c->decoder_bytes),
     };
     const struct packing_form form = {.as = forms[conf_u64(&c->compress)],
                                       .level = (int)conf_u64(&c->compress_level)};

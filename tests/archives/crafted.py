@@ -94,8 +94,13 @@ def packed(data):
     return gzip.compress(data, mtime=0)
 
 
-def zstd(data):
-    return subprocess.run(["zstd", "-qc"], input=data, stdout=subprocess.PIPE, check=True).stdout
+def zstd(data, *options):
+    return subprocess.run(["zstd", "-qc", *options], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+def zstd_long(data):
+    """It needs 128 MiB to be unpacked."""
+    return zstd(data, "--long=27")
 
 
 # --- one small image
@@ -170,6 +175,8 @@ def docker_fine():
     yield "gzip-layer", fine(file("one.tar", packed(ONE)), F2, FC, FM)
     yield "gzip-members-layer", fine(file("one.tar", packed(ONE[:700]) + packed(ONE[700:])), F2, FC, FM)
     yield "zstd-layer", fine(file("one.tar", zstd(ONE)), F2, FC, FM)
+    yield "zstd-layer-long", (fine(file("one.tar", zstd_long(ONE)), F2, FC, FM)[0], "DECODER_MEMORY")
+    yield "zstd-stranger-long", fine(file("x", zstd_long(ONE)), F1, F2, FC, FM)
     yield "lying-names", fine(
         file("0" * 64 + ".json", BOTH), file("1" * 64 + ".tar", ONE), F2,
         manifest_json(item("0" * 64 + ".json", ["1" * 64 + ".tar", "two.tar"]))
@@ -361,6 +368,8 @@ def wrapped():
     yield "w-gzip-trailing", (packed(GOOD) + b"garbage", "PACKED_TRAILING")
     yield "w-gzip-zeros", (packed(GOOD) + bytes(512), "PACKED_TRAILING")
     yield "w-bzip2-trailing", (bz2.compress(GOOD) + b"garbage", "PACKED_TRAILING")
+    yield "w-zstd-long", (zstd_long(GOOD), "DECODER_MEMORY")
+    yield "w-xz-9", (lzma.compress(GOOD, preset=9), "DECODER_MEMORY")
     yield "w-zstd-trailing", (zstd(GOOD) + b"garbage", "PACKED_WRONG")
     yield "w-xz-trailing", (lzma.compress(GOOD) + b"garbage" * 3, "PACKED_WRONG")
     yield "w-gzip-twice", (packed(packed(GOOD)), "TAR_HEADER")

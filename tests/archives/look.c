@@ -20,6 +20,7 @@ static const struct archive_limits limits = {
     .max_members = 100,
     .json_bytes = 64 << 10,
     .memory_bytes = 1 << 20,
+    .decoder_bytes = 16 << 20,
 };
 
 static void print_short(const struct digest *d)

@@ -22,8 +22,8 @@ def files_below(root):
 
 
 # As look.c has them.
-BOUNDS = {"max_bytes": "1MiB", "max_unpacked_bytes": "8MiB", "max_members": 100, "json_bytes": "64KiB"}
-TOO_LARGE = ("TOO_LARGE", "UNPACKED_TOO_LARGE", "TOO_MANY_MEMBERS", "JSON_TOO_LARGE")
+BOUNDS = {"max_bytes": "1MiB", "max_unpacked_bytes": "8MiB", "max_members": 100, "json_bytes": "64KiB", "decoder_memory": "16MiB"}
+TOO_LARGE = ("TOO_LARGE", "UNPACKED_TOO_LARGE", "TOO_MANY_MEMBERS", "JSON_TOO_LARGE", "DECODER_MEMORY")
 
 
 @pytest.mark.config({"upload": BOUNDS})

@@ -47,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         .max_members = 100,
         .json_bytes = 64 << 10,
         .memory_bytes = 256 << 10,
+        .decoder_bytes = 16 << 20,
     };
     size_t piece = n > 0 ? data[0] * 16u + 1 : 1;
     unsigned char *p = mem_alloc(n);
