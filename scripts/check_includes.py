@@ -36,9 +36,10 @@ FOLDERS = {
     "core": {"analysis", "archive", "jobs", "store", "meta", "cache", "replicas", "base", "conf"},
     "backup": {"core", "store", "meta", "base", "conf"},
     "gc": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
+    "files": {"analysis", "core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "check": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "auth": {"net", "meta", "replicas", "conf", "base"},
-    "api": {"http", "gc", "core", "analysis", "archive", "auth", "base", "conf"},
+    "api": {"http", "gc", "files", "core", "analysis", "archive", "auth", "base", "conf"},
 }
 FOLDERS["cli"] = set(FOLDERS)
 FOLDERS["."] = set(FOLDERS)  # main.c wires everything
