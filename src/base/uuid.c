@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#define TIME_BYTES 6
+#define TIME_CHARS 13 /* of these, with the dash */
+
 void random_bytes(void *p, size_t n)
 {
     char *at = p;
@@ -20,17 +23,43 @@ void random_bytes(void *p, size_t n)
     }
 }
 
-void uuid_make(struct uuid *ret_uuid)
+static void put(unsigned char b[16], unsigned version, struct uuid *ret_uuid)
 {
-    unsigned char b[16];
-
-    random_bytes(b, sizeof(b));
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[6] = (unsigned char)((b[6] & 0x0f) | version << 4);
     b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
     snprintf(ret_uuid->text, sizeof(ret_uuid->text),
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
              b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
              b[15]);
+}
+
+void uuid_make(struct uuid *ret_uuid)
+{
+    unsigned char b[16];
+
+    random_bytes(b, sizeof(b));
+    put(b, 4, ret_uuid);
+}
+
+void uuid_make_timed(int64_t wall_ms, struct uuid *ret_uuid)
+{
+    unsigned char b[16];
+
+    random_bytes(b, sizeof(b));
+    for (size_t i = 0; i < TIME_BYTES; i++)
+        b[i] = (unsigned char)((uint64_t)wall_ms >> 8 * (TIME_BYTES - 1 - i));
+    put(b, 7, ret_uuid);
+}
+
+int64_t uuid_time_ms(const struct uuid *u)
+{
+    uint64_t ms = 0;
+
+    for (const char *p = u->text; p < u->text + TIME_CHARS; p++) {
+        if (*p != '-')
+            ms = ms << 4 | (uint64_t)hex_value(*p);
+    }
+    return (int64_t)ms;
 }
 
 bool uuid_parse(struct str s, struct uuid *ret_uuid)

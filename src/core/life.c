@@ -9,6 +9,7 @@
 #include "core/removal.h"
 #include "core/upload.h"
 #include "core/upload_id.h"
+#include "core/upload_ledger.h"
 #include "core/upload_session.h"
 #include "core/url_rules.h"
 #include "jobs/jobs.h"
@@ -42,6 +43,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->conditions = conditions_new();
     r->uploads = upload_table_new();
     r->upload_ids = upload_ids_new();
+    r->ledger = ledger_new(r);
     uuid_make(&r->alone);
     r->url_rules = url_rules_new(&c->registry);
     r->absent = recent_new(ABSENT_MS);
@@ -81,6 +83,7 @@ void registry_free(struct registry *r)
     registry_stop(r);
     store_set_deletions(r->store, NULL, NULL);
     jobs_free(r->jobs);
+    ledger_free(r->ledger);
     conditions_free(r->conditions);
     if (r->pulled)
         (void)!pulled_write(r->pulled, r->meta, ERR_IGNORED);

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 struct upload_ids;
+struct upload_ledger;
 struct upload_table;
 struct url_rules;
 struct jobs;
@@ -52,6 +53,7 @@ struct registry {
     struct upload_table *uploads;
     struct upload_ids *upload_ids;
     atomic_uint_fast64_t image_uploads; /* archives that are being received */
+    struct upload_ledger *ledger;       /* and what is recorded of them */
     struct uuid alone;                  /* this process, where nobody asks who else there is */
     struct url_rules *url_rules;
     struct recent *absent;       /* blobs that no repository had, by a look-up a little ago */

@@ -32,6 +32,21 @@ static void made_ones_differ(void **state)
     assert_string_not_equal(a.text, b.text);
 }
 
+static void those_of_a_time_sort_by_it_and_say_it(void **state)
+{
+    const int64_t ms = 0x0193ab45cd67;
+    struct uuid a, b, parsed;
+
+    (void)state;
+    uuid_make_timed(ms, &a);
+    uuid_make_timed(ms + 1, &b);
+    assert_true(strcmp(a.text, b.text) < 0);
+    assert_int_equal(strncmp(a.text, "0193ab45-cd67-7", 15), 0);
+    assert_true(uuid_parse(str_of(a.text), &parsed));
+    assert_int_equal(uuid_time_ms(&a), ms);
+    assert_int_equal(uuid_time_ms(&b), ms + 1);
+}
+
 static void other_texts_are_refused(void **state)
 {
     static const char *const bad[] = {
@@ -69,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(made_ones_are_version_4_and_parse),
         cmocka_unit_test(made_ones_differ),
+        cmocka_unit_test(those_of_a_time_sort_by_it_and_say_it),
         cmocka_unit_test(other_texts_are_refused),
         cmocka_unit_test(random_bytes_fill_all),
     };

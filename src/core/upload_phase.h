@@ -1,0 +1,30 @@
+/* What an upload of an archive is at, as its record says it (core/upload_record.h). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What it is at; X(name, text). Several of them may go on at once: then the last that began. */
+#define UPLOAD_PHASES(X)                                                                           \
+    X(WAITING, "waiting")     /* for the next request: nobody holds it */                          \
+    X(RECEIVING, "receiving") /* it is unpacked and verified while it comes */                     \
+    X(UNPACKING, "unpacking") /* all of it has come elsewhere, and is read from there */           \
+    X(VERIFYING, "verifying") /* as a whole */                                                     \
+    X(STORING, "storing")     /* blobs, manifests, tags */                                         \
+    X(SCANNING, "scanning")                                                                        \
+    X(DONE, "done")                                                                                \
+    X(FAILED, "failed")                                                                            \
+    X(CANCELLED, "cancelled")
+
+enum upload_phase {
+#define UPLOAD_PHASE_ENUM(name, text) UPLOAD_##name,
+    UPLOAD_PHASES(UPLOAD_PHASE_ENUM)
+#undef UPLOAD_PHASE_ENUM
+        UPLOAD_PHASE_COUNT
+};
+
+#define UPLOAD_SIZE_UNKNOWN UINT64_MAX
+#define UPLOAD_LAYERS_MAX   256 /* that are listed */
+
+const char *upload_phase_text(enum upload_phase phase);
+bool upload_phase_is_end(enum upload_phase phase);
