@@ -19,6 +19,7 @@ import report
 import replica_rows
 import rows
 import s3_rows
+import upload_rows
 from on_s3 import SERVERS, FilesRegistry, Place, S3Distribution, S3Registry, S3Zot
 from on_replicas import Places, Replicas, SqliteRegistry
 from programs import DISTRIBUTION, ZOT, Missing
@@ -37,30 +38,33 @@ from tools import Clients
 
 def parse_options():
     groups = "\n".join(
-        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS, *replica_rows.GROUPS, *gc_rows.GROUPS]
+        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS, *replica_rows.GROUPS, *gc_rows.GROUPS, *upload_rows.GROUPS]
     )
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
-        epilog=f"groups (those of s3_ with --s3 alone, those of replicas_ with --replicas,\nthose of gc_ with --gc):\n{groups}",
+        epilog=f"groups (those of s3_ with --s3 alone, those of replicas_ with --replicas,\nthose of gc_ with --gc, those of archives with --upload):\n{groups}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", metavar="PATTERN", default="", help="groups whose name matches")
-    parser.add_argument("--runs", type=int, help="of each measurement (default 5; 3 with --s3, --replicas or --gc)")
+    parser.add_argument("--runs", type=int, help="of each measurement (default 5; 3 with --s3, --replicas, --gc or --upload)")
     parser.add_argument("--quick", action="store_true", help="two runs, shorter and smaller")
     parser.add_argument(
-        "--full", action="store_true", help="with the 10 GiB blob (13 GiB of disk); with --gc, a million (30 GiB)"
+        "--full",
+        action="store_true",
+        help="with the 10 GiB blob, or archive (13 GiB of disk); with --gc, a million (30 GiB)",
     )
     parser.add_argument("--s3", action="store_true", help="registries with content in S3 instead")
     parser.add_argument("--replicas", action="store_true", help="three registries over one database instead")
     parser.add_argument("--gc", action="store_true", help="collectors of what nobody uses instead")
+    parser.add_argument("--upload", action="store_true", help="archives of images, uploaded and sent, instead")
     parser.add_argument("--s3-server", choices=SERVERS, default="minio", help="default: minio")
     parser.add_argument("--directory", default="/var/tmp", help="where temporary data goes")
     parser.add_argument("--registry", default="build/registry", help="the binary to measure")
     parser.add_argument("--clients", default="build-bench/tests/bench", help=argparse.SUPPRESS)
     parser.add_argument("--output", default="build/bench.md", help="where the table goes")
     options = parser.parse_args()
-    usual = 3 if options.s3 or options.replicas or options.gc else 5
+    usual = 3 if options.s3 or options.replicas or options.gc or options.upload else 5
     options.runs = options.runs or (2 if options.quick else usual)
     return options
 
@@ -131,9 +135,12 @@ def measure(options, directory):
     if options.replicas:
         return measure_at(Places(options.s3_server, directory), options, clients, directory)
     if not options.s3:
-        servers, failures = make_servers(peers(options, clients, directory))
+        made = peers(options, clients, directory)
+        if options.upload:
+            made = {name: made[name] for name in (rows.OURS, *rows.PEERS)}
+        servers, failures = make_servers(made)
         bench = rows.Bench(options, servers, clients, directory)
-        return run_groups(bench, rows.GROUPS, failures), servers, failures
+        return run_groups(bench, (upload_rows if options.upload else rows).GROUPS, failures), servers, failures
     return measure_at(Place(options.s3_server, directory), options, clients, directory)
 
 
