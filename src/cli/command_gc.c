@@ -10,6 +10,7 @@
 #include "core/project.h"
 #include "gc/explain.h"
 #include "gc/found.h"
+#include "gc/journal.h"
 #include "gc/lost.h"
 #include "gc/server_run.h"
 
@@ -116,24 +117,16 @@ static void print_counts(struct gc_command *c, const struct gc_counts *n)
               c->dry_run ? "" : ", reclaimed ");
 }
 
-static json_t *sum_json(const struct gc_sum *s)
-{
-    return json_pack("{s:I, s:I, s:I}", "blobs", (json_int_t)s->blobs, "manifests",
-                     (json_int_t)s->manifests, "bytes",
-                     (json_int_t)(s->blob_bytes + s->manifest_bytes));
-}
-
 static void print_summary_json(struct gc_command *c, const struct gc_counts *n)
 {
     AUTO(json)
-    json_t *o =
-        json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:I}", "dry_run", c->dry_run,
-                  "repositories", (json_int_t)n->repos, "manifests", (json_int_t)n->manifests,
-                  "blobs", (json_int_t)n->blobs, "revived", sum_json(&n->revived), "condemned",
-                  sum_json(&n->condemned), "deleted", sum_json(&n->deleted), "empty_repositories",
-                  (json_int_t)n->empty, "problems", (json_int_t)n->problems);
-    AUTO(mem) char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_t *o = json_pack("{s:b, s:I, s:I, s:I}", "dry_run", c->dry_run, "repositories",
+                          (json_int_t)n->repos, "manifests", (json_int_t)n->manifests, "blobs",
+                          (json_int_t)n->blobs);
+    AUTO(mem) char *text = NULL;
 
+    gc_counts_json(n, o);
+    text = o ? json_dumps(o, JSON_COMPACT) : NULL;
     if (c->as_json && text)
         fprintf(c->cli->out, "%s\n", text);
 }

@@ -81,11 +81,9 @@ static char *record_of(const struct run *r, const char *state, const char *error
                               .actor = r->o->actor,
                               .repo = r->o->repo ? r->o->repo->text : NULL,
                               .started_ms = r->started_ms};
-    json_t *did = json_pack("{s:b, s:o, s:o, s:o, s:I, s:I}", "dry_run", r->o->dry_run, "revived",
-                            gc_sum_json(&r->n.revived), "condemned", gc_sum_json(&r->n.condemned),
-                            "deleted", gc_sum_json(&r->n.deleted), "empty_repositories",
-                            (json_int_t)r->n.empty, "problems", (json_int_t)r->n.problems);
+    json_t *did = json_pack("{s:b}", "dry_run", r->o->dry_run);
 
+    gc_counts_json(&r->n, did);
     return gc_run_text(&n, state, error, did);
 }
 

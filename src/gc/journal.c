@@ -176,6 +176,15 @@ json_t *gc_sum_json(const struct gc_sum *s)
                      (json_int_t)(s->blob_bytes + s->manifest_bytes));
 }
 
+void gc_counts_json(const struct gc_counts *n, json_t *o)
+{
+    (void)!json_object_update_new(
+        o,
+        json_pack("{s:o, s:o, s:o, s:I, s:I}", "revived", gc_sum_json(&n->revived), "condemned",
+                  gc_sum_json(&n->condemned), "deleted", gc_sum_json(&n->deleted),
+                  "empty_repositories", (json_int_t)n->empty, "problems", (json_int_t)n->problems));
+}
+
 const char *gc_run_state(enum err_code code)
 {
     return code == ERR_OK ? "done" : code == ERR_LATER ? "stopped" : "failed";

@@ -88,6 +88,9 @@ const char *gc_run_state(enum err_code code);
 
 json_t *gc_sum_json(const struct gc_sum *s);
 
+/* What a run did, into the caller's o (which may be NULL). */
+void gc_counts_json(const struct gc_counts *n, json_t *o);
+
 /* The record of a run; state: "waiting", "running", or that; error: why, "", or NULL for none;
  * more: what else it says, which is freed. The caller frees the record; NULL: it can't be written.
  */
