@@ -37,27 +37,6 @@ static enum err_code told(struct req *q, enum err_code code)
     return code;
 }
 
-static void add_image(struct buf *b, const struct image_stored *s,
-                      const struct image_plan_item *item)
-{
-    const struct archive_manifest *m = &s->verdict->manifests[item->manifest];
-
-    buf_addf(b, "{\"digest\":\"%s\",\"mediaType\":", m->digest.text);
-    buf_add_json(b, str_of(m->media_type));
-    buf_add_text(b, ",\"tags\":[");
-    for (size_t i = 0; i < item->n_tags; i++)
-        buf_addf(b, "%s\"%s\"", i > 0 ? "," : "", item->tags[i].text);
-    buf_add_char(b, ']');
-    if (m->config.n > 0)
-        buf_addf(b, ",\"config\":\"%s\",\"platform\":\"%s/%s\"", m->config.text, m->os,
-                 m->architecture);
-    if (item->partial)
-        buf_addf(b, ",\"insteadOf\":\"%s\"", item->partial->digest.text);
-    if (item->partial || m->n_missing > 0)
-        buf_addf(b, ",\"missing\":%zu", item->partial ? item->partial->n_missing : m->n_missing);
-    buf_add_char(b, '}');
-}
-
 static void reply_stored(struct req *q, const struct image_stored *s)
 {
     AUTO(buf) struct buf b = {0};
@@ -68,7 +47,7 @@ static void reply_stored(struct req *q, const struct image_stored *s)
     for (size_t i = 0; i < s->plan->n; i++) {
         if (i > 0)
             buf_add_char(&b, ',');
-        add_image(&b, s, &s->plan->items[i]);
+        image_plan_add_json(&b, s->verdict, &s->plan->items[i]);
     }
     buf_addf(&b, "],\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%llu}\n", s->n_blobs,
              s->n_new_blobs, (unsigned long long)s->new_bytes);

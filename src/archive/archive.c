@@ -69,6 +69,11 @@ const struct refusal *archive_refusal(const struct archive *a)
     return &a->refusal;
 }
 
+bool archive_is_packed(const struct archive *a)
+{
+    return unpack_packing(a->unpack) != PACKED_NOT;
+}
+
 enum err_code archive_feed(struct archive *a, const void *p, size_t n, struct err *e)
 {
     TRY(budget_in(&a->budget, n, e));
@@ -128,7 +133,11 @@ static void list_blobs(struct archive *a)
         const struct member *m = &a->arrival.members.all[i];
 
         if (m->is_blob)
-            v->blobs[n++] = (struct archive_blob){m->digest, m->size_bytes, m->bytes, m->content};
+            v->blobs[n++] = (struct archive_blob){.digest = m->digest,
+                                                  .size_bytes = m->size_bytes,
+                                                  .at_bytes = m->at_bytes,
+                                                  .bytes = m->bytes,
+                                                  .content = m->content};
     }
     qsort(v->blobs, n, sizeof(*v->blobs), by_digest);
     for (size_t i = 0; i < n; i++) {

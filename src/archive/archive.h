@@ -34,6 +34,9 @@ void archive_pack(struct archive *a, const struct packing_form *form);
  * sink. After any, the archive is only good for freeing. */
 ERR_CHECKED enum err_code archive_feed(struct archive *a, const void *p, size_t n, struct err *e);
 
+/* Does gzip or its like stand around it? Known when the sink is called first. */
+bool archive_is_packed(const struct archive *a);
+
 /* All have come. *ret_verdict is the archive's, as long as it lives. Errors: the same. */
 ERR_CHECKED enum err_code archive_end(struct archive *a, const struct archive_verdict **ret_verdict,
                                       struct err *e);

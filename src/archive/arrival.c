@@ -120,6 +120,7 @@ static enum err_code begin_member(void *ctx, const struct tar_entry *t, struct e
     m = members_add(&in->members, name);
     m->kind = t->kind;
     m->size_bytes = t->size_bytes;
+    m->at_bytes = t->at_bytes;
     if (t->kind == TAR_HARD_LINK)
         m->link = member_name(STR_NONE, t->link);
     else if (t->kind == TAR_SYMBOLIC_LINK)

@@ -12,8 +12,8 @@
 struct member {
     char *name; /* clean: no "./", no empty component */
     enum tar_kind kind;
-    char *link; /* of a link: the clean name where it leads; NULL: outside */
-    uint64_t size_bytes;
+    char *link;                    /* of a link: the clean name where it leads; NULL: outside */
+    uint64_t size_bytes, at_bytes; /* in the tar */
     struct digest digest;
     struct digest diff_id; /* of what it unpacks to; n is 0: it does not unpack, see why */
     enum packing packing;

@@ -41,6 +41,7 @@ struct tar {
     struct buf extra_text;
     struct extra extra;
     bool began;
+    uint64_t at_bytes; /* of what was taken */
 };
 
 struct tar *tar_new(const struct tar_events *events, void *ctx, struct refusal *f)
@@ -227,7 +228,8 @@ static enum err_code begin_member(struct tar *t, uint64_t size_bytes, struct err
 {
     const unsigned char *b = t->block;
     char room[257], type = (char)b[156];
-    struct tar_entry entry = {.name = header_name(b, room), .link = field(b + 157, 100)};
+    struct tar_entry entry = {
+        .name = header_name(b, room), .link = field(b + 157, 100), .at_bytes = t->at_bytes};
 
     if (t->extra.name)
         entry.name = str_of(t->extra.name);
@@ -417,6 +419,7 @@ enum err_code tar_feed(struct tar *t, const void *p, size_t n, struct err *e)
             take = n;
         if (!blocks && take > t->left_bytes)
             take = (size_t)t->left_bytes;
+        t->at_bytes += take;
         if (blocks) {
             memcpy(t->block + t->n_block, bytes, take);
             t->n_block += take;

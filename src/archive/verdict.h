@@ -7,6 +7,7 @@
 struct archive_blob {
     struct digest digest;
     uint64_t size_bytes;
+    uint64_t at_bytes; /* in the tar, as it is when nothing packs it */
     const char *bytes; /* in memory, or NULL: */
     void *content;     /* of the sink */
 };

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct making {
-    struct registry *r;
+    const struct image_plan_rules *rules;
     const struct archive_verdict *v;
     const struct image_wish *wish;
     struct image_plan *plan;
@@ -106,7 +106,7 @@ static enum err_code place_partial(struct making *k, struct image_plan_item *ite
 {
     const struct archive_manifest *m = &k->v->manifests[item->manifest];
 
-    if (m->n_missing == 0 || conf_bool(&k->r->options->sparse_indexes))
+    if (m->n_missing == 0 || k->rules->sparse_indexes)
         return ERR_OK;
     if (m->n_platforms != 1)
         return refuse(k->refusal, REFUSAL_MISSING, STR_NONE, e,
@@ -174,23 +174,22 @@ static void follow(struct making *k, const struct digest *d)
 static enum err_code follow_links(struct making *k, const struct archive_manifest *m, struct err *e)
 {
     AUTO(manifest) struct manifest parsed = {0};
-    uint64_t most = conf_u64(&k->r->limits->manifest_bytes);
+    uint64_t most = k->rules->manifest_bytes;
 
     if (m->bytes.n > most)
         return err_tell(e, ERR_MANIFEST_TOO_LARGE, "the largest manifest accepted has %llu bytes",
                         (unsigned long long)most);
-    TRY(manifest_parse(m->bytes, str_of(m->media_type),
-                       conf_u64(&k->r->limits->manifest_references), &parsed, e));
+    TRY(manifest_parse(m->bytes, str_of(m->media_type), k->rules->manifest_references, &parsed, e));
     for (size_t i = 0; i < parsed.n_links; i++)
         follow(k, &parsed.links[i].digest);
     return ERR_OK;
 }
 
-enum err_code image_plan_make(struct registry *r, const struct archive_verdict *v,
+enum err_code image_plan_make(const struct image_plan_rules *rules, const struct archive_verdict *v,
                               const struct image_wish *wish, struct image_plan *ret,
                               struct refusal *f, struct err *e)
 {
-    struct making k = {.r = r, .v = v, .wish = wish, .plan = ret, .refusal = f};
+    struct making k = {.rules = rules, .v = v, .wish = wish, .plan = ret, .refusal = f};
 
     ret->items = mem_zero((v->n_images + 1) * sizeof(*ret->items));
     ret->manifests = mem_zero(v->n_manifests + 1);
@@ -202,4 +201,25 @@ enum err_code image_plan_make(struct registry *r, const struct archive_verdict *
             TRY(follow_links(&k, &v->manifests[i], e));
     }
     return ERR_OK;
+}
+
+void image_plan_add_json(struct buf *b, const struct archive_verdict *v,
+                         const struct image_plan_item *item)
+{
+    const struct archive_manifest *m = &v->manifests[item->manifest];
+
+    buf_addf(b, "{\"digest\":\"%s\",\"mediaType\":", m->digest.text);
+    buf_add_json(b, str_of(m->media_type));
+    buf_add_text(b, ",\"tags\":[");
+    for (size_t i = 0; i < item->n_tags; i++)
+        buf_addf(b, "%s\"%s\"", i > 0 ? "," : "", item->tags[i].text);
+    buf_add_char(b, ']');
+    if (m->config.n > 0)
+        buf_addf(b, ",\"config\":\"%s\",\"platform\":\"%s/%s\"", m->config.text, m->os,
+                 m->architecture);
+    if (item->partial)
+        buf_addf(b, ",\"insteadOf\":\"%s\"", item->partial->digest.text);
+    if (item->partial || m->n_missing > 0)
+        buf_addf(b, ",\"missing\":%zu", item->partial ? item->partial->n_missing : m->n_missing);
+    buf_add_char(b, '}');
 }

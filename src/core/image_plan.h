@@ -5,7 +5,15 @@
 
 #include "archive/refusal.h"
 #include "archive/verdict.h"
-#include "core/registry.h"
+#include "base/buf.h"
+#include "base/name.h"
+
+/* What decides beside the archive. */
+struct image_plan_rules {
+    bool sparse_indexes;          /* an index may name manifests that are not there */
+    uint64_t manifest_bytes;      /* the largest manifest */
+    uint64_t manifest_references; /* most descriptors in one */
+};
 
 /* What is asked for. */
 struct image_wish {
@@ -29,7 +37,12 @@ struct image_plan {
 
 /* Manifests are parsed as those of a push. Errors, told: IMAGE_INVALID, with *f; MANIFEST_INVALID,
  * MANIFEST_TOO_LARGE. */
-ERR_CHECKED enum err_code image_plan_make(struct registry *r, const struct archive_verdict *v,
+ERR_CHECKED enum err_code image_plan_make(const struct image_plan_rules *rules,
+                                          const struct archive_verdict *v,
                                           const struct image_wish *wish, struct image_plan *ret,
                                           struct refusal *f, struct err *e);
 void image_plan_done(struct image_plan *p);
+
+/* One of its images, as clients of /upload-image read it: an object of JSON. */
+void image_plan_add_json(struct buf *b, const struct archive_verdict *v,
+                         const struct image_plan_item *item);

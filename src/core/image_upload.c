@@ -332,10 +332,15 @@ enum err_code image_upload_finish(struct image_upload *u, const struct image_wis
                                   const char *actor, image_tag_fn may_tag, void *ctx,
                                   struct image_stored *ret, struct err *e)
 {
+    const struct image_plan_rules rules = {
+        .sparse_indexes = conf_bool(&u->r->options->sparse_indexes),
+        .manifest_bytes = conf_u64(&u->r->limits->manifest_bytes),
+        .manifest_references = conf_u64(&u->r->limits->manifest_references),
+    };
     enum err_code code;
 
     TRY(archive_end(u->archive, &u->stored.verdict, e));
-    TRY(image_plan_make(u->r, u->stored.verdict, wish, &u->plan, &u->refusal, e));
+    TRY(image_plan_make(&rules, u->stored.verdict, wish, &u->plan, &u->refusal, e));
     TRY(check_tags(u, may_tag, ctx, e));
     code = store(u, actor, may_tag, ctx, e);
     if (code != ERR_OK) {

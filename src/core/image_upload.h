@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/image_plan.h"
+#include "core/registry.h"
 
 struct image_upload; /* one thread at a time */
 

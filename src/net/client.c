@@ -349,10 +349,12 @@ static size_t on_send(char *p, size_t size, size_t count, void *ctx)
     s->moved_ms = clock_mono_ms();
     if (cap > s->file->bytes - s->sent)
         cap = (size_t)(s->file->bytes - s->sent);
-    n = file_pread_all(s->file->fd, p, cap, s->sent);
+    n = file_pread_all(s->file->fd, p, cap, s->file->at_bytes + s->sent);
     if (n < 0 || (size_t)n < cap)
         return CURL_READFUNC_ABORT;
     s->sent += cap;
+    if (s->file->sent)
+        s->file->sent(s->file->ctx, s->sent);
     return cap;
 }
 

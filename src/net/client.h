@@ -36,10 +36,14 @@ void client_hurry(struct client *c, uint64_t ms);
 /* Waits for so long; false at once when client_hurry() left no time for that. */
 bool client_pause(struct client *c, uint64_t ms);
 
-/* The beginning of a file, as a body: it is read while it is sent. */
+/* A part of a file, as a body: it is read while it is sent. */
 struct client_file {
     int fd;
     uint64_t bytes;
+    uint64_t at_bytes; /* where it begins */
+    void (*sent)(void *ctx,
+                 uint64_t sent_bytes); /* so much is read; from that thread; NULL: none */
+    void *ctx;
 };
 
 struct client_request {

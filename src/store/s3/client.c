@@ -244,7 +244,7 @@ static enum err_code hash_file(const struct client_file *f, struct digest *ret, 
     for (uint64_t at = 0; at < f->bytes; at += HASH_BYTES) {
         size_t n = f->bytes - at < HASH_BYTES ? (size_t)(f->bytes - at) : HASH_BYTES;
 
-        if (file_pread_all(f->fd, piece, n, at) != (ssize_t)n)
+        if (file_pread_all(f->fd, piece, n, f->at_bytes + at) != (ssize_t)n)
             return err_errno(e, "read what is to be sent");
         hasher_update(h, piece, n);
     }

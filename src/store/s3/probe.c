@@ -76,7 +76,7 @@ static enum err_code begin(struct probe *p, const struct s3_name *name,
                            char ret_id[static S3_UPLOAD_ID_MAX], struct s3_part *ret_part,
                            struct err *e)
 {
-    const struct client_file body = {p->body_fd, sizeof(BODY) - 1};
+    const struct client_file body = {.fd = p->body_fd, .bytes = sizeof(BODY) - 1};
 
     TRY(s3_multipart_create(p->c, name, ret_id, e));
     return s3_part_put(p->c, name, ret_id, 1, &body, ret_part, e);

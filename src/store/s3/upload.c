@@ -342,7 +342,7 @@ static enum err_code send_part(struct state *st, struct err *e)
     job = NEW(struct part_job);
     job->job.run = run_part;
     job->st = st;
-    job->file = (struct client_file){STEAL_FD(st->fd), st->fill_bytes};
+    job->file = (struct client_file){.fd = STEAL_FD(st->fd), .bytes = st->fill_bytes};
     job->room = st->room;
     st->room = (struct s3_room){0};
     pthread_mutex_lock(&st->lock);
@@ -922,7 +922,7 @@ enum err_code s3_upload_truncate(struct store *s, struct store_upload *u, uint64
 
 static enum err_code put_tail(struct state *st, const struct store_note *note, struct err *e)
 {
-    struct client_file file = {st->fd, st->fill_bytes};
+    struct client_file file = {.fd = st->fd, .bytes = st->fill_bytes};
     char parts[S3_TAIL_PARTS_MAX] = "";
     struct s3_put put = {.note = note,
                          .upload = st->upload,
@@ -1004,7 +1004,7 @@ static void clear_away(struct state *st)
 /* Of one part's worth, or less. */
 static enum err_code commit_small(struct state *st, const struct digest *d, struct err *e)
 {
-    struct client_file file = {st->fd, st->fill_bytes};
+    struct client_file file = {.fd = st->fd, .bytes = st->fill_bytes};
     struct s3_put put = {.file = st->fd >= 0 ? &file : NULL};
     struct s3_name key, tail;
     enum err_code code;

@@ -232,6 +232,33 @@ static void other_schemes_than_those_of_HTTP_are_refused(void **state)
                      ERR_UNAVAILABLE);
 }
 
+static void note_sent(void *ctx, uint64_t sent_bytes)
+{
+    *(uint64_t *)ctx = sent_bytes;
+}
+
+static void a_part_of_a_file_is_a_body(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = ANSWER}};
+    struct small_server *s = small_server_start(answers, N(answers));
+    AUTO(file) FILE *f = tmpfile();
+    uint64_t sent_bytes = 0;
+    struct client_file part = {.bytes = 4, .at_bytes = 3, .sent = note_sent, .ctx = &sent_bytes};
+
+    (void)state;
+    assert_non_null(f);
+    fputs("0123456789", f);
+    fflush(f);
+    part.fd = fileno(f);
+    assert_answer(
+        ask(small_server_url(s), "/", (struct client_request){.method = "PUT", .file = &part}), 200,
+        "abcd");
+    assert_int_equal(small_server_request(s, 0)->body_n, 4);
+    assert_memory_equal(small_server_request(s, 0)->body, "3456", 4);
+    assert_int_equal(sent_bytes, 4);
+    small_server_stop(s);
+}
+
 /* ---- connections */
 
 static void a_connection_is_used_again(void **state)
@@ -467,6 +494,7 @@ int main(void)
         TEST(a_server_that_says_nothing_is_given_up),
         TEST(a_request_that_runs_when_the_program_ends_has_little_time_left),
         TEST(other_schemes_than_those_of_HTTP_are_refused),
+        TEST(a_part_of_a_file_is_a_body),
         TEST(a_connection_is_used_again),
         TEST(a_kept_connection_that_the_server_has_closed_is_no_error),
         TEST(no_more_connections_are_kept_than_may_be),
