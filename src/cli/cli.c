@@ -310,6 +310,17 @@ const char *cli_flag_nth(const struct cli_args *args, const char *name, size_t i
     return NULL;
 }
 
+const char *cli_variable(char *const *environment, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (char *const *v = environment; v && *v; v++) {
+        if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
+            return (*v)[n + 1] ? *v + n + 1 : NULL;
+    }
+    return NULL;
+}
+
 bool cli_duration(const char *text, uint64_t *ret_ms)
 {
     return conf_duration(str_of(text), ret_ms);

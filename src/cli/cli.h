@@ -84,6 +84,9 @@ struct cli_command {
 extern const struct cli_command cli_commands[];
 extern const size_t cli_commands_n;
 
+/* A variable of an environment; NULL: it is not set, or empty. */
+const char *cli_variable(char *const *environment, const char *name);
+
 /* "30d", as the configuration has durations. False: it is none. */
 bool cli_duration(const char *text, uint64_t *ret_ms);
 

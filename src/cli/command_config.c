@@ -6,17 +6,6 @@
 #define OUTPUT_MAX (1024 * 1024)
 #define LINE_BYTES 8192
 
-static const char *variable(const struct cli *cli, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (char *const *v = cli->environment; v && *v; v++) {
-        if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
-            return *v + n + 1;
-    }
-    return NULL;
-}
-
 const char *cli_config_path(const struct cli *cli, const struct cli_args *args)
 {
     /* ours, and the reference registry's */
@@ -26,7 +15,7 @@ const char *cli_config_path(const struct cli *cli, const struct cli_args *args)
     if (!path && !args->command->names)
         path = args->operand;
     for (size_t i = 0; !path && i < sizeof(variables) / sizeof(variables[0]); i++)
-        path = variable(cli, variables[i]);
+        path = cli_variable(cli->environment, variables[i]);
     return path && *path ? path : NULL;
 }
 

@@ -7,7 +7,6 @@
 #include "archive/out_check.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/host.h"
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/progress_bar.h"
@@ -19,12 +18,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DEFAULT_URL "http://127.0.0.1:5000"
-#define URL_MAX     (64 * 1024)
-#define HAVE_MAX    (64 * 1024)
-#define PIECE       (256 * 1024)
-#define PATH_SIZE   4096
-#define TRIES       6 /* in a row that brought nothing */
+#define URL_MAX   (64 * 1024)
+#define HAVE_MAX  (64 * 1024)
+#define PIECE     (256 * 1024)
+#define PATH_SIZE 4096
+#define TRIES     6 /* in a row that brought nothing */
 
 struct download {
     struct cli *cli;
@@ -92,24 +90,6 @@ static bool is_image(const char *image)
     return *image != '\0';
 }
 
-/* "registry.example/team/app:v1" names its server, unless --url does. */
-static void split_server(const struct cli_args *args, struct str *image, struct buf *ret_url)
-{
-    struct str rest = *image, host, port, name;
-
-    buf_init(ret_url, 512);
-    if (cli_flag(args, "--url") || !str_cut(&rest, '/', &host) ||
-        !(memchr(host.p, '.', host.n) || memchr(host.p, ':', host.n) ||
-          str_eq(host, STR("localhost")))) {
-        buf_add_text(ret_url, DEFAULT_URL);
-        return;
-    }
-    port = host;
-    str_cut(&port, ':', &name);
-    buf_addf(ret_url, "%s://" STR_FMT, host_is_loopback(name) ? "http" : "https", STR_ARG(host));
-    *image = rest;
-}
-
 static enum err_code ask_for(struct download *d, const struct cli_args *args, struct err *e)
 {
     struct str image = str_of(args->operand);
@@ -117,7 +97,8 @@ static enum err_code ask_for(struct download *d, const struct cli_args *args, st
 
     if (!is_image(args->operand))
         return err_set(e, ERR_CONFIG, "an image is NAME:TAG or NAME@DIGEST");
-    split_server(args, &image, &server);
+    buf_init(&server, URL_MAX);
+    remote_server_split(args, &image, &server);
     TRY(remote_server_open(d->cli, args, buf_text(&server), &d->server, e));
     buf_init(&d->url, URL_MAX);
     buf_addf(&d->url, STR_FMT "/api/v1/archive/" STR_FMT, STR_ARG(buf_str(&d->server.url)),

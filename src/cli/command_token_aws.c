@@ -12,18 +12,6 @@
 
 #define EXPIRES_S 900 /* AWS looks no further back */
 
-/* NULL: it is not set, or empty. */
-static const char *variable(const struct cli *cli, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (char *const *v = cli->environment; v && *v; v++) {
-        if (strncmp(*v, name, n) == 0 && (*v)[n] == '=')
-            return (*v)[n + 1] ? *v + n + 1 : NULL;
-    }
-    return NULL;
-}
-
 static const char *first(const char *a, const char *b)
 {
     return a ? a : b;
@@ -33,10 +21,11 @@ static const char *first(const char *a, const char *b)
 static void endpoint_of(const struct cli *cli, const struct cli_args *args, struct sigv4_key *key,
                         struct buf *ret_url)
 {
-    const char *given = first(cli_flag(args, "--endpoint"), variable(cli, "AWS_ENDPOINT_URL_STS"));
-    const char *region =
-        first(cli_flag(args, "--region"),
-              first(variable(cli, "AWS_REGION"), variable(cli, "AWS_DEFAULT_REGION")));
+    const char *given =
+        first(cli_flag(args, "--endpoint"), cli_variable(cli->environment, "AWS_ENDPOINT_URL_STS"));
+    const char *region = first(cli_flag(args, "--region"),
+                               first(cli_variable(cli->environment, "AWS_REGION"),
+                                     cli_variable(cli->environment, "AWS_DEFAULT_REGION")));
 
     key->region = first(region, "us-east-1");
     if (given)
@@ -97,9 +86,9 @@ int cli_token_aws(struct cli *cli, const struct cli_args *args)
 {
     const char *audience = cli_flag(args, "--audience");
     struct sigv4_key key = {
-        .access_key = variable(cli, "AWS_ACCESS_KEY_ID"),
-        .secret_key = variable(cli, "AWS_SECRET_ACCESS_KEY"),
-        .session_token = variable(cli, "AWS_SESSION_TOKEN"),
+        .access_key = cli_variable(cli->environment, "AWS_ACCESS_KEY_ID"),
+        .secret_key = cli_variable(cli->environment, "AWS_SECRET_ACCESS_KEY"),
+        .session_token = cli_variable(cli->environment, "AWS_SESSION_TOKEN"),
         .service = "sts",
     };
     AUTO(buf) struct buf url = {0};

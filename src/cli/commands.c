@@ -272,6 +272,18 @@ static const struct cli_flag download_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag upload_flags[] = {
+    {"--tag", "TAG", "Give it this tag; several times, for several.", .repeated = true},
+    {"--image", "NAME", "Of several images this one: a name it has in the archive, or its digest."},
+    {"--platform", "PLATFORM", "Of an index only the image for this one: linux/arm64."},
+    {"--from", "REPOSITORY", "Where the server may have some of the blobs already."},
+    {"--jobs", "NUMBER", "So many blobs at once, 1 to 32; the default is 4."},
+    {"--dry-run", NULL, "Check the archive and tell what would be sent."},
+    {"--json", NULL, "A JSON object a line; the last one is the answer of /upload-image."},
+    REMOTE_SERVER_FLAGS,
+    {NULL},
+};
+
 const struct cli_command cli_commands[] = {
     {.name = "serve",
      .operands = "[FILE]",
@@ -680,7 +692,23 @@ const struct cli_command cli_commands[] = {
          "on where it ended, also by the same\ncommand later; every digest is looked at in the "
          "end. "
          "Credentials are those of --user, or what `docker login`\nleft in ~/.docker/config.json "
-         "(DOCKER_CONFIG, DOCKER_AUTH_CONFIG)."},
+         "(DOCKER_CONFIG, DOCKER_AUTH_CONFIG) or with its credential helper."},
+    {.name = "upload",
+     .operands = "FILE NAME[:TAG]",
+     .max_operands = 2,
+     .names = true,
+     .flags = upload_flags,
+     .run = cli_upload,
+     .help = "Push the image of an archive, to any server",
+     .more =
+         "FILE is what `docker save` and its like write (docker-archive or OCI layout, plain or "
+         "packed), the directory\nof an OCI layout, or - for standard input. NAME is team/app, or "
+         "host:5000/team/app, which is then the server.\nWithout a tag the image gets those that "
+         "it has in the archive. The archive is read and checked to its end\nbefore anything is "
+         "sent; blobs that the server has are not sent again, and what was cut goes on where it"
+         "\nended. What can't be read twice is kept in a temporary file below TMPDIR (/var/tmp). "
+         "Credentials are those of\n--user, or what `docker login` left in ~/.docker/config.json "
+         "(DOCKER_CONFIG, DOCKER_AUTH_CONFIG) or with its\ncredential helper."},
     {.name = "backup",
      .operands = "PLACE",
      .max_operands = 1,

@@ -71,6 +71,9 @@ int cli_sweep(struct cli *cli, const struct cli_args *args);
 /* command_take_over.c */
 int cli_take_over(struct cli *cli, const struct cli_args *args);
 
+/* command_upload.c */
+int cli_upload(struct cli *cli, const struct cli_args *args);
+
 /* serve.c */
 int cli_serve(struct cli *cli, const struct cli_args *args);
 

@@ -1,42 +1,29 @@
 #include "cli/remote_server.h"
 
+#include "base/host.h"
 #include "base/json.h"
-#include "base/mem.h"
-#include "cli/docker_auth.h"
 #include "cli/password_prompt.h"
 #include "conf/url.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <stdlib.h>
 
 #define URL_MAX           1024
-#define AUTHORIZATION_MAX 4096
+#define AUTHORIZATION_MAX (DOCKER_AUTH_MAX + 64)
 #define USER_MAX          256
-
-static void add_base64(struct buf *b, struct str text)
-{
-    AUTO(mem) char *made = mem_alloc(text.n / 3 * 4 + 5);
-
-    EVP_EncodeBlock((unsigned char *)made, (const unsigned char *)text.p, (int)text.n);
-    buf_add_text(b, made);
-    OPENSSL_cleanse(made, strlen(made));
-}
+#define DEFAULT_URL       "http://127.0.0.1:5000"
+#define STALL_MS          120000 /* some servers look at all of a blob before they answer */
 
 static enum err_code ask_password(struct cli *cli, const struct cli_args *args, const char *user,
-                                  struct buf *ret_basic, struct err *e)
+                                  struct docker_auth *a, struct err *e)
 {
-    char password[CLI_PASSWORD_SIZE], both[USER_MAX + CLI_PASSWORD_SIZE];
-    int n;
+    char password[CLI_PASSWORD_SIZE];
 
     if (strlen(user) >= USER_MAX || strchr(user, ':'))
         return err_set(e, ERR_CONFIG, "'%.64s' is no name of a user", user);
     if (!cli_password_read(cli, cli_flag(args, "--password-stdin") != NULL, password))
         return err_set(e, ERR_CONFIG, "without a password nobody signs in");
-    n = snprintf(both, sizeof(both), "%s:%s", user, password);
-    add_base64(ret_basic, (struct str){both, (size_t)n});
+    docker_auth_set(a, str_of(user), str_of(password));
     OPENSSL_cleanse(password, sizeof(password));
-    OPENSSL_cleanse(both, sizeof(both));
     return ERR_OK;
 }
 
@@ -55,31 +42,49 @@ static enum err_code sign_in(struct cli *cli, const struct cli_args *args,
                              const struct conf_url *where, struct remote_server *s, struct err *e)
 {
     const char *user = cli_flag(args, "--user");
-    AUTO(buf) struct buf basic = {0};
 
-    buf_init(&basic, AUTHORIZATION_MAX - 64);
     if (user)
-        TRY(ask_password(cli, args, user, &basic, e));
+        TRY(ask_password(cli, args, user, &s->auth, e));
     else
-        TRY(docker_auth_find(cli->environment, server_of(buf_str(&s->url)), &basic, e));
-    if (basic.n == 0)
+        TRY(docker_auth_find(cli->environment, server_of(buf_str(&s->url)), &s->auth, e));
+    if (s->auth.basic.n == 0 && s->auth.identity_token.n == 0)
         return ERR_OK;
     if (!where->loopback && str_eq(where->scheme, STR("http")))
         return err_set(e, ERR_CONFIG, "a password goes to another machine over https alone");
-    buf_addf(&s->authorization, "Authorization: Basic " STR_FMT, STR_ARG(buf_str(&basic)));
-    OPENSSL_cleanse(basic.p, basic.n);
+    if (s->auth.basic.n > 0)
+        buf_addf(&s->authorization, "Authorization: Basic " STR_FMT,
+                 STR_ARG(buf_str(&s->auth.basic)));
     return ERR_OK;
+}
+
+void remote_server_split(const struct cli_args *args, struct str *image, struct buf *ret_url)
+{
+    struct str rest = *image, host, port, name;
+
+    if (cli_flag(args, "--url") || !str_cut(&rest, '/', &host) ||
+        !(memchr(host.p, '.', host.n) || memchr(host.p, ':', host.n) ||
+          str_eq(host, STR("localhost")))) {
+        buf_add_text(ret_url, DEFAULT_URL);
+        return;
+    }
+    *image = rest;
+    if (str_eq(host, STR("docker.io")))
+        host = STR("registry-1.docker.io");
+    port = host;
+    str_cut(&port, ':', &name);
+    buf_addf(ret_url, "%s://" STR_FMT, host_is_loopback(name) ? "http" : "https", STR_ARG(host));
 }
 
 enum err_code remote_server_open(struct cli *cli, const struct cli_args *args, const char *url,
                                  struct remote_server *ret, struct err *e)
 {
     const char *given = cli_flag(args, "--url");
-    struct client_options options = {.ca_file = cli_flag(args, "--ca-file")};
+    struct client_options options = {.ca_file = cli_flag(args, "--ca-file"), .stall_ms = STALL_MS};
     struct str text = str_of(given ? given : url);
     struct conf_url where;
 
-    *ret = (struct remote_server){0};
+    *ret = (struct remote_server){.ca_file = options.ca_file};
+    docker_auth_init(&ret->auth);
     buf_init(&ret->url, URL_MAX);
     buf_init(&ret->authorization, AUTHORIZATION_MAX);
     while (str_ends(text, STR("/")))
@@ -100,6 +105,7 @@ void remote_server_done(struct remote_server *s)
         OPENSSL_cleanse(s->authorization.p, s->authorization.n);
     buf_done(&s->authorization);
     buf_done(&s->url);
+    docker_auth_done(&s->auth);
 }
 
 enum err_code remote_server_refused(int status, struct str body, struct err *e)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "cli/docker_auth.h"
 #include "net/client.h"
 
 /* The rows of a command's table that remote_server_open() reads. */
@@ -19,8 +20,14 @@
 struct remote_server {
     struct client *client;
     struct buf url;           /* without a slash at its end */
-    struct buf authorization; /* a header; empty: nobody signs in */
+    struct docker_auth auth;  /* what there is to sign in with */
+    struct buf authorization; /* a header of it; empty: nobody signs in, or by a token alone */
+    const char *ca_file;      /* NULL: the system's authorities */
 };
+
+/* "registry.example/team/app:v1" names its server, unless --url does: *image becomes the rest. The
+ * url is for remote_server_open(). */
+void remote_server_split(const struct cli_args *args, struct str *image, struct buf *ret_url);
 
 /*
  * Connects to nobody yet. url is used where --url is not given. Credentials go over https, or to

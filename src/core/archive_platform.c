@@ -78,12 +78,15 @@ static const char *usual_variant(const struct out_platform *p)
     return strcmp(p->architecture, "arm") == 0 ? "v7" : "";
 }
 
-static bool same_machine(const struct out_platform *a, const struct out_platform *b)
+bool out_platform_fits(const struct out_platform *p, const struct out_platform *wanted,
+                       bool any_variant)
 {
-    return strcmp(a->os, b->os) == 0 && strcmp(a->architecture, b->architecture) == 0;
+    return strcmp(p->os, wanted->os) == 0 && strcmp(p->architecture, wanted->architecture) == 0 &&
+           (any_variant ? !wanted->variant[0]
+                        : strcmp(usual_variant(p), usual_variant(wanted)) == 0);
 }
 
-static bool from_json(const json_t *j, struct out_platform *ret)
+bool out_platform_of_json(const json_t *j, struct out_platform *ret)
 {
     return fill(out_json_text(j, "os"), out_json_text(j, "architecture"),
                 out_json_text(j, "variant"), ret);
@@ -122,7 +125,7 @@ static enum err_code of_config(const struct choice *c, const struct out_manifest
 
     TRY(read_blob(c, &m->parsed.links[0].digest, &text, e));
     config = out_json_parse(buf_str(&text));
-    *ret_known = from_json(config, ret_platform);
+    *ret_known = out_platform_of_json(config, ret_platform);
     return ERR_OK;
 }
 
@@ -180,7 +183,7 @@ static enum err_code add_images(struct choice *c, const struct out_manifest *ind
 
         if (link->kind != LINK_MANIFEST || is_attestation(descriptor))
             continue;
-        if (from_json(platform, &p))
+        if (out_platform_of_json(platform, &p))
             TRY(add_image(c, &link->digest, &p, platform, e));
         else
             TRY(look_into(c, &link->digest, depth, e));
@@ -193,17 +196,11 @@ static enum err_code add_images(struct choice *c, const struct out_manifest *ind
 /* The same variant comes before one that was left open. */
 static const struct image *find(const struct choice *c, const struct out_platform *wanted)
 {
-    for (size_t i = 0; i < c->n; i++) {
-        const struct out_platform *p = &c->images[i].platform;
-
-        if (same_machine(p, wanted) && strcmp(usual_variant(p), usual_variant(wanted)) == 0)
-            return &c->images[i];
-    }
-    if (wanted->variant[0])
-        return NULL;
-    for (size_t i = 0; i < c->n; i++) {
-        if (same_machine(&c->images[i].platform, wanted))
-            return &c->images[i];
+    for (unsigned any_variant = 0; any_variant <= 1; any_variant++) {
+        for (size_t i = 0; i < c->n; i++) {
+            if (out_platform_fits(&c->images[i].platform, wanted, any_variant))
+                return &c->images[i];
+        }
     }
     return NULL;
 }

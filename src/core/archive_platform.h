@@ -13,6 +13,14 @@ struct out_platform {
 ERR_CHECKED enum err_code out_platform_parse(struct str s, struct out_platform *ret_platform,
                                              struct err *e);
 
+/* What a descriptor or config says, or false. */
+bool out_platform_of_json(const json_t *j, struct out_platform *ret_platform);
+
+/* Is p what is wanted? A variant that is left out is the usual one; with any_variant, whichever,
+ * where wanted has none. */
+bool out_platform_fits(const struct out_platform *p, const struct out_platform *wanted,
+                       bool any_variant);
+
 /*
  * Of the images that m names, the one for that platform; or, when wanted is NULL, the only one
  * there is. m becomes it, and stays as it is when it is an image itself, of that platform.

@@ -1,6 +1,7 @@
 #include "core/image_plan.h"
 
 #include "archive/image_name.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "core/manifest.h"
 
@@ -47,7 +48,7 @@ static enum err_code choose_one(struct making *k, const char *what, struct err *
     return refuse(k->refusal, REFUSAL_CHOICE, STR_NONE, e, "%s; there are: %s", what, names);
 }
 
-static bool is_wished(const struct making *k, const struct archive_image *im)
+static bool is_named(const struct making *k, const struct archive_image *im)
 {
     if (!k->wish->image[0] ||
         strcmp(k->v->manifests[im->manifest].digest.text, k->wish->image) == 0)
@@ -57,6 +58,58 @@ static bool is_wished(const struct making *k, const struct archive_image *im)
             return true;
     }
     return false;
+}
+
+static size_t manifest_of(const struct making *k, const char *digest)
+{
+    for (size_t i = 0; i < k->v->n_manifests; i++) {
+        if (digest && strcmp(k->v->manifests[i].digest.text, digest) == 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+/* Of the manifests that an index names, the image of the platform; SIZE_MAX: it is not there. */
+static size_t choose_of_index(const struct making *k, struct str index)
+{
+    AUTO(json) json_t *root = json_loadb(index.p, index.n, 0, NULL);
+    json_t *list = json_object_get(root, "manifests"), *d;
+    struct out_platform p;
+    size_t i, at;
+
+    for (unsigned any_variant = 0; any_variant <= 1; any_variant++) {
+        json_array_foreach(list, i, d)
+        {
+            if (!out_platform_of_json(json_object_get(d, "platform"), &p) ||
+                !out_platform_fits(&p, k->wish->platform, any_variant))
+                continue;
+            at = manifest_of(k, json_string_value(json_object_get(d, "digest")));
+            if (at != SIZE_MAX)
+                return at;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* The manifest that is meant by it; SIZE_MAX: none, for it has not the platform. Of an image alone
+ * nobody asks for the variant. */
+static size_t place_of(const struct making *k, const struct archive_image *im)
+{
+    const struct archive_manifest *m = &k->v->manifests[im->manifest];
+    const struct out_platform *wanted = k->wish->platform;
+
+    if (!wanted)
+        return im->manifest;
+    if (m->is_index)
+        return choose_of_index(k, m->bytes);
+    if (strcmp(m->os, wanted->os) != 0 || strcmp(m->architecture, wanted->architecture) != 0)
+        return SIZE_MAX;
+    return im->manifest;
+}
+
+static bool is_wished(const struct making *k, const struct archive_image *im)
+{
+    return is_named(k, im) && place_of(k, im) != SIZE_MAX;
 }
 
 /* An image of its own, and not a part of another or about it. */
@@ -121,7 +174,7 @@ static enum err_code add_item(struct making *k, const struct archive_image *im, 
 {
     struct image_plan_item *item = &k->plan->items[k->plan->n++];
 
-    *item = (struct image_plan_item){.manifest = im->manifest};
+    *item = (struct image_plan_item){.manifest = place_of(k, im)};
     TRY(place_partial(k, item, e));
     k->plan->manifests[item->manifest] = true;
     if (!k->wish->tag)
@@ -136,7 +189,11 @@ static enum err_code add_items(struct making *k, struct err *e)
     for (size_t i = 0; i < k->v->n_images; i++)
         alone += is_wished(k, &k->v->images[i]) && stands_alone(k, &k->v->images[i]);
     if (k->wish->image[0] && alone == 0)
-        return choose_one(k, "no image has that name", e);
+        return choose_one(
+            k, k->wish->platform ? "no image has that name and platform" : "no image has that name",
+            e);
+    if (k->wish->platform && alone == 0)
+        return choose_one(k, "no image is for that platform", e);
     if (k->wish->tag && alone != 1)
         return choose_one(k, "one tag, and not one image", e);
     for (size_t i = 0; i < k->v->n_images; i++) {

@@ -7,6 +7,7 @@
 #include "archive/verdict.h"
 #include "base/buf.h"
 #include "base/name.h"
+#include "core/archive_platform.h"
 
 /* What decides beside the archive. */
 struct image_plan_rules {
@@ -19,6 +20,7 @@ struct image_plan_rules {
 struct image_wish {
     const char *image;          /* the name that the archive gives it, or its digest; "": all */
     const struct tag_name *tag; /* NULL: those of the archive's names */
+    const struct out_platform *platform; /* of indexes, this image; NULL: they are kept whole */
 };
 
 struct image_plan_item {

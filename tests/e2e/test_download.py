@@ -2,34 +2,20 @@
 
 import base64
 import json
-import subprocess
 
 import pytest
 
-from accounts import OTHER, Accounts, environment
+from accounts import OTHER, Accounts
+from client_command import ClientCommand
 from helpers import MIB, Client, image, index
 from tcp_proxy import TcpProxy, end
 
 IMAGE = image(seed="download", layers=3, layer_size=MIB)
 
 
-class Download:
-    """`registry download` in a directory, without what the caller's environment has."""
-
+class Download(ClientCommand):
     def __init__(self, registry, work):
-        self.registry = registry
-        self.work = work / "downloads"
-        self.work.mkdir()
-
-    def __call__(self, *words, status=0, stdin=None, **variables):
-        done = subprocess.run(
-            [self.registry.binary, "download", *words], capture_output=True, text=True, timeout=120, input=stdin,
-            cwd=self.work, env={**environment(), "HOME": str(self.work), **variables}, check=False)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def files(self):
-        return sorted(p.name for p in self.work.iterdir())
+        super().__init__(registry, work, "download")
 
     def content(self, name="app.tar"):
         return (self.work / name).read_bytes()

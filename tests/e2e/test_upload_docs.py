@@ -1,8 +1,10 @@
 """docs/upload.md: its examples print what it shows, and it lists every code."""
 
+import os
 import re
 import subprocess
 
+from accounts import environment
 from archives import docker_archive
 from helpers import image
 from server import TOP
@@ -18,8 +20,11 @@ def blocks(kind):
 def test_the_examples_of_the_page_do_as_it_says(registry, work):
     (work / "app.tar").write_bytes(docker_archive(image(seed="docs"), ["app:v1"]))
     script = blocks("sh").replace("127.0.0.1:5000", registry.address)
+    (work / "bin").mkdir()
+    (work / "bin" / "registry").symlink_to(registry.binary)
+    variables = {**environment(), "PATH": f"{work}/bin:{os.environ['PATH']}", "HOME": str(work), "TMPDIR": str(work)}
     printed = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=work, capture_output=True, text=True,
-                             timeout=60, check=True).stdout  # fmt: skip
+                             env=variables, timeout=60, check=True).stdout  # fmt: skip
     assert re.fullmatch(pattern(blocks("text")), printed), printed
 
 

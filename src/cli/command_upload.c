@@ -1,0 +1,320 @@
+/*
+ * `registry upload`: an archive of images, pushed to any registry (docs/upload.md). It is read and
+ * checked to its end before anything is sent, and becomes the same manifests as at /upload-image.
+ */
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/image_push.h"
+
+#include <inttypes.h>
+
+#define JOBS_USUAL   4
+#define JOBS_MOST    32
+#define TAGS_MOST    32
+#define SPOOL_FOLDER "/var/tmp"
+#define ANSWER_MAX   (16u << 20)
+#define SCOPES_SIZE  (2 * REPO_NAME_MAX + 64)
+
+/* What registries take unless they are told otherwise. */
+static const struct image_plan_rules rules = {.manifest_bytes = 4u << 20,
+                                              .manifest_references = 10000};
+
+struct upload {
+    struct cli *cli;
+    bool json, dry_run;
+    unsigned jobs;
+    struct repo_name repo;
+    struct tag_name tags[TAGS_MOST];
+    size_t n_tags;
+    const char *from, *image;
+    struct out_platform platform; /* os is "": none is wished */
+    char scopes[SCOPES_SIZE];
+    char repository_url[REMOTE_URL_MAX];
+    struct remote_server server;
+    struct remote_registry registry;
+    struct archive_file archive;
+    struct image_plan plan;
+    struct refusal refusal; /* of the plan */
+};
+
+static void upload_done(struct upload *u)
+{
+    image_plan_done(&u->plan);
+    archive_file_done(&u->archive);
+    remote_registry_done(&u->registry);
+    remote_server_done(&u->server);
+}
+
+static inline void auto_upload_(struct upload *u)
+{
+    upload_done(u);
+}
+
+/* ---- what is asked for */
+
+static enum err_code add_tag(struct upload *u, struct str text, struct err *e)
+{
+    if (u->n_tags == TAGS_MOST)
+        return err_set(e, ERR_CONFIG, "no more than %u tags", TAGS_MOST);
+    if (tag_name_parse(text, &u->tags[u->n_tags], e) != ERR_OK)
+        return e->code = ERR_CONFIG;
+    u->n_tags++;
+    return ERR_OK;
+}
+
+/* NAME[:TAG], without its host. */
+static enum err_code take_name(struct upload *u, struct str image, struct err *e)
+{
+    struct str name = image, tag = STR_NONE;
+
+    for (size_t i = image.n; i-- > 0 && image.p[i] != '/';) {
+        if (image.p[i] == ':') {
+            name = str_sub(image, 0, i);
+            tag = str_sub(image, i + 1, image.n - i - 1);
+        }
+    }
+    if (repo_name_parse(name, &u->repo, e) != ERR_OK)
+        return e->code = ERR_CONFIG;
+    return tag.p ? add_tag(u, tag, e) : ERR_OK;
+}
+
+static enum err_code take_flags(struct upload *u, const struct cli_args *args, struct err *e)
+{
+    const char *jobs = cli_flag(args, "--jobs"), *platform = cli_flag(args, "--platform"), *tag;
+    uint64_t n = JOBS_USUAL;
+
+    if (jobs && (!str_to_u64(str_of(jobs), JOBS_MOST, &n) || n == 0))
+        return err_set(e, ERR_CONFIG, "--jobs is a number from 1 to %u", JOBS_MOST);
+    u->jobs = (unsigned)n;
+    u->json = cli_flag(args, "--json");
+    u->dry_run = cli_flag(args, "--dry-run");
+    u->from = cli_flag(args, "--from");
+    u->image = cli_flag(args, "--image");
+    if (platform && out_platform_parse(str_of(platform), &u->platform, e) != ERR_OK)
+        return e->code = ERR_CONFIG;
+    if (u->from && !repo_name_valid(str_of(u->from)))
+        return err_set(e, ERR_CONFIG, "--from is the name of a repository");
+    for (size_t i = 0; (tag = cli_flag_nth(args, "--tag", i)); i++)
+        TRY(add_tag(u, str_of(tag), e));
+    return ERR_OK;
+}
+
+static enum err_code open_server(struct upload *u, const struct cli_args *args, struct err *e)
+{
+    struct str image = str_of(args->operands[1]);
+    AUTO(buf) struct buf url = {0};
+
+    buf_init(&url, REMOTE_URL_MAX);
+    remote_server_split(args, &image, &url);
+    TRY(take_name(u, image, e));
+    TRY(take_flags(u, args, e));
+    TRY(remote_server_open(u->cli, args, buf_text(&url), &u->server, e));
+    snprintf(u->scopes, sizeof(u->scopes), "repository:%s:pull,push%s%s%s", u->repo.text,
+             u->from ? " repository:" : "", u->from ? u->from : "", u->from ? ":pull" : "");
+    snprintf(u->repository_url, sizeof(u->repository_url), STR_FMT "/v2/%s",
+             STR_ARG(buf_str(&u->server.url)), u->repo.text);
+    remote_registry_init(&u->registry, &u->server, u->scopes);
+    return ERR_OK;
+}
+
+/* dist-spec end-1: is it a registry, and will it have this user? Before all of a file is read. */
+static enum err_code knock(struct upload *u, struct err *e)
+{
+    AUTO(remote_answer) struct remote_answer a = {0};
+    char url[REMOTE_URL_MAX];
+
+    snprintf(url, sizeof(url), STR_FMT "/v2/", STR_ARG(buf_str(&u->server.url)));
+    TRY(remote_registry_run(&u->registry, &(struct remote_request){.method = "GET", .url = url}, &a,
+                            e));
+    if (a.status == 200)
+        return ERR_OK;
+    if (a.status == 401 || a.status == 403)
+        return remote_registry_refused(&u->registry, &a, e);
+    return err_set(e, ERR_UNSUPPORTED, "the server does not answer as a registry does (%d)",
+                   a.status);
+}
+
+/* ---- reading */
+
+static void on_read(void *ctx, uint64_t done_bytes)
+{
+    progress_bar_show(ctx, done_bytes);
+}
+
+static enum err_code read_archive(struct upload *u, struct err *e)
+{
+    struct progress_bar bar = {0};
+    enum err_code code;
+
+    if (u->archive.n_bytes > 0 && !u->json)
+        progress_bar_begin(&bar, u->cli->err, 0, u->archive.n_bytes);
+    code = archive_file_read(&u->archive, on_read, &bar, e);
+    progress_bar_end(&bar);
+    return code;
+}
+
+/* More tags than one are of the image that got the first. */
+static void add_tags(struct upload *u)
+{
+    for (size_t i = 0; i < u->plan.n; i++) {
+        struct image_plan_item *item = &u->plan.items[i];
+
+        if (item->n_tags == 0)
+            continue;
+        item->tags = mem_resize(item->tags, u->n_tags * sizeof(*item->tags));
+        memcpy(item->tags, u->tags, u->n_tags * sizeof(*item->tags));
+        item->n_tags = u->n_tags;
+    }
+}
+
+static enum err_code make_plan(struct upload *u, struct err *e)
+{
+    const struct image_wish wish = {.image = u->image ? u->image : "",
+                                    .tag = u->n_tags > 0 ? &u->tags[0] : NULL,
+                                    .platform = u->platform.os[0] ? &u->platform : NULL};
+
+    TRY(image_plan_make(&rules, u->archive.verdict, &wish, &u->plan, &u->refusal, e));
+    if (u->n_tags > 1)
+        add_tags(u);
+    return ERR_OK;
+}
+
+/* ---- what is told */
+
+static void tell_blob(void *ctx, const struct archive_blob *b, enum blob_result r)
+{
+    static const char *const words[] = {
+        [BLOB_SENT] = "sent", [BLOB_THERE] = "there", [BLOB_MOUNTED] = "mounted"};
+    const struct upload *u = ctx;
+
+    if (u->json)
+        fprintf(u->cli->out, "{\"blob\":\"%s\",\"bytes\":%" PRIu64 ",\"result\":\"%s\"}\n",
+                b->digest.text, b->size_bytes, words[r]);
+    else
+        fprintf(u->cli->out, "%s: %" PRIu64 " bytes, %s\n", b->digest.text, b->size_bytes,
+                words[r]);
+    fflush(u->cli->out);
+}
+
+static void tell_json(const struct upload *u, size_t n_blobs, size_t n_new, uint64_t new_bytes)
+{
+    const struct archive_verdict *v = u->archive.verdict;
+    AUTO(buf) struct buf b = {0};
+
+    buf_init(&b, ANSWER_MAX);
+    buf_addf(&b, "{\"repository\":\"%s\",\"format\":\"%s\",\"images\":[", u->repo.text,
+             v->is_oci ? "oci" : "docker");
+    for (size_t i = 0; i < u->plan.n; i++) {
+        buf_add_text(&b, i > 0 ? "," : "");
+        image_plan_add_json(&b, v, &u->plan.items[i]);
+    }
+    buf_addf(&b, "],\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%" PRIu64 "%s}\n", n_blobs, n_new,
+             new_bytes, u->dry_run ? ",\"dryRun\":true" : "");
+    fwrite(b.p, 1, b.n, u->cli->out);
+}
+
+static void tell_image(const struct upload *u, const struct image_plan_item *item)
+{
+    const struct archive_manifest *m = &u->archive.verdict->manifests[item->manifest];
+
+    for (size_t t = 0; t < item->n_tags; t++)
+        fprintf(u->cli->out, "%s:%s: %s\n", u->repo.text, item->tags[t].text, m->digest.text);
+    if (item->n_tags == 0)
+        fprintf(u->cli->out, "%s@%s\n", u->repo.text, m->digest.text);
+    if (item->partial)
+        fprintf(u->cli->out, "  in place of %s, of which %zu manifests are not in the archive\n",
+                item->partial->digest.text, item->partial->n_missing);
+}
+
+static void tell_end(const struct upload *u, const struct image_push *p)
+{
+    size_t n_new = u->dry_run ? p->n_missing : p->n_sent;
+    uint64_t new_bytes = u->dry_run ? p->missing_bytes : p->sent_bytes;
+
+    if (u->json) {
+        tell_json(u, p->n_blobs, n_new, new_bytes);
+        return;
+    }
+    for (size_t i = 0; i < u->plan.n; i++)
+        tell_image(u, &u->plan.items[i]);
+    fprintf(u->cli->out, "%zu of %zu blobs %s, %" PRIu64 " bytes\n", n_new, p->n_blobs,
+            u->dry_run ? "would be sent" : "sent", new_bytes);
+}
+
+/* A refused archive says why also to machines, in the words of /upload-image. */
+static void tell_refusal(const struct upload *u)
+{
+    const struct refusal *f = u->refusal.code != REFUSAL_NONE || !u->archive.archive
+                                  ? &u->refusal
+                                  : archive_refusal(u->archive.archive);
+    AUTO(buf) struct buf b = {0};
+
+    if (!u->json || f->code == REFUSAL_NONE)
+        return;
+    buf_init(&b, ANSWER_MAX);
+    buf_addf(&b, "{\"error\":{\"code\":\"%s\"", refusal_name(f->code));
+    if (f->member[0]) {
+        buf_add_text(&b, ",\"member\":");
+        buf_add_json(&b, str_of(f->member));
+    }
+    buf_add_text(&b, ",\"wrong\":");
+    buf_add_json(&b, str_of(f->wrong));
+    buf_add_text(&b, ",\"expected\":");
+    buf_add_json(&b, str_of(refusal_expected(f->code)));
+    buf_add_text(&b, "}}\n");
+    fwrite(b.p, 1, b.n, u->cli->out);
+}
+
+/* ---- all of it */
+
+static enum err_code push(struct upload *u, struct err *e)
+{
+    AUTO(image_push)
+    struct image_push p = {.registry = &u->registry,
+                           .repository_url = u->repository_url,
+                           .from = u->from,
+                           .archive = &u->archive,
+                           .plan = &u->plan,
+                           .jobs = u->jobs,
+                           .bar = u->json ? NULL : u->cli->err,
+                           .tell = tell_blob,
+                           .ctx = u};
+
+    TRY(image_push_look(&p, e));
+    if (!u->dry_run) {
+        TRY(image_push_blobs(&p, e));
+        TRY(image_push_manifests(&p, e));
+    }
+    tell_end(u, &p);
+    return ERR_OK;
+}
+
+static enum err_code upload(struct upload *u, const struct cli_args *args, struct err *e)
+{
+    const char *folder = cli_variable(u->cli->environment, "TMPDIR");
+
+    TRY(open_server(u, args, e));
+    TRY(archive_file_open(args->operands[0], folder ? folder : SPOOL_FOLDER, &u->archive, e));
+    TRY(knock(u, e));
+    TRY(read_archive(u, e));
+    TRY(make_plan(u, e));
+    return push(u, e);
+}
+
+int cli_upload(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(upload) struct upload u = {.cli = cli, .archive = {.fd = -1, .spool_fd = -1}};
+    struct err e = {0};
+
+    if (args->n_operands != 2) {
+        fprintf(cli->err, "registry: a file (or -) and a name are needed\n"
+                          "`registry upload --help` shows what there is.\n");
+        return CLI_USAGE;
+    }
+    if (upload(&u, args, &e) == ERR_OK)
+        return CLI_OK;
+    tell_refusal(&u);
+    fprintf(cli->err, "registry: %s\n", e.detail);
+    return CLI_FAILED;
+}
