@@ -2,11 +2,14 @@
 
 #define SENT                                                                                       \
     "Authorization, Content-Type, Accept, Range, If-Match, If-None-Match, Content-Range, "         \
-    "X-CSRF-Token"
+    "X-CSRF-Token, Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Offset, "             \
+    "Upload-Metadata, Upload-Checksum, X-HTTP-Method-Override"
 #define READABLE                                                                                   \
     "Docker-Content-Digest, Link, WWW-Authenticate, Location, Range, Content-Range, ETag, "        \
     "Docker-Upload-UUID, Docker-Distribution-Api-Version, OCI-Subject, OCI-Tag, "                  \
-    "OCI-Filters-Applied, Retry-After, X-Request-Id"
+    "OCI-Filters-Applied, Retry-After, X-Request-Id, Tus-Resumable, Tus-Version, Tus-Extension, "  \
+    "Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Length, Upload-Defer-Length, Upload-Offset, "    \
+    "Upload-Metadata, Upload-Expires"
 #define MAX_AGE_S "3600" /* that a preflight is remembered */
 
 static bool everyone(const struct conf_cors *c)

@@ -11,6 +11,7 @@
 #include "api/route.h"
 #include "api/routes.h"
 #include "api/upload_image_form.h"
+#include "api/v1_upload_session.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -132,6 +133,7 @@ static void stop_receiving(struct req *q)
     upload_close(STEAL(q->receiving.upload));
     image_upload_close(STEAL(q->receiving.image));
     image_form_free(STEAL(q->receiving.form));
+    archive_receipt_free(STEAL(q->receiving.archive));
 }
 
 static void handle(struct req *q, struct err *e)

@@ -45,6 +45,15 @@ void api_referrer_none(struct req *q);
 
 enum err_code api_image_put(struct req *q, struct err *e);
 
+/* v1_upload_session.c */
+
+enum err_code api_upload_session_options(struct req *q, struct err *e);
+enum err_code api_upload_session_post(struct req *q, struct err *e);
+enum err_code api_upload_session_head(struct req *q, struct err *e);
+enum err_code api_upload_session_patch(struct req *q, struct err *e);
+enum err_code api_upload_session_delete(struct req *q, struct err *e);
+enum err_code api_upload_session_complete(struct req *q, struct err *e);
+
 /* v1_repository.c */
 
 enum err_code api_repository_get(struct req *q, struct err *e);

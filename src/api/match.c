@@ -96,8 +96,9 @@ static bool matches(struct str pattern, struct str path, struct match *m)
 }
 
 static const char *const method_names[] = {
-    [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",  [HTTP_PUT] = "PUT",
-    [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = NULL, [HTTP_OTHER] = NULL,
+    [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",   [HTTP_POST] = "POST",
+    [HTTP_PUT] = "PUT",         [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
+    [HTTP_OPTIONS] = "OPTIONS", [HTTP_OTHER] = NULL,
 };
 
 const char *match_method_name(enum http_method method)
@@ -105,19 +106,24 @@ const char *match_method_name(enum http_method method)
     return method_names[method];
 }
 
+/* A row of HEAD stands before that of GET. */
+static bool serves(const struct route *r, enum http_method method)
+{
+    return r->method == method || (r->method == HTTP_GET && method == HTTP_HEAD);
+}
+
 enum match_result match_path(enum http_method method, struct str path, struct match *ret_match)
 {
-    enum http_method served = method == HTTP_HEAD ? HTTP_GET : method;
     enum match_result result = MATCH_NONE;
 
     for (size_t i = 0; i < api_routes_n; i++) {
         struct match found = {.route = &api_routes[i]};
 
-        if (served != api_routes[i].method && result != MATCH_NONE)
+        if (!serves(&api_routes[i], method) && result != MATCH_NONE)
             continue;
         if (!matches(str_of(api_routes[i].pattern), path, &found))
             continue;
-        if (served == api_routes[i].method) {
+        if (serves(&api_routes[i], method)) {
             *ret_match = found;
             return MATCH_FOUND;
         }
@@ -137,7 +143,7 @@ void match_allow(struct str path, enum http_method but, struct buf *ret_methods)
         if (ret_methods->n)
             buf_add_text(ret_methods, ", ");
         buf_add_text(ret_methods, method_names[m]);
-        if (m == HTTP_GET)
+        if (m == HTTP_GET && !str_ends(buf_str(ret_methods), STR("HEAD, GET")))
             buf_add_text(ret_methods, ", HEAD");
     }
 }

@@ -49,31 +49,42 @@ static void add_member(struct buf *json, const char *key, struct str value)
 
 /* What the request named, for a machine: Go clients print the detail behind the message, so it must
  * not say the same again. Only what was parsed is said. */
-static void add_detail(struct req *q, struct buf *json)
+static void add_detail(const struct reply_subject *s, struct buf *json)
 {
-    if (!q->name.n && !q->refused)
+    if (!s->name.n && !s->refused)
         return;
     buf_add_text(json, ",\"detail\":{");
-    if (q->refused) {
-        add_member(json, "code", str_of(refusal_name(q->refused->code)));
-        add_member(json, "member", str_of(q->refused->member));
-        add_member(json, "wrong", str_of(q->refused->wrong));
-        add_member(json, "expected", str_of(refusal_expected(q->refused->code)));
+    if (s->refused) {
+        add_member(json, "code", str_of(refusal_name(s->refused->code)));
+        add_member(json, "member", str_of(s->refused->member));
+        add_member(json, "wrong", str_of(s->refused->wrong));
+        add_member(json, "expected", str_of(refusal_expected(s->refused->code)));
     }
-    add_member(json, "name", repo_name_str(&q->name));
-    add_member(json, "reference", reference_str(&q->ref));
-    add_member(json, "digest", digest_str(&q->digest));
+    add_member(json, "name", s->name);
+    add_member(json, "reference", s->reference);
+    add_member(json, "digest", s->digest);
     buf_add_char(json, '}');
 }
 
-static void error_body(struct req *q, enum err_code code, struct str detail, struct buf *ret_json)
+void reply_error_about(struct buf *ret_json, enum err_code code, struct str detail,
+                       const struct reply_subject *s)
 {
     static const struct str end = {"}]}\n", 4};
 
     reply_error_body(ret_json, code, detail);
     ret_json->n -= end.n;
-    add_detail(q, ret_json);
+    add_detail(s, ret_json);
     buf_add_str(ret_json, end);
+}
+
+static void error_body(struct req *q, enum err_code code, struct str detail, struct buf *ret_json)
+{
+    const struct reply_subject s = {.refused = q->refused,
+                                    .name = repo_name_str(&q->name),
+                                    .reference = reference_str(&q->ref),
+                                    .digest = digest_str(&q->digest)};
+
+    reply_error_about(ret_json, code, detail, &s);
 }
 
 void reply_json(struct req *q, int status, struct str body)

@@ -9,6 +9,14 @@ void reply_error(struct req *q, enum err_code code, const struct err *e);
 
 /* The body of such a response. detail may be empty. */
 void reply_error_body(struct buf *ret_json, enum err_code code, struct str detail);
+
+/* The same of a request that named something, each of which may be empty. */
+struct reply_subject {
+    const struct refusal *refused; /* NULL: not an archive, or not for what it is */
+    struct str name, reference, digest;
+};
+void reply_error_about(struct buf *ret_json, enum err_code code, struct str detail,
+                       const struct reply_subject *s);
 void reply_digest(struct req *q, const struct digest *d); /* Docker-Content-Digest */
 void reply_json(struct req *q, int status, struct str body);
 void reply_empty(struct req *q, int status);

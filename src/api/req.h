@@ -20,6 +20,7 @@
 #define CLIENT_ADDRESS_MAX 64
 #define API_TARGET_MAX     (IDENTITY_NAME_MAX + 8)
 
+struct archive_receipt;
 struct image_form;
 struct req;
 struct route;
@@ -32,13 +33,14 @@ typedef bool (*api_quick)(struct req *q);
 /* What a request that uploads is at, while its body comes. The upload is closed with the
  * request. */
 struct receiving {
-    struct upload *upload;      /* of a blob, or: */
-    struct image_upload *image; /* of an image, */
-    struct image_form *form;    /* in a form; or NULL */
-    uint64_t n_bytes;           /* how long the body was said to be, or UINT64_MAX */
-    struct digest digest;       /* that the blob is to have, for `then`; n is 0: none yet */
-    api_handler go_on;          /* when more of it has come; NULL: it is at nothing */
-    api_handler then;           /* when all of it is there; takes the upload */
+    struct upload *upload;           /* of a blob, or: */
+    struct image_upload *image;      /* of an image, */
+    struct image_form *form;         /* in a form; or NULL */
+    struct archive_receipt *archive; /* what the upload is of, when that is an archive's; or NULL */
+    uint64_t n_bytes;                /* how long the body was said to be, or UINT64_MAX */
+    struct digest digest;            /* that the blob is to have, for `then`; n is 0: none yet */
+    api_handler go_on;               /* when more of it has come; NULL: it is at nothing */
+    api_handler then;                /* when all of it is there; takes the upload */
 };
 
 struct req {

@@ -3,6 +3,7 @@
 #include "api/parameter.h"
 #include "api/reply.h"
 #include "api/routes.h"
+#include "api/tus.h"
 
 /* What is asked for by probes, of the server itself. */
 static bool is_probe(struct str path)
@@ -60,13 +61,23 @@ enum err_code route_set_tag(struct req *q, struct str tag, struct err *e)
     return tag_name_parse(tag, &q->ref.tag, e);
 }
 
+/* A parameter of the query, or, as tus has it, of Upload-Metadata. */
+static enum err_code text_of(struct req *q, const char *name, char *dst, size_t cap, struct err *e)
+{
+    struct str metadata = http_field_get(q->head, STR("Upload-Metadata"));
+
+    if (q->route->tus && !query_has(q, name))
+        return tus_metadata(metadata, name, dst, cap, e);
+    return query_text(q, name, dst, cap, e);
+}
+
 /* What the rights are about, where the path does not say it. */
 static enum err_code settle_query(struct req *q, struct err *e)
 {
     char name[REPO_NAME_MAX + 2], tag[TAG_NAME_MAX + 2];
 
-    TRY(query_text(q, "repository", name, sizeof(name), e));
-    TRY(query_text(q, "tag", tag, sizeof(tag), e));
+    TRY(text_of(q, "repository", name, sizeof(name), e));
+    TRY(text_of(q, "tag", tag, sizeof(tag), e));
     if (tag[0])
         TRY(route_set_tag(q, str_of(tag), e));
     if (name[0])
@@ -84,7 +95,7 @@ enum err_code route_request(struct req *q, struct err *e)
     if (!strip_prefix(q))
         return err_tell(e, ERR_NOT_FOUND, "nothing is served outside of %s",
                         q->api->conf->http.prefix);
-    result = match_path(q->head->method, req_path(q), &m);
+    result = match_path(tus_method(q->head), req_path(q), &m);
     if (result != MATCH_NONE && !served_here(q, &m))
         result = MATCH_NONE;
     switch (result) {
@@ -96,6 +107,8 @@ enum err_code route_request(struct req *q, struct err *e)
         break;
     }
     http_set_route(q->x, m.route->pattern);
+    if (m.route->tus)
+        http_header(q->x, "Tus-Resumable", STR(TUS_VERSION));
     TRY(match_settle(&m, longest_name(q), q, e));
     return q->route->by_query ? settle_query(q, e) : ERR_OK;
 }

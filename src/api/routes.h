@@ -26,6 +26,7 @@ struct route {
     enum err_code unknown;         /* a pull that is not allowed: as if there were nothing */
     void (*hidden)(struct req *q); /* the same, where that is no error; NULL: unknown */
     bool by_query;                 /* repository= and tag= of the query are its name and tag */
+    bool tus;                      /* of a protocol whose version each answer tells: api/tus.h */
     bool debug;                    /* at the addresses of http.debug.listen only */
 };
 

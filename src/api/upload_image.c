@@ -1,14 +1,13 @@
 /* Images as archives: /upload-image, as the body or in a form. */
 #include "api/access.h"
 #include "api/handlers.h"
+#include "api/image_answer.h"
 #include "api/parameter.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "api/upload_image_form.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
-
-#define ANSWER_MAX_BYTES (4u << 20)
 
 /* The right to a tag, as that of a manifest's push. */
 static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_create_only,
@@ -39,21 +38,12 @@ static enum err_code told(struct req *q, enum err_code code)
 
 static void reply_stored(struct req *q, const struct image_stored *s)
 {
+    const struct digest *d = image_answer_digest(s);
     AUTO(buf) struct buf b = {0};
 
-    buf_init(&b, ANSWER_MAX_BYTES);
-    buf_addf(&b, "{\"repository\":\"%s\",\"format\":\"%s\",\"images\":[", q->name.text,
-             s->verdict->is_oci ? "oci" : "docker");
-    for (size_t i = 0; i < s->plan->n; i++) {
-        if (i > 0)
-            buf_add_char(&b, ',');
-        image_plan_add_json(&b, s->verdict, &s->plan->items[i]);
-    }
-    buf_addf(&b, "],\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%llu}\n", s->n_blobs,
-             s->n_new_blobs, (unsigned long long)s->new_bytes);
-    if (s->plan->n == 1) {
-        const struct digest *d = &s->verdict->manifests[s->plan->items[0].manifest].digest;
-
+    buf_init(&b, IMAGE_ANSWER_MAX_BYTES);
+    image_answer(&b, &q->name, s);
+    if (d) {
         reply_location(q, "/v2/%s/manifests/%s", q->name.text, d->text);
         reply_digest(q, d);
     }

@@ -18,6 +18,10 @@
     X(BLOB_UPLOAD_INVALID, 400, "BLOB_UPLOAD_INVALID", "blob upload invalid")                      \
     X(BLOB_UPLOAD_UNKNOWN, 404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")          \
     X(BLOB_UPLOAD_BUSY, 409, "BLOB_UPLOAD_INVALID", "upload is in use by another request")         \
+    X(UPLOAD_UNKNOWN, 404, "UPLOAD_UNKNOWN", "upload unknown to registry")                         \
+    X(UPLOAD_BUSY, 423, "UPLOAD_BUSY", "upload is in use by another request")                      \
+    X(UPLOAD_OFFSET, 409, "UPLOAD_OFFSET", "upload is at another offset")                          \
+    X(CHECKSUM, 460, "CHECKSUM", "the bytes do not have the checksum that was given")              \
     X(BLOB_TOO_LARGE, 413, "SIZE_INVALID", "blob is larger than this registry accepts")            \
     X(DIGEST_INVALID, 400, "DIGEST_INVALID", "provided digest did not match uploaded content")     \
     X(DIGEST_MALFORMED, 400, "DIGEST_INVALID", "digest is malformed or its algorithm unsupported") \

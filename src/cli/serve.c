@@ -1,5 +1,6 @@
 #include "api/dispatch.h"
 #include "api/policy_in_force.h"
+#include "api/v1_upload_taken.h"
 #include "auth/core/audit.h"
 #include "auth/core/tender.h"
 #include "auth/policy/rules.h"
@@ -41,6 +42,7 @@ struct serve {
     struct api_guard guard;
     struct tender *tender;
     struct api api;
+    struct archive_taker taker;
     struct http_server *http;
 };
 
@@ -252,6 +254,7 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
         .n_fields = s->conf->log.fields.n,
     };
     struct redis *redis;
+    struct job_kind take;
 
     TRY(log_start(&log, e));
     TRY(open_registry(cli, s, e));
@@ -265,6 +268,9 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
     s->registry->is_immutable = is_immutable;
     s->registry->immutable_ctx = &s->api;
+    s->taker = upload_taker(&s->api);
+    take = archive_take_kind(&s->taker);
+    jobs_kind_add(s->registry->jobs, &take);
     background_delete(s->registry);
     TRY(http_server_new(&s->conf->http, &s->api.app, &s->http, e));
     return http_server_run(s->http, e);

@@ -386,6 +386,7 @@ struct conf_archives {
     _Atomic uint64_t concurrent;     /* upload.concurrent: at once; then 429 */
     _Atomic uint64_t compress;       /* upload.compress: enum conf_compress */
     _Atomic uint64_t compress_level; /* upload.compress_level; 0: as usual */
+    _Atomic uint64_t sessions;       /* upload.sessions: of one user; then 429 */
 };
 
 struct conf_registry {

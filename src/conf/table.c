@@ -722,6 +722,15 @@ const struct conf_row conf_rows[] = {
      .help =
          "How hard `upload.compress` tries, 1 to 9; 0: 6 of gzip, 3 of zstd. Another level gives "
          "layers other digests."},
+    {.name = "upload.sessions",
+     .type = CONF_COUNT,
+     FIELD(registry.archives.sessions),
+     .min = 1,
+     .max = 10000,
+     .def = 16,
+     .unit = "uploads",
+     .help = "Uploads of archives that can be resumed and that one user may have open; one more is "
+             "answered 429."},
 
     {.name = "delete.enabled",
      .type = CONF_BOOL,

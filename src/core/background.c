@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/cron.h"
+#include "core/archive_session.h"
 #include "core/conditions.h"
 #include "core/history.h"
 #include "core/order.h"
@@ -130,10 +131,13 @@ static int64_t sweep_every_ms(void *ctx)
 static enum err_code sweep(void *ctx, struct job *job, struct err *e)
 {
     struct registry *r = ctx;
+    struct err_first all = {0};
 
     (void)job;
     (void)reserve_held(r->reserve); /* takes it back */
-    return upload_sweep(r, e);
+    err_first_add(&all, archive_session_sweep(r, &all.step));
+    err_first_add(&all, upload_sweep(r, &all.step));
+    return err_first_of(&all, e);
 }
 
 /* ---- content of blobs */

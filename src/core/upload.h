@@ -47,6 +47,8 @@ struct upload_body {
     uint64_t expected_bytes;     /* as ingest_run() */
     uint64_t exact_bytes;        /* it must have just so many; UINT64_MAX: as many as there are */
     const struct digest *finish; /* upload_finish() with it comes next; NULL: it does not */
+    uint64_t limit_bytes;        /* the session may be so long; 0: as long as a blob */
+    bool whole;                  /* of one that breaks off nothing is kept */
 };
 
 /*
@@ -59,6 +61,12 @@ struct upload_body {
  */
 ERR_CHECKED enum err_code upload_append(struct upload *u, struct reader *from,
                                         const struct upload_body *body, struct err *e);
+
+/* Up to cap bytes of what is durable, from offset_bytes; *ret_n is 0 at the end. What a store that
+ * is a server has of it may take long to be read for the first time. Errors: those of the store;
+ * RANGE_INVALID: another process has the session now. */
+ERR_CHECKED enum err_code upload_read(struct upload *u, void *p, size_t cap, uint64_t offset_bytes,
+                                      size_t *ret_n, struct err *e);
 
 /* Appends bytes that are at hand to a session of upload_open_alone(); they are not made durable
  * before upload_finish(). Errors: BLOB_TOO_LARGE, STORAGE_FULL, those of the store: u is only good

@@ -121,7 +121,8 @@ static enum err_code cut_to(struct upload *u, uint64_t end, struct err *e)
 static void settle(struct upload *u, enum err_code why)
 {
     struct session *s = u->session;
-    bool keep = why == ERR_CLIENT_GONE || why == ERR_TIMEOUT || why == ERR_REQUEST_INVALID;
+    bool keep =
+        !u->whole && (why == ERR_CLIENT_GONE || why == ERR_TIMEOUT || why == ERR_REQUEST_INVALID);
 
     u->appending = false;
     if (why == ERR_CONFLICT) /* its bytes are not where this process left them */
@@ -165,7 +166,7 @@ static enum err_code begin_append(struct upload *u, const struct upload_body *bo
         .upload = u->handle,
         .hasher = s->hasher,
         .offset_bytes = s->offset_bytes,
-        .limit_bytes = conf_u64(&u->r->limits->blob_bytes),
+        .limit_bytes = body->limit_bytes ? body->limit_bytes : conf_u64(&u->r->limits->blob_bytes),
         .buffer_bytes = u->r->buffer_bytes,
         .reserve = u->r->reserve,
         .may_go_on = may_go_on,
@@ -174,6 +175,7 @@ static enum err_code begin_append(struct upload *u, const struct upload_body *bo
     if (u->in.limit_bytes < u->in.offset_bytes) /* lowered meanwhile */
         u->in.limit_bytes = u->in.offset_bytes;
     u->appending = true;
+    u->whole = body->whole;
     s->last_from_bytes = s->offset_bytes;
     return ERR_OK;
 }
@@ -217,6 +219,17 @@ enum err_code upload_append(struct upload *u, struct reader *from, const struct 
         settle(u, code);
     u->appending = false;
     return code == ERR_CONFLICT ? hold_taken(e) : code;
+}
+
+enum err_code upload_read(struct upload *u, void *p, size_t cap, uint64_t offset_bytes,
+                          size_t *ret_n, struct err *e)
+{
+    enum err_code code = store_upload_read(u->r->store, u->handle, p, cap, offset_bytes, ret_n, e);
+
+    if (code != ERR_CONFLICT)
+        return code;
+    u->lost = true;
+    return hold_taken(e);
 }
 
 enum err_code upload_write(struct upload *u, const void *p, size_t n, struct err *e)

@@ -18,6 +18,7 @@ struct upload {
     struct store_upload *handle; /* NULL: its bytes are a blob's already, or it is to be closed */
     struct ingest in;            /* while appending */
     bool appending;              /* some of it came, and more is to come */
+    bool whole;                  /* of what is appended nothing stays unless all does */
     size_t before_n;             /* the hash as it was then */
     char before[HASHER_STATE_MAX];
     bool alone; /* no other request or process can know of it: it ends with u, and has no row */

@@ -44,10 +44,12 @@
     X(416, "Range Not Satisfiable")                                                                \
     X(417, "Expectation Failed")                                                                   \
     X(422, "Unprocessable Content")                                                                \
+    X(423, "Locked")                                                                               \
     X(428, "Precondition Required")                                                                \
     X(429, "Too Many Requests")                                                                    \
     X(431, "Request Header Fields Too Large")                                                      \
     X(451, "Unavailable For Legal Reasons")                                                        \
+    X(460, "Checksum Mismatch") /* tus 1.0, "Checksum" */                                          \
     X(500, "Internal Server Error")                                                                \
     X(501, "Not Implemented")                                                                      \
     X(502, "Bad Gateway")                                                                          \

@@ -1,5 +1,6 @@
-"""Clients in Rust and Python, each built once, of a pinned version, in the cache of go_programs.py."""
+"""Clients in Rust, Python and JavaScript, each built once, of a pinned version, in the cache of go_programs.py."""
 
+import hashlib
 import shutil
 import sys
 from pathlib import Path
@@ -34,3 +35,34 @@ def dxf():
         (cache / "dxf").symlink_to("venv/bin/dxf")
 
     return cached("dxf", version, install)
+
+
+def tuspy():
+    """A Python that has tuspy, the client of tus."""
+    version = "1.1.0"
+
+    def install(cache):
+        venv = cache / "venv"
+        run_installer([sys.executable, "-m", "venv", "--clear", venv], "venv")
+        what = f"tuspy=={version}"
+        run_installer([venv / "bin/pip", "install", "--quiet", what], f"pip install {what}")
+        (cache / "installed").touch()
+
+    return cached("tuspy", version, install, "installed").parent / "venv/bin/python"
+
+
+TUS_JS = Path(__file__).resolve().parent / "tus_js"
+
+
+def tus_js():
+    """The folder of upload.js, beside tus-js-client."""
+    files = ("package.json", "package-lock.json", "upload.js")
+    version = hashlib.sha256(b"".join((TUS_JS / file).read_bytes() for file in files)).hexdigest()[:16]
+
+    def install(cache):
+        for file in files:
+            shutil.copy(TUS_JS / file, cache)
+        run_installer(["npm", "ci", "--no-audit", "--no-fund"], "npm ci", cwd=cache)
+        (cache / "installed").touch()
+
+    return cached("tus-js", version, install, "installed").parent

@@ -1,0 +1,36 @@
+#include "api/image_answer.h"
+
+#include "api/reply.h"
+
+void image_answer(struct buf *ret_json, const struct repo_name *repo,
+                  const struct image_stored *stored)
+{
+    buf_addf(ret_json, "{\"repository\":\"%s\",\"format\":\"%s\",\"images\":[", repo->text,
+             stored->verdict->is_oci ? "oci" : "docker");
+    for (size_t i = 0; i < stored->plan->n; i++) {
+        if (i > 0)
+            buf_add_char(ret_json, ',');
+        image_plan_add_json(ret_json, stored->verdict, &stored->plan->items[i]);
+    }
+    buf_addf(ret_json, "],\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%llu}\n", stored->n_blobs,
+             stored->n_new_blobs, (unsigned long long)stored->new_bytes);
+}
+
+const struct digest *image_answer_digest(const struct image_stored *stored)
+{
+    if (stored->plan->n != 1)
+        return NULL;
+    return &stored->verdict->manifests[stored->plan->items[0].manifest].digest;
+}
+
+void image_answer_refused(struct buf *ret_json, const struct repo_name *repo,
+                          const struct tag_name *tag, const struct err *why,
+                          const struct refusal *f)
+{
+    const struct reply_subject subject = {.refused = f->code != REFUSAL_NONE ? f : NULL,
+                                          .name = repo_name_str(repo),
+                                          .reference = {tag->text, tag->n}};
+
+    reply_error_about(ret_json, why->code, why->public_detail ? str_of(why->detail) : STR_NONE,
+                      &subject);
+}

@@ -1,0 +1,142 @@
+#include "api/v1_upload_taken.h"
+
+#include "api/image_answer.h"
+#include "api/policy_in_force.h"
+#include "api/reply.h"
+#include "auth/core/audit.h"
+#include "auth/core/auth.h"
+#include "auth/core/identity_json.h"
+#include "base/json.h"
+
+#include <stdio.h>
+
+/* ---- rights */
+
+/* More than a token has: groups that are looked up anew for each, and rights that need no rule. */
+char *upload_rights_of(const struct req *q)
+{
+    AUTO(json) json_t *who = identity_to_json(q->who);
+    AUTO(json) json_t *groups = json_array();
+
+    for (size_t i = 0; i < q->who->n_groups; i++)
+        json_array_append_new(groups, json_string(q->who->groups[i]));
+    if (q->who->n_groups > 0)
+        json_object_set(who, "groups", groups);
+    json_object_set_new(who, "granted", json_boolean(q->who->granted));
+    return json_dumps(who, JSON_COMPACT);
+}
+
+static struct identity *identity_of(const struct archive_session *s)
+{
+    AUTO(json) json_t *j = s->who ? json_loads(s->who, 0, NULL) : NULL;
+    struct identity *id = j ? identity_from_json(j) : NULL;
+
+    if (id)
+        id->granted = json_is_true(json_object_get(j, "granted"));
+    return id;
+}
+
+static enum err_code may_tag(void *ctx, const struct archive_session *s, const struct tag_name *tag,
+                             bool *ret_create_only, struct err *e)
+{
+    struct api *a = ctx;
+    AUTO(identity) struct identity *id = NULL;
+    struct policy *policy;
+    bool may_move, may_make;
+
+    *ret_create_only = false;
+    if (!auth_enabled(a->guard.auth))
+        return ERR_OK;
+    id = identity_of(s);
+    if (!id)
+        return err_set(e, ERR_CORRUPT, "upload %s does not say whose it is", s->id.text);
+    policy = api_policy(a);
+    may_move = policy_allows(policy, id, ACTION_OVERWRITE, &s->repo, tag, NULL);
+    may_make = may_move || policy_allows(policy, id, ACTION_PUSH, &s->repo, tag, NULL);
+    policy_unref(policy);
+    *ret_create_only = !may_move;
+    return may_make ? ERR_OK
+                    : err_tell(e, ERR_DENIED, "%s may not push tag '%s'",
+                               s->owner[0] ? s->owner : "anonymous", tag->text);
+}
+
+/* ---- answers */
+
+static void stored(void *ctx, const struct archive_session *s, const struct image_stored *what,
+                   struct buf *ret_answer)
+{
+    (void)ctx;
+    image_answer(ret_answer, &s->repo, what);
+}
+
+static void refused(void *ctx, const struct archive_session *s, const struct err *why,
+                    const struct refusal *f, struct buf *ret_answer)
+{
+    (void)ctx;
+    image_answer_refused(ret_answer, &s->repo, &s->tag, why, f);
+}
+
+/* Of the one image that was stored. */
+static void tell_image(struct req *q, const struct archive_session *s)
+{
+    AUTO(json) json_t *answer = json_loads(s->answer, 0, NULL);
+    const json_t *images = json_object_get(answer, "images");
+    const char *text = json_string_value(json_object_get(json_array_get(images, 0), "digest"));
+    struct digest d;
+
+    if (json_array_size(images) != 1 || !text ||
+        digest_parse(str_of(text), &d, ERR_IGNORED) != ERR_OK)
+        return;
+    reply_location(q, "/v2/%s/manifests/%s", s->repo.text, d.text);
+    reply_digest(q, &d);
+}
+
+void upload_taken_reply(struct req *q, const struct archive_session *s)
+{
+    if (s->status == 201)
+        tell_image(q, s);
+    reply_json(q, s->status, str_of(s->answer));
+}
+
+/* ---- the trail */
+
+static enum err_code begin(void *ctx, struct err *e)
+{
+    struct api *a = ctx;
+
+    return a->guard.audit ? audit_begin(a->guard.audit, e) : ERR_OK;
+}
+
+static void end(void *ctx, const struct archive_session *s, enum err_code code)
+{
+    struct api *a = ctx;
+    char target[REPO_NAME_MAX + TAG_NAME_MAX + 2];
+    const struct meta_audit entry = {
+        .actor = s->owner[0] ? s->owner : "anonymous",
+        .action = "upload image",
+        .target = target,
+        .address = s->address,
+        .result = code == ERR_OK ? "ok" : err_name(code),
+        .detail = "",
+        .repository = s->repo.text,
+    };
+
+    if (!a->guard.audit)
+        return;
+    snprintf(target, sizeof(target), s->tag.n > 0 ? "%s:%s" : "%s", s->repo.text, s->tag.text);
+    if (code == ERR_LATER)
+        audit_cancel(a->guard.audit);
+    else
+        audit_end(a->guard.audit, &entry);
+}
+
+struct archive_taker upload_taker(struct api *a)
+{
+    return (struct archive_taker){.r = a->registry,
+                                  .begin = begin,
+                                  .may_tag = may_tag,
+                                  .stored = stored,
+                                  .refused = refused,
+                                  .end = end,
+                                  .ctx = a};
+}

@@ -1,0 +1,403 @@
+#include "core/archive_session.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "core/quota.h"
+#include "core/upload.h"
+#include "jobs/jobs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OPEN  STR("archive-sessions")
+#define ENDED STR("archive-answers")
+
+#define PAGE      64
+#define TRIES     4 /* of a change that meets another */
+#define USE_PARTS 8 /* that one is in use is written when an eighth of its time has gone */
+
+static const char *const states[] = {
+    [ARCHIVE_RECEIVING] = "receiving", [ARCHIVE_RECEIVED] = "received", [ARCHIVE_ENDED] = "ended"};
+
+void archive_session_done(struct archive_session *s)
+{
+    free(s->who);
+    free(s->answer);
+    s->who = s->answer = NULL;
+}
+
+static enum err_code unknown(struct err *e)
+{
+    return err_tell(e, ERR_UPLOAD_UNKNOWN, "there is no such upload here; it may have expired");
+}
+
+static int64_t timeout_ms(const struct registry *r)
+{
+    return (int64_t)conf_u64(&r->options->upload_timeout_ms);
+}
+
+/* ---- records: those of an owner stand together */
+
+static void key_of(const char *owner, const char *id, char ret_key[ARCHIVE_SESSION_KEY_MAX + 1])
+{
+    struct digest d;
+
+    digest_of(DIGEST_SHA256, owner, strlen(owner), &d);
+    snprintf(ret_key, ARCHIVE_SESSION_KEY_MAX + 1, "%.16s-%s", digest_hex(&d).p, id);
+}
+
+static char *to_text(const struct archive_session *s)
+{
+    AUTO(json)
+    json_t *j = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:i}", "id", s->id.text, "owner",
+        s->owner, "repository", s->repo.text, "tag", s->tag.text, "image", s->image, "metadata",
+        s->metadata, "address", s->address, "state", states[s->state], "length",
+        s->length_bytes == UINT64_MAX ? (json_int_t)-1 : (json_int_t)s->length_bytes, "started",
+        (json_int_t)s->started_ms, "expires", (json_int_t)s->expires_ms, "status", s->status);
+
+    if (j && s->who)
+        json_object_set_new(j, "who", json_string(s->who));
+    if (j && s->answer)
+        json_object_set_new(j, "answer", json_string(s->answer));
+    return j ? json_dumps(j, JSON_COMPACT) : NULL;
+}
+
+static struct str text_of(const json_t *j, const char *name)
+{
+    const json_t *text = json_object_get(j, name);
+
+    return json_is_string(text) ? (struct str){json_string_value(text), json_string_length(text)}
+                                : STR("");
+}
+
+static char *copy_of(const json_t *j, const char *name)
+{
+    struct str text = text_of(j, name);
+
+    return text.n > 0 ? str_dup(text) : NULL;
+}
+
+static bool state_of(struct str text, enum archive_state *ret_state)
+{
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        if (str_eq(text, str_of(states[i]))) {
+            *ret_state = (enum archive_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_texts(const json_t *j, struct archive_session *s)
+{
+    struct str tag = text_of(j, "tag");
+
+    return uuid_parse(text_of(j, "id"), &s->id) &&
+           str_copy(text_of(j, "owner"), s->owner, sizeof(s->owner)) &&
+           repo_name_parse(text_of(j, "repository"), &s->repo, ERR_IGNORED) == ERR_OK &&
+           (tag.n == 0 || tag_name_parse(tag, &s->tag, ERR_IGNORED) == ERR_OK) &&
+           str_copy(text_of(j, "image"), s->image, sizeof(s->image)) &&
+           str_copy(text_of(j, "metadata"), s->metadata, sizeof(s->metadata)) &&
+           str_copy(text_of(j, "address"), s->address, sizeof(s->address)) &&
+           state_of(text_of(j, "state"), &s->state);
+}
+
+static enum err_code from_record(const struct meta_record *record,
+                                 struct archive_session *ret_session, struct err *e)
+{
+    AUTO(json) json_t *j = json_loads(record->value, 0, NULL);
+    struct archive_session s = {.version = record->version};
+    json_int_t length = json_integer_value(json_object_get(j, "length"));
+
+    if (!take_texts(j, &s) || !str_copy(str_of(record->key), s.key, sizeof(s.key)))
+        return err_set(e, ERR_CORRUPT, "the record of upload %s is damaged", record->key);
+    s.length_bytes = length < 0 ? UINT64_MAX : (uint64_t)length;
+    s.started_ms = json_integer_value(json_object_get(j, "started"));
+    s.expires_ms = json_integer_value(json_object_get(j, "expires"));
+    s.status = (int)json_integer_value(json_object_get(j, "status"));
+    s.who = copy_of(j, "who");
+    s.answer = copy_of(j, "answer");
+    *ret_session = s;
+    return ERR_OK;
+}
+
+static enum err_code read_from(struct registry *r, struct str collection, struct str key,
+                               struct archive_session *ret_session, struct err *e)
+{
+    AUTO(record) struct meta_record record = {0};
+
+    TRY(meta_record_get(r->meta, collection, key, &record, e));
+    return from_record(&record, ret_session, e);
+}
+
+enum err_code archive_session_find_key(struct registry *r, struct str key,
+                                       struct archive_session *ret_session, struct err *e)
+{
+    enum err_code code = read_from(r, OPEN, key, ret_session, e);
+
+    if (code == ERR_NOT_FOUND)
+        code = read_from(r, ENDED, key, ret_session, e);
+    return code == ERR_NOT_FOUND ? unknown(e) : code;
+}
+
+enum err_code archive_session_find(struct registry *r, const char *owner, const struct uuid *id,
+                                   struct archive_session *ret_session, struct err *e)
+{
+    char key[ARCHIVE_SESSION_KEY_MAX + 1];
+
+    key_of(owner, id->text, key);
+    TRY(archive_session_find_key(r, str_of(key), ret_session, e));
+    if (ret_session->expires_ms > clock_wall_ms())
+        return ERR_OK;
+    archive_session_done(ret_session);
+    return unknown(e);
+}
+
+/* ---- beginning one */
+
+/* Two that come at once may both find a place. */
+static enum err_code check_room(struct registry *r, const char *owner, struct err *e)
+{
+    uint64_t most = conf_u64(&r->options->archives.sessions), n = 0;
+    char after[ARCHIVE_SESSION_KEY_MAX + 1];
+    struct str prefix;
+    bool more = true;
+
+    key_of(owner, "", after);
+    prefix = (struct str){after, strlen(after)};
+    while (more && n < most) {
+        AUTO(records) struct meta_record_list l = {0};
+
+        TRY(meta_records(r->meta, OPEN, str_of(after), PAGE, &l, e));
+        for (size_t i = 0; i < l.n && more; i++) {
+            more = str_starts(str_of(l.rows[i].key), prefix);
+            n += more;
+        }
+        more = more && l.more && l.n > 0 &&
+               str_copy(str_of(l.rows[l.n - 1].key), after, sizeof(after));
+    }
+    if (n < most)
+        return ERR_OK;
+    return err_tell(e, ERR_TOO_MANY_REQUESTS,
+                    "%llu uploads of yours are open, as many as may be (upload.sessions)",
+                    (unsigned long long)n);
+}
+
+/* What adds to a namespace that has too much already is refused before it comes. */
+static enum err_code check_quotas(struct registry *r, const struct repo_name *repo, struct err *e)
+{
+    struct meta_op ops[QUOTAS_MAX];
+    size_t n = quota_checks(r, repo, ops);
+
+    return n > 0 ? meta_commit(r->meta, ops, n, META_LAZY, NULL, e) : ERR_OK;
+}
+
+enum err_code archive_session_begin(struct registry *r, struct archive_session *s, struct err *e)
+{
+    AUTO(mem) char *text = NULL;
+    struct meta_op op;
+
+    TRY(check_room(r, s->owner, e));
+    TRY(check_quotas(r, &s->repo, e));
+    TRY(upload_begin(r, &s->repo, s->owner, DIGEST_SHA256, &s->id, e));
+    key_of(s->owner, s->id.text, s->key);
+    s->state = ARCHIVE_RECEIVING;
+    s->started_ms = clock_wall_ms();
+    s->expires_ms = s->started_ms + timeout_ms(r);
+    text = to_text(s);
+    if (!text)
+        return err_tell(e, ERR_REQUEST_INVALID, "metadata has to be text");
+    op = meta_op_record_put(OPEN, str_of(s->key), str_of(text), META_ABSENT);
+    return meta_commit(r->meta, &op, 1, 0, NULL, e);
+}
+
+/* ---- changing one */
+
+static enum err_code put(struct registry *r, const struct archive_session *s, bool received,
+                         struct err *e)
+{
+    AUTO(mem) char *text = to_text(s);
+    struct meta_op ops[2];
+    size_t n = 0;
+
+    ops[n++] = meta_op_record_put(OPEN, str_of(s->key), str_of(text), s->version);
+    if (received)
+        ops[n++] = jobs_add_op(r->jobs, ARCHIVE_SESSION_TAKE, str_of(s->key));
+    TRY(meta_commit(r->meta, ops, n, received ? 0 : META_LAZY, NULL, e));
+    if (received)
+        jobs_wake(r->jobs);
+    return ERR_OK;
+}
+
+/* As it is now, with what s says of it. Error: NOT_FOUND. */
+static enum err_code read_again(struct registry *r, struct archive_session *s, struct err *e)
+{
+    struct archive_session now;
+
+    TRY(read_from(r, OPEN, str_of(s->key), &now, e));
+    s->version = now.version;
+    s->state = now.state;
+    if (now.length_bytes != UINT64_MAX)
+        s->length_bytes = now.length_bytes;
+    archive_session_done(&now);
+    return ERR_OK;
+}
+
+enum err_code archive_session_advance(struct registry *r, struct archive_session *s,
+                                      uint64_t offset_bytes, struct err *e)
+{
+    enum err_code code = ERR_CONFLICT;
+
+    for (int i = 0; i < TRIES && code == ERR_CONFLICT; i++) {
+        bool received;
+
+        code = read_again(r, s, e);
+        if (code == ERR_NOT_FOUND)
+            return unknown(e);
+        TRY(code);
+        if (s->state != ARCHIVE_RECEIVING)
+            return ERR_OK;
+        received = offset_bytes == s->length_bytes;
+        s->expires_ms = clock_wall_ms() + timeout_ms(r);
+        s->state = received ? ARCHIVE_RECEIVED : ARCHIVE_RECEIVING;
+        code = put(r, s, received, e);
+    }
+    return code;
+}
+
+void archive_session_use(struct registry *r, struct archive_session *s)
+{
+    int64_t later_ms = clock_wall_ms() + timeout_ms(r);
+
+    if (later_ms - s->expires_ms > timeout_ms(r) / USE_PARTS)
+        (void)!archive_session_advance(r, s, 0, ERR_IGNORED);
+}
+
+static bool is_open(struct registry *r, const struct archive_session *s)
+{
+    AUTO(record) struct meta_record record = {0};
+
+    return meta_record_get(r->meta, OPEN, str_of(s->key), &record, ERR_IGNORED) != ERR_NOT_FOUND;
+}
+
+enum err_code archive_session_end(struct registry *r, const struct archive_session *s, int status,
+                                  struct str answer, struct meta_op mine, struct err *e)
+{
+    struct archive_session ended = *s;
+    AUTO(mem) char *copy = str_dup(answer), *text = NULL;
+    struct meta_op ops[3];
+    enum err_code code;
+
+    ended.state = ARCHIVE_ENDED;
+    ended.status = status;
+    ended.answer = copy;
+    ended.who = NULL;
+    ended.expires_ms = clock_wall_ms() + timeout_ms(r);
+    text = to_text(&ended);
+    ops[0] = mine;
+    ops[1] = meta_op_record_delete(OPEN, str_of(s->key), s->version);
+    ops[2] = meta_op_record_put(ENDED, str_of(s->key), str_of(text), META_ANY);
+    code = meta_commit(r->meta, ops, 3, 0, NULL, e);
+    return code == ERR_CONFLICT && !is_open(r, s) ? unknown(e) : code;
+}
+
+enum err_code archive_session_offset(struct registry *r, const struct archive_session *s,
+                                     uint64_t *ret_offset_bytes, struct err *e)
+{
+    enum err_code code;
+
+    if (s->state != ARCHIVE_RECEIVING) {
+        *ret_offset_bytes = s->length_bytes;
+        return ERR_OK;
+    }
+    code = upload_status(r, &s->repo, s->owner, &s->id, ret_offset_bytes, e);
+    return code == ERR_BLOB_UPLOAD_UNKNOWN ? unknown(e) : code;
+}
+
+/* ---- removing */
+
+static enum err_code remove_record(struct registry *r, struct str collection,
+                                   const struct archive_session *s, struct err *e)
+{
+    struct meta_op op = meta_op_record_delete(collection, str_of(s->key), META_ANY);
+
+    return meta_commit(r->meta, &op, 1, 0, NULL, e);
+}
+
+static enum err_code remove_bytes(struct upload *u, struct err *e)
+{
+    return u ? upload_cancel(u, e) : ERR_OK;
+}
+
+enum err_code archive_session_remove(struct registry *r, const struct archive_session *s,
+                                     struct err *e)
+{
+    struct upload *u = NULL;
+    enum err_code code;
+
+    if (s->state == ARCHIVE_ENDED)
+        return remove_record(r, ENDED, s, e);
+    code = upload_open(r, &s->repo, s->owner, &s->id, UPLOAD_MORE, &u, e);
+    if (code == ERR_BLOB_UPLOAD_BUSY && s->state == ARCHIVE_RECEIVING)
+        return err_tell(e, ERR_UPLOAD_BUSY, "another request writes to this upload");
+    if (code != ERR_OK && code != ERR_BLOB_UPLOAD_BUSY && code != ERR_BLOB_UPLOAD_UNKNOWN)
+        return code;
+    code = remove_record(r, OPEN, s, e);
+    if (code != ERR_OK) {
+        upload_close(u);
+        return code;
+    }
+    return remove_bytes(u, e);
+}
+
+/* ---- the sweep */
+
+struct sweep {
+    struct registry *r;
+    struct err_first all;
+};
+
+static enum err_code sweep_open(struct registry *r, struct archive_session *s, struct err *e)
+{
+    uint64_t offset_bytes;
+    enum err_code code;
+
+    if (s->expires_ms <= clock_wall_ms()) {
+        code = archive_session_remove(r, s, e);
+        return code == ERR_UPLOAD_BUSY ? ERR_OK : code;
+    }
+    if (s->state != ARCHIVE_RECEIVING || s->length_bytes == UINT64_MAX)
+        return ERR_OK;
+    code = archive_session_offset(r, s, &offset_bytes, e);
+    if (code == ERR_UPLOAD_UNKNOWN)
+        return remove_record(r, OPEN, s, e);
+    TRY(code);
+    return offset_bytes == s->length_bytes ? archive_session_advance(r, s, offset_bytes, e)
+                                           : ERR_OK;
+}
+
+static enum err_code sweep_one(void *ctx, const struct meta_record *record, struct err *e)
+{
+    struct sweep *x = ctx;
+    AUTO(archive_session) struct archive_session s = {0};
+    enum err_code code = from_record(record, &s, &x->all.step);
+
+    (void)e;
+    if (code == ERR_OK && s.state != ARCHIVE_ENDED)
+        code = sweep_open(x->r, &s, &x->all.step);
+    else if (code == ERR_OK && s.expires_ms <= clock_wall_ms())
+        code = remove_record(x->r, ENDED, &s, &x->all.step);
+    err_first_add(&x->all, code);
+    return ERR_OK;
+}
+
+enum err_code archive_session_sweep(struct registry *r, struct err *e)
+{
+    struct sweep x = {.r = r};
+
+    TRY(meta_records_each(r->meta, OPEN, sweep_one, &x, e));
+    TRY(meta_records_each(r->meta, ENDED, sweep_one, &x, e));
+    return err_first_of(&x.all, e);
+}

@@ -1,0 +1,88 @@
+/*
+ * Uploads of archives that can be resumed. The bytes are an upload session (core/upload.h) of the
+ * same id, owner and repository; beside it a record says what is to become of them. When all have
+ * come a job takes the archive (core/archive_take.h), and the record becomes that of what came of
+ * it, kept for upload.timeout as an upload is that nobody continues.
+ */
+#pragma once
+
+#include "core/registry.h"
+
+#define ARCHIVE_SESSION_OWNER_MAX    160
+#define ARCHIVE_SESSION_IMAGE_MAX    512
+#define ARCHIVE_SESSION_METADATA_MAX 4096
+#define ARCHIVE_SESSION_KEY_MAX      (16 + 1 + UUID_TEXT)
+#define ARCHIVE_SESSION_TAKE         "archive" /* the kind of job that takes one: its key */
+
+enum archive_state {
+    ARCHIVE_RECEIVING,
+    ARCHIVE_RECEIVED, /* a job takes it */
+    ARCHIVE_ENDED     /* status and answer say how */
+};
+
+struct archive_session {
+    struct uuid id;
+    char owner[ARCHIVE_SESSION_OWNER_MAX]; /* as of upload sessions: "" is anonymous */
+    struct repo_name repo;
+    struct tag_name tag;                             /* n is 0: those of the archive */
+    char image[ARCHIVE_SESSION_IMAGE_MAX];           /* as image_wish.image */
+    char metadata[ARCHIVE_SESSION_METADATA_MAX + 1]; /* as the client gave it; "": none */
+    char address[64];                                /* of the client */
+    uint64_t length_bytes;                           /* UINT64_MAX: not known yet */
+    char *who;                                       /* whose rights count; JSON, owned */
+    int64_t started_ms, expires_ms;                  /* wall clock */
+    enum archive_state state;
+    int status;   /* of HTTP */
+    char *answer; /* JSON, owned; NULL until it ended */
+    char key[ARCHIVE_SESSION_KEY_MAX + 1];
+    int64_t version; /* of its record */
+};
+
+void archive_session_done(struct archive_session *s);
+
+/* Begins one of what s says; fills id, times, key and state. Errors: TOO_MANY_REQUESTS
+ * (upload.sessions), QUOTA, told; those of upload_begin() and of meta. */
+ERR_CHECKED enum err_code archive_session_begin(struct registry *r, struct archive_session *s,
+                                                struct err *e);
+
+/* To anybody but its owner there is none. Error: UPLOAD_UNKNOWN. */
+ERR_CHECKED enum err_code archive_session_find(struct registry *r, const char *owner,
+                                               const struct uuid *id,
+                                               struct archive_session *ret_session, struct err *e);
+
+/* Of a job. */
+ERR_CHECKED enum err_code archive_session_find_key(struct registry *r, struct str key,
+                                                   struct archive_session *ret_session,
+                                                   struct err *e);
+
+/* How much of it has come for good. Error: UPLOAD_UNKNOWN, its bytes are gone. */
+ERR_CHECKED enum err_code archive_session_offset(struct registry *r,
+                                                 const struct archive_session *s,
+                                                 uint64_t *ret_offset_bytes, struct err *e);
+
+/* So much has come: it expires later, length_bytes and who of s are written, and when that is all
+ * of it, it is RECEIVED and the job is there. Errors: UPLOAD_UNKNOWN; those of meta. */
+ERR_CHECKED enum err_code archive_session_advance(struct registry *r, struct archive_session *s,
+                                                  uint64_t offset_bytes, struct err *e);
+
+/* It is in use: it expires later, when that is not just so. What fails is nobody's. */
+void archive_session_use(struct registry *r, struct archive_session *s);
+
+/* That came of it. `mine` holds with the transaction. Error: UPLOAD_UNKNOWN, it was removed. */
+ERR_CHECKED enum err_code archive_session_end(struct registry *r, const struct archive_session *s,
+                                              int status, struct str answer, struct meta_op mine,
+                                              struct err *e);
+
+/* Removes it, with its bytes unless the job has them, which removes them then. Errors: UPLOAD_BUSY,
+ * a request writes to it; those of meta and the store. */
+ERR_CHECKED enum err_code archive_session_remove(struct registry *r,
+                                                 const struct archive_session *s, struct err *e);
+
+/* Removes those that have expired, and finds those of which all has come and a crash kept that from
+ * being written down. In the background. */
+ERR_CHECKED enum err_code archive_session_sweep(struct registry *r, struct err *e);
+
+static inline void auto_archive_session_(struct archive_session *s)
+{
+    archive_session_done(s);
+}

@@ -1,0 +1,186 @@
+#include "core/archive_take.h"
+
+#include "base/mem.h"
+#include "core/upload.h"
+
+#include <stdlib.h>
+
+#define ANSWER_MAX_BYTES (4u << 20)
+
+/* A store that is a server is asked for so much at once. */
+#define READ_BYTES (4u << 20)
+
+/* While as many archives are received as may be. */
+#define WAIT_MS 500
+
+#define ATTEMPTS      5
+#define RETRY_MS      1000
+#define RETRY_MOST_MS 60000
+
+/* One run. */
+struct take {
+    struct archive_taker *t;
+    struct job *job;
+    struct archive_session s;
+    struct upload *u;
+    struct image_upload *image;
+};
+
+static enum err_code stopped(struct err *e)
+{
+    return err_set(e, ERR_LATER, "stopped");
+}
+
+static enum err_code open_image(struct take *x, struct err *e)
+{
+    struct registry *r = x->t->r;
+
+    for (;;) {
+        enum err_code code = image_upload_open(r, &x->s.repo, x->s.owner, &x->image, e);
+
+        if (code != ERR_TOO_MANY_REQUESTS)
+            return code;
+        if (!job_rest(r->jobs, x->job, WAIT_MS))
+            return stopped(e);
+    }
+}
+
+static enum err_code feed(struct take *x, struct err *e)
+{
+    AUTO(mem) char *p = mem_alloc(READ_BYTES);
+    size_t n;
+
+    for (uint64_t at = 0; at < x->s.length_bytes; at += n) {
+        if (!job_go_on(x->t->r->jobs, x->job))
+            return stopped(e);
+        job_note(x->job, "%llu of %llu bytes", (unsigned long long)at,
+                 (unsigned long long)x->s.length_bytes);
+        TRY(upload_read(x->u, p, READ_BYTES, at, &n, e));
+        if (n == 0)
+            return err_set(e, ERR_CORRUPT, "upload %s is shorter than it was", x->s.id.text);
+        TRY(image_upload_feed(x->image, p, n, e));
+    }
+    return ERR_OK;
+}
+
+static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_create_only,
+                             struct err *e)
+{
+    struct take *x = ctx;
+
+    return x->t->may_tag(x->t->ctx, &x->s, tag, ret_create_only, e);
+}
+
+static enum err_code store(struct take *x, struct buf *ret_answer, struct err *e)
+{
+    const struct image_wish wish = {.image = x->s.image, .tag = x->s.tag.n > 0 ? &x->s.tag : NULL};
+    const char *actor = x->s.owner[0] ? x->s.owner : "anonymous";
+    struct image_stored stored;
+
+    TRY(open_image(x, e));
+    TRY(feed(x, e));
+    TRY(image_upload_finish(x->image, &wish, actor, may_tag, x, &stored, e));
+    x->t->stored(x->t->ctx, &x->s, &stored, ret_answer);
+    return ERR_OK;
+}
+
+/* Of the registry, and not of the archive: another time it may go. */
+static bool passes(enum err_code code)
+{
+    return code == ERR_TOO_MANY_REQUESTS || code == ERR_CONFLICT || !registry_refused(code);
+}
+
+static enum err_code answer(struct take *x, struct buf *ret_answer, int *ret_status, struct err *e)
+{
+    static const struct refusal none = {.code = REFUSAL_NONE};
+    enum err_code code = store(x, ret_answer, e);
+
+    *ret_status = code == ERR_OK ? 201 : err_status(code);
+    x->t->end(x->t->ctx, &x->s, code != ERR_OK && passes(code) ? ERR_LATER : code);
+    if (code == ERR_OK || code == ERR_LATER)
+        return code;
+    if (passes(code)) /* what is nobody's fault is tried for ever */
+        return err_status(code) < 500 ? err_set(e, ERR_UNAVAILABLE, "%s", err_name(code)) : code;
+    x->t->refused(x->t->ctx, &x->s, e, x->image ? image_upload_refusal(x->image) : &none,
+                  ret_answer);
+    return ERR_OK;
+}
+
+static enum err_code take(struct take *x, struct err *e)
+{
+    struct registry *r = x->t->r;
+    AUTO(buf) struct buf text = {0};
+    enum err_code code;
+    int status;
+
+    buf_init(&text, ANSWER_MAX_BYTES);
+    TRY(x->t->begin(x->t->ctx, e));
+    TRY(answer(x, &text, &status, e));
+    code = archive_session_end(r, &x->s, status, buf_str(&text), job_check_op(x->job), e);
+    if (code != ERR_OK && code != ERR_UPLOAD_UNKNOWN)
+        return code;
+    return upload_cancel(STEAL(x->u), e);
+}
+
+/* Nobody can go on with it: so the client is told. */
+static enum err_code tell_lost(struct take *x, struct err *e)
+{
+    static const struct refusal none = {.code = REFUSAL_NONE};
+    AUTO(buf) struct buf text = {0};
+    struct err why = {0};
+    enum err_code code =
+        err_tell(&why, ERR_UPLOAD_UNKNOWN, "the bytes of this upload are gone; send it again");
+
+    buf_init(&text, ANSWER_MAX_BYTES);
+    x->t->refused(x->t->ctx, &x->s, &why, &none, &text);
+    code = archive_session_end(x->t->r, &x->s, err_status(code), buf_str(&text),
+                               job_check_op(x->job), e);
+    return code == ERR_UPLOAD_UNKNOWN ? ERR_OK : code;
+}
+
+static enum err_code open_bytes(struct take *x, struct err *e)
+{
+    struct registry *r = x->t->r;
+
+    for (;;) {
+        enum err_code code =
+            upload_open(r, &x->s.repo, x->s.owner, &x->s.id, UPLOAD_MORE, &x->u, e);
+
+        if (code != ERR_BLOB_UPLOAD_BUSY && code != ERR_TOO_MANY_REQUESTS)
+            return code;
+        if (!job_rest(r->jobs, x->job, WAIT_MS))
+            return stopped(e);
+    }
+}
+
+static enum err_code run_take(struct take *x, struct err *e)
+{
+    enum err_code code = archive_session_find_key(x->t->r, job_key(x->job), &x->s, e);
+
+    if (code == ERR_UPLOAD_UNKNOWN || (code == ERR_OK && x->s.state == ARCHIVE_ENDED))
+        return ERR_OK;
+    TRY(code);
+    code = open_bytes(x, e);
+    return code == ERR_BLOB_UPLOAD_UNKNOWN ? tell_lost(x, e) : code == ERR_OK ? take(x, e) : code;
+}
+
+static enum err_code run(void *ctx, struct job *job, struct err *e)
+{
+    struct take x = {.t = ctx, .job = job};
+    enum err_code code = run_take(&x, e);
+
+    image_upload_close(x.image);
+    upload_close(x.u);
+    archive_session_done(&x.s);
+    return code;
+}
+
+struct job_kind archive_take_kind(struct archive_taker *t)
+{
+    return (struct job_kind){.name = ARCHIVE_SESSION_TAKE,
+                             .run = run,
+                             .ctx = t,
+                             .attempts = ATTEMPTS,
+                             .retry_ms = RETRY_MS,
+                             .retry_most_ms = RETRY_MOST_MS};
+}

@@ -1,0 +1,37 @@
+/*
+ * The job that takes an archive of which all has come (core/archive_session.h): it is read once, as
+ * one that is being received is (core/image_upload.h), what came of it becomes the answer, and its
+ * bytes are removed. One that dies with its process is done again: the same archive twice changes
+ * nothing.
+ */
+#pragma once
+
+#include "core/archive_session.h"
+#include "core/image_upload.h"
+#include "jobs/jobs.h"
+
+/* What only the edge knows: rights, answers, the trail. Called by threads of jobs. */
+struct archive_taker {
+    struct registry *r;
+
+    /* May it be done at all? Then `end` is called, once. Errors: those of the trail. */
+    enum err_code (*begin)(void *ctx, struct err *e);
+
+    /* As image_tag_fn, of the rights of s. */
+    enum err_code (*may_tag)(void *ctx, const struct archive_session *s, const struct tag_name *tag,
+                             bool *ret_create_only, struct err *e);
+
+    /* The answer to what was stored, or refused: why has the text and *f the reason, when its code
+     * is not NONE. */
+    void (*stored)(void *ctx, const struct archive_session *s, const struct image_stored *stored,
+                   struct buf *ret_answer);
+    void (*refused)(void *ctx, const struct archive_session *s, const struct err *why,
+                    const struct refusal *f, struct buf *ret_answer);
+
+    /* LATER: nothing was done, and it is tried again. */
+    void (*end)(void *ctx, const struct archive_session *s, enum err_code code);
+    void *ctx;
+};
+
+/* The t must live until the jobs are stopped. */
+struct job_kind archive_take_kind(struct archive_taker *t);
