@@ -223,29 +223,65 @@ static enum err_code finish(struct session *s, bool *ret_lost, struct err *e)
     }
 }
 
+/* ---- all of it */
+
+static bool is_noted(const struct blob_push *b)
+{
+    return b->notes && b->size_bytes > AT_ONCE_BYTES;
+}
+
+/* Where another command ended. False: nowhere, or the server knows nothing of it any more. */
+static bool go_on(struct session *s)
+{
+    const struct blob_push *b = s->b;
+    bool lost;
+
+    return is_noted(b) &&
+           resume_notes_load(b->notes, b->repository_url, &b->digest, s->location,
+                             sizeof(s->location)) &&
+           ask_where(s, &lost, ERR_IGNORED) == ERR_OK && !lost;
+}
+
+static enum err_code begin_noted(struct session *s, bool *ret_mounted, struct err *e)
+{
+    const struct blob_push *b = s->b;
+
+    TRY(begin(s, ret_mounted, e));
+    if (is_noted(b) && !*ret_mounted)
+        resume_notes_save(b->notes, b->repository_url, &b->digest, s->location);
+    return ERR_OK;
+}
+
+static enum err_code finish_noted(struct session *s, bool *ret_lost, struct err *e)
+{
+    const struct blob_push *b = s->b;
+
+    TRY(finish(s, ret_lost, e));
+    if (is_noted(b))
+        resume_notes_drop(b->notes, b->repository_url, &b->digest);
+    return ERR_OK;
+}
+
 enum err_code blob_push_run(const struct blob_push *b, enum blob_result *ret_result, struct err *e)
 {
     struct session s = {.b = b};
+    bool begun = go_on(&s), lost, done = false;
 
     for (unsigned n = 0; n < SESSIONS_MOST; n++) {
-        bool lost = false, done;
-
-        TRY(begin(&s, &done, e));
-        if (done) {
-            *ret_result = BLOB_MOUNTED;
+        *ret_result = BLOB_MOUNTED;
+        if (!begun)
+            TRY(begin_noted(&s, &done, e));
+        if (done)
             return ERR_OK;
-        }
-        TRY(finish(&s, &lost, e));
-        if (!lost) {
-            *ret_result = BLOB_SENT;
+        *ret_result = BLOB_SENT;
+        TRY(finish_noted(&s, &lost, e));
+        if (!lost)
             return ERR_OK;
-        }
         /* Also when the answer to the last request got lost. */
         TRY(blob_push_look(b, &done, e));
-        if (done) {
-            *ret_result = BLOB_SENT;
+        if (done)
             return ERR_OK;
-        }
+        begun = false;
     }
     return err_set(e, ERR_UNAVAILABLE, "the server lost the upload of %s %u times", b->digest.text,
                    SESSIONS_MOST);

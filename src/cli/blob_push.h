@@ -6,11 +6,13 @@
 #pragma once
 
 #include "cli/remote_registry.h"
+#include "cli/resume_notes.h"
 
 struct blob_push {
     struct remote_registry *registry;
-    const char *repository_url; /* "https://host/v2/team/app" */
-    const char *from;           /* a repository to mount from; NULL: whichever the server knows */
+    const char *repository_url;       /* "https://host/v2/team/app" */
+    const struct resume_notes *notes; /* NULL: none are kept */
+    const char *from; /* a repository to mount from; NULL: whichever the server knows */
     struct digest digest;
     uint64_t size_bytes;
     const char *bytes; /* in memory, or NULL: */

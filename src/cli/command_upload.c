@@ -34,6 +34,7 @@ struct upload {
     struct remote_server server;
     struct remote_registry registry;
     struct archive_file archive;
+    struct resume_notes notes;
     struct image_plan plan;
     struct refusal refusal; /* of the plan */
 };
@@ -42,6 +43,7 @@ static void upload_done(struct upload *u)
 {
     image_plan_done(&u->plan);
     archive_file_done(&u->archive);
+    resume_notes_done(&u->notes);
     remote_registry_done(&u->registry);
     remote_server_done(&u->server);
 }
@@ -274,6 +276,7 @@ static enum err_code push(struct upload *u, struct err *e)
     struct image_push p = {.registry = &u->registry,
                            .repository_url = u->repository_url,
                            .from = u->from,
+                           .notes = &u->notes,
                            .archive = &u->archive,
                            .plan = &u->plan,
                            .jobs = u->jobs,
@@ -283,6 +286,7 @@ static enum err_code push(struct upload *u, struct err *e)
 
     TRY(image_push_look(&p, e));
     if (!u->dry_run) {
+        resume_notes_open(u->cli->environment, &u->notes);
         TRY(image_push_blobs(&p, e));
         TRY(image_push_manifests(&p, e));
     }
@@ -294,6 +298,8 @@ static enum err_code upload(struct upload *u, const struct cli_args *args, struc
 {
     const char *folder = cli_variable(u->cli->environment, "TMPDIR");
 
+    if (strcmp(args->operands[0], "-") == 0 && cli_flag(args, "--password-stdin"))
+        return err_set(e, ERR_CONFIG, "standard input can't be the archive and the password");
     TRY(open_server(u, args, e));
     TRY(archive_file_open(args->operands[0], folder ? folder : SPOOL_FOLDER, &u->archive, e));
     TRY(knock(u, e));
@@ -304,7 +310,8 @@ static enum err_code upload(struct upload *u, const struct cli_args *args, struc
 
 int cli_upload(struct cli *cli, const struct cli_args *args)
 {
-    AUTO(upload) struct upload u = {.cli = cli, .archive = {.fd = -1, .spool_fd = -1}};
+    AUTO(upload)
+    struct upload u = {.cli = cli, .archive = {.fd = -1, .spool_fd = -1}, .notes = {-1}};
     struct err e = {0};
 
     if (args->n_operands != 2) {

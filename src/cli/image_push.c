@@ -75,6 +75,7 @@ static struct blob_push push_of(struct turn *t)
     return (struct blob_push){.registry = p->registry,
                               .repository_url = p->repository_url,
                               .from = p->from,
+                              .notes = p->notes,
                               .digest = b->digest,
                               .size_bytes = b->size_bytes,
                               .bytes = b->bytes,

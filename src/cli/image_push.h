@@ -11,8 +11,9 @@
 
 struct image_push {
     struct remote_registry *registry;
-    const char *repository_url; /* "https://host/v2/team/app" */
-    const char *from;           /* as in blob_push; NULL: whichever there is */
+    const char *repository_url;       /* "https://host/v2/team/app" */
+    const char *from;                 /* as in blob_push; NULL: whichever there is */
+    const struct resume_notes *notes; /* likewise; NULL: none are kept */
     const struct archive_file *archive;
     const struct image_plan *plan;
     unsigned jobs;

@@ -21,9 +21,17 @@ class ClientCommand:
     def run(self, *words, status=0, stdin=None, text=True, **variables):
         done = subprocess.run(
             [self.registry.binary, self.name, *words], capture_output=True, text=text, timeout=120, input=stdin,
-            cwd=self.work, env={**environment(), "HOME": str(self.work), **variables}, check=False)
+            cwd=self.work, env=self.environment(variables), check=False)
         assert done.returncode == status, (done.stdout, done.stderr)
         return done
+
+    def start(self, *words, **variables):
+        return subprocess.Popen([self.registry.binary, self.name, *words], cwd=self.work, stdout=subprocess.DEVNULL,
+                                env=self.environment(variables))  # fmt: skip
+
+    def environment(self, variables):
+        mine = {k: v for k, v in environment().items() if not k.startswith(("DOCKER_", "XDG_"))}
+        return {**mine, "HOME": str(self.work), **variables}
 
     def files(self):
         return sorted(p.name for p in self.work.iterdir())

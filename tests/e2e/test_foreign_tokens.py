@@ -7,7 +7,9 @@ import time
 
 import pytest
 from accounts import htpasswd
+from archives import docker_archive
 from certificates import Authority, authority
+from client_command import ClientCommand
 from clients import ClientFailed
 from helpers import Client, image, tar_layer, write_oci_layout
 from token_server import (ISSUER, SERVICE, Key, TokenServer, access, claims, jwks, unsigned,
@@ -364,6 +366,19 @@ def test_skopeo_signs_in_at_the_token_service(served, containers, work):
     with pytest.raises(ClientFailed):
         containers.skopeo("inspect", "--creds", "alice:wrong", name)
     assert all(asked["service"] == [SERVICE] for asked in served.server.asked)
+
+
+def test_registry_upload_signs_in_at_the_token_service(served, work):
+    upload = ClientCommand(served.registry, work, "upload")
+    (upload.work / "app.tar").write_bytes(docker_archive(image(seed="upload"), ["app:v1"]))
+    basic = base64.b64encode(f"alice:{PEOPLE['alice']}".encode()).decode()
+    credentials = json.dumps({"auths": {served.registry.address: {"auth": basic}}})
+    upload("app.tar", "dev/app:v1", "--url", served.registry.url, DOCKER_AUTH_CONFIG=credentials)
+    assert served.server.asked[-1] == {"service": [SERVICE], "scope": ["repository:dev/app:pull,push"]}
+    wrong = credentials.replace(basic, base64.b64encode(b"alice:wrong").decode())
+    said = upload("app.tar", "dev/app:v2", "--url", served.registry.url, status=1, DOCKER_AUTH_CONFIG=wrong)
+    assert "wrong user or password" in said
+    assert "wants a user" in upload("app.tar", "dev/app:v2", "--url", served.registry.url, status=1)
 
 
 def test_podman_signs_in_at_the_token_service(served, containers, work):

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import tarfile
+import threading
 
 import pytest
 
@@ -29,6 +30,9 @@ class Upload(ClientCommand):
         self.url = url or registry.url
         self.spool = self.work / "tmp"
         self.spool.mkdir()
+
+    def notes(self):
+        return [p.name for p in (self.work / ".cache/cyberdock/uploads").iterdir()]
 
     def write(self, data, name="app.tar"):
         (self.work / name).write_bytes(data)
@@ -222,6 +226,44 @@ def test_a_connection_that_is_cut_in_any_request(registry, client, push, request
     is_whole(client, "app", "v1", made)
 
 
+class Stuck(TcpProxy):
+    """Lets so many bytes through, then nothing until clear()."""
+
+    def __init__(self, port, after):
+        self.left, self.stuck = after, threading.Event()
+        super().__init__(port)
+
+    def _carry(self, source, sink, up):
+        try:
+            while data := source.recv(65536):
+                self.left -= len(data) if up else 0
+                if self.left < 0 and not self.stuck.is_set():
+                    self.hang()
+                    self.stuck.set()
+                self.flowing.wait()
+                sink.sendall(data)
+        except OSError:
+            pass
+        end((source, sink))
+
+
+def test_another_run_goes_on_in_the_middle_of_a_blob(registry, client, push):
+    made = image(seed="killed", layers=1, layer_size=8 * MIB)
+    words = [push.write(docker_archive(made, ["a:b"])), "app:v1", "--jobs", "1"]
+    with Stuck(registry.port, after=6 * MIB) as proxy:
+        words += ["--url", f"http://127.0.0.1:{proxy.port}"]
+        with push.start(*words) as first:
+            assert proxy.stuck.wait(60)
+            first.kill()
+        proxy.clear()
+        assert len(push.notes()) == 1
+        push(*words)
+    is_whole(client, "app", "v1", made)
+    assert push.notes() == []
+    parts = [r["received_bytes"] for r in requests_of(registry) if r["method"] in ("PATCH", "PUT")]
+    assert sum(parts) < 12 * MIB
+
+
 def test_nobody_there_and_who_is_no_registry(push):
     push.write(ARCHIVE)
     assert "http://127.0.0.1:1" in push("app.tar", "app:v1", "--url", "http://127.0.0.1:1", status=1)
@@ -262,6 +304,8 @@ def guarded(new_registry, work):
 def test_a_user_with_a_password_and_nobody_else(guarded):
     words = ["app.tar", "team/app:v1", "--url", guarded.url]
     assert "the server wants a user" in guarded(*words, status=1)
+    both = guarded("-", *words[1:], "--user", "bob", "--password-stdin", status=1)
+    assert "can't be the archive and the password" in both
     guarded(*words, "--user", "bob", "--password-stdin", stdin=OTHER + "\n")
     assert "this user may not" in guarded("app.tar", "other:v1", *words[2:], "--user", "bob", "--password-stdin",
                             stdin=OTHER + "\n", status=1)  # fmt: skip
