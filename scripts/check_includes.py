@@ -48,8 +48,12 @@ FOLDERS["."] = set(FOLDERS)  # main.c wires everything
 # and its .h beside each other, by their name without the ending. Each part is in the table.
 PARTS = {
     "analysis": order(
-        "layer_files",
-        "layer_reader",
+        "layer_files path_tree",
+        "efficiency facts image_tree",
+        "layer_reader findings",
+        "suggestions",
+        "report",
+        "archive_analysis",
     ),
     "archive": order(
         "image_name out_check out_layout out_name refusal sink verdict",

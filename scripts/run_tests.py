@@ -298,6 +298,9 @@ def fuzz(totals, args):
         if name == "fuzz_archive":  # its corpus is made, for archives are no text
             crafted = [TOP / "tests/archives/test_crafted.py", "--write", found / "corpus"]
             subprocess.run(crafted, check=True)
+        if name == "fuzz_layer":
+            made = [TOP / "tests/analysis/images.py", found / "corpus"]
+            subprocess.run(made, check=True)
         return name, *run(
             [
                 TOP / "build-fuzz" / "tests" / "fuzz" / name,

@@ -46,7 +46,6 @@ enum layer_package_kind {
     PACKAGE_RPM, /* a database of them: no names */
     PACKAGE_NPM,
     PACKAGE_PYTHON,
-    PACKAGE_GO,
     PACKAGE_JAVA,
     PACKAGE_KINDS
 };
@@ -92,7 +91,7 @@ uint64_t layer_files_memory(const struct layer_files *f); /* that it takes, in b
 
 /* "file", "folder", "symlink", "hardlink", "device", "whiteout", "opaque". */
 const char *layer_file_kind_name(enum layer_file_kind kind);
-/* "deb", "apk", "rpm", "npm", "python", "go", "java". */
+/* "deb", "apk", "rpm", "npm", "python", "java". */
 const char *layer_package_kind_name(enum layer_package_kind kind);
 
 AUTO_POINTER(layer_files, layer_files_free);

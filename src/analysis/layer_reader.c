@@ -1,5 +1,6 @@
 #include "analysis/layer_reader.h"
 
+#include "analysis/facts.h"
 #include "archive/tar.h"
 #include "archive/unpack.h"
 #include "base/buf.h"
@@ -27,6 +28,8 @@ struct layer_reader {
     struct layer_files *files;
     struct buf path, link; /* of the member that comes now, clean */
     struct hasher *hasher; /* of its contents, or NULL */
+    struct facts *facts;
+    bool wanted; /* its bytes, by facts */
     uint64_t in_bytes, out_bytes;
 };
 
@@ -163,19 +166,20 @@ static enum err_code begin_member(void *ctx, const struct tar_entry *t, struct e
     }
     if (file.path.n == 0 && file.kind != LAYER_FOLDER)
         return refuse_path(r, t->name, e);
-    if (t->kind == TAR_FILE)
-        r->hasher = hasher_new(DIGEST_SHA256);
-    return layer_files_add(r->files, &file, e);
+    TRY(layer_files_add(r->files, &file, e));
+    if (t->kind != TAR_FILE)
+        return ERR_OK;
+    r->hasher = hasher_new(DIGEST_SHA256);
+    return facts_begin(r->facts, r->files, &file, &r->wanted, e);
 }
 
 static enum err_code take_data(void *ctx, const void *p, size_t n, struct err *e)
 {
     struct layer_reader *r = ctx;
 
-    (void)e;
     if (r->hasher)
         hasher_update(r->hasher, p, n);
-    return ERR_OK;
+    return r->hasher && r->wanted ? facts_data(r->facts, p, n, e) : ERR_OK;
 }
 
 static enum err_code end_member(void *ctx, struct err *e)
@@ -184,14 +188,13 @@ static enum err_code end_member(void *ctx, struct err *e)
     struct digest d;
     unsigned char sha256[32];
 
-    (void)e;
     if (!r->hasher)
         return ERR_OK;
     hasher_digest(r->hasher, &d);
     hex_decode(digest_hex(&d), sha256, sizeof(sha256));
     layer_files_set_sha256(r->files, layer_files_count(r->files) - 1, sha256);
     hasher_free(STEAL(r->hasher));
-    return ERR_OK;
+    return r->wanted ? facts_end(r->facts, e) : ERR_OK;
 }
 
 static const struct tar_events events = {begin_member, take_data, end_member};
@@ -221,6 +224,7 @@ struct layer_reader *layer_reader_new(const struct layer_limits *limits, bool un
 
     r->limits = *limits;
     r->files = layer_files_new(limits->memory_bytes);
+    r->facts = facts_new();
     r->tar = tar_new(&events, r, &r->refusal);
     if (!unpacked)
         r->unpack = unpack_new(true, take_unpacked, r, &r->refusal);
@@ -239,6 +243,7 @@ void layer_reader_free(struct layer_reader *r)
     buf_done(&r->path);
     buf_done(&r->link);
     hasher_free(r->hasher);
+    facts_free(r->facts);
     free(r);
 }
 

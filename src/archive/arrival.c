@@ -63,6 +63,8 @@ static enum err_code take_unpacked(void *ctx, const void *p, size_t n, struct er
 
     bool plain = unpack_packing(in->unpack) == PACKED_NOT;
 
+    if (in->sink->unpacked && in->now->content)
+        TRY(in->sink->unpacked(in->sink_ctx, in->now->content, p, n, e));
     if (plain && in->algorithm == DIGEST_SHA256 && !in->pack)
         return ERR_OK; /* its digest is its diff_id */
     if (!plain)

@@ -26,4 +26,7 @@ struct archive_sink {
     enum err_code (*write)(void *ctx, void *content, const void *p, size_t n, struct err *e);
     enum err_code (*finish)(void *ctx, void *content, struct digest *ret_digest, struct err *e);
     void (*release)(void *ctx, void *content);
+    /* Optional: what the bytes that were written unpack to, by gzip or zstd; of what is not packed,
+     * these bytes. */
+    enum err_code (*unpacked)(void *ctx, void *content, const void *p, size_t n, struct err *e);
 };

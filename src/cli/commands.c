@@ -262,6 +262,13 @@ static const struct cli_flag migrate_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag analyze_flags[] = {
+    {"--json", NULL, "Print all of it as JSON."},
+    {"--image", "NAME:TAG", "Of an archive with several images, this one."},
+    {"--platform", "PLATFORM", "Of an image of several platforms, this one: linux/arm64."},
+    {NULL},
+};
+
 static const struct cli_flag download_flags[] = {
     {"-o", "FILE", "Where to."},
     {"--format", "FORMAT", "docker, which is the default, or oci."},
@@ -677,6 +684,15 @@ const struct cli_command cli_commands[] = {
              "first. REGISTRY_ variables do not count\nhere. The database is not copied: copy its "
              "file, or run `registry reindex` with the new configuration.\nWhat can't be taken is "
              "told, and the exit status is then 1."},
+    {.name = "analyze",
+     .operands = "ARCHIVE",
+     .max_operands = 1,
+     .names = true,
+     .flags = analyze_flags,
+     .run = cli_analyze,
+     .help = "Tell what is inside an image: layers, waste, duplicates, packages",
+     .more = "ARCHIVE is a file of `docker save` or an OCI layout as tar, packed or not; - is "
+             "standard input. It is read\nonce, and nothing is unpacked to a path."},
     {.name = "download",
      .operands = "IMAGE",
      .max_operands = 1,

@@ -5,6 +5,9 @@
 
 /* The commands, by the file they are in. */
 
+/* command_analyze.c */
+int cli_analyze(struct cli *cli, const struct cli_args *args);
+
 /* command_audit.c */
 int cli_audit(struct cli *cli, const struct cli_args *args);
 

@@ -1,0 +1,133 @@
+#include "cli/analysis_text.h"
+
+#include "base/json.h"
+#include "cli/visible.h"
+
+#define COMMAND_COLUMNS 60
+
+static void print_visible(FILE *out, const char *text)
+{
+    AUTO(buf) struct buf line = {0};
+
+    buf_init(&line, 64u << 10);
+    cli_add_visible(&line, text);
+    fprintf(out, "%s", buf_text(&line));
+}
+
+/* Bytes in ten columns. */
+static const char *size_text(json_int_t bytes, char dst[static 16])
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    double v = (double)bytes;
+    size_t unit = 0;
+
+    for (; v >= 1000 && unit < 4; unit++)
+        v /= 1000;
+    snprintf(dst, 16, unit == 0 ? "%.0f %s" : "%.1f %s", v, units[unit]);
+    return dst;
+}
+
+static const char *size_of(const json_t *object, const char *key, char dst[static 16])
+{
+    return size_text(json_integer_value(json_object_get(object, key)), dst);
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+static void image_text(const json_t *report, FILE *out)
+{
+    const json_t *image = json_object_get(report, "image"), *os = json_object_get(report, "os");
+    char a[16], b[16];
+
+    if (json_is_object(os)) {
+        fprintf(out, "system      ");
+        print_visible(out, text_of(os, "name"));
+        fprintf(out, "\n");
+    }
+    fprintf(out, "files       %lld, %s\n", number_of(image, "files"),
+            size_of(image, "size_bytes", a));
+    fprintf(out, "layers      %lld, %s, %s packed\n", number_of(image, "layers"),
+            size_of(image, "layers_size_bytes", a), size_of(image, "packed_bytes", b));
+    fprintf(out, "wasted      %s\n", size_of(image, "wasted_bytes", a));
+    fprintf(out, "duplicates  %s\n", size_of(image, "duplicate_bytes", a));
+    fprintf(out, "caches      %s\n", size_of(image, "cache_bytes", a));
+    fprintf(out, "efficiency  %.2f %%\n",
+            100 *
+                json_number_value(json_object_get(json_object_get(report, "efficiency"), "score")));
+    fprintf(out, "packages    %lld\n", number_of(json_object_get(report, "packages"), "count"));
+}
+
+static void layers_text(const json_t *report, FILE *out)
+{
+    const json_t *layer;
+    size_t i;
+
+    fprintf(out, "\n%5s %10s %10s %8s %7s %7s %7s  %s\n", "layer", "size", "wasted", "files",
+            "added", "changed", "deleted", "command");
+    json_array_foreach(json_object_get(report, "layers"), i, layer)
+    {
+        char command[COMMAND_COLUMNS + 1], a[16], b[16];
+
+        snprintf(command, sizeof(command), "%s", text_of(layer, "command"));
+        fprintf(out, "%5zu %10s %10s %8lld %7lld %7lld %7lld  ", i, size_of(layer, "size_bytes", a),
+                size_of(layer, "wasted_bytes", b), number_of(layer, "files"),
+                number_of(layer, "added"), number_of(layer, "changed"),
+                number_of(layer, "deleted"));
+        print_visible(out, command);
+        fprintf(out, "\n");
+    }
+}
+
+static void largest_text(const json_t *report, FILE *out)
+{
+    const json_t *file;
+    size_t i;
+
+    fprintf(out, "\nlargest files\n");
+    json_array_foreach(json_object_get(report, "largest"), i, file)
+    {
+        char a[16];
+
+        if (i == 10)
+            break;
+        fprintf(out, "%10s  layer %lld  ", size_of(file, "size_bytes", a),
+                number_of(file, "layer"));
+        print_visible(out, text_of(file, "path"));
+        fprintf(out, "\n");
+    }
+}
+
+static void suggestions_text(const json_t *report, FILE *out)
+{
+    const json_t *suggestion;
+    size_t i;
+
+    if (json_array_size(json_object_get(report, "suggestions")) > 0)
+        fprintf(out, "\nsuggestions\n");
+    json_array_foreach(json_object_get(report, "suggestions"), i, suggestion)
+    {
+        fprintf(out, "  ");
+        print_visible(out, text_of(suggestion, "text"));
+        fprintf(out, "\n");
+    }
+}
+
+void analysis_text(struct str json, FILE *out)
+{
+    AUTO(json) json_t *report = json_loadb(json.p, json.n, 0, NULL);
+
+    image_text(report, out);
+    layers_text(report, out);
+    largest_text(report, out);
+    suggestions_text(report, out);
+}
