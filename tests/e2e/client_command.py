@@ -25,9 +25,9 @@ class ClientCommand:
         assert done.returncode == status, (done.stdout, done.stderr)
         return done
 
-    def start(self, *words, **variables):
+    def start(self, *words, stderr=None):
         return subprocess.Popen([self.registry.binary, self.name, *words], cwd=self.work, stdout=subprocess.DEVNULL,
-                                env=self.environment(variables))  # fmt: skip
+                                stderr=stderr, env=self.environment({}))  # fmt: skip
 
     def environment(self, variables):
         mine = {k: v for k, v in environment().items() if not k.startswith(("DOCKER_", "XDG_"))}

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import shutil
 import tarfile
 import threading
@@ -270,6 +271,17 @@ def test_nobody_there_and_who_is_no_registry(push):
     assert "a file (or -) and a name" in push("app.tar", status=2)
     assert "no OCI image layout" in push(".", "app:v1", status=1)
     assert "no.tar" in push("no.tar", "app:v1", status=1)
+
+
+def test_a_bar_on_a_terminal_and_none_elsewhere(push):
+    terminal, end_ = os.openpty()
+    with push.start(push.write(ARCHIVE), "app:v1", "--url", push.url, stderr=end_) as running:
+        os.close(end_)
+        assert running.wait(60) == 0
+    shown = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    assert "MB/s" in shown and shown.endswith("\r\033[K")
+    assert "MB/s" not in push("app.tar", "again:v1", "--url", push.url)
 
 
 # Other servers
