@@ -195,11 +195,82 @@ enum err_code api_upload_session_options(struct req *q, struct err *e)
     return ERR_OK;
 }
 
+/* ---- direct uploads */
+
+/* As long as the server takes a signature. */
+#define URL_MOST_S (7 * 24 * 3600)
+#define URL_MAX    8192
+
+static enum err_code add_part(struct req *q, const struct store_direct *d, unsigned number,
+                              unsigned expires_s, struct buf *body, struct err *e)
+{
+    uint64_t from_bytes = (number - 1) * d->part_bytes, left = d->size_bytes - from_bytes;
+    AUTO(buf) struct buf url = {0};
+
+    buf_init(&url, URL_MAX);
+    TRY(store_direct_url(q->registry->store, d, number, expires_s, &url, e));
+    buf_addf(body, "%s{\"offset\":%llu,\"size\":%llu,\"url\":", number > 1 ? "," : "",
+             (unsigned long long)from_bytes,
+             (unsigned long long)(left < d->part_bytes ? left : d->part_bytes));
+    buf_add_json(body, buf_str(&url));
+    buf_add_char(body, '}');
+    return ERR_OK;
+}
+
+static enum err_code reply_direct(struct req *q, const struct archive_session *s, struct err *e)
+{
+    uint64_t expires_s = conf_u64(&q->registry->options->upload_timeout_ms) / 1000;
+    unsigned n = store_direct_parts(&s->direct);
+    AUTO(buf) struct buf body = {0};
+
+    buf_init(&body, (size_t)n * (URL_MAX + 256) + 1024);
+    buf_addf(&body, "{\"id\":\"%s\"", s->id.text);
+    reply_add_time(&body, "expires", s->expires_ms);
+    buf_add_text(&body, ",\"parts\":[");
+    for (unsigned i = 1; i <= n; i++)
+        TRY(add_part(q, &s->direct, i, expires_s < URL_MOST_S ? (unsigned)expires_s : URL_MOST_S,
+                     &body, e));
+    buf_add_text(&body, "]}\n");
+    tell_expiry(q, s);
+    reply_location(q, "/api/v1/uploads/%s", s->id.text);
+    http_header(q->x, "Cache-Control", STR("no-store"));
+    reply_json(q, 201, buf_str(&body));
+    return ERR_OK;
+}
+
+static enum err_code post_direct(struct req *q, struct archive_session *s, struct err *e)
+{
+    if (body_bytes(q) > 0)
+        return err_tell(e, ERR_REQUEST_INVALID, "a direct upload begins without a body");
+    if (s->length_bytes == UINT64_MAX || s->length_bytes == 0)
+        return err_tell(e, ERR_REQUEST_INVALID, "a direct upload needs its Upload-Length");
+    s->is_direct = true;
+    TRY(archive_session_begin(q->registry, s, e));
+    return reply_direct(q, s, e);
+}
+
+/* What has come lies on another server. */
+static enum err_code refuse_direct(const struct archive_session *s, struct err *e)
+{
+    if (!s->is_direct)
+        return ERR_OK;
+    return err_tell(e, ERR_CONFLICT, "the bytes of this upload are sent to the URLs of its parts");
+}
+
 /* ---- POST */
+
+/* A parameter of the query, or of Upload-Metadata. */
+static enum err_code text_of(struct req *q, const char *name, char *dst, size_t cap, struct err *e)
+{
+    if (query_has(q, name))
+        return query_text(q, name, dst, cap, e);
+    return tus_metadata(http_field_get(q->head, STR("Upload-Metadata")), name, dst, cap, e);
+}
 
 static enum err_code wanted(struct req *q, struct archive_session *s, struct err *e)
 {
     struct str metadata = http_field_get(q->head, STR("Upload-Metadata"));
+    char digest[DIGEST_TEXT_MAX + 2];
 
     s->repo = q->name;
     s->tag = q->ref.tag;
@@ -208,10 +279,10 @@ static enum err_code wanted(struct req *q, struct archive_session *s, struct err
     if (!str_copy(metadata.p ? metadata : STR(""), s->metadata, sizeof(s->metadata)))
         return err_tell(e, ERR_REQUEST_INVALID, "Upload-Metadata is longer than %d bytes",
                         ARCHIVE_SESSION_METADATA_MAX);
-    if (query_has(q, "image"))
-        TRY(query_text(q, "image", s->image, sizeof(s->image), e));
-    else
-        TRY(tus_metadata(metadata, "image", s->image, sizeof(s->image), e));
+    TRY(text_of(q, "image", s->image, sizeof(s->image), e));
+    TRY(text_of(q, "digest", digest, sizeof(digest), e));
+    if (digest[0])
+        TRY(digest_parse(str_of(digest), &s->digest, e));
     s->who = upload_rights_of(q);
     return tus_length(q, &s->length_bytes, e);
 }
@@ -220,13 +291,19 @@ enum err_code api_upload_session_post(struct req *q, struct err *e)
 {
     struct receiving *r = &q->receiving;
     struct archive_session *s;
+    char direct[8];
 
-    TRY(tus_check_version(q, e));
-    if (body_bytes(q) > 0)
-        TRY(check_type(q, e));
+    TRY(query_text(q, "direct", direct, sizeof(direct), e));
     r->archive = NEW(struct archive_receipt);
     r->archive->begun_here = true;
     s = &r->archive->session;
+    if (strcmp(direct, "true") == 0) {
+        TRY(wanted(q, s, e));
+        return post_direct(q, s, e);
+    }
+    TRY(tus_check_version(q, e));
+    if (body_bytes(q) > 0)
+        TRY(check_type(q, e));
     TRY(wanted(q, s, e));
     TRY(check_room(q, 0, e));
     TRY(archive_session_begin(q->registry, s, e));
@@ -321,6 +398,7 @@ enum err_code api_upload_session_patch(struct req *q, struct err *e)
     r->archive = NEW(struct archive_receipt);
     s = &r->archive->session;
     TRY(find(q, s, e));
+    TRY(refuse_direct(s, e));
     TRY(take_length(q, s, e));
     if (s->state != ARCHIVE_RECEIVING)
         return patch_whole(q, s, said, e);
@@ -349,8 +427,11 @@ static enum err_code close_length(struct req *q, struct archive_session *s, stru
 {
     uint64_t offset_bytes;
 
-    TRY(offset_of(q, s, &offset_bytes, e));
-    if (s->length_bytes == UINT64_MAX) {
+    if (s->is_direct)
+        TRY(archive_session_collect(q->registry, s, &offset_bytes, e));
+    else
+        TRY(offset_of(q, s, &offset_bytes, e));
+    if (s->length_bytes == UINT64_MAX || (s->is_direct && offset_bytes == s->length_bytes)) {
         s->length_bytes = offset_bytes;
         return archive_session_advance(q->registry, s, offset_bytes, e);
     }

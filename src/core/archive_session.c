@@ -57,6 +57,12 @@ static char *to_text(const struct archive_session *s)
         s->length_bytes == UINT64_MAX ? (json_int_t)-1 : (json_int_t)s->length_bytes, "started",
         (json_int_t)s->started_ms, "expires", (json_int_t)s->expires_ms, "status", s->status);
 
+    if (j && s->digest.n > 0)
+        json_object_set_new(j, "digest", json_string(s->digest.text));
+    if (j && s->is_direct)
+        json_object_set_new(j, "direct",
+                            json_pack("{s:s, s:I}", "upload", s->direct.upload, "part",
+                                      (json_int_t)s->direct.part_bytes));
     if (j && s->who)
         json_object_set_new(j, "who", json_string(s->who));
     if (j && s->answer)
@@ -92,16 +98,32 @@ static bool state_of(struct str text, enum archive_state *ret_state)
 
 static bool take_texts(const json_t *j, struct archive_session *s)
 {
-    struct str tag = text_of(j, "tag");
+    struct str tag = text_of(j, "tag"), digest = text_of(j, "digest");
 
     return uuid_parse(text_of(j, "id"), &s->id) &&
            str_copy(text_of(j, "owner"), s->owner, sizeof(s->owner)) &&
            repo_name_parse(text_of(j, "repository"), &s->repo, ERR_IGNORED) == ERR_OK &&
            (tag.n == 0 || tag_name_parse(tag, &s->tag, ERR_IGNORED) == ERR_OK) &&
+           (digest.n == 0 || digest_parse(digest, &s->digest, ERR_IGNORED) == ERR_OK) &&
            str_copy(text_of(j, "image"), s->image, sizeof(s->image)) &&
            str_copy(text_of(j, "metadata"), s->metadata, sizeof(s->metadata)) &&
            str_copy(text_of(j, "address"), s->address, sizeof(s->address)) &&
            state_of(text_of(j, "state"), &s->state);
+}
+
+/* Of one that is direct. */
+static bool take_direct(const json_t *j, struct archive_session *s)
+{
+    const json_t *direct = json_object_get(j, "direct");
+
+    s->is_direct = direct != NULL;
+    if (!direct)
+        return true;
+    s->direct.id = s->id;
+    s->direct.size_bytes = s->length_bytes;
+    s->direct.part_bytes = (uint64_t)json_integer_value(json_object_get(direct, "part"));
+    return s->direct.part_bytes > 0 &&
+           str_copy(text_of(direct, "upload"), s->direct.upload, sizeof(s->direct.upload));
 }
 
 static enum err_code from_record(const struct meta_record *record,
@@ -111,9 +133,10 @@ static enum err_code from_record(const struct meta_record *record,
     struct archive_session s = {.version = record->version};
     json_int_t length = json_integer_value(json_object_get(j, "length"));
 
-    if (!take_texts(j, &s) || !str_copy(str_of(record->key), s.key, sizeof(s.key)))
-        return err_set(e, ERR_CORRUPT, "the record of upload %s is damaged", record->key);
     s.length_bytes = length < 0 ? UINT64_MAX : (uint64_t)length;
+    if (!take_texts(j, &s) || !take_direct(j, &s) ||
+        !str_copy(str_of(record->key), s.key, sizeof(s.key)))
+        return err_set(e, ERR_CORRUPT, "the record of upload %s is damaged", record->key);
     s.started_ms = json_integer_value(json_object_get(j, "started"));
     s.expires_ms = json_integer_value(json_object_get(j, "expires"));
     s.status = (int)json_integer_value(json_object_get(j, "status"));
@@ -194,6 +217,23 @@ static enum err_code check_quotas(struct registry *r, const struct repo_name *re
     return n > 0 ? meta_commit(r->meta, ops, n, META_LAZY, NULL, e) : ERR_OK;
 }
 
+/* Where the bytes are to come. */
+static enum err_code begin_bytes(struct registry *r, struct archive_session *s, struct err *e)
+{
+    enum err_code code;
+
+    if (!s->is_direct)
+        return upload_begin(r, &s->repo, s->owner, DIGEST_SHA256, &s->id, e);
+    TRY(registry_has_room(r, e));
+    uuid_make(&s->id);
+    code = store_direct_begin(r->store, &s->id, s->length_bytes, &s->direct, e);
+    if (code == ERR_UNSUPPORTED)
+        return err_tell(
+            e, ERR_REQUEST_INVALID,
+            "content is kept on no server that clients can send to; leave out 'direct'");
+    return code;
+}
+
 enum err_code archive_session_begin(struct registry *r, struct archive_session *s, struct err *e)
 {
     AUTO(mem) char *text = NULL;
@@ -201,7 +241,7 @@ enum err_code archive_session_begin(struct registry *r, struct archive_session *
 
     TRY(check_room(r, s->owner, e));
     TRY(check_quotas(r, &s->repo, e));
-    TRY(upload_begin(r, &s->repo, s->owner, DIGEST_SHA256, &s->id, e));
+    TRY(begin_bytes(r, s, e));
     key_of(s->owner, s->id.text, s->key);
     s->state = ARCHIVE_RECEIVING;
     s->started_ms = clock_wall_ms();
@@ -308,12 +348,20 @@ enum err_code archive_session_offset(struct registry *r, const struct archive_se
 {
     enum err_code code;
 
-    if (s->state != ARCHIVE_RECEIVING) {
-        *ret_offset_bytes = s->length_bytes;
+    if (s->state != ARCHIVE_RECEIVING || s->is_direct) {
+        *ret_offset_bytes = s->state != ARCHIVE_RECEIVING ? s->length_bytes : 0;
         return ERR_OK;
     }
     code = upload_status(r, &s->repo, s->owner, &s->id, ret_offset_bytes, e);
     return code == ERR_BLOB_UPLOAD_UNKNOWN ? unknown(e) : code;
+}
+
+enum err_code archive_session_collect(struct registry *r, const struct archive_session *s,
+                                      uint64_t *ret_come_bytes, struct err *e)
+{
+    enum err_code code = store_direct_end(r->store, &s->direct, ret_come_bytes, e);
+
+    return code == ERR_CONFLICT ? err_tell(e, code, "a part is sent just now") : code;
 }
 
 /* ---- removing */
@@ -326,9 +374,11 @@ static enum err_code remove_record(struct registry *r, struct str collection,
     return meta_commit(r->meta, &op, 1, 0, NULL, e);
 }
 
-static enum err_code remove_bytes(struct upload *u, struct err *e)
+static enum err_code remove_direct(struct registry *r, const struct archive_session *s,
+                                   struct err *e)
 {
-    return u ? upload_cancel(u, e) : ERR_OK;
+    TRY(remove_record(r, OPEN, s, e));
+    return store_upload_delete(r->store, &s->id, e);
 }
 
 enum err_code archive_session_remove(struct registry *r, const struct archive_session *s,
@@ -339,6 +389,8 @@ enum err_code archive_session_remove(struct registry *r, const struct archive_se
 
     if (s->state == ARCHIVE_ENDED)
         return remove_record(r, ENDED, s, e);
+    if (s->is_direct)
+        return remove_direct(r, s, e);
     code = upload_open(r, &s->repo, s->owner, &s->id, UPLOAD_MORE, &u, e);
     if (code == ERR_BLOB_UPLOAD_BUSY && s->state == ARCHIVE_RECEIVING)
         return err_tell(e, ERR_UPLOAD_BUSY, "another request writes to this upload");
@@ -349,7 +401,7 @@ enum err_code archive_session_remove(struct registry *r, const struct archive_se
         upload_close(u);
         return code;
     }
-    return remove_bytes(u, e);
+    return u ? upload_cancel(u, e) : ERR_OK;
 }
 
 /* ---- the sweep */

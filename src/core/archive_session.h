@@ -3,6 +3,9 @@
  * same id, owner and repository; beside it a record says what is to become of them. When all have
  * come a job takes the archive (core/archive_take.h), and the record becomes that of what came of
  * it, kept for upload.timeout as an upload is that nobody continues.
+ *
+ * The bytes of a direct one are sent to the server that the store lies on (store_direct_begin()):
+ * they are no upload session, and how many have come is known when its client says that all have.
  */
 #pragma once
 
@@ -29,8 +32,11 @@ struct archive_session {
     char metadata[ARCHIVE_SESSION_METADATA_MAX + 1]; /* as the client gave it; "": none */
     char address[64];                                /* of the client */
     uint64_t length_bytes;                           /* UINT64_MAX: not known yet */
-    char *who;                                       /* whose rights count; JSON, owned */
-    int64_t started_ms, expires_ms;                  /* wall clock */
+    struct digest digest;                            /* of all of it, as said; n is 0: any */
+    bool is_direct;
+    struct store_direct direct;
+    char *who;                      /* whose rights count; JSON, owned */
+    int64_t started_ms, expires_ms; /* wall clock */
     enum archive_state state;
     int status;   /* of HTTP */
     char *answer; /* JSON, owned; NULL until it ended */
@@ -40,8 +46,9 @@ struct archive_session {
 
 void archive_session_done(struct archive_session *s);
 
-/* Begins one of what s says; fills id, times, key and state. Errors: TOO_MANY_REQUESTS
- * (upload.sessions), QUOTA, told; those of upload_begin() and of meta. */
+/* Begins one of what s says; fills id, times, key, state and direct. Errors: TOO_MANY_REQUESTS
+ * (upload.sessions), QUOTA, REQUEST_INVALID (direct, without such a server), told; those of
+ * upload_begin() and of meta. */
 ERR_CHECKED enum err_code archive_session_begin(struct registry *r, struct archive_session *s,
                                                 struct err *e);
 
@@ -55,7 +62,14 @@ ERR_CHECKED enum err_code archive_session_find_key(struct registry *r, struct st
                                                    struct archive_session *ret_session,
                                                    struct err *e);
 
-/* How much of it has come for good. Error: UPLOAD_UNKNOWN, its bytes are gone. */
+/* All of a direct one has come, says its client: how much that is; when it is all of it, it is one
+ * to be read. Errors: CONFLICT, told; those of the store. */
+ERR_CHECKED enum err_code archive_session_collect(struct registry *r,
+                                                  const struct archive_session *s,
+                                                  uint64_t *ret_come_bytes, struct err *e);
+
+/* How much of it has come for good; of a direct one, 0 until it is collected. Error:
+ * UPLOAD_UNKNOWN, its bytes are gone. */
 ERR_CHECKED enum err_code archive_session_offset(struct registry *r,
                                                  const struct archive_session *s,
                                                  uint64_t *ret_offset_bytes, struct err *e);

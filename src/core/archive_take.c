@@ -22,7 +22,9 @@ struct take {
     struct archive_taker *t;
     struct job *job;
     struct archive_session s;
-    struct upload *u;
+    struct upload *u;      /* where its bytes are, or: */
+    struct reader *direct; /* of a direct one */
+    struct hasher *hasher; /* when it has to have a digest */
     struct image_upload *image;
 };
 
@@ -45,6 +47,30 @@ static enum err_code open_image(struct take *x, struct err *e)
     }
 }
 
+static enum err_code next(struct take *x, char *p, uint64_t at, size_t *ret_n, struct err *e)
+{
+    TRY(x->direct ? reader_read_waiting(x->direct, p, READ_BYTES, ret_n, e)
+                  : upload_read(x->u, p, READ_BYTES, at, ret_n, e));
+    if (*ret_n == 0)
+        return err_set(e, ERR_CORRUPT, "upload %s is shorter than it was", x->s.id.text);
+    if (x->hasher)
+        hasher_update(x->hasher, p, *ret_n);
+    return ERR_OK;
+}
+
+static enum err_code check_digest(const struct take *x, struct err *e)
+{
+    struct digest actual;
+
+    if (!x->hasher)
+        return ERR_OK;
+    hasher_digest(x->hasher, &actual);
+    return digest_eq(&actual, &x->s.digest)
+               ? ERR_OK
+               : err_tell(e, ERR_DIGEST_INVALID, "the bytes received have the digest %s",
+                          actual.text);
+}
+
 static enum err_code feed(struct take *x, struct err *e)
 {
     AUTO(mem) char *p = mem_alloc(READ_BYTES);
@@ -55,12 +81,10 @@ static enum err_code feed(struct take *x, struct err *e)
             return stopped(e);
         job_note(x->job, "%llu of %llu bytes", (unsigned long long)at,
                  (unsigned long long)x->s.length_bytes);
-        TRY(upload_read(x->u, p, READ_BYTES, at, &n, e));
-        if (n == 0)
-            return err_set(e, ERR_CORRUPT, "upload %s is shorter than it was", x->s.id.text);
+        TRY(next(x, p, at, &n, e));
         TRY(image_upload_feed(x->image, p, n, e));
     }
-    return ERR_OK;
+    return check_digest(x, e);
 }
 
 static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_create_only,
@@ -119,7 +143,7 @@ static enum err_code take(struct take *x, struct err *e)
     code = archive_session_end(r, &x->s, status, buf_str(&text), job_check_op(x->job), e);
     if (code != ERR_OK && code != ERR_UPLOAD_UNKNOWN)
         return code;
-    return upload_cancel(STEAL(x->u), e);
+    return x->direct ? store_upload_delete(r->store, &x->s.id, e) : upload_cancel(STEAL(x->u), e);
 }
 
 /* Nobody can go on with it: so the client is told. */
@@ -142,6 +166,10 @@ static enum err_code open_bytes(struct take *x, struct err *e)
 {
     struct registry *r = x->t->r;
 
+    if (x->s.digest.n > 0)
+        x->hasher = hasher_new(x->s.digest.algorithm);
+    if (x->s.is_direct)
+        return store_direct_open(r->store, &x->s.direct, &x->direct, e);
     for (;;) {
         enum err_code code =
             upload_open(r, &x->s.repo, x->s.owner, &x->s.id, UPLOAD_MORE, &x->u, e);
@@ -161,7 +189,9 @@ static enum err_code run_take(struct take *x, struct err *e)
         return ERR_OK;
     TRY(code);
     code = open_bytes(x, e);
-    return code == ERR_BLOB_UPLOAD_UNKNOWN ? tell_lost(x, e) : code == ERR_OK ? take(x, e) : code;
+    if (code == ERR_OK)
+        code = take(x, e);
+    return code == ERR_BLOB_UPLOAD_UNKNOWN || code == ERR_BLOB_UNKNOWN ? tell_lost(x, e) : code;
 }
 
 static enum err_code run(void *ctx, struct job *job, struct err *e)
@@ -170,6 +200,8 @@ static enum err_code run(void *ctx, struct job *job, struct err *e)
     enum err_code code = run_take(&x, e);
 
     image_upload_close(x.image);
+    hasher_free(x.hasher);
+    reader_free(x.direct);
     upload_close(x.u);
     archive_session_done(&x.s);
     return code;

@@ -490,6 +490,47 @@ enum err_code store_upload_each(struct store *s, store_upload_fn fn, void *ctx, 
     return ASK(s, c, upload_each, fn, ctx, e);
 }
 
+enum err_code store_direct_begin(struct store *s, const struct uuid *id, uint64_t size_bytes,
+                                 struct store_direct *ret_direct, struct err *e)
+{
+    struct store_call c = {.what = id->text};
+
+    if (!ANSWERS(s, direct_begin))
+        return err_set(e, ERR_UNSUPPORTED, "this store has no server that clients can send to");
+    return ASK(s, c, direct_begin, id, size_bytes, ret_direct, e);
+}
+
+unsigned store_direct_parts(const struct store_direct *d)
+{
+    uint64_t n = (d->size_bytes + d->part_bytes - 1) / d->part_bytes;
+
+    return n > 0 ? (unsigned)n : 1;
+}
+
+enum err_code store_direct_url(struct store *s, const struct store_direct *d, unsigned number,
+                               unsigned expires_s, struct buf *ret_url, struct err *e)
+{
+    struct store_call c = {.what = d->id.text};
+
+    return ASK(s, c, direct_url, d, number, expires_s, ret_url, e);
+}
+
+enum err_code store_direct_end(struct store *s, const struct store_direct *d,
+                               uint64_t *ret_come_bytes, struct err *e)
+{
+    struct store_call c = {.what = d->id.text};
+
+    return ASK(s, c, direct_end, d, ret_come_bytes, e);
+}
+
+enum err_code store_direct_open(struct store *s, const struct store_direct *d,
+                                struct reader **ret_reader, struct err *e)
+{
+    struct store_call c = {.what = d->id.text};
+
+    return ASK(s, c, direct_open, d, ret_reader, e);
+}
+
 enum err_code store_mark_get(struct store *s, struct buf *ret_text, struct err *e)
 {
     struct store_call c = {0};

@@ -97,6 +97,15 @@ void store_becomes_parse(struct str text, struct store_upload_info *ret_info);
 typedef enum err_code (*store_upload_fn)(void *ctx, const struct store_upload_info *u,
                                          struct err *e);
 
+/* Bytes that a client sends to the server that the store lies on, and not to this process. */
+#define STORE_DIRECT_PARTS_MAX 1000
+struct store_direct {
+    struct uuid id;      /* random, and no upload's */
+    uint64_t size_bytes; /* of all of it, as the client says */
+    uint64_t part_bytes; /* of each part but the last */
+    char upload[256];    /* what the server calls its parts; "": it is one, and sent as a whole */
+};
+
 /* What store_counts() tells: a name that is a constant, of small letters and '_'. */
 typedef void (*store_count_fn)(void *ctx, const char *name, uint64_t n);
 
@@ -212,6 +221,16 @@ struct store_driver {
     enum err_code (*upload_delete)(struct store *s, const struct uuid *id, struct err *e);
     void (*upload_forget)(struct store *s, const struct uuid *id); /* NULL: nothing is remembered */
     enum err_code (*upload_each)(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
+
+    /* Optional, all or none. */
+    enum err_code (*direct_begin)(struct store *s, const struct uuid *id, uint64_t size_bytes,
+                                  struct store_direct *ret_direct, struct err *e);
+    enum err_code (*direct_url)(struct store *s, const struct store_direct *d, unsigned number,
+                                unsigned expires_s, struct buf *ret_url, struct err *e);
+    enum err_code (*direct_end)(struct store *s, const struct store_direct *d,
+                                uint64_t *ret_come_bytes, struct err *e);
+    enum err_code (*direct_open)(struct store *s, const struct store_direct *d,
+                                 struct reader **ret_reader, struct err *e);
 
     enum err_code (*mark_get)(struct store *s, struct buf *ret_text, struct err *e);
     enum err_code (*mark_put)(struct store *s, struct str text, bool first, struct err *e);
@@ -463,6 +482,34 @@ void store_upload_forget(struct store *s, const struct uuid *id);
  * fn's first error and returns it. fn may delete the upload it was given. */
 ERR_CHECKED enum err_code store_upload_each(struct store *s, store_upload_fn fn, void *ctx,
                                             struct err *e);
+
+/*
+ * Direct uploads. They lie where uploads do, so store_upload_each() tells of them and
+ * store_upload_delete() removes them, and whoever holds a URL can bring them back until it expires.
+ * Nothing that they hold may be believed: what is read is what the client last put there.
+ */
+
+/* Error: UNSUPPORTED, the store lies on no server that clients can send to. */
+ERR_CHECKED enum err_code store_direct_begin(struct store *s, const struct uuid *id,
+                                             uint64_t size_bytes, struct store_direct *ret_direct,
+                                             struct err *e);
+
+/* How many parts it has: one at least. */
+unsigned store_direct_parts(const struct store_direct *d);
+
+/* Appends the URL that part `number` (from 1) is PUT to, for so long. */
+ERR_CHECKED enum err_code store_direct_url(struct store *s, const struct store_direct *d,
+                                           unsigned number, unsigned expires_s, struct buf *ret_url,
+                                           struct err *e);
+
+/* The parts become one, which can be read, when they have the size that was said: *ret_come_bytes
+ * is that of what is there. May be done again. Error: CONFLICT, the client sends just now. */
+ERR_CHECKED enum err_code store_direct_end(struct store *s, const struct store_direct *d,
+                                           uint64_t *ret_come_bytes, struct err *e);
+
+/* Its bytes, after that. The first read has the errors of this call, too. Error: BLOB_UNKNOWN. */
+ERR_CHECKED enum err_code store_direct_open(struct store *s, const struct store_direct *d,
+                                            struct reader **ret_reader, struct err *e);
 
 /*
  * The mark: a text of the store as a whole, by which it is known whose it is. It is no content:

@@ -243,11 +243,11 @@ def test_what_is_terminated_is_gone_with_its_bytes(registry, client):
     assert files_below(registry.root) == before
 
 
-@pytest.mark.config({"upload": {"timeout": "2s"}, "maintenance": {"interval": "1s"}})
+@pytest.mark.config({"upload": {"timeout": "3s"}, "maintenance": {"interval": "1s"}})
 def test_what_nobody_continues_expires_with_its_bytes(registry, client):
     before = files_below(registry.root)
     session = tus.Upload.begin(client, 1_000_000, **WHERE)
-    session.patch(0, random_bytes(300_000, "expires"))
+    session.patch(0, random_bytes(300_000, "expires"), (204, 404))  # a machine may be as slow as that
     until(lambda: session.head((200, 404)).status_code == 404, timeout=60)
     until(lambda: files_below(registry.root) == before, timeout=60)
 
@@ -340,6 +340,20 @@ def test_what_a_quota_refuses_leaves_nothing(client):
     session.result(403)
     digests = ["sha256:" + crafted.sha(x) for x in (crafted.ONE, crafted.TWO, crafted.BOTH)]
     assert not any(client.has_blob("team/app", d) for d in digests)
+
+
+def test_a_direct_upload_needs_a_bucket(client):
+    headers = {"Upload-Length": "1000"}
+    answer = client.request("POST", "/api/v1/uploads", 400, headers=headers, params=WHERE | {"direct": "true"})
+    assert "no server that clients can send to" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
+def test_the_digest_of_the_whole_is_checked_when_it_was_said(client, right):
+    digest = "sha256:" + crafted.sha(FINE if right else b"other")
+    session = tus.Upload.begin(client, len(FINE), **WHERE, digest=digest)
+    session.patch(0, FINE)
+    session.result(201 if right else 400)
 
 
 # ---- interruptions

@@ -679,29 +679,43 @@ enum err_code s3_stream(struct s3_client *c, const struct s3_request *r, struct 
 
 /* ---- URLs for others */
 
-static void presign(struct s3_client *c, const char *method, const struct s3_name *name,
-                    const struct sigv4_key *key, int64_t time_ms, unsigned expires_s,
+/* What the URL is for. */
+struct presigned {
+    const char *method;
+    const struct s3_name *name;
+    struct sigv4_field query[2];
+    size_t n_query;
+    int64_t time_ms;
+    unsigned expires_s;
+};
+
+static void presign(struct s3_client *c, const struct presigned *p, const struct sigv4_key *key,
                     struct buf *ret_url)
 {
     const struct sigv4_field host = {STR("host"), str_of(c->host)};
-    struct sigv4_request r = {.method = method,
+    struct sigv4_request r = {.method = p->method,
+                              .query = p->query,
+                              .n_query = p->n_query,
                               .headers = &host,
                               .n_headers = 1,
                               .payload = "UNSIGNED-PAYLOAD",
-                              .time_ms = time_ms};
+                              .time_ms = p->time_ms};
     AUTO(buf) struct buf path = {0};
 
     buf_init(&path, URL_MAX);
-    add_path(c, name, &path);
+    add_path(c, p->name, &path);
     r.path = buf_str(&path);
     buf_addf(ret_url, "%s://%s" STR_FMT "?", c->scheme, c->host, STR_ARG(r.path));
-    sigv4_presign(key, &r, expires_s, ret_url);
+    sigv4_presign(key, &r, p->expires_s, ret_url);
 }
 
 void s3_presign(struct s3_client *c, const struct s3_name *name, const struct sigv4_key *key,
                 int64_t time_ms, unsigned expires_s, struct buf *ret_url)
 {
-    presign(c, "GET", name, key, time_ms, expires_s, ret_url);
+    const struct presigned p = {
+        .method = "GET", .name = name, .time_ms = time_ms, .expires_s = expires_s};
+
+    presign(c, &p, key, ret_url);
 }
 
 #define REFUSAL_MAX (64u << 10)
@@ -718,6 +732,7 @@ enum err_code s3_delete_once(struct s3_client *c, const struct s3_name *name, un
     const struct s3_request counted = {.method = "DELETE", .name = name};
     AUTO(buf) struct buf url = {0}, answer = {0};
     struct client_request request = {.method = "DELETE", .headers = none};
+    struct presigned p = {.method = "DELETE", .name = name, .expires_s = valid_s};
     struct store_s3_key key;
     struct sigv4_key k;
     int status = 0;
@@ -727,7 +742,8 @@ enum err_code s3_delete_once(struct s3_client *c, const struct s3_name *name, un
     if (with_key(c, &key, e) != ERR_OK)
         return e->code = ERR_LATER;
     k = signing_key(c, &key);
-    presign(c, "DELETE", name, &k, clock_wall_ms(), valid_s, &url);
+    p.time_ms = clock_wall_ms();
+    presign(c, &p, &k, &url);
     forget(&key);
     request.url = buf_text(&url);
     if (!still(ctx))
@@ -738,6 +754,29 @@ enum err_code s3_delete_once(struct s3_client *c, const struct s3_name *name, un
         return ERR_OK;
     return err_set(e, status >= 400 && status < 500 ? ERR_LATER : ERR_UNAVAILABLE,
                    "deleting '%s' was answered %d", name->text, status);
+}
+
+enum err_code s3_presigned_put(struct s3_client *c, const struct s3_name *name, const char *upload,
+                               unsigned number, unsigned expires_s, struct buf *ret_url,
+                               struct err *e)
+{
+    struct presigned p = {.method = "PUT",
+                          .name = name,
+                          .n_query = upload[0] ? 2 : 0,
+                          .time_ms = clock_wall_ms(),
+                          .expires_s = expires_s};
+    struct store_s3_key key;
+    struct sigv4_key k;
+    char text[16];
+
+    snprintf(text, sizeof(text), "%u", number);
+    p.query[0] = (struct sigv4_field){STR("partNumber"), str_of(text)};
+    p.query[1] = (struct sigv4_field){STR("uploadId"), str_of(upload)};
+    TRY(with_key(c, &key, e));
+    k = signing_key(c, &key);
+    presign(c, &p, &k, ret_url);
+    forget(&key);
+    return ERR_OK;
 }
 
 enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name, int64_t now_ms,

@@ -152,8 +152,13 @@ ERR_CHECKED enum err_code s3_delete_once(struct s3_client *c, const struct s3_na
 /* A URL for whoever has it: GET of the key, until then. */
 void s3_presign(struct s3_client *c, const struct s3_name *name, const struct sigv4_key *key,
                 int64_t time_ms, unsigned expires_s, struct buf *ret_url);
-/* The same with the client's key, as of the last full half of that time: who asks again in the same
- * half gets the same one, and it holds for a half at least. */
+/* PUT of the key from now on, or of a part of what is uploaded to it (upload is not ""), with the
+ * client's key. */
+ERR_CHECKED enum err_code s3_presigned_put(struct s3_client *c, const struct s3_name *name,
+                                           const char *upload, unsigned number, unsigned expires_s,
+                                           struct buf *ret_url, struct err *e);
+/* The same of a GET with the client's key, as of the last full half of that time: who asks again in
+ * the same half gets the same one, and it holds for a half at least. */
 ERR_CHECKED enum err_code s3_presigned(struct s3_client *c, const struct s3_name *name,
                                        int64_t now_ms, unsigned expires_s, struct buf *ret_url,
                                        struct err *e);

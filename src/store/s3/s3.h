@@ -11,6 +11,7 @@
  *     keeper.c     what may be done after the answer: moving blobs to their keys, deleting
  *     upload.c     uploads and how they become blobs
  *     tail.c       what another process finds of one
+ *     direct.c     what clients send to the server themselves
  *     remains.c    deleting what is left of one
  *     find.c       where blobs are
  *     read.c       readers of blobs; range.c, what one asks for; ahead.c, when
@@ -202,6 +203,16 @@ enum err_code s3_upload_commit(struct store *s, struct store_upload *u,
 void s3_upload_close(struct store *s, struct store_upload *u);
 enum err_code s3_upload_delete(struct store *s, const struct uuid *id, struct err *e);
 void s3_upload_forget(struct store *s, const struct uuid *id);
+
+/* direct.c */
+enum err_code s3_direct_begin(struct store *s, const struct uuid *id, uint64_t size_bytes,
+                              struct store_direct *ret_direct, struct err *e);
+enum err_code s3_direct_url(struct store *s, const struct store_direct *d, unsigned number,
+                            unsigned expires_s, struct buf *ret_url, struct err *e);
+enum err_code s3_direct_end(struct store *s, const struct store_direct *d, uint64_t *ret_come_bytes,
+                            struct err *e);
+enum err_code s3_direct_open(struct store *s, const struct store_direct *d,
+                             struct reader **ret_reader, struct err *e);
 
 /* remains.c: what another process, or an earlier life of this one, left: any parts, also those that
  * no tail tells of, and what they became, unless that is a blob on its way to its key. */
