@@ -219,6 +219,14 @@ static enum err_code link_blobs(struct image_upload *u, struct err *e)
     return ERR_OK;
 }
 
+/* All that a manifest names was there a moment ago: collection without a grace has taken it. */
+static enum err_code gone_meanwhile(enum err_code code, struct err *e)
+{
+    if (code != ERR_MANIFEST_BLOB_UNKNOWN && code != ERR_MANIFEST_UNKNOWN)
+        return code;
+    return err_tell(e, ERR_UNAVAILABLE, "what was uploaded was deleted meanwhile; try again");
+}
+
 static enum err_code push_one(struct image_upload *u, const struct archive_manifest *m,
                               struct push p, struct err *e)
 {
@@ -228,7 +236,7 @@ static enum err_code push_one(struct image_upload *u, const struct archive_manif
     p.bytes = m->bytes;
     p.content_type = str_of(m->media_type);
     p.digest = &m->digest;
-    return push_manifest(u->r, &p, &done, e);
+    return gone_meanwhile(push_manifest(u->r, &p, &done, e), e);
 }
 
 static enum err_code push_manifests(struct image_upload *u, const char *actor, struct err *e)
