@@ -3,14 +3,11 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/thread.h"
-
-#include <stdatomic.h>
+#include "core/hash_line.h"
 
 /* Below this a second thread costs more than it saves. */
 #define PIPELINE_MIN_BYTES (4u << 20)
 #define SLOTS              3
-
-static atomic_int helpers; /* hashing threads now running, in the whole process */
 
 struct slot {
     char *p;
@@ -44,7 +41,10 @@ static enum err_code write_at(struct ingest *in, uint64_t at_bytes, const char *
 enum err_code ingest_write(struct ingest *in, const void *p, size_t n, struct err *e)
 {
     TRY(write_at(in, in->offset_bytes, p, n, e));
-    hasher_update(in->hasher, p, n);
+    if (in->line)
+        hash_line_add(in->line, p, n);
+    else
+        hasher_update(in->hasher, p, n);
     in->offset_bytes += n;
     return ERR_OK;
 }
@@ -164,18 +164,6 @@ static enum err_code run_pipelined(struct ingest *in, struct reader *from, size_
     return code;
 }
 
-static bool helper_take(void)
-{
-    long most = (long)thread_processors();
-
-    if (most < 2)
-        return false;
-    if (atomic_fetch_add(&helpers, 1) < most)
-        return true;
-    atomic_fetch_sub(&helpers, 1);
-    return false;
-}
-
 enum err_code ingest_run(struct ingest *in, struct reader *from, uint64_t expected_bytes,
                          struct err *e)
 {
@@ -188,9 +176,9 @@ enum err_code ingest_run(struct ingest *in, struct reader *from, uint64_t expect
         TRY(run_serial(in, from, (size_t)cap, alone, &ended, e));
     if (ended)
         return ERR_OK;
-    if (!helper_take())
+    if (!hash_thread_take())
         return run_serial(in, from, (size_t)cap, UINT64_MAX, &ended, e);
     code = run_pipelined(in, from, (size_t)cap, e);
-    atomic_fetch_sub(&helpers, 1);
+    hash_thread_give();
     return code;
 }

@@ -12,9 +12,10 @@
 struct ingest {
     struct store *store;
     struct store_upload *upload;
-    struct hasher *hasher; /* has seen the first offset_bytes of the upload */
-    uint64_t offset_bytes; /* grows with what was written and hashed */
-    uint64_t limit_bytes;  /* largest offset allowed */
+    struct hasher *hasher;  /* has seen the first offset_bytes of the upload */
+    struct hash_line *line; /* of it, for ingest_write(); or NULL */
+    uint64_t offset_bytes;  /* grows with what was written and hashed */
+    uint64_t limit_bytes;   /* largest offset allowed */
     uint64_t buffer_bytes;
     const struct reserve *reserve; /* nothing is written while it is given up; may be NULL */
     enum err_code (*may_go_on)(void *ctx, struct err *e); /* asked before each write; or NULL */

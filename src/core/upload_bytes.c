@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/blob.h"
+#include "core/hash_line.h"
 #include "core/quota.h"
 #include "core/removal.h"
 
@@ -16,6 +17,7 @@ void upload_close(struct upload *u)
 {
     if (!u)
         return;
+    hash_line_free(STEAL(u->in.line));
     if (u->alone && u->session->became.n > 0) { /* the sweep finds out what became of it */
         hold_forget(u);
         return;
@@ -237,13 +239,16 @@ enum err_code upload_write(struct upload *u, const void *p, size_t n, struct err
     static const struct upload_body body = {.expected_bytes = UINT64_MAX,
                                             .exact_bytes = UINT64_MAX};
 
-    if (!u->appending)
+    if (!u->appending) {
         TRY(begin_append(u, &body, e));
+        u->in.line = hash_line_new(u->session->hasher);
+    }
     return ingest_write(&u->in, p, n, e);
 }
 
 void upload_written(struct upload *u, struct digest *ret_digest)
 {
+    hash_line_free(STEAL(u->in.line));
     if (u->appending)
         session_advance(u->r->uploads, u->session, u->in.offset_bytes);
     u->appending = false;
