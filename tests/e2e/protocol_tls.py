@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from archives import docker_archive, upload
 from certificates import authority, certificate
-from helpers import MIB, Client, Wire, digest_of, image, random_bytes
+from helpers import MIB, Client, Wire, digest_of, image, image_of_layers, random_bytes, tar_layer
 from waiting import until
 
 pytestmark = [pytest.mark.sanitize, pytest.mark.concurrent]
@@ -111,6 +112,15 @@ def test_large_blobs_ranges_and_streams(secure):
     assert secure.get_blob("app", digest).content == data
     part = secure.get_blob("app", digest, 206, Range=f"bytes=-{3 * MIB}")
     assert part.content == data[-3 * MIB :]
+
+
+def test_archives_come_and_go_over_tls(secure):
+    made = image_of_layers([tar_layer({"a": random_bytes(3 * MIB)})])
+    upload(secure, docker_archive(made, None), repository="app", tag="v1")
+    sent = secure.request("GET", "/api/v1/archive/app:v1", params={"format": "docker"}).content
+    layers = [x["digest"] for x in secure.pull_image("app", "v1").document["layers"]]
+    assert layers == [x["digest"] for x in made.document["layers"]]
+    assert upload(secure, sent, repository="app", tag="v2")["newBlobs"] == 0
 
 
 def test_a_client_that_does_not_trust_the_authority_is_told_by_tls(tls_registry, issued):

@@ -7,7 +7,8 @@ import pytest
 
 import disks
 from accounts import OTHER, PASSWORD, Accounts
-from helpers import Client, digest_of, image, random_bytes
+from archives import docker_archive, upload
+from helpers import Client, digest_of, image, image_of_layers, random_bytes, tar_layer
 from server import NotReady
 from waiting import until
 
@@ -52,6 +53,23 @@ def test_full_disk_refuses_pushes_serves_pulls_and_recovers(on_disk, disk):
         filler.unlink()
         client.push_blob("app", large)
         assert client.get_blob("app", digest_of(large)).content == large
+
+
+@needs_disk
+def test_an_archive_that_does_not_fit_is_refused_and_leaves_nothing(on_disk, disk):
+    made = image_of_layers([tar_layer({"a": random_bytes(4_000_000, n)}) for n in range(3)])
+    data = docker_archive(made, None)
+    with Client(on_disk.url) as client:
+        filler = disk.fill(leave=6_000_000)
+        refused = upload(client, data, expect=507, repository="app", tag="v1")
+        assert "full" in refused["message"]
+        client.request("GET", "/v2/app/tags/list", 404)
+        until(lambda: not list((disk.path / "registry/temp/uploads").iterdir()))
+
+        filler.unlink()
+        upload(client, data, repository="app", tag="v1")
+        layers = [x["digest"] for x in client.pull_image("app", "v1").document["layers"]]
+        assert layers == [x["digest"] for x in made.document["layers"]]
 
 
 @needs_disk
