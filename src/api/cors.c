@@ -9,7 +9,7 @@
     "Docker-Upload-UUID, Docker-Distribution-Api-Version, OCI-Subject, OCI-Tag, "                  \
     "OCI-Filters-Applied, Retry-After, X-Request-Id, Tus-Resumable, Tus-Version, Tus-Extension, "  \
     "Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Length, Upload-Defer-Length, Upload-Offset, "    \
-    "Upload-Metadata, Upload-Expires"
+    "Upload-Metadata, Upload-Expires, Upload-Id"
 #define MAX_AGE_S "3600" /* that a preflight is remembered */
 
 static bool everyone(const struct conf_cors *c)

@@ -134,6 +134,7 @@ static void stop_receiving(struct req *q)
     image_upload_close(STEAL(q->receiving.image));
     image_form_free(STEAL(q->receiving.form));
     archive_receipt_free(STEAL(q->receiving.archive));
+    upload_record_end(STEAL(q->receiving.record), ERR_DENIED, NULL, NULL); /* meanwhile */
 }
 
 static void handle(struct req *q, struct err *e)

@@ -54,6 +54,11 @@ enum err_code api_upload_session_patch(struct req *q, struct err *e);
 enum err_code api_upload_session_delete(struct req *q, struct err *e);
 enum err_code api_upload_session_complete(struct req *q, struct err *e);
 
+/* v1_upload.c */
+
+enum err_code api_upload_record_list(struct req *q, struct err *e);
+enum err_code api_upload_record_get(struct req *q, struct err *e);
+
 /* v1_repository.c */
 
 enum err_code api_repository_get(struct req *q, struct err *e);

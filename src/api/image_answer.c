@@ -2,11 +2,11 @@
 
 #include "api/reply.h"
 
-void image_answer(struct buf *ret_json, const struct repo_name *repo,
+void image_answer(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,
                   const struct image_stored *stored)
 {
-    buf_addf(ret_json, "{\"repository\":\"%s\",\"format\":\"%s\",\"images\":[", repo->text,
-             stored->verdict->is_oci ? "oci" : "docker");
+    buf_addf(ret_json, "{\"id\":\"%s\",\"repository\":\"%s\",\"format\":\"%s\",\"images\":[",
+             id->text, repo->text, stored->verdict->is_oci ? "oci" : "docker");
     for (size_t i = 0; i < stored->plan->n; i++) {
         if (i > 0)
             buf_add_char(ret_json, ',');
@@ -23,11 +23,12 @@ const struct digest *image_answer_digest(const struct image_stored *stored)
     return &stored->verdict->manifests[stored->plan->items[0].manifest].digest;
 }
 
-void image_answer_refused(struct buf *ret_json, const struct repo_name *repo,
+void image_answer_refused(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,
                           const struct tag_name *tag, const struct err *why,
                           const struct refusal *f)
 {
     const struct reply_subject subject = {.refused = f->code != REFUSAL_NONE ? f : NULL,
+                                          .upload = str_of(id->text),
                                           .name = repo_name_str(repo),
                                           .reference = {tag->text, tag->n}};
 

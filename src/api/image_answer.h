@@ -5,13 +5,14 @@
 
 #define IMAGE_ANSWER_MAX_BYTES (4u << 20)
 
-void image_answer(struct buf *ret_json, const struct repo_name *repo,
+/* id is that of the upload. */
+void image_answer(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,
                   const struct image_stored *stored);
 
 /* The digest of the one image that was stored; NULL: there were several. */
 const struct digest *image_answer_digest(const struct image_stored *stored);
 
 /* The body of an error, as reply_error() has it. f may be one of which the code is NONE. */
-void image_answer_refused(struct buf *ret_json, const struct repo_name *repo,
+void image_answer_refused(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,
                           const struct tag_name *tag, const struct err *why,
                           const struct refusal *f);

@@ -28,6 +28,7 @@ static struct str *capture(struct match *m, struct str parameter)
         {STR("{token}"), &m->token},
         {STR("{rule}"), &m->rule},
         {STR("{run}"), &m->run},
+        {STR("{id}"), &m->id},
         {STR("{tag}"), &m->tag},
     };
 
@@ -225,8 +226,8 @@ static enum err_code settle_digest(struct req *q, struct str encoded, struct err
     return digest_parse(plain, &q->digest, e);
 }
 
-/* Users, tokens, rules, runs: an empty name is nobody's, so what can be none needs no error of its
- * own.
+/* Users, tokens, rules, runs, uploads: an empty name is nobody's, so what can be none needs no
+ * error of its own.
  */
 static void settle_item(struct req *q, const char *kind, struct str encoded)
 {
@@ -261,6 +262,8 @@ enum err_code match_settle(const struct match *m, size_t longest_name, struct re
         settle_item(q, "rule", m->rule);
     if (m->run.n)
         settle_item(q, "run", m->run);
+    if (m->id.n)
+        settle_item(q, "upload", m->id);
     if (m->upload.n && !uuid_parse(m->upload, &q->upload))
         return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "an upload is named by a UUID");
     return ERR_OK;

@@ -59,6 +59,7 @@ static void add_detail(const struct reply_subject *s, struct buf *json)
         add_member(json, "member", str_of(s->refused->member));
         add_member(json, "wrong", str_of(s->refused->wrong));
         add_member(json, "expected", str_of(refusal_expected(s->refused->code)));
+        add_member(json, "upload", s->upload);
     }
     add_member(json, "name", s->name);
     add_member(json, "reference", s->reference);
@@ -80,6 +81,7 @@ void reply_error_about(struct buf *ret_json, enum err_code code, struct str deta
 static void error_body(struct req *q, enum err_code code, struct str detail, struct buf *ret_json)
 {
     const struct reply_subject s = {.refused = q->refused,
+                                    .upload = str_of(q->upload.text),
                                     .name = repo_name_str(&q->name),
                                     .reference = reference_str(&q->ref),
                                     .digest = digest_str(&q->digest)};

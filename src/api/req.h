@@ -36,6 +36,7 @@ struct receiving {
     struct upload *upload;           /* of a blob, or: */
     struct image_upload *image;      /* of an image, */
     struct image_form *form;         /* in a form; or NULL */
+    struct upload_record *record;    /* of that, until it has ended */
     struct archive_receipt *archive; /* what the upload is of, when that is an archive's; or NULL */
     uint64_t n_bytes;                /* how long the body was said to be, or UINT64_MAX */
     struct digest digest;            /* that the blob is to have, for `then`; n is 0: none yet */
@@ -62,12 +63,12 @@ struct req {
     struct repo_name name; /* {name} */
     struct digest digest;  /* {digest}; of an archive, what its ETag is */
     struct reference ref;  /* {reference} */
-    struct uuid upload;    /* {upload} */
+    struct uuid upload;    /* {upload}; of an archive, its record */
 
     struct receiving receiving; /* of an upload, while its body comes */
     struct refusal *refused;    /* why an archive is, owned; or NULL */
 
-    char item[IDENTITY_NAME_MAX + 1]; /* {user}, {token}, {rule}, {run}; "": can be none such */
+    char item[IDENTITY_NAME_MAX + 1]; /* {user}, {token}, {rule}, {run}, {id}; "": can be none */
     char target[API_TARGET_MAX];      /* for the trail, where it is no repository: "user:alice" */
 };
 

@@ -67,6 +67,8 @@ const struct route api_routes[] = {
     {HTTP_PATCH, "/api/v1/uploads/{upload}", ACCESS_PUSH, api_upload_session_patch, .tus = true},
     {HTTP_DELETE, "/api/v1/uploads/{upload}", ACCESS_PUSH, api_upload_session_delete, .tus = true},
     {HTTP_POST, "/api/v1/uploads/{upload}/complete", ACCESS_PUSH, api_upload_session_complete},
+    {HTTP_GET, "/api/v1/uploads", ACCESS_BASE, api_upload_record_list},
+    {HTTP_GET, "/api/v1/uploads/{id}", ACCESS_BASE, api_upload_record_get},
     {HTTP_POST, "/api/v1/gc", ACCESS_ADMIN, api_gc_post, .audit = "gc"},
     {HTTP_GET, "/api/v1/gc/runs", ACCESS_ADMIN, api_gc_run_list},
     {HTTP_GET, "/api/v1/gc/runs/{run}", ACCESS_ADMIN, api_gc_run_get},

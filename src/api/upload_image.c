@@ -36,18 +36,31 @@ static enum err_code told(struct req *q, enum err_code code)
     return code;
 }
 
+/* Before the answer, which names it. */
+static void end_record(struct req *q, enum err_code code, const struct err *e)
+{
+    struct upload_record *u = STEAL(q->receiving.record);
+
+    if (!u)
+        return;
+    q->upload = *upload_record_id(u);
+    http_header(q->x, "Upload-Id", str_of(q->upload.text));
+    upload_record_end(u, code, e, q->refused);
+}
+
 static void reply_stored(struct req *q, const struct image_stored *s)
 {
     const struct digest *d = image_answer_digest(s);
     AUTO(buf) struct buf b = {0};
 
     buf_init(&b, IMAGE_ANSWER_MAX_BYTES);
-    image_answer(&b, &q->name, s);
+    image_answer(&b, upload_record_id(q->receiving.record), &q->name, s);
     if (d) {
         reply_location(q, "/v2/%s/manifests/%s", q->name.text, d->text);
         reply_digest(q, d);
     }
     image_upload_close(STEAL(q->receiving.image)); /* its place is free when they read this */
+    end_record(q, ERR_OK, NULL);
     reply_json(q, 201, buf_str(&b));
 }
 
@@ -60,6 +73,9 @@ static enum err_code finish(struct req *q, struct err *e)
     TRY(query_text(q, "image", image, sizeof(image), e));
     if (q->receiving.form)
         TRY(told(q, image_form_end(q->receiving.form, q, e)));
+    if (q->receiving.form)
+        upload_record_set_target(q->receiving.record, &q->name,
+                                 q->ref.tag.n > 0 ? &q->ref.tag : NULL);
     if (q->receiving.form && image_form_image(q->receiving.form)[0])
         snprintf(image, sizeof(image), "%s", image_form_image(q->receiving.form));
     TRY(told(q,
@@ -78,7 +94,7 @@ static enum err_code take(struct req *q, struct str bytes, struct err *e)
 }
 
 /* Takes what has come of the body; when that is all, stores the image. */
-static enum err_code go_on(struct req *q, struct err *e)
+static enum err_code receive(struct req *q, struct err *e)
 {
     struct reader *body = http_body_later(q->x);
     size_t cap = (size_t)q->registry->buffer_bytes, n;
@@ -108,7 +124,16 @@ static enum err_code check_head(struct req *q, struct err *e)
     return ERR_OK;
 }
 
-enum err_code api_image_put(struct req *q, struct err *e)
+static enum err_code go_on(struct req *q, struct err *e)
+{
+    enum err_code code = receive(q, e);
+
+    if (code != ERR_OK && code != ERR_LATER)
+        end_record(q, code, e);
+    return code;
+}
+
+static enum err_code begin(struct req *q, struct err *e)
 {
     struct receiving *r = &q->receiving;
 
@@ -116,6 +141,39 @@ enum err_code api_image_put(struct req *q, struct err *e)
     if (route_has_form(q))
         TRY(image_form_new(q, &r->form, e));
     TRY(image_upload_open(q->registry, q->name.n > 0 ? &q->name : NULL, q->identity, &r->image, e));
+    image_upload_tell(r->image, r->record);
+    return ERR_OK;
+}
+
+static struct upload_record *new_record(struct req *q)
+{
+    const struct upload_start s = {
+        .user = req_actor(q),
+        .address = q->client,
+        .request_id = http_request_id(q->x),
+        .way = route_has_form(q) ? "form" : "body",
+        .repo = q->name.n > 0 ? &q->name : NULL,
+        .tag = q->ref.tag.n > 0 ? &q->ref.tag : NULL,
+        .expected_bytes = q->head->has_length ? q->head->content_length : UPLOAD_SIZE_UNKNOWN,
+    };
+
+    return upload_record_open(q->registry, &s);
+}
+
+/* One that comes when there is no place for it has no record: it is to come again. */
+enum err_code api_image_put(struct req *q, struct err *e)
+{
+    struct receiving *r = &q->receiving;
+    enum err_code code;
+
+    r->record = new_record(q);
+    code = begin(q, e);
+    if (code == ERR_TOO_MANY_REQUESTS)
+        upload_record_drop(STEAL(r->record));
+    if (code != ERR_OK) {
+        end_record(q, code, e);
+        return code;
+    }
     r->go_on = go_on;
     return go_on(q, e);
 }

@@ -66,14 +66,14 @@ static void stored(void *ctx, const struct archive_session *s, const struct imag
                    struct buf *ret_answer)
 {
     (void)ctx;
-    image_answer(ret_answer, &s->repo, what);
+    image_answer(ret_answer, &s->id, &s->repo, what);
 }
 
 static void refused(void *ctx, const struct archive_session *s, const struct err *why,
                     const struct refusal *f, struct buf *ret_answer)
 {
     (void)ctx;
-    image_answer_refused(ret_answer, &s->repo, &s->tag, why, f);
+    image_answer_refused(ret_answer, &s->id, &s->repo, &s->tag, why, f);
 }
 
 /* Of the one image that was stored. */

@@ -706,6 +706,13 @@ const struct conf_row conf_rows[] = {
      .def = 16,
      .unit = "archives",
      .help = "Archives that are received at once; one more is answered 429."},
+    {.name = "upload.history",
+     .type = CONF_DURATION,
+     FIELD(registry.archives.history_ms),
+     .max = 3650 * DAYS,
+     .def = 30 * DAYS,
+     .help = "How long it is known of an archive who sent it and what became of it "
+             "(`/api/v1/uploads`); 0 is for ever."},
     {.name = "upload.compress",
      .type = CONF_ENUM,
      FIELD(registry.archives.compress),

@@ -12,6 +12,7 @@
 #include "core/retention.h"
 #include "core/stray.h"
 #include "core/upload.h"
+#include "core/upload_records.h"
 #include "jobs/jobs.h"
 #include "replicas/members.h"
 
@@ -210,6 +211,17 @@ static int64_t forget_every_ms(void *ctx)
     return FORGET_EVERY_MS;
 }
 
+/* ---- records of uploads */
+
+static enum err_code forget_uploads(void *ctx, struct job *job, struct err *e)
+{
+    struct registry *r = ctx;
+    int64_t keep_ms = (int64_t)conf_u64(&r->options->archives.history_ms);
+
+    return keep_ms > 0 ? upload_records_prune(r, clock_wall_ms() - keep_ms, goes_on, job, e)
+                       : ERR_OK;
+}
+
 /* ---- retention */
 
 /* The longest time for which a policy asks when something was pulled; 0: none does. */
@@ -333,9 +345,17 @@ static void add_kinds(struct registry *r)
                                      .every_ms = forget_every_ms,
                                      .retry_most_ms = RETRY_MOST_MS};
 
+    const struct job_kind records = {.name = "archives",
+                                     .run = forget_uploads,
+                                     .ctx = r,
+                                     .retry_ms = RETRY_MS,
+                                     .every_ms = forget_every_ms,
+                                     .retry_most_ms = RETRY_MOST_MS};
+
     jobs_kind_add(r->jobs, &carry);
     jobs_kind_add(r->jobs, &uploads);
     jobs_kind_add(r->jobs, &history);
+    jobs_kind_add(r->jobs, &records);
     jobs_kind_add(r->jobs, &remove);
     conditions_jobs(r);
     if (project_is_shared(r)) {

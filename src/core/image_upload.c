@@ -15,6 +15,7 @@
 struct content {
     struct upload *upload; /* NULL: the repository has it already, or it was linked */
     struct hasher *hasher; /* of what is not stored again */
+    size_t layer;          /* of the record */
 };
 
 struct image_upload {
@@ -22,7 +23,8 @@ struct image_upload {
     struct repo_name repo; /* n is 0: it is not known yet */
     char owner[OWNER_MAX];
     struct archive *archive;
-    struct refusal refusal; /* of the plan */
+    struct upload_record *record; /* borrowed, or NULL */
+    struct refusal refusal;       /* of the plan */
     struct image_plan plan;
     struct image_stored stored;
     /* What is new, to be taken back when it fails. */
@@ -46,13 +48,13 @@ static enum err_code content_begin(void *ctx, enum digest_algorithm algorithm,
     struct upload *upload = NULL;
     struct content *c;
 
-    (void)size_bytes;
     if (!said || !has_blob(u, said))
         TRY(upload_open_alone(u->r, NULL, u->owner, algorithm, &upload, e));
     c = NEW(struct content);
     c->upload = upload;
     if (!upload)
         c->hasher = hasher_new(algorithm);
+    c->layer = upload_record_add_layer(u->record, said, size_bytes);
     *ret_content = c;
     return ERR_OK;
 }
@@ -60,8 +62,9 @@ static enum err_code content_begin(void *ctx, enum digest_algorithm algorithm,
 static enum err_code content_write(void *ctx, void *content, const void *p, size_t n, struct err *e)
 {
     struct content *c = content;
+    const struct image_upload *u = ctx;
 
-    (void)ctx;
+    upload_record_layer_received(u->record, c->layer, n);
     if (c->upload)
         return upload_write(c->upload, p, n, e);
     hasher_update(c->hasher, p, n);
@@ -72,14 +75,15 @@ static enum err_code content_finish(void *ctx, void *content, struct digest *ret
                                     struct err *e)
 {
     struct content *c = content;
+    struct image_upload *u = ctx;
 
     (void)e;
-    if (!c->upload) {
+    if (c->upload)
+        upload_written(c->upload, ret_digest);
+    else
         hasher_digest(c->hasher, ret_digest);
-        return ERR_OK;
-    }
-    upload_written(c->upload, ret_digest);
-    if (has_blob(ctx, ret_digest))
+    upload_record_layer_is(u->record, c->layer, ret_digest);
+    if (c->upload && has_blob(u, ret_digest))
         upload_close(STEAL(c->upload)); /* its room is of more use to what comes next */
     return ERR_OK;
 }
@@ -145,6 +149,11 @@ void image_upload_set_repo(struct image_upload *u, const struct repo_name *repo)
     u->repo = *repo;
 }
 
+void image_upload_tell(struct image_upload *u, struct upload_record *record)
+{
+    u->record = record;
+}
+
 void image_upload_close(struct image_upload *u)
 {
     if (!u)
@@ -164,6 +173,7 @@ const struct refusal *image_upload_refusal(const struct image_upload *u)
 
 enum err_code image_upload_feed(struct image_upload *u, const void *p, size_t n, struct err *e)
 {
+    upload_record_add_received(u->record, n);
     return archive_feed(u->archive, p, n, e);
 }
 
@@ -336,6 +346,19 @@ static enum err_code store(struct image_upload *u, const char *actor, image_tag_
     return ERR_OK;
 }
 
+static void tell_stored(struct image_upload *u)
+{
+    const struct archive_verdict *v = u->stored.verdict;
+
+    upload_record_set_format(u->record, v->is_oci ? "oci" : "docker");
+    for (size_t i = 0; i < u->plan.n; i++) {
+        const struct image_plan_item *item = &u->plan.items[i];
+
+        upload_record_add_image(u->record, &u->repo, &v->manifests[item->manifest].digest,
+                                item->tags, item->n_tags);
+    }
+}
+
 enum err_code image_upload_finish(struct image_upload *u, const struct image_wish *wish,
                                   const char *actor, image_tag_fn may_tag, void *ctx,
                                   struct image_stored *ret, struct err *e)
@@ -347,14 +370,17 @@ enum err_code image_upload_finish(struct image_upload *u, const struct image_wis
     };
     enum err_code code;
 
+    upload_record_set_phase(u->record, UPLOAD_VERIFYING);
     TRY(archive_end(u->archive, &u->stored.verdict, e));
     TRY(image_plan_make(&rules, u->stored.verdict, wish, &u->plan, &u->refusal, e));
     TRY(check_tags(u, may_tag, ctx, e));
+    upload_record_set_phase(u->record, UPLOAD_STORING);
     code = store(u, actor, may_tag, ctx, e);
     if (code != ERR_OK) {
         take_back(u, actor);
         return code;
     }
+    tell_stored(u);
     u->stored.plan = &u->plan;
     *ret = u->stored;
     return ERR_OK;

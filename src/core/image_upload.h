@@ -9,6 +9,7 @@
 
 #include "core/image_plan.h"
 #include "core/registry.h"
+#include "core/upload_record.h"
 
 struct image_upload; /* one thread at a time */
 
@@ -22,6 +23,9 @@ void image_upload_close(struct image_upload *u); /* accepts NULL */
 /* At any time before the end, once. What the repository has already is not stored again from then
  * on. */
 void image_upload_set_repo(struct image_upload *u, const struct repo_name *repo);
+
+/* What comes is told to the record, which outlives u; NULL: to none. */
+void image_upload_tell(struct image_upload *u, struct upload_record *record);
 
 /* The next bytes of the archive. Errors: IMAGE_INVALID and IMAGE_TOO_LARGE, see
  * image_upload_refusal(); those of upload_write(). */

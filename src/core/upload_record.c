@@ -283,6 +283,8 @@ static void end(struct upload_record *u, enum upload_phase phase, json_t *error)
     u->state.phase = phase;
     u->state.ended_ms = clock_wall_ms();
     u->state.error = error;
+    if (phase == UPLOAD_DONE) /* of a form it was a few bytes more */
+        u->state.expected_bytes = u->state.received_bytes;
     ledger_unlock(u->ledger);
     (void)!ledger_write(u, phase == UPLOAD_DONE ? 0 : META_LAZY, ERR_IGNORED);
     ledger_remove(u);

@@ -1,6 +1,7 @@
 #include "core/upload_records.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "core/upload_ledger.h"
 
@@ -84,6 +85,45 @@ bool upload_row_ended(const json_t *row)
             return true;
     }
     return false;
+}
+
+/* ---- as it is shown */
+
+static void show_time(json_t *row, const char *key)
+{
+    int64_t ms = json_integer_value(json_object_get(row, key));
+    char text[CLOCK_RFC3339_SIZE];
+
+    clock_rfc3339(ms, text);
+    json_object_set_new(row, key, ms > 0 ? json_string(text) : json_null());
+}
+
+/* How fast it comes, in bytes a second, and for how many seconds yet; null: it is not known. */
+static void show_rate(json_t *row)
+{
+    const json_t *expected = json_object_get(row, "expected");
+    json_int_t rate = json_integer_value(json_object_get(row, "rate"));
+    json_int_t left =
+        json_integer_value(expected) - json_integer_value(json_object_get(row, "received"));
+    bool known = rate > 0 && strcmp(text_of(row, "phase"), "receiving") == 0;
+
+    json_object_set_new(row, "rate", known ? json_integer(rate) : json_null());
+    json_object_set_new(row, "remaining",
+                        known && json_is_integer(expected) && left >= 0
+                            ? json_integer((left + rate - 1) / rate)
+                            : json_null());
+}
+
+void upload_row_show(json_t *row, struct buf *dst)
+{
+    AUTO(mem) char *text = NULL;
+
+    show_rate(row);
+    show_time(row, "started");
+    show_time(row, "updated");
+    show_time(row, "ended");
+    text = json_dumps(row, JSON_COMPACT);
+    buf_add_text(dst, text ? text : "{}");
 }
 
 /* ---- many */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "core/registry.h"
 
@@ -43,6 +44,10 @@ ERR_CHECKED enum err_code upload_records_list(struct registry *r, const struct u
 
 /* Has it ended, as such a row says? "lost" is an end. */
 bool upload_row_ended(const json_t *row);
+
+/* The row as it is shown: times as those of other answers, and when the rest will have come, as far
+ * as that can be known. */
+void upload_row_show(json_t *row, struct buf *dst);
 
 /* Forgets records that have not changed since that time, a batch after the other, as long as go_on
  * says so (NULL: it does). */
