@@ -13,7 +13,7 @@ void reply_error_body(struct buf *ret_json, enum err_code code, struct str detai
 /* The same of a request that named something, each of which may be empty. */
 struct reply_subject {
     const struct refusal *refused; /* NULL: not an archive, or not for what it is */
-    struct str upload; /* of what was refused */
+    struct str upload;             /* of what was refused */
     struct str name, reference, digest;
 };
 void reply_error_about(struct buf *ret_json, enum err_code code, struct str detail,

@@ -3,6 +3,7 @@
 #include "api/handlers.h"
 #include "api/image_answer.h"
 #include "api/parameter.h"
+#include "api/proxy.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "api/upload_image_form.h"
@@ -149,7 +150,7 @@ static struct upload_record *new_record(struct req *q)
 {
     const struct upload_start s = {
         .user = req_actor(q),
-        .address = q->client,
+        .address = client_address(q),
         .request_id = http_request_id(q->x),
         .way = route_has_form(q) ? "form" : "body",
         .repo = q->name.n > 0 ? &q->name : NULL,

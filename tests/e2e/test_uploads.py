@@ -56,6 +56,7 @@ def test_an_upload_is_named_in_its_answer_and_can_be_looked_up(client):
     assert found["images"] == [
         {"repository": "team/app", "digest": answer.json()["images"][0]["digest"], "tags": ["v1"]}
     ]
+    assert found["address"] == "127.0.0.1"
     assert found["request_id"] == answer.headers["X-Request-Id"]
     assert found["started"] <= found["ended"]
 
