@@ -244,26 +244,34 @@ static void tell_end(const struct upload *u, const struct image_push *p)
             u->dry_run ? "would be sent" : "sent", new_bytes);
 }
 
+static void add_member(struct buf *b, const char *name, const char *value)
+{
+    if (!*value)
+        return;
+    buf_addf(b, ",\"%s\":", name);
+    buf_add_json(b, str_of(value));
+}
+
 /* A refused archive says why also to machines, in the words of /upload-image. */
-static void tell_refusal(const struct upload *u)
+static void tell_failure(const struct upload *u, const struct err *why)
 {
     const struct refusal *f = u->refusal.code != REFUSAL_NONE || !u->archive.archive
                                   ? &u->refusal
                                   : archive_refusal(u->archive.archive);
     AUTO(buf) struct buf b = {0};
 
-    if (!u->json || f->code == REFUSAL_NONE)
+    fprintf(u->cli->err, "registry: %s\n", why->detail);
+    if (!u->json)
         return;
     buf_init(&b, ANSWER_MAX);
-    buf_addf(&b, "{\"error\":{\"code\":\"%s\"", refusal_name(f->code));
-    if (f->member[0]) {
-        buf_add_text(&b, ",\"member\":");
-        buf_add_json(&b, str_of(f->member));
+    buf_add_text(&b, "{\"error\":{\"message\":");
+    buf_add_json(&b, str_of(why->detail));
+    if (f->code != REFUSAL_NONE) {
+        add_member(&b, "code", refusal_name(f->code));
+        add_member(&b, "member", f->member);
+        add_member(&b, "wrong", f->wrong);
+        add_member(&b, "expected", refusal_expected(f->code));
     }
-    buf_add_text(&b, ",\"wrong\":");
-    buf_add_json(&b, str_of(f->wrong));
-    buf_add_text(&b, ",\"expected\":");
-    buf_add_json(&b, str_of(refusal_expected(f->code)));
     buf_add_text(&b, "}}\n");
     fwrite(b.p, 1, b.n, u->cli->out);
 }
@@ -321,7 +329,6 @@ int cli_upload(struct cli *cli, const struct cli_args *args)
     }
     if (upload(&u, args, &e) == ERR_OK)
         return CLI_OK;
-    tell_refusal(&u);
-    fprintf(cli->err, "registry: %s\n", e.detail);
+    tell_failure(&u, &e);
     return CLI_FAILED;
 }

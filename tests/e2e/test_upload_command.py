@@ -116,6 +116,7 @@ def test_crafted_archives_become_the_same_images_or_are_refused_in_the_same_word
             assert push.json(data, "pushed:given", "--dry-run")[-1]["images"] == answer.json()["images"], name
             continue
         error = push.json(data, "pushed:given", status=1)[-1]["error"]
+        assert error.pop("message").split("; expected: ")[1] == error["expected"]
         assert error.items() <= answer.json()["errors"][0]["detail"].items(), name
     client.request("GET", "/v2/pushed/tags/list", (404,))
 
@@ -267,7 +268,9 @@ def test_another_run_goes_on_in_the_middle_of_a_blob(registry, client, push):
 
 def test_nobody_there_and_who_is_no_registry(push):
     push.write(ARCHIVE)
-    assert "http://127.0.0.1:1" in push("app.tar", "app:v1", "--url", "http://127.0.0.1:1", status=1)
+    words = ["app.tar", "app:v1", "--url", "http://127.0.0.1:1"]
+    assert "http://127.0.0.1:1" in push(*words, status=1)
+    assert "http://127.0.0.1:1" in json.loads(push.run(*words, "--json", status=1).stdout)["error"]["message"]
     assert "a file (or -) and a name" in push("app.tar", status=2)
     assert "no OCI image layout" in push(".", "app:v1", status=1)
     assert "no.tar" in push("no.tar", "app:v1", status=1)
