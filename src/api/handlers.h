@@ -73,6 +73,10 @@ enum err_code api_tag_rollback_post(struct req *q, struct err *e);
 
 enum err_code api_archive_get(struct req *q, struct err *e);
 
+/* v1_image.c */
+
+enum err_code api_image_analysis_get(struct req *q, struct err *e);
+
 /* v1_gc.c */
 
 enum err_code api_gc_post(struct req *q, struct err *e);

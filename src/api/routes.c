@@ -52,6 +52,8 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/v1/repositories/{name}", ACCESS_PUSH, api_repository_get},
     {HTTP_DELETE, "/api/v1/repositories/{name}", ACCESS_DELETE, api_repository_delete,
      .audit = "repo rm"},
+    {HTTP_GET, "/api/v1/images/{name}/{reference}/analysis", ACCESS_PULL, api_image_analysis_get,
+     .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_GET, "/api/v1/archive/{image}", ACCESS_PULL, api_archive_get,
      .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_PUT, "/upload-image", ACCESS_PUSH, api_image_put, .audit = "upload image",

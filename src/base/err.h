@@ -44,6 +44,7 @@
     X(TOTP_REQUIRED, 401, "TOTP_REQUIRED", "a code of the second factor is needed as well")        \
     X(DENIED, 403, "DENIED", "requested access to the resource is denied")                         \
     X(IN_USE, 405, "DENIED", "content is referenced by a manifest of this repository")             \
+    X(NOT_ANALYZABLE, 422, "UNSUPPORTED", "there is no analysis of this image")                    \
     X(UNSUPPORTED, 405, "UNSUPPORTED", "the operation is unsupported")                             \
     X(REQUEST_INVALID, 400, "UNSUPPORTED", "request is malformed")                                 \
     X(BODY_TOO_LARGE, 413, "SIZE_INVALID", "the body is too large")                                \

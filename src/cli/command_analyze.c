@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/analysis_text.h"
 #include "cli/commands.h"
+#include "cli/remote_server.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,6 +17,9 @@
 
 #define READ_BYTES   (256u << 10)
 #define REPORT_BYTES (64u << 20)
+#define DEFAULT_URL  "http://127.0.0.1:5000"
+#define URL_MAX      (8u << 10)
+#define PAUSE_MS     500
 
 /* What an archive on this machine may be: bounds of memory alone. */
 static const struct archive_limits archive_limits = {
@@ -64,6 +68,61 @@ static enum err_code analyze_archive(const struct cli_args *args, struct buf *re
                                 ret_json, e);
 }
 
+/* ---- on a server */
+
+/* NAME:TAG or NAME@DIGEST. */
+static enum err_code add_target(const char *image, const struct cli_args *args, struct buf *url,
+                                struct err *e)
+{
+    const char *at = strchr(image, '@'), *slash = strrchr(image, '/');
+    const char *colon = at ? at : strrchr(image, ':');
+    const char *platform = cli_flag(args, "--platform");
+
+    if (!colon || (slash && colon < slash) || colon == image || !colon[1] || strpbrk(image, "?#% "))
+        return err_set(e, ERR_CONFIG, "'%s' is no file, and an image is NAME:TAG or NAME@DIGEST",
+                       image);
+    buf_addf(url, "/api/v1/images/%.*s/%s/analysis", (int)(colon - image), image, colon + 1);
+    if (platform) {
+        buf_addf(url, "?platform=");
+        buf_add_percent(url, str_of(platform));
+    }
+    return ERR_OK;
+}
+
+/* 202: it is being made. */
+static enum err_code ask(struct remote_server *s, const char *url, struct buf *ret_json,
+                         struct err *e)
+{
+    const char *headers[] = {s->authorization.n ? buf_text(&s->authorization) : NULL, NULL};
+    const struct client_request r = {.method = "GET", .url = url, .headers = headers};
+    int status;
+
+    do {
+        buf_clear(ret_json);
+        TRY(client_run(s->client, &r, NULL, NULL, &status, ret_json, e));
+    } while (status == 202 && client_pause(s->client, PAUSE_MS));
+    return status == 200 ? ERR_OK : remote_server_refused(status, buf_str(ret_json), e);
+}
+
+static enum err_code analyze_image(struct cli *cli, const struct cli_args *args,
+                                   struct buf *ret_json, struct err *e)
+{
+    AUTO(remote_server) struct remote_server s = {0};
+    AUTO(buf) struct buf url = {0};
+
+    TRY(remote_server_open(cli, args, DEFAULT_URL, &s, e));
+    buf_init(&url, URL_MAX);
+    buf_add_str(&url, buf_str(&s.url));
+    TRY(add_target(args->operand, args, &url, e));
+    return ask(&s, buf_text(&url), ret_json, e);
+}
+
+/* A file wins: an image of that name can be written with its digest. */
+static bool is_archive(const char *operand)
+{
+    return strcmp(operand, "-") == 0 || access(operand, F_OK) == 0;
+}
+
 int cli_analyze(struct cli *cli, const struct cli_args *args)
 {
     AUTO(buf) struct buf report = {0};
@@ -75,7 +134,8 @@ int cli_analyze(struct cli *cli, const struct cli_args *args)
         return CLI_USAGE;
     }
     buf_init(&report, REPORT_BYTES);
-    if (analyze_archive(args, &report, &e) != ERR_OK) {
+    if ((is_archive(args->operand) ? analyze_archive(args, &report, &e)
+                                   : analyze_image(cli, args, &report, &e)) != ERR_OK) {
         fprintf(cli->err, "registry: %s\n", e.detail);
         return CLI_FAILED;
     }

@@ -266,6 +266,7 @@ static const struct cli_flag analyze_flags[] = {
     {"--json", NULL, "Print all of it as JSON."},
     {"--image", "NAME:TAG", "Of an archive with several images, this one."},
     {"--platform", "PLATFORM", "Of an image of several platforms, this one: linux/arm64."},
+    REMOTE_SERVER_FLAGS,
     {NULL},
 };
 
@@ -685,14 +686,16 @@ const struct cli_command cli_commands[] = {
              "file, or run `registry reindex` with the new configuration.\nWhat can't be taken is "
              "told, and the exit status is then 1."},
     {.name = "analyze",
-     .operands = "ARCHIVE",
+     .operands = "IMAGE",
      .max_operands = 1,
      .names = true,
      .flags = analyze_flags,
      .run = cli_analyze,
      .help = "Tell what is inside an image: layers, waste, duplicates, packages",
-     .more = "ARCHIVE is a file of `docker save` or an OCI layout as tar, packed or not; - is "
-             "standard input. It is read\nonce, and nothing is unpacked to a path."},
+     .more =
+         "IMAGE is a file of `docker save` or an OCI layout as tar, packed or not (- is standard "
+         "input), or\nteam/app:v1 or team/app@sha256:... of a server. A file is read once, and "
+         "nothing is unpacked to a path."},
     {.name = "download",
      .operands = "IMAGE",
      .max_operands = 1,

@@ -390,8 +390,17 @@ struct conf_archives {
     _Atomic uint64_t sessions;       /* upload.sessions: of one user; then 429 */
 };
 
+/* What is inside images. */
+struct conf_analysis {
+    _Atomic bool on_push;                /* analysis.on_push */
+    _Atomic uint64_t memory_bytes;       /* analysis.memory_bytes: 422 */
+    _Atomic uint64_t max_unpacked_bytes; /* analysis.max_unpacked_bytes, of a layer: 422 */
+    _Atomic uint64_t max_ratio;          /* analysis.max_ratio: 422 */
+};
+
 struct conf_registry {
     struct conf_archives archives;
+    struct conf_analysis analysis;
     _Atomic uint64_t upload_timeout_ms; /* upload.timeout: an idle session is removed */
     _Atomic uint64_t
         upload_min_chunk_bytes;  /* upload.min_chunk: told as OCI-Chunk-Min-Length; 0: none */

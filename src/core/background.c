@@ -5,6 +5,7 @@
 #include "core/archive_session.h"
 #include "core/conditions.h"
 #include "core/history.h"
+#include "core/image_analysis.h"
 #include "core/order.h"
 #include "core/project.h"
 #include "core/pulled.h"
@@ -358,6 +359,7 @@ static void add_kinds(struct registry *r)
     jobs_kind_add(r->jobs, &records);
     jobs_kind_add(r->jobs, &remove);
     conditions_jobs(r);
+    image_analysis_jobs(r);
     if (project_is_shared(r)) {
         jobs_kind_add(r->jobs, &left);
         jobs_kind_add(r->jobs, &tags);

@@ -10,6 +10,7 @@
  *   pulls    of each process: writes when tags were pulled, once a minute (core/pulled.h)
  *   retention  deletes tags as the configuration says, by gc.schedule
  *   remove   deletes the content of blobs that nothing links (core/removal.h), as often
+ *   analysis  reports of what is inside an image (core/image_analysis.h); `analyses` forgets them
  *   strays   counts strays (core/stray.h), once a day and slowly
  */
 #pragma once

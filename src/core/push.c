@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "core/image_analysis.h"
 #include "core/manifest.h"
 #include "core/project.h"
 #include "core/quota.h"
@@ -254,6 +255,9 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
     TRY(store_and_commit(&w, e));
     for (size_t i = 0; i < p->n_tags; i++)
         project_tag(r, p->repo, &p->tags[i]);
+    if (conf_bool(&r->options->analysis.on_push) && w.manifest.shape == MANIFEST_IMAGE)
+        (void)!image_analysis_ask(r, p->repo, &w.digest,
+                                  ERR_IGNORED); /* it may be asked for later */
     ret_pushed->digest = w.digest;
     ret_pushed->has_subject = w.manifest.has_subject;
     ret_pushed->subject = w.manifest.subject;
