@@ -75,6 +75,16 @@ def test_it_is_kept_over_a_restart(registry, client, pushed):
     assert r.content == before
 
 
+def test_a_report_that_is_too_long_for_a_record_is_kept_whole(registry, client):
+    """In parts, and no letter is cut."""
+    jars = tar_layer({f"app/ü-€-𝄞/löschen{i}-1.{i}.jar": b"" for i in range(4000)})
+    client.push_image("team/app", image_of_layers([jars]), "v1")
+    found = report(client, "team/app", "v1")["packages"]
+    assert found["count"] == 4000
+    assert {p["name"] for p in found["list"]} == {f"löschen{i}" for i in range(4000)}
+    assert {p["path"] for p in found["list"]} == {f"/app/ü-€-𝄞/löschen{i}-1.{i}.jar" for i in range(4000)}
+
+
 def test_an_index_needs_a_platform(client):
     made = index([image_of_layers([LOWER]), image_of_layers([LOWER, UPPER], architecture="arm64")])
     client.push_image("team/app", made, "v1")
