@@ -29,6 +29,7 @@ static const struct archive_limits archive_limits = {
     .max_members = 1000000,
     .json_bytes = 16u << 20,
     .memory_bytes = 128u << 20,
+    .decoder_bytes = 1u << 30,
 };
 static const struct analysis_limits analysis_limits = {
     .layer = {.max_unpacked_bytes = INT64_MAX, .max_ratio = 10000, .memory_bytes = 2ull << 30},

@@ -1,7 +1,9 @@
 """GET /api/v1/images/{name}/{reference}/analysis and `registry analyze`: what is inside an image."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import re
 import subprocess
@@ -197,6 +199,13 @@ def test_the_command_says_the_same_of_an_archive_and_of_the_server(registry, cli
     of_archive = json.loads(analyze(registry, path, "--json"))
     of_server = json.loads(analyze(registry, "team/app:v1", "--json", "--url", registry.url))
     assert of_archive == of_server == report(client, "team/app", "v1")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_an_archive_may_be_packed(registry, client, pushed, work, pack):
+    path = work / "app.tar.packed"
+    path.write_bytes(pack(client.request("GET", "/api/v1/archive/team/app:v1").content))
+    assert json.loads(analyze(registry, path, "--json")) == report(client, "team/app", "v1")
 
 
 def test_the_command_tells_people(registry, client, pushed):
