@@ -48,7 +48,7 @@ struct unpack *unpack_new(bool few, unpack_fn emit, void *ctx, struct refusal *f
 
 void unpack_bound(struct unpack *u, uint64_t memory_bytes)
 {
-    u->memory_bytes = memory_bytes;
+    u->memory_bytes = memory_bytes > 0 ? memory_bytes : MEMORY_BYTES;
 }
 
 void unpack_free(struct unpack *u)

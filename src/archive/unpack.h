@@ -20,8 +20,8 @@ struct unpack; /* one thread */
 struct unpack *unpack_new(bool few, unpack_fn emit, void *ctx, struct refusal *f);
 void unpack_free(struct unpack *u); /* accepts NULL */
 
-/* What xz's decoder, or zstd's window, may take from here on, before the first bytes come; 128 MiB
- * unless it is said. gzip and bzip2 never take more than 4 MiB. */
+/* What xz's decoder, or zstd's window, may take from here on, before the first bytes come; 0, and
+ * where nothing is said: 128 MiB. gzip and bzip2 never take more than 4 MiB. */
 void unpack_bound(struct unpack *u, uint64_t memory_bytes);
 
 /* The next bytes. Errors: IMAGE_INVALID, those of emit. */

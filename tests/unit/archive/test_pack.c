@@ -79,6 +79,41 @@ static void what_is_packed_unpacks(void **state)
     }
 }
 
+/* As zstd packs it, when that may take so much to unpack. */
+static enum err_code unpack_bounded(uint64_t memory_bytes, struct refusal *ret_refusal)
+{
+    struct buf packed, out = {0};
+    struct unpack *u = unpack_new(true, collect, &out, ret_refusal);
+    enum err_code code;
+
+    buf_init(&out, BYTES);
+    pack_pieces(&forms[3], BYTES, BYTES, &packed);
+    unpack_bound(u, memory_bytes);
+    code = unpack_feed(u, packed.p, packed.n, ERR_IGNORED);
+    unpack_free(u);
+    buf_done(&packed);
+    buf_done(&out);
+    return code;
+}
+
+static void a_window_beyond_the_bound_is_refused(void **state)
+{
+    struct refusal f = {0};
+
+    (void)state;
+    assert_int_equal(unpack_bounded(64u << 10, &f), ERR_IMAGE_TOO_LARGE);
+    assert_int_equal(f.code, REFUSAL_DECODER_MEMORY);
+    assert_int_equal(unpack_bounded(8u << 20, &f), ERR_OK);
+}
+
+static void where_no_bound_is_said_usual_windows_unpack(void **state)
+{
+    struct refusal f = {0};
+
+    (void)state;
+    assert_int_equal(unpack_bounded(0, &f), ERR_OK);
+}
+
 static void pieces_change_nothing(void **state)
 {
     static const size_t pieces[] = {BYTES, 128u << 10, 65537, 1000, 17};
@@ -139,6 +174,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_packed_unpacks),
+        cmocka_unit_test(a_window_beyond_the_bound_is_refused),
+        cmocka_unit_test(where_no_bound_is_said_usual_windows_unpack),
         cmocka_unit_test(pieces_change_nothing),
         cmocka_unit_test(threads_beside_each_other_change_nothing),
         cmocka_unit_test(a_length_that_is_not_known_is_no_obstacle),
