@@ -20,9 +20,9 @@
 #define ATTEMPTS        3
 #define PRIORITY        5 /* after all that somebody waits for */
 
-/* Of a record: what databases take with ease; of a report, more than any that was seen. */
+/* What databases take with ease as a record, and a transaction of DynamoDB in all. */
 #define PART_BYTES   (128u << 10)
-#define PARTS_MAX    32u
+#define PARTS_MAX    24u
 #define REPORT_BYTES (PART_BYTES * PARTS_MAX)
 #define CONFIG_BYTES (4u << 20)
 #define KEY_MAX      (DIGEST_TEXT_MAX + 8)
