@@ -24,7 +24,7 @@ struct tar_entry {
     uint32_t mode;        /* permissions, set-id and sticky bits */
     uint64_t uid, gid;
     int64_t modified_s; /* Unix time */
-    uint64_t at_bytes; /* where its contents begin in the tar */
+    uint64_t at_bytes;  /* where its contents begin in the tar */
 };
 
 struct tar_events {
