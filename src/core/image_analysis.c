@@ -313,6 +313,19 @@ static enum err_code run(void *ctx, struct job *job, struct err *e)
     return make_and_keep(&m, &d, e);
 }
 
+/* It failed so often that a person has to see to it: asking again changes nothing. */
+static bool is_stopped(struct registry *r, struct str key)
+{
+    struct meta_job job;
+    bool stopped;
+
+    if (meta_job_get(r->meta, STR(IMAGE_ANALYSIS), key, &job, ERR_IGNORED) != ERR_OK)
+        return false;
+    stopped = job.state == META_JOB_STOPPED;
+    meta_job_done(&job);
+    return stopped;
+}
+
 enum err_code image_analysis_ask(struct registry *r, const struct repo_name *repo,
                                  const struct digest *d, struct err *e)
 {
@@ -321,6 +334,9 @@ enum err_code image_analysis_ask(struct registry *r, const struct repo_name *rep
     if (!r->jobs)
         return err_set(e, ERR_UNAVAILABLE, "nothing is done in the background");
     snprintf(key, sizeof(key), "%s@%s", repo->text, d->text);
+    if (is_stopped(r, str_of(key)))
+        return err_tell(e, ERR_NOT_ANALYZABLE,
+                        "it failed too often; `registry jobs` has the reason, and tries it again");
     TRY(jobs_add(r->jobs, IMAGE_ANALYSIS, str_of(key), e));
     jobs_wake(r->jobs);
     return ERR_OK;
