@@ -95,7 +95,7 @@ PARTS = {
         "connection",
         "exchange",
         "inbox transfer",
-        "request response finish content",
+        "request response finish content endless",
         "sender",
         "worker",
         "serving",

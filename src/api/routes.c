@@ -71,6 +71,7 @@ const struct route api_routes[] = {
     {HTTP_POST, "/api/v1/uploads/{upload}/complete", ACCESS_PUSH, api_upload_session_complete},
     {HTTP_GET, "/api/v1/uploads", ACCESS_BASE, api_upload_record_list},
     {HTTP_GET, "/api/v1/uploads/{id}", ACCESS_BASE, api_upload_record_get},
+    {HTTP_GET, "/api/v1/uploads/{id}/events", ACCESS_BASE, api_upload_record_events},
     {HTTP_POST, "/api/v1/gc", ACCESS_ADMIN, api_gc_post, .audit = "gc"},
     {HTTP_GET, "/api/v1/gc/runs", ACCESS_ADMIN, api_gc_run_list},
     {HTTP_GET, "/api/v1/gc/runs/{run}", ACCESS_ADMIN, api_gc_run_get},

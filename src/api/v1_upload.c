@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "core/upload_records.h"
+#include "core/upload_watch.h"
 
 #define LIST_MAX_BYTES (16u << 20)
 #define PAGE_MOST      200 /* a row may have hundreds of layers */
@@ -59,6 +60,23 @@ enum err_code api_upload_record_get(struct req *q, struct err *e)
     http_header(q->x, "Cache-Control", STR("no-store"));
     reply_json(q, 200, buf_str(&body));
     return ERR_OK;
+}
+
+/* Proxies are not to collect it. */
+enum err_code api_upload_record_events(struct req *q, struct err *e)
+{
+    AUTO(json) json_t *row = NULL;
+    struct reader *r;
+    struct uuid id;
+
+    TRY(find(q, &row, e));
+    if (!uuid_parse(str_of(q->item), &id))
+        return unknown(e);
+    TRY(upload_watch_open(q->registry->watch, &id, row, &r, e));
+    http_header(q->x, "Content-Type", STR("text/event-stream"));
+    http_header(q->x, "Cache-Control", STR("no-store"));
+    http_header(q->x, "X-Accel-Buffering", STR("no"));
+    return http_send_stream(q->x, r, e);
 }
 
 struct question {

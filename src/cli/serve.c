@@ -18,6 +18,7 @@
 #include "core/owner.h"
 #include "core/registry.h"
 #include "core/stray.h"
+#include "core/upload_watch.h"
 #include "gc/forget.h"
 #include "gc/server_run.h"
 #include "jobs/jobs.h"
@@ -304,6 +305,8 @@ static void stop(struct serve *s)
 {
     if (s->registry) /* its requests end with the drain */
         store_hurry(s->registry->store, s->conf->http.drain_timeout_ms);
+    if (s->registry)
+        upload_watch_hush(s->registry->watch); /* else the drain would wait for them */
     http_server_free(s->http);
     if (s->registry)
         registry_stop(s->registry); /* its jobs have to do with what goes next */

@@ -385,6 +385,7 @@ struct conf_archives {
     _Atomic uint64_t decoder_bytes;  /* upload.decoder_memory: 413 */
     _Atomic uint64_t concurrent;     /* upload.concurrent: at once; then 429 */
     _Atomic uint64_t history_ms;     /* upload.history; 0: for ever */
+    _Atomic uint64_t watchers;       /* upload.watchers: streams at once; then 429 */
     _Atomic uint64_t compress;       /* upload.compress: enum conf_compress */
     _Atomic uint64_t compress_level; /* upload.compress_level; 0: as usual */
     _Atomic uint64_t sessions;       /* upload.sessions: of one user; then 429 */

@@ -713,6 +713,14 @@ const struct conf_row conf_rows[] = {
      .def = 30 * DAYS,
      .help = "How long it is known of an archive who sent it and what became of it "
              "(`/api/v1/uploads`); 0 is for ever."},
+    {.name = "upload.watchers",
+     .type = CONF_COUNT,
+     FIELD(registry.archives.watchers),
+     .max = 10000,
+     .def = 100,
+     .unit = "streams",
+     .help = "Who may follow uploads at once (`/api/v1/uploads/{id}/events`); one more is answered "
+             "429."},
     {.name = "upload.compress",
      .type = CONF_ENUM,
      FIELD(registry.archives.compress),

@@ -11,6 +11,7 @@
 #include "core/upload_id.h"
 #include "core/upload_ledger.h"
 #include "core/upload_session.h"
+#include "core/upload_watch.h"
 #include "core/url_rules.h"
 #include "jobs/jobs.h"
 
@@ -44,6 +45,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->uploads = upload_table_new();
     r->upload_ids = upload_ids_new();
     r->ledger = ledger_new(r);
+    r->watch = upload_watch_new(r);
     uuid_make(&r->alone);
     r->url_rules = url_rules_new(&c->registry);
     r->absent = recent_new(ABSENT_MS);
@@ -83,6 +85,7 @@ void registry_free(struct registry *r)
     registry_stop(r);
     store_set_deletions(r->store, NULL, NULL);
     jobs_free(r->jobs);
+    upload_watch_free(r->watch);
     ledger_free(r->ledger);
     conditions_free(r->conditions);
     if (r->pulled)

@@ -19,6 +19,7 @@
 struct upload_ids;
 struct upload_ledger;
 struct upload_table;
+struct upload_watch;
 struct url_rules;
 struct jobs;
 struct members;
@@ -54,6 +55,7 @@ struct registry {
     struct upload_ids *upload_ids;
     atomic_uint_fast64_t image_uploads; /* archives that are being received */
     struct upload_ledger *ledger;       /* and what is recorded of them */
+    struct upload_watch *watch;         /* and who follows that */
     struct uuid alone;                  /* this process, where nobody asks who else there is */
     struct url_rules *url_rules;
     struct recent *absent;       /* blobs that no repository had, by a look-up a little ago */

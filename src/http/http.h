@@ -240,6 +240,15 @@ void http_send(struct http_exchange *x, int status, struct str body);
 ERR_CHECKED enum err_code http_send_content(struct http_exchange *x, struct reader *r,
                                             uint64_t size_bytes, struct str etag, struct err *e);
 
+/*
+ * 200 with what r has, as it comes, until it ends: in chunks, or, to a client of HTTP/1.0, until
+ * the connection ends. The Content-Type was set by the caller. Worker only, which is free as soon
+ * as r has nothing: r must not block (reader_wait_fd()). Takes r in every case, and frees it in the
+ * end; errors are as those of http_send_content() while bytes flow.
+ */
+ERR_CHECKED enum err_code http_send_stream(struct http_exchange *x, struct reader *r,
+                                           struct err *e);
+
 /* Memory that content holds until it is sent, out of http.body_memory as that of long answers; at
  * most once, before http_send_content(). Error: UNAVAILABLE, told. */
 ERR_CHECKED enum err_code http_pay_content(struct http_exchange *x, uint64_t bytes, struct err *e);

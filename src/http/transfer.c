@@ -121,7 +121,7 @@ static enum err_code read_piece(struct transfer *t, uint64_t at_bytes, uint64_t 
     code = reader_read(t->reader, buf, want, ret_n, e);
     t->starved = code == ERR_LATER;
     TRY(code);
-    if (*ret_n == 0)
+    if (*ret_n == 0 && !t->until_end)
         return err_set(e, ERR_CORRUPT, "content is shorter than its size");
     t->read_bytes += *ret_n;
     return ERR_OK;
@@ -179,6 +179,10 @@ static enum transfer_state send_piece(struct http_exchange *x, struct transfer_s
     code = read_piece(t, s->at_bytes, s->n_bytes, piece, &n, e);
     if (code != ERR_OK)
         return code == ERR_LATER ? TRANSFER_WOULD_BLOCK : TRANSFER_FAILED;
+    if (n == 0) {
+        s->n_bytes = 0;
+        return TRANSFER_MORE;
+    }
     put = conn_send(x->conn, piece, n, false, 0);
     state = sent_or_not(x, put, e);
     if (state == TRANSFER_MORE) {

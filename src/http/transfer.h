@@ -31,6 +31,7 @@ struct transfer {
     struct reader_span span; /* of what begins at span_at_bytes, when fd is -1; n_bytes 0: none */
     uint64_t span_at_bytes;
     bool no_spans;        /* one could not be read */
+    bool until_end;       /* of the reader, whatever the segment says */
     uint64_t size_bytes;  /* of the whole content */
     uint64_t read_bytes;  /* where the reader is */
     uint64_t expects_end; /* what it was told; 0: nothing */
