@@ -61,6 +61,17 @@ def test_one_that_has_ended_is_told_at_once(registry, client):
         assert [(name, row["id"]) for name, row in events(answer)] == [("end", id)]
 
 
+def test_a_client_of_http_1_0_gets_the_events_without_chunks(registry, client):
+    id = upload(client, FINE, repository="team/app", tag="v1")["id"]
+    with Wire(registry.url) as wire:
+        wire.send(f"GET /api/v1/uploads/{id}/events HTTP/1.0\r\n\r\n")
+        _, headers = wire.read_head()
+        assert "transfer-encoding" not in headers and headers["connection"] == "close"
+        while wire._fill():
+            pass
+        assert wire.buffer.startswith(b"event: end\ndata: {") and wire.buffer.endswith(b"}\n\n")
+
+
 @pytest.mark.config({"http": {"workers": 4}})
 def test_who_follows_holds_no_thread(registry, client):
     with Wire(registry.url) as wire:
