@@ -131,3 +131,45 @@ void analysis_text(struct str json, FILE *out)
     largest_text(report, out);
     suggestions_text(report, out);
 }
+
+static void pair_text(const json_t *diff, const char *label, const char *key, bool bytes, FILE *out)
+{
+    const json_t *pair = json_object_get(json_object_get(diff, "image"), key);
+    json_int_t before = json_integer_value(json_array_get(pair, 0));
+    json_int_t after = json_integer_value(json_array_get(pair, 1));
+    char a[16], b[16];
+
+    if (bytes)
+        fprintf(out, "%-11s %s -> %s\n", label, size_text(before, a), size_text(after, b));
+    else
+        fprintf(out, "%-11s %lld -> %lld\n", label, (long long)before, (long long)after);
+}
+
+static void changes_text(const json_t *list, char sign, FILE *out)
+{
+    const json_t *package;
+    size_t i;
+
+    json_array_foreach(list, i, package)
+    {
+        fprintf(out, "%c %s ", sign, text_of(package, "kind"));
+        print_visible(out, text_of(package, "name"));
+        fprintf(out, " ");
+        print_visible(out, text_of(package, "version"));
+        fprintf(out, "\n");
+    }
+}
+
+void analysis_diff_text(const json_t *diff, FILE *out)
+{
+    const json_t *packages = json_object_get(diff, "packages");
+
+    pair_text(diff, "files", "files", false, out);
+    pair_text(diff, "size", "size_bytes", true, out);
+    pair_text(diff, "packed", "packed_bytes", true, out);
+    pair_text(diff, "wasted", "wasted_bytes", true, out);
+    pair_text(diff, "layers", "layers", false, out);
+    fprintf(out, "in common   %lld\n", number_of(json_object_get(diff, "layers"), "common"));
+    changes_text(json_object_get(packages, "removed"), '-', out);
+    changes_text(json_object_get(packages, "added"), '+', out);
+}

@@ -1,9 +1,12 @@
 /* An analysis as text, for people. */
 #pragma once
 
-#include "base/str.h"
+#include "base/json.h"
 
 #include <stdio.h>
 
 /* json: as analysis/report.h makes it. What is missing there is left out. */
 void analysis_text(struct str json, FILE *out);
+
+/* diff: as cli/analysis_diff.h makes it. */
+void analysis_diff_text(const json_t *diff, FILE *out);

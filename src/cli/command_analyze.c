@@ -1,11 +1,12 @@
 /*
  * `registry analyze`: what is inside an image (docs/analysis.md), of a server or of an archive
- * file.
+ * file; `registry diff`: the same of two, compared.
  */
 #include "analysis/archive_analysis.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "cli/analysis_diff.h"
 #include "cli/analysis_text.h"
 #include "cli/commands.h"
 #include "cli/remote_server.h"
@@ -53,10 +54,9 @@ static struct str flag_text(const struct cli_args *args, const char *name)
     return text ? str_of(text) : STR("");
 }
 
-static enum err_code analyze_archive(const struct cli_args *args, struct buf *ret_json,
-                                     struct err *e)
+static enum err_code analyze_archive(const struct cli_args *args, const char *path,
+                                     struct buf *ret_json, struct err *e)
 {
-    const char *path = args->operand;
     bool standard_input = strcmp(path, "-") == 0;
     AUTO(fd) int fd = standard_input ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     AUTO(archive_analysis)
@@ -105,7 +105,7 @@ static enum err_code ask(struct remote_server *s, const char *url, struct buf *r
     return status == 200 ? ERR_OK : remote_server_refused(status, buf_str(ret_json), e);
 }
 
-static enum err_code analyze_image(struct cli *cli, const struct cli_args *args,
+static enum err_code analyze_image(struct cli *cli, const struct cli_args *args, const char *image,
                                    struct buf *ret_json, struct err *e)
 {
     AUTO(remote_server) struct remote_server s = {0};
@@ -114,7 +114,7 @@ static enum err_code analyze_image(struct cli *cli, const struct cli_args *args,
     TRY(remote_server_open(cli, args, DEFAULT_URL, &s, e));
     buf_init(&url, URL_MAX);
     buf_add_str(&url, buf_str(&s.url));
-    TRY(add_target(args->operand, args, &url, e));
+    TRY(add_target(image, args, &url, e));
     return ask(&s, buf_text(&url), ret_json, e);
 }
 
@@ -122,6 +122,20 @@ static enum err_code analyze_image(struct cli *cli, const struct cli_args *args,
 static bool is_archive(const char *operand)
 {
     return strcmp(operand, "-") == 0 || access(operand, F_OK) == 0;
+}
+
+static enum err_code analyze(struct cli *cli, const struct cli_args *args, const char *operand,
+                             struct buf *ret_json, struct err *e)
+{
+    buf_init(ret_json, REPORT_BYTES);
+    return is_archive(operand) ? analyze_archive(args, operand, ret_json, e)
+                               : analyze_image(cli, args, operand, ret_json, e);
+}
+
+static int failed(struct cli *cli, const struct err *e)
+{
+    fprintf(cli->err, "registry: %s\n", e->detail);
+    return CLI_FAILED;
 }
 
 int cli_analyze(struct cli *cli, const struct cli_args *args)
@@ -134,15 +148,45 @@ int cli_analyze(struct cli *cli, const struct cli_args *args)
                           "`registry analyze --help` shows what there is.\n");
         return CLI_USAGE;
     }
-    buf_init(&report, REPORT_BYTES);
-    if ((is_archive(args->operand) ? analyze_archive(args, &report, &e)
-                                   : analyze_image(cli, args, &report, &e)) != ERR_OK) {
-        fprintf(cli->err, "registry: %s\n", e.detail);
-        return CLI_FAILED;
-    }
+    if (analyze(cli, args, args->operand, &report, &e) != ERR_OK)
+        return failed(cli, &e);
     if (cli_flag(args, "--json"))
         fprintf(cli->out, STR_FMT "\n", STR_ARG(buf_str(&report)));
     else
         analysis_text(buf_str(&report), cli->out);
+    return CLI_OK;
+}
+
+static void print_diff(struct cli *cli, const struct cli_args *args, const json_t *diff)
+{
+    if (cli_flag(args, "--json")) {
+        json_dumpf(diff, cli->out, JSON_COMPACT);
+        fprintf(cli->out, "\n");
+    } else {
+        analysis_diff_text(diff, cli->out);
+    }
+}
+
+int cli_diff(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(buf) struct buf before = {0};
+    AUTO(buf) struct buf after = {0};
+    AUTO(json) json_t *a = NULL;
+    AUTO(json) json_t *b = NULL;
+    AUTO(json) json_t *diff = NULL;
+    struct err e = {0};
+
+    if (args->n_operands < 2) {
+        fprintf(cli->err, "registry: two images or archives are needed\n"
+                          "`registry diff --help` shows what there is.\n");
+        return CLI_USAGE;
+    }
+    if (analyze(cli, args, args->operands[0], &before, &e) != ERR_OK ||
+        analyze(cli, args, args->operands[1], &after, &e) != ERR_OK)
+        return failed(cli, &e);
+    a = json_loadb(before.p, before.n, 0, NULL);
+    b = json_loadb(after.p, after.n, 0, NULL);
+    diff = analysis_diff(a, b);
+    print_diff(cli, args, diff);
     return CLI_OK;
 }

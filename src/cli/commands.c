@@ -696,6 +696,16 @@ const struct cli_command cli_commands[] = {
          "IMAGE is a file of `docker save` or an OCI layout as tar, packed or not (- is standard "
          "input), or\nteam/app:v1 or team/app@sha256:... of a server. A file is read once, and "
          "nothing is unpacked to a path."},
+    {.name = "diff",
+     .operands = "IMAGE IMAGE",
+     .max_operands = 2,
+     .names = true,
+     .flags = analyze_flags,
+     .run = cli_diff,
+     .help = "Compare two images: sizes, layers, packages",
+     .more =
+         "Each is as of `registry analyze`. Packages with a - are only in the first, those with "
+         "a + only in the second."},
     {.name = "download",
      .operands = "IMAGE",
      .max_operands = 1,

@@ -7,6 +7,7 @@
 
 /* command_analyze.c */
 int cli_analyze(struct cli *cli, const struct cli_args *args);
+int cli_diff(struct cli *cli, const struct cli_args *args);
 
 /* command_audit.c */
 int cli_audit(struct cli *cli, const struct cli_args *args);

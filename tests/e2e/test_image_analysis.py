@@ -215,6 +215,24 @@ def test_the_command_tells_people(registry, client, pushed):
     assert "404" in analyze(registry, "team/app:none", "--url", registry.url, status=1)
 
 
+def test_two_images_are_compared(registry, client, work):
+    more = tar_layer({"app/b-2.0.jar": b"22", "app/a-1.1.jar": b"3", "app/.wh.a-1.0.jar": b""})
+    base = tar_layer({"app/a-1.0.jar": b"1", "etc/x": b"x" * 999})
+    client.push_image("team/app", image_of_layers([base]), "v1")
+    client.push_image("team/app", image_of_layers([base, more]), "v2")
+    path = work / "v2.tar"
+    path.write_bytes(client.request("GET", "/api/v1/archive/team/app:v2").content)
+    words = [str(registry.binary), "diff", "team/app:v1", str(path), "--url", registry.url]
+    text, found = run(words), json.loads(run([*words, "--json"]))
+    assert found["image"]["files"] == [2, 3]
+    assert found["image"]["wasted_bytes"] == [0, 1]
+    assert found["layers"] == {"common": 1}
+    assert found["packages"]["removed"] == [{"kind": "java", "name": "a", "version": "1.0"}]
+    assert [p["name"] for p in found["packages"]["added"]] == ["a", "b"]
+    assert "files       2 -> 3\n" in text
+    assert "- java a 1.0\n+ java a 1.1\n+ java b 2.0\n" in text
+
+
 def test_the_examples_of_the_page_do_as_it_says(registry, client, pushed, work):
     page = (TOP / "docs" / "analysis.md").read_text()
     script, shown = ("".join(re.findall(rf"^```{kind}\n(.*?)^```$", page, re.M | re.S)) for kind in ("sh", "text"))
