@@ -414,6 +414,7 @@ struct conf_registry {
     uint64_t manifest_cache_bytes; /* cache.memory.size */
     _Atomic uint64_t sweep_interval_ms; /* maintenance.interval */
     _Atomic uint64_t history_ms;        /* gc.history; 0: for ever */
+    bool index_files;                   /* analysis.index */
 };
 
 struct conf_gc {

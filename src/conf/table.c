@@ -776,6 +776,12 @@ const struct conf_row conf_rows[] = {
      .def = 500,
      .unit = "times",
      .help = "How many times its size a layer may unpack to, beyond the first 64 MiB; 422."},
+    {.name = "analysis.index",
+     .type = CONF_BOOL,
+     FIELD(registry.index_files),
+     .def = false,
+     .help = "Read the layers of all images in the background, those that are there and those that "
+             "are pushed, into an index of their files, for `registry find-file`."},
 
     {.name = "delete.enabled",
      .type = CONF_BOOL,

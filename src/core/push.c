@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "core/image_analysis.h"
+#include "core/index_wish.h"
 #include "core/manifest.h"
 #include "core/project.h"
 #include "core/quota.h"
@@ -183,7 +184,8 @@ static enum err_code commit(struct work *w, struct err *e)
     const struct push *p = w->p;
     size_t n = p->n_tags + 1, failed = 0;
     struct uuid holder;
-    AUTO(mem) struct meta_op *ops = mem_alloc((n + QUOTAS_MAX) * sizeof(*ops));
+    AUTO(mem) struct meta_op *ops = mem_alloc((n + QUOTAS_MAX + 1) * sizeof(*ops));
+    char wish[INDEX_KEY_MAX + 1];
     enum err_code code;
     int64_t version;
 
@@ -203,6 +205,7 @@ static enum err_code commit(struct work *w, struct err *e)
         project_hold(w->r, &ops[i + 1], &holder);
     }
     n += quota_checks(w->r, p->repo, ops + n);
+    n += index_wish(w->r, p->repo, &w->digest, wish, ops + n);
     code = meta_commit(w->r->meta, ops, n, 0, &failed, e);
     if (code == ERR_CONFLICT && p->create_only && failed > 0 && failed <= p->n_tags &&
         p->create_only[failed - 1])
@@ -245,6 +248,8 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
 {
     AUTO(work) struct work w = {.r = r, .p = p};
 
+    if (index_owns(p->repo))
+        return err_tell(e, ERR_DENIED, "'%s' is the registry's own", p->repo->text);
     TRY(check_digest(&w, e));
     TRY(manifest_parse(p->bytes, p->content_type, conf_u64(&r->limits->manifest_references),
                        &w.manifest, e));
@@ -258,6 +263,7 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
     if (conf_bool(&r->options->analysis.on_push) && w.manifest.shape == MANIFEST_IMAGE)
         (void)!image_analysis_ask(r, p->repo, &w.digest,
                                   ERR_IGNORED); /* it may be asked for later */
+    index_wished(r);
     ret_pushed->digest = w.digest;
     ret_pushed->has_subject = w.manifest.has_subject;
     ret_pushed->subject = w.manifest.subject;

@@ -123,7 +123,7 @@ static struct str path_of(const struct files_batch *b, const struct row *r)
 
 static struct str base_of(const struct files_batch *b, const struct row *r)
 {
-    return str_sub(path_of(b, r), (size_t)r->n_path - r->n_base, r->n_base);
+    return (struct str){b->text.p + r->path + r->n_path - r->n_base, r->n_base};
 }
 
 static struct str dir_of(const struct files_batch *b, const struct row *r)
@@ -139,7 +139,9 @@ static int by_name(const void *x, const void *y, void *ctx)
 
     if (order == 0)
         order = str_cmp(dir_of(b, r), dir_of(b, s));
-    return order ? order : (r->layer > s->layer) - (r->layer < s->layer);
+    if (order == 0)
+        order = (r->layer > s->layer) - (r->layer < s->layer);
+    return order ? order : (r < s) - (r > s); /* what came last is first, and counts */
 }
 
 static int by_path(const void *x, const void *y, void *ctx)

@@ -37,7 +37,7 @@ static struct str last_part(struct str path)
 
     while (n < path.n && path.p[path.n - 1 - n] != '/')
         n++;
-    return str_sub(path, path.n - n, n);
+    return (struct str){path.p + path.n - n, n};
 }
 
 static bool has_two_stars(struct str s)
@@ -112,7 +112,7 @@ enum err_code files_plan_path(struct str pattern, struct files_plan *ret_plan, s
 
         snprintf(p.pattern, sizeof(p.pattern), "%s" STR_FMT,
                  rooted || str_starts(pattern, STR("**")) ? "" : "/", STR_ARG(pattern));
-        plan_path(&p, str_sub(pattern, rooted, pattern.n - rooted));
+        plan_path(&p, (struct str){pattern.p + rooted, pattern.n - rooted});
     }
     *ret_plan = p;
     return ERR_OK;
