@@ -8,6 +8,7 @@
 #include "api/proxy.h"
 #include "api/routes.h"
 #include "auth/core/auth.h"
+#include "core/index_wish.h"
 
 bool access_may(const struct req *q, enum action action, const struct repo_name *repo,
                 const struct tag_name *tag)
@@ -273,10 +274,20 @@ static enum access_verdict find_who(struct req *q)
     return verdict;
 }
 
+/* What the registry keeps for itself is not there for anybody. */
+static enum access_verdict hide_own(struct req *q)
+{
+    struct err e = {0};
+
+    return access_refuse(q, err_tell(&e, ERR_NAME_UNKNOWN, "this name is the registry's own"), &e);
+}
+
 static enum access_verdict settle_right(struct req *q)
 {
     if (q->route->access == ACCESS_NONE)
         return ACCESS_GRANTED;
+    if (index_owns(&q->name))
+        return hide_own(q);
     if (!auth_enabled(q->api->guard.auth))
         return settle_unasked(q);
     return route_allowed(q) ? ACCESS_GRANTED : deny(q);

@@ -15,6 +15,7 @@
 struct accounts;
 struct audit;
 struct auth;
+struct files_index;
 struct oidc;
 struct policy;
 struct rate;
@@ -43,6 +44,7 @@ struct api_guard {
 
 struct api {
     struct registry *registry;
+    struct files_index *files; /* NULL: analysis.index is off */
     const struct conf *conf;
     struct http_app app; /* what the server is given; its ctx is this struct */
     struct api_guard guard;

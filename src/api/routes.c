@@ -56,6 +56,7 @@ const struct route api_routes[] = {
      .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_GET, "/api/v1/archive/{image}", ACCESS_PULL, api_archive_get,
      .unknown = ERR_MANIFEST_UNKNOWN},
+    {HTTP_GET, "/api/v1/files", ACCESS_BASE, api_file_list},
     {HTTP_PUT, "/upload-image", ACCESS_PUSH, api_image_put, .audit = "upload image",
      .by_query = true},
     {HTTP_POST, "/upload-image", ACCESS_PUSH, api_image_put, .audit = "upload image",

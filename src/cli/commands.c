@@ -292,6 +292,16 @@ static const struct cli_flag upload_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag find_file_flags[] = {
+    {"--sha256", NULL, "PATTERN is the SHA-256 of a content."},
+    {"--json", NULL, "Print each file as a line of JSON, as the API has it."},
+    {"--limit", "N", "Stop after so many; the default is 1000."},
+    {"--build", NULL, "Have the server of --config look at all images again; needs no PATTERN."},
+    CONFIG_FLAG,
+    REMOTE_SERVER_FLAGS,
+    {NULL},
+};
+
 const struct cli_command cli_commands[] = {
     {.name = "serve",
      .operands = "[FILE]",
@@ -738,6 +748,21 @@ const struct cli_command cli_commands[] = {
          "\nended. What can't be read twice is kept in a temporary file below TMPDIR (/var/tmp). "
          "Credentials are those of\n--user, or what `docker login` left in ~/.docker/config.json "
          "(DOCKER_CONFIG, DOCKER_AUTH_CONFIG) or with its\ncredential helper."},
+    {.name = "find-file",
+     .operands = "[PATTERN]",
+     .max_operands = 1,
+     .names = true,
+     .flags = find_file_flags,
+     .run = cli_find_file,
+     .help = "Tell which images have a file, of a server that has analysis.index on",
+     .more =
+         "PATTERN is a basename (log4j-core-2.14.jar), a pattern of basenames (log4j-core-*.jar), "
+         "or, with a '/'\nin it, of whole paths (/opt/**/log4j*.jar). '*' is any run of "
+         "characters but '/', '**' any run, '?' one\ncharacter but '/'. A line is an image, its "
+         "platform, the size of the file and its path. Files that a later\nlayer of the image "
+         "deletes are found, too: the layer has them.\n\nWhat is not indexed yet is told on "
+         "standard error, and the exit status is then 1. Credentials are those of\n--user, or what "
+         "`docker login` left."},
     {.name = "backup",
      .operands = "PLACE",
      .max_operands = 1,

@@ -19,6 +19,7 @@
 #include "core/registry.h"
 #include "core/stray.h"
 #include "core/upload_watch.h"
+#include "files/feed.h"
 #include "gc/forget.h"
 #include "gc/server_run.h"
 #include "jobs/jobs.h"
@@ -40,6 +41,7 @@ struct serve {
     struct reserve *reserve;
     struct registry *registry;
     struct gc_server gc;
+    struct files_index *files;
     struct api_guard guard;
     struct tender *tender;
     struct api api;
@@ -136,6 +138,17 @@ static void add_jobs(struct serve *s)
         jobs_kind_add(j, &schedule);
     if (scrub.rate_bytes > 0)
         scrub_jobs(&scrub);
+}
+
+static enum err_code start_files(struct serve *s, struct err *e)
+{
+    if (!s->conf->registry.index_files)
+        return files_feed_off(s->registry->meta, e);
+    s->files = files_index_new(s->registry, s->conf->storage.backend == CONF_STORAGE_MEM
+                                                ? P_tmpdir
+                                                : s->conf->storage.root);
+    files_feed_jobs(s->files);
+    return ERR_OK;
 }
 
 static enum err_code poll_rules(void *rules, struct err *e)
@@ -264,9 +277,11 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     if (redis)
         TRY(cli_guard_share(&s->guard, s->conf, redis, e));
     add_jobs(s);
+    TRY(start_files(s, e));
     TRY(rules_poll(s->guard.rules, e));
     TRY(tender_start(s->guard.auth, poll_rules, s->guard.rules, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
+    s->api.files = s->files;
     s->registry->is_immutable = is_immutable;
     s->registry->immutable_ctx = &s->api;
     s->taker = upload_taker(&s->api);
@@ -315,6 +330,7 @@ static void stop(struct serve *s)
     cli_guard_done(&s->guard);
     if (s->registry)
         log_counts(s->registry->store);
+    files_index_free(s->files);
     registry_free(s->registry);
     reserve_free(s->reserve);
     log_stop();
