@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+import file_search
 import gc_rows
 import report
 import replica_rows
@@ -58,6 +59,7 @@ def parse_options():
     parser.add_argument("--replicas", action="store_true", help="three registries over one database instead")
     parser.add_argument("--gc", action="store_true", help="collectors of what nobody uses instead")
     parser.add_argument("--upload", action="store_true", help="archives of images, uploaded and sent, instead")
+    parser.add_argument("--files", action="store_true", help="searches of the index of files instead")
     parser.add_argument("--s3-server", choices=SERVERS, default="minio", help="default: minio")
     parser.add_argument("--directory", default="/var/tmp", help="where temporary data goes")
     parser.add_argument("--registry", default="build/registry", help="the binary to measure")
@@ -221,6 +223,8 @@ def main():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory(prefix="registry-bench-", dir=options.directory) as directory:
+        if options.files:
+            return file_search.run(options, directory)
         with Strangers() as strangers:
             measured, servers, failures = measure(options, directory)
     write_results(options, measured, servers, failures, strangers)
