@@ -100,7 +100,7 @@ static enum err_code s3_options(const struct conf *c, char temp_path[static PATH
         .versioning = s3->versioning,
         .lifecycle = {s3->lifecycle.expire_uploads_days, s3->lifecycle.abort_multipart_days,
                       s3->lifecycle.expire_versions_days, s3->lifecycle.transition_days,
-                      s3->lifecycle.transition_class},
+                      s3->lifecycle.transition_class, s3->lifecycle.expire_originals_days},
         .part_bytes = s3->part_bytes,
         .read_ahead_bytes = s3->read_ahead_bytes,
         .concurrency = (unsigned)s3->concurrency,

@@ -87,6 +87,10 @@ enum err_code api_file_list(struct req *q, struct err *e);
 enum err_code api_gc_post(struct req *q, struct err *e);
 enum err_code api_gc_run_list(struct req *q, struct err *e);
 enum err_code api_gc_run_get(struct req *q, struct err *e);
+enum err_code api_original_list(struct req *q, struct err *e);
+enum err_code api_original_get(struct req *q, struct err *e);
+enum err_code api_original_archive_get(struct req *q, struct err *e);
+enum err_code api_original_delete(struct req *q, struct err *e);
 enum err_code api_gc_run_undo_post(struct req *q, struct err *e);
 
 /* auth_token.c */

@@ -2,6 +2,14 @@
 
 #include "api/reply.h"
 
+static void add_original(struct buf *b, const struct original_kept *o)
+{
+    buf_addf(b,
+             ",\"original\":{\"id\":\"%s\",\"path\":\"" STORE_ORIGINALS
+             "%s\",\"size\":%llu,\"digest\":\"%s\"}",
+             o->key, o->name.text, (unsigned long long)o->size_bytes, o->digest.text);
+}
+
 void image_answer(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,
                   const struct image_stored *stored)
 {
@@ -12,8 +20,11 @@ void image_answer(struct buf *ret_json, const struct uuid *id, const struct repo
             buf_add_char(ret_json, ',');
         image_plan_add_json(ret_json, stored->verdict, &stored->plan->items[i]);
     }
-    buf_addf(ret_json, "],\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%llu}\n", stored->n_blobs,
+    buf_addf(ret_json, "],\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%llu", stored->n_blobs,
              stored->n_new_blobs, (unsigned long long)stored->new_bytes);
+    if (stored->original)
+        add_original(ret_json, stored->original);
+    buf_add_text(ret_json, "}\n");
 }
 
 const struct digest *image_answer_digest(const struct image_stored *stored)

@@ -29,6 +29,7 @@ static struct str *capture(struct match *m, struct str parameter)
         {STR("{rule}"), &m->rule},
         {STR("{run}"), &m->run},
         {STR("{id}"), &m->id},
+        {STR("{original}"), &m->original},
         {STR("{tag}"), &m->tag},
     };
 
@@ -264,6 +265,8 @@ enum err_code match_settle(const struct match *m, size_t longest_name, struct re
         settle_item(q, "run", m->run);
     if (m->id.n)
         settle_item(q, "upload", m->id);
+    if (m->original.n)
+        settle_item(q, "original", m->original);
     if (m->upload.n && !uuid_parse(m->upload, &q->upload))
         return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "an upload is named by a UUID");
     return ERR_OK;

@@ -68,7 +68,7 @@ struct req {
     struct receiving receiving; /* of an upload, while its body comes */
     struct refusal *refused;    /* why an archive is, owned; or NULL */
 
-    char item[IDENTITY_NAME_MAX + 1]; /* {user}, {token}, {rule}, {run}, {id}; "": can be none */
+    char item[IDENTITY_NAME_MAX + 1]; /* {user}, {token}, {rule}, {run} ...; "": can be none such */
     char target[API_TARGET_MAX];      /* for the trail, where it is no repository: "user:alice" */
 };
 

@@ -257,6 +257,7 @@ struct conf_s3_lifecycle { /* rules that the server keeps by itself, in days; 0:
     uint64_t abort_multipart_days;
     uint64_t expire_versions_days;
     uint64_t transition_days; /* of blobs; goes with transition_class */
+    uint64_t expire_originals_days;
     char *transition_class;
 };
 
@@ -389,6 +390,9 @@ struct conf_archives {
     _Atomic uint64_t compress;       /* upload.compress: enum conf_compress */
     _Atomic uint64_t compress_level; /* upload.compress_level; 0: as usual */
     _Atomic uint64_t sessions;       /* upload.sessions: of one user; then 429 */
+
+    _Atomic bool keep_original;        /* upload.keep_original */
+    _Atomic uint64_t original_keep_ms; /* upload.original_keep; 0: for ever */
 };
 
 /* What is inside images. */

@@ -222,6 +222,16 @@
      .max = 64,
      .def_text = "",
      .help = "The storage class that they move to, such as `INTELLIGENT_TIERING`."},
+    {.name = "storage.s3.lifecycle.expire_originals_days",
+     .type = CONF_COUNT,
+     FIELD(storage.s3.lifecycle.expire_originals_days),
+     .max = 36500,
+     .def = 0,
+     .unit = "days",
+     .help =
+         "Age at which the server itself deletes originals of uploads (`upload.keep_original`), "
+         "also while no registry runs. Longer than `upload.original_keep`, which this registry "
+         "sees to. 0 is no such rule."},
     {.name = "storage.s3.redirect.enabled",
      .alias = "storage.s3.redirect",
      .type = CONF_BOOL,

@@ -746,6 +746,18 @@ const struct conf_row conf_rows[] = {
      .unit = "uploads",
      .help = "Uploads of archives that can be resumed and that one user may have open; one more is "
              "answered 429."},
+    {.name = "upload.keep_original",
+     .type = CONF_BOOL,
+     FIELD(registry.archives.keep_original),
+     .def = false,
+     .help = "Keep each accepted archive as it came, too, in `images/USER/TIME/ID.tar.gz` of the "
+             "store (a plain one is packed by gzip). [Originals](upload.md#originals) says more."},
+    {.name = "upload.original_keep",
+     .type = CONF_DURATION,
+     FIELD(registry.archives.original_keep_ms),
+     .max = 36500 * DAYS,
+     .def = 0,
+     .help = "How long they are kept. 0 is for ever."},
 
     {.name = "analysis.on_push",
      .type = CONF_BOOL,

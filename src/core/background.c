@@ -7,6 +7,7 @@
 #include "core/history.h"
 #include "core/image_analysis.h"
 #include "core/order.h"
+#include "core/original.h"
 #include "core/project.h"
 #include "core/pulled.h"
 #include "core/removal.h"
@@ -37,6 +38,7 @@
 #define LOOK_REST     9
 
 #define FORGET_EVERY_MS (3600 * 1000)
+#define ADOPT_AFTER_MS  (3600 * 1000)
 #define PULLS_EVERY_MS  (60 * 1000)
 
 #define TAGS        "tags"
@@ -135,10 +137,10 @@ static enum err_code sweep(void *ctx, struct job *job, struct err *e)
     struct registry *r = ctx;
     struct err_first all = {0};
 
-    (void)job;
     (void)reserve_held(r->reserve); /* takes it back */
     err_first_add(&all, archive_session_sweep(r, &all.step));
     err_first_add(&all, upload_sweep(r, &all.step));
+    err_first_add(&all, originals_expire(r, clock_wall_ms(), goes_on, job, &all.step));
     return err_first_of(&all, e);
 }
 
@@ -185,7 +187,10 @@ static enum err_code look_for_strays(void *ctx, struct job *job, struct err *e)
     struct registry *r = ctx;
     struct look look = {.job = job, .working_ms = clock_mono_ms()};
     const struct stray_walk walk = {.found = found, .looked = rest, .ctx = &look};
+    int64_t now_ms = clock_wall_ms();
 
+    /* Of an upload that is just being finished the record comes. */
+    TRY(originals_adopt(r, now_ms - ADOPT_AFTER_MS, goes_on, job, e));
     TRY(stray_each(r, &walk, e));
     if (look.count.manifests > 0)
         r->tell_strays(&look.count);

@@ -24,6 +24,7 @@ struct image_upload {
     char owner[OWNER_MAX];
     struct archive *archive;
     struct upload_record *record; /* borrowed, or NULL */
+    struct original *original;    /* NULL: it is not kept */
     struct refusal refusal;       /* of the plan */
     struct image_plan plan;
     struct image_stored stored;
@@ -140,6 +141,8 @@ enum err_code image_upload_open(struct registry *r, const struct repo_name *repo
     snprintf(u->owner, sizeof(u->owner), "%s", owner);
     u->archive = archive_new(&limits, &sink, u);
     archive_pack(u->archive, &form);
+    if (conf_bool(&c->keep_original))
+        u->original = original_new(r, owner);
     *ret_upload = u;
     return ERR_OK;
 }
@@ -159,6 +162,7 @@ void image_upload_close(struct image_upload *u)
     if (!u)
         return;
     archive_free(u->archive);
+    original_close(u->original);
     image_plan_done(&u->plan);
     free(u->new_blobs);
     free(u->new_manifests);
@@ -174,7 +178,8 @@ const struct refusal *image_upload_refusal(const struct image_upload *u)
 enum err_code image_upload_feed(struct image_upload *u, const void *p, size_t n, struct err *e)
 {
     upload_record_add_received(u->record, n);
-    return archive_feed(u->archive, p, n, e);
+    TRY(archive_feed(u->archive, p, n, e));
+    return u->original ? original_feed(u->original, p, n, e) : ERR_OK;
 }
 
 /* Error: BLOB_UNKNOWN, it was there and went meanwhile. */
@@ -326,6 +331,8 @@ static void take_back(struct image_upload *u, const char *actor)
 {
     const struct archive_verdict *v = u->stored.verdict;
 
+    if (u->original)
+        original_take_back(u->original);
     while (u->n_new_manifests > 0) {
         const struct archive_manifest *m = &v->manifests[u->new_manifests[--u->n_new_manifests]];
 
@@ -336,11 +343,29 @@ static void take_back(struct image_upload *u, const char *actor)
                            ERR_IGNORED);
 }
 
+static enum err_code keep_original(struct image_upload *u, struct err *e)
+{
+    const struct digest *images[ORIGINAL_IMAGES_MAX];
+    struct original_of of = {.repo = &u->repo, .images = images};
+    char place[sizeof(STORE_ORIGINALS) + STORE_ORIGINAL_NAME_MAX];
+
+    if (!u->original)
+        return ERR_OK;
+    for (size_t i = 0; i < u->plan.n && i < ORIGINAL_IMAGES_MAX; i++)
+        images[of.n_images++] = &u->stored.verdict->manifests[u->plan.items[i].manifest].digest;
+    TRY(original_keep(u->original, &of, e));
+    u->stored.original = original_kept(u->original);
+    snprintf(place, sizeof(place), STORE_ORIGINALS "%s", u->stored.original->name.text);
+    upload_record_set_original(u->record, place);
+    return ERR_OK;
+}
+
 static enum err_code store(struct image_upload *u, const char *actor, image_tag_fn may_tag,
                            void *ctx, struct err *e)
 {
     TRY(link_blobs(u, e));
     TRY(push_manifests(u, actor, e));
+    TRY(keep_original(u, e));
     for (size_t i = 0; i < u->plan.n; i++)
         TRY(set_tags(u, &u->plan.items[i], actor, may_tag, ctx, e));
     return ERR_OK;

@@ -1,13 +1,15 @@
 /*
  * An image that is uploaded as an archive (src/archive). Its contents are stored while they come,
  * as uploads that nobody else can see; when the archive is whole and true they become blobs of the
- * repository, then come the manifests, then the tags. What of it fails takes back what went before,
- * so that nothing of a refused archive remains. A process that dies leaves at most what a push
- * leaves that was broken off: blobs and manifests without a tag.
+ * repository, then come the manifests, then the original, where it is kept, then the tags. What of
+ * it fails takes back what went before, so that nothing of a refused archive remains. A process
+ * that dies leaves at most what a push leaves that was broken off: blobs and manifests without a
+ * tag.
  */
 #pragma once
 
 #include "core/image_plan.h"
+#include "core/original.h"
 #include "core/registry.h"
 #include "core/upload_record.h"
 
@@ -28,7 +30,7 @@ void image_upload_set_repo(struct image_upload *u, const struct repo_name *repo)
 void image_upload_tell(struct image_upload *u, struct upload_record *record);
 
 /* The next bytes of the archive. Errors: IMAGE_INVALID and IMAGE_TOO_LARGE, see
- * image_upload_refusal(); those of upload_write(). */
+ * image_upload_refusal(); those of upload_write() and original_feed(). */
 ERR_CHECKED enum err_code image_upload_feed(struct image_upload *u, const void *p, size_t n,
                                             struct err *e);
 
@@ -41,6 +43,7 @@ struct image_stored {
     const struct image_plan *plan;
     size_t n_blobs, n_new_blobs;
     uint64_t new_bytes;
+    const struct original_kept *original; /* NULL: it is not kept */
 };
 
 /* The archive has come, and the repository is known: it is stored. *ret is good until u is closed.

@@ -10,6 +10,7 @@
  *     fs_manifest.c  manifests and tags
  *     fs_upload.c    uploads and how they become blobs
  *     fs_each.c      finding all that is there
+ *     fs_original.c  files as they were uploaded
  *     fs_mark.c      the mark of the whole store
  *     fs_mend.c      modes, and files that never got a name
  *
@@ -23,6 +24,7 @@
 
 #include "store/store.h"
 
+#include <dirent.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 
@@ -168,9 +170,22 @@ enum err_code fs_upload_prepare(struct store *s, struct store_upload *u,
 enum err_code fs_upload_commit(struct store *s, struct store_upload *u,
                                const struct repo_name *repo, const struct digest *d,
                                const struct repo_name *twin, struct err *e);
+/* Syncs the upload's file and puts it to the name `to`; on success u is only good for closing. */
+ERR_CHECKED enum err_code fs_upload_name(struct fs *f, struct store_upload *u,
+                                         const struct fs_path *to, struct err *e);
 void fs_upload_close(struct store *s, struct store_upload *u);
 enum err_code fs_upload_delete(struct store *s, const struct uuid *id, struct err *e);
 enum err_code fs_upload_each(struct store *s, store_upload_fn fn, void *ctx, struct err *e);
+
+/* fs_original.c */
+enum err_code fs_original_commit(struct store *s, struct store_upload *u,
+                                 const struct store_original_name *name, struct err *e);
+enum err_code fs_original_open(struct store *s, const struct store_original_name *name,
+                               uint64_t known_bytes, struct reader **ret_reader,
+                               uint64_t *ret_size_bytes, struct err *e);
+enum err_code fs_original_delete(struct store *s, const struct store_original_name *name,
+                                 struct err *e);
+enum err_code fs_original_each(struct store *s, store_original_fn fn, void *ctx, struct err *e);
 
 /* fs_mark.c */
 enum err_code fs_mark_get(struct store *s, struct buf *ret_text, struct err *e);
@@ -179,4 +194,5 @@ enum err_code fs_mark_put(struct store *s, struct str text, bool first, struct e
 enum err_code fs_mend(struct store *s, enum store_odd odd, const char *path, struct err *e);
 
 /* fs_each.c */
+DIR *fs_open_dir(int parent, const char *name); /* NULL and errno: it is none */
 enum err_code fs_each(struct store *s, unsigned kinds, store_item_fn fn, void *ctx, struct err *e);

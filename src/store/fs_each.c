@@ -89,7 +89,7 @@ static DIR *open_stream(int fd)
     return dir;
 }
 
-static DIR *open_dir(int parent, const char *name)
+DIR *fs_open_dir(int parent, const char *name)
 {
     return open_stream(openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
 }
@@ -170,7 +170,7 @@ static enum err_code tell_closed(struct walk *w, DIR *parent, const char *name, 
 static enum err_code each_item(struct walk *w, DIR *parent, const char *name, enum store_kind kind,
                                struct err *e)
 {
-    AUTO(dir) DIR *dir = open_dir(dirfd(parent), name);
+    AUTO(dir) DIR *dir = fs_open_dir(dirfd(parent), name);
     struct store_item item = {0};
     size_t before;
     enum err_code code;
@@ -190,7 +190,7 @@ static enum err_code walk(struct walk *w, DIR *dir, struct err *e);
 /* A component of a name. */
 static enum err_code below(struct walk *w, DIR *parent, const char *entry, struct err *e)
 {
-    AUTO(dir) DIR *dir = open_dir(dirfd(parent), entry);
+    AUTO(dir) DIR *dir = fs_open_dir(dirfd(parent), entry);
     struct str part = str_of(entry[0] == '%' ? entry + 1 : entry);
     size_t before = w->n, slash = before > 0, path_before;
     enum err_code code;
@@ -241,7 +241,7 @@ static enum err_code walk(struct walk *w, DIR *dir, struct err *e)
 static enum err_code each_temp(struct fs *f, struct walk *w, const char *path, bool of_uploads,
                                struct err *e)
 {
-    AUTO(dir) DIR *dir = open_dir(f->root_fd, path);
+    AUTO(dir) DIR *dir = fs_open_dir(f->root_fd, path);
     size_t before = enter(w, path);
     const struct dirent *entry;
     struct uuid id;
@@ -261,7 +261,7 @@ enum err_code fs_each(struct store *s, unsigned kinds, store_item_fn fn, void *c
 {
     struct fs *f = fs_of(s);
     struct walk w = {.kinds = kinds, .fn = fn, .ctx = ctx};
-    AUTO(dir) DIR *dir = open_dir(f->root_fd, FS_REPOSITORIES);
+    AUTO(dir) DIR *dir = fs_open_dir(f->root_fd, FS_REPOSITORIES);
 
     if (!dir)
         return err_errno(e, "open '%s'", FS_REPOSITORIES);

@@ -359,6 +359,21 @@ static enum err_code name_data(struct fs *f, struct fs_upload *u, const struct f
     return err_errno(e, "name '%s'", path->text);
 }
 
+enum err_code fs_upload_name(struct fs *f, struct store_upload *handle, const struct fs_path *to,
+                             struct err *e)
+{
+    struct fs_upload *u = upload_of(handle);
+    struct fs_path data;
+
+    fs_upload_data(&u->id, &data);
+    TRY(sync_data(f, u, e));
+    if (fs_rename_new(f, &data, to) == 0)
+        return ERR_OK;
+    if (errno == ENOENT)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", u->id.text);
+    return err_errno(e, "name '%s'", to->text);
+}
+
 /* How large it is, and that there is a directory for it. */
 static enum err_code need_place(struct fs *f, const struct fs_upload *u, const struct fs_path *dir,
                                 uint64_t *ret_size_bytes, struct err *e)

@@ -25,7 +25,7 @@ struct bytes {
     struct store_note note; /* of those bytes */
 };
 
-enum kind { BLOB, MANIFEST, TAG, UPLOAD, NOTE, MARK };
+enum kind { BLOB, MANIFEST, TAG, UPLOAD, NOTE, MARK, ORIGINAL };
 
 struct entry {
     struct entry *next;
@@ -229,27 +229,37 @@ static enum err_code mem_blob_stat(struct store *s, const struct repo_name *repo
     return entry ? ERR_OK : unknown(e, ERR_BLOB_UNKNOWN, repo, d->text);
 }
 
-static enum err_code mem_blob_open(struct store *s, const struct repo_name *repo,
-                                   const struct digest *d, uint64_t known_bytes,
-                                   struct reader **ret_reader, uint64_t *ret_size_bytes,
-                                   struct err *e)
+/* False: there is none. */
+static bool open_bytes(struct mem *m, enum kind kind, struct str repo, struct str name,
+                       struct reader **ret_reader, uint64_t *ret_size_bytes)
 {
-    struct mem *m = mem_of(s);
     struct mem_reader *r;
     struct bytes *b;
 
-    (void)known_bytes;
     lock(m);
-    b = get(m, BLOB, owner_of(m, repo), digest_str(d));
+    b = get(m, kind, repo, name);
     unlock(m);
     if (!b)
-        return unknown(e, ERR_BLOB_UNKNOWN, repo, d->text);
+        return false;
     r = NEW(struct mem_reader);
     r->reader.ops = &reader_mem;
     r->mem = m;
     r->bytes = b;
     *ret_size_bytes = b->n;
     *ret_reader = &r->reader;
+    return true;
+}
+
+static enum err_code mem_blob_open(struct store *s, const struct repo_name *repo,
+                                   const struct digest *d, uint64_t known_bytes,
+                                   struct reader **ret_reader, uint64_t *ret_size_bytes,
+                                   struct err *e)
+{
+    struct mem *m = mem_of(s);
+
+    (void)known_bytes;
+    if (!open_bytes(m, BLOB, owner_of(m, repo), digest_str(d), ret_reader, ret_size_bytes))
+        return unknown(e, ERR_BLOB_UNKNOWN, repo, d->text);
     return ERR_OK;
 }
 
@@ -688,6 +698,77 @@ static enum err_code mem_each(struct store *s, unsigned kinds, store_item_fn fn,
     return code;
 }
 
+static enum err_code mem_original_commit(struct store *s, struct store_upload *u,
+                                         const struct store_original_name *name, struct err *e)
+{
+    struct mem *m = mem_of(s);
+    struct str id = str_of(upload_of(u)->id.text);
+    bool gone;
+
+    lock(m);
+    gone = *find(m, UPLOAD, STR_NONE, id) == NULL;
+    if (!gone)
+        put(m, ORIGINAL, STR_NONE, str_of(name->text), bytes_ref(upload_of(u)->bytes));
+    unlock(m);
+    if (gone)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", id.p);
+    drop(m, UPLOAD, STR_NONE, id);
+    mem_upload_close(s, u);
+    return ERR_OK;
+}
+
+static enum err_code mem_original_open(struct store *s, const struct store_original_name *name,
+                                       uint64_t known_bytes, struct reader **ret_reader,
+                                       uint64_t *ret_size_bytes, struct err *e)
+{
+    (void)known_bytes;
+    if (!open_bytes(mem_of(s), ORIGINAL, STR_NONE, str_of(name->text), ret_reader, ret_size_bytes))
+        return err_set(e, ERR_NOT_FOUND, "no %s", name->text);
+    return ERR_OK;
+}
+
+static enum err_code mem_original_delete(struct store *s, const struct store_original_name *name,
+                                         struct err *e)
+{
+    (void)e;
+    drop(mem_of(s), ORIGINAL, STR_NONE, str_of(name->text));
+    return ERR_OK;
+}
+
+static struct store_original *list_originals(struct mem *m, size_t *ret_n)
+{
+    struct store_original *list = NULL;
+    size_t n = 0;
+
+    lock(m);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct entry *at = m->buckets[i]; at; at = at->next) {
+            if (at->kind != ORIGINAL)
+                continue;
+            list = mem_resize(list, (n + 1) * sizeof(*list));
+            list[n] = (struct store_original){.size_bytes = at->bytes->n,
+                                              .modified_ms = at->bytes->modified_ms};
+            n += store_original_name_parse(at->name, &list[n].name);
+        }
+    }
+    unlock(m);
+    *ret_n = n;
+    return list;
+}
+
+static enum err_code mem_original_each(struct store *s, store_original_fn fn, void *ctx,
+                                       struct err *e)
+{
+    enum err_code code = ERR_OK;
+    size_t n;
+    struct store_original *list = list_originals(mem_of(s), &n);
+
+    for (size_t i = 0; i < n && code == ERR_OK; i++)
+        code = fn(ctx, &list[i], e);
+    free(list);
+    return code;
+}
+
 static enum err_code mem_mark_get(struct store *s, struct buf *ret_text, struct err *e)
 {
     struct mem *m = mem_of(s);
@@ -750,8 +831,11 @@ static void mem_free(struct store *s)
     .tag_delete = mem_tag_delete, .tag_sync = mem_tag_sync, .upload_create = mem_upload_create,    \
     .upload_write = mem_upload_write, .upload_prepare = mem_upload_prepare,                        \
     .upload_commit = mem_upload_commit, .upload_close = mem_upload_close,                          \
-    .upload_delete = mem_upload_delete, .upload_each = mem_upload_each, .mark_get = mem_mark_get,  \
-    .mark_put = mem_mark_put, .each = mem_each, .health = mem_health, .free = mem_free
+    .upload_delete = mem_upload_delete, .upload_each = mem_upload_each,                            \
+    .original_commit = mem_original_commit, .original_open = mem_original_open,                    \
+    .original_delete = mem_original_delete, .original_each = mem_original_each,                    \
+    .mark_get = mem_mark_get, .mark_put = mem_mark_put, .each = mem_each, .health = mem_health,    \
+    .free = mem_free
 
 static const struct store_driver store_mem = {
     .name = "mem",

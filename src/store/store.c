@@ -594,3 +594,78 @@ void store_free(struct store *s)
         s = inner;
     }
 }
+
+static bool is_original_part(struct str part)
+{
+    if (part.n == 0 || part.n > STORE_ORIGINAL_PART_MAX || part.p[0] == '.')
+        return false;
+    for (size_t i = 0; i < part.n; i++) {
+        if (!str_is_alphanumeric(part.p[i]) && !memchr("._~%-", part.p[i], 5))
+            return false;
+    }
+    return true;
+}
+
+bool store_original_name_parse(struct str text, struct store_original_name *ret_name)
+{
+    struct str rest = text, user, time;
+
+    if (!str_cut(&rest, '/', &user) || !str_cut(&rest, '/', &time) || !is_original_part(user) ||
+        !is_original_part(time) || !is_original_part(rest) ||
+        !str_copy(text, ret_name->text, sizeof(ret_name->text)))
+        return false;
+    ret_name->n = text.n;
+    return true;
+}
+
+enum err_code store_original_expect(struct store *s, struct store_upload *u,
+                                    const struct store_original_name *name, struct err *e)
+{
+    struct store_call c = {.what = name->text};
+
+    assert(name->n > 0);
+    return ANSWERS(s, original_expect) ? ASK(s, c, original_expect, u, name, e) : ERR_OK;
+}
+
+static enum err_code no_originals(struct err *e)
+{
+    return err_set(e, ERR_UNSUPPORTED, "this store keeps no originals");
+}
+
+enum err_code store_original_commit(struct store *s, struct store_upload *u,
+                                    const struct store_original_name *name, struct err *e)
+{
+    struct store_call c = {.what = name->text};
+
+    assert(name->n > 0);
+    return ANSWERS(s, original_commit) ? ASK(s, c, original_commit, u, name, e) : no_originals(e);
+}
+
+enum err_code store_original_open(struct store *s, const struct store_original_name *name,
+                                  uint64_t known_bytes, struct reader **ret_reader,
+                                  uint64_t *ret_size_bytes, struct err *e)
+{
+    struct store_call c = {.what = name->text};
+
+    assert(name->n > 0);
+    if (!ANSWERS(s, original_open))
+        return no_originals(e);
+    return ASK_SIZE(s, c, *ret_size_bytes, original_open, name, known_bytes, ret_reader,
+                    ret_size_bytes, e);
+}
+
+enum err_code store_original_delete(struct store *s, const struct store_original_name *name,
+                                    struct err *e)
+{
+    struct store_call c = {.what = name->text};
+
+    assert(name->n > 0);
+    return ANSWERS(s, original_delete) ? ASK(s, c, original_delete, name, e) : no_originals(e);
+}
+
+enum err_code store_original_each(struct store *s, store_original_fn fn, void *ctx, struct err *e)
+{
+    struct store_call c = {0};
+
+    return ANSWERS(s, original_each) ? ASK(s, c, original_each, fn, ctx, e) : ERR_OK;
+}

@@ -76,6 +76,28 @@ struct store_place {
     uint64_t size_bytes;
 };
 
+/*
+ * The name of an original, a file that was uploaded and is kept as it came: "USER/TIME/ID.tar.gz",
+ * three components of [A-Za-z0-9._~%-] that do not begin with '.'.
+ */
+#define STORE_ORIGINAL_PART_MAX 200
+#define STORE_ORIGINAL_NAME_MAX 300
+#define STORE_ORIGINALS         "images/" /* below the store's root, or prefix */
+struct store_original_name {
+    size_t n;
+    char text[STORE_ORIGINAL_NAME_MAX + 1];
+};
+bool store_original_name_parse(struct str text, struct store_original_name *ret_name);
+
+struct store_original {
+    struct store_original_name name;
+    uint64_t size_bytes;
+    int64_t modified_ms; /* wall clock */
+};
+
+typedef enum err_code (*store_original_fn)(void *ctx, const struct store_original *o,
+                                           struct err *e);
+
 typedef enum err_code (*store_item_fn)(void *ctx, const struct store_item *item, struct err *e);
 
 /* What store_upload_each() tells of an upload found in the store. */
@@ -231,6 +253,19 @@ struct store_driver {
                                 uint64_t *ret_come_bytes, struct err *e);
     enum err_code (*direct_open)(struct store *s, const struct store_direct *d,
                                  struct reader **ret_reader, struct err *e);
+
+    enum err_code (*original_expect)(struct store *s, struct store_upload *u,
+                                     const struct store_original_name *name,
+                                     struct err *e); /* optional */
+    /* Optional, all. */
+    enum err_code (*original_commit)(struct store *s, struct store_upload *u,
+                                     const struct store_original_name *name, struct err *e);
+    enum err_code (*original_open)(struct store *s, const struct store_original_name *name,
+                                   uint64_t known_bytes, struct reader **ret_reader,
+                                   uint64_t *ret_size_bytes, struct err *e);
+    enum err_code (*original_delete)(struct store *s, const struct store_original_name *name,
+                                     struct err *e);
+    enum err_code (*original_each)(struct store *s, store_original_fn fn, void *ctx, struct err *e);
 
     enum err_code (*mark_get)(struct store *s, struct buf *ret_text, struct err *e);
     enum err_code (*mark_put)(struct store *s, struct str text, bool first, struct err *e);
@@ -512,6 +547,32 @@ ERR_CHECKED enum err_code store_direct_open(struct store *s, const struct store_
                                             struct reader **ret_reader, struct err *e);
 
 /*
+ * Originals: for people, and no content: store_each() passes them over, no repository has them, and
+ * whoever copies content leaves them. expect comes before the first write to an upload that is to
+ * become one, with the name that commit gets. commit makes it durable, then visible under its name,
+ * which is not taken; u is closed then, and its remains are for store_upload_delete(); on failure
+ * it stays open. A server of objects is told checksums of what it gets, and to encrypt it as all
+ * else. Errors: UNSUPPORTED, by a store that is only read; of commit BLOB_UPLOAD_UNKNOWN, the
+ * upload was removed meanwhile; of open NOT_FOUND. known_bytes as in store_blob_open(). Deleting
+ * what is not there is success.
+ */
+ERR_CHECKED enum err_code store_original_expect(struct store *s, struct store_upload *u,
+                                                const struct store_original_name *name,
+                                                struct err *e);
+ERR_CHECKED enum err_code store_original_commit(struct store *s, struct store_upload *u,
+                                                const struct store_original_name *name,
+                                                struct err *e);
+ERR_CHECKED enum err_code store_original_open(struct store *s,
+                                              const struct store_original_name *name,
+                                              uint64_t known_bytes, struct reader **ret_reader,
+                                              uint64_t *ret_size_bytes, struct err *e);
+ERR_CHECKED enum err_code
+store_original_delete(struct store *s, const struct store_original_name *name, struct err *e);
+/* All of them, in no order. What bears no such name is passed over. Stops at fn's first error. */
+ERR_CHECKED enum err_code store_original_each(struct store *s, store_original_fn fn, void *ctx,
+                                              struct err *e);
+
+/*
  * The mark: a text of the store as a whole, by which it is known whose it is. It is no content:
  * store_each() passes it over, and so does whoever copies content. get appends to *ret_text, whose
  * max bounds it; error: NOT_FOUND. put replaces; as the first it fails with PRECONDITION when there
@@ -603,6 +664,7 @@ struct store_s3_lifecycle { /* rules that the server keeps, in days; 0: no such 
     uint64_t expire_uploads_days, abort_multipart_days, expire_versions_days;
     uint64_t transition_days; /* of blobs, to transition_class */
     const char *transition_class;
+    uint64_t expire_originals_days;
 };
 
 struct store_s3_options {

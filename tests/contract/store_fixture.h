@@ -72,8 +72,9 @@ void sync_upload(struct store *s, struct store_upload *u);
 void delete_uploads(struct store *s);
 
 /* The suites. */
-int run_suite(void);         /* store_suite.c */
-int run_upload_suite(void);  /* store_uploads.c */
-int run_thread_suite(void);  /* store_threads.c */
-int run_torture_suite(void); /* store_torture.c */
-int run_remote_suite(void);  /* store_remote.c */
+int run_suite(void);          /* store_suite.c */
+int run_upload_suite(void);   /* store_uploads.c */
+int run_original_suite(void); /* store_originals.c */
+int run_thread_suite(void);   /* store_threads.c */
+int run_torture_suite(void);  /* store_torture.c */
+int run_remote_suite(void);   /* store_remote.c */

@@ -8,6 +8,7 @@ int main(int argc, char **argv)
     variant_under_test = variant_find(argc > 1 ? argv[1] : "fs");
     failures += run_suite();
     failures += run_upload_suite();
+    failures += run_original_suite();
     failures += run_thread_suite();
     failures += run_torture_suite();
     if (variant_under_test->shared)

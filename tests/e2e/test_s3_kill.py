@@ -7,8 +7,9 @@ from threading import Thread
 import pytest
 import requests
 
+from archives import crafted, docker_archive
 from content import command
-from helpers import MIB, Client, Wire, artifact, digest_of, random_bytes
+from helpers import MIB, Client, Wire, artifact, digest_of, image_of_layers, random_bytes, tar_layer
 from s3_proxy import ACCESS_DENIED, Rewrite
 from waiting import until
 
@@ -192,6 +193,27 @@ def test_what_a_killed_push_left_is_swept(registry, client, bucket, proxy, in_ba
             assert client.get_blob("app", digest_of(data)).content == data
 
 
+def tell_that_parts_are_old(proxy):
+    today, earlier = time.time(), time.time() - 2 * 86400
+    dates = [time.strftime("%Y-%m-%d", time.gmtime(at)).encode() for at in (today, earlier)]
+    proxy.fail("list_uploads", Rewrite(*dates), times=None)
+
+
+def test_parts_of_an_original_that_never_was_whole_go_after_a_day(registry, client, bucket, proxy):
+    registry.stop()
+    registry.config["upload"] = {"keep_original": True}
+    registry.start()
+    data = crafted.packed(docker_archive(image_of_layers([tar_layer({"a": DATA})]), ["a:1"]))
+    with Wire(registry.url) as wire:
+        wire.send_request("PUT", "/upload-image?repository=app", {"Content-Length": len(data) + 1}, data)
+        until(lambda: any(key.startswith("images/") for key, _ in bucket.uploads()))
+        registry.kill()
+    tell_that_parts_are_old(proxy)
+    registry.start()
+    until(lambda: not any(key.startswith("images/") for key, _ in bucket.uploads()))
+    assert not any(key.startswith("images/") for key in bucket.keys())
+
+
 def test_a_put_with_its_digest_begins_anew_and_its_parts_go_after_a_day(
     registry, client, bucket, proxy
 ):
@@ -201,9 +223,7 @@ def test_a_put_with_its_digest_begins_anew_and_its_parts_go_after_a_day(
         until(lambda: any(request.status == 200 for request in proxy.of("part")))
         registry.kill()
     assert [key for key, _ in bucket.uploads()] == [key_of(DATA)]
-    today, earlier = time.time(), time.time() - 2 * 86400
-    dates = [time.strftime("%Y-%m-%d", time.gmtime(at)).encode() for at in (today, earlier)]
-    proxy.fail("list_uploads", Rewrite(*dates), times=None)
+    tell_that_parts_are_old(proxy)
     registry.start()
     until(lambda: bucket.uploads() == [])
     with Client(registry.url) as client:

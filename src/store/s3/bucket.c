@@ -213,11 +213,18 @@ static bool has_rules(const struct store_s3_options *o)
     const struct store_s3_lifecycle *l = &o->lifecycle;
 
     return l->expire_uploads_days || l->abort_multipart_days || l->expire_versions_days ||
-           l->transition_days;
+           l->transition_days || l->expire_originals_days;
 }
 
 /* The kinds of rules of ours: a name, and what of the bucket they are for. */
-enum rule_kind { RULE_UPLOADS, RULE_MULTIPART, RULE_VERSIONS, RULE_TRANSITION, RULES_N };
+enum rule_kind {
+    RULE_UPLOADS,
+    RULE_MULTIPART,
+    RULE_VERSIONS,
+    RULE_TRANSITION,
+    RULE_ORIGINALS,
+    RULES_N
+};
 
 static const struct {
     const char *name, *below;
@@ -226,6 +233,7 @@ static const struct {
     [RULE_MULTIPART] = {"multipart", ""},
     [RULE_VERSIONS] = {"versions", ""},
     [RULE_TRANSITION] = {"transition", S3_BLOBS},
+    [RULE_ORIGINALS] = {"originals", STORE_ORIGINALS},
 };
 
 /* "cyberdock-uploads:team/": several registries may have one bucket, each below its prefix. */
@@ -262,8 +270,9 @@ static void add_rule(const struct s3_client *c, enum rule_kind kind, const char 
     buf_addf(dst, "</Prefix></Filter><Status>Enabled</Status>%s</Rule>", action);
 }
 
-/* No rule deletes what is no old version: below S3_UPLOADS there are blobs that were acknowledged
- * and wait for their move, and nothing that a rule can look at tells them from what was abandoned.
+/* But for originals no rule deletes what is no old version: below S3_UPLOADS there are blobs that
+ * were acknowledged and wait for their move, and nothing that a rule can look at tells them from
+ * what was abandoned.
  */
 static void add_own_rules(const struct s3_client *c, struct buf *dst)
 {
@@ -284,6 +293,7 @@ static void add_own_rules(const struct s3_client *c, struct buf *dst)
                            MARKERS "<NoncurrentVersionExpiration><NoncurrentDays>",
                            "</NoncurrentDays></NoncurrentVersionExpiration>"},
         [RULE_TRANSITION] = {l->transition_days, "<Transition><Days>", buf_text(&transition)},
+        [RULE_ORIGINALS] = {l->expire_originals_days, "<Expiration><Days>", "</Days></Expiration>"},
     };
 
     for (enum rule_kind kind = 0; kind < RULES_N; kind++) {

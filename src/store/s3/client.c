@@ -10,6 +10,7 @@
 #include "store/s3/count.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -223,10 +224,10 @@ static void add_query(const struct s3_request *r, struct buf *dst)
 /* What a signed request is made of; all of it lives as long as the struct. */
 struct signed_request {
     struct buf url, path, lines;
-    struct sigv4_field headers[S3_HEADERS_MAX + 4];
+    struct sigv4_field headers[S3_HEADERS_MAX + 5];
     size_t n_headers;
-    const char *pointers[S3_HEADERS_MAX + 6];
-    char date[SIGV4_DATE_SIZE], payload[65];
+    const char *pointers[S3_HEADERS_MAX + 7];
+    char date[SIGV4_DATE_SIZE], payload[65], sum[S3_SUM_SIZE];
 };
 
 static void signed_done(struct signed_request *s)
@@ -297,6 +298,17 @@ static void write_lines(struct signed_request *s, struct str authorization)
     s->pointers[n] = NULL;
 }
 
+/* "Checking object integrity": what was hashed to be signed anyway. */
+static void add_sum(struct signed_request *s)
+{
+    unsigned char hash[32];
+
+    if (!hex_decode(str_of(s->payload), hash, sizeof(hash)))
+        abort(); /* it is a digest's */
+    EVP_EncodeBlock((unsigned char *)s->sum, hash, sizeof(hash));
+    add_header(s, STR("x-amz-checksum-sha256"), str_of(s->sum));
+}
+
 static struct sigv4_key signing_key(const struct s3_client *c, struct store_s3_key *key)
 {
     return (struct sigv4_key){
@@ -332,6 +344,8 @@ static void sign(const struct s3_client *c, const struct s3_request *r, struct s
     add_query(r, &s->url);
     for (size_t i = 0; i < r->n_headers; i++)
         add_header(s, r->headers[i].name, r->headers[i].value);
+    if (r->sums)
+        add_sum(s);
     add_header(s, STR("host"), str_of(c->host));
     add_header(s, STR("x-amz-content-sha256"), str_of(s->payload));
     add_header(s, STR("x-amz-date"), str_of(s->date));
@@ -393,6 +407,8 @@ static void take_header(void *ctx, struct str name, struct str value)
         a->modified_ms = http_date_ms(value);
     else if (str_ieq(name, STR("x-amz-server-side-encryption")))
         a->encrypted = true;
+    else if (str_ieq(name, STR("x-amz-checksum-sha256")))
+        copy_text(value, a->sha256, sizeof(a->sha256));
     else if (str_ieq(name, STR("Retry-After")) && str_to_u64_up_to(value, 3600, &seconds))
         a->retry_ms = seconds * 1000;
     else if (str_ieq(name, STR("x-amz-bucket-region")))

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #define S3_ETAG_MAX    128
+#define S3_SUM_SIZE    45 /* base64 of a SHA-256 */
 #define S3_QUERY_MAX   8
 #define S3_HEADERS_MAX 16
 #define S3_KEY_MAX     1024 /* "Creating object key names" */
@@ -67,6 +68,7 @@ struct s3_request {
     struct str body;                /* .p is NULL: none */
     const struct client_file *file; /* as a body; NULL: none */
     bool is_final;                  /* not tried again, whatever comes */
+    bool sums;                      /* the server is told the body's checksum, and keeps it */
 
     /* NULL, or asked before each try but the first: an error ends it with that. */
     enum err_code (*before_again)(void *ctx, struct err *e);
@@ -99,13 +101,14 @@ struct s3_answer {
     char region[64];        /* that the server says the bucket is in; "": it does not */
     uint64_t total_bytes;   /* of the object: Content-Range's, else Content-Length */
     int64_t modified_ms;
-    bool encrypted;         /* x-amz-server-side-encryption: in some way */
-    struct store_note note; /* x-amz-meta-note */
-    char meta_id[256];      /* x-amz-meta-upload */
-    char meta_parts[256];   /* x-amz-meta-parts */
-    uint64_t meta_bytes;    /* x-amz-meta-bytes */
-    uint64_t retry_ms;      /* Retry-After */
-    struct buf body;        /* whoever asks sets its max before, and frees it */
+    bool encrypted;           /* x-amz-server-side-encryption: in some way */
+    char sha256[S3_SUM_SIZE]; /* x-amz-checksum-sha256; "": the server says none */
+    struct store_note note;   /* x-amz-meta-note */
+    char meta_id[256];        /* x-amz-meta-upload */
+    char meta_parts[256];     /* x-amz-meta-parts */
+    uint64_t meta_bytes;      /* x-amz-meta-bytes */
+    uint64_t retry_ms;        /* Retry-After */
+    struct buf body;          /* whoever asks sets its max before, and frees it */
 };
 
 /* Errors besides: PRECONDITION (412), RANGE_UNSATISFIABLE (416),

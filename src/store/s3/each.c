@@ -83,7 +83,8 @@ static enum err_code found_parts(void *ctx, const struct s3_name *name, const ch
             return s3_multipart_abort(f->s->client, name, upload, e);
         add(f, &id, 0, begun_ms);
     }
-    if (s3_name_digest(s3_name_below(f->s, name, STR(S3_BLOBS)), &d) &&
+    if ((s3_name_digest(s3_name_below(f->s, name, STR(S3_BLOBS)), &d) ||
+         s3_is_original(f->s->client, name)) &&
         f->now_ms - begun_ms > ABANDONED_MS)
         return s3_multipart_abort(f->s->client, name, upload, e);
     return ERR_OK;

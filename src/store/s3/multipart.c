@@ -25,6 +25,8 @@ enum err_code s3_multipart_create(struct s3_client *c, const struct s3_name *nam
 
     s3_query(&r, STR("uploads"), STR_NONE);
     s3_make_headers(c, &r);
+    if (s3_is_original(c, name))
+        s3_header(&r, STR("x-amz-checksum-algorithm"), STR("SHA256"));
     ret_id[0] = '\0';
     TRY(s3_ask(c, &r, BODY_MAX, take_id, ret_id, e));
     if (!ret_id[0])
@@ -45,13 +47,15 @@ enum err_code s3_part_put(struct s3_client *c, const struct s3_name *name, const
                           unsigned number, const struct client_file *body, struct s3_part *ret_part,
                           struct err *e)
 {
-    struct s3_request r = {.method = "PUT", .name = name, .file = body};
+    struct s3_request r = {
+        .method = "PUT", .name = name, .file = body, .sums = s3_is_original(c, name)};
     struct s3_answer a = {0};
     char text[16];
 
     add_part_query(&r, id, number, text);
     TRY(s3_do(c, &r, &a, e));
     memcpy(ret_part->etag, a.etag, sizeof(a.etag));
+    memcpy(ret_part->sha256, a.sha256, sizeof(a.sha256));
     ret_part->size_bytes = body->bytes;
     return ERR_OK;
 }
@@ -271,9 +275,14 @@ enum err_code s3_multipart_abort(struct s3_client *c, const struct s3_name *name
 static void add_part_list(const struct s3_parts *parts, struct buf *dst)
 {
     buf_add_text(dst, "<CompleteMultipartUpload>");
-    for (size_t i = 0; i < parts->n; i++)
-        buf_addf(dst, "<Part><PartNumber>%zu</PartNumber><ETag>%s</ETag></Part>", i + 1,
-                 parts->items[i].etag);
+    for (size_t i = 0; i < parts->n; i++) {
+        const struct s3_part *p = &parts->items[i];
+
+        buf_addf(dst, "<Part><PartNumber>%zu</PartNumber><ETag>%s</ETag>", i + 1, p->etag);
+        if (p->sha256[0])
+            buf_addf(dst, "<ChecksumSHA256>%s</ChecksumSHA256>", p->sha256);
+        buf_add_text(dst, "</Part>");
+    }
     buf_add_text(dst, "</CompleteMultipartUpload>");
 }
 

@@ -10,6 +10,7 @@
 
 struct s3_part {
     char etag[S3_ETAG_MAX];
+    char sha256[S3_SUM_SIZE]; /* as the server keeps it; "": it keeps none */
     uint64_t size_bytes;
 };
 

@@ -149,6 +149,13 @@ void s3_mark_name(const struct s3_client *c, struct s3_name *ret_name)
     add(ret_name, STR(S3_MARK));
 }
 
+void s3_original_name(const struct s3 *s, const struct store_original_name *name,
+                      struct s3_name *ret_name)
+{
+    begin(s, STR(STORE_ORIGINALS), ret_name);
+    add(ret_name, (struct str){name->text, name->n});
+}
+
 struct str s3_name_below(const struct s3 *s, const struct s3_name *name, struct str prefix)
 {
     struct str rest = {name->text, name->n}, own = str_of(s3_client_options(s->client)->prefix);

@@ -15,13 +15,23 @@
 #define COPY_BODY_MAX   65536
 #define DELETE_BODY_MAX (4u << 20)
 
-/* All else is small, or soon gone: what classes for rare reading are dear for. */
-static bool is_blob(const struct store_s3_options *o, const struct s3_name *name)
+static bool is_below(const struct store_s3_options *o, const struct s3_name *name,
+                     struct str folder)
 {
     size_t n = strlen(o->prefix);
 
-    return strncmp(name->text, o->prefix, n) == 0 &&
-           strncmp(name->text + n, S3_BLOBS, sizeof(S3_BLOBS) - 1) == 0;
+    return strncmp(name->text, o->prefix, n) == 0 && str_starts(str_of(name->text + n), folder);
+}
+
+/* All else is small, or soon gone: what classes for rare reading are dear for. */
+static bool is_blob(const struct store_s3_options *o, const struct s3_name *name)
+{
+    return is_below(o, name, STR(S3_BLOBS));
+}
+
+bool s3_is_original(const struct s3_client *c, const struct s3_name *name)
+{
+    return name && is_below(s3_client_options(c), name, STR(STORE_ORIGINALS));
 }
 
 void s3_make_headers(const struct s3_client *c, struct s3_request *r)
@@ -41,7 +51,11 @@ void s3_make_headers(const struct s3_client *c, struct s3_request *r)
 enum err_code s3_put(struct s3_client *c, const struct s3_name *name, const struct s3_put *p,
                      struct err *e)
 {
-    struct s3_request r = {.method = "PUT", .name = name, .body = p->body, .file = p->file};
+    struct s3_request r = {.method = "PUT",
+                           .name = name,
+                           .body = p->body,
+                           .file = p->file,
+                           .sums = s3_is_original(c, name)};
     char note[2 * STORE_NOTE_MAX + 1], bytes[24];
     struct s3_answer a = {0};
 

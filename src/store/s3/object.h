@@ -57,6 +57,9 @@ typedef enum err_code (*s3_listed_fn)(void *ctx, const struct s3_listed *object,
 ERR_CHECKED enum err_code s3_list(struct s3_client *c, const char *prefix, s3_listed_fn fn,
                                   void *ctx, struct err *e);
 
+/* Is it the key of one of those that people get, and the server is to keep checksums of? */
+bool s3_is_original(const struct s3_client *c, const struct s3_name *name);
+
 #define S3_BLOBS "blobs/" /* what the keys of blobs begin with, below the prefix */
 
 /* What the server is asked to do with what a request makes: encryption, and for blobs at their keys

@@ -13,6 +13,7 @@
  *     tail.c       what another process finds of one
  *     direct.c     what clients send to the server themselves
  *     remains.c    deleting what is left of one
+ *     original.c   files as they were uploaded
  *     find.c       where blobs are
  *     read.c       readers of blobs; range.c, what one asks for; ahead.c, when
  *     each.c       finding all that is there
@@ -100,6 +101,8 @@ void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *re
 void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char *end,
                    struct s3_name *ret_name);
 void s3_mark_name(const struct s3_client *c, struct s3_name *ret_name);
+void s3_original_name(const struct s3 *s, const struct store_original_name *name,
+                      struct s3_name *ret_name);
 
 #define S3_MANIFESTS  "manifests/"
 #define S3_TAGS       "tags/"
@@ -200,6 +203,10 @@ enum err_code s3_upload_prepare(struct store *s, struct store_upload *u,
 enum err_code s3_upload_commit(struct store *s, struct store_upload *u,
                                const struct repo_name *repo, const struct digest *d,
                                const struct repo_name *twin, struct err *e);
+enum err_code s3_original_expect(struct store *s, struct store_upload *u,
+                                 const struct store_original_name *name, struct err *e);
+enum err_code s3_original_commit(struct store *s, struct store_upload *u,
+                                 const struct store_original_name *name, struct err *e);
 void s3_upload_close(struct store *s, struct store_upload *u);
 enum err_code s3_upload_delete(struct store *s, const struct uuid *id, struct err *e);
 void s3_upload_forget(struct store *s, const struct uuid *id);
@@ -217,6 +224,14 @@ enum err_code s3_direct_open(struct store *s, const struct store_direct *d,
 /* remains.c: what another process, or an earlier life of this one, left: any parts, also those that
  * no tail tells of, and what they became, unless that is a blob on its way to its key. */
 ERR_CHECKED enum err_code s3_remains_delete(struct s3 *s, const struct uuid *id, struct err *e);
+
+/* original.c */
+enum err_code s3_original_open(struct store *s, const struct store_original_name *name,
+                               uint64_t known_bytes, struct reader **ret_reader,
+                               uint64_t *ret_size_bytes, struct err *e);
+enum err_code s3_original_delete(struct store *s, const struct store_original_name *name,
+                                 struct err *e);
+enum err_code s3_original_each(struct store *s, store_original_fn fn, void *ctx, struct err *e);
 
 /* find.c */
 enum err_code s3_blob_stat(struct store *s, const struct repo_name *repo, const struct digest *d,

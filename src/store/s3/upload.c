@@ -835,6 +835,17 @@ enum err_code s3_upload_expect(struct store *store, struct store_upload *u,
     return ERR_OK;
 }
 
+enum err_code s3_original_expect(struct store *store, struct store_upload *u,
+                                 const struct store_original_name *name, struct err *e)
+{
+    struct state *st = state_of(u);
+
+    TRY(check_lost(st, e));
+    st->direct = true;
+    s3_original_name(s3_of(store), name, &st->name);
+    return ERR_OK;
+}
+
 /* ---- away with it */
 
 /* The upload is as if nothing had ever come. */
@@ -1133,6 +1144,29 @@ enum err_code s3_upload_commit(struct store *store, struct store_upload *u,
         code = commit_small(st, d, e);
     }
     TRY(code);
+    clear_away(st);
+    s3_upload_close(store, u);
+    return ERR_OK;
+}
+
+/* It has been on its way to its key since it was expected there. */
+enum err_code s3_original_commit(struct store *store, struct store_upload *u,
+                                 const struct store_original_name *name, struct err *e)
+{
+    struct state *st = state_of(u);
+    struct client_file file = {st->fd, st->fill_bytes};
+    const struct s3_put put = {.file = st->fd >= 0 ? &file : NULL};
+    enum err_code code;
+    bool sure;
+
+    (void)name;
+    if (st->over)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", st->id.text);
+    TRY(check_lost(st, e));
+    code = st->upload[0] ? complete(st, &sure, e) : s3_put(st->s->client, &st->name, &put, e);
+    st->lost = code != ERR_OK;
+    TRY(code);
+    st->upload[0] = '\0'; /* it is no upload any more */
     clear_away(st);
     s3_upload_close(store, u);
     return ERR_OK;

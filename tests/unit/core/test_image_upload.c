@@ -125,6 +125,26 @@ static bool has_tag(struct world *w)
     return meta_manifest_by_tag(w->r->meta, &repo, &tag, &m, &version, ERR_IGNORED) == ERR_OK;
 }
 
+static bool keeps_original;
+
+static enum err_code count_one(void *ctx, const struct store_original *o, struct err *e)
+{
+    (void)o, (void)e;
+    ++*(size_t *)ctx;
+    return ERR_OK;
+}
+
+static size_t count_originals(struct world *w)
+{
+    AUTO(records) struct meta_record_list records = {0};
+    size_t n = 0;
+
+    assert_ok(store_original_each(w->r->store, count_one, &n, ERR_IGNORED));
+    assert_ok(meta_records(w->r->meta, STR(ORIGINALS), STR_NONE, 10, &records, ERR_IGNORED));
+    assert_int_equal(records.n, n);
+    return n;
+}
+
 /* False: there are fewer calls than n. */
 static bool fail_at(uint64_t n, bool of_meta)
 {
@@ -132,6 +152,7 @@ static bool fail_at(uint64_t n, bool of_meta)
     enum err_code code;
 
     world_in_memory(&w);
+    w.conf->registry.archives.keep_original = keeps_original;
     if (of_meta)
         meta_fault_arm(w.meta, n, ERR_INTERNAL);
     else
@@ -142,6 +163,7 @@ static bool fail_at(uint64_t n, bool of_meta)
     assert_int_equal(session_count(w.r->uploads), 0);
     assert_int_equal(has_tag(&w), code == ERR_OK);
     assert_int_equal(has_layer(&w), code == ERR_OK);
+    assert_int_equal(count_originals(&w), keeps_original && code == ERR_OK);
     assert_ok(upload(&w));
     assert_true(has_tag(&w) && has_layer(&w));
     world_done(&w);
@@ -174,6 +196,15 @@ static void whatever_meta_fails_nothing_remains(void **state)
 {
     (void)state;
     fail_each(true);
+}
+
+static void whatever_fails_an_original_is_there_with_its_image_alone(void **state)
+{
+    (void)state;
+    keeps_original = true;
+    fail_each(false);
+    fail_each(true);
+    keeps_original = false;
 }
 
 /* Behind the head of the archive, within the layer, behind it, behind all. */
@@ -209,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_the_store_fails_nothing_remains),
         cmocka_unit_test(whatever_meta_fails_nothing_remains),
+        cmocka_unit_test(whatever_fails_an_original_is_there_with_its_image_alone),
         cmocka_unit_test(the_repository_may_be_given_at_any_time),
         cmocka_unit_test(whatever_fails_before_the_repository_is_known_nothing_remains),
     };
