@@ -274,7 +274,7 @@ static json_t *reason(enum err_code code, const struct err *e, const struct refu
     return o;
 }
 
-/* What was stored is durable, and so its record is. */
+/* It costs no sync of the disk: a power loss in the next moment lets it seem lost. */
 static void end(struct upload_record *u, enum upload_phase phase, json_t *error)
 {
     ledger_lock(u->ledger);
@@ -286,7 +286,7 @@ static void end(struct upload_record *u, enum upload_phase phase, json_t *error)
     if (phase == UPLOAD_DONE) /* of a form it was a few bytes more */
         u->state.expected_bytes = u->state.received_bytes;
     ledger_unlock(u->ledger);
-    (void)!ledger_write(u, phase == UPLOAD_DONE ? 0 : META_LAZY, ERR_IGNORED);
+    (void)!ledger_write(u, META_LAZY, ERR_IGNORED);
     ledger_remove(u);
 }
 
