@@ -141,7 +141,9 @@ static enum err_code scan(struct feed *f, struct err *e)
 enum err_code files_feed_run(struct files_index *x, struct job *job, struct err *e)
 {
     AUTO(feed) struct feed f = {.x = x, .meta = files_index_registry(x)->meta, .job = job};
+    AUTO(files_set) struct files_set *set = NULL;
 
+    TRY(files_index_set(x, true, &set, e)); /* with what another process added just now */
     f.in = files_intake_new(x, job);
     TRY(take_wishes(&f, e));
     TRY(scan(&f, e));

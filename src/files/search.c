@@ -360,10 +360,15 @@ static enum err_code open_streams(struct searching *x, struct err *e)
 
 static enum err_code search_all(struct searching *x, struct err *e)
 {
+    struct files_place last = {.n_order = 0};
     struct files_stream *s;
 
     TRY(open_streams(x, e));
     while (!x->page->more && (s = first_stream(x))) {
+        if (!s->paused && last.n_order > 0 && files_place_cmp(&s->place, &last) == 0) {
+            TRY(files_stream_next(s, e)); /* the layer is in several segments */
+            continue;
+        }
         if (s->paused || looked_enough(x)) {
             bool same = files_place_cmp(&s->place, &x->from) == 0;
 
@@ -371,6 +376,7 @@ static enum err_code search_all(struct searching *x, struct err *e)
             return ERR_OK;
         }
         TRY(take_file(x, s, e));
+        last = s->place;
         if (!x->page->more)
             TRY(files_stream_next(s, e));
     }
