@@ -15,14 +15,16 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/archive_session.h"
+#include "core/upload_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 struct archive_receipt {
     struct archive_session session;
-    struct reader *checked; /* NULL: the body has no checksum */
-    bool begun_here;        /* by this request: that is answered 201 */
+    struct reader *checked;       /* NULL: the body has no checksum */
+    struct upload_record *record; /* what others are told of it; or NULL */
+    bool begun_here;              /* by this request: that is answered 201 */
 };
 
 void archive_receipt_free(struct archive_receipt *x)
@@ -30,6 +32,8 @@ void archive_receipt_free(struct archive_receipt *x)
     if (!x)
         return;
     reader_free(x->checked);
+    if (x->record)
+        upload_record_leave(x->record);
     archive_session_done(&x->session);
     free(x);
 }
@@ -94,6 +98,14 @@ static enum err_code translate(enum err_code code, struct err *e)
 
 /* ---- bytes */
 
+/* The job that comes next, maybe elsewhere, is to have it. */
+static void leave_record(struct archive_receipt *x, uint64_t offset_bytes)
+{
+    upload_record_set_received(x->record, offset_bytes);
+    if (x->record)
+        upload_record_leave(STEAL(x->record));
+}
+
 static enum err_code stored(struct req *q, struct err *e)
 {
     struct receiving *r = &q->receiving;
@@ -101,6 +113,7 @@ static enum err_code stored(struct req *q, struct err *e)
     uint64_t offset_bytes = upload_offset(r->upload);
 
     upload_close(STEAL(r->upload)); /* before the answer: the next chunk may come right after it */
+    leave_record(r->archive, offset_bytes);
     TRY(archive_session_advance(q->registry, s, offset_bytes, e));
     tell_offset(q, offset_bytes);
     tell_expiry(q, s);
@@ -121,7 +134,16 @@ static uint64_t longest(const struct req *q)
 static void forget(struct req *q)
 {
     upload_close(STEAL(q->receiving.upload));
+    leave_record(q->receiving.archive, 0);
     (void)!archive_session_remove(q->registry, &q->receiving.archive->session, ERR_IGNORED);
+}
+
+static void tell_progress(struct req *q)
+{
+    const struct receiving *r = &q->receiving;
+
+    archive_session_use(q->registry, &r->archive->session);
+    upload_record_set_received(r->archive->record, upload_came(r->upload));
 }
 
 static enum err_code go_on(struct req *q, struct err *e)
@@ -139,7 +161,7 @@ static enum err_code go_on(struct req *q, struct err *e)
     if (body.expected_bytes > 0)
         code = upload_append(r->upload, x->checked ? x->checked : http_body_later(q->x), &body, e);
     if (code == ERR_LATER)
-        archive_session_use(q->registry, &x->session);
+        tell_progress(q);
     else if (code != ERR_OK && x->begun_here)
         forget(q);
     TRY(translate(code, e));
@@ -173,10 +195,11 @@ static enum err_code receive(struct req *q, uint64_t said, struct err *e)
     const struct archive_session *s = &r->archive->session;
 
     TRY(tus_checksum(q, http_body_later(q->x), &r->archive->checked, e));
-    TRY(translate(upload_open(q->registry, &s->repo, s->owner, &s->id, UPLOAD_MORE, &r->upload, e),
-                  e));
+    TRY(translate(
+        upload_open(q->registry, &s->repo, s->owner, &s->upload, UPLOAD_MORE, &r->upload, e), e));
     TRY(check_offset(q, said, upload_offset(r->upload), e));
     TRY(check_room(q, said, e));
+    r->archive->record = archive_session_record(q->registry, s, http_request_id(q->x));
     r->go_on = go_on;
     return go_on(q, e);
 }
@@ -245,7 +268,7 @@ static enum err_code post_direct(struct req *q, struct archive_session *s, struc
     if (s->length_bytes == UINT64_MAX || s->length_bytes == 0)
         return err_tell(e, ERR_REQUEST_INVALID, "a direct upload needs its Upload-Length");
     s->is_direct = true;
-    TRY(archive_session_begin(q->registry, s, e));
+    TRY(archive_session_begin(q->registry, s, http_request_id(q->x), e));
     return reply_direct(q, s, e);
 }
 
@@ -306,7 +329,7 @@ enum err_code api_upload_session_post(struct req *q, struct err *e)
         TRY(check_type(q, e));
     TRY(wanted(q, s, e));
     TRY(check_room(q, 0, e));
-    TRY(archive_session_begin(q->registry, s, e));
+    TRY(archive_session_begin(q->registry, s, http_request_id(q->x), e));
     if (body_bytes(q) > 0)
         return receive(q, 0, e);
     if (s->length_bytes == 0)

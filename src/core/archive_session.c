@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/quota.h"
 #include "core/upload.h"
+#include "core/upload_record.h"
 #include "jobs/jobs.h"
 
 #include <stdio.h>
@@ -51,9 +52,10 @@ static char *to_text(const struct archive_session *s)
 {
     AUTO(json)
     json_t *j = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:i}", "id", s->id.text, "owner",
-        s->owner, "repository", s->repo.text, "tag", s->tag.text, "image", s->image, "metadata",
-        s->metadata, "address", s->address, "state", states[s->state], "length",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:i}", "id", s->id.text,
+        "upload", s->upload.text, "owner", s->owner, "repository", s->repo.text, "tag", s->tag.text,
+        "image", s->image, "metadata", s->metadata, "address", s->address, "state",
+        states[s->state], "length",
         s->length_bytes == UINT64_MAX ? (json_int_t)-1 : (json_int_t)s->length_bytes, "started",
         (json_int_t)s->started_ms, "expires", (json_int_t)s->expires_ms, "status", s->status);
 
@@ -100,7 +102,7 @@ static bool take_texts(const json_t *j, struct archive_session *s)
 {
     struct str tag = text_of(j, "tag"), digest = text_of(j, "digest");
 
-    return uuid_parse(text_of(j, "id"), &s->id) &&
+    return uuid_parse(text_of(j, "id"), &s->id) && uuid_parse(text_of(j, "upload"), &s->upload) &&
            str_copy(text_of(j, "owner"), s->owner, sizeof(s->owner)) &&
            repo_name_parse(text_of(j, "repository"), &s->repo, ERR_IGNORED) == ERR_OK &&
            (tag.n == 0 || tag_name_parse(tag, &s->tag, ERR_IGNORED) == ERR_OK) &&
@@ -119,7 +121,7 @@ static bool take_direct(const json_t *j, struct archive_session *s)
     s->is_direct = direct != NULL;
     if (!direct)
         return true;
-    s->direct.id = s->id;
+    s->direct.id = s->upload;
     s->direct.size_bytes = s->length_bytes;
     s->direct.part_bytes = (uint64_t)json_integer_value(json_object_get(direct, "part"));
     return s->direct.part_bytes > 0 &&
@@ -223,10 +225,10 @@ static enum err_code begin_bytes(struct registry *r, struct archive_session *s, 
     enum err_code code;
 
     if (!s->is_direct)
-        return upload_begin(r, &s->repo, s->owner, DIGEST_SHA256, &s->id, e);
+        return upload_begin(r, &s->repo, s->owner, DIGEST_SHA256, &s->upload, e);
     TRY(registry_has_room(r, e));
-    uuid_make(&s->id);
-    code = store_direct_begin(r->store, &s->id, s->length_bytes, &s->direct, e);
+    uuid_make(&s->upload);
+    code = store_direct_begin(r->store, &s->upload, s->length_bytes, &s->direct, e);
     if (code == ERR_UNSUPPORTED)
         return err_tell(
             e, ERR_REQUEST_INVALID,
@@ -234,13 +236,27 @@ static enum err_code begin_bytes(struct registry *r, struct archive_session *s, 
     return code;
 }
 
-enum err_code archive_session_begin(struct registry *r, struct archive_session *s, struct err *e)
+static struct upload_record *open_record(struct registry *r, const struct archive_session *s,
+                                         const char *request_id)
+{
+    const struct upload_start start = {
+        .user = s->owner[0] ? s->owner : "anonymous",
+        .address = s->address,
+        .request_id = request_id,
+        .way = s->is_direct ? "direct" : "session",
+        .repo = &s->repo,
+        .tag = s->tag.n > 0 ? &s->tag : NULL,
+        .expected_bytes = s->length_bytes == UINT64_MAX ? UPLOAD_SIZE_UNKNOWN : s->length_bytes,
+    };
+
+    return upload_record_open(r, &start);
+}
+
+static enum err_code begin(struct registry *r, struct archive_session *s, struct err *e)
 {
     AUTO(mem) char *text = NULL;
     struct meta_op op;
 
-    TRY(check_room(r, s->owner, e));
-    TRY(check_quotas(r, &s->repo, e));
     TRY(begin_bytes(r, s, e));
     key_of(s->owner, s->id.text, s->key);
     s->state = ARCHIVE_RECEIVING;
@@ -251,6 +267,36 @@ enum err_code archive_session_begin(struct registry *r, struct archive_session *
         return err_tell(e, ERR_REQUEST_INVALID, "metadata has to be text");
     op = meta_op_record_put(OPEN, str_of(s->key), str_of(text), META_ABSENT);
     return meta_commit(r->meta, &op, 1, 0, NULL, e);
+}
+
+enum err_code archive_session_begin(struct registry *r, struct archive_session *s,
+                                    const char *request_id, struct err *e)
+{
+    struct upload_record *record;
+    enum err_code code;
+
+    TRY(check_room(r, s->owner, e));
+    TRY(check_quotas(r, &s->repo, e));
+    record = open_record(r, s, request_id);
+    s->id = *upload_record_id(record);
+    code = begin(r, s, e);
+    if (code == ERR_OK)
+        upload_record_leave(record);
+    else
+        upload_record_drop(record);
+    return code;
+}
+
+struct upload_record *archive_session_record(struct registry *r, const struct archive_session *s,
+                                             const char *request_id)
+{
+    struct upload_record *record = NULL;
+
+    if (upload_record_resume(r, &s->id, request_id, &record, ERR_IGNORED) != ERR_OK)
+        return NULL;
+    if (s->length_bytes != UINT64_MAX)
+        upload_record_set_expected(record, s->length_bytes);
+    return record;
 }
 
 /* ---- changing one */
@@ -352,7 +398,7 @@ enum err_code archive_session_offset(struct registry *r, const struct archive_se
         *ret_offset_bytes = s->state != ARCHIVE_RECEIVING ? s->length_bytes : 0;
         return ERR_OK;
     }
-    code = upload_status(r, &s->repo, s->owner, &s->id, ret_offset_bytes, e);
+    code = upload_status(r, &s->repo, s->owner, &s->upload, ret_offset_bytes, e);
     return code == ERR_BLOB_UPLOAD_UNKNOWN ? unknown(e) : code;
 }
 
@@ -378,20 +424,17 @@ static enum err_code remove_direct(struct registry *r, const struct archive_sess
                                    struct err *e)
 {
     TRY(remove_record(r, OPEN, s, e));
-    return store_upload_delete(r->store, &s->id, e);
+    return store_upload_delete(r->store, &s->upload, e);
 }
 
-enum err_code archive_session_remove(struct registry *r, const struct archive_session *s,
-                                     struct err *e)
+static enum err_code remove_open(struct registry *r, const struct archive_session *s, struct err *e)
 {
     struct upload *u = NULL;
     enum err_code code;
 
-    if (s->state == ARCHIVE_ENDED)
-        return remove_record(r, ENDED, s, e);
     if (s->is_direct)
         return remove_direct(r, s, e);
-    code = upload_open(r, &s->repo, s->owner, &s->id, UPLOAD_MORE, &u, e);
+    code = upload_open(r, &s->repo, s->owner, &s->upload, UPLOAD_MORE, &u, e);
     if (code == ERR_BLOB_UPLOAD_BUSY && s->state == ARCHIVE_RECEIVING)
         return err_tell(e, ERR_UPLOAD_BUSY, "another request writes to this upload");
     if (code != ERR_OK && code != ERR_BLOB_UPLOAD_BUSY && code != ERR_BLOB_UPLOAD_UNKNOWN)
@@ -402,6 +445,17 @@ enum err_code archive_session_remove(struct registry *r, const struct archive_se
         return code;
     }
     return u ? upload_cancel(u, e) : ERR_OK;
+}
+
+enum err_code archive_session_remove(struct registry *r, const struct archive_session *s,
+                                     struct err *e)
+{
+    if (s->state == ARCHIVE_ENDED)
+        return remove_record(r, ENDED, s, e);
+    TRY(remove_open(r, s, e));
+    upload_record_cancel(archive_session_record(r, s, NULL),
+                         s->expires_ms <= clock_wall_ms() ? "it has expired" : "it was given up");
+    return ERR_OK;
 }
 
 /* ---- the sweep */

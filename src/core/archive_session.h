@@ -1,6 +1,7 @@
 /*
  * Uploads of archives that can be resumed. The bytes are an upload session (core/upload.h) of the
- * same id, owner and repository; beside it a record says what is to become of them. When all have
+ * same owner and repository; beside it a record says what is to become of them. What others are
+ * told of it is the record of core/upload_record.h, whose id is that of the session. When all have
  * come a job takes the archive (core/archive_take.h), and the record becomes that of what came of
  * it, kept for upload.timeout as an upload is that nobody continues.
  *
@@ -25,6 +26,7 @@ enum archive_state {
 
 struct archive_session {
     struct uuid id;
+    struct uuid upload;                    /* of its bytes */
     char owner[ARCHIVE_SESSION_OWNER_MAX]; /* as of upload sessions: "" is anonymous */
     struct repo_name repo;
     struct tag_name tag;                             /* n is 0: those of the archive */
@@ -46,11 +48,17 @@ struct archive_session {
 
 void archive_session_done(struct archive_session *s);
 
-/* Begins one of what s says; fills id, times, key, state and direct. Errors: TOO_MANY_REQUESTS
+/* Begins one of what s says; fills ids, times, key, state and direct; request_id may
+ * be NULL. Errors: TOO_MANY_REQUESTS
  * (upload.sessions), QUOTA, REQUEST_INVALID (direct, without such a server), told; those of
  * upload_begin() and of meta. */
 ERR_CHECKED enum err_code archive_session_begin(struct registry *r, struct archive_session *s,
-                                                struct err *e);
+                                                const char *request_id, struct err *e);
+
+/* What others are told of it, for who goes on with it now. NULL: somebody holds that, or it is not
+ * known any more. */
+struct upload_record *archive_session_record(struct registry *r, const struct archive_session *s,
+                                             const char *request_id);
 
 /* To anybody but its owner there is none. Error: UPLOAD_UNKNOWN. */
 ERR_CHECKED enum err_code archive_session_find(struct registry *r, const char *owner,

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "core/upload.h"
+#include "core/upload_record.h"
 
 #include <stdlib.h>
 
@@ -12,6 +13,9 @@
 
 /* While as many archives are received as may be. */
 #define WAIT_MS 500
+
+/* After so many the archive is taken without being told of. */
+#define RECORD_TRIES 20
 
 #define ATTEMPTS      5
 #define RETRY_MS      1000
@@ -26,6 +30,7 @@ struct take {
     struct reader *direct; /* of a direct one */
     struct hasher *hasher; /* when it has to have a digest */
     struct image_upload *image;
+    struct upload_record *record; /* what others are told of it; or NULL */
 };
 
 static enum err_code stopped(struct err *e)
@@ -83,6 +88,7 @@ static enum err_code feed(struct take *x, struct err *e)
                  (unsigned long long)x->s.length_bytes);
         TRY(next(x, p, at, &n, e));
         TRY(image_upload_feed(x->image, p, n, e));
+        upload_record_set_received(x->record, x->s.length_bytes); /* it had all come before */
     }
     return check_digest(x, e);
 }
@@ -102,6 +108,8 @@ static enum err_code store(struct take *x, struct buf *ret_answer, struct err *e
     struct image_stored stored;
 
     TRY(open_image(x, e));
+    image_upload_tell(x->image, x->record);
+    upload_record_set_phase(x->record, UPLOAD_UNPACKING);
     TRY(feed(x, e));
     TRY(image_upload_finish(x->image, &wish, actor, may_tag, x, &stored, e));
     x->t->stored(x->t->ctx, &x->s, &stored, ret_answer);
@@ -120,6 +128,9 @@ static enum err_code answer(struct take *x, struct buf *ret_answer, int *ret_sta
     enum err_code code = store(x, ret_answer, e);
 
     *ret_status = code == ERR_OK ? 201 : err_status(code);
+    if (code == ERR_OK || !passes(code))
+        upload_record_end(STEAL(x->record), code, e,
+                          x->image ? image_upload_refusal(x->image) : NULL);
     x->t->end(x->t->ctx, &x->s, code != ERR_OK && passes(code) ? ERR_LATER : code);
     if (code == ERR_OK || code == ERR_LATER)
         return code;
@@ -143,7 +154,8 @@ static enum err_code take(struct take *x, struct err *e)
     code = archive_session_end(r, &x->s, status, buf_str(&text), job_check_op(x->job), e);
     if (code != ERR_OK && code != ERR_UPLOAD_UNKNOWN)
         return code;
-    return x->direct ? store_upload_delete(r->store, &x->s.id, e) : upload_cancel(STEAL(x->u), e);
+    return x->direct ? store_upload_delete(r->store, &x->s.upload, e)
+                     : upload_cancel(STEAL(x->u), e);
 }
 
 /* Nobody can go on with it: so the client is told. */
@@ -156,6 +168,7 @@ static enum err_code tell_lost(struct take *x, struct err *e)
         err_tell(&why, ERR_UPLOAD_UNKNOWN, "the bytes of this upload are gone; send it again");
 
     buf_init(&text, ANSWER_MAX_BYTES);
+    upload_record_end(STEAL(x->record), code, &why, NULL);
     x->t->refused(x->t->ctx, &x->s, &why, &none, &text);
     code = archive_session_end(x->t->r, &x->s, err_status(code), buf_str(&text),
                                job_check_op(x->job), e);
@@ -172,13 +185,26 @@ static enum err_code open_bytes(struct take *x, struct err *e)
         return store_direct_open(r->store, &x->s.direct, &x->direct, e);
     for (;;) {
         enum err_code code =
-            upload_open(r, &x->s.repo, x->s.owner, &x->s.id, UPLOAD_MORE, &x->u, e);
+            upload_open(r, &x->s.repo, x->s.owner, &x->s.upload, UPLOAD_MORE, &x->u, e);
 
         if (code != ERR_BLOB_UPLOAD_BUSY && code != ERR_TOO_MANY_REQUESTS)
             return code;
         if (!job_rest(r->jobs, x->job, WAIT_MS))
             return stopped(e);
     }
+}
+
+/* Whoever held it may be gone, which is known after a while. */
+static enum err_code take_record(struct take *x, struct err *e)
+{
+    struct registry *r = x->t->r;
+
+    for (int i = 0; i < RECORD_TRIES && !x->record; i++) {
+        x->record = archive_session_record(r, &x->s, NULL);
+        if (!x->record && !job_rest(r->jobs, x->job, WAIT_MS))
+            return stopped(e);
+    }
+    return ERR_OK;
 }
 
 static enum err_code run_take(struct take *x, struct err *e)
@@ -188,6 +214,7 @@ static enum err_code run_take(struct take *x, struct err *e)
     if (code == ERR_UPLOAD_UNKNOWN || (code == ERR_OK && x->s.state == ARCHIVE_ENDED))
         return ERR_OK;
     TRY(code);
+    TRY(take_record(x, e));
     code = open_bytes(x, e);
     if (code == ERR_OK)
         code = take(x, e);
@@ -203,6 +230,8 @@ static enum err_code run(void *ctx, struct job *job, struct err *e)
     hasher_free(x.hasher);
     reader_free(x.direct);
     upload_close(x.u);
+    if (x.record)
+        upload_record_leave(x.record);
     archive_session_done(&x.s);
     return code;
 }

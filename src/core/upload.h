@@ -36,6 +36,7 @@ ERR_CHECKED enum err_code upload_open_alone(struct registry *r, const struct rep
                                             struct upload **ret_upload, struct err *e);
 void upload_set_repo(struct upload *u, const struct repo_name *repo);
 uint64_t upload_offset(const struct upload *u);
+uint64_t upload_came(const struct upload *u); /* with what is not durable yet */
 
 /* How far a session is, without holding it. Error: BLOB_UPLOAD_UNKNOWN. */
 ERR_CHECKED enum err_code upload_status(struct registry *r, const struct repo_name *repo,

@@ -43,6 +43,11 @@ uint64_t upload_offset(const struct upload *u)
     return u->session->offset_bytes;
 }
 
+uint64_t upload_came(const struct upload *u)
+{
+    return u->appending ? u->in.offset_bytes : upload_offset(u);
+}
+
 /* The hash of what is stored from there on. */
 static enum err_code hash_from(struct upload *u, enum digest_algorithm algorithm, uint64_t at,
                                struct hasher **ret_hasher, struct err *e)

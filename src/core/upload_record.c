@@ -88,7 +88,8 @@ static enum err_code take_again(struct registry *r, struct str key, struct uploa
     s->phase = UPLOAD_RECEIVING;
     s->holder = ledger_holder(r);
     s->updated_ms = clock_wall_ms();
-    copy_text(request_id, s->request_id, sizeof(s->request_id));
+    if (request_id)
+        copy_text(request_id, s->request_id, sizeof(s->request_id));
     text = upload_state_text(s);
     op = meta_op_record_put(UPLOAD_RECORDS, key, str_of(text), record.version);
     return meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);

@@ -35,8 +35,8 @@ struct upload_start {
 /* Its phase is RECEIVING. Never fails, and does not wait. */
 struct upload_record *upload_record_open(struct registry *r, const struct upload_start *s);
 
-/* Goes on with one that was left; request_id is of the request that does. Errors: NOT_FOUND;
- * CONFLICT, it has ended or somebody holds it. */
+/* Goes on with one that was left; request_id is of the request that does, or NULL. Errors:
+ * NOT_FOUND; CONFLICT, it has ended or somebody holds it. */
 ERR_CHECKED enum err_code upload_record_resume(struct registry *r, const struct uuid *id,
                                                const char *request_id,
                                                struct upload_record **ret_record, struct err *e);

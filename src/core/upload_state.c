@@ -156,7 +156,8 @@ enum err_code upload_state_parse(const char *text, struct upload_state *ret_stat
     s.ended_ms = number_of(o, "ended");
     s.n_more_layers = (size_t)number_of(o, "more_layers");
     s.error = json_incref(json_object_get(o, "error"));
-    s.images = json_incref(json_object_get(o, "images"));
+    if (json_is_array(json_object_get(o, "images"))) /* else it is null */
+        s.images = json_incref(json_object_get(o, "images"));
     take_layers(&s, json_object_get(o, "layers"));
     *ret_state = s;
     return ERR_OK;

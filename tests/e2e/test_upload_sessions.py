@@ -262,10 +262,37 @@ def test_a_refusal_is_that_of_upload_image_and_is_told_again(client):
         direct = upload(client, data, expect=400, **WHERE)
         session = tus.Upload.begin(client, len(data), **WHERE)
         session.patch(0, data)
-        told = session.result(400).json()["errors"]
-        direct["detail"]["upload"] = told[0]["detail"]["upload"]  # each names its own
-        assert told == [direct], name
-        assert session.complete(400).json()["errors"] == told, name
+        direct["detail"]["upload"] = session.path[-36:]
+        assert session.result(400).json()["errors"] == [direct], name
+        assert session.complete(400).json()["errors"] == [direct], name
+
+
+def known(client, session):
+    """What GET /api/v1/uploads tells of it."""
+    return client.request("GET", session.path).json()
+
+
+def test_what_is_known_of_it_has_its_id(client):
+    session = tus.Upload.begin(client, len(FINE), **WHERE)
+    found = known(client, session)
+    assert (found["phase"], found["way"], found["expected"]) == ("waiting", "session", len(FINE))
+    session.patch(0, FINE[:1000])
+    assert (known(client, session)["phase"], known(client, session)["received"]) == ("waiting", 1000)
+    session.patch(1000, FINE[1000:])
+    answer = session.result().json()
+    found = known(client, session)
+    assert answer["id"] == found["id"] == session.path[-36:]
+    assert (found["phase"], found["received"]) == ("done", len(FINE))
+    assert [i["digest"] for i in found["images"]] == [i["digest"] for i in answer["images"]]
+
+
+def test_one_that_is_given_up_is_known_as_cancelled_and_a_refused_one_as_failed(client):
+    gone, refused = (tus.Upload.begin(client, 100, **WHERE) for _ in range(2))
+    gone.delete()
+    refused.patch(0, b"x" * 100)
+    refused.result(400)
+    assert known(client, gone)["phase"] == "cancelled"
+    assert known(client, refused)["phase"] == "failed"
 
 
 def test_an_upload_of_nothing_is_refused(client):

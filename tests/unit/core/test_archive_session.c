@@ -42,7 +42,7 @@ static struct archive_session begun(const char *owner, uint64_t length_bytes)
 {
     struct archive_session s = wanted(owner, length_bytes);
 
-    assert_ok(archive_session_begin(w.r, &s, ERR_IGNORED));
+    assert_ok(archive_session_begin(w.r, &s, NULL, ERR_IGNORED));
     return s;
 }
 
@@ -52,7 +52,7 @@ static void append(const struct archive_session *s, struct str bytes)
     struct source from = source_of(bytes);
     struct upload *u;
 
-    assert_ok(upload_open(w.r, &s->repo, s->owner, &s->id, UPLOAD_MORE, &u, ERR_IGNORED));
+    assert_ok(upload_open(w.r, &s->repo, s->owner, &s->upload, UPLOAD_MORE, &u, ERR_IGNORED));
     assert_ok(upload_append(u, &from.reader, BODY(bytes.n), ERR_IGNORED));
     upload_close(u);
 }
@@ -82,7 +82,7 @@ static void a_session_is_found_as_it_was_said(void **state)
     snprintf(s.image, sizeof(s.image), "team/a:1");
     snprintf(s.metadata, sizeof(s.metadata), "a YQ==");
     digest_of(DIGEST_SHA256, "x", 1, &s.digest);
-    assert_ok(archive_session_begin(w.r, &s, ERR_IGNORED));
+    assert_ok(archive_session_begin(w.r, &s, NULL, ERR_IGNORED));
     assert_ok(archive_session_find(w.r, "user:alice", &s.id, &found, ERR_IGNORED));
     assert_string_equal(found.repo.text, "team/app");
     assert_string_equal(found.image, "team/a:1");
@@ -169,11 +169,11 @@ static void what_ended_takes_no_place_of_its_owner(void **state)
 
     (void)state;
     w.conf->registry.archives.sessions = 1;
-    assert_code(ERR_TOO_MANY_REQUESTS, archive_session_begin(w.r, &more, ERR_IGNORED));
+    assert_code(ERR_TOO_MANY_REQUESTS, archive_session_begin(w.r, &more, NULL, ERR_IGNORED));
     begun("user:bob", 5);
     assert_ok(archive_session_find(w.r, s.owner, &s.id, &now, ERR_IGNORED));
     assert_ok(archive_session_end(w.r, &now, 201, STR("{}"), none, ERR_IGNORED));
-    assert_ok(archive_session_begin(w.r, &more, ERR_IGNORED));
+    assert_ok(archive_session_begin(w.r, &more, NULL, ERR_IGNORED));
 }
 
 static void a_session_that_is_being_written_to_is_not_removed(void **state)
@@ -182,7 +182,7 @@ static void a_session_that_is_being_written_to_is_not_removed(void **state)
     struct upload *u;
 
     (void)state;
-    assert_ok(upload_open(w.r, &s.repo, s.owner, &s.id, UPLOAD_MORE, &u, ERR_IGNORED));
+    assert_ok(upload_open(w.r, &s.repo, s.owner, &s.upload, UPLOAD_MORE, &u, ERR_IGNORED));
     assert_code(ERR_UPLOAD_BUSY, archive_session_remove(w.r, &s, ERR_IGNORED));
     upload_close(u);
     assert_ok(archive_session_remove(w.r, &s, ERR_IGNORED));
