@@ -146,13 +146,14 @@ static enum err_code found_file(struct search *s, struct member *m, struct err *
 /* All members of the name have to mean one content: programs disagree which of them counts. */
 static enum err_code search(struct search *s, const char *name, bool may_miss, struct err *e)
 {
-    struct member *end = s->members->all + s->members->n, *m = first_of(s->members, name);
+    struct member *m = first_of(s->members, name), *end;
 
     if (!m && may_miss)
         return ERR_OK;
     if (!m)
         return refuse(s->refusal, REFUSAL_MISSING, str_of(name), e, "%s is not in the archive",
                       s->what);
+    end = s->members->all + s->members->n;
     for (const char *same = m->name; m < end && strcmp(m->name, same) == 0; m++) {
         if (++s->steps > STEPS_MAX)
             return refuse(s->refusal, REFUSAL_LINKS, str_of(name), e,
