@@ -69,15 +69,19 @@ static struct str behind(struct str s, struct str beginning)
     return (struct str){s.p + n, s.n - n};
 }
 
-static void add_user(const char *owner, struct buf *b)
+/* Of a user, robot, or nobody. */
+static void add_owner(const char *owner, struct buf *b)
 {
     struct str s = str_of(owner);
+    bool robot = str_starts(s, STR(ROBOT));
 
-    if (s.n == 0)
+    if (s.n == 0) {
         buf_add_text(b, NOBODY);
-    if (str_starts(s, STR(ROBOT)))
+        return;
+    }
+    if (robot)
         buf_add_text(b, ROBOT_DIR);
-    add_escaped(b, behind(s, str_starts(s, STR(ROBOT)) ? STR(ROBOT) : STR(USER)));
+    add_escaped(b, behind(s, robot ? STR(ROBOT) : STR(USER)));
     cut(owner, b);
 }
 
@@ -89,7 +93,7 @@ void original_name_make(const char *owner, int64_t wall_ms, const struct uuid *i
 
     buf_init(&b, 4096);
     original_time(wall_ms, time);
-    add_user(owner, &b);
+    add_owner(owner, &b);
     buf_addf(&b, "/%s/%s%s", time, id->text, endings[packing]);
     if (!store_original_name_parse(buf_str(&b), ret_name))
         abort(); /* it is bounded, and escaped */

@@ -229,6 +229,14 @@ def database(request, s3_servers):
 
 
 @pytest.fixture
+def postgresql(s3_servers):
+    """A PostgreSQL database of the test's own, reached directly."""
+    made = Database(s3_servers("postgresql"))
+    yield made
+    made.remove()
+
+
+@pytest.fixture
 def table(s3_servers):
     """A table of DynamoDB of the test's own, which the registry makes."""
     made = Table(s3_servers("dynamodb"))

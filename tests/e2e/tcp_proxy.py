@@ -122,3 +122,23 @@ def end(pair):
             one.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
+
+
+class CutAfter(TcpProxy):
+    """Cuts each connection when so many bytes have gone that way on it: up to the server, or back."""
+
+    def __init__(self, port, after, up):
+        self.after = after
+        self.counts_up = up
+        super().__init__(port)
+
+    def _carry(self, source, sink, up):
+        counts = up == self.counts_up
+        left = self.after
+        try:
+            while left > 0 and (data := source.recv(65536)):
+                sink.sendall(data[:left] if counts else data)
+                left -= len(data) if counts else 0
+        except OSError:
+            pass
+        end((source, sink))

@@ -8,7 +8,7 @@ import pytest
 from accounts import OTHER, Accounts
 from client_command import ClientCommand
 from helpers import MIB, Client, image, index
-from tcp_proxy import TcpProxy, end
+from tcp_proxy import CutAfter
 
 IMAGE = image(seed="download", layers=3, layer_size=MIB)
 
@@ -22,24 +22,6 @@ class Download(ClientCommand):
 
     def part(self, etag):
         return self.work / f".app.tar.{etag.split(':')[1][:16]}.part"
-
-
-class CuttingProxy(TcpProxy):
-    """Cuts each connection when so many bytes have come back on it."""
-
-    def __init__(self, port, after):
-        self.after = after
-        super().__init__(port)
-
-    def _carry(self, source, sink, up):
-        left = self.after
-        try:
-            while left > 0 and (data := source.recv(65536)):
-                sink.sendall(data if up else data[:left])
-                left -= 0 if up else len(data)
-        except OSError:
-            pass
-        end((source, sink))
 
 
 @pytest.fixture
@@ -77,7 +59,7 @@ def test_flags_are_parameters(registry, client, download):
 
 
 def test_a_cut_connection_is_gone_on_with(registry, download, archive):
-    with CuttingProxy(registry.port, after=MIB) as proxy:
+    with CutAfter(registry.port, MIB, up=False) as proxy:
         download("team/app:v1", "-o", "app.tar", "--url", f"http://127.0.0.1:{proxy.port}")
     assert download.content() == archive.content
     registry.stop()

@@ -1,17 +1,14 @@
 """`analysis.index`: which images have a file, by GET /api/v1/files and `registry find-file`."""
 
 import hashlib
-import os
-import re
 import subprocess
 
 import pytest
 from accounts import htpasswd
-from clients import run
 from content import command
+from documented import follow, page, program
 from helpers import Client, image_of_layers, index, tar_layer
-from server import TOP, merged
-from test_users_docs import pattern
+from server import merged
 from waiting import until
 
 pytestmark = pytest.mark.sanitize
@@ -179,10 +176,6 @@ def find_file(registry, *words, status=0):
     return done.stdout
 
 
-def blocks(kind):
-    return re.findall(rf"^```{kind}\n(.*?)^```$", (TOP / "docs" / "files.md").read_text(), re.M | re.S)
-
-
 def test_the_examples_of_the_page_do_as_it_says(new_registry, work):
     registry = new_registry(config=INDEXED).start()
     files = {"opt/app/lib/log4j-core-2.14.jar": b"the bytes of a jar"}
@@ -191,15 +184,8 @@ def test_the_examples_of_the_page_do_as_it_says(new_registry, work):
         files = {"srv/log4j-core-2.17.jar": b"newer", "srv/main.py": b"foo"}
         client.push_image("team/tool", image_of_layers([tar_layer(files)]), "v2")
         indexed(client)
-    (work / "bin").mkdir()
-    (work / "bin" / "registry").write_text(f'#!/bin/sh\nexec {registry.binary} "$@" --url {registry.url}\n')
-    (work / "bin" / "registry").chmod(0o755)
-    script = "".join(blocks("sh")).replace("127.0.0.1:5000", registry.address)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")}
-    environment |= {"PATH": f"{work}/bin:{os.environ['PATH']}", "HOME": str(work)}
-    printed = run(["bash", "-euo", "pipefail", "-c", script], env=environment, cwd=work)
-    shown = "".join(blocks("text"))
-    assert re.fullmatch(pattern(shown), printed), f"shown:\n{shown}\nprinted:\n{printed}"
+    program(work, "registry", f'exec {registry.binary} "$@" --url {registry.url}')
+    follow(page("files.md"), registry, work)
 
 
 def test_the_command_prints_images(new_registry):

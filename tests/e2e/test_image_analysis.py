@@ -4,18 +4,15 @@ import bz2
 import gzip
 import json
 import lzma
-import os
-import re
 import subprocess
 import tarfile
 
 import pytest
 
 from accounts import PASSWORD, Accounts
-from helpers import Client, artifact, canonical, descriptor, digest_of, image, image_of_layers, index, tar_layer
+from documented import follow, page
 from clients import run
-from server import TOP
-from test_users_docs import pattern
+from helpers import Client, artifact, canonical, descriptor, digest_of, image, image_of_layers, index, tar_layer
 from waiting import until
 
 pytestmark = pytest.mark.sanitize
@@ -234,12 +231,4 @@ def test_two_images_are_compared(registry, client, work):
 
 
 def test_the_examples_of_the_page_do_as_it_says(registry, client, pushed, work):
-    page = (TOP / "docs" / "analysis.md").read_text()
-    script, shown = ("".join(re.findall(rf"^```{kind}\n(.*?)^```$", page, re.M | re.S)) for kind in ("sh", "text"))
-    (work / "bin").mkdir()
-    (work / "bin" / "registry").symlink_to(registry.binary)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")}
-    environment |= {"PATH": f"{work}/bin:{os.environ['PATH']}", "HOME": str(work)}
-    script = script.replace("127.0.0.1:5000", registry.address)
-    printed = run(["bash", "-euo", "pipefail", "-c", script], env=environment, cwd=work)
-    assert re.fullmatch(pattern(shown), printed), f"shown:\n{shown}\nprinted:\n{printed}"
+    follow(page("analysis.md"), registry, work)

@@ -1,6 +1,5 @@
 """An image of 2 GiB in one layer, pushed and pulled by skopeo."""
 
-import gzip
 import hashlib
 import json
 import os

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from accounts import OTHER, PASSWORD, Accounts, Caller
+from accounts import Accounts, Caller
 from waiting import until
 
 DEV = {"subjects": ["group:dev"], "actions": ["pull"], "repositories": ["dev/**"]}

@@ -3,7 +3,7 @@ its own retry is right, and nothing is done twice."""
 
 import pytest
 from commit_proxy import LATE, NOT_SENT, PHASES, CommitProxy
-from helpers import Client, digest_of, image, random_bytes
+from helpers import digest_of, image, random_bytes
 from waiting import until
 
 

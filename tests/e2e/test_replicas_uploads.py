@@ -5,7 +5,6 @@ import signal
 import time
 
 import pytest
-from postgres_databases import Database
 
 from helpers import MIB, Client, Wire, digest_of, random_bytes
 from waiting import until
@@ -16,16 +15,9 @@ LARGE = random_bytes(3 * PART + 100_000, "turns")
 
 
 @pytest.fixture
-def database(s3_servers):
-    made = Database(s3_servers("postgresql"))
-    yield made
-    made.remove()
-
-
-@pytest.fixture
-def registries(new_registry, database, bucket):
+def registries(new_registry, postgresql, bucket):
     config = {
-        "metadata": database.section(),
+        "metadata": postgresql.section(),
         "storage": bucket.section(part_size=PART),
         "replicas": {"lease": "1s"},
     }
@@ -98,13 +90,13 @@ def test_a_session_whose_registry_was_killed_goes_on_with_the_other(registries, 
     assert b.get_blob("app", digest_of(LARGE)).content == LARGE
 
 
-def test_a_registry_that_was_stopped_spoils_nothing_when_it_goes_on(registries, clients, database):
+def test_a_registry_that_was_stopped_spoils_nothing_when_it_goes_on(registries, clients, postgresql):
     a, b = clients
     location = a.patch(a.start_upload("app"), DATA[:100_000], start=0)
     path = location.removeprefix(a.url)
     with Wire(a.url) as wire:
         wire.send_request("PATCH", path, {"Content-Length": 200_000}, b"x" * 100_000)
-        until(lambda: database.sql("SELECT turn FROM uploads") == "2")
+        until(lambda: postgresql.sql("SELECT turn FROM uploads") == "2")
         registries[0].process.send_signal(signal.SIGSTOP)
         try:
             time.sleep(1.5)  # longer than a look at its turn may be old

@@ -5,9 +5,7 @@ import subprocess
 import time
 
 import pytest
-import requests
 
-from helpers import Client
 from test_large_layer import write_large_layer
 from waiting import until
 

@@ -14,7 +14,7 @@ from helpers import Client, image
 from server import TOP
 from test_rights import PEOPLE, htpasswd
 from test_users import NOTICED_S, OTHER, PASSWORD, Accounts
-from test_users_docs import pattern
+from documented import pattern
 from waiting import until
 
 LOCAL = {"auth": {"mode": "local"}}

@@ -16,7 +16,7 @@ from client_command import ClientCommand
 from cutting_proxy import PHASES, CuttingProxy
 from helpers import MIB, Client, image, index, write_oci_layout
 from reference_registry import PLAIN, Theirs
-from tcp_proxy import TcpProxy, end
+from tcp_proxy import CutAfter, TcpProxy, end
 
 IMAGE = image(seed="upload", layers=3, layer_size=MIB)
 ARCHIVE = docker_archive(IMAGE, ["app:v1"])
@@ -46,24 +46,6 @@ class Upload(ClientCommand):
                         stdin=data if stdin else None, TMPDIR=str(self.spool), **variables)  # fmt: skip
         assert not list(self.spool.iterdir())
         return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-class CutUp(TcpProxy):
-    """Cuts each connection when so many bytes were sent on it."""
-
-    def __init__(self, port, after):
-        self.after = after
-        super().__init__(port)
-
-    def _carry(self, source, sink, up):
-        left = self.after
-        try:
-            while left > 0 and (data := source.recv(65536)):
-                sink.sendall(data[:left] if up else data)
-                left -= len(data) if up else 0
-        except OSError:
-            pass
-        end((source, sink))
 
 
 @pytest.fixture
@@ -210,7 +192,7 @@ def test_a_dry_run_says_what_would_be_sent_and_changes_nothing(registry, client,
 def test_a_blob_goes_on_where_a_connection_cut_it(registry, client, push):
     """Each connection brings half of a layer: from its beginning it would never come."""
     made = image(seed="cut", layers=1, layer_size=3 * MIB)
-    with CutUp(registry.port, after=MIB // 2) as proxy:
+    with CutAfter(registry.port, MIB // 2, up=True) as proxy:
         push.url = f"http://127.0.0.1:{proxy.port}"
         push.json(docker_archive(made, ["a:b"]), "app:v1")
     is_whole(client, "app", "v1", made)

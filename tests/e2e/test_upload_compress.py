@@ -1,12 +1,11 @@
 """upload.compress: plain layers of docker archives are packed on their way, always to the same bytes."""
 
 import gzip
-import json
 import subprocess
 
 import pytest
-from archives import crafted, docker_archive, upload
-from helpers import Client, random_bytes, image, image_of_layers, tar_layer
+from archives import crafted, upload
+from helpers import Client, random_bytes, tar_layer
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 

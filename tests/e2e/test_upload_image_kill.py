@@ -8,7 +8,6 @@ import requests
 from archives import docker_archive, upload
 from content import command
 from helpers import MIB, Client, Wire, image_of_layers, random_bytes, tar_layer
-from postgres_databases import Database
 from postgres_proxy import COMMIT, DONE, STATEMENT, PostgresProxy
 from waiting import until
 
@@ -69,22 +68,15 @@ def temporary_files(registry):
 
 
 @pytest.fixture
-def database(s3_servers):
-    made = Database(s3_servers("postgresql"))
-    yield made
-    made.remove()
-
-
-@pytest.fixture
-def line(database):
-    with PostgresProxy(database.port) as between:
+def line(postgresql):
+    with PostgresProxy(postgresql.port) as between:
         yield between
 
 
 @pytest.fixture
-def on_files(new_registry, database, line):
+def on_files(new_registry, postgresql, line):
     """Files, and a database whose line a test may hold."""
-    section = {**database.section(), "url": line.url(database.url)}
+    section = {**postgresql.section(), "url": line.url(postgresql.url)}
     return new_registry(config={**SWEPT, "metadata": section}).start()
 
 

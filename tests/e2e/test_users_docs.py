@@ -5,9 +5,10 @@ import re
 import subprocess
 
 import yaml
-from server import TOP
+from accounts import environment
+from documented import blocks, page, pattern
 
-PAGE = TOP / "docs" / "users.md"
+PAGE = page("users.md")
 MARK = "-----8<-----"
 
 
@@ -25,34 +26,18 @@ NOTICED = """noticed() {
 """
 
 
-def blocks(kind):
-    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def pattern(text):
-    """The shown text as an expression; … stands for anything, on a line of its own for lines."""
-    lines = []
-    for line in text.splitlines():
-        if line == "…":
-            lines.append(r"(?:.*\n)*?")
-        else:
-            lines.append(r".*".join(re.escape(p) for p in line.split("…")) + r" *\n")
-    return "".join(lines)
-
-
 def test_the_examples_of_the_page_do_as_it_says(new_registry, docker, work):
-    registry = new_registry(config=yaml.safe_load(blocks("yaml")[0])).start()
+    registry = new_registry(config=yaml.safe_load(blocks(PAGE, "yaml")[0])).start()
     (work / "bin").mkdir()
     (work / "bin" / "registry").symlink_to(registry.binary)
     script = NOTICED
-    for block in blocks("sh"):
+    for block in blocks(PAGE, "sh"):
         after = "noticed" if block == "registry user totp bob\n" else ":"
         script += f"{block}\n{after}\necho '{MARK}'\n"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")}
     output = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace("127.0.0.1:5000", registry.address)],
         env={
-            **environment,
+            **environment(),
             "PATH": f"{work}/bin:{os.environ['PATH']}",
             "REGISTRY_CONFIG": str(registry.config_path),
             "DOCKER_HOST": docker.socket,
@@ -63,7 +48,7 @@ def test_the_examples_of_the_page_do_as_it_says(new_registry, docker, work):
         text=True,
         timeout=300,
     ).stdout
-    shown = [t.replace("127.0.0.1:5000", registry.address) for t in blocks("text")]
+    shown = [t.replace("127.0.0.1:5000", registry.address) for t in blocks(PAGE, "text")]
     printed = output.split(MARK + "\n")
     assert len(printed) == len(shown) + 1, output
     for want, got in zip(shown, printed):

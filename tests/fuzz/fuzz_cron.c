@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LAST_MS (253402300799999ll - 6ll * 366 * 24 * 3600 * 1000) /* of year 9999, less a search  \
-                                                                    */
+/* Of year 9999, less a search. */
+#define LAST_MS (253402300799999ll - 6ll * 366 * 24 * 3600 * 1000)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

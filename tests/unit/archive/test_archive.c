@@ -3,42 +3,13 @@
 
 #include "archive/out_layout.h"
 #include "base/mem.h"
+#include "archives/hash_sink.h"
 #include "unit/core/support.h"
 
 #include <stdlib.h>
 
 #define LAYER (20u << 10) /* more than is kept in memory */
 #define PIECE 700u
-
-static enum err_code begin(void *ctx, enum digest_algorithm algorithm, const struct digest *said,
-                           uint64_t size_bytes, void **ret_content, struct err *e)
-{
-    (void)ctx, (void)said, (void)size_bytes, (void)e;
-    *ret_content = hasher_new(algorithm);
-    return ERR_OK;
-}
-
-static enum err_code add(void *ctx, void *content, const void *p, size_t n, struct err *e)
-{
-    (void)ctx, (void)e;
-    hasher_update(content, p, n);
-    return ERR_OK;
-}
-
-static enum err_code finish(void *ctx, void *content, struct digest *ret_digest, struct err *e)
-{
-    (void)ctx, (void)e;
-    hasher_digest(content, ret_digest);
-    return ERR_OK;
-}
-
-static void release(void *ctx, void *content)
-{
-    (void)ctx;
-    hasher_free(content);
-}
-
-static const struct archive_sink sink = {begin, add, finish, release};
 
 static void make_archive(struct out_layout *l)
 {
@@ -61,7 +32,7 @@ static void make_archive(struct out_layout *l)
 static void contents_stand_in_the_tar_where_it_says(void **state)
 {
     static const struct archive_limits limits = {1 << 20, 1 << 20, 10, 10, 1 << 16, 1 << 16};
-    struct archive *a = archive_new(&limits, &sink, NULL);
+    struct archive *a = archive_new(&limits, &hash_sink, NULL);
     const struct archive_verdict *v;
     struct out_layout l;
     struct str tar;

@@ -6,6 +6,7 @@
 #include "core/pull.h"
 #include "core/removal.h"
 #include "core/upload.h"
+#include "jobs/jobs.h"
 
 #include <stdio.h>
 
@@ -148,8 +149,18 @@ void world_lose_meta(struct world *w)
     w->r->meta = w->meta = meta_fault_new(fresh);
 }
 
+void world_add_jobs(struct world *w)
+{
+    w->r->jobs = jobs_new(&(struct jobs_options){.meta = w->meta, .poll_ms = 20});
+    w->own_jobs = true;
+}
+
 void world_done(struct world *w)
 {
+    if (w->own_jobs) {
+        jobs_free(w->r->jobs);
+        w->r->jobs = NULL;
+    }
     registry_free(w->r);
     conf_free(w->conf);
     if (w->dir[0])

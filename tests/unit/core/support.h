@@ -52,6 +52,7 @@ struct world {
     struct store *store; /* the fault decorator; the registry owns it */
     struct meta *meta;
     struct registry *r;
+    bool own_jobs; /* those of world_add_jobs() */
 };
 
 void world_in_memory(struct world *w);
@@ -59,6 +60,7 @@ void world_on_disk(struct world *w);
 void world_remote(struct world *w);    /* in memory, over store_mem_remote_new() */
 void world_restart(struct world *w);   /* on disk: a new process on the same files */
 void world_lose_meta(struct world *w); /* meta is empty from here on, and in memory */
+void world_add_jobs(struct world *w);  /* that wait: nobody runs them */
 void world_done(struct world *w);
 
 /* From here on the n-th call of the store or of meta fails; 0: none does. */

@@ -17,15 +17,13 @@ static int set_up(void **state)
 {
     (void)state;
     world_in_memory(&w);
-    w.r->jobs = jobs_new(&(struct jobs_options){.meta = w.meta, .poll_ms = 20}); /* none is run */
+    world_add_jobs(&w);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    jobs_free(w.r->jobs);
-    w.r->jobs = NULL;
     world_done(&w);
     return 0;
 }

@@ -13,7 +13,7 @@ static int set_up(void **state)
 {
     (void)state;
     world_in_memory(&w);
-    w.r->jobs = jobs_new(&(struct jobs_options){.meta = w.meta, .poll_ms = 20}); /* none is run */
+    world_add_jobs(&w);
     image_analysis_jobs(w.r);
     return 0;
 }
@@ -21,8 +21,6 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    jobs_free(w.r->jobs);
-    w.r->jobs = NULL;
     world_done(&w);
     return 0;
 }
