@@ -2,8 +2,8 @@
 #include "archive/archive.h"
 
 #include "archive/out_layout.h"
-#include "base/mem.h"
 #include "archives/hash_sink.h"
+#include "base/mem.h"
 #include "unit/core/support.h"
 
 #include <stdlib.h>

@@ -220,6 +220,7 @@ static void a_segment_goes_when_all_of_its_layers_are_gone(void **state)
     files_set_unref(STEAL(set));
     assert_ok(files_index_set(t.x, true, &set, ERR_IGNORED));
     assert_int_equal(set->n, 0);
+    files_set_unref(STEAL(set)); /* it reads from the store */
     teardown(&t);
 }
 
@@ -242,6 +243,7 @@ static void many_small_segments_become_one(void **state)
     assert_ok(files_index_set(t.x, true, &set, ERR_IGNORED));
     assert_int_equal(set->n, 1);
     assert_string_equal(search(&t, "file-7", 10, NULL), "team/app:v7 opt/file-7\n");
+    files_set_unref(STEAL(set));
     teardown(&t);
 }
 
