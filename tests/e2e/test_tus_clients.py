@@ -5,9 +5,11 @@ import subprocess
 
 import pytest
 import tus
+from documented import blocks, page
 from helpers import Client
 from other_programs import tus_js, tuspy
 from test_upload_sessions import WHERE, large
+from waiting import until
 
 DATA = large(1_000_000, "clients")
 
@@ -19,8 +21,10 @@ def file(work):
     return path
 
 
-def run(*words, status=0):
-    result = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=60, check=False)
+def run(*words, status=0, cwd=None):
+    result = subprocess.run(
+        [str(w) for w in words], capture_output=True, text=True, timeout=60, check=False, cwd=cwd
+    )
     assert result.returncode == status, result.stdout + result.stderr
     return result.stdout.strip()
 
@@ -54,6 +58,13 @@ def test_tus_js_client_goes_on_after_a_kill_of_the_registry(registry, file, work
         assert tus.Upload(client, first).offset() >= 300_000
         assert send_js(registry, file, **kept) == first
         tus.Upload(client, first).result()
+
+
+def test_the_example_of_the_page_sends_an_archive(registry, client, file):
+    script = f'const tus = require("tus-js-client"); const file = require("fs").readFileSync("{file}");'
+    script += "".join(blocks(page("upload.md"), "js")).replace('"/api', f'"{registry.url}/api')
+    assert run("node", "-e", script, cwd=tus_js()) == "it has come"
+    until(lambda: client.request("HEAD", "/v2/team/app/manifests/v1", None).status_code == 200)
 
 
 TUSPY = """
