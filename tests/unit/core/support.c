@@ -21,7 +21,8 @@ static enum err_code source_read(struct reader *r, void *buf, size_t cap, size_t
         n = s->piece_bytes;
     if (n == 0 && cap > 0 && s->error != ERR_OK)
         return err_set(e, s->error, "the source was told to fail");
-    memcpy(buf, s->bytes.p + s->at, n);
+    if (n > 0) /* else its bytes may be none */
+        memcpy(buf, s->bytes.p + s->at, n);
     s->at += n;
     *ret_n = n;
     return ERR_OK;

@@ -65,7 +65,7 @@ static enum archive_state state_of(const struct archive_session *s)
 
 static bool has_job(const struct archive_session *s)
 {
-    struct meta_job job;
+    AUTO(meta_job) struct meta_job job = {0};
 
     return meta_job_get(w.meta, STR(ARCHIVE_SESSION_TAKE), str_of(s->key), &job, ERR_IGNORED) ==
            ERR_OK;
