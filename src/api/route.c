@@ -87,6 +87,18 @@ static enum err_code settle_query(struct req *q, struct err *e)
     return err_tell(e, ERR_NAME_INVALID, "query parameter 'repository' is needed");
 }
 
+/* Only where tus is spoken does a header say which method it is. */
+static enum match_result match_request(const struct req *q, struct match *ret_match)
+{
+    enum http_method said = tus_method(q->head);
+
+    if (said != q->head->method && match_path(said, req_path(q), ret_match) == MATCH_FOUND &&
+        ret_match->route->tus)
+        return MATCH_FOUND;
+    *ret_match = (struct match){0};
+    return match_path(q->head->method, req_path(q), ret_match);
+}
+
 enum err_code route_request(struct req *q, struct err *e)
 {
     struct match m = {0};
@@ -95,7 +107,7 @@ enum err_code route_request(struct req *q, struct err *e)
     if (!strip_prefix(q))
         return err_tell(e, ERR_NOT_FOUND, "nothing is served outside of %s",
                         q->api->conf->http.prefix);
-    result = match_path(tus_method(q->head), req_path(q), &m);
+    result = match_request(q, &m);
     if (result != MATCH_NONE && !served_here(q, &m))
         result = MATCH_NONE;
     switch (result) {

@@ -107,6 +107,8 @@ class PostgresProxy(TcpProxy):
             self._run(self._turn_away, client)
         else:
             super()._welcome(client)
+            if self.refusing:  # meanwhile
+                self.cut()
 
     def _begin(self, pair):
         line = Line(pair)
