@@ -65,20 +65,34 @@ static void reply_stored(struct req *q, const struct image_stored *s)
     reply_json(q, 201, buf_str(&b));
 }
 
+/* NULL: those of the archive. */
+static const struct tag_name *asked_tag(const struct req *q)
+{
+    return q->ref.tag.n > 0 ? &q->ref.tag : NULL;
+}
+
+/* Its fields have all come. */
+static enum err_code finish_form(struct req *q, char *image, size_t cap, struct err *e)
+{
+    const struct receiving *r = &q->receiving;
+
+    TRY(told(q, image_form_end(r->form, q, e)));
+    upload_record_set_target(r->record, &q->name, asked_tag(q));
+    if (image_form_image(r->form)[0])
+        snprintf(image, cap, "%s", image_form_image(r->form));
+    return ERR_OK;
+}
+
 static enum err_code finish(struct req *q, struct err *e)
 {
     char image[512];
-    struct image_wish wish = {.image = image, .tag = q->ref.tag.n > 0 ? &q->ref.tag : NULL};
+    struct image_wish wish = {.image = image};
     struct image_stored stored;
 
     TRY(query_text(q, "image", image, sizeof(image), e));
     if (q->receiving.form)
-        TRY(told(q, image_form_end(q->receiving.form, q, e)));
-    if (q->receiving.form)
-        upload_record_set_target(q->receiving.record, &q->name,
-                                 q->ref.tag.n > 0 ? &q->ref.tag : NULL);
-    if (q->receiving.form && image_form_image(q->receiving.form)[0])
-        snprintf(image, sizeof(image), "%s", image_form_image(q->receiving.form));
+        TRY(finish_form(q, image, sizeof(image), e));
+    wish.tag = asked_tag(q);
     TRY(told(q,
              image_upload_finish(q->receiving.image, &wish, req_actor(q), may_tag, q, &stored, e)));
     reply_stored(q, &stored);
@@ -154,7 +168,7 @@ static struct upload_record *new_record(struct req *q)
         .request_id = http_request_id(q->x),
         .way = route_has_form(q) ? "form" : "body",
         .repo = q->name.n > 0 ? &q->name : NULL,
-        .tag = q->ref.tag.n > 0 ? &q->ref.tag : NULL,
+        .tag = asked_tag(q),
         .expected_bytes = q->head->has_length ? q->head->content_length : UPLOAD_SIZE_UNKNOWN,
     };
 

@@ -578,6 +578,18 @@ static enum err_code mem_upload_prepare(struct store *s, struct store_upload *u,
     return ERR_OK;
 }
 
+/* Its bytes are where they belong, unless it is gone: then it is still the caller's. */
+static enum err_code end_upload(struct store *s, struct store_upload *u, bool gone, struct err *e)
+{
+    struct str id = str_of(upload_of(u)->id.text);
+
+    if (gone)
+        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", id.p);
+    drop(mem_of(s), UPLOAD, STR_NONE, id);
+    mem_upload_close(s, u);
+    return ERR_OK;
+}
+
 static enum err_code mem_upload_commit(struct store *s, struct store_upload *u,
                                        const struct repo_name *repo, const struct digest *d,
                                        const struct repo_name *twin, struct err *e)
@@ -599,11 +611,7 @@ static enum err_code mem_upload_commit(struct store *s, struct store_upload *u,
     if (!gone)
         put(m, NOTE, STR_NONE, id, bytes_new(str_of(note)));
     unlock(m);
-    if (gone)
-        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", id.p);
-    drop(m, UPLOAD, STR_NONE, id);
-    mem_upload_close(s, u);
-    return ERR_OK;
+    return end_upload(s, u, gone, e);
 }
 
 static enum err_code mem_upload_delete(struct store *s, const struct uuid *id, struct err *e)
@@ -710,11 +718,7 @@ static enum err_code mem_original_commit(struct store *s, struct store_upload *u
     if (!gone)
         put(m, ORIGINAL, STR_NONE, str_of(name->text), bytes_ref(upload_of(u)->bytes));
     unlock(m);
-    if (gone)
-        return err_set(e, ERR_BLOB_UPLOAD_UNKNOWN, "upload %s was removed", id.p);
-    drop(m, UPLOAD, STR_NONE, id);
-    mem_upload_close(s, u);
-    return ERR_OK;
+    return end_upload(s, u, gone, e);
 }
 
 static enum err_code mem_original_open(struct store *s, const struct store_original_name *name,
