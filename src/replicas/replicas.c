@@ -7,6 +7,7 @@
 #include "replicas/remote.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define CACHES_MAX       4
@@ -30,8 +31,8 @@ struct replicas {
     struct meta meta;
     struct members *members;
     struct members_options o;
-    struct channel *channel; /* NULL: none */
-    bool channel_runs;
+    struct channel *channel;  /* NULL: none */
+    atomic_bool channel_runs; /* its threads may ask before channel_start() has returned */
     struct replicas_cache caches[CACHES_MAX];
     size_t n_caches;
     struct remote_writes *remote;
