@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -16,6 +19,7 @@
 
 #define PIECE_BYTES 16384
 #define PIPE_BYTES  65536 /* what a pipe holds */
+#define LOOK_MS     250
 
 struct child {
     pid_t pid;  /* -1: none, or it is over */
@@ -59,11 +63,27 @@ static void auto_ends_(struct ends *s)
     auto_fd_(&s->failed);
 }
 
-static bool bound_memory(uint64_t bytes)
+static bool bound(__rlimit_resource_t what, uint64_t most, uint64_t more)
 {
-    const struct rlimit limit = {bytes, bytes};
+    const struct rlimit limit = {most, most + more};
 
-    return bytes == 0 || setrlimit(RLIMIT_AS, &limit) == 0;
+    return most == 0 || setrlimit(what, &limit) == 0;
+}
+
+static bool bound_all(const struct process *p)
+{
+    return bound(RLIMIT_AS, p->memory_bytes, 0) && bound(RLIMIT_FSIZE, p->file_bytes, 0) &&
+           bound(RLIMIT_CPU, p->cpu_s, 1) &&
+           (p->nice == 0 ||
+            setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + p->nice) == 0);
+}
+
+/* Who is not root may have a network of their own in a user namespace of their own: there its files
+ * are still those of the same user. */
+static void leave_network(const struct process *p)
+{
+    if (p->offline && unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        errno = 0;
 }
 
 /* A handled signal is as before at exec; one that is ignored or blocked would stay so. */
@@ -103,8 +123,9 @@ static _Noreturn void become(const struct process *p, struct ends s, pid_t paren
     int error;
 
     s.failed = fcntl(s.failed, F_DUPFD, 3);
+    leave_network(p);
     if (setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-        bound_memory(p->memory_bytes) && place_ends(&s) && restore_signals())
+        (!p->dir || chdir(p->dir) == 0) && place_ends(&s) && restore_signals() && bound_all(p))
         execve(p->argv[0], (char *const *)p->argv, (char *const *)p->env);
     error = errno;
     if (write(s.failed, &error, sizeof(error)) < 0)
@@ -145,6 +166,8 @@ static enum err_code start(const struct process *p, struct child *ret_child, str
 
     TRY(make_input(p->input, &s.input, e));
     TRY(make_pipe(&ret_child->output, &s.output, e));
+    if (p->output_fd > 0 && dup3(p->output_fd, s.output, O_CLOEXEC) < 0)
+        return err_errno(e, "pass on a file");
     TRY(make_pipe(&ret_child->errors, &s.errors, e));
     TRY(make_pipe(&failed, &s.failed, e));
     if (fcntl(ret_child->output, F_SETFL, O_NONBLOCK) < 0 ||
@@ -196,19 +219,65 @@ static enum err_code say_too_much(const struct process *p, const struct buf *out
     return err_set(e, ERR_INTERNAL, "%s writes more than %zu bytes", p->argv[0], output->max);
 }
 
+/* 0: not known, for it has ended. */
+static uint64_t resident_bytes(pid_t pid)
+{
+    char path[64], text[256] = "";
+    AUTO(fd) int fd = -1;
+    struct str rest, pages;
+    uint64_t n;
+
+    snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || file_pread_all(fd, text, sizeof(text) - 1, 0) < 0)
+        return 0;
+    rest = str_of(text);
+    str_cut(&rest, ' ', &pages); /* of address space */
+    str_cut(&rest, ' ', &pages);
+    return str_to_u64(pages, UINT64_MAX >> 20, &n) ? n * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static enum err_code look_at(const struct process *p, const struct child *c, struct err *e)
+{
+    if (p->resident_bytes > 0 && resident_bytes(c->pid) > p->resident_bytes)
+        return err_set(e, ERR_INTERNAL, "%s takes more than %" PRIu64 " bytes of memory",
+                       p->argv[0], p->resident_bytes);
+    return p->look ? p->look(p->look_ctx, e) : ERR_OK;
+}
+
+/* How long to wait for something to happen; the process is looked at when that is due. */
+static enum err_code wait_ms(const struct process *p, const struct child *c, int64_t *look_at_ms,
+                             int *ret_ms, struct err *e)
+{
+    bool looks = p->look || p->resident_bytes > 0;
+    int64_t now_ms = clock_mono_ms(), left_ms = p->deadline_ms - now_ms;
+
+    if (left_ms <= 0)
+        return err_set(e, ERR_TIMEOUT, "%s took too long", p->argv[0]);
+    if (looks && now_ms >= *look_at_ms) {
+        TRY(look_at(p, c, e));
+        *look_at_ms = now_ms + LOOK_MS;
+    }
+    if (looks && left_ms > *look_at_ms - now_ms)
+        left_ms = *look_at_ms - now_ms;
+    *ret_ms = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+    return ERR_OK;
+}
+
 static enum err_code listen_to(const struct process *p, struct child *c, struct buf *output,
                                struct buf *errors, struct err *e)
 {
+    int64_t look_at_ms = clock_mono_ms() + LOOK_MS;
+    int left_ms;
+
     for (;;) {
         struct pollfd fds[] = {{c->pid_fd, POLLIN, 0},
                                {p->stop_fd, POLLIN, 0},
                                {c->output, POLLIN, 0},
                                {c->errors, POLLIN, 0}};
-        int64_t left_ms = p->deadline_ms - clock_mono_ms();
 
-        if (left_ms <= 0)
-            return err_set(e, ERR_TIMEOUT, "%s took too long", p->argv[0]);
-        if (poll(fds, 4, left_ms > INT_MAX ? INT_MAX : (int)left_ms) < 0 && errno != EINTR)
+        TRY(wait_ms(p, c, &look_at_ms, &left_ms, e));
+        if (poll(fds, 4, left_ms) < 0 && errno != EINTR)
             return err_errno(e, "wait for %s", p->argv[0]);
         if (fds[1].revents)
             return err_set(e, ERR_UNAVAILABLE, "%s was stopped", p->argv[0]);

@@ -16,6 +16,20 @@ struct process {
     uint64_t memory_bytes;  /* of address space, for each process of the group; 0: no limit */
     int64_t deadline_ms;    /* by clock_mono_ms() */
     int stop_fd;            /* becomes readable when it is to end sooner; -1: there is none */
+
+    /* What is 0 or NULL bounds and changes nothing. */
+    const char *dir;         /* its working directory; else this process's */
+    int output_fd;           /* takes its standard output, of which ret_output then gets nothing */
+    uint64_t file_bytes;     /* of each file that it writes, output_fd's too; more is SIGXFSZ */
+    uint64_t cpu_s;          /* of each process of the group; more is SIGXCPU, then SIGKILL */
+    uint64_t resident_bytes; /* of memory that it itself has, by a look now and then: for programs
+                                that reserve much more than they use */
+    int nice;                /* how much less urgent it is than this process */
+    bool offline;            /* has no network; where the kernel refuses that, it has */
+
+    /* Called some times a second while it runs; an error ends it, and is that of the call. */
+    enum err_code (*look)(void *ctx, struct err *e);
+    void *look_ctx;
 };
 
 struct process_end {
@@ -28,8 +42,8 @@ struct process_end {
  * bufs, which the caller has initialised and whose max bounds them; also after an error, as far as
  * it came. More standard output than fits is an error and ends it; more of standard error is
  * dropped. A status other than 0 is no error. Errors: TIMEOUT at the deadline; UNAVAILABLE when it
- * was stopped or there is no room for a process; INTERNAL when it cannot be started, or says too
- * much.
+ * was stopped or there is no room for a process; INTERNAL when it cannot be started, says too
+ * much or has too much.
  */
 ERR_CHECKED enum err_code process_run(const struct process *p, struct buf *ret_output,
                                       struct buf *ret_errors, struct process_end *ret_end,

@@ -9,6 +9,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -237,6 +240,119 @@ static void its_memory_is_bounded(void **state)
     assert_int_equal(end.status, 1);
 }
 
+static void it_runs_in_the_directory_that_was_named(void **state)
+{
+    struct process p = shell_of("pwd");
+
+    (void)state;
+    p.dir = "/usr/lib";
+    assert_int_equal(run(&p), ERR_OK);
+    assert_string_equal(buf_text(&output), "/usr/lib\n");
+    p.dir = "/nowhere";
+    assert_int_equal(run(&p), ERR_INTERNAL);
+}
+
+/* More than a buf of its output would hold. */
+static void a_file_takes_its_output(void **state)
+{
+    struct process p = shell_of("head -c 100000 /dev/zero; echo bad >&2");
+    AUTO(fd) int fd = memfd_create("output", MFD_CLOEXEC);
+    struct stat st;
+
+    (void)state;
+    p.output_fd = fd;
+    assert_int_equal(run(&p), ERR_OK);
+    assert_int_equal(end.status, 0);
+    assert_int_equal(output.n, 0);
+    assert_string_equal(buf_text(&errors), "bad\n");
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, 100000);
+}
+
+static void a_file_that_grows_too_large_ends_it(void **state)
+{
+    struct process p = shell_of("exec cat /dev/zero");
+    AUTO(fd) int fd = memfd_create("output", MFD_CLOEXEC);
+    struct stat st;
+
+    (void)state;
+    p.output_fd = fd;
+    p.file_bytes = 1 << 20;
+    assert_int_equal(run(&p), ERR_OK);
+    assert_int_equal(end.signal, SIGXFSZ);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, 1 << 20);
+}
+
+static void its_time_of_cpu_is_bounded(void **state)
+{
+    struct process p = shell_of("while :; do :; done");
+
+    (void)state;
+    p.cpu_s = 1;
+    assert_int_equal(run(&p), ERR_OK);
+    assert_int_equal(end.signal, SIGXCPU);
+}
+
+/* tail keeps all of it, for no line ends. */
+static void memory_that_it_takes_ends_it(void **state)
+{
+    struct process p = usual((const char *const[]){"/usr/bin/tail", "/dev/zero", NULL});
+
+    (void)state;
+    p.resident_bytes = 64 << 20;
+    assert_int_equal(run(&p), ERR_INTERNAL);
+    assert_string_equal(e.detail, "/usr/bin/tail takes more than 67108864 bytes of memory");
+}
+
+static void it_is_as_much_less_urgent_as_was_said(void **state)
+{
+    struct process p = shell_of("nice");
+    int own = getpriority(PRIO_PROCESS, 0), its;
+
+    (void)state;
+    p.nice = 3;
+    assert_int_equal(run(&p), ERR_OK);
+    assert_int_equal(sscanf(buf_text(&output), "%d", &its), 1);
+    assert_int_equal(its, own + 3 < 19 ? own + 3 : 19);
+}
+
+/* Where the kernel lets anybody: in some containers it does not. */
+static void it_can_be_without_a_network(void **state)
+{
+    struct process p = shell_of("readlink /proc/self/ns/net");
+    char own[64] = "";
+    bool may;
+
+    (void)state;
+    assert_int_equal(run_shell("unshare -n true || unshare -Un true"), ERR_OK);
+    may = end.status == 0;
+    assert_true(readlink("/proc/self/ns/net", own, sizeof(own) - 1) > 0);
+    p.offline = true;
+    assert_int_equal(run(&p), ERR_OK);
+    assert_int_equal(end.status, 0);
+    assert_int_equal(strncmp(buf_text(&output), own, strlen(own)) != 0, may);
+}
+
+static enum err_code refuse_the_third(void *ctx, struct err *why)
+{
+    int *looks = ctx;
+
+    return ++*looks < 3 ? ERR_OK : err_set(why, ERR_STORAGE_FULL, "too much");
+}
+
+static void a_look_at_it_can_end_it(void **state)
+{
+    struct process p = shell_of("sleep 1000");
+    int looks = 0;
+
+    (void)state;
+    p.look = refuse_the_third;
+    p.look_ctx = &looks;
+    assert_int_equal(run(&p), ERR_STORAGE_FULL);
+    assert_int_equal(looks, 3);
+}
+
 static void nothing_of_it_stays_in_this_process(void **state)
 {
     int before = open("/dev/null", O_RDONLY | O_CLOEXEC), after;
@@ -270,6 +386,14 @@ int main(void)
         T(more_output_than_the_bound_ends_it),
         T(more_errors_than_the_bound_are_dropped),
         T(its_memory_is_bounded),
+        T(it_runs_in_the_directory_that_was_named),
+        T(a_file_takes_its_output),
+        T(a_file_that_grows_too_large_ends_it),
+        T(its_time_of_cpu_is_bounded),
+        T(memory_that_it_takes_ends_it),
+        T(it_is_as_much_less_urgent_as_was_said),
+        T(it_can_be_without_a_network),
+        T(a_look_at_it_can_end_it),
         T(nothing_of_it_stays_in_this_process),
     };
 
