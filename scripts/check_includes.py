@@ -84,6 +84,7 @@ PARTS = {
         "environment check_key",
         "distribution",
         "check_auth check_files check_policy check_providers check_storage check_texts",
+        "check_pull_policy",
         "check",
         "load print",
         "convert",

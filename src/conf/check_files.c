@@ -37,7 +37,8 @@ static enum err_code check_item_files(const struct conf_source *s, const struct 
             void *field = conf_item_field(sub, conf_items_at(row, list, i));
 
             if (sub->flags & CONF_READ)
-                TRY(check_file(s, (struct conf_key){row, i, sub}, *(char **)field, e));
+                TRY(check_file(s, (struct conf_key){.row = row, .item = i, .sub = sub},
+                               *(char **)field, e));
         }
     }
     return ERR_OK;

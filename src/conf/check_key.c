@@ -17,7 +17,17 @@ struct conf_key conf_item_key_named(const char *name, size_t item, const char *s
 {
     const struct conf_row *row = conf_row_find(str_of(name));
 
-    return (struct conf_key){row, item, conf_item_find(row->item, str_of(sub))};
+    return (struct conf_key){
+        .row = row, .item = item, .sub = conf_item_find(row->item, str_of(sub))};
+}
+
+struct conf_key conf_inner_key_named(const char *name, size_t item, const char *list, size_t inner,
+                                     const char *sub)
+{
+    struct conf_key key = conf_item_key_named(name, item, list);
+
+    key.inner = (struct conf_inner_key){true, inner, conf_item_find(key.sub->item, str_of(sub))};
+    return key;
 }
 
 const char *conf_mode_name(const struct conf_auth *a)

@@ -7,6 +7,10 @@
 struct conf_key conf_key_named(const char *name);
 struct conf_key conf_item_key_named(const char *name, size_t item, const char *sub);
 
+/* The same of a list in an item: "pull_policy[0].allow[1].cve". */
+struct conf_key conf_inner_key_named(const char *name, size_t item, const char *list, size_t inner,
+                                     const char *sub);
+
 /* conf_place() at that key. */
 enum err_code conf_place_named(const struct conf_source *s, const char *name, struct err *e);
 

@@ -185,6 +185,38 @@ struct conf_rules { /* none: what auth/policy/policy.h says of a registry withou
     size_t n;
 };
 
+struct conf_allowed { /* a vulnerability that somebody answers for */
+    char *cve;
+    char *package;                    /* a pattern; "": every package */
+    struct conf_strings repositories; /* patterns; none: all of its rule */
+    char *reason, *author;
+    char *expires; /* conf_last_day() */
+};
+
+struct conf_allow_list {
+    struct conf_allowed *items;
+    size_t n;
+};
+
+struct conf_pull_rule { /* of the pull policy; see scan/verdict.h */
+    struct conf_strings repositories;
+    uint64_t severity;        /* the least that blocks; an enum severity */
+    bool fixable;             /* only findings that have a fix do */
+    uint64_t grace_ms;        /* how long a finding is known before it does */
+    char *unscanned;          /* conf_unscanned() */
+    uint64_t data_max_age_ms; /* what was scanned with older data counts as unscanned; 0: any */
+    bool vex;                 /* documents attached to images count */
+    uint64_t mode;            /* enum conf_pull_mode */
+    struct conf_allow_list allow;
+};
+
+enum conf_pull_mode { CONF_PULL_OFF, CONF_PULL_WARN, CONF_PULL_ENFORCE };
+
+struct conf_pull_rules {
+    struct conf_pull_rule *items;
+    size_t n;
+};
+
 struct conf_quota {
     char *name;           /* a repository and all below it; "": the whole registry */
     uint64_t bytes, tags; /* 0: no limit */
@@ -458,6 +490,7 @@ struct conf_audit {
 struct conf {
     struct conf_auth auth;
     struct conf_rules policy;
+    struct conf_pull_rules pull_policy;
     struct conf_http http;
     struct conf_storage storage;
     struct conf_metadata metadata;
@@ -517,6 +550,18 @@ bool conf_duration(struct str text, uint64_t *ret_ms);
 ERR_CHECKED enum err_code conf_rules_parse(struct str text, struct conf_rules *ret_rules,
                                            struct err *e);
 void conf_rules_free(struct conf_rules *rules);
+
+/* The same of rules of the pull policy. */
+ERR_CHECKED enum err_code conf_pull_rules_parse(struct str text, struct conf_pull_rules *ret_rules,
+                                                struct err *e);
+void conf_pull_rules_free(struct conf_pull_rules *rules);
+
+/* "allow", "block", "block after 2h": how long an image may be pulled unscanned, UINT64_MAX for
+ * ever. False: it is none of these. */
+bool conf_unscanned(struct str text, uint64_t *ret_ms);
+
+/* "2027-06-30": when that day has ended everywhere where the clock is UTC. False: it is no day. */
+bool conf_last_day(struct str text, int64_t *ret_end_ms);
 
 /* The reference page, Markdown, from the table. */
 void conf_reference(struct buf *ret_markdown);

@@ -16,20 +16,10 @@ bool conf_field_eq(const struct conf_row *row, const void *a, const void *b)
     return row->type == CONF_ITEMS ? conf_items_eq(row, a, b) : conf_value_eq(row, a, b);
 }
 
-static void print_items(const struct conf_row *row, const struct conf_items *list, struct buf *b)
-{
-    buf_add_char(b, '[');
-    for (size_t i = 0; i < list->n; i++) {
-        buf_add_text(b, i ? ", " : "");
-        conf_item_print(row->item, conf_items_at(row, list, i), b);
-    }
-    buf_add_char(b, ']');
-}
-
 void conf_field_print(const struct conf_row *row, const void *field, struct buf *ret_text)
 {
     if (row->type == CONF_ITEMS)
-        print_items(row, field, ret_text);
+        conf_items_print(row, field, ret_text);
     else
         conf_value_print(row, field, ret_text);
 }

@@ -29,17 +29,30 @@ void *conf_items_add(const struct conf_row *row, struct conf_items *list)
     return added;
 }
 
+static void free_field(const struct conf_row *key, void *field)
+{
+    if (key->type == CONF_ITEMS)
+        conf_items_free(key, field);
+    else
+        conf_value_free(key, field);
+}
+
 void conf_items_free(const struct conf_row *row, struct conf_items *list)
 {
     for (size_t i = 0; i < list->n; i++) {
         for (size_t k = 0; k < row->item->n; k++) {
             const struct conf_row *key = &row->item->rows[k];
 
-            conf_value_free(key, conf_item_field(key, conf_items_at(row, list, i)));
+            free_field(key, conf_item_field(key, conf_items_at(row, list, i)));
         }
     }
     free(list->items);
     *list = (struct conf_items){0};
+}
+
+static bool field_eq(const struct conf_row *key, const void *a, const void *b)
+{
+    return key->type == CONF_ITEMS ? conf_items_eq(key, a, b) : conf_value_eq(key, a, b);
 }
 
 bool conf_items_eq(const struct conf_row *row, const struct conf_items *a,
@@ -51,12 +64,23 @@ bool conf_items_eq(const struct conf_row *row, const struct conf_items *a,
         for (size_t k = 0; k < row->item->n; k++) {
             const struct conf_row *key = &row->item->rows[k];
 
-            if (!conf_value_eq(key, conf_item_field(key, conf_items_at(row, a, i)),
-                               conf_item_field(key, conf_items_at(row, b, i))))
+            if (!field_eq(key, conf_item_field(key, conf_items_at(row, a, i)),
+                          conf_item_field(key, conf_items_at(row, b, i))))
                 return false;
         }
     }
     return true;
+}
+
+void conf_items_print(const struct conf_row *row, const struct conf_items *list,
+                      struct buf *ret_yaml)
+{
+    buf_add_char(ret_yaml, '[');
+    for (size_t i = 0; i < list->n; i++) {
+        buf_add_text(ret_yaml, i ? ", " : "");
+        conf_item_print(row->item, conf_items_at(row, list, i), ret_yaml);
+    }
+    buf_add_char(ret_yaml, ']');
 }
 
 void conf_item_print(const struct conf_item *item, const void *values, struct buf *ret_yaml)
@@ -64,9 +88,13 @@ void conf_item_print(const struct conf_item *item, const void *values, struct bu
     buf_add_char(ret_yaml, '{');
     for (size_t k = 0; k < item->n; k++) {
         const struct conf_row *key = &item->rows[k];
+        const void *field = (const char *)values + key->offset;
 
         buf_addf(ret_yaml, "%s%s: ", k ? ", " : "", key->name);
-        conf_value_print(key, (const char *)values + key->offset, ret_yaml);
+        if (key->type == CONF_ITEMS)
+            conf_items_print(key, field, ret_yaml);
+        else
+            conf_value_print(key, field, ret_yaml);
     }
     buf_add_char(ret_yaml, '}');
 }

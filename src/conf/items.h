@@ -1,4 +1,4 @@
-/* Lists of maps (CONF_ITEMS). For the files of conf/. */
+/* Lists of maps (CONF_ITEMS); a map may hold such lists in turn. For the files of conf/. */
 #pragma once
 
 #include "conf/table.h"
@@ -21,5 +21,7 @@ void conf_items_free(const struct conf_row *row, struct conf_items *list);
 bool conf_items_eq(const struct conf_row *row, const struct conf_items *a,
                    const struct conf_items *b);
 
-/* One item in braces. */
+/* In brackets; and one item, in braces. */
+void conf_items_print(const struct conf_row *row, const struct conf_items *list,
+                      struct buf *ret_yaml);
 void conf_item_print(const struct conf_item *item, const void *values, struct buf *ret_yaml);

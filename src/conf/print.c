@@ -213,17 +213,30 @@ static void reference_row(const struct conf_row *row, struct buf *b)
              row->help);
 }
 
-static void reference_item(const struct conf_row *row, struct buf *b)
+/* before: the list that row is a key of, with a dot; or "". */
+static void reference_item(const char *before, const struct conf_row *row, struct buf *b)
 {
     buf_addf(b,
-             "\n### Keys of each map in %s\n\n"
+             "\n### Keys of each map in %s%s\n\n"
              "| key | type | default | allowed | meaning |\n"
              "| --- | --- | --- | --- | --- |\n",
-             row->name);
+             before, row->name);
     for (size_t k = 0; k < row->item->n; k++) {
         buf_addf(b, "| `%s`", row->item->rows[k].name);
         reference_value(&row->item->rows[k], b);
         buf_addf(b, " | %s |\n", row->item->rows[k].help);
+    }
+}
+
+static void reference_items(const struct conf_row *row, struct buf *b)
+{
+    char name[CONF_ENV_MAX];
+
+    reference_item("", row, b);
+    snprintf(name, sizeof(name), "%s.", row->name);
+    for (size_t k = 0; k < row->item->n; k++) {
+        if (row->item->rows[k].type == CONF_ITEMS)
+            reference_item(name, &row->item->rows[k], b);
     }
 }
 
@@ -250,7 +263,7 @@ static void reference_group(size_t first, size_t end, struct buf *b)
         reference_row(&conf_rows[i], b);
     for (size_t i = first; i < end; i++) {
         if (conf_rows[i].type == CONF_ITEMS)
-            reference_item(&conf_rows[i], b);
+            reference_items(&conf_rows[i], b);
     }
 }
 

@@ -426,3 +426,13 @@
              "allows is denied too, but for `auth.admins`. Without any rule, who has signed in "
              "may pull and push everywhere and delete nothing. `registry policy test` explains a "
              "decision."},
+
+    {.name = "pull_policy",
+     .type = CONF_ITEMS,
+     FIELD(pull_policy),
+     .max = 1000,
+     .item = &conf_item_pull_rule,
+     .flags = CONF_REBUILD,
+     .help = "Which images may not be pulled, for what a scanner found in them. The first rule "
+             "that is about a repository counts; others are not looked at. [Pull "
+             "policy](policy.md) says more."},

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEY_NAME_MAX 128 /* "auth.external[7].username_claim" */
+#define KEY_NAME_MAX 128 /* "pull_policy[7].allow[12].repositories" */
 
 void conf_source_done(struct conf_source *s)
 {
@@ -26,29 +26,55 @@ bool conf_given(const struct conf_source *s, const struct conf_row *row)
     return s->of[i].environment || s->of[i].line;
 }
 
+bool conf_key_eq(const struct conf_key *a, const struct conf_key *b)
+{
+    return a->row == b->row && a->item == b->item && a->sub == b->sub &&
+           a->inner.in == b->inner.in && a->inner.item == b->inner.item &&
+           a->inner.sub == b->inner.sub;
+}
+
+/* What stands around the key: its item, the list of that. */
+static struct conf_key around(struct conf_key key)
+{
+    static const struct conf_inner_key none = {false, 0, NULL};
+
+    if (key.inner.in && key.inner.sub)
+        key.inner.sub = NULL;
+    else if (key.inner.in)
+        key.inner = none;
+    else
+        key.sub = NULL;
+    return key;
+}
+
+static unsigned item_line(const struct conf_source *s, struct conf_key key)
+{
+    for (size_t i = 0; i < s->n_items; i++) {
+        if (conf_key_eq(&s->items[i].key, &key))
+            return s->items[i].line;
+    }
+    return 0;
+}
+
 /* The key's own line; else the one of its item, then of the list. */
 static unsigned line_of(const struct conf_source *s, struct conf_key key)
 {
-    unsigned line = s->of[key.row - conf_rows].line;
+    unsigned line = 0;
 
-    if (key.item == CONF_NO_ITEM)
-        return line;
-    for (size_t i = 0; i < s->n_items; i++) {
-        const struct conf_key *k = &s->items[i].key;
-
-        if (k->row != key.row || k->item != key.item)
-            continue;
-        if (k->sub == key.sub)
-            return s->items[i].line;
-        if (!k->sub)
-            line = s->items[i].line;
+    while (key.item != CONF_NO_ITEM && line == 0) {
+        line = item_line(s, key);
+        if (!key.sub)
+            key.item = CONF_NO_ITEM;
+        key = around(key);
     }
-    return line;
+    return line ? line : s->of[key.row - conf_rows].line;
 }
 
 static void name_of(const struct conf_source *s, struct conf_key key, char dst[static KEY_NAME_MAX])
 {
     const char *as = s->of[key.row - conf_rows].as;
+
+    size_t n;
 
     as = as ? as : key.row->name;
     if (key.item == CONF_NO_ITEM)
@@ -56,6 +82,10 @@ static void name_of(const struct conf_source *s, struct conf_key key, char dst[s
     else
         snprintf(dst, KEY_NAME_MAX, "%s[%zu]%s%s", as, key.item, key.sub ? "." : "",
                  key.sub ? key.sub->name : "");
+    n = strlen(dst);
+    if (key.inner.in)
+        snprintf(dst + n, KEY_NAME_MAX - n, "[%zu]%s%s", key.inner.item, key.inner.sub ? "." : "",
+                 key.inner.sub ? key.inner.sub->name : "");
 }
 
 enum err_code conf_place(const struct conf_source *s, struct conf_key key, struct err *e)

@@ -4,15 +4,22 @@
 
 #include "conf/table.h"
 
-/* A key, or a key of an item of a list, or an item as a whole. */
+/* A key, or a key of an item of a list, or an item as a whole; the same of a list in an item. */
 struct conf_key {
     const struct conf_row *row; /* of the table */
     size_t item;                /* index; CONF_NO_ITEM: the key itself */
     const struct conf_row *sub; /* of row->item; NULL: the whole item */
+    struct conf_inner_key {     /* of the list that sub is */
+        bool in;                /* else it is about sub itself */
+        size_t item;
+        const struct conf_row *sub; /* of sub->item; NULL: the whole item */
+    } inner;
 };
 
 #define CONF_NO_ITEM  SIZE_MAX
-#define CONF_KEY(row) ((struct conf_key){(row), CONF_NO_ITEM, NULL})
+#define CONF_KEY(row) ((struct conf_key){(row), CONF_NO_ITEM, NULL, {false, 0, NULL}})
+
+bool conf_key_eq(const struct conf_key *a, const struct conf_key *b);
 
 /* Where the value of a key came from. */
 struct conf_origin {

@@ -121,8 +121,8 @@ static const struct conf_row aws_role_rows[] = {
 };
 
 /* action_parse() of auth/core/identity.h knows each; a test compares. */
-static const char *const action_choices[] = {"pull", "push",  "overwrite", "delete",
-                                             "scan", "admin", "*",         NULL};
+static const char *const action_choices[] = {"pull",  "push",   "overwrite", "delete", "scan",
+                                             "admin", "bypass", "*",         NULL};
 
 static const char *const effect_choices[] = {
     [CONF_EFFECT_ALLOW] = "allow", [CONF_EFFECT_DENY] = "deny", NULL};
@@ -147,11 +147,12 @@ static const struct conf_row rule_rows[] = {
      .type = CONF_TEXTS,
      FIELD(conf_rule, actions),
      .min = 1,
-     .max = 7,
+     .max = 8,
      .def_text = "",
      .choices = action_choices,
      .flags = CONF_REQUIRED,
-     .help = "`push` makes a new tag, `overwrite` moves one that is there."},
+     .help = "`push` makes a new tag, `overwrite` moves one that is there. `bypass` pulls what "
+             "`pull_policy` blocks; `*` is all but that."},
     {.name = "repositories",
      .type = CONF_TEXTS,
      FIELD(conf_rule, repositories),
@@ -252,9 +253,126 @@ static const struct conf_row retention_rows[] = {
              "a policy has such a rule."},
 };
 
+static const struct conf_row allowed_rows[] = {
+    {.name = "cve",
+     .type = CONF_TEXT,
+     FIELD(conf_allowed, cve),
+     .min = 1,
+     .max = 128,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "Which vulnerability, as the scanner calls it: `CVE-2024-1234`, `GHSA-...`."},
+    {.name = "package",
+     .type = CONF_TEXT,
+     FIELD(conf_allowed, package),
+     .max = 512,
+     .def_text = "",
+     .help = "A pattern of packages that it may be in; empty is every package."},
+    {.name = "repositories",
+     .type = CONF_TEXTS,
+     FIELD(conf_allowed, repositories),
+     .max = 1000,
+     .def_text = "",
+     .help = "Patterns of repositories; empty is all that the rule is about."},
+    {.name = "reason",
+     .type = CONF_TEXT,
+     FIELD(conf_allowed, reason),
+     .min = 1,
+     .max = 1024,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "Why this is no danger."},
+    {.name = "author",
+     .type = CONF_TEXT,
+     FIELD(conf_allowed, author),
+     .max = 255,
+     .def_text = "",
+     .help = "Who says so."},
+    {.name = "expires",
+     .type = CONF_TEXT,
+     FIELD(conf_allowed, expires),
+     .min = 10,
+     .max = 10,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "The last day on which it holds, as in `2027-06-30` (UTC)."},
+};
+
+static const struct conf_item conf_item_allowed = ITEM(conf_allowed, allowed_rows);
+
+/* In the order of enum severity of scan/finding.h. */
+static const char *const severity_choices[] = {"unknown", "low",      "medium",
+                                               "high",    "critical", NULL};
+
+static const char *const mode_choices[] = {
+    [CONF_PULL_OFF] = "off", [CONF_PULL_WARN] = "warn", [CONF_PULL_ENFORCE] = "enforce", NULL};
+
+static const struct conf_row pull_rule_rows[] = {
+    {.name = "repositories",
+     .type = CONF_TEXTS,
+     FIELD(conf_pull_rule, repositories),
+     .min = 1,
+     .max = 1000,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "Patterns of repositories, as in the policy: `team/**`."},
+    {.name = "severity",
+     .type = CONF_ENUM,
+     FIELD(conf_pull_rule, severity),
+     .choices = severity_choices,
+     .def = 4,
+     .help = "The least severity that blocks."},
+    {.name = "fixable",
+     .type = CONF_BOOL,
+     FIELD(conf_pull_rule, fixable),
+     .def = false,
+     .help = "Do only vulnerabilities block for which there is a fix?"},
+    {.name = "grace",
+     .type = CONF_DURATION,
+     FIELD(conf_pull_rule, grace_ms),
+     .max = 3650ull * 86400 * 1000,
+     .def = 0,
+     .help = "How long this registry knows of a vulnerability in an image before that blocks; 0 "
+             "is at once."},
+    {.name = "unscanned",
+     .type = CONF_TEXT,
+     FIELD(conf_pull_rule, unscanned),
+     .min = 1,
+     .max = 64,
+     .def_text = "allow",
+     .help = "Images without a verdict of a scanner: `allow`, `block`, or `block after DURATION`, "
+             "counted from their push."},
+    {.name = "data_max_age",
+     .type = CONF_DURATION,
+     FIELD(conf_pull_rule, data_max_age_ms),
+     .max = 3650ull * 86400 * 1000,
+     .def = 0,
+     .help = "What was scanned with older vulnerability data counts as unscanned; 0 is never."},
+    {.name = "vex",
+     .type = CONF_BOOL,
+     FIELD(conf_pull_rule, vex),
+     .def = true,
+     .help = "Do OpenVEX documents count that are attached to an image? Whoever may push to its "
+             "repository can attach one."},
+    {.name = "mode",
+     .type = CONF_ENUM,
+     FIELD(conf_pull_rule, mode),
+     .choices = mode_choices,
+     .def = CONF_PULL_ENFORCE,
+     .help = "`enforce` blocks, `warn` only says so in the log and in the header `Warning`, `off` "
+             "does nothing."},
+    {.name = "allow",
+     .type = CONF_ITEMS,
+     FIELD(conf_pull_rule, allow),
+     .max = 1000,
+     .item = &conf_item_allowed,
+     .help = "Vulnerabilities that do not block, each until a day."},
+};
+
 const struct conf_item conf_item_external = ITEM(conf_external, external_rows);
 const struct conf_item conf_item_aws_role = ITEM(conf_aws_role, aws_role_rows);
 const struct conf_item conf_item_header = ITEM(conf_header, header_rows);
 const struct conf_item conf_item_rule = ITEM(conf_rule, rule_rows);
 const struct conf_item conf_item_quota = ITEM(conf_quota, quota_rows);
 const struct conf_item conf_item_retention = ITEM(conf_retention, retention_rows);
+const struct conf_item conf_item_pull_rule = ITEM(conf_pull_rule, pull_rule_rows);

@@ -1,5 +1,5 @@
 /*
- * The configuration file: YAML of mappings, scalars, flat lists and lists of flat maps. Anchors,
+ * The configuration file: YAML of mappings, scalars, flat lists and lists of maps. Anchors,
  * aliases, tags and further documents are refused: no configuration needs them, and they let a
  * small file become a large one, or one key hide another.
  */
@@ -152,12 +152,20 @@ static enum err_code place(struct reader *r, struct conf_key key, struct err *e)
     for (size_t i = 0; i < s->n_items && key.item != CONF_NO_ITEM && !r->variable; i++) {
         struct conf_item_line *l = &s->items[i];
 
-        if (l->key.row == key.row && l->key.item == key.item && l->key.sub == key.sub)
+        if (conf_key_eq(&l->key, &key))
             l->line = event_line(r);
     }
     if (key.item == CONF_NO_ITEM)
         note(r, key);
     return conf_place(s, key, e);
+}
+
+/* The row of the value that the key is about; of an item, that of its list. */
+static const struct conf_row *row_of(struct conf_key key)
+{
+    if (key.inner.in && key.inner.sub)
+        return key.inner.sub;
+    return key.sub ? key.sub : key.row;
 }
 
 static enum err_code wrong_shape(struct reader *r, struct conf_key key, const char *what,
@@ -166,14 +174,14 @@ static enum err_code wrong_shape(struct reader *r, struct conf_key key, const ch
     AUTO(buf) struct buf allowed = {0};
 
     buf_init(&allowed, sizeof(e->detail));
-    conf_value_print_allowed(key.sub ? key.sub : key.row, &allowed);
+    conf_value_print_allowed(row_of(key), &allowed);
     err_set(e, ERR_CONFIG, "%s; allowed is %s", what, buf_text(&allowed));
     return place(r, key, e);
 }
 
 static enum err_code read_list(struct reader *r, struct conf_key key, void *field, struct err *e)
 {
-    const struct conf_row *row = key.sub ? key.sub : key.row;
+    const struct conf_row *row = row_of(key);
 
     conf_field_free(row, field);
     for (;;) {
@@ -192,17 +200,18 @@ static enum err_code read_list(struct reader *r, struct conf_key key, void *fiel
     return ERR_OK;
 }
 
-static enum err_code read_items(struct reader *r, const struct conf_row *row, struct err *e);
+static enum err_code read_items(struct reader *r, struct conf_key key, struct conf_items *list,
+                                struct err *e);
 
 /* The event at hand is the value of the key. */
 static enum err_code read_value(struct reader *r, struct conf_key key, void *field, struct err *e)
 {
-    const struct conf_row *row = key.sub ? key.sub : key.row;
+    const struct conf_row *row = row_of(key);
 
     switch (r->event.type) {
     case YAML_SEQUENCE_START_EVENT:
         if (row->type == CONF_ITEMS)
-            return read_items(r, row, e);
+            return read_items(r, key, field, e);
         if (row->type != CONF_TEXTS)
             return wrong_shape(r, key, "here stands a list", e);
         return read_list(r, key, field, e);
@@ -227,11 +236,25 @@ static void show(struct str s, char *dst, size_t cap)
     dst[n] = '\0';
 }
 
+/* The keys of the item that the key is, or is a key of. */
+static const struct conf_item *keys_of(struct conf_key key)
+{
+    return key.inner.in ? key.sub->item : key.row->item;
+}
+
+static void name_sub(struct conf_key *item, const struct conf_row *sub)
+{
+    if (item->inner.in)
+        item->inner.sub = sub;
+    else
+        item->sub = sub;
+}
+
 /* The event at hand is a key that the item does not have. */
 static enum err_code unknown_item_key(struct reader *r, struct conf_key item, struct err *e)
 {
     struct str name = r->event.type == YAML_SCALAR_EVENT ? scalar_text(r) : STR("?");
-    const struct conf_item *keys = item.row->item;
+    const struct conf_item *keys = keys_of(item);
     size_t nearest = name.n < 9 ? 3 : 5;
     const char *near = NULL;
     char shown[64];
@@ -256,28 +279,30 @@ static enum err_code unknown_item_key(struct reader *r, struct conf_key item, st
 static enum err_code read_item_pair(struct reader *r, struct conf_key key, void *item,
                                     uint32_t *seen, struct err *e)
 {
-    const struct conf_row *rows = key.row->item->rows;
+    const struct conf_item *keys = keys_of(key);
+    const struct conf_row *sub = NULL;
     uint32_t bit;
 
     if (r->event.type == YAML_SCALAR_EVENT)
-        key.sub = conf_item_find(key.row->item, scalar_text(r));
-    if (!key.sub)
+        sub = conf_item_find(keys, scalar_text(r));
+    if (!sub)
         return unknown_item_key(r, key, e);
+    name_sub(&key, sub);
     note(r, key);
-    bit = 1u << (key.sub - rows);
+    bit = 1u << (sub - keys->rows);
     if (*seen & bit) {
         err_set(e, ERR_CONFIG, "stands here a second time");
         return place(r, key, e);
     }
     *seen |= bit;
     TRY(next(r, e));
-    return read_value(r, key, conf_item_field(key.sub, item), e);
+    return read_value(r, key, conf_item_field(sub, item), e);
 }
 
 /* The event at hand is the start of the item's mapping. */
 static enum err_code read_item(struct reader *r, struct conf_key key, void *item, struct err *e)
 {
-    const struct conf_item *keys = key.row->item;
+    const struct conf_item *keys = keys_of(key);
     uint32_t seen = 0;
 
     note(r, key);
@@ -290,31 +315,37 @@ static enum err_code read_item(struct reader *r, struct conf_key key, void *item
     for (size_t k = 0; k < keys->n; k++) {
         if (!(keys->rows[k].flags & CONF_REQUIRED) || seen & (1u << k))
             continue;
-        key.sub = &keys->rows[k];
+        name_sub(&key, &keys->rows[k]);
         return wrong_shape(r, key, "this key is missing", e);
     }
     return ERR_OK;
 }
 
-/* The event at hand is the start of the list. */
-static enum err_code read_items(struct reader *r, const struct conf_row *row, struct err *e)
+/* The event at hand is the start of the list that the key is. */
+static enum err_code read_items(struct reader *r, struct conf_key key, struct conf_items *list,
+                                struct err *e)
 {
-    struct conf_items *list = conf_field(r->source->conf, row);
+    const struct conf_row *row = row_of(key);
+    struct conf_key at = key;
 
     conf_items_free(row, list);
     for (;;) {
-        struct conf_key key = {row, list->n, NULL};
         void *item;
+
+        if (key.item == CONF_NO_ITEM)
+            at.item = list->n;
+        else
+            at.inner = (struct conf_inner_key){true, list->n, NULL};
 
         TRY(next(r, e));
         if (r->event.type == YAML_SEQUENCE_END_EVENT)
             return ERR_OK;
         if (r->event.type != YAML_MAPPING_START_EVENT)
-            return wrong_shape(r, CONF_KEY(row), "an item of this list must be a map", e);
+            return wrong_shape(r, key, "an item of this list must be a map", e);
         item = conf_items_add(row, list);
         if (!item)
-            return wrong_shape(r, CONF_KEY(row), "here is one item too many", e);
-        TRY(read_item(r, key, item, e));
+            return wrong_shape(r, key, "here is one item too many", e);
+        TRY(read_item(r, at, item, e));
     }
 }
 
@@ -499,7 +530,7 @@ enum err_code conf_read_items(struct conf_source *s, const struct conf_row *row,
     TRY(next(&r, e));
     if (r.event.type != YAML_SEQUENCE_START_EVENT)
         return wrong_shape(&r, CONF_KEY(row), "this is no list", e);
-    TRY(read_items(&r, row, e));
+    TRY(read_items(&r, CONF_KEY(row), conf_field(s->conf, row), e));
     TRY(next(&r, e)); /* the end of the document */
     return read_end(&r, e);
 }

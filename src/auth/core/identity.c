@@ -14,7 +14,7 @@ static const struct {
 } actions[] = {
     {"pull", ACTION_PULL},     {"push", ACTION_PUSH}, {"overwrite", ACTION_OVERWRITE},
     {"delete", ACTION_DELETE}, {"scan", ACTION_SCAN}, {"admin", ACTION_ADMIN},
-    {"*", ACTION_ALL},
+    {"bypass", ACTION_BYPASS}, {"*", ACTION_ALL},
 };
 
 #define ACTIONS (sizeof(actions) / sizeof(actions[0]))

@@ -18,7 +18,8 @@ enum identity_kind {
     IDENTITY_ROBOT, /* a robot account; policy subject "robot:NAME" */
 };
 
-/* The actions of rights; a set of them is the bitwise or. */
+/* The actions of rights; a set of them is the bitwise or. Only rules give the last one, by its
+ * name: no token has it, and no admin for being one. */
 enum action {
     ACTION_PULL = 1,
     ACTION_PUSH = 2,      /* create a tag, upload blobs */
@@ -27,6 +28,7 @@ enum action {
     ACTION_SCAN = 16,
     ACTION_ADMIN = 32,
     ACTION_ALL = 63,
+    ACTION_BYPASS = 64, /* pull what the pull policy blocks */
 };
 
 /* What a token narrows an identity to: these actions on this repository pattern. */
@@ -93,7 +95,7 @@ int64_t identity_stamp_new(void);
 /* The actions that the scopes of id allow on what matches repository; all when it has none. */
 unsigned identity_scope_actions(const struct identity *id, struct str repository);
 
-/* "pull", "push", "overwrite", "delete", "scan", "admin", "*"; 0 for any other. */
+/* "pull", "push", "overwrite", "delete", "scan", "admin", "bypass", "*"; 0 for any other. */
 unsigned action_parse(struct str s);
 const char *action_name(enum action a);
 

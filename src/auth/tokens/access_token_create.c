@@ -26,7 +26,7 @@ static enum err_code parse_actions(struct str text, unsigned *ret_actions, struc
 
         more = str_cut(&text, ',', &one);
         action = action_parse(one);
-        if (!action)
+        if (!action || action == ACTION_BYPASS)
             return err_tell(e, ERR_REQUEST_INVALID,
                             "'" STR_FMT "' is no action of a scope: pull, push, overwrite, delete, "
                             "scan, admin or *",

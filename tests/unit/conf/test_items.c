@@ -56,8 +56,8 @@ static void a_mistake_names_the_item_and_its_line(void **state)
                    "  actions:\n"
                    "  - pull\n"
                    "  - pul\n",
-                   "6: policy[1].actions: 'pul' is not known here; allowed is a list of 1 to 7 of "
-                   "'pull', 'push', 'overwrite', 'delete', 'scan', 'admin' or '*'");
+                   "6: policy[1].actions: 'pul' is not known here; allowed is a list of 1 to 8 of "
+                   "'pull', 'push', 'overwrite', 'delete', 'scan', 'admin', 'bypass' or '*'");
     conf_must_fail("policy:\n- subjects: ['*']\n  actions: [pull]\n  effect: forbid\n",
                    "4: policy[0].effect: 'forbid' is not known here; allowed is 'allow' or "
                    "'deny'");
@@ -69,8 +69,8 @@ static void a_mistake_names_the_item_and_its_line(void **state)
                    "texts");
     conf_must_fail("policy:\n- subjects: ['*']\n  actions:\n",
                    "3: policy[0].actions: there is no value (an empty text is \"\"); allowed is a "
-                   "list of 1 to 7 of 'pull', 'push', 'overwrite', 'delete', 'scan', 'admin' or "
-                   "'*'");
+                   "list of 1 to 8 of 'pull', 'push', 'overwrite', 'delete', 'scan', 'admin', "
+                   "'bypass' or '*'");
 }
 
 static void a_mistake_found_later_names_the_line_too(void **state)
@@ -206,8 +206,8 @@ static void a_mistake_names_the_variable(void **state)
         const char *value, *detail;
     } rows[] = {
         {"[{\"subjects\":[\"*\"],\"actions\":[\"pul\"]}]",
-         "policy[0].actions: 'pul' is not known here; allowed is a list of 1 to 7 of 'pull', "
-         "'push', 'overwrite', 'delete', 'scan', 'admin' or '*'"},
+         "policy[0].actions: 'pul' is not known here; allowed is a list of 1 to 8 of 'pull', "
+         "'push', 'overwrite', 'delete', 'scan', 'admin', 'bypass' or '*'"},
         {"[{\"subjects\":[\"x\"],\"actions\":[\"pull\"]}]",
          "policy[0].subjects: 'x' is no subject; allowed are 'user:NAME', 'robot:NAME' and "
          "'group:NAME', 'authenticated', 'anonymous' and '*'"},

@@ -81,21 +81,27 @@ static void no_two_rows_share_a_field(void **state)
     }
 }
 
+/* Lists of items of lists are as deep as it goes: struct conf_key names no more. */
+static void check_item(const struct conf_item *item, bool inner)
+{
+    assert_true(item->n <= CONF_KEYS_MAX);
+    for (size_t k = 0; k < item->n; k++) {
+        assert_ptr_equal(conf_item_find(item, str_of(item->rows[k].name)), &item->rows[k]);
+        for (size_t j = 0; j < k; j++)
+            assert_int_not_equal(item->rows[k].offset, item->rows[j].offset);
+        if (item->rows[k].type != CONF_ITEMS)
+            continue;
+        assert_false(inner);
+        check_item(item->rows[k].item, true);
+    }
+}
+
 static void the_keys_of_an_item_differ(void **state)
 {
     (void)state;
     for (size_t i = 0; i < conf_rows_n; i++) {
-        const struct conf_item *item = conf_rows[i].item;
-
-        if (conf_rows[i].type != CONF_ITEMS)
-            continue;
-        assert_true(item->n <= CONF_KEYS_MAX);
-        for (size_t k = 0; k < item->n; k++) {
-            assert_ptr_equal(conf_item_find(item, str_of(item->rows[k].name)), &item->rows[k]);
-            assert_true(item->rows[k].type != CONF_ITEMS);
-            for (size_t j = 0; j < k; j++)
-                assert_int_not_equal(item->rows[k].offset, item->rows[j].offset);
-        }
+        if (conf_rows[i].type == CONF_ITEMS)
+            check_item(conf_rows[i].item, false);
     }
 }
 

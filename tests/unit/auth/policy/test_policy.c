@@ -506,9 +506,40 @@ static void what_is_granted_needs_no_rule_and_can_be_denied(void **state)
     assert_false(policy_allows(p, id, ACTION_ADMIN, NULL, NULL, NULL));
 }
 
+static void nobody_bypasses_the_pull_policy_but_by_a_rule_that_says_so(void **state)
+{
+    AUTO(policy)
+    struct policy *p = POLICY({"user:sec", "bypass", "team/**"}, {"user:*", "*", "**"},
+                              {"user:sec", "bypass", "team/secret", .deny = true});
+    AUTO(identity) struct identity *sec = identity_new(IDENTITY_USER, STR("sec"), "local");
+    AUTO(identity) struct identity *admin = identity_new(IDENTITY_USER, STR("root"), "local");
+
+    (void)state;
+    admin->admin = true;
+    assert_true(may(p, sec, ACTION_BYPASS, "team/app"));
+    assert_false(may(p, sec, ACTION_BYPASS, "team/secret"));
+    assert_false(may(p, admin, ACTION_BYPASS, "team/app"));
+}
+
+static void a_token_that_may_pull_bypasses_as_its_owner_does(void **state)
+{
+    AUTO(policy) struct policy *p = POLICY({"user:sec", "bypass", "**"});
+    AUTO(identity) struct identity *pulls = identity_new(IDENTITY_USER, STR("sec"), "token");
+    AUTO(identity) struct identity *pushes = identity_new(IDENTITY_USER, STR("sec"), "token");
+
+    (void)state;
+    pulls->scoped = pushes->scoped = true;
+    identity_add_scope(pulls, STR("team/app"), ACTION_PULL);
+    identity_add_scope(pushes, STR("team/app"), ACTION_PUSH);
+    assert_true(may(p, pulls, ACTION_BYPASS, "team/app"));
+    assert_false(may(p, pushes, ACTION_BYPASS, "team/app"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_bypasses_the_pull_policy_but_by_a_rule_that_says_so),
+        cmocka_unit_test(a_token_that_may_pull_bypasses_as_its_owner_does),
         cmocka_unit_test(what_no_rule_allows_is_denied),
         cmocka_unit_test(deny_wins_wherever_it_stands),
         cmocka_unit_test(deny_wins_over_admins_too),
