@@ -1,7 +1,7 @@
 /* The second look: is it still so, asked of that very thing? */
 #pragma once
 
-#include "check/finding.h"
+#include "check/check_finding.h"
 #include "check/sums.h"
 #include "core/registry.h"
 

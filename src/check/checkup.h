@@ -2,15 +2,15 @@
  * check: does what the store has agree with what the database says, and with itself? May include
  * core/ and all that core may.
  *
- *     finding.c  the table of what may be found
- *     sums.c     what was seen, as numbers
- *     usage.c    what repositories are said to hold
- *     again.c    the second look at what may be a fault
- *     doubt.c    what may be a fault, until it was looked at again
- *     deep.c     reading everything again
- *     mend.c     repair; mend_manifest.c that of what the database has of a manifest
- *     scrub.c    reading everything in the background, over days
- *     checkup.c  one run: the rows of the database, then the store, then what was not met
+ *     check_finding.c   the table of what may be found
+ *     sums.c            what was seen, as numbers
+ *     usage.c           what repositories are said to hold
+ *     again.c           the second look at what may be a fault
+ *     doubt.c           what may be a fault, until it was looked at again
+ *     deep.c            reading everything again
+ *     mend.c            repair; mend_manifest.c that of what the database has of a manifest
+ *     scrub.c           reading everything in the background, over days
+ *     checkup.c         one run: the rows of the database, then the store, then what was not met
  *
  * It runs beside those who serve, and takes no change in progress for a fault. What one pass over
  * rows and another over the store say of the same thing at different times is a doubt, no more. A
@@ -23,7 +23,7 @@
  */
 #pragma once
 
-#include "check/finding.h"
+#include "check/check_finding.h"
 #include "core/registry.h"
 
 /* What was counted, and how it ended. */

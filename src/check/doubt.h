@@ -1,7 +1,7 @@
 /* What may be a fault, until it was looked at again. One thread at a time. */
 #pragma once
 
-#include "check/finding.h"
+#include "check/check_finding.h"
 #include "core/registry.h"
 
 #define DOUBTS_MOST 4096 /* then they are settled before there are more */

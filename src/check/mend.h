@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "check/finding.h"
+#include "check/check_finding.h"
 #include "core/registry.h"
 
 #define MEND_JOB "mend"

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "check/finding.h"
+#include "check/check_finding.h"
 #include "core/registry.h"
 
 struct scrub {

@@ -7,6 +7,7 @@
 #include "conf/check_policy.h"
 #include "conf/check_providers.h"
 #include "conf/check_pull_policy.h"
+#include "conf/check_scan.h"
 #include "conf/check_storage.h"
 #include "conf/check_texts.h"
 #include "conf/items.h"
@@ -166,6 +167,7 @@ enum err_code conf_check(const struct conf_source *s, struct err *e)
     TRY(conf_check_providers(s, e));
     TRY(conf_check_policy(s, e));
     TRY(conf_check_pull_policy(s, e));
+    TRY(conf_check_scan(s, e));
     for (size_t i = 0; i < s->conf->quotas.n; i++)
         TRY(check_quota(s, i, e));
     for (size_t i = 0; i < s->conf->retention.n; i++)

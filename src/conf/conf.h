@@ -451,6 +451,8 @@ struct conf_registry {
     _Atomic uint64_t sweep_interval_ms; /* maintenance.interval */
     _Atomic uint64_t history_ms;        /* gc.history; 0: for ever */
     bool index_files;                   /* analysis.index */
+    _Atomic bool scan_on_push;          /* scan.on_push */
+    _Atomic uint64_t outbox_keep;       /* outbox.keep */
 };
 
 struct conf_gc {
@@ -471,6 +473,52 @@ struct conf_check {
     _Atomic uint64_t rate_bytes;     /* check.rate: a second; 0: no limit */
     uint64_t scrub_rate_bytes;       /* check.scrub_rate: likewise; 0: there is no scrub */
     _Atomic uint64_t min_free_bytes; /* check.min_free */
+};
+
+struct conf_scan_trivy {
+    char *path;      /* of the program; without a slash: looked for in PATH */
+    char *cache_dir; /* "": below scan.work_dir */
+    char *db_repository, *java_db_repository; /* HOST/NAME[:TAG]; "": what lies in cache_dir */
+    char *server;                             /* URL of `trivy server`; "": none */
+    char *server_token_file;                  /* "": none */
+    char *user;                               /* who it runs as when we are root; "": as we do */
+    bool isolate;                             /* no network for a scan, where we may */
+    uint64_t timeout_ms;
+    uint64_t workers;
+    uint64_t memory_bytes; /* a goal that it is given; 0: none */
+    uint64_t file_bytes;   /* largest file that it may write */
+    uint64_t processors;   /* that it uses at most */
+    uint64_t nice;
+};
+
+struct conf_scan_adapter {
+    char *url;          /* "": none */
+    char *token_file;   /* a header Authorization that it wants; "": none */
+    char *registry_url; /* where it gets at this registry; "": http.listen */
+    char *ca_file;      /* "": the system's authorities */
+    uint64_t timeout_ms, workers;
+};
+
+struct conf_scan_data {             /* of vulnerabilities */
+    _Atomic uint64_t interval_ms;   /* how often the repositories are looked at */
+    _Atomic uint64_t max_age_ms;    /* older is told; 0: never */
+    char *username, *password_file; /* for the repositories; "": none */
+    char *ca_file;                  /* "": the system's authorities */
+    bool insecure;                  /* plain HTTP, certificates of anybody */
+};
+
+struct conf_scan {
+    char *schedule;                    /* base/cron.h: all images are scanned again; "": never */
+    char *work_dir;                    /* "": `scan` below storage.filesystem.root */
+    _Atomic bool rescan;               /* when the data changed */
+    _Atomic uint64_t max_image_bytes;  /* of layers; larger is not scanned */
+    _Atomic uint64_t max_report_bytes; /* of what a scanner says */
+    _Atomic uint64_t max_findings;
+    _Atomic bool sbom;    /* is kept of each image, and read by rescans */
+    _Atomic bool publish; /* reports are referrers of their image */
+    struct conf_scan_trivy trivy;
+    struct conf_scan_adapter adapter;
+    struct conf_scan_data data;
 };
 
 struct conf_log {
@@ -502,6 +550,7 @@ struct conf {
     struct conf_registry registry;
     struct conf_check check;
     struct conf_gc gc;
+    struct conf_scan scan;
     struct conf_audit audit;
     struct conf_log log;
     struct conf_strings warnings; /* of what was read: what is lost, with its place */

@@ -795,6 +795,8 @@ const struct conf_row conf_rows[] = {
      .help = "Read the layers of all images in the background, those that are there and those that "
              "are pushed, into an index of their files, for `registry find-file`."},
 
+#include "conf/rows_scan.h"
+
     {.name = "delete.enabled",
      .type = CONF_BOOL,
      FIELD(registry.delete_enabled),

@@ -58,7 +58,7 @@ struct conf_row {
     const char *help;
 };
 
-#define CONF_ROWS_MAX 256
+#define CONF_ROWS_MAX 320
 #define CONF_KEYS_MAX 32 /* of an item */
 #define CONF_ENV_MAX  64 /* longest variable name, with NUL */
 

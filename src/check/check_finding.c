@@ -1,4 +1,4 @@
-#include "check/finding.h"
+#include "check/check_finding.h"
 
 #include <stdio.h>
 

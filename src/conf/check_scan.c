@@ -1,0 +1,47 @@
+#include "conf/check_scan.h"
+
+#include "base/cron.h"
+#include "conf/check_key.h"
+#include "conf/url.h"
+
+static enum err_code check_url(const struct conf_source *s, const char *key, const char *text,
+                               struct err *e)
+{
+    struct conf_url url;
+
+    if (!*text || (conf_url_parse(str_of(text), &url) &&
+                   (str_eq(url.scheme, STR("https")) || str_eq(url.scheme, STR("http")))))
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "'%.200s' is no URL; allowed is 'https://HOST[:PORT][/PATH]', or http",
+            text);
+    return conf_place_named(s, key, e);
+}
+
+/* A part of a command line and of a path. */
+static enum err_code check_repository(const struct conf_source *s, const char *key,
+                                      const char *text, struct err *e)
+{
+    bool fine = *text != '-' && (!*text || strchr(text, '/'));
+
+    for (const char *p = text; *p && fine; p++)
+        fine = str_is_alphanumeric(*p) || strchr("-._/:@[]", *p);
+    if (fine)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "'%.200s' is no repository; allowed is 'HOST[:PORT]/NAME[:TAG]'", text);
+    return conf_place_named(s, key, e);
+}
+
+enum err_code conf_check_scan(const struct conf_source *s, struct err *e)
+{
+    const struct conf_scan *c = &s->conf->scan;
+    struct cron unused;
+
+    TRY(check_url(s, "scan.trivy.server", c->trivy.server, e));
+    TRY(check_url(s, "scan.adapter.url", c->adapter.url, e));
+    TRY(check_url(s, "scan.adapter.registry_url", c->adapter.registry_url, e));
+    TRY(check_repository(s, "scan.trivy.db_repository", c->trivy.db_repository, e));
+    TRY(check_repository(s, "scan.trivy.java_db_repository", c->trivy.java_db_repository, e));
+    if (c->schedule[0] && cron_parse(str_of(c->schedule), &unused, e) != ERR_OK)
+        return conf_place_named(s, "scan.schedule", e);
+    return ERR_OK;
+}
