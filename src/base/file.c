@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -162,4 +163,52 @@ int file_try_directory(const char *path)
     if (fd < 0)
         return errno == EOPNOTSUPP ? 0 : errno;
     return file_write_all(fd, page, sizeof(page)) < 0 ? errno : 0;
+}
+
+static enum err_code remove_tree(int dir_fd, const char *name, unsigned depth, struct err *e);
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* All that is in a directory. */
+static enum err_code empty(int dir_fd, const char *name, unsigned depth, struct err *e)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct err_first all = {0};
+    const struct dirent *entry;
+
+    if (!dir) {
+        enum err_code code = err_errno(e, "open directory '%s'", name);
+
+        if (fd >= 0)
+            close(fd);
+        return code;
+    }
+    while ((entry = readdir(dir))) {
+        if (!is_dots(entry->d_name))
+            err_first_add(&all, remove_tree(fd, entry->d_name, depth + 1, &all.step));
+    }
+    return err_first_of(&all, e);
+}
+
+static enum err_code remove_tree(int dir_fd, const char *name, unsigned depth, struct err *e)
+{
+    if (depth > FILE_TREE_DEPTH)
+        return err_set(e, ERR_INTERNAL, "'%s' is too deep in others to be removed", name);
+    if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+        return ERR_OK;
+    if (errno != EISDIR && errno != EPERM)
+        return err_errno(e, "remove '%s'", name);
+    TRY(empty(dir_fd, name, depth, e));
+    if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return err_errno(e, "remove directory '%s'", name);
+    return ERR_OK;
+}
+
+enum err_code file_remove_tree_at(int dir_fd, const char *name, struct err *e)
+{
+    return remove_tree(dir_fd, name, 0, e);
 }

@@ -34,3 +34,9 @@ ERR_CHECKED enum err_code file_sync_parent_at(int dir_fd, const char *path, stru
 /* The errno of making a file in the directory and writing to it; 0: it works, or can't be tried
  * without leaving one. */
 int file_try_directory(const char *path);
+
+/* rm -r of what dir_fd has under that name, a symbolic link not followed, at most FILE_TREE_DEPTH
+ * directories deep; "is not there" is success. What can't be removed does not keep the rest.
+ * Errors: those of the first that failed. */
+#define FILE_TREE_DEPTH 64
+ERR_CHECKED enum err_code file_remove_tree_at(int dir_fd, const char *name, struct err *e);

@@ -268,7 +268,7 @@ static enum err_code listen_to(const struct process *p, struct child *c, struct 
                                struct buf *errors, struct err *e)
 {
     int64_t look_at_ms = clock_mono_ms() + LOOK_MS;
-    int left_ms;
+    int left_ms = 0;
 
     for (;;) {
         struct pollfd fds[] = {{c->pid_fd, POLLIN, 0},
@@ -308,4 +308,26 @@ enum err_code process_run(const struct process *p, struct buf *ret_output, struc
     *ret_end = info.si_code == CLD_EXITED ? (struct process_end){info.si_status, 0}
                                           : (struct process_end){-1, info.si_status};
     return ERR_OK;
+}
+
+static bool find_in(struct str folder, struct str name, char *dst, size_t cap)
+{
+    int n = snprintf(dst, cap, STR_FMT "/" STR_FMT, STR_ARG(folder), STR_ARG(name));
+
+    return folder.n > 0 && folder.p[0] == '/' && n > 0 && (size_t)n < cap && access(dst, X_OK) == 0;
+}
+
+bool process_find(struct str path_variable, struct str name, char *dst, size_t cap)
+{
+    struct str folder;
+    bool more;
+
+    if (name.n > 0 && memchr(name.p, '/', name.n))
+        return str_copy(name, dst, cap);
+    do {
+        more = str_cut(&path_variable, ':', &folder);
+        if (find_in(folder, name, dst, cap))
+            return true;
+    } while (more);
+    return false;
 }

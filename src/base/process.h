@@ -48,3 +48,8 @@ struct process_end {
 ERR_CHECKED enum err_code process_run(const struct process *p, struct buf *ret_output,
                                       struct buf *ret_errors, struct process_end *ret_end,
                                       struct err *e);
+
+/* Where the program of that name is: the first that may be run in the directories of path_variable
+ * (a value of PATH), but for those that depend on where one stands. A name with a slash is a path,
+ * and is not looked for. False: nowhere, or it is too long for dst. */
+bool process_find(struct str path_variable, struct str name, char *dst, size_t cap);

@@ -21,23 +21,6 @@ static bool is_name(struct str s)
     return s.n > 0 && s.n <= NAME_MAX_BYTES;
 }
 
-/* In the folders of PATH that do not depend on where one stands. */
-static bool find_program(char *const *environment, struct str name, char path[static PATH_BYTES])
-{
-    struct str folders = str_of(cli_variable(environment, "PATH")), folder;
-    bool more;
-
-    do {
-        more = str_cut(&folders, ':', &folder);
-        if (folder.n > 0 && folder.p[0] == '/' &&
-            snprintf(path, PATH_BYTES, STR_FMT "/docker-credential-" STR_FMT, STR_ARG(folder),
-                     STR_ARG(name)) < PATH_BYTES &&
-            access(path, X_OK) == 0)
-            return true;
-    } while (more);
-    return false;
-}
-
 static enum err_code read_answer(struct str text, struct str name, struct buf *ret_user,
                                  struct buf *ret_secret, struct err *e)
 {
@@ -71,7 +54,7 @@ static struct str first_line(struct str s)
 enum err_code credential_helper_get(char *const *environment, struct str name, struct str server,
                                     struct buf *ret_user, struct buf *ret_secret, struct err *e)
 {
-    char path[PATH_BYTES];
+    char path[PATH_BYTES], program[NAME_MAX_BYTES + 32];
     const char *const argv[] = {path, "get", NULL};
     const struct process p = {.argv = argv,
                               .env = (const char *const *)environment,
@@ -87,7 +70,9 @@ enum err_code credential_helper_get(char *const *environment, struct str name, s
     if (!is_name(name))
         return err_set(e, ERR_CONFIG, "'%.*s' is no name of a credential helper",
                        (int)(name.n < 64 ? name.n : 64), name.p);
-    if (!find_program(environment, name, path))
+    snprintf(program, sizeof(program), "docker-credential-" STR_FMT, STR_ARG(name));
+    if (!process_find(str_of(cli_variable(environment, "PATH")), str_of(program), path,
+                      sizeof(path)))
         return err_set(e, ERR_NOT_FOUND, "docker-credential-" STR_FMT " is not in PATH",
                        STR_ARG(name));
     buf_init(&output, ANSWER_MAX);

@@ -186,9 +186,40 @@ static void the_parent_is_synced(void **state)
     assert_int_not_equal(file_sync_parent_at(f->fd, "none/x", &e), ERR_OK);
 }
 
+static void a_tree_is_removed_and_links_are_not_followed(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+
+    assert_int_equal(file_mkdirs_at(f->fd, "kept/x", false, &e), ERR_OK);
+    assert_int_equal(file_mkdirs_at(f->fd, "tree/a/b", false, &e), ERR_OK);
+    assert_int_equal(symlinkat("../kept", f->fd, "tree/link"), 0);
+    assert_int_equal(file_remove_tree_at(f->fd, "tree", &e), ERR_OK);
+    assert_int_not_equal(faccessat(f->fd, "tree", F_OK, 0), 0);
+    assert_int_equal(faccessat(f->fd, "kept/x", F_OK, 0), 0);
+    assert_int_equal(file_remove_tree_at(f->fd, "tree", &e), ERR_OK);
+    assert_int_equal(file_remove_tree_at(f->fd, "kept", &e), ERR_OK);
+}
+
+static void a_tree_that_is_too_deep_is_left(void **state)
+{
+    struct fixture *f = *state;
+    char path[4 * FILE_TREE_DEPTH + 1] = "";
+    struct err e;
+
+    for (int i = 0; i < FILE_TREE_DEPTH + 8; i++)
+        strcat(path, i ? "/d" : "d");
+    assert_int_equal(file_mkdirs_at(f->fd, path, false, &e), ERR_OK);
+    assert_int_equal(file_remove_tree_at(f->fd, "d", &e), ERR_INTERNAL);
+    assert_int_equal(faccessat(f->fd, path, F_OK, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_tree_is_removed_and_links_are_not_followed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_tree_that_is_too_deep_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_and_reads_whole_files, setup, teardown),
         cmocka_unit_test_setup_teardown(a_read_ends_with_the_file, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_write_returns_minus_one, setup, teardown),
