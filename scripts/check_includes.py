@@ -71,6 +71,7 @@ FOLDERS["."] = set(FOLDERS)  # main.c wires everything
 PARTS = {
     "analysis": order(
         "layer_files path_tree",
+        "kept_list",
         "efficiency facts image_tree",
         "layer_reader findings",
         "suggestions",

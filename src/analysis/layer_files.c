@@ -10,7 +10,7 @@
 
 struct row {
     const char *path, *link; /* in texts */
-    uint64_t size_bytes;
+    uint64_t size_bytes, at_bytes;
     int64_t modified_s;
     uint32_t uid, gid;
     uint16_t path_n, link_n, mode;
@@ -141,6 +141,7 @@ enum err_code layer_files_add(struct layer_files *f, const struct layer_file *fi
         .path_n = (uint16_t)file->path.n,
         .link_n = (uint16_t)file->link.n,
         .size_bytes = file->size_bytes,
+        .at_bytes = file->at_bytes,
         .modified_s = file->modified_s,
         .uid = file->uid,
         .gid = file->gid,
@@ -197,6 +198,7 @@ void layer_files_get(const struct layer_files *f, size_t i, struct layer_file *r
         .path = {row->path, row->path_n},
         .link = {row->link, row->link_n},
         .size_bytes = row->size_bytes,
+        .at_bytes = row->at_bytes,
         .mode = row->mode,
         .uid = row->uid,
         .gid = row->gid,

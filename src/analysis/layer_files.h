@@ -38,6 +38,7 @@ struct layer_file {
     uint32_t mode; /* permissions, set-id and sticky bits */
     uint32_t uid, gid;
     int64_t modified_s; /* Unix time */
+    uint64_t at_bytes;  /* where its contents begin in the layer's tar */
 };
 
 enum layer_package_kind {

@@ -136,6 +136,7 @@ static enum err_code describe(struct layer_reader *r, const struct tar_entry *t,
         .uid = id_of(t->uid),
         .gid = id_of(t->gid),
         .modified_s = t->modified_s,
+        .at_bytes = t->at_bytes,
     };
     if (t->kind == TAR_HARD_LINK) {
         if (!clean(t->link, &r->link))
@@ -201,20 +202,26 @@ static const struct tar_events events = {begin_member, take_data, end_member};
 
 /* ---- bytes */
 
-static enum err_code take_unpacked(void *ctx, const void *p, size_t n, struct err *e)
+enum err_code layer_limits_allow(const struct layer_limits *limits, uint64_t packed_bytes,
+                                 uint64_t unpacked_bytes, struct err *e)
 {
-    struct layer_reader *r = ctx;
-    const struct layer_limits *limits = &r->limits;
-
-    r->out_bytes += n;
-    if (r->out_bytes > limits->max_unpacked_bytes)
+    if (unpacked_bytes > limits->max_unpacked_bytes)
         return err_tell(e, ERR_IMAGE_TOO_LARGE, "the layer unpacks to more than %llu bytes",
                         (unsigned long long)limits->max_unpacked_bytes);
-    if (r->unpack && r->out_bytes > RATIO_FREE_BYTES &&
-        (r->out_bytes - RATIO_FREE_BYTES) / limits->max_ratio > r->in_bytes)
+    if (unpacked_bytes > RATIO_FREE_BYTES &&
+        (unpacked_bytes - RATIO_FREE_BYTES) / limits->max_ratio > packed_bytes)
         return err_tell(e, ERR_IMAGE_TOO_LARGE,
                         "the layer unpacks to more than %llu times its size",
                         (unsigned long long)limits->max_ratio);
+    return ERR_OK;
+}
+
+static enum err_code take_unpacked(void *ctx, const void *p, size_t n, struct err *e)
+{
+    struct layer_reader *r = ctx;
+
+    r->out_bytes += n;
+    TRY(layer_limits_allow(&r->limits, r->unpack ? r->in_bytes : UINT64_MAX, r->out_bytes, e));
     return tar_feed(r->tar, p, n, e);
 }
 

@@ -18,6 +18,11 @@ struct layer_limits {
     uint64_t memory_bytes;       /* of the list */
 };
 
+/* May a layer of so many bytes unpack to so many? Error, told: IMAGE_TOO_LARGE. */
+ERR_CHECKED enum err_code layer_limits_allow(const struct layer_limits *limits,
+                                             uint64_t packed_bytes, uint64_t unpacked_bytes,
+                                             struct err *e);
+
 struct layer_reader;
 
 /* limits are copied. unpacked: what is fed is a tar already, and needs no look at its packing. */

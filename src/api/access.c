@@ -8,7 +8,7 @@
 #include "api/proxy.h"
 #include "api/routes.h"
 #include "auth/core/auth.h"
-#include "core/index_wish.h"
+#include "core/own_repo.h"
 
 bool access_may(const struct req *q, enum action action, const struct repo_name *repo,
                 const struct tag_name *tag)
@@ -286,7 +286,7 @@ static enum access_verdict settle_right(struct req *q)
 {
     if (q->route->access == ACCESS_NONE)
         return ACCESS_GRANTED;
-    if (index_owns(&q->name))
+    if (own_repo(&q->name))
         return hide_own(q);
     if (!auth_enabled(q->api->guard.auth))
         return settle_unasked(q);

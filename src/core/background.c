@@ -6,6 +6,7 @@
 #include "core/conditions.h"
 #include "core/history.h"
 #include "core/image_analysis.h"
+#include "core/layer_lists.h"
 #include "core/order.h"
 #include "core/original.h"
 #include "core/project.h"
@@ -365,6 +366,7 @@ static void add_kinds(struct registry *r)
     jobs_kind_add(r->jobs, &remove);
     conditions_jobs(r);
     image_analysis_jobs(r);
+    layer_lists_jobs(r);
     if (project_is_shared(r)) {
         jobs_kind_add(r->jobs, &left);
         jobs_kind_add(r->jobs, &tags);

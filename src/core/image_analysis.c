@@ -1,11 +1,12 @@
 #include "core/image_analysis.h"
 
-#include "analysis/layer_reader.h"
 #include "analysis/report.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "core/archive_manifest.h"
 #include "core/archive_platform.h"
+#include "core/layer_lists.h"
 #include "core/pull.h"
 #include "jobs/jobs.h"
 
@@ -27,12 +28,15 @@
 #define CONFIG_BYTES (4u << 20)
 #define KEY_MAX      (DIGEST_TEXT_MAX + 8)
 #define LIMITS_SIZE  (3 * (STR_DECIMAL_MAX + 1))
+#define UNTIL        "until-" /* wall clock, in ms */
+#define MISSING_MS   (60 * 1000)
 
 /* ---- records
  *
  * Keys are "DIGEST/00", "DIGEST/01", ...; the first begins with a line "PARTS REPOSITORY CODE":
  * how many there are, where the manifest was, and "OK"; or else the limits, in the bounds of which
- * there is no report, and what follows is why. With other limits it is tried again. */
+ * there is no report, and what follows is why. With other limits it is tried again. Of one whose
+ * layer is missing stands there UNTIL and when it is tried again, for the layer may come. */
 
 static struct str key_of(const struct digest *d, unsigned part, char dst[static KEY_MAX + 1])
 {
@@ -110,8 +114,14 @@ static bool parse_head(const char *value, struct head *ret)
 /* Of a report, or of what is still the reason for none. */
 static bool holds(const struct registry *r, const struct head *head)
 {
+    struct str v = head->verdict;
     char limits[LIMITS_SIZE];
+    uint64_t until_ms;
 
+    if (str_starts(v, STR(UNTIL)))
+        return str_to_u64(str_sub(v, sizeof(UNTIL) - 1, v.n - (sizeof(UNTIL) - 1)), INT64_MAX,
+                          &until_ms) &&
+               clock_wall_ms() < (int64_t)until_ms;
     limits_text(r, limits);
     return str_eq(head->verdict, STR("OK")) || str_eq(head->verdict, str_of(limits));
 }
@@ -157,6 +167,7 @@ struct making {
     struct layer_files **own; /* of a layer that stands there several times, with the first */
     const struct layer_files **lists;
     uint64_t memory_bytes, used_bytes;
+    enum err_code not_kept; /* a list of a layer: why */
 };
 
 static void making_done(struct making *m)
@@ -193,15 +204,20 @@ static enum err_code read_layer(struct making *m, size_t i, struct err *e)
     const struct layer_limits limits = {.max_unpacked_bytes = conf_u64(&c->max_unpacked_bytes),
                                         .max_ratio = conf_u64(&c->max_ratio),
                                         .memory_bytes = m->memory_bytes - m->used_bytes};
-    AUTO(reader) struct reader *in = NULL;
-    uint64_t unused;
+    const struct layer_wanted wanted = {.repo = m->repo,
+                                        .digest = &link->digest,
+                                        .limits = limits,
+                                        .go_on = goes_on,
+                                        .ctx = m->job};
+    enum err_code kept;
 
     if (!is_tar(out_json_text(out_manifest_descriptor(&m->manifest, i + 1), "mediaType")))
         return err_tell(e, ERR_NOT_ANALYZABLE, "layer %zu is no tar: this is no image", i);
-    TRY(pull_blob(m->r, m->repo, &link->digest, &in, &unused, e));
     job_note(m->job, "layer %zu of %zu", i + 1, m->n);
-    if (layer_read(in, &limits, goes_on, m->job, &m->own[i], e) != ERR_OK)
+    if (layer_lists_get(m->r, &wanted, &m->own[i], &kept, e) != ERR_OK)
         return err_prefix(e, "layer %zu", i);
+    if (m->not_kept == ERR_OK)
+        m->not_kept = kept;
     m->used_bytes += layer_files_memory(m->own[i]);
     m->lists[i] = m->own[i];
     return ERR_OK;
@@ -266,7 +282,7 @@ static enum err_code make(struct making *m, struct buf *ret_json, struct err *e)
 static bool for_good(enum err_code code)
 {
     return code == ERR_IMAGE_INVALID || code == ERR_IMAGE_TOO_LARGE || code == ERR_NOT_ANALYZABLE ||
-           code == ERR_UNSUPPORTED || code == ERR_BLOB_UNKNOWN || code == ERR_MANIFEST_INVALID;
+           code == ERR_UNSUPPORTED || code == ERR_MANIFEST_INVALID;
 }
 
 static enum err_code make_and_keep(struct making *m, const struct digest *d, struct err *e)
@@ -281,11 +297,32 @@ static enum err_code make_and_keep(struct making *m, const struct digest *d, str
     if (code == ERR_OK)
         return keep(m->r, m->repo, d, "OK", buf_str(&report), e);
     *e = why;
-    if (!for_good(code))
+    if (code == ERR_BLOB_UNKNOWN)
+        snprintf(limits, sizeof(limits), UNTIL "%" PRId64, clock_wall_ms() + MISSING_MS);
+    else if (for_good(code))
+        limits_text(m->r, limits);
+    else
         return code;
-    limits_text(m->r, limits);
     return keep(m->r, m->repo, d, limits,
                 str_of(why.public_detail ? why.detail : err_message(code)), e);
+}
+
+/* Report and lists; or there is a reason for none. */
+static bool is_made(const struct making *m, const struct digest *d)
+{
+    AUTO(record) struct meta_record there = {0};
+    struct head head;
+
+    if (get_part(m->r, d, 0, &there, ERR_IGNORED) != ERR_OK || !parse_head(there.value, &head) ||
+        !holds(m->r, &head))
+        return false;
+    if (!str_eq(head.verdict, STR("OK")))
+        return true;
+    for (size_t i = 1; i < m->manifest.parsed.n_links; i++) {
+        if (!layer_lists_has(m->r, &m->manifest.parsed.links[i].digest))
+            return false;
+    }
+    return true;
 }
 
 /* Its key is "REPOSITORY@DIGEST". */
@@ -295,22 +332,22 @@ static enum err_code run(void *ctx, struct job *job, struct err *e)
     struct repo_name repo;
     struct digest d;
     AUTO(making) struct making m = {.r = ctx, .job = job, .repo = &repo};
-    AUTO(record) struct meta_record there = {0};
-    struct head head;
     enum err_code code;
 
     str_cut(&rest, '@', &name);
     TRY(repo_name_parse(name, &repo, e));
     TRY(digest_parse(rest, &d, e));
-    if (get_part(m.r, &d, 0, &there, ERR_IGNORED) == ERR_OK && parse_head(there.value, &head) &&
-        holds(m.r, &head))
-        return ERR_OK;
     m.memory_bytes = conf_u64(&m.r->options->analysis.memory_bytes);
     code = out_manifest_by_digest(m.r, &repo, &d, &m.manifest, e);
     if (code == ERR_MANIFEST_UNKNOWN)
         return ERR_OK; /* it was deleted meanwhile */
     TRY(code);
-    return make_and_keep(&m, &d, e);
+    if (is_made(&m, &d))
+        return ERR_OK;
+    TRY(make_and_keep(&m, &d, e));
+    return m.not_kept == ERR_OK
+               ? ERR_OK
+               : err_set(e, m.not_kept, "lists of the files of its layers can't be kept");
 }
 
 /* It failed so often that a person has to see to it: asking again changes nothing. */

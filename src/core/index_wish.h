@@ -4,19 +4,15 @@
  */
 #pragma once
 
+#include "core/own_repo.h"
 #include "core/registry.h"
 
 #define INDEX_WISHES   STR("files.waiting")
 #define INDEX_WISH_JOB "files.new" /* of each process: there are some */
 #define INDEX_KEY_MAX  (REPO_NAME_MAX + 1 + DIGEST_TEXT_MAX)
 
-/* The repository where the index keeps its content; nobody may pull from it or push to it. */
-#define INDEX_REPO "cyberdock.internal/files"
-
-static inline bool index_owns(const struct repo_name *repo)
-{
-    return str_eq(repo_name_str(repo), STR(INDEX_REPO));
-}
+/* The repository where the index keeps its content. */
+#define INDEX_REPO OWN_REPO_PREFIX "files"
 
 /* "REPOSITORY@DIGEST", cut when it is none of these. */
 void index_key(const struct repo_name *repo, const struct digest *d,

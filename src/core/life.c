@@ -53,6 +53,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     locks_init(&r->blob_locks);
     locks_init(&r->manifest_locks);
     locks_init(&r->tag_locks);
+    locks_init(&r->layer_locks);
     return r;
 }
 
@@ -99,6 +100,7 @@ void registry_free(struct registry *r)
     locks_done(&r->blob_locks);
     locks_done(&r->manifest_locks);
     locks_done(&r->tag_locks);
+    locks_done(&r->layer_locks);
     meta_free(r->meta);
     store_free(r->store);
     free(r);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "core/image_analysis.h"
 #include "core/index_wish.h"
+#include "core/own_repo.h"
 #include "core/manifest.h"
 #include "core/project.h"
 #include "core/quota.h"
@@ -248,7 +249,7 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
 {
     AUTO(work) struct work w = {.r = r, .p = p};
 
-    if (index_owns(p->repo))
+    if (own_repo(p->repo))
         return err_tell(e, ERR_DENIED, "'%s' is the registry's own", p->repo->text);
     TRY(check_digest(&w, e));
     TRY(manifest_parse(p->bytes, p->content_type, conf_u64(&r->limits->manifest_references),

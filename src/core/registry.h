@@ -38,7 +38,8 @@ struct removal_unsure;
  * takes long of storing (receiving, hashing, syncing and comparing bytes) comes before it, and
  * other digests of the same stripe wait for no more than a name, a sync of its directory and a
  * transaction. (A manifest is small, and is written whole under its lock; a mount copies under it
- * where the file system makes no link.) A thread holds at most one of all these locks.
+ * where the file system makes no link.) A thread holds at most one of all these locks, and maybe
+ * one of layer_locks before it.
  */
 struct registry {
     struct store *store;
@@ -62,6 +63,7 @@ struct registry {
     struct locks blob_locks;     /* a blob is being linked or unlinked, in any repository */
     struct locks manifest_locks; /* likewise a manifest */
     struct locks tag_locks;      /* a (repository, tag) is being projected */
+    struct locks layer_locks;    /* a layer is being read into a list: held before any of these */
     uint64_t lease_ms;           /* replicas.lease */
     struct conditions_cache *conditions;
     struct removal_unsure *unsure; /* of the job that deletes content alone: core/removal.c */

@@ -1,29 +1,5 @@
 #include "files/block.h"
 
-size_t files_varint_put(uint64_t v, unsigned char dst[static FILES_VARINT_MAX])
-{
-    size_t n = 0;
-
-    for (; v >= 0x80; v >>= 7)
-        dst[n++] = (unsigned char)(v | 0x80);
-    dst[n++] = (unsigned char)v;
-    return n;
-}
-
-size_t files_varint_get(const unsigned char *p, size_t n, uint64_t *ret_v)
-{
-    uint64_t v = 0;
-
-    for (size_t i = 0; i < n && i < FILES_VARINT_MAX; i++) {
-        v |= (uint64_t)(p[i] & 0x7f) << (7 * i);
-        if (!(p[i] & 0x80)) {
-            *ret_v = v;
-            return i + 1;
-        }
-    }
-    return 0;
-}
-
 void files_block_out_init(struct files_block_out *b, size_t max_bytes)
 {
     *b = (struct files_block_out){.n_key = 0};
@@ -44,9 +20,9 @@ void files_block_out_clear(struct files_block_out *b)
 
 static void add_number(struct buf *dst, uint64_t v)
 {
-    unsigned char bytes[FILES_VARINT_MAX];
+    unsigned char bytes[VARINT_MAX];
 
-    buf_add(dst, bytes, files_varint_put(v, bytes));
+    buf_add(dst, bytes, varint_put(v, bytes));
 }
 
 static size_t shared_length(const struct files_block_out *b, struct str key)
@@ -99,7 +75,7 @@ static bool take_number(struct files_block_in *b, uint64_t *ret_v)
         *ret_v = b->p[b->at++];
         return true;
     }
-    n = files_varint_get(b->p + b->at, b->n - b->at, ret_v);
+    n = varint_get(b->p + b->at, b->n - b->at, ret_v);
     b->at += n;
     return n > 0;
 }

@@ -5,23 +5,19 @@
  *
  *     entry = shared rest value_code rest-bytes value-bytes
  *
- * The three numbers are varints (LEB128). A value whose last FILES_TAIL bytes are those of the last
- * value that had so many is written without them: value_code is twice its whole length, and one
- * more for that.
+ * The three numbers are varints (base/varint.h). A value whose last FILES_TAIL bytes are those of
+ * the last value that had so many is written without them: value_code is twice its whole length,
+ * and one more for that.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/varint.h"
 
 #define FILES_KEY_MAX   1100
 #define FILES_VALUE_MAX 48
 #define FILES_TAIL      32 /* a SHA-256 */
-
-/* Varints: how many bytes were written; or read, 0 when there is none. */
-#define FILES_VARINT_MAX 10
-size_t files_varint_put(uint64_t v, unsigned char dst[static FILES_VARINT_MAX]);
-size_t files_varint_get(const unsigned char *p, size_t n, uint64_t *ret_v);
 
 struct files_block_out {
     struct buf bytes;

@@ -1,9 +1,9 @@
 #include "files/layers_in.h"
 
-#include "analysis/layer_reader.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/index_wish.h"
+#include "core/layer_lists.h"
 #include "files/batch.h"
 #include "files/image_layers.h"
 
@@ -157,11 +157,11 @@ static enum err_code read_layer(struct files_intake *in, const struct repo_name 
     const struct layer_limits limits = {.max_unpacked_bytes = conf_u64(&c->unpacked_bytes),
                                         .max_ratio = conf_u64(&c->ratio),
                                         .memory_bytes = LIST_BYTES};
-    AUTO(reader) struct reader *reader = NULL;
-    uint64_t size_bytes;
+    const struct layer_wanted wanted = {
+        .repo = repo, .digest = d, .limits = limits, .go_on = goes_on, .ctx = in};
+    enum err_code unused; /* the index needs it no more */
 
-    TRY(store_blob_open(in->r->store, repo, d, UINT64_MAX, &reader, &size_bytes, e));
-    return layer_read(reader, &limits, goes_on, in, ret_list, e);
+    return layer_lists_get(in->r, &wanted, ret_list, &unused, e);
 }
 
 /* It is not tried again: it stays what it is. */

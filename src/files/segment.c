@@ -126,7 +126,7 @@ static enum err_code read_value(struct str value, struct files_file *f, struct e
     f->type = p[0] & 3;
     f->has_hash = p[0] & 4;
     hash = f->has_hash ? FILES_HASH_BYTES : 0;
-    n = files_varint_get(p + 1, value.n - 1, &f->size_bytes);
+    n = varint_get(p + 1, value.n - 1, &f->size_bytes);
     if (n == 0 || value.n != 1 + n + hash)
         return damaged(e);
     f->hash = f->has_hash ? p + 1 + n : NULL;

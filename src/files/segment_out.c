@@ -62,9 +62,9 @@ enum err_code files_segment_add(struct files_segment_out *o, const struct files_
     const unsigned char number[4] = {(unsigned char)(f->layer >> 24),
                                      (unsigned char)(f->layer >> 16),
                                      (unsigned char)(f->layer >> 8), (unsigned char)f->layer};
-    unsigned char value[1 + FILES_VARINT_MAX + FILES_HASH_BYTES] = {
+    unsigned char value[1 + VARINT_MAX + FILES_HASH_BYTES] = {
         (unsigned char)(f->type | (f->has_hash ? 4 : 0))};
-    size_t n = 1 + files_varint_put(f->size_bytes, value + 1);
+    size_t n = 1 + varint_put(f->size_bytes, value + 1);
 
     files_key(f->base, &f->dir, &o->key);
     buf_add(&o->key, number, sizeof(number));

@@ -80,7 +80,7 @@ static enum err_code close_block(struct files_table_out *t, unsigned i, bool tel
     size_t n = l->block.bytes.n;
     const unsigned char head[FILES_BLOCK_HEAD] = {
         (unsigned char)i, (unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16)};
-    unsigned char place[FILES_VARINT_MAX];
+    unsigned char place[VARINT_MAX];
 
     l->last = t->out->at_bytes;
     l->blocks++;
@@ -89,7 +89,7 @@ static enum err_code close_block(struct files_table_out *t, unsigned i, bool tel
     files_block_out_clear(&l->block);
     if (!tell)
         return ERR_OK;
-    n = files_varint_put(l->last, place);
+    n = varint_put(l->last, place);
     return add_at(t, i + 1, (struct str){l->first, l->n_first},
                   (struct str){(const char *)place, n}, e);
 }
@@ -216,7 +216,7 @@ static enum err_code below(struct files_cursor *c, struct str key, uint64_t *ret
         TRY(files_block_next(&c->block, &more, e));
         if (!more || (found && str_cmp(files_block_key(&c->block), key) > 0))
             break;
-        found = files_varint_get(c->block.value, c->block.n_value, ret_at) > 0;
+        found = varint_get(c->block.value, c->block.n_value, ret_at) > 0;
         if (!found)
             return damaged(e);
     }

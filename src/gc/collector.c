@@ -3,7 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/index_wish.h"
+#include "core/own_repo.h"
 #include "core/project.h"
 #include "core/removal.h"
 #include "gc/empties.h"
@@ -541,7 +541,7 @@ static enum err_code collect_repo(struct run *r, const struct repo_name *repo, s
     const struct gc_policy policy = gc_policy_of(r->o, clock_wall_ms());
     AUTO(gc_graph) struct gc_graph g = {0};
 
-    if (index_owns(repo)) /* no manifest names what is in there */
+    if (own_repo(repo)) /* no manifest names what is in there */
         return ERR_OK;
     r->repo = repo;
     r->n_items = r->item_bytes = 0;
