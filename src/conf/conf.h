@@ -198,7 +198,7 @@ struct conf_allow_list {
     size_t n;
 };
 
-struct conf_pull_rule { /* of the pull policy; see scan/verdict.h */
+struct conf_pull_rule { /* of the pull policy; see scan/pull_verdict.h */
     struct conf_strings repositories;
     uint64_t severity;        /* the least that blocks; an enum severity */
     bool fixable;             /* only findings that have a fix do */
