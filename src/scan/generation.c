@@ -377,6 +377,7 @@ enum err_code data_draft_keep(struct data_draft *d, enum data_part part,
 
     if (from < 0)
         return err_errno(e, "open '%s/%s'", old->path, parts[part].dir);
+    TRY(file_remove_tree_at(d->fd, parts[part].dir, e)); /* one that failed */
     TRY(make_part(d, part, &to, e));
     for (size_t i = 0; i < 2; i++) {
         if (linkat(from, files[i], to, files[i], 0) < 0)
