@@ -110,7 +110,7 @@
      .type = CONF_COUNT,
      FIELD(scan.trivy.workers),
      .min = 1,
-     .max = 4,
+     .max = 3, /* of JOBS_AT_ONCE */
      .def = 1,
      .unit = "scans",
      .help = "Scans at once, of one server. Each takes about 200 MB of memory, up to 750."},
@@ -192,7 +192,7 @@
      .type = CONF_COUNT,
      FIELD(scan.adapter.workers),
      .min = 1,
-     .max = 4,
+     .max = 3,
      .def = 2,
      .unit = "scans",
      .help = "Scans by it at once, of one server."},

@@ -9,6 +9,7 @@
 #include "core/layer_lists.h"
 #include "core/order.h"
 #include "core/original.h"
+#include "core/outbox.h"
 #include "core/project.h"
 #include "core/pulled.h"
 #include "core/removal.h"
@@ -367,6 +368,7 @@ static void add_kinds(struct registry *r)
     conditions_jobs(r);
     image_analysis_jobs(r);
     layer_lists_jobs(r);
+    outbox_jobs(r);
     if (project_is_shared(r)) {
         jobs_kind_add(r->jobs, &left);
         jobs_kind_add(r->jobs, &tags);

@@ -20,6 +20,7 @@
 #define RETRY_MOST_MS   (10 * 60 * 1000)
 #define ATTEMPTS        3
 #define PRIORITY        5 /* after all that somebody waits for */
+#define AT_ONCE         2 /* each may take analysis.memory_bytes twice, and a processor */
 
 /* What databases take with ease as a record, and a transaction of DynamoDB in all. */
 #define PART_BYTES   (128u << 10)
@@ -442,7 +443,8 @@ void image_analysis_jobs(struct registry *r)
                                   .attempts = ATTEMPTS,
                                   .retry_ms = RETRY_MS,
                                   .retry_most_ms = RETRY_MOST_MS,
-                                  .priority = PRIORITY};
+                                  .priority = PRIORITY,
+                                  .at_once = AT_ONCE};
     const struct job_kind forgotten = {.name = FORGET,
                                        .run = forget,
                                        .ctx = r,

@@ -7,6 +7,7 @@
 #include "base/name.h"
 
 #define OWN_REPO_PREFIX "cyberdock.internal/"
+#define SCANS_REPO      OWN_REPO_PREFIX "scans" /* what scans found: scan/ */
 
 static inline bool own_repo(const struct repo_name *repo)
 {

@@ -4,10 +4,11 @@
 #include "base/mem.h"
 #include "core/image_analysis.h"
 #include "core/index_wish.h"
-#include "core/own_repo.h"
 #include "core/manifest.h"
+#include "core/own_repo.h"
 #include "core/project.h"
 #include "core/quota.h"
+#include "core/scan_wish.h"
 #include "core/url_rules.h"
 
 #include <stdlib.h>
@@ -185,8 +186,8 @@ static enum err_code commit(struct work *w, struct err *e)
     const struct push *p = w->p;
     size_t n = p->n_tags + 1, failed = 0;
     struct uuid holder;
-    AUTO(mem) struct meta_op *ops = mem_alloc((n + QUOTAS_MAX + 1) * sizeof(*ops));
-    char wish[INDEX_KEY_MAX + 1];
+    AUTO(mem) struct meta_op *ops = mem_alloc((n + QUOTAS_MAX + 2) * sizeof(*ops));
+    char wish[INDEX_KEY_MAX + 1], scan[SCAN_KEY_MAX + 1];
     enum err_code code;
     int64_t version;
 
@@ -207,6 +208,7 @@ static enum err_code commit(struct work *w, struct err *e)
     }
     n += quota_checks(w->r, p->repo, ops + n);
     n += index_wish(w->r, p->repo, &w->digest, wish, ops + n);
+    n += scan_wish(w->r, p->repo, &w->digest, &w->manifest, scan, ops + n);
     code = meta_commit(w->r->meta, ops, n, 0, &failed, e);
     if (code == ERR_CONFLICT && p->create_only && failed > 0 && failed <= p->n_tags &&
         p->create_only[failed - 1])
@@ -265,6 +267,8 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
         (void)!image_analysis_ask(r, p->repo, &w.digest,
                                   ERR_IGNORED); /* it may be asked for later */
     index_wished(r);
+    if (w.manifest.shape == MANIFEST_IMAGE)
+        scan_wished(r);
     ret_pushed->digest = w.digest;
     ret_pushed->has_subject = w.manifest.has_subject;
     ret_pushed->subject = w.manifest.subject;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define PAGE        64
+#define PAGE_WIDE   512          /* when all of a page has to wait for its lane */
 #define LINGER_MS   2000         /* a thread without work waits so long for some */
 #define SCHEDULE_MS (600 * 1000) /* how often it is seen to that regular jobs are there */
 #define NOTE_MS     1000
@@ -101,6 +102,27 @@ static struct kind *find_kind(struct jobs *j, const char *name)
             return &j->kinds[i];
     }
     return NULL;
+}
+
+static const char *lane_of(const struct kind *k)
+{
+    return k->k.lane ? k->k.lane : k->k.name;
+}
+
+/* Do as many of it run as may? Under the mutex. */
+static bool lane_is_full(const struct jobs *j, const struct kind *k)
+{
+    unsigned n = 0;
+
+    if (!k || k->k.at_once == 0)
+        return false;
+    for (size_t i = 0; i < THREADS_MAX; i++) {
+        const struct job *job = j->slots[i].job;
+
+        if (job && strcmp(lane_of(job->kind), lane_of(k)) == 0)
+            n++;
+    }
+    return n >= k->k.at_once;
 }
 
 static void report(struct jobs *j, const struct job *job, const char *what, const struct err *e)
@@ -215,8 +237,8 @@ static void run_row(struct jobs *j, struct slot *slot, struct meta_job *row)
     slot->job = NULL;
     j->n_running--;
     meta_job_done(&job.row);
-    if (j->n_due == 0) {
-        j->look = true; /* there may be more than a page, or what was asked for meanwhile */
+    if (j->n_due == 0 || job.kind->k.at_once > 0) {
+        j->look = true; /* more than a page, what was asked for meanwhile, or waits for its lane */
         pthread_cond_signal(&j->changed);
     }
 }
@@ -264,6 +286,16 @@ static bool is_active(const struct jobs *j, const struct meta_job *row)
     return false;
 }
 
+/* Is there one among those that are due whose lane has room? */
+static bool may_run(struct jobs *j)
+{
+    for (size_t i = 0; i < j->n_due; i++) {
+        if (!lane_is_full(j, find_kind(j, j->due[i].kind)))
+            return true;
+    }
+    return false;
+}
+
 static bool has_work(struct jobs *j)
 {
     int64_t now_ms = clock_mono_ms();
@@ -274,7 +306,7 @@ static bool has_work(struct jobs *j)
         if (own_is_due(&j->kinds[i], now_ms))
             return true;
     }
-    return j->n_due > 0 && j->n_running < JOBS_AT_ONCE;
+    return j->n_running < JOBS_AT_ONCE && may_run(j);
 }
 
 static void drop_due(struct jobs *j)
@@ -283,18 +315,27 @@ static void drop_due(struct jobs *j)
         meta_job_done(&j->due[--j->n_due]);
 }
 
-/* One at random: others look at the same jobs, and who is second at one has asked in vain. */
-static struct meta_job pop_due(struct jobs *j)
+/* One of the most urgent whose lane has room. At random: others look at the same jobs, and who is
+ * second at one has asked in vain. False: there is none. */
+static bool pop_due(struct jobs *j, struct meta_job *ret_row)
 {
+    size_t of[2 * PAGE], n = 0;
     uint64_t random;
-    struct meta_job row;
-    size_t i;
 
+    for (size_t i = 0; i < j->n_due; i++) {
+        if (lane_is_full(j, find_kind(j, j->due[i].kind)))
+            continue;
+        if (n > 0 && j->due[i].priority < j->due[of[0]].priority)
+            n = 0;
+        if (n == 0 || j->due[i].priority == j->due[of[0]].priority)
+            of[n++] = i;
+    }
+    if (n == 0)
+        return false;
     random_bytes(&random, sizeof(random));
-    i = random % j->n_due;
-    row = j->due[i];
-    j->due[i] = j->due[--j->n_due];
-    return row;
+    *ret_row = j->due[of[random % n]];
+    j->due[of[random % n]] = j->due[--j->n_due];
+    return true;
 }
 
 static bool pick(struct jobs *j, struct work *ret_work)
@@ -308,10 +349,7 @@ static bool pick(struct jobs *j, struct work *ret_work)
             return true;
         }
     }
-    if (j->stop || j->n_due == 0 || j->n_running >= JOBS_AT_ONCE)
-        return false;
-    ret_work->row = pop_due(j);
-    return true;
+    return !j->stop && j->n_running < JOBS_AT_ONCE && pop_due(j, &ret_work->row);
 }
 
 static void *work_main(void *arg);
@@ -442,30 +480,43 @@ static void leave_out(struct jobs *j, const struct uuid *id, struct meta_job_lis
 static void keep(struct jobs *j, struct meta_job_list *l)
 {
     drop_due(j);
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; i < l->n && j->n_due < sizeof(j->due) / sizeof(j->due[0]); i++) {
         const struct kind *k = find_kind(j, l->rows[i].kind);
 
-        if (!k || k->k.own || is_active(j, &l->rows[i]))
+        if (!k || k->k.own || lane_is_full(j, k) || is_active(j, &l->rows[i]))
             continue;
         j->due[j->n_due++] = l->rows[i];
         l->rows[i] = (struct meta_job){0};
     }
 }
 
-static enum err_code look(struct jobs *j, struct err *e)
+/* *ret_hidden: so many are due that there may be others behind them, and none of these can run. */
+static enum err_code look_at(struct jobs *j, const struct uuid *id, size_t limit, bool *ret_hidden,
+                             struct err *e)
 {
     AUTO(meta_jobs) struct meta_job_list l = {0};
+    bool full;
+
+    TRY(meta_jobs_due(j->o.meta, clock_wall_ms(), limit, &l, e));
+    full = l.n >= limit;
+    leave_out(j, id, &l);
+    pthread_mutex_lock(&j->mutex);
+    keep(j, &l);
+    *ret_hidden = full && !may_run(j);
+    pthread_mutex_unlock(&j->mutex);
+    return ERR_OK;
+}
+
+static enum err_code look(struct jobs *j, struct err *e)
+{
     struct uuid id = own_id(j);
+    bool hidden;
 
     if (!may_act(j, &id))
         return ERR_OK;
     TRY(schedule(j, e));
-    TRY(meta_jobs_due(j->o.meta, clock_wall_ms(), PAGE, &l, e));
-    leave_out(j, &id, &l);
-    pthread_mutex_lock(&j->mutex);
-    keep(j, &l);
-    pthread_mutex_unlock(&j->mutex);
-    return ERR_OK;
+    TRY(look_at(j, &id, PAGE, &hidden, e));
+    return hidden ? look_at(j, &id, PAGE_WIDE, &hidden, e) : ERR_OK;
 }
 
 /* When the looking thread has something to do at the latest. Under the mutex. */

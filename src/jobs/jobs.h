@@ -24,7 +24,7 @@
 #include "meta/meta.h"
 
 #define JOBS_AT_ONCE   4 /* that have rows, of one process */
-#define JOBS_KINDS_MAX 24
+#define JOBS_KINDS_MAX 40
 #define JOBS_ALL       "all" /* the key of a job that is about everything of its kind */
 
 struct jobs;
@@ -44,6 +44,8 @@ struct job_kind {
     int64_t retry_ms;      /* after the first failure; then twice as long each time, ... */
     int64_t retry_most_ms; /* ... up to this; 0: always retry_ms */
     int64_t priority;      /* lower goes first */
+    const char *lane;      /* kinds of one lane are counted together; NULL: the kind by itself */
+    unsigned at_once;      /* of the lane, in one process; 0: no other bound than JOBS_AT_ONCE */
     int64_t (*every_ms)(
         void *ctx); /* there is a job JOBS_ALL, and it is run so often; or it, when it is own */
     int64_t (*first_ms)(void *ctx); /* so long after each start; NULL: at once */

@@ -212,6 +212,9 @@ ERR_CHECKED enum err_code sql_row_add(struct sql_conn *c, const struct meta_row 
 /* sql_job.c: an operation of jobs, and the callbacks that read them. */
 ERR_CHECKED enum err_code sql_job_apply(struct sql_conn *c, const struct meta_op *op,
                                         struct err *e);
+/* One statement, which has no answer. */
+ERR_CHECKED enum err_code sql_job_add(struct sql_conn *c, const struct meta_job_add *j,
+                                      struct err *e);
 void sql_job_fill(struct meta_driver *d);
 
 /* All below a namespace is what sorts between "name/" and "name0": '0' follows '/'. */

@@ -62,10 +62,8 @@ static enum err_code remove_job(struct sql_conn *c, struct str kind, struct str 
     return sql_run(c, SQL_JOB_DELETE, SQL_ARGS(SQL_TEXT(kind), SQL_TEXT(key)), e);
 }
 
-static enum err_code job_add(struct sql_conn *c, const struct meta_op *op, struct err *e)
+enum err_code sql_job_add(struct sql_conn *c, const struct meta_job_add *j, struct err *e)
 {
-    const struct meta_job_add *j = &op->job_add;
-
     return sql_run(c, j->if_absent ? SQL_JOB_ADD_ABSENT : SQL_JOB_ADD,
                    SQL_ARGS(SQL_TEXT(j->kind), SQL_TEXT(j->key), SQL_INT(j->priority),
                             SQL_INT(j->due_ms), SQL_INT(j->now_ms)),
@@ -160,7 +158,7 @@ enum err_code sql_job_apply(struct sql_conn *c, const struct meta_op *op, struct
 {
     switch (op->kind) {
     case META_JOB_ADD:
-        return job_add(c, op, e);
+        return sql_job_add(c, &op->job_add, e);
     case META_JOB_TAKE:
         return job_take(c, op, e);
     case META_JOB_CHECK:

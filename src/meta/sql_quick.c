@@ -195,6 +195,13 @@ static enum err_code quota_check(struct sql_conn *c, struct quick *q, const stru
                    e);
 }
 
+static enum err_code job_add(struct sql_conn *c, struct quick *q, const struct meta_op *op,
+                             struct err *e)
+{
+    (void)q;
+    return sql_job_add(c, &op->job_add, e);
+}
+
 typedef enum err_code (*quick_fn)(struct sql_conn *c, struct quick *q, const struct meta_op *op,
                                   struct err *e);
 
@@ -218,6 +225,8 @@ static quick_fn fn_of(const struct meta_op *op)
         return record_check;
     case META_QUOTA_CHECK:
         return quota_check;
+    case META_JOB_ADD:
+        return job_add;
     default:
         return NULL;
     }

@@ -325,6 +325,78 @@ static void many_jobs_run_side_by_side_but_not_all(void **state)
     assert_int_equal(seen.most_at_once, JOBS_AT_ONCE);
 }
 
+static void of_a_lane_only_so_many_run_at_once(void **state)
+{
+    struct job_kind slow = usual, other = usual, free_kind = usual;
+    char key[8];
+
+    (void)state;
+    slow.name = "slow";
+    other.name = "slow.other";
+    slow.lane = other.lane = "slow";
+    slow.at_once = other.at_once = 2;
+    seen.hold = true;
+    jobs_kind_add(processes[0].jobs, &slow);
+    jobs_kind_add(processes[0].jobs, &other);
+    jobs_kind_add(processes[0].jobs, &free_kind);
+    for (int i = 0; i < 4; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        assert_ok(jobs_add(processes[0].jobs, i % 2 ? "slow" : "slow.other", str_of(key), &e));
+    }
+    assert_ok(jobs_start(processes[0].jobs, &e));
+    wait_for_runs(2);
+    assert_ok(jobs_add(processes[0].jobs, "usual", STR("u"), &e));
+    wait_for_runs(3); /* another kind finds its place */
+    assert_int_equal(seen.most_at_once, 3);
+    let_go();
+    wait_for_runs(5);
+    assert_int_equal(seen.most_at_once, 3);
+}
+
+static void what_waits_for_its_lane_hides_no_others(void **state)
+{
+    struct job_kind slow = usual, late = usual;
+    char key[8];
+
+    (void)state;
+    slow.name = "slow";
+    slow.at_once = 1;
+    late.priority = 9;
+    seen.hold = true;
+    jobs_kind_add(processes[0].jobs, &slow);
+    jobs_kind_add(processes[0].jobs, &late);
+    for (int i = 0; i < 130; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        assert_ok(jobs_add(processes[0].jobs, "slow", str_of(key), &e));
+    }
+    assert_ok(jobs_add(processes[0].jobs, "usual", STR("late"), &e));
+    assert_ok(jobs_start(processes[0].jobs, &e));
+    wait_for_runs(2);
+    assert_non_null(strstr(seen.keys, "late "));
+}
+
+static void the_most_urgent_goes_first(void **state)
+{
+    struct job_kind first = usual, one = usual;
+    char key[8];
+
+    (void)state;
+    first.name = "first";
+    first.priority = -1;
+    first.lane = one.lane = "one";
+    first.at_once = one.at_once = 1;
+    jobs_kind_add(processes[0].jobs, &one);
+    jobs_kind_add(processes[0].jobs, &first);
+    for (int i = 0; i < 20; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        assert_ok(jobs_add(processes[0].jobs, "usual", str_of(key), &e));
+    }
+    assert_ok(jobs_add(processes[0].jobs, "first", STR("now"), &e));
+    assert_ok(jobs_start(processes[0].jobs, &e));
+    wait_for_runs(2);
+    assert_memory_equal(seen.keys, "now ", 4);
+}
+
 static int64_t a_long_time(void *ctx)
 {
     (void)ctx;
@@ -505,6 +577,9 @@ int main(void)
         TEST(a_job_of_a_holder_that_is_there_is_left_to_it),
         TEST(who_is_taken_for_gone_loses_its_job_and_takes_none),
         TEST(many_jobs_run_side_by_side_but_not_all),
+        TEST(of_a_lane_only_so_many_run_at_once),
+        TEST(what_waits_for_its_lane_hides_no_others),
+        TEST(the_most_urgent_goes_first),
         TEST(a_regular_job_is_run_at_the_start_and_then_waits),
         TEST(a_regular_job_may_come_first_after_a_time),
         TEST(a_stop_ends_a_rest_and_the_job_made_no_attempt),

@@ -1,0 +1,50 @@
+/*
+ * What happened, for those who want to hear of it: events, each written in the transaction that
+ * made it true, and kept as a record until somebody has fetched it. Keys are UUIDs that sort by
+ * time, values are JSON objects:
+ *
+ *     {"event": "scan.completed", "time": "2027-01-02T03:04:05.678Z", ...}
+ *
+ * There are never many more than `outbox.keep`: the oldest go.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/uuid.h"
+#include "core/registry.h"
+
+#define OUTBOX STR("outbox") /* the collection */
+
+#define OUTBOX_SCAN_COMPLETED      "scan.completed"
+#define OUTBOX_NEW_VULNERABILITIES "scan.new_vulnerabilities"
+#define OUTBOX_PULL_BLOCKED        "pull.blocked"
+
+#define OUTBOX_EVENT_MAX (64u << 10)
+
+/* One that is being written; lives as long as its operation. */
+struct outbox_event {
+    struct uuid id;
+    struct buf json;
+};
+
+/* Begins it: the name and the time are there. Whoever has it adds members to json, each with a
+ * comma before it. */
+void outbox_begin(struct outbox_event *ev, const char *name);
+void outbox_add_text(struct outbox_event *ev, const char *key, struct str value);
+void outbox_add_number(struct outbox_event *ev, const char *key, int64_t value);
+
+/* Ends it. The operation belongs into the transaction of what it tells. */
+struct meta_op outbox_put(struct outbox_event *ev);
+void outbox_done(struct outbox_event *ev); /* accepts one that is all zero */
+
+/* Removes the oldest of more than keep. *ret_n may be NULL: how many went. */
+ERR_CHECKED enum err_code outbox_trim(struct registry *r, uint64_t keep, size_t *ret_n,
+                                      struct err *e);
+
+/* The kind of job that trims; before jobs start. */
+void outbox_jobs(struct registry *r);
+
+static inline void auto_outbox_(struct outbox_event *ev)
+{
+    outbox_done(ev);
+}

@@ -1,0 +1,78 @@
+#include "core/outbox.h"
+
+#include "base/json.h"
+#include "support.h"
+
+static struct world w;
+
+static int set_up(void **state)
+{
+    (void)state;
+    world_in_memory(&w);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    world_done(&w);
+    return 0;
+}
+
+static void put(const char *text)
+{
+    AUTO(outbox) struct outbox_event ev = {0};
+    struct meta_op op;
+
+    outbox_begin(&ev, OUTBOX_PULL_BLOCKED);
+    outbox_add_text(&ev, "why", str_of(text));
+    outbox_add_number(&ev, "critical", -1);
+    op = outbox_put(&ev);
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+}
+
+static void an_event_is_json_with_its_name_and_time(void **state)
+{
+    AUTO(records) struct meta_record_list l = {0};
+    AUTO(json) json_t *j = NULL;
+
+    (void)state;
+    put("\"quoted\"\n\xff");
+    assert_ok(meta_records(w.meta, OUTBOX, STR(""), 10, &l, ERR_IGNORED));
+    assert_int_equal(l.n, 1);
+    j = json_loads(l.rows[0].value, 0, NULL);
+    assert_non_null(j);
+    assert_string_equal(json_string_value(json_object_get(j, "event")), "pull.blocked");
+    assert_true(strncmp(json_string_value(json_object_get(j, "why")), "\"quoted\"\n", 9) == 0);
+    assert_int_equal(json_integer_value(json_object_get(j, "critical")), -1);
+    assert_non_null(json_string_value(json_object_get(j, "time")));
+}
+
+static void the_oldest_go_when_there_are_too_many(void **state)
+{
+    AUTO(records) struct meta_record_list before = {0};
+    AUTO(records) struct meta_record_list after = {0};
+    size_t n;
+
+    (void)state;
+    for (int i = 0; i < 150; i++)
+        put("x");
+    assert_ok(meta_records(w.meta, OUTBOX, STR(""), 200, &before, ERR_IGNORED));
+    assert_ok(outbox_trim(w.r, 20, &n, ERR_IGNORED));
+    assert_int_equal(n, 130);
+    assert_ok(meta_records(w.meta, OUTBOX, STR(""), 200, &after, ERR_IGNORED));
+    assert_int_equal(after.n, 20);
+    assert_string_equal(after.rows[19].key, before.rows[149].key);
+    assert_ok(outbox_trim(w.r, 20, &n, ERR_IGNORED));
+    assert_int_equal(n, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_event_is_json_with_its_name_and_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_oldest_go_when_there_are_too_many, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
