@@ -73,7 +73,7 @@ PARTS = {
         "layer_files path_tree",
         "kept_list",
         "efficiency facts image_tree",
-        "layer_reader findings",
+        "image_folder layer_reader findings",
         "suggestions",
         "report",
         "archive_analysis",

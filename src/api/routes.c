@@ -54,6 +54,8 @@ const struct route api_routes[] = {
      .audit = "repo rm"},
     {HTTP_GET, "/api/v1/images/{name}/{reference}/analysis", ACCESS_PULL, api_image_analysis_get,
      .unknown = ERR_MANIFEST_UNKNOWN},
+    {HTTP_GET, "/api/v1/images/{name}/{reference}/tree", ACCESS_PULL, api_image_tree_get,
+     .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_GET, "/api/v1/archive/{image}", ACCESS_PULL, api_archive_get,
      .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_GET, "/api/v1/files", ACCESS_BASE, api_file_list},

@@ -156,6 +156,21 @@ enum err_code image_analysis_get(struct registry *r, const struct digest *d, str
     return ERR_OK;
 }
 
+enum err_code image_analysis_refusal(struct registry *r, const struct digest *d, struct err *e)
+{
+    AUTO(record) struct meta_record first = {0};
+    enum err_code code = get_part(r, d, 0, &first, e);
+    struct head head;
+
+    if (code == ERR_NOT_FOUND ||
+        (code == ERR_OK && (!parse_head(first.value, &head) || !holds(r, &head))))
+        return ERR_OK;
+    TRY(code);
+    return str_eq(head.verdict, STR("OK"))
+               ? ERR_OK
+               : err_tell(e, ERR_NOT_ANALYZABLE, STR_FMT, STR_ARG(head.text));
+}
+
 /* ---- making one */
 
 struct making {

@@ -24,8 +24,13 @@ ERR_CHECKED enum err_code image_analysis_find(struct registry *r, const struct r
 ERR_CHECKED enum err_code image_analysis_get(struct registry *r, const struct digest *d,
                                              struct buf *ret_json, struct err *e);
 
-/* It is to be made, by whichever server has time, after what is more urgent. Error: NOT_ANALYZABLE,
- * told: it failed so often that it is tried no more. */
+/* Is there a reason for none? Error: NOT_ANALYZABLE, told. */
+ERR_CHECKED enum err_code image_analysis_refusal(struct registry *r, const struct digest *d,
+                                                 struct err *e);
+
+/* It is to be made, and lists of its layers with it (core/layer_lists.h), by whichever server has
+ * time, after what is more urgent. Error: NOT_ANALYZABLE, told: it failed so often that it is tried
+ * no more. */
 ERR_CHECKED enum err_code image_analysis_ask(struct registry *r, const struct repo_name *repo,
                                              const struct digest *d, struct err *e);
 
