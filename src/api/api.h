@@ -16,6 +16,7 @@ struct accounts;
 struct audit;
 struct auth;
 struct files_index;
+struct gate;
 struct oidc;
 struct policy;
 struct rate;
@@ -45,6 +46,7 @@ struct api_guard {
 struct api {
     struct registry *registry;
     struct files_index *files; /* NULL: analysis.index is off */
+    struct gate *gate;         /* scan/gate.h */
     const struct conf *conf;
     struct http_app app; /* what the server is given; its ctx is this struct */
     struct api_guard guard;

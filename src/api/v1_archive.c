@@ -1,6 +1,7 @@
 /* Images as files: docs/archive.md. */
 #include "api/handlers.h"
 #include "api/parameter.h"
+#include "api/pull_gate.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -98,6 +99,7 @@ static enum err_code open_archive(struct req *q, struct reader **ret_reader, uin
     asked.n_have = w.n_have;
     TRY(out_plan(q->registry, &asked, &planned, e));
     l = planned.layout;
+    TRY(pull_gate_whole(q, &planned.manifest, e));
     if (l.text.cap > HTTP_QUICK_MAX)
         TRY(http_pay_content(q->x, l.text.cap, e));
     note_pull(q, &planned.manifest);

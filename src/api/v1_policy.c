@@ -107,7 +107,7 @@ static enum err_code take_question(const json_t *body, struct question *a, struc
     a->parsed = (enum action)action_parse(a->action);
     if (a->parsed == 0 || a->parsed == ACTION_ALL)
         return err_tell(e, ERR_REQUEST_INVALID,
-                        "'action' must be pull, push, overwrite, delete, scan or admin");
+                        "'action' must be pull, push, overwrite, delete, scan, admin or bypass");
     if (a->repository.n)
         TRY(repo_name_parse(a->repository, &a->repo, e));
     if (a->tag.n && !a->repository.n)

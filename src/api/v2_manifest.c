@@ -1,6 +1,7 @@
 
 #include "api/access.h"
 #include "api/handlers.h"
+#include "api/pull_gate.h"
 #include "api/reply.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -53,7 +54,7 @@ bool api_manifest_quick(struct req *q)
     AUTO(meta_manifest)
     struct meta_manifest *m = pull_manifest_quick(q->registry, &q->name, &q->ref);
 
-    if (!m || m->bytes.n > HTTP_QUICK_MAX)
+    if (!m || m->bytes.n > HTTP_QUICK_MAX || !pull_gate_quick(q, m))
         return false;
     send_manifest(q, m);
     return true;
@@ -64,6 +65,7 @@ enum err_code api_manifest_get(struct req *q, struct err *e)
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
 
     TRY(pull_manifest(q->registry, &q->name, &q->ref, &m, e));
+    TRY(pull_gate(q, m, e));
     send_manifest(q, m);
     return ERR_OK;
 }

@@ -96,7 +96,7 @@ static int parse_question(struct cli *cli, const struct cli_args *args, struct q
     q->action = (enum action)action_parse(str_of(args->operands[1]));
     if (q->action == 0 || q->action == ACTION_ALL)
         return wrong(cli, "action", args->operands[1],
-                     "write pull, push, overwrite, delete, scan or admin");
+                     "write pull, push, overwrite, delete, scan, admin or bypass");
     status = parse_user(cli, args, q);
     return status == CLI_OK ? parse_place(cli, args->operands[2], q) : status;
 }

@@ -593,7 +593,8 @@ const struct cli_command cli_commands[] = {
      .help = "Say what the policy lets someone do, and why",
      .more =
          "USER is a name, robot:NAME or anonymous. ACTION is pull, push (new tags), overwrite "
-         "(move tags),\ndelete, scan or admin. Without a repository it is about the registry "
+         "(move tags),\ndelete, scan, admin or bypass. Without a repository it is about the "
+         "registry "
          "itself. Rules of the database\ncount, and a user of the registry's database is looked "
          "up: say with --group what groups another one\nis in. The exit status is 0 when it is "
          "allowed, 3 when it is denied."},

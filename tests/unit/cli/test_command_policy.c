@@ -116,7 +116,7 @@ static void what_is_misspelt_is_named(void **state)
     assert_non_null(strstr(run_err, "a user and an action must be given"));
     assert_int_equal(ask("alice", "pul", "a"), CLI_USAGE);
     assert_string_equal(run_err, "registry: 'pul' is no action; write pull, push, overwrite, "
-                                 "delete, scan or admin\n");
+                                 "delete, scan, admin or bypass\n");
     assert_int_equal(ask("alice", "*", "a"), CLI_USAGE);
     assert_int_equal(ask("alice", "pull", "A"), CLI_USAGE);
     assert_string_equal(run_err, "registry: 'A' is no repository; write REPOSITORY or "

@@ -1,0 +1,71 @@
+/*
+ * Verdicts on pulls, at hand in memory: the pull policy that is in force, and what it says of the
+ * images that were asked for lately. A verdict holds until what is known of the image changes
+ * (changed.h), until the rules do, and until a day of grace or of the allowlist is over; what was
+ * decided stays decided while no scanner answers.
+ *
+ * Bounded: of more images than it has room for, some are judged again at their next pull. Any
+ * thread.
+ */
+#pragma once
+
+#include "scan/pull_verdict.h"
+
+struct gate;
+struct meta;
+
+/* What is known of an image, and who owns it. All zero: nothing. */
+struct gate_image {
+    bool exempt;             /* this is no image that somebody could run; the rest says nothing */
+    struct pull_image image; /* its texts and lists are of the following */
+    struct finding_list findings;
+    struct vex *vex;
+    char reason[128];
+    int64_t until_ms; /* what was said may change unseen after that; 0: it can't */
+};
+
+void gate_image_done(struct gate_image *i);
+
+/* Finds out what is known: findings of at least that severity will do. Blocks. */
+typedef enum err_code (*gate_look_fn)(void *ctx, const struct repo_name *repo,
+                                      const struct digest *d, enum severity least,
+                                      struct gate_image *ret_image, struct err *e);
+
+struct gate *gate_new(gate_look_fn look, void *ctx, size_t max_verdicts);
+void gate_free(struct gate *g); /* accepts NULL */
+
+/* The rules from now on; takes what is in the list, and leaves an empty one. */
+void gate_set_rules(struct gate *g, struct conf_pull_rules *rules);
+
+/* May anything be blocked at all? Otherwise gate_open() is always true. Never blocks. */
+bool gate_asks(struct gate *g);
+
+/* Is it known that the manifest may be pulled? Never waits for anything but memory, for the I/O
+ * threads; false says nothing but that gate_judge() has to be asked. */
+bool gate_open(struct gate *g, const struct repo_name *repo, const struct digest *d,
+               int64_t now_ms);
+
+/* The verdict, out of memory or made anew. Errors: those of look. */
+ERR_CHECKED enum err_code gate_judge(struct gate *g, const struct repo_name *repo,
+                                     const struct digest *d, int64_t now_ms,
+                                     struct pull_verdict *ret_verdict, struct err *e);
+
+/* The same by other rules, past all memory. *ret_exempt: it is no image. */
+ERR_CHECKED enum err_code gate_judge_by(struct gate *g, const struct conf_pull_rules *rules,
+                                        const struct repo_name *repo, const struct digest *d,
+                                        int64_t now_ms, struct pull_verdict *ret_verdict,
+                                        struct err *e);
+
+/* Looks whether something has changed, here or elsewhere; once a second, one thread. */
+ERR_CHECKED enum err_code gate_poll(struct gate *g, struct meta *m, struct err *e);
+
+/* Calls fn with the rules in force, which stay as they are meanwhile. */
+void gate_with_rules(struct gate *g, void (*fn)(void *ctx, const struct conf_pull_rules *rules),
+                     void *ctx);
+
+AUTO_POINTER(gate, gate_free);
+
+static inline void auto_gate_image_(struct gate_image *i)
+{
+    gate_image_done(i);
+}

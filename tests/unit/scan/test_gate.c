@@ -1,0 +1,329 @@
+#include "base/cleanup.h"
+#include "scan/changed.h"
+#include "scan/gate.h"
+#include "unit/core/support.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#define NOW     ((int64_t)1796083200000)
+#define RULE    "[{repositories: ['**']}]"
+#define LENIENT "[{repositories: ['**'], mode: 'off'}]"
+
+/* What is known of images: those in repositories "bad*" have a critical finding. */
+static struct {
+    atomic_uint looks;
+    enum err_code error;
+    bool exempt;
+    int64_t until_ms;
+    struct gate *change; /* gets other rules while it is looked */
+} known;
+
+static void set_rules(struct gate *g, const char *text)
+{
+    struct conf_pull_rules rules;
+
+    assert_ok(conf_pull_rules_parse(str_of(text), &rules, ERR_IGNORED));
+    gate_set_rules(g, &rules);
+    assert_int_equal(rules.n, 0);
+}
+
+static enum err_code look(void *ctx, const struct repo_name *repo, const struct digest *d,
+                          enum severity least, struct gate_image *ret, struct err *e)
+{
+    const struct finding bad = {.severity = SEVERITY_CRITICAL,
+                                .cve = STR("CVE-1"),
+                                .package = STR("zlib"),
+                                .installed = STR("1")};
+
+    (void)ctx;
+    (void)d;
+    assert_int_equal(least, SEVERITY_CRITICAL);
+    atomic_fetch_add(&known.looks, 1);
+    if (known.change)
+        set_rules(known.change, LENIENT);
+    if (known.error != ERR_OK)
+        return err_set(e, known.error, "can't look");
+    ret->exempt = known.exempt;
+    ret->until_ms = known.until_ms;
+    ret->image.standing = PULL_SCANNED;
+    if (!str_starts(repo_name_str(repo), STR("bad")))
+        return ERR_OK;
+    TRY(finding_list_add(&ret->findings, &bad, e));
+    ret->image.findings = ret->findings.items;
+    ret->image.n = ret->findings.n;
+    return ERR_OK;
+}
+
+static struct gate *fresh(const char *rules)
+{
+    struct gate *g = gate_new(look, NULL, 1000);
+
+    memset(&known, 0, sizeof(known));
+    if (rules)
+        set_rules(g, rules);
+    return g;
+}
+
+static struct digest digest(unsigned i)
+{
+    struct digest d;
+
+    digest_of(DIGEST_SHA256, &i, sizeof(i), &d);
+    return d;
+}
+
+static bool blocked_at(struct gate *g, const char *repo, unsigned i, int64_t now_ms)
+{
+    struct digest d = digest(i);
+    struct repo_name name;
+    struct pull_verdict v;
+
+    assert_ok(repo_name_parse(str_of(repo), &name, ERR_IGNORED));
+    assert_ok(gate_judge(g, &name, &d, now_ms, &v, ERR_IGNORED));
+    return v.blocked;
+}
+
+static bool is_open(struct gate *g, const char *repo, unsigned i, int64_t now_ms)
+{
+    struct digest d = digest(i);
+    struct repo_name name;
+
+    assert_ok(repo_name_parse(str_of(repo), &name, ERR_IGNORED));
+    return gate_open(g, &name, &d, now_ms);
+}
+
+static void without_rules_everything_is_open(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(NULL);
+
+    (void)state;
+    assert_false(gate_asks(g));
+    assert_true(is_open(g, "bad", 1, NOW));
+    set_rules(g, LENIENT);
+    assert_false(gate_asks(g));
+}
+
+static void a_verdict_is_made_once(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+
+    (void)state;
+    assert_false(is_open(g, "good", 1, NOW)); /* not known yet */
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(blocked_at(g, "good", 1, NOW));
+        assert_true(is_open(g, "good", 1, NOW));
+        assert_true(blocked_at(g, "bad", 1, NOW));
+        assert_false(is_open(g, "bad", 1, NOW));
+    }
+    assert_int_equal(known.looks, 2);
+}
+
+static void a_verdict_is_of_a_repository_and_a_digest(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+
+    (void)state;
+    assert_false(blocked_at(g, "good", 1, NOW));
+    assert_false(is_open(g, "good", 2, NOW));
+    assert_false(is_open(g, "bad", 1, NOW));
+}
+
+static void other_rules_make_other_verdicts(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+
+    (void)state;
+    assert_true(blocked_at(g, "bad", 1, NOW));
+    set_rules(g, "[{repositories: ['bad'], mode: warn}, {repositories: ['**']}]");
+    assert_false(blocked_at(g, "bad", 1, NOW));
+    set_rules(g, RULE);
+    assert_true(blocked_at(g, "bad", 1, NOW));
+}
+
+static void a_verdict_of_rules_that_changed_meanwhile_is_not_kept(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+
+    (void)state;
+    set_rules(g, "[{repositories: [good]}]");
+    known.change = g;
+    assert_false(blocked_at(g, "good", 1, NOW));
+    known.change = NULL;
+    set_rules(g, RULE);
+    assert_false(is_open(g, "good", 1, NOW));
+}
+
+static void a_verdict_holds_for_a_while(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+
+    (void)state;
+    known.until_ms = NOW + 60000;
+    assert_false(blocked_at(g, "good", 1, NOW));
+    assert_true(is_open(g, "good", 1, NOW + 59999));
+    assert_false(is_open(g, "good", 1, NOW + 60000));
+    known.until_ms = 0;
+    assert_false(blocked_at(g, "good", 2, NOW));
+    assert_false(is_open(g, "good", 2, NOW + 2 * 3600000));
+}
+
+static void what_is_no_image_is_open(void **state)
+{
+    AUTO(gate) struct gate *g = fresh("[{repositories: ['**'], unscanned: block}]");
+
+    (void)state;
+    known.exempt = true;
+    assert_false(blocked_at(g, "bad", 1, NOW));
+    assert_true(is_open(g, "bad", 1, NOW));
+}
+
+static void a_failed_look_is_an_error_and_not_remembered(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+    struct digest d = digest(1);
+    struct repo_name name;
+    struct pull_verdict v;
+
+    (void)state;
+    assert_ok(repo_name_parse(STR("good"), &name, ERR_IGNORED));
+    known.error = ERR_UNAVAILABLE;
+    assert_code(ERR_UNAVAILABLE, gate_judge(g, &name, &d, NOW, &v, ERR_IGNORED));
+    known.error = ERR_OK;
+    assert_false(blocked_at(g, "good", 1, NOW));
+}
+
+static void more_images_than_there_is_room_for_are_judged_again(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+
+    (void)state;
+    for (unsigned i = 0; i < 5000; i++)
+        assert_int_equal(blocked_at(g, i % 2 ? "bad" : "good", i, NOW), i % 2);
+    for (unsigned i = 0; i < 5000; i++)
+        assert_int_equal(blocked_at(g, i % 2 ? "bad" : "good", i, NOW), i % 2);
+    assert_true(known.looks > 5000);
+}
+
+static void simulated_rules_are_not_remembered(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(LENIENT);
+    struct conf_pull_rules rules;
+    struct digest d = digest(1);
+    struct repo_name name;
+    struct pull_verdict v;
+
+    (void)state;
+    assert_ok(repo_name_parse(STR("bad"), &name, ERR_IGNORED));
+    assert_ok(conf_pull_rules_parse(STR(RULE), &rules, ERR_IGNORED));
+    assert_ok(gate_judge_by(g, &rules, &name, &d, NOW, &v, ERR_IGNORED));
+    assert_true(v.blocked);
+    assert_false(blocked_at(g, "bad", 1, NOW));
+    conf_pull_rules_free(&rules);
+}
+
+/* ---- noticing */
+
+static void change(struct meta *m, const struct digest *d)
+{
+    struct meta_op ops[SCAN_CHANGED_OPS];
+    struct scan_changed changed;
+
+    scan_changed_ops(d, &changed, ops);
+    assert_ok(meta_commit(m, ops, SCAN_CHANGED_OPS, 0, NULL, ERR_IGNORED));
+}
+
+static void a_change_makes_verdicts_of_its_share_anew(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+    struct world w;
+    struct digest changed = digest(1);
+    unsigned other = 2;
+
+    (void)state;
+    world_in_memory(&w);
+    for (struct digest d = digest(other); scan_share(&d) == scan_share(&changed); d = digest(other))
+        other++;
+    assert_ok(gate_poll(g, w.meta, ERR_IGNORED)); /* nothing has ever changed */
+    assert_false(blocked_at(g, "good", 1, NOW));
+    assert_false(blocked_at(g, "good", other, NOW));
+    assert_ok(gate_poll(g, w.meta, ERR_IGNORED));
+    assert_true(is_open(g, "good", 1, NOW));
+    change(w.meta, &changed);
+    assert_ok(gate_poll(g, w.meta, ERR_IGNORED));
+    assert_false(is_open(g, "good", 1, NOW));
+    assert_true(is_open(g, "good", other, NOW));
+    assert_false(blocked_at(g, "good", 1, NOW));
+    assert_ok(gate_poll(g, w.meta, ERR_IGNORED));
+    assert_true(is_open(g, "good", 1, NOW));
+    world_done(&w);
+}
+
+static void a_change_of_nobody_knows_what_makes_all_anew(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+    struct world w;
+    struct meta_op op = meta_op_record_put(SCAN_CHANGED, SCAN_CHANGED_ALL, STR("\"x\""), META_ANY);
+
+    (void)state;
+    world_in_memory(&w);
+    assert_false(blocked_at(g, "good", 1, NOW));
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    assert_ok(gate_poll(g, w.meta, ERR_IGNORED));
+    assert_false(is_open(g, "good", 1, NOW));
+    world_done(&w);
+}
+
+/* ---- threads */
+
+static void *ask(void *gate)
+{
+    for (unsigned i = 0; i < 2000; i++) {
+        bool bad = i % 3 == 0;
+
+        if (blocked_at(gate, bad ? "bad" : "good", i % 300, NOW) != bad)
+            return gate;
+        if (is_open(gate, "bad", i % 300, NOW))
+            return gate;
+    }
+    return NULL;
+}
+
+static void many_ask_while_rules_change(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+    pthread_t threads[4];
+    void *failed = NULL, *any = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask, g), 0);
+    for (size_t i = 0; i < 50; i++)
+        set_rules(g, RULE);
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(threads[i], &failed);
+        any = failed ? failed : any;
+    }
+    assert_null(any);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_rules_everything_is_open),
+        cmocka_unit_test(a_verdict_is_made_once),
+        cmocka_unit_test(a_verdict_is_of_a_repository_and_a_digest),
+        cmocka_unit_test(other_rules_make_other_verdicts),
+        cmocka_unit_test(a_verdict_of_rules_that_changed_meanwhile_is_not_kept),
+        cmocka_unit_test(a_verdict_holds_for_a_while),
+        cmocka_unit_test(what_is_no_image_is_open),
+        cmocka_unit_test(a_failed_look_is_an_error_and_not_remembered),
+        cmocka_unit_test(more_images_than_there_is_room_for_are_judged_again),
+        cmocka_unit_test(simulated_rules_are_not_remembered),
+        cmocka_unit_test(a_change_makes_verdicts_of_its_share_anew),
+        cmocka_unit_test(a_change_of_nobody_knows_what_makes_all_anew),
+        cmocka_unit_test(many_ask_while_rules_change),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
