@@ -15,6 +15,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define PIECE_BYTES 16384
@@ -116,6 +117,14 @@ static bool place_ends(const struct ends *s)
     return close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
+/* By calls of the kernel: those of the library would tell its other threads, which are not here. */
+static bool become_user(const struct process *p)
+{
+    return p->uid == 0 || (syscall(SYS_setgroups, 0, NULL) == 0 &&
+                           syscall(SYS_setresgid, p->gid, p->gid, p->gid) == 0 &&
+                           syscall(SYS_setresuid, p->uid, p->uid, p->uid) == 0);
+}
+
 /* In the new process, where other threads' locks may be held for ever: only calls that a signal
  * handler may make. */
 static _Noreturn void become(const struct process *p, struct ends s, pid_t parent)
@@ -124,8 +133,9 @@ static _Noreturn void become(const struct process *p, struct ends s, pid_t paren
 
     s.failed = fcntl(s.failed, F_DUPFD, 3);
     leave_network(p);
-    if (setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-        (!p->dir || chdir(p->dir) == 0) && place_ends(&s) && restore_signals() && bound_all(p))
+    if (setpgid(0, 0) == 0 && (!p->dir || chdir(p->dir) == 0) && become_user(p) &&
+        prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && place_ends(&s) &&
+        restore_signals() && bound_all(p))
         execve(p->argv[0], (char *const *)p->argv, (char *const *)p->env);
     error = errno;
     if (write(s.failed, &error, sizeof(error)) < 0)

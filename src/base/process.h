@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <sys/types.h>
+
 struct process {
     const char *const
         *argv;              /* to NULL; [0] is the path of the program, which is not searched for */
@@ -26,6 +28,8 @@ struct process {
                                 that reserve much more than they use */
     int nice;                /* how much less urgent it is than this process */
     bool offline;            /* has no network; where the kernel refuses that, it has */
+    uid_t uid;               /* whose it is, with the group and no others; 0: as this process */
+    gid_t gid;
 
     /* Called some times a second while it runs; an error ends it, and is that of the call. */
     enum err_code (*look)(void *ctx, struct err *e);

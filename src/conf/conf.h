@@ -485,8 +485,8 @@ struct conf_scan_trivy {
     bool isolate;                             /* no network for a scan, where we may */
     uint64_t timeout_ms;
     uint64_t workers;
-    uint64_t memory_bytes; /* a goal that it is given; 0: none */
-    uint64_t file_bytes;   /* largest file that it may write */
+    uint64_t memory_bytes; /* with more it is ended */
+    uint64_t file_bytes;   /* that all its files may have */
     uint64_t processors;   /* that it uses at most */
     uint64_t nice;
 };

@@ -78,8 +78,6 @@ struct scanner {
  * Opens the scanner of the configuration; whoever makes one for a driver: NAME_open(). *ret_scanner
  * is the caller's, freed with scanner_free(). Does not look whether it works: that each scan says.
  */
-ERR_CHECKED enum err_code scanner_trivy_open(struct registry *r, const struct conf_scan *c,
-                                             struct scanner **ret_scanner, struct err *e);
 ERR_CHECKED enum err_code scanner_adapter_open(struct registry *r, const struct conf_scan *c,
                                                struct scanner **ret_scanner, struct err *e);
 

@@ -1,0 +1,551 @@
+#include "scan/trivy.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "net/fetch.h"
+#include "scan/generation.h"
+#include "scan/trivy_report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define CACHE        "cache" /* its own, in the directory of the scan */
+#define REPORT       "report.json"
+#define OUTPUT_BYTES 4096
+#define ERRORS_BYTES (256u << 10)
+#define ENTRIES_MAX  100000 /* files that it may have */
+#define ARGS_MAX     32
+#define ENV_MAX      10
+#define VERSION_MAX  65536
+#define TOKEN_MAX    4096
+#define ANSWER_MS    10000
+
+struct trivy {
+    struct scanner scanner;
+    const struct conf_scan *c;
+    struct generations data; /* fd -1: a server has it */
+    uid_t uid;               /* 0: as we are */
+    gid_t gid;
+};
+
+static struct trivy *trivy_of(struct scanner *s)
+{
+    return (struct trivy *)s;
+}
+
+/* ---- what it said */
+
+static void clean(char *text)
+{
+    for (char *p = text; *p; p++)
+        *p = (unsigned char)*p < ' ' || *p == 0x7f ? ' ' : *p;
+}
+
+/* "TIME\tFATAL\tFatal error\tCAUSE": the cause. */
+static struct str cause_of(struct str line)
+{
+    static const char fatal[] = "Fatal error\t";
+    const char *at = memmem(line.p, line.n, fatal, sizeof(fatal) - 1);
+    size_t from = at ? (size_t)(at - line.p) + sizeof(fatal) - 1 : 0;
+
+    return str_trim(str_sub(line, from, line.n - from));
+}
+
+void trivy_reason(struct str errors, char dst[static TRIVY_REASON_MAX])
+{
+    struct str last[2] = {STR_NONE, STR_NONE}, line;
+
+    while (errors.n > 0) {
+        str_cut(&errors, '\n', &line);
+        line = str_trim(line);
+        if (line.n > 0) {
+            last[0] = last[1];
+            last[1] = cause_of(line);
+        }
+    }
+    snprintf(dst, TRIVY_REASON_MAX, "%.*s%s%.*s", (int)(last[0].n < 150 ? last[0].n : 150),
+             last[0].n > 0 ? last[0].p : "", last[0].n > 0 ? ": " : "",
+             (int)(last[1].n < 160 ? last[1].n : 160), last[1].n > 0 ? last[1].p : "");
+    clean(dst);
+}
+
+/* Words by which it says that the image itself can't be read. */
+static bool is_the_images_fault(struct str errors)
+{
+    static const char *const words[] = {
+        "unexpected EOF",       "gzip: invalid",      "flate: corrupt",
+        "invalid tar header",   "zstd: invalid",      "magic number mismatch",
+        "unable to uncompress", "invalid block type", "failed to extract the archive",
+        "unknown block type",   "missing field",      "data after",
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (errors.n > 0 && memmem(errors.p, errors.n, words[i], strlen(words[i])))
+            return true;
+    }
+    return false;
+}
+
+static bool lacks_java_index(struct str errors)
+{
+    static const char words[] = "--skip-java-db-update cannot be specified on the first run";
+
+    return errors.n > 0 && memmem(errors.p, errors.n, words, sizeof(words) - 1);
+}
+
+/* ---- one scan */
+
+struct run {
+    struct trivy *t;
+    const struct scan_order *o;
+    int dir, report; /* of the scan; -1: not yet */
+    struct generation data;
+    char program[4096];
+    struct buf errors;
+};
+
+static inline void auto_run_(struct run *x)
+{
+    auto_fd_(&x->dir);
+    auto_fd_(&x->report);
+    generation_release(&x->data);
+    buf_done(&x->errors);
+}
+
+/* As a shell finds it, in PATH. */
+static enum err_code find_program(const char *name, char *dst, size_t cap, struct err *e)
+{
+    const char *path = getenv("PATH");
+    struct str rest = str_of(path ? path : "/usr/local/bin:/usr/bin:/bin"), dir;
+    bool more = true;
+
+    if (strchr(name, '/') && str_copy(str_of(name), dst, cap))
+        return ERR_OK;
+    while (more && rest.n > 0) {
+        more = str_cut(&rest, ':', &dir);
+        if (dir.n > 0 && snprintf(dst, cap, STR_FMT "/%s", STR_ARG(dir), name) < (int)cap &&
+            access(dst, X_OK) == 0)
+            return ERR_OK;
+    }
+    return err_set(e, ERR_UNAVAILABLE, "there is no program '%s' in PATH (scan.trivy.path)", name);
+}
+
+static enum err_code make_dir(struct run *x, const char *name, struct err *e)
+{
+    if (mkdirat(x->dir, name, 0755) < 0 && errno != EEXIST)
+        return err_errno(e, "create '%s/%s'", x->o->dir, name);
+    if (x->t->uid > 0 && fchownat(x->dir, name, x->t->uid, x->t->gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_errno(e, "give '%s/%s' to %s", x->o->dir, name, x->t->c->trivy.user);
+    return ERR_OK;
+}
+
+/* The scan has the data as it is now, to its end. */
+static enum err_code lay_out_data(struct run *x, struct err *e)
+{
+    char from[DATA_PATH_SIZE + 32], to[64];
+
+    if (x->t->data.fd < 0)
+        return ERR_OK;
+    if (generation_hold(&x->t->data, &x->data, e) != ERR_OK) {
+        if (e->code == ERR_NOT_FOUND)
+            e->code = ERR_UNAVAILABLE;
+        return e->code;
+    }
+    for (int part = 0; part < DATA_PARTS; part++) {
+        if (!x->data.parts[part].there)
+            continue;
+        snprintf(from, sizeof(from), "%s/%s", x->data.path, data_part_name(part));
+        snprintf(to, sizeof(to), CACHE "/%s", data_part_name(part));
+        if (symlinkat(from, x->dir, to) < 0)
+            return err_errno(e, "link '%s'", to);
+    }
+    return ERR_OK;
+}
+
+static enum err_code prepare(struct run *x, struct err *e)
+{
+    TRY(find_program(x->t->c->trivy.path, x->program, sizeof(x->program), e));
+    x->dir = open(x->o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (x->dir < 0)
+        return err_errno(e, "open '%s'", x->o->dir);
+    TRY(make_dir(x, SCAN_TMP_DIR, e));
+    TRY(make_dir(x, CACHE, e));
+    return lay_out_data(x, e);
+}
+
+/* ---- its bounds while it runs */
+
+static enum err_code too_much(const char *what, uint64_t most, struct err *e)
+{
+    return err_set(e, ERR_BODY_TOO_LARGE, "the scanner %s more than %" PRIu64 " bytes", what, most);
+}
+
+/* What it has written, in all its files. */
+static enum err_code check_files(const struct run *x, struct err *e)
+{
+    char tmp[4096], cache[4096];
+    char *const roots[] = {tmp, cache, NULL};
+    uint64_t most = x->t->c->trivy.file_bytes, bytes = 0;
+    unsigned entries = 0;
+    FTS *files;
+
+    snprintf(tmp, sizeof(tmp), "%s/" SCAN_TMP_DIR, x->o->dir);
+    snprintf(cache, sizeof(cache), "%s/" CACHE, x->o->dir);
+    files = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+    if (!files)
+        return ERR_OK; /* later, then */
+    for (FTSENT *f; (f = fts_read(files)) && entries <= ENTRIES_MAX; entries++)
+        bytes += f->fts_info == FTS_F ? (uint64_t)f->fts_statp->st_blocks * 512 : 0;
+    fts_close(files);
+    if (bytes > most)
+        return too_much("wrote", most, e);
+    return entries <= ENTRIES_MAX ? ERR_OK
+                                  : err_set(e, ERR_BODY_TOO_LARGE,
+                                            "the scanner wrote more than %d files", ENTRIES_MAX);
+}
+
+static enum err_code check_report(const struct run *x, struct err *e)
+{
+    uint64_t most = conf_u64(&x->t->c->max_report_bytes);
+    struct stat st;
+
+    if (x->report >= 0 && fstat(x->report, &st) == 0 && (uint64_t)st.st_size > most)
+        return too_much("says", most, e);
+    return ERR_OK;
+}
+
+static enum err_code look(void *ctx, struct err *e)
+{
+    const struct run *x = ctx;
+
+    TRY(check_report(x, e));
+    return check_files(x, e);
+}
+
+/* ---- a command */
+
+struct command {
+    const char *args[ARGS_MAX];
+    size_t n;
+    char env[ENV_MAX][TOKEN_MAX + 32];
+    const char *env_of[ENV_MAX + 1];
+    size_t n_env;
+};
+
+static void add(struct command *c, const char *arg)
+{
+    c->args[c->n++] = arg;
+    c->args[c->n] = NULL;
+}
+
+static void add_all(struct command *c, const char *const *args)
+{
+    for (; *args; args++)
+        add(c, *args);
+}
+
+static void add_env(struct command *c, const char *name, const char *value)
+{
+    snprintf(c->env[c->n_env], sizeof(c->env[0]), "%s=%s", name, value);
+    c->env_of[c->n_env] = c->env[c->n_env];
+    c->n_env++;
+}
+
+/* Nothing of ours: it takes each TRIVY_ variable for a flag. */
+static enum err_code set_env(struct command *c, const struct trivy *t, struct err *e)
+{
+    const struct conf_scan_trivy *k = &t->c->trivy;
+    AUTO(buf) struct buf token = {0};
+    char number[32];
+
+    add_env(c, "PATH", "/usr/local/bin:/usr/bin:/bin");
+    add_env(c, "HOME", SCAN_TMP_DIR);
+    add_env(c, "TMPDIR", SCAN_TMP_DIR);
+    snprintf(number, sizeof(number), "%" PRIu64, k->processors);
+    add_env(c, "GOMAXPROCS", number);
+    snprintf(number, sizeof(number), "%" PRIu64, k->memory_bytes / 4 * 3);
+    add_env(c, "GOMEMLIMIT", number);
+    if (k->server_token_file[0]) {
+        buf_init(&token, TOKEN_MAX);
+        TRY(file_read_at(AT_FDCWD, k->server_token_file, &token, e));
+        while (token.n > 0 && strchr("\r\n", token.p[token.n - 1]))
+            token.n--;
+        add_env(c, "TRIVY_TOKEN", buf_text(&token));
+    }
+    return ERR_OK;
+}
+
+/* Runs it with its output in that file. Error when it does not end with 0; its words are in
+ * x->errors. */
+static enum err_code run_command(struct run *x, struct command *c, int output, struct err *e)
+{
+    const struct conf_scan_trivy *k = &x->t->c->trivy;
+    uint64_t report_bytes = conf_u64(&x->t->c->max_report_bytes) + 1;
+    AUTO(buf) struct buf unused = {0};
+    struct process_end end;
+    char reason[TRIVY_REASON_MAX];
+    const struct process p = {.argv = c->args,
+                              .env = c->env_of,
+                              .deadline_ms = x->o->deadline_ms,
+                              .stop_fd = x->o->stop_fd,
+                              .dir = x->o->dir,
+                              .output_fd = output,
+                              .file_bytes =
+                                  k->file_bytes > report_bytes ? k->file_bytes : report_bytes,
+                              .cpu_s = k->timeout_ms / 1000 * k->processors + 1,
+                              .resident_bytes = k->memory_bytes,
+                              .nice = (int)k->nice,
+                              .offline = k->isolate && x->t->data.fd >= 0,
+                              .uid = x->t->uid,
+                              .gid = x->t->gid,
+                              .look = look,
+                              .look_ctx = x};
+
+    buf_init(&unused, OUTPUT_BYTES);
+    buf_clear(&x->errors);
+    TRY(set_env(c, x->t, e));
+    TRY(process_run(&p, &unused, &x->errors, &end, e));
+    TRY(look(x, e));
+    if (end.status == 0)
+        return ERR_OK;
+    trivy_reason(buf_str(&x->errors), reason);
+    if (is_the_images_fault(buf_str(&x->errors)))
+        return err_tell(e, ERR_NOT_ANALYZABLE, "the image can't be read: %s", reason);
+    if (end.signal > 0)
+        return err_set(e, ERR_INTERNAL, "the scanner was ended by signal %d%s%s", end.signal,
+                       *reason ? ": " : "", reason);
+    return err_set(e, ERR_INTERNAL, "the scanner failed with status %d: %s", end.status,
+                   *reason ? reason : "it said nothing");
+}
+
+static enum err_code open_output(struct run *x, const char *name, int *ret_fd, struct err *e)
+{
+    auto_fd_(ret_fd);
+    *ret_fd = openat(x->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return *ret_fd < 0 ? err_errno(e, "create '%s'", name) : ERR_OK;
+}
+
+/* By names in its working directory: what is before an '@' or ':' in a path it takes for all. */
+static enum err_code scan_once(struct run *x, struct err *e)
+{
+    static const char *const usual[] = {"--scanners",
+                                        "vuln",
+                                        "--format",
+                                        "json",
+                                        "--list-all-pkgs",
+                                        "--cache-dir",
+                                        CACHE,
+                                        "--cache-backend",
+                                        "memory",
+                                        "--skip-version-check",
+                                        "--disable-telemetry",
+                                        "--no-progress",
+                                        "--quiet",
+                                        "--timeout",
+                                        "24h",
+                                        NULL};
+    static const char *const offline[] = {"--skip-db-update", "--skip-java-db-update",
+                                          "--offline-scan", NULL};
+    struct command c = {0};
+
+    add(&c, x->program);
+    add(&c, x->o->sbom ? "sbom" : "image");
+    add_all(&c, usual);
+    if (x->t->data.fd >= 0) {
+        add_all(&c, offline);
+    } else {
+        add(&c, "--server");
+        add(&c, x->t->c->trivy.server);
+    }
+    if (!x->o->sbom)
+        add(&c, "--input");
+    add(&c, x->o->sbom ? x->o->sbom : SCAN_IMAGE_DIR);
+    TRY(open_output(x, REPORT, &x->report, e));
+    return run_command(x, &c, x->report, e);
+}
+
+/* ---- Java without an index */
+
+/* An index of no archive: with it those are found that say what they are. */
+static enum err_code make_java_index(struct run *x, struct err *e)
+{
+    static const char tables[] =
+        "CREATE TABLE artifacts(id INTEGER PRIMARY KEY, group_id TEXT, artifact_id TEXT);"
+        "CREATE TABLE indices(artifact_id INTEGER, version TEXT, sha1 BLOB, archive_type TEXT,"
+        " FOREIGN KEY (artifact_id) REFERENCES artifacts(id));"
+        "CREATE UNIQUE INDEX artifacts_idx ON artifacts(artifact_id, group_id);"
+        "CREATE INDEX indices_artifact_idx ON indices(artifact_id);"
+        "CREATE UNIQUE INDEX indices_sha1_idx ON indices(sha1);";
+    static const char facts[] = "{\"Version\":1,\"NextUpdate\":\"2100-01-01T00:00:00Z\","
+                                "\"UpdatedAt\":\"2000-01-01T00:00:00Z\","
+                                "\"DownloadedAt\":\"2000-01-01T00:00:00Z\"}";
+    char path[4096];
+    AUTO(fd) int fd = -1;
+    sqlite3 *db = NULL;
+    int status;
+
+    TRY(make_dir(x, CACHE "/java-db", e));
+    snprintf(path, sizeof(path), "%s/" CACHE "/java-db/trivy-java.db", x->o->dir);
+    status = sqlite3_open(path, &db);
+    if (status == SQLITE_OK)
+        status = sqlite3_exec(db, tables, NULL, NULL, NULL);
+    sqlite3_close(db);
+    if (status != SQLITE_OK)
+        return err_set(e, ERR_INTERNAL, "make '%s': %s", path, sqlite3_errstr(status));
+    fd = openat(x->dir, CACHE "/java-db/metadata.json", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0 || file_write_all(fd, facts, sizeof(facts) - 1) < 0)
+        return err_errno(e, "write the facts of an index");
+    return ERR_OK;
+}
+
+static void note(struct scan_facts *f, const char *text)
+{
+    size_t n = strlen(f->note);
+
+    f->partial = true;
+    snprintf(f->note + n, sizeof(f->note) - n, "%s%s", n > 0 ? "; " : "", text);
+}
+
+static enum err_code scan_with_java(struct run *x, struct scan_facts *facts, struct err *e)
+{
+    enum err_code code = scan_once(x, e);
+
+    if (code == ERR_OK || !lacks_java_index(buf_str(&x->errors)))
+        return code;
+    TRY(make_java_index(x, e));
+    note(facts, "there is no Java index: archives that do not say what they are were passed over");
+    return scan_once(x, e);
+}
+
+/* ---- the list of packages */
+
+static void keep_sbom(struct run *x)
+{
+    struct command c = {0};
+    AUTO(fd) int fd = -1;
+
+    add(&c, x->program);
+    add_all(&c, (const char *const[]){"convert", "--quiet", "--format", "cyclonedx", REPORT, NULL});
+    fd = open(x->o->sbom_out, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || run_command(x, &c, fd, ERR_IGNORED) != ERR_OK)
+        unlink(x->o->sbom_out); /* what was found counts without it */
+}
+
+/* ---- the driver */
+
+static enum err_code trivy_scan(struct scanner *s, const struct scan_order *o,
+                                struct finding_list *ret, struct scan_facts *ret_facts,
+                                struct err *e)
+{
+    AUTO(run)
+    struct run x = {.t = trivy_of(s), .o = o, .dir = -1, .report = -1, .data = {.fd = -1}};
+
+    buf_init(&x.errors, ERRORS_BYTES);
+    TRY(prepare(&x, e));
+    TRY(scan_with_java(&x, ret_facts, e));
+    TRY(trivy_report_read(x.report, ret, ret_facts, e));
+    ret_facts->data_ms = x.data.fd >= 0 ? x.data.parts[DATA_DB].updated_ms : 0;
+    if (o->sbom_out)
+        keep_sbom(&x);
+    return ERR_OK;
+}
+
+/* {"VulnerabilityDB": {"UpdatedAt": ...}} */
+static enum err_code server_data(struct trivy *t, int64_t *ret_data_ms, struct err *e)
+{
+    char url[2100];
+    const struct fetch f = {.url = url, .timeout_ms = ANSWER_MS};
+    AUTO(buf) struct buf body = {0};
+    AUTO(json) json_t *j = NULL;
+    const char *time;
+    int status;
+
+    snprintf(url, sizeof(url), "%s/version", t->c->trivy.server);
+    buf_init(&body, VERSION_MAX);
+    TRY(fetch_run(&f, &status, &body, e));
+    if (status == 200 && json_shallow(buf_str(&body)))
+        j = json_loadb(body.p, body.n, 0, NULL);
+    time = json_string_value(json_object_get(json_object_get(j, "VulnerabilityDB"), "UpdatedAt"));
+    if (!time || !clock_parse(str_of(time), ret_data_ms))
+        return err_set(e, ERR_UNAVAILABLE, "%s has no data of vulnerabilities: status %d",
+                       t->c->trivy.server, status);
+    return ERR_OK;
+}
+
+static enum err_code trivy_data(struct scanner *s, int64_t *ret_data_ms, struct err *e)
+{
+    struct trivy *t = trivy_of(s);
+    AUTO(generation) struct generation x = {.fd = -1};
+
+    if (t->data.fd < 0)
+        return server_data(t, ret_data_ms, e);
+    if (generation_hold(&t->data, &x, e) != ERR_OK) {
+        if (e->code == ERR_NOT_FOUND)
+            e->code = ERR_UNAVAILABLE;
+        return e->code;
+    }
+    *ret_data_ms = x.parts[DATA_DB].updated_ms;
+    return ERR_OK;
+}
+
+static void trivy_free(struct scanner *s)
+{
+    struct trivy *t = trivy_of(s);
+
+    generations_done(&t->data);
+    free(t);
+}
+
+static const struct scanner_driver trivy = {
+    .name = "trivy",
+    .wants_layout = true,
+    .takes_sbom = true,
+    .scan = trivy_scan,
+    .data = trivy_data,
+    .free = trivy_free,
+};
+
+static enum err_code find_user(struct trivy *t, struct err *e)
+{
+    const char *name = t->c->trivy.user;
+    char bytes[4096];
+    struct passwd p, *found = NULL;
+
+    if (!name[0] || geteuid() != 0)
+        return ERR_OK;
+    if (getpwnam_r(name, &p, bytes, sizeof(bytes), &found) != 0 || !found)
+        return err_set(e, ERR_CONFIG, "scan.trivy.user: there is no user '%s'", name);
+    t->uid = p.pw_uid;
+    t->gid = p.pw_gid;
+    return ERR_OK;
+}
+
+static inline void auto_trivy_(struct trivy **t)
+{
+    if (*t)
+        trivy_free(&(*t)->scanner);
+}
+
+enum err_code scanner_trivy_open(struct registry *r, const struct conf_scan *c,
+                                 struct scanner **ret_scanner, struct err *e)
+{
+    AUTO(trivy) struct trivy *t = NEW(struct trivy);
+
+    (void)r;
+    *t =
+        (struct trivy){.scanner = {&trivy, (unsigned)c->trivy.workers}, .c = c, .data = {.fd = -1}};
+    TRY(find_user(t, e));
+    if (!c->trivy.server[0])
+        TRY(generations_open(c->trivy.cache_dir, &t->data, e));
+    *ret_scanner = &STEAL(t)->scanner;
+    return ERR_OK;
+}
