@@ -4,7 +4,7 @@
  * own (a `trivy server`, an adapter) is asked how old it is.
  *
  * Data has a version, which is the time of its sources. When it has changed, what was scanned with
- * another is scanned again (rescan.h).
+ * another is scanned again.
  */
 #pragma once
 

@@ -75,12 +75,10 @@ struct scanner {
 };
 
 /*
- * Opens the scanner of the configuration; whoever makes one for a driver: NAME_open(). *ret_scanner
- * is the caller's, freed with scanner_free(). Does not look whether it works: that each scan says.
+ * Who has a driver has a NAME_open() in its header, which opens the scanner of the configuration.
+ * *ret_scanner is the caller's, freed with scanner_free(). Does not look whether it works: that
+ * each scan says.
  */
-ERR_CHECKED enum err_code scanner_adapter_open(struct registry *r, const struct conf_scan *c,
-                                               struct scanner **ret_scanner, struct err *e);
-
 static inline void scanner_free(struct scanner *s)
 {
     if (s)

@@ -309,6 +309,11 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
                    const struct repo_name *repo, const struct tag_name *tag,
                    struct decision *ret_decision)
 {
+    if (id->scans) /* whoever may not pull has to have it scanned all the same */
+        return say(ret_decision,
+                   action != ACTION_BYPASS ? (scope_of(id, repo) & action) != 0
+                                           : (scope_of(id, repo) & ACTION_PULL) != 0,
+                   "what is to be scanned, and nothing else");
     if (action == ACTION_BYPASS)
         return bypasses(p, id, repo, tag, ret_decision);
     if (!(scope_of(id, repo) & action))

@@ -233,6 +233,40 @@ enum err_code tokens_issue(struct tokens *t, const struct token_request *r,
     return ERR_OK;
 }
 
+#define SCANNER STR("scanner")
+
+enum err_code tokens_issue_scan(struct tokens *t, const struct repo_name *repo,
+                                uint64_t lifetime_ms, char **ret_token, struct err *e)
+{
+    AUTO(json) json_t *claims = NULL;
+    json_int_t now_s = clock_wall_ms() / 1000;
+    struct uuid id;
+
+    uuid_make(&id);
+    claims = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:[{s:s, s:s, s:[s]}]}", "iss",
+                       t->options.issuer, "sub", "robot:scanner", "aud", t->options.service, "exp",
+                       now_s + (json_int_t)(lifetime_ms / 1000), "nbf", now_s, "iat", now_s, "jti",
+                       id.text, "scan", 1, "access", "type", "repository", "name", repo->text,
+                       "actions", "pull");
+    if (!claims)
+        return err_set(e, ERR_INTERNAL, "a token can't be written");
+    return signer_sign(t->signer, claims, ret_token, e);
+}
+
+/* Whom a token of those speaks for: nobody who has an account. */
+static struct identity *scanner_of(const json_t *claims)
+{
+    const json_t *entry = json_array_get(json_object_get(claims, "access"), 0);
+    const char *name = json_string_value(json_object_get(entry, "name"));
+    struct identity *id = identity_new(IDENTITY_ROBOT, SCANNER, "token");
+
+    id->scoped = id->by_token = id->granted = id->scans = true;
+    id->expires_ms = json_integer_value(json_object_get(claims, "exp")) * 1000;
+    if (name)
+        identity_add_scope(id, str_of(name), ACTION_PULL);
+    return id;
+}
+
 static enum err_code drop_refresh(struct meta *m, struct str key, struct err *e)
 {
     struct meta_op op = meta_op_record_delete(REFRESH_TOKEN_COLLECTION, key, META_ANY);
@@ -367,6 +401,10 @@ static enum verdict token_check(struct provider *p, const struct credential *c,
     if (jwt_check_claims(claims, t->options.issuer, t->options.service, clock_wall_ms() / 1000,
                          e) != ERR_OK)
         return VERDICT_PAST;
+    if (json_is_true(json_object_get(claims, "scan"))) {
+        *ret_identity = scanner_of(claims);
+        return VERDICT_YES;
+    }
     id = identity_from_json(json_object_get(claims, "who"));
     if (!id)
         return VERDICT_NO;

@@ -67,6 +67,12 @@ ERR_CHECKED enum err_code tokens_issue(struct tokens *t, const struct token_requ
 ERR_CHECKED enum err_code tokens_refresh(struct tokens *t, struct str refresh_token,
                                          struct identity **ret_identity, struct err *e);
 
+/* A token for whoever scans what is in that repository: it can be pulled with it, whatever rules of
+ * the policy say, and nothing else be done; nobody's password is given away. *ret_token is the
+ * caller's (free()). */
+ERR_CHECKED enum err_code tokens_issue_scan(struct tokens *t, const struct repo_name *repo,
+                                            uint64_t lifetime_ms, char **ret_token, struct err *e);
+
 static inline void auto_token_answer_(struct token_answer *a)
 {
     token_answer_done(a);

@@ -237,6 +237,24 @@ static void no_right_is_gained_on_the_way_through_the_service(void **state)
     assert_int_equal(may(later, "prod/app"), 0);
 }
 
+static void a_token_for_a_scan_pulls_one_repository_whatever_rules_say(void **state)
+{
+    AUTO(mem) char *token = NULL;
+    AUTO(identity) struct identity *who = NULL;
+    struct repo_name repo, other;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(repo_name_parse(STR("secret/app"), &repo, &e), ERR_OK);
+    assert_int_equal(repo_name_parse(STR("secret/app2"), &other, &e), ERR_OK);
+    assert_int_equal(tokens_issue_scan(tokens, &repo, 60000, &token, &e), ERR_OK);
+    assert_int_equal(check(bearer(token), &who), AUTH_OK);
+    assert_int_equal(may(who, "secret/app"), ACTION_PULL);
+    assert_int_equal(may(who, "secret/app2"), 0);
+    assert_true(policy_allows(policy, who, ACTION_BYPASS, &repo, NULL, NULL));
+    assert_false(policy_allows(policy, who, ACTION_BYPASS, &other, NULL, NULL));
+}
+
 /* `access` of the token that alice gets for that scope. */
 static json_t *access_for(const char *scope)
 {
@@ -443,6 +461,7 @@ int main(void)
         TEST(no_right_is_gained_on_the_way_through_the_service),
         TEST(a_token_for_the_catalog_shows_it_and_allows_nothing),
         TEST(a_right_is_looked_up_once_however_often_it_is_asked_for),
+        TEST(a_token_for_a_scan_pulls_one_repository_whatever_rules_say),
         TEST(a_token_lives_no_longer_than_what_it_was_got_with),
         TEST(revoking_takes_the_refresh_tokens_of_one_subject),
         TEST(users_of_a_file_are_good_while_their_line_stays),
