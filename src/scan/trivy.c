@@ -165,6 +165,7 @@ static enum err_code lay_out_data(struct run *x, struct err *e)
             continue;
         snprintf(from, sizeof(from), "%s/%s", x->data.path, data_part_name(part));
         snprintf(to, sizeof(to), CACHE "/%s", data_part_name(part));
+        unlinkat(x->dir, to, 0); /* of an earlier scan in this directory */
         if (symlinkat(from, x->dir, to) < 0)
             return err_errno(e, "link '%s'", to);
     }
@@ -535,17 +536,16 @@ static inline void auto_trivy_(struct trivy **t)
         trivy_free(&(*t)->scanner);
 }
 
-enum err_code scanner_trivy_open(struct registry *r, const struct conf_scan *c,
+enum err_code scanner_trivy_open(const struct conf_scan *c, const char *data_dir,
                                  struct scanner **ret_scanner, struct err *e)
 {
     AUTO(trivy) struct trivy *t = NEW(struct trivy);
 
-    (void)r;
     *t =
         (struct trivy){.scanner = {&trivy, (unsigned)c->trivy.workers}, .c = c, .data = {.fd = -1}};
     TRY(find_user(t, e));
     if (!c->trivy.server[0])
-        TRY(generations_open(c->trivy.cache_dir, &t->data, e));
+        TRY(generations_open(data_dir, &t->data, e));
     *ret_scanner = &STEAL(t)->scanner;
     return ERR_OK;
 }

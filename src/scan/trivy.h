@@ -8,6 +8,10 @@
 #define TRIVY_REASON_MAX 320
 void trivy_reason(struct str errors, char dst[static TRIVY_REASON_MAX]);
 
-/* As scanner.h has it of every driver. Errors: CONFIG, of its user or the directory of its data. */
-ERR_CHECKED enum err_code scanner_trivy_open(struct registry *r, const struct conf_scan *c,
+/*
+ * As scanner.h has it of every driver. data_dir is where generations of its data are (data_dir() of
+ * data_update.h); not looked at where a server has the data. Errors: CONFIG, of its user or that
+ * directory.
+ */
+ERR_CHECKED enum err_code scanner_trivy_open(const struct conf_scan *c, const char *data_dir,
                                              struct scanner **ret_scanner, struct err *e);

@@ -1,0 +1,295 @@
+/* Trivy as a shell script that takes its place. */
+#include "scan/trivy.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "data_files.h"
+#include "scan/generation.h"
+#include "temp_dir.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#define LONG_MS    60000
+#define PATH_BYTES 512
+#define FOUND                                                                                      \
+    "echo '{\"SchemaVersion\":2,\"Results\":[{\"Packages\":[{}],\"Vulnerabilities\":[{"            \
+    "\"VulnerabilityID\":\"CVE-1\",\"PkgName\":\"p\",\"Severity\":\"LOW\"}]}]}'"
+
+static char dir[TEMP_DIR_MAX], program[TEMP_PATH_MAX], data[TEMP_PATH_MAX], work[TEMP_PATH_MAX];
+static struct conf_scan conf;
+static struct scan_order order;
+static struct finding_list list;
+static struct scan_facts facts;
+static struct err e;
+
+static void write_script(const char *text)
+{
+    AUTO(file) FILE *f = fopen(program, "w");
+
+    assert_non_null(f);
+    fprintf(f, "#!/bin/sh\n%s\n", text);
+    assert_int_equal(fchmod(fileno(f), 0755), 0);
+}
+
+static void make_data(void)
+{
+    AUTO(generations) struct generations g = {.fd = -1};
+    AUTO(data_draft) struct data_draft d = {0};
+    char from[PATH_BYTES];
+
+    assert_int_equal(generations_open(data, &g, &e), ERR_OK);
+    assert_int_equal(data_draft_new(&g, &d, &e), ERR_OK);
+    data_files_db(data, "2026-11-01T00:00:00Z");
+    snprintf(from, sizeof(from), "%s/db", data);
+    assert_int_equal(data_draft_copy(&d, DATA_DB, from, "test", NULL, NULL, &e), ERR_OK);
+    assert_int_equal(data_draft_switch(&d, &e), ERR_OK);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    temp_dir_make(dir, TEMP_DIR_DISK);
+    snprintf(program, sizeof(program), "%s/trivy", dir);
+    snprintf(data, sizeof(data), "%s/data", dir);
+    snprintf(work, sizeof(work), "%s/work", dir);
+    assert_int_equal(mkdir(work, 0755), 0);
+    make_data();
+    conf = (struct conf_scan){.max_report_bytes = 1 << 20,
+                              .trivy = {.path = program,
+                                        .server = (char *)"",
+                                        .server_token_file = (char *)"",
+                                        .user = (char *)"",
+                                        .isolate = true,
+                                        .timeout_ms = LONG_MS,
+                                        .workers = 1,
+                                        .memory_bytes = 1 << 30,
+                                        .file_bytes = 8 << 20,
+                                        .processors = 1}};
+    order =
+        (struct scan_order){.dir = work, .deadline_ms = clock_mono_ms() + LONG_MS, .stop_fd = -1};
+    finding_list_init(&list, 100, 1 << 20);
+    facts = (struct scan_facts){0};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    finding_list_done(&list);
+    temp_dir_remove(dir);
+    return 0;
+}
+
+static enum err_code scan_by(const char *script)
+{
+    AUTO(scanner) struct scanner *s = NULL;
+
+    write_script(script);
+    TRY(scanner_trivy_open(&conf, data, &s, &e));
+    return s->driver->scan(s, &order, &list, &facts, &e);
+}
+
+static void assert_fails(enum err_code code, const char *script, const char *why)
+{
+    assert_string_equal(err_name(code), err_name(scan_by(script)));
+    if (!strstr(e.detail, why))
+        fail_msg("'%s' is not in '%s'", why, e.detail);
+    assert_int_equal(list.n, 0);
+}
+
+static void read_file(const char *name, struct buf *ret)
+{
+    char path[PATH_BYTES];
+
+    buf_init(ret, 65536);
+    snprintf(path, sizeof(path), "%s/%s", work, name);
+    assert_int_equal(file_read_at(AT_FDCWD, path, ret, &e), ERR_OK);
+}
+
+static void what_it_finds_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(scan_by(FOUND), ERR_OK);
+    assert_int_equal(list.n, 1);
+    assert_int_equal(facts.packages, 1);
+    assert_string_equal(facts.scanner, "trivy");
+    assert_true(facts.data_ms > 0);
+    assert_false(facts.partial);
+}
+
+static void it_is_told_all_by_its_arguments_and_has_nothing_of_ours(void **state)
+{
+    AUTO(buf) struct buf args = {0};
+    AUTO(buf) struct buf env = {0};
+
+    (void)state;
+    setenv("TRIVY_IGNOREFILE", "/evil", 1);
+    assert_int_equal(
+        scan_by("echo \"$*\" >args; env | sort >env; test -d cache/db || exit 3; " FOUND), ERR_OK);
+    unsetenv("TRIVY_IGNOREFILE");
+    read_file("args", &args);
+    read_file("env", &env);
+    assert_true(str_starts(buf_str(&args), STR("image --scanners vuln --format json ")));
+    assert_non_null(strstr(buf_text(&args), " --skip-db-update --skip-java-db-update "));
+    assert_true(str_ends(buf_str(&args), STR(" --input image\n")));
+    assert_null(strstr(buf_text(&env), "TRIVY"));
+    assert_non_null(strstr(buf_text(&env), "\nGOMEMLIMIT=805306368\n"));
+    assert_non_null(strstr(buf_text(&env), "\nTMPDIR=tmp\n"));
+}
+
+static void a_list_of_packages_is_read_instead_of_the_image(void **state)
+{
+    AUTO(buf) struct buf args = {0};
+
+    (void)state;
+    order.sbom = "list.json";
+    assert_int_equal(scan_by("echo \"$*\" >args; " FOUND), ERR_OK);
+    read_file("args", &args);
+    assert_true(str_starts(buf_str(&args), STR("sbom ")));
+    assert_true(str_ends(buf_str(&args), STR(" list.json\n")));
+}
+
+static void a_list_of_packages_is_left_where_it_was_asked_for(void **state)
+{
+    AUTO(buf) struct buf text = {0};
+    char path[PATH_BYTES];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/list.json", work);
+    order.sbom_out = path;
+    assert_int_equal(scan_by("if [ $1 = convert ]; then echo \"$*\"; else " FOUND "; fi"), ERR_OK);
+    read_file("list.json", &text);
+    assert_string_equal(buf_text(&text), "convert --quiet --format cyclonedx report.json\n");
+}
+
+static void without_such_a_list_what_was_found_counts(void **state)
+{
+    char path[PATH_BYTES];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/list.json", work);
+    order.sbom_out = path;
+    assert_int_equal(scan_by("[ $1 = convert ] && exit 1; " FOUND), ERR_OK);
+    assert_int_equal(list.n, 1);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void why_it_failed_is_told(void **state)
+{
+    (void)state;
+    assert_fails(ERR_INTERNAL,
+                 "printf '2026\\tFATAL\\tFatal error\\tinit error: x\\033[1m\\n\\t* remote error: "
+                 "y\\n\\n' >&2; exit 1",
+                 "the scanner failed with status 1: init error: x [1m: * remote error: y");
+    assert_fails(ERR_INTERNAL, "exit 2", "the scanner failed with status 2: it said nothing");
+    assert_fails(ERR_INTERNAL, "kill -SEGV $$", "the scanner was ended by signal 11");
+}
+
+static void an_image_that_can_not_be_read_is_told_apart(void **state)
+{
+    (void)state;
+    assert_fails(ERR_NOT_ANALYZABLE,
+                 "printf '2026\\tFATAL\\tFatal error\\twalk error: unexpected EOF\\n' >&2; exit 1",
+                 "the image can't be read: walk error: unexpected EOF");
+    assert_true(e.public_detail);
+}
+
+static void one_that_hangs_is_ended_at_the_deadline(void **state)
+{
+    (void)state;
+    order.deadline_ms = clock_mono_ms() + 500;
+    assert_fails(ERR_TIMEOUT, "trap '' TERM; while :; do sleep 1; done", "took too long");
+}
+
+static void one_is_ended_when_told_to(void **state)
+{
+    (void)state;
+    order.stop_fd = eventfd(1, EFD_CLOEXEC);
+    assert_fails(ERR_UNAVAILABLE, "sleep 100", "was stopped");
+    close(order.stop_fd);
+}
+
+static void one_that_says_too_much_is_ended(void **state)
+{
+    (void)state;
+    assert_fails(ERR_BODY_TOO_LARGE, "yes", "the scanner says more than 1048576 bytes");
+}
+
+static void one_that_fills_the_disk_is_ended(void **state)
+{
+    (void)state;
+    assert_fails(ERR_BODY_TOO_LARGE,
+                 "for i in 1 2 3 4 5 6; do head -c 4000000 /dev/zero >tmp/$i; done; sleep 100",
+                 "the scanner wrote more than 8388608 bytes");
+}
+
+static void an_answer_that_is_none_is_an_error(void **state)
+{
+    (void)state;
+    assert_fails(ERR_INTERNAL, "exit 0", "its report is empty");
+    assert_fails(ERR_INTERNAL, "echo '{\"SchemaVersion\":2,\"Results\":['",
+                 "its report is no JSON");
+    assert_fails(ERR_INTERNAL, "echo '{\"SchemaVersion\":2,\"Results\":\"\"}'", "is no list");
+}
+
+static void without_an_index_java_is_read_as_far_as_it_goes(void **state)
+{
+    (void)state;
+    assert_int_equal(scan_by("test -e cache/java-db/trivy-java.db && { " FOUND "; exit; }\n"
+                             "echo 'FATAL Fatal error: --skip-java-db-update cannot be specified "
+                             "on the first run' >&2; exit 1"),
+                     ERR_OK);
+    assert_int_equal(list.n, 1);
+    assert_true(facts.partial);
+    assert_non_null(strstr(facts.note, "there is no Java index"));
+}
+
+static void a_program_that_is_not_there_is_named(void **state)
+{
+    AUTO(scanner) struct scanner *s = NULL;
+
+    (void)state;
+    conf.trivy.path = (char *)"no-such-scanner";
+    assert_int_equal(scanner_trivy_open(&conf, data, &s, &e), ERR_OK);
+    assert_int_equal(s->driver->scan(s, &order, &list, &facts, &e), ERR_UNAVAILABLE);
+    assert_string_equal(e.detail,
+                        "there is no program 'no-such-scanner' in PATH (scan.trivy.path)");
+}
+
+static void without_data_it_is_not_run(void **state)
+{
+    (void)state;
+    snprintf(data, sizeof(data), "%s/none", dir);
+    assert_fails(ERR_UNAVAILABLE, FOUND, "");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(what_it_finds_is_told),
+        T(it_is_told_all_by_its_arguments_and_has_nothing_of_ours),
+        T(a_list_of_packages_is_read_instead_of_the_image),
+        T(a_list_of_packages_is_left_where_it_was_asked_for),
+        T(without_such_a_list_what_was_found_counts),
+        T(why_it_failed_is_told),
+        T(an_image_that_can_not_be_read_is_told_apart),
+        T(one_that_hangs_is_ended_at_the_deadline),
+        T(one_is_ended_when_told_to),
+        T(one_that_says_too_much_is_ended),
+        T(one_that_fills_the_disk_is_ended),
+        T(an_answer_that_is_none_is_an_error),
+        T(without_an_index_java_is_read_as_far_as_it_goes),
+        T(a_program_that_is_not_there_is_named),
+        T(without_data_it_is_not_run),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
