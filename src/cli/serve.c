@@ -140,13 +140,16 @@ static void add_jobs(struct serve *s)
         scrub_jobs(&scrub);
 }
 
+static const char *temp_dir(const struct conf *c)
+{
+    return c->storage.backend == CONF_STORAGE_MEM ? P_tmpdir : c->storage.root;
+}
+
 static enum err_code start_files(struct serve *s, struct err *e)
 {
     if (!s->conf->registry.index_files)
         return files_feed_off(s->registry->meta, e);
-    s->files = files_index_new(s->registry, s->conf->storage.backend == CONF_STORAGE_MEM
-                                                ? P_tmpdir
-                                                : s->conf->storage.root);
+    s->files = files_index_new(s->registry, temp_dir(s->conf));
     files_feed_jobs(s->files);
     return ERR_OK;
 }
@@ -252,6 +255,7 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     }
     s->registry = registry_new(store, meta, s->conf);
     s->registry->reserve = s->reserve;
+    s->registry->temp_dir = temp_dir(s->conf);
     s->registry->members = members;
     s->registry->tell_strays = tell_strays;
     s->registry->tell_retention = tell_retention;

@@ -433,6 +433,7 @@ struct conf_analysis {
     _Atomic uint64_t memory_bytes;       /* analysis.memory_bytes: 422 */
     _Atomic uint64_t max_unpacked_bytes; /* analysis.max_unpacked_bytes, of a layer: 422 */
     _Atomic uint64_t max_ratio;          /* analysis.max_ratio: 422 */
+    _Atomic uint64_t file_room;          /* analysis.file_room: 413, 503 */
 };
 
 struct conf_registry {

@@ -788,6 +788,14 @@ const struct conf_row conf_rows[] = {
      .def = 500,
      .unit = "times",
      .help = "How many times its size a layer may unpack to, beyond the first 64 MiB; 422."},
+    {.name = "analysis.file_room",
+     .type = CONF_SIZE,
+     FIELD(registry.analysis.file_room),
+     .max = 1024 * 1024 * GIB,
+     .def = 4 * GIB,
+     .help =
+         "Disk below storage.filesystem.root for files that are taken out of images, while they "
+         "are sent. A larger file is answered 413; one that finds no room, 503."},
     {.name = "analysis.index",
      .type = CONF_BOOL,
      FIELD(registry.index_files),

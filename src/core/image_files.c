@@ -75,6 +75,16 @@ static enum err_code load(void *ctx, size_t layer, kept_list_want want, void *wa
     return ERR_OK;
 }
 
+enum err_code image_files_file(struct registry *r, const struct image_layer_set *layers,
+                               struct str path, struct image_folder **ret_folder, struct err *e)
+{
+    struct loading l = {
+        .r = r, .layers = layers, .memory_bytes = conf_u64(&r->options->analysis.memory_bytes)};
+    const struct folder_source source = {.n_layers = layers->n, .load = load, .ctx = &l};
+
+    return image_folder_find_file(&source, path, l.memory_bytes, ret_folder, e);
+}
+
 enum err_code image_files_folder(struct registry *r, const struct image_layer_set *layers,
                                  struct str path, enum folder_links links,
                                  struct image_folder **ret_folder, struct err *e)

@@ -31,6 +31,11 @@ ERR_CHECKED enum err_code image_files_folder(struct registry *r, const struct im
                                              struct str path, enum folder_links links,
                                              struct image_folder **ret_folder, struct err *e);
 
+/* The regular file at a path: image_folder_find_file(). Errors: those of there; LATER. */
+ERR_CHECKED enum err_code image_files_file(struct registry *r, const struct image_layer_set *l,
+                                           struct str path, struct image_folder **ret_folder,
+                                           struct err *e);
+
 static inline void auto_image_layer_set_(struct image_layer_set *l)
 {
     image_layer_set_done(l);

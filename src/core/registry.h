@@ -51,6 +51,7 @@ struct registry {
     const _Atomic bool *verify_on_read; /* of the configuration, as it is now */
     uint64_t buffer_bytes;              /* of one receiving upload */
     struct reserve *reserve;            /* borrowed; may be NULL */
+    const char *temp_dir;               /* for files without names; borrowed; NULL: P_tmpdir */
     struct members *members;            /* of the meta; NULL: nobody has asked for it */
     struct upload_table *uploads;
     struct upload_ids *upload_ids;

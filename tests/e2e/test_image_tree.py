@@ -1,12 +1,13 @@
-"""GET /api/v1/images/{name}/{reference}/tree: the files of an image, folder by folder."""
+"""GET /api/v1/images/{name}/{reference}/tree and .../file: the files of an image, folder by folder, and one of them."""
 
+import gzip
 import io
 import tarfile
 
 import pytest
 
 from accounts import PASSWORD, Accounts
-from helpers import Client, artifact, image_of_layers, tar_layer
+from helpers import Client, artifact, canonical, digest_of, image_of_layers, tar_layer
 from waiting import until
 
 pytestmark = pytest.mark.sanitize
@@ -170,6 +171,70 @@ def test_a_folder_of_an_image_with_many_files_needs_no_more_than_it_holds(client
     assert names(tree(client, "/")) == ["a", "b"]
 
 
+def file(client, path, **params):
+    return ask(client, "team/app", "v1", "file", path=path, **params)
+
+
+def test_a_file_is_what_a_container_sees(client, pushed):
+    assert file(client, "/usr/bin/dash").content == b"a newer shell"
+    assert file(client, "usr/bin/dash", layer=0).content == b"the shell"
+    assert file(client, "/opt/old/c").content == b"c"
+    assert file(client, "/opt/old/deep/er/b", layer=0).content == b"b"
+
+
+def test_links_lead_to_contents(client, pushed):
+    """A hard link keeps those of its own layer, whatever its other name has become."""
+    assert file(client, "/bin/sh").content == b"a newer shell"
+    assert file(client, "/bin/again").content == b"the shell"
+
+
+def test_a_file_is_sent_so_that_no_browser_runs_it(client, pushed):
+    answer = file(client, "/bin/sh")
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="dash"'
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["ETag"] == f'"{digest_of(answer.content).removeprefix("sha256:")}"'
+
+
+def test_a_part_of_a_file_is_sent_and_what_the_client_has_is_not(client, pushed):
+    url = "/api/v1/images/team/app/v1/file?path=/bin/sh"
+    whole = file(client, "/bin/sh")
+    part = client.request("GET", url, 206, headers={"Range": "bytes=2-6"})
+    assert part.content == b"newer"
+    client.request("GET", url, 304, headers={"If-None-Match": whole.headers["ETag"]})
+
+
+def test_any_file_of_a_layer_of_any_packing_can_be_had(client):
+    files = {f"d/{i}": bytes([i]) * (i * 997) for i in range(40)}
+    files["empty"] = b""
+    files["x/" + "long" * 60] = b"behind a PAX header"
+    layer = tar_layer(files)
+    for pack in (gzip.compress, lambda x: x, lambda x: gzip.compress(x[:5000]) + gzip.compress(x[5000:])):
+        made, packed = image_of_layers([layer]), pack(layer)
+        document = made.document
+        document["layers"][0].update(digest=digest_of(packed), size=len(packed))
+        made.blobs[digest_of(packed)] = packed
+        made.manifest = canonical(document)
+        client.push_image("team/app", made, "v1")
+        for name in ("d/1", "d/39", "empty", "x/" + "long" * 60):
+            assert file(client, name).content == files[name]
+
+
+def test_what_is_no_file_is_told(client, pushed):
+    assert "'/bin' is a folder" in ask(client, "team/app", "v1", "file", 400, path="/bin").text
+    assert "ask with 'path'" in ask(client, "team/app", "v1", "file", 400).text
+    ask(client, "team/app", "v1", "file", 404, path="/usr/bin/none")
+    ask(client, "team/app", "v1", "file", 404, path="/usr/bin/dash/x")
+
+
+@pytest.mark.config({"analysis": {"file_room": 9}})
+def test_a_file_that_is_too_large_is_told(client, pushed):
+    assert file(client, "/bin/again").content == b"the shell"
+    answer = ask(client, "team/app", "v1", "file", 413, path="/bin/sh")
+    assert "13 bytes" in answer.text and "no more than 9" in answer.text
+
+
 def test_what_is_no_image_has_no_files(client):
     client.push_image("team/app", artifact("application/x-chart", [("application/x-thing", b"1")]), "v1")
     assert "no tar" in ask(client, "team/app", "v1", "tree", 422).text
@@ -188,5 +253,7 @@ def test_it_takes_the_right_to_pull(registry):
             alice.push_image(repo, image_of_layers([LOWER]), "v1")
     with Client(registry.url, auth=("bob", PASSWORD)) as bob, Client(registry.url) as nobody:
         ask(bob, "dev/app", "v1", "tree")
-        bob.request("GET", "/api/v1/images/prod/app/v1/tree", 404)
+        assert ask(bob, "dev/app", "v1", "file", path="/srv/x").content == b"x"
+        for what in ("tree", "file?path=/srv/x"):
+            bob.request("GET", f"/api/v1/images/prod/app/v1/{what}", 404)
         nobody.request("GET", "/api/v1/images/dev/app/v1/tree", 401)
