@@ -361,7 +361,7 @@ def main():
 
     share_compiled()
     if args.long:
-        os.environ["CYBERDOCK_TEST_LONG"] = "1"  # to tests in C: tests/contract/meta/fixture.h
+        os.environ["CYBERDOCK_TEST_LONG"] = "1"  # to tests in C: tests/common/rounds.h
     RESULTS.mkdir(exist_ok=True)
     totals = Totals()
     for part in chosen:

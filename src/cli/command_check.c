@@ -267,7 +267,8 @@ static enum err_code begin_deep(struct checking *c, const struct cli_args *args,
     enum err_code code;
 
     c->options.deep = cli_flag(args, "--deep") != NULL;
-    c->reading_since_ms = c->placed_ms = clock_mono_ms();
+    c->reading_since_ms = clock_mono_ms();
+    c->placed_ms = c->reading_since_ms - PLACE_EVERY_MS; /* the first is noted at once */
     if (!cli_flag(args, "--continue"))
         return ERR_OK;
     code = meta_record_get(c->content->registry->meta, PLACES, PLACE, &c->place, e);

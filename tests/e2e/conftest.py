@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,14 @@ def work():
 
 
 @pytest.fixture
-def new_registry(request, registry_binary, work):
+def afterwards():
+    """What goes when the registries have ended: they need it to end well, and at once."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def new_registry(request, registry_binary, work, afterwards):
     """Makes registries, each with a work directory of its own: new_registry(config={...}).
 
     They are not started yet. After the test those that run are stopped, and each must end well.
@@ -205,12 +213,12 @@ def s3_servers():
 
 
 @pytest.fixture(params=["minio", "ceph"])
-def bucket(request, s3_servers):
+def bucket(request, s3_servers, afterwards):
     """A bucket of the test's own, on each of these servers. A test that wants others says it by
     parametrize("bucket", ["minio", "ceph", "versitygw"], indirect=True)."""
     made = Bucket(s3_servers(request.param)).create()
-    yield made
-    made.remove()
+    afterwards.callback(made.remove)
+    return made
 
 
 @pytest.fixture
@@ -221,27 +229,27 @@ def proxy(bucket):
 
 
 @pytest.fixture(params=["postgresql", "pgbouncer"])
-def database(request, s3_servers):
+def database(request, s3_servers, afterwards):
     """A PostgreSQL database of the test's own, reached directly and through a pooler."""
     made = Database(s3_servers(request.param))
-    yield made
-    made.remove()
+    afterwards.callback(made.remove)
+    return made
 
 
 @pytest.fixture
-def postgresql(s3_servers):
+def postgresql(s3_servers, afterwards):
     """A PostgreSQL database of the test's own, reached directly."""
     made = Database(s3_servers("postgresql"))
-    yield made
-    made.remove()
+    afterwards.callback(made.remove)
+    return made
 
 
 @pytest.fixture
-def table(s3_servers):
+def table(s3_servers, afterwards):
     """A table of DynamoDB of the test's own, which the registry makes."""
     made = Table(s3_servers("dynamodb"))
-    yield made
-    made.remove()
+    afterwards.callback(made.remove)
+    return made
 
 
 @pytest.fixture

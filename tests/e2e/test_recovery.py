@@ -88,6 +88,11 @@ def settle(registry):
 
 
 @pytest.fixture
+def registry(new_registry):
+    return new_registry(config={"check": {"settle": "500ms"}}).start()
+
+
+@pytest.fixture
 def saved(host, registry):
     """A registry of which there is a backup; v2 has been pushed since."""
     push(registry, "v1")
@@ -121,17 +126,15 @@ def test_a_lost_disk(host, saved):
 
 
 @pytest.fixture
-def database(s3_servers):
+def database(s3_servers, afterwards):
     """A function that makes a database."""
-    made = []
 
     def make():
-        made.append(Database(s3_servers("postgresql")))
-        return made[-1].section()
+        made = Database(s3_servers("postgresql"))
+        afterwards.callback(made.remove)
+        return made.section()
 
-    yield make
-    for one in made:
-        one.remove()
+    return make
 
 
 @pytest.mark.parametrize("bucket", ["minio"], indirect=True)

@@ -5,6 +5,7 @@
 #include "cache/memory.h"
 #include "database.h"
 #include "dynamo_table.h"
+#include "rounds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,9 +40,7 @@ bool fixture_is_dynamodb(void)
 
 size_t fixture_rounds(size_t n)
 {
-    const char *is_long = getenv("CYBERDOCK_TEST_LONG");
-
-    return on_dynamodb && !(is_long && is_long[0]) ? n / 10 : n;
+    return on_dynamodb && !rounds_are_long() ? n / 10 : n;
 }
 
 static struct meta *decorate(struct meta *m)

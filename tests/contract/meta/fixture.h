@@ -32,7 +32,7 @@ const char *fixture_driver(void);
 bool fixture_is_dynamodb(void);
 
 /* How often to do what is done n times: on DynamoDB's emulator, where each takes long, a tenth of
- * that, unless the environment has CYBERDOCK_TEST_LONG (scripts/test --long). */
+ * that, unless rounds are long (rounds.h). */
 size_t fixture_rounds(size_t n);
 
 int fixture_setup(void **state);

@@ -13,6 +13,7 @@
 #include "core/remove.h"
 #include "core/stray.h"
 #include "gc/collector.h"
+#include "rounds.h"
 #include "unit/core/support.h"
 #include "unit/store/calls.h"
 
@@ -417,9 +418,10 @@ static void assert_next_run_helps(void)
 static void torture(void (*open_world)(struct world *), deed_fn deed, enum where where, int code,
                     void (*before)(void), void (*after)(void))
 {
+    static unsigned turn;
     bool more = true;
 
-    for (unsigned n = 1; more; n++) {
+    for (unsigned n = 1 + turn++ % rounds_step(); more; n += rounds_step()) {
         begin(open_world);
         if (before)
             before();
