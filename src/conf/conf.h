@@ -512,6 +512,7 @@ struct conf_scan {
     char *schedule;                    /* base/cron.h: all images are scanned again; "": never */
     char *work_dir;                    /* "": `scan` below storage.filesystem.root */
     _Atomic bool rescan;               /* when the data changed */
+    _Atomic uint64_t rescan_rate;      /* images an hour, then */
     _Atomic uint64_t max_image_bytes;  /* of layers; larger is not scanned */
     _Atomic uint64_t max_report_bytes; /* of what a scanner says */
     _Atomic uint64_t max_findings;
