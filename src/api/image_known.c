@@ -34,7 +34,8 @@ enum err_code image_look_in_turn(struct req *q, image_look_fn look, void *ctx, s
     return code;
 }
 
-static enum err_code wait_for(struct req *q, image_look_fn look, void *ctx, struct err *e)
+static enum err_code wait_for(struct req *q, const struct digest *d, image_look_fn look, void *ctx,
+                              struct err *e)
 {
     int64_t until_ms = clock_mono_ms() + WAIT_MS;
     enum err_code code;
@@ -42,7 +43,7 @@ static enum err_code wait_for(struct req *q, image_look_fn look, void *ctx, stru
     if (atomic_fetch_add(&waiting, 1) >= WAITING_MAX)
         until_ms = 0;
     while ((code = look(q, ctx, e)) == ERR_LATER && clock_mono_ms() < until_ms) {
-        code = image_analysis_refusal(q->registry, &q->digest, e);
+        code = image_analysis_refusal(q->registry, d, e);
         if (code != ERR_OK)
             break;
         nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
@@ -59,18 +60,17 @@ enum err_code image_find(struct req *q, struct err *e)
     return image_analysis_find(q->registry, &q->name, &q->ref, str_of(platform), &q->digest, e);
 }
 
-enum err_code image_known(struct req *q, image_look_fn look, void *ctx, bool *ret_known,
-                          struct err *e)
+enum err_code image_known_of(struct req *q, const struct repo_name *repo, const struct digest *d,
+                             image_look_fn look, void *ctx, bool *ret_known, struct err *e)
 {
     enum err_code code = look(q, ctx, e);
 
     *ret_known = false;
     if (code == ERR_LATER) {
-        TRY(image_analysis_refusal(q->registry, &q->digest, e));
-        TRY(image_analysis_ask(q->registry, &q->name, &q->digest, e));
-        code = wait_for(q, look, ctx, e);
+        TRY(image_analysis_refusal(q->registry, d, e));
+        TRY(image_analysis_ask(q->registry, repo, d, e));
+        code = wait_for(q, d, look, ctx, e);
     }
-    reply_digest(q, &q->digest);
     if (code == ERR_LATER) {
         http_header(q->x, "Retry-After", STR("1"));
         reply_json(q, 202, STR("{\"state\":\"running\"}\n"));
@@ -79,4 +79,11 @@ enum err_code image_known(struct req *q, image_look_fn look, void *ctx, bool *re
     TRY(code);
     *ret_known = true;
     return ERR_OK;
+}
+
+enum err_code image_known(struct req *q, image_look_fn look, void *ctx, bool *ret_known,
+                          struct err *e)
+{
+    reply_digest(q, &q->digest);
+    return image_known_of(q, &q->name, &q->digest, look, ctx, ret_known, e);
 }

@@ -14,6 +14,11 @@ ERR_CHECKED enum err_code image_find(struct req *q, struct err *e);
 ERR_CHECKED enum err_code image_known(struct req *q, image_look_fn look, void *ctx, bool *ret_known,
                                       struct err *e);
 
+/* The same of another image than that of the path. */
+ERR_CHECKED enum err_code image_known_of(struct req *q, const struct repo_name *repo,
+                                         const struct digest *d, image_look_fn look, void *ctx,
+                                         bool *ret_known, struct err *e);
+
 /* For a look that takes memory, up to analysis.memory_bytes. Errors: those of look; UNAVAILABLE,
  * told: too many do so at once. */
 ERR_CHECKED enum err_code image_look_in_turn(struct req *q, image_look_fn look, void *ctx,

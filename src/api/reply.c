@@ -206,18 +206,22 @@ void reply_error(struct req *q, enum err_code code, const struct err *e)
     send_error(q, code, e->public_detail && !says_nothing(code) ? str_of(e->detail) : STR_NONE);
 }
 
+/* A target that is longer is one that no client may send. */
+#define LINK_MAX (8u << 10)
+
 void reply_next(struct req *q, size_t n, struct str last, struct str extra)
 {
     AUTO(buf) struct buf link = {0};
 
-    buf_init(&link, 4096);
+    buf_init(&link, 4096 + 3 * last.n + extra.n);
     buf_add_char(&link, '<');
     buf_add_str(&link, q->head->path);
     buf_addf(&link, "?n=%zu&last=", n);
     buf_add_percent(&link, last);
     buf_add_str(&link, extra);
     buf_add_text(&link, ">; rel=\"next\"");
-    http_header(q->x, "Link", buf_str(&link));
+    if (link.n <= LINK_MAX)
+        http_header(q->x, "Link", buf_str(&link));
 }
 
 void reply_add_time(struct buf *body, const char *key, int64_t wall_ms)

@@ -1,15 +1,13 @@
 /* What stands at a path of an image: docs/analysis.md. */
+#include "analysis/file_json.h"
 #include "api/handlers.h"
 #include "api/image_known.h"
 #include "api/parameter.h"
 #include "api/reply.h"
-#include "base/clock.h"
-#include "base/hex.h"
 #include "core/image_files.h"
 
 #define ENTRIES_UNASKED 1000
 #define PAGE_MAX_BYTES  (32u << 20)
-#define LAST_S          253402300799 /* the end of the year 9999 */
 
 struct asked {
     char path[FOLDER_PATH_MAX + 1], layer[DIGEST_TEXT_MAX + 1], last[FOLDER_PATH_MAX + 1];
@@ -26,54 +24,6 @@ static void auto_asked_(struct asked *a)
 
 /* ---- one entry */
 
-static bool is_utf8(struct str s)
-{
-    for (size_t n; s.n > 0; s = str_sub(s, n, s.n - n)) {
-        n = str_utf8_step(s);
-        if (n == 0)
-            return false;
-    }
-    return true;
-}
-
-/* Names are bytes, which JSON can't say: then it is said as a query has it, too. */
-static void add_name(struct buf *body, const char *key, struct str name)
-{
-    buf_addf(body, ",\"%s\":", key);
-    buf_add_json(body, name);
-    if (is_utf8(name))
-        return;
-    buf_addf(body, ",\"%s_percent\":\"", key);
-    buf_add_percent(body, name);
-    buf_add_char(body, '"');
-}
-
-static void add_modified(struct buf *body, int64_t at_s)
-{
-    char text[CLOCK_RFC3339_SIZE];
-
-    if (at_s < 0 || at_s > LAST_S)
-        return;
-    clock_rfc3339(at_s * 1000, text);
-    buf_addf(body, ",\"modified\":\"%s\"", text);
-}
-
-static void add_file(struct buf *body, const struct layer_file *f)
-{
-    char hex[65];
-
-    buf_addf(body, ",\"mode\":\"%04o\",\"uid\":%u,\"gid\":%u", f->mode, f->uid, f->gid);
-    add_modified(body, f->modified_s);
-    if (f->kind == LAYER_FILE)
-        buf_addf(body, ",\"size\":%llu", (unsigned long long)f->size_bytes);
-    if (f->has_sha256) {
-        hex_encode(f->sha256, sizeof(f->sha256), hex);
-        buf_addf(body, ",\"sha256\":\"%s\"", hex);
-    }
-    if (f->kind == LAYER_SYMBOLIC_LINK || f->kind == LAYER_HARD_LINK)
-        add_name(body, "link", f->link);
-}
-
 static void add_entry(struct buf *body, const struct folder_entry *x, bool of_one_layer)
 {
     buf_addf(body, ",\"kind\":\"%s\"", layer_file_kind_name(x->file.kind));
@@ -82,7 +32,7 @@ static void add_entry(struct buf *body, const struct folder_entry *x, bool of_on
     if (!of_one_layer)
         buf_addf(body, ",\"layer\":%zu", x->layer);
     if (x->file.kind != LAYER_WHITEOUT)
-        add_file(body, &x->file);
+        file_json_attributes(body, &x->file);
 }
 
 /* ---- a page */
@@ -134,29 +84,14 @@ static void add_entries(struct req *q, const struct asked *a, struct buf *body)
     buf_add_text(body, ",\"entries\":[");
     for (; i < image_folder_count(a->folder) && n < a->n; i++, n++) {
         image_folder_get(a->folder, i, &x);
-        buf_add_text(body, n > 0 ? ",{\"name\":" : "{\"name\":");
-        buf_add_json(body, x.name);
-        if (!is_utf8(x.name)) {
-            buf_add_text(body, ",\"name_percent\":\"");
-            buf_add_percent(body, x.name);
-            buf_add_char(body, '"');
-        }
+        buf_add_text(body, n > 0 ? ",{" : "{");
+        file_json_name(body, "name", x.name);
         add_entry(body, &x, a->layer[0]);
         buf_add_char(body, '}');
     }
-    buf_add_char(body, ']');
+    buf_addf(body, "],\"more\":%s", i < image_folder_count(a->folder) ? "true" : "false");
     if (n > 0 && i < image_folder_count(a->folder))
         reply_link(q, a, x.name);
-}
-
-static void add_path(struct buf *body, struct str path)
-{
-    AUTO(buf) struct buf text = {0};
-
-    buf_init(&text, path.n + 1);
-    buf_add_char(&text, '/');
-    buf_add_str(&text, path);
-    add_name(body, "path", buf_str(&text));
 }
 
 static void add_all(struct req *q, const struct asked *a, struct buf *body)
@@ -166,7 +101,7 @@ static void add_all(struct req *q, const struct asked *a, struct buf *body)
     buf_addf(body, "{\"digest\":\"%s\"", q->digest.text);
     if (a->layer[0])
         buf_addf(body, ",\"layer_digest\":\"%s\"", a->layers.digests[0].text);
-    add_path(body, image_folder_path(a->folder));
+    file_json_path(body, "path", image_folder_path(a->folder));
     image_folder_itself(a->folder, &x);
     add_entry(body, &x, a->layer[0]);
     if (a->layer[0] && image_folder_is_opaque(a->folder))

@@ -1,6 +1,8 @@
 #include "cli/analysis_text.h"
 
+#include "base/cleanup.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "cli/visible.h"
 
 #define COMMAND_COLUMNS 60
@@ -172,4 +174,116 @@ void analysis_diff_text(const json_t *diff, FILE *out)
     fprintf(out, "in common   %lld\n", number_of(json_object_get(diff, "layers"), "common"));
     changes_text(json_object_get(packages, "removed"), '-', out);
     changes_text(json_object_get(packages, "added"), '+', out);
+}
+
+/* ---- two images of a server (analysis/diff_json.h) */
+
+static void sides_text(const json_t *diff, const char *label, const char *key, bool bytes,
+                       FILE *out)
+{
+    const json_t *before = json_object_get(diff, "before"), *after = json_object_get(diff, "after");
+    char a[16], b[16];
+
+    if (bytes)
+        fprintf(out, "%-11s %s -> %s\n", label, size_of(before, key, a), size_of(after, key, b));
+    else
+        fprintf(out, "%-11s %lld -> %lld\n", label, number_of(before, key), number_of(after, key));
+}
+
+static void sum_text(const json_t *files, const char *key, FILE *out)
+{
+    const json_t *sum = json_object_get(files, key);
+    char a[16], b[16];
+
+    fprintf(out, "%-11s %lld files, %s -> %s\n", key, number_of(sum, "files"),
+            size_of(sum, "before_bytes", a), size_of(sum, "after_bytes", b));
+}
+
+static void print_value(const json_t *v, FILE *out)
+{
+    AUTO(mem) char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+
+    print_visible(out, text ? text : "null");
+}
+
+static void config_text(const json_t *config, FILE *out)
+{
+    const json_t *setting;
+    size_t i;
+
+    if (json_array_size(config) > 0)
+        fprintf(out, "\nconfig\n");
+    json_array_foreach(config, i, setting)
+    {
+        fprintf(out, "~ ");
+        print_visible(out, text_of(setting, "key"));
+        fprintf(out, "  ");
+        print_value(json_object_get(setting, "before"), out);
+        fprintf(out, " -> ");
+        print_value(json_object_get(setting, "after"), out);
+        fprintf(out, "\n");
+    }
+}
+
+static void what_text(const json_t *file, FILE *out)
+{
+    const json_t *what = json_object_get(file, "what"), *word;
+    size_t i;
+
+    json_array_foreach(what, i, word)
+    {
+        fprintf(out, "%s%s", i > 0 ? ", " : "  ", json_string_value(word));
+    }
+}
+
+static void file_text(const json_t *file, FILE *out)
+{
+    const json_t *before = json_object_get(file, "before"), *after = json_object_get(file, "after");
+    char a[16], b[16];
+
+    fprintf(out, "%c ", !before ? '+' : !after ? '-' : '~');
+    print_visible(out, text_of(file, "path"));
+    if (before && after)
+        fprintf(out, "  %s -> %s", size_of(before, "size", a), size_of(after, "size", b));
+    else
+        fprintf(out, "  %s", size_of(before ? before : after, "size", a));
+    what_text(file, out);
+    fprintf(out, "\n");
+}
+
+static void files_text(const json_t *files, FILE *out)
+{
+    const json_t *list = json_object_get(files, "list"), *file;
+    long long all = 0;
+    size_t i;
+
+    for (i = 0; i < 3; i++)
+        all += number_of(json_object_get(files, (const char *[]){"added", "removed", "changed"}[i]),
+                         "files");
+    if (all > 0)
+        fprintf(out, "\nfiles\n");
+    json_array_foreach(list, i, file)
+    {
+        file_text(file, out);
+    }
+    if (all > (long long)i)
+        fprintf(out, "and %lld more\n", all - (long long)i);
+}
+
+void image_diff_text(const json_t *diff, FILE *out)
+{
+    const json_t *files = json_object_get(diff, "files");
+    const json_t *packages = json_object_get(diff, "packages");
+
+    sides_text(diff, "files", "files", false, out);
+    sides_text(diff, "size", "size_bytes", true, out);
+    sides_text(diff, "layers", "layers", false, out);
+    fprintf(out, "in common   %lld\n", number_of(diff, "common_layers"));
+    sum_text(files, "added", out);
+    sum_text(files, "removed", out);
+    sum_text(files, "changed", out);
+    config_text(json_object_get(diff, "config"), out);
+    changes_text(json_object_get(packages, "removed"), '-', out);
+    changes_text(json_object_get(packages, "added"), '+', out);
+    files_text(files, out);
 }

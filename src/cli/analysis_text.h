@@ -10,3 +10,6 @@ void analysis_text(struct str json, FILE *out);
 
 /* diff: as cli/analysis_diff.h makes it. */
 void analysis_diff_text(const json_t *diff, FILE *out);
+
+/* diff: as analysis/diff_json.h makes it. */
+void image_diff_text(const json_t *diff, FILE *out);

@@ -71,9 +71,9 @@ static enum err_code analyze_archive(const struct cli_args *args, const char *pa
 
 /* ---- on a server */
 
-/* NAME:TAG or NAME@DIGEST. */
-static enum err_code add_target(const char *image, const struct cli_args *args, struct buf *url,
-                                struct err *e)
+/* NAME:TAG or NAME@DIGEST; what of it is asked for. */
+static enum err_code add_target(const char *image, const char *what, const struct cli_args *args,
+                                struct buf *url, struct err *e)
 {
     const char *at = strchr(image, '@'), *slash = strrchr(image, '/');
     const char *colon = at ? at : strrchr(image, ':');
@@ -82,9 +82,9 @@ static enum err_code add_target(const char *image, const struct cli_args *args, 
     if (!colon || (slash && colon < slash) || colon == image || !colon[1] || strpbrk(image, "?#% "))
         return err_set(e, ERR_CONFIG, "'%s' is no file, and an image is NAME:TAG or NAME@DIGEST",
                        image);
-    buf_addf(url, "/api/v1/images/%.*s/%s/analysis", (int)(colon - image), image, colon + 1);
+    buf_addf(url, "/api/v1/images/%.*s/%s/%s", (int)(colon - image), image, colon + 1, what);
     if (platform) {
-        buf_addf(url, "?platform=");
+        buf_addf(url, "%cplatform=", strchr(what, '?') ? '&' : '?');
         buf_add_percent(url, str_of(platform));
     }
     return ERR_OK;
@@ -114,7 +114,7 @@ static enum err_code analyze_image(struct cli *cli, const struct cli_args *args,
     TRY(remote_server_open(cli, args, DEFAULT_URL, &s, e));
     buf_init(&url, URL_MAX);
     buf_add_str(&url, buf_str(&s.url));
-    TRY(add_target(image, args, &url, e));
+    TRY(add_target(image, "analysis", args, &url, e));
     return ask(&s, buf_text(&url), ret_json, e);
 }
 
@@ -157,6 +157,44 @@ int cli_analyze(struct cli *cli, const struct cli_args *args)
     return CLI_OK;
 }
 
+/* ---- two of them */
+
+static enum err_code compare_images(struct cli *cli, const struct cli_args *args,
+                                    struct buf *ret_json, struct err *e)
+{
+    AUTO(remote_server) struct remote_server s = {0};
+    AUTO(buf) struct buf url = {0};
+    AUTO(buf) struct buf what = {0};
+
+    TRY(remote_server_open(cli, args, DEFAULT_URL, &s, e));
+    buf_init(&what, URL_MAX);
+    buf_add_text(&what, "diff?with=");
+    buf_add_percent(&what, str_of(args->operands[1]));
+    buf_init(&url, 2 * URL_MAX);
+    buf_add_str(&url, buf_str(&s.url));
+    TRY(add_target(args->operands[0], buf_text(&what), args, &url, e));
+    buf_init(ret_json, REPORT_BYTES);
+    return ask(&s, buf_text(&url), ret_json, e);
+}
+
+/* Of one server, which has the lists of their files. */
+static int diff_images(struct cli *cli, const struct cli_args *args)
+{
+    AUTO(buf) struct buf answer = {0};
+    AUTO(json) json_t *diff = NULL;
+    struct err e = {0};
+
+    if (compare_images(cli, args, &answer, &e) != ERR_OK)
+        return failed(cli, &e);
+    if (cli_flag(args, "--json")) {
+        fprintf(cli->out, STR_FMT, STR_ARG(buf_str(&answer)));
+        return CLI_OK;
+    }
+    diff = json_loadb(answer.p, answer.n, 0, NULL);
+    image_diff_text(diff, cli->out);
+    return CLI_OK;
+}
+
 static void print_diff(struct cli *cli, const struct cli_args *args, const json_t *diff)
 {
     if (cli_flag(args, "--json")) {
@@ -181,6 +219,8 @@ int cli_diff(struct cli *cli, const struct cli_args *args)
                           "`registry diff --help` shows what there is.\n");
         return CLI_USAGE;
     }
+    if (!is_archive(args->operands[0]) && !is_archive(args->operands[1]))
+        return diff_images(cli, args);
     if (analyze(cli, args, args->operands[0], &before, &e) != ERR_OK ||
         analyze(cli, args, args->operands[1], &after, &e) != ERR_OK)
         return failed(cli, &e);

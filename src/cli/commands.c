@@ -713,10 +713,11 @@ const struct cli_command cli_commands[] = {
      .names = true,
      .flags = analyze_flags,
      .run = cli_diff,
-     .help = "Compare two images: sizes, layers, packages",
+     .help = "Compare two images: files, layers, config, packages",
      .more =
-         "Each is as of `registry analyze`. Packages with a - are only in the first, those with "
-         "a + only in the second."},
+         "Each is as of `registry analyze`. What has a - is only in the first, what has a + only "
+         "in the second, and what has a ~ in both, but otherwise. Files and configs are compared "
+         "where both are on a server."},
     {.name = "download",
      .operands = "IMAGE",
      .max_operands = 1,

@@ -1,8 +1,12 @@
 #include "core/archive_manifest.h"
 
+#include "base/mem.h"
+
 /* As in core/manifest.c: what an object or list and what a value takes at most. */
 #define CONTAINER_BYTES 256
 #define VALUE_BYTES     192
+
+#define CONFIG_BYTES (4u << 20)
 
 struct str out_json_text(const json_t *j, const char *key)
 {
@@ -65,4 +69,24 @@ const json_t *out_manifest_descriptor(const struct out_manifest *m, size_t i)
     if (i == 0)
         return json_object_get(m->json, "config");
     return json_array_get(json_object_get(m->json, "layers"), i - 1);
+}
+
+enum err_code out_manifest_config(struct registry *r, const struct repo_name *repo,
+                                  const struct out_manifest *m, json_t **ret_config, struct err *e)
+{
+    AUTO(reader) struct reader *in = NULL;
+    AUTO(mem) char *bytes = NULL;
+    uint64_t size;
+    size_t at = 0, n;
+
+    TRY(pull_blob(r, repo, &m->parsed.links[0].digest, &in, &size, e));
+    if (size > CONFIG_BYTES)
+        return err_tell(e, ERR_NOT_ANALYZABLE, "its config is larger than %u bytes", CONFIG_BYTES);
+    bytes = mem_alloc((size_t)size + 1);
+    do {
+        TRY(reader_read_waiting(in, bytes + at, (size_t)size - at, &n, e));
+        at += n;
+    } while (n > 0 && at < size);
+    *ret_config = out_json_parse((struct str){bytes, at});
+    return ERR_OK;
 }

@@ -33,6 +33,12 @@ struct str out_json_text(const json_t *j, const char *key);
 /* NULL when it is no JSON object or takes more than OUT_TREE_MAX. */
 json_t *out_json_parse(struct str text);
 
+/* The config of an image, parsed; NULL when it is no JSON object. The caller's. Errors: those of
+ * pull_blob(); NOT_ANALYZABLE, told, when it is too large. */
+ERR_CHECKED enum err_code out_manifest_config(struct registry *r, const struct repo_name *repo,
+                                              const struct out_manifest *m, json_t **ret_config,
+                                              struct err *e);
+
 static inline void auto_out_manifest_(struct out_manifest *m)
 {
     out_manifest_done(m);

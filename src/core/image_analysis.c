@@ -7,7 +7,6 @@
 #include "core/archive_manifest.h"
 #include "core/archive_platform.h"
 #include "core/layer_lists.h"
-#include "core/pull.h"
 #include "jobs/jobs.h"
 
 #include <inttypes.h>
@@ -26,7 +25,6 @@
 #define PART_BYTES   (128u << 10)
 #define PARTS_MAX    24u
 #define REPORT_BYTES (PART_BYTES * PARTS_MAX)
-#define CONFIG_BYTES (4u << 20)
 #define KEY_MAX      (DIGEST_TEXT_MAX + 8)
 #define LIMITS_SIZE  (3 * (STR_DECIMAL_MAX + 1))
 #define UNTIL        "until-" /* wall clock, in ms */
@@ -260,25 +258,6 @@ static enum err_code read_layers(struct making *m, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code read_config(struct making *m, json_t **ret_config, struct err *e)
-{
-    AUTO(reader) struct reader *in = NULL;
-    AUTO(mem) char *bytes = NULL;
-    uint64_t size;
-    size_t at = 0, n;
-
-    TRY(pull_blob(m->r, m->repo, &m->manifest.parsed.links[0].digest, &in, &size, e));
-    if (size > CONFIG_BYTES)
-        return err_tell(e, ERR_NOT_ANALYZABLE, "its config is larger than %u bytes", CONFIG_BYTES);
-    bytes = mem_alloc((size_t)size + 1);
-    do {
-        TRY(reader_read_waiting(in, bytes + at, (size_t)size - at, &n, e));
-        at += n;
-    } while (n > 0 && at < size);
-    *ret_config = out_json_parse((struct str){bytes, at});
-    return ERR_OK;
-}
-
 static enum err_code make(struct making *m, struct buf *ret_json, struct err *e)
 {
     AUTO(json) json_t *config = NULL;
@@ -287,7 +266,7 @@ static enum err_code make(struct making *m, struct buf *ret_json, struct err *e)
 
     if (m->manifest.parsed.shape == MANIFEST_INDEX || m->manifest.parsed.n_links == 0)
         return err_tell(e, ERR_NOT_ANALYZABLE, "this is no image of one platform");
-    TRY(read_config(m, &config, e));
+    TRY(out_manifest_config(m->r, m->repo, &m->manifest, &config, e));
     TRY(read_layers(m, e));
     TRY(image_tree_new(m->lists, m->n, m->memory_bytes, &t, e));
     image = (struct report_image){m->digests, config};
