@@ -20,7 +20,7 @@ import conformance
 TOP = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
 
-from go_programs import Missing  # noqa: E402  (the path is set one line above)
+from go_programs import Missing, go_program  # noqa: E402  (the path is set one line above)
 import dynamodb_servers  # noqa: E402
 import postgres_servers  # noqa: E402
 import s3_servers  # noqa: E402
@@ -28,7 +28,7 @@ from processes import NotReady  # noqa: E402
 
 RESULTS = TOP / "results"
 CORES = os.cpu_count() or 2
-PYTEST = ["/usr/bin/python3", "-m", "pytest", "tests/e2e"]
+PYTEST = ["/usr/bin/python3", "-m", "pytest"]
 
 
 class Totals:
@@ -212,11 +212,11 @@ def dynamodb_tests(totals, name, directory, env=None, suite="dynamodb", **more):
         server_tests(totals, f"{name}-dynamodb", directory, suite, server, told, **more)
 
 
-def pytest(totals, name, arguments, args, env=None, prefix=(), workers=CORES):
+def pytest(totals, name, arguments, args, env=None, prefix=(), workers=CORES, folder="tests/e2e"):
     report = RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     long = ["--long"] if args.long else []
-    command = [*PYTEST, "-q", "-n", str(workers), "--dist", "loadfile", f"--junitxml={report}"]
+    command = [*PYTEST, folder, "-q", "-n", str(workers), "--dist", "loadfile", f"--junitxml={report}"]
     code, out = run([*prefix, *command, *long, *arguments, *args.pytest], env)
     (RESULTS / f"{name}.txt").write_text(out)
     # 5: no test selected, which a filter on one part may well do.
@@ -325,6 +325,23 @@ def e2e(totals, args):
         pytest(totals, "e2e", [], args, workers=2 * CORES)  # they mostly wait
 
 
+def scan(totals, args):
+    """What the real scanner finds, by our driver."""
+    try:
+        go_program("trivy")
+    except Missing as why:
+        totals.skip("scan: all", str(why))
+        return
+    if build(totals, "scan", "build-test", DEBUGGABLE):
+        pytest(totals, "scan", [], args, folder="tests/scan")
+
+
+def build_scanner():
+    """On the first run of a machine: minutes, behind all else that is to be done."""
+    command = ["nice", "-n19", sys.executable, TOP / "tests" / "e2e" / "go_programs.py", "trivy"]
+    subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def oci_conformance(totals, args):
     if release(totals):
         conformance.run_all(totals, TOP / "build" / "registry", RESULTS)
@@ -339,6 +356,7 @@ PARTS = {
     "fuzz": fuzz,
     "conformance": oci_conformance,
     "e2e": e2e,
+    "scan": scan,
 }
 
 
@@ -363,6 +381,8 @@ def main():
     if args.long:
         os.environ["CYBERDOCK_TEST_LONG"] = "1"  # to tests in C: tests/common/rounds.h
     RESULTS.mkdir(exist_ok=True)
+    if "scan" in chosen:
+        build_scanner()
     totals = Totals()
     for part in chosen:
         before, started = (totals.passed, len(totals.failed), len(totals.skipped)), time.monotonic()

@@ -78,6 +78,11 @@ void trivy_reason(struct str errors, char dst[static TRIVY_REASON_MAX])
     clean(dst);
 }
 
+static bool has(struct str text, const char *words)
+{
+    return text.n > 0 && memmem(text.p, text.n, words, strlen(words));
+}
+
 /* Words by which it says that the image itself can't be read. */
 static bool is_the_images_fault(struct str errors)
 {
@@ -89,7 +94,7 @@ static bool is_the_images_fault(struct str errors)
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (errors.n > 0 && memmem(errors.p, errors.n, words[i], strlen(words[i])))
+        if (has(errors, words[i]))
             return true;
     }
     return false;
@@ -97,9 +102,7 @@ static bool is_the_images_fault(struct str errors)
 
 static bool lacks_java_index(struct str errors)
 {
-    static const char words[] = "--skip-java-db-update cannot be specified on the first run";
-
-    return errors.n > 0 && memmem(errors.p, errors.n, words, sizeof(words) - 1);
+    return has(errors, "Java DB") && has(errors, "on the first run");
 }
 
 /* ---- one scan */

@@ -243,7 +243,8 @@ static void without_an_index_java_is_read_as_far_as_it_goes(void **state)
 {
     (void)state;
     assert_int_equal(scan_by("test -e cache/java-db/trivy-java.db && { " FOUND "; exit; }\n"
-                             "echo 'FATAL Fatal error: --skip-java-db-update cannot be specified "
+                             "echo 'FATAL Unable to initialize the Java DB: --skip-java-db-update "
+                             "cannot be specified "
                              "on the first run' >&2; exit 1"),
                      ERR_OK);
     assert_int_equal(list.n, 1);

@@ -1,0 +1,47 @@
+"""Databases of vulnerabilities in the formats that scanners read, made of the advisories of planted.py."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+
+from go_programs import Missing, cached, run_installer  # noqa: E402  (the path is set one line above)
+
+BUILD_TIMEOUT_S = 900
+
+
+def maker(name):
+    """The program of that folder, built once."""
+    source = HERE / name
+    state = hashlib.sha256()
+    for path in sorted(source.iterdir()):
+        state.update(path.read_bytes())
+
+    def build(cache):
+        go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+        if go is None:
+            raise Missing("needs Go, which Debian 12 does not offer in this version")
+        run_installer([go, "build", "-p=2", "-o", cache / name, "."], f"go build {name}", BUILD_TIMEOUT_S, cwd=source)
+
+    return cached(name, state.hexdigest()[:16], build)
+
+
+def trivy(folder, advisories, made="2026-11-01T00:00:00Z"):
+    """folder/db, as `trivy --cache-dir folder` has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = folder / "advisories.json"
+    text.write_text(json.dumps(advisories))
+    shutil.rmtree(folder / "db", ignore_errors=True)
+    subprocess.run([maker("trivydb"), text, folder / "db", made], check=True)
+    text.unlink()
+
+
+if __name__ == "__main__":  # `databases.py FOLDER`: that of all that is planted
+    import planted
+
+    trivy(Path(sys.argv[1]), planted.advisories())
