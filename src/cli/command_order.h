@@ -18,5 +18,10 @@ int cli_order(struct cli *cli, const struct cli_args *args, struct cli_accounts 
 ERR_CHECKED enum err_code cli_policy_in_force(const struct conf *c, struct meta *m,
                                               struct policy **ret_policy, struct err *e);
 
+static inline void auto_policy_(struct policy **p)
+{
+    policy_unref(*p);
+}
+
 /* For registry.is_immutable; policy is a struct policy. */
 bool cli_is_immutable(void *policy, const struct repo_name *repo, const struct tag_name *tag);

@@ -18,15 +18,21 @@ static void print_counts(struct cli *cli, const char *what, const struct bulk_co
             what, c->tags, c->manifests, c->blobs, c->own_bytes, c->shared_bytes);
 }
 
-static enum err_code look(struct meta *m, const struct repo_name *repo, struct bulk_counts *ret,
-                          struct err *e)
+/* Fails as the order would, of which this comes before. */
+static enum err_code look(const struct cli_accounts *a, const struct repo_name *repo,
+                          struct bulk_counts *ret, struct err *e)
 {
+    AUTO(policy) struct policy *policy = NULL;
+    struct order_rules rules = {.is_immutable = cli_is_immutable, .repo = repo};
     bool exists;
 
-    TRY(meta_repo_exists(m, repo, &exists, e));
+    TRY(meta_repo_exists(a->meta, repo, &exists, e));
     if (!exists)
         return err_set(e, ERR_NAME_UNKNOWN, "there is no repository %s", repo->text);
-    return bulk_look(m, repo, ret, e);
+    TRY(cli_policy_in_force(a->conf, a->meta, &policy, e));
+    rules.immutable_ctx = policy;
+    TRY(bulk_may_untag(a->meta, repo, order_may_untag, &rules, e));
+    return bulk_look(a->meta, repo, ret, e);
 }
 
 int cli_repo_rm(struct cli *cli, const struct cli_args *args)
@@ -47,7 +53,7 @@ int cli_repo_rm(struct cli *cli, const struct cli_args *args)
     }
     if (!cli_accounts_open(cli, args, &a))
         return CLI_FAILED;
-    code = look(a.meta, &o.repo, &counts, &e);
+    code = look(&a, &o.repo, &counts, &e);
     if (code != ERR_OK)
         return cli_accounts_status(cli, code, &e);
     print_counts(cli, dry ? "would delete" : "deleting", &counts);

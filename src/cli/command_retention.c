@@ -48,11 +48,6 @@ static void print_told(void *ctx, size_t policy, const char *why)
             why);
 }
 
-static void auto_policy_(struct policy **p)
-{
-    policy_unref(*p);
-}
-
 static enum err_code look(struct cli_accounts *a, struct listing *l,
                           struct retention_counts *ret_counts, struct err *e)
 {

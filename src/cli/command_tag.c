@@ -155,24 +155,40 @@ static bool parse_which(struct cli *cli, const struct cli_args *args, struct ord
 
 struct listing {
     struct cli *cli;
-    uint64_t n;
+    uint64_t go, stay;
 };
 
-static void print_tag(void *ctx, const struct meta_repo_tag *tag)
+static void print_tag(void *ctx, const struct meta_repo_tag *tag, bool goes)
 {
     struct listing *l = ctx;
     char time[CLI_TIME_SIZE];
 
-    l->n++;
-    fprintf(l->cli->out, "%-16s  %s  %s\n", cli_time(tag->pushed_ms, time), tag->digest.text,
-            tag->name.text);
+    l->go += goes;
+    l->stay += !goes;
+    fprintf(l->cli->out, "%-16s  %s  %s%s\n", cli_time(tag->pushed_ms, time), tag->digest.text,
+            tag->name.text,
+            goes ? "" : " (stays: a rule of the rights lets nobody move or delete it)");
+}
+
+static enum err_code look(const struct cli_accounts *a, const struct order *o, struct listing *l,
+                          struct err *e)
+{
+    AUTO(policy) struct policy *policy = NULL;
+    struct order_rules rules = {.is_immutable = cli_is_immutable, .repo = &o->repo};
+    const struct bulk_tags which = {.pattern = str_of(o->pattern),
+                                    .before_ms = o->before_ms,
+                                    .may_untag = order_may_untag,
+                                    .ctx = &rules};
+
+    TRY(cli_policy_in_force(a->conf, a->meta, &policy, e));
+    rules.immutable_ctx = policy;
+    return bulk_tags_each(a->meta, &o->repo, &which, print_tag, l, e);
 }
 
 int cli_tag_rm(struct cli *cli, const struct cli_args *args)
 {
     AUTO(cli_accounts) struct cli_accounts a = {0};
     struct order o = {.kind = ORDER_TAG_RM};
-    struct bulk_tags which;
     struct listing l = {.cli = cli};
     bool dry = cli_flag(args, "--dry-run") != NULL;
     struct err e = {0};
@@ -182,13 +198,12 @@ int cli_tag_rm(struct cli *cli, const struct cli_args *args)
         return CLI_USAGE;
     if (!cli_accounts_open(cli, args, &a))
         return CLI_FAILED;
-    which = (struct bulk_tags){.pattern = str_of(o.pattern), .before_ms = o.before_ms};
-    code = bulk_tags_each(a.meta, &o.repo, &which, print_tag, &l, &e);
+    code = look(&a, &o, &l, &e);
     if (code != ERR_OK)
         return cli_accounts_status(cli, code, &e);
     fprintf(cli->out, "%s %" PRIu64 " tags; their manifests stay\n",
-            dry ? "would delete" : "deleting", l.n);
-    if (dry || l.n == 0)
+            dry ? "would delete" : "deleting", l.go);
+    if (dry || l.go == 0)
         return CLI_OK;
     cli_actor(o.actor);
     return cli_order(cli, args, &a, &o, args->operands[0]);

@@ -150,17 +150,17 @@ static enum err_code run_page(struct work *w, size_t n, struct err *e)
 
 /* ---- a repository */
 
-/* Before anything goes: nothing does when one of them may not. */
-static enum err_code ask_for_tags(const struct bulk *b, struct err *e)
+enum err_code bulk_may_untag(struct meta *m, const struct repo_name *repo, remove_tag_fn may_untag,
+                             void *ctx, struct err *e)
 {
     struct tag_name after = {.n = 0};
 
-    for (bool more = b->may_untag != NULL; more;) {
+    for (bool more = may_untag != NULL; more;) {
         AUTO(meta_repo_tags) struct meta_repo_tag_list l = {0};
 
-        TRY(meta_repo_tags(b->registry->meta, b->repo, tag_name_str(&after), PAGE, &l, e));
+        TRY(meta_repo_tags(m, repo, tag_name_str(&after), PAGE, &l, e));
         for (size_t i = 0; i < l.n; i++)
-            TRY(b->may_untag(b->ctx, &l.rows[i].name, e));
+            TRY(may_untag(ctx, &l.rows[i].name, e));
         more = l.more && l.n > 0;
         if (more)
             after = l.rows[l.n - 1].name;
@@ -241,7 +241,8 @@ enum err_code bulk_remove_repo(const struct bulk *b, struct bulk_counts *ret_don
     enum err_code code;
 
     TRY(check_exists(b, e));
-    TRY(ask_for_tags(b, e));
+    /* Before anything goes: nothing does when one of them may not. */
+    TRY(bulk_may_untag(b->registry->meta, b->repo, b->may_untag, b->ctx, e));
     TRY(look_at_tags(b->registry->meta, b->repo, &before, e));
     code = remove_all(&w, e);
     w.done.tags = tags_gone(b, before.tags);
@@ -259,6 +260,11 @@ static bool is_meant(const struct bulk_tags *which, const struct meta_repo_tag *
     return which->before_ms == 0 || (t->pushed_ms > 0 && t->pushed_ms < which->before_ms);
 }
 
+static bool may_go(const struct bulk_tags *which, const struct meta_repo_tag *t)
+{
+    return !which->may_untag || which->may_untag(which->ctx, &t->name, ERR_IGNORED) == ERR_OK;
+}
+
 enum err_code bulk_tags_each(struct meta *m, const struct repo_name *repo,
                              const struct bulk_tags *which, bulk_tag_fn fn, void *ctx,
                              struct err *e)
@@ -271,7 +277,7 @@ enum err_code bulk_tags_each(struct meta *m, const struct repo_name *repo,
         TRY(meta_repo_tags(m, repo, tag_name_str(&after), PAGE, &l, e));
         for (size_t i = 0; i < l.n; i++) {
             if (is_meant(which, &l.rows[i]))
-                fn(ctx, &l.rows[i]);
+                fn(ctx, &l.rows[i], may_go(which, &l.rows[i]));
         }
         more = l.more && l.n > 0;
         if (more)
@@ -280,13 +286,13 @@ enum err_code bulk_tags_each(struct meta *m, const struct repo_name *repo,
     return ERR_OK;
 }
 
-/* Those of a page that are meant come first; returns how many they are. */
+/* Those of a page that go come first; returns how many they are. */
 static size_t pick(const struct bulk_tags *which, struct meta_repo_tag_list *l)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < l->n; i++) {
-        if (is_meant(which, &l->rows[i]))
+        if (is_meant(which, &l->rows[i]) && may_go(which, &l->rows[i]))
             l->rows[n++] = l->rows[i];
     }
     return n;

@@ -39,15 +39,22 @@ struct bulk {
 ERR_CHECKED enum err_code bulk_remove_repo(const struct bulk *b, struct bulk_counts *ret_done,
                                            bool *ret_left, struct err *e);
 
+/* May all tags of a repository go? Else what may_untag said about one that may not. */
+ERR_CHECKED enum err_code bulk_may_untag(struct meta *m, const struct repo_name *repo,
+                                         remove_tag_fn may_untag, void *ctx, struct err *e);
+
 /* Which tags. */
 struct bulk_tags {
-    struct str pattern; /* base/pattern.h */
-    int64_t before_ms;  /* pushed before that; 0: whenever. When it is not known, it stays */
+    struct str pattern;      /* base/pattern.h */
+    int64_t before_ms;       /* pushed before that; 0: whenever. When it is not known, it stays */
+    remove_tag_fn may_untag; /* what it refuses stays; NULL: all may go */
+    void *ctx;               /* of it */
 };
 
-typedef void (*bulk_tag_fn)(void *ctx, const struct meta_repo_tag *tag);
+/* goes: may_untag does not refuse it. */
+typedef void (*bulk_tag_fn)(void *ctx, const struct meta_repo_tag *tag, bool goes);
 
-/* Those of a repository, by name. */
+/* Those of a repository that match and are old enough, by name. */
 ERR_CHECKED enum err_code bulk_tags_each(struct meta *m, const struct repo_name *repo,
                                          const struct bulk_tags *which, bulk_tag_fn fn, void *ctx,
                                          struct err *e);
@@ -56,7 +63,7 @@ ERR_CHECKED enum err_code bulk_tags_each(struct meta *m, const struct repo_name 
 ERR_CHECKED enum err_code bulk_remove_these(const struct bulk *b, const struct meta_repo_tag *tags,
                                             size_t n, struct err *e);
 
-/* They go, unless they are moved meanwhile; their manifests stay. Errors: LATER; the first of a
- * step. */
+/* Those that may go do, unless they are moved meanwhile; their manifests stay. Errors: LATER; the
+ * first of a step. */
 ERR_CHECKED enum err_code bulk_remove_tags(const struct bulk *b, const struct bulk_tags *which,
                                            struct bulk_counts *ret_done, struct err *e);

@@ -97,7 +97,25 @@ static enum err_code roll_back(struct registry *r, const struct order *o, struct
 struct watch {
     order_go_on_fn go_on;
     void *ctx;
+    struct order_rules rules;
 };
+
+enum err_code order_may_untag(void *rules, const struct tag_name *tag, struct err *e)
+{
+    const struct order_rules *x = rules;
+
+    if (!x->is_immutable || !x->is_immutable(x->immutable_ctx, x->repo, tag))
+        return ERR_OK;
+    return err_tell(e, ERR_DENIED, "a rule of the rights lets nobody move or delete tag '%s'",
+                    tag->text);
+}
+
+static enum err_code may_untag(void *ctx, const struct tag_name *tag, struct err *e)
+{
+    struct watch *w = ctx;
+
+    return order_may_untag(&w->rules, tag, e);
+}
 
 static bool goes_on(void *ctx, const struct bulk_counts *done)
 {
@@ -143,10 +161,17 @@ static enum err_code retain(struct registry *r, const char *actor, struct watch 
 enum err_code order_run(struct registry *r, const struct order *o, order_go_on_fn go_on, void *ctx,
                         struct err *e)
 {
-    struct watch watch = {go_on, ctx};
-    const struct bulk b = {
-        .registry = r, .repo = &o->repo, .actor = o->actor, .go_on = goes_on, .ctx = &watch};
-    const struct bulk_tags which = {.pattern = str_of(o->pattern), .before_ms = o->before_ms};
+    struct watch watch = {go_on, ctx, {r->is_immutable, r->immutable_ctx, &o->repo}};
+    const struct bulk b = {.registry = r,
+                           .repo = &o->repo,
+                           .actor = o->actor,
+                           .may_untag = may_untag,
+                           .go_on = goes_on,
+                           .ctx = &watch};
+    const struct bulk_tags which = {.pattern = str_of(o->pattern),
+                                    .before_ms = o->before_ms,
+                                    .may_untag = may_untag,
+                                    .ctx = &watch};
     struct bulk_counts unused;
 
     switch (o->kind) {

@@ -29,11 +29,21 @@ ERR_CHECKED enum err_code order_key(const struct order *o, char dst[static ORDER
                                     struct err *e);
 ERR_CHECKED enum err_code order_parse(struct str key, struct order *ret_order, struct err *e);
 
-/* Does it. go_on is asked now and then whether to go on, with a line that says how far it is; NULL:
- * it does, to the end. Errors: those of what is ordered; LATER: go_on said no. */
+/* Does it, as the rights of r say (registry.is_immutable). go_on is asked now and then whether to
+ * go on, with a line that says how far it is; NULL: it does, to the end. Errors: those of what is
+ * ordered; DENIED: a repository has a tag that must stay; LATER: go_on said no. */
 typedef bool (*order_go_on_fn)(void *ctx, const char *how_far);
 ERR_CHECKED enum err_code order_run(struct registry *r, const struct order *o, order_go_on_fn go_on,
                                     void *ctx, struct err *e);
+
+/* Refuses a tag that a rule of the rights lets nobody move or delete, as a remove_tag_fn. */
+struct order_rules {
+    bool (*is_immutable)(void *ctx, const struct repo_name *repo, const struct tag_name *tag);
+    void *immutable_ctx; /* as those of a registry; the first may be NULL */
+    const struct repo_name *repo;
+};
+
+ERR_CHECKED enum err_code order_may_untag(void *rules, const struct tag_name *tag, struct err *e);
 
 /* The kind of job that does orders. */
 struct job_kind order_job_kind(struct registry *r);

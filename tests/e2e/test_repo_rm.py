@@ -121,6 +121,37 @@ def test_the_command_deletes_tags_by_pattern_and_age(new_registry):
     assert "no duration" in command(registry, "tag", "rm", "dev/app", "*", "--older-than", "soon", status=2)
 
 
+@pytest.fixture(params=[True, False], ids=["beside a server", "without a server"])
+def ruled(request, guarded):
+    """With a tag that a rule keeps from everybody."""
+    with client(guarded, "root") as c:
+        for tag in ("pr-1", "v1"):
+            c.push_image("dev/app", ONE, tag)
+    if not request.param:
+        guarded.stop()
+    yield guarded
+    if not request.param:
+        guarded.start()
+    with client(guarded, "root") as c:
+        assert "v1" in c.tags("dev/app")
+        assert c.pull_image("dev/app", "v1") == ONE
+
+
+KEPT = "a rule of the rights lets nobody move or delete"
+
+
+def test_a_repository_with_a_tag_that_a_rule_keeps_from_everybody_stays(ruled):
+    for words in (["--dry-run"], []):
+        assert f"{KEPT} tag 'v1'" in command(ruled, "repo", "rm", "dev/app", *words, status=1)
+
+
+def test_a_tag_that_a_rule_keeps_from_everybody_stays(ruled):
+    for words in (["--dry-run"], []):
+        printed = command(ruled, "tag", "rm", "dev/app", "*", *words)
+        assert f"v1 (stays: {KEPT} it)" in printed and "delet" in printed and " 1 tags" in printed
+    assert "deleting 0 tags" in command(ruled, "tag", "rm", "dev/app", "*")
+
+
 def test_what_repositories_hold_is_listed_with_its_size(new_registry):
     registry = new_registry().start()
     with client(registry) as c:

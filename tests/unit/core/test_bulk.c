@@ -255,6 +255,44 @@ static void tags_that_were_pushed_lately_stay(void **state)
     assert_true(there("pr-new"));
 }
 
+static enum err_code may_untag_others(void *ctx, const struct tag_name *tag, struct err *e)
+{
+    return strcmp(tag->text, ctx) == 0 ? err_set(e, ERR_DENIED, "not this one") : ERR_OK;
+}
+
+struct seen {
+    int go, stay;
+};
+
+static void count_tag(void *ctx, const struct meta_repo_tag *tag, bool goes)
+{
+    struct seen *seen = ctx;
+
+    (void)tag;
+    *(goes ? &seen->go : &seen->stay) += 1;
+}
+
+static void tags_that_may_not_go_stay(void **state)
+{
+    char kept[] = "pr-2";
+    const struct bulk_tags which = {
+        .pattern = STR("pr-*"), .may_untag = may_untag_others, .ctx = kept};
+    struct bulk b = bulk_of();
+    struct seen seen = {0};
+    struct bulk_counts done;
+
+    (void)state;
+    for (const char *const *tag = (const char *const[]){"pr-1", "pr-2", "pr-3", NULL}; *tag; tag++)
+        image_put(&w, REPO, "one", *tag);
+    assert_ok(bulk_tags_each(w.meta, &repo, &which, count_tag, &seen, ERR_IGNORED));
+    assert_int_equal(seen.go, 2);
+    assert_int_equal(seen.stay, 1);
+    assert_ok(bulk_remove_tags(&b, &which, &done, ERR_IGNORED));
+    assert_int_equal(done.tags, 2);
+    assert_true(there("pr-2"));
+    assert_false(there("pr-1"));
+}
+
 static void many_tags_go(void **state)
 {
     struct digest d = image_put(&w, REPO, "one", "latest");
@@ -286,6 +324,7 @@ int main(void)
         TEST(a_failure_of_the_database_is_told),
         TEST(tags_that_match_go_and_their_manifests_stay),
         TEST(tags_that_were_pushed_lately_stay),
+        TEST(tags_that_may_not_go_stay),
         TEST(many_tags_go),
     };
 
