@@ -42,7 +42,8 @@ struct scan_order {
     int stop_fd;                 /* becomes readable when it is to end sooner; -1: there is none */
     const char *sbom;            /* a CycloneDX file of the same image that is read instead of it;
                                     NULL: none. For drivers that say takes_sbom */
-    const char *sbom_out;        /* where the driver leaves a new CycloneDX file; NULL: nowhere */
+    const char *sbom_out;        /* where the driver leaves a new CycloneDX file, unless the scan is
+                                    partial; NULL: nowhere */
 };
 
 struct scanner; /* a driver's own begins with it */

@@ -142,13 +142,20 @@ static enum err_code find_program(const char *name, char *dst, size_t cap, struc
     return err_set(e, ERR_UNAVAILABLE, "there is no program '%s' in PATH (scan.trivy.path)", name);
 }
 
+/* To the user that it runs as, where there is one. */
+static enum err_code give(struct run *x, const char *name, struct err *e)
+{
+    if (x->t->uid > 0 && fchownat(x->dir, name, x->t->uid, x->t->gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+        errno != ENOENT)
+        return err_errno(e, "give '%s/%s' to %s", x->o->dir, name, x->t->c->trivy.user);
+    return ERR_OK;
+}
+
 static enum err_code make_dir(struct run *x, const char *name, struct err *e)
 {
     if (mkdirat(x->dir, name, 0755) < 0 && errno != EEXIST)
         return err_errno(e, "create '%s/%s'", x->o->dir, name);
-    if (x->t->uid > 0 && fchownat(x->dir, name, x->t->uid, x->t->gid, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_errno(e, "give '%s/%s' to %s", x->o->dir, name, x->t->c->trivy.user);
-    return ERR_OK;
+    return give(x, name, e);
 }
 
 /* The scan has the data as it is now, to its end. */
@@ -181,6 +188,8 @@ static enum err_code prepare(struct run *x, struct err *e)
     x->dir = open(x->o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (x->dir < 0)
         return err_errno(e, "open '%s'", x->o->dir);
+    TRY(give(x, ".", e));
+    TRY(give(x, SCAN_IMAGE_DIR, e));
     TRY(make_dir(x, SCAN_TMP_DIR, e));
     TRY(make_dir(x, CACHE, e));
     return lay_out_data(x, e);
@@ -335,7 +344,15 @@ static enum err_code open_output(struct run *x, const char *name, int *ret_fd, s
 {
     auto_fd_(ret_fd);
     *ret_fd = openat(x->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    return *ret_fd < 0 ? err_errno(e, "create '%s'", name) : ERR_OK;
+    return *ret_fd < 0 ? err_errno(e, "create '%s'", name) : give(x, name, e);
+}
+
+/* As it is called in the directory of the scan, if it is in there. */
+static const char *name_here(const struct run *x, const char *path)
+{
+    size_t n = strlen(x->o->dir);
+
+    return strncmp(path, x->o->dir, n) == 0 && path[n] == '/' ? path + n + 1 : path;
 }
 
 /* By names in its working directory: what is before an '@' or ':' in a path it takes for all. */
@@ -370,9 +387,13 @@ static enum err_code scan_once(struct run *x, struct err *e)
         add(&c, "--server");
         add(&c, x->t->c->trivy.server);
     }
-    if (!x->o->sbom)
+    if (x->o->sbom) {
+        add(&c, name_here(x, x->o->sbom));
+        TRY(give(x, name_here(x, x->o->sbom), e));
+    } else {
         add(&c, "--input");
-    add(&c, x->o->sbom ? x->o->sbom : SCAN_IMAGE_DIR);
+        add(&c, SCAN_IMAGE_DIR);
+    }
     TRY(open_output(x, REPORT, &x->report, e));
     return run_command(x, &c, x->report, e);
 }
@@ -432,6 +453,7 @@ static enum err_code scan_with_java(struct run *x, struct scan_facts *facts, str
 
 /* ---- the list of packages */
 
+/* Of a partial scan there is none: who reads it instead of the image would not know. */
 static void keep_sbom(struct run *x)
 {
     struct command c = {0};
@@ -458,7 +480,7 @@ static enum err_code trivy_scan(struct scanner *s, const struct scan_order *o,
     TRY(scan_with_java(&x, ret_facts, e));
     TRY(trivy_report_read(x.report, ret, ret_facts, e));
     ret_facts->data_ms = x.data.fd >= 0 ? x.data.parts[DATA_DB].updated_ms : 0;
-    if (o->sbom_out)
+    if (o->sbom_out && !ret_facts->partial)
         keep_sbom(&x);
     return ERR_OK;
 }

@@ -147,9 +147,11 @@ static void it_is_told_all_by_its_arguments_and_has_nothing_of_ours(void **state
 static void a_list_of_packages_is_read_instead_of_the_image(void **state)
 {
     AUTO(buf) struct buf args = {0};
+    char path[PATH_BYTES];
 
     (void)state;
-    order.sbom = "list.json";
+    snprintf(path, sizeof(path), "%s/list.json", work);
+    order.sbom = path;
     assert_int_equal(scan_by("echo \"$*\" >args; " FOUND), ERR_OK);
     read_file("args", &args);
     assert_true(str_starts(buf_str(&args), STR("sbom ")));
@@ -179,6 +181,33 @@ static void without_such_a_list_what_was_found_counts(void **state)
     assert_int_equal(scan_by("[ $1 = convert ] && exit 1; " FOUND), ERR_OK);
     assert_int_equal(list.n, 1);
     assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void a_partial_scan_leaves_no_list(void **state)
+{
+    char path[PATH_BYTES];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/list.json", work);
+    order.sbom_out = path;
+    facts.partial = true;
+    assert_int_equal(scan_by("if [ $1 = convert ]; then echo no; else " FOUND "; fi"), ERR_OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+/* In directories that are nobody else's. Who is not root runs it as itself. */
+static void it_runs_as_the_user_that_was_said(void **state)
+{
+    AUTO(buf) struct buf text = {0};
+    const char *expected = getuid() == 0 ? "65534\n" : "";
+
+    (void)state;
+    conf.trivy.user = (char *)"nobody";
+    assert_int_equal(chmod(work, 0700), 0);
+    assert_int_equal(chmod(dir, 0755), 0);
+    assert_int_equal(scan_by("id -u >tmp/me && ls -l . >/dev/null && " FOUND), ERR_OK);
+    read_file("tmp/me", &text);
+    assert_true(str_starts(buf_str(&text), str_of(expected)));
 }
 
 static void why_it_failed_is_told(void **state)
@@ -280,6 +309,8 @@ int main(void)
         T(a_list_of_packages_is_read_instead_of_the_image),
         T(a_list_of_packages_is_left_where_it_was_asked_for),
         T(without_such_a_list_what_was_found_counts),
+        T(a_partial_scan_leaves_no_list),
+        T(it_runs_as_the_user_that_was_said),
         T(why_it_failed_is_told),
         T(an_image_that_can_not_be_read_is_told_apart),
         T(one_that_hangs_is_ended_at_the_deadline),
