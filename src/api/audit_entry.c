@@ -27,15 +27,16 @@ static void target_of(const struct req *q, char dst[static TARGET_MAX])
         snprintf(dst, TARGET_MAX, "%s", q->name.text);
 }
 
-/* Anybody can fail to sign in as often as they likes: what an address so writes into the database
- * is bounded. Lines of JSON tell of all. */
+/* Anybody can fail to sign in as often as they like, and engines try for ever to pull what is
+ * blocked: what an address so writes into the database is bounded. Lines of JSON tell of all. */
 static bool too_many(struct req *q, const struct meta_audit *x)
 {
     static const struct rate_limit limit = {.requests = 1, .seconds = 1, .burst = 100};
+    bool sign_in = strcmp(x->action, "sign-in") == 0 && strcmp(x->result, "ok") != 0;
     struct rate_state state;
 
-    return strcmp(x->action, "sign-in") == 0 && strcmp(x->result, "ok") != 0 &&
-           !rate_take(q->api->guard.rate, 's', str_of(x->address), &limit, &state);
+    return (sign_in || strcmp(x->action, "pull") == 0) &&
+           !rate_take(q->api->guard.rate, sign_in ? 's' : 'p', str_of(x->address), &limit, &state);
 }
 
 static struct meta_audit entry_of(struct req *q, const char *action, const char *target,

@@ -117,6 +117,11 @@ enum err_code api_access_token_list(struct req *q, struct err *e);
 enum err_code api_access_token_post(struct req *q, struct err *e);
 enum err_code api_access_token_delete(struct req *q, struct err *e);
 
+/* v1_pull_policy.c */
+
+enum err_code api_pull_policy_get(struct req *q, struct err *e);
+enum err_code api_pull_policy_simulate(struct req *q, struct err *e);
+
 /* v1_policy.c */
 
 enum err_code api_policy_list(struct req *q, struct err *e);

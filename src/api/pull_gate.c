@@ -5,10 +5,14 @@
 #include "auth/core/auth.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/manifest.h"
+#include "core/outbox.h"
 #include "core/pull.h"
+#include "scan/changed.h"
 #include "scan/gate.h"
+#include "scan/pull_image.h"
 
 #include <stdlib.h>
 
@@ -67,6 +71,39 @@ static void detail_of(const struct digest *d, const struct pull_verdict *v, stru
     buf_add_char(ret, '}');
 }
 
+static void fill_event(struct req *q, const struct digest *d, const struct pull_verdict *v,
+                       struct outbox_event *ev)
+{
+    outbox_begin(ev, OUTBOX_PULL_BLOCKED);
+    outbox_add_text(ev, "repository", repo_name_str(&q->name));
+    outbox_add_text(ev, "reference", reference_str(&q->ref));
+    outbox_add_text(ev, "digest", digest_str(d));
+    outbox_add_text(ev, "reason", str_of(pull_why_name(v->why)));
+    outbox_add_text(ev, "actor", str_of(req_actor(q)));
+    if (v->why != PULL_VULNERABLE)
+        return;
+    for (size_t i = SEVERITIES; i-- > 0;)
+        outbox_add_number(ev, severity_name((enum severity)i), (int64_t)v->counts[i]);
+    outbox_add_text(ev, "worst", str_of(v->cve));
+    outbox_add_text(ev, "package", str_of(v->package));
+    outbox_add_text(ev, "fixed", str_of(v->fixed));
+}
+
+/* Engines try again for ever: of an image and a reason it is told once an hour. */
+static void tell(struct req *q, const struct digest *d, const struct pull_verdict *v)
+{
+    AUTO(outbox) struct outbox_event ev = {0};
+    struct meta_op op;
+    struct err e;
+
+    if (!gate_may_tell(q->api->gate, &q->name, d, v->why, clock_wall_ms()))
+        return;
+    fill_event(q, d, v, &ev);
+    op = outbox_put(&ev);
+    if (meta_commit(q->registry->meta, &op, 1, META_LAZY, NULL, &e) != ERR_OK)
+        log_err(LOG_WARNING, "an event of a blocked pull is lost", &e);
+}
+
 static enum err_code deny(struct req *q, const struct digest *d, const struct pull_verdict *v,
                           struct err *e)
 {
@@ -78,6 +115,7 @@ static enum err_code deny(struct req *q, const struct digest *d, const struct pu
         return ERR_OK;
     }
     audit_request(q, "pull", "blocked", buf_text(&detail));
+    tell(q, d, v);
     text_of(q, d, v, &text);
     return err_tell(e, ERR_DENIED, "%s", buf_text(&text));
 }
@@ -154,4 +192,17 @@ static enum err_code ask_whole(struct req *q, const struct digest *d, unsigned d
 enum err_code pull_gate_whole(struct req *q, const struct digest *d, struct err *e)
 {
     return q->api->gate && gate_asks(q->api->gate) ? ask_whole(q, d, 0, e) : ERR_OK;
+}
+
+void pull_gate_pushed(struct req *q, const struct digest *subject, struct str manifest)
+{
+    struct meta_op ops[SCAN_CHANGED_OPS];
+    struct scan_changed changed;
+    struct err e;
+
+    if (!q->api->gate || !gate_asks(q->api->gate) || !pull_image_says(manifest))
+        return;
+    scan_changed_ops(subject, &changed, ops);
+    if (meta_commit(q->registry->meta, ops, SCAN_CHANGED_OPS, 0, NULL, &e) != ERR_OK)
+        log_err(LOG_WARNING, "verdicts do not know of a document for an hour", &e);
 }

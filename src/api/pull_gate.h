@@ -19,3 +19,6 @@ ERR_CHECKED enum err_code pull_gate(struct req *q, const struct meta_manifest *m
 /* The same of all that goes at once, of an index every image in it. Errors: those of
  * pull_manifest(), too. */
 ERR_CHECKED enum err_code pull_gate_whole(struct req *q, const struct digest *d, struct err *e);
+
+/* A manifest with that subject was pushed: what verdicts go by may have changed. */
+void pull_gate_pushed(struct req *q, const struct digest *subject, struct str manifest);

@@ -44,6 +44,8 @@ const struct route api_routes[] = {
     {HTTP_POST, "/api/v1/policy/test", ACCESS_ADMIN, api_policy_test},
     {HTTP_DELETE, "/api/v1/policy/{rule}", ACCESS_ADMIN, api_policy_delete,
      .audit = "policy rm"},
+    {HTTP_GET, "/api/v1/pull-policy", ACCESS_ADMIN, api_pull_policy_get},
+    {HTTP_POST, "/api/v1/pull-policy/simulate", ACCESS_ADMIN, api_pull_policy_simulate},
     {HTTP_GET, "/api/v1/audit", ACCESS_ADMIN, api_audit_list},
     {HTTP_GET, "/api/v1/repositories/{name}/tags/{tag}/history", ACCESS_PULL, api_tag_history_get,
      .unknown = ERR_MANIFEST_UNKNOWN},

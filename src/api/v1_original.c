@@ -6,6 +6,7 @@
 #include "api/access.h"
 #include "api/handlers.h"
 #include "api/parameter.h"
+#include "api/pull_gate.h"
 #include "api/reply.h"
 #include "auth/core/auth.h"
 #include "base/cleanup.h"
@@ -159,6 +160,29 @@ enum err_code api_original_get(struct req *q, struct err *e)
     return ERR_OK;
 }
 
+/* An original is its images, for the pull policy. Those that are gone have no verdict. */
+static enum err_code ask_gate(struct req *q, const struct meta_record *record, struct err *e)
+{
+    AUTO(json) json_t *json = json_loads(record->value, 0, NULL);
+    const char *repo = json_string_value(json_object_get(json, "repository"));
+    const json_t *images = json_object_get(json, "images");
+
+    if (!repo || repo_name_parse(str_of(repo), &q->name, e) != ERR_OK)
+        return ERR_OK;
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        const char *text = json_string_value(json_array_get(images, i));
+        enum err_code code;
+        struct digest d;
+
+        if (!text || digest_parse(str_of(text), &d, e) != ERR_OK)
+            continue;
+        code = pull_gate_whole(q, &d, e);
+        if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN && code != ERR_NAME_UNKNOWN)
+            return code;
+    }
+    return ERR_OK;
+}
+
 /* What the server of the store expired by itself has no more to be told of. */
 static enum err_code open_bytes(struct req *q, struct reader **ret_reader, uint64_t *ret_size_bytes,
                                 struct err *e)
@@ -170,6 +194,7 @@ static enum err_code open_bytes(struct req *q, struct reader **ret_reader, uint6
     TRY(find(q, &record, e));
     if (!original_record_name(&record, &name))
         return err_set(e, ERR_CORRUPT, "the record of original %s has no path", record.key);
+    TRY(ask_gate(q, &record, e));
     code =
         store_original_open(q->registry->store, &name, UINT64_MAX, ret_reader, ret_size_bytes, e);
     if (code != ERR_NOT_FOUND)

@@ -257,6 +257,8 @@ enum err_code api_manifest_put(struct req *q, struct err *e)
     TRY(read_manifest(q, &bytes, e));
     p.bytes = buf_str(&bytes);
     TRY(push_manifest(q->registry, &p, &done, e));
+    if (done.has_subject)
+        pull_gate_pushed(q, &done.subject, p.bytes);
     reply_pushed(q, &p, &done, q->ref.is_digest);
     return ERR_OK;
 }

@@ -131,6 +131,14 @@ static const struct cli_flag jobs_flags[] = {
         "--dry-run", NULL, "Say what would go, and change nothing."                                \
     }
 
+static const struct cli_flag policy_simulate_flags[] = {
+    CONFIG_FLAG,
+    {"--days", "N", "Pulls of so many days, 7 if not given."},
+    {"--rules", "FILE", "Other rules than those of the configuration."},
+    {"--json", NULL, "A JSON object a line for each pull."},
+    {NULL},
+};
+
 static const struct cli_flag repo_rm_flags[] = {CONFIG_FLAG, DRY_RUN_FLAG, {NULL}};
 
 static const struct cli_flag retention_flags[] = {
@@ -598,6 +606,14 @@ const struct cli_command cli_commands[] = {
          "itself. Rules of the database\ncount, and a user of the registry's database is looked "
          "up: say with --group what groups another one\nis in. The exit status is 0 when it is "
          "allowed, 3 when it is denied."},
+    {.name = "policy simulate",
+     .operands = "",
+     .flags = policy_simulate_flags,
+     .run = cli_policy_simulate,
+     .help = "Say which pulls of the last days a pull policy would have blocked",
+     .more = "It goes by the pulls that were recorded, and by what is known of their images "
+             "now. The rules are those\nof `pull_policy` of the configuration, or with --rules "
+             "those of a file, written as there: a list."},
     {.name = "reindex",
      .operands = "[FILE]",
      .max_operands = 1,

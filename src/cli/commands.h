@@ -67,6 +67,9 @@ int cli_reindex(struct cli *cli, const struct cli_args *args);
 int cli_repo_ls(struct cli *cli, const struct cli_args *args);
 int cli_repo_rm(struct cli *cli, const struct cli_args *args);
 
+/* command_policy_simulate.c */
+int cli_policy_simulate(struct cli *cli, const struct cli_args *args);
+
 /* command_retention.c */
 int cli_retention(struct cli *cli, const struct cli_args *args);
 

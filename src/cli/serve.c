@@ -23,6 +23,8 @@
 #include "gc/forget.h"
 #include "gc/server_run.h"
 #include "jobs/jobs.h"
+#include "scan/gate.h"
+#include "scan/pull_image.h"
 
 #include <errno.h>
 #include <link.h>
@@ -42,6 +44,7 @@ struct serve {
     struct registry *registry;
     struct gc_server gc;
     struct files_index *files;
+    struct gate *gate;
     struct api_guard guard;
     struct tender *tender;
     struct api api;
@@ -154,9 +157,12 @@ static enum err_code start_files(struct serve *s, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code poll_rules(void *rules, struct err *e)
+static enum err_code poll_changes(void *ctx, struct err *e)
 {
-    return rules_poll(rules, e);
+    struct serve *s = ctx;
+
+    TRY(rules_poll(s->guard.rules, e));
+    return gate_poll(s->gate, s->registry->meta, e);
 }
 
 /* A connection is a file descriptor: as many as this process may ever have. */
@@ -283,9 +289,12 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     add_jobs(s);
     TRY(start_files(s, e));
     TRY(rules_poll(s->guard.rules, e));
-    TRY(tender_start(s->guard.auth, poll_rules, s->guard.rules, report, &s->tender, e));
+    s->gate = gate_new(pull_image_look, s->registry, s->conf->scan.verdicts);
+    gate_set_rules(s->gate, &s->conf->pull_policy);
+    TRY(tender_start(s->guard.auth, poll_changes, s, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
     s->api.files = s->files;
+    s->api.gate = s->gate;
     s->registry->is_immutable = is_immutable;
     s->registry->immutable_ctx = &s->api;
     s->taker = upload_taker(&s->api);
@@ -331,6 +340,7 @@ static void stop(struct serve *s)
         registry_stop(s->registry); /* its jobs have to do with what goes next */
     api_done(&s->api);
     tender_stop(s->tender);
+    gate_free(s->gate);
     cli_guard_done(&s->guard);
     if (s->registry)
         log_counts(s->registry->store);
@@ -396,6 +406,7 @@ static void reload(struct cli *cli, const struct cli_args *args, struct serve *s
     log_warnings(fresh);
     conf_reload(s->conf, fresh, &ignored);
     api_set_policy(&s->api, cli_auth_policy(fresh));
+    gate_set_rules(s->gate, &fresh->pull_policy);
     log_set_level((enum log_level)conf_u64(&s->conf->log.level));
     if (s->conf->http.tls.certificate[0] && http_server_reload_tls(s->http, &e) != ERR_OK)
         log_err(LOG_ERROR, "certificate not reloaded; the old one stays in use", &e);

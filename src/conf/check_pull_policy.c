@@ -6,6 +6,7 @@
 #include "conf/check_key.h"
 #include "conf/check_policy.h"
 #include "conf/field.h"
+#include "conf/items.h"
 #include "conf/yaml_file.h"
 
 #include <stdlib.h>
@@ -117,4 +118,11 @@ enum err_code conf_pull_rules_parse(struct str text, struct conf_pull_rules *ret
     free(s);
     free(c);
     return code;
+}
+
+void conf_pull_rules_json(const struct conf_pull_rules *rules, struct buf *ret_json)
+{
+    const struct conf_items list = {rules->items, rules->n};
+
+    conf_items_json(conf_row_find(STR(LIST)), &list, ret_json);
 }

@@ -515,6 +515,8 @@ struct conf_scan {
     _Atomic uint64_t rescan_rate;      /* images an hour, then */
     _Atomic uint64_t max_image_bytes;  /* of layers; larger is not scanned */
     _Atomic uint64_t max_report_bytes; /* of what a scanner says */
+    uint64_t verdicts;                 /* of pulls, in memory */
+    uint64_t pulls_keep_ms;            /* 0: they are not recorded */
     _Atomic uint64_t max_findings;
     _Atomic bool sbom;    /* is kept of each image, and read by rescans */
     _Atomic bool publish; /* reports are referrers of their image */
@@ -606,6 +608,9 @@ void conf_rules_free(struct conf_rules *rules);
 ERR_CHECKED enum err_code conf_pull_rules_parse(struct str text, struct conf_pull_rules *ret_rules,
                                                 struct err *e);
 void conf_pull_rules_free(struct conf_pull_rules *rules);
+
+/* As JSON that conf_pull_rules_parse() reads. */
+void conf_pull_rules_json(const struct conf_pull_rules *rules, struct buf *ret_json);
 
 /* "allow", "block", "block after 2h": how long an image may be pulled unscanned, UINT64_MAX for
  * ever. False: it is none of these. */

@@ -98,3 +98,33 @@ void conf_item_print(const struct conf_item *item, const void *values, struct bu
     }
     buf_add_char(ret_yaml, '}');
 }
+
+static void value_json(const struct conf_row *key, const void *field, struct buf *b)
+{
+    bool plain = conf_row_is_text(key) || key->type == CONF_TEXTS || key->type == CONF_BOOL ||
+                 key->type == CONF_COUNT;
+
+    if (key->type == CONF_ITEMS) {
+        conf_items_json(key, field, b);
+        return;
+    }
+    buf_add_text(b, plain ? "" : "\"");
+    conf_value_print(key, field, b);
+    buf_add_text(b, plain ? "" : "\"");
+}
+
+void conf_items_json(const struct conf_row *row, const struct conf_items *list,
+                     struct buf *ret_json)
+{
+    buf_add_char(ret_json, '[');
+    for (size_t i = 0; i < list->n; i++) {
+        for (size_t k = 0; k < row->item->n; k++) {
+            const struct conf_row *key = &row->item->rows[k];
+
+            buf_addf(ret_json, "%s\"%s\":", k ? "," : i ? ",{" : "{", key->name);
+            value_json(key, conf_item_field(key, conf_items_at(row, list, i)), ret_json);
+        }
+        buf_add_char(ret_json, '}');
+    }
+    buf_add_char(ret_json, ']');
+}

@@ -25,3 +25,7 @@ bool conf_items_eq(const struct conf_row *row, const struct conf_items *a,
 void conf_items_print(const struct conf_row *row, const struct conf_items *list,
                       struct buf *ret_yaml);
 void conf_item_print(const struct conf_item *item, const void *values, struct buf *ret_yaml);
+
+/* As JSON: a list of objects, whose numbers with units and choices are texts. */
+void conf_items_json(const struct conf_row *row, const struct conf_items *list,
+                     struct buf *ret_json);

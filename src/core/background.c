@@ -235,7 +235,7 @@ static enum err_code forget_uploads(void *ctx, struct job *job, struct err *e)
 /* The longest time for which a policy asks when something was pulled; 0: none does. */
 static int64_t pulls_asked_ms(const struct registry *r)
 {
-    uint64_t longest_ms = 0;
+    uint64_t longest_ms = r->pulls_keep_ms;
 
     for (size_t i = 0; i < r->retention->n; i++) {
         if (r->retention->items[i].keep_pulled_ms > longest_ms)
@@ -275,8 +275,7 @@ static enum err_code retain(void *ctx, struct job *job, struct err *e)
     x.told = tell_retention;
     x.go_on = retaining_goes_on;
     x.ctx = &retaining;
-    TRY(retention_run(&x, &unused, e));
-    return r->pulled ? pulled_prune(r->meta, x.now_ms - pulls_asked_ms(r), e) : ERR_OK;
+    return retention_run(&x, &unused, e);
 }
 
 /* ---- pulls */
@@ -291,6 +290,14 @@ static enum err_code write_pulls(void *ctx, struct job *job, struct err *e)
         return pulled_end(r->meta, e);
     TRY(pulled_begin(r->meta, clock_wall_ms(), e));
     return pulled_write(r->pulled, r->meta, e);
+}
+
+static enum err_code forget_pulls(void *ctx, struct job *job, struct err *e)
+{
+    struct registry *r = ctx;
+
+    (void)job;
+    return pulled_prune(r->meta, clock_wall_ms() - pulls_asked_ms(r), e);
 }
 
 static int64_t pulls_every_ms(void *ctx)
@@ -391,8 +398,16 @@ void background_delete(struct registry *r)
     const struct job_kind pulls = {
         .name = "pulls", .run = write_pulls, .ctx = r, .every_ms = pulls_every_ms, .own = true};
 
-    if (pulls_asked_ms(r) > 0)
+    const struct job_kind old_pulls = {.name = "pulls.old",
+                                       .run = forget_pulls,
+                                       .ctx = r,
+                                       .retry_ms = RETRY_MOST_MS,
+                                       .every_ms = forget_every_ms};
+
+    if (pulls_asked_ms(r) > 0) {
         r->pulled = pulled_new();
+        jobs_kind_add(r->jobs, &old_pulls);
+    }
     jobs_kind_add(r->jobs, &pulls);
     jobs_kind_add(r->jobs, &orders);
     if (r->retention->n > 0 && r->schedule[0])

@@ -36,6 +36,7 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->options = &c->registry;
     r->quotas = &c->quotas;
     r->retention = &c->retention;
+    r->pulls_keep_ms = c->pull_policy.n > 0 ? c->scan.pulls_keep_ms : 0;
     r->schedule = c->schedule;
     r->gc = &c->gc;
     r->verify_on_read = &c->storage.verify_on_read;

@@ -230,6 +230,11 @@ enum err_code pulled_end(struct meta *m, struct err *e)
     return since_ms > 0 ? meta_commit(m, &op, 1, 0, NULL, e) : ERR_OK;
 }
 
+enum err_code pulled_since(struct meta *m, int64_t *ret_ms, struct err *e)
+{
+    return read_time(m, SINCE, ret_ms, e);
+}
+
 enum err_code pulled_last(struct meta *m, const struct repo_name *repo,
                           const struct meta_repo_tag *tag, int64_t *ret_ms, struct err *e)
 {
@@ -248,4 +253,35 @@ enum err_code pulled_last(struct meta *m, const struct repo_name *repo,
     if (by_digest_ms > *ret_ms)
         *ret_ms = by_digest_ms;
     return ERR_OK;
+}
+
+/* ---- all of them */
+
+struct walk {
+    int64_t since_ms;
+    pulled_fn fn;
+    void *ctx;
+};
+
+/* Names that are none any more, with other limits, are passed over. */
+static enum err_code tell_one(void *ctx, const struct meta_record *r, struct err *e)
+{
+    const struct walk *w = ctx;
+    struct str rest = str_of(r->key), name;
+    struct reference ref;
+    struct repo_name repo;
+    uint64_t ms;
+
+    if (!str_cut(&rest, ' ', &name) || !str_to_u64(str_of(r->value), INT64_MAX, &ms) ||
+        (int64_t)ms < w->since_ms || repo_name_parse(name, &repo, ERR_IGNORED) != ERR_OK ||
+        reference_parse(rest, &ref, ERR_IGNORED) != ERR_OK)
+        return ERR_OK;
+    return w->fn(w->ctx, &repo, &ref, (int64_t)ms, e);
+}
+
+enum err_code pulled_each(struct meta *m, int64_t since_ms, pulled_fn fn, void *ctx, struct err *e)
+{
+    struct walk w = {since_ms, fn, ctx};
+
+    return meta_records_each(m, COLLECTION, tell_one, &w, e);
 }

@@ -26,6 +26,15 @@ ERR_CHECKED enum err_code pulled_write(struct pulled *p, struct meta *m, struct 
 ERR_CHECKED enum err_code pulled_begin(struct meta *m, int64_t now_ms, struct err *e);
 ERR_CHECKED enum err_code pulled_end(struct meta *m, struct err *e);
 
+/* Since when pulls are recorded; 0: they are not. */
+ERR_CHECKED enum err_code pulled_since(struct meta *m, int64_t *ret_ms, struct err *e);
+
+/* Each that was pulled since then, by what it was asked for; an error of fn ends it. */
+typedef enum err_code (*pulled_fn)(void *ctx, const struct repo_name *repo,
+                                   const struct reference *ref, int64_t time_ms, struct err *e);
+ERR_CHECKED enum err_code pulled_each(struct meta *m, int64_t since_ms, pulled_fn fn, void *ctx,
+                                      struct err *e);
+
 /* Forgets pulls of before that time. */
 ERR_CHECKED enum err_code pulled_prune(struct meta *m, int64_t before_ms, struct err *e);
 

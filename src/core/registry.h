@@ -71,7 +71,8 @@ struct registry {
     size_t n_unsure;
     struct jobs *jobs; /* NULL: nothing is done in the background */
     const struct conf_retentions *retention;
-    struct pulled *pulled; /* core/pulled.h; NULL: no policy asks for pulls */
+    uint64_t pulls_keep_ms; /* for the pull policy; 0: it does not ask */
+    struct pulled *pulled;  /* core/pulled.h; NULL: no policy asks for pulls */
     const char *schedule;  /* gc.schedule */
     /* May nobody move or delete the tag, as the rights are? NULL: each may be. */
     bool (*is_immutable)(void *ctx, const struct repo_name *repo, const struct tag_name *tag);

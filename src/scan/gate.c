@@ -11,6 +11,7 @@
 #define SHARDS  16
 #define TRIES   8                      /* slots that are looked at for a name */
 #define HOLD_MS ((int64_t)3600 * 1000) /* whatever it says, it is made anew after that */
+#define TELL_MS ((int64_t)3600 * 1000)
 #define KEY_MAX (REPO_NAME_MAX + DIGEST_TEXT_MAX + 2)
 
 struct rules {
@@ -24,6 +25,8 @@ struct slot {
     uint64_t stamp; /* stamp_of() when it was made */
     int64_t until_ms;
     struct pull_verdict *said; /* NULL: it may be pulled, and there is nothing to tell */
+    int64_t told_ms;           /* gate_may_tell() was true; 0: never */
+    enum pull_why told;        /* of that reason */
 };
 
 struct shard {
@@ -194,16 +197,24 @@ static struct slot *slot_at(struct gate *g, const struct place *p, size_t i)
     return &p->shard->slots[(p->hash / SHARDS + i) % g->n_slots];
 }
 
-/* The lock of the shard is held. NULL: none that holds now. */
-static struct slot *find(struct gate *g, const struct place *p, uint64_t stamp, int64_t now_ms)
+/* The lock of the shard is held. NULL: there is none, of now or before. */
+static struct slot *find_any(struct gate *g, const struct place *p)
 {
     for (size_t i = 0; p->shard->slots && i < TRIES; i++) {
         struct slot *s = slot_at(g, p, i);
 
         if (s->key && s->hash == p->hash && strcmp(s->key, p->key) == 0)
-            return s->stamp == stamp && now_ms < s->until_ms ? s : NULL;
+            return s;
     }
     return NULL;
+}
+
+/* Likewise, one that holds now. */
+static struct slot *find(struct gate *g, const struct place *p, uint64_t stamp, int64_t now_ms)
+{
+    struct slot *s = find_any(g, p);
+
+    return s && s->stamp == stamp && now_ms < s->until_ms ? s : NULL;
 }
 
 /* The lock of the shard is held: the same image's, else a free one, else one that holds no more,
@@ -241,6 +252,7 @@ static void keep(struct gate *g, const struct place *p, uint64_t stamp, int64_t 
     if (!s->key || strcmp(s->key, p->key) != 0) {
         free(s->key);
         s->key = mem_strdup(p->key);
+        s->told_ms = 0;
     }
     s->hash = p->hash;
     s->stamp = stamp;
@@ -298,7 +310,7 @@ static enum err_code make(struct gate *g, const struct conf_pull_rule *rule,
     *ret_until_ms = now_ms + HOLD_MS;
     if (!rule || rule->mode == CONF_PULL_OFF)
         return ERR_OK;
-    TRY(g->look(g->ctx, repo, d, (enum severity)rule->severity, &i, e));
+    TRY(g->look(g->ctx, repo, d, rule, now_ms, &i, e));
     if (i.exempt)
         return ERR_OK;
     i.image.repo = repo;
@@ -337,6 +349,25 @@ enum err_code gate_judge(struct gate *g, const struct repo_name *repo, const str
     if (code == ERR_OK)
         keep(g, &p, stamp, now_ms, until_ms, ret_verdict);
     return code;
+}
+
+bool gate_may_tell(struct gate *g, const struct repo_name *repo, const struct digest *d,
+                   enum pull_why why, int64_t now_ms)
+{
+    struct place p;
+    struct slot *s;
+    bool may;
+
+    find_place(g, repo, d, &p);
+    pthread_mutex_lock(&p.shard->lock);
+    s = find_any(g, &p);
+    may = !s || s->told != why || now_ms - s->told_ms >= TELL_MS;
+    if (s && may) {
+        s->told = why;
+        s->told_ms = now_ms;
+    }
+    pthread_mutex_unlock(&p.shard->lock);
+    return may;
 }
 
 /* ---- noticing */

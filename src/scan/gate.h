@@ -26,10 +26,10 @@ struct gate_image {
 
 void gate_image_done(struct gate_image *i);
 
-/* Finds out what is known: findings of at least that severity will do. Blocks. */
+/* Finds out what is known, as far as the rule asks. Blocks. */
 typedef enum err_code (*gate_look_fn)(void *ctx, const struct repo_name *repo,
-                                      const struct digest *d, enum severity least,
-                                      struct gate_image *ret_image, struct err *e);
+                                      const struct digest *d, const struct conf_pull_rule *rule,
+                                      int64_t now_ms, struct gate_image *ret_image, struct err *e);
 
 struct gate *gate_new(gate_look_fn look, void *ctx, size_t max_verdicts);
 void gate_free(struct gate *g); /* accepts NULL */
@@ -55,6 +55,10 @@ ERR_CHECKED enum err_code gate_judge_by(struct gate *g, const struct conf_pull_r
                                         const struct repo_name *repo, const struct digest *d,
                                         int64_t now_ms, struct pull_verdict *ret_verdict,
                                         struct err *e);
+
+/* May it be told that the image was blocked for that reason? Once an hour. */
+bool gate_may_tell(struct gate *g, const struct repo_name *repo, const struct digest *d,
+                   enum pull_why why, int64_t now_ms);
 
 /* Looks whether something has changed, here or elsewhere; once a second, one thread. */
 ERR_CHECKED enum err_code gate_poll(struct gate *g, struct meta *m, struct err *e);

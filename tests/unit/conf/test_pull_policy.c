@@ -221,6 +221,26 @@ static void rules_are_read_alone(void **state)
     assert_int_equal(conf_pull_rules_parse(STR("[{repositories: [A]}]"), &rules, &e), ERR_CONFIG);
 }
 
+static void rules_are_shown_as_json_that_is_read_again(void **state)
+{
+    AUTO(conf) struct conf *c = conf_must(RULES);
+    AUTO(buf) struct buf json = {0}, again = {0};
+    struct conf_pull_rules rules;
+    struct err e;
+
+    (void)state;
+    buf_init(&json, 1 << 16);
+    buf_init(&again, 1 << 16);
+    conf_pull_rules_json(&c->pull_policy, &json);
+    assert_non_null(
+        strstr(buf_text(&json), "\"severity\":\"high\",\"fixable\":false,\"grace\":\"0\""));
+    if (conf_pull_rules_parse(buf_str(&json), &rules, &e) != ERR_OK)
+        fail_msg("%s", e.detail);
+    conf_pull_rules_json(&rules, &again);
+    assert_string_equal(buf_text(&json), buf_text(&again));
+    conf_pull_rules_free(&rules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +254,7 @@ int main(void)
         cmocka_unit_test(unscanned_images_have_a_time),
         cmocka_unit_test(the_last_day_counts_as_a_whole),
         cmocka_unit_test(rules_are_read_alone),
+        cmocka_unit_test(rules_are_shown_as_json_that_is_read_again),
     };
 
     return cmocka_run_group_tests(tests, conf_setup, conf_teardown);

@@ -29,7 +29,8 @@ static void set_rules(struct gate *g, const char *text)
 }
 
 static enum err_code look(void *ctx, const struct repo_name *repo, const struct digest *d,
-                          enum severity least, struct gate_image *ret, struct err *e)
+                          const struct conf_pull_rule *rule, int64_t now_ms, struct gate_image *ret,
+                          struct err *e)
 {
     const struct finding bad = {.severity = SEVERITY_CRITICAL,
                                 .cve = STR("CVE-1"),
@@ -38,7 +39,8 @@ static enum err_code look(void *ctx, const struct repo_name *repo, const struct 
 
     (void)ctx;
     (void)d;
-    assert_int_equal(least, SEVERITY_CRITICAL);
+    assert_int_equal(now_ms / 86400000, NOW / 86400000);
+    assert_int_equal(rule->severity, SEVERITY_CRITICAL);
     atomic_fetch_add(&known.looks, 1);
     if (known.change)
         set_rules(known.change, LENIENT);
@@ -222,6 +224,24 @@ static void simulated_rules_are_not_remembered(void **state)
     conf_pull_rules_free(&rules);
 }
 
+static void a_block_is_told_once_an_hour_and_reason(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(RULE);
+    struct digest d = digest(1);
+    struct repo_name name;
+
+    (void)state;
+    assert_ok(repo_name_parse(STR("bad"), &name, ERR_IGNORED));
+    assert_true(blocked_at(g, "bad", 1, NOW));
+    assert_true(gate_may_tell(g, &name, &d, PULL_VULNERABLE, NOW));
+    assert_false(gate_may_tell(g, &name, &d, PULL_VULNERABLE, NOW + 3599999));
+    set_rules(g, RULE);
+    assert_true(blocked_at(g, "bad", 1, NOW));
+    assert_false(gate_may_tell(g, &name, &d, PULL_VULNERABLE, NOW + 1));
+    assert_true(gate_may_tell(g, &name, &d, PULL_OLD, NOW + 1));
+    assert_true(gate_may_tell(g, &name, &d, PULL_OLD, NOW + 3600001));
+}
+
 /* ---- noticing */
 
 static void change(struct meta *m, const struct digest *d)
@@ -320,6 +340,7 @@ int main(void)
         cmocka_unit_test(a_failed_look_is_an_error_and_not_remembered),
         cmocka_unit_test(more_images_than_there_is_room_for_are_judged_again),
         cmocka_unit_test(simulated_rules_are_not_remembered),
+        cmocka_unit_test(a_block_is_told_once_an_hour_and_reason),
         cmocka_unit_test(a_change_makes_verdicts_of_its_share_anew),
         cmocka_unit_test(a_change_of_nobody_knows_what_makes_all_anew),
         cmocka_unit_test(many_ask_while_rules_change),

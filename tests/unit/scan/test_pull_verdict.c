@@ -86,7 +86,7 @@ static const char *text_of(struct fixture *x)
 
 static void the_first_rule_about_a_repository_counts(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "team/app",
@@ -99,7 +99,7 @@ static void the_first_rule_about_a_repository_counts(void **state)
 
 static void a_repository_without_a_rule_is_free(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "team/app", "[{repositories: ['other/**']}]");
@@ -110,7 +110,7 @@ static void a_repository_without_a_rule_is_free(void **state)
 
 static void findings_at_the_threshold_block(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "a", "[{repositories: ['**'], severity: high}]");
@@ -125,7 +125,7 @@ static void findings_at_the_threshold_block(void **state)
 
 static void nothing_found_is_nothing_blocked(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "a", "[{repositories: ['**'], severity: unknown, unscanned: block}]");
@@ -135,7 +135,7 @@ static void nothing_found_is_nothing_blocked(void **state)
 
 static void only_what_has_a_fix_blocks_where_that_is_asked(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "a", "[{repositories: ['**'], fixable: true}]");
@@ -147,7 +147,7 @@ static void only_what_has_a_fix_blocks_where_that_is_asked(void **state)
 
 static void a_finding_has_days_of_grace(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
     struct finding f = known_since(CRITICAL, NOW - DAY);
 
     (void)state;
@@ -167,7 +167,7 @@ static void a_finding_has_days_of_grace(void **state)
 
 static void an_allowed_vulnerability_does_not_block_until_its_day_is_over(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
     struct finding f = CRITICAL;
 
     (void)state;
@@ -182,7 +182,7 @@ static void an_allowed_vulnerability_does_not_block_until_its_day_is_over(void *
 
 static void an_entry_allows_its_vulnerability_alone(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "a", ALLOW(""));
@@ -194,7 +194,7 @@ static void an_entry_allows_its_vulnerability_alone(void **state)
 
 static void an_entry_may_be_about_a_package_or_repositories(void **state)
 {
-    AUTO(fixture) struct fixture package, other, mine;
+    AUTO(fixture) struct fixture package = {0}, other = {0}, mine = {0};
 
     (void)state;
     setup(&package, "a", ALLOW(", package: lib*"));
@@ -212,7 +212,7 @@ static void an_entry_may_be_about_a_package_or_repositories(void **state)
 
 static void of_two_entries_the_later_day_counts(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "a",
@@ -226,7 +226,7 @@ static void of_two_entries_the_later_day_counts(void **state)
 
 static void unscanned_images_pass_wait_or_are_blocked(void **state)
 {
-    AUTO(fixture) struct fixture allow, block, after;
+    AUTO(fixture) struct fixture allow = {0}, block = {0}, after = {0};
 
     (void)state;
     setup(&allow, "a", "[{repositories: ['**']}]");
@@ -248,7 +248,7 @@ static void unscanned_images_pass_wait_or_are_blocked(void **state)
 
 static void what_cannot_be_scanned_is_not_taken_for_clean(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "a", "[{repositories: ['**'], unscanned: block}]");
@@ -262,7 +262,7 @@ static void what_cannot_be_scanned_is_not_taken_for_clean(void **state)
 
 static void old_data_make_a_scan_worth_nothing(void **state)
 {
-    AUTO(fixture) struct fixture x, lenient;
+    AUTO(fixture) struct fixture x = {0}, lenient = {0};
 
     (void)state;
     setup(&x, "a", "[{repositories: ['**'], data_max_age: 3d, unscanned: block}]");
@@ -279,7 +279,7 @@ static void old_data_make_a_scan_worth_nothing(void **state)
 
 static void findings_of_old_data_block_all_the_same(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
     struct finding f = CRITICAL;
 
     (void)state;
@@ -291,7 +291,7 @@ static void findings_of_old_data_block_all_the_same(void **state)
 
 static void a_warning_is_no_block(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "a", "[{repositories: ['**'], mode: warn}]");
@@ -306,7 +306,7 @@ static void a_document_dismisses_a_finding_where_documents_count(void **state)
         STR("{\"@context\":\"https://openvex.dev/ns/v0.2.0\",\"statements\":[{\"vulnerability\":"
             "{\"name\":\"CVE-2024-1234\"},\"status\":\"not_affected\",\"justification\":"
             "\"vulnerable_code_not_present\"}]}");
-    AUTO(fixture) struct fixture honour, ignore;
+    AUTO(fixture) struct fixture honour = {0}, ignore = {0};
     AUTO(vex) struct vex *vex = NULL;
     struct digest image;
     struct err e;
@@ -327,7 +327,7 @@ static void a_document_dismisses_a_finding_where_documents_count(void **state)
 
 static void people_read_how_many_the_worst_and_its_fix(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
 
     (void)state;
     setup(&x, "a", "[{repositories: ['**'], severity: medium}]");
@@ -346,7 +346,7 @@ static void people_read_how_many_the_worst_and_its_fix(void **state)
 
 static void texts_of_images_are_cut_and_printable(void **state)
 {
-    AUTO(fixture) struct fixture x;
+    AUTO(fixture) struct fixture x = {0};
     struct finding f = CRITICAL;
     char longest[600];
 

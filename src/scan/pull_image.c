@@ -1,0 +1,288 @@
+#include "scan/pull_image.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/reader.h"
+#include "core/manifest.h"
+#include "core/pull.h"
+#include "core/referrers.h"
+#include "core/scan_wish.h"
+#include "scan/findings_blob.h"
+#include "scan/result.h"
+
+#include <stdlib.h>
+
+#define DOCUMENTS_MAX  16                   /* that are attached to an image */
+#define DOCUMENTS_PAGE 64                   /* referrers that are looked at for them */
+#define DOCUMENT_MS    ((int64_t)60 * 1000) /* one may be deleted, which nobody notices */
+#define WAITING        STR("scan.awaited")  /* since when, by digest */
+
+/* ---- what is an image */
+
+static struct str text_of(const json_t *of, const char *key)
+{
+    const json_t *text = json_object_get(of, key);
+
+    return json_is_string(text) ? (struct str){json_string_value(text), json_string_length(text)}
+                                : STR("");
+}
+
+/* Signatures, statements, lists of materials. Engines unpack everything else, whatever it is
+ * called. */
+static bool is_document(struct str media_type)
+{
+    return str_ends(media_type, STR("json")) || str_ends(media_type, STR("+xml")) ||
+           str_starts(media_type, STR("text/"));
+}
+
+static bool has_layers(const json_t *layers)
+{
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        if (!is_document(text_of(json_array_get(layers, i), "mediaType")))
+            return true;
+    }
+    return json_array_size(layers) == 0;
+}
+
+static json_t *parse(struct str text)
+{
+    return json_shallow(text) ? json_loadb(text.p, text.n, 0, NULL) : NULL;
+}
+
+bool pull_image_runs(struct str manifest)
+{
+    AUTO(json) json_t *j = parse(manifest);
+
+    return scan_is_config(text_of(json_object_get(j, "config"), "mediaType")) &&
+           has_layers(json_object_get(j, "layers"));
+}
+
+/* ---- documents */
+
+static bool is_vex(struct str artifact_type)
+{
+    return str_ieq(artifact_type, STR("application/vnd.openvex+json")) ||
+           str_ieq(artifact_type, STR("application/openvex+json")) ||
+           str_ieq(artifact_type, STR("application/vnd.openvex")) ||
+           str_ieq(artifact_type, STR("application/vnd.in-toto+json"));
+}
+
+bool pull_image_says(struct str manifest)
+{
+    AUTO(json) json_t *j = parse(manifest);
+    struct str type = text_of(j, "artifactType");
+
+    return is_vex(type.n > 0 ? type : text_of(json_object_get(j, "config"), "mediaType"));
+}
+
+struct documents {
+    struct digest digests[DOCUMENTS_MAX];
+    size_t n;
+};
+
+static bool take_document(void *ctx, const struct meta_referrer *row)
+{
+    struct documents *d = ctx;
+
+    if (d->n == DOCUMENTS_MAX)
+        return false;
+    if (is_vex(str_of(row->artifact_type)))
+        d->digests[d->n++] = row->digest;
+    return true;
+}
+
+static enum err_code read_blob(struct registry *r, const struct repo_name *repo,
+                               const struct digest *d, struct buf *ret, struct err *e)
+{
+    AUTO(reader) struct reader *reader = NULL;
+    uint64_t size_bytes;
+    size_t n = 1;
+
+    TRY(pull_blob(r, repo, d, &reader, &size_bytes, e));
+    if (size_bytes > VEX_DOCUMENT_MAX)
+        return err_set(e, ERR_MANIFEST_INVALID, "a document has %llu bytes",
+                       (unsigned long long)size_bytes);
+    while (n > 0) {
+        char *p = buf_reserve(ret, size_bytes + 1 - ret->n);
+
+        TRY(reader_read_waiting(reader, p, size_bytes + 1 - ret->n, &n, e));
+        ret->n += n;
+        if (ret->n > size_bytes)
+            return err_set(e, ERR_CORRUPT, "blob %s is longer than it was", d->text);
+    }
+    return ERR_OK;
+}
+
+static enum err_code add_layer(struct registry *r, const struct repo_name *repo,
+                               const json_t *layer, struct vex *vex, struct err *e)
+{
+    AUTO(buf) struct buf bytes = {0};
+    struct digest d;
+
+    TRY(digest_parse(text_of(layer, "digest"), &d, e));
+    buf_init(&bytes, VEX_DOCUMENT_MAX + 2);
+    TRY(read_blob(r, repo, &d, &bytes, e));
+    return vex_add(vex, buf_str(&bytes), e);
+}
+
+static enum err_code add_document(struct registry *r, const struct repo_name *repo,
+                                  const struct digest *d, struct vex *vex, struct err *e)
+{
+    struct reference ref = {.is_digest = true, .digest = *d};
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    AUTO(json) json_t *j = NULL;
+    const json_t *layers;
+
+    TRY(pull_manifest(r, repo, &ref, &m, e));
+    j = parse(m->bytes);
+    layers = json_object_get(j, "layers");
+    for (size_t i = 0; i < json_array_size(layers) && i < DOCUMENTS_MAX; i++)
+        TRY(add_layer(r, repo, json_array_get(layers, i), vex, e));
+    return ERR_OK;
+}
+
+/* Is it the registry that fails, and not the document? */
+static bool passes(enum err_code code)
+{
+    return err_status(code) >= 500 && code != ERR_CORRUPT;
+}
+
+/* A document that can't be read says nothing, and the others still do. */
+static enum err_code add_documents(struct registry *r, const struct repo_name *repo,
+                                   const struct digest *subject, int64_t now_ms,
+                                   struct gate_image *i, struct err *e)
+{
+    const struct referrers_query q = {.repo = repo, .subject = subject, .limit = DOCUMENTS_PAGE};
+    struct documents found = {.n = 0};
+    bool more;
+
+    TRY(referrers_each(r, &q, take_document, &found, &more, e));
+    if (found.n == 0)
+        return ERR_OK;
+    i->vex = vex_new(subject);
+    i->until_ms = now_ms + DOCUMENT_MS;
+    for (size_t k = 0; k < found.n; k++) {
+        enum err_code code = add_document(r, repo, &found.digests[k], i->vex, e);
+
+        if (passes(code))
+            return code;
+    }
+    i->image.vex = i->vex;
+    return ERR_OK;
+}
+
+/* ---- waiting */
+
+/* "block after DURATION" counts from the first time that anybody asked for the image. */
+static enum err_code since_when(struct registry *r, const struct digest *d, int64_t now_ms,
+                                int64_t *ret_ms, struct err *e)
+{
+    AUTO(record) struct meta_record record = {0};
+    char text[STR_DECIMAL_MAX];
+    struct meta_op op = meta_op_record_put(WAITING, digest_str(d),
+                                           str_decimal((uint64_t)now_ms, text), META_ABSENT);
+    enum err_code code = meta_record_get(r->meta, WAITING, digest_str(d), &record, e);
+    uint64_t ms = 0;
+
+    *ret_ms = now_ms;
+    if (code == ERR_NOT_FOUND) {
+        code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+        return code == ERR_CONFLICT ? ERR_OK : code;
+    }
+    TRY(code);
+    if (str_to_u64(str_of(record.value), INT64_MAX, &ms))
+        *ret_ms = (int64_t)ms;
+    return ERR_OK;
+}
+
+static bool waits(const struct conf_pull_rule *rule)
+{
+    uint64_t after_ms;
+
+    return conf_unscanned(str_of(rule->unscanned), &after_ms) && after_ms > 0 &&
+           after_ms < UINT64_MAX;
+}
+
+/* ---- what scanners found */
+
+static bool any_counts(const struct scan_result *s, uint64_t least)
+{
+    for (size_t i = least; i < SEVERITIES; i++) {
+        if (s->counts[i] > 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err_code take_findings(struct registry *r, const struct scan_result *s,
+                                   const struct conf_pull_rule *rule, struct gate_image *i,
+                                   struct err *e)
+{
+    enum err_code code = ERR_OK;
+
+    if (any_counts(s, rule->severity))
+        code = findings_read(r, s, (enum severity)rule->severity, &i->findings, e);
+    if (code == ERR_CORRUPT || code == ERR_BLOB_UNKNOWN) { /* a new scan brings new ones */
+        i->image.standing = PULL_UNSCANNABLE;
+        i->image.reason = "its findings can't be read";
+        return ERR_OK;
+    }
+    i->image.findings = i->findings.items;
+    i->image.n = i->findings.n;
+    return code;
+}
+
+static void take_reason(const struct scan_result *s, struct gate_image *i)
+{
+    i->image.standing = PULL_UNSCANNABLE;
+    str_copy(str_of(s->reason), i->reason, sizeof(i->reason));
+    i->image.reason = i->reason;
+}
+
+static enum err_code take_result(struct registry *r, const struct digest *d,
+                                 const struct conf_pull_rule *rule, struct gate_image *i,
+                                 struct err *e)
+{
+    AUTO(mem) struct scan_result *s = NEW(struct scan_result);
+    enum err_code code = scan_result_get(r, d, s, NULL, e);
+
+    i->image.standing = PULL_UNSCANNED;
+    i->image.reason = "";
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(code);
+    switch (s->status) {
+    case SCAN_COMPLETED:
+        i->image.standing = PULL_SCANNED;
+        i->image.data_ms = s->facts.data_ms ? s->facts.data_ms : s->scanned_ms;
+        return take_findings(r, s, rule, i, e);
+    case SCAN_FAILED:
+    case SCAN_UNSUPPORTED:
+    case SCAN_NOT_APPLICABLE: /* what a scanner calls so, but could be run */
+        take_reason(s, i);
+        return ERR_OK;
+    default:
+        return ERR_OK;
+    }
+}
+
+enum err_code pull_image_look(void *registry, const struct repo_name *repo, const struct digest *d,
+                              const struct conf_pull_rule *rule, int64_t now_ms,
+                              struct gate_image *ret_image, struct err *e)
+{
+    struct registry *r = registry;
+    struct reference ref = {.is_digest = true, .digest = *d};
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    TRY(pull_manifest(r, repo, &ref, &m, e));
+    if (!pull_image_runs(m->bytes)) {
+        ret_image->exempt = true;
+        return ERR_OK;
+    }
+    TRY(take_result(r, d, rule, ret_image, e));
+    if (ret_image->image.standing != PULL_SCANNED && waits(rule))
+        TRY(since_when(r, d, now_ms, &ret_image->image.pushed_ms, e));
+    if (ret_image->image.n > 0 && rule->vex)
+        return add_documents(r, repo, d, now_ms, ret_image, e);
+    return ERR_OK;
+}

@@ -1,0 +1,24 @@
+/*
+ * What the pull policy goes by: is the manifest an image at all, what did scanners find in it, and
+ * which documents are attached to it.
+ */
+#pragma once
+
+#include "core/registry.h"
+#include "scan/gate.h"
+
+/*
+ * Could the manifest be run? Its config is an image's, and a layer is none of the texts that
+ * signatures and lists of materials are. An index is not: its images are judged one by one.
+ */
+bool pull_image_runs(struct str manifest);
+
+/* A gate_look_fn; ctx is a struct registry. Errors: MANIFEST_UNKNOWN, those of meta and store. */
+ERR_CHECKED enum err_code pull_image_look(void *registry, const struct repo_name *repo,
+                                          const struct digest *d, const struct conf_pull_rule *rule,
+                                          int64_t now_ms, struct gate_image *ret_image,
+                                          struct err *e);
+
+/* Is that a manifest of documents which verdicts go by? Its push makes those of its subject anew.
+ */
+bool pull_image_says(struct str manifest);

@@ -1,0 +1,229 @@
+"""The pull policy: which images do not leave, by which roads, and who gets them all the same. Images are blocked for not
+having been scanned, or by results that a test writes as another server would."""
+
+import json
+import signal
+import sqlite3
+import uuid
+from contextlib import closing
+
+import pytest
+import requests
+from accounts import OTHER, PASSWORD, alice_and_bob
+from archives import crafted, upload
+from content import command
+from documented import blocks, follow, page
+from helpers import Client, artifact, image, index
+from waiting import until
+
+BLOCK = {"pull_policy": [{"repositories": ["**"], "unscanned": "block"}]}
+UNSCANNED = "image blocked because it has not been scanned for vulnerabilities yet; see /v2/{repo}/manifests/{digest}/scan"
+
+pytestmark = pytest.mark.sanitize
+
+
+def push(registry, made=None, repo="team/app", tag="v1"):
+    made = made or image("policy", layers=1)
+    with Client(registry.url) as c:
+        c.push_image(repo, made, tag)
+    return made
+
+
+def get(registry, path, method="GET", **more):
+    return requests.request(method, registry.url + path, timeout=30, **more)
+
+
+def manifest(registry, reference="v1", repo="team/app", **more):
+    return get(registry, f"/v2/{repo}/manifests/{reference}", **more)
+
+
+def write(registry, *rows):
+    """Records, as another server writes them."""
+    with closing(sqlite3.connect(registry.root / "registry.db", timeout=30)) as db, db:
+        for collection, key, value in rows:
+            db.execute(
+                "INSERT INTO records (collection, key, value, version) VALUES (?, ?, ?, 1)"
+                " ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value, version = version + 1",
+                (collection, key, value),
+            )
+
+
+def found(registry, digest, **more):
+    """A scan of another server has ended."""
+    result = {"status": "completed", "counts": {}, "fixable": {}, "scanned_ms": 1, **more}
+    share = digest.partition(":")[2][:2]
+    write(registry, ("scan.results", digest, json.dumps(result)), ("scan.changed", share, str(uuid.uuid4())),
+          ("scan.changed", "all", str(uuid.uuid4())))
+
+
+@pytest.mark.config(BLOCK)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_blocked_image_leaves_by_no_name(registry, method):
+    made = push(registry)
+    for reference in ("v1", made.digest) * 2:
+        answer = manifest(registry, reference, method=method)
+        assert answer.status_code == 403
+        assert "Docker-Content-Digest" not in answer.headers
+        if method == "GET":
+            (error,) = answer.json()["errors"]
+            assert error["code"] == "DENIED"
+            assert error["message"] == UNSCANNED.format(repo="team/app", digest=made.digest)
+
+
+@pytest.mark.config(BLOCK)
+def test_an_index_is_sent_and_its_images_are_blocked(registry):
+    bad, good = image("bad", layers=1), image("good", layers=1, architecture="arm64")
+    push(registry, index([bad, good]))
+    found(registry, good.digest)
+    assert manifest(registry).status_code == 200
+    until(lambda: manifest(registry, good.digest).status_code == 200)
+    assert manifest(registry, bad.digest).status_code == 403
+
+
+@pytest.mark.config(BLOCK)
+def test_what_is_no_image_goes_its_way(registry):
+    made = push(registry)
+    signature = artifact("application/vnd.example.signature", subject=made.descriptor())
+    push(registry, signature, tag="sig")
+    assert manifest(registry, "sig").status_code == 200
+    assert manifest(registry, signature.digest).status_code == 200
+    assert get(registry, f"/v2/team/app/referrers/{made.digest}").status_code == 200
+
+
+@pytest.mark.config(BLOCK)
+def test_an_archive_of_a_blocked_image_is_not_sent(registry):
+    bad, good = image("bad", layers=1), image("good", layers=1, architecture="arm64")
+    push(registry, index([bad, good]))
+    found(registry, good.digest)
+    until(lambda: manifest(registry, good.digest).status_code == 200)
+    path = "/api/v1/archive/team/app:v1"
+    assert get(registry, path, params={"platform": "linux/arm64"}).status_code == 200
+    for query in ({"platform": "linux/amd64"}, {"format": "oci"}):
+        answer = get(registry, path, params=query)
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "DENIED")
+        assert bad.digest in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.config({"upload": {"keep_original": True}, **BLOCK})
+def test_the_original_of_a_blocked_image_is_not_sent(registry):
+    with Client(registry.url) as c:
+        original = upload(c, crafted.GOOD, repository="team/app", tag="v1")["original"]["id"]
+    answer = get(registry, f"/api/v1/originals/{original}/archive")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "DENIED")
+    digest = get(registry, f"/api/v1/originals/{original}").json()["images"][0]
+    found(registry, digest)
+    until(lambda: get(registry, f"/api/v1/originals/{original}/archive").status_code == 200)
+
+
+@pytest.mark.config(BLOCK)
+def test_a_result_of_another_server_is_noticed(registry):
+    made = push(registry)
+    assert manifest(registry).status_code == 403
+    found(registry, made.digest)
+    until(lambda: manifest(registry).status_code == 200)
+    assert manifest(registry, made.digest, method="HEAD").status_code == 200
+
+
+@pytest.mark.config({"pull_policy": [{"repositories": ["**"], "unscanned": "block", "mode": "warn"}]})
+def test_a_warning_comes_with_the_image(registry):
+    made = push(registry)
+    for _ in range(2):
+        answer = manifest(registry)
+        assert answer.status_code == 200
+        assert answer.headers["Warning"] == f'299 - "{UNSCANNED.format(repo="team/app", digest=made.digest)}"'
+
+
+@pytest.mark.config({"pull_policy": [{"repositories": ["**"], "unscanned": "block after 2s"}]})
+def test_an_unscanned_image_has_its_time(registry):
+    push(registry)
+    assert manifest(registry).status_code == 200
+    until(lambda: manifest(registry).status_code == 403)
+
+
+def test_another_policy_needs_no_restart(new_registry):
+    registry = new_registry(config={"pull_policy": [{"repositories": ["**"], "unscanned": "block", "mode": "off"}]}).start()
+    push(registry)
+    assert manifest(registry).status_code == 200
+    registry.config["pull_policy"][0]["mode"] = "enforce"
+    registry.write_config()
+    registry.signal(signal.SIGHUP)
+    until(lambda: manifest(registry).status_code == 403)
+
+
+@pytest.mark.config(BLOCK)
+def test_a_block_is_in_the_trail_and_an_event_once(registry):
+    made = push(registry)
+    for _ in range(3):
+        assert manifest(registry).status_code == 403
+
+    def entries():
+        lines = command(registry, "audit", "--json").splitlines()
+        return [e for e in map(json.loads, lines) if e["action"] == "pull"]
+
+    until(lambda: len(entries()) == 3)
+    entry = entries()[0]
+    assert (entry["result"], entry["target"]) == ("blocked", "team/app:v1")
+    assert json.loads(entry["detail"]) == {"digest": made.digest, "reason": "unscanned"}
+    with closing(sqlite3.connect(registry.root / "registry.db")) as db:
+        events = [json.loads(v) for (v,) in db.execute("SELECT value FROM records WHERE collection = 'outbox'")]
+    (event,) = [e for e in events if e["event"] == "pull.blocked"]
+    assert (event["repository"], event["reference"], event["digest"]) == ("team/app", "v1", made.digest)
+    assert event["reason"] == "unscanned"
+
+
+def test_who_has_the_right_pulls_all_the_same_and_admins_do_not(new_registry):
+    rules = [{"subjects": ["user:bob"], "actions": ["pull", "bypass"]}, {"subjects": ["*"], "actions": ["pull", "push"]}]
+    registry = alice_and_bob(new_registry, policy=rules, **BLOCK).registry
+    alice, bob = ("alice", PASSWORD), ("bob", OTHER)
+    with Client(registry.url, auth=alice) as c:
+        c.push_image("team/app", image("policy", layers=1), "v1")
+    assert manifest(registry, auth=alice).status_code == 403
+    assert manifest(registry).status_code == 403
+    assert manifest(registry, auth=bob).status_code == 200
+    asked = get(registry, "/auth/token", auth=bob, params={"scope": "repository:team/app:pull"})  # as docker does
+    token = asked.json()["token"]
+    assert manifest(registry, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+
+
+@pytest.mark.config(BLOCK)
+def test_docker_prints_why(registry, docker):
+    made = push(registry)
+    output = docker("pull", f"{registry.address}/team/app:v1", check=False)
+    assert UNSCANNED.format(repo="team/app", digest=made.digest) in output
+
+
+@pytest.mark.config(BLOCK)
+@pytest.mark.parametrize("client", ["podman", "skopeo"])
+def test_podman_and_skopeo_print_why(registry, containers, client, work):
+    made = push(registry)
+    name = f"docker://{registry.address}/team/app:v1"
+    if client == "podman":
+        result = containers.podman("pull", name, check=False)
+    else:
+        result = containers.skopeo("copy", name, f"dir:{work / 'copy'}", check=False)
+    assert UNSCANNED.format(repo="team/app", digest=made.digest) in result
+
+
+def test_a_simulation_says_what_would_be_blocked(new_registry, work):
+    registry = new_registry(config={"pull_policy": [{"repositories": ["**"], "mode": "warn"}]}).start()
+    push(registry)
+    push(registry, repo="other/app")
+    for repo in ("team/app", "other/app"):
+        assert manifest(registry, repo=repo).status_code == 200
+    registry.stop()  # writes what was noted of pulls
+    (work / "rules").write_text('[{"repositories": ["team/**"], "unscanned": "block"}]')
+    lines = command(registry, "policy", "simulate", "--rules", str(work / "rules"), "--json").splitlines()
+    (row,) = map(json.loads, lines)
+    assert (row["repository"], row["reference"], row["blocked"], row["reason"]) == ("team/app", "v1", True, "unscanned")
+    assert "of 2 pulls in 7 days, 0 would have been blocked" in command(registry, "policy", "simulate")
+
+
+def test_the_examples_of_the_page_do_as_it_says(new_registry, work):
+    shown = [b for b in blocks(page("policy.md"), "yaml") if "mode: warn" in b]
+    registry = new_registry(config={"pull_policy": [{"repositories": ["**"], "mode": "warn"}]}).start()
+    assert "mode: warn" in shown[0]
+    push(registry)
+    assert manifest(registry).status_code == 200
+    registry.stop()
+    (work / "registry.yaml").symlink_to(registry.config_path)
+    follow(page("policy.md"), registry, work)
