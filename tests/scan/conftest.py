@@ -71,6 +71,7 @@ def data(tmp_path_factory):
     """All that is planted, as Trivy reads it."""
     folder = tmp_path_factory.mktemp("data")
     databases.trivy(folder, planted.advisories())
+    databases.trivy_java(folder)
     return folder
 
 

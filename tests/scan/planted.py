@@ -126,19 +126,23 @@ def python(packages):
             for p in packages}
 
 
+def jar(texts):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return out.getvalue()
+
+
 def java(packages):
     files = {}
     for p in packages:
         group, artifact = p.package.split(":")
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w") as jar:
-            for name, text in {
-                "META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n",
-                f"META-INF/maven/{group}/{artifact}/pom.properties":
-                    f"groupId={group}\nartifactId={artifact}\nversion={p.installed}\n",
-            }.items():
-                jar.writestr(zipfile.ZipInfo(name), text)
-        files[f"app/{artifact}-{p.installed}.jar"] = out.getvalue()
+        files[f"app/{artifact}-{p.installed}.jar"] = jar({
+            "META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n",
+            f"META-INF/maven/{group}/{artifact}/pom.properties":
+                f"groupId={group}\nartifactId={artifact}\nversion={p.installed}\n",
+        })
     return files
 
 

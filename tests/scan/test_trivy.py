@@ -50,9 +50,23 @@ def test_where_packages_of_languages_are_is_told(scanner):
         "app/tool", "app/planted-core-2.14.1.jar"}
 
 
-def test_without_a_java_index_the_result_says_so(scanner):
-    assert "there is no Java index" in scanner.scan(image_of("java")).note
+def test_without_a_java_index_the_result_says_so_and_keeps_no_list(scanner, work):
+    scanner.data = work / "data"
+    databases.trivy(scanner.data, planted.advisories())
+    found = scanner.scan(image_of("java"), work / "list.json")
+    assert "there is no Java index" in found.note
+    assert found.findings == planted.expected("java")
+    assert not (work / "list.json").exists()
     assert scanner.scan(image_of("npm")).note == ""
+
+
+def test_an_archive_that_does_not_say_what_it_is_is_found_by_the_index(scanner, work):
+    silent = planted.jar({"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n"})
+    scanner.data = work / "data"
+    databases.trivy(scanner.data, planted.advisories())
+    databases.trivy_java(scanner.data, [("org.example", "planted-core", "2.14.1", silent)])
+    found = scanner.scan(image_of_layers([tar_layer({"app/mystery.jar": silent})]))
+    assert (found.findings, found.note) == (planted.expected("java"), "")
 
 
 def packed(tars, pack, media_type):
