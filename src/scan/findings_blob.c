@@ -160,6 +160,7 @@ enum err_code findings_write(struct registry *r, const struct digest *image,
 {
     AUTO(upload) struct upload *u = NULL;
     struct out o = {0};
+    char now[STR_DECIMAL_MAX];
     struct digest d;
     struct meta_op op;
     enum err_code code;
@@ -172,7 +173,8 @@ enum err_code findings_write(struct registry *r, const struct digest *image,
     buf_done(&o.piece);
     TRY(code);
     upload_written(u, &d);
-    op = meta_op_record_put(SCAN_LOOSE, digest_str(&d), digest_str(image), META_ANY);
+    op = meta_op_record_put(SCAN_LOOSE, digest_str(&d), str_decimal((uint64_t)clock_wall_ms(), now),
+                            META_ANY);
     TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
     TRY(upload_finish(STEAL(u), &d, NULL, e));
     *ret_digest = d;

@@ -26,7 +26,7 @@ ERR_CHECKED enum err_code finding_parse(struct str line, struct finding *ret, js
  * then a record of SCAN_LOOSE does, by which it is found when that never comes; so that transaction
  * deletes the record. Errors: those of uploads.
  */
-#define SCAN_LOOSE STR("scan.loose") /* blobs of SCANS_REPO that may have no result; by digest */
+#define SCAN_LOOSE STR("scan.loose") /* by digest of the blob: since when, wall clock, decimal */
 ERR_CHECKED enum err_code findings_write(struct registry *r, const struct digest *image,
                                          const struct finding_list *l, struct digest *ret_digest,
                                          uint64_t *ret_bytes, struct err *e);

@@ -1,0 +1,287 @@
+#include "scan/keep.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/outbox.h"
+#include "scan/changed.h"
+#include "scan/findings_blob.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OPS_MAX    16
+#define NEW_LISTED 20 /* in an event */
+
+/* ---- since when findings are known
+ *
+ * Of the last result only a number for each finding is in memory: of what makes it the same. */
+
+struct known {
+    uint64_t hash;
+    int64_t since_ms;
+};
+
+struct knowledge {
+    struct known *items;
+    size_t n, cap;
+};
+
+static uint64_t hash_more(uint64_t h, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3;
+    return (h ^ 0x100) * 0x100000001b3;
+}
+
+/* As finding_same() has it. */
+static uint64_t hash_of(const struct finding *f)
+{
+    uint64_t h = hash_more(0xcbf29ce484222325, f->cve);
+
+    if (f->purl.n > 0)
+        return hash_more(h, f->purl);
+    return hash_more(hash_more(h, f->package), f->path);
+}
+
+static enum err_code learn(void *ctx, struct str line, struct err *e)
+{
+    struct knowledge *k = ctx;
+    AUTO(json) json_t *j = NULL;
+    struct finding f;
+
+    TRY(finding_parse(line, &f, &j, e));
+    if (k->n == k->cap) {
+        k->cap = k->cap ? k->cap * 2 : 256;
+        k->items = mem_resize(k->items, k->cap * sizeof(*k->items));
+    }
+    k->items[k->n++] = (struct known){hash_of(&f), f.since_ms};
+    return ERR_OK;
+}
+
+static int cmp_known(const void *a, const void *b)
+{
+    const struct known *x = a, *y = b;
+
+    return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+/* What can't be read any more is new again. */
+static void know(const struct scan_keep *k, struct knowledge *ret)
+{
+    struct findings_query q = {.limit = FINDINGS_PAGE_MAX};
+
+    while (k->before && q.from != UINT64_MAX) {
+        if (findings_page(k->r, k->before, &q, learn, ret, &q.from, ERR_IGNORED) != ERR_OK)
+            break;
+    }
+    if (ret->n > 0)
+        qsort(ret->items, ret->n, sizeof(*ret->items), cmp_known);
+}
+
+static bool was_completed(const struct scan_keep *k)
+{
+    return k->before && k->before->status == SCAN_COMPLETED;
+}
+
+/* Sets since_ms of each; the new ones have now_ms. */
+static size_t set_since(const struct scan_keep *k, struct finding_list *l, int64_t now_ms)
+{
+    struct knowledge known = {0};
+    size_t n_new = 0;
+
+    know(k, &known);
+    for (size_t i = 0; i < l->n; i++) {
+        const struct known key = {hash_of(&l->items[i]), 0};
+        const struct known *found =
+            known.n > 0 ? bsearch(&key, known.items, known.n, sizeof(key), cmp_known) : NULL;
+
+        l->items[i].since_ms = found ? found->since_ms : now_ms;
+        n_new += !found;
+    }
+    free(known.items);
+    return n_new;
+}
+
+/* ---- counts */
+
+static int cmp_text(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static uint64_t count_distinct(const struct finding_list *l)
+{
+    AUTO(mem) struct str *ids = mem_alloc((l->n + 1) * sizeof(*ids));
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < l->n; i++)
+        ids[i] = l->items[i].cve;
+    qsort(ids, l->n, sizeof(*ids), cmp_text);
+    for (size_t i = 0; i < l->n; i++)
+        n += i == 0 || !str_eq(ids[i], ids[i - 1]);
+    return n;
+}
+
+static void count(const struct finding_list *l, struct scan_result *s)
+{
+    memset(s->counts, 0, sizeof(s->counts));
+    memset(s->fixable, 0, sizeof(s->fixable));
+    for (size_t i = 0; i < l->n; i++) {
+        s->counts[l->items[i].severity]++;
+        s->fixable[l->items[i].severity] += finding_is_fixable(&l->items[i]);
+    }
+    s->distinct = count_distinct(l);
+}
+
+/* ---- events */
+
+static void add_image(struct outbox_event *ev, const struct scan_keep *k)
+{
+    outbox_add_text(ev, "repository", repo_name_str(k->repo));
+    outbox_add_text(ev, "digest", digest_str(k->digest));
+}
+
+static void add_counts(struct outbox_event *ev, const uint64_t counts[SEVERITIES])
+{
+    buf_add_text(&ev->json, ",\"vulnerabilities\":{");
+    for (int i = SEVERITIES - 1; i >= 0; i--)
+        buf_addf(&ev->json, "%s\"%s\":%llu", i < SEVERITIES - 1 ? "," : "",
+                 severity_name((enum severity)i), (unsigned long long)counts[i]);
+    buf_add_char(&ev->json, '}');
+}
+
+static void tell_completed(struct outbox_event *ev, const struct scan_keep *k,
+                           const struct scan_result *s)
+{
+    outbox_begin(ev, OUTBOX_SCAN_COMPLETED);
+    add_image(ev, k);
+    outbox_add_text(ev, "status", str_of(scan_status_name(s->status)));
+    add_counts(ev, s->counts);
+}
+
+static void add_finding(struct outbox_event *ev, const struct finding *f, bool first)
+{
+    buf_addf(&ev->json, "%s{\"cve\":", first ? "" : ",");
+    buf_add_json(&ev->json, f->cve);
+    outbox_add_text(ev, "severity", str_of(severity_name(f->severity)));
+    outbox_add_text(ev, "package", f->package);
+    outbox_add_text(ev, "installed_version", f->installed);
+    outbox_add_text(ev, "fixed_version", f->fixed);
+    buf_add_char(&ev->json, '}');
+}
+
+/* The worst of those that are new, for they are sorted. */
+static void tell_new(struct outbox_event *ev, const struct scan_keep *k,
+                     const struct finding_list *l, int64_t now_ms)
+{
+    uint64_t counts[SEVERITIES] = {0};
+    size_t listed = 0;
+
+    outbox_begin(ev, OUTBOX_NEW_VULNERABILITIES);
+    add_image(ev, k);
+    for (size_t i = 0; i < l->n; i++)
+        counts[l->items[i].severity] += l->items[i].since_ms == now_ms;
+    add_counts(ev, counts);
+    buf_add_text(&ev->json, ",\"worst\":[");
+    for (size_t i = 0; i < l->n && listed < NEW_LISTED; i++) {
+        if (l->items[i].since_ms == now_ms)
+            add_finding(ev, &l->items[i], listed++ == 0);
+    }
+    buf_add_char(&ev->json, ']');
+}
+
+/* ---- the transaction */
+
+struct writing {
+    const struct scan_keep *k;
+    struct meta_op ops[OPS_MAX];
+    size_t n;
+    struct scan_changed changed;
+    char now[STR_DECIMAL_MAX];
+    struct buf json;
+};
+
+static void add(struct writing *w, struct meta_op op)
+{
+    w->ops[w->n++] = op;
+}
+
+/* A blob that is named by the result from now on; who deletes those that nobody names has not been
+ * there before. */
+static void settle_blob(struct writing *w, const struct digest *new, const struct digest *old)
+{
+    if (old && old->text[0] && (!new->text[0] || !digest_eq(new, old)))
+        add(w, meta_op_record_put(SCAN_LOOSE, digest_str(old),
+                                  str_decimal((uint64_t)clock_wall_ms(), w->now), META_ANY));
+    if (new->text[0] && (!old || !old->text[0] || !digest_eq(new, old))) {
+        add(w, meta_op_record_check(SCAN_LOOSE, digest_str(new)));
+        add(w, meta_op_record_delete(SCAN_LOOSE, digest_str(new), META_ANY));
+    }
+}
+
+static void begin(struct writing *w, const struct scan_keep *k, const struct scan_result *s)
+{
+    *w = (struct writing){.k = k};
+    buf_init(&w->json, 64u << 10);
+    scan_result_print(s, &w->json);
+    if (k->job)
+        add(w, job_check_op(k->job));
+    add(w, meta_op_record_put(SCAN_RESULTS, digest_str(k->digest), buf_str(&w->json), k->version));
+    scan_changed_ops(k->digest, &w->changed, w->ops + w->n);
+    w->n += SCAN_CHANGED_OPS;
+    settle_blob(w, &s->findings, k->before ? &k->before->findings : NULL);
+    settle_blob(w, &s->sbom, k->before ? &k->before->sbom : NULL);
+}
+
+static enum err_code commit(struct writing *w, struct err *e)
+{
+    enum err_code code = meta_commit(w->k->r->meta, w->ops, w->n, 0, NULL, e);
+
+    buf_done(&w->json);
+    if (code == ERR_NOT_FOUND) /* of the check of a blob */
+        return err_set(e, ERR_CONFLICT, "what was written was taken for left over");
+    return code;
+}
+
+enum err_code scan_keep_result(const struct scan_keep *k, const struct scan_result *s,
+                               struct err *e)
+{
+    AUTO(outbox) struct outbox_event ended = {0};
+    struct writing w;
+
+    tell_completed(&ended, k, s);
+    begin(&w, k, s);
+    add(&w, outbox_put(&ended));
+    return commit(&w, e);
+}
+
+enum err_code scan_keep_findings(const struct scan_keep *k, struct finding_list *l,
+                                 struct scan_result *s, struct err *e)
+{
+    AUTO(outbox) struct outbox_event ended = {0};
+    AUTO(outbox) struct outbox_event fresh = {0};
+    int64_t now_ms = clock_wall_ms();
+    size_t n_new = set_since(k, l, now_ms);
+    struct writing w;
+
+    count(l, s);
+    TRY(findings_write(k->r, k->digest, l, &s->findings, &s->findings_bytes, e));
+    tell_completed(&ended, k, s);
+    begin(&w, k, s);
+    add(&w, outbox_put(&ended));
+    if (n_new > 0 && was_completed(k)) {
+        tell_new(&fresh, k, l, now_ms);
+        add(&w, outbox_put(&fresh));
+    }
+    return commit(&w, e);
+}
+
+void scan_result_note_repo(struct scan_result *s, const struct repo_name *repo)
+{
+    for (size_t i = 0; i < s->n_repos; i++) {
+        if (str_eq(repo_name_str(&s->repos[i]), repo_name_str(repo)))
+            return;
+    }
+    if (s->n_repos < SCAN_REPOS_MAX)
+        s->repos[s->n_repos++] = *repo;
+}

@@ -1,0 +1,788 @@
+#include "scan/scans.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "core/own_repo.h"
+#include "core/remove.h"
+#include "core/scan_wish.h"
+#include "core/upload.h"
+#include "jobs/jobs.h"
+#include "scan/findings_blob.h"
+#include "scan/keep.h"
+#include "scan/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define LANE            "scans"
+#define FORGET          "scan.forget" /* the kind of job that does */
+#define FORGET_EVERY_MS (3600 * 1000)
+#define LOOSE_FOR_MS    (3600 * 1000) /* then it belongs to nothing that is on its way */
+#define RETRY_MS        10000
+#define RETRY_MOST_MS   (10 * 60 * 1000)
+#define DEATHS_MAX      4 /* of processes that scan an image */
+#define TRIES_MAX       3 /* of an image that fails */
+#define WATCH_MS        200
+#define AT_ONCE_MAX     16
+#define DIR_MAX         4096
+
+#define SBOM_IN  "sbom-in.json"
+#define SBOM_OUT "sbom.json"
+
+/* Who waits goes first: after what others wait for a moment, and before what nobody waits for. */
+static const struct {
+    const char *name;
+    int64_t priority;
+} kinds[] = {{SCAN_ASKED, 4}, {SCAN_PUSHED, 6}, {SCAN_AGAIN, 8}};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+struct scans {
+    struct scans_options o;
+    char *dir;
+    int dir_fd;
+    pthread_mutex_t mutex;              /* guards: */
+    struct digest running[AT_ONCE_MAX]; /* by this process; text[0] is 0: free */
+};
+
+/* ---- life */
+
+/* Whoever uses a directory holds a lock on it, which dies with the process. */
+static bool is_left(int dir_fd, const char *name)
+{
+    AUTO(fd) int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static enum err_code clear(struct scans *s, struct err *e)
+{
+    int fd = dup(s->dir_fd);
+    AUTO(dir) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    struct uuid id;
+
+    if (!d)
+        return err_errno(e, "look into '%s'", s->dir);
+    for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
+        if (uuid_parse(str_of(entry->d_name), &id) && is_left(s->dir_fd, entry->d_name))
+            (void)!file_remove_tree_at(s->dir_fd, entry->d_name, ERR_IGNORED);
+    }
+    return ERR_OK;
+}
+
+static enum err_code open_dir(struct scans *s, struct err *e)
+{
+    if (s->dir[0] != '/')
+        return err_set(e, ERR_CONFIG, "'%s' is no absolute path", s->dir);
+    TRY(file_mkdirs_at(AT_FDCWD, s->dir, false, e));
+    s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->dir_fd < 0)
+        return err_errno(e, "open '%s'", s->dir);
+    return clear(s, e);
+}
+
+enum err_code scans_new(const struct scans_options *o, struct scans **ret_scans, struct err *e)
+{
+    AUTO(scans) struct scans *s = NEW(struct scans);
+
+    s->o = *o;
+    s->dir_fd = -1;
+    s->dir = mem_strdup(o->dir);
+    s->o.dir = s->dir;
+    pthread_mutex_init(&s->mutex, NULL);
+    TRY(open_dir(s, e));
+    *ret_scans = STEAL(s);
+    return ERR_OK;
+}
+
+void scans_free(struct scans *s)
+{
+    if (!s)
+        return;
+    if (s->dir_fd >= 0)
+        close(s->dir_fd);
+    pthread_mutex_destroy(&s->mutex);
+    free(s->dir);
+    free(s);
+}
+
+/* ---- one scan */
+
+struct scan {
+    struct scans *s;
+    struct job *job;
+    struct repo_name repo;
+    struct digest digest;
+    struct out_manifest manifest;
+    bool there;                /* a result of before */
+    struct scan_result before; /* that */
+    int64_t version;
+    char id[UUID_TEXT + 1]; /* of its directory; "": none */
+    int dir_fd;
+    int64_t started_ms;
+    /* who tells the scanner to end */
+    pthread_t watch;
+    bool watches;
+    int stop_fd;
+    pthread_mutex_t mutex; /* guards done */
+    pthread_cond_t changed;
+    bool done;
+};
+
+static void scan_done(struct scan *x)
+{
+    if (x->watches) {
+        pthread_mutex_lock(&x->mutex);
+        x->done = true;
+        pthread_cond_signal(&x->changed);
+        pthread_mutex_unlock(&x->mutex);
+        pthread_join(x->watch, NULL);
+    }
+    if (x->id[0])
+        (void)!file_remove_tree_at(x->s->dir_fd, x->id, ERR_IGNORED);
+    if (x->dir_fd >= 0)
+        close(x->dir_fd);
+    if (x->stop_fd >= 0)
+        close(x->stop_fd);
+    pthread_cond_destroy(&x->changed);
+    pthread_mutex_destroy(&x->mutex);
+    out_manifest_done(&x->manifest);
+}
+
+static inline void auto_scan_(struct scan *x)
+{
+    scan_done(x);
+}
+
+static bool goes_on(void *ctx)
+{
+    const struct scan *x = ctx;
+
+    return !x->job || job_go_on(job_jobs(x->job), x->job);
+}
+
+static void *watch_main(void *arg)
+{
+    struct scan *x = arg;
+    uint64_t one = 1;
+
+    pthread_mutex_lock(&x->mutex);
+    while (!x->done) {
+        struct timespec until = clock_mono_in(WATCH_MS);
+
+        pthread_cond_timedwait(&x->changed, &x->mutex, &until);
+        if (!goes_on(x)) {
+            (void)!write(x->stop_fd, &one, sizeof(one));
+            break;
+        }
+    }
+    pthread_mutex_unlock(&x->mutex);
+    return NULL;
+}
+
+static enum err_code watch(struct scan *x, struct err *e)
+{
+    int error;
+
+    x->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (x->stop_fd < 0)
+        return err_errno(e, "watch a scan");
+    error = thread_start(&x->watch, "scan watch", THREAD_STACK_USUAL, watch_main, x);
+    if (error)
+        return err_set(e, ERR_UNAVAILABLE, "start a thread for a scan: %s", strerror(error));
+    x->watches = true;
+    return ERR_OK;
+}
+
+static enum err_code make_dir(struct scan *x, struct err *e)
+{
+    struct uuid id;
+
+    uuid_make(&id);
+    if (mkdirat(x->s->dir_fd, id.text, 0700) != 0)
+        return err_errno(e, "make a directory in '%s'", x->s->dir);
+    memcpy(x->id, id.text, sizeof(x->id));
+    x->dir_fd = openat(x->s->dir_fd, x->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (x->dir_fd < 0 || flock(x->dir_fd, LOCK_EX | LOCK_NB) != 0 ||
+        mkdirat(x->dir_fd, SCAN_TMP_DIR, 0700) != 0 ||
+        mkdirat(x->dir_fd, SCAN_IMAGE_DIR, 0700) != 0)
+        return err_errno(e, "make a directory in '%s'", x->s->dir);
+    return ERR_OK;
+}
+
+static enum err_code lay_out(struct scan *x, struct scan_facts *facts, struct err *e)
+{
+    const struct layout_limits limits = {
+        .image_bytes = conf_u64(&x->s->o.conf->max_image_bytes), .goes_on = goes_on, .ctx = x};
+    AUTO(fd) int fd = openat(x->dir_fd, SCAN_IMAGE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(e, "open a directory for a scan");
+    job_note(x->job, "the image is laid out");
+    return layout_write(x->s->o.registry, &x->repo, &x->manifest, fd, &limits, facts, e);
+}
+
+/* ---- lists of packages, which are read instead of the image */
+
+#define SBOM_BYTES_MAX (256u << 20)
+#define PIECE_BYTES    (64u << 10)
+
+static const struct repo_name scans_repo = {sizeof(SCANS_REPO) - 1, SCANS_REPO};
+
+/* Of an earlier scan, into a file. */
+static enum err_code fetch_sbom(struct scan *x, struct err *e)
+{
+    AUTO(reader) struct reader *in = NULL;
+    AUTO(mem) char *bytes = mem_alloc(PIECE_BYTES);
+    AUTO(fd) int fd = -1;
+    uint64_t size;
+    size_t n;
+
+    TRY(store_blob_open(x->s->o.registry->store, &scans_repo, &x->before.sbom, UINT64_MAX, &in,
+                        &size, e));
+    fd = openat(x->dir_fd, SBOM_IN, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(e, "write a list of packages");
+    do {
+        TRY(reader_read_waiting(in, bytes, PIECE_BYTES, &n, e));
+        if (file_write_all(fd, bytes, n) < 0)
+            return err_errno(e, "write a list of packages");
+    } while (n > 0);
+    return ERR_OK;
+}
+
+/* The one that the scanner has left, if it has: a blob that is loose until the result names it.
+ * Were two alike, and one gone with its image, the other image would be scanned as at first. */
+static enum err_code take_sbom(struct scan *x, struct digest *ret, struct err *e)
+{
+    AUTO(fd) int fd = openat(x->dir_fd, SBOM_OUT, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO(upload) struct upload *u = NULL;
+    AUTO(mem) char *bytes = mem_alloc(PIECE_BYTES);
+    char now[STR_DECIMAL_MAX];
+    struct registry *r = x->s->o.registry;
+    struct stat st;
+    struct meta_op op;
+    struct digest d;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
+        st.st_size > SBOM_BYTES_MAX)
+        return err_set(e, ERR_NOT_FOUND, "there is none");
+    TRY(upload_open_alone(r, &scans_repo, "", DIGEST_SHA256, &u, e));
+    for (uint64_t at = 0; (n = file_pread_all(fd, bytes, PIECE_BYTES, at)) > 0; at += (uint64_t)n)
+        TRY(upload_write(u, bytes, (size_t)n, e));
+    if (n < 0)
+        return err_errno(e, "read a list of packages");
+    upload_written(u, &d);
+    op = meta_op_record_put(SCAN_LOOSE, digest_str(&d), str_decimal((uint64_t)clock_wall_ms(), now),
+                            META_ANY);
+    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
+    TRY(upload_finish(STEAL(u), &d, NULL, e));
+    *ret = d;
+    return ERR_OK;
+}
+
+/* ---- running it */
+
+static int64_t timeout_ms(const struct scans *s)
+{
+    const struct conf_scan *c = s->o.conf;
+
+    return (int64_t)(c->adapter.url[0] ? c->adapter.timeout_ms : c->trivy.timeout_ms);
+}
+
+static enum err_code run_scanner(struct scan *x, struct finding_list *l, struct scan_facts *facts,
+                                 struct err *e)
+{
+    const struct scanner_driver *driver = x->s->o.scanner->driver;
+    char dir[DIR_MAX], sbom_in[DIR_MAX], sbom_out[DIR_MAX];
+    struct scan_order o = {.dir = dir,
+                           .repo = &x->repo,
+                           .digest = &x->digest,
+                           .deadline_ms = clock_mono_ms() + timeout_ms(x->s)};
+    bool sboms = driver->takes_sbom && conf_bool(&x->s->o.conf->sbom);
+
+    if (snprintf(dir, sizeof(dir), "%s/%s", x->s->dir, x->id) >= (int)sizeof(dir) - 32)
+        return err_set(e, ERR_CONFIG, "'%s' is too long", x->s->dir);
+    snprintf(sbom_in, sizeof(sbom_in), "%.4000s/" SBOM_IN, dir);
+    snprintf(sbom_out, sizeof(sbom_out), "%.4000s/" SBOM_OUT, dir);
+    if (sboms && x->there && x->before.sbom.text[0] && fetch_sbom(x, ERR_IGNORED) == ERR_OK)
+        o.sbom = sbom_in;
+    else if (driver->wants_layout)
+        TRY(lay_out(x, facts, e));
+    if (sboms && !o.sbom)
+        o.sbom_out = sbom_out;
+    TRY(watch(x, e));
+    o.stop_fd = x->stop_fd;
+    job_note(x->job, "it is scanned");
+    return driver->scan(x->s->o.scanner, &o, l, facts, e);
+}
+
+static struct scan_keep keep_of(const struct scan *x)
+{
+    return (struct scan_keep){.r = x->s->o.registry,
+                              .job = x->job,
+                              .repo = &x->repo,
+                              .digest = &x->digest,
+                              .before = x->there ? &x->before : NULL,
+                              .version = x->version};
+}
+
+static struct scan_result result_of(const struct scan *x, enum scan_status status,
+                                    const struct scan_facts *facts, const char *reason)
+{
+    struct scan_result s = {.status = status,
+                            .facts = *facts,
+                            .scanned_ms = clock_wall_ms(),
+                            .took_ms = clock_mono_ms() - x->started_ms};
+
+    snprintf(s.reason, sizeof(s.reason), "%.*s", SCAN_REASON_MAX, reason);
+    memcpy(s.repos, x->before.repos, sizeof(s.repos));
+    s.n_repos = x->before.n_repos;
+    scan_result_note_repo(&s, &x->repo);
+    return s;
+}
+
+/* Which of the facts is due to the layout and not to the scanner. */
+static enum err_code keep_found(struct scan *x, struct finding_list *l,
+                                const struct scan_facts *facts, struct err *e)
+{
+    const struct scan_keep k = keep_of(x);
+    struct scan_result s = result_of(x, SCAN_COMPLETED, facts, "");
+
+    s.sbom = x->before.sbom;
+    if (!s.sbom.text[0] && conf_bool(&x->s->o.conf->sbom))
+        (void)!take_sbom(x, &s.sbom, ERR_IGNORED); /* it counts without it */
+    finding_list_sort(l);
+    return scan_keep_findings(&k, l, &s, e);
+}
+
+/* "Nothing was found" says something only of what was looked at. */
+static bool saw_nothing(const struct finding_list *l, const struct scan_facts *facts)
+{
+    return l->n == 0 && facts->packages == 0 && !facts->os_family[0];
+}
+
+static enum err_code keep_refusal(struct scan *x, enum scan_status status,
+                                  const struct scan_facts *facts, const char *why, struct err *e)
+{
+    const struct scan_keep k = keep_of(x);
+    struct scan_result s = result_of(x, status, facts, why);
+
+    return scan_keep_result(&k, &s, e);
+}
+
+/* What was known stays; of an image of which nothing was, it is known that it failed. */
+static enum err_code keep_failure(struct scan *x, const struct scan_facts *facts,
+                                  const struct err *why, struct err *e)
+{
+    const struct scan_keep k = keep_of(x);
+    struct scan_result s = x->before;
+
+    if (!x->there || x->before.status == SCAN_FAILED)
+        s = result_of(x, SCAN_FAILED, facts, why->detail);
+    s.stale = false;
+    s.failures = x->before.failures + 1;
+    s.failed_ms = clock_wall_ms();
+    snprintf(s.failure, sizeof(s.failure), "%.*s", SCAN_REASON_MAX, why->detail);
+    return scan_keep_result(&k, &s, e);
+}
+
+static bool passes(enum err_code code)
+{
+    return code == ERR_UNAVAILABLE || code == ERR_STORAGE_FULL || code == ERR_STORAGE_READONLY ||
+           code == ERR_LATER;
+}
+
+/* Who writes at the same time has written; this is looked at again. */
+static enum err_code later(enum err_code code, struct err *e)
+{
+    return code == ERR_CONFLICT ? err_set(e, ERR_LATER, "the result was written meanwhile") : code;
+}
+
+static enum err_code scan_and_keep(struct scan *x, struct scan_facts *facts, struct err *e)
+{
+    const struct conf_scan *c = x->s->o.conf;
+    AUTO(finding_list) struct finding_list l = {0};
+    enum err_code code;
+    struct err why;
+
+    finding_list_init(&l, (size_t)conf_u64(&c->max_findings),
+                      (size_t)conf_u64(&c->max_report_bytes));
+    code = make_dir(x, &why);
+    if (code == ERR_OK)
+        code = run_scanner(x, &l, facts, &why);
+    if (code == ERR_OK && saw_nothing(&l, facts))
+        return keep_refusal(x, SCAN_UNSUPPORTED, facts,
+                            "no known distribution and no packages were found in it", e);
+    if (code == ERR_OK)
+        return keep_found(x, &l, facts, e);
+    if (code == ERR_NOT_ANALYZABLE)
+        return keep_refusal(x, SCAN_UNSUPPORTED, facts, why.detail, e);
+    if (code == ERR_BLOB_UNKNOWN && !goes_on(x))
+        code = ERR_UNAVAILABLE;
+    *e = why;
+    if (passes(code))
+        return code;
+    TRY(keep_failure(x, facts, &why, e));
+    *e = why;
+    return x->before.failures + 1 < TRIES_MAX ? code : ERR_OK; /* that is told by the result */
+}
+
+/* ---- the job */
+
+static bool is_fresh(const struct scan *x, int64_t data_ms)
+{
+    const struct scan_result *b = &x->before;
+
+    return x->there && !b->stale &&
+           (b->status == SCAN_NOT_APPLICABLE ||
+            ((b->status == SCAN_COMPLETED || b->status == SCAN_UNSUPPORTED) &&
+             strcmp(b->facts.scanner, x->s->o.scanner->driver->name) == 0 &&
+             b->facts.data_ms == data_ms));
+}
+
+/* It is known in one more repository. */
+static enum err_code note_repo(struct scan *x, struct err *e)
+{
+    AUTO(buf) struct buf json = {0};
+    struct scan_result s = x->before;
+    struct meta_op op;
+
+    scan_result_note_repo(&s, &x->repo);
+    if (s.n_repos == x->before.n_repos)
+        return ERR_OK;
+    buf_init(&json, 64u << 10);
+    scan_result_print(&s, &json);
+    op = meta_op_record_put(SCAN_RESULTS, digest_str(&x->digest), buf_str(&json), x->version);
+    return later(meta_commit(x->s->o.registry->meta, &op, 1, 0, NULL, e), e);
+}
+
+static enum err_code read_before(struct scan *x, struct err *e)
+{
+    enum err_code code = scan_result_get(x->s->o.registry, &x->digest, &x->before, &x->version, e);
+
+    x->there = code == ERR_OK;
+    if (code != ERR_NOT_FOUND)
+        return code;
+    x->version = META_ABSENT;
+    return ERR_OK;
+}
+
+static enum err_code do_scan(struct scan *x, struct err *e)
+{
+    const struct scanner_driver *driver = x->s->o.scanner->driver;
+    struct scan_facts facts = {0};
+    struct str why;
+    int64_t data_ms = 0;
+    enum err_code code;
+
+    TRY(read_before(x, e));
+    code = out_manifest_by_digest(x->s->o.registry, &x->repo, &x->digest, &x->manifest, e);
+    if (code == ERR_MANIFEST_UNKNOWN)
+        return ERR_OK; /* it was deleted meanwhile */
+    TRY(code);
+    if (!layout_is_image(&x->manifest, &why)) {
+        char reason[SCAN_REASON_MAX + 1];
+
+        snprintf(reason, sizeof(reason), STR_FMT, STR_ARG(why));
+        return x->there && x->before.status == SCAN_NOT_APPLICABLE
+                   ? ERR_OK
+                   : later(keep_refusal(x, SCAN_NOT_APPLICABLE, &facts, reason, e), e);
+    }
+    TRY(driver->data(x->s->o.scanner, &data_ms, e));
+    if (is_fresh(x, data_ms))
+        return note_repo(x, e);
+    snprintf(facts.scanner, sizeof(facts.scanner), "%s", driver->name);
+    facts.data_ms = data_ms;
+    return later(scan_and_keep(x, &facts, e), e);
+}
+
+static enum err_code parse_key(struct str key, struct scan *x, struct err *e)
+{
+    struct str name;
+
+    str_cut(&key, '@', &name);
+    TRY(repo_name_parse(name, &x->repo, e));
+    return digest_parse(key, &x->digest, e);
+}
+
+static bool begin_running(struct scans *s, const struct digest *d)
+{
+    struct digest *room = NULL;
+    bool runs = false;
+
+    pthread_mutex_lock(&s->mutex);
+    for (size_t i = 0; i < AT_ONCE_MAX; i++) {
+        if (!s->running[i].text[0])
+            room = &s->running[i];
+        else if (digest_eq(&s->running[i], d))
+            runs = true;
+    }
+    if (!runs && room)
+        *room = *d;
+    pthread_mutex_unlock(&s->mutex);
+    return !runs && room;
+}
+
+static void end_running(struct scans *s, const struct digest *d)
+{
+    pthread_mutex_lock(&s->mutex);
+    for (size_t i = 0; i < AT_ONCE_MAX; i++) {
+        if (s->running[i].text[0] && digest_eq(&s->running[i], d))
+            s->running[i].text[0] = '\0';
+    }
+    pthread_mutex_unlock(&s->mutex);
+}
+
+static enum err_code run(void *ctx, struct job *job, struct err *e)
+{
+    struct scans *s = ctx;
+    AUTO(scan) struct scan x = {.s = s, .job = job, .dir_fd = -1, .stop_fd = -1};
+    enum err_code code;
+
+    pthread_mutex_init(&x.mutex, NULL);
+    thread_cond_init(&x.changed);
+    x.started_ms = clock_mono_ms();
+    TRY(parse_key(job_key(job), &x, e));
+    while (!begin_running(s, &x.digest)) { /* for somebody else: then it is known */
+        if (!job_rest(job_jobs(job), job, WATCH_MS))
+            return err_set(e, ERR_LATER, "it is told to end");
+    }
+    code = do_scan(&x, e);
+    end_running(s, &x.digest);
+    if (code == ERR_UNAVAILABLE && !goes_on(&x))
+        return err_set(e, ERR_LATER, "it was told to end");
+    return code;
+}
+
+/* ---- asking */
+
+static enum scan_status status_of_job(struct registry *r, const char *kind, struct str key,
+                                      char *note, size_t cap)
+{
+    AUTO(meta_job) struct meta_job job = {0};
+
+    if (meta_job_get(r->meta, str_of(kind), key, &job, ERR_IGNORED) != ERR_OK ||
+        job.state == META_JOB_STOPPED)
+        return SCAN_NOT_SCANNED;
+    if (job.state == META_JOB_RUNNING)
+        return SCAN_RUNNING;
+    snprintf(note, cap, "%s", job.note ? job.note : "");
+    return SCAN_QUEUED;
+}
+
+static enum scan_status busy_with(struct registry *r, struct str key, char *note, size_t cap)
+{
+    enum scan_status most = SCAN_NOT_SCANNED;
+
+    note[0] = '\0';
+    for (size_t i = 0; i < KINDS && most != SCAN_RUNNING; i++) {
+        enum scan_status one = status_of_job(r, kinds[i].name, key, note, cap);
+
+        if (one > most)
+            most = one;
+    }
+    return most;
+}
+
+enum err_code scans_standing(struct registry *r, const struct repo_name *repo,
+                             const struct digest *d, struct scan_standing *ret, struct err *e)
+{
+    char key[SCAN_KEY_MAX + 1];
+    enum err_code code;
+
+    *ret = (struct scan_standing){0};
+    code = scan_result_get(r, d, &ret->result, NULL, e);
+    if (code != ERR_OK && code != ERR_NOT_FOUND)
+        return code;
+    scan_key(repo, d, key);
+    ret->busy = busy_with(r, str_of(key), ret->note, sizeof(ret->note));
+    return ERR_OK;
+}
+
+enum scan_status scan_standing_status(const struct scan_standing *s)
+{
+    bool holds = s->result.status != SCAN_NOT_SCANNED && s->result.status != SCAN_FAILED;
+
+    return holds || s->busy == SCAN_NOT_SCANNED ? s->result.status : s->busy;
+}
+
+/* What is known stays, and does not count as new any more. */
+static enum err_code make_stale(struct registry *r, const struct digest *d, struct err *e)
+{
+    AUTO(buf) struct buf json = {0};
+    struct scan_result s;
+    struct meta_op op;
+    int64_t version;
+    enum err_code code = scan_result_get(r, d, &s, &version, e);
+
+    if (code == ERR_NOT_FOUND || (code == ERR_OK && s.stale))
+        return ERR_OK;
+    TRY(code);
+    s.stale = true;
+    buf_init(&json, 64u << 10);
+    scan_result_print(&s, &json);
+    op = meta_op_record_put(SCAN_RESULTS, digest_str(d), buf_str(&json), version);
+    code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+    return code == ERR_CONFLICT ? ERR_OK : code; /* by a scan that has just ended */
+}
+
+static enum err_code known_already(struct scans *s, const struct digest *d, bool *ret,
+                                   enum scan_status *ret_status, struct err *e)
+{
+    struct scan x = {.s = s};
+    int64_t data_ms;
+    enum err_code code = scan_result_get(s->o.registry, d, &x.before, NULL, e);
+
+    *ret = false;
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(code);
+    x.there = true;
+    if (s->o.scanner->driver->data(s->o.scanner, &data_ms, ERR_IGNORED) != ERR_OK)
+        return ERR_OK;
+    *ret = is_fresh(&x, data_ms);
+    *ret_status = x.before.status;
+    return ERR_OK;
+}
+
+enum err_code scans_ask(struct scans *s, const struct repo_name *repo, const struct digest *d,
+                        const char *kind, bool again, enum scan_status *ret_status, struct err *e)
+{
+    struct registry *r = s->o.registry;
+    char key[SCAN_KEY_MAX + 1], note[SCAN_REASON_MAX + 1];
+    enum scan_status busy;
+    bool known = false;
+
+    if (!r->jobs)
+        return err_set(e, ERR_UNAVAILABLE, "nothing is done in the background");
+    scan_key(repo, d, key);
+    if (again)
+        TRY(make_stale(r, d, e));
+    else
+        TRY(known_already(s, d, &known, ret_status, e));
+    if (known)
+        return ERR_OK;
+    busy = busy_with(r, str_of(key), note, sizeof(note));
+    if (busy != SCAN_RUNNING || again)
+        TRY(jobs_add(r->jobs, kind, str_of(key), e));
+    *ret_status = busy == SCAN_RUNNING ? SCAN_RUNNING : SCAN_QUEUED;
+    return ERR_OK;
+}
+
+/* ---- forgetting */
+
+static enum err_code any_has(struct registry *r, const struct digest *d,
+                             const struct scan_result *s, bool *ret_has, struct err *e)
+{
+    *ret_has = false;
+    for (size_t i = 0; i < s->n_repos && !*ret_has; i++) {
+        AUTO(meta_manifest) struct meta_manifest *m = NULL;
+        enum err_code code = meta_manifest_by_digest(r->meta, &s->repos[i], d, &m, e);
+
+        if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
+            return code;
+        *ret_has = code == ERR_OK;
+    }
+    return ERR_OK;
+}
+
+struct forgetting {
+    struct registry *r;
+    int64_t now_ms;
+};
+
+static enum err_code forget_result(void *ctx, const struct digest *d, const struct scan_result *s,
+                                   struct err *e)
+{
+    const struct forgetting *f = ctx;
+    char now[STR_DECIMAL_MAX];
+    struct str since = str_decimal((uint64_t)f->now_ms, now);
+    struct meta_op ops[3];
+    size_t n = 0;
+    bool has;
+
+    TRY(any_has(f->r, d, s, &has, e));
+    if (has)
+        return ERR_OK;
+    ops[n++] = meta_op_record_delete(SCAN_RESULTS, digest_str(d), META_ANY);
+    if (s->findings.text[0])
+        ops[n++] = meta_op_record_put(SCAN_LOOSE, digest_str(&s->findings), since, META_ANY);
+    if (s->sbom.text[0])
+        ops[n++] = meta_op_record_put(SCAN_LOOSE, digest_str(&s->sbom), since, META_ANY);
+    return meta_commit(f->r->meta, ops, n, 0, NULL, e);
+}
+
+static enum err_code forget_loose(void *ctx, const struct meta_record *record, struct err *e)
+{
+    const struct forgetting *f = ctx;
+    const struct meta_op op = meta_op_record_delete(SCAN_LOOSE, str_of(record->key), META_ANY);
+    struct digest d;
+    uint64_t since_ms;
+    enum err_code code;
+
+    if (!str_to_u64(str_of(record->value), INT64_MAX, &since_ms) ||
+        digest_parse(str_of(record->key), &d, ERR_IGNORED) != ERR_OK ||
+        f->now_ms - (int64_t)since_ms < LOOSE_FOR_MS)
+        return ERR_OK;
+    code = remove_link(f->r, &scans_repo, &d, e);
+    if (code != ERR_OK && code != ERR_BLOB_UNKNOWN && code != ERR_NAME_UNKNOWN)
+        return code;
+    return meta_commit(f->r->meta, &op, 1, 0, NULL, e);
+}
+
+enum err_code scans_forget(struct registry *r, int64_t now_ms, struct err *e)
+{
+    struct forgetting f = {r, now_ms};
+
+    TRY(scan_results_each(r, forget_result, &f, e));
+    return meta_records_each(r->meta, SCAN_LOOSE, forget_loose, &f, e);
+}
+
+static enum err_code forget(void *ctx, struct job *job, struct err *e)
+{
+    const struct scans *s = ctx;
+
+    (void)job;
+    return scans_forget(s->o.registry, clock_wall_ms(), e);
+}
+
+static int64_t forget_every_ms(void *ctx)
+{
+    (void)ctx;
+    return FORGET_EVERY_MS;
+}
+
+void scans_jobs(struct scans *s)
+{
+    const struct job_kind forgets = {.name = FORGET,
+                                     .run = forget,
+                                     .ctx = s,
+                                     .retry_ms = RETRY_MOST_MS,
+                                     .priority = 3,
+                                     .every_ms = forget_every_ms,
+                                     .first_ms = forget_every_ms};
+
+    for (size_t i = 0; i < KINDS; i++) {
+        const struct job_kind k = {.name = kinds[i].name,
+                                   .run = run,
+                                   .ctx = s,
+                                   .attempts = DEATHS_MAX,
+                                   .retry_ms = RETRY_MS,
+                                   .retry_most_ms = RETRY_MOST_MS,
+                                   .priority = kinds[i].priority,
+                                   .lane = LANE,
+                                   .at_once = s->o.scanner->at_once};
+
+        jobs_kind_add(s->o.registry->jobs, &k);
+    }
+    jobs_kind_add(s->o.registry->jobs, &forgets);
+}

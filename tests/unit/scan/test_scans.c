@@ -1,0 +1,457 @@
+/* Scans by a driver that finds what the test tells it to. */
+#include "scan/scans.h"
+
+#include "base/clock.h"
+#include "core/background.h"
+#include "core/outbox.h"
+#include "core/own_repo.h"
+#include "core/remove.h"
+#include "core/scan_wish.h"
+#include "jobs/jobs.h"
+#include "scan/changed.h"
+#include "scan/findings_blob.h"
+#include "unit/core/support.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+static struct world w;
+static struct scans *scans;
+static char dir[TEMP_DIR_MAX];
+static struct err e;
+
+/* What the driver does. */
+static struct {
+    struct scanner scanner;
+    _Atomic int64_t data_ms;
+    atomic_int runs, at_once, most_at_once;
+    atomic_int findings; /* of each image */
+    atomic_int code;     /* enum err_code */
+    _Atomic bool hang;   /* until it is stopped */
+    _Atomic bool slow;   /* a little */
+    _Atomic bool blind;  /* finds no packages at all */
+    _Atomic bool sboms;  /* that were read instead of the image */
+    _Atomic bool saw_sbom;
+} fake;
+
+static enum err_code fake_data(struct scanner *s, int64_t *ret, struct err *error)
+{
+    (void)s;
+    (void)error;
+    *ret = fake.data_ms;
+    return ERR_OK;
+}
+
+static void pause_a_little(void)
+{
+    struct timespec t = {.tv_nsec = 3000000};
+
+    nanosleep(&t, NULL);
+}
+
+static void add_findings(struct finding_list *l)
+{
+    char cve[32];
+
+    for (int i = 0; i < fake.findings; i++) {
+        struct finding f = {.severity = (enum severity)(i % SEVERITIES),
+                            .package = STR("openssl"),
+                            .installed = STR("1.0"),
+                            .fixed = i % 2 ? STR("1.1") : STR(""),
+                            .score = -1};
+
+        snprintf(cve, sizeof(cve), "CVE-%d", i);
+        f.cve = str_of(cve);
+        assert_ok(finding_list_add(l, &f, ERR_IGNORED));
+    }
+}
+
+static enum err_code fake_scan(struct scanner *s, const struct scan_order *o,
+                               struct finding_list *l, struct scan_facts *facts, struct err *error)
+{
+    int n = atomic_fetch_add(&fake.at_once, 1) + 1;
+    struct pollfd stop = {o->stop_fd, POLLIN, 0};
+    FILE *sbom;
+
+    (void)s;
+    if (n > fake.most_at_once)
+        fake.most_at_once = n;
+    atomic_fetch_add(&fake.runs, 1);
+    fake.saw_sbom = o->sbom != NULL;
+    if (fake.sboms && o->sbom_out && (sbom = fopen(o->sbom_out, "w"))) {
+        fprintf(sbom, "{\"bomFormat\":\"CycloneDX\",\"of\":\"%s\"}", o->digest->text);
+        fclose(sbom);
+    }
+    if (fake.hang)
+        poll(&stop, 1, 30000);
+    if (fake.slow)
+        pause_a_little();
+    atomic_fetch_sub(&fake.at_once, 1);
+    if (fake.hang)
+        return err_set(error, ERR_UNAVAILABLE, "it was stopped");
+    if (fake.code != ERR_OK)
+        return err_set(error, (enum err_code)fake.code, "as the test wants it");
+    add_findings(l);
+    facts->packages = fake.blind ? 0 : 7;
+    snprintf(facts->version, sizeof(facts->version), "1");
+    return ERR_OK;
+}
+
+static void fake_free(struct scanner *s)
+{
+    (void)s;
+}
+
+static const struct scanner_driver driver = {
+    .name = "fake", .takes_sbom = true, .scan = fake_scan, .data = fake_data, .free = fake_free};
+
+static void ignore(const char *what, const struct err *problem)
+{
+    (void)what;
+    (void)problem;
+}
+
+static void start_jobs(void)
+{
+    const struct scans_options o = {
+        .registry = w.r, .conf = &w.conf->scan, .scanner = &fake.scanner, .dir = dir};
+
+    w.r->jobs = jobs_new(&(struct jobs_options){.meta = w.meta, .poll_ms = 20, .report = ignore});
+    w.own_jobs = true;
+    assert_ok(scans_new(&o, &scans, &e));
+    scans_jobs(scans);
+    assert_ok(jobs_start(w.r->jobs, &e));
+}
+
+static void stop_jobs(void)
+{
+    jobs_free(w.r->jobs);
+    w.r->jobs = NULL;
+    w.own_jobs = false;
+    scans_free(STEAL(scans));
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    world_in_memory(&w);
+    w.conf->registry.scan_on_push = true;
+    temp_dir_make(dir, TEMP_DIR_MEMORY);
+    memset(&fake, 0, sizeof(fake));
+    fake.scanner = (struct scanner){&driver, 1};
+    fake.data_ms = 1000;
+    fake.findings = 10;
+    start_jobs();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fake.hang = false;
+    stop_jobs();
+    world_done(&w);
+    temp_dir_remove(dir);
+    return 0;
+}
+
+static const struct repo_name *repo(void)
+{
+    static struct repo_name name;
+
+    name = repo_of("team/app");
+    return &name;
+}
+
+static struct digest push(const char *text)
+{
+    return image_put(&w, "team/app", text, text);
+}
+
+/* Until nothing is asked for any more. */
+static struct scan_standing settled(const struct digest *d)
+{
+    struct scan_standing s;
+
+    do {
+        pause_a_little();
+        assert_ok(scans_standing(w.r, repo(), d, &s, &e));
+    } while (s.busy != SCAN_NOT_SCANNED);
+    return s;
+}
+
+static size_t events(const char *name)
+{
+    AUTO(records) struct meta_record_list l = {0};
+    size_t n = 0;
+
+    assert_ok(meta_records(w.meta, OUTBOX, STR(""), 100, &l, &e));
+    for (size_t i = 0; i < l.n; i++)
+        n += strstr(l.rows[i].value, name) != NULL;
+    return n;
+}
+
+static void a_pushed_image_is_scanned_and_its_findings_are_kept(void **state)
+{
+    AUTO(finding_list) struct finding_list l = {0};
+    AUTO(record) struct meta_record changed = {0};
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+
+    (void)state;
+    assert_int_equal(scan_standing_status(&s), SCAN_COMPLETED);
+    assert_int_equal(scan_result_total(&s.result), 10);
+    assert_int_equal(s.result.counts[SEVERITY_CRITICAL], 2);
+    assert_int_equal(s.result.fixable[SEVERITY_CRITICAL], 1);
+    assert_int_equal(s.result.distinct, 10);
+    assert_string_equal(s.result.facts.scanner, "fake");
+    assert_int_equal(s.result.facts.data_ms, 1000);
+    assert_string_equal(s.result.repos[0].text, "team/app");
+    assert_ok(findings_read(w.r, &s.result, SEVERITY_UNKNOWN, &l, &e));
+    assert_int_equal(l.n, 10);
+    assert_true(l.items[0].since_ms > 0);
+    assert_ok(meta_record_get(w.meta, SCAN_CHANGED, SCAN_CHANGED_ALL, &changed, &e));
+    assert_int_equal(events("scan.completed"), 1);
+    assert_int_equal(events("new_vulnerabilities"), 0);
+}
+
+static void a_scan_leaves_no_files(void **state)
+{
+    struct digest d = push("one");
+    AUTO(dir) DIR *found = NULL;
+
+    (void)state;
+    settled(&d);
+    found = opendir(dir);
+    for (struct dirent *entry; (entry = readdir(found));)
+        assert_int_equal(entry->d_name[0], '.');
+}
+
+static void what_was_scanned_with_the_same_data_is_not_again(void **state)
+{
+    struct digest d = push("one");
+    enum scan_status status;
+
+    (void)state;
+    settled(&d);
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, false, &status, &e));
+    assert_int_equal(status, SCAN_COMPLETED);
+    assert_int_equal(fake.runs, 1);
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, true, &status, &e));
+    assert_int_equal(status, SCAN_QUEUED);
+    settled(&d);
+    assert_int_equal(fake.runs, 2);
+}
+
+static void new_data_makes_new_findings_that_are_told(void **state)
+{
+    AUTO(finding_list) struct finding_list l = {0};
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+    int64_t first_ms = s.result.scanned_ms;
+    enum scan_status status;
+    size_t new = 0;
+
+    (void)state;
+    pause_a_little();
+    fake.data_ms = 2000;
+    fake.findings = 12;
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_AGAIN, false, &status, &e));
+    s = settled(&d);
+    assert_int_equal(scan_result_total(&s.result), 12);
+    assert_int_equal(s.result.facts.data_ms, 2000);
+    assert_int_equal(events("new_vulnerabilities"), 1);
+    assert_ok(findings_read(w.r, &s.result, SEVERITY_UNKNOWN, &l, &e));
+    for (size_t i = 0; i < l.n; i++)
+        new += l.items[i].since_ms > first_ms;
+    assert_int_equal(new, 2);
+}
+
+static void a_rescan_reads_the_list_of_packages(void **state)
+{
+    struct digest d;
+    struct scan_standing s;
+    enum scan_status status;
+
+    (void)state;
+    w.conf->scan.sbom = true;
+    fake.sboms = true;
+    d = push("one");
+    s = settled(&d);
+    assert_false(fake.saw_sbom);
+    assert_true(s.result.sbom.text[0]);
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, true, &status, &e));
+    s = settled(&d);
+    assert_true(fake.saw_sbom);
+    assert_true(s.result.sbom.text[0]);
+}
+
+static void a_scan_that_fails_is_told_and_tried_three_times(void **state)
+{
+    struct digest d;
+    struct scan_standing s;
+
+    (void)state;
+    fake.code = ERR_INTERNAL;
+    d = push("one");
+    do
+        assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
+    while (s.result.status != SCAN_FAILED);
+    assert_string_equal(s.result.reason, "as the test wants it");
+    assert_int_equal(s.result.failures, 1);
+    fake.code = ERR_OK;
+    assert_int_equal(s.busy == SCAN_RUNNING || s.busy == SCAN_QUEUED, 1);
+}
+
+static void a_failure_leaves_what_was_known(void **state)
+{
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+    enum scan_status status;
+
+    (void)state;
+    fake.code = ERR_INTERNAL;
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, true, &status, &e));
+    do
+        assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
+    while (s.result.failures == 0);
+    assert_int_equal(s.result.status, SCAN_COMPLETED);
+    assert_int_equal(scan_result_total(&s.result), 10);
+    assert_string_equal(s.result.failure, "as the test wants it");
+    fake.code = ERR_OK;
+}
+
+static void what_cannot_be_scanned_says_so(void **state)
+{
+    struct digest d;
+    struct scan_standing s;
+
+    (void)state;
+    fake.code = ERR_NOT_ANALYZABLE;
+    d = push("one");
+    s = settled(&d);
+    assert_int_equal(s.result.status, SCAN_UNSUPPORTED);
+    assert_string_equal(s.result.reason, "as the test wants it");
+    fake.code = ERR_OK;
+    fake.findings = 0;
+    fake.blind = true;
+    d = push("two");
+    s = settled(&d);
+    assert_int_equal(s.result.status, SCAN_UNSUPPORTED);
+}
+
+static void a_stop_ends_a_scan_and_the_next_process_does_it(void **state)
+{
+    struct digest d;
+    struct scan_standing s;
+
+    (void)state;
+    fake.hang = true;
+    d = push("one");
+    while (fake.runs == 0)
+        pause_a_little();
+    stop_jobs();
+    fake.hang = false;
+    assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
+    assert_int_equal(scan_standing_status(&s), SCAN_QUEUED);
+    start_jobs();
+    s = settled(&d);
+    assert_int_equal(s.result.status, SCAN_COMPLETED);
+}
+
+static void only_so_many_run_at_once_and_who_waits_goes_first(void **state)
+{
+    struct digest d[12], asked;
+    char text[8];
+    enum scan_status status;
+
+    (void)state;
+    fake.slow = true;
+    for (int i = 0; i < 12; i++) {
+        snprintf(text, sizeof(text), "i%d", i);
+        d[i] = push(text);
+    }
+    asked = d[11];
+    assert_ok(scans_ask(scans, repo(), &asked, SCAN_ASKED, false, &status, &e));
+    for (int i = 0; i < 12; i++)
+        settled(&d[i]);
+    assert_int_equal(fake.most_at_once, 1);
+    assert_int_equal(fake.runs, 12);
+}
+
+static void what_was_left_by_a_process_that_died_goes(void **state)
+{
+    char left[TEMP_DIR_MAX + 64];
+    struct uuid id;
+    struct stat st;
+
+    (void)state;
+    stop_jobs();
+    uuid_make(&id);
+    snprintf(left, sizeof(left), "%s/%s", dir, id.text);
+    assert_int_equal(mkdir(left, 0700), 0);
+    start_jobs();
+    assert_int_not_equal(stat(left, &st), 0);
+}
+
+static size_t blobs(void)
+{
+    AUTO(records) struct meta_record_list l = {0};
+
+    assert_ok(meta_records(w.meta, SCAN_LOOSE, STR(""), 100, &l, &e));
+    return l.n;
+}
+
+static void results_go_with_their_images_and_old_findings_with_their_results(void **state)
+{
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+    struct digest first = s.result.findings;
+    struct repo_name own = repo_of(SCANS_REPO);
+    enum scan_status status;
+    int64_t late_ms = clock_wall_ms() + (int64_t)2 * 3600 * 1000;
+
+    (void)state;
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, true, &status, &e));
+    s = settled(&d);
+    assert_digest_not_equal(&first, &s.result.findings);
+    assert_true(blob_readable(&w, own.text, &first)); /* for who reads it */
+    assert_ok(scans_forget(w.r, clock_wall_ms(), &e));
+    assert_true(blob_readable(&w, own.text, &first));
+    assert_ok(scans_forget(w.r, late_ms, &e));
+    assert_false(blob_readable(&w, own.text, &first));
+    assert_true(blob_readable(&w, own.text, &s.result.findings));
+    assert_int_equal(blobs(), 0);
+
+    assert_ok(
+        remove_manifest(w.r, repo(), &(struct reference){.is_digest = true, .digest = d}, &e));
+    assert_ok(scans_forget(w.r, late_ms, &e));
+    assert_ok(scans_forget(w.r, late_ms + late_ms, &e));
+    assert_false(blob_readable(&w, own.text, &s.result.findings));
+    assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
+    assert_int_equal(s.result.status, SCAN_NOT_SCANNED);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_pushed_image_is_scanned_and_its_findings_are_kept),
+        TEST(a_scan_leaves_no_files),
+        TEST(what_was_scanned_with_the_same_data_is_not_again),
+        TEST(new_data_makes_new_findings_that_are_told),
+        TEST(a_rescan_reads_the_list_of_packages),
+        TEST(a_scan_that_fails_is_told_and_tried_three_times),
+        TEST(a_failure_leaves_what_was_known),
+        TEST(what_cannot_be_scanned_says_so),
+        TEST(a_stop_ends_a_scan_and_the_next_process_does_it),
+        TEST(only_so_many_run_at_once_and_who_waits_goes_first),
+        TEST(what_was_left_by_a_process_that_died_goes),
+        TEST(results_go_with_their_images_and_old_findings_with_their_results),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
