@@ -535,11 +535,24 @@ static void a_token_that_may_pull_bypasses_as_its_owner_does(void **state)
     assert_false(may(p, pushes, ACTION_BYPASS, "team/app"));
 }
 
+static void a_scanner_bypasses_the_pull_policy_where_its_token_is_for(void **state)
+{
+    AUTO(policy) struct policy *p = POLICY({"user:a", "pull", "**"});
+    AUTO(identity) struct identity *scanner = identity_new(IDENTITY_ROBOT, STR("scanner"), "token");
+
+    (void)state;
+    scanner->scoped = scanner->granted = scanner->scans = true;
+    identity_add_scope(scanner, STR("team/app"), ACTION_PULL);
+    assert_true(may(p, scanner, ACTION_BYPASS, "team/app"));
+    assert_false(may(p, scanner, ACTION_BYPASS, "team/other"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_bypasses_the_pull_policy_but_by_a_rule_that_says_so),
         cmocka_unit_test(a_token_that_may_pull_bypasses_as_its_owner_does),
+        cmocka_unit_test(a_scanner_bypasses_the_pull_policy_where_its_token_is_for),
         cmocka_unit_test(what_no_rule_allows_is_denied),
         cmocka_unit_test(deny_wins_wherever_it_stands),
         cmocka_unit_test(deny_wins_over_admins_too),
