@@ -64,6 +64,12 @@ enum err_code api_upload_record_events(struct req *q, struct err *e);
 
 enum err_code api_repository_get(struct req *q, struct err *e);
 enum err_code api_repository_delete(struct req *q, struct err *e);
+enum err_code api_repository_tags_post(struct req *q, struct err *e);
+
+/* v1_retention.c */
+
+enum err_code api_retention_get(struct req *q, struct err *e);
+enum err_code api_retention_post(struct req *q, struct err *e);
 
 /* v1_tag.c */
 

@@ -152,6 +152,66 @@ def test_a_tag_that_a_rule_keeps_from_everybody_stays(ruled):
     assert "deleting 0 tags" in command(ruled, "tag", "rm", "dev/app", "*")
 
 
+def delete_tags(who, pattern, dry_run=False, expect=200, query="", repo="dev/app", **more):
+    path = f"/api/v1/repositories/{repo}/delete-tags{query}"
+    return who("POST", path, {"pattern": pattern, "dry_run": dry_run, **more}, expect=expect)
+
+
+@pytest.fixture
+def alice_and_tags(guarded):
+    """Who may delete all tags but those that begin with v; and these are there."""
+    with client(guarded, "root") as c:
+        for tag in ("latest", "pr-1", "pr-2", "v1"):
+            c.push_image("dev/app", ONE, tag)
+        yield caller(guarded, "alice"), c
+
+
+def test_tags_by_pattern_are_deleted_over_http_but_those_that_the_caller_may_not(alice_and_tags):
+    alice, c = alice_and_tags
+    dry = delete_tags(alice, "*", dry_run=True).json()
+    assert (dry["name"], dry["state"], dry["tags"], dry["staying"]) == ("dev/app", "kept", 3, 1)
+    assert [(t["tag"], t["goes"]) for t in dry["list"]] == [
+        ("latest", True), ("pr-1", True), ("pr-2", True), ("v1", False)]
+    assert dry["list"][0]["digest"] == ONE.digest
+    assert c.tags("dev/app") == ["latest", "pr-1", "pr-2", "v1"]
+    assert delete_tags(alice, "pr-*", older_than="30d").json()["tags"] == 0
+    assert delete_tags(alice, "pr-*").json() == {"name": "dev/app", "state": "deleted", "tags": 2}
+    assert delete_tags(alice, "*").json()["tags"] == 1
+    assert c.tags("dev/app") == ["v1"]
+    c.pull_image("dev/app", ONE.digest)
+
+
+def test_a_dry_run_over_http_has_pages(alice_and_tags):
+    alice, _ = alice_and_tags
+    seen, query = [], "?n=3"
+    while query:
+        answer = delete_tags(alice, "*", dry_run=True, query=query)
+        assert answer.json()["tags"] == 3
+        seen.append([t["tag"] for t in answer.json()["list"]])
+        query = "?" + answer.links["next"]["url"].partition("?")[2] if "next" in answer.links else None
+    assert seen == [["latest", "pr-1", "pr-2"], ["v1"]]
+
+
+def test_what_is_wrong_with_a_deletion_of_tags_is_told(alice_and_tags, guarded):
+    alice, c = alice_and_tags
+    assert "'pattern' is no pattern" in delete_tags(alice, "a b", expect=400).text
+    assert "'older_than' is no duration" in delete_tags(alice, "*", older_than="soon", expect=400).text
+    assert "dry_run" in alice("POST", "/api/v1/repositories/dev/app/delete-tags", {"pattern": "*"}, expect=400).text
+    delete_tags(alice, "*", repo="dev/none", expect=404)
+    delete_tags(caller(guarded, "bob"), "*", expect=403)
+    delete_tags(caller(guarded), "*", expect=401)
+    assert len(c.tags("dev/app")) == 4
+
+
+def test_a_repository_may_be_called_as_the_path_of_deletions_ends(new_registry):
+    registry = new_registry().start()
+    with client(registry) as c:
+        c.push_image("dev/delete-tags", ONE, "latest")
+        assert caller(registry).get("/api/v1/repositories/dev/delete-tags")["tags"] == 1
+        caller(registry)("DELETE", "/api/v1/repositories/dev/delete-tags")
+        assert c.catalog() == []
+
+
 def test_what_repositories_hold_is_listed_with_its_size(new_registry):
     registry = new_registry().start()
     with client(registry) as c:

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from accounts import OTHER, PASSWORD, Caller, alice_and_bob
 from content import command
 from helpers import Client, image
 from waiting import until
@@ -58,6 +59,35 @@ def test_a_tag_that_a_rule_keeps_from_everyone_stays(new_registry, work):
     registry.config.pop("policy")
     registry.start()
     assert tags(registry) == ["latest", "pr-1", "pr-3"]
+
+
+def test_over_http_decisions_are_shown_in_pages_and_carried_out(new_registry):
+    policies = [*POLICY, {"repositories": ["devel/**"], "keep_last": 1}]
+    registry = alice_and_bob(new_registry, retention=policies).registry
+    alice, bob = Caller(registry, "alice"), Caller(registry, "bob", OTHER)
+    with Client(registry.url, auth=("alice", PASSWORD)) as c:
+        for tag in ("pr-1", "pr-2", "pr-3"):
+            c.push_image("dev/app", image("one", layers=1), tag)
+        whole = alice.get("/api/v1/retention")
+        assert (whole["go"], whole["stay"]) == (2, 1)
+        assert whole["not_carried_out"] == [{"policy": 2, "why": "its patterns match no repository"}]
+        assert {(d["repository"], d["tag"], d["goes"], d["why"]) for d in whole["decisions"]} == {
+            ("dev/app", "pr-1", True, "policy 1: nothing keeps it"),
+            ("dev/app", "pr-2", True, "policy 1: nothing keeps it"),
+            ("dev/app", "pr-3", False, "policy 1: keep_last 1")}
+        assert alice.pages("/api/v1/retention", "decisions", n=2) == (whole["decisions"], 2)
+        assert len(c.tags("dev/app")) == 3
+        bob("POST", "/api/v1/retention", expect=403)
+        alice("POST", "/api/v1/retention", expect=202)
+        until(lambda: c.tags("dev/app") == ["pr-3"])
+        moves = alice.get("/api/v1/repositories/dev/app/tags/pr-1/history")["moves"]
+    assert moves[0]["digest"] is None and moves[0]["actor"] == "user:alice"
+
+
+def test_over_http_what_is_wrong_is_told(new_registry):
+    alice = Caller(alice_and_bob(new_registry).registry, "alice")
+    assert "no policy" in alice("POST", "/api/v1/retention", expect=409).text
+    assert "'last'" in alice("GET", "/api/v1/retention?last=x", expect=400).text
 
 
 def test_a_policy_that_matches_nothing_is_told_and_not_carried_out(new_registry):
