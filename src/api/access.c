@@ -139,10 +139,17 @@ static const char *deed_of(const struct req *q, struct buf *dst)
     return buf_text(dst);
 }
 
+enum err_code access_own_name(struct err *e)
+{
+    return err_tell(e, ERR_NAME_UNKNOWN, "this name is the registry's own");
+}
+
 enum err_code access_need_push(struct req *q, struct err *e)
 {
     AUTO(buf) struct buf deed = {0};
 
+    if (own_repo(&q->name))
+        return access_own_name(e);
     if (!auth_enabled(q->api->guard.auth) || route_allowed(q))
         return ERR_OK;
     if (q->who->kind == IDENTITY_ANONYMOUS && !q->who->granted) {
@@ -154,6 +161,16 @@ enum err_code access_need_push(struct req *q, struct err *e)
         return err_tell(e, ERR_UNAUTHORIZED, "the token gives no right to %s", deed_of(q, &deed));
     }
     return err_tell(e, ERR_DENIED, "%s may not %s", q->identity, deed_of(q, &deed));
+}
+
+enum err_code access_need_push_to(struct req *q, const struct repo_name *repo, struct err *e)
+{
+    struct repo_name before = q->name;
+
+    q->name = *repo;
+    TRY(access_need_push(q, e));
+    q->name = before;
+    return ERR_OK;
 }
 
 static enum access_verdict deny(struct req *q)
@@ -274,12 +291,11 @@ static enum access_verdict find_who(struct req *q)
     return verdict;
 }
 
-/* What the registry keeps for itself is not there for anybody. */
 static enum access_verdict hide_own(struct req *q)
 {
     struct err e = {0};
 
-    return access_refuse(q, err_tell(&e, ERR_NAME_UNKNOWN, "this name is the registry's own"), &e);
+    return access_refuse(q, access_own_name(&e), &e);
 }
 
 static enum access_verdict settle_right(struct req *q)

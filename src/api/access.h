@@ -33,6 +33,14 @@ bool access_may(const struct req *q, enum action action, const struct repo_name 
  * UNAUTHORIZED with its challenge, told. */
 ERR_CHECKED enum err_code access_need_push(struct req *q, struct err *e);
 
+/* The same, of a repository that became known when all of the body had come. It stays that of the
+ * request when it is refused, for the trail and the answer. */
+ERR_CHECKED enum err_code access_need_push_to(struct req *q, const struct repo_name *repo,
+                                              struct err *e);
+
+/* NAME_UNKNOWN, told: what the registry keeps for itself is not there for anybody. */
+enum err_code access_own_name(struct err *e);
+
 /* May the caller see that this repository exists? */
 bool access_sees(const struct req *q, const struct repo_name *repo);
 

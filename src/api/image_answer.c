@@ -10,28 +10,26 @@ static void add_original(struct buf *b, const struct original_kept *o)
              o->key, o->name.text, (unsigned long long)o->size_bytes, o->digest.text);
 }
 
-void image_answer(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,
-                  const struct image_stored *stored)
+void image_answer(struct buf *ret_json, const struct uuid *id, const struct image_stored *stored)
 {
-    buf_addf(ret_json, "{\"id\":\"%s\",\"repository\":\"%s\",\"format\":\"%s\",\"images\":[",
-             id->text, repo->text, stored->verdict->is_oci ? "oci" : "docker");
-    for (size_t i = 0; i < stored->plan->n; i++) {
-        if (i > 0)
-            buf_add_char(ret_json, ',');
-        image_plan_add_json(ret_json, stored->verdict, &stored->plan->items[i]);
-    }
-    buf_addf(ret_json, "],\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%llu", stored->n_blobs,
+    buf_addf(ret_json, "{\"id\":\"%s\",", id->text);
+    image_plan_add_json(ret_json, stored->verdict, stored->plan);
+    buf_addf(ret_json, ",\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%llu", stored->n_blobs,
              stored->n_new_blobs, (unsigned long long)stored->new_bytes);
     if (stored->original)
         add_original(ret_json, stored->original);
     buf_add_text(ret_json, "}\n");
 }
 
-const struct digest *image_answer_digest(const struct image_stored *stored)
+const struct digest *image_answer_one(const struct image_stored *stored,
+                                      const struct repo_name **ret_repo)
 {
-    if (stored->plan->n != 1)
+    const struct image_place *place = &stored->plan->places[0];
+
+    if (stored->plan->n != 1 || place->n != 1)
         return NULL;
-    return &stored->verdict->manifests[stored->plan->items[0].manifest].digest;
+    *ret_repo = &place->repo;
+    return &stored->verdict->manifests[place->items[0].manifest].digest;
 }
 
 void image_answer_refused(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,

@@ -6,11 +6,11 @@
 #define IMAGE_ANSWER_MAX_BYTES (4u << 20)
 
 /* id is that of the upload. */
-void image_answer(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,
-                  const struct image_stored *stored);
+void image_answer(struct buf *ret_json, const struct uuid *id, const struct image_stored *stored);
 
-/* The digest of the one image that was stored; NULL: there were several. */
-const struct digest *image_answer_digest(const struct image_stored *stored);
+/* The one image that was stored, and where; NULL: there were several. */
+const struct digest *image_answer_one(const struct image_stored *stored,
+                                      const struct repo_name **ret_repo);
 
 /* The body of an error, as reply_error() has it. f may be one of which the code is NONE. */
 void image_answer_refused(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,

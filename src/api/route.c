@@ -71,7 +71,8 @@ static enum err_code text_of(struct req *q, const char *name, char *dst, size_t 
     return query_text(q, name, dst, cap, e);
 }
 
-/* What the rights are about, where the path does not say it. */
+/* What the rights are about, where the path does not say it. It may not be known before the body.
+ */
 static enum err_code settle_query(struct req *q, struct err *e)
 {
     char name[REPO_NAME_MAX + 2], tag[TAG_NAME_MAX + 2];
@@ -80,11 +81,7 @@ static enum err_code settle_query(struct req *q, struct err *e)
     TRY(text_of(q, "tag", tag, sizeof(tag), e));
     if (tag[0])
         TRY(route_set_tag(q, str_of(tag), e));
-    if (name[0])
-        return route_set_name(q, str_of(name), e);
-    if (route_has_form(q))
-        return ERR_OK;
-    return err_tell(e, ERR_NAME_INVALID, "query parameter 'repository' is needed");
+    return name[0] ? route_set_name(q, str_of(name), e) : ERR_OK;
 }
 
 /* Only where tus is spoken does a header say which method it is. */

@@ -1,5 +1,6 @@
 /* Images as archives: /upload-image, as the body or in a form. */
 #include "api/access.h"
+#include "api/audit_entry.h"
 #include "api/handlers.h"
 #include "api/image_answer.h"
 #include "api/parameter.h"
@@ -10,16 +11,48 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-/* The right to a tag, as that of a manifest's push. */
-static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_create_only,
-                             struct err *e)
+/* One that was asked for was asked about before. Each has its entry of the trail: the first that of
+ * the request. */
+static enum err_code may_push(void *ctx, const struct repo_name *repo, struct err *e)
 {
     struct req *q = ctx;
 
-    *ret_create_only = !access_may(q, ACTION_OVERWRITE, &q->name, tag);
-    if (*ret_create_only && !access_may(q, ACTION_PUSH, &q->name, tag))
-        return err_tell(e, ERR_DENIED, "%s may not push tag '%s'", req_actor(q), tag->text);
+    if (q->name.n == 0)
+        TRY(access_need_push_to(q, repo, e));
+    if (q->receiving.n_repos > 0)
+        TRY(audit_deed_begin(q, e));
+    q->receiving.n_repos++;
     return ERR_OK;
+}
+
+/* The right to a tag, as that of a manifest's push. */
+static enum err_code may_tag(void *ctx, const struct repo_name *repo, const struct tag_name *tag,
+                             bool *ret_create_only, struct err *e)
+{
+    struct req *q = ctx;
+
+    *ret_create_only = !access_may(q, ACTION_OVERWRITE, repo, tag);
+    if (!*ret_create_only || access_may(q, ACTION_PUSH, repo, tag))
+        return ERR_OK;
+    q->name = *repo; /* for the trail and the answer */
+    return err_tell(e, ERR_DENIED, "%s may not push tag '%s' to %s", req_actor(q), tag->text,
+                    repo->text);
+}
+
+/* The entry of the first is written when the request ends. */
+static void end_deeds(struct req *q, const struct image_stored *s)
+{
+    for (size_t i = s->plan->n; i-- > 0;) {
+        q->name = s->plan->places[i].repo;
+        if (i > 0)
+            audit_deed_end(q, "ok");
+    }
+}
+
+static void cancel_deeds(struct req *q)
+{
+    for (size_t i = 1; i < q->receiving.n_repos; i++)
+        audit_deed_cancel(q);
 }
 
 /* An archive or form that is refused says why also to machines. */
@@ -51,15 +84,17 @@ static void end_record(struct req *q, enum err_code code, const struct err *e)
 
 static void reply_stored(struct req *q, const struct image_stored *s)
 {
-    const struct digest *d = image_answer_digest(s);
+    const struct repo_name *repo;
+    const struct digest *d = image_answer_one(s, &repo);
     AUTO(buf) struct buf b = {0};
 
     buf_init(&b, IMAGE_ANSWER_MAX_BYTES);
-    image_answer(&b, upload_record_id(q->receiving.record), &q->name, s);
+    image_answer(&b, upload_record_id(q->receiving.record), s);
     if (d) {
-        reply_location(q, "/v2/%s/manifests/%s", q->name.text, d->text);
+        reply_location(q, "/v2/%s/manifests/%s", repo->text, d->text);
         reply_digest(q, d);
     }
+    end_deeds(q, s);
     image_upload_close(STEAL(q->receiving.image)); /* its place is free when they read this */
     end_record(q, ERR_OK, NULL);
     reply_json(q, 201, buf_str(&b));
@@ -71,30 +106,47 @@ static const struct tag_name *asked_tag(const struct req *q)
     return q->ref.tag.n > 0 ? &q->ref.tag : NULL;
 }
 
-/* Its fields have all come. */
-static enum err_code finish_form(struct req *q, char *image, size_t cap, struct err *e)
+struct asked {
+    struct image_wish wish;
+    char image[512], platform_text[OUT_PLATFORM_MAX];
+    struct out_platform platform;
+};
+
+/* The query, and the fields of a form, which have all come. */
+static enum err_code wished(struct req *q, struct asked *a, struct err *e)
 {
     const struct receiving *r = &q->receiving;
 
-    TRY(told(q, image_form_end(r->form, q, e)));
-    upload_record_set_target(r->record, &q->name, asked_tag(q));
-    if (image_form_image(r->form)[0])
-        snprintf(image, cap, "%s", image_form_image(r->form));
-    return ERR_OK;
+    TRY(query_text(q, "image", a->image, sizeof(a->image), e));
+    TRY(query_text(q, "platform", a->platform_text, sizeof(a->platform_text), e));
+    if (r->form) {
+        TRY(told(q, image_form_end(r->form, e)));
+        upload_record_set_target(r->record, q->name.n > 0 ? &q->name : NULL, asked_tag(q));
+        if (image_form_image(r->form)[0])
+            snprintf(a->image, sizeof(a->image), "%s", image_form_image(r->form));
+        if (image_form_platform(r->form)[0])
+            snprintf(a->platform_text, sizeof(a->platform_text), "%s",
+                     image_form_platform(r->form));
+    }
+    a->wish = (struct image_wish){.image = a->image, .tag = asked_tag(q)};
+    if (!a->platform_text[0])
+        return ERR_OK;
+    a->wish.platform = &a->platform;
+    return out_platform_parse(str_of(a->platform_text), &a->platform, e);
 }
 
 static enum err_code finish(struct req *q, struct err *e)
 {
-    char image[512];
-    struct image_wish wish = {.image = image};
+    struct asked a = {.wish = {.image = ""}};
+    const struct image_rights rights = {.may_push = may_push, .may_tag = may_tag, .ctx = q};
     struct image_stored stored;
+    enum err_code code;
 
-    TRY(query_text(q, "image", image, sizeof(image), e));
-    if (q->receiving.form)
-        TRY(finish_form(q, image, sizeof(image), e));
-    wish.tag = asked_tag(q);
-    TRY(told(q,
-             image_upload_finish(q->receiving.image, &wish, req_actor(q), may_tag, q, &stored, e)));
+    TRY(wished(q, &a, e));
+    code = image_upload_finish(q->receiving.image, &a.wish, req_actor(q), &rights, &stored, e);
+    if (code != ERR_OK)
+        cancel_deeds(q);
+    TRY(told(q, code));
     reply_stored(q, &stored);
     return ERR_OK;
 }
@@ -148,11 +200,20 @@ static enum err_code go_on(struct req *q, struct err *e)
     return code;
 }
 
+static enum err_code check_platform(struct req *q, struct err *e)
+{
+    char text[OUT_PLATFORM_MAX];
+
+    TRY(query_text(q, "platform", text, sizeof(text), e));
+    return text[0] ? out_platform_parse(str_of(text), &(struct out_platform){0}, e) : ERR_OK;
+}
+
 static enum err_code begin(struct req *q, struct err *e)
 {
     struct receiving *r = &q->receiving;
 
     TRY(check_head(q, e));
+    TRY(check_platform(q, e));
     if (route_has_form(q))
         TRY(image_form_new(q, &r->form, e));
     TRY(image_upload_open(q->registry, q->name.n > 0 ? &q->name : NULL, q->identity, &r->image, e));

@@ -18,14 +18,14 @@ static enum err_code set_repository(struct image_form *f, struct req *q, struct 
 static enum err_code set_tag(struct image_form *f, struct req *q, struct str value, struct err *e);
 static enum err_code set_image(struct image_form *f, struct req *q, struct str value,
                                struct err *e);
+static enum err_code set_platform(struct image_form *f, struct req *q, struct str value,
+                                  struct err *e);
 
-enum { FILE_FIELD, FIELDS = 4 };
+enum { FILE_FIELD, FIELDS = 5 };
 
 static const struct field fields[FIELDS] = {
-    [FILE_FIELD] = {"file", NULL},
-    {"repository", set_repository},
-    {"tag", set_tag},
-    {"image", set_image},
+    [FILE_FIELD] = {"file", NULL}, {"repository", set_repository}, {"tag", set_tag},
+    {"image", set_image},          {"platform", set_platform},
 };
 
 struct image_form {
@@ -35,7 +35,7 @@ struct image_form {
     const struct field *field; /* of the part */
     size_t value_n;
     char value[512];
-    char image[512];
+    char image[512], platform[OUT_PLATFORM_MAX];
 };
 
 enum err_code image_form_new(const struct req *q, struct image_form **ret_form, struct err *e)
@@ -60,6 +60,11 @@ void image_form_free(struct image_form *f)
 const char *image_form_image(const struct image_form *f)
 {
     return f->image;
+}
+
+const char *image_form_platform(const struct image_form *f)
+{
+    return f->platform;
 }
 
 const struct refusal *image_form_refusal(const struct image_form *f)
@@ -94,6 +99,16 @@ static enum err_code set_image(struct image_form *f, struct req *q, struct str v
     (void)q;
     if (!str_copy(value, f->image, sizeof(f->image)))
         return refuse_field(f, "it is no text", e);
+    return ERR_OK;
+}
+
+static enum err_code set_platform(struct image_form *f, struct req *q, struct str value,
+                                  struct err *e)
+{
+    (void)q;
+    TRY(out_platform_parse(value, &(struct out_platform){0}, e));
+    if (!str_copy(value, f->platform, sizeof(f->platform)))
+        return refuse_field(f, "it is no platform", e);
     return ERR_OK;
 }
 
@@ -161,14 +176,11 @@ enum err_code image_form_feed(struct image_form *f, struct req *q, struct str by
     }
 }
 
-enum err_code image_form_end(struct image_form *f, const struct req *q, struct err *e)
+enum err_code image_form_end(struct image_form *f, struct err *e)
 {
     if (!http_form_ended(&f->form))
         return refuse(&f->refusal, REFUSAL_FORM, STR_NONE, e, "it breaks off");
     if (!f->seen[FILE_FIELD])
         return refuse(&f->refusal, REFUSAL_FIELD, STR_NONE, e, "there is no file");
-    if (q->name.n == 0)
-        return err_tell(e, ERR_NAME_INVALID,
-                        "the repository is needed, as a field of the form or in the query");
     return ERR_OK;
 }

@@ -23,11 +23,12 @@ void image_form_free(struct image_form *f); /* accepts NULL */
 ERR_CHECKED enum err_code image_form_feed(struct image_form *f, struct req *q, struct str bytes,
                                           struct err *e);
 
-/* The body has ended: is all there? Errors: IMAGE_INVALID, NAME_INVALID, told. */
-ERR_CHECKED enum err_code image_form_end(struct image_form *f, const struct req *q, struct err *e);
+/* The body has ended: is all there? Error: IMAGE_INVALID, told. */
+ERR_CHECKED enum err_code image_form_end(struct image_form *f, struct err *e);
 
-/* Of the field; "": there was none. */
+/* Of these fields; "": there was none. The platform is one. */
 const char *image_form_image(const struct image_form *f);
+const char *image_form_platform(const struct image_form *f);
 
 /* Why it was refused; its code is NONE when that was for another reason. */
 const struct refusal *image_form_refusal(const struct image_form *f);

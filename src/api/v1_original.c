@@ -49,11 +49,25 @@ struct listing {
     bool more;
 };
 
+/* Images of several repositories may have come of one archive. */
+static bool is_of(const json_t *record, const char *repository)
+{
+    json_t *list = json_object_get(record, "repositories"), *one;
+    size_t i;
+
+    json_array_foreach(list, i, one)
+    {
+        if (json_is_string(one) && strcmp(json_string_value(one), repository) == 0)
+            return true;
+    }
+    return str_eq(text_of(record, "repository"), str_of(repository));
+}
+
 static bool is_asked(const struct listing *l, const json_t *record)
 {
     return (l->all || is_own(l->q, record)) &&
            (!l->user[0] || str_eq(text_of(record, "user"), str_of(l->user))) &&
-           (!l->repository[0] || str_eq(text_of(record, "repository"), str_of(l->repository)));
+           (!l->repository[0] || is_of(record, l->repository));
 }
 
 /* The record's value is an object, and its id comes first. */

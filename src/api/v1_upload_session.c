@@ -195,8 +195,9 @@ static enum err_code receive(struct req *q, uint64_t said, struct err *e)
     const struct archive_session *s = &r->archive->session;
 
     TRY(tus_checksum(q, http_body_later(q->x), &r->archive->checked, e));
-    TRY(translate(
-        upload_open(q->registry, &s->repo, s->owner, &s->upload, UPLOAD_MORE, &r->upload, e), e));
+    TRY(translate(upload_open(q->registry, archive_session_bytes_repo(s), s->owner, &s->upload,
+                              UPLOAD_MORE, &r->upload, e),
+                  e));
     TRY(check_offset(q, said, upload_offset(r->upload), e));
     TRY(check_room(q, said, e));
     r->archive->record = archive_session_record(q->registry, s, http_request_id(q->x));
@@ -303,6 +304,9 @@ static enum err_code wanted(struct req *q, struct archive_session *s, struct err
         return err_tell(e, ERR_REQUEST_INVALID, "Upload-Metadata is longer than %d bytes",
                         ARCHIVE_SESSION_METADATA_MAX);
     TRY(text_of(q, "image", s->image, sizeof(s->image), e));
+    TRY(text_of(q, "platform", s->platform, sizeof(s->platform), e));
+    if (s->platform[0])
+        TRY(out_platform_parse(str_of(s->platform), &(struct out_platform){0}, e));
     TRY(text_of(q, "digest", digest, sizeof(digest), e));
     if (digest[0])
         TRY(digest_parse(str_of(digest), &s->digest, e));

@@ -1,5 +1,6 @@
 #include "api/v1_upload_taken.h"
 
+#include "api/access.h"
 #include "api/image_answer.h"
 #include "api/policy_in_force.h"
 #include "api/reply.h"
@@ -7,6 +8,7 @@
 #include "auth/core/auth.h"
 #include "auth/core/identity_json.h"
 #include "base/json.h"
+#include "core/own_repo.h"
 
 #include <stdio.h>
 
@@ -36,7 +38,42 @@ static struct identity *identity_of(const struct archive_session *s)
     return id;
 }
 
-static enum err_code may_tag(void *ctx, const struct archive_session *s, const struct tag_name *tag,
+static enum err_code rights_of(const struct archive_session *s, struct identity **ret_id,
+                               struct err *e)
+{
+    *ret_id = identity_of(s);
+    return *ret_id ? ERR_OK
+                   : err_set(e, ERR_CORRUPT, "upload %s does not say whose it is", s->id.text);
+}
+
+static const char *actor_of(const struct archive_session *s)
+{
+    return s->owner[0] ? s->owner : "anonymous";
+}
+
+/* One that was asked for has been asked about with each request. */
+static enum err_code may_push(void *ctx, const struct archive_session *s,
+                              const struct repo_name *repo, struct err *e)
+{
+    struct api *a = ctx;
+    AUTO(identity) struct identity *id = NULL;
+    struct policy *policy;
+    bool may;
+
+    if (own_repo(repo))
+        return access_own_name(e);
+    if (s->repo.n > 0 || !auth_enabled(a->guard.auth))
+        return ERR_OK;
+    TRY(rights_of(s, &id, e));
+    policy = api_policy(a);
+    may = policy_allows(policy, id, ACTION_PUSH, repo, NULL, NULL) ||
+          policy_allows(policy, id, ACTION_OVERWRITE, repo, NULL, NULL);
+    policy_unref(policy);
+    return may ? ERR_OK : err_tell(e, ERR_DENIED, "%s may not push to %s", actor_of(s), repo->text);
+}
+
+static enum err_code may_tag(void *ctx, const struct archive_session *s,
+                             const struct repo_name *repo, const struct tag_name *tag,
                              bool *ret_create_only, struct err *e)
 {
     struct api *a = ctx;
@@ -47,17 +84,15 @@ static enum err_code may_tag(void *ctx, const struct archive_session *s, const s
     *ret_create_only = false;
     if (!auth_enabled(a->guard.auth))
         return ERR_OK;
-    id = identity_of(s);
-    if (!id)
-        return err_set(e, ERR_CORRUPT, "upload %s does not say whose it is", s->id.text);
+    TRY(rights_of(s, &id, e));
     policy = api_policy(a);
-    may_move = policy_allows(policy, id, ACTION_OVERWRITE, &s->repo, tag, NULL);
-    may_make = may_move || policy_allows(policy, id, ACTION_PUSH, &s->repo, tag, NULL);
+    may_move = policy_allows(policy, id, ACTION_OVERWRITE, repo, tag, NULL);
+    may_make = may_move || policy_allows(policy, id, ACTION_PUSH, repo, tag, NULL);
     policy_unref(policy);
     *ret_create_only = !may_move;
     return may_make ? ERR_OK
-                    : err_tell(e, ERR_DENIED, "%s may not push tag '%s'",
-                               s->owner[0] ? s->owner : "anonymous", tag->text);
+                    : err_tell(e, ERR_DENIED, "%s may not push tag '%s' to %s", actor_of(s),
+                               tag->text, repo->text);
 }
 
 /* ---- answers */
@@ -66,7 +101,7 @@ static void stored(void *ctx, const struct archive_session *s, const struct imag
                    struct buf *ret_answer)
 {
     (void)ctx;
-    image_answer(ret_answer, &s->id, &s->repo, what);
+    image_answer(ret_answer, &s->id, what);
 }
 
 static void refused(void *ctx, const struct archive_session *s, const struct err *why,
@@ -80,14 +115,15 @@ static void refused(void *ctx, const struct archive_session *s, const struct err
 static void tell_image(struct req *q, const struct archive_session *s)
 {
     AUTO(json) json_t *answer = json_loads(s->answer, 0, NULL);
-    const json_t *images = json_object_get(answer, "images");
-    const char *text = json_string_value(json_object_get(json_array_get(images, 0), "digest"));
+    const json_t *images = json_object_get(answer, "images"), *image = json_array_get(images, 0);
+    const char *text = json_string_value(json_object_get(image, "digest"));
+    const char *repo = json_string_value(json_object_get(image, "repository"));
     struct digest d;
 
-    if (json_array_size(images) != 1 || !text ||
+    if (json_array_size(images) != 1 || !text || !repo ||
         digest_parse(str_of(text), &d, ERR_IGNORED) != ERR_OK)
         return;
-    reply_location(q, "/v2/%s/manifests/%s", s->repo.text, d.text);
+    reply_location(q, "/v2/%s/manifests/%s", repo, d.text);
     reply_digest(q, &d);
 }
 
@@ -107,23 +143,25 @@ static enum err_code begin(void *ctx, struct err *e)
     return a->guard.audit ? audit_begin(a->guard.audit, e) : ERR_OK;
 }
 
-static void end(void *ctx, const struct archive_session *s, enum err_code code)
+static void end(void *ctx, const struct archive_session *s, const struct repo_name *repo,
+                enum err_code code)
 {
     struct api *a = ctx;
     char target[REPO_NAME_MAX + TAG_NAME_MAX + 2];
     const struct meta_audit entry = {
-        .actor = s->owner[0] ? s->owner : "anonymous",
+        .actor = actor_of(s),
         .action = "upload image",
         .target = target,
         .address = s->address,
         .result = code == ERR_OK ? "ok" : err_name(code),
         .detail = "",
-        .repository = s->repo.text,
+        .repository = repo ? repo->text : "",
     };
 
     if (!a->guard.audit)
         return;
-    snprintf(target, sizeof(target), s->tag.n > 0 ? "%s:%s" : "%s", s->repo.text, s->tag.text);
+    snprintf(target, sizeof(target), repo && s->tag.n > 0 ? "%s:%s" : "%s", repo ? repo->text : "",
+             s->tag.text);
     if (code == ERR_LATER)
         audit_cancel(a->guard.audit);
     else
@@ -134,6 +172,7 @@ struct archive_taker upload_taker(struct api *a)
 {
     return (struct archive_taker){.r = a->registry,
                                   .begin = begin,
+                                  .may_push = may_push,
                                   .may_tag = may_tag,
                                   .stored = stored,
                                   .refused = refused,

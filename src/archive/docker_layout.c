@@ -205,7 +205,7 @@ static enum err_code add_names(struct judge *g, const struct item *item, size_t 
     {
         const char *text = json_string_value(name);
 
-        if (!image_name_split(str_of(text), false, &repository, &tag))
+        if (!image_name_split(str_of(text), false, &repository, &tag) || tag.n == 0)
             return refuse(g->refusal, REFUSAL_NAME, STR("manifest.json"), e,
                           "'%.100s' is no name with a tag", text);
         judge_name_image(g, manifest, text);

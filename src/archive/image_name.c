@@ -1,6 +1,10 @@
 #include "archive/image_name.h"
 
+#include "base/digest.h"
 #include "base/name.h"
+
+/* Where Docker's hub has what is called by one word. */
+#define HUB STR("library/")
 
 static bool is_host(struct str s)
 {
@@ -16,27 +20,51 @@ static bool is_host(struct str s)
     return str_eq(s, STR("localhost")) || memchr(s.p, '.', s.n) || str_cut(&name, ':', &s);
 }
 
+/* As docker reads names: a first component with a dot or port, or localhost, is a host. */
+static struct str without_host(struct str path)
+{
+    struct str rest = path, host;
+
+    if (path.n == 0 || !memchr(path.p, '/', path.n) || !str_cut(&rest, '/', &host) ||
+        !is_host(host))
+        return path;
+    if (!str_eq(host, STR("docker.io")) && !str_eq(host, STR("index.docker.io")))
+        return rest;
+    return str_starts(rest, HUB) ? str_sub(rest, HUB.n, rest.n - HUB.n) : rest;
+}
+
+/* The tag stands behind a colon in the last component. */
+static struct str cut_tag(struct str *name)
+{
+    size_t i = name->n;
+    struct str tag = {0};
+
+    while (i > 0 && name->p[i - 1] != ':' && name->p[i - 1] != '/')
+        i--;
+    if (i == 0 || name->p[i - 1] != ':')
+        return tag;
+    tag = str_sub(*name, i, name->n - i);
+    *name = str_sub(*name, 0, i - 1);
+    return tag;
+}
+
 bool image_name_split(struct str name, bool tag_alone, struct str *ret_repository,
                       struct str *ret_tag)
 {
-    struct str path = name, host = {0}, rest = name;
-    size_t colon = name.n;
+    struct str rest = name, tag;
 
     if (tag_alone && tag_name_valid(name)) {
         *ret_repository = STR_NONE;
         *ret_tag = name;
         return true;
     }
-    while (colon > 0 && name.p[colon - 1] != ':' && name.p[colon - 1] != '/')
-        colon--;
-    if (colon == 0 || name.p[colon - 1] != ':')
-        return false;
-    *ret_tag = str_sub(name, colon, name.n - colon);
-    path = str_sub(name, 0, colon - 1);
-    rest = path;
-    /* As docker reads names: a first component with a dot or port, or localhost, is a host. */
-    if (memchr(path.p, '/', path.n) && str_cut(&rest, '/', &host) && is_host(host))
-        path = rest;
-    *ret_repository = path;
-    return repo_name_valid(path) && tag_name_valid(*ret_tag);
+    if (name.n > 0 && memchr(name.p, '@', name.n)) {
+        str_cut(&rest, '@', &name);
+        if (digest_parse(rest, &(struct digest){0}, ERR_IGNORED) != ERR_OK)
+            return false;
+    }
+    tag = cut_tag(&name);
+    *ret_repository = without_host(name);
+    *ret_tag = tag;
+    return repo_name_valid(*ret_repository) && (!tag.p || tag_name_valid(tag));
 }

@@ -37,6 +37,7 @@ static enum err_code code_of(enum refusal_code code)
     case REFUSAL_TOO_LARGE:
     case REFUSAL_UNPACKED_TOO_LARGE:
     case REFUSAL_TOO_MANY_MEMBERS:
+    case REFUSAL_TOO_MANY_REPOSITORIES:
     case REFUSAL_JSON_TOO_LARGE:
     case REFUSAL_DECODER_MEMORY:
         return ERR_IMAGE_TOO_LARGE;

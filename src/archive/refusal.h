@@ -41,9 +41,11 @@
     X(LAYOUTS_DISAGREE, "a manifest.json that describes images of index.json")                     \
     X(CHOICE, "one image for one tag: choose it by its name or digest with image=")                \
     X(NO_TAG, "a tag: give it with tag=")                                                          \
+    X(NO_REPOSITORY, "a name with a repository for each image; or one for all: repository=")       \
+    X(TOO_MANY_REPOSITORIES, "no more repositories than upload.max_repositories")                  \
     X(TOO_DEEP, "indexes that name few others, and not deep in each other")                        \
     X(FORM, "multipart/form-data with few parts and short heads, to its last boundary")            \
-    X(FIELD, "one part 'file', and at most one of repository, tag and image each, as short text")
+    X(FIELD, "one part 'file', at most one repository, tag, image and platform, as short text")
 
 enum refusal_code {
     REFUSAL_NONE,

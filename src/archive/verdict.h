@@ -31,7 +31,8 @@ struct archive_manifest {
 /* What the archive lists. */
 struct archive_image {
     size_t manifest; /* of archive_verdict */
-    char **names;    /* "name:tag", "host:5000/name:tag"; of OCI layouts also "tag" alone */
+    char **names;    /* "name:tag", "host:5000/name:tag"; of OCI layouts also "tag" alone, and
+                      * "team/app",    "team/app@sha256:..." */
     size_t n_names;
 };
 

@@ -18,21 +18,20 @@
 
 /* What registries take unless they are told otherwise. */
 static const struct image_plan_rules rules = {.manifest_bytes = 4u << 20,
-                                              .manifest_references = 10000};
+                                              .manifest_references = 10000,
+                                              .repositories = 1000,
+                                              .name_bytes = REPO_NAME_MAX};
 
 struct upload {
     struct cli *cli;
     bool json, dry_run;
     unsigned jobs;
-    struct repo_name repo;
+    struct repo_name repo; /* n is 0: the archive's own names say it */
     struct tag_name tags[TAGS_MOST];
     size_t n_tags;
     const char *from, *image;
     struct out_platform platform; /* os is "": none is wished */
-    char scopes[SCOPES_SIZE];
-    char repository_url[REMOTE_URL_MAX];
     struct remote_server server;
-    struct remote_registry registry;
     struct archive_file archive;
     struct resume_notes notes;
     struct image_plan plan;
@@ -44,7 +43,6 @@ static void upload_done(struct upload *u)
     image_plan_done(&u->plan);
     archive_file_done(&u->archive);
     resume_notes_done(&u->notes);
-    remote_registry_done(&u->registry);
     remote_server_done(&u->server);
 }
 
@@ -104,35 +102,58 @@ static enum err_code take_flags(struct upload *u, const struct cli_args *args, s
 
 static enum err_code open_server(struct upload *u, const struct cli_args *args, struct err *e)
 {
-    struct str image = str_of(args->operands[1]);
+    struct str image = args->n_operands > 1 ? str_of(args->operands[1]) : STR("");
     AUTO(buf) struct buf url = {0};
 
     buf_init(&url, REMOTE_URL_MAX);
     remote_server_split(args, &image, &url);
-    TRY(take_name(u, image, e));
+    if (image.n > 0)
+        TRY(take_name(u, image, e));
     TRY(take_flags(u, args, e));
-    TRY(remote_server_open(u->cli, args, buf_text(&url), &u->server, e));
-    snprintf(u->scopes, sizeof(u->scopes), "repository:%s:pull,push%s%s%s", u->repo.text,
-             u->from ? " repository:" : "", u->from ? u->from : "", u->from ? ":pull" : "");
-    snprintf(u->repository_url, sizeof(u->repository_url), STR_FMT "/v2/%s",
-             STR_ARG(buf_str(&u->server.url)), u->repo.text);
-    remote_registry_init(&u->registry, &u->server, u->scopes);
-    return ERR_OK;
+    return remote_server_open(u->cli, args, buf_text(&url), &u->server, e);
+}
+
+/* ---- one repository of the server */
+
+struct target {
+    char scopes[SCOPES_SIZE];
+    char url[REMOTE_URL_MAX];
+    struct remote_registry registry;
+};
+
+/* repo is NULL when it is not known yet; from may be. */
+static void target_init(struct target *t, struct upload *u, const struct repo_name *repo,
+                        const char *from)
+{
+    t->scopes[0] = '\0';
+    if (repo)
+        snprintf(t->scopes, sizeof(t->scopes), "repository:%s:pull,push%s%s%s", repo->text,
+                 from ? " repository:" : "", from ? from : "", from ? ":pull" : "");
+    snprintf(t->url, sizeof(t->url), STR_FMT "/v2/%s", STR_ARG(buf_str(&u->server.url)),
+             repo ? repo->text : "");
+    remote_registry_init(&t->registry, &u->server, t->scopes);
+}
+
+static inline void auto_target_(struct target *t)
+{
+    remote_registry_done(&t->registry);
 }
 
 /* dist-spec end-1: is it a registry, and will it have this user? Before all of a file is read. */
 static enum err_code knock(struct upload *u, struct err *e)
 {
     AUTO(remote_answer) struct remote_answer a = {0};
+    AUTO(target) struct target t = {0};
     char url[REMOTE_URL_MAX];
 
+    target_init(&t, u, u->repo.n > 0 ? &u->repo : NULL, u->from);
     snprintf(url, sizeof(url), STR_FMT "/v2/", STR_ARG(buf_str(&u->server.url)));
-    TRY(remote_registry_run(&u->registry, &(struct remote_request){.method = "GET", .url = url}, &a,
+    TRY(remote_registry_run(&t.registry, &(struct remote_request){.method = "GET", .url = url}, &a,
                             e));
     if (a.status == 200)
         return ERR_OK;
     if (a.status == 401 || a.status == 403)
-        return remote_registry_refused(&u->registry, &a, e);
+        return remote_registry_refused(&t.registry, &a, e);
     return err_set(e, ERR_UNSUPPORTED, "the server does not answer as a registry does (%d)",
                    a.status);
 }
@@ -157,10 +178,10 @@ static enum err_code read_archive(struct upload *u, struct err *e)
 }
 
 /* More tags than one are of the image that got the first. */
-static void add_tags(struct upload *u)
+static void add_tags(struct upload *u, struct image_place *place)
 {
-    for (size_t i = 0; i < u->plan.n; i++) {
-        struct image_plan_item *item = &u->plan.items[i];
+    for (size_t i = 0; i < place->n; i++) {
+        struct image_plan_item *item = &place->items[i];
 
         if (item->n_tags == 0)
             continue;
@@ -172,13 +193,14 @@ static void add_tags(struct upload *u)
 
 static enum err_code make_plan(struct upload *u, struct err *e)
 {
-    const struct image_wish wish = {.image = u->image ? u->image : "",
+    const struct image_wish wish = {.repo = u->repo.n > 0 ? &u->repo : NULL,
+                                    .image = u->image ? u->image : "",
                                     .tag = u->n_tags > 0 ? &u->tags[0] : NULL,
                                     .platform = u->platform.os[0] ? &u->platform : NULL};
 
     TRY(image_plan_make(&rules, u->archive.verdict, &wish, &u->plan, &u->refusal, e));
-    if (u->n_tags > 1)
-        add_tags(u);
+    for (size_t i = 0; u->n_tags > 1 && i < u->plan.n; i++)
+        add_tags(u, &u->plan.places[i]);
     return ERR_OK;
 }
 
@@ -199,49 +221,50 @@ static void tell_blob(void *ctx, const struct archive_blob *b, enum blob_result 
     fflush(u->cli->out);
 }
 
-static void tell_json(const struct upload *u, size_t n_blobs, size_t n_new, uint64_t new_bytes)
+/* What all of it came to, in each repository. */
+struct sums {
+    size_t n_blobs, n_new;
+    uint64_t new_bytes;
+};
+
+static void tell_json(const struct upload *u, const struct sums *sums)
 {
-    const struct archive_verdict *v = u->archive.verdict;
     AUTO(buf) struct buf b = {0};
 
     buf_init(&b, ANSWER_MAX);
-    buf_addf(&b, "{\"repository\":\"%s\",\"format\":\"%s\",\"images\":[", u->repo.text,
-             v->is_oci ? "oci" : "docker");
-    for (size_t i = 0; i < u->plan.n; i++) {
-        buf_add_text(&b, i > 0 ? "," : "");
-        image_plan_add_json(&b, v, &u->plan.items[i]);
-    }
-    buf_addf(&b, "],\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%" PRIu64 "%s}\n", n_blobs, n_new,
-             new_bytes, u->dry_run ? ",\"dryRun\":true" : "");
+    buf_add_char(&b, '{');
+    image_plan_add_json(&b, u->archive.verdict, &u->plan);
+    buf_addf(&b, ",\"blobs\":%zu,\"newBlobs\":%zu,\"newBytes\":%" PRIu64 "%s}\n", sums->n_blobs,
+             sums->n_new, sums->new_bytes, u->dry_run ? ",\"dryRun\":true" : "");
     fwrite(b.p, 1, b.n, u->cli->out);
 }
 
-static void tell_image(const struct upload *u, const struct image_plan_item *item)
+static void tell_image(const struct upload *u, const struct image_place *place,
+                       const struct image_plan_item *item)
 {
     const struct archive_manifest *m = &u->archive.verdict->manifests[item->manifest];
 
     for (size_t t = 0; t < item->n_tags; t++)
-        fprintf(u->cli->out, "%s:%s: %s\n", u->repo.text, item->tags[t].text, m->digest.text);
+        fprintf(u->cli->out, "%s:%s: %s\n", place->repo.text, item->tags[t].text, m->digest.text);
     if (item->n_tags == 0)
-        fprintf(u->cli->out, "%s@%s\n", u->repo.text, m->digest.text);
+        fprintf(u->cli->out, "%s@%s\n", place->repo.text, m->digest.text);
     if (item->partial)
         fprintf(u->cli->out, "  in place of %s, of which %zu manifests are not in the archive\n",
                 item->partial->digest.text, item->partial->n_missing);
 }
 
-static void tell_end(const struct upload *u, const struct image_push *p)
+static void tell_end(const struct upload *u, const struct sums *sums)
 {
-    size_t n_new = u->dry_run ? p->n_missing : p->n_sent;
-    uint64_t new_bytes = u->dry_run ? p->missing_bytes : p->sent_bytes;
-
     if (u->json) {
-        tell_json(u, p->n_blobs, n_new, new_bytes);
+        tell_json(u, sums);
         return;
     }
-    for (size_t i = 0; i < u->plan.n; i++)
-        tell_image(u, &u->plan.items[i]);
-    fprintf(u->cli->out, "%zu of %zu blobs %s, %" PRIu64 " bytes\n", n_new, p->n_blobs,
-            u->dry_run ? "would be sent" : "sent", new_bytes);
+    for (size_t i = 0; i < u->plan.n; i++) {
+        for (size_t k = 0; k < u->plan.places[i].n; k++)
+            tell_image(u, &u->plan.places[i], &u->plan.places[i].items[k]);
+    }
+    fprintf(u->cli->out, "%zu of %zu blobs %s, %" PRIu64 " bytes\n", sums->n_new, sums->n_blobs,
+            u->dry_run ? "would be sent" : "sent", sums->new_bytes);
 }
 
 static void add_member(struct buf *b, const char *name, const char *value)
@@ -278,27 +301,51 @@ static void tell_failure(const struct upload *u, const struct err *why)
 
 /* ---- all of it */
 
-static enum err_code push(struct upload *u, struct err *e)
+static void add_to(struct sums *sums, const struct upload *u, const struct image_push *p)
 {
+    sums->n_blobs += p->n_blobs;
+    sums->n_new += u->dry_run ? p->n_missing : p->n_sent;
+    sums->new_bytes += u->dry_run ? p->missing_bytes : p->sent_bytes;
+}
+
+/* One repository after the other, each with its blobs, its manifests and its tags: what the first
+ * has got the others mount from it, when nothing else is said. */
+static enum err_code push_place(struct upload *u, size_t i, struct sums *sums, struct err *e)
+{
+    const struct image_place *place = &u->plan.places[i];
+    const char *from = u->from || i == 0 ? u->from : u->plan.places[0].repo.text;
+    AUTO(target) struct target t = {0};
     AUTO(image_push)
-    struct image_push p = {.registry = &u->registry,
-                           .repository_url = u->repository_url,
-                           .from = u->from,
+    struct image_push p = {.registry = &t.registry,
+                           .repository_url = t.url,
+                           .from = from,
                            .notes = &u->notes,
                            .archive = &u->archive,
-                           .plan = &u->plan,
+                           .place = place,
                            .jobs = u->jobs,
                            .bar = u->json ? NULL : u->cli->err,
                            .tell = tell_blob,
                            .ctx = u};
 
+    target_init(&t, u, &place->repo, from);
     TRY(image_push_look(&p, e));
     if (!u->dry_run) {
-        resume_notes_open(u->cli->environment, &u->notes);
         TRY(image_push_blobs(&p, e));
         TRY(image_push_manifests(&p, e));
     }
-    tell_end(u, &p);
+    add_to(sums, u, &p);
+    return ERR_OK;
+}
+
+static enum err_code push(struct upload *u, struct err *e)
+{
+    struct sums sums = {0};
+
+    if (!u->dry_run)
+        resume_notes_open(u->cli->environment, &u->notes);
+    for (size_t i = 0; i < u->plan.n; i++)
+        TRY(push_place(u, i, &sums, e));
+    tell_end(u, &sums);
     return ERR_OK;
 }
 
@@ -322,8 +369,8 @@ int cli_upload(struct cli *cli, const struct cli_args *args)
     struct upload u = {.cli = cli, .archive = {.fd = -1, .spool_fd = -1}, .notes = {-1}};
     struct err e = {0};
 
-    if (args->n_operands != 2) {
-        fprintf(cli->err, "registry: a file (or -) and a name are needed\n"
+    if (args->n_operands < 1) {
+        fprintf(cli->err, "registry: a file (or -) is needed\n"
                           "`registry upload --help` shows what there is.\n");
         return CLI_USAGE;
     }

@@ -751,7 +751,7 @@ const struct cli_command cli_commands[] = {
          "Credentials are those of --user, or what `docker login`\nleft in ~/.docker/config.json "
          "(DOCKER_CONFIG, DOCKER_AUTH_CONFIG) or with its credential helper."},
     {.name = "upload",
-     .operands = "FILE NAME[:TAG]",
+     .operands = "FILE [NAME[:TAG]]",
      .max_operands = 2,
      .names = true,
      .flags = upload_flags,
@@ -761,7 +761,9 @@ const struct cli_command cli_commands[] = {
          "FILE is what `docker save` and its like write (docker-archive or OCI layout, plain or "
          "packed), the directory\nof an OCI layout, or - for standard input. NAME is team/app, or "
          "host:5000/team/app, which is then the server.\nWithout a tag the image gets those that "
-         "it has in the archive. The archive is read and checked to its end\nbefore anything is "
+         "it has in the archive; without NAME each image goes to the repositories\nof its names "
+         "there, of the "
+         "server at --url. The archive is read and checked to its end before anything is\n"
          "sent; blobs that the server has are not sent again, and what was cut goes on where it"
          "\nended. What can't be read twice is kept in a temporary file below TMPDIR (/var/tmp). "
          "Credentials are those of\n--user, or what `docker login` left in ~/.docker/config.json "

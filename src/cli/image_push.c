@@ -129,7 +129,7 @@ static void list(struct image_push *p)
 
     p->blobs = mem_zero((v->n_blobs + 1) * sizeof(*p->blobs));
     for (size_t i = 0; i < v->n_blobs; i++) {
-        if (p->plan->blobs[i])
+        if (p->place->blobs[i])
             p->blobs[p->n_blobs++].blob = &v->blobs[i];
     }
     qsort(p->blobs, p->n_blobs, sizeof(*p->blobs), by_size);
@@ -264,8 +264,8 @@ static bool comes_with_tags(const struct image_push *p, size_t manifest)
 {
     if (p->archive->verdict->manifests[manifest].is_child)
         return false;
-    for (size_t i = 0; i < p->plan->n; i++) {
-        if (p->plan->items[i].manifest == manifest && p->plan->items[i].n_tags > 0)
+    for (size_t i = 0; i < p->place->n; i++) {
+        if (p->place->items[i].manifest == manifest && p->place->items[i].n_tags > 0)
             return true;
     }
     return false;
@@ -277,11 +277,11 @@ enum err_code image_push_manifests(struct image_push *p, struct err *e)
     const struct archive_verdict *v = p->archive->verdict;
 
     for (size_t i = 0; i < v->n_manifests; i++) {
-        if (p->plan->manifests[i] && !comes_with_tags(p, i))
+        if (p->place->manifests[i] && !comes_with_tags(p, i))
             TRY(put_by_digest(p, &v->manifests[i], e));
     }
-    for (size_t i = 0; i < p->plan->n; i++) {
-        const struct image_plan_item *item = &p->plan->items[i];
+    for (size_t i = 0; i < p->place->n; i++) {
+        const struct image_plan_item *item = &p->place->items[i];
 
         for (size_t t = 0; t < item->n_tags; t++)
             TRY(put_tag(p, &v->manifests[item->manifest], &item->tags[t], e));

@@ -1,6 +1,6 @@
 /*
- * Images of an archive, pushed to a registry: their blobs, several at once, then their manifests,
- * then their tags.
+ * Images of an archive, pushed to a repository of a registry: their blobs, several at once, then
+ * their manifests, then their tags.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ struct image_push {
     const char *from;                 /* as in blob_push; NULL: whichever there is */
     const struct resume_notes *notes; /* likewise; NULL: none are kept */
     const struct archive_file *archive;
-    const struct image_plan *plan;
+    const struct image_place *place; /* of the plan */
     unsigned jobs;
     FILE *bar; /* where progress is shown; NULL: nowhere */
 

@@ -413,6 +413,7 @@ struct conf_archives {
     _Atomic uint64_t unpacked_bytes; /* upload.max_unpacked_bytes: 413 */
     _Atomic uint64_t ratio;          /* upload.max_ratio: 413 */
     _Atomic uint64_t members;        /* upload.max_members: 413 */
+    _Atomic uint64_t repositories;   /* upload.max_repositories: 413 */
     _Atomic uint64_t json_bytes;     /* upload.json_bytes: 413 */
     _Atomic uint64_t memory_bytes;   /* upload.memory_bytes */
     _Atomic uint64_t decoder_bytes;  /* upload.decoder_memory: 413 */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "core/own_repo.h"
 #include "core/quota.h"
 #include "core/upload.h"
 #include "core/upload_record.h"
@@ -13,6 +14,9 @@
 
 #define OPEN  STR("archive-sessions")
 #define ENDED STR("archive-answers")
+
+/* Nothing in it ever becomes a blob. */
+#define BYTES_REPO OWN_REPO_PREFIX "archives"
 
 #define PAGE      64
 #define TRIES     4 /* of a change that meets another */
@@ -26,6 +30,13 @@ void archive_session_done(struct archive_session *s)
     free(s->who);
     free(s->answer);
     s->who = s->answer = NULL;
+}
+
+const struct repo_name *archive_session_bytes_repo(const struct archive_session *s)
+{
+    static const struct repo_name own = {sizeof(BYTES_REPO) - 1, BYTES_REPO};
+
+    return s->repo.n > 0 ? &s->repo : &own;
 }
 
 static enum err_code unknown(struct err *e)
@@ -52,10 +63,10 @@ static char *to_text(const struct archive_session *s)
 {
     AUTO(json)
     json_t *j = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:i}", "id", s->id.text,
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:i}", "id", s->id.text,
         "upload", s->upload.text, "owner", s->owner, "repository", s->repo.text, "tag", s->tag.text,
-        "image", s->image, "metadata", s->metadata, "address", s->address, "state",
-        states[s->state], "length",
+        "image", s->image, "platform", s->platform, "metadata", s->metadata, "address", s->address,
+        "state", states[s->state], "length",
         s->length_bytes == UINT64_MAX ? (json_int_t)-1 : (json_int_t)s->length_bytes, "started",
         (json_int_t)s->started_ms, "expires", (json_int_t)s->expires_ms, "status", s->status);
 
@@ -100,14 +111,16 @@ static bool state_of(struct str text, enum archive_state *ret_state)
 
 static bool take_texts(const json_t *j, struct archive_session *s)
 {
-    struct str tag = text_of(j, "tag"), digest = text_of(j, "digest");
+    struct str tag = text_of(j, "tag"), digest = text_of(j, "digest"),
+               repo = text_of(j, "repository");
 
     return uuid_parse(text_of(j, "id"), &s->id) && uuid_parse(text_of(j, "upload"), &s->upload) &&
            str_copy(text_of(j, "owner"), s->owner, sizeof(s->owner)) &&
-           repo_name_parse(text_of(j, "repository"), &s->repo, ERR_IGNORED) == ERR_OK &&
+           (repo.n == 0 || repo_name_parse(repo, &s->repo, ERR_IGNORED) == ERR_OK) &&
            (tag.n == 0 || tag_name_parse(tag, &s->tag, ERR_IGNORED) == ERR_OK) &&
            (digest.n == 0 || digest_parse(digest, &s->digest, ERR_IGNORED) == ERR_OK) &&
            str_copy(text_of(j, "image"), s->image, sizeof(s->image)) &&
+           str_copy(text_of(j, "platform"), s->platform, sizeof(s->platform)) &&
            str_copy(text_of(j, "metadata"), s->metadata, sizeof(s->metadata)) &&
            str_copy(text_of(j, "address"), s->address, sizeof(s->address)) &&
            state_of(text_of(j, "state"), &s->state);
@@ -211,10 +224,11 @@ static enum err_code check_room(struct registry *r, const char *owner, struct er
 }
 
 /* What adds to a namespace that has too much already is refused before it comes. */
-static enum err_code check_quotas(struct registry *r, const struct repo_name *repo, struct err *e)
+static enum err_code check_quotas(struct registry *r, const struct archive_session *s,
+                                  struct err *e)
 {
     struct meta_op ops[QUOTAS_MAX];
-    size_t n = quota_checks(r, repo, ops);
+    size_t n = s->repo.n > 0 ? quota_checks(r, &s->repo, ops) : 0;
 
     return n > 0 ? meta_commit(r->meta, ops, n, META_LAZY, NULL, e) : ERR_OK;
 }
@@ -225,7 +239,8 @@ static enum err_code begin_bytes(struct registry *r, struct archive_session *s, 
     enum err_code code;
 
     if (!s->is_direct)
-        return upload_begin(r, &s->repo, s->owner, DIGEST_SHA256, &s->upload, e);
+        return upload_begin(r, archive_session_bytes_repo(s), s->owner, DIGEST_SHA256, &s->upload,
+                            e);
     TRY(registry_has_room(r, e));
     uuid_make(&s->upload);
     code = store_direct_begin(r->store, &s->upload, s->length_bytes, &s->direct, e);
@@ -244,7 +259,7 @@ static struct upload_record *open_record(struct registry *r, const struct archiv
         .address = s->address,
         .request_id = request_id,
         .way = s->is_direct ? "direct" : "session",
-        .repo = &s->repo,
+        .repo = s->repo.n > 0 ? &s->repo : NULL,
         .tag = s->tag.n > 0 ? &s->tag : NULL,
         .expected_bytes = s->length_bytes == UINT64_MAX ? UPLOAD_SIZE_UNKNOWN : s->length_bytes,
     };
@@ -276,7 +291,7 @@ enum err_code archive_session_begin(struct registry *r, struct archive_session *
     enum err_code code;
 
     TRY(check_room(r, s->owner, e));
-    TRY(check_quotas(r, &s->repo, e));
+    TRY(check_quotas(r, s, e));
     record = open_record(r, s, request_id);
     s->id = *upload_record_id(record);
     code = begin(r, s, e);
@@ -398,7 +413,8 @@ enum err_code archive_session_offset(struct registry *r, const struct archive_se
         *ret_offset_bytes = s->state != ARCHIVE_RECEIVING ? s->length_bytes : 0;
         return ERR_OK;
     }
-    code = upload_status(r, &s->repo, s->owner, &s->upload, ret_offset_bytes, e);
+    code =
+        upload_status(r, archive_session_bytes_repo(s), s->owner, &s->upload, ret_offset_bytes, e);
     return code == ERR_BLOB_UPLOAD_UNKNOWN ? unknown(e) : code;
 }
 
@@ -434,7 +450,7 @@ static enum err_code remove_open(struct registry *r, const struct archive_sessio
 
     if (s->is_direct)
         return remove_direct(r, s, e);
-    code = upload_open(r, &s->repo, s->owner, &s->upload, UPLOAD_MORE, &u, e);
+    code = upload_open(r, archive_session_bytes_repo(s), s->owner, &s->upload, UPLOAD_MORE, &u, e);
     if (code == ERR_BLOB_UPLOAD_BUSY && s->state == ARCHIVE_RECEIVING)
         return err_tell(e, ERR_UPLOAD_BUSY, "another request writes to this upload");
     if (code != ERR_OK && code != ERR_BLOB_UPLOAD_BUSY && code != ERR_BLOB_UPLOAD_UNKNOWN)

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "core/archive_platform.h"
 #include "core/registry.h"
 
 #define ARCHIVE_SESSION_OWNER_MAX    160
@@ -26,10 +27,11 @@ enum archive_state {
 
 struct archive_session {
     struct uuid id;
-    struct uuid upload;                    /* of its bytes */
-    char owner[ARCHIVE_SESSION_OWNER_MAX]; /* as of upload sessions: "" is anonymous */
-    struct repo_name repo;
+    struct uuid upload;                              /* of its bytes */
+    char owner[ARCHIVE_SESSION_OWNER_MAX];           /* as of upload sessions: "" is anonymous */
+    struct repo_name repo;                           /* n is 0: those of the archive's names */
     struct tag_name tag;                             /* n is 0: those of the archive */
+    char platform[OUT_PLATFORM_MAX];                 /* "os/architecture[/variant]"; "": all */
     char image[ARCHIVE_SESSION_IMAGE_MAX];           /* as image_wish.image */
     char metadata[ARCHIVE_SESSION_METADATA_MAX + 1]; /* as the client gave it; "": none */
     char address[64];                                /* of the client */
@@ -47,6 +49,9 @@ struct archive_session {
 };
 
 void archive_session_done(struct archive_session *s);
+
+/* Whose its bytes are while they come: of one whose repository is not known, the registry's own. */
+const struct repo_name *archive_session_bytes_repo(const struct archive_session *s);
 
 /* Begins one of what s says; fills ids, times, key, state and direct; request_id may
  * be NULL. Errors: TOO_MANY_REQUESTS

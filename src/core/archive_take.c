@@ -31,6 +31,8 @@ struct take {
     struct hasher *hasher; /* when it has to have a digest */
     struct image_upload *image;
     struct upload_record *record; /* what others are told of it; or NULL */
+    size_t n_repos;               /* that may be pushed to, as far as was asked */
+    struct repo_name refused;     /* the one that may not; n is 0: none */
 };
 
 static enum err_code stopped(struct err *e)
@@ -43,7 +45,8 @@ static enum err_code open_image(struct take *x, struct err *e)
     struct registry *r = x->t->r;
 
     for (;;) {
-        enum err_code code = image_upload_open(r, &x->s.repo, x->s.owner, &x->image, e);
+        enum err_code code =
+            image_upload_open(r, x->s.repo.n > 0 ? &x->s.repo : NULL, x->s.owner, &x->image, e);
 
         if (code != ERR_TOO_MANY_REQUESTS)
             return code;
@@ -93,33 +96,73 @@ static enum err_code feed(struct take *x, struct err *e)
     return check_digest(x, e);
 }
 
-static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_create_only,
-                             struct err *e)
+static enum err_code may_push(void *ctx, const struct repo_name *repo, struct err *e)
+{
+    struct take *x = ctx;
+    enum err_code code = x->t->may_push(x->t->ctx, &x->s, repo, e);
+
+    if (code != ERR_OK) {
+        x->refused = *repo;
+        return code;
+    }
+    if (x->n_repos > 0) /* the first has begun with the run */
+        TRY(x->t->begin(x->t->ctx, e));
+    x->n_repos++;
+    return ERR_OK;
+}
+
+static enum err_code may_tag(void *ctx, const struct repo_name *repo, const struct tag_name *tag,
+                             bool *ret_create_only, struct err *e)
 {
     struct take *x = ctx;
 
-    return x->t->may_tag(x->t->ctx, &x->s, tag, ret_create_only, e);
-}
-
-static enum err_code store(struct take *x, struct buf *ret_answer, struct err *e)
-{
-    const struct image_wish wish = {.image = x->s.image, .tag = x->s.tag.n > 0 ? &x->s.tag : NULL};
-    const char *actor = x->s.owner[0] ? x->s.owner : "anonymous";
-    struct image_stored stored;
-
-    TRY(open_image(x, e));
-    image_upload_tell(x->image, x->record);
-    upload_record_set_phase(x->record, UPLOAD_UNPACKING);
-    TRY(feed(x, e));
-    TRY(image_upload_finish(x->image, &wish, actor, may_tag, x, &stored, e));
-    x->t->stored(x->t->ctx, &x->s, &stored, ret_answer);
-    return ERR_OK;
+    return x->t->may_tag(x->t->ctx, &x->s, repo, tag, ret_create_only, e);
 }
 
 /* Of the registry, and not of the archive: another time it may go. */
 static bool passes(enum err_code code)
 {
     return code == ERR_TOO_MANY_REQUESTS || code == ERR_CONFLICT || !registry_refused(code);
+}
+
+/* Of those that have begun: once something was stored each has its entry, else there is one. */
+static void end_all(struct take *x, const struct image_stored *stored, enum err_code code)
+{
+    const struct archive_taker *t = x->t;
+
+    for (size_t i = 0; stored && i < stored->plan->n; i++)
+        t->end(t->ctx, &x->s, &stored->plan->places[i].repo, code);
+    if (stored)
+        return;
+    t->end(t->ctx, &x->s,
+           x->refused.n > 0  ? &x->refused
+           : x->s.repo.n > 0 ? &x->s.repo
+                             : NULL,
+           code != ERR_OK && passes(code) ? ERR_LATER : code);
+    for (size_t i = 1; i < x->n_repos; i++)
+        t->end(t->ctx, &x->s, NULL, ERR_LATER);
+}
+
+static enum err_code store(struct take *x, struct buf *ret_answer, struct err *e)
+{
+    struct out_platform platform;
+    struct image_wish wish = {.image = x->s.image, .tag = x->s.tag.n > 0 ? &x->s.tag : NULL};
+    const struct image_rights rights = {.may_push = may_push, .may_tag = may_tag, .ctx = x};
+    const char *actor = x->s.owner[0] ? x->s.owner : "anonymous";
+    struct image_stored stored;
+
+    if (x->s.platform[0]) {
+        TRY(out_platform_parse(str_of(x->s.platform), &platform, e));
+        wish.platform = &platform;
+    }
+    TRY(open_image(x, e));
+    image_upload_tell(x->image, x->record);
+    upload_record_set_phase(x->record, UPLOAD_UNPACKING);
+    TRY(feed(x, e));
+    TRY(image_upload_finish(x->image, &wish, actor, &rights, &stored, e));
+    x->t->stored(x->t->ctx, &x->s, &stored, ret_answer);
+    end_all(x, &stored, ERR_OK);
+    return ERR_OK;
 }
 
 static enum err_code answer(struct take *x, struct buf *ret_answer, int *ret_status, struct err *e)
@@ -131,7 +174,8 @@ static enum err_code answer(struct take *x, struct buf *ret_answer, int *ret_sta
     if (code == ERR_OK || !passes(code))
         upload_record_end(STEAL(x->record), code, e,
                           x->image ? image_upload_refusal(x->image) : NULL);
-    x->t->end(x->t->ctx, &x->s, code != ERR_OK && passes(code) ? ERR_LATER : code);
+    if (code != ERR_OK)
+        end_all(x, NULL, code);
     if (code == ERR_OK || code == ERR_LATER)
         return code;
     if (passes(code)) /* what is nobody's fault is tried for ever */
@@ -184,8 +228,8 @@ static enum err_code open_bytes(struct take *x, struct err *e)
     if (x->s.is_direct)
         return store_direct_open(r->store, &x->s.direct, &x->direct, e);
     for (;;) {
-        enum err_code code =
-            upload_open(r, &x->s.repo, x->s.owner, &x->s.upload, UPLOAD_MORE, &x->u, e);
+        enum err_code code = upload_open(r, archive_session_bytes_repo(&x->s), x->s.owner,
+                                         &x->s.upload, UPLOAD_MORE, &x->u, e);
 
         if (code != ERR_BLOB_UPLOAD_BUSY && code != ERR_TOO_MANY_REQUESTS)
             return code;

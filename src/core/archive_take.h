@@ -14,11 +14,15 @@
 struct archive_taker {
     struct registry *r;
 
-    /* May it be done at all? Then `end` is called, once. Errors: those of the trail. */
+    /* May it be done at all? Then `end` is called, once. Errors: those of the trail. Of one that
+     * goes to several repositories each is begun, and ended. */
     enum err_code (*begin)(void *ctx, struct err *e);
 
-    /* As image_tag_fn, of the rights of s. */
-    enum err_code (*may_tag)(void *ctx, const struct archive_session *s, const struct tag_name *tag,
+    /* As those of image_rights, of the rights of s. */
+    enum err_code (*may_push)(void *ctx, const struct archive_session *s,
+                              const struct repo_name *repo, struct err *e);
+    enum err_code (*may_tag)(void *ctx, const struct archive_session *s,
+                             const struct repo_name *repo, const struct tag_name *tag,
                              bool *ret_create_only, struct err *e);
 
     /* The answer to what was stored, or refused: why has the text and *f the reason, when its code
@@ -28,8 +32,9 @@ struct archive_taker {
     void (*refused)(void *ctx, const struct archive_session *s, const struct err *why,
                     const struct refusal *f, struct buf *ret_answer);
 
-    /* LATER: nothing was done, and it is tried again. */
-    void (*end)(void *ctx, const struct archive_session *s, enum err_code code);
+    /* LATER: nothing was done, and it is tried again. repo is NULL where it is not known which. */
+    void (*end)(void *ctx, const struct archive_session *s, const struct repo_name *repo,
+                enum err_code code);
     void *ctx;
 };
 

@@ -3,7 +3,9 @@
 #include "archive/archive.h"
 #include "base/mem.h"
 #include "core/blob.h"
+#include "core/mount.h"
 #include "core/push.h"
+#include "core/quota.h"
 #include "core/remove.h"
 #include "core/upload.h"
 
@@ -18,9 +20,24 @@ struct content {
     size_t layer;          /* of the record */
 };
 
+/* A tag that was set, and what it pointed to before. */
+struct moved_tag {
+    struct tag_name tag;
+    size_t manifest;              /* of the verdict */
+    struct meta_manifest *before; /* NULL: it was not there */
+};
+
+/* What is new in a repository, to be taken back when it fails. */
+struct change {
+    struct moved_tag *tags;
+    size_t n_tags;
+    size_t *new_blobs, *new_manifests; /* of the verdict */
+    size_t n_new_blobs, n_new_manifests;
+};
+
 struct image_upload {
     struct registry *r;
-    struct repo_name repo; /* n is 0: it is not known yet */
+    struct repo_name repo; /* n is 0: it is not known yet, or the archive says it */
     char owner[OWNER_MAX];
     struct archive *archive;
     struct upload_record *record; /* borrowed, or NULL */
@@ -28,9 +45,8 @@ struct image_upload {
     struct refusal refusal;       /* of the plan */
     struct image_plan plan;
     struct image_stored stored;
-    /* What is new, to be taken back when it fails. */
-    size_t *new_blobs, *new_manifests;
-    size_t n_new_blobs, n_new_manifests;
+    struct change *changes; /* of each place of the plan */
+    size_t *linked;         /* of each blob, the place that has it and one; 0: none yet */
 };
 
 static bool has_blob(struct image_upload *u, const struct digest *d)
@@ -157,15 +173,26 @@ void image_upload_tell(struct image_upload *u, struct upload_record *record)
     u->record = record;
 }
 
+static void change_done(struct change *c)
+{
+    for (size_t i = 0; i < c->n_tags; i++)
+        meta_manifest_unref(c->tags[i].before);
+    free(c->tags);
+    free(c->new_blobs);
+    free(c->new_manifests);
+}
+
 void image_upload_close(struct image_upload *u)
 {
     if (!u)
         return;
     archive_free(u->archive);
     original_close(u->original);
+    for (size_t i = 0; u->changes && i < u->plan.n; i++)
+        change_done(&u->changes[i]);
     image_plan_done(&u->plan);
-    free(u->new_blobs);
-    free(u->new_manifests);
+    free(u->changes);
+    free(u->linked);
     atomic_fetch_sub(&u->r->image_uploads, 1);
     free(u);
 }
@@ -182,55 +209,82 @@ enum err_code image_upload_feed(struct image_upload *u, const void *p, size_t n,
     return u->original ? original_feed(u->original, p, n, e) : ERR_OK;
 }
 
-/* Error: BLOB_UNKNOWN, it was there and went meanwhile. */
-static enum err_code link_content(struct image_upload *u, const struct archive_blob *b,
-                                  bool *ret_new, struct err *e)
+static enum err_code gone(const struct archive_blob *b, struct err *e)
 {
-    struct content *c = b->content;
-    struct upload *upload = c ? STEAL(c->upload) : NULL;
-    enum err_code code = ERR_OK;
-    uint64_t size_bytes;
+    return err_tell(e, ERR_UNAVAILABLE, "%s was deleted meanwhile; try again", b->digest.text);
+}
 
-    *ret_new = false;
-    if (blob_look(u->r, &u->repo, &b->digest, &size_bytes, e) == ERR_OK) {
-        upload_close(upload);
-        return ERR_OK;
-    }
-    if (!upload && c)
-        return err_tell(e, ERR_UNAVAILABLE, "%s was deleted meanwhile; try again", b->digest.text);
-    if (!upload) {
-        TRY(upload_open_alone(u->r, NULL, u->owner, b->digest.algorithm, &upload, e));
-        code = upload_write(upload, b->bytes, (size_t)b->size_bytes, e);
-        if (code == ERR_OK)
-            upload_written(upload, &(struct digest){0});
-    }
-    if (code != ERR_OK) {
-        upload_close(upload);
-        return code;
-    }
-    upload_set_repo(upload, &u->repo);
-    TRY(upload_finish(upload, &b->digest, NULL, e));
-    *ret_new = true;
+/* What was kept in memory. */
+static enum err_code upload_small(struct image_upload *u, const struct archive_blob *b,
+                                  struct upload **ret_upload, struct err *e)
+{
+    AUTO(upload) struct upload *upload = NULL;
+
+    TRY(upload_open_alone(u->r, NULL, u->owner, b->digest.algorithm, &upload, e));
+    TRY(upload_write(upload, b->bytes, (size_t)b->size_bytes, e));
+    upload_written(upload, &(struct digest){0});
+    *ret_upload = STEAL(upload);
     return ERR_OK;
 }
 
-static enum err_code link_blobs(struct image_upload *u, struct err *e)
+static enum err_code link_new(struct image_upload *u, const struct repo_name *repo,
+                              const struct archive_blob *b, struct err *e)
 {
-    const struct archive_verdict *v = u->stored.verdict;
-    bool is_new;
+    struct content *c = b->content;
+    struct upload *upload = c ? STEAL(c->upload) : NULL;
 
-    u->new_blobs = mem_alloc((v->n_blobs + 1) * sizeof(*u->new_blobs));
-    for (size_t i = 0; i < v->n_blobs; i++) {
-        if (!u->plan.blobs[i])
-            continue;
-        TRY(link_content(u, &v->blobs[i], &is_new, e));
-        u->stored.n_blobs++;
-        if (!is_new)
-            continue;
-        u->stored.new_bytes += v->blobs[i].size_bytes;
-        u->new_blobs[u->n_new_blobs++] = i;
+    if (!upload && c)
+        return gone(b, e);
+    if (!upload)
+        TRY(upload_small(u, b, &upload, e));
+    upload_set_repo(upload, repo);
+    TRY(upload_finish(upload, &b->digest, NULL, e));
+    u->stored.n_new_blobs++;
+    u->stored.new_bytes += b->size_bytes;
+    return ERR_OK;
+}
+
+/* Its bytes are stored already. */
+static enum err_code link_from(struct image_upload *u, const struct repo_name *repo,
+                               const struct repo_name *from, const struct archive_blob *b,
+                               struct err *e)
+{
+    enum err_code code = mount_blob(u->r, repo, from, &b->digest, e);
+
+    return code == ERR_BLOB_UNKNOWN ? gone(b, e) : code;
+}
+
+static enum err_code link_content(struct image_upload *u, size_t place, size_t blob, struct err *e)
+{
+    const struct archive_blob *b = &u->stored.verdict->blobs[blob];
+    const struct repo_name *repo = &u->plan.places[place].repo;
+    struct content *c = b->content;
+    struct change *change = &u->changes[place];
+    uint64_t size_bytes;
+
+    if (blob_look(u->r, repo, &b->digest, &size_bytes, e) == ERR_OK) {
+        if (c)
+            upload_close(STEAL(c->upload));
+    } else {
+        TRY(u->linked[blob] ? link_from(u, repo, &u->plan.places[u->linked[blob] - 1].repo, b, e)
+                            : link_new(u, repo, b, e));
+        change->new_blobs[change->n_new_blobs++] = blob;
     }
-    u->stored.n_new_blobs = u->n_new_blobs;
+    if (!u->linked[blob])
+        u->stored.n_blobs++;
+    u->linked[blob] = place + 1;
+    return ERR_OK;
+}
+
+static enum err_code link_blobs(struct image_upload *u, size_t place, struct err *e)
+{
+    size_t n = u->stored.verdict->n_blobs;
+
+    u->changes[place].new_blobs = mem_alloc((n + 1) * sizeof(*u->changes[place].new_blobs));
+    for (size_t i = 0; i < n; i++) {
+        if (u->plan.places[place].blobs[i])
+            TRY(link_content(u, place, i, e));
+    }
     return ERR_OK;
 }
 
@@ -242,84 +296,190 @@ static enum err_code gone_meanwhile(enum err_code code, struct err *e)
     return err_tell(e, ERR_UNAVAILABLE, "what was uploaded was deleted meanwhile; try again");
 }
 
-static enum err_code push_one(struct image_upload *u, const struct archive_manifest *m,
-                              struct push p, struct err *e)
+static enum err_code push_one(struct image_upload *u, const struct image_place *place,
+                              size_t manifest, struct push p, struct err *e)
 {
+    const struct archive_manifest *m = &u->stored.verdict->manifests[manifest];
     struct pushed done;
 
-    p.repo = &u->repo;
+    p.repo = &place->repo;
     p.bytes = m->bytes;
     p.content_type = str_of(m->media_type);
     p.digest = &m->digest;
     return gone_meanwhile(push_manifest(u->r, &p, &done, e), e);
 }
 
-static enum err_code push_manifests(struct image_upload *u, const char *actor, struct err *e)
+static enum err_code push_manifests(struct image_upload *u, size_t at, const char *actor,
+                                    struct err *e)
 {
     const struct archive_verdict *v = u->stored.verdict;
+    const struct image_place *place = &u->plan.places[at];
+    struct change *change = &u->changes[at];
 
-    u->new_manifests = mem_alloc((v->n_manifests + 1) * sizeof(*u->new_manifests));
+    change->new_manifests = mem_alloc((v->n_manifests + 1) * sizeof(*change->new_manifests));
     for (size_t i = 0; i < v->n_manifests; i++) {
         AUTO(meta_manifest) struct meta_manifest *there = NULL;
 
-        if (!u->plan.manifests[i])
+        if (!place->manifests[i])
             continue;
-        if (meta_manifest_by_digest(u->r->meta, &u->repo, &v->manifests[i].digest, &there,
+        if (meta_manifest_by_digest(u->r->meta, &place->repo, &v->manifests[i].digest, &there,
                                     ERR_IGNORED) != ERR_OK)
-            u->new_manifests[u->n_new_manifests++] = i;
-        TRY(push_one(u, &v->manifests[i], (struct push){.actor = actor}, e));
+            change->new_manifests[change->n_new_manifests++] = i;
+        TRY(push_one(u, place, i, (struct push){.actor = actor}, e));
     }
     return ERR_OK;
 }
 
-/* All tags of an image at once; an image after the other. */
-static enum err_code set_tags(struct image_upload *u, const struct image_plan_item *item,
-                              const char *actor, image_tag_fn may_tag, void *ctx, struct err *e)
+/* ---- tags */
+
+/* As they are before they are moved. */
+static void note_tags(struct image_upload *u, const struct image_place *place,
+                      const struct image_plan_item *item, struct change *c)
 {
+    c->tags = mem_resize(c->tags, (c->n_tags + item->n_tags) * sizeof(*c->tags));
+    for (size_t i = 0; i < item->n_tags; i++) {
+        struct moved_tag *t = &c->tags[c->n_tags++];
+        int64_t version;
+
+        *t = (struct moved_tag){.tag = item->tags[i], .manifest = item->manifest};
+        if (meta_manifest_by_tag(u->r->meta, &place->repo, &t->tag, &t->before, &version,
+                                 ERR_IGNORED) != ERR_OK)
+            t->before = NULL;
+    }
+}
+
+/* All tags of an image at once; an image after the other. */
+static enum err_code tag_image(struct image_upload *u, size_t at,
+                               const struct image_plan_item *item, const char *actor,
+                               const struct image_rights *rights, struct err *e)
+{
+    const struct image_place *place = &u->plan.places[at];
     AUTO(mem) bool *create_only = mem_zero(item->n_tags + 1);
 
     for (size_t i = 0; i < item->n_tags; i++)
-        TRY(may_tag(ctx, &item->tags[i], &create_only[i], e));
+        TRY(rights->may_tag(rights->ctx, &place->repo, &item->tags[i], &create_only[i], e));
     if (item->n_tags == 0)
         return ERR_OK;
+    if (u->plan.n > 1 || place->n > 1) /* something may come behind them, and fail */
+        note_tags(u, place, item, &u->changes[at]);
     return push_one(
-        u, &u->stored.verdict->manifests[item->manifest],
+        u, place, item->manifest,
         (struct push){
             .actor = actor, .tags = item->tags, .n_tags = item->n_tags, .create_only = create_only},
         e);
 }
 
-/* Before anything is linked: a tag that may only be made, and is there. */
-static enum err_code check_tag(struct image_upload *u, const struct image_plan_item *item,
-                               const struct tag_name *tag, bool create_only, struct err *e)
+static enum err_code set_tags(struct image_upload *u, size_t at, const char *actor,
+                              const struct image_rights *rights, struct err *e)
+{
+    const struct image_place *place = &u->plan.places[at];
+
+    for (size_t i = 0; i < place->n; i++)
+        TRY(tag_image(u, at, &place->items[i], actor, rights, e));
+    return ERR_OK;
+}
+
+/* What somebody else has set since stays. */
+static void put_tag_back(struct image_upload *u, const struct repo_name *repo,
+                         const struct moved_tag *t, const char *actor)
+{
+    const struct digest *ours = &u->stored.verdict->manifests[t->manifest].digest;
+    AUTO(meta_manifest) struct meta_manifest *now = NULL;
+    struct pushed done;
+    int64_t version;
+
+    if (meta_manifest_by_tag(u->r->meta, repo, &t->tag, &now, &version, ERR_IGNORED) != ERR_OK ||
+        !digest_eq(&now->digest, ours))
+        return;
+    if (!t->before)
+        (void)!remove_tag_at(u->r, repo, &t->tag, version, actor, ERR_IGNORED);
+    else if (!digest_eq(&t->before->digest, ours))
+        (void)!push_manifest(u->r,
+                             &(struct push){.repo = repo,
+                                            .bytes = t->before->bytes,
+                                            .content_type = t->before->media_type,
+                                            .digest = &t->before->digest,
+                                            .tags = &t->tag,
+                                            .n_tags = 1,
+                                            .actor = actor,
+                                            .match = {.given = true, .digests = ours, .n = 1}},
+                             &done, ERR_IGNORED);
+}
+
+/* ---- before anything is linked */
+
+/* A tag that may only be made, and is there. */
+static enum err_code check_tag(struct image_upload *u, const struct image_place *place,
+                               const struct image_plan_item *item, const struct tag_name *tag,
+                               bool create_only, struct err *e)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
     int64_t version;
 
     if (!create_only ||
-        meta_manifest_by_tag(u->r->meta, &u->repo, tag, &m, &version, ERR_IGNORED) != ERR_OK ||
+        meta_manifest_by_tag(u->r->meta, &place->repo, tag, &m, &version, ERR_IGNORED) != ERR_OK ||
         digest_eq(&m->digest, &u->stored.verdict->manifests[item->manifest].digest))
         return ERR_OK;
-    return err_tell(e, ERR_DENIED, "tag '%s' exists, and you may not move it", tag->text);
+    return err_tell(e, ERR_DENIED, "tag '%s' of %s exists, and you may not move it", tag->text,
+                    place->repo.text);
 }
 
-static enum err_code check_tags(struct image_upload *u, image_tag_fn may_tag, void *ctx,
-                                struct err *e)
+static enum err_code check_tags(struct image_upload *u, const struct image_place *place,
+                                const struct image_rights *rights, struct err *e)
 {
     bool create_only;
 
-    for (size_t i = 0; i < u->plan.n; i++) {
-        const struct image_plan_item *item = &u->plan.items[i];
+    for (size_t i = 0; i < place->n; i++) {
+        const struct image_plan_item *item = &place->items[i];
 
         for (size_t t = 0; t < item->n_tags; t++) {
-            TRY(may_tag(ctx, &item->tags[t], &create_only, e));
-            TRY(check_tag(u, item, &item->tags[t], create_only, e));
+            TRY(rights->may_tag(rights->ctx, &place->repo, &item->tags[t], &create_only, e));
+            TRY(check_tag(u, place, item, &item->tags[t], create_only, e));
         }
     }
     return ERR_OK;
 }
 
-/* Somebody else has given it a tag meanwhile, or this upload has: then it stays. */
+/* Of contents that the repository does not have. */
+static uint64_t needed_bytes(struct image_upload *u, const struct image_place *place)
+{
+    const struct archive_verdict *v = u->stored.verdict;
+    uint64_t bytes = 0, size_bytes;
+
+    for (size_t i = 0; i < v->n_blobs; i++) {
+        if (place->blobs[i] &&
+            blob_look(u->r, &place->repo, &v->blobs[i].digest, &size_bytes, ERR_IGNORED) != ERR_OK)
+            bytes += v->blobs[i].size_bytes;
+    }
+    return bytes;
+}
+
+/* Together: a namespace may have several of the repositories. */
+static enum err_code check_quotas(struct image_upload *u, struct err *e)
+{
+    AUTO(mem) struct quota_need *needs = mem_alloc((u->plan.n + 1) * sizeof(*needs));
+
+    if (u->r->quotas->n == 0)
+        return ERR_OK;
+    for (size_t i = 0; i < u->plan.n; i++)
+        needs[i] = (struct quota_need){.repo = &u->plan.places[i].repo,
+                                       .bytes = needed_bytes(u, &u->plan.places[i])};
+    return quota_has_room(u->r, needs, u->plan.n, e);
+}
+
+static enum err_code check_places(struct image_upload *u, const struct image_rights *rights,
+                                  struct err *e)
+{
+    for (size_t i = 0; i < u->plan.n; i++)
+        TRY(rights->may_push(rights->ctx, &u->plan.places[i].repo, e));
+    for (size_t i = 0; i < u->plan.n; i++)
+        TRY(check_tags(u, &u->plan.places[i], rights, e));
+    return check_quotas(u, e);
+}
+
+/* ---- all of it */
+
+/* Somebody else has given it a tag meanwhile: then it stays. */
 static enum err_code keep_tagged(void *ctx, const struct tag_name *tag, struct err *e)
 {
     (void)ctx;
@@ -327,32 +487,53 @@ static enum err_code keep_tagged(void *ctx, const struct tag_name *tag, struct e
 }
 
 /* What others use meanwhile stays: the manifest that names it is there, or the tag. */
-static void take_back(struct image_upload *u, const char *actor)
+static void take_back_from(struct image_upload *u, const struct repo_name *repo, struct change *c,
+                           const char *actor)
 {
     const struct archive_verdict *v = u->stored.verdict;
 
+    for (size_t i = c->n_tags; i-- > 0;)
+        put_tag_back(u, repo, &c->tags[i], actor);
+    while (c->n_new_manifests > 0) {
+        const struct archive_manifest *m = &v->manifests[c->new_manifests[--c->n_new_manifests]];
+
+        (void)!remove_digest_by(u->r, repo, &m->digest, actor, keep_tagged, NULL, ERR_IGNORED);
+    }
+    while (c->n_new_blobs > 0)
+        (void)!remove_link(u->r, repo, &v->blobs[c->new_blobs[--c->n_new_blobs]].digest,
+                           ERR_IGNORED);
+}
+
+static void take_back(struct image_upload *u, const char *actor)
+{
     if (u->original)
         original_take_back(u->original);
-    while (u->n_new_manifests > 0) {
-        const struct archive_manifest *m = &v->manifests[u->new_manifests[--u->n_new_manifests]];
+    for (size_t i = u->plan.n; i-- > 0;)
+        take_back_from(u, &u->plan.places[i].repo, &u->changes[i], actor);
+}
 
-        (void)!remove_digest_by(u->r, &u->repo, &m->digest, actor, keep_tagged, NULL, ERR_IGNORED);
+/* The first of them, for the record. */
+static void list_images(const struct image_upload *u, struct original_of *of)
+{
+    for (size_t i = 0; i < u->plan.n && of->n_repos < ORIGINAL_REPOS_MAX; i++)
+        of->repos[of->n_repos++] = &u->plan.places[i].repo;
+    for (size_t i = 0; i < u->plan.n; i++) {
+        const struct image_place *place = &u->plan.places[i];
+
+        for (size_t k = 0; k < place->n && of->n_images < ORIGINAL_IMAGES_MAX; k++)
+            of->images[of->n_images++] =
+                &u->stored.verdict->manifests[place->items[k].manifest].digest;
     }
-    while (u->n_new_blobs > 0)
-        (void)!remove_link(u->r, &u->repo, &v->blobs[u->new_blobs[--u->n_new_blobs]].digest,
-                           ERR_IGNORED);
 }
 
 static enum err_code keep_original(struct image_upload *u, struct err *e)
 {
-    const struct digest *images[ORIGINAL_IMAGES_MAX];
-    struct original_of of = {.repo = &u->repo, .images = images};
+    struct original_of of = {.n_repos = 0};
     char place[sizeof(STORE_ORIGINALS) + STORE_ORIGINAL_NAME_MAX];
 
     if (!u->original)
         return ERR_OK;
-    for (size_t i = 0; i < u->plan.n && i < ORIGINAL_IMAGES_MAX; i++)
-        images[of.n_images++] = &u->stored.verdict->manifests[u->plan.items[i].manifest].digest;
+    list_images(u, &of);
     TRY(original_keep(u->original, &of, e));
     u->stored.original = original_kept(u->original);
     snprintf(place, sizeof(place), STORE_ORIGINALS "%s", u->stored.original->name.text);
@@ -360,14 +541,19 @@ static enum err_code keep_original(struct image_upload *u, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code store(struct image_upload *u, const char *actor, image_tag_fn may_tag,
-                           void *ctx, struct err *e)
+/* The tags last, of all repositories. */
+static enum err_code store(struct image_upload *u, const char *actor,
+                           const struct image_rights *rights, struct err *e)
 {
-    TRY(link_blobs(u, e));
-    TRY(push_manifests(u, actor, e));
+    u->changes = mem_zero((u->plan.n + 1) * sizeof(*u->changes));
+    u->linked = mem_zero((u->stored.verdict->n_blobs + 1) * sizeof(*u->linked));
+    for (size_t i = 0; i < u->plan.n; i++)
+        TRY(link_blobs(u, i, e));
+    for (size_t i = 0; i < u->plan.n; i++)
+        TRY(push_manifests(u, i, actor, e));
     TRY(keep_original(u, e));
     for (size_t i = 0; i < u->plan.n; i++)
-        TRY(set_tags(u, &u->plan.items[i], actor, may_tag, ctx, e));
+        TRY(set_tags(u, i, actor, rights, e));
     return ERR_OK;
 }
 
@@ -377,30 +563,42 @@ static void tell_stored(struct image_upload *u)
 
     upload_record_set_format(u->record, v->is_oci ? "oci" : "docker");
     for (size_t i = 0; i < u->plan.n; i++) {
-        const struct image_plan_item *item = &u->plan.items[i];
+        const struct image_place *place = &u->plan.places[i];
 
-        upload_record_add_image(u->record, &u->repo, &v->manifests[item->manifest].digest,
-                                item->tags, item->n_tags);
+        for (size_t k = 0; k < place->n; k++)
+            upload_record_add_image(u->record, &place->repo,
+                                    &v->manifests[place->items[k].manifest].digest,
+                                    place->items[k].tags, place->items[k].n_tags);
     }
 }
 
-enum err_code image_upload_finish(struct image_upload *u, const struct image_wish *wish,
-                                  const char *actor, image_tag_fn may_tag, void *ctx,
-                                  struct image_stored *ret, struct err *e)
+static enum err_code make_plan(struct image_upload *u, const struct image_wish *wish, struct err *e)
 {
     const struct image_plan_rules rules = {
         .sparse_indexes = conf_bool(&u->r->options->sparse_indexes),
         .manifest_bytes = conf_u64(&u->r->limits->manifest_bytes),
         .manifest_references = conf_u64(&u->r->limits->manifest_references),
+        .repositories = conf_u64(&u->r->options->archives.repositories),
+        .name_bytes = conf_u64(&u->r->limits->repository_name_bytes),
     };
+    struct image_wish placed = *wish;
+
+    placed.repo = u->repo.n > 0 ? &u->repo : NULL;
+    return image_plan_make(&rules, u->stored.verdict, &placed, &u->plan, &u->refusal, e);
+}
+
+enum err_code image_upload_finish(struct image_upload *u, const struct image_wish *wish,
+                                  const char *actor, const struct image_rights *rights,
+                                  struct image_stored *ret, struct err *e)
+{
     enum err_code code;
 
     upload_record_set_phase(u->record, UPLOAD_VERIFYING);
     TRY(archive_end(u->archive, &u->stored.verdict, e));
-    TRY(image_plan_make(&rules, u->stored.verdict, wish, &u->plan, &u->refusal, e));
-    TRY(check_tags(u, may_tag, ctx, e));
+    TRY(make_plan(u, wish, e));
+    TRY(check_places(u, rights, e));
     upload_record_set_phase(u->record, UPLOAD_STORING);
-    code = store(u, actor, may_tag, ctx, e);
+    code = store(u, actor, rights, e);
     if (code != ERR_OK) {
         take_back(u, actor);
         return code;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define OWNER_MAX  160
-#define RECORD_MAX 8192
+#define RECORD_MAX 16384
 #define PAGE       64
 
 /* Of a plain one: it is to cost little. */
@@ -110,6 +110,18 @@ enum err_code original_feed(struct original *o, const void *p, size_t n, struct 
     return n > 0 ? take(o, bytes, n, e) : ERR_OK;
 }
 
+static void add_repositories(const struct original_of *of, struct buf *b)
+{
+    if (of->n_repos == 1) {
+        buf_addf(b, ",\"repository\":\"%s\"", of->repos[0]->text);
+        return;
+    }
+    buf_add_text(b, ",\"repositories\":[");
+    for (size_t i = 0; i < of->n_repos; i++)
+        buf_addf(b, "%s\"%s\"", i > 0 ? "," : "", of->repos[i]->text);
+    buf_add_char(b, ']');
+}
+
 static void add_record(const struct original *o, const struct original_of *of, struct buf *b)
 {
     char time[CLOCK_RFC3339_SIZE];
@@ -119,8 +131,10 @@ static void add_record(const struct original *o, const struct original_of *of, s
     clock_rfc3339(o->at_ms, time);
     buf_add_text(b, "{\"user\":");
     buf_add_json(b, str_of(o->owner[0] ? o->owner : "anonymous"));
-    buf_addf(b, ",\"time\":\"%s\",\"repository\":\"%s\",\"images\":[", time, of->repo->text);
-    for (size_t i = 0; i < of->n_images && i < ORIGINAL_IMAGES_MAX; i++)
+    buf_addf(b, ",\"time\":\"%s\"", time);
+    add_repositories(of, b);
+    buf_add_text(b, ",\"images\":[");
+    for (size_t i = 0; i < of->n_images; i++)
         buf_addf(b, "%s\"%s\"", i > 0 ? "," : "", of->images[i]->text);
     buf_addf(b,
              "],\"path\":\"" STORE_ORIGINALS "%s\",\"size\":%llu,\"digest\":\"%s\",\"format\":"

@@ -26,11 +26,13 @@ void original_close(struct original *o); /* accepts NULL; what was not kept goes
 ERR_CHECKED enum err_code original_feed(struct original *o, const void *p, size_t n, struct err *e);
 
 #define ORIGINAL_IMAGES_MAX 16 /* that a record names */
+#define ORIGINAL_REPOS_MAX  16
 
 /* What came of it. */
 struct original_of {
-    const struct repo_name *repo;
-    const struct digest **images;
+    const struct repo_name *repos[ORIGINAL_REPOS_MAX];
+    size_t n_repos;
+    const struct digest *images[ORIGINAL_IMAGES_MAX];
     size_t n_images;
 };
 

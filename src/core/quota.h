@@ -11,3 +11,14 @@
  */
 size_t quota_checks(const struct registry *r, const struct repo_name *repo,
                     struct meta_op ops[static QUOTAS_MAX]);
+
+/* What is to come to a repository. */
+struct quota_need {
+    const struct repo_name *repo;
+    uint64_t bytes;
+};
+
+/* Is there room for all of it, as things are now? Nothing is added: whether it is so then, the
+ * checks above say. Errors: QUOTA, told; those of meta. */
+ERR_CHECKED enum err_code quota_has_room(const struct registry *r, const struct quota_need *needs,
+                                         size_t n_needs, struct err *e);

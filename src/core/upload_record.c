@@ -151,7 +151,8 @@ void upload_record_set_target(struct upload_record *u, const struct repo_name *r
 {
     if (!change(u))
         return;
-    u->state.repo = *repo;
+    if (repo)
+        u->state.repo = *repo;
     if (tag)
         u->state.tag = *tag;
     ledger_unlock(u->ledger);

@@ -50,7 +50,7 @@ const struct uuid *upload_record_id(const struct upload_record *u);
 
 void upload_record_set_phase(struct upload_record *u, enum upload_phase phase);
 void upload_record_set_target(struct upload_record *u, const struct repo_name *repo,
-                              const struct tag_name *tag); /* tag may be NULL */
+                              const struct tag_name *tag); /* NULL: not asked for */
 void upload_record_set_expected(struct upload_record *u, uint64_t bytes);
 void upload_record_add_received(struct upload_record *u, uint64_t bytes);
 void upload_record_set_received(struct upload_record *u, uint64_t bytes);   /* all that has come */

@@ -82,7 +82,7 @@ def oci_archive(made, work, tag="v1"):
 def test_it_is_the_image_that_the_server_makes_of_the_archive(client, push, pack, stdin):
     served = upload(client, ARCHIVE, repository="served", tag="v1")
     *blobs, told = push.json(pack(ARCHIVE), "pushed/app:v1", stdin=stdin)
-    assert told["images"] == served["images"]
+    assert told["images"] == [i | {"repository": "pushed/app"} for i in served["images"]]
     assert is_whole(client, "pushed/app", "v1") == served["images"][0]["digest"]
     assert {b["blob"] for b in blobs} == set(IMAGE.blobs)
 
@@ -95,12 +95,23 @@ def test_crafted_archives_become_the_same_images_or_are_refused_in_the_same_word
         wanted = {"repository": f"served/n{i}", "tag": "given"}
         answer = client.request("PUT", "/upload-image", (201, 400), params=wanted, data=data)
         if answer.status_code == 201:
-            assert push.json(data, "pushed:given", "--dry-run")[-1]["images"] == answer.json()["images"], name
+            served = [i | {"repository": "pushed"} for i in answer.json()["images"]]
+            assert push.json(data, "pushed:given", "--dry-run")[-1]["images"] == served, name
             continue
         error = push.json(data, "pushed:given", status=1)[-1]["error"]
         assert error.pop("message").split("; expected: ")[1] == error["expected"]
         assert error.items() <= answer.json()["errors"][0]["detail"].items(), name
     client.request("GET", "/v2/pushed/tags/list", (404,))
+
+
+def test_without_a_name_images_go_where_their_own_names_lead(client, push):
+    data = docker_archive(IMAGE, ["docker.io/library/app:v1", "team/app:v2", "team/app:v3"])
+    *blobs, told = push.json(data)
+    assert sorted((i["repository"], *i["tags"]) for i in told["images"]) == [("app", "v1"), ("team/app", "v2", "v3")]
+    assert is_whole(client, "app", "v1") == is_whole(client, "team/app", "v3")
+    assert sorted(b["result"] for b in blobs) == ["mounted"] * len(IMAGE.blobs) + ["sent"] * len(IMAGE.blobs)
+    push.write(docker_archive(IMAGE, []))
+    assert "repository=" in push("app.tar", "--url", push.url, status=1)
 
 
 def test_an_index_and_all_that_it_names(client, push, work):
@@ -116,8 +127,8 @@ def test_a_directory_is_pushed_as_its_archive_is(client, push, work):
     write_oci_layout(push.work / "layout", both, "v1")
     (push.work / "layout/blobs/sha256/.tmp-1").write_text("passed over")
     told = json.loads(push("layout", "folder", "--json", "--url", push.url).splitlines()[-1])
-    assert told == push.json(oci_archive(both, work), "archive")[-1] | {
-        "repository": "folder", "newBlobs": told["newBlobs"], "newBytes": told["newBytes"]}
+    other = push.json(oci_archive(both, work), "archive")[-1]
+    assert [i["digest"] for i in told["images"]] == [i["digest"] for i in other["images"]]
     assert client.get_manifest("folder", "v1").content == both.manifest
     is_whole(client, "folder", both.children[0].digest, both.children[0])
     (push.work / "layout/index.json").unlink()
@@ -253,7 +264,7 @@ def test_nobody_there_and_who_is_no_registry(push):
     words = ["app.tar", "app:v1", "--url", "http://127.0.0.1:1"]
     assert "http://127.0.0.1:1" in push(*words, status=1)
     assert "http://127.0.0.1:1" in json.loads(push.run(*words, "--json", status=1).stdout)["error"]["message"]
-    assert "a file (or -) and a name" in push("app.tar", status=2)
+    assert "a file (or -) is needed" in push(status=2)
     assert "no OCI image layout" in push(".", "app:v1", status=1)
     assert "no.tar" in push("no.tar", "app:v1", status=1)
 

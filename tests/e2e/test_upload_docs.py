@@ -14,6 +14,8 @@ ORIGINALS = re.search(r"^## Originals$.*?(?=^## )", PAGE, re.M | re.S)[0]
 
 def follow_with_an_archive(text, registry, work):
     (work / "app.tar").write_bytes(docker_archive(image(seed="docs"), ["app:v1"]))
+    (work / "images.tar").write_bytes(docker_archive(image(seed="shop"), ["shop:v1", "quay.io/team/shop:v1"]))
+    (work / "nameless.tar").write_bytes(docker_archive(image(seed="nameless"), None))
     follow(text, registry, work)
 
 

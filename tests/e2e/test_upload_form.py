@@ -16,6 +16,7 @@ BOUNDARY = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
 HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 FILE = ("file", FINE, "a.tar")
+NAMELESS = ("file", docker_archive(image(seed="nameless"), None), "a.tar")
 REPOSITORY = ("repository", "team/app")
 TAG = ("tag", "v1")
 
@@ -140,10 +141,11 @@ def test_forms_that_are_wrong_are_refused_and_leave_nothing(registry, client, ca
 
 
 @pytest.mark.parametrize("fields", [(FILE, TAG), (FILE, TAG, ("repository", ""))])
-def test_without_a_repository_nothing_is_stored(registry, client, fields):
+def test_without_any_repository_nothing_is_stored(registry, client, fields):
+    fields = (NAMELESS, *fields[1:])
     before = files_below(registry.root)
-    error = send(client, form(*fields), expect=400)
-    assert error["code"] == "NAME_INVALID" and "needed" in error["message"]
+    error = send(client, form(*fields), expect=400)  # nor does the archive name one
+    assert error["detail"]["code"] == "NO_REPOSITORY" and "repository=" in error["message"]
     until(lambda: files_below(registry.root) == before)
 
 

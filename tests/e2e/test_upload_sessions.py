@@ -37,7 +37,7 @@ def test_an_archive_in_pieces_becomes_the_image_that_it_is_as_a_whole(anywhere):
             answer = session.patch(at, large()[at : at + 150_000])
             assert int(answer.headers["Upload-Offset"]) == min(at + 150_000, len(large()))
         answer = session.result()
-        assert answer.json()["images"] == whole["images"] and answer.json()["repository"] == "team/app"
+        assert answer.json()["images"] == [i | {"repository": "team/app"} for i in whole["images"]] and answer.json()["repository"] == "team/app"
         assert answer.headers["Docker-Content-Digest"] == whole["images"][0]["digest"]
         assert client.get_manifest("team/app", "v1").headers["Docker-Content-Digest"] == whole["images"][0]["digest"]
 
@@ -147,7 +147,6 @@ def test_a_creation_that_is_not_to_the_protocol_is_refused(client, headers, stat
 
 
 def test_a_creation_names_a_repository_in_its_metadata_or_query(client):
-    tus.post(client, 400, {"Upload-Length": "5"})
     tus.post(client, 201, {"Upload-Length": "5"}, **WHERE)
     tus.post(client, 400, {"Upload-Length": "5", "Upload-Metadata": tus.metadata(repository="Not/A/Name")})
 

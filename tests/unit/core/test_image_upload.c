@@ -11,11 +11,13 @@
 #include <stdlib.h>
 
 #define REPO      "team/app"
+#define OTHER     "other/app"
 #define LAYER     (20u << 10) /* more than is kept in memory */
 #define CALLS_MAX 500
 
 static struct buf archive;
 static struct digest layer;
+static uint64_t config_bytes, stored_bytes; /* of the archive; of the last upload */
 
 static void add_member(const char *name, struct str bytes)
 {
@@ -46,11 +48,11 @@ static int make_archive(void **state)
     digest_of(DIGEST_SHA256, bytes, LAYER, &layer);
     snprintf(config, sizeof(config), "{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}",
              layer.text);
+    config_bytes = strlen(config);
     add_member("layer.tar", (struct str){bytes, LAYER});
     add_member("config.json", str_of(config));
-    add_member(
-        "manifest.json",
-        STR("[{\"Config\":\"config.json\",\"Layers\":[\"layer.tar\"],\"RepoTags\":[\"a:v1\"]}]"));
+    add_member("manifest.json", STR("[{\"Config\":\"config.json\",\"Layers\":[\"layer.tar\"],"
+                                    "\"RepoTags\":[\"docker.io/" REPO ":v1\",\"" OTHER ":v2\"]}]"));
     return 0;
 }
 
@@ -61,22 +63,33 @@ static int drop_archive(void **state)
     return 0;
 }
 
-static enum err_code may_tag(void *ctx, const struct tag_name *tag, bool *ret_create_only,
-                             struct err *e)
+static enum err_code may_push(void *ctx, const struct repo_name *repo, struct err *e)
 {
-    (void)ctx, (void)tag, (void)e;
+    (void)ctx, (void)repo, (void)e;
+    return ERR_OK;
+}
+
+static enum err_code may_tag(void *ctx, const struct repo_name *repo, const struct tag_name *tag,
+                             bool *ret_create_only, struct err *e)
+{
+    (void)ctx, (void)repo, (void)tag, (void)e;
     *ret_create_only = false;
     return ERR_OK;
 }
 
+static const struct image_rights rights = {.may_push = may_push, .may_tag = may_tag};
+
 /* The repository is given once so many bytes have come; SIZE_MAX: it was known before. */
 static size_t repo_at = SIZE_MAX;
+
+/* It is not given at all. */
+static bool by_names;
 
 static enum err_code feed(struct image_upload *u, struct err *e)
 {
     struct repo_name repo = repo_of(REPO);
 
-    if (repo_at > archive.n)
+    if (repo_at > archive.n || by_names)
         return image_upload_feed(u, archive.p, archive.n, e);
     TRY(image_upload_feed(u, archive.p, repo_at, e));
     image_upload_set_repo(u, &repo);
@@ -89,7 +102,9 @@ static enum err_code take(struct image_upload *u, struct err *e)
     struct image_stored stored;
 
     TRY(feed(u, e));
-    return image_upload_finish(u, &all, "user:anna", may_tag, NULL, &stored, e);
+    TRY(image_upload_finish(u, &all, "user:anna", &rights, &stored, e));
+    stored_bytes = stored.new_bytes;
+    return ERR_OK;
 }
 
 static enum err_code upload(struct world *w)
@@ -98,7 +113,7 @@ static enum err_code upload(struct world *w)
     struct image_upload *u = NULL;
     struct err e = {0};
     enum err_code code =
-        image_upload_open(w->r, repo_at == SIZE_MAX ? &repo : NULL, "anna", &u, &e);
+        image_upload_open(w->r, repo_at == SIZE_MAX && !by_names ? &repo : NULL, "anna", &u, &e);
 
     if (code == ERR_OK)
         code = take(u, &e);
@@ -106,23 +121,32 @@ static enum err_code upload(struct world *w)
     return code;
 }
 
-static bool has_layer(struct world *w)
+static bool has_layer(struct world *w, const char *name)
 {
-    struct repo_name repo = repo_of(REPO);
+    struct repo_name repo = repo_of(name);
     uint64_t size_bytes;
 
     return meta_blob_stat(w->r->meta, &repo, &layer, &size_bytes, ERR_IGNORED) == ERR_OK;
 }
 
-static bool has_tag(struct world *w)
+static bool has_tag(struct world *w, const char *name, const char *text)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
-    struct repo_name repo = repo_of(REPO);
+    struct repo_name repo = repo_of(name);
     struct tag_name tag = {0};
     int64_t version;
 
-    assert_ok(tag_name_parse(STR("v1"), &tag, ERR_IGNORED));
+    assert_ok(tag_name_parse(str_of(text), &tag, ERR_IGNORED));
     return meta_manifest_by_tag(w->r->meta, &repo, &tag, &m, &version, ERR_IGNORED) == ERR_OK;
+}
+
+/* In all repositories or in none. */
+static void assert_stored(struct world *w, bool stored)
+{
+    assert_int_equal(has_tag(w, REPO, "v1"), stored);
+    assert_int_equal(has_layer(w, REPO), stored);
+    assert_int_equal(has_tag(w, OTHER, "v2"), stored && by_names);
+    assert_int_equal(has_layer(w, OTHER), stored && by_names);
 }
 
 static bool keeps_original;
@@ -161,11 +185,10 @@ static bool fail_at(uint64_t n, bool of_meta)
     meta_fault_arm(w.meta, 0, ERR_OK);
     store_fault_arm(w.store, 0, ERR_OK);
     assert_int_equal(session_count(w.r->uploads), 0);
-    assert_int_equal(has_tag(&w), code == ERR_OK);
-    assert_int_equal(has_layer(&w), code == ERR_OK);
+    assert_stored(&w, code == ERR_OK);
     assert_int_equal(count_originals(&w), keeps_original && code == ERR_OK);
     assert_ok(upload(&w));
-    assert_true(has_tag(&w) && has_layer(&w));
+    assert_stored(&w, true);
     world_done(&w);
     return code != ERR_OK;
 }
@@ -219,7 +242,7 @@ static void the_repository_may_be_given_at_any_time(void **state)
         world_in_memory(&w);
         repo_at = times[i];
         assert_ok(upload(&w));
-        assert_true(has_tag(&w) && has_layer(&w));
+        assert_stored(&w, true);
         assert_ok(upload(&w)); /* it has all of it then */
         assert_int_equal(session_count(w.r->uploads), 0);
         world_done(&w);
@@ -235,6 +258,28 @@ static void whatever_fails_before_the_repository_is_known_nothing_remains(void *
     repo_at = SIZE_MAX;
 }
 
+static void whatever_fails_of_several_repositories_none_gets_anything(void **state)
+{
+    (void)state;
+    by_names = true;
+    fail_each(false);
+    fail_each(true);
+    by_names = false;
+}
+
+static void what_several_repositories_have_is_stored_once(void **state)
+{
+    struct world w;
+
+    (void)state;
+    by_names = true;
+    world_in_memory(&w);
+    assert_ok(upload(&w));
+    assert_int_equal(stored_bytes, LAYER + config_bytes);
+    world_done(&w);
+    by_names = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +288,8 @@ int main(void)
         cmocka_unit_test(whatever_fails_an_original_is_there_with_its_image_alone),
         cmocka_unit_test(the_repository_may_be_given_at_any_time),
         cmocka_unit_test(whatever_fails_before_the_repository_is_known_nothing_remains),
+        cmocka_unit_test(whatever_fails_of_several_repositories_none_gets_anything),
+        cmocka_unit_test(what_several_repositories_have_is_stored_once),
     };
 
     return cmocka_run_group_tests(tests, make_archive, drop_archive);
