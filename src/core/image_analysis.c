@@ -28,7 +28,7 @@
 #define KEY_MAX      (DIGEST_TEXT_MAX + 8)
 #define LIMITS_SIZE  (3 * (STR_DECIMAL_MAX + 1))
 #define UNTIL        "until-" /* wall clock, in ms */
-#define MISSING_MS   (60 * 1000)
+#define MISSING_MS   2000
 
 /* ---- records
  *

@@ -142,6 +142,18 @@ def test_a_hostile_layer_is_told_and_harms_nothing(client, name):
     report(client, "team/good", "v1")
 
 
+@pytest.mark.config({"manifest": {"sparse_images": True}})
+def test_an_image_is_analysed_when_its_missing_layer_has_come(client):
+    made = image_of_layers([LOWER, UPPER])
+    missing = made.document["layers"][1]["digest"]
+    data = made.blobs.pop(missing)
+    client.push_image("team/app", made, "v1")
+    assert "layer 1" in ask(client, "team/app", "v1", 422).text
+    client.push_blob("team/app", data)
+    url = "/api/v1/images/team/app/v1/analysis"
+    assert until(lambda: client.request("GET", url, (200, 202, 422)).status_code == 200)
+
+
 @pytest.mark.config({"analysis": {"memory_bytes": "1MiB"}})
 def test_too_many_files_are_said_to_be_that_until_the_bound_is_raised(registry, client):
     many = tar_layer({f"f{i}": b"" for i in range(20000)})
