@@ -18,7 +18,17 @@ from helpers import write_oci_layout  # noqa: E402
 
 
 def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="also what takes many minutes")
     parser.addoption("--look", default=str(HERE.parents[1] / "build-test" / "tests" / "scan" / "scan_look"))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: only with --long")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 class Found:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +29,10 @@ def maker(name):
         go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
         if go is None:
             raise Missing("needs Go, which Debian 12 does not offer in this version")
-        run_installer([go, "build", "-p=2", "-o", cache / name, "."], f"go build {name}", BUILD_TIMEOUT_S, cwd=source)
+        with tempfile.TemporaryDirectory() as copy:  # what Go finds out about modules is not for the tree
+            shutil.copytree(source, copy, dirs_exist_ok=True)
+            run_installer([go, "build", "-mod=mod", "-p=2", "-o", cache / name, "."], f"go build {name}", BUILD_TIMEOUT_S,
+                          cwd=copy)  # fmt: skip
 
     return cached(name, state.hexdigest()[:16], build)
 
@@ -41,6 +45,14 @@ def trivy(folder, advisories, made="2026-11-01T00:00:00Z"):
     shutil.rmtree(folder / "db", ignore_errors=True)
     subprocess.run([maker("trivydb"), text, folder / "db", made], check=True)
     text.unlink()
+
+
+def grype(folder, advisories):
+    """folder, as GRYPE_DB_CACHE_DIR names it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = folder / "advisories.json"
+    text.write_text(json.dumps(advisories))
+    subprocess.run([maker("grypedb"), text, folder], check=True)
 
 
 JAVA_TABLES = """
