@@ -10,8 +10,9 @@ from server import TOP
 sys.path.insert(0, str(TOP / "tests" / "archives"))
 
 import crafted  # noqa: E402  (the path is set one line above)
+import saved  # noqa: E402  (likewise)
 
-__all__ = ["crafted", "docker_archive", "upload"]
+__all__ = ["crafted", "docker_archive", "saved", "upload"]
 
 
 def add(tar, name, data):
