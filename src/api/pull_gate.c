@@ -133,13 +133,30 @@ static void warn(struct req *q, const struct digest *d, const struct pull_verdic
     http_set_note(q->x, buf_text(&text));
 }
 
+/*
+ * containerd, and what is built on it, looks with HEAD first, and of its failure, which has no
+ * body, shows the status alone. Where it succeeds, the GET behind it fails, and that message is
+ * shown.
+ */
+static bool asks_again(const struct req *q)
+{
+    static const char *const agents[] = {"containerd/", "docker/", "buildkit/"};
+    struct str agent = http_field_get(q->head, STR("User-Agent"));
+
+    for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
+        if (q->head->method == HTTP_HEAD && str_starts(agent, str_of(agents[i])))
+            return true;
+    }
+    return false;
+}
+
 static enum err_code ask(struct req *q, const struct digest *d, struct err *e)
 {
     struct pull_verdict v;
 
     TRY(gate_judge(q->api->gate, &q->name, d, clock_wall_ms(), &v, e));
     if (v.blocked)
-        return deny(q, d, &v, e);
+        return asks_again(q) ? ERR_OK : deny(q, d, &v, e);
     if (v.why != PULL_FINE)
         warn(q, d, &v);
     return ERR_OK;

@@ -71,6 +71,14 @@ def test_a_blocked_image_leaves_by_no_name(registry, method):
 
 
 @pytest.mark.config(BLOCK)
+def test_what_prints_nothing_of_a_head_is_told_by_its_get(registry):
+    made = push(registry)
+    agent = {"User-Agent": "containerd/2.1.0"}
+    assert manifest(registry, method="HEAD", headers=agent).status_code == 200
+    assert manifest(registry, made.digest, headers=agent).status_code == 403
+
+
+@pytest.mark.config(BLOCK)
 def test_an_index_is_sent_and_its_images_are_blocked(registry):
     bad, good = image("bad", layers=1), image("good", layers=1, architecture="arm64")
     push(registry, index([bad, good]))
@@ -202,6 +210,16 @@ def test_podman_and_skopeo_print_why(registry, containers, client, work):
     else:
         result = containers.skopeo("copy", name, f"dir:{work / 'copy'}", check=False)
     assert UNSCANNED.format(repo="team/app", digest=made.digest) in result
+
+
+@pytest.mark.config(BLOCK)
+def test_crane_and_oras_print_why(registry, go_clients, work):
+    made = push(registry)
+    name = f"{registry.address}/team/app:v1"
+    for output in (go_clients.crane("pull", name, work / "out.tar", check=False),
+                   go_clients.oras("pull", "--plain-http", name, check=False)):
+        print(output)
+        assert UNSCANNED.format(repo="team/app", digest=made.digest) in output
 
 
 def test_a_simulation_says_what_would_be_blocked(new_registry, work):
