@@ -111,6 +111,8 @@ static bool route_allowed(const struct req *q)
                access_may(q, ACTION_OVERWRITE, &q->name, tag);
     case ACCESS_DELETE:
         return access_may(q, ACTION_DELETE, &q->name, tag);
+    case ACCESS_SCAN:
+        return access_may(q, ACTION_SCAN, &q->name, tag);
     case ACCESS_ACCOUNT:
         return speaks_for_account(q);
     case ACCESS_ADMIN:
@@ -123,9 +125,13 @@ static bool route_allowed(const struct req *q)
 static const char *deed_of(const struct req *q, struct buf *dst)
 {
     static const char *const verbs[] = {
-        [ACCESS_PULL] = "pull from",       [ACCESS_PUSH] = "push to",
-        [ACCESS_DELETE] = "delete in",     [ACCESS_CATALOG] = "list repositories",
-        [ACCESS_ACCOUNT] = "use accounts", [ACCESS_ADMIN] = "administer the registry",
+        [ACCESS_PULL] = "pull from",
+        [ACCESS_PUSH] = "push to",
+        [ACCESS_DELETE] = "delete in",
+        [ACCESS_CATALOG] = "list repositories",
+        [ACCESS_SCAN] = "scan in",
+        [ACCESS_ACCOUNT] = "use accounts",
+        [ACCESS_ADMIN] = "administer the registry",
     };
     enum access access = q->route->access;
     const char *verb = access < sizeof(verbs) / sizeof(verbs[0]) ? verbs[access] : NULL;

@@ -24,6 +24,7 @@ struct shared_rates;
 struct registry;
 struct rules;
 struct seal;
+struct scans;
 struct sessions;
 struct signer;
 struct tokens;
@@ -47,6 +48,7 @@ struct api {
     struct registry *registry;
     struct files_index *files; /* NULL: analysis.index is off */
     struct gate *gate;         /* scan/gate.h */
+    struct scans *scans;       /* scan/scans.h; NULL: the configuration says nothing of scanning */
     const struct conf *conf;
     struct http_app app; /* what the server is given; its ctx is this struct */
     struct api_guard guard;

@@ -18,6 +18,12 @@ bool api_manifest_quick(struct req *q);
 enum err_code api_manifest_put(struct req *q, struct err *e);
 enum err_code api_manifest_delete(struct req *q, struct err *e);
 
+/* v2_scan.c */
+
+enum err_code api_scan_get(struct req *q, struct err *e);
+enum err_code api_scan_post(struct req *q, struct err *e);
+enum err_code api_scan_summary_get(struct req *q, struct err *e);
+
 /* v2_blob.c */
 
 enum err_code api_blob_get(struct req *q, struct err *e);

@@ -23,6 +23,12 @@ const struct route api_routes[] = {
      .audit = "push"},
     {HTTP_DELETE, "/v2/{name}/manifests/{reference}", ACCESS_DELETE, api_manifest_delete, /* end-9 */
      .audit = "delete"},
+    {HTTP_GET, "/v2/{name}/manifests/{reference}/scan", ACCESS_PULL, api_scan_get,
+     .unknown = ERR_MANIFEST_UNKNOWN},
+    {HTTP_POST, "/v2/{name}/manifests/{reference}/scan", ACCESS_SCAN, api_scan_post,
+     .audit = "scan"},
+    {HTTP_GET, "/v2/{name}/scan/summary", ACCESS_PULL, api_scan_summary_get,
+     .unknown = ERR_NAME_UNKNOWN},
     {HTTP_GET, "/v2/{name}/tags/list", ACCESS_PULL, api_tag_list, /* end-8 */
      .unknown = ERR_NAME_UNKNOWN},
     {HTTP_GET, "/v2/{name}/referrers/{digest}", ACCESS_PULL, api_referrer_list, /* end-12 */

@@ -10,6 +10,7 @@ enum access {
     ACCESS_PULL, /* of the repository, and of the tag when one is named */
     ACCESS_PUSH, /* push or overwrite */
     ACCESS_DELETE,
+    ACCESS_SCAN,    /* have an image of it scanned */
     ACCESS_CATALOG, /* who has signed in, or anyone where something is open to anyone */
     ACCESS_ACCOUNT, /* a user, with all their rights: no robot, and no token that narrows them */
     ACCESS_ADMIN,   /* of the registry */

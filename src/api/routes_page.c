@@ -10,6 +10,7 @@ static const char *const rights[] = {
     [ACCESS_PULL] = "`pull` of the repository, and of the tag when one is named",
     [ACCESS_PUSH] = "`push` or `overwrite` of the repository",
     [ACCESS_DELETE] = "`delete` of the repository, and of the tag when one is named",
+    [ACCESS_SCAN] = "`scan` of the repository, and of the tag when one is named",
     [ACCESS_CATALOG] = "signed in, or anyone where a rule allows `anonymous` something",
     [ACCESS_ACCOUNT] = "a user, about themselves; an admin, about all",
     [ACCESS_ADMIN] = "`admin` of the registry",
