@@ -70,7 +70,7 @@ FOLDERS["."] = set(FOLDERS)  # main.c wires everything
 # and its .h beside each other, by their name without the ending. Each part is in the table.
 PARTS = {
     "analysis": order(
-        "layer_files path_tree",
+        "go_modules layer_files path_tree",
         "kept_list",
         "efficiency facts image_tree",
         "file_json image_diff image_folder image_packages layer_reader findings",

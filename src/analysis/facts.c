@@ -1,5 +1,6 @@
 #include "analysis/facts.h"
 
+#include "analysis/go_modules.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -9,14 +10,16 @@
 #define LINE_MAX_BYTES  1024u /* of databases: names and versions are shorter */
 #define WHOLE_MAX_BYTES (128u << 10)
 #define NAME_BYTES      256u
+#define PROGRAM_BYTES   (64u << 10) /* no program of Go is smaller */
 
-enum reading { NOTHING, OS_RELEASE, DPKG, APK, NPM };
+enum reading { NOTHING, OS_RELEASE, DPKG, APK, NPM, GO };
 
 struct facts {
     struct layer_files *list;
     uint32_t file;
     enum reading reading;
     struct buf line, whole;
+    struct go_modules *go;
     bool cut_line; /* the rest of it is passed over */
     char name[NAME_BYTES], version[NAME_BYTES];
     bool installed; /* of a paragraph of dpkg */
@@ -28,6 +31,7 @@ struct facts *facts_new(void)
 
     buf_init(&x->line, LINE_MAX_BYTES);
     buf_init(&x->whole, WHOLE_MAX_BYTES);
+    x->go = go_modules_new();
     return x;
 }
 
@@ -37,6 +41,7 @@ void facts_free(struct facts *x)
         return;
     buf_done(&x->line);
     buf_done(&x->whole);
+    go_modules_free(x->go);
     free(x);
 }
 
@@ -144,6 +149,8 @@ static enum reading reading_of(const struct layer_file *file)
     if (str_ends(path, STR("/package.json")) && memmem(path.p, path.n, "node_modules/", 13) &&
         file->size_bytes <= WHOLE_MAX_BYTES)
         return NPM;
+    if (file->size_bytes >= PROGRAM_BYTES && (file->mode & 0111))
+        return GO;
     return NOTHING;
 }
 
@@ -161,6 +168,8 @@ enum err_code facts_begin(struct facts *x, struct layer_files *list, const struc
     TRY(by_name(x, file->path, e));
     if (is_rpm(file->path))
         TRY(add(x, PACKAGE_RPM, STR("rpm"), STR_NONE, e));
+    if (x->reading == GO)
+        go_modules_begin(x->go);
     *ret_wanted = x->reading != NOTHING;
     return ERR_OK;
 }
@@ -268,8 +277,17 @@ enum err_code facts_data(struct facts *x, const void *p, size_t n, struct err *e
 {
     if (x->reading == DPKG || x->reading == APK)
         return lines(x, (struct str){p, n}, e);
+    if (x->reading == GO) {
+        go_modules_feed(x->go, p, n);
+        return ERR_OK;
+    }
     buf_add(&x->whole, p, n);
     return ERR_OK;
+}
+
+static enum err_code add_go(void *ctx, struct str name, struct str version, struct err *e)
+{
+    return add(ctx, PACKAGE_GO, name, version, e);
 }
 
 enum err_code facts_end(struct facts *x, struct err *e)
@@ -278,6 +296,8 @@ enum err_code facts_end(struct facts *x, struct err *e)
         TRY(end_line(x, e));
         return end_paragraph(x, e);
     }
+    if (x->reading == GO)
+        return go_modules_end(x->go, add_go, x, e);
     if (x->whole.full)
         return ERR_OK;
     return x->reading == NPM ? end_npm(x, e)

@@ -2,7 +2,7 @@
  * What some files of a layer say: os-release, the databases of package managers, manifests of
  * language packages. Read while the layer is read; whatever can't be read says nothing.
  * Sources: os-release(5); deb-control(5) and /var/lib/dpkg/status; apk's installed database; npm's
- * package.json; "Recording installed projects" of Python packages; names of jars.
+ * package.json; go_modules.h; "Recording installed projects" of Python packages; names of jars.
  */
 #pragma once
 

@@ -277,6 +277,7 @@ const char *layer_package_kind_name(enum layer_package_kind kind)
     static const char *const names[PACKAGE_KINDS] = {
         [PACKAGE_DEB] = "deb", [PACKAGE_APK] = "apk",       [PACKAGE_RPM] = "rpm",
         [PACKAGE_NPM] = "npm", [PACKAGE_PYTHON] = "python", [PACKAGE_JAVA] = "java",
+        [PACKAGE_GO] = "go",
     };
 
     return names[kind];

@@ -48,6 +48,7 @@ enum layer_package_kind {
     PACKAGE_NPM,
     PACKAGE_PYTHON,
     PACKAGE_JAVA,
+    PACKAGE_GO, /* modules that a program was built of */
     PACKAGE_KINDS
 };
 
@@ -92,7 +93,7 @@ uint64_t layer_files_memory(const struct layer_files *f); /* that it takes, in b
 
 /* "file", "folder", "symlink", "hardlink", "device", "whiteout", "opaque". */
 const char *layer_file_kind_name(enum layer_file_kind kind);
-/* "deb", "apk", "rpm", "npm", "python", "java". */
+/* "deb", "apk", "rpm", "npm", "python", "java", "go". */
 const char *layer_package_kind_name(enum layer_package_kind kind);
 
 AUTO_POINTER(layer_files, layer_files_free);

@@ -4,7 +4,7 @@
  * path.
  *
  * Strict where a tar can be read in two ways (archive/tar.h); a path that leads out of the layer,
- * or a layer that unpacks to more than is allowed, is refused. Memory is that of the list and 200
+ * or a layer that unpacks to more than is allowed, is refused. Memory is that of the list and 600
  * KiB. One thread at a time has a reader.
  */
 #pragma once
