@@ -10,6 +10,7 @@ import tus
 from accounts import htpasswd
 from archives import add, crafted, docker_archive, upload
 from helpers import Client, Wire, image, write_oci_layout
+from places import place
 from test_upload_form import HEADERS, form
 from test_upload_image import PEOPLE, files_below
 from waiting import until
@@ -198,6 +199,25 @@ def test_a_session_without_a_repository_can_be_given_up_and_leaves_nothing(regis
     session.patch(0, b"x" * 50_000)
     session.request("DELETE", 204)
     until(lambda: files_below(registry.root) == before)
+
+
+@pytest.mark.parametrize("where", ["bucket", "table"])
+def test_it_is_so_in_a_bucket_and_with_every_database(where, new_registry, s3_servers):
+    data = docker_archive(image(seed="anywhere"), ["a/one:1", "b/two:2"])
+    with place(where, s3_servers) as config:
+        registry = new_registry(config=config).start()
+        with Client(registry.url) as client:
+            session = tus.Upload.begin(client, len(data))
+            for at in (0, 3000):
+                session.patch(at, data[at : at + 3000] if at == 0 else data[at:])
+            answer = session.result().json()
+            assert sorted((i["repository"], i["tags"]) for i in answer["images"]) == [("a/one", ["1"]), ("b/two", ["2"])]
+            assert client.pull_image("b/two", "2").blobs
+            assert upload(client, data)["newBlobs"] == 0
+            records = client.request("GET", "/api/v1/uploads", (200,), params={"repository": "b/two"}).json()["uploads"]
+            assert [(r["way"], r["phase"]) for r in records] == [("body", "done"), ("session", "done")]
+            assert records[1]["id"] == answer["id"] and records[1]["received"] == len(data)
+        registry.stop()
 
 
 # ---- rights

@@ -11,6 +11,7 @@ from archives import crafted, docker_archive, upload
 from helpers import MIB, Client, Wire, image_of_layers, random_bytes, tar_layer
 from places import NAMES, place
 from s3_buckets import Bucket
+from s3_servers import KMS_KEY
 from waiting import until
 
 KEEP = {"upload": {"keep_original": True}}
@@ -67,6 +68,31 @@ def test_an_accepted_archive_is_kept_and_comes_back_byte_for_byte(where, new_reg
                 assert (gzip.decompress(got.content) if form == "tar" else got.content) == data
                 assert download(client, told, 206, Range="bytes=10-19").content == got.content[10:20]
         registry.stop()
+
+
+SSE = {"s3": {"sse": "s3"}, "kms": {"sse": "kms", "kms_key_id": KMS_KEY}}
+SAID = {"s3": ("AES256", None), "kms": ("aws:kms", KMS_KEY)}
+
+
+@pytest.mark.parametrize("kind", SSE)
+@pytest.mark.parametrize("size", [1000, 6 * MIB], ids=["put", "parts"])
+def test_in_a_bucket_it_is_encrypted_as_everything_there(new_registry, s3_servers, kind, size):
+    bucket = Bucket(s3_servers("minio")).create()
+    try:
+        config = {"storage": bucket.section(part_size="5MiB", **SSE[kind]), **KEEP}
+        registry = new_registry(config=config).start()
+        made = docker_archive(image_of_layers([tar_layer({"a": random_bytes(size)})]), ["team/app:v1"])
+        data = crafted.packed(made)
+        with Client(registry.url) as client:
+            told = upload(client, data)["original"]
+            head = bucket.client.head_object(Bucket=bucket.name, Key=told["path"])
+            algorithm, key = SAID[kind]
+            assert head["ServerSideEncryption"] == algorithm
+            assert key is None or head["SSEKMSKeyId"].endswith(key)
+            assert download(client, told).content == data
+        registry.stop()
+    finally:
+        bucket.remove()
 
 
 def test_in_a_bucket_a_large_one_has_a_checksum_and_lies_below_the_prefix(new_registry, s3_servers):

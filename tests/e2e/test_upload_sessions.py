@@ -294,6 +294,16 @@ def test_one_that_is_given_up_is_known_as_cancelled_and_a_refused_one_as_failed(
     assert known(client, refused)["phase"] == "failed"
 
 
+def test_what_a_session_s_archive_fails_at_while_it_is_read_is_known(client):
+    at = len(crafted.F1)  # where the second header begins
+    damaged = FINE[:at] + b"x" * 512 + FINE[at + 512 :]
+    session = tus.Upload.begin(client, len(damaged), **WHERE)
+    session.patch(0, damaged)
+    session.result(400)
+    found = known(client, session)
+    assert (found["phase"], found["failed_in"], found["received"]) == ("failed", "unpacking", len(damaged))
+
+
 def test_an_upload_of_nothing_is_refused(client):
     session = tus.Upload.begin(client, 0, **WHERE)
     assert session.result(400).json()["errors"][0]["detail"]["code"] == "EMPTY"
