@@ -195,6 +195,19 @@ static enum err_code since_when(struct registry *r, const struct digest *d, int6
     return ERR_OK;
 }
 
+/* It is scanned now. */
+static enum err_code wait_no_more(struct registry *r, const struct digest *d, struct err *e)
+{
+    AUTO(record) struct meta_record record = {0};
+    struct meta_op op = meta_op_record_delete(WAITING, digest_str(d), META_ANY);
+    enum err_code code = meta_record_get(r->meta, WAITING, digest_str(d), &record, e);
+
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(code);
+    return meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
+}
+
 static bool waits(const struct conf_pull_rule *rule)
 {
     uint64_t after_ms;
@@ -280,7 +293,9 @@ enum err_code pull_image_look(void *registry, const struct repo_name *repo, cons
         return ERR_OK;
     }
     TRY(take_result(r, d, rule, ret_image, e));
-    if (ret_image->image.standing != PULL_SCANNED && waits(rule))
+    if (waits(rule) && ret_image->image.standing == PULL_SCANNED)
+        TRY(wait_no_more(r, d, e));
+    else if (waits(rule))
         TRY(since_when(r, d, now_ms, &ret_image->image.pushed_ms, e));
     if (ret_image->image.n > 0 && rule->vex)
         return add_documents(r, repo, d, now_ms, ret_image, e);

@@ -236,6 +236,26 @@ def test_a_simulation_says_what_would_be_blocked(new_registry, work):
     assert "of 2 pulls in 7 days, 0 would have been blocked" in command(registry, "policy", "simulate")
 
 
+def test_admins_see_the_rules_and_simulate_others(new_registry):
+    registry = alice_and_bob(new_registry, pull_policy=[{"repositories": ["**"], "mode": "warn"}]).registry
+    alice, bob = ("alice", PASSWORD), ("bob", OTHER)
+    (rule,) = get(registry, "/api/v1/pull-policy", auth=alice).json()["pull_policy"]
+    assert (rule["mode"], rule["severity"], rule["fixable"], rule["allow"]) == ("warn", "critical", False, [])
+
+    def simulate(status=200, auth=alice, **body):
+        answer = get(registry, "/api/v1/pull-policy/simulate", method="POST", auth=auth, json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    assert simulate()["blocked"] == 0
+    assert simulate(days=1, pull_policy=[{"repositories": ["**"], "unscanned": "block"}])["days"] == 1
+    simulate(status=403, auth=bob)
+    for wrong in ({"days": 0}, {"days": "7"}, {"day": 7}, {"pull_policy": {}}, {"pull_policy": [{"repositories": []}]}):
+        simulate(status=400, **wrong)
+    (error,) = simulate(status=400, pull_policy=[{"repositories": ["**"], "severity": "severe"}])["errors"]
+    assert "pull_policy[0].severity: 'severe' is not known here" in error["message"]
+
+
 def test_the_examples_of_the_page_do_as_it_says(new_registry, work):
     shown = [b for b in blocks(page("policy.md"), "yaml") if "mode: warn" in b]
     registry = new_registry(config={"pull_policy": [{"repositories": ["**"], "mode": "warn"}]}).start()

@@ -230,6 +230,13 @@ static void an_image_waits_from_the_first_look_on(void **state)
     look_at(&s, NOW + 1000, &i);
     assert_true(i.image.pushed_ms == NOW);
     gate_image_done(&i);
+    scanned(&s);
+    look_at(&s, NOW + 2000, &i); /* which ends it */
+    gate_image_done(&i);
+    put_result(&s, &(struct scan_result){.status = SCAN_FAILED});
+    look_at(&s, NOW + 3000, &i);
+    assert_true(i.image.pushed_ms == NOW + 3000);
+    gate_image_done(&i);
     unset(&s);
 }
 
