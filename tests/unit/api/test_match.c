@@ -348,8 +348,9 @@ static void every_route_asks_for_the_right_it_needs(void **state)
         if (r->method == HTTP_DELETE)
             assert_true(r->access == ACCESS_DELETE || strstr(r->pattern, "/uploads/"));
         if (r->method == HTTP_PUT || r->method == HTTP_POST || r->method == HTTP_PATCH)
-            assert_int_equal(r->access,
-                             strstr(r->pattern, "/delete-") ? ACCESS_DELETE : ACCESS_PUSH);
+            assert_int_equal(r->access, strstr(r->pattern, "/delete-")               ? ACCESS_DELETE
+                                        : str_ends(str_of(r->pattern), STR("/scan")) ? ACCESS_SCAN
+                                                                                     : ACCESS_PUSH);
         if (strstr(r->pattern, "{name}"))
             assert_int_not_equal(r->access, ACCESS_NONE);
     }
