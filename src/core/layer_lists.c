@@ -22,17 +22,13 @@ static enum err_code no_list(const struct digest *layer, struct err *e)
     return err_set(e, ERR_NOT_FOUND, "there is no list of the files of %s", layer->text);
 }
 
-static enum err_code open_list(struct registry *r, const struct digest *layer,
-                               struct reader **ret_reader, struct err *e)
+static enum err_code find_list(struct registry *r, const struct digest *layer,
+                               struct digest *ret_list, struct err *e)
 {
     AUTO(record) struct meta_record record = {0};
-    struct digest list;
-    uint64_t unused;
 
     TRY(meta_record_get(r->meta, LISTS, digest_str(layer), &record, e));
-    if (digest_parse(str_of(record.value), &list, e) != ERR_OK)
-        return no_list(layer, e);
-    return store_blob_open(r->store, &repo, &list, UINT64_MAX, ret_reader, &unused, e);
+    return digest_parse(str_of(record.value), ret_list, e) == ERR_OK ? ERR_OK : no_list(layer, e);
 }
 
 enum err_code layer_lists_find(struct registry *r, const struct digest *layer, uint64_t max_bytes,
@@ -40,8 +36,12 @@ enum err_code layer_lists_find(struct registry *r, const struct digest *layer, u
                                struct err *e)
 {
     AUTO(reader) struct reader *in = NULL;
-    enum err_code code = open_list(r, layer, &in, e);
+    struct digest list;
+    uint64_t unused;
+    enum err_code code;
 
+    TRY(find_list(r, layer, &list, e));
+    code = store_blob_open(r->store, &repo, &list, UINT64_MAX, &in, &unused, e);
     if (code == ERR_OK)
         code = kept_list_read(in, digest_str(layer), max_bytes, want, ctx, ret_files, e);
     return code == ERR_BLOB_UNKNOWN || code == ERR_CORRUPT ? no_list(layer, e) : code;
@@ -49,9 +49,11 @@ enum err_code layer_lists_find(struct registry *r, const struct digest *layer, u
 
 bool layer_lists_has(struct registry *r, const struct digest *layer)
 {
-    AUTO(reader) struct reader *in = NULL;
+    struct digest list;
+    uint64_t unused;
 
-    return open_list(r, layer, &in, ERR_IGNORED) == ERR_OK;
+    return find_list(r, layer, &list, ERR_IGNORED) == ERR_OK &&
+           store_blob_stat(r->store, &repo, &list, &unused, ERR_IGNORED) == ERR_OK;
 }
 
 /* ---- keeping */
@@ -64,11 +66,9 @@ static enum err_code append(void *ctx, const void *p, size_t n, struct err *e)
 /* One of an earlier form, or damaged: a blob that is there is not written again. */
 static void drop_old(struct registry *r, const struct digest *layer)
 {
-    AUTO(record) struct meta_record record = {0};
     struct digest list;
 
-    if (meta_record_get(r->meta, LISTS, digest_str(layer), &record, ERR_IGNORED) == ERR_OK &&
-        digest_parse(str_of(record.value), &list, ERR_IGNORED) == ERR_OK)
+    if (find_list(r, layer, &list, ERR_IGNORED) == ERR_OK)
         (void)!remove_link(r, &repo, &list, ERR_IGNORED);
 }
 

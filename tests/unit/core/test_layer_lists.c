@@ -40,6 +40,14 @@ static enum err_code fail_open(struct store *s, const struct repo_name *repo,
     return count_open(s, repo, d, known_bytes, ret_reader, ret_size_bytes, e);
 }
 
+static enum err_code fail_stat(struct store *s, const struct repo_name *repo,
+                               const struct digest *d, uint64_t *ret_size_bytes, struct err *e)
+{
+    if (own_repo(repo))
+        return err_set(e, ERR_BLOB_UNKNOWN, "gone");
+    return store_blob_stat(s->inner, repo, d, ret_size_bytes, e);
+}
+
 static struct digest put_layer(const char *repo, const char *contents)
 {
     AUTO(buf) struct buf tar = {0};
@@ -87,8 +95,11 @@ static void a_list_that_is_not_there_any_more_is_made_again(void **state)
 {
     struct digest d = put_layer("team/app", "hello");
 
+    struct store_driver *driver = world_patch_store(&w);
+
     (void)state;
-    world_patch_store(&w)->blob_open = fail_open;
+    driver->blob_open = fail_open;
+    driver->blob_stat = fail_stat;
     get_well(&d);
     get_well(&d);
     assert_int_equal(layers_opened, 2);
