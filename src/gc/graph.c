@@ -13,6 +13,12 @@ struct link {
     size_t child;
 };
 
+/* Most manifests have none, and a digest is large. */
+struct subject {
+    size_t of; /* a node */
+    struct digest digest;
+};
+
 struct loading {
     struct meta *meta;
     const struct repo_name *repo;
@@ -22,7 +28,8 @@ struct loading {
     size_t n_tags;
     struct link *links; /* from indexes, by their ids */
     size_t n_links;
-    struct digest *subjects; /* of each node; n is 0: none */
+    struct subject *subjects;
+    size_t n_subjects;
 };
 
 static void auto_loading_(struct loading *l)
@@ -68,19 +75,30 @@ static enum err_code load_tags(struct loading *l, struct err *e)
     return ERR_OK;
 }
 
+static size_t with_subject(const struct meta_use_list *page)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < page->n; i++)
+        n += page->rows[i].subject.n > 0;
+    return n;
+}
+
 static void add_manifests(struct loading *l, const struct meta_use_list *page)
 {
     struct gc_graph *g = &l->g;
 
     g->nodes = mem_resize(g->nodes, (g->n + page->n) * sizeof(*g->nodes));
-    l->subjects = mem_resize(l->subjects, (g->n + page->n) * sizeof(*l->subjects));
+    l->subjects =
+        mem_resize(l->subjects, (l->n_subjects + with_subject(page) + 1) * sizeof(*l->subjects));
     l->links = mem_resize(l->links, (l->n_links + page->n_users + 1) * sizeof(*l->links));
     for (size_t i = 0; i < page->n; i++) {
         const struct meta_use *u = &page->rows[i];
 
         for (size_t j = 0; j < u->n_users; j++)
             l->links[l->n_links++] = (struct link){page->users[u->users + j], g->n};
-        l->subjects[g->n] = u->subject;
+        if (u->subject.n > 0)
+            l->subjects[l->n_subjects++] = (struct subject){g->n, u->subject};
         g->nodes[g->n++] = (struct gc_node){.digest = u->digest,
                                             .id = u->id,
                                             .size_bytes = u->size_bytes,
@@ -218,9 +236,10 @@ static void find_subjects(struct loading *l)
 {
     struct gc_graph *g = &l->g;
 
-    for (size_t i = 0; i < g->n; i++) {
-        if (l->subjects[i].n > 0)
-            g->nodes[i].subject = gc_graph_by_digest(g, digest_str(&l->subjects[i]));
+    for (size_t i = 0; i < l->n_subjects; i++) {
+        const struct subject *s = &l->subjects[i];
+
+        g->nodes[s->of].subject = gc_graph_by_digest(g, digest_str(&s->digest));
     }
 }
 
