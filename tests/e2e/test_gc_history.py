@@ -245,3 +245,40 @@ def test_bucket_and_postgresql_with_replicas(new_replicas, rounds, seed):
 def begun(database):
     """Deletions that nobody knows the end of: their content goes when nothing of them can come any more."""
     return set(database.sql("SELECT digest FROM removed WHERE state = 1").split())
+
+
+# ---- a bucket and a table of DynamoDB, with replicas
+
+
+DYNAMODB_SHORT, DYNAMODB_STEP = 1, 10  # the emulator takes its time
+REMOVED, GONE = "X", 1  # the kind of items, and a state of theirs: content whose deletion has begun
+
+
+@pytest.mark.parametrize("bucket", ["minio"], indirect=True)
+@pytest.mark.parametrize("rounds", [DYNAMODB_SHORT, pytest.param(LONG, marks=pytest.mark.long)], indirect=True)
+def test_bucket_and_dynamodb_with_replicas(table, bucket, new_registry, rounds, seed):
+    choose = random.Random(seed)
+    config = {**CONFIG, "metadata": table.section(), "storage": bucket.section(), "replicas": {"lease": "3s"}}
+    replicas = [new_registry(config=config).start() for _ in range(2)]
+    apart = new_registry(config=config)  # for commands: never started
+
+    def begun_there():
+        return {item["digest"] for item in table.items(REMOVED) if item["state"] == GONE}
+
+    def on_disk(expected):
+        wanted = {digest for digests in expected.values() for digest in digests}
+        keys = [key.removeprefix("blobs/") for key in bucket.keys() if key.startswith("blobs/")]
+        begun = begun_there()
+        return {key.replace("/", ":") for key in keys} - begun == wanted - begun
+
+    with Crowd([r.url for r in replicas], seed, late=True, timeout_s=10) as crowd:
+        with Collector(apart, crowd.counts, seed):
+            for _ in rounds():
+                go_on(crowd, choose.randrange(DYNAMODB_STEP))
+                replica = choose.choice(replicas)
+                replica.kill()
+                time.sleep(choose.choice([0, 0.3, 4]))  # within its lease, or behind it
+                replica.start()
+                crowd.counts.add("kills")
+            go_on(crowd, DYNAMODB_STEP)
+    finish(crowd, apart, replicas[0].url, on_disk)
