@@ -23,6 +23,7 @@ struct rate;
 struct shared_rates;
 struct registry;
 struct rules;
+struct scan_data;
 struct seal;
 struct scans;
 struct sessions;
@@ -49,6 +50,7 @@ struct api {
     struct files_index *files; /* NULL: analysis.index is off */
     struct gate *gate;         /* scan/gate.h */
     struct scans *scans;       /* scan/scans.h; NULL: the configuration says nothing of scanning */
+    struct scan_data *scan_data; /* likewise; scan/data.h */
     const struct conf *conf;
     struct http_app app; /* what the server is given; its ctx is this struct */
     struct api_guard guard;

@@ -96,6 +96,8 @@ enum err_code api_image_diff_get(struct req *q, struct err *e);
 /* v1_file.c */
 
 enum err_code api_file_list(struct req *q, struct err *e);
+enum err_code api_scan_data_get(struct req *q, struct err *e);
+enum err_code api_scan_data_post(struct req *q, struct err *e);
 
 /* v1_gc.c */
 

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "core/conditions.h"
+#include "scan/data.h"
 
 static void add_condition(struct buf *body, const char *name, enum condition c, const char *bad)
 {
@@ -22,6 +23,12 @@ static void reply_conditions(struct req *q, const char *status, const struct con
     add_condition(&body, "symlinks", c->symlinks, "broken");
     add_condition(&body, "disk_space", c->space, "low");
     add_condition(&body, "resources", c->resources, "low");
+    if (q->api->scan_data) {
+        struct scan_data_status s;
+
+        scan_data_status(q->api->scan_data, &s);
+        buf_addf(&body, ",\"scan_data\":\"%s\"", scan_data_state_name(s.state));
+    }
     buf_add_text(&body, "}\n");
     reply_json(q, 200, buf_str(&body));
 }

@@ -75,6 +75,8 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/v1/archive/{image}", ACCESS_PULL, api_archive_get,
      .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_GET, "/api/v1/files", ACCESS_BASE, api_file_list},
+    {HTTP_GET, "/api/v1/scan/data", ACCESS_BASE, api_scan_data_get},
+    {HTTP_POST, "/api/v1/scan/data", ACCESS_ADMIN, api_scan_data_post, .audit = "scan data"},
     {HTTP_PUT, "/upload-image", ACCESS_PUSH, api_image_put, .audit = "upload image",
      .by_query = true},
     {HTTP_POST, "/upload-image", ACCESS_PUSH, api_image_put, .audit = "upload image",

@@ -214,6 +214,13 @@ static const struct cli_flag gc_runs_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag scan_data_flags[] = {
+    CONFIG_FLAG,
+    {"--update", NULL, "Look for newer data now: in its repositories, or in scan.trivy.cache_dir."},
+    {"--json", NULL, "A JSON object, as GET /api/v1/scan/data has it."},
+    {NULL},
+};
+
 static const struct cli_flag gc_undo_flags[] = {
     CONFIG_FLAG,
     {"--dry-run", NULL, "Say what would come back; changes nothing."},
@@ -768,6 +775,13 @@ const struct cli_command cli_commands[] = {
          "\nended. What can't be read twice is kept in a temporary file below TMPDIR (/var/tmp). "
          "Credentials are those of\n--user, or what `docker login` left in ~/.docker/config.json "
          "(DOCKER_CONFIG, DOCKER_AUTH_CONFIG) or with its\ncredential helper."},
+    {.name = "scan data",
+     .operands = "",
+     .flags = scan_data_flags,
+     .run = cli_scan_data,
+     .help = "Tell how old the data of vulnerabilities is that images are scanned with",
+     .more = "The exit status is 3 when there is none, or it is older than scan.data.max_age. A "
+             "server may run, and takes\nwhat --update brings within seconds."},
     {.name = "find-file",
      .operands = "[PATTERN]",
      .max_operands = 1,

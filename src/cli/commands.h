@@ -21,6 +21,7 @@ int cli_gc(struct cli *cli, const struct cli_args *args);
 int cli_gc_undo(struct cli *cli, const struct cli_args *args);
 int cli_gc_explain(struct cli *cli, const struct cli_args *args);
 int cli_gc_runs(struct cli *cli, const struct cli_args *args);
+int cli_scan_data(struct cli *cli, const struct cli_args *args);
 int cli_check(struct cli *cli, const struct cli_args *args);
 int cli_findings(struct cli *cli, const struct cli_args *args);
 

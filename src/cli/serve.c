@@ -11,6 +11,7 @@
 #include "check/scrub.h"
 #include "cli/commands.h"
 #include "cli/guard.h"
+#include "cli/scan_service.h"
 #include "conf/conf.h"
 #include "core/background.h"
 #include "core/life.h"
@@ -45,6 +46,7 @@ struct serve {
     struct gc_server gc;
     struct files_index *files;
     struct gate *gate;
+    struct scan_service scan;
     struct api_guard guard;
     struct tender *tender;
     struct api api;
@@ -295,6 +297,8 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
     s->api.files = s->files;
     s->api.gate = s->gate;
+    TRY(scan_service_start(&s->scan, s->registry, s->conf, &s->guard, e));
+    s->api.scan_data = s->scan.data;
     s->registry->is_immutable = is_immutable;
     s->registry->immutable_ctx = &s->api;
     s->taker = upload_taker(&s->api);
@@ -341,6 +345,7 @@ static void stop(struct serve *s)
     api_done(&s->api);
     tender_stop(s->tender);
     gate_free(s->gate);
+    scan_service_done(&s->scan);
     cli_guard_done(&s->guard);
     if (s->registry)
         log_counts(s->registry->store);

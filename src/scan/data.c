@@ -16,6 +16,7 @@
 #define LOOK_MS  2000        /* how soon it is noticed that somebody put new data there */
 #define ASK_MS   (60 * 1000) /* how often a scanner that has its own is asked */
 #define SWEEP_MS (60 * 1000)
+#define NOTE_MS  (60 * 1000) /* how often it is seen to that others know of our data */
 #define RETRY_MS (60 * 1000)
 #define TELL_MS  (24 * 3600 * 1000) /* how often it is told that data is old */
 
@@ -23,11 +24,12 @@ struct scan_data {
     struct registry *registry;
     const struct conf_scan *conf;
     struct scanner *scanner;
+    struct rescan *rescan;   /* NULL: nobody is told */
     char dir[DATA_DIR_SIZE]; /* "": it is not ours */
     struct generations in;   /* fd -1: not opened yet */
     struct data_update update;
     atomic_bool wanted_now;
-    int64_t asked_ms, swept_ms, told_ms; /* monotonic, of the job; 0: never */
+    int64_t asked_ms, noted_ms, swept_ms, told_ms; /* monotonic, of the job; 0: never */
     pthread_mutex_t lock;
     struct scan_data_status status;
 };
@@ -39,6 +41,7 @@ struct scan_data *scan_data_new(const struct scan_data_options *o)
     d->registry = o->registry;
     d->conf = o->conf;
     d->scanner = o->scanner;
+    d->rescan = o->rescan;
     (void)str_copy(str_of(o->dir), d->dir, sizeof(d->dir));
     d->in.fd = -1;
     pthread_mutex_init(&d->lock, NULL);
@@ -130,7 +133,22 @@ static void add_source(struct buf *b, const char *name, const char *origin)
     add_text(b, name, str_starts(str_of(origin), STR("put ")) ? "cache_dir" : origin);
 }
 
-void scan_data_json(const struct scan_data_status *s, int64_t now_ms, struct buf *ret)
+static void add_walk(struct buf *b, const struct rescan_state *w)
+{
+    buf_add_text(b, ",\"rescan\":");
+    if (w->data_ms == 0) {
+        buf_add_text(b, "null");
+        return;
+    }
+    buf_addf(b, "{\"looked\":%" PRIu64 ",\"asked\":%" PRIu64, w->looked, w->asked);
+    add_time(b, "data", w->data_ms);
+    add_time(b, "began_at", w->began_ms);
+    add_time(b, "ended_at", w->ended_ms);
+    buf_add_char(b, '}');
+}
+
+void scan_data_json(const struct scan_data_status *s, const struct rescan_state *walk,
+                    int64_t now_ms, struct buf *ret)
 {
     buf_addf(ret, "{\"state\":\"%s\"", scan_data_state_name(s->state));
     add_text(ret, "scanner", s->scanner);
@@ -145,6 +163,8 @@ void scan_data_json(const struct scan_data_status *s, int64_t now_ms, struct buf
     add_source(ret, "java_source", s->java_source);
     add_time(ret, "failed_at", s->failed_ms);
     add_text(ret, "failure", s->failure);
+    if (walk)
+        add_walk(ret, walk);
     buf_add_text(ret, "}\n");
 }
 
@@ -268,6 +288,21 @@ static void tell_switched(struct scan_data *d)
               LOG_TEXT("source", s.source), LOG_TEXT("java_source", s.java_source));
 }
 
+/* What was scanned with other data is scanned again. */
+static enum err_code note(struct scan_data *d, bool switched, struct err *e)
+{
+    struct scan_data_status s;
+
+    scan_data_status(d, &s);
+    return d->rescan ? rescan_note(d->rescan, s.updated_ms, switched, e) : ERR_OK;
+}
+
+static enum err_code see_and_note_theirs(struct scan_data *d, struct err *e)
+{
+    TRY(see_theirs(d, e));
+    return note(d, false, e);
+}
+
 static enum err_code look_at_ours(struct scan_data *d, struct err *e)
 {
     struct err_first all = {0};
@@ -278,6 +313,8 @@ static enum err_code look_at_ours(struct scan_data *d, struct err *e)
     err_first_add(&all, see_ours(d, &all.step));
     if (switched)
         tell_switched(d);
+    if (is_time(&d->noted_ms, NOTE_MS) || switched)
+        err_first_add(&all, note(d, switched, &all.step));
     if (is_time(&d->swept_ms, SWEEP_MS) || switched)
         generations_sweep(&d->in);
     return err_first_of(&all, e);
@@ -290,7 +327,7 @@ enum err_code scan_data_look(struct scan_data *d, struct err *e)
     if (d->dir[0])
         code = look_at_ours(d, e);
     else if (is_time(&d->asked_ms, ASK_MS))
-        code = see_theirs(d, e);
+        code = see_and_note_theirs(d, e);
     tell(d);
     return code;
 }

@@ -10,6 +10,7 @@
 
 #include "core/registry.h"
 #include "scan/generation.h"
+#include "scan/rescan.h"
 #include "scan/scanner.h"
 
 #define SCAN_DATA_JOB "scan-data" /* of each process */
@@ -20,6 +21,7 @@ struct scan_data_options {
     struct registry *registry;
     const struct conf_scan *conf;
     struct scanner *scanner; /* borrowed; asked where dir is "" */
+    struct rescan *rescan;   /* is told how old the data is; NULL: nobody */
     const char *dir;         /* where generations are (data_dir()); "": the data is not ours */
 };
 
@@ -65,5 +67,6 @@ ERR_CHECKED enum err_code scan_data_status_of(const struct generations *g,
                                               const struct conf_scan *c,
                                               struct scan_data_status *ret, struct err *e);
 
-/* As JSON, with a line's end. */
-void scan_data_json(const struct scan_data_status *s, int64_t now_ms, struct buf *ret);
+/* As JSON, with a line's end; with the walk that data began, or NULL. */
+void scan_data_json(const struct scan_data_status *s, const struct rescan_state *walk,
+                    int64_t now_ms, struct buf *ret);

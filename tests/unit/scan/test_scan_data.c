@@ -321,7 +321,7 @@ static void status_says_how_old_it_is(void **state)
     assert_int_equal(scan_data_status_of(&f->g, &f->conf, &s, &f->e), ERR_OK);
     assert_int_equal(s.state, SCAN_DATA_OLD);
     buf_init(&text, 4096);
-    scan_data_json(&s, FIRST_MS + 5000, &text);
+    scan_data_json(&s, NULL, FIRST_MS + 5000, &text);
     json = json_loadb(text.p, text.n, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(json, "state")), "old");
     assert_string_equal(json_string_value(json_object_get(json, "source")), "cache_dir");
