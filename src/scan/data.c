@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOK_MS  2000        /* how soon it is noticed that somebody put new data there */
+#define LOOK_MS  1000        /* how soon it is noticed that somebody put new data there */
 #define ASK_MS   (60 * 1000) /* how often a scanner that has its own is asked */
 #define SWEEP_MS (60 * 1000)
 #define NOTE_MS  (60 * 1000) /* how often it is seen to that others know of our data */
