@@ -2,11 +2,13 @@
 
 #include "auth/tokens/token.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "conf/listen.h"
 #include "scan/adapter.h"
 #include "scan/data_update.h"
 #include "scan/trivy.h"
 
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +79,22 @@ static enum err_code open_scanner(struct scan_service *s, struct registry *r, co
     return ERR_OK;
 }
 
+static enum err_code start_scans(struct scan_service *s, struct registry *r, const struct conf *c,
+                                 struct err *e)
+{
+    AUTO(mem) char *dir = NULL;
+    struct scans_options o = {.registry = r, .conf = &c->scan, .scanner = s->scanner};
+
+    TRY(file_mkdirs_at(AT_FDCWD, s->work_dir, false, e));
+    dir = realpath(s->work_dir, NULL);
+    if (!dir)
+        return err_errno(e, "resolve '%s'", s->work_dir);
+    o.dir = dir;
+    TRY(scans_new(&o, &s->scans, e));
+    scans_jobs(s->scans);
+    return ERR_OK;
+}
+
 enum err_code scan_service_start(struct scan_service *s, struct registry *r, const struct conf *c,
                                  const struct api_guard *guard, struct err *e)
 {
@@ -89,6 +107,7 @@ enum err_code scan_service_start(struct scan_service *s, struct registry *r, con
     if (!scan_service_dirs(c, s))
         return err_set(e, ERR_CONFIG, "scan.work_dir or scan.trivy.cache_dir is too long");
     TRY(open_scanner(s, r, c, e));
+    TRY(start_scans(s, r, c, e));
     s->rescan.registry = r;
     s->rescan.conf = &c->scan;
     rescan_jobs(&s->rescan);
@@ -101,7 +120,9 @@ enum err_code scan_service_start(struct scan_service *s, struct registry *r, con
 void scan_service_done(struct scan_service *s)
 {
     scan_data_free(s->data);
+    scans_free(s->scans);
     scanner_free(s->scanner);
     s->data = NULL;
+    s->scans = NULL;
     s->scanner = NULL;
 }

@@ -8,10 +8,12 @@
 #include "scan/generation.h"
 #include "scan/rescan.h"
 #include "scan/scanner.h"
+#include "scan/scans.h"
 
 struct scan_service {
     struct scanner *scanner; /* NULL: the configuration says nothing of scanning */
     struct scan_data *data;  /* likewise */
+    struct scans *scans;     /* likewise */
     struct rescan rescan;
     const struct api_guard *guard;
     char work_dir[DATA_DIR_SIZE]; /* absolute or not, as it is configured; may not be there yet */
