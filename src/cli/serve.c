@@ -299,6 +299,7 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     s->api.gate = s->gate;
     TRY(scan_service_start(&s->scan, s->registry, s->conf, &s->guard, e));
     s->api.scan_data = s->scan.data;
+    s->api.scans = s->scan.scans;
     s->registry->is_immutable = is_immutable;
     s->registry->immutable_ctx = &s->api;
     s->taker = upload_taker(&s->api);
