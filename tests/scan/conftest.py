@@ -20,6 +20,7 @@ from helpers import write_oci_layout  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="also what takes many minutes")
     parser.addoption("--look", default=str(HERE.parents[1] / "build-test" / "tests" / "scan" / "scan_look"))
+    parser.addoption("--registry", default=str(HERE.parents[1] / "build-test" / "registry"))
 
 
 def pytest_configure(config):

@@ -1,0 +1,76 @@
+"""The real Trivy behind a server: what was planted is in the result of what was pushed."""
+
+import pytest
+
+import databases
+import planted
+from go_programs import go_program
+from helpers import Client, image_of_layers, index, tar_layer
+from planted import KINDS, Planted
+from scanners import result, start, wait_for
+from server import Registry
+from waiting import until
+
+
+@pytest.fixture
+def server(request, data, work):
+    """With data of its own, which a test may replace."""
+    cache = work / "data"
+    databases.trivy(cache, planted.advisories())
+    databases.trivy_java(cache)
+    trivy = {"path": str(go_program("trivy")), "cache_dir": str(cache)}
+    config = {"scan": {"on_push": True, "trivy": trivy, "data": {"max_age": 0}}}
+    registry = Registry(request.config.getoption("--registry"), work / "registry", config=config)
+    start(registry)
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture
+def client(server):
+    with Client(server.url) as c:
+        yield c
+
+
+def image_of(*kinds, **more):
+    return image_of_layers([tar_layer(planted.files(kind)) for kind in kinds], **more)
+
+
+def found(answer):
+    """As planted.expected() has it."""
+    return {(d["cve"], d["severity"], d["package"], d["installed_version"], d["fixed_version"] or "",
+             d["cvss"] and d["cvss"]["score"]) for d in answer["details"]}  # fmt: skip
+
+
+def test_what_was_pushed_is_scanned_and_all_is_found(client):
+    kinds = ("debian", "npm", "python", "go", "java")
+    client.push_image("team/app", image_of(*kinds), "v1")
+    answer = wait_for(client, "team/app", "v1")
+    assert answer["status"] == "completed", answer
+    assert found(answer) == planted.expected(*kinds)
+    rows = [p for kind in kinds for p in KINDS[kind].packages]
+    assert answer["vulnerabilities"]["critical"] == sum(p.severity == "CRITICAL" for p in rows)
+    assert answer["os"]["family"] == "debian"
+
+
+def test_each_platform_of_an_index_has_its_own_result(client):
+    amd64, arm64 = image_of("alpine"), image_of("debian", architecture="arm64")
+    client.push_image("team/app", index([amd64, arm64]), "v1")
+    wait_for(client, "team/app", "v1")
+    for platform, kind in (("linux/amd64", "alpine"), ("linux/arm64", "debian")):
+        assert found(result(client, "team/app", "v1", platform=platform)) == planted.expected(kind)
+
+
+def test_new_data_finds_more_in_what_was_scanned(client, work):
+    client.push_image("team/app", image_of("alpine"), "v1")
+    assert found(wait_for(client, "team/app", "v1")) == planted.expected("alpine")
+    learned = Planted("libfine", "2.0-r1", "CVE-2099-8001", "CRITICAL", "2.0-r2", score=9.9)
+    databases.trivy(work / "data", planted.advisories(more=[("alpine", learned)]), "2026-11-02T00:00:00Z")
+    until(lambda: any(d["cve"] == "CVE-2099-8001" for d in result(client, "team/app", "v1")["details"]), timeout=30)
+
+
+def test_an_image_of_nothing_that_is_known_is_not_said_to_be_clean(client):
+    client.push_image("team/app", image_of_layers([tar_layer({"hello": b"hi"})]), "v1")
+    answer = wait_for(client, "team/app", "v1")
+    assert (answer["status"], answer["vulnerabilities"]) == ("unsupported", None)
+    assert answer["reason"]
