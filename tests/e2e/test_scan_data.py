@@ -7,8 +7,8 @@ import time
 import pytest
 from accounts import OTHER, Accounts, Caller, environment
 from go_programs import go_program
-from helpers import Client
-from vulnerability_data import as_artifact, put
+from helpers import Client, image_of_layers, tar_layer
+from vulnerability_data import as_artifact, planted, put
 from waiting import until
 
 DAY_S = 24 * 3600
@@ -134,3 +134,23 @@ def test_it_is_pulled_with_the_credentials_for_it_and_only_admins_may_ask(new_re
         client.request("POST", "/api/v1/scan/data", 202)
     Caller(registry, "bob", OTHER)("POST", "/api/v1/scan/data", expect=403)
     assert OTHER not in registry.log
+
+
+def test_new_data_finds_new_vulnerabilities_in_what_was_scanned(new_registry, folder):
+    registry = new_registry(config={"scan": {
+        "on_push": True, "rescan_rate": 100000,
+        "trivy": {"path": str(go_program("trivy")), "nice": 0, "cache_dir": str(folder)}}})
+    put(folder, days_ago(2), kinds=("npm",))
+    with Client(registry.start().url) as client:
+        updated(client, days_ago(2))
+        client.push_image("app", image_of_layers([tar_layer(planted.files("alpine"))]), "1")
+
+        def found():
+            answer = client.request("GET", "/v2/app/manifests/1/scan", (200, 202, 404)).json()
+            return len(answer["details"]) if answer.get("status") == "completed" else None
+
+        assert until(found) is not None
+        until(lambda: found() == 0)
+        put(folder, days_ago(1))
+        until(lambda: found() == len(planted.expected("alpine")))
+        until(lambda: (state_of(client)["rescan"] or {}).get("asked"))

@@ -1,0 +1,45 @@
+"""Scans by what speaks the pluggable scanner API: with a token for just that repository; new data; what lies."""
+
+import pytest
+from accounts import PASSWORD, Accounts
+from helpers import Client, image
+from scanner_adapter import Adapter
+from waiting import until
+
+
+@pytest.fixture
+def adapter():
+    with Adapter() as made:
+        yield made
+
+
+@pytest.fixture
+def client(new_registry, adapter):
+    accounts = Accounts(new_registry(config={"auth": "local", "scan": {
+        "on_push": True, "rescan_rate": 100000, "adapter": {"url": adapter.url}}}))
+    accounts.add("alice", "--admin")
+    with Client(accounts.registry.start().url, auth=("alice", PASSWORD)) as made:
+        yield made
+
+
+def scan_of(client, repo, reference="1"):
+    return client.request("GET", f"/v2/{repo}/manifests/{reference}/scan", (200, 202, 404)).json()
+
+
+def test_it_pulls_what_is_pushed_with_a_token_for_that_and_nothing_else(client, adapter):
+    client.push_image("other/app", image(seed=9), "1")
+    until(lambda: adapter.pulled or None)
+    client.push_image("team/app", image(layers=3), "1")
+    until(lambda: len(adapter.pulled) == 2)
+    done = until(lambda: (s := scan_of(client, "team/app")).get("status") == "completed" and s)
+    assert [d["cve"] for d in done["details"]] == ["CVE-2026-0", "CVE-2026-1", "CVE-2026-2"]
+    asked, (own, other) = adapter.scans["1"], adapter.pulled["1"]
+    assert asked["registry"]["authorization"].startswith("Bearer ")
+    assert (own.status_code, other.status_code) in ((200, 401), (200, 403))
+
+
+def test_a_report_that_is_none_is_no_clean_one(client, adapter):
+    adapter.report = b'{"vulnerabilities": "none"}'
+    client.push_image("team/app", image(), "1")
+    until(lambda: adapter.polls >= 2)
+    assert scan_of(client, "team/app").get("status") != "completed"
