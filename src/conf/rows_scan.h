@@ -158,7 +158,7 @@
      FIELD(scan.trivy.processors),
      .min = 1,
      .max = 256,
-     .def = 1,
+     .def = 2,
      .unit = "processors",
      .help = "That it uses at most (`GOMAXPROCS`)."},
     {.name = "scan.trivy.nice",

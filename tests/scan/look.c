@@ -22,7 +22,7 @@
 
 #define REPO      "planted"
 #define LIMIT_MS  120000
-#define TEXT_MAX  (64u << 20)
+#define TEXT_MAX  (512u << 20)
 #define PATH_SIZE 4096
 
 static json_t *read_json(int dir, const char *path, struct buf *text)
