@@ -6,9 +6,10 @@ import time
 
 import pytest
 from accounts import OTHER, Accounts, Caller, environment
+from documented import follow, page, program
 from go_programs import go_program
 from helpers import Client, image_of_layers, tar_layer
-from vulnerability_data import as_artifact, planted, put
+from vulnerability_data import archive, as_artifact, planted, put
 from waiting import until
 
 DAY_S = 24 * 3600
@@ -154,3 +155,13 @@ def test_new_data_finds_new_vulnerabilities_in_what_was_scanned(new_registry, fo
         put(folder, days_ago(1))
         until(lambda: found() == len(planted.expected("alpine")))
         until(lambda: (state_of(client)["rescan"] or {}).get("asked"))
+
+
+def test_the_page_does_what_it_says(new_registry, work):
+    registry = from_itself(new_registry())
+    put(work / "made", days_ago(1))
+    (work / "db.tar.gz").write_bytes(archive(work / "made"))
+    registry.start()
+    program(work, "registry", f'exec {registry.binary} "$@" --config {registry.config_path}')
+    program(work, "oras", f'exec {go_program("oras")} "$@"')
+    follow(page("vulnerability-data.md"), registry, work)
