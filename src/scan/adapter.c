@@ -304,7 +304,7 @@ static enum err_code adapter_data(struct scanner *s, int64_t *ret_data_ms, struc
 {
     const struct question q = {
         .a = adapter_of(s), .deadline_ms = clock_mono_ms() + DATA_TIMEOUT_MS, .stop_fd = -1};
-    struct metadata m;
+    struct metadata m = {0};
 
     TRY(get_metadata(&q, NULL, &m, e));
     *ret_data_ms = m.data_ms;
@@ -449,7 +449,7 @@ static enum err_code adapter_scan(struct scanner *s, const struct scan_order *o,
     AUTO(adapter_report) struct adapter_report *report = NULL;
     AUTO(buf) struct buf media_type = {0};
     AUTO(buf) struct buf id = {0};
-    struct metadata m;
+    struct metadata m = {0};
 
     buf_init(&media_type, 256);
     buf_init(&id, ID_BYTES * 3 + 1);
