@@ -13,7 +13,8 @@ from accounts import OTHER, PASSWORD, alice_and_bob
 from archives import crafted, upload
 from content import command
 from documented import blocks, follow, page
-from helpers import Client, artifact, image, index
+from helpers import Client, artifact, canonical, image, index
+from scanners import FakeTrivy, says, start
 from waiting import until
 
 BLOCK = {"pull_policy": [{"repositories": ["**"], "unscanned": "block"}]}
@@ -234,6 +235,38 @@ def test_a_simulation_says_what_would_be_blocked(new_registry, work):
     (row,) = map(json.loads, lines)
     assert (row["repository"], row["reference"], row["blocked"], row["reason"]) == ("team/app", "v1", True, "unscanned")
     assert "of 2 pulls in 7 days, 0 would have been blocked" in command(registry, "policy", "simulate")
+
+
+BAD = {"cve": "CVE-2024-1234", "package": "openssl", "installed": "1.1.1k", "fixed": "1.1.1l", "severity": "critical"}
+
+
+def test_what_a_scanner_finds_blocks_until_somebody_answers_for_it(new_registry, work):
+    rule = {"repositories": ["**"], "unscanned": "block"}
+    registry = start(new_registry(config={"pull_policy": [rule], **FakeTrivy(work / "fake").config()}))
+    fine = push(registry, says([]), repo="team/fine")
+    bad = push(registry, says([BAD, {**BAD, "package": "libssl"}]))
+    until(lambda: manifest(registry, repo="team/fine").status_code == 200)
+    until(lambda: "CVE-" in manifest(registry).text)
+    assert manifest(registry).json()["errors"][0]["message"] == (
+        "image blocked due to 2 critical vulnerabilities: the worst is CVE-2024-1234 in libssl 1.1.1k, fixed in 1.1.1l; "
+        f"see /v2/team/app/manifests/{bad.digest}/scan"
+    )
+    rule["allow"] = [{"cve": "CVE-2024-1234", "reason": "not reachable", "expires": "2999-12-31"}]
+    registry.write_config()
+    registry.signal(signal.SIGHUP)
+    until(lambda: manifest(registry).status_code == 200)
+    assert manifest(registry, fine.digest, repo="team/fine").status_code == 200
+
+
+def test_an_attached_document_lets_an_image_pass(new_registry, work):
+    registry = start(new_registry(config={"pull_policy": [{"repositories": ["**"]}], **FakeTrivy(work / "fake").config()}))
+    bad = push(registry, says([BAD]))
+    until(lambda: manifest(registry).status_code == 403)
+    statement = {"vulnerability": {"name": BAD["cve"]}, "status": "not_affected", "impact_statement": "not reachable"}
+    document = canonical({"@context": "https://openvex.dev/ns/v0.2.0", "statements": [statement]})
+    kind = "application/vnd.openvex+json"
+    push(registry, artifact(kind, layers=[(kind, document)], subject=bad.descriptor()), tag="vex")
+    until(lambda: manifest(registry).status_code == 200)
 
 
 def test_admins_see_the_rules_and_simulate_others(new_registry):
