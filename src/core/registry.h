@@ -73,7 +73,7 @@ struct registry {
     const struct conf_retentions *retention;
     uint64_t pulls_keep_ms; /* for the pull policy; 0: it does not ask */
     struct pulled *pulled;  /* core/pulled.h; NULL: no policy asks for pulls */
-    const char *schedule;  /* gc.schedule */
+    const char *schedule;   /* gc.schedule */
     /* May nobody move or delete the tag, as the rights are? NULL: each may be. */
     bool (*is_immutable)(void *ctx, const struct repo_name *repo, const struct tag_name *tag);
     void *immutable_ctx;

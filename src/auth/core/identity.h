@@ -54,7 +54,7 @@ struct identity {
     bool granted;  /* and what a scope allows needs no rule of the policy, which can only deny */
     bool by_token; /* a token of the token service speaks: one for more can be asked for */
     bool catalog;  /* and it was asked for with the catalog */
-    bool scans;    /* a scanner, with a token that this registry made for it (tokens_issue_scan()) */
+    bool scans; /* a scanner, with a token that this registry made for it (tokens_issue_scan()) */
     struct scope *scopes;
     size_t n_scopes;
     int64_t expires_ms; /* wall clock; INT64_MAX: never */

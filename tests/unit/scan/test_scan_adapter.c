@@ -5,9 +5,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "unit/core/support.h"
 #include "scan/adapter_report.h"
 #include "small_server.h"
+#include "unit/core/support.h"
 
 #include <fcntl.h>
 #include <stdio.h>
