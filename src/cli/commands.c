@@ -307,6 +307,14 @@ static const struct cli_flag upload_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag scan_flags[] = {
+    REMOTE_SERVER_FLAGS,
+    {"--wait", NULL, "Wait for the end of the scan."},
+    {"--force", NULL, "Scan it though it has been scanned with the same data."},
+    {"--fail-on", "SEVERITY", "End with status 3 when something as bad, or worse, is found."},
+    {"--json", NULL, "Print the server's answer."},
+    {NULL}};
+
 static const struct cli_flag find_file_flags[] = {
     {"--sha256", NULL, "PATTERN is the SHA-256 of a content."},
     {"--json", NULL, "Print each file as a line of JSON, as the API has it."},
@@ -782,6 +790,18 @@ const struct cli_command cli_commands[] = {
      .help = "Tell how old the data of vulnerabilities is that images are scanned with",
      .more = "The exit status is 3 when there is none, or it is older than scan.data.max_age. A "
              "server may run, and takes\nwhat --update brings within seconds."},
+    {.name = "scan",
+     .operands = "IMAGE",
+     .max_operands = 1,
+     .names = true,
+     .flags = scan_flags,
+     .run = cli_scan,
+     .help = "Have a server scan an image for known vulnerabilities, and show what it found",
+     .more =
+         "IMAGE is NAME:TAG or NAME@DIGEST. With --wait the command ends when the scan has, and "
+         "then its status\nis for pipelines: 0 when nothing of --fail-on or worse was found, 3 "
+         "when something was, 1 when it could\nnot be scanned. Credentials are those of "
+         "--user, or what `docker login` left."},
     {.name = "find-file",
      .operands = "[PATTERN]",
      .max_operands = 1,
