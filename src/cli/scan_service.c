@@ -111,6 +111,11 @@ enum err_code scan_service_start(struct scan_service *s, struct registry *r, con
     s->rescan.registry = r;
     s->rescan.conf = &c->scan;
     rescan_jobs(&s->rescan);
+    s->scheduled.registry = r;
+    s->scheduled.conf = &c->scan;
+    s->scheduled.scans = s->scans;
+    if (c->scan.schedule[0])
+        scheduled_jobs(&s->scheduled);
     o.scanner = s->scanner;
     s->data = scan_data_new(&o);
     scan_data_jobs(s->data);

@@ -9,12 +9,14 @@
 #include "scan/rescan.h"
 #include "scan/scanner.h"
 #include "scan/scans.h"
+#include "scan/scheduled.h"
 
 struct scan_service {
     struct scanner *scanner; /* NULL: the configuration says nothing of scanning */
     struct scan_data *data;  /* likewise */
     struct scans *scans;     /* likewise */
     struct rescan rescan;
+    struct scheduled scheduled;
     const struct api_guard *guard;
     char work_dir[DATA_DIR_SIZE]; /* absolute or not, as it is configured; may not be there yet */
     char data_dir[DATA_DIR_SIZE]; /* "": the data is not ours */

@@ -228,25 +228,18 @@ static enum err_code look_at_page(struct turn *t, bool *ret_more, struct err *e)
     return commit(t, e);
 }
 
-/* Scans that are slower than the rate are waited for. */
-static bool last_waits(const struct turn *t)
+bool rescan_waits(struct registry *r, const char *key)
 {
-    struct meta_job job;
+    AUTO(meta_job) struct meta_job job = {0};
 
-    if (!t->walk.last[0] || meta_job_get(t->x->registry->meta, STR(SCAN_AGAIN),
-                                         str_of(t->walk.last), &job, ERR_IGNORED) != ERR_OK)
-        return false;
-    if (job.state == META_JOB_STOPPED) {
-        meta_job_done(&job);
-        return false;
-    }
-    meta_job_done(&job);
-    return true;
+    return key[0] &&
+           meta_job_get(r->meta, STR(SCAN_AGAIN), str_of(key), &job, ERR_IGNORED) == ERR_OK &&
+           job.state != META_JOB_STOPPED;
 }
 
-static uint64_t asked_in_turn(const struct rescan *x)
+uint64_t rescan_per_turn(const struct conf_scan *c, int64_t turn_ms)
 {
-    uint64_t per_turn = conf_u64(&x->conf->rescan_rate) * TURN_MS / (3600 * 1000);
+    uint64_t per_turn = conf_u64(&c->rescan_rate) * (uint64_t)turn_ms / (3600 * 1000);
 
     return per_turn > 0 ? per_turn : 1;
 }
@@ -256,10 +249,11 @@ enum err_code rescan_turn(struct rescan *x, struct job *job, struct err *e)
     AUTO(mem) struct turn *t = NEW(struct turn);
     bool more = true;
 
-    *t = (struct turn){.x = x, .job = job, .left = asked_in_turn(x)};
+    *t = (struct turn){.x = x, .job = job, .left = rescan_per_turn(x->conf, TURN_MS)};
     TRY(get_walk(x->registry, &t->walk, &t->version, e));
     atomic_store(&x->walking, t->walk.data_ms > 0 && t->walk.ended_ms == 0);
-    if (!atomic_load(&x->walking) || clock_wall_ms() < t->walk.next_ms || last_waits(t))
+    if (!atomic_load(&x->walking) || clock_wall_ms() < t->walk.next_ms ||
+        rescan_waits(x->registry, t->walk.last))
         return ERR_OK;
     for (int i = 0; i < PAGES_MAX && more; i++) {
         if (job && !job_go_on(x->registry->jobs, job))

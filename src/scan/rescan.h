@@ -36,6 +36,12 @@ struct rescan_state {
 /* Errors: those of meta. */
 ERR_CHECKED enum err_code rescan_state(struct registry *r, struct rescan_state *ret, struct err *e);
 
+/* For walks that ask for scans (scheduled.h): how many in a turn of that length; and does the job
+ * of that key (SCAN_AGAIN; "": none) still wait, or run? What is slower than the rate is waited
+ * for. */
+uint64_t rescan_per_turn(const struct conf_scan *c, int64_t turn_ms);
+bool rescan_waits(struct registry *r, const char *key);
+
 /* One turn of the job, for tests; job may be NULL then. */
 struct job;
 ERR_CHECKED enum err_code rescan_turn(struct rescan *x, struct job *job, struct err *e);

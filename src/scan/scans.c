@@ -654,6 +654,25 @@ static enum err_code known_already(struct scans *s, const struct digest *d, bool
     return ERR_OK;
 }
 
+bool scans_has_data(struct scans *s)
+{
+    int64_t unused;
+
+    return s->o.scanner->driver->data(s->o.scanner, &unused, ERR_IGNORED) == ERR_OK;
+}
+
+bool scans_is_due(struct scans *s, const struct repo_name *repo, const struct digest *d)
+{
+    AUTO(out_manifest) struct out_manifest m = {0};
+    enum scan_status unused;
+    struct str why;
+    bool known;
+
+    return known_already(s, d, &known, &unused, ERR_IGNORED) == ERR_OK && !known &&
+           out_manifest_by_digest(s->o.registry, repo, d, &m, ERR_IGNORED) == ERR_OK &&
+           layout_is_image(&m, &why);
+}
+
 enum err_code scans_ask(struct scans *s, const struct repo_name *repo, const struct digest *d,
                         const char *kind, bool again, enum scan_status *ret_status, struct err *e)
 {

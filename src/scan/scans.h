@@ -36,6 +36,12 @@ ERR_CHECKED enum err_code scans_ask(struct scans *s, const struct repo_name *rep
                                     const struct digest *d, const char *kind, bool again,
                                     enum scan_status *ret_status, struct err *e);
 
+/* Does the scanner have data of vulnerabilities now? */
+bool scans_has_data(struct scans *s);
+
+/* Is it an image that has no result, or one that was not made with the data of now? */
+bool scans_is_due(struct scans *s, const struct repo_name *repo, const struct digest *d);
+
 /* What is known of an image and of its job. Its own result has no such status as QUEUED; one that
  * is there stays while it is scanned again (*ret_busy: QUEUED or RUNNING, else NOT_SCANNED). */
 struct scan_standing {

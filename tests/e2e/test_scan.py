@@ -5,6 +5,7 @@ import subprocess
 import pytest
 from helpers import Client, image_of_layers, index, tar_layer
 from scanners import FakeTrivy, result, says, start, wait_for
+from test_collect_schedule import make_due
 from waiting import until
 
 pytestmark = pytest.mark.sanitize
@@ -54,6 +55,16 @@ def test_what_nobody_asked_to_scan_has_not_been_scanned(client):
     answer = result(client, "team/app", "v1")
     assert answer["vulnerabilities"] is None
     assert answer["status"] not in ("completed", "queued", "running")
+
+
+def test_at_the_times_of_the_schedule_what_nobody_asked_for_is_scanned(new_registry, fake):
+    registry = start(new_registry(config=fake.config(on_push=False, schedule="0 0 1 1 *")))
+    with Client(registry.url) as client:
+        client.push_image("team/app", says([FIXED]), "v1")
+        client.push_image("other", says([OPEN]), "v1")
+        make_due(registry, "scan.schedule")
+        for repo in ("team/app", "other"):
+            assert wait_for(client, repo, "v1")["status"] == "completed"
 
 
 def test_a_scan_that_is_asked_for_says_where_its_result_will_be(client):
