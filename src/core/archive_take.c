@@ -83,6 +83,7 @@ static enum err_code feed(struct take *x, struct err *e)
 {
     AUTO(mem) char *p = mem_alloc(READ_BYTES);
     size_t n;
+    enum err_code code;
 
     for (uint64_t at = 0; at < x->s.length_bytes; at += n) {
         if (!job_go_on(x->t->r->jobs, x->job))
@@ -90,8 +91,9 @@ static enum err_code feed(struct take *x, struct err *e)
         job_note(x->job, "%llu of %llu bytes", (unsigned long long)at,
                  (unsigned long long)x->s.length_bytes);
         TRY(next(x, p, at, &n, e));
-        TRY(image_upload_feed(x->image, p, n, e));
+        code = image_upload_feed(x->image, p, n, e);
         upload_record_set_received(x->record, x->s.length_bytes); /* it had all come before */
+        TRY(code);
     }
     return check_digest(x, e);
 }
