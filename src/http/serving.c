@@ -103,6 +103,7 @@ void serving_drop(struct iothread *io, struct conn *c)
     struct http_server *s = io->server;
 
     list_remove(io, c);
+    unwatch(io, c); /* closing alone would not: a child that is being started has the socket, too */
     tls_detach(c);
     close(c->fd);
     if (c->address)

@@ -1,12 +1,17 @@
 #include "fixture.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -528,6 +533,67 @@ static void running_out_of_descriptors_is_survived(void **state)
     client_expect(&c, 200, "quick");
 }
 
+/* The other end of the client's connection: this process has both. */
+static int served_end(void)
+{
+    struct sockaddr_in own, peer;
+    socklen_t n = sizeof(own), m;
+
+    assert_int_equal(getsockname(c.fd, (struct sockaddr *)&own, &n), 0);
+    for (int fd = 3; fd < 1024; fd++) {
+        m = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &m) == 0 && peer.sin_family == AF_INET &&
+            peer.sin_port == own.sin_port)
+            return fd;
+    }
+    return -1;
+}
+
+/* Does any set of epoll have it, under whatever number? */
+static bool is_watched(int held)
+{
+    char path[64], line[256], wanted[64];
+    struct stat st;
+    bool found = false;
+
+    assert_int_equal(fstat(held, &st), 0);
+    snprintf(wanted, sizeof(wanted), "ino:%lx ", (unsigned long)st.st_ino);
+    for (int fd = 3; fd < 1024 && !found; fd++) {
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        f = fopen(path, "re");
+        while (f && fgets(line, sizeof(line), f))
+            found |= strstr(line, "tfd:") && strstr(line, wanted);
+        if (f)
+            fclose(f);
+    }
+    return found;
+}
+
+/* As a child has, that is being started. */
+static void a_connection_that_somebody_else_has_too_is_let_go(void **state)
+{
+    int served, held;
+
+    (void)state;
+    start();
+    client_send(&c, "GET /quick HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(&c, 200, "quick");
+    served = served_end();
+    held = fcntl(served, F_DUPFD_CLOEXEC, 512);
+    assert_true(held >= 512);
+    assert_true(is_watched(held));
+    client_close(&c);
+    while (fcntl(served, F_GETFD) >= 0)
+        sched_yield();
+    assert_false(is_watched(held));
+    close(held);
+    client_open(&c);
+    client_send(&c, "GET /quick HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(&c, 200, "quick");
+}
+
 static void a_handler_without_an_answer_is_500(void **state)
 {
     (void)state;
@@ -667,6 +733,7 @@ int main(void)
         TEST(connections_over_the_limit_are_503),
         TEST(connections_of_one_address_over_the_limit_are_429),
         TEST(running_out_of_descriptors_is_survived),
+        TEST(a_connection_that_somebody_else_has_too_is_let_go),
         TEST(a_handler_without_an_answer_is_500),
         TEST(stopping_lets_running_requests_end),
         TEST(stopping_cuts_off_what_takes_too_long),
