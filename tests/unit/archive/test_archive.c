@@ -7,9 +7,11 @@
 #include "unit/core/support.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LAYER (20u << 10) /* more than is kept in memory */
 #define PIECE 700u
+#define ZEROS (80u << 20) /* 64 MiB are free */
 
 static void make_archive(struct out_layout *l)
 {
@@ -57,9 +59,53 @@ static void contents_stand_in_the_tar_where_it_says(void **state)
     out_layout_done(&l);
 }
 
+static enum err_code feed(void *ctx, const void *p, size_t n, struct err *e)
+{
+    return archive_feed(ctx, p, n, e);
+}
+
+/* A file of zeros, packed to less than a hundredth, as far as it is taken. */
+static enum err_code feed_zeros(struct archive *a, struct err *e)
+{
+    static const struct packing_form form = {.as = PACKED_GZIP};
+    static const char zeros[ZEROS];
+    AUTO(out_layout) struct out_layout l = {0};
+    AUTO(pack) struct pack *k = NULL;
+    struct digest d;
+
+    digest_of(DIGEST_SHA256, zeros, ZEROS, &d);
+    out_layout_init(&l);
+    out_layout_blob(&l, STR("zeros"), &d, ZEROS);
+    assert_ok(out_layout_end(&l, ERR_IGNORED));
+    assert_ok(pack_new(&form, l.n_bytes, feed, a, &k, ERR_IGNORED));
+    for (size_t i = 0; i < l.n_pieces; i++) {
+        const struct out_piece *piece = &l.pieces[i];
+
+        TRY(pack_feed(k, piece->is_blob ? zeros : l.text.p + piece->text_at, (size_t)piece->n_bytes,
+                      e));
+    }
+    return pack_end(k, e);
+}
+
+static void what_unpacks_to_too_many_times_its_size_is_refused(void **state)
+{
+    static const struct archive_limits few = {1 << 30, 1 << 30, 10, 10, 1 << 16, 1 << 16};
+    static const struct archive_limits many = {1 << 30, 1 << 30, 1000, 10, 1 << 16, 1 << 16};
+    AUTO(archive) struct archive *refused = archive_new(&few, &hash_sink, NULL);
+    AUTO(archive) struct archive *taken = archive_new(&many, &hash_sink, NULL);
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(feed_zeros(refused, &e), ERR_IMAGE_TOO_LARGE);
+    assert_non_null(strstr(e.detail, "more than 10 times its size"));
+    assert_int_equal(archive_refusal(refused)->code, REFUSAL_UNPACKED_TOO_LARGE);
+    assert_ok(feed_zeros(taken, &e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_unpacks_to_too_many_times_its_size_is_refused),
         cmocka_unit_test(contents_stand_in_the_tar_where_it_says),
     };
 
