@@ -1,17 +1,12 @@
 #include "api/html.h"
 
+#include "api/parameter.h"
+
 bool html_wanted(const struct req *q)
 {
-    struct str left = http_field_get(q->head, STR("Accept")), one, type;
-    bool more = left.n > 0;
+    static const char *const types[] = {"text/html", NULL};
 
-    while (more) {
-        more = str_cut(&left, ',', &one);
-        str_cut(&one, ';', &type);
-        if (str_ieq(str_trim(type), STR("text/html")))
-            return true;
-    }
-    return false;
+    return header_accepts(q, types) == 0;
 }
 
 void html_vary(struct req *q)

@@ -33,3 +33,19 @@ enum err_code query_page(struct req *q, size_t unasked, size_t *ret_n, struct er
     *ret_n = (size_t)n;
     return ERR_OK;
 }
+
+int header_accepts(const struct req *q, const char *const *types)
+{
+    struct str left = http_field_get(q->head, STR("Accept")), one, type;
+    bool more = left.n > 0;
+
+    while (more) {
+        more = str_cut(&left, ',', &one);
+        str_cut(&one, ';', &type);
+        for (int i = 0; types[i]; i++) {
+            if (str_ieq(str_trim(type), str_of(types[i])))
+                return i;
+        }
+    }
+    return -1;
+}

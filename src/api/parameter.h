@@ -11,4 +11,8 @@ ERR_CHECKED enum err_code query_page(struct req *q, size_t unasked, size_t *ret_
 /* A text parameter, "" when absent. Error: REQUEST_INVALID. */
 ERR_CHECKED enum err_code query_text(struct req *q, const char *name, char *dst, size_t cap,
                                      struct err *e);
+/* Which of the types that are asked for (Accept) is known first: its place in the list, which NULL
+ * ends; -1: none. Weights are not looked at. */
+int header_accepts(const struct req *q, const char *const *types);
+
 bool query_has(struct req *q, const char *name);

@@ -1,6 +1,7 @@
 /* Scans of images: docs/scan.md. */
 #include "api/access.h"
 #include "api/handlers.h"
+#include "api/html.h"
 #include "api/parameter.h"
 #include "api/reply.h"
 #include "auth/core/auth.h"
@@ -8,6 +9,7 @@
 #include "base/mem.h"
 #include "core/scan_wish.h"
 #include "scan/findings_blob.h"
+#include "scan/report_stream.h"
 #include "scan/scan_images.h"
 #include "scan/scans.h"
 
@@ -339,6 +341,39 @@ static enum err_code add_details(struct req *q, struct asked *a, const struct st
     return body->full ? err_set(e, ERR_INTERNAL, "a page of findings is too large") : ERR_OK;
 }
 
+/* In which format of others it is asked for; our own counts, too, when it stands before. */
+static bool wants_report(const struct req *q, enum report_format *ret)
+{
+    const char *const types[] = {report_media_type(REPORT_SARIF),
+                                 report_media_type(REPORT_CYCLONEDX), "application/json", "*/*",
+                                 NULL};
+    int i = header_accepts(q, types);
+
+    return i >= 0 && report_format_parse(str_of(types[i]), ret);
+}
+
+/* All findings that are chosen, without pages. */
+static enum err_code send_report(struct req *q, enum report_format format, const struct asked *a,
+                                 const struct standing *one, struct err *e)
+{
+    const struct report_order o = {.format = format,
+                                   .repo = &q->name,
+                                   .image = &one->image.digest,
+                                   .result = &one->scan.result,
+                                   .severities = a->query.severities,
+                                   .fix = a->query.fix};
+    struct reader *r;
+
+    if (one->scan.result.status != SCAN_COMPLETED)
+        return err_tell(e, ERR_NOT_FOUND,
+                        "there is no report of it, for its scan is '%s'; ask for application/json "
+                        "to see more",
+                        scan_status_name(one->status));
+    TRY(report_open(q->registry, &o, &r, e));
+    http_header(q->x, "Content-Type", str_of(report_media_type(format)));
+    return http_send_stream(q->x, r, e);
+}
+
 enum err_code api_scan_get(struct req *q, struct err *e)
 {
     static const struct standing none = {.status = SCAN_NOT_APPLICABLE,
@@ -347,11 +382,15 @@ enum err_code api_scan_get(struct req *q, struct err *e)
     AUTO(standings) struct standings s = {0};
     AUTO(buf) struct buf body = {0};
     const struct standing *one;
+    enum report_format format;
     struct asked a = {0};
 
     TRY(parse_asked(q, &a, e));
     TRY(load(q, &q->ref, &s, e));
     TRY(choose(q, &s, &one, e));
+    html_vary(q);
+    if (wants_report(q, &format))
+        return send_report(q, format, &a, one ? one : &none, e);
     buf_init(&body, BODY_MAX);
     add_head(&body, &s, one ? one : &none);
     TRY(add_details(q, &a, one ? one : &none, &body, e));

@@ -76,11 +76,6 @@
      .def = true,
      .help = "A list of the packages of each image is kept, and scans after the first read it "
              "instead of the layers."},
-    {.name = "scan.publish",
-     .type = CONF_BOOL,
-     FIELD(scan.publish),
-     .def = false,
-     .help = "That list is a referrer of its image, for `oras discover` and its like."},
 
     {.name = "scan.trivy.path",
      .type = CONF_TEXT,
