@@ -53,7 +53,7 @@ def test_nothing_of_refused_archives_remains(registry, client):
         if found != "TOO_LARGE":  # its length says so before anything is read
             assert error["detail"]["code"] == found and error["detail"]["expected"], name
     client.request("GET", "/v2/bad/app/tags/list", (404,))
-    until(lambda: files_below(registry.root) == before)
+    until(lambda: files_below(registry.root) <= before)
 
 
 @pytest.mark.parametrize("pack", [bytes, crafted.packed, crafted.zstd], ids=["plain", "gzip", "zstd"])
@@ -129,7 +129,7 @@ def test_an_archive_that_breaks_off_leaves_nothing(registry, client):
     before = files_below(registry.root)
     with half_an_archive(registry):
         pass
-    until(lambda: files_below(registry.root) == before)
+    until(lambda: files_below(registry.root) <= before)
 
 
 @pytest.mark.config({"upload": {"concurrent": 2}, "http": {"workers": 2}})
