@@ -154,15 +154,29 @@ static enum err_code write_all(struct out *o, const struct digest *image,
     return write_numbers(o, numbers, l->n, e);
 }
 
+enum err_code scan_blob_finish(struct registry *r, struct upload *given, struct digest *ret_digest,
+                               struct err *e)
+{
+    AUTO(upload) struct upload *u = given;
+    char now[STR_DECIMAL_MAX];
+    struct meta_op op;
+    struct digest d;
+
+    upload_written(u, &d);
+    op = meta_op_record_put(SCAN_LOOSE, digest_str(&d), str_decimal((uint64_t)clock_wall_ms(), now),
+                            META_ANY);
+    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
+    TRY(upload_finish(STEAL(u), &d, NULL, e));
+    *ret_digest = d;
+    return ERR_OK;
+}
+
 enum err_code findings_write(struct registry *r, const struct digest *image,
                              const struct finding_list *l, struct digest *ret_digest,
                              uint64_t *ret_bytes, struct err *e)
 {
     AUTO(upload) struct upload *u = NULL;
     struct out o = {0};
-    char now[STR_DECIMAL_MAX];
-    struct digest d;
-    struct meta_op op;
     enum err_code code;
 
     TRY(registry_has_room(r, e));
@@ -172,12 +186,7 @@ enum err_code findings_write(struct registry *r, const struct digest *image,
     code = write_all(&o, image, l, e);
     buf_done(&o.piece);
     TRY(code);
-    upload_written(u, &d);
-    op = meta_op_record_put(SCAN_LOOSE, digest_str(&d), str_decimal((uint64_t)clock_wall_ms(), now),
-                            META_ANY);
-    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
-    TRY(upload_finish(STEAL(u), &d, NULL, e));
-    *ret_digest = d;
+    TRY(scan_blob_finish(r, STEAL(u), ret_digest, e));
     *ret_bytes = o.at;
     return ERR_OK;
 }

@@ -13,6 +13,8 @@
 #include "core/registry.h"
 #include "scan/result.h"
 
+struct upload;
+
 /* Appends the line, without its end. */
 void finding_print(const struct finding *f, struct buf *ret_line);
 
@@ -22,11 +24,15 @@ ERR_CHECKED enum err_code finding_parse(struct str line, struct finding *ret, js
                                         struct err *e);
 
 /*
- * Writes and links it. The list is sorted. Nothing names it before the caller's transaction: until
- * then a record of SCAN_LOOSE does, by which it is found when that never comes; so that transaction
- * deletes the record. Errors: those of uploads.
+ * Ends the upload of a blob of SCANS_REPO, findings or not; takes u. Nothing names it before the
+ * caller's transaction: until then a record of SCAN_LOOSE does, by which it is found when that
+ * never comes; so that transaction deletes the record. Errors: those of uploads and of meta.
  */
 #define SCAN_LOOSE STR("scan.loose") /* by digest of the blob: since when, wall clock, decimal */
+ERR_CHECKED enum err_code scan_blob_finish(struct registry *r, struct upload *u,
+                                           struct digest *ret_digest, struct err *e);
+
+/* Writes and links it, as scan_blob_finish() does. The list is sorted. Errors: those of uploads. */
 ERR_CHECKED enum err_code findings_write(struct registry *r, const struct digest *image,
                                          const struct finding_list *l, struct digest *ret_digest,
                                          uint64_t *ret_bytes, struct err *e);

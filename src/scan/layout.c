@@ -10,12 +10,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define OCI_IMAGE    "application/vnd.oci.image."
-#define BLOBS        "blobs/sha256"
-#define CONFIG_BYTES (4u << 20)
-#define TEXT_BYTES   (4u << 20) /* of a config or manifest that is written */
-#define LAYERS_MAX   4096
-#define PIECE_BYTES  (1u << 20)
+#define OCI_IMAGE   "application/vnd.oci.image."
+#define BLOBS       "blobs/sha256"
+#define TEXT_BYTES  (4u << 20) /* of a config or manifest that is written */
+#define LAYERS_MAX  4096
+#define PIECE_BYTES (1u << 20)
 
 /* ---- what it is */
 
@@ -248,20 +247,7 @@ static enum err_code write_blob(struct layout *l, const char *type, struct buf *
 
 static enum err_code read_config(struct layout *l, json_t **ret_config, struct err *e)
 {
-    AUTO(reader) struct reader *in = NULL;
-    AUTO(mem) char *bytes = NULL;
-    uint64_t size;
-    size_t at = 0, n;
-
-    TRY(pull_blob(l->r, l->repo, &l->m->parsed.links[0].digest, &in, &size, e));
-    if (size > CONFIG_BYTES)
-        return err_tell(e, ERR_NOT_ANALYZABLE, "its config is larger than %u bytes", CONFIG_BYTES);
-    bytes = mem_alloc((size_t)size + 1);
-    do {
-        TRY(reader_read_waiting(in, bytes + at, (size_t)size - at, &n, e));
-        at += n;
-    } while (n > 0 && at < size);
-    *ret_config = out_json_parse((struct str){bytes, at});
+    TRY(out_manifest_config(l->r, l->repo, l->m, ret_config, e));
     return *ret_config ? ERR_OK : err_tell(e, ERR_NOT_ANALYZABLE, "its config is no JSON object");
 }
 

@@ -265,11 +265,8 @@ static enum err_code take_sbom(struct scan *x, struct digest *ret, struct err *e
     AUTO(fd) int fd = openat(x->dir_fd, SBOM_OUT, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     AUTO(upload) struct upload *u = NULL;
     AUTO(mem) char *bytes = mem_alloc(PIECE_BYTES);
-    char now[STR_DECIMAL_MAX];
     struct registry *r = x->s->o.registry;
     struct stat st;
-    struct meta_op op;
-    struct digest d;
     ssize_t n;
 
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
@@ -280,13 +277,7 @@ static enum err_code take_sbom(struct scan *x, struct digest *ret, struct err *e
         TRY(upload_write(u, bytes, (size_t)n, e));
     if (n < 0)
         return err_errno(e, "read a list of packages");
-    upload_written(u, &d);
-    op = meta_op_record_put(SCAN_LOOSE, digest_str(&d), str_decimal((uint64_t)clock_wall_ms(), now),
-                            META_ANY);
-    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
-    TRY(upload_finish(STEAL(u), &d, NULL, e));
-    *ret = d;
-    return ERR_OK;
+    return scan_blob_finish(r, STEAL(u), ret, e);
 }
 
 /* ---- running it */
