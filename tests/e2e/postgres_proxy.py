@@ -59,6 +59,7 @@ class PostgresProxy(TcpProxy):
 
     def __exit__(self, *_):
         self.leave()
+        self.door.close()
         self.clear()
         for thread in self.threads:
             thread.join(WAIT_S)

@@ -19,6 +19,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from door import Door
+
 PIECE_BYTES = 1 << 18
 MAX_HEAD_BYTES = 1 << 16
 
@@ -500,8 +502,9 @@ class S3Proxy:
         self.rules = []
         self.connections = set()
         self.threads = []
-        self.port = 0
-        self.come_back()
+        self.door = Door(backlog=512)
+        self.port = self.door.port
+        self._start()
 
     @property
     def endpoint(self):
@@ -512,6 +515,7 @@ class S3Proxy:
 
     def __exit__(self, *_):
         self.leave()
+        self.door.close()
         self.clear()
         for thread in self.threads:
             thread.join()
@@ -565,10 +569,8 @@ class S3Proxy:
     def leave(self):
         """Nobody can connect, and who has is cut off."""
         if self.thread.is_alive():
-            # close() alone leaves the listener open for as long as accept() waits on it
-            self.listener.shutdown(socket.SHUT_RDWR)
+            self.door.shut()
             self.thread.join()
-            self.listener.close()
         with self.lock:
             connections = list(self.connections)
         for connection in connections:
@@ -576,8 +578,10 @@ class S3Proxy:
 
     def come_back(self):
         """On the same port, after leave()."""
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
-        self.port = self.listener.getsockname()[1]
+        self.door.open()
+        self._start()
+
+    def _start(self):
         self.thread = threading.Thread(target=self._welcome, daemon=True)
         self.thread.start()
 
@@ -586,7 +590,7 @@ class S3Proxy:
     def _welcome(self):
         while True:
             try:
-                client, _ = self.listener.accept()
+                client = self.door.accept()
             except OSError:
                 return
             connection = Connection(self, client)

@@ -9,26 +9,30 @@ import socket
 import threading
 import time
 
+from door import Door
+
 REDIS_ERROR = b"-LOADING Redis is loading the dataset in memory\r\n"
 
 
 class TcpProxy:
     def __init__(self, port):
         self.target = ("127.0.0.1", port)
-        self.port = 0
+        self.door = Door(backlog=128)
+        self.port = self.door.port
         self.lock = threading.Lock()
         self.pairs = []
         self.delay_s = 0
         self.answer = None
         self.flowing = threading.Event()
         self.flowing.set()
-        self.come_back()
+        self._start()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.leave()
+        self.door.close()
         self.clear()
 
     # What is asked of it
@@ -36,9 +40,8 @@ class TcpProxy:
     def leave(self):
         """Nobody can connect, and who has is cut off."""
         if self.thread.is_alive():
-            self.listener.shutdown(socket.SHUT_RDWR)
+            self.door.shut()
             self.thread.join()
-            self.listener.close()
         self.cut()
 
     def cut(self):
@@ -50,8 +53,10 @@ class TcpProxy:
 
     def come_back(self):
         """On the same port, after leave()."""
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        self.port = self.listener.getsockname()[1]
+        self.door.open()
+        self._start()
+
+    def _start(self):
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 
@@ -80,7 +85,7 @@ class TcpProxy:
     def _accept(self):
         while True:
             try:
-                client, _ = self.listener.accept()
+                client = self.door.accept()
             except OSError:
                 return
             self._welcome(client)

@@ -13,7 +13,9 @@ struct s3_senders {
     pthread_mutex_t lock;
     pthread_cond_t work, ended;
     struct s3_job *first, **last;
-    unsigned most, running, waiting;
+    unsigned most, running;
+    unsigned waiting; /* threads, one that was woken included as long as its job is not taken */
+    unsigned queued;
     bool stop;
 };
 
@@ -45,6 +47,7 @@ static struct s3_job *next_job(struct s3_senders *s)
         s->first = job->next;
         if (!s->first)
             s->last = &s->first;
+        s->queued--;
     }
     return job;
 }
@@ -86,10 +89,12 @@ void s3_senders_add(struct s3_senders *s, struct s3_job *job)
     job->next = NULL;
     *s->last = job;
     s->last = &job->next;
-    if (s->waiting == 0 && s->running < s->most && !add_thread(s) && s->running == 0) {
+    s->queued++;
+    if (s->queued > s->waiting && s->running < s->most && !add_thread(s) && s->running == 0) {
         alone = true; /* no thread to be had: the work is the same without one */
         s->first = NULL;
         s->last = &s->first;
+        s->queued = 0;
     }
     pthread_cond_signal(&s->work);
     pthread_mutex_unlock(&s->lock);
