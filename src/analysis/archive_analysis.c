@@ -140,27 +140,14 @@ enum err_code archive_analysis_feed(struct archive_analysis *a, const void *p, s
 
 /* ---- which image */
 
-static bool is_called(const struct archive_image *image, struct str name)
-{
-    for (size_t i = 0; i < image->n_names; i++) {
-        if (str_eq(str_of(image->names[i]), name))
-            return true;
-    }
-    return false;
-}
-
 static enum err_code several(const struct archive_verdict *v, struct err *e)
 {
-    AUTO(buf) struct buf names = {0};
+    char there[240];
 
-    buf_init(&names, 200);
-    for (size_t i = 0; i < v->n_images; i++) {
-        for (size_t j = 0; j < v->images[i].n_names; j++)
-            buf_addf(&names, "%s%s", names.n > 0 ? ", " : "", v->images[i].names[j]);
-    }
+    verdict_list_images(v, there, sizeof(there));
     return err_tell(e, ERR_REQUEST_INVALID,
                     "the archive holds %zu images, none or several of that name; there are: %s",
-                    v->n_images, buf_text(&names));
+                    v->n_images, there);
 }
 
 static enum err_code choose_image(const struct archive_verdict *v, struct str name, size_t *ret,
@@ -169,7 +156,7 @@ static enum err_code choose_image(const struct archive_verdict *v, struct str na
     size_t found = 0, at = 0;
 
     for (size_t i = 0; i < v->n_images; i++) {
-        if (name.n > 0 && !is_called(&v->images[i], name))
+        if (name.n > 0 && !verdict_is_called(v, i, name))
             continue;
         found++;
         at = v->images[i].manifest;

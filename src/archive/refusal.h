@@ -56,11 +56,12 @@ enum refusal_code {
 };
 
 #define REFUSAL_MEMBER_MAX 255
+#define REFUSAL_WRONG_MAX  299
 
 struct refusal {
     enum refusal_code code;
     char member[REFUSAL_MEMBER_MAX + 1]; /* as text; "" when it is the archive */
-    char wrong[200];
+    char wrong[REFUSAL_WRONG_MAX + 1];
 };
 
 const char *refusal_name(enum refusal_code code);     /* "CUT" */

@@ -47,3 +47,15 @@ struct archive_verdict {
 };
 
 void verdict_done(struct archive_verdict *v);
+
+bool archive_image_has_name(const struct archive_image *image, struct str name);
+
+/* Whether image i is called so: by one of its names, or its manifest's digest. */
+bool verdict_is_called(const struct archive_verdict *v, size_t i, struct str name);
+
+/* For whoever has to choose one: of each image its first name, or its digest when it has none or
+ * another image is called so too. What does not fit is counted: "app:1, app:2 and 7 more". */
+void verdict_list_images(const struct archive_verdict *v, char *dst, size_t cap);
+
+/* The platforms of its images, likewise: "linux/amd64, linux/arm64". */
+void verdict_list_platforms(const struct archive_verdict *v, char *dst, size_t cap);

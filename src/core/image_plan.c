@@ -32,42 +32,21 @@ void image_plan_done(struct image_plan *p)
     *p = (struct image_plan){0};
 }
 
-/* All names that the archive has, for whoever has to choose one. */
-static void list_names(const struct archive_verdict *v, char *dst, size_t cap)
+typedef void list_fn(const struct archive_verdict *v, char *dst, size_t cap);
+
+static enum err_code choose_one(struct making *k, const char *what, list_fn *list, struct err *e)
 {
-    size_t n = 0;
+    char there[REFUSAL_WRONG_MAX - 50];
 
-    dst[0] = '\0';
-    for (size_t i = 0; i < v->n_images; i++) {
-        const struct archive_image *im = &v->images[i];
-        const char *name = im->n_names > 0 ? im->names[0] : v->manifests[im->manifest].digest.text;
-
-        if (n < cap)
-            n += (size_t)snprintf(dst + n, cap - n, "%s%s", i > 0 ? ", " : "", name);
-    }
-}
-
-static enum err_code choose_one(struct making *k, const char *what, struct err *e)
-{
-    char names[160];
-
-    list_names(k->v, names, sizeof(names));
-    return refuse(k->refusal, REFUSAL_CHOICE, STR_NONE, e, "%s; there are: %s", what, names);
-}
-
-static bool has_name(const struct archive_image *im, const char *name)
-{
-    for (size_t i = 0; i < im->n_names; i++) {
-        if (strcmp(im->names[i], name) == 0)
-            return true;
-    }
-    return false;
+    list(k->v, there, sizeof(there));
+    return refuse(k->refusal, REFUSAL_CHOICE, STR_NONE, e, "%s; there are: %s", what, there);
 }
 
 static bool is_named(const struct making *k, const struct archive_image *im)
 {
-    return !k->wish->image[0] || has_name(im, k->wish->image) ||
-           strcmp(k->v->manifests[im->manifest].digest.text, k->wish->image) == 0;
+    size_t i = (size_t)(im - k->v->images);
+
+    return !k->wish->image[0] || verdict_is_called(k->v, i, str_of(k->wish->image));
 }
 
 static size_t manifest_of(const struct making *k, const char *digest)
@@ -155,7 +134,7 @@ static enum err_code add_tag(struct making *k, struct image_place *place,
                 continue;
             if (other == item)
                 return ERR_OK;
-            return choose_one(k, "two images have the same tag", e);
+            return choose_one(k, "two images have the same tag", verdict_list_images, e);
         }
     }
     item->tags = mem_resize(item->tags, (item->n_tags + 1) * sizeof(tag));
@@ -272,7 +251,7 @@ static bool counts(const struct making *k, const struct archive_image *im, const
     if (!image_name_split(str_of(name), k->v->is_oci, ret_repository, ret_tag) ||
         ret_repository->n == 0)
         return false;
-    return !has_name(im, k->wish->image) || strcmp(name, k->wish->image) == 0;
+    return !archive_image_has_name(im, str_of(k->wish->image)) || strcmp(name, k->wish->image) == 0;
 }
 
 static enum err_code add_by_name(struct making *k, const struct archive_image *im,
@@ -321,11 +300,11 @@ static enum err_code check_choice(struct making *k, struct err *e)
     if (k->wish->image[0] && alone == 0)
         return choose_one(
             k, k->wish->platform ? "no image has that name and platform" : "no image has that name",
-            e);
+            verdict_list_images, e);
     if (k->wish->platform && alone == 0)
-        return choose_one(k, "no image is for that platform", e);
+        return choose_one(k, "no image is for that platform", verdict_list_platforms, e);
     if (k->wish->tag && alone != 1)
-        return choose_one(k, "one tag, and not one image", e);
+        return choose_one(k, "one tag, and not one image", verdict_list_images, e);
     return ERR_OK;
 }
 

@@ -225,6 +225,16 @@ def docker_fine():
     nothing = file("config.json", config())
     yield "no-layers", fine(nothing, manifest_json(item(layers=[])), layers=[])
     yield "null-layers", fine(nothing, manifest_json(item(layers=None)), layers=[])
+    indented = json.dumps(json.loads(BOTH), indent=2).encode() + b"\n"  # as Nix writes it
+    yield "config-indented", fine(F1, F2, file("config.json", indented), FM)
+    padded = ONE + bytes(9216)
+    yield "layer-record-padded", fine(
+        file("one.tar", padded), F2, file("config.json", config(padded, TWO)), FM, layers=[sha(padded)[:12], LAYERS[1]]
+    )
+    text = b"hello\n"  # no tool looks into layers when it loads them
+    yield "layer-no-tar", fine(
+        file("one.tar", text), F2, file("config.json", config(text, TWO)), FM, layers=[sha(text)[:12], LAYERS[1]]
+    )
 
 
 def docker_names():
@@ -242,6 +252,14 @@ def docker_names():
     second = file("second.json", config(ONE, variant="second"))
     both = manifest_json(item(), item("second.json", ["one.tar"], ["team/b:1"]))
     yield "two-images", (tar(F1, F2, FC, second, both), [([TAG], None, LAYERS), (["team/b:1"], None, LAYERS[:1])])
+    yield "two-images-one-tag", (
+        tar(F1, F2, FC, second, manifest_json(item(), item("second.json", ["one.tar"]))),
+        [([TAG], None, LAYERS), ([TAG], None, LAYERS[:1])],
+    )
+    yield "two-images-no-tags", (
+        tar(F1, F2, FC, second, manifest_json(item(tags=None), item("second.json", ["one.tar"], None))),
+        [([], None, LAYERS), ([], None, LAYERS[:1])],
+    )
     same = manifest_json(item(), item(tags=["team/b:1"]))
     yield "two-items-one-image", (tar(F1, F2, FC, same), [([TAG, "team/b:1"], None, LAYERS)])
 
@@ -332,6 +350,7 @@ def docker_refused():
     yield "manifest-twice", (tar(F1, F2, FC, FM, last), "TWICE")
     yield "layer-absolute", refused_layer("OUTSIDE", file("/one.tar", ONE), name="/one.tar")
     yield "layer-above", refused_layer("OUTSIDE", file("../one.tar", ONE), name="../one.tar")
+    yield "member-absolute", refused_layer("MISSING", file("/a/layer.tar", ONE))
     yield "layer-roundabout", refused_layer("MISSING", file("b/../a/layer.tar", ONE))
     yield "layer-folder", refused_layer("NOT_A_FILE", folder("a/layer.tar/"))
     yield "layer-device", refused_layer("NOT_A_FILE", head("a/layer.tar", 0, b"3"))
@@ -445,6 +464,14 @@ def oci_fine():
     many = index(desc(MANIFEST, M_AMD), desc(MANIFEST, M_ARM))
     whole = [(["1"], short(many), "index of 2")]
     yield "o-nested-index", oci(whole, desc(INDEX, many, **named("1")), blobs=(*BLOBS, ARM, M_ARM, many))
+    yield "o-platforms-without-index", oci(
+        [([], short(M_AMD), LAYERS), ([], short(M_ARM), LAYERS)],
+        *(
+            desc(MANIFEST, made, platform={"architecture": architecture, "os": "linux"})
+            for made, architecture in ((M_AMD, "amd64"), (M_ARM, "arm64"))
+        ),
+        blobs=(*BLOBS, ARM, M_ARM),
+    )
     yield "o-partial-index", oci(whole, desc(INDEX, many, **named("1")), blobs=(*BLOBS, many))
     listed = whole + [([], short(M_AMD), LAYERS), ([], short(M_ARM), LAYERS)]
     children = [desc(MANIFEST, M_AMD), desc(MANIFEST, M_ARM)]

@@ -1,6 +1,7 @@
 """/upload-image: an archive becomes an image that can be pulled, or is refused and leaves nothing."""
 
 import json
+import re
 import subprocess
 from contextlib import contextmanager
 
@@ -13,6 +14,10 @@ from places import NAMES, place
 from waiting import until
 
 FINE = crafted.GOOD
+
+
+def case(name):
+    return next(data for n, data, _ in crafted.cases() if n == name)
 
 
 def files_below(root):
@@ -77,15 +82,52 @@ def test_a_body_that_comes_in_chunks_without_a_length_is_taken(client):
 
 
 def test_of_several_images_one_can_be_chosen(client):
-    two = dict((name, data) for name, data, _ in crafted.cases())["two-images"]
+    two = case("two-images")
     error = upload(client, two, expect=400, repository="team/app", tag="v1")
     assert error["detail"]["code"] == "CHOICE" and "team/b:1" in error["message"]
     answer = upload(client, two, repository="team/app", tag="v1", image="team/b:1")
     assert [i["tags"] for i in answer["images"]] == [["v1"]] and answer["blobs"] == 2
 
 
+@pytest.mark.parametrize("name", ["two-images-one-tag", "two-images-no-tags"])
+def test_images_that_no_name_tells_apart_are_chosen_by_the_digests_of_the_refusal(client, name):
+    error = upload(client, case(name), expect=400, repository="team/app", tag="v1")
+    digests = re.findall("sha256:[0-9a-f]{64}", error["detail"]["wrong"])
+    assert error["detail"]["code"] == "CHOICE" and len(set(digests)) == 2
+    for digest in digests:
+        (stored,) = upload(client, case(name), repository="team/app", tag="v1", image=digest)["images"]
+        assert stored["digest"] == digest == client.get_manifest("team/app", "v1").headers["Docker-Content-Digest"]
+
+
+def test_one_tag_of_the_archive_is_never_given_to_two_images(client):
+    for where in ({}, {"repository": "team/app"}):
+        error = upload(client, case("two-images-one-tag"), expect=400, **where)
+        assert error["detail"]["code"] == "CHOICE" and "the same tag" in error["detail"]["wrong"]
+    client.request("GET", "/v2/team/app/tags/list", (404,))
+
+
+def test_platforms_beside_each_other_are_told_when_none_is_the_one_that_is_asked_for(client):
+    platforms = case("o-platforms-without-index")
+    (stored,) = upload(client, platforms, repository="team/app", tag="v1", platform="linux/arm64")["images"]
+    assert stored["platform"] == "linux/arm64"
+    error = upload(client, platforms, expect=400, repository="team/app", tag="v1", platform="linux/s390x")
+    assert "there are: linux/amd64, linux/arm64" in error["detail"]["wrong"]
+
+
+def test_an_indented_config_stays_as_it_is(client):
+    (stored,) = upload(client, case("config-indented"), repository="team/app")["images"]
+    config = client.get_blob("team/app", stored["config"]).content
+    assert json.loads(config) == json.loads(crafted.BOTH) and config != crafted.BOTH
+
+
+def test_a_layer_that_is_no_tar_is_stored_and_said_to_be_none_when_somebody_looks_into_it(client):
+    upload(client, case("layer-no-tar"), repository="team/app", tag="v1")
+    refused = client.request("GET", "/api/v1/images/team/app/v1/analysis", (422,))
+    assert "layer 0" in refused.text
+
+
 def test_of_a_partial_index_the_platform_that_is_there_gets_the_tag(client):
-    partial = dict((name, data) for name, data, _ in crafted.cases())["o-partial-index"]
+    partial = case("o-partial-index")
     stored = upload(client, partial, repository="team/app")["images"][0]
     assert stored["missing"] == 1 and stored["platform"] == "linux/amd64"
     assert client.get_manifest("team/app", "1").headers["Docker-Content-Digest"] == stored["digest"] != stored["insteadOf"]
@@ -93,7 +135,7 @@ def test_of_a_partial_index_the_platform_that_is_there_gets_the_tag(client):
 
 @pytest.mark.config({"manifest": {"sparse_indexes": True}})
 def test_a_partial_index_is_kept_where_indexes_may_be_sparse(client):
-    partial = dict((name, data) for name, data, _ in crafted.cases())["o-partial-index"]
+    partial = case("o-partial-index")
     stored = upload(client, partial, repository="team/app")["images"][0]
     assert stored["missing"] == 1 and "index" in stored["mediaType"]
 
