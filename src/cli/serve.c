@@ -270,6 +270,12 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     return registry_start(s->registry, report, e);
 }
 
+static void set_pull_rules(struct serve *s, struct conf_pull_rules *rules)
+{
+    gate_set_rules(s->gate, rules);
+    atomic_store(&s->registry->scans_awaited, gate_waits(s->gate));
+}
+
 static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
 {
     struct log_options log = {
@@ -292,7 +298,7 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(start_files(s, e));
     TRY(rules_poll(s->guard.rules, e));
     s->gate = gate_new(pull_image_look, s->registry, s->conf->scan.verdicts);
-    gate_set_rules(s->gate, &s->conf->pull_policy);
+    set_pull_rules(s, &s->conf->pull_policy);
     TRY(tender_start(s->guard.auth, poll_changes, s, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
     s->api.files = s->files;
@@ -412,7 +418,7 @@ static void reload(struct cli *cli, const struct cli_args *args, struct serve *s
     log_warnings(fresh);
     conf_reload(s->conf, fresh, &ignored);
     api_set_policy(&s->api, cli_auth_policy(fresh));
-    gate_set_rules(s->gate, &fresh->pull_policy);
+    set_pull_rules(s, &fresh->pull_policy);
     log_set_level((enum log_level)conf_u64(&s->conf->log.level));
     if (s->conf->http.tls.certificate[0] && http_server_reload_tls(s->http, &e) != ERR_OK)
         log_err(LOG_ERROR, "certificate not reloaded; the old one stays in use", &e);

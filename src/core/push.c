@@ -186,8 +186,9 @@ static enum err_code commit(struct work *w, struct err *e)
     const struct push *p = w->p;
     size_t n = p->n_tags + 1, failed = 0;
     struct uuid holder;
-    AUTO(mem) struct meta_op *ops = mem_alloc((n + QUOTAS_MAX + 2) * sizeof(*ops));
-    char wish[INDEX_KEY_MAX + 1], scan[SCAN_KEY_MAX + 1];
+    AUTO(mem) struct meta_op *ops = mem_alloc((n + QUOTAS_MAX + 1 + SCAN_WISH_OPS) * sizeof(*ops));
+    char wish[INDEX_KEY_MAX + 1];
+    struct scan_wish scan;
     enum err_code code;
     int64_t version;
 
@@ -208,7 +209,7 @@ static enum err_code commit(struct work *w, struct err *e)
     }
     n += quota_checks(w->r, p->repo, ops + n);
     n += index_wish(w->r, p->repo, &w->digest, wish, ops + n);
-    n += scan_wish(w->r, p->repo, &w->digest, &w->manifest, scan, ops + n);
+    n += scan_wish(w->r, p->repo, &w->digest, &w->manifest, &scan, ops + n);
     code = meta_commit(w->r->meta, ops, n, 0, &failed, e);
     if (code == ERR_CONFLICT && p->create_only && failed > 0 && failed <= p->n_tags &&
         p->create_only[failed - 1])

@@ -1,6 +1,9 @@
 /*
  * Scans (src/scan) are jobs, one an image; with `scan.on_push` the job of an image is added by the
  * transaction of its push. Its key is "REPOSITORY@DIGEST". Which kind it is says who waits.
+ *
+ * Where the pull policy gives images a time to be scanned in (registry.scans_awaited), the same
+ * transaction makes a record of that key: since when the image has been waiting.
  */
 #pragma once
 
@@ -20,10 +23,30 @@ void scan_key(const struct repo_name *repo, const struct digest *d,
 /* Is the config that of an image which can be run? Others have no packages. */
 bool scan_is_config(struct str media_type);
 
-/* Adds the operation to ops, and returns how many it added. key lives as long as the operations. */
+/* What the operations point to; lives as long as they do. */
+struct scan_wish {
+    char key[SCAN_KEY_MAX + 1];
+    char now[STR_DECIMAL_MAX];
+};
+
+#define SCAN_WISH_OPS 2 /* at most */
+
+/* Adds the operations to ops, and returns how many it added. Blocks. */
 size_t scan_wish(const struct registry *r, const struct repo_name *repo, const struct digest *d,
-                 const struct manifest *m, char ret_key[static SCAN_KEY_MAX + 1],
-                 struct meta_op *ops);
+                 const struct manifest *m, struct scan_wish *w, struct meta_op *ops);
 
 /* The transaction is done. Never blocks for long. */
 void scan_wished(struct registry *r);
+
+/* The records of images that wait: a wall clock in ms. */
+#define SCAN_AWAITED STR("scan.awaited")
+
+/* Since when the image waits in that repository, which is from now on if nobody has said so.
+ * Errors: those of meta. */
+ERR_CHECKED enum err_code scan_awaited_since(struct registry *r, const struct repo_name *repo,
+                                             const struct digest *d, int64_t now_ms,
+                                             int64_t *ret_ms, struct err *e);
+
+/* It has been scanned. */
+ERR_CHECKED enum err_code scan_awaited_over(struct registry *r, const struct repo_name *repo,
+                                            const struct digest *d, struct err *e);

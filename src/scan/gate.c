@@ -39,7 +39,7 @@ struct gate {
     void *ctx;
     size_t n_slots; /* of a shard */
     struct shard shards[SHARDS];
-    atomic_bool asks;
+    atomic_bool asks, waits;
     pthread_mutex_t lock; /* guards rules, the pointer */
     struct rules *rules;
     atomic_uint_fast64_t epoch;               /* of everything */
@@ -77,6 +77,15 @@ static bool any_asks(const struct conf_pull_rules *list)
     return false;
 }
 
+static bool any_waits(const struct conf_pull_rules *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (list->items[i].mode != CONF_PULL_OFF && pull_rule_waits(&list->items[i]))
+            return true;
+    }
+    return false;
+}
+
 void gate_set_rules(struct gate *g, struct conf_pull_rules *rules)
 {
     struct rules *fresh = NEW(struct rules), *old;
@@ -90,6 +99,7 @@ void gate_set_rules(struct gate *g, struct conf_pull_rules *rules)
     pthread_mutex_unlock(&g->lock);
     atomic_fetch_add(&g->epoch, 1); /* after the rules: what is made with the old ones is stale */
     atomic_store(&g->asks, any_asks(&fresh->list));
+    atomic_store(&g->waits, any_waits(&fresh->list));
     rules_unref(old);
 }
 
@@ -105,6 +115,11 @@ void gate_with_rules(struct gate *g, void (*fn)(void *ctx, const struct conf_pul
 bool gate_asks(struct gate *g)
 {
     return atomic_load_explicit(&g->asks, memory_order_relaxed);
+}
+
+bool gate_waits(struct gate *g)
+{
+    return atomic_load_explicit(&g->waits, memory_order_relaxed);
 }
 
 /* ---- life */

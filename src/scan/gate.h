@@ -40,6 +40,9 @@ void gate_set_rules(struct gate *g, struct conf_pull_rules *rules);
 /* May anything be blocked at all? Otherwise gate_open() is always true. Never blocks. */
 bool gate_asks(struct gate *g);
 
+/* Does a rule count from pushes (pull_rule_waits())? Never blocks. */
+bool gate_waits(struct gate *g);
+
 /* Is it known that the manifest may be pulled? Never waits for anything but memory, for the I/O
  * threads; false says nothing but that gate_judge() has to be asked. */
 bool gate_open(struct gate *g, const struct repo_name *repo, const struct digest *d,

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/outbox.h"
+#include "core/scan_wish.h"
 #include "scan/changed.h"
 #include "scan/findings_blob.h"
 
@@ -197,7 +198,7 @@ struct writing {
     struct meta_op ops[OPS_MAX];
     size_t n;
     struct scan_changed changed;
-    char now[STR_DECIMAL_MAX];
+    char now[STR_DECIMAL_MAX], key[SCAN_KEY_MAX + 1];
     struct buf json;
 };
 
@@ -229,6 +230,10 @@ static void begin(struct writing *w, const struct scan_keep *k, const struct sca
     add(w, meta_op_record_put(SCAN_RESULTS, digest_str(k->digest), buf_str(&w->json), k->version));
     scan_changed_ops(k->digest, &w->changed, w->ops + w->n);
     w->n += SCAN_CHANGED_OPS;
+    if (s->status == SCAN_COMPLETED) {
+        scan_key(k->repo, k->digest, w->key);
+        add(w, meta_op_record_delete(SCAN_AWAITED, str_of(w->key), META_ANY));
+    }
     settle_blob(w, &s->findings, k->before ? &k->before->findings : NULL);
     settle_blob(w, &s->sbom, k->before ? &k->before->sbom : NULL);
 }
@@ -274,14 +279,4 @@ enum err_code scan_keep_findings(const struct scan_keep *k, struct finding_list 
         add(&w, outbox_put(&fresh));
     }
     return commit(&w, e);
-}
-
-void scan_result_note_repo(struct scan_result *s, const struct repo_name *repo)
-{
-    for (size_t i = 0; i < s->n_repos; i++) {
-        if (str_eq(repo_name_str(&s->repos[i]), repo_name_str(repo)))
-            return;
-    }
-    if (s->n_repos < SCAN_REPOS_MAX)
-        s->repos[s->n_repos++] = *repo;
 }

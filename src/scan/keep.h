@@ -25,6 +25,3 @@ ERR_CHECKED enum err_code scan_keep_findings(const struct scan_keep *k, struct f
 /* As it stands, without findings; or with those that are kept already. */
 ERR_CHECKED enum err_code scan_keep_result(const struct scan_keep *k, const struct scan_result *s,
                                            struct err *e);
-
-/* The repository has the image, too. */
-void scan_result_note_repo(struct scan_result *s, const struct repo_name *repo);

@@ -15,7 +15,6 @@
 #define DOCUMENTS_MAX  16                   /* that are attached to an image */
 #define DOCUMENTS_PAGE 64                   /* referrers that are looked at for them */
 #define DOCUMENT_MS    ((int64_t)60 * 1000) /* one may be deleted, which nobody notices */
-#define WAITING        STR("scan.awaited")  /* since when, by digest */
 
 /* ---- what is an image */
 
@@ -171,51 +170,6 @@ static enum err_code add_documents(struct registry *r, const struct repo_name *r
     return ERR_OK;
 }
 
-/* ---- waiting */
-
-/* "block after DURATION" counts from the first time that anybody asked for the image. */
-static enum err_code since_when(struct registry *r, const struct digest *d, int64_t now_ms,
-                                int64_t *ret_ms, struct err *e)
-{
-    AUTO(record) struct meta_record record = {0};
-    char text[STR_DECIMAL_MAX];
-    struct meta_op op = meta_op_record_put(WAITING, digest_str(d),
-                                           str_decimal((uint64_t)now_ms, text), META_ABSENT);
-    enum err_code code = meta_record_get(r->meta, WAITING, digest_str(d), &record, e);
-    uint64_t ms = 0;
-
-    *ret_ms = now_ms;
-    if (code == ERR_NOT_FOUND) {
-        code = meta_commit(r->meta, &op, 1, 0, NULL, e);
-        return code == ERR_CONFLICT ? ERR_OK : code;
-    }
-    TRY(code);
-    if (str_to_u64(str_of(record.value), INT64_MAX, &ms))
-        *ret_ms = (int64_t)ms;
-    return ERR_OK;
-}
-
-/* It is scanned now. */
-static enum err_code wait_no_more(struct registry *r, const struct digest *d, struct err *e)
-{
-    AUTO(record) struct meta_record record = {0};
-    struct meta_op op = meta_op_record_delete(WAITING, digest_str(d), META_ANY);
-    enum err_code code = meta_record_get(r->meta, WAITING, digest_str(d), &record, e);
-
-    if (code == ERR_NOT_FOUND)
-        return ERR_OK;
-    TRY(code);
-    return meta_commit(r->meta, &op, 1, META_LAZY, NULL, e);
-}
-
-static bool waits(const struct conf_pull_rule *rule)
-{
-    uint64_t after_ms;
-
-    return conf_unscanned(str_of(rule->unscanned), &after_ms) && after_ms > 0 &&
-           after_ms < UINT64_MAX;
-}
-
 /* ---- what scanners found */
 
 static bool any_counts(const struct scan_result *s, uint64_t least)
@@ -293,10 +247,10 @@ enum err_code pull_image_look(void *registry, const struct repo_name *repo, cons
         return ERR_OK;
     }
     TRY(take_result(r, d, rule, ret_image, e));
-    if (waits(rule) && ret_image->image.standing == PULL_SCANNED)
-        TRY(wait_no_more(r, d, e));
-    else if (waits(rule))
-        TRY(since_when(r, d, now_ms, &ret_image->image.pushed_ms, e));
+    if (pull_rule_waits(rule) && ret_image->image.standing == PULL_SCANNED)
+        TRY(scan_awaited_over(r, repo, d, e));
+    else if (pull_rule_waits(rule))
+        TRY(scan_awaited_since(r, repo, d, now_ms, &ret_image->image.pushed_ms, e));
     if (ret_image->image.n > 0 && rule->vex)
         return add_documents(r, repo, d, now_ms, ret_image, e);
     return ERR_OK;

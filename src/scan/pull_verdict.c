@@ -23,6 +23,14 @@ const struct conf_pull_rule *pull_rule(const struct conf_pull_rules *rules,
     return NULL;
 }
 
+bool pull_rule_waits(const struct conf_pull_rule *rule)
+{
+    uint64_t after_ms;
+
+    return conf_unscanned(str_of(rule->unscanned), &after_ms) && after_ms > 0 &&
+           after_ms < UINT64_MAX;
+}
+
 static void not_after(struct pull_verdict *v, int64_t until_ms)
 {
     if (until_ms < v->until_ms)

@@ -14,6 +14,9 @@
 const struct conf_pull_rule *pull_rule(const struct conf_pull_rules *rules,
                                        const struct repo_name *repo);
 
+/* Does it give images a time to be scanned in? */
+bool pull_rule_waits(const struct conf_pull_rule *rule);
+
 /* How far scanners came with an image. */
 enum pull_standing {
     PULL_UNSCANNED,  /* nothing is known yet */
@@ -26,7 +29,7 @@ struct pull_image {
     const struct repo_name *repo;
     enum pull_standing standing;
     const char *reason; /* of PULL_UNSCANNABLE; "": not known */
-    int64_t pushed_ms;  /* since when it waits for a scan; 0: for long */
+    int64_t pushed_ms;  /* since when it waits for a scan there; 0: for long */
     int64_t data_ms;    /* of the vulnerability data it was scanned with; 0: not known */
     const struct finding *findings;
     size_t n;

@@ -85,6 +85,7 @@ static const struct field flags[] = {
 static const struct field digests[] = {
     FIELD("findings", findings),
     FIELD("sbom", sbom),
+    FIELD("config", config),
 };
 
 #define EACH(table, f)                                                                             \

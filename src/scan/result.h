@@ -42,7 +42,8 @@ struct scan_result {
     struct digest findings;            /* the blob; text[0] is 0: there are none */
     uint64_t findings_bytes;
     struct digest sbom;                     /* likewise: CycloneDX, of the first scan */
-    struct repo_name repos[SCAN_REPOS_MAX]; /* some that have the image */
+    struct digest config;                   /* of the image, by which whereabouts.h looks for it */
+    struct repo_name repos[SCAN_REPOS_MAX]; /* some that have it */
     size_t n_repos;
 };
 

@@ -12,6 +12,7 @@
 #include "scan/findings_blob.h"
 #include "scan/keep.h"
 #include "scan/layout.h"
+#include "scan/whereabouts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -335,6 +336,7 @@ static struct scan_result result_of(const struct scan *x, enum scan_status statu
                             .took_ms = clock_mono_ms() - x->started_ms};
 
     snprintf(s.reason, sizeof(s.reason), "%.*s", SCAN_REASON_MAX, reason);
+    s.config = x->before.config;
     memcpy(s.repos, x->before.repos, sizeof(s.repos));
     s.n_repos = x->before.n_repos;
     scan_result_note_repo(&s, &x->repo);
@@ -456,6 +458,13 @@ static enum err_code note_repo(struct scan *x, struct err *e)
     return later(meta_commit(x->s->o.registry->meta, &op, 1, 0, NULL, e), e);
 }
 
+static enum err_code note_known(struct scan *x, struct err *e)
+{
+    if (x->before.status == SCAN_COMPLETED)
+        TRY(scan_awaited_over(x->s->o.registry, &x->repo, &x->digest, e));
+    return note_repo(x, e);
+}
+
 static enum err_code read_before(struct scan *x, struct err *e)
 {
     enum err_code code = scan_result_get(x->s->o.registry, &x->digest, &x->before, &x->version, e);
@@ -467,6 +476,43 @@ static enum err_code read_before(struct scan *x, struct err *e)
     return ERR_OK;
 }
 
+/* The repository has it no more; others that have it need what this scan was asked for. */
+static enum err_code move_on(struct scan *x, struct err *e)
+{
+    enum scan_where where = SCAN_NOWHERE;
+
+    if (x->there)
+        TRY(scan_where(x->s->o.registry, &x->digest, &x->before, &where, e));
+    if (where != SCAN_SOMEWHERE)
+        return err_set(e, ERR_MANIFEST_UNKNOWN, "%s was deleted", x->digest.text);
+    x->repo = x->before.repos[0];
+    return out_manifest_by_digest(x->s->o.registry, &x->repo, &x->digest, &x->manifest, e);
+}
+
+/* Of the result, where the image is by now. Where all places are taken by those who have it, it is
+ * found by its config once they have not. */
+static enum err_code see_where(struct scan *x, struct err *e)
+{
+    enum scan_where unused;
+
+    if (x->manifest.parsed.n_links > 0)
+        x->before.config = x->manifest.parsed.links[0].digest;
+    if (x->before.n_repos < SCAN_REPOS_MAX || scan_result_names(&x->before, &x->repo))
+        return ERR_OK;
+    return scan_where(x->s->o.registry, &x->digest, &x->before, &unused, e);
+}
+
+static enum err_code read_manifest(struct scan *x, struct err *e)
+{
+    enum err_code code =
+        out_manifest_by_digest(x->s->o.registry, &x->repo, &x->digest, &x->manifest, e);
+
+    if (code == ERR_MANIFEST_UNKNOWN)
+        code = move_on(x, e);
+    TRY(code);
+    return see_where(x, e);
+}
+
 static enum err_code do_scan(struct scan *x, struct err *e)
 {
     const struct scanner_driver *driver = x->s->o.scanner->driver;
@@ -476,7 +522,7 @@ static enum err_code do_scan(struct scan *x, struct err *e)
     enum err_code code;
 
     TRY(read_before(x, e));
-    code = out_manifest_by_digest(x->s->o.registry, &x->repo, &x->digest, &x->manifest, e);
+    code = read_manifest(x, e);
     if (code == ERR_MANIFEST_UNKNOWN)
         return ERR_OK; /* it was deleted meanwhile */
     TRY(code);
@@ -490,7 +536,7 @@ static enum err_code do_scan(struct scan *x, struct err *e)
     }
     TRY(driver->data(x->s->o.scanner, &data_ms, e));
     if (is_fresh(x, data_ms))
-        return note_repo(x, e);
+        return note_known(x, e);
     snprintf(facts.scanner, sizeof(facts.scanner), "%s", driver->name);
     facts.data_ms = data_ms;
     return later(scan_and_keep(x, &facts, e), e);
@@ -690,21 +736,6 @@ enum err_code scans_ask(struct scans *s, const struct repo_name *repo, const str
 
 /* ---- forgetting */
 
-static enum err_code any_has(struct registry *r, const struct digest *d,
-                             const struct scan_result *s, bool *ret_has, struct err *e)
-{
-    *ret_has = false;
-    for (size_t i = 0; i < s->n_repos && !*ret_has; i++) {
-        AUTO(meta_manifest) struct meta_manifest *m = NULL;
-        enum err_code code = meta_manifest_by_digest(r->meta, &s->repos[i], d, &m, e);
-
-        if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
-            return code;
-        *ret_has = code == ERR_OK;
-    }
-    return ERR_OK;
-}
-
 struct forgetting {
     struct registry *r;
     int64_t now_ms;
@@ -716,12 +747,13 @@ static enum err_code forget_result(void *ctx, const struct digest *d, const stru
     const struct forgetting *f = ctx;
     char now[STR_DECIMAL_MAX];
     struct str since = str_decimal((uint64_t)f->now_ms, now);
+    struct scan_result looked = *s;
     struct meta_op ops[3];
+    enum scan_where where;
     size_t n = 0;
-    bool has;
 
-    TRY(any_has(f->r, d, s, &has, e));
-    if (has)
+    TRY(scan_where(f->r, d, &looked, &where, e));
+    if (where != SCAN_NOWHERE)
         return ERR_OK;
     ops[n++] = meta_op_record_delete(SCAN_RESULTS, digest_str(d), META_ANY);
     if (s->findings.text[0])
@@ -749,11 +781,37 @@ static enum err_code forget_loose(void *ctx, const struct meta_record *record, s
     return meta_commit(f->r->meta, &op, 1, 0, NULL, e);
 }
 
+/* What waits for its scan no more, for it was scanned elsewhere, or is gone. */
+static enum err_code forget_awaited(void *ctx, const struct meta_record *record, struct err *e)
+{
+    const struct forgetting *f = ctx;
+    const struct meta_op op =
+        meta_op_record_delete(SCAN_AWAITED, str_of(record->key), record->version);
+    AUTO(mem) struct scan_result *s = NEW(struct scan_result);
+    struct scan x = {0};
+    enum err_code code;
+    bool there = false;
+
+    if (parse_key(str_of(record->key), &x, ERR_IGNORED) == ERR_OK)
+        TRY(scan_has(f->r, &x.repo, &x.digest, &there, e));
+    if (there) {
+        code = scan_result_get(f->r, &x.digest, s, NULL, e);
+        if (code == ERR_NOT_FOUND)
+            return ERR_OK;
+        TRY(code);
+        if (s->status != SCAN_COMPLETED)
+            return ERR_OK;
+    }
+    code = meta_commit(f->r->meta, &op, 1, 0, NULL, e);
+    return code == ERR_CONFLICT ? ERR_OK : code;
+}
+
 enum err_code scans_forget(struct registry *r, int64_t now_ms, struct err *e)
 {
     struct forgetting f = {r, now_ms};
 
     TRY(scan_results_each(r, forget_result, &f, e));
+    TRY(meta_records_each(r->meta, SCAN_AWAITED, forget_awaited, &f, e));
     return meta_records_each(r->meta, SCAN_LOOSE, forget_loose, &f, e);
 }
 

@@ -57,8 +57,9 @@ ERR_CHECKED enum err_code scans_standing(struct registry *r, const struct repo_n
 /* What a client sees as its status. */
 enum scan_status scan_standing_status(const struct scan_standing *s);
 
-/* Removes the results of images that no repository has which are named in them, and blobs that
- * belong to none. What a job does; for tests. */
+/* Removes the results of images that no repository has (as far as whereabouts.h can tell), blobs
+ * that belong to none, and what images waited for that are scanned or gone. What a job does; for
+ * tests. */
 ERR_CHECKED enum err_code scans_forget(struct registry *r, int64_t now_ms, struct err *e);
 
 AUTO_POINTER(scans, scans_free);

@@ -149,6 +149,18 @@ def test_an_unscanned_image_has_its_time(registry):
     until(lambda: manifest(registry).status_code == 403)
 
 
+@pytest.mark.config({"pull_policy": [{"repositories": ["**"], "unscanned": "block after 1h"}]})
+def test_its_time_counts_from_its_push_and_not_from_its_first_pull(registry):
+    made = push(registry)
+    with closing(sqlite3.connect(registry.root / "registry.db", timeout=30)) as db, db:  # it was long ago
+        done = db.execute("UPDATE records SET value = '1000' WHERE collection = 'scan.awaited' AND key = ?",
+                          (f"team/app@{made.digest}",))
+        assert done.rowcount == 1
+    push(registry)  # again, which gains nothing
+    registry.restart()
+    assert manifest(registry).status_code == 403
+
+
 def test_another_policy_needs_no_restart(new_registry):
     registry = new_registry(config={"pull_policy": [{"repositories": ["**"], "unscanned": "block", "mode": "off"}]}).start()
     push(registry)

@@ -172,15 +172,21 @@ static struct digest push(const char *text)
 }
 
 /* Until nothing is asked for any more. */
-static struct scan_standing settled(const struct digest *d)
+static struct scan_standing settled_in(const char *name, const struct digest *d)
 {
+    struct repo_name in = repo_of(name);
     struct scan_standing s;
 
     do {
         pause_a_little();
-        assert_ok(scans_standing(w.r, repo(), d, &s, &e));
+        assert_ok(scans_standing(w.r, &in, d, &s, &e));
     } while (s.busy != SCAN_NOT_SCANNED);
     return s;
+}
+
+static struct scan_standing settled(const struct digest *d)
+{
+    return settled_in("team/app", d);
 }
 
 static size_t events(const char *name)
@@ -397,6 +403,23 @@ static void what_was_left_by_a_process_that_died_goes(void **state)
     assert_int_not_equal(stat(left, &st), 0);
 }
 
+static void take_away(const char *name, const struct digest *d)
+{
+    struct repo_name from = repo_of(name);
+
+    assert_ok(
+        remove_manifest(w.r, &from, &(struct reference){.is_digest = true, .digest = *d}, &e));
+}
+
+/* As a collection does, later. */
+static void collect_config(const char *name, const char *text)
+{
+    struct repo_name from = repo_of(name);
+    struct digest config = sha256_of(str_of(text));
+
+    assert_ok(remove_link(w.r, &from, &config, &e));
+}
+
 static size_t blobs(void)
 {
     AUTO(records) struct meta_record_list l = {0};
@@ -426,13 +449,159 @@ static void results_go_with_their_images_and_old_findings_with_their_results(voi
     assert_true(blob_readable(&w, own.text, &s.result.findings));
     assert_int_equal(blobs(), 0);
 
-    assert_ok(
-        remove_manifest(w.r, repo(), &(struct reference){.is_digest = true, .digest = d}, &e));
+    take_away("team/app", &d);
+    assert_ok(scans_forget(w.r, late_ms, &e));
+    assert_true(blob_readable(&w, own.text, &s.result.findings)); /* its config is still there */
+    collect_config("team/app", "one");
     assert_ok(scans_forget(w.r, late_ms, &e));
     assert_ok(scans_forget(w.r, late_ms + late_ms, &e));
     assert_false(blob_readable(&w, own.text, &s.result.findings));
     assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
     assert_int_equal(s.result.status, SCAN_NOT_SCANNED);
+}
+
+/* The same image in each. */
+static struct digest known_in(const char *name, struct scan_standing *ret)
+{
+    struct digest d = image_put(&w, name, "one", "one");
+
+    *ret = settled_in(name, &d);
+    return d;
+}
+
+/* A scan that is asked for as `rescan` does, by a name of before. */
+static struct scan_standing rescanned_as(const char *name, const struct digest *d)
+{
+    struct repo_name asked = repo_of(name);
+    char key[SCAN_KEY_MAX + 1];
+
+    fake.data_ms += 1000;
+    scan_key(&asked, d, key);
+    assert_ok(jobs_add(w.r->jobs, SCAN_AGAIN, str_of(key), &e));
+    return settled_in(name, d);
+}
+
+static void an_image_that_was_deleted_in_one_repository_is_rescanned_in_another(void **state)
+{
+    struct digest d = push("one");
+    struct scan_standing s;
+
+    (void)state;
+    settled(&d);
+    known_in("team/copy", &s);
+    take_away("team/app", &d);
+    s = rescanned_as("team/app", &d);
+    assert_int_equal(s.result.facts.data_ms, fake.data_ms);
+    assert_int_equal(s.result.n_repos, 1);
+    assert_string_equal(s.result.repos[0].text, "team/copy");
+}
+
+#define PLACES (SCAN_REPOS_MAX + 1)
+
+static void a_result_lasts_as_long_as_any_repository_has_the_image(void **state)
+{
+    static const char *const names[PLACES] = {"team/app", "b", "c", "d", "e"};
+    struct digest d;
+    struct scan_standing s;
+    int64_t late_ms = clock_wall_ms() + (int64_t)2 * 3600 * 1000;
+
+    (void)state;
+    for (size_t i = 0; i < PLACES; i++) {
+        d = known_in(names[i], &s);
+    }
+    assert_int_equal(s.result.n_repos, SCAN_REPOS_MAX);
+    for (size_t i = 0; i < SCAN_REPOS_MAX; i++) {
+        take_away(names[i], &d);
+        assert_ok(scans_forget(w.r, late_ms, &e));
+        collect_config(names[i], "one");
+        assert_ok(scans_forget(w.r, late_ms, &e));
+    }
+    s = rescanned_as("team/app", &d);
+    assert_int_equal(s.result.status, SCAN_COMPLETED);
+    assert_int_equal(s.result.facts.data_ms, fake.data_ms);
+    assert_string_equal(s.result.repos[0].text, "e");
+    take_away("e", &d);
+    collect_config("e", "one");
+    assert_ok(scans_forget(w.r, late_ms, &e));
+    assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
+    assert_int_equal(s.result.status, SCAN_NOT_SCANNED);
+}
+
+static void a_place_in_a_result_that_is_free_again_is_taken(void **state)
+{
+    static const char *const names[PLACES] = {"team/app", "b", "c", "d", "e"};
+    struct digest d;
+    struct scan_standing s;
+
+    (void)state;
+    for (size_t i = 0; i < PLACES; i++) {
+        if (i == SCAN_REPOS_MAX)
+            take_away("b", &d);
+        d = known_in(names[i], &s);
+    }
+    assert_int_equal(s.result.n_repos, SCAN_REPOS_MAX);
+    assert_string_equal(s.result.repos[1].text, "c");
+    assert_string_equal(s.result.repos[3].text, "e");
+}
+
+/* ---- waiting for a scan */
+
+static size_t awaited(void)
+{
+    AUTO(records) struct meta_record_list l = {0};
+
+    assert_ok(meta_records(w.meta, SCAN_AWAITED, STR(""), 100, &l, &e));
+    return l.n;
+}
+
+static int64_t since(const struct digest *d)
+{
+    int64_t ms;
+
+    assert_ok(scan_awaited_since(w.r, repo(), d, INT64_MAX, &ms, &e));
+    return ms;
+}
+
+static void an_image_waits_from_its_first_push_on(void **state)
+{
+    int64_t before_ms = clock_wall_ms(), pushed_ms;
+    struct digest d;
+
+    (void)state;
+    w.conf->registry.scan_on_push = false;
+    push("unasked");
+    assert_int_equal(awaited(), 0);
+    atomic_store(&w.r->scans_awaited, true);
+    d = push("one");
+    pushed_ms = since(&d);
+    assert_in_range(pushed_ms, before_ms, clock_wall_ms());
+    pause_a_little();
+    push("one");
+    assert_int_equal(since(&d), pushed_ms);
+    assert_int_equal(awaited(), 1);
+}
+
+static void it_waits_no_more_when_it_was_scanned(void **state)
+{
+    struct digest d;
+
+    (void)state;
+    atomic_store(&w.r->scans_awaited, true);
+    d = push("one");
+    settled(&d);
+    assert_int_equal(awaited(), 0);
+    push("one"); /* what is known already is not scanned */
+    settled(&d);
+    assert_int_equal(awaited(), 0);
+    fake.code = ERR_NOT_ANALYZABLE;
+    d = push("two");
+    settled(&d);
+    assert_int_equal(awaited(), 1);
+    assert_ok(scans_forget(w.r, clock_wall_ms(), &e));
+    assert_int_equal(awaited(), 1);
+    take_away("team/app", &d);
+    assert_ok(scans_forget(w.r, clock_wall_ms(), &e));
+    assert_int_equal(awaited(), 0);
 }
 
 int main(void)
@@ -451,6 +620,11 @@ int main(void)
         TEST(only_so_many_run_at_once_and_who_waits_goes_first),
         TEST(what_was_left_by_a_process_that_died_goes),
         TEST(results_go_with_their_images_and_old_findings_with_their_results),
+        TEST(an_image_that_was_deleted_in_one_repository_is_rescanned_in_another),
+        TEST(a_result_lasts_as_long_as_any_repository_has_the_image),
+        TEST(a_place_in_a_result_that_is_free_again_is_taken),
+        TEST(an_image_waits_from_its_first_push_on),
+        TEST(it_waits_no_more_when_it_was_scanned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
