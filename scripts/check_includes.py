@@ -79,7 +79,7 @@ PARTS = {
         "archive_analysis",
     ),
     "archive": order(
-        "image_name out_check out_layout out_name refusal sink verdict",
+        "gunzip image_name out_check out_layout out_name refusal sink verdict",
         "out_reader",
         "tar unpack",
         "member pack",

@@ -1,11 +1,11 @@
 #include "archive/unpack.h"
 
+#include "archive/gunzip.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 
 #include <bzlib.h>
 #include <lzma.h>
-#include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -26,7 +26,7 @@ struct unpack {
     unsigned char head[PACK_HEAD_BYTES];
     size_t n_head;
     union {
-        z_stream gzip;
+        struct gunzip *gzip;
         ZSTD_DStream *zstd;
         lzma_stream xz;
         bz_stream bzip2;
@@ -56,7 +56,7 @@ void unpack_free(struct unpack *u)
     if (!u)
         return;
     if (u->packing == PACKED_GZIP)
-        inflateEnd(&u->of.gzip);
+        gunzip_free(u->of.gzip);
     else if (u->packing == PACKED_ZSTD)
         ZSTD_freeDStream(u->of.zstd);
     else if (u->packing == PACKED_XZ)
@@ -92,30 +92,24 @@ static enum err_code trailing(struct unpack *u, const char *what, struct err *e)
 
 static enum err_code feed_gzip(struct unpack *u, const unsigned char *p, size_t n, struct err *e)
 {
-    z_stream *z = &u->of.gzip;
-
-    z->next_in = (unsigned char *)p; /* zlib only reads it */
-    z->avail_in = (uInt)n;
-    while (z->avail_in > 0) {
-        int code;
+    while (n > 0) {
+        enum gunzip_state state;
+        size_t n_out;
 
         /* RFC 1952, 2.2: members follow each other. */
-        if (!u->inside && *z->next_in != 0x1f)
+        if (!u->inside && *p != 0x1f)
             return trailing(u, "the members of gzip", e);
-        if (!u->inside && inflateReset(z) != Z_OK)
-            return damaged(u, "gzip", e);
+        if (!u->inside)
+            gunzip_begin(u->of.gzip);
         u->inside = true;
         do {
-            z->next_out = u->out;
-            z->avail_out = OUT_BYTES;
-            code = inflate(z, Z_NO_FLUSH);
-            if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
+            state = gunzip_step(u->of.gzip, &p, &n, u->out, OUT_BYTES, &n_out);
+            if (state == GUNZIP_DAMAGED)
                 return damaged(u, "gzip", e);
-            if (z->avail_out < OUT_BYTES)
-                TRY(u->emit(u->ctx, u->out, OUT_BYTES - z->avail_out, e));
-        } while (code != Z_STREAM_END && z->avail_out == 0);
-        if (code == Z_STREAM_END)
-            u->inside = false;
+            if (n_out > 0)
+                TRY(u->emit(u->ctx, u->out, n_out, e));
+        } while (state == GUNZIP_MORE && (n > 0 || n_out == OUT_BYTES));
+        u->inside = state != GUNZIP_MEMBER;
     }
     return ERR_OK;
 }
@@ -248,10 +242,10 @@ static bool begin_zstd(struct unpack *u)
 
 static bool begin(struct unpack *u)
 {
-    u->of.gzip = (z_stream){0};
     switch (u->packing) {
     case PACKED_GZIP:
-        return inflateInit2(&u->of.gzip, 15 + 16) == Z_OK; /* 16: gzip, with its CRC */
+        u->of.gzip = gunzip_new();
+        return u->of.gzip != NULL;
     case PACKED_ZSTD:
         return begin_zstd(u);
     case PACKED_XZ:
