@@ -6,10 +6,12 @@ images: (names, digest of the manifest or None for one that is made, layers)."""
 import bz2
 import gzip
 import hashlib
+import io
 import json
 import lzma
 import struct
 import subprocess
+import tarfile
 import zlib
 
 OCI = "application/vnd.oci.image."
@@ -235,6 +237,34 @@ def docker_fine():
     yield "layer-no-tar", fine(
         file("one.tar", text), F2, file("config.json", config(text, TWO)), FM, layers=[sha(text)[:12], LAYERS[1]]
     )
+
+
+def nix():
+    """As the dockerTools of Nix write it, with Python's tarfile in one stream: JSON with an indent, layers in folders of their
+    own digests, names in layers that are absolute, and a customisation layer whose names are not."""
+
+    def stream(*members):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w|") as archive:
+            for name, data in members:
+                info = tarfile.TarInfo(name)
+                info.type, info.size = (tarfile.DIRTYPE, 0) if data is None else (tarfile.REGTYPE, len(data))
+                archive.addfile(info, io.BytesIO(data or b""))
+        return out.getvalue()
+
+    store = "/nix/store/" + "0" * 32 + "-hello-2.12"
+    program = (store + "/bin/hello", b"#!/bin/sh\n")
+    layers = [
+        stream(("/nix", None), ("/nix/store", None), (store, None), (store + "/bin", None), program),
+        stream(("bin/hello", b"x"), ("etc/" + "long/" * 30 + "name", b"y")),
+    ]
+    described = json.dumps(json.loads(config(*layers)), indent=4).encode()
+    names = [sha(layer) + "/layer.tar" for layer in layers]
+    found = [([TAG], None, [sha(layer)[:12] for layer in layers])]
+    manifest = json.dumps([item(sha(described) + ".json", names)], indent=4).encode()
+    archive = stream(*zip(names, layers), (sha(described) + ".json", described), ("manifest.json", manifest))
+    yield "nix", (archive, found)
+    yield "nix-gzip", (packed(archive), found)
 
 
 def docker_names():
@@ -582,6 +612,6 @@ def hybrid():
 
 
 def cases():
-    for part in (docker_fine, docker_names, sparse, tar_refused, docker_refused, wrapped, oci_fine, oci_refused, hybrid):
+    for part in (docker_fine, nix, docker_names, sparse, tar_refused, docker_refused, wrapped, oci_fine, oci_refused, hybrid):
         for name, (data, found) in part():
             yield name, data, found

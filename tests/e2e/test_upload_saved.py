@@ -1,7 +1,7 @@
 """Archives as docker (20.10 and 29), podman, ctr, buildkit and others really write them are taken, with their digests."""
 
 import pytest
-from archives import saved, upload
+from archives import crafted, saved, upload
 from helpers import Client
 
 ALL = saved.archives()
@@ -11,8 +11,9 @@ TAKEN = [a for a in ALL.values() if a.verdict != "no"]
 def place_of(name):
     """Where an image of that name goes, and its tag, if it has both."""
     name = name.partition("@")[0]
-    _, slash, rest = name.partition("/")
-    repository, colon, tag = (rest if slash else name).partition(":")
+    first, slash, rest = name.partition("/")
+    has_host = "." in first or ":" in first or first == "localhost"
+    repository, _, tag = (rest if has_host else name).partition(":")
     return (repository, tag) if slash and tag else None
 
 
@@ -55,6 +56,26 @@ def test_of_an_index_that_docker_saved_one_platform_can_be_chosen(client):
     assert chosen["platform"] == "linux/arm64" and chosen["digest"].startswith(arm.images[0][1])
     assert client.get_manifest("team/one", "1").headers["Docker-Content-Digest"] == chosen["digest"]
     upload(client, both.data, expect=400, platform="linux/s390x")
+
+
+def test_layers_of_zstd_are_called_so_whatever_their_names_in_the_archive_say(client):
+    upload(client, ALL["bazel-zstd.tar"].data, repository="team/app", tag="v1")
+    layers = client.get_manifest("team/app", "v1").json()["layers"]
+    assert {layer["mediaType"] for layer in layers} == {crafted.LAYER + "+zstd"}
+
+
+@pytest.mark.parametrize("name", ["docker20-one.tar", "docker29c-one.tar", "docker29g-one.tar", "regctl-one.tar"])
+def test_an_archive_that_its_tool_or_gzip_packed_is_the_same_image(client, name):
+    plain = upload(client, ALL[name].data, repository="team/app", tag="plain")
+    packed = upload(client, ALL[name + ".gz"].data, repository="team/app", tag="packed")
+    assert packed["images"][0]["digest"] == plain["images"][0]["digest"] and packed["newBlobs"] == 0
+
+
+def test_what_nix_writes_is_found_below_its_store(client):
+    nix = next(data for name, data, _ in crafted.cases() if name == "nix")
+    upload(client, nix, repository="team/app", tag="v1")
+    found = client.request("GET", "/api/v1/images/team/app/v1/tree", params={"path": "/nix/store"}).json()
+    assert [entry["name"] for entry in found["entries"]] == ["0" * 32 + "-hello-2.12"]
 
 
 def test_attestations_come_with_their_index(client):
