@@ -76,6 +76,11 @@
      .def = true,
      .help = "A list of the packages of each image is kept, and scans after the first read it "
              "instead of the layers."},
+    {.name = "scan.spdx",
+     .type = CONF_BOOL,
+     FIELD(scan.spdx),
+     .def = true,
+     .help = "With `scan.sbom`, that list is kept as SPDX as well as CycloneDX."},
 
     {.name = "scan.trivy.path",
      .type = CONF_TEXT,

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OPS_MAX    16
+#define OPS_MAX    24
 #define NEW_LISTED 20 /* in an event */
 
 /* ---- since when findings are known
@@ -235,7 +235,8 @@ static void begin(struct writing *w, const struct scan_keep *k, const struct sca
         add(w, meta_op_record_delete(SCAN_AWAITED, str_of(w->key), META_ANY));
     }
     settle_blob(w, &s->findings, k->before ? &k->before->findings : NULL);
-    settle_blob(w, &s->sbom, k->before ? &k->before->sbom : NULL);
+    for (enum sbom_format i = 0; i < SBOM_FORMATS; i++)
+        settle_blob(w, &s->sboms[i], k->before ? &k->before->sboms[i] : NULL);
 }
 
 static enum err_code commit(struct writing *w, struct err *e)
@@ -257,6 +258,14 @@ enum err_code scan_keep_result(const struct scan_keep *k, const struct scan_resu
     tell_completed(&ended, k, s);
     begin(&w, k, s);
     add(&w, outbox_put(&ended));
+    return commit(&w, e);
+}
+
+enum err_code scan_keep_lists(const struct scan_keep *k, const struct scan_result *s, struct err *e)
+{
+    struct writing w;
+
+    begin(&w, k, s);
     return commit(&w, e);
 }
 

@@ -25,3 +25,7 @@ ERR_CHECKED enum err_code scan_keep_findings(const struct scan_keep *k, struct f
 /* As it stands, without findings; or with those that are kept already. */
 ERR_CHECKED enum err_code scan_keep_result(const struct scan_keep *k, const struct scan_result *s,
                                            struct err *e);
+
+/* The same without an event, for nothing was scanned: it has lists of packages from now on. */
+ERR_CHECKED enum err_code scan_keep_lists(const struct scan_keep *k, const struct scan_result *s,
+                                          struct err *e);

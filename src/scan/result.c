@@ -80,11 +80,13 @@ static const struct field flags[] = {
     FIELD("os_ended", facts.os_ended),
     FIELD("partial", facts.partial),
     FIELD("stale", stale),
+    FIELD("lists_due", lists_due),
 };
 
 static const struct field digests[] = {
     FIELD("findings", findings),
-    FIELD("sbom", sbom),
+    FIELD("sbom", sboms[SBOM_CYCLONEDX]),
+    FIELD("spdx", sboms[SBOM_SPDX]),
     FIELD("config", config),
 };
 

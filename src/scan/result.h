@@ -41,7 +41,8 @@ struct scan_result {
     char failure[SCAN_REASON_MAX + 1]; /* and why */
     struct digest findings;            /* the blob; text[0] is 0: there are none */
     uint64_t findings_bytes;
-    struct digest sbom;                     /* likewise: CycloneDX, of the first scan */
+    struct digest sboms[SBOM_FORMATS];      /* likewise: of the first scan */
+    bool lists_due;                         /* these are still being made */
     struct digest config;                   /* of the image, by which whereabouts.h looks for it */
     struct repo_name repos[SCAN_REPOS_MAX]; /* some that have it */
     size_t n_repos;

@@ -21,6 +21,9 @@
 #define SCAN_IMAGE_DIR "image"
 #define SCAN_TMP_DIR   "tmp"
 
+/* In which format it lists the packages of an image. */
+enum sbom_format { SBOM_CYCLONEDX, SBOM_SPDX, SBOM_FORMATS };
+
 /* What a scanner says beside findings. */
 struct scan_facts {
     char scanner[32]; /* "trivy" */
@@ -42,8 +45,6 @@ struct scan_order {
     int stop_fd;                 /* becomes readable when it is to end sooner; -1: there is none */
     const char *sbom;            /* a CycloneDX file of the same image that is read instead of it;
                                     NULL: none. For drivers that say takes_sbom */
-    const char *sbom_out;        /* where the driver leaves a new CycloneDX file, unless the scan is
-                                    partial; NULL: nowhere */
 };
 
 struct scanner; /* a driver's own begins with it */
@@ -51,7 +52,7 @@ struct scanner; /* a driver's own begins with it */
 struct scanner_driver {
     const char *name;
     bool wants_layout; /* else it gets at the image itself */
-    bool takes_sbom;
+    bool takes_sbom;   /* and makes them */
 
     /*
      * Adds what it finds to *ret, which the caller has initialised with bounds; unsorted. Blocks,
@@ -61,6 +62,13 @@ struct scanner_driver {
      */
     enum err_code (*scan)(struct scanner *s, const struct scan_order *o, struct finding_list *ret,
                           struct scan_facts *ret_facts, struct err *e);
+
+    /*
+     * Of an image that it has just scanned, by that order and not by a list: its packages, without
+     * what is wrong with them, as a new file of the directory. Errors: as of scan. NULL: it can't.
+     */
+    enum err_code (*sbom)(struct scanner *s, const struct scan_order *o, enum sbom_format format,
+                          const char *name, struct err *e);
 
     /* Time of the data that a scan would use now; a change of it makes rescans due. Cheap: it is
      * asked before each scan and once a minute. Errors: UNAVAILABLE (there is none yet), INTERNAL.

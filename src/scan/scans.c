@@ -7,11 +7,11 @@
 #include "core/own_repo.h"
 #include "core/remove.h"
 #include "core/scan_wish.h"
-#include "core/upload.h"
 #include "jobs/jobs.h"
 #include "scan/findings_blob.h"
 #include "scan/keep.h"
 #include "scan/layout.h"
+#include "scan/sbom.h"
 #include "scan/whereabouts.h"
 
 #include <errno.h>
@@ -34,8 +34,7 @@
 #define AT_ONCE_MAX     16
 #define DIR_MAX         4096
 
-#define SBOM_IN  "sbom-in.json"
-#define SBOM_OUT "sbom.json"
+#define SBOM_IN "sbom-in.json"
 
 /* Who waits goes first: after what others wait for a moment, and before what nobody waits for. */
 static const struct {
@@ -127,6 +126,8 @@ struct scan {
     int64_t version;
     char id[UUID_TEXT + 1]; /* of its directory; "": none */
     int dir_fd;
+    char dir[DIR_MAX], sbom_in[DIR_MAX]; /* what the order points to */
+    struct scan_order order;
     int64_t started_ms;
     /* who tells the scanner to end */
     pthread_t watch;
@@ -230,57 +231,6 @@ static enum err_code lay_out(struct scan *x, struct scan_facts *facts, struct er
     return layout_write(x->s->o.registry, &x->repo, &x->manifest, fd, &limits, facts, e);
 }
 
-/* ---- lists of packages, which are read instead of the image */
-
-#define SBOM_BYTES_MAX (256u << 20)
-#define PIECE_BYTES    (64u << 10)
-
-static const struct repo_name scans_repo = {sizeof(SCANS_REPO) - 1, SCANS_REPO};
-
-/* Of an earlier scan, into a file. */
-static enum err_code fetch_sbom(struct scan *x, struct err *e)
-{
-    AUTO(reader) struct reader *in = NULL;
-    AUTO(mem) char *bytes = mem_alloc(PIECE_BYTES);
-    AUTO(fd) int fd = -1;
-    uint64_t size;
-    size_t n;
-
-    TRY(store_blob_open(x->s->o.registry->store, &scans_repo, &x->before.sbom, UINT64_MAX, &in,
-                        &size, e));
-    fd = openat(x->dir_fd, SBOM_IN, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(e, "write a list of packages");
-    do {
-        TRY(reader_read_waiting(in, bytes, PIECE_BYTES, &n, e));
-        if (file_write_all(fd, bytes, n) < 0)
-            return err_errno(e, "write a list of packages");
-    } while (n > 0);
-    return ERR_OK;
-}
-
-/* The one that the scanner has left, if it has: a blob that is loose until the result names it.
- * Were two alike, and one gone with its image, the other image would be scanned as at first. */
-static enum err_code take_sbom(struct scan *x, struct digest *ret, struct err *e)
-{
-    AUTO(fd) int fd = openat(x->dir_fd, SBOM_OUT, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    AUTO(upload) struct upload *u = NULL;
-    AUTO(mem) char *bytes = mem_alloc(PIECE_BYTES);
-    struct registry *r = x->s->o.registry;
-    struct stat st;
-    ssize_t n;
-
-    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
-        st.st_size > SBOM_BYTES_MAX)
-        return err_set(e, ERR_NOT_FOUND, "there is none");
-    TRY(upload_open_alone(r, &scans_repo, "", DIGEST_SHA256, &u, e));
-    for (uint64_t at = 0; (n = file_pread_all(fd, bytes, PIECE_BYTES, at)) > 0; at += (uint64_t)n)
-        TRY(upload_write(u, bytes, (size_t)n, e));
-    if (n < 0)
-        return err_errno(e, "read a list of packages");
-    return scan_blob_finish(r, STEAL(u), ret, e);
-}
-
 /* ---- running it */
 
 static int64_t timeout_ms(const struct scans *s)
@@ -290,31 +240,63 @@ static int64_t timeout_ms(const struct scans *s)
     return (int64_t)(c->adapter.url[0] ? c->adapter.timeout_ms : c->trivy.timeout_ms);
 }
 
+/* Is that list wanted, and not there? */
+static bool lacks_list(const struct scan *x, enum sbom_format f)
+{
+    const struct scanner_driver *driver = x->s->o.scanner->driver;
+    const struct conf_scan *c = x->s->o.conf;
+
+    return driver->sbom && conf_bool(&c->sbom) && (f != SBOM_SPDX || conf_bool(&c->spdx)) &&
+           !x->before.sboms[f].text[0];
+}
+
+static bool lacks_lists(const struct scan *x)
+{
+    for (enum sbom_format f = 0; f < SBOM_FORMATS; f++) {
+        if (lacks_list(x, f))
+            return true;
+    }
+    return false;
+}
+
+/* The list of an earlier scan, as a file, is read instead of the image; not when there are lists to
+ * be made of that. */
+static bool has_list(struct scan *x)
+{
+    const struct scanner_driver *driver = x->s->o.scanner->driver;
+    const struct digest *list = &x->before.sboms[SBOM_CYCLONEDX];
+
+    return driver->takes_sbom && conf_bool(&x->s->o.conf->sbom) && list->text[0] &&
+           !lacks_lists(x) &&
+           sbom_fetch(x->s->o.registry, list, x->dir_fd, SBOM_IN, ERR_IGNORED) == ERR_OK;
+}
+
+static enum err_code make_order(struct scan *x, struct err *e)
+{
+    if (snprintf(x->dir, sizeof(x->dir), "%s/%s", x->s->dir, x->id) >= DIR_MAX - 32)
+        return err_set(e, ERR_CONFIG, "'%s' is too long", x->s->dir);
+    snprintf(x->sbom_in, sizeof(x->sbom_in), "%.4000s/" SBOM_IN, x->dir);
+    x->order = (struct scan_order){.dir = x->dir,
+                                   .repo = &x->repo,
+                                   .digest = &x->digest,
+                                   .deadline_ms = clock_mono_ms() + timeout_ms(x->s)};
+    return ERR_OK;
+}
+
 static enum err_code run_scanner(struct scan *x, struct finding_list *l, struct scan_facts *facts,
                                  struct err *e)
 {
     const struct scanner_driver *driver = x->s->o.scanner->driver;
-    char dir[DIR_MAX], sbom_in[DIR_MAX], sbom_out[DIR_MAX];
-    struct scan_order o = {.dir = dir,
-                           .repo = &x->repo,
-                           .digest = &x->digest,
-                           .deadline_ms = clock_mono_ms() + timeout_ms(x->s)};
-    bool sboms = driver->takes_sbom && conf_bool(&x->s->o.conf->sbom);
 
-    if (snprintf(dir, sizeof(dir), "%s/%s", x->s->dir, x->id) >= (int)sizeof(dir) - 32)
-        return err_set(e, ERR_CONFIG, "'%s' is too long", x->s->dir);
-    snprintf(sbom_in, sizeof(sbom_in), "%.4000s/" SBOM_IN, dir);
-    snprintf(sbom_out, sizeof(sbom_out), "%.4000s/" SBOM_OUT, dir);
-    if (sboms && x->there && x->before.sbom.text[0] && fetch_sbom(x, ERR_IGNORED) == ERR_OK)
-        o.sbom = sbom_in;
+    TRY(make_order(x, e));
+    if (has_list(x))
+        x->order.sbom = x->sbom_in;
     else if (driver->wants_layout)
         TRY(lay_out(x, facts, e));
-    if (sboms && !o.sbom)
-        o.sbom_out = sbom_out;
     TRY(watch(x, e));
-    o.stop_fd = x->stop_fd;
+    x->order.stop_fd = x->stop_fd;
     job_note(x->job, "it is scanned");
-    return driver->scan(x->s->o.scanner, &o, l, facts, e);
+    return driver->scan(x->s->o.scanner, &x->order, l, facts, e);
 }
 
 static struct scan_keep keep_of(const struct scan *x)
@@ -343,18 +325,66 @@ static struct scan_result result_of(const struct scan *x, enum scan_status statu
     return s;
 }
 
-/* Which of the facts is due to the layout and not to the scanner. */
+static enum err_code read_before(struct scan *x, struct err *e)
+{
+    enum err_code code = scan_result_get(x->s->o.registry, &x->digest, &x->before, &x->version, e);
+
+    x->there = code == ERR_OK;
+    if (code != ERR_NOT_FOUND)
+        return code;
+    x->version = META_ABSENT;
+    return ERR_OK;
+}
+
+static void make_list(struct scan *x, enum sbom_format f, struct digest *ret)
+{
+    const struct scanner_driver *driver = x->s->o.scanner->driver;
+    char name[32];
+
+    snprintf(name, sizeof(name), "sbom.%s", sbom_format_name(f));
+    if (driver->sbom(x->s->o.scanner, &x->order, f, name, ERR_IGNORED) != ERR_OK ||
+        sbom_take(x->s->o.registry, x->dir_fd, name, ret, ERR_IGNORED) != ERR_OK)
+        ret->text[0] = '\0'; /* what was found counts without it */
+}
+
+/* The verdict is there already, for nobody waits for lists. If this process dies meanwhile, they
+ * are due, and the image is scanned once more. */
+static enum err_code keep_lists(struct scan *x, struct err *e)
+{
+    struct digest made[SBOM_FORMATS] = {0};
+    struct scan_result s;
+    struct scan_keep k;
+
+    job_note(x->job, "its packages are listed");
+    for (enum sbom_format f = 0; f < SBOM_FORMATS; f++) {
+        if (lacks_list(x, f))
+            make_list(x, f, &made[f]);
+    }
+    if (!goes_on(x))
+        return err_set(e, ERR_LATER, "it was told to end");
+    TRY(read_before(x, e));
+    s = x->before;
+    for (enum sbom_format f = 0; f < SBOM_FORMATS; f++) {
+        if (made[f].text[0])
+            s.sboms[f] = made[f];
+    }
+    s.lists_due = false;
+    k = keep_of(x);
+    return scan_keep_lists(&k, &s, e);
+}
+
+/* Of a partial scan there are no lists: who reads one instead of the image would not know. */
 static enum err_code keep_found(struct scan *x, struct finding_list *l,
                                 const struct scan_facts *facts, struct err *e)
 {
     const struct scan_keep k = keep_of(x);
     struct scan_result s = result_of(x, SCAN_COMPLETED, facts, "");
 
-    s.sbom = x->before.sbom;
-    if (!s.sbom.text[0] && conf_bool(&x->s->o.conf->sbom))
-        (void)!take_sbom(x, &s.sbom, ERR_IGNORED); /* it counts without it */
+    memcpy(s.sboms, x->before.sboms, sizeof(s.sboms));
+    s.lists_due = !x->order.sbom && !facts->partial && lacks_lists(x);
     finding_list_sort(l);
-    return scan_keep_findings(&k, l, &s, e);
+    TRY(scan_keep_findings(&k, l, &s, e));
+    return s.lists_due ? keep_lists(x, e) : ERR_OK;
 }
 
 /* "Nothing was found" says something only of what was looked at. */
@@ -435,7 +465,7 @@ static bool is_fresh(const struct scan *x, int64_t data_ms)
 {
     const struct scan_result *b = &x->before;
 
-    return x->there && !b->stale &&
+    return x->there && !b->stale && !b->lists_due &&
            (b->status == SCAN_NOT_APPLICABLE ||
             ((b->status == SCAN_COMPLETED || b->status == SCAN_UNSUPPORTED) &&
              strcmp(b->facts.scanner, x->s->o.scanner->driver->name) == 0 &&
@@ -463,17 +493,6 @@ static enum err_code note_known(struct scan *x, struct err *e)
     if (x->before.status == SCAN_COMPLETED)
         TRY(scan_awaited_over(x->s->o.registry, &x->repo, &x->digest, e));
     return note_repo(x, e);
-}
-
-static enum err_code read_before(struct scan *x, struct err *e)
-{
-    enum err_code code = scan_result_get(x->s->o.registry, &x->digest, &x->before, &x->version, e);
-
-    x->there = code == ERR_OK;
-    if (code != ERR_NOT_FOUND)
-        return code;
-    x->version = META_ABSENT;
-    return ERR_OK;
 }
 
 /* The repository has it no more; others that have it need what this scan was asked for. */
@@ -641,7 +660,8 @@ enum err_code scans_standing(struct registry *r, const struct repo_name *repo,
     if (code != ERR_OK && code != ERR_NOT_FOUND)
         return code;
     scan_key(repo, d, key);
-    ret->busy = busy_with(r, str_of(key), ret->note, sizeof(ret->note));
+    if (!ret->result.lists_due || ret->result.stale) /* else all is known but for its lists */
+        ret->busy = busy_with(r, str_of(key), ret->note, sizeof(ret->note));
     return ERR_OK;
 }
 
@@ -686,6 +706,7 @@ static enum err_code known_already(struct scans *s, const struct digest *d, bool
     x.there = true;
     if (s->o.scanner->driver->data(s->o.scanner, &data_ms, ERR_IGNORED) != ERR_OK)
         return ERR_OK;
+    x.before.lists_due = false; /* who asks for a scan waits for none of these */
     *ret = is_fresh(&x, data_ms);
     *ret_status = x.before.status;
     return ERR_OK;
@@ -736,6 +757,8 @@ enum err_code scans_ask(struct scans *s, const struct repo_name *repo, const str
 
 /* ---- forgetting */
 
+static const struct repo_name scans_repo = {sizeof(SCANS_REPO) - 1, SCANS_REPO};
+
 struct forgetting {
     struct registry *r;
     int64_t now_ms;
@@ -748,7 +771,7 @@ static enum err_code forget_result(void *ctx, const struct digest *d, const stru
     char now[STR_DECIMAL_MAX];
     struct str since = str_decimal((uint64_t)f->now_ms, now);
     struct scan_result looked = *s;
-    struct meta_op ops[3];
+    struct meta_op ops[2 + SBOM_FORMATS];
     enum scan_where where;
     size_t n = 0;
 
@@ -758,8 +781,10 @@ static enum err_code forget_result(void *ctx, const struct digest *d, const stru
     ops[n++] = meta_op_record_delete(SCAN_RESULTS, digest_str(d), META_ANY);
     if (s->findings.text[0])
         ops[n++] = meta_op_record_put(SCAN_LOOSE, digest_str(&s->findings), since, META_ANY);
-    if (s->sbom.text[0])
-        ops[n++] = meta_op_record_put(SCAN_LOOSE, digest_str(&s->sbom), since, META_ANY);
+    for (enum sbom_format i = 0; i < SBOM_FORMATS; i++) {
+        if (s->sboms[i].text[0])
+            ops[n++] = meta_op_record_put(SCAN_LOOSE, digest_str(&s->sboms[i]), since, META_ANY);
+    }
     return meta_commit(f->r->meta, ops, n, 0, NULL, e);
 }
 

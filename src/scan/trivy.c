@@ -113,6 +113,7 @@ struct run {
     int dir, report; /* of the scan; -1: not yet */
     struct generation data;
     char program[4096];
+    char image[DIGEST_TEXT_MAX + 1]; /* its name for the scanner */
     struct buf errors;
 };
 
@@ -182,12 +183,30 @@ static enum err_code lay_out_data(struct run *x, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code prepare(struct run *x, struct err *e)
+static enum err_code open_run(struct run *x, struct err *e)
 {
     TRY(find_program(x->t->c->trivy.path, x->program, sizeof(x->program), e));
     x->dir = open(x->o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (x->dir < 0)
-        return err_errno(e, "open '%s'", x->o->dir);
+    return x->dir < 0 ? err_errno(e, "open '%s'", x->o->dir) : ERR_OK;
+}
+
+/* Lists of packages say what it was called by: "sha256-...", for what is before a ':' it takes for
+ * all of a name. */
+static enum err_code name_image(struct run *x, struct err *e)
+{
+    struct str hex = digest_hex(x->o->digest);
+
+    snprintf(x->image, sizeof(x->image), "%s-" STR_FMT,
+             digest_algorithm_name(x->o->digest->algorithm), STR_ARG(hex));
+    if (symlinkat(SCAN_IMAGE_DIR, x->dir, x->image) < 0 && errno != EEXIST)
+        return err_errno(e, "link '%s'", x->image);
+    return ERR_OK;
+}
+
+static enum err_code prepare(struct run *x, struct err *e)
+{
+    TRY(open_run(x, e));
+    TRY(name_image(x, e));
     TRY(give(x, ".", e));
     TRY(give(x, SCAN_IMAGE_DIR, e));
     TRY(make_dir(x, SCAN_TMP_DIR, e));
@@ -392,7 +411,7 @@ static enum err_code scan_once(struct run *x, struct err *e)
         TRY(give(x, name_here(x, x->o->sbom), e));
     } else {
         add(&c, "--input");
-        add(&c, SCAN_IMAGE_DIR);
+        add(&c, x->image);
     }
     TRY(open_output(x, REPORT, &x->report, e));
     return run_command(x, &c, x->report, e);
@@ -451,19 +470,28 @@ static enum err_code scan_with_java(struct run *x, struct scan_facts *facts, str
     return scan_once(x, e);
 }
 
-/* ---- the list of packages */
+/* ---- lists of packages */
 
-/* Of a partial scan there is none: who reads it instead of the image would not know. */
-static void keep_sbom(struct run *x)
+/* Without severities no vulnerability is left in it: what was known on the day of the scan has no
+ * place in a list that stays. */
+static enum err_code trivy_sbom(struct scanner *s, const struct scan_order *o,
+                                enum sbom_format format, const char *name, struct err *e)
 {
-    struct command c = {0};
+    static const char *const names[] = {[SBOM_CYCLONEDX] = "cyclonedx", [SBOM_SPDX] = "spdx-json"};
+    AUTO(run)
+    struct run x = {.t = trivy_of(s), .o = o, .dir = -1, .report = -1, .data = {.fd = -1}};
     AUTO(fd) int fd = -1;
+    struct command c = {0};
 
-    add(&c, x->program);
-    add_all(&c, (const char *const[]){"convert", "--quiet", "--format", "cyclonedx", REPORT, NULL});
-    fd = open(x->o->sbom_out, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || run_command(x, &c, fd, ERR_IGNORED) != ERR_OK)
-        unlink(x->o->sbom_out); /* what was found counts without it */
+    buf_init(&x.errors, ERRORS_BYTES);
+    TRY(open_run(&x, e));
+    add(&c, x.program);
+    add_all(&c, (const char *const[]){"convert", "--quiet", "--severity", "", "--format",
+                                      names[format], REPORT, NULL});
+    fd = openat(x.dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(e, "create '%s'", name);
+    return run_command(&x, &c, fd, e);
 }
 
 /* ---- the driver */
@@ -480,8 +508,6 @@ static enum err_code trivy_scan(struct scanner *s, const struct scan_order *o,
     TRY(scan_with_java(&x, ret_facts, e));
     TRY(trivy_report_read(x.report, ret, ret_facts, e));
     ret_facts->data_ms = x.data.fd >= 0 ? x.data.parts[DATA_DB].updated_ms : 0;
-    if (o->sbom_out && !ret_facts->partial)
-        keep_sbom(&x);
     return ERR_OK;
 }
 
@@ -536,6 +562,7 @@ static const struct scanner_driver trivy = {
     .wants_layout = true,
     .takes_sbom = true,
     .scan = trivy_scan,
+    .sbom = trivy_sbom,
     .data = trivy_data,
     .free = trivy_free,
 };

@@ -126,8 +126,9 @@ def main():
         print(json.dumps({"Version": "0.74.0-fake"}))
         return
     if command == "convert":
-        print(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6",
-                          "fake": json.loads(Path(sys.argv[-1]).read_text())}))
+        head = {"cyclonedx": {"bomFormat": "CycloneDX", "specVersion": "1.6"},
+                "spdx-json": {"spdxVersion": "SPDX-2.3"}}[value_of("--format")]
+        print(json.dumps({**head, "made": os.getpid(), "fake": json.loads(Path(sys.argv[-1]).read_text())}))
         return
     if not (cache / "db" / "metadata.json").exists() and "--server" not in sys.argv:
         fail("init error: DB error: --skip-db-update cannot be specified on the first run")

@@ -2,7 +2,8 @@
  * What Trivy finds in an image, by our driver and over our layout of it:
  *
  *     look TRIVY DATA WORK LAYOUT           an OCI layout with one image
- *     look TRIVY DATA WORK LAYOUT LIST      and leaves its list of packages there
+ *     look TRIVY DATA WORK LAYOUT LIST      and leaves its list of packages there, and the one of
+ *                                           SPDX at LIST.spdx, if the scan was not partial
  *     look TRIVY DATA WORK - LIST           of such a list
  *
  * DATA is a directory of generations, or of db/ as Trivy has it; WORK an empty one. Prints a line
@@ -13,6 +14,7 @@
 #include "base/json.h"
 #include "scan/data_update.h"
 #include "scan/layout.h"
+#include "scan/sbom.h"
 #include "scan/trivy.h"
 #include "unit/core/support.h"
 
@@ -123,6 +125,26 @@ static void print(const struct finding_list *l, const struct scan_facts *f)
     }
 }
 
+static void leave_list(struct scanner *s, const struct scan_order *o, enum sbom_format f,
+                       const char *to)
+{
+    char path[PATH_SIZE];
+    struct err e = {0};
+
+    assert_ok(s->driver->sbom(s, o, f, sbom_format_name(f), &e));
+    snprintf(path, sizeof(path), "%s/%s", o->dir, sbom_format_name(f));
+    assert_int_equal(rename(path, to), 0);
+}
+
+static void leave_lists(struct scanner *s, const struct scan_order *o, const char *to)
+{
+    char spdx[PATH_SIZE];
+
+    snprintf(spdx, sizeof(spdx), "%s.spdx", to);
+    leave_list(s, o, SBOM_CYCLONEDX, to);
+    leave_list(s, o, SBOM_SPDX, spdx);
+}
+
 int main(int argc, char **argv)
 {
     struct world w;
@@ -132,6 +154,7 @@ int main(int argc, char **argv)
     AUTO(scanner) struct scanner *s = NULL;
     struct scan_facts facts = {0};
     struct err e = {0};
+    struct digest image;
     int64_t began_ms;
 
     if (argc < 5)
@@ -141,11 +164,11 @@ int main(int argc, char **argv)
     c->trivy.path = argv[1];
     take_data(c, argv[2]);
     o.dir = argv[3];
+    digest_of(DIGEST_SHA256, "", 0, &image);
+    o.digest = &image;
     if (strcmp(argv[4], "-") != 0) {
-        struct digest d = push(&w, argv[4]);
-
-        lay_out(&w, &d, argv[3], &facts);
-        o.sbom_out = argv[5];
+        image = push(&w, argv[4]);
+        lay_out(&w, &image, argv[3], &facts);
     } else {
         o.sbom = argv[5];
     }
@@ -156,6 +179,8 @@ int main(int argc, char **argv)
         return 1;
     }
     fprintf(stderr, "%lld ms\n", (long long)(clock_mono_ms() - began_ms));
+    if (argc > 5 && !o.sbom && !facts.partial)
+        leave_lists(s, &o, argv[5]);
     finding_list_sort(&list);
     print(&list, &facts);
     return 0;

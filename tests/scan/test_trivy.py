@@ -146,6 +146,21 @@ def test_a_rescan_of_the_list_of_packages_finds_the_same(scanner, work, kinds):
     assert (again.family, again.release, again.packages) == (first.family, first.release, first.packages)
 
 
+def test_lists_of_packages_name_image_and_packages_and_no_vulnerabilities(scanner, work):
+    image = image_of("debian", "npm")
+    scanner.scan(image, work / "list.json")
+    cyclonedx = json.loads((work / "list.json").read_text())
+    spdx = json.loads((work / "list.json.spdx").read_text())
+    name = cyclonedx["metadata"]["component"]["name"]
+    assert name == spdx["name"] and name.startswith("sha256-")
+    assert not cyclonedx.get("vulnerabilities")
+    assert "CVE-" not in (work / "list.json").read_text() + (work / "list.json.spdx").read_text()
+    expected = {p.package for kind in ("debian", "npm") for p in KINDS[kind].packages}
+    assert expected <= {c["name"] for c in cyclonedx["components"]} or expected <= {
+        f"{c.get('group', '')}/{c['name']}".lstrip("/") for c in cyclonedx["components"]}
+    assert expected <= {p["name"] for p in spdx["packages"]}
+
+
 def test_new_data_finds_what_was_there_before_by_the_list_too(scanner, work):
     sbom = work / "list.json"
     assert scanner.scan(image_of("alpine", "npm"), sbom).findings == planted.expected("alpine", "npm")

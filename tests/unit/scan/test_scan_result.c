@@ -48,7 +48,7 @@ static void a_result_is_read_as_it_was_written(void **state)
     assert_string_equal(back.facts.note, "a \"note\"");
     assert_string_equal(back.failure, "it broke");
     assert_string_equal(back.findings.text, s.findings.text);
-    assert_string_equal(back.sbom.text, "");
+    assert_string_equal(back.sboms[SBOM_CYCLONEDX].text, "");
     assert_int_equal(back.n_repos, 2);
     assert_string_equal(back.repos[1].text, "other");
     assert_int_equal(scan_result_total(&back), 15);

@@ -10,6 +10,7 @@
 #include "jobs/jobs.h"
 #include "scan/changed.h"
 #include "scan/findings_blob.h"
+#include "scan/sbom.h"
 #include "unit/core/support.h"
 
 #include <poll.h>
@@ -28,13 +29,14 @@ static struct {
     struct scanner scanner;
     _Atomic int64_t data_ms;
     atomic_int runs, at_once, most_at_once;
-    atomic_int findings; /* of each image */
-    atomic_int code;     /* enum err_code */
-    _Atomic bool hang;   /* until it is stopped */
-    _Atomic bool slow;   /* a little */
-    _Atomic bool blind;  /* finds no packages at all */
-    _Atomic bool sboms;  /* that were read instead of the image */
-    _Atomic bool saw_sbom;
+    atomic_int findings;       /* of each image */
+    atomic_int code;           /* enum err_code */
+    _Atomic bool hang;         /* until it is stopped */
+    _Atomic bool slow;         /* a little */
+    _Atomic bool blind;        /* finds no packages at all */
+    _Atomic bool sboms;        /* can be made */
+    _Atomic bool saw_sbom;     /* which was read instead of the image */
+    _Atomic bool hang_in_list; /* as `hang`, when a list of packages is made */
 } fake;
 
 static enum err_code fake_data(struct scanner *s, int64_t *ret, struct err *error)
@@ -74,17 +76,12 @@ static enum err_code fake_scan(struct scanner *s, const struct scan_order *o,
 {
     int n = atomic_fetch_add(&fake.at_once, 1) + 1;
     struct pollfd stop = {o->stop_fd, POLLIN, 0};
-    FILE *sbom;
 
     (void)s;
     if (n > fake.most_at_once)
         fake.most_at_once = n;
     atomic_fetch_add(&fake.runs, 1);
     fake.saw_sbom = o->sbom != NULL;
-    if (fake.sboms && o->sbom_out && (sbom = fopen(o->sbom_out, "w"))) {
-        fprintf(sbom, "{\"bomFormat\":\"CycloneDX\",\"of\":\"%s\"}", o->digest->text);
-        fclose(sbom);
-    }
     if (fake.hang)
         poll(&stop, 1, 30000);
     if (fake.slow)
@@ -100,13 +97,37 @@ static enum err_code fake_scan(struct scanner *s, const struct scan_order *o,
     return ERR_OK;
 }
 
+static enum err_code fake_sbom(struct scanner *s, const struct scan_order *o,
+                               enum sbom_format format, const char *name, struct err *error)
+{
+    struct pollfd stop = {o->stop_fd, POLLIN, 0};
+    char path[4096];
+    FILE *list;
+
+    (void)s;
+    if (fake.hang_in_list)
+        poll(&stop, 1, 30000);
+    if (!fake.sboms)
+        return err_set(error, ERR_INTERNAL, "as the test wants it");
+    snprintf(path, sizeof(path), "%s/%s", o->dir, name);
+    list = fopen(path, "wx");
+    assert_non_null(list);
+    fprintf(list, "%s of %s", sbom_format_name(format), o->digest->text);
+    fclose(list);
+    return ERR_OK;
+}
+
 static void fake_free(struct scanner *s)
 {
     (void)s;
 }
 
-static const struct scanner_driver driver = {
-    .name = "fake", .takes_sbom = true, .scan = fake_scan, .data = fake_data, .free = fake_free};
+static const struct scanner_driver driver = {.name = "fake",
+                                             .takes_sbom = true,
+                                             .scan = fake_scan,
+                                             .sbom = fake_sbom,
+                                             .data = fake_data,
+                                             .free = fake_free};
 
 static void ignore(const char *what, const struct err *problem)
 {
@@ -180,7 +201,7 @@ static struct scan_standing settled_in(const char *name, const struct digest *d)
     do {
         pause_a_little();
         assert_ok(scans_standing(w.r, &in, d, &s, &e));
-    } while (s.busy != SCAN_NOT_SCANNED);
+    } while (s.busy != SCAN_NOT_SCANNED || s.result.lists_due);
     return s;
 }
 
@@ -276,6 +297,17 @@ static void new_data_makes_new_findings_that_are_told(void **state)
     assert_int_equal(new, 2);
 }
 
+static void assert_list(const struct scan_standing *s, enum sbom_format f, const char *starts)
+{
+    AUTO(reader) struct reader *r = NULL;
+    char text[256];
+    size_t n;
+
+    assert_ok(sbom_open(w.r, &s->result.sboms[f], &r, NULL, &e));
+    assert_ok(reader_read_waiting(r, text, sizeof(text), &n, &e));
+    assert_true(str_starts((struct str){text, n}, str_of(starts)));
+}
+
 static void a_rescan_reads_the_list_of_packages(void **state)
 {
     struct digest d;
@@ -284,15 +316,61 @@ static void a_rescan_reads_the_list_of_packages(void **state)
 
     (void)state;
     w.conf->scan.sbom = true;
+    w.conf->scan.spdx = false;
     fake.sboms = true;
     d = push("one");
     s = settled(&d);
     assert_false(fake.saw_sbom);
-    assert_true(s.result.sbom.text[0]);
+    assert_list(&s, SBOM_CYCLONEDX, "cyclonedx");
     assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, true, &status, &e));
     s = settled(&d);
     assert_true(fake.saw_sbom);
-    assert_true(s.result.sbom.text[0]);
+    assert_list(&s, SBOM_CYCLONEDX, "cyclonedx");
+    assert_false(s.result.sboms[SBOM_SPDX].text[0]);
+}
+
+static void a_list_that_is_wanted_and_not_there_is_made_of_the_image(void **state)
+{
+    struct digest d;
+    struct scan_standing s;
+    enum scan_status status;
+
+    (void)state;
+    w.conf->scan.sbom = true;
+    w.conf->scan.spdx = false;
+    fake.sboms = true;
+    d = push("one");
+    settled(&d);
+    w.conf->scan.spdx = true;
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, true, &status, &e));
+    s = settled(&d);
+    assert_false(fake.saw_sbom);
+    assert_list(&s, SBOM_CYCLONEDX, "cyclonedx");
+    assert_list(&s, SBOM_SPDX, "spdx");
+}
+
+static void what_was_found_counts_while_lists_are_made_and_without_them(void **state)
+{
+    struct digest d;
+    struct scan_standing s;
+
+    (void)state;
+    w.conf->scan.sbom = true;
+    fake.hang_in_list = true;
+    d = push("one");
+    do {
+        pause_a_little();
+        assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
+    } while (scan_standing_status(&s) != SCAN_COMPLETED);
+    assert_int_equal(scan_result_total(&s.result), 10);
+    assert_int_equal(s.busy, SCAN_NOT_SCANNED);
+    stop_jobs(); /* meanwhile: the image is scanned once more */
+    fake.hang_in_list = false;
+    start_jobs();
+    s = settled(&d);
+    assert_int_equal(fake.runs, 2);
+    assert_false(s.result.sboms[SBOM_CYCLONEDX].text[0]);
+    assert_int_equal(events("scan.completed"), 2);
 }
 
 static void a_scan_that_fails_is_told_and_tried_three_times(void **state)
@@ -613,6 +691,8 @@ int main(void)
         TEST(what_was_scanned_with_the_same_data_is_not_again),
         TEST(new_data_makes_new_findings_that_are_told),
         TEST(a_rescan_reads_the_list_of_packages),
+        TEST(a_list_that_is_wanted_and_not_there_is_made_of_the_image),
+        TEST(what_was_found_counts_while_lists_are_made_and_without_them),
         TEST(a_scan_that_fails_is_told_and_tried_three_times),
         TEST(a_failure_leaves_what_was_known),
         TEST(what_cannot_be_scanned_says_so),
