@@ -269,6 +269,6 @@
      .max = 10000000,
      .def = 10000,
      .unit = "events",
-     .help =
-         "Events (a scan has ended, there are new vulnerabilities, a pull was blocked) that are "
-         "kept until they are fetched; of more the oldest go."},
+     .help = "Events (a scan has ended, there are new vulnerabilities, a pull was blocked, an "
+             "upload of "
+             "an archive has ended) that are kept until they are fetched; of more the oldest go."},

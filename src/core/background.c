@@ -221,11 +221,12 @@ static int64_t forget_every_ms(void *ctx)
 
 /* ---- records of uploads */
 
-static enum err_code forget_uploads(void *ctx, struct job *job, struct err *e)
+static enum err_code look_at_uploads(void *ctx, struct job *job, struct err *e)
 {
     struct registry *r = ctx;
     int64_t keep_ms = (int64_t)conf_u64(&r->options->archives.history_ms);
 
+    TRY(upload_records_end_lost(r, goes_on, job, e));
     return keep_ms > 0 ? upload_records_prune(r, clock_wall_ms() - keep_ms, goes_on, job, e)
                        : ERR_OK;
 }
@@ -361,7 +362,7 @@ static void add_kinds(struct registry *r)
                                      .retry_most_ms = RETRY_MOST_MS};
 
     const struct job_kind records = {.name = "archives",
-                                     .run = forget_uploads,
+                                     .run = look_at_uploads,
                                      .ctx = r,
                                      .retry_ms = RETRY_MS,
                                      .every_ms = forget_every_ms,

@@ -18,6 +18,7 @@
 #define OUTBOX_SCAN_COMPLETED      "scan.completed"
 #define OUTBOX_NEW_VULNERABILITIES "scan.new_vulnerabilities"
 #define OUTBOX_PULL_BLOCKED        "pull.blocked"
+#define OUTBOX_UPLOAD_ENDED        "upload.ended"
 
 #define OUTBOX_EVENT_MAX (64u << 10)
 

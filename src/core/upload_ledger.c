@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "core/upload_event.h"
 #include "replicas/members.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #define FIRST_MS  100 /* from the opening to the first time it is written */
 #define EVERY_MS  1000
 #define BATCH     16
+#define OPS       2    /* of a record, at most */
 #define FAILED_MS 5000 /* then it is tried again */
 #define LET_GO    1000 /* ends that are still to be written, at most */
 
@@ -58,6 +60,13 @@ void ledger_touch(struct upload_record *u)
     u->changed = true;
 }
 
+void ledger_tell_end(struct upload_record *u)
+{
+    upload_event_begin(&u->event, &u->state);
+    u->event_op = outbox_put(&u->event);
+    u->tells_end = true;
+}
+
 /* Bytes a second, of the last seconds more than of those before. */
 static void rate(struct upload_record *u, int64_t now_ms)
 {
@@ -86,6 +95,7 @@ static void take_out(struct upload_record *u)
         u->next->previous = u->previous;
     l->n_let_go -= u->let_go;
     upload_state_done(&u->state);
+    outbox_done(&u->event);
     free(u);
 }
 
@@ -112,16 +122,23 @@ static void write_end(struct upload_record *u, bool ok)
 {
     u->writing = false;
     u->written |= ok;
+    u->tells_end &= !ok;
     u->changed |= !ok;
     u->due_ms = clock_mono_ms() + (ok ? EVERY_MS : FAILED_MS);
     pthread_cond_broadcast(&u->ledger->settled);
 }
 
-static struct meta_op put_op(char key[static UPLOAD_KEY_SIZE], const struct upload_record *u,
-                             const char *text)
+/* The record, and the event of its end. Returns how many. */
+static size_t put_ops(char key[static UPLOAD_KEY_SIZE], const struct upload_record *u,
+                      const char *text, struct meta_op ops[static OPS])
 {
+    size_t n = 0;
+
     upload_key(&u->state.id, key);
-    return meta_op_record_put(UPLOAD_RECORDS, str_of(key), str_of(text), META_ANY);
+    ops[n++] = meta_op_record_put(UPLOAD_RECORDS, str_of(key), str_of(text), META_ANY);
+    if (u->tells_end)
+        ops[n++] = u->event_op;
+    return n;
 }
 
 enum err_code ledger_write(struct upload_record *u, unsigned flags, struct err *e)
@@ -129,15 +146,16 @@ enum err_code ledger_write(struct upload_record *u, unsigned flags, struct err *
     struct upload_ledger *l = u->ledger;
     AUTO(mem) char *text = NULL;
     char key[UPLOAD_KEY_SIZE];
-    struct meta_op op;
+    struct meta_op ops[OPS];
     enum err_code code;
+    size_t n;
 
     pthread_mutex_lock(&l->mutex);
     wait_settled(u);
     text = write_begin(u);
+    n = put_ops(key, u, text, ops);
     pthread_mutex_unlock(&l->mutex);
-    op = put_op(key, u, text);
-    code = meta_commit(l->r->meta, &op, 1, flags, NULL, e);
+    code = meta_commit(l->r->meta, ops, n, flags, NULL, e);
     pthread_mutex_lock(&l->mutex);
     write_end(u, code == ERR_OK);
     pthread_mutex_unlock(&l->mutex);
@@ -150,8 +168,8 @@ struct batch {
     struct upload_record *records[BATCH];
     char *texts[BATCH];
     char keys[BATCH][UPLOAD_KEY_SIZE];
-    struct meta_op ops[BATCH];
-    size_t n;
+    struct meta_op ops[OPS * BATCH];
+    size_t n, n_ops;
 };
 
 /* What is due, as it is now. Under the lock. */
@@ -159,13 +177,13 @@ static void gather(struct upload_ledger *l, struct batch *b)
 {
     int64_t now_ms = clock_mono_ms();
 
-    b->n = 0;
+    b->n = b->n_ops = 0;
     for (struct upload_record *u = l->first; u && b->n < BATCH; u = u->next) {
         if (u->writing || !u->changed || u->due_ms > now_ms)
             continue;
         b->records[b->n] = u;
         b->texts[b->n] = write_begin(u);
-        b->ops[b->n] = put_op(b->keys[b->n], u, b->texts[b->n]);
+        b->n_ops += put_ops(b->keys[b->n], u, b->texts[b->n], &b->ops[b->n_ops]);
         b->n++;
     }
 }
@@ -180,7 +198,7 @@ static bool write_due(struct upload_ledger *l)
     if (b.n == 0)
         return false;
     pthread_mutex_unlock(&l->mutex);
-    ok = meta_commit(l->r->meta, b.ops, b.n, META_LAZY, NULL, ERR_IGNORED) == ERR_OK;
+    ok = meta_commit(l->r->meta, b.ops, b.n_ops, META_LAZY, NULL, ERR_IGNORED) == ERR_OK;
     pthread_mutex_lock(&l->mutex);
     for (size_t i = 0; i < b.n; i++) {
         write_end(b.records[i], ok);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "core/outbox.h"
 #include "core/registry.h"
 #include "core/upload_state.h"
 
@@ -17,12 +18,15 @@ struct upload_record {
     struct upload_ledger *ledger;
     struct upload_record *previous, *next;
     struct upload_state state; /* under ledger_lock(), as all that follows */
-    bool changed;              /* since it was written */
-    bool writing;              /* somebody does */
-    bool written;              /* once at least */
-    bool let_go;               /* its end could not be written: the thread does, and frees it */
-    int64_t due_ms;            /* when it is to be written, if it has changed */
-    int64_t rated_ms;          /* of the last rate, and what had been received then */
+    struct outbox_event event; /* of its end */
+    struct meta_op event_op;   /* puts it; until that is done: */
+    bool tells_end;
+    bool changed;     /* since it was written */
+    bool writing;     /* somebody does */
+    bool written;     /* once at least */
+    bool let_go;      /* its end could not be written: the thread does, and frees it */
+    int64_t due_ms;   /* when it is to be written, if it has changed */
+    int64_t rated_ms; /* of the last rate, and what had been received then */
     uint64_t rated_bytes;
 };
 
@@ -43,6 +47,10 @@ void ledger_unlock(struct upload_ledger *l);
 
 /* It has changed; under the lock. */
 void ledger_touch(struct upload_record *u);
+
+/* It has ended, as its state says: the outbox is told with what is written next. Once; under the
+ * lock. */
+void ledger_tell_end(struct upload_record *u);
 
 /* Writes it now, durably or, with META_LAZY, as good as. Errors: those of meta. */
 ERR_CHECKED enum err_code ledger_write(struct upload_record *u, unsigned flags, struct err *e);

@@ -15,3 +15,12 @@ bool upload_phase_is_end(enum upload_phase phase)
 {
     return phase >= UPLOAD_DONE;
 }
+
+enum upload_phase upload_phase_parse(struct str text)
+{
+    for (size_t i = 0; i < UPLOAD_PHASE_COUNT; i++) {
+        if (str_eq(text, str_of(phases[i])))
+            return (enum upload_phase)i;
+    }
+    return UPLOAD_WAITING;
+}

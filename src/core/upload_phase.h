@@ -1,7 +1,8 @@
 /* What an upload of an archive is at, as its record says it (core/upload_record.h). */
 #pragma once
 
-#include <stdbool.h>
+#include "base/str.h"
+
 #include <stdint.h>
 
 /* What it is at; X(name, text). Several of them may go on at once: then the last that began. */
@@ -14,7 +15,8 @@
     X(SCANNING, "scanning")                                                                        \
     X(DONE, "done")                                                                                \
     X(FAILED, "failed")                                                                            \
-    X(CANCELLED, "cancelled")
+    X(CANCELLED, "cancelled")                                                                      \
+    X(LOST, "lost") /* whoever received it is gone */
 
 enum upload_phase {
 #define UPLOAD_PHASE_ENUM(name, text) UPLOAD_##name,
@@ -28,3 +30,6 @@ enum upload_phase {
 
 const char *upload_phase_text(enum upload_phase phase);
 bool upload_phase_is_end(enum upload_phase phase);
+
+/* WAITING for a text that is none. */
+enum upload_phase upload_phase_parse(struct str text);

@@ -276,7 +276,8 @@ static json_t *reason(enum err_code code, const struct err *e, const struct refu
     return o;
 }
 
-/* It costs no sync of the disk: a power loss in the next moment lets it seem lost. */
+/* It costs no sync of the disk: a power loss in the next moment lets it seem lost, to the outbox
+ * too, which is told of it in the same transaction. */
 static void end(struct upload_record *u, enum upload_phase phase, json_t *error)
 {
     ledger_lock(u->ledger);
@@ -287,6 +288,7 @@ static void end(struct upload_record *u, enum upload_phase phase, json_t *error)
     u->state.error = error;
     if (phase == UPLOAD_DONE) /* of a form it was a few bytes more */
         u->state.expected_bytes = u->state.received_bytes;
+    ledger_tell_end(u);
     ledger_unlock(u->ledger);
     (void)!ledger_write(u, META_LAZY, ERR_IGNORED);
     ledger_remove(u);

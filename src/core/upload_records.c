@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/upload_event.h"
 #include "core/upload_ledger.h"
 
 #include <stdlib.h>
@@ -10,7 +11,6 @@
 #define PAGE       200
 #define LOOK_MOST  5000 /* of one call of a list */
 #define PRUNE_MOST 64   /* of one transaction */
-#define LOST       "lost"
 
 static const char *text_of(const json_t *row, const char *key)
 {
@@ -24,7 +24,7 @@ static const char *text_of(const json_t *row, const char *key)
 static void set_lost(json_t *row)
 {
     json_object_set(row, "failed_in", json_object_get(row, "phase"));
-    json_object_set_new(row, "phase", json_string(LOST));
+    json_object_set_new(row, "phase", json_string(upload_phase_text(UPLOAD_LOST)));
 }
 
 /* The phase in which whoever receives it is to be there. */
@@ -77,14 +77,7 @@ enum err_code upload_records_get(struct registry *r, const struct uuid *id, json
 
 bool upload_row_ended(const json_t *row)
 {
-    static const char *const ends[] = {"done", "failed", "cancelled", LOST};
-    const char *phase = text_of(row, "phase");
-
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        if (strcmp(phase, ends[i]) == 0)
-            return true;
-    }
-    return false;
+    return upload_phase_is_end(upload_phase_parse(str_of(text_of(row, "phase"))));
 }
 
 /* ---- as it is shown */
@@ -214,6 +207,69 @@ enum err_code upload_records_list(struct registry *r, const struct upload_filter
     *ret_page = p;
     p = (struct upload_page){0};
     return ERR_OK;
+}
+
+/* ---- those that nobody receives any more */
+
+struct losing {
+    struct registry *r;
+    bool (*go_on)(void *ctx);
+    void *ctx;
+};
+
+/* A session comes piece by piece: somebody may go on with it. */
+static bool is_session(const struct upload_state *s)
+{
+    return strcmp(s->way, "session") == 0 || strcmp(s->way, "direct") == 0;
+}
+
+static bool is_lost_for_good(struct registry *r, const struct upload_state *s)
+{
+    AUTO(mem) char *here = NULL;
+
+    if (upload_phase_is_end(s->phase) || s->phase == UPLOAD_WAITING || is_session(s))
+        return false;
+    here = ledger_text(r->ledger, &s->id);
+    return !here && ledger_is_lost(r, &s->holder);
+}
+
+static enum err_code write_lost(struct registry *r, const struct meta_record *record,
+                                struct upload_state *s, struct err *e)
+{
+    AUTO(outbox) struct outbox_event ev = {0};
+    AUTO(mem) char *text = NULL;
+    struct meta_op ops[2];
+    enum err_code code;
+
+    s->failed_in = s->phase;
+    s->phase = UPLOAD_LOST;
+    s->holder = (struct uuid){""};
+    upload_event_begin(&ev, s);
+    text = upload_state_text(s);
+    ops[0] = meta_op_record_put(UPLOAD_RECORDS, str_of(record->key), str_of(text), record->version);
+    ops[1] = outbox_put(&ev);
+    code = meta_commit(r->meta, ops, 2, META_LAZY, NULL, e);
+    return code == ERR_CONFLICT ? ERR_OK : code; /* somebody else has written it */
+}
+
+static enum err_code end_lost(void *ctx, const struct meta_record *record, struct err *e)
+{
+    struct losing *l = ctx;
+    AUTO(upload_state) struct upload_state s = {.phase = UPLOAD_WAITING};
+
+    if (l->go_on && !l->go_on(l->ctx))
+        return err_set(e, ERR_LATER, "stopped");
+    if (upload_state_parse(record->value, &s, ERR_IGNORED) != ERR_OK || !is_lost_for_good(l->r, &s))
+        return ERR_OK;
+    return write_lost(l->r, record, &s, e);
+}
+
+enum err_code upload_records_end_lost(struct registry *r, bool (*go_on)(void *ctx), void *ctx,
+                                      struct err *e)
+{
+    struct losing l = {r, go_on, ctx};
+
+    return meta_records_each(r->meta, UPLOAD_RECORDS, end_lost, &l, e);
 }
 
 /* ---- those of long ago */

@@ -49,6 +49,11 @@ bool upload_row_ended(const json_t *row);
  * as that can be known. */
 void upload_row_show(json_t *row, struct buf *dst);
 
+/* Ends those whose holder is gone and that nobody can go on with: their records say from then on
+ * that they are lost, and the outbox tells it. go_on as below. */
+ERR_CHECKED enum err_code upload_records_end_lost(struct registry *r, bool (*go_on)(void *ctx),
+                                                  void *ctx, struct err *e);
+
 /* Forgets records that have not changed since that time, a batch after the other, as long as go_on
  * says so (NULL: it does). */
 ERR_CHECKED enum err_code upload_records_prune(struct registry *r, int64_t before_ms,

@@ -93,17 +93,6 @@ static int64_t number_of(const json_t *o, const char *key)
     return json_integer_value(json_object_get(o, key));
 }
 
-static enum upload_phase phase_of(const json_t *o, const char *key)
-{
-    struct str text = text_of(o, key);
-
-    for (size_t i = 0; i < UPLOAD_PHASE_COUNT; i++) {
-        if (str_eq(text, str_of(upload_phase_text((enum upload_phase)i))))
-            return (enum upload_phase)i;
-    }
-    return UPLOAD_WAITING;
-}
-
 static void take_texts(struct upload_state *s, const json_t *o)
 {
     const struct {
@@ -142,7 +131,8 @@ static void take_layers(struct upload_state *s, const json_t *list)
 enum err_code upload_state_parse(const char *text, struct upload_state *ret_state, struct err *e)
 {
     AUTO(json) json_t *o = json_loads(text, 0, NULL);
-    struct upload_state s = {.phase = phase_of(o, "phase"), .failed_in = phase_of(o, "failed_in")};
+    struct upload_state s = {.phase = upload_phase_parse(text_of(o, "phase")),
+                             .failed_in = upload_phase_parse(text_of(o, "failed_in"))};
     const json_t *expected = json_object_get(o, "expected");
 
     if (!uuid_parse(text_of(o, "id"), &s.id))

@@ -35,6 +35,11 @@ struct upload_state {
 
 void upload_state_done(struct upload_state *s);
 
+static inline void auto_upload_state_(struct upload_state *s)
+{
+    upload_state_done(s);
+}
+
 /* The caller frees. */
 char *upload_state_text(const struct upload_state *s);
 

@@ -1,5 +1,6 @@
 #include "core/upload_record.h"
 
+#include "core/outbox.h"
 #include "core/upload_ledger.h"
 #include "core/upload_records.h"
 #include "support.h"
@@ -316,6 +317,169 @@ static void an_end_that_could_not_be_written_is_written_later(void **state)
     wait_until(is_done, &id);
 }
 
+/* ---- what the outbox tells */
+
+static size_t events(struct meta_record_list *ret)
+{
+    meta_record_list_done(ret);
+    assert_ok(meta_records(w.meta, OUTBOX, STR(""), 10, ret, ERR_IGNORED));
+    return ret->n;
+}
+
+/* There is no other. */
+static json_t *only_event(void)
+{
+    AUTO(records) struct meta_record_list l = {0};
+    json_t *j;
+
+    assert_int_equal(events(&l), 1);
+    j = json_loads(l.rows[0].value, 0, NULL);
+    assert_non_null(j);
+    assert_says(j, "event", "upload.ended");
+    return j;
+}
+
+static void the_outbox_tells_what_was_stored(void **state)
+{
+    struct upload_record *u = opened("user:a");
+    struct uuid id = *upload_record_id(u);
+    struct tag_name tag;
+    struct digest d;
+    AUTO(json) json_t *event = NULL;
+    const json_t *image;
+
+    (void)state;
+    digest_of(DIGEST_SHA256, "x", 1, &d);
+    assert_ok(tag_name_parse(STR("v1"), &tag, ERR_IGNORED));
+    upload_record_add_image(u, &repo, &d, &tag, 1);
+    upload_record_end(u, ERR_OK, NULL, NULL);
+    event = only_event();
+    image = json_array_get(json_object_get(event, "images"), 0);
+    assert_says(event, "upload", id.text);
+    assert_says(event, "result", "done");
+    assert_says(event, "user", "user:a");
+    assert_says(event, "request_id", "r1");
+    assert_says(event, "repository", REPO);
+    assert_says(image, "repository", REPO);
+    assert_says(image, "digest", d.text);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(image, "tags"), 0)), "v1");
+    assert_null(json_object_get(event, "error"));
+}
+
+static void the_outbox_tells_why_one_was_refused(void **state)
+{
+    struct upload_record *u = opened("user:a");
+    struct refusal f = {.code = REFUSAL_NONE};
+    struct err e = {.code = ERR_OK};
+    AUTO(json) json_t *event = NULL;
+
+    (void)state;
+    refuse(&f, REFUSAL_CUT, STR("layer.tar"), &e, "it ends at byte %d", 7);
+    upload_record_end(u, e.code, &e, &f);
+    event = only_event();
+    assert_says(event, "result", "failed");
+    assert_says(event, "failed_in", "receiving");
+    assert_says(json_object_get(event, "error"), "member", "layer.tar");
+    assert_null(json_object_get(event, "images"));
+}
+
+static void an_event_of_very_many_images_says_how_many_more_there_are(void **state)
+{
+    struct upload_record *u = opened("user:a");
+    struct tag_name tags[40];
+    struct digest d;
+    AUTO(json) json_t *event = NULL;
+
+    (void)state;
+    digest_of(DIGEST_SHA256, "x", 1, &d);
+    for (size_t i = 0; i < 40; i++)
+        assert_ok(
+            tag_name_parse(STR("a-tag-of-an-image-that-has-many-of-them"), &tags[i], ERR_IGNORED));
+    for (size_t i = 0; i < 200; i++)
+        upload_record_add_image(u, &repo, &d, tags, 40);
+    upload_record_end(u, ERR_OK, NULL, NULL);
+    event = only_event();
+    assert_int_equal(json_array_size(json_object_get(event, "images")) +
+                         (size_t)json_integer_value(json_object_get(event, "more_images")),
+                     200);
+}
+
+static void nothing_is_told_of_an_upload_that_goes_on(void **state)
+{
+    AUTO(records) struct meta_record_list l = {0};
+    struct upload_record *u = opened("user:a");
+
+    (void)state;
+    upload_record_leave(u);
+    u = opened("user:a");
+    assert_ok(upload_record_write(u, ERR_IGNORED));
+    assert_int_equal(events(&l), 0);
+    upload_record_drop(u);
+    assert_int_equal(events(&l), 0);
+}
+
+static bool an_event_is_there(void *ctx)
+{
+    return events(ctx) == 1;
+}
+
+static void an_end_that_is_written_later_is_told_with_it(void **state)
+{
+    AUTO(records) struct meta_record_list l = {0};
+    struct upload_record *u = opened("user:a");
+
+    (void)state;
+    assert_ok(upload_record_write(u, ERR_IGNORED));
+    world_fail_meta(&w, 1, ERR_UNAVAILABLE);
+    upload_record_end(u, ERR_OK, NULL, NULL);
+    world_fail_meta(&w, 0, ERR_OK);
+    wait_until(an_event_is_there, &l);
+}
+
+/* One that another process received, which is gone. */
+static struct uuid held_elsewhere(const char *way)
+{
+    struct upload_start s = {.user = "user:a", .way = way, .expected_bytes = 1000};
+    struct upload_record *u = upload_record_open(w.r, &s);
+    struct uuid id = *upload_record_id(u), other;
+
+    upload_record_leave(u);
+    uuid_make(&other);
+    put_holder(&id, &other);
+    return id;
+}
+
+static void what_is_lost_is_told_once(void **state)
+{
+    struct uuid id = held_elsewhere("body");
+    AUTO(json) json_t *event = NULL, *row = NULL;
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        assert_ok(upload_records_end_lost(w.r, NULL, NULL, ERR_IGNORED));
+    event = only_event();
+    assert_says(event, "upload", id.text);
+    assert_says(event, "result", "lost");
+    assert_says(event, "failed_in", "storing");
+    row = row_of(&id);
+    assert_says(row, "phase", "lost");
+    assert_says(row, "failed_in", "storing");
+}
+
+static void a_session_that_somebody_may_go_on_with_is_not_told_of_as_lost(void **state)
+{
+    AUTO(records) struct meta_record_list l = {0};
+    struct uuid id = held_elsewhere("session");
+    struct upload_record *u;
+
+    (void)state;
+    assert_ok(upload_records_end_lost(w.r, NULL, NULL, ERR_IGNORED));
+    assert_int_equal(events(&l), 0);
+    assert_ok(upload_record_resume(w.r, &id, "r2", &u, ERR_IGNORED));
+    upload_record_end(u, ERR_OK, NULL, NULL);
+    assert_int_equal(events(&l), 1);
+}
+
 static void assert_list(const struct upload_filter *f, size_t n)
 {
     AUTO(upload_page) struct upload_page p = {.n = 0};
@@ -408,6 +572,13 @@ int main(void)
         TEST(what_a_process_that_is_gone_received_can_go_on),
         TEST(a_record_that_is_dropped_is_not_there),
         TEST(an_end_that_could_not_be_written_is_written_later),
+        TEST(the_outbox_tells_what_was_stored),
+        TEST(the_outbox_tells_why_one_was_refused),
+        TEST(an_event_of_very_many_images_says_how_many_more_there_are),
+        TEST(nothing_is_told_of_an_upload_that_goes_on),
+        TEST(an_end_that_is_written_later_is_told_with_it),
+        TEST(what_is_lost_is_told_once),
+        TEST(a_session_that_somebody_may_go_on_with_is_not_told_of_as_lost),
         TEST(uploads_are_listed_by_what_is_asked_for),
         TEST(pages_go_from_the_newest_to_the_oldest),
         TEST(what_has_not_changed_for_long_is_forgotten),

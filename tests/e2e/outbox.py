@@ -1,0 +1,35 @@
+"""What the outbox of a registry holds, whichever database it is in."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+from postgres_databases import psql
+from s3_buckets import make_client
+
+SQL = "SELECT value FROM records WHERE collection = 'outbox' ORDER BY key"
+
+
+def events(registry, name, server=None):
+    """Those of that name, oldest first. server: the description of the one of DynamoDB, when it is there."""
+    section = registry.config.get("metadata", {})
+    read = {"dynamodb": of_table, "postgresql": of_postgresql}.get(section.get("driver"), of_files)
+    return [event for event in map(json.loads, read(registry, section, server)) if event["event"] == name]
+
+
+def of_table(_registry, section, server):
+    pages = make_client(server, "dynamodb").get_paginator("query").paginate(
+        TableName=section["table"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": "records#outbox"}},
+    )
+    return [item["value"]["S"] for page in pages for item in page["Items"]]
+
+
+def of_postgresql(_registry, section, _server):
+    return psql(section["url"], SQL).splitlines()
+
+
+def of_files(registry, _section, _server):
+    with closing(sqlite3.connect(registry.root / "registry.db", timeout=30)) as db:
+        return [value for (value,) in db.execute(SQL)]
