@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 #include "api/image_known.h"
 #include "api/parameter.h"
+#include "api/pull_gate.h"
 #include "api/reply.h"
 #include "base/hex.h"
 #include "core/image_file.h"
@@ -81,6 +82,7 @@ enum err_code api_image_file_get(struct req *q, struct err *e)
     if (!a.path[0])
         return err_tell(e, ERR_REQUEST_INVALID, "ask with 'path'");
     TRY(image_find(q, e));
+    TRY(pull_gate_whole(q, &q->digest, e));
     TRY(image_files_layers(q->registry, &q->name, &q->digest, &a.layers, e));
     if (a.layer[0])
         TRY(image_files_choose(&a.layers, str_of(a.layer), e));

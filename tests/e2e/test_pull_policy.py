@@ -13,7 +13,7 @@ from accounts import OTHER, PASSWORD, alice_and_bob
 from archives import crafted, upload
 from content import command
 from documented import blocks, follow, page
-from helpers import Client, artifact, canonical, image, index
+from helpers import Client, artifact, canonical, image, image_of_layers, index, tar_layer
 from scanners import FakeTrivy, says, start
 from waiting import until
 
@@ -111,6 +111,31 @@ def test_an_archive_of_a_blocked_image_is_not_sent(registry):
         answer = get(registry, path, params=query)
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "DENIED")
         assert bad.digest in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.config(BLOCK)
+def test_a_file_out_of_a_blocked_image_is_not_sent_but_its_list_is(registry):
+    made = push(registry, image_of_layers([tar_layer({"etc/secret": b"bytes"})]))
+    path = "/api/v1/images/team/app/v1"
+    until(lambda: get(registry, f"{path}/tree").status_code == 200)
+    assert get(registry, f"{path}/analysis").status_code == 200
+    for reference in ("v1", made.digest):
+        for method in ("GET", "HEAD"):
+            answer = get(registry, f"/api/v1/images/team/app/{reference}/file", method, params={"path": "etc/secret"})
+            assert answer.status_code == 403
+    found(registry, made.digest)
+    until(lambda: get(registry, f"{path}/file", params={"path": "etc/secret"}).content == b"bytes")
+
+
+@pytest.mark.config(BLOCK)
+def test_layers_of_a_blocked_image_can_be_had_alone(registry):
+    """They belong to any number of images."""
+    made = push(registry)
+    for digest in made.blobs:
+        assert get(registry, f"/v2/team/app/blobs/{digest}").status_code == 200
+    with Client(registry.url) as c:
+        answer = c.request("POST", "/v2/sandbox/blobs/uploads/", 201, params={"mount": list(made.blobs)[0], "from": "team/app"})
+        assert answer.headers["Docker-Content-Digest"]
 
 
 @pytest.mark.config({"upload": {"keep_original": True}, **BLOCK})
