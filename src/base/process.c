@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/landlock.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -51,6 +52,10 @@ static void auto_child_(struct child *c)
 }
 
 /* The ends of the pipes that the new program gets. */
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE /* of Linux 6.2 */
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ull << 14)
+#endif
+
 struct ends {
     int input, output, errors;
     int failed; /* takes the errno of a start that fails, and closes at one that does not */
@@ -125,6 +130,59 @@ static bool become_user(const struct process *p)
                            syscall(SYS_setresuid, p->uid, p->uid, p->uid) == 0);
 }
 
+/* What changes files, as far as that kernel knows of it. */
+static uint64_t changes(long version)
+{
+    uint64_t all = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                   LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+                   LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+                   LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
+                   LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
+
+    if (version >= 2)
+        all |= LANDLOCK_ACCESS_FS_REFER;
+    if (version >= 3)
+        all |= LANDLOCK_ACCESS_FS_TRUNCATE;
+    return all;
+}
+
+static bool may_change(int rules, const char *path, uint64_t what)
+{
+    struct landlock_path_beneath_attr rule = {.allowed_access = what};
+    bool done;
+
+    rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
+    done = rule.parent_fd >= 0 &&
+           syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+    if (rule.parent_fd >= 0)
+        close(rule.parent_fd);
+    return done;
+}
+
+static bool bound_writing(const struct process *p)
+{
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    struct landlock_ruleset_attr all = {.handled_access_fs = changes(version)};
+    uint64_t of_file = LANDLOCK_ACCESS_FS_WRITE_FILE;
+    int rules;
+    bool done;
+
+    if (!p->writable || version < 1)
+        return true;
+    if (version >= 3)
+        of_file |= LANDLOCK_ACCESS_FS_TRUNCATE;
+    rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+    if (rules < 0)
+        return false;
+    done = may_change(rules, "/dev/null", of_file);
+    for (const char *const *path = p->writable; done && *path; path++)
+        done = may_change(rules, *path, all.handled_access_fs);
+    done = done && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+    close(rules);
+    return done;
+}
+
 /* In the new process, where other threads' locks may be held for ever: only calls that a signal
  * handler may make. */
 static _Noreturn void become(const struct process *p, struct ends s, pid_t parent)
@@ -135,7 +193,7 @@ static _Noreturn void become(const struct process *p, struct ends s, pid_t paren
     leave_network(p);
     if (setpgid(0, 0) == 0 && (!p->dir || chdir(p->dir) == 0) && become_user(p) &&
         prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && place_ends(&s) &&
-        restore_signals() && bound_all(p))
+        restore_signals() && bound_writing(p) && bound_all(p))
         execve(p->argv[0], (char *const *)p->argv, (char *const *)p->env);
     error = errno;
     if (write(s.failed, &error, sizeof(error)) < 0)

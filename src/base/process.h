@@ -28,7 +28,11 @@ struct process {
                                 that reserve much more than they use */
     int nice;                /* how much less urgent it is than this process */
     bool offline;            /* has no network; where the kernel refuses that, it has */
-    uid_t uid;               /* whose it is, with the group and no others; 0: as this process */
+    /* Directories, to NULL, by paths from its working directory: the only places where it may make,
+     * change and remove files, those that are open apart. Where the kernel can't bound that (Linux
+     * 5.13 can), its user's rights do. */
+    const char *const *writable;
+    uid_t uid; /* whose it is, with the group and no others; 0: as this process */
     gid_t gid;
 
     /* Called some times a second while it runs; an error ends it, and is that of the call. */

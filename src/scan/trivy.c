@@ -339,6 +339,7 @@ static enum err_code run_command(struct run *x, struct command *c, int output, s
                               .offline = k->isolate && x->t->data.fd >= 0,
                               .uid = x->t->uid,
                               .gid = x->t->gid,
+                              .writable = (const char *const[]){SCAN_TMP_DIR, CACHE, NULL},
                               .look = look,
                               .look_ctx = x};
 

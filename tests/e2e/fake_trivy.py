@@ -1,9 +1,9 @@
 #!/usr/bin/python3 -I
 """A stand-in for Trivy: it takes the same command line, and finds in an image what a file planted.json in one of
 its layers says that it would find. How it misbehaves stands in trivy.json beside the path it is called by; what it
-was asked is added to calls beside it, a line a call.
+was asked it tells the socket calls beside it, a line a call: files it may write nowhere else than in its own directory.
 
-    {"mode": "hang" | "crash" | "flood" | "chatter" | "lie" | "half" | "fill" | "files" | "memory" | "fail",
+    {"mode": "hang" | "crash" | "flood" | "chatter" | "lie" | "half" | "fill" | "files" | "memory" | "fail" | "meddle",
      "text": what it says when it lies or fails}
 """
 
@@ -12,6 +12,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sys
 import tarfile
 import time
@@ -85,6 +86,22 @@ def report(found):
     return {**whole, "Results": results} if results else whole
 
 
+def meddle():
+    """Writes to all that it can reach by what it was given, as far as it is let."""
+    given = [Path.cwd(), *Path.cwd().parents[:2], Path("cache/db").resolve()]
+    for path in [file for folder in given for file in folder.rglob("*")]:
+        try:
+            if path.is_file() and path.name != "report.json":
+                path.write_bytes(b"meddled with")
+        except OSError:
+            pass
+    for folder in given[1:]:
+        try:
+            (folder / "meddled").write_bytes(b"x")
+        except OSError:
+            pass
+
+
 def misbehave(mode, text):
     if mode == "hang":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -113,12 +130,23 @@ def misbehave(mode, text):
             kept += b"m" * (16 << 20)
     elif mode == "fail":
         fail(text)
+    elif mode == "meddle":
+        meddle()
+
+
+def tell(line):
+    here = os.open(HERE, os.O_PATH)  # a path of any length
+    with socket.socket(socket.AF_UNIX) as calls:
+        try:
+            calls.connect(f"/proc/self/fd/{here}/calls")
+            calls.sendall(line.encode())
+        except OSError:
+            pass  # nobody wants to know
 
 
 def main():
     command = sys.argv[1]
-    with open(HERE / "calls", "a", encoding="utf-8") as calls:
-        calls.write(" ".join(sys.argv[1:]) + "\n")
+    tell(" ".join(sys.argv[1:]) + "\n")
     settings = HERE / "trivy.json"
     behaviour = json.loads(settings.read_text()) if settings.exists() else {}
     cache = Path(value_of("--cache-dir", "."))

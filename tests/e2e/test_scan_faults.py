@@ -62,6 +62,18 @@ def test_a_scanner_that_misbehaves_has_failed_and_leaves_nothing(scanning, clien
     client.request("GET", "/v2/team/app/manifests/v1", 200)
 
 
+def test_what_a_scanner_is_given_it_can_not_change(scanning, client, fake):
+    """Layers are links to the files of the store."""
+    fake.behave("meddle")
+    made = says(FINDINGS)
+    client.push_image("team/app", made, "v1")
+    assert wait_for(client, "team/app", "v1")["status"] == "completed"
+    for digest, content in made.blobs.items():
+        assert client.request("GET", f"/v2/team/app/blobs/{digest}", 200).content == content
+    assert not list(scanning.root.rglob("meddled"))
+    assert not [p for p in fake.cache.rglob("*") if p.is_file() and p.read_bytes() == b"meddled with"]
+
+
 def test_one_that_chatters_on_the_side_has_not_failed(client, fake):
     fake.behave("chatter")
     client.push_image("team/app", says(FINDINGS), "v1")

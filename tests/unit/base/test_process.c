@@ -2,8 +2,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "temp_dir.h"
 
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -334,6 +337,43 @@ static void it_can_be_of_another_user(void **state)
 }
 
 /* Where the kernel lets anybody: in some containers it does not. */
+static void write_text(const char *path, const char *text)
+{
+    AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0 && file_write_all(fd, text, strlen(text)) == 0);
+}
+
+/* What the kernel can't bound is as it was. */
+static bool kernel_bounds_writing(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+static void it_can_write_to_nothing_but_what_it_was_given(void **state)
+{
+    static const char *const own[] = {"in", NULL};
+    char dir[TEMP_DIR_MAX], in[TEMP_PATH_MAX], file[TEMP_PATH_MAX];
+    struct process p =
+        shell_of("(echo a > in/file) && mkdir in/new && mv in/file in/new && "
+                 "cat file > /dev/null && echo wrote;"
+                 "(echo b > file) || (rm file) || (ln file in/link) || (mkdir new) || "
+                 "mv file in || mv in/new . || echo refused; cat file");
+
+    (void)state;
+    temp_dir_make(dir, TEMP_DIR_MEMORY);
+    snprintf(in, sizeof(in), "%s/in", dir);
+    snprintf(file, sizeof(file), "%s/file", dir);
+    assert_int_equal(mkdir(in, 0700), 0);
+    write_text(file, "kept");
+    p.dir = dir;
+    p.writable = own;
+    assert_int_equal(run(&p), ERR_OK);
+    if (kernel_bounds_writing())
+        assert_string_equal(buf_text(&output), "wrote\nrefused\nkept");
+    temp_dir_remove(dir);
+}
+
 static void it_can_be_without_a_network(void **state)
 {
     struct process p;
@@ -412,6 +452,7 @@ int main(void)
         T(it_is_as_much_less_urgent_as_was_said),
         T(it_can_be_of_another_user),
         T(it_can_be_without_a_network),
+        T(it_can_write_to_nothing_but_what_it_was_given),
         T(a_look_at_it_can_end_it),
         T(nothing_of_it_stays_in_this_process),
     };
