@@ -8,6 +8,7 @@
 #include "cli/image_push.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define JOBS_USUAL   4
 #define JOBS_MOST    32
@@ -308,43 +309,80 @@ static void add_to(struct sums *sums, const struct upload *u, const struct image
     sums->new_bytes += u->dry_run ? p->missing_bytes : p->sent_bytes;
 }
 
-/* One repository after the other, each with its blobs, its manifests and its tags: what the first
- * has got the others mount from it, when nothing else is said. */
-static enum err_code push_place(struct upload *u, size_t i, struct sums *sums, struct err *e)
+/* What goes to a repository. */
+struct place_push {
+    struct target target;
+    struct image_push images;
+};
+
+struct pushes {
+    struct place_push *places;
+    size_t n;
+};
+
+static inline void auto_pushes_(struct pushes *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        image_push_done(&p->places[i].images);
+        remote_registry_done(&p->places[i].target.registry);
+    }
+    free(p->places);
+}
+
+/* What the first repository has got the others mount from it, when nothing else is said. */
+static void place_push_init(struct place_push *p, struct upload *u, size_t i)
 {
     const struct image_place *place = &u->plan.places[i];
     const char *from = u->from || i == 0 ? u->from : u->plan.places[0].repo.text;
-    AUTO(target) struct target t = {0};
-    AUTO(image_push)
-    struct image_push p = {.registry = &t.registry,
-                           .repository_url = t.url,
-                           .from = from,
-                           .notes = &u->notes,
-                           .archive = &u->archive,
-                           .place = place,
-                           .jobs = u->jobs,
-                           .bar = u->json ? NULL : u->cli->err,
-                           .tell = tell_blob,
-                           .ctx = u};
 
-    target_init(&t, u, &place->repo, from);
-    TRY(image_push_look(&p, e));
-    if (!u->dry_run) {
-        TRY(image_push_blobs(&p, e));
-        TRY(image_push_manifests(&p, e));
+    target_init(&p->target, u, &place->repo, from);
+    p->images = (struct image_push){.registry = &p->target.registry,
+                                    .repository_url = p->target.url,
+                                    .from = from,
+                                    .notes = &u->notes,
+                                    .archive = &u->archive,
+                                    .place = place,
+                                    .jobs = u->jobs,
+                                    .one_of_several = u->plan.n > 1,
+                                    .bar = u->json ? NULL : u->cli->err,
+                                    .tell = tell_blob,
+                                    .ctx = u};
+}
+
+static void make_pushes(struct pushes *p, struct upload *u)
+{
+    p->places = mem_zero((u->plan.n + 1) * sizeof(*p->places));
+    p->n = u->plan.n;
+    for (size_t i = 0; i < p->n; i++)
+        place_push_init(&p->places[i], u, i);
+}
+
+/* A step of all repositories comes before the next of any: no tag is set anywhere before everything
+ * that needs no tag is everywhere. */
+static enum err_code push_all(struct pushes *p, bool dry_run, struct err *e)
+{
+    static enum err_code (*const steps[])(struct image_push *, struct err *) = {
+        image_push_look, image_push_blobs, image_push_manifests, image_push_tags};
+    size_t n = dry_run ? 1 : sizeof(steps) / sizeof(steps[0]);
+
+    for (size_t k = 0; k < n; k++) {
+        for (size_t i = 0; i < p->n; i++)
+            TRY(steps[k](&p->places[i].images, e));
     }
-    add_to(sums, u, &p);
     return ERR_OK;
 }
 
 static enum err_code push(struct upload *u, struct err *e)
 {
+    AUTO(pushes) struct pushes p = {.n = 0};
     struct sums sums = {0};
 
     if (!u->dry_run)
         resume_notes_open(u->cli->environment, &u->notes);
-    for (size_t i = 0; i < u->plan.n; i++)
-        TRY(push_place(u, i, &sums, e));
+    make_pushes(&p, u);
+    TRY(push_all(&p, u->dry_run, e));
+    for (size_t i = 0; i < p.n; i++)
+        add_to(&sums, u, &p.places[i].images);
     tell_end(u, &sums);
     return ERR_OK;
 }

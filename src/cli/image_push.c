@@ -262,7 +262,7 @@ static enum err_code put_tag(struct image_push *p, const struct archive_manifest
 /* It comes with its tags, and nothing needs it before. */
 static bool comes_with_tags(const struct image_push *p, size_t manifest)
 {
-    if (p->archive->verdict->manifests[manifest].is_child)
+    if (p->one_of_several || p->archive->verdict->manifests[manifest].is_child)
         return false;
     for (size_t i = 0; i < p->place->n; i++) {
         if (p->place->items[i].manifest == manifest && p->place->items[i].n_tags > 0)
@@ -280,6 +280,13 @@ enum err_code image_push_manifests(struct image_push *p, struct err *e)
         if (p->place->manifests[i] && !comes_with_tags(p, i))
             TRY(put_by_digest(p, &v->manifests[i], e));
     }
+    return ERR_OK;
+}
+
+enum err_code image_push_tags(struct image_push *p, struct err *e)
+{
+    const struct archive_verdict *v = p->archive->verdict;
+
     for (size_t i = 0; i < p->place->n; i++) {
         const struct image_plan_item *item = &p->place->items[i];
 

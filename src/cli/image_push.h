@@ -17,7 +17,8 @@ struct image_push {
     const struct archive_file *archive;
     const struct image_place *place; /* of the plan */
     unsigned jobs;
-    FILE *bar; /* where progress is shown; NULL: nowhere */
+    bool one_of_several; /* then its manifests are there before any tag of another is set */
+    FILE *bar;           /* where progress is shown; NULL: nowhere */
 
     /* What came of a blob; one call at a time, from any thread. */
     void (*tell)(void *ctx, const struct archive_blob *b, enum blob_result r);
@@ -43,6 +44,9 @@ ERR_CHECKED enum err_code image_push_blobs(struct image_push *p, struct err *e);
 /* When all blobs are there. Errors: UNAVAILABLE, what the server says; CORRUPT, when it has another
  * digest for one. */
 ERR_CHECKED enum err_code image_push_manifests(struct image_push *p, struct err *e);
+
+/* At the end. Errors: the same; UNSUPPORTED, the server gives no tag to a digest of sha512. */
+ERR_CHECKED enum err_code image_push_tags(struct image_push *p, struct err *e);
 
 static inline void auto_image_push_(struct image_push *p)
 {

@@ -317,3 +317,20 @@ def test_a_user_with_a_password_and_nobody_else(guarded):
     guarded(*words, "--user", "bob", "--password-stdin", stdin=OTHER + "\n")
     assert "this user may not" in guarded("app.tar", "other:v1", *words[2:], "--user", "bob", "--password-stdin",
                             stdin=OTHER + "\n", status=1)  # fmt: skip
+
+
+def test_no_repository_gets_a_tag_when_one_of_them_may_not_be_pushed_to(guarded):
+    guarded.write(docker_archive(IMAGE, ["team/first:v1", "other/app:v1", "team/last:v1"]))
+    words = ["app.tar", "--url", guarded.url, "--user", "bob", "--password-stdin"]
+    assert "this user may not" in guarded(*words, stdin=OTHER + "\n", status=1)
+    with Client(guarded.url, auth=("bob", OTHER)) as bob:
+        for name in ("team/first", "team/last"):
+            assert not bob.request("GET", f"/v2/{name}/tags/list", (200, 404)).json().get("tags")
+
+
+@pytest.mark.config({"quotas": [{"namespace": "small", "bytes": "4KiB"}]})
+def test_no_repository_gets_a_tag_when_one_of_them_has_no_room(client, push):
+    push.write(docker_archive(IMAGE, ["large/app:v1", "small/app:v1"]))
+    push("app.tar", "--url", push.url, status=1)
+    for name in ("large/app", "small/app"):
+        assert not client.request("GET", f"/v2/{name}/tags/list", (200, 404)).json().get("tags")
