@@ -1,4 +1,4 @@
-"""The real clients: docker with an engine of its own, podman, buildah and skopeo.
+"""The real clients: docker with an engine of its own, containerd, podman, buildah and skopeo.
 
 Each keeps its state in a temporary directory, so that nothing of the machine's is used or changed.
 """
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from processes import DIES_WITH_US
+from waiting import until
 
 CLIENT_TIMEOUT_S = 300
 
@@ -124,6 +125,46 @@ class Docker:
 
     def image_id(self, name):
         return json.loads(self("image", "inspect", name))[0]["Id"]
+
+
+class Containerd:
+    """containerd, with ctr and ctr-remote (of the stargz snapshotter) to ask it. It unpacks with its native snapshotter,
+    which needs nothing of the file system below it."""
+
+    def __init__(self, work):
+        self.work = Path(work)
+        self.socket = self.work / "containerd.sock"
+        self.root = self.work / "containerd"
+        self.process = None
+
+    def start(self):
+        config = self.work / "containerd.toml"
+        config.write_text(
+            f'version = 2\nroot = "{self.root}"\nstate = "{self.work}/containerd-state"\n'
+            f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{self.socket}"\n'
+        )
+        with open(self.work / "containerd.log", "wb") as log:
+            self.process = subprocess.Popen([*DIES_WITH_US, "containerd", "-c", config], stdout=log, stderr=log)
+        until(self.socket.exists)
+        return self
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def __call__(self, *args, program="ctr", **more):
+        return run([program, "-a", self.socket, *args], **more)
+
+    def pull(self, name):
+        self("images", "pull", "--plain-http", "--snapshotter", "native", name)
+
+    def load(self, path):
+        self("images", "import", "--snapshotter", "native", path)
+
+    def files(self):
+        """{path: contents} of all that was unpacked, of whatever image."""
+        snapshots = self.root / "io.containerd.snapshotter.v1.native" / "snapshots"
+        return {str(p.relative_to(s)): p.read_bytes() for s in snapshots.iterdir() for p in s.rglob("*") if p.is_file()}
 
 
 class Containers:

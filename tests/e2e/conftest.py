@@ -13,7 +13,7 @@ import pytest
 import urllib3
 
 from accounts import OTHER, Caller
-from clients import Containers, Docker
+from clients import Containerd, Containers, Docker
 from dynamodb_proxy import DynamoProxy
 from dynamodb_tables import Table
 from go_clients import GoClients
@@ -188,6 +188,14 @@ def docker():
     yield engine
     engine.stop()
     shutil.rmtree(work, ignore_errors=True)
+
+
+@pytest.fixture
+def containerd(work):
+    """A containerd of the test's own."""
+    made = Containerd(work).start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ class Program:
     package: str
     version: str
     binary: str = ""  # what `go install` calls it, when that is not its name
+    module: str = ""  # what is required for it, where `go install PACKAGE@VERSION` would ask the proxy for versions in vain
     flags: str = "-s -w"  # of the linker
     environment: dict = field(default_factory=dict)
     jobs: int = 0  # packages built at once; 0: as Go likes
@@ -45,6 +46,13 @@ PROGRAMS = {
         environment={"GOEXPERIMENT": "jsonv2"},
         jobs=2,
         timeout_s=2700,
+    ),
+    "ko": Program("github.com/google/ko", "v0.19.1"),
+    "kaniko": Program(
+        "github.com/GoogleContainerTools/kaniko/cmd/executor",
+        "v1.24.0",
+        "executor",
+        module="github.com/GoogleContainerTools/kaniko",
     ),
     "grype": Program("github.com/anchore/grype/cmd/grype", "v0.121.2", jobs=2, timeout_s=1800),
 }
@@ -99,6 +107,9 @@ def _install(program, cache):
     if go is None:
         raise Missing("needs Go 1.21 or newer, which Debian 12 does not offer")
     what = f"{program.package}@{program.version}"
+    if program.module:
+        (cache / "go.mod").write_text(f"module build\n\ngo 1.24\n\nrequire {program.module} {program.version}\n")
+        what = program.package
     # A Go that is older than the program wants fetches a newer one.
     environment = {"GOBIN": str(cache), "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0",
                    "GOTOOLCHAIN": "auto"}

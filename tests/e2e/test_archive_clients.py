@@ -1,14 +1,10 @@
 """Archives of the registry, as engines and tools load them: the images are those that a pull would give."""
 
 import json
-import subprocess
 
 import pytest
 
-from clients import run
 from helpers import digest_of, image, index
-from processes import DIES_WITH_US
-from waiting import until
 
 IMAGE = image(seed="archives in tools", layers=3)
 IMAGE_ID = IMAGE.document["config"]["digest"]
@@ -73,27 +69,8 @@ def test_skopeo_copies_all_platforms(registry, client, work, containers):
     assert client.pull_image("copied", "v1") == both
 
 
-@pytest.fixture
-def containerd(work):
-    """ctr with a containerd of its own."""
-    config = work / "containerd.toml"
-    config.write_text(
-        f'version = 2\nroot = "{work}/ctr/root"\nstate = "{work}/ctr/state"\n'
-        f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{work}/ctr.sock"\n'
-    )
-    with open(work / "containerd.log", "wb") as log:
-        process = subprocess.Popen([*DIES_WITH_US, "containerd", "-c", config], stdout=log, stderr=log)
-
-    def ctr(*words):
-        return run(["ctr", "-a", work / "ctr.sock", *words])
-
-    until(lambda: (work / "ctr.sock").exists())
-    yield ctr
-    process.terminate()
-    process.wait()
-
-
-def test_containerd_imports_it(client, pushed, work, containerd):
-    containerd("images", "import", "--no-unpack", download(client, work))
+def test_containerd_imports_and_unpacks_it(client, pushed, work, containerd):
+    containerd.load(download(client, work))
     listed = containerd("images", "list")
     assert "docker.io/team/app:v1" in listed and IMAGE.digest in listed
+    assert containerd.files().keys() == {"file-0", "file-1", "file-2"}
