@@ -508,7 +508,8 @@ static enum err_code trivy_scan(struct scanner *s, const struct scan_order *o,
     TRY(prepare(&x, e));
     TRY(scan_with_java(&x, ret_facts, e));
     TRY(trivy_report_read(x.report, ret, ret_facts, e));
-    ret_facts->data_ms = x.data.fd >= 0 ? x.data.parts[DATA_DB].updated_ms : 0;
+    if (x.data.fd >= 0) /* else of the server's, which was asked before */
+        ret_facts->data_ms = x.data.parts[DATA_DB].updated_ms;
     return ERR_OK;
 }
 

@@ -1,12 +1,16 @@
 """The real Trivy behind a server: what was planted is in the result of what was pushed."""
 
+import subprocess
+
 import pytest
+import requests
 
 import databases
 import planted
 from go_programs import go_program
 from helpers import Client, image_of_layers, index, tar_layer
 from planted import KINDS, Planted
+from processes import free_port
 from scanners import result, start, wait_for
 from server import Registry
 from waiting import until
@@ -74,3 +78,48 @@ def test_an_image_of_nothing_that_is_known_is_not_said_to_be_clean(client):
     answer = wait_for(client, "team/app", "v1")
     assert (answer["status"], answer["vulnerabilities"]) == ("unsupported", None)
     assert answer["reason"]
+
+
+# ---- data of a `trivy server`
+
+
+@pytest.fixture
+def trivy_server(data, work):
+    """Its address. It has all that is planted, and a token."""
+    cache, port = work / "server", free_port()
+    databases.trivy(cache, planted.advisories())
+    words = ["server", "--listen", f"127.0.0.1:{port}", "--cache-dir", cache, "--skip-db-update", "--token", "secret"]
+    with open(work / "server.log", "wb") as log:
+        process = subprocess.Popen([go_program("trivy"), *words], stdout=log, stderr=log)
+
+    def answers():
+        try:
+            return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
+        except requests.ConnectionError:
+            assert process.poll() is None, (work / "server.log").read_text()
+            return False
+
+    try:
+        until(answers)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_a_trivy_server_has_the_data_and_the_registry_the_image(request, trivy_server, work):
+    token = work / "token"
+    token.write_text("secret\n")
+    trivy = {"path": str(go_program("trivy")), "server": trivy_server, "server_token_file": str(token)}
+    config = {"scan": {"on_push": True, "trivy": trivy, "data": {"max_age": 0}}}
+    registry = Registry(request.config.getoption("--registry"), work / "registry", config=config).start()
+    with Client(registry.url) as client:
+        client.push_image("team/app", image_of("alpine", "npm"), "v1")
+        answer = wait_for(client, "team/app", "v1")
+        assert answer["status"] == "completed", answer
+        assert found(answer) == planted.expected("alpine", "npm")
+        again = client.request("POST", "/v2/team/app/manifests/v1/scan", 200)  # with the same data: there is nothing to do
+        assert again.json()["status"] == "completed"
+        state = client.request("GET", "/api/v1/scan/data", 200).json()
+        assert (state["state"], state["updated_at"]) == ("ok", "2026-11-01T00:00:00.000Z")
+    registry.stop()
