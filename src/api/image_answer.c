@@ -1,6 +1,7 @@
 #include "api/image_answer.h"
 
 #include "api/reply.h"
+#include "base/log.h"
 
 static void add_original(struct buf *b, const struct original_kept *o)
 {
@@ -43,4 +44,16 @@ void image_answer_refused(struct buf *ret_json, const struct uuid *id, const str
 
     reply_error_about(ret_json, why->code, why->public_detail ? str_of(why->detail) : STR_NONE,
                       &subject);
+}
+
+void image_refusal_log(const struct uuid *id, const char *actor, const char *request_id,
+                       const struct repo_name *repo, const struct err *why, const struct refusal *f)
+{
+    bool known = f->code != REFUSAL_NONE;
+
+    log_event(LOG_INFO, "upload refused", LOG_TEXT("upload", id->text),
+              LOG_TEXT("request_id", request_id), LOG_TEXT("identity", actor),
+              LOG_STR("repository", repo_name_str(repo)), LOG_TEXT("error", err_wire(why->code)),
+              LOG_TEXT("reason", known ? refusal_name(f->code) : ""),
+              LOG_TEXT("member", known ? f->member : ""), LOG_TEXT("detail", why->detail));
 }

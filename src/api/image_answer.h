@@ -16,3 +16,8 @@ const struct digest *image_answer_one(const struct image_stored *stored,
 void image_answer_refused(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,
                           const struct tag_name *tag, const struct err *why,
                           const struct refusal *f);
+
+/* The log's record of it, whatever `log.access` says. */
+void image_refusal_log(const struct uuid *id, const char *actor, const char *request_id,
+                       const struct repo_name *repo, const struct err *why,
+                       const struct refusal *f);

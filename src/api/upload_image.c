@@ -70,6 +70,20 @@ static enum err_code told(struct req *q, enum err_code code)
     return code;
 }
 
+static void log_refusal(const struct req *q, const struct err *e)
+{
+    static const struct refusal none = {.code = REFUSAL_NONE};
+
+    image_refusal_log(&q->upload, req_actor(q), http_request_id(q->x), &q->name, e,
+                      q->refused ? q->refused : &none);
+}
+
+/* Of a server's own failure reply_error() tells the log. */
+static bool is_refusal(enum err_code code)
+{
+    return code != ERR_OK && code != ERR_CLIENT_GONE && err_status(code) < 500;
+}
+
 /* Before the answer, which names it. */
 static void end_record(struct req *q, enum err_code code, const struct err *e)
 {
@@ -79,6 +93,8 @@ static void end_record(struct req *q, enum err_code code, const struct err *e)
         return;
     q->upload = *upload_record_id(u);
     http_header(q->x, "Upload-Id", str_of(q->upload.text));
+    if (is_refusal(code))
+        log_refusal(q, e);
     upload_record_end(u, code, e, q->refused);
 }
 

@@ -9,6 +9,7 @@
 #include "auth/core/identity_json.h"
 #include "base/json.h"
 #include "core/own_repo.h"
+#include "core/upload_records.h"
 
 #include <stdio.h>
 
@@ -104,10 +105,22 @@ static void stored(void *ctx, const struct archive_session *s, const struct imag
     image_answer(ret_answer, &s->id, what);
 }
 
+/* With the request that came last: the archive was whole with it. */
+static void log_refusal(struct api *a, const struct archive_session *s, const struct err *why,
+                        const struct refusal *f)
+{
+    AUTO(json) json_t *row = NULL;
+    const char *request_id = NULL;
+
+    if (upload_records_get(a->registry, &s->id, &row, ERR_IGNORED) == ERR_OK)
+        request_id = json_string_value(json_object_get(row, "request_id"));
+    image_refusal_log(&s->id, actor_of(s), request_id ? request_id : "", &s->repo, why, f);
+}
+
 static void refused(void *ctx, const struct archive_session *s, const struct err *why,
                     const struct refusal *f, struct buf *ret_answer)
 {
-    (void)ctx;
+    log_refusal(ctx, s, why, f);
     image_answer_refused(ret_answer, &s->id, &s->repo, &s->tag, why, f);
 }
 
