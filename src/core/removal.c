@@ -127,26 +127,36 @@ static void pause_without(struct registry *r, const struct digest *d, pthread_mu
     *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
 }
 
-/* Until its deletion has ended. *ret_number is what a link has to have seen. */
+/* Until its deletion has ended, or for so long. */
 static enum err_code await(struct registry *r, struct meta_content c, pthread_mutex_t **held,
-                           int64_t *ret_number, struct err *e)
+                           struct meta_removed *ret_row, struct err *e)
 {
     int64_t end_ms = clock_mono_ms() + AWAIT_MS;
-    struct meta_removed row;
 
     for (;;) {
-        TRY(find_row(r, c, &row, e));
-        if (row.state != META_REMOVED_GONE)
-            break;
+        TRY(find_row(r, c, ret_row, e));
+        if (ret_row->state != META_REMOVED_GONE)
+            return ERR_OK;
         if (!once(r))
-            TRY(end_for_another(r, c, &row, e));
+            TRY(end_for_another(r, c, ret_row, e));
         else if (!held || clock_mono_ms() >= end_ms)
-            return being_deleted(c.digest, e);
+            return held ? ERR_OK : being_deleted(c.digest, e);
         else
             pause_without(r, c.digest, held);
     }
-    *ret_number = row.number;
-    return ERR_OK;
+}
+
+/* Its deletion does not end: where that does not come. The copy takes long, and nobody else's link
+ * waits for it. */
+static enum err_code put_aside(struct registry *r, const struct digest *d, pthread_mutex_t **held,
+                               struct err *e)
+{
+    enum err_code code;
+
+    locks_release(STEAL(*held));
+    code = store_blob_aside(r->store, d, e);
+    *held = locks_hold(&r->blob_locks, STR_NONE, digest_str(d));
+    return code == ERR_UNSUPPORTED ? being_deleted(d, e) : code;
 }
 
 /* A link was refused: the number first, then the bytes. */
@@ -155,11 +165,17 @@ static enum err_code look_again(struct registry *r, struct meta_op *link, pthrea
 {
     const struct repo_name *repo = link->blob_link.repo;
     const struct digest *d = link->blob_link.digest;
+    struct meta_removed row;
     uint64_t size_bytes;
-    enum err_code code;
+    enum err_code code = ERR_OK;
 
-    TRY(await(r, content_of(r, repo, d), held, &link->blob_link.seen_number, e));
-    code = store_blob_stat(r->store, repo, d, &size_bytes, e);
+    TRY(await(r, content_of(r, repo, d), held, &row, e));
+    link->blob_link.seen_number = row.number;
+    link->blob_link.aside = row.state == META_REMOVED_GONE;
+    if (link->blob_link.aside)
+        code = put_aside(r, d, held, e);
+    if (code == ERR_OK)
+        code = store_blob_stat(r->store, repo, d, &size_bytes, e);
     return code == ERR_BLOB_UNKNOWN || (code == ERR_OK && size_bytes != link->blob_link.size_bytes)
                ? err_tell(e, ERR_GONE, "%s was deleted while it was pushed; push it again", d->text)
                : code;

@@ -10,11 +10,12 @@
  *        +--------- try_link --------+   +-- back -----+                             |
  *        +------------- try_link, by who saw n before they looked at the bytes ------+
  *
- * While it is gone nothing links it: bytes that are there may be deleted the next moment. Who finds
- * it so waits a little, then looks at the bytes anew. A deletion has ended when its answer is
- * certain; one of which that is not known may still come, and is waited for until the server would
- * refuse it. What stored bytes and did not link them condemns them in turn
- * (condemn_if_unlinked).
+ * While it is gone no bytes that are there are good for a link: they may be deleted the next
+ * moment. Who finds it so waits a little, then looks at the bytes anew. A deletion has ended when
+ * its answer is certain; one of which that is not known may still come, until the server would
+ * refuse it. Who can't wait so long puts a copy aside (store_blob_aside()), where it does not come,
+ * and links that as long as the row has the number that it saw before the copy; the row stays. What
+ * stored bytes and did not link them condemns them in turn (condemn_if_unlinked).
  *
  * In a store of files each repository's name of a blob goes for itself: the row is the
  * repository's. There one process is alone, and who links or deletes holds the lock on the blob
@@ -44,9 +45,9 @@ struct meta_op removal_link(const struct registry *r, const struct repo_name *re
                             const struct digest *d, uint64_t size_bytes);
 
 /* try_link: commits operations of which ops[link] is one by removal_link(). Under the lock on the
- * blob, *held, which is let go of while a deletion is waited for, and held again when it returns.
- * held NULL: none is waited for. Errors: GONE, told: it is being deleted, or what was stored was,
- * and has to be stored anew; those of the transaction. */
+ * blob, *held, which is let go of while a deletion is waited for or bytes are put aside, and held
+ * again when it returns. held NULL: nothing of that is done. Errors: GONE, told: it is being
+ * deleted, or what was stored was, and has to be stored anew; those of the transaction. */
 ERR_CHECKED enum err_code removal_commit(struct registry *r, struct meta_op *ops, size_t n,
                                          size_t link, pthread_mutex_t **held, struct err *e);
 

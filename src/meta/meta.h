@@ -593,6 +593,7 @@ struct meta_op {
             uint64_t size_bytes;
             bool once; /* its content is kept once for all repositories */
             int64_t seen_number;
+            bool aside;
         } blob_link;
         struct {
             const struct repo_name *repo;
@@ -705,8 +706,9 @@ int64_t meta_op_time(const struct meta_op *op);
 
 /* The blob becomes repo's; repo is made if missing. What was condemned is not any more. Of a
  * content that is kept once for all, or whose last deletion was seen before its bytes were, the
- * caller sets blob_link.once and .seen_number. Error: GONE, it is being deleted, or was since
- * seen_number. */
+ * caller sets blob_link.once and .seen_number. .aside: since it saw that number it has put the
+ * bytes where that deletion does not come; so it may go on. Error: GONE, it is being deleted, or
+ * was since seen_number. */
 struct meta_op meta_op_blob_link(const struct repo_name *repo, const struct digest *d,
                                  uint64_t size_bytes);
 

@@ -34,6 +34,9 @@ enum err_code sql_removed_link(struct sql_conn *c, const struct meta_op *op, str
 {
     const struct digest *d = op->blob_link.digest;
     struct str place = op->blob_link.once ? STR("") : repo_name_str(op->blob_link.repo);
+    const struct sql_value unless[] = {
+        SQL_TEXT(digest_str(d)), SQL_TEXT(place),
+        SQL_INT(op->blob_link.aside ? op->blob_link.seen_number : 0)};
     bool found;
     int64_t unused;
 
@@ -42,10 +45,8 @@ enum err_code sql_removed_link(struct sql_conn *c, const struct meta_op *op, str
         c, SQL_REMOVED_REVIVE,
         SQL_ARGS(SQL_TEXT(digest_str(d)), SQL_TEXT(place), SQL_INT(op->blob_link.seen_number)), e));
     if (c->adapter->run) /* it says so itself: "must_not" */
-        return c->adapter->run(c, SQL_REMOVED_NOT,
-                               SQL_ARGS(SQL_TEXT(digest_str(d)), SQL_TEXT(place)), e);
-    TRY(sql_run_int(c, SQL_REMOVED_NOT, SQL_ARGS(SQL_TEXT(digest_str(d)), SQL_TEXT(place)), &found,
-                    &unused, e));
+        return c->adapter->run(c, SQL_REMOVED_NOT, unless, 3, e);
+    TRY(sql_run_int(c, SQL_REMOVED_NOT, unless, 3, &found, &unused, e));
     return found ? err_set(e, ERR_GONE, "%s is being deleted, or was", d->text) : ERR_OK;
 }
 

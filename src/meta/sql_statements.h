@@ -385,7 +385,7 @@
     X(REMOVED_REVIVE, "DELETE FROM removed WHERE digest = $1 AND place = $2 AND state <> 1"        \
                       " AND number = $3")                                                          \
     X(REMOVED_NOT, "@must_not@SELECT state FROM removed WHERE digest = $1 AND place = $2"          \
-                   "@must_not_end@")                                                               \
+                   " AND NOT (state = 1 AND number = $3)@must_not_end@")                           \
     X(REMOVED_CONDEMN,                                                                             \
       "INSERT INTO removed (digest, place, state, number, since_ms, again, size_bytes, reason)"    \
       " SELECT $1, $2, 0, 0, $3, 0, $4, $5 WHERE NOT " SQL_IS_LINKED                               \

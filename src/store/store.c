@@ -220,6 +220,16 @@ enum err_code store_blob_purge(struct store *s, const struct digest *d, bool (*s
     return code == ERR_BLOB_UNKNOWN ? ERR_OK : code;
 }
 
+enum err_code store_blob_aside(struct store *s, const struct digest *d, struct err *e)
+{
+    struct store_call c = {.what = d->text};
+
+    assert(store_shared(s) && d->n > 0);
+    if (!ANSWERS(s, blob_aside))
+        return err_set(e, ERR_UNSUPPORTED, "this store has no other place for %s", d->text);
+    return ASK(s, c, blob_aside, d, e);
+}
+
 void store_set_deletions(struct store *s, store_deletion_fn fn, void *ctx)
 {
     while (s && !s->driver->set_deletions)

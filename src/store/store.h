@@ -183,6 +183,8 @@ struct store_driver {
                                 void *ctx, struct err *e);
     void (*set_deletions)(struct store *s, store_deletion_fn fn, void *ctx); /* optional */
     /* Optional. */
+    enum err_code (*blob_aside)(struct store *s, const struct digest *d, struct err *e);
+    /* Optional. */
     enum err_code (*blob_url)(struct store *s, const struct digest *d, unsigned expires_s,
                               struct buf *ret_url, struct err *e);
 
@@ -368,6 +370,14 @@ ERR_CHECKED enum err_code store_blob_delete(struct store *s, const struct repo_n
 #define STORE_PURGE_VALID_S 60
 ERR_CHECKED enum err_code store_blob_purge(struct store *s, const struct digest *d,
                                            bool (*still)(void *ctx), void *ctx, struct err *e);
+
+/*
+ * Puts a copy of a store_shared() blob where no store_blob_purge() that has begun comes, however
+ * late the server does that, and moves it to its place when it is not being deleted any more, as
+ * store_set_deletions() tells. Errors: BLOB_UNKNOWN; UNSUPPORTED: deletions of this store are never
+ * late.
+ */
+ERR_CHECKED enum err_code store_blob_aside(struct store *s, const struct digest *d, struct err *e);
 
 /* What a store that moves blobs to their places by itself asks: one that is being deleted is not
  * moved, and one that was deleted meanwhile is moved again. fn is called by threads of the store,

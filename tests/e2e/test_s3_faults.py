@@ -182,9 +182,9 @@ def list_uploads(scene, fail):
 def list_objects(scene, fail):
     data = scene.bytes(10_000)
     name = str(uuid.uuid4())
-    pointer = key_of(data).replace("blobs/", "moves/")
+    pointer = key_of(data).replace("blobs/", "moves/") + f"_{name}"
     scene.bucket.put(f"uploads/{name}", data)
-    scene.bucket.put(pointer, name.encode())
+    scene.bucket.put(pointer, b"")
     fail()
     scene.restart()  # which looks for blobs that are not at their keys yet
     until(lambda: scene.has_key(key_of(data)) and not scene.has_key(pointer))

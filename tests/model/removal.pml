@@ -27,6 +27,15 @@
 #ifndef POINTERS
 #define POINTERS 0 /* 1: an upload may become the blob where it lies, to be moved later */
 #endif
+#ifndef ASIDE
+#define ASIDE 0 /* 1: who meets a deletion puts the bytes where it does not come */
+#endif
+#ifndef VAIN
+#define VAIN 0 /* so often the job is taken though a pointer is there */
+#endif
+#ifndef KEEPERS
+#define KEEPERS (POINTERS || ASIDE) /* processes that move them */
+#endif
 
 /* The database. */
 bool link[2];
@@ -43,7 +52,18 @@ byte holder;          /* of the job: 0, 1, or: */
 
 /* The bucket. */
 bool object;  /* at its key */
-bool pointer; /* at the key of its upload, with moves/ */
+byte pointers; /* bits: at a key that is nobody else's, which a pointer of as unique a name tells */
+byte written;  /* of these, ever: each once */
+byte unpoint;  /* DELETEs of pointers, which may land at any time, and again */
+#ifdef MISTAKE_ONE_NAME /* of all pointers of a digest */
+#define OF_UPLOAD(r) 1
+#define OF_ASIDE(r)  1
+#define FRESH(name)  true
+#else
+#define OF_UPLOAD(r) (1 << (r))
+#define OF_ASIDE(r)  (4 << (r))
+#define FRESH(name)  ((written & (name)) == 0)
+#endif
 
 /* Holders. */
 byte step[2];
@@ -56,11 +76,12 @@ bool on_its_way[2]; /* the DELETE: it may land */
 bool too_old[2];    /* its signature: the bucket refuses it */
 
 byte unlinks = UNLINKS, deaths = DEATHS, losses = LOSSES, mounts = MOUNTS;
+byte vain = VAIN;
 bool in_window[2]; /* pusher: after its look at the bucket, before its link */
 bool fenced[2];    /* its process was declared gone */
 
 #define LINKED   (link[0] || link[1])
-#define READABLE (object || pointer)
+#define READABLE (object || pointers != 0)
 #define SOUND    (!LINKED || READABLE)
 
 inline unlink(r)
@@ -95,26 +116,45 @@ inline drop_row()
 #define MAY_LINK(seen) (removed != GONE && seen == number)
 #endif
 
+/* Of who has put the bytes aside after it saw the row gone by that number. */
+#ifdef MISTAKE_ASIDE_ANY_NUMBER
+#define MAY_LINK_ASIDE(seen, aside) (aside && removed == GONE)
+#else
+#define MAY_LINK_ASIDE(seen, aside) (aside && removed == GONE && seen == number)
+#endif
+
 /* META_BLOB_LINK: 1 linked, 0 conflict. seen: the number in whose presence it looked, 0: none. */
-inline try_link(r, seen, ret)
+inline try_link(r, seen, aside, ret)
 {
     if
     :: fenced[r] -> ret = 0
     :: else ->
         if
+        :: MAY_LINK_ASIDE(seen, aside) -> /* the row stays: the DELETE may still come */
+            link[r] = 1;
+            ret = 1;
+#ifdef MISTAKE_ASIDE_REVIVES
+            drop_row()
+#endif
         :: MAY_LINK(seen) -> link[r] = 1; drop_row(); ret = 1
 #ifdef MISTAKE_GONE_LINKS /* the bytes are there: that is enough */
         :: removed == GONE && READABLE -> link[r] = 1; drop_row(); ret = 1
 #endif
-        :: else -> ret = 0
+        :: !MAY_LINK_ASIDE(seen, aside) && !MAY_LINK(seen) -> ret = 0
         fi
     fi
+}
+
+inline point(name)
+{
+    pointers = pointers | (name);
+    written = written | (name)
 }
 
 proctype pusher(byte r)
 {
     byte seen;
-    bool linked;
+    bool linked, aside;
     byte tries;
 
     do
@@ -124,20 +164,44 @@ proctype pusher(byte r)
         if
         :: tries == 1 -> skip
         :: atomic { tries > 1 && removed != GONE -> seen = number }
+#if ASIDE
+        :: atomic { tries > 1 && removed == GONE && FRESH(OF_ASIDE(r)) -> seen = number; aside = 1 }
+        :: atomic { tries > 1 && removed == GONE && !FRESH(OF_ASIDE(r)) -> break }
+#else
         :: atomic { tries > 1 && removed == GONE -> break } /* the client is told to try again */
+#endif
         fi;
+#if ASIDE
+        if
+        :: atomic { aside && !READABLE -> aside = 0; break }
+#ifdef MISTAKE_ASIDE_ADOPTS /* what another has put aside, or an upload that is not moved yet */
+        :: atomic { aside && pointers != 0 -> in_window[r] = 1; goto look_done }
+#endif
+        :: atomic { aside && READABLE -> point(OF_ASIDE(r)); in_window[r] = 1; goto look_done }
+        :: atomic { !aside }
+        fi;
+#endif
         atomic {
             in_window[r] = 1;
             if
             :: READABLE
             :: !READABLE -> object = 1
 #if POINTERS
-            :: !READABLE -> pointer = 1
+            :: !READABLE && FRESH(OF_UPLOAD(r)) -> point(OF_UPLOAD(r))
 #endif
             fi
         };
+look_done:
 #ifdef MISTAKE_LOOK_BEFORE /* the number is read after the bytes were seen */
         atomic { seen = number };
+#endif
+#ifdef MISTAKE_ASIDE_LOOKS_AFTER /* the number is read after they were put aside */
+        atomic {
+            if
+            :: aside -> seen = number
+            :: else
+            fi
+        };
 #endif
         if
         :: atomic { deaths > 0 -> deaths--; in_window[r] = 0; goto end }
@@ -158,7 +222,7 @@ proctype pusher(byte r)
             fi
         };
 #else
-        atomic { d_step { in_window[r] = 0; try_link(r, seen, linked) } };
+        atomic { d_step { in_window[r] = 0; try_link(r, seen, aside, linked); aside = 0 } };
 #endif
         atomic {
             if
@@ -257,9 +321,9 @@ proctype client()
 #ifdef MISTAKE_POINTER_IGNORED
 #define NO_POINTER true
 #else
-#define NO_POINTER (!pointer)
+#define NO_POINTER (pointers == 0)
 #endif
-#define TO_DO ((removed == CONDEMNED && NO_POINTER) || removed == GONE)
+#define TO_DO ((removed == CONDEMNED && (NO_POINTER || vain > 0)) || removed == GONE)
 
 /* The job of that digest. */
 proctype job(byte h)
@@ -273,6 +337,10 @@ proctype job(byte h)
         :: LINKED -> drop_row(); holder = NOBODY
         :: !LINKED ->
             removed = GONE;
+            if
+            :: !NO_POINTER && vain > 0 -> vain--
+            :: else
+            fi;
 #ifdef MISTAKE_NUMBER_AGAIN
             number = 1;
 #else
@@ -326,6 +394,7 @@ proctype job(byte h)
 proctype bucket()
 {
     do
+    :: atomic { (pointers & unpoint) != 0 -> pointers = pointers & ~unpoint; assert(SOUND) }
     :: atomic { on_its_way[0] -> on_its_way[0] = 0; object = 0; assert(SOUND) }
     :: atomic { on_its_way[1] -> on_its_way[1] = 0; object = 0; assert(SOUND) }
     /* Time: only of one whose holder has lost the job or heard nothing. */
@@ -353,18 +422,31 @@ proctype pruner()
     od
 }
 
-/* The keeper: to its key, unless the row is gone, or was meanwhile. */
+/* One alone knows what it has copied; another copies it once more, at any time. */
+#define LEFT_TO_MOVE(name) ((pointers & (name)) != 0 && (KEEPERS > 1 || (unpoint & (name)) == 0))
+#ifdef MISTAKE_KEEPER_UNAWARE /* of deletions */
+#define KEEPS(name) LEFT_TO_MOVE(name)
+#else
+#define KEEPS(name) (LEFT_TO_MOVE(name) && removed != GONE)
+#endif
+
+/* A keeper: to its key, unless the row is gone, or was meanwhile. */
 proctype keeper()
 {
-    byte seen;
+    byte seen, at;
     bool moved;
 
     do
-#ifdef MISTAKE_KEEPER_UNAWARE /* of deletions */
-    :: atomic { pointer -> moved = 0 };
-#else
-    :: atomic { pointer && removed != GONE -> seen = number; moved = 0 };
-#endif
+    :: atomic {
+        if
+        :: KEEPS(1) -> at = 1
+        :: KEEPS(2) -> at = 2
+        :: KEEPS(4) -> at = 4
+        :: KEEPS(8) -> at = 8
+        fi;
+        seen = number;
+        moved = 0
+       };
        object = 1; /* the copy lands */
        atomic {
         if
@@ -379,19 +461,23 @@ proctype keeper()
        };
        atomic {
         if
-        :: moved -> pointer = 0
+        :: moved -> unpoint = unpoint | at
         :: else
-        fi
+        fi;
+        seen = 0;
+        at = 0;
+        moved = 0
        }
     od
 }
 
-/* Objects that nothing knows, found by a listing. */
+/* Objects that nothing knows, found by a listing: what is left of pushes that died, and of copies
+ * that landed when the move had ended. */
 #define ORPHAN (READABLE && !LINKED && removed == NONE)
 proctype scan()
 {
     do
-    :: atomic { DEATHS > 0 && ORPHAN && !in_window[0] && !in_window[1] -> removed = CONDEMNED }
+    :: atomic { (DEATHS > 0 || KEEPERS > 1) && ORPHAN && !in_window[0] && !in_window[1] -> removed = CONDEMNED }
     od
 }
 
@@ -409,9 +495,14 @@ init
 {
     atomic {
         if
+#ifndef BEGINS_MOVING /* only with a blob that is not at its key yet */
         :: link[0] = 1; object = 1
         :: link[0] = 1; link[1] = 1; object = 1
         :: skip
+#endif
+#if POINTERS || defined(BEGINS_MOVING)
+        :: link[0] = 1; point(OF_UPLOAD(1))
+#endif
         fi;
         run pusher(0);
 #if PUSHES > 1
@@ -428,7 +519,10 @@ init
         run job(1);
         run bucket();
         run pruner();
-#if POINTERS
+#if KEEPERS > 0
+        run keeper();
+#endif
+#if KEEPERS > 1
         run keeper();
 #endif
         run scan();

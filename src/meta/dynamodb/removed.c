@@ -80,11 +80,14 @@ enum err_code dynamo_removed_link(struct dynamo_tx *tx, const struct meta_op *op
 
     TRY(dynamo_cell_guess(&tx->cells, c, NULL, e));
     if (dynamo_cell_has(c, "state")) {
-        if (is_in_state(c, META_REMOVED_GONE) ||
+        bool is_gone = is_in_state(c, META_REMOVED_GONE);
+
+        if ((is_gone && !op->blob_link.aside) ||
             dynamo_cell_number(c, "number") != op->blob_link.seen_number)
             return err_set(e, ERR_GONE, "%s is being deleted, or was", d->text);
         saw_row(c);
-        forget(c);
+        if (!is_gone)
+            forget(c);
     } else {
         dynamo_cell_saw(c, "state", false);
     }

@@ -93,18 +93,15 @@ static enum err_code found_parts(void *ctx, const struct s3_name *name, const ch
 static enum err_code found_move(void *ctx, const struct s3_listed *object, struct err *e)
 {
     struct found *f = ctx;
+    struct s3_upload_key from;
     struct digest d;
-    struct s3_move move;
-    enum err_code code;
 
-    if (!s3_name_digest(s3_name_below(f->s, &object->name, STR(S3_MOVES)), &d))
-        return ERR_OK;
-    code = s3_move_read(f->s, &object->name, &move, e);
-    if (code == ERR_OK) {
+    (void)e;
+    if (s3_move_name_parse(f->s, &object->name, &d, &from)) {
         f->moving = mem_resize(f->moving, (f->n_moving + 1) * sizeof(f->moving[0]));
-        f->moving[f->n_moving++] = move.from;
+        f->moving[f->n_moving++] = from;
     }
-    return code == ERR_NOT_FOUND ? ERR_OK : code;
+    return ERR_OK;
 }
 
 static bool is_moving(const struct found *f, const struct uuid *id)
@@ -187,10 +184,11 @@ static enum err_code each_move(void *ctx, const struct s3_listed *object, struct
 {
     const struct each *at = ctx;
     struct store_item item = {.kind = STORE_BLOB, .modified_ms = object->modified_ms};
+    struct s3_upload_key from;
     struct s3_name name;
     enum err_code code;
 
-    if (!s3_name_digest(s3_name_below(at->s, &object->name, STR(S3_MOVES)), &item.digest))
+    if (!s3_move_name_parse(at->s, &object->name, &item.digest, &from))
         return ERR_OK;
     code = s3_blob_find(at->s, &item.digest, &name, &item.size_bytes, e);
     if (code == ERR_BLOB_UNKNOWN)

@@ -6,16 +6,34 @@ enum err_code s3_blob_unknown(const struct digest *d, struct err *e)
     return err_set(e, ERR_BLOB_UNKNOWN, "no %s in the bucket", d->text);
 }
 
-/* Another process may be moving it. Error: NOT_FOUND. */
-static enum err_code moved_from(struct s3 *s, const struct digest *d,
-                                struct s3_upload_key *ret_from, struct err *e)
-{
-    struct s3_name pointer;
-    struct s3_move move;
+struct pointer {
+    const struct s3 *s;
+    struct s3_upload_key from; /* "": none was found */
+};
 
-    s3_move_name(s, d, &pointer);
-    TRY(s3_move_read(s, &pointer, &move, e));
-    *ret_from = move.from;
+static enum err_code found_pointer(void *ctx, const struct s3_listed *object, struct err *e)
+{
+    struct pointer *p = ctx;
+    struct s3_upload_key from;
+    struct digest d;
+
+    (void)e;
+    if (s3_move_name_parse(p->s, &object->name, &d, &from))
+        p->from = from;
+    return ERR_OK;
+}
+
+enum err_code s3_move_find(struct s3 *s, const struct digest *d, struct s3_upload_key *ret_from,
+                           struct err *e)
+{
+    struct pointer p = {.s = s};
+    char below[S3_MOVES_BELOW_MAX];
+
+    s3_moves_below(d, below);
+    TRY(s3_list(s->client, below, found_pointer, &p, e));
+    if (!p.from.text[0])
+        return err_set(e, ERR_NOT_FOUND, "%s is not being moved", d->text);
+    *ret_from = p.from;
     return ERR_OK;
 }
 
@@ -40,7 +58,7 @@ enum err_code s3_blob_find(struct s3 *s, const struct digest *d, struct s3_name 
         code = size_at(s, ret_name, ret_size_bytes, e);
         if (code != ERR_NOT_FOUND)
             return code;
-        code = moved_from(s, d, &from, e);
+        code = s3_move_find(s, d, &from, e);
         if (code != ERR_OK)
             return code == ERR_NOT_FOUND ? s3_blob_unknown(d, e) : code;
     }

@@ -12,7 +12,8 @@
 #define POINTER_MAX      4096
 #define STACK_BYTES      (256u << 10)
 #define DELETE_WAIT_MS   2000  /* others may come, for one request */
-#define DELETION_WAIT_MS 200   /* for one that is on its way */
+#define DELETION_WAIT_MS 200   /* for one that is on its way; twice as long each time */
+#define DELETION_MOST_MS 5000  /* but no longer */
 #define RETRY_MS         10000 /* after a failure; twice as long after each further one of a move */
 #define RETRY_MOST_MS    600000  /* but no longer */
 #define WARN_AGAIN_MS    3600000 /* of what goes on failing */
@@ -28,6 +29,7 @@ struct move {
     struct digest digest;
     struct s3_move what;
     int64_t next_ms; /* monotonic: not before */
+    int64_t wait_ms; /* since the last look at a deletion that was on its way */
     struct trouble trouble;
     bool copied;    /* the blob is at its key: readers go there, and need not any more */
     bool forgotten; /* the blob was deleted */
@@ -72,20 +74,28 @@ bool s3_keeper_deletes(struct s3_keeper *k, const struct s3_name *name)
     return found;
 }
 
-/* Lock held. */
-static struct move *find(struct s3_keeper *k, const struct digest *d)
+/* The first from m on. Lock held. */
+static struct move *next_of(struct move *m, const struct digest *d)
 {
-    struct move *m = k->moves;
-
     while (m && !digest_eq(&m->digest, d))
         m = m->next;
     return m;
 }
 
+/* Lock held. */
+static bool is_known(struct s3_keeper *k, const struct digest *d, const struct s3_move *what)
+{
+    struct move *m = next_of(k->moves, d);
+
+    while (m && strcmp(m->what.from.text, what->from.text) != 0)
+        m = next_of(m->next, d);
+    return m != NULL;
+}
+
 void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct s3_move *what)
 {
     pthread_mutex_lock(&k->lock);
-    if (!find(k, d)) {
+    if (!is_known(k, d, what)) {
         struct move *m = NEW(struct move);
 
         m->digest = *d;
@@ -100,12 +110,14 @@ void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct s3
 
 bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct s3_upload_key *ret_from)
 {
-    const struct move *m;
+    struct move *m;
     bool moving;
 
     pthread_mutex_lock(&k->lock);
-    m = find(k, d);
-    moving = m && !m->copied;
+    m = next_of(k->moves, d);
+    while (m && m->copied)
+        m = next_of(m->next, d);
+    moving = m != NULL;
     if (moving)
         *ret_from = m->what.from;
     pthread_mutex_unlock(&k->lock);
@@ -123,27 +135,38 @@ static void drop(struct s3_keeper *k, struct move *m)
     free(m);
 }
 
-enum err_code s3_keeper_forget(struct s3_keeper *k, const struct digest *d, struct err *e)
+/* Takes one out of the list, but for the one that the thread is at: that takes all of it away. */
+static bool take_move(struct s3_keeper *k, const struct digest *d, struct s3_upload_key *ret_from)
 {
-    struct s3_name upload, pointer;
-    bool dropped = false;
     struct move *m;
 
     pthread_mutex_lock(&k->lock);
-    m = find(k, d);
+    m = next_of(k->moves, d);
     if (m && m == k->current) {
-        m->forgotten = true; /* the thread takes all of it away */
-    } else if (m) {
-        s3_upload_name(k->s, &m->what.from, &upload);
+        m->forgotten = true;
+        m = next_of(m->next, d);
+    }
+    if (m) {
+        *ret_from = m->what.from;
         drop(k, m);
-        dropped = true;
     }
     pthread_mutex_unlock(&k->lock);
-    if (!dropped)
-        return ERR_OK;
-    s3_keeper_delete(k, &upload);
-    s3_move_name(k->s, d, &pointer);
-    return s3_delete(k->s->client, &pointer, e);
+    return m != NULL;
+}
+
+enum err_code s3_keeper_forget(struct s3_keeper *k, const struct digest *d, struct err *e)
+{
+    struct s3_upload_key from;
+
+    while (take_move(k, d, &from)) {
+        struct s3_name upload, pointer;
+
+        s3_upload_name(k->s, &from, &upload);
+        s3_move_name(k->s, d, &from, &pointer);
+        s3_keeper_delete(k, &upload);
+        TRY(s3_delete(k->s->client, &pointer, e));
+    }
+    return ERR_OK;
 }
 
 /* ---- the thread: moves */
@@ -220,7 +243,7 @@ static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
     bool forgotten;
 
     s3_upload_name(k->s, &m->what.from, &from);
-    s3_move_name(k->s, &m->digest, &pointer);
+    s3_move_name(k->s, &m->digest, &m->what.from, &pointer);
     s3_blob_name(k->s, &m->digest, &to);
     code = copy_surely(k, &m->digest, &from, e);
     pthread_mutex_lock(&k->lock);
@@ -240,51 +263,41 @@ static enum err_code carry(struct s3_keeper *k, struct move *m, struct err *e)
 enum err_code s3_move_write(struct s3 *s, const struct digest *d, const struct s3_move *move,
                             struct err *e)
 {
-    char text[2 * sizeof(struct s3_upload_key)];
-    struct s3_put put = {.body.p = text};
+    const struct s3_put put = {.body = str_of(move->tail.text)};
     struct s3_name pointer;
 
-    put.body.n = (size_t)snprintf(text, sizeof(text), "%s%s%s", move->from.text,
-                                  move->tail.text[0] ? " " : "", move->tail.text);
-    s3_move_name(s, d, &pointer);
+    s3_move_name(s, d, &move->from, &pointer);
     return s3_put(s->client, &pointer, &put, e);
 }
 
-bool s3_move_parse(struct str text, struct s3_move *ret_move)
+enum err_code s3_move_read(struct s3 *s, const struct digest *d, const struct s3_upload_key *from,
+                           struct s3_move *ret_move, struct err *e)
 {
-    struct str from = text, tail = text;
+    struct s3_move move = {.from = *from};
+    AUTO(buf) struct buf tail = {0};
+    struct s3_name pointer;
     struct uuid id;
 
-    *ret_move = (struct s3_move){0};
-    if (str_cut(&tail, ' ', &from) && !s3_upload_key_parse(tail, &ret_move->tail, &id))
-        return false;
-    return s3_upload_key_parse(from, &ret_move->from, &id);
-}
-
-enum err_code s3_move_read(struct s3 *s, const struct s3_name *pointer, struct s3_move *ret_move,
-                           struct err *e)
-{
-    struct s3_answer a = {0};
-    enum err_code code;
-
-    buf_init(&a.body, POINTER_MAX);
-    code = s3_get(s->client, pointer, &a, e);
-    if (code == ERR_OK && !s3_move_parse(buf_str(&a.body), ret_move))
-        code = err_set(e, ERR_NOT_FOUND, "'%s' names no upload", pointer->text);
-    buf_done(&a.body);
-    return code;
+    buf_init(&tail, POINTER_MAX);
+    s3_move_name(s, d, from, &pointer);
+    TRY(s3_get_into(s->client, &pointer, &tail, e));
+    if (tail.n > 0 && !s3_upload_key_parse(buf_str(&tail), &move.tail, &id))
+        return err_set(e, ERR_NOT_FOUND, "'%s' names no upload", pointer.text);
+    *ret_move = move;
+    return ERR_OK;
 }
 
 static enum err_code found_move(void *ctx, const struct s3_listed *object, struct err *e)
 {
     struct s3_keeper *k = ctx;
+    struct s3_upload_key from;
     struct digest d;
     struct s3_move move;
     enum err_code code;
 
-    if (!s3_name_digest(s3_name_below(k->s, &object->name, STR(S3_MOVES)), &d))
+    if (!s3_move_name_parse(k->s, &object->name, &d, &from))
         return ERR_OK;
-    code = s3_move_read(k->s, &object->name, &move, e);
+    code = s3_move_read(k->s, &d, &from, &move, e);
     if (code == ERR_OK)
         s3_keeper_move(k, &d, &move);
     return code == ERR_NOT_FOUND ? ERR_OK : code;
@@ -387,6 +400,15 @@ static struct move *first_move(const struct s3_keeper *k)
     return first;
 }
 
+/* It may last for many minutes, of which nobody waits for the move. */
+static int64_t after_deletion(struct move *m)
+{
+    m->wait_ms = m->wait_ms == 0 ? DELETION_WAIT_MS : 2 * m->wait_ms;
+    if (m->wait_ms > DELETION_MOST_MS)
+        m->wait_ms = DELETION_MOST_MS;
+    return clock_mono_ms() + m->wait_ms;
+}
+
 static void move_one(struct s3_keeper *k)
 {
     struct move *m = k->current = first_move(k);
@@ -397,7 +419,7 @@ static void move_one(struct s3_keeper *k)
     pthread_mutex_unlock(&k->lock);
     code = carry(k, m, &e);
     if (code == ERR_LATER)
-        next_ms = clock_mono_ms() + DELETION_WAIT_MS;
+        next_ms = after_deletion(m);
     else if (code != ERR_OK)
         next_ms = back_off(&m->trouble, "a blob can't be moved to its key", &m->digest, &e);
     pthread_mutex_lock(&k->lock);

@@ -40,10 +40,34 @@ void s3_quarantine_name(const struct s3 *s, const struct digest *d, struct s3_na
     add_digest(ret_name, d);
 }
 
-void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name)
+/* No digest has a '_'. */
+void s3_moves_below(const struct digest *d, char ret_below[static S3_MOVES_BELOW_MAX])
 {
-    begin(s, STR(S3_MOVES), ret_name);
-    add_digest(ret_name, d);
+    struct str hex = digest_hex(d);
+
+    snprintf(ret_below, S3_MOVES_BELOW_MAX, S3_MOVES "%s/" STR_FMT "_",
+             digest_algorithm_name(d->algorithm), STR_ARG(hex));
+}
+
+void s3_move_name(const struct s3 *s, const struct digest *d, const struct s3_upload_key *from,
+                  struct s3_name *ret_name)
+{
+    char below[S3_MOVES_BELOW_MAX];
+
+    s3_moves_below(d, below);
+    begin(s, str_of(below), ret_name);
+    if (from)
+        add(ret_name, str_of(from->text));
+}
+
+bool s3_move_name_parse(const struct s3 *s, const struct s3_name *name, struct digest *ret_digest,
+                        struct s3_upload_key *ret_from)
+{
+    struct str below = s3_name_below(s, name, STR(S3_MOVES)), digest;
+    struct uuid id;
+
+    return below.p && str_cut(&below, '_', &digest) && s3_name_digest(digest, ret_digest) &&
+           s3_upload_key_parse(below, ret_from, &id);
 }
 
 /* A digest has a ':', and no component of a repository's name has one. */

@@ -238,6 +238,27 @@ static void take_listed(void *ctx, struct str path, struct str text)
     }
 }
 
+void s3_list_query(struct s3_request *r, struct str prefix)
+{
+    s3_query(r, STR("list-type"), STR("2"));
+    s3_query(r, STR("prefix"), prefix);
+}
+
+static void take_first(void *ctx, struct str path, struct str text)
+{
+    struct s3_name *first = ctx;
+
+    if (first->n == 0 && str_eq(path, STR("ListBucketResult/Contents/Key")) &&
+        str_copy(text, first->text, sizeof(first->text)))
+        first->n = text.n;
+}
+
+bool s3_list_first(struct str body, struct s3_name *ret_name)
+{
+    *ret_name = (struct s3_name){0};
+    return xml_each(body, take_first, ret_name, ERR_IGNORED) == ERR_OK && ret_name->n > 0;
+}
+
 static enum err_code read_page(struct page *p, struct str prefix, struct err *e)
 {
     struct s3_request r = {.method = "GET"};
@@ -245,10 +266,9 @@ static enum err_code read_page(struct page *p, struct str prefix, struct err *e)
 
     buf_init(&token, 4096);
     buf_add_str(&token, buf_str(&p->token));
-    s3_query(&r, STR("list-type"), STR("2"));
+    s3_list_query(&r, prefix);
     if (token.n > 0)
         s3_query(&r, STR("continuation-token"), buf_str(&token));
-    s3_query(&r, STR("prefix"), prefix);
     p->n = 0;
     p->more = false;
     return s3_ask(p->c, &r, LIST_BODY_MAX, take_listed, p, e);

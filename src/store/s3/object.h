@@ -57,6 +57,11 @@ typedef enum err_code (*s3_listed_fn)(void *ctx, const struct s3_listed *object,
 ERR_CHECKED enum err_code s3_list(struct s3_client *c, const char *prefix, s3_listed_fn fn,
                                   void *ctx, struct err *e);
 
+/* The same for who can't wait: asks the bucket for the keys that begin with prefix, and finds the
+ * first of them in the answer. */
+void s3_list_query(struct s3_request *r, struct str prefix);
+bool s3_list_first(struct str body, struct s3_name *ret_name);
+
 /* Is it the key of one of those that people get, and the server is to keep checksums of? */
 bool s3_is_original(const struct s3_client *c, const struct s3_name *name);
 

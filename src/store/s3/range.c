@@ -30,13 +30,15 @@ void s3_range_free(struct s3_range *r)
 }
 
 enum err_code s3_range_open(struct s3_range *r, struct s3_client *c, const struct s3_name *name,
-                            bool object, struct err *e)
+                            bool list, struct err *e)
 {
-    struct s3_request request = {.method = "GET", .name = name};
+    struct s3_request request = {.method = "GET", .name = list ? NULL : name};
     struct epoll_event event = {.events = EPOLLIN};
     char range[64];
 
-    r->whole = object || (r->at_bytes == 0 && r->until_bytes == r->size_bytes);
+    r->whole = list || (r->at_bytes == 0 && r->until_bytes == r->size_bytes);
+    if (list)
+        s3_list_query(&request, (struct str){name->text, name->n});
     if (!r->whole) {
         snprintf(range, sizeof(range), "bytes=%llu-%llu", (unsigned long long)r->at_bytes,
                  (unsigned long long)r->until_bytes - 1);

@@ -15,7 +15,7 @@ struct s3_range {
     struct client_stream *stream; /* NULL: none is open */
     struct s3_answer answer;      /* its head; and its body, where that is not the blob */
     int wait_fd;                  /* an epoll set, the reader's, in which the stream is */
-    bool whole;                   /* the answer is to be an object, and not a part of one */
+    bool whole;                   /* the answer is to be all that was asked for, not a part of it */
 
     char *kept;             /* room for all of it, or NULL: nothing is kept */
     size_t kept_at, kept_n; /* what is there, and not handed out yet */
@@ -25,9 +25,9 @@ struct s3_range *s3_range_new(uint64_t from_bytes, uint64_t until_bytes, uint64_
                               int wait_fd);
 void s3_range_free(struct s3_range *r); /* not what it kept */
 
-/* Asks for what is not there yet, at `name`; for all of the object there when `object` says so. */
+/* Asks for what is not there yet, at `name`; or, `list`, which keys begin with it. */
 ERR_CHECKED enum err_code s3_range_open(struct s3_range *r, struct s3_client *c,
-                                        const struct s3_name *name, bool object, struct err *e);
+                                        const struct s3_name *name, bool list, struct err *e);
 void s3_range_close(struct s3_range *r); /* what was kept stays */
 
 /* The next bytes of the answer, be they the blob's or not. *ret_n is 0 at its end. Errors: LATER;

@@ -56,7 +56,7 @@ struct blob_reader {
 static void name_place(const struct blob_reader *b, struct s3_name *ret_name)
 {
     if (b->place == AT_POINTER)
-        s3_move_name(b->s, &b->digest, ret_name);
+        s3_move_name(b->s, &b->digest, NULL, ret_name);
     else if (b->place == AT_UPLOAD)
         s3_upload_name(b->s, &b->upload, ret_name);
     else if (b->place == AT_NAME)
@@ -171,20 +171,29 @@ static enum err_code check_content(const struct blob_reader *b, size_t n, struct
     return n > 0 ? ERR_OK : err_set(e, ERR_UNAVAILABLE, "the answer ended too early");
 }
 
+/* From where a pointer says that it is moved. */
+static void take_pointers(struct blob_reader *b, struct str list)
+{
+    struct s3_name pointer;
+    struct digest d;
+
+    b->place = s3_list_first(list, &pointer) && s3_move_name_parse(b->s, &pointer, &d, &b->upload)
+                   ? AT_UPLOAD
+                   : AT_KEY_AGAIN;
+}
+
 /* A whole answer without content says where to go on. */
 static enum err_code take_answer(struct blob_reader *b, struct err *e)
 {
     struct s3_answer *a = &b->ranges->answer;
     struct s3_name name;
-    struct s3_move move;
     struct s3_request r = {.method = "GET", .name = &name};
     enum err_code code;
 
     name_place(b, &name);
     s3_range_close(b->ranges);
     if (b->place == AT_POINTER && a->status == 200) {
-        b->place = s3_move_parse(buf_str(&a->body), &move) ? AT_UPLOAD : AT_KEY_AGAIN;
-        b->upload = move.from;
+        take_pointers(b, buf_str(&a->body));
         return ERR_OK;
     }
     code = s3_refused(a, &r, e);

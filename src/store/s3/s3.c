@@ -94,19 +94,20 @@ static enum err_code s3_blob_quarantine(struct store *store, const struct repo_n
     return s3_blob_delete(store, repo, d, false, e);
 }
 
-/* Somebody moves it: then it is neither here nor there. */
+/* Somebody moves it: then it is neither here nor there. Who began that may be dead, so this process
+ * does it as well. */
 static enum err_code check_not_moving(struct s3 *s, const struct digest *d, struct err *e)
 {
-    struct s3_name pointer;
-    struct s3_answer there = {0};
-    enum err_code code;
+    struct s3_move move;
+    enum err_code code = s3_move_find(s, d, &move.from, e);
 
-    s3_move_name(s, d, &pointer);
-    code = s3_head(s->client, &pointer, &there, e);
     if (code == ERR_NOT_FOUND)
         return ERR_OK;
-    return code == ERR_OK ? err_set(e, ERR_LATER, "%s is being moved to its key", d->text)
-                          : (e->code = ERR_LATER);
+    if (code != ERR_OK)
+        return e->code = ERR_LATER;
+    if (s3_move_read(s, d, &move.from, &move, ERR_IGNORED) == ERR_OK)
+        s3_keeper_move(s->keeper, d, &move);
+    return err_set(e, ERR_LATER, "%s is being moved to its key", d->text);
 }
 
 static enum err_code s3_blob_purge(struct store *store, const struct digest *d,
@@ -121,6 +122,31 @@ static enum err_code s3_blob_purge(struct store *store, const struct digest *d,
     code = s3_delete_once(s->client, &name, STORE_PURGE_VALID_S, still, ctx, e);
     recent_forget(s->known, d);
     return code;
+}
+
+/* At a key that nothing else ever has, told by a pointer: so no DELETE of the blob's key, nor of a
+ * pointer that was there before, takes it. Without the pointer it is swept. */
+static enum err_code s3_blob_aside(struct store *store, const struct digest *d, struct err *e)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_move move = {0};
+    struct s3_name from, to;
+    uint64_t size_bytes;
+    enum err_code code;
+    struct uuid id;
+
+    uuid_make(&id);
+    s3_parts_key(&id, false, &move.from);
+    s3_upload_name(s, &move.from, &to);
+    TRY(s3_blob_find(s, d, &from, &size_bytes, e));
+    code = s3_copy_sized(s->client, NULL, &from, &to, size_bytes, e);
+    if (code == ERR_NOT_FOUND)
+        return s3_blob_unknown(d, e);
+    TRY(code);
+    TRY(s3_move_write(s, d, &move, e));
+    s3_keeper_move(s->keeper, d, &move);
+    recent_forget(s->known, d);
+    return ERR_OK;
 }
 
 static void s3_set_deletions(struct store *store, store_deletion_fn fn, void *ctx)
@@ -398,6 +424,7 @@ static const struct store_driver store_s3 = {
     .blob_quarantine = s3_blob_quarantine,
     .blob_purge = s3_blob_purge,
     .set_deletions = s3_set_deletions,
+    .blob_aside = s3_blob_aside,
     .blob_url = s3_blob_url,
     .manifest_put = s3_manifest_put,
     .manifests_put = s3_manifests_put,

@@ -89,21 +89,6 @@ void s3_tail_key(const struct uuid *id, uint64_t turn, uint32_t number,
 bool s3_is_tail(const struct s3_upload_key *key);
 uint32_t s3_tail_number(const struct s3_upload_key *key); /* 0: it says none */
 
-/* names.c; all with the configured prefix in front. */
-void s3_quarantine_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
-void s3_blob_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
-void s3_manifest_name(const struct s3 *s, const struct repo_name *repo, const struct digest *d,
-                      struct s3_name *ret_name);
-void s3_tag_name(const struct s3 *s, const struct repo_name *repo, const struct tag_name *tag,
-                 struct s3_name *ret_name);
-void s3_upload_name(const struct s3 *s, const struct s3_upload_key *key, struct s3_name *ret_name);
-void s3_move_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
-void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char *end,
-                   struct s3_name *ret_name);
-void s3_mark_name(const struct s3_client *c, struct s3_name *ret_name);
-void s3_original_name(const struct s3 *s, const struct store_original_name *name,
-                      struct s3_name *ret_name);
-
 #define S3_MANIFESTS  "manifests/"
 #define S3_TAGS       "tags/"
 #define S3_TAGS_DIR   "/_tags/"
@@ -113,6 +98,29 @@ void s3_original_name(const struct s3 *s, const struct store_original_name *name
 #define S3_MOVES      "moves/"
 #define S3_MARK       "registry.json"
 #define S3_PROBES     "probes/" /* what a server can is tried there, and nothing of it stays */
+
+/* names.c; all with the configured prefix in front. */
+void s3_quarantine_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
+void s3_blob_name(const struct s3 *s, const struct digest *d, struct s3_name *ret_name);
+void s3_manifest_name(const struct s3 *s, const struct repo_name *repo, const struct digest *d,
+                      struct s3_name *ret_name);
+void s3_tag_name(const struct s3 *s, const struct repo_name *repo, const struct tag_name *tag,
+                 struct s3_name *ret_name);
+void s3_upload_name(const struct s3 *s, const struct s3_upload_key *key, struct s3_name *ret_name);
+/* A pointer's name, "moves/<digest>_<key>", which no other pointer ever has: a DELETE that comes
+ * late takes none but its own. from NULL: what those of a digest begin with. */
+void s3_move_name(const struct s3 *s, const struct digest *d, const struct s3_upload_key *from,
+                  struct s3_name *ret_name);
+bool s3_move_name_parse(const struct s3 *s, const struct s3_name *name, struct digest *ret_digest,
+                        struct s3_upload_key *ret_from);
+/* The same for s3_list(). */
+#define S3_MOVES_BELOW_MAX (sizeof(S3_MOVES) + DIGEST_TEXT_MAX + 2)
+void s3_moves_below(const struct digest *d, char ret_below[static S3_MOVES_BELOW_MAX]);
+void s3_probe_name(const struct s3_client *c, const struct uuid *id, const char *end,
+                   struct s3_name *ret_name);
+void s3_mark_name(const struct s3_client *c, struct s3_name *ret_name);
+void s3_original_name(const struct s3 *s, const struct store_original_name *name,
+                      struct s3_name *ret_name);
 
 /* What a key is below the configured prefix and the given one; .p is NULL when it is not there. */
 struct str s3_name_below(const struct s3 *s, const struct s3_name *name, struct str prefix);
@@ -137,9 +145,9 @@ void s3_senders_free(struct s3_senders *s); /* after all jobs have run; accepts 
 /*
  * keeper.c: a thread that does later what no answer has to wait for.
  *
- * A move: the blob is durable at a key below uploads/, and moves/<digest> names it; it is copied to
- * its key, then both go. Until then it is read where it is. After a crash, and in other processes,
- * the object moves/<digest> is what tells.
+ * A move: the blob is durable at a key below uploads/, and a pointer names it; it is copied to its
+ * key, then both go. Until then it is read where it is. After a crash, and in other processes, the
+ * pointer is what tells. A blob may have several.
  */
 struct s3_move {
     struct s3_upload_key from;
@@ -149,15 +157,15 @@ struct s3_move {
 ERR_CHECKED enum err_code s3_keeper_new(struct s3 *s, struct s3_keeper **ret_keeper, struct err *e);
 void s3_keeper_free(struct s3_keeper *k); /* accepts NULL; deletes what is to be deleted */
 
-/* The object moves/<digest> is there. */
+/* The pointer is there. */
 void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct s3_move *move);
 
-/* The object moves/<digest>, and what it says. False: nothing. Error: NOT_FOUND, that too. */
+/* The pointer: the tail is what it says. Error: NOT_FOUND, it is gone or says nothing sensible. */
 ERR_CHECKED enum err_code s3_move_write(struct s3 *s, const struct digest *d,
                                         const struct s3_move *move, struct err *e);
-bool s3_move_parse(struct str text, struct s3_move *ret_move);
-ERR_CHECKED enum err_code s3_move_read(struct s3 *s, const struct s3_name *pointer,
-                                       struct s3_move *ret_move, struct err *e);
+ERR_CHECKED enum err_code s3_move_read(struct s3 *s, const struct digest *d,
+                                       const struct s3_upload_key *from, struct s3_move *ret_move,
+                                       struct err *e);
 
 /* True when the blob is being moved by this process: where its bytes are for certain. */
 bool s3_keeper_moving(struct s3_keeper *k, const struct digest *d, struct s3_upload_key *ret_from);
@@ -241,6 +249,9 @@ ERR_CHECKED enum err_code s3_blob_find(struct s3 *s, const struct digest *d,
                                        struct s3_name *ret_name, uint64_t *ret_size_bytes,
                                        struct err *e);
 enum err_code s3_blob_unknown(const struct digest *d, struct err *e);
+/* From where the blob is being moved, by whomever; of several moves any. Error: NOT_FOUND. */
+ERR_CHECKED enum err_code s3_move_find(struct s3 *s, const struct digest *d,
+                                       struct s3_upload_key *ret_from, struct err *e);
 
 /* read.c */
 enum err_code s3_blob_open(struct store *s, const struct repo_name *repo, const struct digest *d,

@@ -168,6 +168,62 @@ static void nothing_links_what_is_gone(void **state)
     assert_state(f, "x", META_REMOVED_GONE, 7, 200);
 }
 
+static enum err_code link_aside(struct fixture *f, const char *repo, const char *seed, int64_t seen)
+{
+    struct repo_name r = repo_of(repo);
+    struct digest d = digest_for(seed);
+    struct meta_op op = meta_op_blob_link(&r, &d, strlen(seed));
+
+    op.blob_link.once = true;
+    op.blob_link.seen_number = seen;
+    op.blob_link.aside = true;
+    return commit_one(f, op);
+}
+
+/* The deletion may still come, and ends as one without it. */
+static void what_is_gone_is_linked_by_who_put_it_aside_since_that_number(void **state)
+{
+    struct fixture *f = *state;
+
+    condemn(f, "x");
+    assert_true(gone(f, "x", 100, 7));
+    assert_int_equal(link_aside(f, "a", "x", 6), ERR_GONE);
+    assert_int_equal(link_aside(f, "a", "x", 0), ERR_GONE);
+    assert_ok(link_aside(f, "a", "x", 7));
+    assert_true(has_blob(f, "a", "x"));
+    assert_state(f, "x", META_REMOVED_GONE, 7, 200);
+    assert_int_equal(link_once(f, "b", "x"), ERR_GONE);
+    end_deletion(f, "x", 7, false);
+    assert_state(f, "x", META_REMOVED_DELETED, 7, 300);
+    assert_true(has_blob(f, "a", "x"));
+}
+
+static void what_was_put_aside_is_linked_also_when_the_deletion_has_ended(void **state)
+{
+    struct fixture *f = *state;
+
+    condemn(f, "x");
+    assert_true(gone(f, "x", 100, 7));
+    end_deletion(f, "x", 7, false);
+    assert_int_equal(link_aside(f, "a", "x", 6), ERR_GONE);
+    assert_ok(link_aside(f, "a", "x", 7));
+    assert_true(is_free(f, "x"));
+}
+
+/* It went again while the deletion of before had not ended. */
+static void what_was_put_aside_and_unlinked_is_condemned_when_the_deletion_ends(void **state)
+{
+    struct fixture *f = *state;
+
+    condemn(f, "x");
+    assert_true(gone(f, "x", 100, 7));
+    assert_ok(link_aside(f, "a", "x", 7));
+    assert_ok(unlink_at(f, "a", "x", 250));
+    assert_state(f, "x", META_REMOVED_GONE, 7, 200);
+    end_deletion(f, "x", 7, false);
+    assert_state(f, "x", META_REMOVED_CONDEMNED, 7, 300);
+}
+
 static void what_was_deleted_is_linked_by_who_saw_that(void **state)
 {
     struct fixture *f = *state;
@@ -445,6 +501,9 @@ int main(int argc, char **argv)
         TEST(a_link_revives_what_is_condemned),
         TEST(what_is_condemned_is_gone_and_then_deleted),
         TEST(nothing_links_what_is_gone),
+        TEST(what_is_gone_is_linked_by_who_put_it_aside_since_that_number),
+        TEST(what_was_put_aside_is_linked_also_when_the_deletion_has_ended),
+        TEST(what_was_put_aside_and_unlinked_is_condemned_when_the_deletion_ends),
         TEST(what_was_deleted_is_linked_by_who_saw_that),
         TEST(what_is_linked_or_of_another_time_is_not_gone),
         TEST(what_is_put_back_is_condemned_and_keeps_its_number),

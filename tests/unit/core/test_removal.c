@@ -302,6 +302,51 @@ static void a_push_into_a_deletion_is_told_to_come_again_and_leaves_nothing(void
     assert_false(stored(&d));
 }
 
+static unsigned asides;
+
+static enum err_code aside(struct store *s, const struct digest *d, struct err *e)
+{
+    pthread_mutex_t *mine;
+
+    (void)s, (void)e;
+    asides++;
+    mine = locks_hold(&w.r->blob_locks, STR_NONE, digest_str(d)); /* it would not end */
+    locks_release(mine);
+    return ERR_OK;
+}
+
+static enum err_code aside_of_nothing(struct store *s, const struct digest *d, struct err *e)
+{
+    (void)s;
+    return err_set(e, ERR_BLOB_UNKNOWN, "no %s", d->text);
+}
+
+/* The DELETE may still come: the row stays until it can't. */
+static void a_push_into_a_deletion_without_an_end_puts_its_bytes_aside(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+
+    (void)state;
+    race(true, true);
+    asides = 0;
+    world_patch_store(&w)->blob_aside = aside;
+    assert_ok(blob_push(&w, REPO, STR("hello"), &d, ERR_IGNORED));
+    assert_int_equal(asides, 1);
+    assert_true(blob_readable(&w, REPO, &d));
+    assert_int_equal(state_of(&d), META_REMOVED_GONE);
+}
+
+static void what_the_deletion_took_before_it_was_put_aside_is_to_be_pushed_again(void **state)
+{
+    struct digest d = sha256_of(STR("hello"));
+
+    (void)state;
+    race(true, true);
+    world_patch_store(&w)->blob_aside = aside_of_nothing;
+    assert_code(ERR_GONE, blob_push(&w, REPO, STR("hello"), &d, ERR_IGNORED));
+    assert_false(blob_readable(&w, REPO, &d));
+}
+
 static struct digest awaited;
 static pthread_t ender;
 static unsigned looks;
@@ -581,6 +626,8 @@ int main(void)
         BUCKET(a_push_whose_bytes_were_deleted_is_not_answered_as_done),
         BUCKET(a_push_whose_bytes_are_there_after_the_deletion_is_done),
         BUCKET(a_push_into_a_deletion_is_told_to_come_again_and_leaves_nothing),
+        BUCKET(a_push_into_a_deletion_without_an_end_puts_its_bytes_aside),
+        BUCKET(what_the_deletion_took_before_it_was_put_aside_is_to_be_pushed_again),
         BUCKET(a_deletion_is_waited_for_without_the_lock),
         BUCKET(a_mount_into_a_deletion_is_none),
         FILES(a_file_whose_deletion_was_begun_in_an_earlier_life_is_pushed_again),

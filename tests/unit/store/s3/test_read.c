@@ -20,13 +20,19 @@
 #define UUID    "01234567-89ab-4cde-8f01-23456789abcd"
 #define BLOB    "abcdefgh"
 
-#define WHOLE                  "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" BLOB
-#define HALF                   "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nabcd"
-#define REST                   "HTTP/1.1 206 x\r\nContent-Length: 4\r\nContent-Range: bytes 4-7/8\r\n\r\nefgh"
-#define POINTER                "HTTP/1.1 200 OK\r\nContent-Length: 36\r\n\r\n" UUID
-#define OWN_KEY                UUID "_0123456789abcdef"
-#define POINTER_WITH_TAIL      "HTTP/1.1 200 OK\r\nContent-Length: 95\r\n\r\n" OWN_KEY " " UUID "_tail"
-#define POINTER_OUT_OF_UPLOADS "HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n" UUID "/../tags"
+#define WHOLE   "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" BLOB
+#define HALF    "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nabcd"
+#define REST    "HTTP/1.1 206 x\r\nContent-Length: 4\r\nContent-Range: bytes 4-7/8\r\n\r\nefgh"
+#define SUM     "9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab" /* of BLOB */
+#define OWN_KEY UUID "_0123456789abcdef"
+#define LISTED(n, keys)                                                                            \
+    "HTTP/1.1 200 OK\r\nContent-Length: " n "\r\n\r\n<ListBucketResult>" keys "</"                 \
+                                                                              "ListBucketResult>"
+#define POINTER_TO(upload)     "<Contents><Key>p/moves/sha256/" SUM "_" upload "</Key></Contents>"
+#define POINTER                LISTED("185", POINTER_TO(UUID))
+#define TWO_POINTERS           LISTED("350", POINTER_TO(OWN_KEY) POINTER_TO(UUID))
+#define POINTER_OUT_OF_UPLOADS LISTED("193", POINTER_TO(UUID "/../tags"))
+#define NO_POINTER             LISTED("37", "")
 #define MISSING                "HTTP/1.1 404 x\r\nContent-Length: 37\r\n\r\n<Error><Code>NoSuchKey</Code></Error>"
 #define NO_BUCKET                                                                                  \
     "HTTP/1.1 404 x\r\nContent-Length: 40\r\n\r\n<Error><Code>NoSuchBucket</Code></Error>"
@@ -177,6 +183,18 @@ static void assert_asked(struct fixture *f, size_t i, const char *path, const ch
         fail_msg("asked: %s, not for %s", q->head, range);
 }
 
+/* The i-th request asked for the keys that begin with that below the prefix. */
+static void assert_listed(struct fixture *f, size_t i, const char *below)
+{
+    const struct small_server_request *q = small_server_request(f->server, i);
+    char line[512];
+
+    assert_non_null(q);
+    snprintf(line, sizeof(line), "GET /bucket?list-type=2&prefix=p%%2F%s HTTP/1.1\r\n", below);
+    if (strncmp(q->head, line, strlen(line)) != 0)
+        fail_msg("asked: %.200s, not %s", q->head, line);
+}
+
 static const char *key_of(const struct fixture *f)
 {
     static char path[256];
@@ -189,7 +207,8 @@ static const char *pointer_of(const struct fixture *f)
 {
     static char path[256];
 
-    snprintf(path, sizeof(path), "moves/sha256/" STR_FMT, STR_ARG(digest_hex(&f->digest)));
+    snprintf(path, sizeof(path), "moves%%2Fsha256%%2F" STR_FMT "_",
+             STR_ARG(digest_hex(&f->digest)));
     return path;
 }
 
@@ -379,15 +398,15 @@ static void a_blob_that_another_process_moves_is_found_by_its_pointer(void **sta
     (void)state;
     assert_reads(f);
     assert_asked(f, 0, key_of(f), "");
-    assert_asked(f, 1, pointer_of(f), "");
+    assert_listed(f, 1, pointer_of(f));
     assert_asked(f, 2, "uploads/" UUID, "");
     end(f);
 }
 
-static void a_pointer_may_name_a_key_of_an_upload_and_its_tail(void **state)
+static void of_several_pointers_one_is_followed(void **state)
 {
     static const struct small_server_answer answers[] = {
-        {.text = MISSING}, {.text = POINTER_WITH_TAIL}, {.text = WHOLE}};
+        {.text = MISSING}, {.text = TWO_POINTERS}, {.text = WHOLE}};
     struct fixture *f = begin(answers, N(answers));
 
     (void)state;
@@ -413,7 +432,7 @@ static void a_blob_that_comes_to_its_key_meanwhile_is_found_there(void **state)
     static const struct small_server_answer gone[] = {
         {.text = MISSING}, {.text = POINTER}, {.text = MISSING}, {.text = WHOLE}};
     static const struct small_server_answer crossed[] = {
-        {.text = MISSING}, {.text = MISSING}, {.text = WHOLE}};
+        {.text = MISSING}, {.text = NO_POINTER}, {.text = WHOLE}};
     struct fixture *f = begin(gone, N(gone));
 
     (void)state;
@@ -609,7 +628,7 @@ int main(void)
         cmocka_unit_test(credentials_that_have_expired_are_renewed_once),
         cmocka_unit_test(a_blob_that_this_process_moves_is_read_where_it_is),
         cmocka_unit_test(a_blob_that_another_process_moves_is_found_by_its_pointer),
-        cmocka_unit_test(a_pointer_may_name_a_key_of_an_upload_and_its_tail),
+        cmocka_unit_test(of_several_pointers_one_is_followed),
         cmocka_unit_test(a_pointer_names_no_other_key),
         cmocka_unit_test(a_blob_that_comes_to_its_key_meanwhile_is_found_there),
         cmocka_unit_test(a_blob_that_is_moved_while_it_is_read_goes_on_at_its_key),
