@@ -27,7 +27,7 @@
 #define OWN_KEY UUID "_0123456789abcdef"
 #define LISTED(n, keys)                                                                            \
     "HTTP/1.1 200 OK\r\nContent-Length: " n "\r\n\r\n<ListBucketResult>" keys "</"                 \
-                                                                              "ListBucketResult>"
+    "ListBucketResult>"
 #define POINTER_TO(upload)     "<Contents><Key>p/moves/sha256/" SUM "_" upload "</Key></Contents>"
 #define POINTER                LISTED("185", POINTER_TO(UUID))
 #define TWO_POINTERS           LISTED("350", POINTER_TO(OWN_KEY) POINTER_TO(UUID))
