@@ -43,12 +43,14 @@ def run(command, check=True, timeout=CLIENT_TIMEOUT_S, **more):
 class Docker:
     """A Docker engine and its command line. Registries on 127.0.0.1 need no TLS.
 
-    etc is what it finds as /etc/docker (certs.d); nobody else sees it there.
+    etc is what it finds as /etc/docker (certs.d); nobody else sees it there. Another engine than Debian's, of which the
+    command line is taken all the same, is a program, with options.
     """
 
-    def __init__(self, work, etc=None):
+    def __init__(self, work, etc=None, program="dockerd", options=()):
         self.work = Path(work)
         self.etc = etc
+        self.program = [program, *options]
         self.socket = f"unix://{self.work}/docker.sock"
         self.log_path = self.work / "dockerd.log"
         self.process = None
@@ -59,7 +61,7 @@ class Docker:
                 [
                     *DIES_WITH_US,
                     *self._with_etc(),
-                    "dockerd",
+                    *self.program,
                     f"--data-root={self.work}/data",
                     f"--exec-root={self.work}/exec",
                     f"--pidfile={self.work}/dockerd.pid",
@@ -72,6 +74,7 @@ class Docker:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env={**os.environ, "DOCKER_MIN_API_VERSION": "1.41"},  # of Debian's command line
             )
         deadline = time.monotonic() + 60
         while subprocess.run(

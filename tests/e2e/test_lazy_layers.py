@@ -101,7 +101,8 @@ def test_a_layer_of_which_skopeo_cut_the_padding_is_refused(registry, client, wo
     """Its zstd:chunked writes two blocks of zeros for however many there were (findings/skopeo_zstd_chunked_padding.sh)."""
     client.push_image("from/app", image_of_layers([LAYER + bytes(512)]), "v1")
     path = work / "image.tar"
-    containers.skopeo("copy", "--dest-compress-format=zstd:chunked", f"docker://{registry.address}/from/app:v1", f"oci-archive:{path}")
+    source = f"docker://{registry.address}/from/app:v1"
+    containers.skopeo("copy", "--dest-compress-format=zstd:chunked", source, f"oci-archive:{path}")
     assert upload(client, path.read_bytes(), expect=400, repository="to/app", tag="v1")["detail"]["code"] == "DIFF_ID"
 
 
