@@ -123,6 +123,11 @@ static bool sum_right(const unsigned char *b)
     return number(b + 148, 8, &said) && (said == sum || (int64_t)said == with_sign);
 }
 
+bool tar_begins(const void *p, size_t n)
+{
+    return n >= BLOCK && sum_right(p);
+}
+
 static bool all_zero(const unsigned char *b)
 {
     for (size_t i = 0; i < BLOCK; i++) {

@@ -33,6 +33,11 @@ struct tar_events {
     enum err_code (*end)(void *ctx, struct err *e); /* of the member */
 };
 
+/* Could a tar begin with these bytes, TAR_HEAD_BYTES or all? The sum of its first header is right.
+ */
+#define TAR_HEAD_BYTES 512
+bool tar_begins(const void *p, size_t n);
+
 struct tar; /* one thread */
 
 /* *f gets why the archive is refused. */

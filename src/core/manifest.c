@@ -329,15 +329,17 @@ static enum err_code parse_subject(struct parse *p, const json_t *root)
 }
 
 /* dist-spec "Listing Referrers": artifactType, or for an image the media type of its config. */
-static enum err_code parse_artifact_type(struct parse *p, const json_t *root)
+static enum err_code parse_types(struct parse *p, const json_t *root)
 {
     const json_t *type = json_object_get(root, "artifactType");
+    const json_t *config = json_object_get(json_object_get(root, "config"), "mediaType");
 
     if (type && !json_is_null(type) && !json_is_string(type))
         return err_tell(p->e, ERR_MANIFEST_INVALID, "'artifactType' is not a string");
     if (json_string_length(type) == 0 && p->m->shape == MANIFEST_IMAGE)
-        type = json_object_get(json_object_get(root, "config"), "mediaType");
+        type = config;
     p->m->artifact_type = str_dup(json_str(type));
+    p->m->config_type = str_dup(json_str(config));
     return ERR_OK;
 }
 
@@ -373,7 +375,7 @@ static enum err_code parse_root(struct parse *p, struct str bytes, struct str co
     TRY(settle_type(p, root, content_type));
     TRY(p->m->shape == MANIFEST_IMAGE ? parse_image(p, root) : parse_index(p, root));
     TRY(parse_subject(p, root));
-    TRY(parse_artifact_type(p, root));
+    TRY(parse_types(p, root));
     return parse_annotations(p, root);
 }
 
@@ -464,6 +466,7 @@ void manifest_done(struct manifest *m)
     free(m->urls);
     free(m->links);
     free(m->artifact_type);
+    free(m->config_type);
     free(m->annotations_json);
     *m = (struct manifest){0};
 }

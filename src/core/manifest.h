@@ -31,6 +31,7 @@ struct manifest {
     bool has_subject;
     struct digest subject;
     char *artifact_type;    /* as dist-spec "Listing Referrers" shows it; "" when none */
+    char *config_type;      /* media type of an image's config; "" when none */
     char *annotations_json; /* JSON object; "" when none */
     char **urls;            /* of all its descriptors */
     size_t n_urls;

@@ -1,6 +1,7 @@
 #include "core/scan_wish.h"
 
 #include "base/clock.h"
+#include "core/runnable.h"
 #include "jobs/jobs.h"
 
 #include <stdio.h>
@@ -9,12 +10,6 @@ void scan_key(const struct repo_name *repo, const struct digest *d,
               char ret_key[static SCAN_KEY_MAX + 1])
 {
     snprintf(ret_key, SCAN_KEY_MAX + 1, "%s@%s", repo->text, d->text);
-}
-
-bool scan_is_config(struct str media_type)
-{
-    return str_eq(media_type, STR("application/vnd.oci.image.config.v1+json")) ||
-           str_eq(media_type, STR("application/vnd.docker.container.image.v1+json"));
 }
 
 /* Who pushes an image again does not gain time. What can't be looked up now waits from its first
@@ -32,7 +27,8 @@ size_t scan_wish(const struct registry *r, const struct repo_name *repo, const s
     struct str now;
     size_t n = 0;
 
-    if (m->shape != MANIFEST_IMAGE || !scan_is_config(str_of(m->artifact_type)))
+    if (m->shape != MANIFEST_IMAGE || 
+        !runnable_config(str_of(m->media_type), str_of(m->config_type)))
         return 0;
     scan_key(repo, d, w->key);
     if (r->jobs && conf_bool(&r->options->scan_on_push))

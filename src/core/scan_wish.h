@@ -20,9 +20,6 @@
 void scan_key(const struct repo_name *repo, const struct digest *d,
               char ret_key[static SCAN_KEY_MAX + 1]);
 
-/* Is the config that of an image which can be run? Others have no packages. */
-bool scan_is_config(struct str media_type);
-
 /* What the operations point to; lives as long as they do. */
 struct scan_wish {
     char key[SCAN_KEY_MAX + 1];

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "core/pull.h"
+#include "core/runnable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +17,6 @@
 #define LAYERS_MAX  4096
 #define PIECE_BYTES (1u << 20)
 
-/* ---- what it is */
-
 static struct str type_of(const struct out_manifest *m, size_t i)
 {
     return out_json_text(out_manifest_descriptor(m, i), "mediaType");
@@ -26,41 +25,6 @@ static struct str type_of(const struct out_manifest *m, size_t i)
 static bool contains(struct str s, struct str part)
 {
     return s.n > 0 && memmem(s.p, s.n, part.p, part.n) != NULL;
-}
-
-static bool is_config(struct str type)
-{
-    return str_eq(type, STR(OCI_IMAGE "config.v1+json")) ||
-           str_eq(type, STR("application/vnd.docker.container.image.v1+json"));
-}
-
-/* Clients unpack what they are told is a tar, and some whatever it is called: so does a scan. */
-static bool is_layer(struct str type)
-{
-    return type.n == 0 || str_eq(type, STR("application/octet-stream")) ||
-           contains(type, STR(".tar"));
-}
-
-bool layout_is_image(const struct out_manifest *m, struct str *ret_why)
-{
-    size_t n = m->parsed.n_links;
-    bool any = n == 1;
-
-    *ret_why = STR("an index of images");
-    if (m->parsed.shape == MANIFEST_INDEX)
-        return false;
-    *ret_why = STR("an artifact without a config");
-    if (n == 0)
-        return false;
-    *ret_why = m->parsed.artifact_type && *m->parsed.artifact_type ? str_of(m->parsed.artifact_type)
-                                                                   : type_of(m, 0);
-    if (!is_config(type_of(m, 0)))
-        return false;
-    for (size_t i = 1; i < n && !any; i++)
-        any = is_layer(type_of(m, i));
-    if (!any)
-        *ret_why = type_of(m, 1);
-    return any;
 }
 
 /* ---- one image */
@@ -127,11 +91,15 @@ static enum err_code choose_layers(struct layout *l, struct err *e)
     l->layers = mem_zero(n * sizeof(*l->layers));
     for (size_t i = 1; i < n; i++) {
         const struct manifest_link *link = &l->m->parsed.links[i];
+        bool unpacks = true;
 
         if (link->kind == LINK_FOREIGN_BLOB && !is_known_blob(l, &link->digest)) {
             pass_over(l, i - 1, "is not in this registry");
-        } else if (!is_layer(type_of(l->m, i))) {
-            pass_over(l, i - 1, "is of a type that is none of layers");
+            continue;
+        }
+        TRY(runnable_layer(l->r, l->repo, l->m, i, &unpacks, e));
+        if (!unpacks) {
+            pass_over(l, i - 1, "is nothing that could be unpacked");
         } else {
             TRY(check_layer(l, i, &bytes, e));
             l->layers[l->n++] = link;

@@ -14,10 +14,6 @@ struct layout_limits {
     void *ctx;
 };
 
-/* Is it an image, which has files and could be run? Else *ret_why says what it is, in words that
- * live as long as m: a chart, a signature, an index, ... */
-bool layout_is_image(const struct out_manifest *m, struct str *ret_why);
-
 /*
  * Writes the image m of repo into the empty directory dir_fd. Layers in files of the same file
  * system are linked, others copied, and then their digests verified. What can't be had and can be

@@ -6,7 +6,7 @@
 #include "core/manifest.h"
 #include "core/pull.h"
 #include "core/referrers.h"
-#include "core/scan_wish.h"
+#include "core/runnable.h"
 #include "scan/findings_blob.h"
 #include "scan/result.h"
 
@@ -16,8 +16,6 @@
 #define DOCUMENTS_PAGE 64                   /* referrers that are looked at for them */
 #define DOCUMENT_MS    ((int64_t)60 * 1000) /* one may be deleted, which nobody notices */
 
-/* ---- what is an image */
-
 static struct str text_of(const json_t *of, const char *key)
 {
     const json_t *text = json_object_get(of, key);
@@ -26,34 +24,9 @@ static struct str text_of(const json_t *of, const char *key)
                                 : STR("");
 }
 
-/* Signatures, statements, lists of materials. Engines unpack everything else, whatever it is
- * called. */
-static bool is_document(struct str media_type)
-{
-    return str_ends(media_type, STR("json")) || str_ends(media_type, STR("+xml")) ||
-           str_starts(media_type, STR("text/"));
-}
-
-static bool has_layers(const json_t *layers)
-{
-    for (size_t i = 0; i < json_array_size(layers); i++) {
-        if (!is_document(text_of(json_array_get(layers, i), "mediaType")))
-            return true;
-    }
-    return json_array_size(layers) == 0;
-}
-
 static json_t *parse(struct str text)
 {
     return json_shallow(text) ? json_loadb(text.p, text.n, 0, NULL) : NULL;
-}
-
-bool pull_image_runs(struct str manifest)
-{
-    AUTO(json) json_t *j = parse(manifest);
-
-    return scan_is_config(text_of(json_object_get(j, "config"), "mediaType")) &&
-           has_layers(json_object_get(j, "layers"));
 }
 
 /* ---- documents */
@@ -199,10 +172,10 @@ static enum err_code take_findings(struct registry *r, const struct scan_result 
     return code;
 }
 
-static void take_reason(const struct scan_result *s, struct gate_image *i)
+static void take_reason(struct str reason, struct gate_image *i)
 {
     i->image.standing = PULL_UNSCANNABLE;
-    str_copy(str_of(s->reason), i->reason, sizeof(i->reason));
+    snprintf(i->reason, sizeof(i->reason), STR_FMT, STR_ARG(reason));
     i->image.reason = i->reason;
 }
 
@@ -222,11 +195,13 @@ static enum err_code take_result(struct registry *r, const struct digest *d,
     case SCAN_COMPLETED:
         i->image.standing = PULL_SCANNED;
         i->image.data_ms = s->facts.data_ms ? s->facts.data_ms : s->scanned_ms;
+        if (s->facts.partial) /* of what was not looked at nothing is known */
+            take_reason(str_of(s->facts.note), i);
         return take_findings(r, s, rule, i, e);
     case SCAN_FAILED:
     case SCAN_UNSUPPORTED:
     case SCAN_NOT_APPLICABLE: /* what a scanner calls so, but could be run */
-        take_reason(s, i);
+        take_reason(str_of(s->reason), i);
         return ERR_OK;
     default:
         return ERR_OK;
@@ -238,11 +213,13 @@ enum err_code pull_image_look(void *registry, const struct repo_name *repo, cons
                               struct gate_image *ret_image, struct err *e)
 {
     struct registry *r = registry;
-    struct reference ref = {.is_digest = true, .digest = *d};
-    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    AUTO(out_manifest) struct out_manifest m = {0};
+    struct str unused;
+    bool runs;
 
-    TRY(pull_manifest(r, repo, &ref, &m, e));
-    if (!pull_image_runs(m->bytes)) {
+    TRY(out_manifest_by_digest(r, repo, d, &m, e));
+    TRY(runnable_image(r, repo, &m, &runs, &unused, e));
+    if (!runs) {
         ret_image->exempt = true;
         return ERR_OK;
     }

@@ -7,12 +7,6 @@
 #include "core/registry.h"
 #include "scan/gate.h"
 
-/*
- * Could the manifest be run? Its config is an image's, and a layer is none of the texts that
- * signatures and lists of materials are. An index is not: its images are judged one by one.
- */
-bool pull_image_runs(struct str manifest);
-
 /* A gate_look_fn; ctx is a struct registry. Errors: MANIFEST_UNKNOWN, those of meta and store. */
 ERR_CHECKED enum err_code pull_image_look(void *registry, const struct repo_name *repo,
                                           const struct digest *d, const struct conf_pull_rule *rule,

@@ -183,19 +183,12 @@ static void judge_age(const struct conf_pull_rule *rule, const struct pull_image
     judge_missing(rule, old_ms, PULL_OLD, now_ms, v);
 }
 
-void pull_verdict_make(const struct conf_pull_rule *rule, const struct pull_image *image,
-                       int64_t now_ms, struct pull_verdict *ret_verdict)
+static void judge_standing(const struct conf_pull_rule *rule, const struct pull_image *image,
+                           int64_t now_ms, struct pull_verdict *v)
 {
-    struct pull_verdict *v = ret_verdict;
-
-    *v = (struct pull_verdict){.until_ms = INT64_MAX};
-    if (!rule || rule->mode == CONF_PULL_OFF)
-        return;
     switch (image->standing) {
     case PULL_SCANNED:
-        judge_findings(rule, image, now_ms, v);
-        if (v->why == PULL_FINE)
-            judge_age(rule, image, now_ms, v);
+        judge_age(rule, image, now_ms, v);
         break;
     case PULL_UNSCANNED:
         judge_missing(rule, image->pushed_ms, PULL_WAITS, now_ms, v);
@@ -205,6 +198,19 @@ void pull_verdict_make(const struct conf_pull_rule *rule, const struct pull_imag
         take_text(str_of(image->reason), ' ', v->reason, sizeof(v->reason) - 1);
         break;
     }
+}
+
+void pull_verdict_make(const struct conf_pull_rule *rule, const struct pull_image *image,
+                       int64_t now_ms, struct pull_verdict *ret_verdict)
+{
+    struct pull_verdict *v = ret_verdict;
+
+    *v = (struct pull_verdict){.until_ms = INT64_MAX};
+    if (!rule || rule->mode == CONF_PULL_OFF)
+        return;
+    judge_findings(rule, image, now_ms, v);
+    if (v->why == PULL_FINE)
+        judge_standing(rule, image, now_ms, v);
     v->blocked = v->why != PULL_FINE && rule->mode == CONF_PULL_ENFORCE;
 }
 

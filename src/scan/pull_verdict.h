@@ -21,7 +21,8 @@ bool pull_rule_waits(const struct conf_pull_rule *rule);
 enum pull_standing {
     PULL_UNSCANNED,  /* nothing is known yet */
     PULL_SCANNED,    /* its findings are known */
-    PULL_UNSCANNABLE /* it was tried: it failed, or can't be done with this image */
+    PULL_UNSCANNABLE /* it was tried: it failed, or can't be done with this image or all of it;
+                        findings may be known all the same */
 };
 
 /* What is known of an image. Texts and lists are borrowed. */

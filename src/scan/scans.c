@@ -6,6 +6,7 @@
 #include "base/thread.h"
 #include "core/own_repo.h"
 #include "core/remove.h"
+#include "core/runnable.h"
 #include "core/scan_wish.h"
 #include "jobs/jobs.h"
 #include "scan/findings_blob.h"
@@ -537,6 +538,7 @@ static enum err_code do_scan(struct scan *x, struct err *e)
     const struct scanner_driver *driver = x->s->o.scanner->driver;
     struct scan_facts facts = {0};
     struct str why;
+    bool runs;
     int64_t data_ms = 0;
     enum err_code code;
 
@@ -545,7 +547,8 @@ static enum err_code do_scan(struct scan *x, struct err *e)
     if (code == ERR_MANIFEST_UNKNOWN)
         return ERR_OK; /* it was deleted meanwhile */
     TRY(code);
-    if (!layout_is_image(&x->manifest, &why)) {
+    TRY(runnable_image(x->s->o.registry, &x->repo, &x->manifest, &runs, &why, e));
+    if (!runs) {
         char reason[SCAN_REASON_MAX + 1];
 
         snprintf(reason, sizeof(reason), STR_FMT, STR_ARG(why));
@@ -724,11 +727,11 @@ bool scans_is_due(struct scans *s, const struct repo_name *repo, const struct di
     AUTO(out_manifest) struct out_manifest m = {0};
     enum scan_status unused;
     struct str why;
-    bool known;
+    bool known, runs = false;
 
     return known_already(s, d, &known, &unused, ERR_IGNORED) == ERR_OK && !known &&
            out_manifest_by_digest(s->o.registry, repo, d, &m, ERR_IGNORED) == ERR_OK &&
-           layout_is_image(&m, &why);
+           runnable_image(s->o.registry, repo, &m, &runs, &why, ERR_IGNORED) == ERR_OK && runs;
 }
 
 enum err_code scans_ask(struct scans *s, const struct repo_name *repo, const struct digest *d,

@@ -99,6 +99,35 @@ def test_what_is_no_image_goes_its_way(registry):
     assert get(registry, f"/v2/team/app/referrers/{made.digest}").status_code == 200
 
 
+CONFIG = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
+LABELS = {  # media types of a config and a layer: engines unpack the layer of each
+    "a config like any bytes": ("application/octet-stream", "application/vnd.oci.image.layer.v1.tar"),
+    "a config like any JSON": ("application/json", "application/vnd.oci.image.layer.v1.tar"),
+    "a layer of another label": ("application/vnd.oci.image.config.v1+json", "application/x-tar"),
+    "a layer called a signature": (
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.dev.cosign.simplesigning.v1+json",
+    ),
+}
+
+
+@pytest.mark.config(BLOCK)
+@pytest.mark.parametrize("labels", LABELS)
+def test_an_image_is_one_by_whatever_labels(registry, labels):
+    config_type, layer_type = LABELS[labels]
+    layers = [(layer_type, tar_layer({"etc/os-release": b"ID=alpine"}))]
+    made = push(registry, artifact("", layers=layers, config=(config_type, CONFIG)))
+    assert manifest(registry, made.digest).status_code == 403
+
+
+@pytest.mark.config(BLOCK)
+def test_an_image_that_was_scanned_in_part_is_blocked_as_unscannable(registry):
+    made = push(registry)
+    found(registry, made.digest, partial=True, note="layer 1 is not in this registry")
+    until(lambda: "layer 1 is not in this registry" in manifest(registry, made.digest).text)
+    assert manifest(registry, made.digest).status_code == 403
+
+
 @pytest.mark.config(BLOCK)
 def test_an_archive_of_a_blocked_image_is_not_sent(registry):
     bad, good = image("bad", layers=1), image("good", layers=1, architecture="arm64")

@@ -57,16 +57,32 @@ static void what_is_no_image_is_not(void **state)
 {
     static const struct digest none;
     const struct repo_name repo = repo_of("team/app");
-    struct manifest m = {.shape = MANIFEST_INDEX, .artifact_type = (char *)""};
-    char key[SCAN_KEY_MAX + 1];
-    struct meta_op op;
+    struct manifest m = {.shape = MANIFEST_INDEX, .media_type = MEDIA_OCI_INDEX};
+    struct meta_op ops[SCAN_WISH_OPS];
+    struct scan_wish wish;
 
     (void)state;
-    assert_int_equal(scan_wish(w.r, &repo, &none, &m, key, &op), 0);
+    assert_int_equal(scan_wish(w.r, &repo, &none, &m, &wish, ops), 0);
     m.shape = MANIFEST_IMAGE;
-    m.artifact_type = (char *)"application/vnd.cncf.helm.config.v1+json";
-    assert_int_equal(scan_wish(w.r, &repo, &none, &m, key, &op), 0);
-    assert_true(scan_is_config(STR("application/vnd.docker.container.image.v1+json")));
+    m.media_type = MEDIA_OCI_MANIFEST;
+    m.config_type = (char *)"application/vnd.cncf.helm.config.v1+json";
+    assert_int_equal(scan_wish(w.r, &repo, &none, &m, &wish, ops), 0);
+}
+
+/* Whatever artifact it says that it is. */
+static void what_engines_take_for_an_image_is(void **state)
+{
+    static const struct digest none;
+    const struct repo_name repo = repo_of("team/app");
+    struct manifest m = {.shape = MANIFEST_IMAGE,
+                         .media_type = MEDIA_OCI_MANIFEST,
+                         .artifact_type = (char *)"application/vnd.example",
+                         .config_type = (char *)"application/json"};
+    struct meta_op ops[SCAN_WISH_OPS];
+    struct scan_wish wish;
+
+    (void)state;
+    assert_int_equal(scan_wish(w.r, &repo, &none, &m, &wish, ops), 1);
 }
 
 static void nothing_is_pushed_to_a_repository_of_our_own(void **state)
@@ -85,6 +101,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(only_when_that_is_configured, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_image_is_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_engines_take_for_an_image_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_pushed_to_a_repository_of_our_own, set_up,
                                         tear_down),
     };

@@ -10,40 +10,6 @@
 #define NOW ((int64_t)1796083200000)
 
 #define IMAGE_CONFIG "application/vnd.oci.image.config.v1+json"
-#define LAYER        "application/vnd.oci.image.layer.v1.tar+gzip"
-
-static bool runs(const char *config, const char *layer)
-{
-    char text[1024];
-
-    snprintf(text, sizeof(text),
-             "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"%s\"},\"layers\":[%s%s%s]}", config,
-             layer ? "{\"mediaType\":\"" : "", layer ? layer : "", layer ? "\"}" : "");
-    return pull_image_runs(str_of(text));
-}
-
-static void what_has_the_config_of_an_image_and_a_layer_is_one(void **state)
-{
-    (void)state;
-    assert_true(runs(IMAGE_CONFIG, LAYER));
-    assert_true(runs("application/vnd.docker.container.image.v1+json",
-                     "application/vnd.docker.image.rootfs.diff.tar.gzip"));
-    assert_true(runs(IMAGE_CONFIG, NULL));
-    assert_true(runs(IMAGE_CONFIG, "application/octet-stream"));
-    assert_true(runs(IMAGE_CONFIG, ""));
-}
-
-static void signatures_statements_and_charts_are_none(void **state)
-{
-    (void)state;
-    assert_false(runs(IMAGE_CONFIG, "application/vnd.dev.cosign.simplesigning.v1+json"));
-    assert_false(runs(IMAGE_CONFIG, "application/vnd.in-toto+json"));
-    assert_false(runs(IMAGE_CONFIG, "text/spdx"));
-    assert_false(runs("application/vnd.cncf.helm.config.v1+json", LAYER));
-    assert_false(runs("application/vnd.oci.empty.v1+json", "application/vnd.openvex+json"));
-    assert_false(pull_image_runs(STR("{}")));
-    assert_false(pull_image_runs(STR("x")));
-}
 
 static void documents_are_known_by_their_type(void **state)
 {
@@ -180,6 +146,26 @@ static void an_image_without_a_result_is_unscanned(void **state)
     unset(&s);
 }
 
+/* What was found in the rest blocks all the same. */
+static void an_image_that_was_scanned_in_part_is_unscannable(void **state)
+{
+    AUTO(finding_list) struct finding_list none = {0};
+    struct scan_result r = {.status = SCAN_COMPLETED,
+                            .facts = {.partial = true, .note = "layer 1 is not in this registry"}};
+    struct scene s = {0};
+    struct gate_image i;
+
+    (void)state;
+    set(&s, "[{repositories: ['**']}]");
+    assert_ok(findings_write(s.w.r, &s.image, &none, &r.findings, &r.findings_bytes, ERR_IGNORED));
+    put_result(&s, &r);
+    look_at(&s, NOW, &i);
+    assert_int_equal(i.image.standing, PULL_UNSCANNABLE);
+    assert_string_equal(i.image.reason, "layer 1 is not in this registry");
+    gate_image_done(&i);
+    unset(&s);
+}
+
 static void a_failure_after_a_good_result_changes_nothing(void **state)
 {
     struct scene s = {0};
@@ -298,11 +284,10 @@ static void documents_do_not_count_where_the_rule_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_has_the_config_of_an_image_and_a_layer_is_one),
-        cmocka_unit_test(signatures_statements_and_charts_are_none),
         cmocka_unit_test(documents_are_known_by_their_type),
         cmocka_unit_test(findings_that_can_block_are_read),
         cmocka_unit_test(an_image_without_a_result_is_unscanned),
+        cmocka_unit_test(an_image_that_was_scanned_in_part_is_unscannable),
         cmocka_unit_test(a_failure_after_a_good_result_changes_nothing),
         cmocka_unit_test(findings_that_are_lost_are_not_taken_for_none),
         cmocka_unit_test(an_image_waits_from_the_first_look_on),

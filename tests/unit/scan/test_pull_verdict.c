@@ -260,6 +260,21 @@ static void what_cannot_be_scanned_is_not_taken_for_clean(void **state)
                                      "vulnerabilities: unknown distribution?[31m");
 }
 
+static void what_was_found_in_a_part_of_an_image_blocks_all_the_same(void **state)
+{
+    AUTO(fixture) struct fixture x = {0};
+
+    (void)state;
+    setup(&x, "a", "[{repositories: ['**']}]");
+    x.image.standing = PULL_UNSCANNABLE;
+    x.image.reason = "layer 1 is not in this registry";
+    judge_at(&x, NULL, 0, NOW);
+    assert_false(x.v.blocked);
+    JUDGE(x, CRITICAL);
+    assert_true(x.v.blocked);
+    assert_int_equal(x.v.why, PULL_VULNERABLE);
+}
+
 static void old_data_make_a_scan_worth_nothing(void **state)
 {
     AUTO(fixture) struct fixture x = {0}, lenient = {0};
@@ -380,6 +395,7 @@ int main(void)
         cmocka_unit_test(of_two_entries_the_later_day_counts),
         cmocka_unit_test(unscanned_images_pass_wait_or_are_blocked),
         cmocka_unit_test(what_cannot_be_scanned_is_not_taken_for_clean),
+        cmocka_unit_test(what_was_found_in_a_part_of_an_image_blocks_all_the_same),
         cmocka_unit_test(old_data_make_a_scan_worth_nothing),
         cmocka_unit_test(findings_of_old_data_block_all_the_same),
         cmocka_unit_test(a_warning_is_no_block),
