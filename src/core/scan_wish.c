@@ -27,7 +27,7 @@ size_t scan_wish(const struct registry *r, const struct repo_name *repo, const s
     struct str now;
     size_t n = 0;
 
-    if (m->shape != MANIFEST_IMAGE || 
+    if (m->shape != MANIFEST_IMAGE ||
         !runnable_config(str_of(m->media_type), str_of(m->config_type)))
         return 0;
     scan_key(repo, d, w->key);

@@ -7,6 +7,7 @@
 #include "core/pull.h"
 #include "core/referrers.h"
 #include "core/runnable.h"
+#include "core/scan_wish.h"
 #include "scan/findings_blob.h"
 #include "scan/result.h"
 
