@@ -4,12 +4,14 @@ import bz2
 import gzip
 import json
 import lzma
+import re
 import subprocess
 import tarfile
 
 import pytest
 
 from accounts import PASSWORD, Accounts
+from archives import crafted
 from documented import follow, page
 from clients import run
 from helpers import Client, artifact, canonical, descriptor, digest_of, image, image_of_layers, index, tar_layer
@@ -215,6 +217,14 @@ def test_an_archive_may_be_packed(registry, client, pushed, work, pack):
     path = work / "app.tar.packed"
     path.write_bytes(pack(client.request("GET", "/api/v1/archive/team/app:v1").content))
     assert json.loads(analyze(registry, path, "--json")) == report(client, "team/app", "v1")
+
+
+def test_an_image_of_an_archive_that_has_no_names_is_chosen_by_its_digest(registry, work):
+    path = work / "two.tar"
+    path.write_bytes(next(data for name, data, _ in crafted.cases() if name == "two-images-no-tags"))
+    digests = re.findall("sha256:[0-9a-f]{64}", analyze(registry, path, status=1))
+    layers = [len(json.loads(analyze(registry, path, "--json", "--image", d))["layers"]) for d in digests]
+    assert layers == [2, 1]
 
 
 def test_the_command_tells_people(registry, client, pushed):

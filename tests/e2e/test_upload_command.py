@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from accounts import OTHER, Accounts
-from archives import crafted, docker_archive, upload
+from archives import crafted, docker_archive, saved, upload
 from client_command import ClientCommand
 from cutting_proxy import PHASES, CuttingProxy
 from helpers import MIB, Client, image, index, write_oci_layout
@@ -143,6 +143,16 @@ def test_one_platform_of_an_index(client, push, work):
     client.request("GET", f"/v2/one/manifests/{both.children[0].digest}", (404,))
     error = push.json(archive, "one:v2", "--platform", "linux/s390x", status=1)[-1]["error"]
     assert error["wrong"].startswith("no image is for that platform")
+
+
+def test_what_tools_wrote_is_pushed_as_the_server_takes_it(client, push):
+    for name, archive in saved.archives().items():
+        if not name.endswith("-one.tar"):  # one of each
+            continue
+        pushed = push.json(archive.data, "pushed:v1")[-1]
+        taken = upload(client, archive.data, repository="taken", tag="v1")
+        assert [i["digest"] for i in pushed["images"]] == [i["digest"] for i in taken["images"]], name
+        client.get_manifest("pushed", pushed["images"][0]["digest"])
 
 
 def test_a_digest_of_sha512_stays(client, push):
