@@ -31,6 +31,23 @@ static enum err_code check_repository(const struct conf_source *s, const char *k
     return conf_place_named(s, key, e);
 }
 
+/* It pulls as everybody does where there are no tokens: what is blocked could never be scanned. */
+static enum err_code check_adapter(const struct conf_source *s, struct err *e)
+{
+    const struct conf *c = s->conf;
+    bool enforces = false;
+
+    for (size_t i = 0; i < c->pull_policy.n; i++)
+        enforces = enforces || c->pull_policy.items[i].mode == CONF_PULL_ENFORCE;
+    if (!c->scan.adapter.url[0] || !enforces || conf_token_own(&c->auth))
+        return ERR_OK;
+    err_set(e, ERR_CONFIG,
+            "this scanner needs a token of ours to pull what 'pull_policy' blocks, and there are "
+            "none; write 'auth: local' (or a section auth, with auth.token.enabled), or leave the "
+            "mode of each rule of pull_policy at 'warn' or 'off'");
+    return conf_place_named(s, "scan.adapter.url", e);
+}
+
 enum err_code conf_check_scan(const struct conf_source *s, struct err *e)
 {
     const struct conf_scan *c = &s->conf->scan;
@@ -39,6 +56,7 @@ enum err_code conf_check_scan(const struct conf_source *s, struct err *e)
     TRY(check_url(s, "scan.trivy.server", c->trivy.server, e));
     TRY(check_url(s, "scan.adapter.url", c->adapter.url, e));
     TRY(check_url(s, "scan.adapter.registry_url", c->adapter.registry_url, e));
+    TRY(check_adapter(s, e));
     TRY(check_repository(s, "scan.trivy.db_repository", c->trivy.db_repository, e));
     TRY(check_repository(s, "scan.trivy.java_db_repository", c->trivy.java_db_repository, e));
     if (c->schedule[0] && cron_parse(str_of(c->schedule), &unused, e) != ERR_OK)

@@ -1,9 +1,14 @@
 """`/v2/NAME/manifests/REFERENCE/scan`, `/v2/NAME/scan/summary` and `registry scan`, with a stand-in for Trivy."""
 
+import os
+import pty
+import shutil
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 from helpers import Client, image_of_layers, index, tar_layer
+from outbox import events
 from scanners import FakeTrivy, result, says, start, wait_for
 from test_collect_schedule import make_due
 from waiting import until
@@ -41,6 +46,20 @@ def scan(registry, *words):
     return subprocess.run(
         [registry.binary, "scan", *words, "--url", registry.url], capture_output=True, text=True, timeout=60, check=False
     )
+
+
+@contextmanager
+def terminal(words):
+    """Standard error is one, of which read() gives what comes next; the command is ended at the end."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    try:
+        yield lambda: os.read(ours, 4096)
+    finally:
+        child.kill()
+        child.wait()
+        os.close(ours)
 
 
 def test_a_push_is_scanned_where_the_configuration_says_so(new_registry, fake):
@@ -155,6 +174,41 @@ def test_an_image_without_packages_is_not_said_to_be_clean(client):
     assert answer["vulnerabilities"] is None and answer["reason"]
 
 
+def test_a_distribution_whose_packages_nobody_knows_is_not_said_to_be_clean(client):
+    answer = scanned(client, says([], os=["fedora", "41"], packages=0))
+    assert (answer["status"], answer["vulnerabilities"]) == ("unsupported", None)
+    assert answer["reason"] == "the scanner found no packages that it knows of fedora 41"
+
+
+def test_who_insists_has_the_layers_read(client, fake):
+    scanned(client, says([FIXED]))
+    client.request("POST", PATH + "?force=true", 202)
+    until(lambda: len(fake.calls("image")) == 2)
+    assert not fake.calls("sbom")
+
+
+def test_each_end_of_a_scan_is_an_event(scanning, client, fake):
+    scanned(client, says([FIXED]))
+    fake.behave("fail", "gzip: invalid header")
+    client.request("POST", PATH + "?force=true", 202)
+    whole, failed = until(lambda: len(ended := events(scanning, "scan.completed")) == 2 and ended)
+    assert (whole["status"], whole["vulnerabilities"]["critical"]) == ("completed", 1)
+    assert (failed["status"], failed["vulnerabilities"]) == ("unsupported", None)
+    assert "gzip: invalid header" in failed["reason"]
+    assert {e["repository"] for e in (whole, failed)} == {"team/app"}
+
+
+def test_the_tag_that_was_pushed_last_may_come_after_all_that_are_listed(client):
+    first, last = says([OPEN]), says([OPEN, FIXED])
+    client.push_image("team/app", first)
+    for i in range(1000):
+        client.push_manifest("team/app", f"a{i:04}", first)
+    scanned(client, last, "z")
+    answer = client.request("GET", "/v2/team/app/scan/summary", 200).json()
+    assert (answer["latest_tag"], answer["critical_count"], answer["more_tags"]) == ("z", 1, True)
+    assert len(answer["tags"]) == 1000
+
+
 def test_the_summary_of_a_repository_is_of_the_tag_that_was_pushed_last(client):
     scanned(client, says([OPEN]), "v0")
     scanned(client, says([OPEN, FIXED]), "v1")
@@ -193,6 +247,42 @@ def test_the_command_waits_for_the_result_and_shows_it(scanning, client):
 def test_its_exit_status_is_for_pipelines(scanning, client, least, status):
     client.push_image("team/app", says([OPEN]), "v1")
     assert scan(scanning, "team/app:v1", "--wait", "--fail-on", least).returncode == status
+
+
+def test_who_wants_a_verdict_waits_for_it(scanning, client):
+    client.push_image("team/app", says([FIXED]), "v1")
+    assert scan(scanning, "team/app:v1", "--fail-on", "critical").returncode == 3
+
+
+def test_without_data_it_says_so_and_ends_in_time(new_registry, fake):
+    shutil.rmtree(fake.cache / "db")
+    registry = new_registry(config=fake.config(on_push=False)).start()
+    with Client(registry.url) as client:
+        client.push_image("team/app", says([FIXED]), "v1")
+    done = scan(registry, "team/app:v1", "--wait", "--timeout", "2s")
+    assert done.returncode == 1
+    told, ended = done.stderr.splitlines()
+    assert told.startswith("not scanned yet: ") and "data" in told
+    assert ended == "registry: it has not been scanned within --timeout: " + told.removeprefix("not scanned yet: ")
+
+
+def test_a_scan_that_fails_after_one_that_went_well_does_not_pass_a_pipeline(scanning, client, fake):
+    scanned(client, says([OPEN]))
+    fake.behave("fail", "gzip: invalid header")
+    done = scan(scanning, "team/app:v1", "--wait", "--force", "--fail-on", "critical")
+    assert done.returncode == 1
+    assert "that is of before; the last scan failed: the image can't be read: gzip: invalid header" in done.stdout
+
+
+def test_on_a_terminal_it_shows_what_it_waits_for(scanning, client, fake):
+    fake.behave("hang")
+    client.push_image("team/app", says([FIXED]), "v1")
+    words = [scanning.binary, "scan", "team/app:v1", "--wait", "--url", scanning.url]
+    with terminal(words) as read:
+        shown = b""
+        while b"running, 0 s" not in shown and b"running, 1 s" not in shown:
+            shown += read()
+    assert shown.startswith(b"\r\x1b[K")
 
 
 def test_what_could_not_be_scanned_does_not_pass_a_pipeline(scanning, client):

@@ -241,6 +241,20 @@ static void rules_are_shown_as_json_that_is_read_again(void **state)
     conf_pull_rules_free(&rules);
 }
 
+static void a_scanner_that_pulls_needs_a_token_where_something_is_blocked(void **state)
+{
+#define ADAPTER "scan: {adapter: {url: 'http://127.0.0.1:8080'}}\n"
+
+    (void)state;
+    conf_must_fail(ADAPTER "pull_policy: [{repositories: ['**']}]\n",
+                   "1: scan.adapter.url: this scanner needs a token of ours to pull what "
+                   "'pull_policy' blocks, and there are none; write 'auth: local' (or a section "
+                   "auth, with auth.token.enabled), or leave the mode of each rule of pull_policy "
+                   "at 'warn' or 'off'");
+    conf_free(conf_must(ADAPTER "pull_policy: [{repositories: ['**'], mode: warn}]\n"));
+    conf_free(conf_must(ADAPTER "auth: local\npull_policy: [{repositories: ['**']}]\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +269,7 @@ int main(void)
         cmocka_unit_test(the_last_day_counts_as_a_whole),
         cmocka_unit_test(rules_are_read_alone),
         cmocka_unit_test(rules_are_shown_as_json_that_is_read_again),
+        cmocka_unit_test(a_scanner_that_pulls_needs_a_token_where_something_is_blocked),
     };
 
     return cmocka_run_group_tests(tests, conf_setup, conf_teardown);
