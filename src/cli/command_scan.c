@@ -4,18 +4,21 @@
 #include "base/json.h"
 #include "base/name.h"
 #include "cli/commands.h"
+#include "cli/progress_bar.h"
 #include "cli/remote_server.h"
 #include "cli/visible.h"
+#include "conf/conf.h"
 #include "scan/finding.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define DEFAULT_URL  "http://127.0.0.1:5000"
 #define URL_MAX      8192
 #define ANSWER_BYTES (8u << 20)
 #define PAUSE_MS     500
 #define COLUMN_BYTES 4096
+#define REASON_MAX   512
+#define WAIT_USUAL   "30m"
 
 struct scanning {
     struct cli *cli;
@@ -24,7 +27,10 @@ struct scanning {
     struct buf url;      /* of the scan */
     struct buf answer;   /* the last one */
     enum severity least; /* of what makes it fail; SEVERITIES: nothing does */
-    bool shown;          /* a line of progress is there */
+    bool waits;
+    uint64_t timeout_ms;
+    struct progress_bar bar;
+    char told[REASON_MAX]; /* why it has not been scanned yet, as it was said last */
 };
 
 static void auto_scanning_(struct scanning *s)
@@ -82,16 +88,26 @@ static bool goes_on(const json_t *result)
            text_of(result, "rescan")[0];
 }
 
-static void show_progress(struct scanning *s, const json_t *result, int64_t since_ms)
+static const char *why_not(const json_t *result)
+{
+    return text_of(json_object_get(result, "failure"), "reason");
+}
+
+/* Each reason once: that there is no data of vulnerabilities, for one, may not change for hours. */
+static void show_progress(struct scanning *s, const json_t *result)
 {
     const char *now =
         text_of(result, "rescan")[0] ? text_of(result, "rescan") : text_of(result, "status");
+    AUTO(buf) struct buf why = {0};
 
-    if (!isatty(fileno(s->cli->err)))
-        return;
-    fprintf(s->cli->err, "\r%-8.20s %llds ", now, (long long)(clock_mono_ms() - since_ms) / 1000);
-    fflush(s->cli->err);
-    s->shown = true;
+    buf_init(&why, REASON_MAX - 1);
+    cli_add_visible(&why, why_not(result));
+    if (why.n > 0 && strcmp(buf_text(&why), s->told) != 0) {
+        snprintf(s->told, sizeof(s->told), "%s", buf_text(&why));
+        progress_bar_end(&s->bar);
+        fprintf(s->cli->err, "not scanned yet: %s\n", s->told);
+    }
+    progress_bar_wait(&s->bar, now);
 }
 
 static enum err_code look(struct scanning *s, json_t **ret, struct err *e)
@@ -109,11 +125,14 @@ static enum err_code look_to_the_end(struct scanning *s, json_t **ret, struct er
         AUTO(json) json_t *result = NULL;
 
         TRY(look(s, &result, e));
-        if (!goes_on(result) || !cli_flag(s->args, "--wait")) {
+        if (!goes_on(result) || !s->waits) {
             *ret = STEAL(result);
             return ERR_OK;
         }
-        show_progress(s, result, since_ms);
+        show_progress(s, result);
+        if ((uint64_t)(clock_mono_ms() - since_ms) >= s->timeout_ms)
+            return err_set(e, ERR_TIMEOUT, "it has not been scanned within --timeout%s%s",
+                           s->told[0] ? ": " : "", s->told);
         if (!client_pause(s->server.client, PAUSE_MS))
             return err_set(e, ERR_UNAVAILABLE, "it was told to end");
     }
@@ -167,6 +186,11 @@ static void print_result(FILE *out, const json_t *result)
         fprintf(out, "%s %lld %s", k == SEVERITIES - 1 ? ":" : ",",
                 count_of(result, (enum severity)k), severity_name((enum severity)k));
     fputc('\n', out);
+    if (why_not(result)[0] && strcmp(text_of(result, "status"), "completed") == 0) {
+        fputs("that is of before; the last scan failed: ", out);
+        print_text(out, why_not(result), 0);
+        fputc('\n', out);
+    }
     json_array_foreach(details, i, f)
     {
         print_finding(out, f);
@@ -175,7 +199,8 @@ static void print_result(FILE *out, const json_t *result)
         fprintf(out, "... and %lld more\n", total - (long long)json_array_size(details));
 }
 
-/* What could not be scanned is not free of anything. What is no image has nothing to scan. */
+/* What could not be scanned is not free of anything, and what could not be scanned again may have
+ * more than was found before. What is no image has nothing to scan. */
 static int verdict(const struct scanning *s, const json_t *result)
 {
     const char *status = text_of(result, "status");
@@ -186,27 +211,37 @@ static int verdict(const struct scanning *s, const json_t *result)
         if (count_of(result, (enum severity)i) > 0)
             return CLI_DENIED;
     }
-    return CLI_OK;
+    return s->waits && why_not(result)[0] ? CLI_FAILED : CLI_OK;
+}
+
+static enum err_code read_flags(struct scanning *s, struct err *e)
+{
+    const char *least = cli_flag(s->args, "--fail-on"), *timeout = cli_flag(s->args, "--timeout");
+
+    s->least = SEVERITIES;
+    s->waits = least || cli_flag(s->args, "--wait");
+    if (least && !severity_parse(str_of(least), &s->least))
+        return err_set(e, ERR_CONFIG, "--fail-on is critical, high, medium, low or unknown");
+    if (!conf_duration(str_of(timeout ? timeout : WAIT_USUAL), &s->timeout_ms))
+        return err_set(e, ERR_CONFIG, "--timeout is a duration, such as 90s or 30m");
+    return ERR_OK;
 }
 
 static enum err_code run(struct scanning *s, int *ret_status, struct err *e)
 {
     AUTO(json) json_t *result = NULL;
-    const char *least = cli_flag(s->args, "--fail-on");
     enum err_code code;
 
-    s->least = SEVERITIES;
-    if (least && !severity_parse(str_of(least), &s->least))
-        return err_set(e, ERR_CONFIG, "--fail-on is critical, high, medium, low or unknown");
+    TRY(read_flags(s, e));
     TRY(remote_server_open(s->cli, s->args, DEFAULT_URL, &s->server, e));
     buf_init(&s->answer, ANSWER_BYTES);
     buf_init(&s->url, URL_MAX);
     buf_add_str(&s->url, buf_str(&s->server.url));
     TRY(add_target(&s->url, s->args->operand, e));
     TRY(ask(s, "POST", cli_flag(s->args, "--force") ? "?force=true" : "", e));
+    progress_bar_begin(&s->bar, s->cli->err, 0, 0);
     code = look_to_the_end(s, &result, e);
-    if (s->shown)
-        fprintf(s->cli->err, "\r%30s\r", "");
+    progress_bar_end(&s->bar);
     TRY(code);
     if (cli_flag(s->args, "--json"))
         fprintf(s->cli->out, STR_FMT, STR_ARG(buf_str(&s->answer)));

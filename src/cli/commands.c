@@ -309,7 +309,8 @@ static const struct cli_flag upload_flags[] = {
 
 static const struct cli_flag scan_flags[] = {
     REMOTE_SERVER_FLAGS,
-    {"--wait", NULL, "Wait for the end of the scan."},
+    {"--wait", NULL, "Wait for the end of the scan; --fail-on does, too."},
+    {"--timeout", "DURATION", "Wait no longer than this; the default is 30m."},
     {"--force", NULL, "Scan it though it has been scanned with the same data."},
     {"--fail-on", "SEVERITY", "End with status 3 when something as bad, or worse, is found."},
     {"--json", NULL, "Print the server's answer."},
@@ -798,9 +799,11 @@ const struct cli_command cli_commands[] = {
      .run = cli_scan,
      .help = "Have a server scan an image for known vulnerabilities, and show what it found",
      .more =
-         "IMAGE is NAME:TAG or NAME@DIGEST. With --wait the command ends when the scan has, and "
-         "then its status\nis for pipelines: 0 when nothing of --fail-on or worse was found, 3 "
-         "when something was, 1 when it could\nnot be scanned. Credentials are those of "
+         "IMAGE is NAME:TAG or NAME@DIGEST. With --wait or --fail-on the command ends when the "
+         "scan "
+         "has, and then its status\nis for pipelines: 0 when nothing of --fail-on or worse was "
+         "found, 3 when something was, 1 when it could\nnot be scanned, or not within --timeout. "
+         "Credentials are those of "
          "--user, or what `docker login` left."},
     {.name = "find-file",
      .operands = "[PATTERN]",

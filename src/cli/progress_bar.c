@@ -44,6 +44,18 @@ void progress_bar_show(struct progress_bar *b, uint64_t done_bytes)
     fflush(b->file);
 }
 
+void progress_bar_wait(struct progress_bar *b, const char *for_what)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (!b->file || now_ms - b->shown_ms < SHOW_EVERY_MS)
+        return;
+    b->shown_ms = now_ms;
+    b->drawn = 1;
+    fprintf(b->file, "\r\033[K%.60s, %lld s", for_what, (long long)(now_ms - b->begun_ms) / 1000);
+    fflush(b->file);
+}
+
 void progress_bar_end(struct progress_bar *b)
 {
     if (b->drawn)
