@@ -442,7 +442,8 @@ enum err_code api_scan_post(struct req *q, struct err *e)
 struct summary {
     struct req *q;
     struct buf body;
-    const struct meta_repo_tag *latest;
+    bool has_latest;
+    struct meta_repo_tag latest;
     size_t n, by_status[SCAN_STATUSES];
     struct standings of_latest;
 };
@@ -486,13 +487,49 @@ static enum err_code sum_tag(struct summary *m, const struct meta_repo_tag *tag,
     TRY(code);
     add_tag(m, tag, &s);
     m->by_status[status_of(&s)]++;
-    if (m->latest && !is_later(tag, m->latest))
-        return ERR_OK;
-    m->latest = tag;
-    free(m->of_latest.items);
-    m->of_latest = s;
-    s.items = NULL;
     return ERR_OK;
+}
+
+/* Of all tags, for the one that was pushed last may have any name. */
+static enum err_code look_at_tags(struct summary *m, bool *ret_more, struct err *e)
+{
+    struct tag_name after = {0};
+    bool first = true;
+
+    for (bool more = true; more; first = false) {
+        AUTO(meta_repo_tags) struct meta_repo_tag_list tags = {0};
+
+        TRY(meta_repo_tags(m->q->registry->meta, &m->q->name, tag_name_str(&after), SUMMARY_TAGS,
+                           &tags, e));
+        for (size_t i = 0; i < tags.n; i++) {
+            const struct meta_repo_tag *tag = &tags.rows[i];
+
+            if (first)
+                TRY(sum_tag(m, tag, e));
+            if (visible(m->q, tag) && (!m->has_latest || is_later(tag, &m->latest))) {
+                m->latest = *tag;
+                m->has_latest = true;
+            }
+        }
+        more = tags.more && tags.n > 0;
+        if (more)
+            after = tags.rows[tags.n - 1].name;
+        if (first)
+            *ret_more = more;
+    }
+    return ERR_OK;
+}
+
+static enum err_code load_latest(struct summary *m, struct err *e)
+{
+    const struct reference ref = {.is_digest = true, .digest = m->latest.digest};
+    enum err_code code = m->has_latest ? load(m->q, &ref, &m->of_latest, e) : ERR_OK;
+
+    if (code == ERR_MANIFEST_UNKNOWN) {
+        m->has_latest = false; /* it was deleted meanwhile */
+        return ERR_OK;
+    }
+    return code;
 }
 
 static void add_latest(struct buf *b, const struct summary *m)
@@ -502,11 +539,11 @@ static void add_latest(struct buf *b, const struct summary *m)
     const struct scan_result *r = one ? &one->scan.result : &none;
 
     buf_add_text(b, "{\"latest_tag\":");
-    if (m->latest)
-        buf_add_json(b, tag_name_str(&m->latest->name));
+    if (m->has_latest)
+        buf_add_json(b, tag_name_str(&m->latest.name));
     else
         buf_add_text(b, "null");
-    add_text(b, "status", m->latest ? scan_status_name(status_of(&m->of_latest)) : "");
+    add_text(b, "status", m->has_latest ? scan_status_name(status_of(&m->of_latest)) : "");
     reply_add_time(b, "last_scanned", r->scanned_ms);
     if (r->status != SCAN_COMPLETED) {
         buf_add_text(b, ",\"total_vulnerabilities\":null,\"critical_count\":null");
@@ -526,20 +563,20 @@ static void add_statuses(struct buf *b, const struct summary *m)
     buf_add_char(b, '}');
 }
 
-static enum err_code make_summary(struct summary *m, const struct meta_repo_tag_list *tags,
-                                  struct err *e)
+static enum err_code make_summary(struct summary *m, struct err *e)
 {
     AUTO(buf) struct buf body = {0};
+    bool more = false;
 
     buf_init(&m->body, BODY_MAX);
-    for (size_t i = 0; i < tags->n; i++)
-        TRY(sum_tag(m, &tags->rows[i], e));
+    TRY(look_at_tags(m, &more, e));
+    TRY(load_latest(m, e));
     buf_init(&body, BODY_MAX);
     add_latest(&body, m);
     add_statuses(&body, m);
     buf_add_text(&body, ",\"tags\":[");
     buf_add_str(&body, buf_str(&m->body));
-    buf_addf(&body, "],\"more_tags\":%s}\n", tags->more ? "true" : "false");
+    buf_addf(&body, "],\"more_tags\":%s}\n", more ? "true" : "false");
     if (body.full || m->body.full)
         return err_set(e, ERR_INTERNAL, "the summary is too large");
     reply_json(m->q, 200, buf_str(&body));
@@ -548,7 +585,6 @@ static enum err_code make_summary(struct summary *m, const struct meta_repo_tag_
 
 enum err_code api_scan_summary_get(struct req *q, struct err *e)
 {
-    AUTO(meta_repo_tags) struct meta_repo_tag_list tags = {0};
     struct summary m = {.q = q};
     bool there;
     enum err_code code;
@@ -556,8 +592,7 @@ enum err_code api_scan_summary_get(struct req *q, struct err *e)
     TRY(meta_repo_exists(q->registry->meta, &q->name, &there, e));
     if (!there)
         return err_set(e, ERR_NAME_UNKNOWN, "'%s' is not there", q->name.text);
-    TRY(meta_repo_tags(q->registry->meta, &q->name, STR(""), SUMMARY_TAGS, &tags, e));
-    code = make_summary(&m, &tags, e);
+    code = make_summary(&m, e);
     buf_done(&m.body);
     free(m.of_latest.items);
     return code;
