@@ -51,11 +51,11 @@ static void auto_child_(struct child *c)
     auto_fd_(&c->errors);
 }
 
-/* The ends of the pipes that the new program gets. */
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE /* of Linux 6.2 */
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ull << 14)
 #endif
 
+/* The ends of the pipes that the new program gets. */
 struct ends {
     int input, output, errors;
     int failed; /* takes the errno of a start that fails, and closes at one that does not */
