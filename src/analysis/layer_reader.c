@@ -4,6 +4,7 @@
 #include "archive/tar.h"
 #include "archive/unpack.h"
 #include "base/buf.h"
+#include "base/byte_line.h"
 #include "base/digest.h"
 #include "base/hex.h"
 #include "base/mem.h"
@@ -22,15 +23,17 @@
 
 struct layer_reader {
     struct layer_limits limits;
-    struct refusal refusal;
+    struct refusal packing_refusal;
     struct unpack *unpack; /* NULL: it comes unpacked */
+    uint64_t in_bytes, out_bytes;
+    struct byte_line *line; /* what is unpacked, and below: of who takes it */
+    struct refusal refusal;
     struct tar *tar;
     struct layer_files *files;
     struct buf path, link; /* of the member that comes now, clean */
     struct hasher *hasher; /* of its contents, or NULL */
     struct facts *facts;
     bool wanted; /* its bytes, by facts */
-    uint64_t in_bytes, out_bytes;
 };
 
 /* ---- paths */
@@ -222,6 +225,14 @@ static enum err_code take_unpacked(void *ctx, const void *p, size_t n, struct er
 
     r->out_bytes += n;
     TRY(layer_limits_allow(&r->limits, r->unpack ? r->in_bytes : UINT64_MAX, r->out_bytes, e));
+    return byte_line_add(r->line, p, n, e);
+}
+
+/* Reading the tar, and hashing its files, costs half as much as unpacking, or more. */
+static enum err_code take_tar(void *ctx, const void *p, size_t n, struct err *e)
+{
+    struct layer_reader *r = ctx;
+
     return tar_feed(r->tar, p, n, e);
 }
 
@@ -233,8 +244,9 @@ struct layer_reader *layer_reader_new(const struct layer_limits *limits, bool un
     r->files = layer_files_new(limits->memory_bytes);
     r->facts = facts_new();
     r->tar = tar_new(&events, r, &r->refusal);
+    r->line = byte_line_new(take_tar, r);
     if (!unpacked)
-        r->unpack = unpack_new(true, take_unpacked, r, &r->refusal);
+        r->unpack = unpack_new(true, take_unpacked, r, &r->packing_refusal);
     buf_init(&r->path, TAR_NAME_MAX);
     buf_init(&r->link, TAR_NAME_MAX);
     return r;
@@ -244,6 +256,7 @@ void layer_reader_free(struct layer_reader *r)
 {
     if (!r)
         return;
+    byte_line_free(r->line);
     unpack_free(r->unpack);
     tar_free(r->tar);
     layer_files_free(r->files);
@@ -254,17 +267,33 @@ void layer_reader_free(struct layer_reader *r)
     free(r);
 }
 
+/* Of what is wrong with the tar, and then with its packing, whoever takes it may know later. */
+static enum err_code unpacked(struct layer_reader *r, enum err_code code, struct err *e)
+{
+    struct err earlier;
+    enum err_code of_tar;
+
+    if (code == ERR_OK)
+        return ERR_OK;
+    of_tar = byte_line_settle(r->line, &earlier);
+    if (of_tar == ERR_OK)
+        return code;
+    *e = earlier;
+    return of_tar;
+}
+
 enum err_code layer_reader_feed(struct layer_reader *r, const void *p, size_t n, struct err *e)
 {
     r->in_bytes += n;
-    return r->unpack ? unpack_feed(r->unpack, p, n, e) : take_unpacked(r, p, n, e);
+    return unpacked(r, r->unpack ? unpack_feed(r->unpack, p, n, e) : take_unpacked(r, p, n, e), e);
 }
 
 enum err_code layer_reader_end(struct layer_reader *r, uint64_t packed_bytes,
                                struct layer_files **ret_files, struct err *e)
 {
     if (r->unpack)
-        TRY(unpack_end(r->unpack, e));
+        TRY(unpacked(r, unpack_end(r->unpack, e), e));
+    TRY(byte_line_settle(r->line, e));
     TRY(tar_end(r->tar, e));
     layer_files_set_bytes(r->files, r->unpack ? r->in_bytes : packed_bytes, r->out_bytes);
     *ret_files = STEAL(r->files);

@@ -4,8 +4,8 @@
  * path.
  *
  * Strict where a tar can be read in two ways (archive/tar.h); a path that leads out of the layer,
- * or a layer that unpacks to more than is allowed, is refused. Memory is that of the list and 600
- * KiB. One thread at a time has a reader.
+ * or a layer that unpacks to more than is allowed, is refused. Memory is that of the list and 1.1
+ * MiB. One thread at a time has a reader; of a layer of more than a MiB another one reads the tar.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 #include "archive/arrival.h"
 
+#include "base/hash_line.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -38,6 +39,7 @@ enum err_code budget_out(struct budget *b, size_t n, struct err *e)
 static void forget_now(struct arrival *in)
 {
     unpack_free(in->unpack);
+    hash_line_free(STEAL(in->diff_line));
     hasher_free(in->diff);
     pack_free(in->pack);
     in->pack = NULL;
@@ -69,7 +71,9 @@ static enum err_code take_unpacked(void *ctx, const void *p, size_t n, struct er
         return ERR_OK; /* its digest is its diff_id */
     if (!plain)
         TRY(budget_out(in->budget, n, e));
-    hasher_update(in->diff, p, n);
+    if (!in->diff_line)
+        in->diff_line = hash_line_new(in->diff);
+    hash_line_add(in->diff_line, p, n);
     return ERR_OK;
 }
 
@@ -271,6 +275,7 @@ static enum err_code end_member(void *ctx, struct err *e)
     TRY(end_digest(in, e));
     if (in->unpack)
         TRY(unpacked(in, unpack_end(in->unpack, e)));
+    hash_line_free(STEAL(in->diff_line));
     if (in->unpack) {
         m->packing = unpack_packing(in->unpack);
         if (m->packing == PACKED_NOT && m->digest.algorithm == DIGEST_SHA256 && !in->pack)

@@ -41,7 +41,8 @@ struct arrival {
     uint64_t filled_bytes; /* of now->bytes */
     struct unpack *unpack; /* NULL: it has failed to unpack */
     struct hasher *diff;
-    struct pack *pack; /* what packs it; NULL: it stays as it is */
+    struct hash_line *diff_line; /* of it; NULL: not yet, or not any more */
+    struct pack *pack;           /* what packs it; NULL: it stays as it is */
     uint64_t packed_bytes;
     char head[ARRIVAL_HEAD_BYTES];
     size_t n_head;

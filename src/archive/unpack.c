@@ -104,10 +104,10 @@ static enum err_code feed_gzip(struct unpack *u, const unsigned char *p, size_t 
         u->inside = true;
         do {
             state = gunzip_step(u->of.gzip, &p, &n, u->out, OUT_BYTES, &n_out);
+            if (n_out > 0) /* also before damage: what is wrong with it came first */
+                TRY(u->emit(u->ctx, u->out, n_out, e));
             if (state == GUNZIP_DAMAGED)
                 return damaged(u, "gzip", e);
-            if (n_out > 0)
-                TRY(u->emit(u->ctx, u->out, n_out, e));
         } while (state == GUNZIP_MORE && (n > 0 || n_out == OUT_BYTES));
         u->inside = state != GUNZIP_MEMBER;
     }

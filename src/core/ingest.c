@@ -1,9 +1,10 @@
 #include "core/ingest.h"
 
+#include "base/byte_line.h"
 #include "base/cleanup.h"
+#include "base/hash_line.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "core/hash_line.h"
 
 /* Below this a second thread costs more than it saves. */
 #define PIPELINE_MIN_BYTES (4u << 20)
@@ -176,9 +177,9 @@ enum err_code ingest_run(struct ingest *in, struct reader *from, uint64_t expect
         TRY(run_serial(in, from, (size_t)cap, alone, &ended, e));
     if (ended)
         return ERR_OK;
-    if (!hash_thread_take())
+    if (!helper_thread_take())
         return run_serial(in, from, (size_t)cap, UINT64_MAX, &ended, e);
     code = run_pipelined(in, from, (size_t)cap, e);
-    hash_thread_give();
+    helper_thread_give();
     return code;
 }

@@ -3,9 +3,9 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/hash_line.h"
 #include "base/mem.h"
 #include "core/blob.h"
-#include "core/hash_line.h"
 #include "core/quota.h"
 #include "core/removal.h"
 

@@ -2,6 +2,7 @@
 
 #include "base/digest.h"
 #include "base/hex.h"
+#include "base/mem.h"
 #include "unit/analysis/layers.h"
 
 #include <stdio.h>
@@ -126,6 +127,71 @@ static void contents_get_their_digest(void **state)
     hex_encode(file_of(f, 2).sha256, 32, hex);
     assert_memory_equal(hex, digest_hex(&d).p, 64);
     assert_false(file_of(f, 0).has_sha256);
+}
+
+#define MANY       40
+#define MANY_BYTES 100003u
+
+/* Files of so many bytes, all together more than one thread reads alone; `last` stands behind. */
+static void a_large_layer(struct buf *b, const char *last)
+{
+    AUTO(mem) char *contents = mem_alloc(MANY_BYTES);
+    uint32_t x = 1;
+    char path[16];
+
+    begin(b);
+    for (int i = 0; i < MANY; i++) {
+        for (size_t k = 0; k < MANY_BYTES; k++) {
+            x = x * 1103515245 + 12345;
+            contents[k] = (char)(x >> 16);
+        }
+        snprintf(path, sizeof(path), "many/%02d", i);
+        layer_member(b, '0', path, NULL, (struct str){contents, MANY_BYTES});
+    }
+    layer_file(b, last, "last");
+    layer_end(b);
+}
+
+static void a_layer_that_another_thread_reads_gives_the_same_list(void **state)
+{
+    AUTO(buf) struct buf b = {0};
+    AUTO(buf) struct buf packed = {0};
+    AUTO(layer_files) struct layer_files *f = NULL;
+    struct digest d;
+    unsigned char sha256[32];
+
+    (void)state;
+    a_large_layer(&b, "last");
+    begin(&packed);
+    layer_gzip(buf_str(&b), &packed);
+    assert_ok(layer_take(buf_str(&packed), 65536, PLENTY, &f, ERR_IGNORED));
+    assert_int_equal(layer_files_count(f), MANY + 1);
+    for (size_t i = 0; i < MANY; i++) {
+        struct layer_file x = file_of(f, i);
+
+        digest_of(DIGEST_SHA256, b.p + x.at_bytes, MANY_BYTES, &d);
+        hex_decode(digest_hex(&d), sha256, sizeof(sha256));
+        assert_memory_equal(x.sha256, sha256, sizeof(sha256));
+    }
+    assert_int_equal(file_of(f, MANY).size_bytes, 4);
+    assert_int_equal(layer_files_unpacked_bytes(f), b.n);
+}
+
+/* Though the other thread may come to it later. */
+static void of_two_faults_the_first_is_told(void **state)
+{
+    AUTO(buf) struct buf b = {0};
+    AUTO(buf) struct buf packed = {0};
+    struct layer_files *f = NULL;
+    struct err e = {0};
+
+    (void)state;
+    a_large_layer(&b, "../last");
+    begin(&packed);
+    layer_gzip(buf_str(&b), &packed);
+    packed.p[packed.n - 5] ^= 1; /* its CRC */
+    assert_code(ERR_IMAGE_INVALID, layer_take(buf_str(&packed), 65536, PLENTY, &f, &e));
+    assert_non_null(strstr(e.detail, "leads out"));
 }
 
 static void attributes_are_those_of_the_header(void **state)
@@ -290,6 +356,8 @@ int main(void)
         cmocka_unit_test(gzip_of_several_members_is_unpacked),
         cmocka_unit_test(zstd_with_a_frame_to_skip_is_unpacked),
         cmocka_unit_test(contents_get_their_digest),
+        cmocka_unit_test(a_layer_that_another_thread_reads_gives_the_same_list),
+        cmocka_unit_test(of_two_faults_the_first_is_told),
         cmocka_unit_test(attributes_are_those_of_the_header),
         cmocka_unit_test(attributes_in_a_pax_header_win),
         cmocka_unit_test(a_path_that_begins_at_the_root_lies_below_it),

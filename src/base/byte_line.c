@@ -1,4 +1,4 @@
-#include "core/hash_line.h"
+#include "base/byte_line.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 /* What a second thread costs more than it saves. */
 #define ALONE_BYTES (1u << 20)
@@ -23,22 +24,26 @@ struct slot {
     size_t n;
 };
 
-/* A ring: the owner fills slots at head, the thread hashes them from tail on. */
-struct hash_line {
-    struct hasher *hasher;
-    uint64_t alone_bytes; /* that the owner has hashed, before there was a ring */
+/* A ring: the owner fills slots at head, the thread takes them from tail on. */
+struct byte_line {
+    byte_line_fn take;
+    void *ctx;
+    uint64_t alone_bytes; /* that the owner has taken, before there was a ring */
     char *memory;         /* of the slots; NULL: there is no ring yet */
     pthread_mutex_t mutex;
     pthread_cond_t filled, emptied;
     struct slot slots[SLOTS];
-    unsigned head, tail; /* slots filled and hashed so far */
+    unsigned head, tail; /* slots filled and taken so far */
     pthread_t thread;
     bool started; /* thread is to be joined */
     bool running; /* it looks at the ring again before it ends */
     bool end;
+    bool failed;        /* then `code` and `why` change no more */
+    enum err_code code; /* the first of take(), of whoever takes */
+    struct err why;
 };
 
-bool hash_thread_take(void)
+bool helper_thread_take(void)
 {
     long most = (long)thread_processors();
 
@@ -50,31 +55,41 @@ bool hash_thread_take(void)
     return false;
 }
 
-void hash_thread_give(void)
+void helper_thread_give(void)
 {
     atomic_fetch_sub(&threads, 1);
 }
 
-struct hash_line *hash_line_new(struct hasher *h)
+struct byte_line *byte_line_new(byte_line_fn take, void *ctx)
 {
-    struct hash_line *l = NEW(struct hash_line);
+    struct byte_line *l = NEW(struct byte_line);
 
-    l->hasher = h;
+    l->take = take;
+    l->ctx = ctx;
     pthread_mutex_init(&l->mutex, NULL);
     thread_cond_init(&l->filled);
     thread_cond_init(&l->emptied);
     return l;
 }
 
-static void hash_next(struct hash_line *l)
+/* The slot at tail. */
+static void take_next(struct byte_line *l)
 {
     const struct slot *slot = &l->slots[l->tail % SLOTS];
 
-    hasher_update(l->hasher, slot->p, slot->n);
+    if (l->code == ERR_OK)
+        l->code = l->take(l->ctx, slot->p, slot->n, &l->why);
+}
+
+/* With the mutex. */
+static void taken(struct byte_line *l)
+{
+    l->tail++;
+    l->failed = l->code != ERR_OK;
 }
 
 /* With the mutex. Is there something in the ring, sooner or later? */
-static bool wait_filled(struct hash_line *l)
+static bool wait_filled(struct byte_line *l)
 {
     int64_t until_ms = clock_mono_ms() + LINGER_MS;
     const struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
@@ -86,92 +101,116 @@ static bool wait_filled(struct hash_line *l)
     return l->head != l->tail;
 }
 
-static void *hash_slots(void *arg)
+static void *take_slots(void *arg)
 {
-    struct hash_line *l = arg;
+    struct byte_line *l = arg;
 
     pthread_mutex_lock(&l->mutex);
     while (wait_filled(l)) {
         pthread_mutex_unlock(&l->mutex);
-        hash_next(l);
+        take_next(l);
         pthread_mutex_lock(&l->mutex);
-        l->tail++;
+        taken(l);
         pthread_cond_signal(&l->emptied);
     }
     l->running = false;
     pthread_mutex_unlock(&l->mutex);
-    hash_thread_give();
+    helper_thread_give();
     return NULL;
 }
 
 /* With the mutex. */
-static bool start_thread(struct hash_line *l)
+static bool start_thread(struct byte_line *l)
 {
     if (l->started) /* it has ended, or is about to */
         pthread_join(l->thread, NULL);
     l->started = false;
-    if (!hash_thread_take())
+    if (!helper_thread_take())
         return false;
-    if (thread_start(&l->thread, "hashing", THREAD_STACK_USUAL, hash_slots, l) != 0) {
-        hash_thread_give();
+    if (thread_start(&l->thread, "helping", THREAD_STACK_USUAL, take_slots, l) != 0) {
+        helper_thread_give();
         return false;
     }
     return l->started = l->running = true;
 }
 
-static struct slot *free_slot(struct hash_line *l)
+/* Until no more than so many slots are filled. */
+static enum err_code wait_emptied(struct byte_line *l, unsigned most, struct err *e)
 {
+    enum err_code code = ERR_OK;
+
     pthread_mutex_lock(&l->mutex);
-    while (l->head - l->tail == SLOTS)
+    while (l->head - l->tail > most)
         pthread_cond_wait(&l->emptied, &l->mutex);
+    if (l->failed) {
+        *e = l->why;
+        code = l->code;
+    }
     pthread_mutex_unlock(&l->mutex);
-    return &l->slots[l->head % SLOTS];
+    return code;
 }
 
 /* The slot at head is filled. */
-static void publish(struct hash_line *l)
+static void publish(struct byte_line *l)
 {
     pthread_mutex_lock(&l->mutex);
     l->head++;
     if (l->running) {
         pthread_cond_signal(&l->filled);
     } else if (!start_thread(l)) {
-        for (; l->tail != l->head; l->tail++)
-            hash_next(l);
+        while (l->tail != l->head) {
+            take_next(l);
+            taken(l);
+        }
     }
     pthread_mutex_unlock(&l->mutex);
 }
 
-static void make_ring(struct hash_line *l)
+static void make_ring(struct byte_line *l)
 {
     l->memory = mem_alloc((size_t)SLOTS * SLOT_BYTES);
     for (size_t i = 0; i < SLOTS; i++)
         l->slots[i].p = l->memory + i * SLOT_BYTES;
 }
 
-void hash_line_add(struct hash_line *l, const void *p, size_t n)
+static enum err_code take_alone(struct byte_line *l, const void *p, size_t n, struct err *e)
+{
+    l->alone_bytes += n;
+    if (!l->failed)
+        l->code = l->take(l->ctx, p, n, &l->why);
+    l->failed = l->code != ERR_OK;
+    if (l->failed)
+        *e = l->why;
+    return l->code;
+}
+
+enum err_code byte_line_add(struct byte_line *l, const void *p, size_t n, struct err *e)
 {
     const char *bytes = p;
 
-    if (l->alone_bytes < ALONE_BYTES) {
-        hasher_update(l->hasher, p, n);
-        l->alone_bytes += n;
-        return;
-    }
+    if (l->alone_bytes < ALONE_BYTES)
+        return take_alone(l, p, n, e);
     if (!l->memory)
         make_ring(l);
     while (n > 0) {
-        struct slot *slot = free_slot(l);
+        struct slot *slot = &l->slots[l->head % SLOTS];
 
+        TRY(wait_emptied(l, SLOTS - 1, e));
         slot->n = n < SLOT_BYTES ? n : SLOT_BYTES;
         memcpy(slot->p, bytes, slot->n);
         bytes += slot->n;
         n -= slot->n;
         publish(l);
     }
+    return ERR_OK;
 }
 
-void hash_line_free(struct hash_line *l)
+enum err_code byte_line_settle(struct byte_line *l, struct err *e)
+{
+    return wait_emptied(l, 0, e);
+}
+
+void byte_line_free(struct byte_line *l)
 {
     if (!l)
         return;

@@ -1,9 +1,16 @@
-#include "core/hash_line.h"
+#include "base/hash_line.h"
 
+#include "base/byte_line.h"
 #include "base/mem.h"
-#include "support.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
 
 #define MANY_BYTES (6u << 20)
 
@@ -52,11 +59,11 @@ static void without_a_thread_to_be_had_it_is_the_same(void **state)
     unsigned n = 0;
 
     (void)state;
-    while (hash_thread_take())
+    while (helper_thread_take())
         n++;
     assert_hash_in_pieces(MANY_BYTES, 65536);
     for (; n > 0; n--)
-        hash_thread_give();
+        helper_thread_give();
 }
 
 /* The only thread that there may be ends when nothing comes, and so another gets one. */
@@ -68,18 +75,18 @@ static void who_gets_no_bytes_holds_no_thread(void **state)
     unsigned n = 0, before = 0;
 
     (void)state;
-    while (hash_thread_take())
+    while (helper_thread_take())
         before++;
     for (unsigned i = 0; i < before; i++)
-        hash_thread_give();
+        helper_thread_give();
     hash_line_add(l, p, MANY_BYTES); /* by itself */
     hash_line_add(l, p, MANY_BYTES);
     while (n < before) { /* until its thread is given back */
-        if (hash_thread_take())
+        if (helper_thread_take())
             n++;
     }
     for (; n > 0; n--)
-        hash_thread_give();
+        helper_thread_give();
     hash_line_add(l, p, MANY_BYTES); /* by a new thread */
     hash_line_free(l);
     assert_int_equal(hasher_bytes(h), 3ull * MANY_BYTES);
