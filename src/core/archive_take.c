@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "core/upload.h"
 #include "core/upload_record.h"
+#include "core/upload_records.h"
 
 #include <stdlib.h>
 
@@ -240,6 +241,18 @@ static enum err_code open_bytes(struct take *x, struct err *e)
     }
 }
 
+/* By a run that was killed before its answer was written. What is lost can be gone on with. */
+static bool has_ended(struct registry *r, const struct uuid *id)
+{
+    AUTO(json) json_t *row = NULL;
+    enum upload_phase phase;
+
+    if (upload_records_get(r, id, &row, ERR_IGNORED) != ERR_OK)
+        return false;
+    phase = upload_phase_parse(str_of(json_string_value(json_object_get(row, "phase"))));
+    return upload_phase_is_end(phase) && phase != UPLOAD_LOST;
+}
+
 /* Whoever held it may be gone, which is known after a while. */
 static enum err_code take_record(struct take *x, struct err *e)
 {
@@ -247,6 +260,8 @@ static enum err_code take_record(struct take *x, struct err *e)
 
     for (int i = 0; i < RECORD_TRIES && !x->record; i++) {
         x->record = archive_session_record(r, &x->s, NULL);
+        if (!x->record && has_ended(r, &x->s.id))
+            break;
         if (!x->record && !job_rest(r->jobs, x->job, WAIT_MS))
             return stopped(e);
     }
