@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from accounts import PASSWORD, Accounts
-from helpers import OCI_INDEX, Client, artifact, canonical, digest_of, image, index
+from helpers import OCI_INDEX, Client, artifact, canonical, digest_of, image, image_of_layers, index, tar_layer
 from waiting import until
 
 pytestmark = pytest.mark.sanitize
@@ -229,6 +229,23 @@ def test_an_artifact_is_for_the_oci_format(client):
     client.push_image("thing", made, "v1")
     assert "format=oci holds it" in get(client, "thing:v1", 405).json()["errors"][0]["message"]
     assert blobs_in(members(get(client, "thing:v1", format="oci").content)) == blobs_of(made)
+
+
+def test_a_condition_that_does_not_hold_is_refused(client, pushed):
+    where, etag = "/api/v1/archive/team/app:v1", get(client, "team/app:v1").headers["ETag"]
+    for method in ("GET", "HEAD"):
+        client.request(method, where, 412, headers={"If-Match": '"another"'})
+    client.request("GET", where, 304, headers={"If-None-Match": etag})
+    client.request("GET", where, 200, headers={"If-Match": etag})
+
+
+@pytest.mark.config({"http": {"body_memory": "1MiB"}})
+def test_manifests_that_take_more_memory_than_there_is_are_put_off(client):
+    parts = [image_of_layers([tar_layer({"a": b"a"})], annotations={"long": letter * 600_000}) for letter in "ab"]
+    client.push_image("large", index(parts), "v1")
+    answer = get(client, "large:v1", 503, format="oci", platform="all")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert get(client, f"large@{parts[0].digest}", format="oci").content
 
 
 def test_a_blob_that_is_gone_breaks_no_answer_off(registry, client, pushed):
