@@ -151,13 +151,19 @@ static void add_counts(struct outbox_event *ev, const uint64_t counts[SEVERITIES
     buf_add_char(&ev->json, '}');
 }
 
-static void tell_completed(struct outbox_event *ev, const struct scan_keep *k,
-                           const struct scan_result *s)
+/* counts NULL: it found nothing out. */
+static void tell_ended(struct outbox_event *ev, const struct scan_keep *k, enum scan_status attempt,
+                       const char *reason, const uint64_t *counts)
 {
     outbox_begin(ev, OUTBOX_SCAN_COMPLETED);
     add_image(ev, k);
-    outbox_add_text(ev, "status", str_of(scan_status_name(s->status)));
-    add_counts(ev, s->counts);
+    outbox_add_text(ev, "status", str_of(scan_status_name(attempt)));
+    if (reason[0])
+        outbox_add_text(ev, "reason", str_of(reason));
+    if (counts)
+        add_counts(ev, counts);
+    else
+        buf_add_text(&ev->json, ",\"vulnerabilities\":null");
 }
 
 static void add_finding(struct outbox_event *ev, const struct finding *f, bool first)
@@ -208,16 +214,16 @@ static void add(struct writing *w, struct meta_op op)
 }
 
 /* A blob that is named by the result from now on; who deletes those that nobody names has not been
- * there before. */
+ * there before. One that was made anew and is the same as before is loose no more, either. */
 static void settle_blob(struct writing *w, const struct digest *new, const struct digest *old)
 {
     if (old && old->text[0] && (!new->text[0] || !digest_eq(new, old)))
         add(w, meta_op_record_put(SCAN_LOOSE, digest_str(old),
                                   str_decimal((uint64_t)clock_wall_ms(), w->now), META_ANY));
-    if (new->text[0] && (!old || !old->text[0] || !digest_eq(new, old))) {
+    if (new->text[0] && (!old || !old->text[0] || !digest_eq(new, old)))
         add(w, meta_op_record_check(SCAN_LOOSE, digest_str(new)));
+    if (new->text[0])
         add(w, meta_op_record_delete(SCAN_LOOSE, digest_str(new), META_ANY));
-    }
 }
 
 static void begin(struct writing *w, const struct scan_keep *k, const struct scan_result *s)
@@ -250,12 +256,12 @@ static enum err_code commit(struct writing *w, struct err *e)
 }
 
 enum err_code scan_keep_result(const struct scan_keep *k, const struct scan_result *s,
-                               struct err *e)
+                               enum scan_status attempt, const char *reason, struct err *e)
 {
     AUTO(outbox) struct outbox_event ended = {0};
     struct writing w;
 
-    tell_completed(&ended, k, s);
+    tell_ended(&ended, k, attempt, reason, NULL);
     begin(&w, k, s);
     add(&w, outbox_put(&ended));
     return commit(&w, e);
@@ -280,7 +286,7 @@ enum err_code scan_keep_findings(const struct scan_keep *k, struct finding_list 
 
     count(l, s);
     TRY(findings_write(k->r, k->digest, l, &s->findings, &s->findings_bytes, e));
-    tell_completed(&ended, k, s);
+    tell_ended(&ended, k, SCAN_COMPLETED, "", s->counts);
     begin(&w, k, s);
     add(&w, outbox_put(&ended));
     if (n_new > 0 && was_completed(k)) {

@@ -22,8 +22,10 @@ struct scan_keep {
 ERR_CHECKED enum err_code scan_keep_findings(const struct scan_keep *k, struct finding_list *l,
                                              struct scan_result *s, struct err *e);
 
-/* As it stands, without findings; or with those that are kept already. */
+/* As it stands, without findings; or with those that are kept already. The event tells what became
+ * of this attempt, which need not be what is kept. */
 ERR_CHECKED enum err_code scan_keep_result(const struct scan_keep *k, const struct scan_result *s,
+                                           enum scan_status attempt, const char *reason,
                                            struct err *e);
 
 /* The same without an event, for nothing was scanned: it has lists of packages from now on. */

@@ -54,13 +54,10 @@ struct field {
 };
 
 static const struct field texts[] = {
-    TEXT("reason", reason),
-    TEXT("failure", failure),
-    TEXT("scanner", facts.scanner),
-    TEXT("version", facts.version),
-    TEXT("os_family", facts.os_family),
-    TEXT("os_name", facts.os_name),
-    TEXT("note", facts.note),
+    TEXT("reason", reason),         TEXT("failure", failure),
+    TEXT("scanner", facts.scanner), TEXT("driver", driver),
+    TEXT("version", facts.version), TEXT("os_family", facts.os_family),
+    TEXT("os_name", facts.os_name), TEXT("note", facts.note),
 };
 
 static const struct field times[] = {

@@ -34,6 +34,7 @@ struct scan_result {
     uint64_t fixable[SEVERITIES]; /* of these */
     uint64_t distinct;            /* ids among them */
     struct scan_facts facts;
+    char driver[32]; /* the name of the driver, which is not what a scanner calls itself */
     int64_t scanned_ms, took_ms;
     bool stale;                        /* asked for anew, whatever it was scanned with */
     unsigned failures;                 /* since it last went well */
@@ -41,7 +42,7 @@ struct scan_result {
     char failure[SCAN_REASON_MAX + 1]; /* and why */
     struct digest findings;            /* the blob; text[0] is 0: there are none */
     uint64_t findings_bytes;
-    struct digest sboms[SBOM_FORMATS];      /* likewise: of the first scan */
+    struct digest sboms[SBOM_FORMATS];      /* likewise: of when its layers were read */
     bool lists_due;                         /* these are still being made */
     struct digest config;                   /* of the image, by which whereabouts.h looks for it */
     struct repo_name repos[SCAN_REPOS_MAX]; /* some that have it */

@@ -18,21 +18,24 @@
 #include "core/registry.h"
 #include "scan/finding.h"
 
-#define SCAN_IMAGE_DIR "image"
-#define SCAN_TMP_DIR   "tmp"
+#define SCAN_IMAGE_DIR    "image"
+#define SCAN_TMP_DIR      "tmp"
+#define SCAN_VERSION_SIZE 64
 
 /* In which format it lists the packages of an image. */
 enum sbom_format { SBOM_CYCLONEDX, SBOM_SPDX, SBOM_FORMATS };
 
 /* What a scanner says beside findings. */
 struct scan_facts {
-    char scanner[32]; /* "trivy" */
-    char version[64];
+    char scanner[32]; /* "trivy": what it calls itself */
+    char version[SCAN_VERSION_SIZE];
     int64_t data_ms;                 /* time of its data of vulnerabilities; 0: not known */
     char os_family[64], os_name[64]; /* of the image; "": none was found */
     bool os_ended;                   /* that release gets no more fixes */
-    uint64_t packages;               /* that were looked at */
-    bool partial;                    /* something was passed over, and note says what */
+    bool os_unread;    /* nothing can be said of its packages: the scanner does not know it, or
+                          did not find them; note says so */
+    uint64_t packages; /* that were looked at */
+    bool partial;      /* something was passed over, and note says what */
     char note[256];
 };
 
@@ -51,8 +54,9 @@ struct scanner; /* a driver's own begins with it */
 
 struct scanner_driver {
     const char *name;
-    bool wants_layout; /* else it gets at the image itself */
-    bool takes_sbom;   /* and makes them */
+    bool wants_layout;    /* else it gets at the image itself */
+    bool takes_sbom;      /* and makes them */
+    bool counts_packages; /* says of how many packages it knows: of none, it has seen nothing */
 
     /*
      * Adds what it finds to *ret, which the caller has initialised with bounds; unsorted. Blocks,
@@ -74,6 +78,11 @@ struct scanner_driver {
      * asked before each scan and once a minute. Errors: UNAVAILABLE (there is none yet), INTERNAL.
      */
     enum err_code (*data)(struct scanner *s, int64_t *ret_data_ms, struct err *e);
+
+    /* The version that a scan would have now; "" where it is not known. What another version found
+     * does not count as done, and its list of packages is not read. Cheap but for the first time.
+     * NULL: it is not known. */
+    void (*version)(struct scanner *s, char ret_version[static SCAN_VERSION_SIZE]);
 
     void (*free)(struct scanner *s); /* accepts no NULL */
 };

@@ -124,6 +124,7 @@ struct scan {
     struct out_manifest manifest;
     bool there;                /* a result of before */
     struct scan_result before; /* that */
+    bool afresh;               /* its lists of packages do not count any more */
     int64_t version;
     char id[UUID_TEXT + 1]; /* of its directory; "": none */
     int dir_fd;
@@ -248,7 +249,7 @@ static bool lacks_list(const struct scan *x, enum sbom_format f)
     const struct conf_scan *c = x->s->o.conf;
 
     return driver->sbom && conf_bool(&c->sbom) && (f != SBOM_SPDX || conf_bool(&c->spdx)) &&
-           !x->before.sboms[f].text[0];
+           (x->afresh || !x->before.sboms[f].text[0]);
 }
 
 static bool lacks_lists(const struct scan *x)
@@ -267,9 +268,12 @@ static bool has_list(struct scan *x)
     const struct scanner_driver *driver = x->s->o.scanner->driver;
     const struct digest *list = &x->before.sboms[SBOM_CYCLONEDX];
 
-    return driver->takes_sbom && conf_bool(&x->s->o.conf->sbom) && list->text[0] &&
-           !lacks_lists(x) &&
-           sbom_fetch(x->s->o.registry, list, x->dir_fd, SBOM_IN, ERR_IGNORED) == ERR_OK;
+    if (!driver->takes_sbom || !conf_bool(&x->s->o.conf->sbom) || !list->text[0] || lacks_lists(x))
+        return false;
+    if (sbom_fetch(x->s->o.registry, list, x->dir_fd, SBOM_IN, ERR_IGNORED) == ERR_OK)
+        return true;
+    x->afresh = true; /* it is lost */
+    return false;
 }
 
 static enum err_code make_order(struct scan *x, struct err *e)
@@ -284,11 +288,23 @@ static enum err_code make_order(struct scan *x, struct err *e)
     return ERR_OK;
 }
 
+static bool is_of_version(const struct scans *s, const struct scan_result *b)
+{
+    const struct scanner_driver *driver = s->o.scanner->driver;
+    char now[SCAN_VERSION_SIZE] = "";
+
+    if (driver->version)
+        driver->version(s->o.scanner, now);
+    return !now[0] || !b->facts.version[0] || strcmp(now, b->facts.version) == 0;
+}
+
 static enum err_code run_scanner(struct scan *x, struct finding_list *l, struct scan_facts *facts,
                                  struct err *e)
 {
     const struct scanner_driver *driver = x->s->o.scanner->driver;
 
+    /* Who insists on a scan, or has got a better scanner, has the layers read. */
+    x->afresh = x->there && (x->before.stale || !is_of_version(x->s, &x->before));
     TRY(make_order(x, e));
     if (has_list(x))
         x->order.sbom = x->sbom_in;
@@ -318,6 +334,7 @@ static struct scan_result result_of(const struct scan *x, enum scan_status statu
                             .scanned_ms = clock_wall_ms(),
                             .took_ms = clock_mono_ms() - x->started_ms};
 
+    snprintf(s.driver, sizeof(s.driver), "%s", x->s->o.scanner->driver->name);
     snprintf(s.reason, sizeof(s.reason), "%.*s", SCAN_REASON_MAX, reason);
     s.config = x->before.config;
     memcpy(s.repos, x->before.repos, sizeof(s.repos));
@@ -381,7 +398,8 @@ static enum err_code keep_found(struct scan *x, struct finding_list *l,
     const struct scan_keep k = keep_of(x);
     struct scan_result s = result_of(x, SCAN_COMPLETED, facts, "");
 
-    memcpy(s.sboms, x->before.sboms, sizeof(s.sboms));
+    if (!x->afresh)
+        memcpy(s.sboms, x->before.sboms, sizeof(s.sboms));
     s.lists_due = !x->order.sbom && !facts->partial && lacks_lists(x);
     finding_list_sort(l);
     TRY(scan_keep_findings(&k, l, &s, e));
@@ -389,34 +407,52 @@ static enum err_code keep_found(struct scan *x, struct finding_list *l,
 }
 
 /* "Nothing was found" says something only of what was looked at. */
-static bool saw_nothing(const struct finding_list *l, const struct scan_facts *facts)
+static bool saw_nothing(const struct scan *x, const struct finding_list *l,
+                        const struct scan_facts *facts)
 {
-    return l->n == 0 && facts->packages == 0 && !facts->os_family[0];
+    return x->s->o.scanner->driver->counts_packages && l->n == 0 && facts->packages == 0;
 }
 
-static enum err_code keep_refusal(struct scan *x, enum scan_status status,
+static void say_nothing_seen(const struct scan_facts *f, struct err *ret_why)
+{
+    if (f->os_family[0])
+        err_set(ret_why, ERR_NOT_ANALYZABLE, "the scanner found no packages that it knows of %s %s",
+                f->os_family, f->os_name);
+    else
+        err_set(ret_why, ERR_NOT_ANALYZABLE,
+                "no known distribution and no packages were found in it");
+}
+
+static bool goes_again(const struct scan *x, enum scan_status attempt)
+{
+    return attempt == SCAN_FAILED && x->before.failures + 1 < TRIES_MAX;
+}
+
+/* The findings of before hold, with what became of this attempt beside them: whoever could not look
+ * has not seen that they are gone. Who insisted on a scan has it when no more is tried. */
+static struct scan_result result_of_before(const struct scan *x, enum scan_status attempt)
+{
+    struct scan_result s = x->before;
+
+    s.stale = x->before.stale && goes_again(x, attempt);
+    return s;
+}
+
+/* It can't be scanned, or it failed. What was known stays. */
+static enum err_code keep_refusal(struct scan *x, enum scan_status attempt,
                                   const struct scan_facts *facts, const char *why, struct err *e)
 {
     const struct scan_keep k = keep_of(x);
-    struct scan_result s = result_of(x, status, facts, why);
+    bool holds = x->there && (x->before.status == SCAN_COMPLETED ||
+                              (attempt == SCAN_FAILED && x->before.status != SCAN_FAILED));
+    struct scan_result s = holds ? result_of_before(x, attempt) : result_of(x, attempt, facts, why);
 
-    return scan_keep_result(&k, &s, e);
-}
-
-/* What was known stays; of an image of which nothing was, it is known that it failed. */
-static enum err_code keep_failure(struct scan *x, const struct scan_facts *facts,
-                                  const struct err *why, struct err *e)
-{
-    const struct scan_keep k = keep_of(x);
-    struct scan_result s = x->before;
-
-    if (!x->there || x->before.status == SCAN_FAILED)
-        s = result_of(x, SCAN_FAILED, facts, why->detail);
-    s.stale = false;
-    s.failures = x->before.failures + 1;
-    s.failed_ms = clock_wall_ms();
-    snprintf(s.failure, sizeof(s.failure), "%.*s", SCAN_REASON_MAX, why->detail);
-    return scan_keep_result(&k, &s, e);
+    if (holds || attempt == SCAN_FAILED) {
+        s.failures = x->before.failures + 1;
+        s.failed_ms = clock_wall_ms();
+        snprintf(s.failure, sizeof(s.failure), "%.*s", SCAN_REASON_MAX, why);
+    }
+    return scan_keep_result(&k, &s, attempt, why, e);
 }
 
 static bool passes(enum err_code code)
@@ -443,9 +479,10 @@ static enum err_code scan_and_keep(struct scan *x, struct scan_facts *facts, str
     code = make_dir(x, &why);
     if (code == ERR_OK)
         code = run_scanner(x, &l, facts, &why);
-    if (code == ERR_OK && saw_nothing(&l, facts))
-        return keep_refusal(x, SCAN_UNSUPPORTED, facts,
-                            "no known distribution and no packages were found in it", e);
+    if (code == ERR_OK && saw_nothing(x, &l, facts)) {
+        say_nothing_seen(facts, &why);
+        code = why.code;
+    }
     if (code == ERR_OK)
         return keep_found(x, &l, facts, e);
     if (code == ERR_NOT_ANALYZABLE)
@@ -455,12 +492,19 @@ static enum err_code scan_and_keep(struct scan *x, struct scan_facts *facts, str
     *e = why;
     if (passes(code))
         return code;
-    TRY(keep_failure(x, facts, &why, e));
+    TRY(keep_refusal(x, SCAN_FAILED, facts, why.detail, e));
     *e = why;
-    return x->before.failures + 1 < TRIES_MAX ? code : ERR_OK; /* that is told by the result */
+    return goes_again(x, SCAN_FAILED) ? code : ERR_OK; /* that is told by the result */
 }
 
 /* ---- the job */
+
+static bool is_of_driver(const struct scans *s, const struct scan_result *b)
+{
+    const char *by = b->driver[0] ? b->driver : b->facts.scanner;
+
+    return strcmp(by, s->o.scanner->driver->name) == 0;
+}
 
 static bool is_fresh(const struct scan *x, int64_t data_ms)
 {
@@ -469,8 +513,7 @@ static bool is_fresh(const struct scan *x, int64_t data_ms)
     return x->there && !b->stale && !b->lists_due &&
            (b->status == SCAN_NOT_APPLICABLE ||
             ((b->status == SCAN_COMPLETED || b->status == SCAN_UNSUPPORTED) &&
-             strcmp(b->facts.scanner, x->s->o.scanner->driver->name) == 0 &&
-             b->facts.data_ms == data_ms));
+             is_of_driver(x->s, b) && b->facts.data_ms == data_ms && is_of_version(x->s, b)));
 }
 
 /* It is known in one more repository. */
@@ -560,6 +603,8 @@ static enum err_code do_scan(struct scan *x, struct err *e)
     if (is_fresh(x, data_ms))
         return note_known(x, e);
     snprintf(facts.scanner, sizeof(facts.scanner), "%s", driver->name);
+    if (driver->version)
+        driver->version(x->s->o.scanner, facts.version);
     facts.data_ms = data_ms;
     return later(scan_and_keep(x, &facts, e), e);
 }

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -35,6 +36,9 @@ struct trivy {
     struct generations data; /* fd -1: a server has it */
     uid_t uid;               /* 0: as we are */
     gid_t gid;
+    pthread_mutex_t mutex; /* guards: */
+    char version[SCAN_VERSION_SIZE];
+    struct stat program; /* that has it */
 };
 
 static struct trivy *trivy_of(struct scanner *s)
@@ -60,6 +64,17 @@ static struct str cause_of(struct str line)
     return str_trim(str_sub(line, from, line.n - from));
 }
 
+static bool has(struct str text, const char *words)
+{
+    return text.n > 0 && memmem(text.p, text.n, words, strlen(words));
+}
+
+/* It goes on after that. */
+static bool is_chatter(struct str line)
+{
+    return has(line, "\tINFO\t") || has(line, "\tWARN\t");
+}
+
 void trivy_reason(struct str errors, char dst[static TRIVY_REASON_MAX])
 {
     struct str last[2] = {STR_NONE, STR_NONE}, line;
@@ -67,7 +82,7 @@ void trivy_reason(struct str errors, char dst[static TRIVY_REASON_MAX])
     while (errors.n > 0) {
         str_cut(&errors, '\n', &line);
         line = str_trim(line);
-        if (line.n > 0) {
+        if (line.n > 0 && !is_chatter(line)) {
             last[0] = last[1];
             last[1] = cause_of(line);
         }
@@ -78,21 +93,19 @@ void trivy_reason(struct str errors, char dst[static TRIVY_REASON_MAX])
     clean(dst);
 }
 
-static bool has(struct str text, const char *words)
-{
-    return text.n > 0 && memmem(text.p, text.n, words, strlen(words));
-}
-
 /* Words by which it says that the image itself can't be read. */
-static bool is_the_images_fault(struct str errors)
+static bool is_the_images_fault(struct str errors, bool by_server)
 {
     static const char *const words[] = {
-        "unexpected EOF",       "gzip: invalid",      "flate: corrupt",
-        "invalid tar header",   "zstd: invalid",      "magic number mismatch",
-        "unable to uncompress", "invalid block type", "failed to extract the archive",
-        "unknown block type",   "missing field",      "data after",
+        "gzip: invalid",         "flate: corrupt",       "invalid tar header", "zstd: invalid",
+        "magic number mismatch", "unable to uncompress", "invalid block type", "unknown block type",
+        "missing field",         "data after",
     };
 
+    /* A connection that was cut may be behind these, too. */
+    if (!by_server &&
+        (has(errors, "unexpected EOF") || has(errors, "failed to extract the archive")))
+        return true;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (has(errors, words[i]))
             return true;
@@ -351,7 +364,7 @@ static enum err_code run_command(struct run *x, struct command *c, int output, s
     if (end.status == 0)
         return ERR_OK;
     trivy_reason(buf_str(&x->errors), reason);
-    if (is_the_images_fault(buf_str(&x->errors)))
+    if (is_the_images_fault(buf_str(&x->errors), x->t->data.fd < 0))
         return err_tell(e, ERR_NOT_ANALYZABLE, "the image can't be read: %s", reason);
     if (end.signal > 0)
         return err_set(e, ERR_INTERNAL, "the scanner was ended by signal %d%s%s", end.signal,
@@ -378,22 +391,10 @@ static const char *name_here(const struct run *x, const char *path)
 /* By names in its working directory: what is before an '@' or ':' in a path it takes for all. */
 static enum err_code scan_once(struct run *x, struct err *e)
 {
-    static const char *const usual[] = {"--scanners",
-                                        "vuln",
-                                        "--format",
-                                        "json",
-                                        "--list-all-pkgs",
-                                        "--cache-dir",
-                                        CACHE,
-                                        "--cache-backend",
-                                        "memory",
-                                        "--skip-version-check",
-                                        "--disable-telemetry",
-                                        "--no-progress",
-                                        "--quiet",
-                                        "--timeout",
-                                        "24h",
-                                        NULL};
+    static const char *const usual[] = {
+        "--scanners",          "vuln",          "--format",        "json",   "--list-all-pkgs",
+        "--cache-dir",         CACHE,           "--cache-backend", "memory", "--skip-version-check",
+        "--disable-telemetry", "--no-progress", "--timeout",       "24h",    NULL};
     static const char *const offline[] = {"--skip-db-update", "--skip-java-db-update",
                                           "--offline-scan", NULL};
     struct command c = {0};
@@ -471,6 +472,36 @@ static enum err_code scan_with_java(struct run *x, struct scan_facts *facts, str
     return scan_once(x, e);
 }
 
+/* ---- distributions that it does not know */
+
+/* It says so in words only, while it works: not so when a server does the work. Who makes it say so
+ * much that these words are not heard gains nothing. */
+static bool lacks_release(const struct run *x)
+{
+    struct str said = buf_str(&x->errors);
+
+    return has(said, "not on the EOL list") ||
+           (x->errors.full && !has(said, "] Detecting vulnerabilities..."));
+}
+
+static void look_at_system(const struct run *x, struct scan_facts *f)
+{
+    char text[sizeof(f->os_family) + sizeof(f->os_name) + 64];
+
+    if (!f->os_family[0])
+        return;
+    if (f->os_unread)
+        snprintf(text, sizeof(text), "no packages of %s %s were found that the scanner knows",
+                 f->os_family, f->os_name);
+    else if (lacks_release(x))
+        snprintf(text, sizeof(text), "the scanner does not know the release %s %s", f->os_family,
+                 f->os_name);
+    else
+        return;
+    f->os_unread = true;
+    note(f, text);
+}
+
 /* ---- lists of packages */
 
 /* Without severities no vulnerability is left in it: what was known on the day of the scan has no
@@ -508,6 +539,7 @@ static enum err_code trivy_scan(struct scanner *s, const struct scan_order *o,
     TRY(prepare(&x, e));
     TRY(scan_with_java(&x, ret_facts, e));
     TRY(trivy_report_read(x.report, ret, ret_facts, e));
+    look_at_system(&x, ret_facts);
     if (x.data.fd >= 0) /* else of the server's, which was asked before */
         ret_facts->data_ms = x.data.parts[DATA_DB].updated_ms;
     return ERR_OK;
@@ -551,10 +583,68 @@ static enum err_code trivy_data(struct scanner *s, int64_t *ret_data_ms, struct 
     return ERR_OK;
 }
 
+/* ---- its version */
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* {"Version":"0.74.0"} of `trivy version`, which looks for its data, and gets none. */
+static void ask_version(struct trivy *t, const char *program, char ret[static SCAN_VERSION_SIZE])
+{
+    static const char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/nonexistent",
+                                      NULL};
+    const char *const args[] = {program,        "version",  "--quiet", "--cache-dir",
+                                "/nonexistent", "--format", "json",    NULL};
+    const struct process p = {.argv = args,
+                              .env = env,
+                              .deadline_ms = clock_mono_ms() + ANSWER_MS,
+                              .stop_fd = -1,
+                              .dir = "/",
+                              .offline = t->c->trivy.isolate,
+                              .uid = t->uid,
+                              .gid = t->gid};
+    AUTO(buf) struct buf said = {0};
+    AUTO(buf) struct buf errors = {0};
+    AUTO(json) json_t *j = NULL;
+    struct process_end end;
+    const char *version = NULL;
+
+    buf_init(&said, VERSION_MAX);
+    buf_init(&errors, OUTPUT_BYTES);
+    if (process_run(&p, &said, &errors, &end, ERR_IGNORED) == ERR_OK && end.status == 0 &&
+        json_shallow(buf_str(&said)))
+        j = json_loadb(said.p, said.n, 0, NULL);
+    version = json_string_value(json_object_get(j, "Version"));
+    snprintf(ret, SCAN_VERSION_SIZE, "%s", version ? version : "");
+}
+
+static void trivy_version(struct scanner *s, char ret_version[static SCAN_VERSION_SIZE])
+{
+    struct trivy *t = trivy_of(s);
+    char program[4096];
+    struct stat st;
+
+    ret_version[0] = '\0';
+    if (find_program(t->c->trivy.path, program, sizeof(program), ERR_IGNORED) != ERR_OK ||
+        stat(program, &st) != 0)
+        return;
+    pthread_mutex_lock(&t->mutex);
+    if (!t->version[0] || !is_same_file(&st, &t->program)) {
+        ask_version(t, program, t->version);
+        t->program = st;
+    }
+    memcpy(ret_version, t->version, SCAN_VERSION_SIZE);
+    pthread_mutex_unlock(&t->mutex);
+}
+
 static void trivy_free(struct scanner *s)
 {
     struct trivy *t = trivy_of(s);
 
+    pthread_mutex_destroy(&t->mutex);
     generations_done(&t->data);
     free(t);
 }
@@ -563,9 +653,11 @@ static const struct scanner_driver trivy = {
     .name = "trivy",
     .wants_layout = true,
     .takes_sbom = true,
+    .counts_packages = true,
     .scan = trivy_scan,
     .sbom = trivy_sbom,
     .data = trivy_data,
+    .version = trivy_version,
     .free = trivy_free,
 };
 
@@ -597,6 +689,7 @@ enum err_code scanner_trivy_open(const struct conf_scan *c, const char *data_dir
 
     *t =
         (struct trivy){.scanner = {&trivy, (unsigned)c->trivy.workers}, .c = c, .data = {.fd = -1}};
+    pthread_mutex_init(&t->mutex, NULL);
     TRY(find_user(t, e));
     if (!c->trivy.server[0])
         TRY(generations_open(data_dir, &t->data, e));

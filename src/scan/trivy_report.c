@@ -157,6 +157,7 @@ struct trivy_report {
     enum place places[JSON_DEPTH_MAX + 1];
     const struct row *row; /* of the value that comes; NULL: it is passed over */
     bool has_schema;
+    uint64_t n_packages, n_os_packages; /* of the result at hand, and of the distribution */
     size_t n_scores;
     struct score scores[SCORES_MAX];
     struct buf texts[ALL_TEXTS];
@@ -298,6 +299,7 @@ static void begin(struct trivy_report *r, enum place place)
     if (place == RESULT) {
         buf_clear(&r->texts[TARGET]);
         buf_clear(&r->texts[CLASS]);
+        r->n_packages = 0;
     }
     if (place == VULNERABILITY) {
         for (int i = 0; i < TEXTS; i++)
@@ -305,7 +307,7 @@ static void begin(struct trivy_report *r, enum place place)
         r->n_scores = 0;
     }
     if (place == PACKAGE)
-        r->facts->packages++;
+        r->n_packages++;
 }
 
 static int enter(struct trivy_report *r, enum type type)
@@ -403,6 +405,13 @@ static int add_finding(struct trivy_report *r)
     return finding_list_add(r->list, &f, &r->e) == ERR_OK;
 }
 
+static void add_packages(struct trivy_report *r)
+{
+    r->facts->packages += r->n_packages;
+    if (str_eq(text_of(r, CLASS), STR("os-pkgs")))
+        r->n_os_packages += r->n_packages;
+}
+
 static int leave(void *ctx)
 {
     struct trivy_report *r = ctx;
@@ -410,6 +419,8 @@ static int leave(void *ctx)
 
     r->row = NULL;
     r->depth--;
+    if (was == RESULT)
+        add_packages(r);
     return was == VULNERABILITY ? add_finding(r) : 1;
 }
 
@@ -508,6 +519,7 @@ enum err_code trivy_report_end(struct trivy_report *r, struct err *e)
     keep_text(f->version, sizeof(f->version), text_of(r, VERSION));
     keep_text(f->os_family, sizeof(f->os_family), text_of(r, OS_FAMILY));
     keep_text(f->os_name, sizeof(f->os_name), text_of(r, OS_NAME));
+    f->os_unread = f->os_family[0] && r->n_os_packages == 0;
     return ERR_OK;
 }
 

@@ -3,8 +3,9 @@
 its layers says that it would find. How it misbehaves stands in trivy.json beside the path it is called by; what it
 was asked it tells the socket calls beside it, a line a call: files it may write nowhere else than in its own directory.
 
-    {"mode": "hang" | "crash" | "flood" | "chatter" | "lie" | "half" | "fill" | "files" | "memory" | "fail" | "meddle",
-     "text": what it says when it lies or fails}
+    {"mode": "hang" | "crash" | "flood" | "chatter" | "lie" | "half" | "fill" | "files" | "memory" | "fail" | "meddle" |
+              "warn",
+     "text": what it says when it lies, fails or warns}
 """
 
 import gzip
@@ -132,6 +133,8 @@ def misbehave(mode, text):
         fail(text)
     elif mode == "meddle":
         meddle()
+    elif mode == "warn":
+        print(f"2026-11-30T00:00:00Z\tWARN\t{text}", file=sys.stderr)
 
 
 def tell(line):

@@ -14,7 +14,7 @@ from archives import crafted, upload
 from content import command
 from documented import blocks, follow, page
 from helpers import Client, artifact, canonical, image, image_of_layers, index, tar_layer
-from scanners import FakeTrivy, says, start
+from scanners import FakeTrivy, result, says, start
 from waiting import until
 
 BLOCK = {"pull_policy": [{"repositories": ["**"], "unscanned": "block"}]}
@@ -322,6 +322,33 @@ def test_what_a_scanner_finds_blocks_until_somebody_answers_for_it(new_registry,
     registry.signal(signal.SIGHUP)
     until(lambda: manifest(registry).status_code == 200)
     assert manifest(registry, fine.digest, repo="team/fine").status_code == 200
+
+
+@pytest.mark.parametrize("why", ["unexpected EOF", "something else"])
+def test_a_scan_that_fails_frees_no_image(new_registry, work, why):
+    fake = FakeTrivy(work / "fake")
+    registry = start(new_registry(config={"pull_policy": [{"repositories": ["**"]}], **fake.config()}))
+    push(registry, says([BAD]))
+    until(lambda: "CVE-" in manifest(registry).text)
+    fake.behave("fail", why)
+    with Client(registry.url) as client:
+        client.request("POST", "/v2/team/app/manifests/v1/scan?force=true", 202)
+        answer = until(lambda: (found := result(client, "team/app", "v1"))["failure"] and found)
+    assert (answer["status"], answer["vulnerabilities"]["critical"]) == ("completed", 1)
+    assert why in answer["failure"]["reason"]
+    assert "CVE-" in manifest(registry).json()["errors"][0]["message"]
+
+
+def test_a_release_that_the_scanner_does_not_know_is_not_clean(new_registry, work):
+    fake = FakeTrivy(work / "fake")
+    registry = start(new_registry(config={"pull_policy": [{"repositories": ["**"], "unscanned": "block"}], **fake.config()}))
+    fake.behave("warn", "This OS version is not on the EOL list")
+    push(registry, says([]))
+    until(lambda: "does not know the release fake 1" in manifest(registry).text)
+    with Client(registry.url) as client:
+        answer = result(client, "team/app", "v1")
+    assert (answer["status"], answer["partial"]) == ("completed", True)
+    assert answer["note"] == "the scanner does not know the release fake 1"
 
 
 def test_an_attached_document_lets_an_image_pass(new_registry, work):

@@ -38,6 +38,24 @@ def test_it_pulls_what_is_pushed_with_a_token_for_that_and_nothing_else(client, 
     assert (own.status_code, other.status_code) in ((200, 401), (200, 403))
 
 
+def test_what_it_has_scanned_is_not_scanned_again_under_another_name(client, adapter):
+    for repo in ("team/app", "other/app"):
+        client.push_image(repo, image(layers=3), "1")
+        until(lambda repo=repo: scan_of(client, repo).get("status") == "completed")
+    answer = client.request("POST", "/v2/team/app/manifests/1/scan", 200)
+    assert answer.json()["status"] == "completed"
+    client.push_image("third/app", image(seed=5), "1")  # whose turn is after that
+    until(lambda: scan_of(client, "third/app").get("status") == "completed")
+    assert len(adapter.scans) == 2
+
+
+def test_a_report_without_findings_says_that_there_are_none(client, adapter):
+    adapter.report = b'{"vulnerabilities": []}'
+    client.push_image("team/app", image(), "1")
+    until(lambda: scan_of(client, "team/app").get("status") in ("completed", "unsupported"))
+    assert scan_of(client, "team/app")["vulnerabilities"]["critical"] == 0
+
+
 def test_a_report_that_is_none_is_no_clean_one(client, adapter):
     adapter.report = b'{"vulnerabilities": "none"}'
     client.push_image("team/app", image(), "1")

@@ -73,8 +73,21 @@ def test_new_data_finds_more_in_what_was_scanned(client, work):
     until(lambda: any(d["cve"] == "CVE-2099-8001" for d in result(client, "team/app", "v1")["details"]), timeout=30)
 
 
-def test_an_image_of_nothing_that_is_known_is_not_said_to_be_clean(client):
-    client.push_image("team/app", image_of_layers([tar_layer({"hello": b"hi"})]), "v1")
+LOCK = b'{"name":"app","lockfileVersion":3,"packages":{"node_modules/planted-merge":{"version":"4.17.10"}}}'
+BLIND = {
+    "scratch": [{"hello": b"hi"}],
+    "no layers": [],
+    "lock files": [{"app/package-lock.json": LOCK, "app/requirements.txt": b"plantedlib==2.30.0\n"}],
+    "another system": [{"Windows/System32/config/SOFTWARE": b"regf", "Windows/System32/kernel32.dll": b"MZ"}],
+    "fedora": [{**planted.files("rpm"), "etc/os-release": b"ID=fedora\nVERSION_ID=41\n",
+                "etc/redhat-release": b"Fedora release 41 (Forty One)\n"}],
+    "no records": [{"etc/os-release": b"ID=alpine\nVERSION_ID=3.22.0\n", "etc/alpine-release": b"3.22.0\n"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layers", BLIND.values(), ids=BLIND)
+def test_an_image_of_nothing_that_is_known_is_not_said_to_be_clean(client, layers):
+    client.push_image("team/app", image_of_layers([tar_layer(files) for files in layers]), "v1")
     answer = wait_for(client, "team/app", "v1")
     assert (answer["status"], answer["vulnerabilities"]) == ("unsupported", None)
     assert answer["reason"]

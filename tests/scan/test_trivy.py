@@ -124,6 +124,36 @@ def test_an_image_of_nothing_that_is_known_has_no_packages(scanner):
     assert (found.family, found.packages, found.findings) == ("", 0, set())
 
 
+FEDORA = b'NAME="Fedora Linux"\nVERSION_ID=41\nID=fedora\n'
+
+
+@pytest.mark.parametrize("image, family", [
+    (lambda: image_of_layers([tar_layer(planted.alpine("3.99.0", KINDS["alpine"].packages))]), "alpine 3.99.0"),
+    (lambda: image_of_layers([tar_layer(planted.debian("14", KINDS["debian"].packages))]), "debian 14.5"),
+    (lambda: image_of_layers([tar_layer(planted.rpm("99.1", KINDS["rpm"].packages))]), "alma 99.1"),
+], ids=("alpine", "debian", "rpm"))  # fmt: skip
+def test_a_release_that_the_data_does_not_know_is_told(scanner, work, image, family):
+    found = scanner.scan(image(), work / "list.json")
+    assert (found.findings, found.note) == (set(), f"the scanner does not know the release {family}")
+    assert found.packages > 0
+    assert not (work / "list.json").exists()
+
+
+def test_a_distribution_that_it_does_not_know_is_told(scanner):
+    fedora = planted.files("rpm") | {"etc/fedora-release": b"Fedora release 41 (Forty One)\n"}
+    fedora.pop("etc/redhat-release")
+    found = scanner.scan(image_of_layers([tar_layer({**fedora, "etc/os-release": FEDORA}), tar_layer(planted.files("npm"))]))
+    assert found.note == "no packages of fedora 41 were found that the scanner knows"
+    assert found.findings == planted.expected("npm")
+
+
+def test_packages_whose_records_were_deleted_are_missed(scanner):
+    files = planted.files("alpine")
+    files.pop("lib/apk/db/installed")
+    found = scanner.scan(image_of_layers([tar_layer(files), tar_layer(planted.files("npm"))]))
+    assert found.note == "no packages of alpine 3.22.0 were found that the scanner knows"
+
+
 def test_a_release_that_ended_is_told(scanner):
     ended = scanner.scan(image_of_layers([tar_layer(planted.alpine("3.9.4", KINDS["alpine"].packages))]))
     assert ended.ended and ended.release == "3.9.4"

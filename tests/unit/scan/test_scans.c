@@ -37,6 +37,7 @@ static struct {
     _Atomic bool sboms;        /* can be made */
     _Atomic bool saw_sbom;     /* which was read instead of the image */
     _Atomic bool hang_in_list; /* as `hang`, when a list of packages is made */
+    _Atomic int version;
 } fake;
 
 static enum err_code fake_data(struct scanner *s, int64_t *ret, struct err *error)
@@ -93,7 +94,8 @@ static enum err_code fake_scan(struct scanner *s, const struct scan_order *o,
         return err_set(error, (enum err_code)fake.code, "as the test wants it");
     add_findings(l);
     facts->packages = fake.blind ? 0 : 7;
-    snprintf(facts->version, sizeof(facts->version), "1");
+    snprintf(facts->scanner, sizeof(facts->scanner), "Stand-in");
+    snprintf(facts->version, sizeof(facts->version), "%d", fake.version);
     return ERR_OK;
 }
 
@@ -117,17 +119,24 @@ static enum err_code fake_sbom(struct scanner *s, const struct scan_order *o,
     return ERR_OK;
 }
 
+static void fake_version(struct scanner *s, char ret[static SCAN_VERSION_SIZE])
+{
+    (void)s;
+    snprintf(ret, SCAN_VERSION_SIZE, "%d", fake.version);
+}
+
 static void fake_free(struct scanner *s)
 {
     (void)s;
 }
 
-static const struct scanner_driver driver = {.name = "fake",
-                                             .takes_sbom = true,
-                                             .scan = fake_scan,
-                                             .sbom = fake_sbom,
-                                             .data = fake_data,
-                                             .free = fake_free};
+static struct scanner_driver driver = {.name = "fake",
+                                       .takes_sbom = true,
+                                       .scan = fake_scan,
+                                       .sbom = fake_sbom,
+                                       .data = fake_data,
+                                       .version = fake_version,
+                                       .free = fake_free};
 
 static void ignore(const char *what, const struct err *problem)
 {
@@ -162,6 +171,7 @@ static int set_up(void **state)
     w.conf->registry.scan_on_push = true;
     temp_dir_make(dir, TEMP_DIR_MEMORY);
     memset(&fake, 0, sizeof(fake));
+    driver.counts_packages = true;
     fake.scanner = (struct scanner){&driver, 1};
     fake.data_ms = 1000;
     fake.findings = 10;
@@ -210,6 +220,15 @@ static struct scan_standing settled(const struct digest *d)
     return settled_in("team/app", d);
 }
 
+/* Asked for anew, and over. */
+static struct scan_standing forced(const struct digest *d)
+{
+    enum scan_status status;
+
+    assert_ok(scans_ask(scans, repo(), d, SCAN_ASKED, true, &status, &e));
+    return settled(d);
+}
+
 static size_t events(const char *name)
 {
     AUTO(records) struct meta_record_list l = {0};
@@ -234,7 +253,8 @@ static void a_pushed_image_is_scanned_and_its_findings_are_kept(void **state)
     assert_int_equal(s.result.counts[SEVERITY_CRITICAL], 2);
     assert_int_equal(s.result.fixable[SEVERITY_CRITICAL], 1);
     assert_int_equal(s.result.distinct, 10);
-    assert_string_equal(s.result.facts.scanner, "fake");
+    assert_string_equal(s.result.facts.scanner, "Stand-in");
+    assert_string_equal(s.result.driver, "fake");
     assert_int_equal(s.result.facts.data_ms, 1000);
     assert_string_equal(s.result.repos[0].text, "team/app");
     assert_ok(findings_read(w.r, &s.result, SEVERITY_UNKNOWN, &l, &e));
@@ -308,42 +328,114 @@ static void assert_list(const struct scan_standing *s, enum sbom_format f, const
     assert_true(str_starts((struct str){text, n}, str_of(starts)));
 }
 
+/* Scanned, with a list of packages. */
+static struct scan_standing scanned_with_sbom(struct digest *ret)
+{
+    struct scan_standing s;
+
+    w.conf->scan.sbom = true;
+    w.conf->scan.spdx = false;
+    fake.sboms = true;
+    *ret = push("one");
+    s = settled(ret);
+    assert_false(fake.saw_sbom);
+    assert_true(s.result.sboms[SBOM_CYCLONEDX].text[0]);
+    return s;
+}
+
+static struct scan_standing scanned_with_new_data(const struct digest *d)
+{
+    enum scan_status status;
+
+    fake.data_ms += 1000;
+    assert_ok(scans_ask(scans, repo(), d, SCAN_AGAIN, false, &status, &e));
+    return settled(d);
+}
+
 static void a_rescan_reads_the_list_of_packages(void **state)
+{
+    struct digest d;
+    struct scan_standing first = scanned_with_sbom(&d), s = scanned_with_new_data(&d);
+
+    (void)state;
+    assert_true(fake.saw_sbom);
+    assert_digest_equal(&first.result.sboms[SBOM_CYCLONEDX], &s.result.sboms[SBOM_CYCLONEDX]);
+}
+
+static bool sbom_is_kept(const struct scan_standing *s)
+{
+    return s->result.sboms[SBOM_CYCLONEDX].text[0] &&
+           blob_readable(&w, SCANS_REPO, &s->result.sboms[SBOM_CYCLONEDX]);
+}
+
+static void who_insists_has_the_layers_read_and_a_new_list_made(void **state)
+{
+    struct digest d;
+    struct scan_standing s;
+
+    (void)state;
+    scanned_with_sbom(&d);
+    s = forced(&d);
+    assert_int_equal(fake.runs, 2);
+    assert_false(fake.saw_sbom);
+    assert_ok(scans_forget(w.r, clock_wall_ms() + (int64_t)2 * 3600 * 1000, &e));
+    assert_true(sbom_is_kept(&s)); /* though it is the same as before */
+}
+
+static void another_version_of_the_scanner_reads_the_layers(void **state)
 {
     struct digest d;
     struct scan_standing s;
     enum scan_status status;
 
     (void)state;
-    w.conf->scan.sbom = true;
-    w.conf->scan.spdx = false;
-    fake.sboms = true;
-    d = push("one");
+    scanned_with_sbom(&d);
+    fake.version = 2;
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, false, &status, &e));
     s = settled(&d);
+    assert_int_equal(fake.runs, 2);
     assert_false(fake.saw_sbom);
-    assert_list(&s, SBOM_CYCLONEDX, "cyclonedx");
-    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, true, &status, &e));
-    s = settled(&d);
-    assert_true(fake.saw_sbom);
-    assert_list(&s, SBOM_CYCLONEDX, "cyclonedx");
-    assert_false(s.result.sboms[SBOM_SPDX].text[0]);
+    assert_string_equal(s.result.facts.version, "2");
+    assert_true(sbom_is_kept(&s));
+}
+
+static void a_list_of_packages_that_is_lost_is_made_anew(void **state)
+{
+    struct digest d;
+    struct scan_standing s = scanned_with_sbom(&d);
+    struct repo_name own = repo_of(SCANS_REPO);
+
+    (void)state;
+    assert_ok(store_blob_delete(w.r->store, &own, &s.result.sboms[SBOM_CYCLONEDX], false, &e));
+    s = scanned_with_new_data(&d);
+    assert_false(fake.saw_sbom);
+    assert_true(sbom_is_kept(&s));
+}
+
+static void what_a_scanner_calls_itself_makes_no_scan_due(void **state)
+{
+    struct digest d = push("one");
+    enum scan_status status;
+
+    (void)state;
+    settled(&d);
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, false, &status, &e));
+    assert_int_equal(status, SCAN_COMPLETED);
+    image_put(&w, "other", "one", "one");
+    d = push("two"); /* whose turn is after that */
+    settled(&d);
+    assert_int_equal(fake.runs, 2);
 }
 
 static void a_list_that_is_wanted_and_not_there_is_made_of_the_image(void **state)
 {
     struct digest d;
     struct scan_standing s;
-    enum scan_status status;
 
     (void)state;
-    w.conf->scan.sbom = true;
-    w.conf->scan.spdx = false;
-    fake.sboms = true;
-    d = push("one");
-    settled(&d);
+    scanned_with_sbom(&d);
     w.conf->scan.spdx = true;
-    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, true, &status, &e));
-    s = settled(&d);
+    s = scanned_with_new_data(&d);
     assert_false(fake.saw_sbom);
     assert_list(&s, SBOM_CYCLONEDX, "cyclonedx");
     assert_list(&s, SBOM_SPDX, "spdx");
@@ -406,6 +498,74 @@ static void a_failure_leaves_what_was_known(void **state)
     assert_int_equal(scan_result_total(&s.result), 10);
     assert_string_equal(s.result.failure, "as the test wants it");
     fake.code = ERR_OK;
+}
+
+/* Its findings of before, and what became of the last attempt. */
+static void assert_holds(const struct scan_standing *s, const char *failure)
+{
+    assert_int_equal(s->result.status, SCAN_COMPLETED);
+    assert_int_equal(scan_result_total(&s->result), 10);
+    assert_int_equal(s->result.failures, 1);
+    assert_non_null(strstr(s->result.failure, failure));
+    assert_false(s->result.stale);
+}
+
+static void an_image_that_could_not_be_read_again_keeps_its_findings(void **state)
+{
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+
+    (void)state;
+    fake.code = ERR_NOT_ANALYZABLE;
+    s = forced(&d);
+    assert_holds(&s, "as the test wants it");
+    assert_int_equal(events("\"status\":\"unsupported\",\"reason\":\"as the test wants it\","
+                            "\"vulnerabilities\":null"),
+                     1);
+}
+
+static void a_rescan_that_sees_nothing_takes_no_findings_away(void **state)
+{
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+
+    (void)state;
+    fake.findings = 0;
+    fake.blind = true;
+    s = forced(&d);
+    assert_holds(&s, "no packages were found");
+}
+
+static void one_who_insists_has_three_tries_too(void **state)
+{
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+    enum scan_status status;
+
+    (void)state;
+    fake.code = ERR_INTERNAL;
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, true, &status, &e));
+    do
+        assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
+    while (s.result.failures == 0);
+    assert_true(s.result.stale);
+    assert_int_equal(events("\"status\":\"failed\""), 1);
+    assert_int_equal(events("\"status\":\"completed\""), 1);
+    fake.code = ERR_OK;
+}
+
+static void a_scanner_that_counts_no_packages_may_find_nothing(void **state)
+{
+    struct digest d;
+    struct scan_standing s;
+
+    (void)state;
+    driver.counts_packages = false;
+    fake.findings = 0;
+    fake.blind = true;
+    d = push("one");
+    s = settled(&d);
+    assert_int_equal(s.result.status, SCAN_COMPLETED);
 }
 
 static void what_cannot_be_scanned_says_so(void **state)
@@ -695,6 +855,14 @@ int main(void)
         TEST(what_was_found_counts_while_lists_are_made_and_without_them),
         TEST(a_scan_that_fails_is_told_and_tried_three_times),
         TEST(a_failure_leaves_what_was_known),
+        TEST(who_insists_has_the_layers_read_and_a_new_list_made),
+        TEST(another_version_of_the_scanner_reads_the_layers),
+        TEST(a_list_of_packages_that_is_lost_is_made_anew),
+        TEST(what_a_scanner_calls_itself_makes_no_scan_due),
+        TEST(an_image_that_could_not_be_read_again_keeps_its_findings),
+        TEST(a_rescan_that_sees_nothing_takes_no_findings_away),
+        TEST(one_who_insists_has_three_tries_too),
+        TEST(a_scanner_that_counts_no_packages_may_find_nothing),
         TEST(what_cannot_be_scanned_says_so),
         TEST(a_stop_ends_a_scan_and_the_next_process_does_it),
         TEST(only_so_many_run_at_once_and_who_waits_goes_first),

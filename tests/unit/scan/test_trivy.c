@@ -22,6 +22,10 @@
     "echo '{\"SchemaVersion\":2,\"Results\":[{\"Packages\":[{}],\"Vulnerabilities\":[{"            \
     "\"VulnerabilityID\":\"CVE-1\",\"PkgName\":\"p\",\"Severity\":\"LOW\"}]}]}'"
 
+#define SYSTEM(class)                                                                              \
+    "echo '{\"SchemaVersion\":2,\"Metadata\":{\"OS\":{\"Family\":\"alpine\",\"Name\":\"3.99\"}},"  \
+    "\"Results\":[{\"Class\":" class ",\"Packages\":[{}]}]}'"
+
 static char dir[TEMP_DIR_MAX], program[TEMP_PATH_MAX], data[TEMP_PATH_MAX], work[TEMP_PATH_MAX];
 static struct conf_scan conf;
 static struct scan_order order;
@@ -138,10 +142,11 @@ static void it_is_told_all_by_its_arguments_and_has_nothing_of_ours(void **state
     (void)state;
     setenv("TRIVY_IGNOREFILE", "/evil", 1);
     assert_int_equal(
-        scan_by("echo \"$*\" >args; env | sort >env; test -d cache/db || exit 3; " FOUND), ERR_OK);
+        scan_by("echo \"$*\" >tmp/args; env | sort >tmp/env; test -d cache/db || exit 3; " FOUND),
+        ERR_OK);
     unsetenv("TRIVY_IGNOREFILE");
-    read_file("args", &args);
-    read_file("env", &env);
+    read_file("tmp/args", &args);
+    read_file("tmp/env", &env);
     assert_true(str_starts(buf_str(&args), STR("image --scanners vuln --format json ")));
     assert_non_null(strstr(buf_text(&args), " --skip-db-update --skip-java-db-update "));
     assert_null(strstr(buf_text(&env), "TRIVY"));
@@ -157,8 +162,8 @@ static void a_list_of_packages_is_read_instead_of_the_image(void **state)
     (void)state;
     snprintf(path, sizeof(path), "%s/list.json", work);
     order.sbom = path;
-    assert_int_equal(scan_by("echo \"$*\" >args; " FOUND), ERR_OK);
-    read_file("args", &args);
+    assert_int_equal(scan_by("echo \"$*\" >tmp/args; " FOUND), ERR_OK);
+    read_file("tmp/args", &args);
     assert_true(str_starts(buf_str(&args), STR("sbom ")));
     assert_true(str_ends(buf_str(&args), STR(" list.json\n")));
 }
@@ -198,8 +203,9 @@ static void the_image_is_called_by_its_digest(void **state)
 
     (void)state;
     assert_int_equal(
-        scan_by("echo \"$*\" >args; for a; do :; done; [ -d \"$a\" ] || exit 3; " FOUND), ERR_OK);
-    read_file("args", &args);
+        scan_by("echo \"$*\" >tmp/args; for a; do :; done; [ -d \"$a\" ] || exit 3; " FOUND),
+        ERR_OK);
+    read_file("tmp/args", &args);
     assert_non_null(strstr(buf_text(&args), " --input sha256-"));
 }
 
@@ -236,6 +242,77 @@ static void an_image_that_can_not_be_read_is_told_apart(void **state)
                  "printf '2026\\tFATAL\\tFatal error\\twalk error: unexpected EOF\\n' >&2; exit 1",
                  "the image can't be read: walk error: unexpected EOF");
     assert_true(e.public_detail);
+}
+
+static void behind_a_server_a_cut_connection_is_not_the_images_fault(void **state)
+{
+    (void)state;
+    conf.trivy.server = (char *)"http://127.0.0.1:1";
+    assert_fails(ERR_INTERNAL,
+                 "printf '2026\\tFATAL\\tFatal error\\tunexpected EOF\\n' >&2; exit 1",
+                 "the scanner failed with status 1: unexpected EOF");
+}
+
+static void what_it_chatters_is_no_reason(void **state)
+{
+    (void)state;
+    assert_fails(
+        ERR_INTERNAL,
+        "printf '2026\\tFATAL\\tFatal error\\tx\\n2026\\tWARN\\ty\\n2026\\tINFO\\tz\\n' >&2; "
+        "exit 1",
+        "the scanner failed with status 1: x");
+}
+
+static void a_release_that_it_does_not_know_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        scan_by("printf '2026\\tWARN\\tThis OS version is not on the EOL list\\n' >&2; " SYSTEM(
+            "\"os-pkgs\"")),
+        ERR_OK);
+    assert_true(facts.os_unread && facts.partial);
+    assert_string_equal(facts.note, "the scanner does not know the release alpine 3.99");
+}
+
+static void a_distribution_whose_packages_it_does_not_know_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(scan_by(SYSTEM("\"lang-pkgs\"")), ERR_OK);
+    assert_true(facts.os_unread && facts.partial);
+    assert_string_equal(facts.note, "no packages of alpine 3.99 were found that the scanner knows");
+}
+
+static void words_that_are_lost_are_not_taken_for_good_ones(void **state)
+{
+    (void)state;
+    assert_int_equal(scan_by("yes chatter | head -c 400000 >&2; " SYSTEM("\"os-pkgs\"")), ERR_OK);
+    assert_true(facts.os_unread);
+}
+
+static void a_release_that_it_knows_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(scan_by(SYSTEM("\"os-pkgs\"")), ERR_OK);
+    assert_false(facts.os_unread || facts.partial);
+}
+
+static void its_version_is_that_of_the_program_that_is_there_now(void **state)
+{
+    AUTO(scanner) struct scanner *s = NULL;
+    char version[SCAN_VERSION_SIZE];
+
+    (void)state;
+    write_script("[ $1 = version ] && echo '{\"Version\":\"0.1\"}'");
+    assert_int_equal(scanner_trivy_open(&conf, data, &s, &e), ERR_OK);
+    s->driver->version(s, version);
+    assert_string_equal(version, "0.1");
+    unlink(program);
+    write_script("[ $1 = version ] && echo '{\"Version\":\"0.22\"}'");
+    s->driver->version(s, version);
+    assert_string_equal(version, "0.22");
+    unlink(program);
+    s->driver->version(s, version);
+    assert_string_equal(version, "");
 }
 
 static void one_that_hangs_is_ended_at_the_deadline(void **state)
@@ -321,6 +398,13 @@ int main(void)
         T(it_runs_as_the_user_that_was_said),
         T(why_it_failed_is_told),
         T(an_image_that_can_not_be_read_is_told_apart),
+        T(behind_a_server_a_cut_connection_is_not_the_images_fault),
+        T(what_it_chatters_is_no_reason),
+        T(a_release_that_it_does_not_know_is_told),
+        T(a_distribution_whose_packages_it_does_not_know_is_told),
+        T(words_that_are_lost_are_not_taken_for_good_ones),
+        T(a_release_that_it_knows_is_read),
+        T(its_version_is_that_of_the_program_that_is_there_now),
         T(one_that_hangs_is_ended_at_the_deadline),
         T(one_is_ended_when_told_to),
         T(one_that_says_too_much_is_ended),

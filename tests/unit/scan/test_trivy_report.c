@@ -127,6 +127,17 @@ static void facts_are_of_the_system_and_the_packages(void **state)
     assert_true(facts.os_ended);
     assert_int_equal(facts.packages, 2);
     assert_false(facts.partial);
+    assert_false(facts.os_unread);
+}
+
+static void a_system_of_which_no_packages_were_found_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(read_all("{\"SchemaVersion\":2,\"Metadata\":{\"OS\":{\"Family\":\"fedora\"}},"
+                              "\"Results\":[{\"Packages\":[{}],\"Class\":\"lang-pkgs\"}]}"),
+                     ERR_OK);
+    assert_true(facts.os_unread);
+    assert_int_equal(facts.packages, 1);
 }
 
 static void it_may_come_in_any_pieces(void **state)
@@ -295,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_finding_has_all_that_the_report_says),
         T(facts_are_of_the_system_and_the_packages),
+        T(a_system_of_which_no_packages_were_found_is_told),
         T(it_may_come_in_any_pieces),
         T(without_results_nothing_is_found),
         T(what_one_finding_says_is_not_of_the_next),
