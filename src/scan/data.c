@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "jobs/jobs.h"
 #include "scan/data_update.h"
+#include "scan/retry.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -320,16 +321,35 @@ static enum err_code look_at_ours(struct scan_data *d, struct err *e)
     return err_first_of(&all, e);
 }
 
+/* At a start nothing is known of before, and nothing is hurried: an image that ends servers would
+ * be tried for ever. */
+static enum err_code hurry(struct scan_data *d, enum scan_data_state before, struct err *e)
+{
+    struct scan_data_status now;
+
+    scan_data_status(d, &now);
+    if (before != SCAN_DATA_NONE || now.state == SCAN_DATA_NONE)
+        return ERR_OK;
+    return scan_retry_waiting(d->registry, e);
+}
+
+static enum err_code look(struct scan_data *d, struct err *e)
+{
+    if (d->dir[0])
+        return look_at_ours(d, e);
+    return is_time(&d->asked_ms, ASK_MS) ? see_and_note_theirs(d, e) : ERR_OK;
+}
+
 enum err_code scan_data_look(struct scan_data *d, struct err *e)
 {
-    enum err_code code = ERR_OK;
+    struct err_first all = {0};
+    struct scan_data_status before;
 
-    if (d->dir[0])
-        code = look_at_ours(d, e);
-    else if (is_time(&d->asked_ms, ASK_MS))
-        code = see_and_note_theirs(d, e);
+    scan_data_status(d, &before);
+    err_first_add(&all, look(d, &all.step));
+    err_first_add(&all, hurry(d, before.state, &all.step));
     tell(d);
-    return code;
+    return err_first_of(&all, e);
 }
 
 static enum err_code run(void *ctx, struct job *job, struct err *e)

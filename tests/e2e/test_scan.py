@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from helpers import Client, image_of_layers, index, tar_layer
 from outbox import events
-from scanners import FakeTrivy, result, says, start, wait_for
+from scanners import FakeTrivy, make_data, result, says, start, wait_for
 from test_collect_schedule import make_due
 from waiting import until
 
@@ -67,6 +67,16 @@ def test_a_push_is_scanned_where_the_configuration_says_so(new_registry, fake):
     with Client(registry.url) as client:
         client.push_image("team/app", says([FIXED]), "v1")
         assert wait_for(client, "team/app", "v1")["vulnerabilities"]["critical"] == 1
+
+
+def test_what_was_pushed_before_there_was_data_is_scanned_when_it_comes(new_registry, fake):
+    shutil.rmtree(fake.cache / "db")
+    registry = new_registry(config=fake.config()).start()
+    with Client(registry.url) as client:
+        client.push_image("team/app", says([FIXED]), "v1")
+        until(lambda: "a job failed; it will be tried again" in registry.log)
+        make_data(fake.cache)
+        assert wait_for(client, "team/app", "v1", timeout=8)["status"] == "completed"  # else it waits for ten
 
 
 def test_what_nobody_asked_to_scan_has_not_been_scanned(client):

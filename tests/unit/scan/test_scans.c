@@ -10,6 +10,7 @@
 #include "jobs/jobs.h"
 #include "scan/changed.h"
 #include "scan/findings_blob.h"
+#include "scan/retry.h"
 #include "scan/sbom.h"
 #include "unit/core/support.h"
 
@@ -43,7 +44,8 @@ static struct {
 static enum err_code fake_data(struct scanner *s, int64_t *ret, struct err *error)
 {
     (void)s;
-    (void)error;
+    if (fake.data_ms == 0)
+        return err_set(error, ERR_UNAVAILABLE, "there is no data");
     *ret = fake.data_ms;
     return ERR_OK;
 }
@@ -626,6 +628,28 @@ static void only_so_many_run_at_once_and_who_waits_goes_first(void **state)
     assert_int_equal(fake.runs, 12);
 }
 
+static void what_waited_for_data_is_scanned_when_it_has_come(void **state)
+{
+    struct digest d;
+    int64_t came_ms;
+    struct scan_standing s;
+
+    (void)state;
+    fake.data_ms = 0;
+    d = push("one");
+    do {
+        pause_a_little();
+        assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
+    } while (s.busy != SCAN_QUEUED || !s.note[0]);
+    assert_string_equal(s.note, "there is no data");
+    fake.data_ms = 1000;
+    came_ms = clock_wall_ms();
+    assert_ok(scan_retry_waiting(w.r, &e));
+    s = settled(&d);
+    assert_int_equal(s.result.status, SCAN_COMPLETED);
+    assert_true(s.result.scanned_ms - came_ms < 8000); /* after a failure it would wait for ten */
+}
+
 static void what_was_left_by_a_process_that_died_goes(void **state)
 {
     char left[TEMP_DIR_MAX + 64];
@@ -866,6 +890,7 @@ int main(void)
         TEST(what_cannot_be_scanned_says_so),
         TEST(a_stop_ends_a_scan_and_the_next_process_does_it),
         TEST(only_so_many_run_at_once_and_who_waits_goes_first),
+        TEST(what_waited_for_data_is_scanned_when_it_has_come),
         TEST(what_was_left_by_a_process_that_died_goes),
         TEST(results_go_with_their_images_and_old_findings_with_their_results),
         TEST(an_image_that_was_deleted_in_one_repository_is_rescanned_in_another),
