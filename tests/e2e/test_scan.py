@@ -70,7 +70,7 @@ def test_a_push_is_scanned_where_the_configuration_says_so(new_registry, fake):
 
 
 def test_what_was_pushed_before_there_was_data_is_scanned_when_it_comes(new_registry, fake):
-    shutil.rmtree(fake.cache / "db")
+    shutil.rmtree(fake.cache)
     registry = new_registry(config=fake.config()).start()
     with Client(registry.url) as client:
         client.push_image("team/app", says([FIXED]), "v1")
