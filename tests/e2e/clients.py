@@ -132,10 +132,11 @@ class Docker:
 
 class Containerd:
     """containerd, with ctr and ctr-remote (of the stargz snapshotter) to ask it. It unpacks with its native snapshotter,
-    which needs nothing of the file system below it."""
+    which needs nothing of the file system below it. Another version than Debian's is named by its programs."""
 
-    def __init__(self, work):
+    def __init__(self, work, containerd="containerd", ctr="ctr"):
         self.work = Path(work)
+        self.containerd, self.ctr = containerd, ctr
         self.socket = self.work / "containerd.sock"
         self.root = self.work / "containerd"
         self.process = None
@@ -145,9 +146,12 @@ class Containerd:
         config.write_text(
             f'version = 2\nroot = "{self.root}"\nstate = "{self.work}/containerd-state"\n'
             f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{self.socket}"\n'
+            # What containerd 2 itself pulls and imports; it does so unless it is told not to.
+            '[[plugins."io.containerd.transfer.v1.local".unpack_config]]\n'
+            'platform = "linux/amd64"\nsnapshotter = "native"\n'
         )
         with open(self.work / "containerd.log", "wb") as log:
-            self.process = subprocess.Popen([*DIES_WITH_US, "containerd", "-c", config], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*DIES_WITH_US, self.containerd, "-c", config], stdout=log, stderr=log)
         until(self.socket.exists)
         return self
 
@@ -155,8 +159,8 @@ class Containerd:
         self.process.terminate()
         self.process.wait()
 
-    def __call__(self, *args, program="ctr", **more):
-        return run([program, "-a", self.socket, *args], **more)
+    def __call__(self, *args, program=None, **more):
+        return run([program or self.ctr, "-a", self.socket, *args], **more)
 
     def pull(self, name):
         self("images", "pull", "--plain-http", "--snapshotter", "native", name)

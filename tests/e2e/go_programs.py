@@ -47,6 +47,8 @@ PROGRAMS = {
         jobs=2,
         timeout_s=2700,
     ),
+    "containerd2": Program("github.com/containerd/containerd/v2/cmd/containerd", "v2.4.2", "containerd"),
+    "ctr2": Program("github.com/containerd/containerd/v2/cmd/ctr", "v2.4.2", "ctr"),
     # Docker 29, which is released from these sources; its version calls itself "library-import" here.
     "dockerd": Program("github.com/moby/moby/v2/cmd/dockerd", "v2.0.0-beta.24"),
     "ko": Program("github.com/google/ko", "v0.19.1"),
