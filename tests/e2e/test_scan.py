@@ -265,7 +265,7 @@ def test_who_wants_a_verdict_waits_for_it(scanning, client):
 
 
 def test_without_data_it_says_so_and_ends_in_time(new_registry, fake):
-    shutil.rmtree(fake.cache / "db")
+    shutil.rmtree(fake.cache)
     registry = new_registry(config=fake.config(on_push=False)).start()
     with Client(registry.url) as client:
         client.push_image("team/app", says([FIXED]), "v1")
