@@ -604,6 +604,7 @@ static void ask_version(struct trivy *t, const char *program, char ret[static SC
                               .stop_fd = -1,
                               .dir = "/",
                               .offline = t->c->trivy.isolate,
+                              .writable = (const char *const[]){NULL},
                               .uid = t->uid,
                               .gid = t->gid};
     AUTO(buf) struct buf said = {0};

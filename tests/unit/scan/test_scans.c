@@ -39,6 +39,8 @@ static struct {
     _Atomic bool saw_sbom;     /* which was read instead of the image */
     _Atomic bool hang_in_list; /* as `hang`, when a list of packages is made */
     _Atomic int version;
+    _Atomic bool hold; /* until it is false */
+    struct digest order[16];
 } fake;
 
 static enum err_code fake_data(struct scanner *s, int64_t *ret, struct err *error)
@@ -83,7 +85,9 @@ static enum err_code fake_scan(struct scanner *s, const struct scan_order *o,
     (void)s;
     if (n > fake.most_at_once)
         fake.most_at_once = n;
-    atomic_fetch_add(&fake.runs, 1);
+    fake.order[atomic_fetch_add(&fake.runs, 1) % 16] = *o->digest;
+    while (fake.hold)
+        pause_a_little();
     fake.saw_sbom = o->sbom != NULL;
     if (fake.hang)
         poll(&stop, 1, 30000);
@@ -650,6 +654,79 @@ static void what_waited_for_data_is_scanned_when_it_has_come(void **state)
     assert_true(s.result.scanned_ms - came_ms < 8000); /* after a failure it would wait for ten */
 }
 
+/* While the first is scanned. */
+static void
+who_waits_goes_before_what_was_pushed_and_that_before_what_nobody_waits_for(void **state)
+{
+    static const char *const asked[] = {SCAN_AGAIN, SCAN_PUSHED, SCAN_ASKED};
+    struct digest first, d[3];
+    enum scan_status status;
+    char text[8];
+
+    (void)state;
+    fake.hold = true;
+    first = push("first");
+    while (fake.runs == 0)
+        pause_a_little();
+    w.conf->registry.scan_on_push = false;
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof(text), "i%d", i);
+        d[i] = push(text);
+        assert_ok(scans_ask(scans, repo(), &d[i], asked[i], false, &status, &e));
+    }
+    fake.hold = false;
+    for (int i = 0; i < 3; i++)
+        settled(&d[i]);
+    assert_digest_equal(&fake.order[0], &first);
+    for (int i = 0; i < 3; i++)
+        assert_digest_equal(&fake.order[3 - i], &d[i]);
+}
+
+static void two_who_ask_at_once_have_one_scan(void **state)
+{
+    enum scan_status status;
+    struct digest d;
+
+    (void)state;
+    fake.hold = true;
+    d = push("one");
+    while (fake.runs == 0)
+        pause_a_little();
+    for (int i = 0; i < 2; i++) {
+        assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, false, &status, &e));
+        assert_true(status == SCAN_RUNNING || status == SCAN_QUEUED);
+    }
+    fake.hold = false;
+    settled(&d);
+    assert_int_equal(fake.runs, 1);
+}
+
+static void an_image_of_two_repositories_is_scanned_once_though_two_could_be(void **state)
+{
+    struct scan_standing s;
+    struct digest d;
+
+    (void)state;
+    stop_jobs();
+    fake.scanner.at_once = 2;
+    start_jobs();
+    fake.hold = true;
+    d = push("one");
+    while (fake.runs == 0)
+        pause_a_little();
+    image_put(&w, "other", "one", "one");
+    do {
+        pause_a_little();
+        s.busy = SCAN_NOT_SCANNED;
+        assert_ok(scans_standing(w.r, &(struct repo_name){5, "other"}, &d, &s, &e));
+    } while (s.busy != SCAN_RUNNING); /* it waits for the first */
+    fake.hold = false;
+    settled(&d);
+    s = settled_in("other", &d);
+    assert_int_equal(fake.runs, 1);
+    assert_int_equal(s.result.n_repos, 2);
+}
+
 static void what_was_left_by_a_process_that_died_goes(void **state)
 {
     char left[TEMP_DIR_MAX + 64];
@@ -891,6 +968,9 @@ int main(void)
         TEST(a_stop_ends_a_scan_and_the_next_process_does_it),
         TEST(only_so_many_run_at_once_and_who_waits_goes_first),
         TEST(what_waited_for_data_is_scanned_when_it_has_come),
+        TEST(who_waits_goes_before_what_was_pushed_and_that_before_what_nobody_waits_for),
+        TEST(two_who_ask_at_once_have_one_scan),
+        TEST(an_image_of_two_repositories_is_scanned_once_though_two_could_be),
         TEST(what_was_left_by_a_process_that_died_goes),
         TEST(results_go_with_their_images_and_old_findings_with_their_results),
         TEST(an_image_that_was_deleted_in_one_repository_is_rescanned_in_another),

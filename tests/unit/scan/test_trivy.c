@@ -8,11 +8,15 @@
 #include "temp_dir.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -366,6 +370,34 @@ static void without_an_index_java_is_read_as_far_as_it_goes(void **state)
     assert_non_null(strstr(facts.note, "there is no Java index"));
 }
 
+/* Where the kernel lets nobody do without a network, it has one. */
+static bool may_be_offline(void)
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0)
+        _exit(unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 || unshare(CLONE_NEWNET) == 0 ? 0 : 1);
+    waitpid(pid, &status, 0);
+    return status == 0;
+}
+
+static void it_is_less_urgent_and_has_no_network(void **state)
+{
+    AUTO(buf) struct buf nice = {0};
+    AUTO(buf) struct buf net = {0};
+    int now = getpriority(PRIO_PROCESS, 0);
+
+    (void)state;
+    conf.trivy.nice = 7;
+    assert_int_equal(scan_by("nice >tmp/nice; cat /proc/self/net/dev >tmp/net; " FOUND), ERR_OK);
+    read_file("tmp/nice", &nice);
+    read_file("tmp/net", &net);
+    assert_int_equal(atoi(buf_text(&nice)), now + 7 < 19 ? now + 7 : 19);
+    if (may_be_offline())
+        assert_null(strstr(buf_text(&net), "eth"));
+}
+
 static void a_program_that_is_not_there_is_named(void **state)
 {
     AUTO(scanner) struct scanner *s = NULL;
@@ -411,6 +443,7 @@ int main(void)
         T(one_that_fills_the_disk_is_ended),
         T(an_answer_that_is_none_is_an_error),
         T(without_an_index_java_is_read_as_far_as_it_goes),
+        T(it_is_less_urgent_and_has_no_network),
         T(a_program_that_is_not_there_is_named),
         T(without_data_it_is_not_run),
     };
