@@ -76,7 +76,7 @@ def report(found):
     metadata, results = {}, []
     for digest, truth in found:
         if "os" in truth:
-            metadata["OS"] = dict(zip(("Family", "Name"), truth["os"]))
+            metadata["OS"] = {**dict(zip(("Family", "Name"), truth["os"])), "EOSL": truth.get("ended", False)}
         rows = truth.get("vulnerabilities", [])
         results.append({
             "Target": "image", "Class": "os-pkgs", "Type": "fake",

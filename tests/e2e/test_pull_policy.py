@@ -14,7 +14,7 @@ from archives import crafted, upload
 from content import command
 from documented import blocks, follow, page
 from helpers import Client, artifact, canonical, image, image_of_layers, index, tar_layer
-from scanners import FakeTrivy, result, says, start
+from scanners import FakeTrivy, result, says, start, wait_for
 from waiting import until
 
 BLOCK = {"pull_policy": [{"repositories": ["**"], "unscanned": "block"}]}
@@ -322,6 +322,60 @@ def test_what_a_scanner_finds_blocks_until_somebody_answers_for_it(new_registry,
     registry.signal(signal.SIGHUP)
     until(lambda: manifest(registry).status_code == 200)
     assert manifest(registry, fine.digest, repo="team/fine").status_code == 200
+
+
+FUTURE, PAST = "2999-12-31", "2026-01-01"
+OPEN = {"cve": "CVE-2024-9", "severity": "critical", "package": "zlib", "installed": "1"}
+HIGH = {**OPEN, "severity": "high"}
+
+
+def allowed(**more):
+    return {"allow": [{"cve": BAD["cve"], "reason": "not reachable", "expires": FUTURE, **more}]}
+
+
+RULES = {
+    # what it says beside the repository; what is found in the image; is it blocked?
+    "severity": ({"severity": "high"}, HIGH, True),
+    "less-severe": ({}, HIGH, False),
+    "fixable": ({"fixable": True}, BAD, True),
+    "without-fix": ({"fixable": True}, OPEN, False),
+    "grace": ({"grace": "14d"}, BAD, False),
+    "old-data": ({"data_max_age": "1h", "unscanned": "block"}, HIGH, True),
+    "young-data": ({"data_max_age": "3650d", "unscanned": "block"}, HIGH, False),
+    "allowed": (allowed(), BAD, False),
+    "another-package": (allowed(package="zlib*"), BAD, True),
+    "that-package": (allowed(package="openss*"), BAD, False),
+    "another-repository": (allowed(repositories=["other/**"]), BAD, True),
+    "over": (allowed(expires=PAST), BAD, True),
+}
+
+
+def test_each_rule_decides_by_what_was_found(new_registry, work):
+    rules = [{"repositories": [f"team/{name}"], **rule} for name, (rule, _, _) in RULES.items()]
+    registry = start(new_registry(config={"pull_policy": rules, **FakeTrivy(work / "fake").config()}))
+    for name, (_, row, _) in RULES.items():
+        push(registry, says([row]), repo=f"team/{name}")
+    with Client(registry.url) as client:
+        for name in RULES:
+            assert wait_for(client, f"team/{name}", "v1")["status"] == "completed"
+    found = {name: manifest(registry, repo=f"team/{name}").status_code == 403 for name in RULES}
+    assert found == {name: blocked for name, (_, _, blocked) in RULES.items()}
+
+
+def test_while_no_scanner_answers_a_verdict_stays(new_registry, work):
+    fake = FakeTrivy(work / "fake")
+    registry = start(new_registry(config={"pull_policy": [{"repositories": ["**"], "unscanned": "block"}], **fake.config()}))
+    push(registry, says([]), repo="team/fine")
+    push(registry, says([BAD]))
+    until(lambda: manifest(registry, repo="team/fine").status_code == 200 and "CVE-" in manifest(registry).text)
+    fake.program.unlink()
+    registry.restart()
+    with Client(registry.url) as client:
+        for repo in ("team/fine", "team/app"):
+            client.request("POST", f"/v2/{repo}/manifests/v1/scan?force=true", 202)
+            until(lambda repo=repo: result(client, repo, "v1")["failure"])
+    assert manifest(registry, repo="team/fine").status_code == 200
+    assert "CVE-" in manifest(registry).text
 
 
 @pytest.mark.parametrize("why", ["unexpected EOF", "something else"])
