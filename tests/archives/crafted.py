@@ -372,6 +372,9 @@ def docker_refused():
     yield "history-with-empty-layers", (tar(F1, F2, file("config.json", empty), FM), IMAGE)
     yield "layer-cut-gzip", (tar(file("one.tar", packed(ONE)[:-9]), F2, FC, FM), "CUT")
     yield "layer-wrong-crc", (tar(file("one.tar", packed(ONE)[:-8] + bytes(8)), F2, FC, FM), "PACKED_WRONG")
+    # As skopeo 1.9.3 packs it as zstd:chunked: findings/skopeo_zstd_chunked_padding.sh.
+    padded = file("config.json", config(ONE + bytes(9216), TWO))
+    yield "layer-padding-cut", (tar(file("one.tar", zstd(ONE)), F2, padded, FM), "DIFF_ID")
     yield "layer-trailing", (tar(file("one.tar", packed(ONE) + b"x"), F2, FC, FM), "PACKED_TRAILING")
     yield "layer-bad-first", (tar(file("one.tar", OTHER), F1, F2, FC, FM), "TWICE")
     yield "layer-bad-last", (tar(F1, F2, FC, FM, file("one.tar", OTHER)), "TWICE")

@@ -97,15 +97,6 @@ def test_layers_of_zstd_by_skopeo(registry, client, work, containers, containerd
     check_is_unpacked(containerd, source.replace("from/app", "to/app"))
 
 
-def test_a_layer_of_which_skopeo_cut_the_padding_is_refused(registry, client, work, containers):
-    """Its zstd:chunked writes two blocks of zeros for however many there were (findings/skopeo_zstd_chunked_padding.sh)."""
-    client.push_image("from/app", image_of_layers([LAYER + bytes(512)]), "v1")
-    path = work / "image.tar"
-    source = f"docker://{registry.address}/from/app:v1"
-    containers.skopeo("copy", "--dest-compress-format=zstd:chunked", source, f"oci-archive:{path}")
-    assert upload(client, path.read_bytes(), expect=400, repository="to/app", tag="v1")["detail"]["code"] == "DIFF_ID"
-
-
 @pytest.mark.config({"upload": {"compress": "zstd"}})
 def test_an_estargz_stays_as_it_is_where_layers_are_packed(registry, client, work, containerd, source):
     containerd("images", "export", work / "image.tar", convert(containerd, source, "--estargz"))
