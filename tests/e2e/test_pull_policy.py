@@ -259,6 +259,12 @@ def test_who_has_the_right_pulls_all_the_same_and_admins_do_not(new_registry):
     token = asked.json()["token"]
     assert manifest(registry, headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
+    def results():
+        lines = map(json.loads, command(registry, "audit", "--json").splitlines())
+        return {(e["actor"], e["result"]) for e in lines if e["action"] == "pull"}
+
+    until(lambda: {("user:bob", "bypassed"), ("user:alice", "blocked")} <= results())
+
 
 @pytest.mark.config(BLOCK)
 def test_docker_prints_why(registry, docker):
@@ -405,7 +411,7 @@ def test_a_release_that_the_scanner_does_not_know_is_not_clean(new_registry, wor
     assert answer["note"] == "the scanner does not know the release fake 1"
 
 
-def test_an_attached_document_lets_an_image_pass(new_registry, work):
+def test_an_attached_document_lets_an_image_pass_unless_the_rule_reads_none(new_registry, work):
     registry = start(new_registry(config={"pull_policy": [{"repositories": ["**"]}], **FakeTrivy(work / "fake").config()}))
     bad = push(registry, says([BAD]))
     until(lambda: manifest(registry).status_code == 403)
@@ -414,6 +420,10 @@ def test_an_attached_document_lets_an_image_pass(new_registry, work):
     kind = "application/vnd.openvex+json"
     push(registry, artifact(kind, layers=[(kind, document)], subject=bad.descriptor()), tag="vex")
     until(lambda: manifest(registry).status_code == 200)
+    registry.config["pull_policy"][0]["vex"] = False
+    registry.write_config()
+    registry.signal(signal.SIGHUP)
+    until(lambda: manifest(registry).status_code == 403)
 
 
 def test_admins_see_the_rules_and_simulate_others(new_registry):
