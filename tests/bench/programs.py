@@ -63,6 +63,13 @@ class GoProgram:
             raise Missing(f"{what}: {' '.join(done.stdout.split())[-200:]}")
 
 
+DIVE = GoProgram(
+    name="dive",
+    package="github.com/wagoodman/dive",
+    version="v0.13.1",
+    binary="dive",
+    named_by="BENCH_DIVE",
+)
 DISTRIBUTION = GoProgram(
     name="distribution",
     package="github.com/distribution/distribution/v3/cmd/registry",

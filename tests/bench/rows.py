@@ -25,6 +25,7 @@ OURS, NGINX, YARDSTICK = "registry", "nginx", "yardstick"
 ZOT, DISTRIBUTION, DOCKER = "zot", "distribution", "docker-registry"
 PEERS = (ZOT, DISTRIBUTION, DOCKER)
 FILES, SDK = "registry-files", "sdk"  # beside content in S3: ours with files, boto3 by itself
+ANALYZER = "dive"  # beside analyses of images
 SQLITE = "registry-sqlite"  # beside several replicas: one, with files and SQLite
 TITLES = {
     OURS: "CyberDock",
@@ -36,6 +37,7 @@ TITLES = {
     FILES: "CyberDock with files",
     SQLITE: "one with SQLite",
     SDK: "boto3",
+    ANALYZER: "dive",
 }
 GUARDED = "registry-guarded"  # ours, with authentication on
 

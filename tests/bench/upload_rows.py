@@ -8,6 +8,7 @@ import threading
 import time
 from urllib.parse import urljoin
 
+from analysis_rows import image_analysis
 from rows import MIB, OURS, PEERS, Goal, Row, Running
 from saved_archive import Archive, small, text, write_file
 from seed import Client
@@ -233,4 +234,4 @@ def archive_download(bench):
     return [blobs, row]
 
 
-GROUPS = [upload_speed, upload_packed, upload_memory, upload_huge, archive_download]
+GROUPS = [upload_speed, upload_packed, upload_memory, upload_huge, archive_download, image_analysis]
