@@ -1,24 +1,28 @@
 """What scripts/bench --gc measures: collection of content that nobody uses, beside the newest distribution's
 `garbage-collect` and zot's collector, of the same content. None of them serves meanwhile but zot, which collects
-only while it runs."""
+only while it runs, and ours in gc_beside_clients."""
 
+import http.client
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import threading
 import time
 
-from garbage import DistributionFiles, OurFiles, Shape, ZotFiles, make
+import seed
+from garbage import MANIFEST_TYPE, DistributionFiles, OurFiles, Shape, ZotFiles, make
 from programs import Missing
-from rows import DISTRIBUTION, OURS, ZOT, Goal, Row
-from servers import BenchError, free_port
+from rows import DISTRIBUTION, MANIFEST_PATH, OURS, ZOT, Goal, Row, Running
+from servers import BenchError, Registry, free_port
 
 SMALL = Shape(20, 1000, 10_000)
 MIDDLE = Shape(1000, 10_000, 100_000)
 FULL = Shape(1000, 100_000, 1_000_000)
 UNTAGGED_AFTER_S = 1
+GRACE_S = 5
 ZOT_LIMIT_S = 600
 
 
@@ -289,4 +293,100 @@ def gc_beside_zot(bench):
     return [row]
 
 
-GROUPS = [gc_dry_run, gc_one_repository, gc_delete, gc_beside_zot]
+class Serving(Registry):
+    """Ours, with the content that is collected."""
+
+    def __init__(self, ours, program):
+        super().__init__(ours.base, program)
+        self.content = ours.content
+
+    def more(self):
+        return f"auth: {{mode: none}}\ngc: {{grace: {GRACE_S}s, untagged: {UNTAGGED_AFTER_S}s}}\n"
+
+    def delete(self):
+        """Manifests first, and what only they name when its grace is over: a push takes less. When it did so."""
+        command = [self.program, "gc", "--delete", "--config", self.path("config.yaml")]
+        first = timed(lambda: Measured(command))
+        time.sleep(GRACE_S)
+        return [first, timed(lambda: Measured(command))]
+
+
+def timed(action):
+    """From when to when."""
+    begin = time.monotonic()
+    action()
+    return begin, time.monotonic()
+
+
+class AtWork(threading.Thread):
+    """A client that does the same again and again until it is told to stop, and from when to when each was."""
+
+    def __init__(self, server, action):
+        super().__init__(daemon=True)
+        self.server = server
+        self.action = action
+        self.ends = threading.Event()
+        self.took = []
+        self.error = None
+
+    def run(self):
+        try:
+            with seed.Client(self.server) as client:
+                while not self.ends.wait(0.005):
+                    self.took.append(timed(lambda: self.action(client)))
+        except (OSError, BenchError, http.client.HTTPException) as error:
+            self.error = error
+
+
+def get_manifest(client):
+    client.request("GET", MANIFEST_PATH, 200, headers={"Accept": MANIFEST_TYPE})
+
+
+def push_image(client):
+    layers = [os.urandom(4096), os.urandom(4096)]
+    for layer in layers:
+        client.push_blob("pushed", layer, seed.digest(layer))
+    client.push_manifest("pushed", f"t{secrets.token_hex(8)}", seed.manifest(layers))
+
+
+def at_work(server, during):
+    """The 99th percentiles in ms of GETs and of pushes by four clients in the times that `during` returns. None may
+    be refused."""
+    clients = [AtWork(server, action) for action in (get_manifest, get_manifest, push_image, push_image)]
+    for client in clients:
+        client.start()
+    spans = during()
+    for client in clients:
+        client.ends.set()
+    for client in clients:
+        client.join()
+        if client.error:
+            raise client.error
+    return [tail_ms(clients[:2], spans), tail_ms(clients[2:], spans)]
+
+
+def tail_ms(clients, spans):
+    every = [times for client in clients for times in client.took]
+    took = sorted(end - begin for begin, end in every if any(a < end and begin < b for a, b in spans))
+    return took[min(len(took) - 1, len(took) * 99 // 100)] * 1e3
+
+
+def gc_beside_clients(bench):
+    """pulls and pushes, without a run and while one deletes half of it"""
+    shape = shape_of(bench.options)
+    gets = Row("manifest GET, two clients, p99", "ms")
+    gets_beside = Row("the same while a run deletes", "ms", [Goal(1.2, at_most=True, beside=gets)])
+    pushes = Row("push of a small image, two clients, p99", "ms")
+    pushes_beside = Row("the same while a run deletes", "ms", [Goal(1.5, at_most=True, beside=pushes)])
+    for _ in range(bench.options.runs):
+        [ours] = fill(bench, shape, [OURS])
+        server = Serving(ours, ours.program)
+        with Running([server], seed.seed_image):
+            alone = at_work(server, lambda: [timed(lambda: time.sleep(bench.pick(10, 5)))])
+            beside = at_work(server, server.delete)
+        for row, ms in zip((gets, pushes, gets_beside, pushes_beside), alone + beside):
+            row.add(OURS, ms)
+    return [gets, gets_beside, pushes, pushes_beside]
+
+
+GROUPS = [gc_dry_run, gc_one_repository, gc_delete, gc_beside_zot, gc_beside_clients]
