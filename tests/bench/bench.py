@@ -16,6 +16,7 @@ import time
 
 import file_search
 import gc_rows
+import policy_rows
 import report
 import replica_rows
 import rows
@@ -39,12 +40,12 @@ from tools import Clients
 
 def parse_options():
     groups = "\n".join(
-        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS, *replica_rows.GROUPS, *gc_rows.GROUPS, *upload_rows.GROUPS]
+        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS, *replica_rows.GROUPS, *gc_rows.GROUPS, *upload_rows.GROUPS, *policy_rows.GROUPS]
     )
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
-        epilog=f"groups (those of s3_ with --s3 alone, those of replicas_ with --replicas,\nthose of gc_ with --gc, those of archives with --upload):\n{groups}",
+        epilog=f"groups (those of s3_ with --s3 alone, those of replicas_ with --replicas,\nthose of gc_ with --gc, those of archives with --upload, policed_ with --policy):\n{groups}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", metavar="PATTERN", default="", help="groups whose name matches")
@@ -59,6 +60,7 @@ def parse_options():
     parser.add_argument("--replicas", action="store_true", help="three registries over one database instead")
     parser.add_argument("--gc", action="store_true", help="collectors of what nobody uses instead")
     parser.add_argument("--upload", action="store_true", help="archives of images, uploaded and sent, instead")
+    parser.add_argument("--policy", action="store_true", help="pulls and pushes under a pull policy, instead")
     parser.add_argument("--files", action="store_true", help="searches of the index of files instead")
     parser.add_argument("--s3-server", choices=SERVERS, default="minio", help="default: minio")
     parser.add_argument("--directory", default="/var/tmp", help="where temporary data goes")
@@ -136,6 +138,8 @@ def measure(options, directory):
         return run_groups(bench, gc_rows.GROUPS, failures), collectors, failures
     if options.replicas:
         return measure_at(Places(options.s3_server, directory), options, clients, directory)
+    if options.policy:
+        return measure_policy(options, clients, directory)
     if not options.s3:
         made = peers(options, clients, directory)
         if options.upload:
@@ -144,6 +148,18 @@ def measure(options, directory):
         bench = rows.Bench(options, servers, clients, directory)
         return run_groups(bench, (upload_rows if options.upload else rows).GROUPS, failures), servers, failures
     return measure_at(Place(options.s3_server, directory), options, clients, directory)
+
+
+def measure_policy(options, clients, directory):
+    """Ours alone, with a pull policy and without."""
+    registry = there(os.path.abspath(options.registry))
+    made = {
+        rows.OURS: lambda: Registry(directory, registry),
+        rows.POLICED: lambda: policy_rows.PolicedRegistry(directory, registry),
+    }
+    servers, failures = make_servers(made)
+    bench = rows.Bench(options, servers, clients, directory)
+    return run_groups(bench, policy_rows.GROUPS, failures), servers, failures
 
 
 def measure_at(place, options, clients, directory):

@@ -26,6 +26,7 @@ ZOT, DISTRIBUTION, DOCKER = "zot", "distribution", "docker-registry"
 PEERS = (ZOT, DISTRIBUTION, DOCKER)
 FILES, SDK = "registry-files", "sdk"  # beside content in S3: ours with files, boto3 by itself
 ANALYZER = "dive"  # beside analyses of images
+POLICED = "registry-policed"  # ours, with a pull policy
 SQLITE = "registry-sqlite"  # beside several replicas: one, with files and SQLite
 TITLES = {
     OURS: "CyberDock",
@@ -34,6 +35,7 @@ TITLES = {
     DOCKER: "docker-registry",
     NGINX: "nginx",
     YARDSTICK: "yardstick",
+    POLICED: "CyberDock with a policy",
     FILES: "CyberDock with files",
     SQLITE: "one with SQLite",
     SDK: "boto3",
