@@ -42,6 +42,7 @@ struct exchange_rest {
     int64_t since_us;
     int64_t progress_ms; /* when bytes last came */
     int unread_bytes;    /* in the socket, when last looked at */
+    int64_t hung_up_ms; /* in a pause: when the client was first seen to have gone; 0: it has not */
 };
 
 /* Where one on the heap is; known to its I/O thread, which alone changes it. */
@@ -71,6 +72,7 @@ struct http_exchange {
     void *kept;                /* the app's, from quick() to serve() and between its calls */
     size_t headers_kept;       /* bytes of headers that stay while it waits */
     bool waiting;              /* serve() wants more of the body before it goes on */
+    bool paused;               /* ... or rather some time */
     bool waited;               /* it did so before */
     char *surplus;             /* received behind a chunked body; ahead points into it */
     struct transfer *transfer; /* content under way */

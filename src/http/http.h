@@ -196,6 +196,13 @@ void http_headers_stay(struct http_exchange *x);
  */
 struct reader *http_body_whole(struct http_exchange *x, size_t max_bytes);
 
+/*
+ * For what is done elsewhere and takes long: serve() returns without an answer, and is called again
+ * in about a second, as after http_wait_for_body(). Always an error: LATER, so it is; CLIENT_GONE,
+ * nobody waits for the answer; UNAVAILABLE, the server stops; TIMEOUT.
+ */
+ERR_CHECKED enum err_code http_pause(struct http_exchange *x, struct err *e);
+
 /* serve() was called before, and waited. */
 bool http_was_waiting(const struct http_exchange *x);
 

@@ -57,17 +57,17 @@ static void cut_off(struct iothread *io, struct http_exchange *x, enum exchange_
 }
 
 /* Nothing is sent to who waits for a slow source, so nothing fails when they have gone. */
-static bool has_gone(struct iothread *io, struct http_exchange *x, struct transfer *t)
+static bool has_gone(struct iothread *io, struct http_exchange *x, int64_t *hung_up_ms)
 {
     struct pollfd p = {.fd = x->conn->fd, .events = POLLRDHUP};
 
     if (poll(&p, 1, 0) < 1 || !(p.revents & (POLLRDHUP | POLLHUP | POLLERR))) {
-        t->hung_up_ms = 0;
+        *hung_up_ms = 0;
         return false;
     }
-    if (t->hung_up_ms == 0)
-        t->hung_up_ms = io->now_ms;
-    return (p.revents & (POLLHUP | POLLERR)) || io->now_ms - t->hung_up_ms >= HUNG_UP_MS;
+    if (*hung_up_ms == 0)
+        *hung_up_ms = io->now_ms;
+    return (p.revents & (POLLHUP | POLLERR)) || io->now_ms - *hung_up_ms >= HUNG_UP_MS;
 }
 
 /* A transfer that rests makes progress as long as the client takes bytes out of the socket's queue,
@@ -79,7 +79,7 @@ static void check_transfer(struct iothread *io, struct http_exchange *x, struct 
     uint64_t taken_bytes;
     int unsent = 0;
 
-    if (atomic_load(&t->source_fd) >= 0 && has_gone(io, x, t))
+    if (atomic_load(&t->source_fd) >= 0 && has_gone(io, x, &t->hung_up_ms))
         cut_off(io, x, CUT_GONE);
     if (!atomic_load(&t->resting))
         return;
@@ -120,22 +120,39 @@ static void check_body(struct iothread *io, struct http_exchange *x)
     serving_body_retry(io, x);
 }
 
+/* Whoever comes back from a pause sees that it was cut off. */
+static void check_pause(struct iothread *io, struct http_exchange *x)
+{
+    if (has_gone(io, x, &x->rest.hung_up_ms))
+        cut_off(io, x, CUT_GONE);
+    serving_pause_over(io, x);
+}
+
+static void check_one(struct iothread *io, struct http_exchange *x, int64_t limit_ms)
+{
+    struct transfer *t = atomic_load(&x->parked);
+    bool late = limit_ms > 0 && io->now_ms - x->start_us / 1000 > limit_ms;
+
+    if (late)
+        cut_off(io, x, CUT_REQUEST_TIMEOUT);
+    if (x->place == EXCHANGE_WAITS && x->paused)
+        check_pause(io, x);
+    else if (late)
+        return;
+    else if (x->place == EXCHANGE_WAITS && x->transfer)
+        serving_content_retry(io, x);
+    else if (x->place == EXCHANGE_WAITS)
+        check_body(io, x);
+    else if (t)
+        check_transfer(io, x, t);
+}
+
 static void check_lent(struct iothread *io)
 {
     int64_t limit_ms = (int64_t)conf_u64(&io->server->conf->request_timeout_ms);
 
-    for (struct http_exchange *x = io->lent.first; x; x = x->next_lent) {
-        struct transfer *t = atomic_load(&x->parked);
-
-        if (limit_ms > 0 && io->now_ms - x->start_us / 1000 > limit_ms)
-            cut_off(io, x, CUT_REQUEST_TIMEOUT);
-        else if (x->place == EXCHANGE_WAITS && x->transfer)
-            serving_content_retry(io, x);
-        else if (x->place == EXCHANGE_WAITS)
-            check_body(io, x);
-        else if (t)
-            check_transfer(io, x, t);
-    }
+    for (struct http_exchange *x = io->lent.first; x; x = x->next_lent)
+        check_one(io, x, limit_ms);
     io->check_ms = io->now_ms + LENT_CHECK_MS;
 }
 

@@ -77,7 +77,7 @@ void exchange_begin(struct http_exchange *x, struct conn *c)
     x->body = (struct exchange_body){.reader = {&body_ops}};
     x->whole = (struct exchange_whole){.reader = {&whole_ops}};
     x->kept = NULL;
-    x->waiting = x->waited = false;
+    x->waiting = x->paused = x->waited = false;
     x->headers_kept = 0;
     buf_clear(&x->headers);
     x->route = "";
@@ -643,6 +643,16 @@ void http_wait_for_body(struct http_exchange *x)
 {
     x->headers.n = x->headers_kept;
     x->waiting = x->waited = true;
+}
+
+enum err_code http_pause(struct http_exchange *x, struct err *e)
+{
+    TRY(exchange_why_cut(x, e));
+    if (atomic_load(&x->server->stopping))
+        return err_tell(e, ERR_UNAVAILABLE, "this server stops; ask again");
+    http_wait_for_body(x);
+    x->paused = true;
+    return err_set(e, ERR_LATER, "it is still being done");
 }
 
 void http_headers_stay(struct http_exchange *x)

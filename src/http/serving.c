@@ -289,6 +289,21 @@ static void content_has_come(struct iothread *io, struct http_exchange *x)
     give_worker(io, x);
 }
 
+/* Out of the set: that the client has gone is looked for once a second. */
+static void begin_pause(struct http_exchange *x)
+{
+    x->waiting = false;
+    x->place = EXCHANGE_WAITS;
+}
+
+void serving_pause_over(struct iothread *io, struct http_exchange *x)
+{
+    x->paused = false; /* it is the worker's from the next line on */
+    give_worker(io, x);
+    if (x->place == EXCHANGE_WAITS) /* the queue of the workers is full */
+        x->paused = true;
+}
+
 int64_t serving_body_waited_ms(const struct http_exchange *x)
 {
     return (x->waited_us + clock_mono_us() - x->rest.since_us) / 1000;
@@ -613,6 +628,8 @@ void serving_take_back(struct iothread *io, struct http_exchange *x)
     if (x->waiting) {
         if (x->transfer)
             content_has_come(io, x);
+        else if (x->paused)
+            begin_pause(x);
         else
             wait_for_body(io, x);
         return;

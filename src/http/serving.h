@@ -15,6 +15,9 @@ void serving_drop(struct iothread *io, struct conn *c);    /* closes and frees i
 int64_t serving_body_waited_ms(const struct http_exchange *x);
 void serving_body_retry(struct iothread *io, struct http_exchange *x);
 
+/* A pause is over. */
+void serving_pause_over(struct iothread *io, struct http_exchange *x);
+
 /* Likewise for content that has begun to come. */
 void serving_content_retry(struct iothread *io, struct http_exchange *x);
 

@@ -360,6 +360,28 @@ static void send_piped(struct http_exchange *x)
     }
 }
 
+static void pause_until_open(struct http_exchange *x)
+{
+    struct err e;
+    enum err_code code = ERR_OK;
+
+    pthread_mutex_lock(&lock);
+    if (!gate_open)
+        code = http_pause(x, &e);
+    if (code == ERR_LATER) {
+        http_keep(x, mem_strdup(KEPT));
+        n_kept++;
+        n_blocked++;
+        pthread_cond_broadcast(&changed);
+    }
+    pthread_mutex_unlock(&lock);
+    if (code == ERR_LATER)
+        return;
+    if (code != ERR_OK)
+        http_set_note(x, e.detail);
+    http_send(x, code == ERR_OK ? 200 : err_status(code), STR("after a pause"));
+}
+
 static void serve(void *ctx, struct http_exchange *x)
 {
     struct str path = http_head(x)->path;
@@ -383,6 +405,8 @@ static void serve(void *ctx, struct http_exchange *x)
         send_parts(x, str_eq(path, STR("/cracked")));
     } else if (str_eq(path, STR("/piped"))) {
         send_piped(x);
+    } else if (str_eq(path, STR("/pause"))) {
+        pause_until_open(x);
     } else if (str_eq(path, STR("/large"))) {
         char *p = mem_zero(1 << 20);
 

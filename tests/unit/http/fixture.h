@@ -15,6 +15,7 @@
  * /block   waits for fixture_open_gate()        /mute   serve() returns without an answer
  * /large   a body of 1 MiB from a worker        /count  reads the body, answers its size
  * /parts   the file, half of it by spans of another file; /cracked: which can't be read
+ * /pause   pauses until the gate is open: without a worker
  * /piped   the pattern of the file's bytes, as far as fixture_release() lets them come
  */
 struct fixture {
@@ -35,7 +36,7 @@ unsigned fixture_spans(void); /* that /parts and /cracked have given since fixtu
 void fixture_start(void);
 void fixture_stop(void);
 
-void fixture_wait_blocked(unsigned n); /* until n requests are in /block */
+void fixture_wait_blocked(unsigned n); /* until n requests are in /block, or were in /pause */
 void fixture_open_gate(void);          /* lets them and all later ones go on */
 
 /* The source of /piped: nothing of it is there at first. The readers give so many bytes, then fail

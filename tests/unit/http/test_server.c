@@ -602,6 +602,60 @@ static void a_handler_without_an_answer_is_500(void **state)
     client_expect(&c, 500, "{\"status\":500}");
 }
 
+static void a_request_that_pauses_is_answered_behind_it_and_holds_no_worker(void **state)
+{
+    struct client other;
+
+    (void)state;
+    fixture.conf.workers = 1;
+    start();
+    client_open(&other);
+    client_send(&c, "GET /pause HTTP/1.1\r\n" HOST "\r\n");
+    fixture_wait_blocked(1);
+    client_send(&other, "GET /count HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(&other, 200, "0");
+    fixture_wait_blocked(2); /* it was asked again, and still has nothing to say */
+    fixture_open_gate();
+    client_expect(&c, 200, "after a pause");
+    client_send(&c, "GET /quick HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(&c, 200, "quick");
+    client_close(&other);
+}
+
+static void a_client_that_goes_in_a_pause_is_noticed(void **state)
+{
+    const struct linger reset = {.l_onoff = 1};
+
+    (void)state;
+    start();
+    client_send(&c, "GET /pause HTTP/1.1\r\n" HOST "\r\n");
+    fixture_wait_blocked(1);
+    setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    client_close(&c);
+    assert_non_null(strstr(fixture_seen(0).note, "the client has gone"));
+    client_open(&c);
+}
+
+static void stopping_answers_who_pauses(void **state)
+{
+    (void)state;
+    start();
+    client_send(&c, "GET /pause HTTP/1.1\r\n" HOST "\r\n");
+    fixture_wait_blocked(1);
+    http_server_stop(fixture.server);
+    assert_int_equal(fixture_seen(0).status, 503);
+    client_expect(&c, 503, "after a pause");
+}
+
+static void a_pause_ends_with_the_time_of_the_request(void **state)
+{
+    (void)state;
+    fixture.conf.request_timeout_ms = 100;
+    start();
+    client_send(&c, "GET /pause HTTP/1.1\r\n" HOST "\r\n");
+    assert_non_null(strstr(fixture_seen(0).note, "longer than http.request_timeout"));
+}
+
 static void stopping_lets_running_requests_end(void **state)
 {
     pthread_t stopper;
@@ -735,6 +789,10 @@ int main(void)
         TEST(running_out_of_descriptors_is_survived),
         TEST(a_connection_that_somebody_else_has_too_is_let_go),
         TEST(a_handler_without_an_answer_is_500),
+        TEST(a_request_that_pauses_is_answered_behind_it_and_holds_no_worker),
+        TEST(a_client_that_goes_in_a_pause_is_noticed),
+        TEST(stopping_answers_who_pauses),
+        TEST(a_pause_ends_with_the_time_of_the_request),
         TEST(stopping_lets_running_requests_end),
         TEST(stopping_cuts_off_what_takes_too_long),
         TEST(a_taken_address_is_named),
