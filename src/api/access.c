@@ -10,12 +10,20 @@
 #include "auth/core/auth.h"
 #include "core/own_repo.h"
 
+/* Scanners may have what waits for them alone. */
+static bool is_hidden(const struct req *q, const struct repo_name *repo)
+{
+    return own_repo(repo) && !(held_repo(repo) && q->who->scans);
+}
+
 bool access_may(const struct req *q, enum action action, const struct repo_name *repo,
                 const struct tag_name *tag)
 {
     struct policy *policy;
     bool allowed;
 
+    if (repo && is_hidden(q, repo))
+        return false;
     if (!auth_enabled(q->api->guard.auth))
         return true;
     policy = api_policy(q->api);
@@ -29,6 +37,8 @@ bool access_sees(const struct req *q, const struct repo_name *repo)
     struct policy *policy;
     bool sees;
 
+    if (own_repo(repo))
+        return false;
     if (!auth_enabled(q->api->guard.auth))
         return true;
     policy = api_policy(q->api);
@@ -308,7 +318,7 @@ static enum access_verdict settle_right(struct req *q)
 {
     if (q->route->access == ACCESS_NONE)
         return ACCESS_GRANTED;
-    if (own_repo(&q->name))
+    if (is_hidden(q, &q->name) || (own_repo(&q->name) && q->route->access != ACCESS_PULL))
         return hide_own(q);
     if (!auth_enabled(q->api->guard.auth))
         return settle_unasked(q);

@@ -87,7 +87,7 @@ static enum err_code run(struct req *q, api_handler handler, struct err *e)
         return handler(q, e);
     TRY(audit_deed_begin(q, e));
     code = handler(q, e);
-    if (code == ERR_LATER)
+    if (code == ERR_LATER || q->receiving.held)
         audit_deed_cancel(q); /* nothing is done yet, and the place may be long in coming */
     else
         audit_deed_end(q, code == ERR_OK ? "ok" : err_name(code));

@@ -19,6 +19,8 @@ void image_answer(struct buf *ret_json, const struct uuid *id, const struct imag
              stored->n_new_blobs, (unsigned long long)stored->new_bytes);
     if (stored->original)
         add_original(ret_json, stored->original);
+    if (stored->scan_asked || stored->scanned)
+        buf_addf(ret_json, ",\"scan\":\"%s\"", stored->scanned ? "passed" : "queued");
     buf_add_text(ret_json, "}\n");
 }
 
@@ -35,9 +37,10 @@ const struct digest *image_answer_one(const struct image_stored *stored,
 
 void image_answer_refused(struct buf *ret_json, const struct uuid *id, const struct repo_name *repo,
                           const struct tag_name *tag, const struct err *why,
-                          const struct refusal *f)
+                          const struct refusal *f, struct str images)
 {
     const struct reply_subject subject = {.refused = f->code != REFUSAL_NONE ? f : NULL,
+                                          .images = images,
                                           .upload = str_of(id->text),
                                           .name = repo_name_str(repo),
                                           .reference = {tag->text, tag->n}};

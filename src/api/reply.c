@@ -51,7 +51,7 @@ static void add_member(struct buf *json, const char *key, struct str value)
  * not say the same again. Only what was parsed is said. */
 static void add_detail(const struct reply_subject *s, struct buf *json)
 {
-    if (!s->name.n && !s->refused)
+    if (!s->name.n && !s->refused && !s->images.n)
         return;
     buf_add_text(json, ",\"detail\":{");
     if (s->refused) {
@@ -59,11 +59,14 @@ static void add_detail(const struct reply_subject *s, struct buf *json)
         add_member(json, "member", str_of(s->refused->member));
         add_member(json, "wrong", str_of(s->refused->wrong));
         add_member(json, "expected", str_of(refusal_expected(s->refused->code)));
-        add_member(json, "upload", s->upload);
     }
+    if (s->refused || s->images.n)
+        add_member(json, "upload", s->upload);
     add_member(json, "name", s->name);
     add_member(json, "reference", s->reference);
     add_member(json, "digest", s->digest);
+    if (s->images.n)
+        buf_addf(json, ",\"images\":[" STR_FMT "]", STR_ARG(s->images));
     buf_add_char(json, '}');
 }
 

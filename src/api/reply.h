@@ -13,6 +13,8 @@ void reply_error_body(struct buf *ret_json, enum err_code code, struct str detai
 /* The same of a request that named something, each of which may be empty. */
 struct reply_subject {
     const struct refusal *refused; /* NULL: not an archive, or not for what it is */
+    struct str images;             /* of these, a list of JSON, without its brackets, of those that
+                                    * are blocked; or empty */
     struct str upload;             /* of what was refused */
     struct str name, reference, digest;
 };

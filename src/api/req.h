@@ -37,6 +37,7 @@ struct receiving {
     struct image_upload *image;      /* of an image, */
     struct image_form *form;         /* in a form; or NULL */
     struct upload_record *record;    /* of that, until it has ended */
+    bool held;                       /* the image waits for a verdict: a job has the trail now */
     size_t n_repos;                  /* that it may go to, each with a place in the trail */
     struct archive_receipt *archive; /* what the upload is of, when that is an archive's; or NULL */
     uint64_t n_bytes;                /* how long the body was said to be, or UINT64_MAX */

@@ -8,7 +8,9 @@
 #include "api/reply.h"
 #include "api/route.h"
 #include "api/upload_image_form.h"
+#include "api/v1_upload_taken.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* One that was asked for was asked about before. Each has its entry of the trail: the first that of
@@ -151,20 +153,113 @@ static enum err_code wished(struct req *q, struct asked *a, struct err *e)
     return out_platform_parse(str_of(a->platform_text), &a->platform, e);
 }
 
+/* ---- one that waits for a verdict: from then on it is a job's (core/archive_take.h) */
+
+#define LATE_MS 60000 /* what was decided in time may take a little to be stored */
+
+static enum err_code still_stored(struct err *e)
+{
+    return err_tell(e, ERR_UNAVAILABLE,
+                    "the archive is still being stored; ask for its upload what came of it");
+}
+
+/* Asks once a second, and has neither a worker nor a thread meanwhile. A client that goes away
+ * cancels nothing. */
+static enum err_code wait_for_verdict(struct req *q, struct err *e)
+{
+    AUTO(archive_session) struct archive_session s = {0};
+
+    TRY(archive_session_find(q->registry, q->identity, &q->upload, &s, e));
+    http_header(q->x, "Upload-Id", str_of(q->upload.text));
+    if (s.state == ARCHIVE_ENDED) {
+        upload_taken_reply(q, &s);
+        return ERR_OK;
+    }
+    if (clock_wall_ms() > s.until_ms + LATE_MS)
+        return still_stored(e);
+    TRY(archive_session_look(q->registry, &s, e));
+    return http_pause(q->x, e);
+}
+
+static void say_session(struct req *q, const struct asked *a, struct archive_session *s)
+{
+    s->id = *upload_record_id(q->receiving.record);
+    s->repo = q->name;
+    if (asked_tag(q))
+        s->tag = *asked_tag(q);
+    snprintf(s->owner, sizeof(s->owner), "%s", q->identity);
+    snprintf(s->address, sizeof(s->address), "%s", client_address(q));
+    snprintf(s->image, sizeof(s->image), "%s", a->image);
+    snprintf(s->platform, sizeof(s->platform), "%s", a->platform_text);
+    s->length_bytes = upload_record_received(q->receiving.record);
+    s->who = upload_rights_of(q);
+}
+
+/* The record of the session comes first, so that nothing lies there that nobody knows of. Of a
+ * transaction of which it is not known whether it was done the sweep finds out. */
+static enum err_code put_aside(struct req *q, struct archive_session *s, struct err *e)
+{
+    struct registry *r = q->registry;
+    struct digest plan;
+    enum err_code code;
+
+    TRY(archive_session_begin_held(r, s, e));
+    code = image_upload_hold(q->receiving.image, s->key, &plan, e);
+    if (code == ERR_OK)
+        code = archive_session_hold(r, s, &plan, NULL, e);
+    if (code == ERR_OK || (s->state != ARCHIVE_HOLDING && !registry_refused(code)))
+        return code;
+    image_upload_unhold(q->receiving.image, s->key);
+    s->state = ARCHIVE_HOLDING;
+    (void)!archive_session_remove(r, s, ERR_IGNORED);
+    return code;
+}
+
+static enum err_code hold(struct req *q, const struct asked *a, struct err *e)
+{
+    AUTO(archive_session) struct archive_session s = {0};
+
+    say_session(q, a, &s);
+    TRY(put_aside(q, &s, e));
+    cancel_deeds(q);
+    image_upload_close(STEAL(q->receiving.image)); /* its place is for others */
+    upload_record_leave(STEAL(q->receiving.record), UPLOAD_SCANNING);
+    q->upload = s.id;
+    q->receiving.held = true;
+    q->receiving.go_on = wait_for_verdict;
+    return wait_for_verdict(q, e);
+}
+
+/* ---- its end */
+
+static enum err_code store(struct req *q, const struct asked *a, bool *ret_waits, struct err *e)
+{
+    const struct image_rights rights = {.may_push = may_push, .may_tag = may_tag, .ctx = q};
+    struct image_upload *image = q->receiving.image;
+    struct image_stored stored;
+
+    TRY(image_upload_check(image, &a->wish, &rights, e));
+    *ret_waits = image_upload_waits(image);
+    if (*ret_waits)
+        return ERR_OK;
+    TRY(image_upload_store(image, req_actor(q), &rights, &stored, e));
+    reply_stored(q, &stored);
+    return ERR_OK;
+}
+
 static enum err_code finish(struct req *q, struct err *e)
 {
     struct asked a = {.wish = {.image = ""}};
-    const struct image_rights rights = {.may_push = may_push, .may_tag = may_tag, .ctx = q};
-    struct image_stored stored;
+    bool waits = false;
     enum err_code code;
 
     TRY(wished(q, &a, e));
-    code = image_upload_finish(q->receiving.image, &a.wish, req_actor(q), &rights, &stored, e);
-    if (code != ERR_OK)
+    code = store(q, &a, &waits, e);
+    if (code == ERR_OK && waits)
+        code = hold(q, &a, e);
+    if (code != ERR_OK && !q->receiving.held)
         cancel_deeds(q);
-    TRY(told(q, code));
-    reply_stored(q, &stored);
-    return ERR_OK;
+    return code == ERR_OK || q->receiving.held ? code : told(q, code);
 }
 
 static enum err_code take(struct req *q, struct str bytes, struct err *e)

@@ -33,7 +33,7 @@ void archive_receipt_free(struct archive_receipt *x)
         return;
     reader_free(x->checked);
     if (x->record)
-        upload_record_leave(x->record);
+        upload_record_leave(x->record, UPLOAD_WAITING);
     archive_session_done(&x->session);
     free(x);
 }
@@ -103,7 +103,7 @@ static void leave_record(struct archive_receipt *x, uint64_t offset_bytes)
 {
     upload_record_set_received(x->record, offset_bytes);
     if (x->record)
-        upload_record_leave(STEAL(x->record));
+        upload_record_leave(STEAL(x->record), UPLOAD_WAITING);
 }
 
 static enum err_code stored(struct req *q, struct err *e)
@@ -474,7 +474,8 @@ static void reply_working(struct req *q, const struct archive_session *s)
     AUTO(buf) struct buf body = {0};
 
     buf_init(&body, 256);
-    buf_addf(&body, "{\"id\":\"%s\",\"state\":\"received\"}\n", s->id.text);
+    buf_addf(&body, "{\"id\":\"%s\",\"state\":\"%s\"}\n", s->id.text,
+             s->state == ARCHIVE_HELD ? "scanning" : "received");
     http_header(q->x, "Retry-After", STR("1"));
     reply_json(q, 202, buf_str(&body));
 }
@@ -486,6 +487,7 @@ enum err_code api_upload_session_complete(struct req *q, struct err *e)
     TRY(find(q, &s, e));
     if (s.state == ARCHIVE_RECEIVING)
         TRY(close_length(q, &s, e));
+    TRY(archive_session_look(q->registry, &s, e));
     if (s.state == ARCHIVE_ENDED)
         upload_taken_reply(q, &s);
     else

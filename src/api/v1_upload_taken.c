@@ -118,10 +118,10 @@ static void log_refusal(struct api *a, const struct archive_session *s, const st
 }
 
 static void refused(void *ctx, const struct archive_session *s, const struct err *why,
-                    const struct refusal *f, struct buf *ret_answer)
+                    const struct refusal *f, struct str images, struct buf *ret_answer)
 {
     log_refusal(ctx, s, why, f);
-    image_answer_refused(ret_answer, &s->id, &s->repo, &s->tag, why, f);
+    image_answer_refused(ret_answer, &s->id, &s->repo, &s->tag, why, f, images);
 }
 
 /* Of the one image that was stored. */
@@ -144,6 +144,8 @@ void upload_taken_reply(struct req *q, const struct archive_session *s)
 {
     if (s->status == 201)
         tell_image(q, s);
+    if (s->status == 503)
+        http_header(q->x, "Retry-After", STR("60"));
     reply_json(q, s->status, str_of(s->answer));
 }
 

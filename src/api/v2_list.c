@@ -5,6 +5,7 @@
 #include "api/reply.h"
 #include "auth/core/auth.h"
 #include "base/mem.h"
+#include "core/own_repo.h"
 
 #include <stdlib.h>
 
@@ -68,6 +69,7 @@ struct source {
     enum err_code (*fetch)(struct req *q, struct str after, size_t limit,
                            struct meta_name_list *ret, struct err *e);
     bool (*visible)(const struct req *q, const char *name);
+    struct str hidden; /* names that begin so nobody sees; empty: none */
 };
 
 /* A list on its way to the client. Long ones share a bound of memory. */
@@ -110,7 +112,8 @@ static enum err_code take_visible(struct req *q, const struct source *s,
 
     l->names.names = mem_resize(l->names.names, (l->names.n + page->n + 1) * sizeof(char *));
     for (size_t i = 0; i < page->n && l->names.n <= n; i++) {
-        if (!all && !s->visible(q, page->names[i]))
+        if ((s->hidden.n > 0 && str_starts(str_of(page->names[i]), s->hidden)) ||
+            (!all && !s->visible(q, page->names[i])))
             continue;
         bytes += name_bytes(page->names[i]);
         l->names.names[l->names.n++] = STEAL(page->names[i]);
@@ -148,8 +151,10 @@ static enum err_code visible_page(struct req *q, const struct source *s, const c
     return ERR_OK;
 }
 
-static const struct source tags = {fetch_tags, tag_visible};
-static const struct source repos = {fetch_repos, repo_visible};
+static const struct source tags = {.fetch = fetch_tags, .visible = tag_visible};
+static const struct source repos = {.fetch = fetch_repos,
+                                    .visible = repo_visible,
+                                    .hidden = {OWN_REPO_PREFIX, sizeof(OWN_REPO_PREFIX) - 1}};
 
 /* The page that the query asks for, of `most` names (0: limits.page alone). *ret_n is how many were
  * asked for. */

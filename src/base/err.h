@@ -37,6 +37,7 @@
     X(NAME_UNKNOWN, 404, "NAME_UNKNOWN", "repository name not known to registry")                  \
     X(IMAGE_INVALID, 400, "IMAGE_INVALID", "the archive holds no image that can be taken")         \
     X(IMAGE_TOO_LARGE, 413, "SIZE_INVALID", "the archive is larger than this registry accepts")    \
+    X(IMAGE_VULNERABLE, 422, "IMAGE_VULNERABLE", "the archive holds an image that is blocked")     \
     X(SIZE_INVALID, 400, "SIZE_INVALID", "provided length did not match content length")           \
     X(RANGE_INVALID, 416, "BLOB_UPLOAD_INVALID", "chunk is out of order")                          \
     X(RANGE_UNSATISFIABLE, 416, "RANGE_INVALID", "the range asked for is not there")               \

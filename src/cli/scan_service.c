@@ -102,7 +102,8 @@ enum err_code scan_service_start(struct scan_service *s, struct registry *r, con
         .registry = r, .conf = &c->scan, .rescan = &s->rescan, .dir = s->data_dir};
 
     s->guard = guard;
-    if (!scan_service_wanted(&c->scan, conf_bool(&c->registry.scan_on_push)))
+    if (!scan_service_wanted(&c->scan, conf_bool(&c->registry.scan_on_push) ||
+                                           c->registry.archives.scan != CONF_UPLOAD_SCAN_OFF))
         return ERR_OK;
     if (!scan_service_dirs(c, s))
         return err_set(e, ERR_CONFIG, "scan.work_dir or scan.trivy.cache_dir is too long");

@@ -25,6 +25,7 @@
 #include "gc/server_run.h"
 #include "jobs/jobs.h"
 #include "scan/gate.h"
+#include "scan/held_judge.h"
 #include "scan/pull_image.h"
 
 #include <errno.h>
@@ -51,6 +52,7 @@ struct serve {
     struct tender *tender;
     struct api api;
     struct archive_taker taker;
+    struct held_judge judge; /* of archives that are uploaded */
     struct http_server *http;
 };
 
@@ -308,6 +310,10 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     s->api.scans = s->scan.scans;
     s->registry->is_immutable = is_immutable;
     s->registry->immutable_ctx = &s->api;
+    if (s->scan.scans && s->conf->registry.archives.scan != CONF_UPLOAD_SCAN_OFF) {
+        held_judge_init(&s->judge, s->registry, s->gate, s->scan.scans);
+        s->registry->judge = &s->judge.judge;
+    }
     s->taker = upload_taker(&s->api);
     take = archive_take_kind(&s->taker);
     jobs_kind_add(s->registry->jobs, &take);

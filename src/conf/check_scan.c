@@ -61,5 +61,9 @@ enum err_code conf_check_scan(const struct conf_source *s, struct err *e)
     TRY(check_repository(s, "scan.trivy.java_db_repository", c->trivy.java_db_repository, e));
     if (c->schedule[0] && cron_parse(str_of(c->schedule), &unused, e) != ERR_OK)
         return conf_place_named(s, "scan.schedule", e);
+    if (s->conf->registry.archives.scan == CONF_UPLOAD_SCAN_BLOCK && s->conf->pull_policy.n == 0) {
+        err_set(e, ERR_CONFIG, "'block' needs rules in pull_policy, which say what is blocked");
+        return conf_place_named(s, "upload.scan", e);
+    }
     return ERR_OK;
 }

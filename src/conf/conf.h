@@ -405,6 +405,8 @@ struct conf_limits {
     struct conf_rate rate; /* limits.rate */
 };
 
+enum conf_upload_scan { CONF_UPLOAD_SCAN_OFF, CONF_UPLOAD_SCAN_WARN, CONF_UPLOAD_SCAN_BLOCK };
+
 enum conf_compress { CONF_COMPRESS_NONE, CONF_COMPRESS_GZIP, CONF_COMPRESS_ZSTD };
 
 /* Images that are uploaded as archives. */
@@ -424,6 +426,8 @@ struct conf_archives {
     _Atomic uint64_t compress_level; /* upload.compress_level; 0: as usual */
     _Atomic uint64_t sessions;       /* upload.sessions: of one user; then 429 */
 
+    uint64_t scan;                     /* upload.scan: enum conf_upload_scan */
+    _Atomic uint64_t scan_timeout_ms;  /* upload.scan_timeout: then 503 */
     _Atomic bool keep_original;        /* upload.keep_original */
     _Atomic uint64_t original_keep_ms; /* upload.original_keep; 0: for ever */
 };

@@ -54,6 +54,11 @@ static const char *const client_auth_choices[] = {
 static const char *const tls_version_choices[] = {
     [CONF_TLS_1_2] = "1.2", [CONF_TLS_1_3] = "1.3", NULL};
 
+static const char *const upload_scan_choices[] = {[CONF_UPLOAD_SCAN_OFF] = "off",
+                                                  [CONF_UPLOAD_SCAN_WARN] = "warn",
+                                                  [CONF_UPLOAD_SCAN_BLOCK] = "block",
+                                                  NULL};
+
 static const char *const compress_choices[] = {[CONF_COMPRESS_NONE] = "none",
                                                [CONF_COMPRESS_GZIP] = "gzip",
                                                [CONF_COMPRESS_ZSTD] = "zstd",
@@ -755,6 +760,22 @@ const struct conf_row conf_rows[] = {
      .unit = "uploads",
      .help = "Uploads of archives that can be resumed and that one user may have open; one more is "
              "answered 429."},
+    {.name = "upload.scan",
+     .type = CONF_ENUM,
+     FIELD(registry.archives.scan),
+     .choices = upload_scan_choices,
+     .def = CONF_UPLOAD_SCAN_OFF,
+     .help = "Images of archives are scanned for known vulnerabilities: with `warn` after they are "
+             "there, with `block` before, and those that `pull_policy` would block are refused. "
+             "[Archives that are scanned](upload.md#archives-that-are-scanned) says more."},
+    {.name = "upload.scan_timeout",
+     .type = CONF_DURATION,
+     FIELD(registry.archives.scan_timeout_ms),
+     .min = 1 * SECONDS,
+     .max = 7 * DAYS,
+     .def = 15 * MINUTES,
+     .help = "How long `upload.scan: block` waits for a verdict; then the archive is answered 503, "
+             "and nothing of it remains."},
     {.name = "upload.keep_original",
      .type = CONF_BOOL,
      FIELD(registry.archives.keep_original),

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "core/held_image.h"
 #include "core/own_repo.h"
 #include "core/quota.h"
 #include "core/upload.h"
@@ -23,7 +24,9 @@
 #define USE_PARTS 8 /* that one is in use is written when an eighth of its time has gone */
 
 static const char *const states[] = {
-    [ARCHIVE_RECEIVING] = "receiving", [ARCHIVE_RECEIVED] = "received", [ARCHIVE_ENDED] = "ended"};
+    [ARCHIVE_RECEIVING] = "receiving", [ARCHIVE_RECEIVED] = "received",
+    [ARCHIVE_HOLDING] = "holding",     [ARCHIVE_HELD] = "held",
+    [ARCHIVE_DECIDED] = "decided",     [ARCHIVE_ENDED] = "ended"};
 
 void archive_session_done(struct archive_session *s)
 {
@@ -76,6 +79,12 @@ static char *to_text(const struct archive_session *s)
         json_object_set_new(j, "direct",
                             json_pack("{s:s, s:I}", "upload", s->direct.upload, "part",
                                       (json_int_t)s->direct.part_bytes));
+    if (j && s->is_plain)
+        json_object_set_new(j, "plain", json_true());
+    if (j && s->until_ms)
+        json_object_set_new(j, "until", json_integer(s->until_ms));
+    if (j && s->plan.n > 0)
+        json_object_set_new(j, "plan", json_string(s->plan.text));
     if (j && s->who)
         json_object_set_new(j, "who", json_string(s->who));
     if (j && s->answer)
@@ -112,9 +121,13 @@ static bool state_of(struct str text, enum archive_state *ret_state)
 static bool take_texts(const json_t *j, struct archive_session *s)
 {
     struct str tag = text_of(j, "tag"), digest = text_of(j, "digest"),
-               repo = text_of(j, "repository");
+               repo = text_of(j, "repository"), plan = text_of(j, "plan");
 
-    return uuid_parse(text_of(j, "id"), &s->id) && uuid_parse(text_of(j, "upload"), &s->upload) &&
+    s->is_plain = json_is_true(json_object_get(j, "plain"));
+    s->until_ms = json_integer_value(json_object_get(j, "until"));
+    return uuid_parse(text_of(j, "id"), &s->id) &&
+           (s->is_plain || uuid_parse(text_of(j, "upload"), &s->upload)) &&
+           (plan.n == 0 || digest_parse(plan, &s->plan, ERR_IGNORED) == ERR_OK) &&
            str_copy(text_of(j, "owner"), s->owner, sizeof(s->owner)) &&
            (repo.n == 0 || repo_name_parse(repo, &s->repo, ERR_IGNORED) == ERR_OK) &&
            (tag.n == 0 || tag_name_parse(tag, &s->tag, ERR_IGNORED) == ERR_OK) &&
@@ -296,7 +309,7 @@ enum err_code archive_session_begin(struct registry *r, struct archive_session *
     s->id = *upload_record_id(record);
     code = begin(r, s, e);
     if (code == ERR_OK)
-        upload_record_leave(record);
+        upload_record_leave(record, UPLOAD_WAITING);
     else
         upload_record_drop(record);
     return code;
@@ -376,11 +389,100 @@ void archive_session_use(struct registry *r, struct archive_session *s)
         (void)!archive_session_advance(r, s, 0, ERR_IGNORED);
 }
 
+/* ---- one that waits */
+
+static int64_t wait_ms(const struct registry *r)
+{
+    return (int64_t)conf_u64(&r->options->archives.scan_timeout_ms);
+}
+
+enum err_code archive_session_begin_held(struct registry *r, struct archive_session *s,
+                                         struct err *e)
+{
+    AUTO(mem) char *text = NULL;
+    struct meta_op op;
+
+    TRY(check_room(r, s->owner, e));
+    key_of(s->owner, s->id.text, s->key);
+    s->is_plain = true;
+    s->state = ARCHIVE_HOLDING;
+    s->started_ms = clock_wall_ms();
+    s->expires_ms = s->until_ms = s->started_ms + wait_ms(r);
+    text = to_text(s);
+    if (!text)
+        return err_tell(e, ERR_REQUEST_INVALID, "parameters have to be text");
+    op = meta_op_record_put(OPEN, str_of(s->key), str_of(text), META_ABSENT);
+    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
+    return read_again(r, s, e);
+}
+
 static bool is_open(struct registry *r, const struct archive_session *s)
 {
     AUTO(record) struct meta_record record = {0};
 
     return meta_record_get(r->meta, OPEN, str_of(s->key), &record, ERR_IGNORED) != ERR_NOT_FOUND;
+}
+
+/* Its state and all else that s says. */
+static enum err_code become(struct registry *r, struct archive_session *s, enum archive_state state,
+                            struct meta_op *ops, size_t n, struct err *e)
+{
+    AUTO(mem) char *text = NULL;
+    enum err_code code;
+
+    s->state = state;
+    text = to_text(s);
+    ops[n++] = meta_op_record_put(OPEN, str_of(s->key), str_of(text), s->version);
+    code = meta_commit(r->meta, ops, n, 0, NULL, e);
+    if (code == ERR_CONFLICT && !is_open(r, s))
+        return unknown(e);
+    TRY(code);
+    code = read_again(r, s, e);
+    return code == ERR_NOT_FOUND ? unknown(e) : code;
+}
+
+enum err_code archive_session_hold(struct registry *r, struct archive_session *s,
+                                   const struct digest *plan, const struct meta_op *mine,
+                                   struct err *e)
+{
+    struct meta_op ops[3];
+    size_t n = 0;
+
+    s->plan = *plan;
+    s->until_ms = clock_wall_ms() + wait_ms(r);
+    s->expires_ms = s->until_ms + timeout_ms(r);
+    if (mine)
+        ops[n++] = *mine;
+    ops[n++] = jobs_add_op(r->jobs, ARCHIVE_SESSION_TAKE, str_of(s->key));
+    TRY(become(r, s, ARCHIVE_HELD, ops, n, e));
+    jobs_wake(r->jobs);
+    return ERR_OK;
+}
+
+enum err_code archive_session_decide(struct registry *r, struct archive_session *s,
+                                     struct meta_op mine, struct err *e)
+{
+    struct meta_op ops[2] = {mine};
+
+    return become(r, s, ARCHIVE_DECIDED, ops, 1, e);
+}
+
+enum err_code archive_session_scanned(struct registry *r, const struct repo_name *repo,
+                                      struct err *e)
+{
+    size_t n = sizeof(HELD_REPO) - 1;
+
+    if (!held_repo(repo))
+        return ERR_OK;
+    return jobs_add(r->jobs, ARCHIVE_SESSION_TAKE, str_sub(repo_name_str(repo), n, repo->n - n), e);
+}
+
+enum err_code archive_session_look(struct registry *r, const struct archive_session *s,
+                                   struct err *e)
+{
+    if ((s->state != ARCHIVE_HELD && s->state != ARCHIVE_DECIDED) || clock_wall_ms() < s->until_ms)
+        return ERR_OK;
+    return jobs_add(r->jobs, ARCHIVE_SESSION_TAKE, str_of(s->key), e);
 }
 
 enum err_code archive_session_end(struct registry *r, const struct archive_session *s, int status,
@@ -443,11 +545,30 @@ static enum err_code remove_direct(struct registry *r, const struct archive_sess
     return store_upload_delete(r->store, &s->upload, e);
 }
 
+/* One that waits, or was to: nothing of its bytes is an upload any more. */
+static enum err_code remove_held(struct registry *r, const struct archive_session *s, struct err *e)
+{
+    struct meta_op op = meta_op_record_delete(OPEN, str_of(s->key), s->version);
+    enum err_code code;
+
+    if (s->state == ARCHIVE_DECIDED)
+        return err_tell(e, ERR_UPLOAD_BUSY, "it is being stored");
+    code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+    if (code == ERR_CONFLICT)
+        return err_tell(e, ERR_UPLOAD_BUSY, "it is being stored");
+    TRY(code);
+    if (s->state == ARCHIVE_HELD)
+        held_image_drop_original(r, s->key, &s->plan);
+    return held_image_remove(r, s->key, e);
+}
+
 static enum err_code remove_open(struct registry *r, const struct archive_session *s, struct err *e)
 {
     struct upload *u = NULL;
     enum err_code code;
 
+    if (s->state >= ARCHIVE_HOLDING)
+        return remove_held(r, s, e);
     if (s->is_direct)
         return remove_direct(r, s, e);
     code = upload_open(r, archive_session_bytes_repo(s), s->owner, &s->upload, UPLOAD_MORE, &u, e);
@@ -486,6 +607,8 @@ static enum err_code sweep_open(struct registry *r, struct archive_session *s, s
     uint64_t offset_bytes;
     enum err_code code;
 
+    if (s->state == ARCHIVE_HELD || s->state == ARCHIVE_DECIDED)
+        return archive_session_look(r, s, e);
     if (s->expires_ms <= clock_wall_ms()) {
         code = archive_session_remove(r, s, e);
         return code == ERR_UPLOAD_BUSY ? ERR_OK : code;
@@ -515,11 +638,22 @@ static enum err_code sweep_one(void *ctx, const struct meta_record *record, stru
     return ERR_OK;
 }
 
+static enum err_code is_held(void *ctx, struct str key, bool *ret_is, struct err *e)
+{
+    const struct sweep *x = ctx;
+    AUTO(record) struct meta_record record = {0};
+    enum err_code code = meta_record_get(x->r->meta, OPEN, key, &record, e);
+
+    *ret_is = code == ERR_OK;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
 enum err_code archive_session_sweep(struct registry *r, struct err *e)
 {
     struct sweep x = {.r = r};
 
     TRY(meta_records_each(r->meta, OPEN, sweep_one, &x, e));
     TRY(meta_records_each(r->meta, ENDED, sweep_one, &x, e));
+    err_first_add(&x.all, held_images_sweep(r, is_held, &x, &x.all.step));
     return err_first_of(&x.all, e);
 }

@@ -22,7 +22,10 @@
 enum archive_state {
     ARCHIVE_RECEIVING,
     ARCHIVE_RECEIVED, /* a job takes it */
-    ARCHIVE_ENDED     /* status and answer say how */
+    ARCHIVE_HOLDING,  /* a request that brought it whole puts it where it is to wait */
+    ARCHIVE_HELD, /* it waits for a verdict (core/held_image.h); the job is added when one comes */
+    ARCHIVE_DECIDED, /* it may be stored: the job does */
+    ARCHIVE_ENDED    /* status and answer say how */
 };
 
 struct archive_session {
@@ -39,6 +42,9 @@ struct archive_session {
     struct digest digest;                            /* of all of it, as said; n is 0: any */
     bool is_direct;
     struct store_direct direct;
+    bool is_plain;                  /* it came whole with a request: it has no upload session */
+    struct digest plan;             /* of one that waits: held_image_put() */
+    int64_t until_ms;               /* and for how long, wall clock */
     char *who;                      /* whose rights count; JSON, owned */
     int64_t started_ms, expires_ms; /* wall clock */
     enum archive_state state;
@@ -59,6 +65,30 @@ const struct repo_name *archive_session_bytes_repo(const struct archive_session 
  * upload_begin() and of meta. */
 ERR_CHECKED enum err_code archive_session_begin(struct registry *r, struct archive_session *s,
                                                 const char *request_id, struct err *e);
+
+/* One that came whole with a request, and is to wait: HOLDING, for upload.scan_timeout at most. Of
+ * s the id is that of its record. Errors: TOO_MANY_REQUESTS, told; those of meta. */
+ERR_CHECKED enum err_code archive_session_begin_held(struct registry *r, struct archive_session *s,
+                                                     struct err *e);
+
+/* It is HELD from now on, for upload.scan_timeout, and the job looks at it. mine, which may be
+ * NULL, holds with the transaction. Error: UPLOAD_UNKNOWN, it was removed. */
+ERR_CHECKED enum err_code archive_session_hold(struct registry *r, struct archive_session *s,
+                                               const struct digest *plan,
+                                               const struct meta_op *mine, struct err *e);
+
+/* It is DECIDED. Errors: the same. */
+ERR_CHECKED enum err_code archive_session_decide(struct registry *r, struct archive_session *s,
+                                                 struct meta_op mine, struct err *e);
+
+/* A scan in that repository has ended: who waits for it there looks at it. Of others it is nothing.
+ */
+ERR_CHECKED enum err_code archive_session_scanned(struct registry *r, const struct repo_name *repo,
+                                                  struct err *e);
+
+/* Somebody waits for it: when it has waited for too long, the job looks at it. */
+ERR_CHECKED enum err_code archive_session_look(struct registry *r, const struct archive_session *s,
+                                               struct err *e);
 
 /* What others are told of it, for who goes on with it now. NULL: somebody holds that, or it is not
  * known any more. */

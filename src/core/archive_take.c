@@ -1,6 +1,9 @@
 #include "core/archive_take.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "core/held_image.h"
+#include "core/image_judge.h"
 #include "core/upload.h"
 #include "core/upload_record.h"
 #include "core/upload_records.h"
@@ -32,9 +35,22 @@ struct take {
     struct hasher *hasher; /* when it has to have a digest */
     struct image_upload *image;
     struct upload_record *record; /* what others are told of it; or NULL */
+    bool held;                    /* it waits for a verdict from now on */
     size_t n_repos;               /* that may be pushed to, as far as was asked */
     struct repo_name refused;     /* the one that may not; n is 0: none */
 };
+
+/* What is to become of one that waits. */
+struct outcome {
+    bool waiting, blocked;
+    struct err waits_for, why;
+    struct buf images; /* that are blocked */
+};
+
+static inline void auto_outcome_(struct outcome *o)
+{
+    buf_done(&o->images);
+}
 
 static enum err_code stopped(struct err *e)
 {
@@ -146,12 +162,37 @@ static void end_all(struct take *x, const struct image_stored *stored, enum err_
         t->end(t->ctx, &x->s, NULL, ERR_LATER);
 }
 
+static struct image_rights rights_of(struct take *x)
+{
+    return (struct image_rights){.may_push = may_push, .may_tag = may_tag, .ctx = x};
+}
+
+static const char *actor_of(const struct take *x)
+{
+    return x->s.owner[0] ? x->s.owner : "anonymous";
+}
+
+/* It waits from now on. Whether the transaction was done may be unknown: the next run sees. */
+static enum err_code hold(struct take *x, struct err *e)
+{
+    const struct meta_op mine = job_check_op(x->job);
+    struct digest plan;
+    enum err_code code = image_upload_hold(x->image, x->s.key, &plan, e);
+
+    if (code == ERR_OK) {
+        code = archive_session_hold(x->t->r, &x->s, &plan, &mine, e);
+        x->held = code == ERR_OK;
+    }
+    if (registry_refused(code))
+        image_upload_unhold(x->image, x->s.key);
+    return code;
+}
+
 static enum err_code store(struct take *x, struct buf *ret_answer, struct err *e)
 {
     struct out_platform platform;
     struct image_wish wish = {.image = x->s.image, .tag = x->s.tag.n > 0 ? &x->s.tag : NULL};
-    const struct image_rights rights = {.may_push = may_push, .may_tag = may_tag, .ctx = x};
-    const char *actor = x->s.owner[0] ? x->s.owner : "anonymous";
+    const struct image_rights rights = rights_of(x);
     struct image_stored stored;
 
     if (x->s.platform[0]) {
@@ -162,10 +203,20 @@ static enum err_code store(struct take *x, struct buf *ret_answer, struct err *e
     image_upload_tell(x->image, x->record);
     upload_record_set_phase(x->record, UPLOAD_UNPACKING);
     TRY(feed(x, e));
-    TRY(image_upload_finish(x->image, &wish, actor, &rights, &stored, e));
+    TRY(image_upload_check(x->image, &wish, &rights, e));
+    if (image_upload_waits(x->image))
+        return hold(x, e);
+    TRY(image_upload_store(x->image, actor_of(x), &rights, &stored, e));
     x->t->stored(x->t->ctx, &x->s, &stored, ret_answer);
     end_all(x, &stored, ERR_OK);
     return ERR_OK;
+}
+
+/* It is to be looked at later: who does writes the trail. */
+static void leave_waiting(struct take *x)
+{
+    upload_record_leave(STEAL(x->record), UPLOAD_SCANNING);
+    end_all(x, NULL, ERR_LATER);
 }
 
 static enum err_code answer(struct take *x, struct buf *ret_answer, int *ret_status, struct err *e)
@@ -174,6 +225,10 @@ static enum err_code answer(struct take *x, struct buf *ret_answer, int *ret_sta
     enum err_code code = store(x, ret_answer, e);
 
     *ret_status = code == ERR_OK ? 201 : err_status(code);
+    if (x->held) {
+        leave_waiting(x);
+        return ERR_OK;
+    }
     if (code == ERR_OK || !passes(code))
         upload_record_end(STEAL(x->record), code, e,
                           x->image ? image_upload_refusal(x->image) : NULL);
@@ -183,9 +238,16 @@ static enum err_code answer(struct take *x, struct buf *ret_answer, int *ret_sta
         return code;
     if (passes(code)) /* what is nobody's fault is tried for ever */
         return err_status(code) < 500 ? err_set(e, ERR_UNAVAILABLE, "%s", err_name(code)) : code;
-    x->t->refused(x->t->ctx, &x->s, e, x->image ? image_upload_refusal(x->image) : &none,
+    x->t->refused(x->t->ctx, &x->s, e, x->image ? image_upload_refusal(x->image) : &none, STR_NONE,
                   ret_answer);
     return ERR_OK;
+}
+
+/* They are of no use any more. */
+static enum err_code drop_bytes(struct take *x, struct err *e)
+{
+    return x->direct ? store_upload_delete(x->t->r->store, &x->s.upload, e)
+                     : upload_cancel(STEAL(x->u), e);
 }
 
 static enum err_code take(struct take *x, struct err *e)
@@ -198,11 +260,12 @@ static enum err_code take(struct take *x, struct err *e)
     buf_init(&text, ANSWER_MAX_BYTES);
     TRY(x->t->begin(x->t->ctx, e));
     TRY(answer(x, &text, &status, e));
+    if (x->held)
+        return drop_bytes(x, e);
     code = archive_session_end(r, &x->s, status, buf_str(&text), job_check_op(x->job), e);
     if (code != ERR_OK && code != ERR_UPLOAD_UNKNOWN)
         return code;
-    return x->direct ? store_upload_delete(r->store, &x->s.upload, e)
-                     : upload_cancel(STEAL(x->u), e);
+    return drop_bytes(x, e);
 }
 
 /* Nobody can go on with it: so the client is told. */
@@ -216,7 +279,7 @@ static enum err_code tell_lost(struct take *x, struct err *e)
 
     buf_init(&text, ANSWER_MAX_BYTES);
     upload_record_end(STEAL(x->record), code, &why, NULL);
-    x->t->refused(x->t->ctx, &x->s, &why, &none, &text);
+    x->t->refused(x->t->ctx, &x->s, &why, &none, STR_NONE, &text);
     code = archive_session_end(x->t->r, &x->s, err_status(code), buf_str(&text),
                                job_check_op(x->job), e);
     return code == ERR_UPLOAD_UNKNOWN ? ERR_OK : code;
@@ -268,18 +331,230 @@ static enum err_code take_record(struct take *x, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code run_take(struct take *x, struct err *e)
-{
-    enum err_code code = archive_session_find_key(x->t->r, job_key(x->job), &x->s, e);
+/* ---- one that waits for a verdict */
 
-    if (code == ERR_UPLOAD_UNKNOWN || (code == ERR_OK && x->s.state == ARCHIVE_ENDED))
-        return ERR_OK;
+/* Of one repository; adds those that are blocked to images. */
+static enum err_code judge_place(struct take *x, const struct held_image *h,
+                                 const struct image_place *place, struct outcome *o, struct err *e)
+{
+    const struct image_judge *judge = x->t->r->judge;
+
+    for (size_t i = 0; i < h->verdict.n_manifests; i++) {
+        const struct archive_manifest *m = &h->verdict.manifests[i];
+        const struct image_case c = {.held = &h->repo,
+                                     .repo = &place->repo,
+                                     .digest = &m->digest,
+                                     .since_ms = x->s.started_ms};
+        enum image_verdict one;
+        struct err why = {0};
+        size_t n = o->images.n;
+
+        if (!place->manifests[i] || m->is_index)
+            continue;
+        buf_add_text(&o->images, n > 0 ? "," : "");
+        TRY(judge->judge(judge->ctx, &c, &one, &why, &o->images, e));
+        o->waiting |= one == IMAGE_WAITS;
+        if (one == IMAGE_WAITS)
+            o->waits_for = why;
+        else if (one == IMAGE_BLOCKED && !o->blocked)
+            o->why = why;
+        o->blocked |= one == IMAGE_BLOCKED;
+        if (one != IMAGE_BLOCKED)
+            o->images.n = n;
+    }
+    return ERR_OK;
+}
+
+static enum err_code judge_all(struct take *x, const struct held_image *h, struct outcome *o,
+                               struct err *e)
+{
+    if (!x->t->r->judge)
+        return err_set(e, ERR_UNAVAILABLE, "nothing scans here any more");
+    for (size_t i = 0; i < h->plan.n; i++)
+        TRY(judge_place(x, h, &h->plan.places[i], o, e));
+    return ERR_OK;
+}
+
+static enum err_code end_held(struct take *x, int status, struct str answer, struct err *e)
+{
+    enum err_code code =
+        archive_session_end(x->t->r, &x->s, status, answer, job_check_op(x->job), e);
+
+    if (code != ERR_OK && code != ERR_UPLOAD_UNKNOWN)
+        return code;
+    return held_image_remove(x->t->r, x->s.key, e);
+}
+
+/* Nothing of it remains. */
+static enum err_code refuse_held(struct take *x, const struct err *why, struct str images,
+                                 struct err *e)
+{
+    static const struct refusal none = {.code = REFUSAL_NONE};
+    AUTO(buf) struct buf text = {0};
+
+    buf_init(&text, ANSWER_MAX_BYTES);
+    held_image_drop_original(x->t->r, x->s.key, &x->s.plan);
+    x->t->refused(x->t->ctx, &x->s, why, &none, images, &text);
+    end_all(x, NULL, why->code);
+    upload_record_end(STEAL(x->record), why->code, why, NULL);
+    return end_held(x, err_status(why->code), buf_str(&text), e);
+}
+
+static enum err_code publish_original(void *ctx, struct err *e)
+{
+    const struct held_image *h = ctx;
+
+    return h->original.record ? original_publish(h->r, &h->original, e) : ERR_OK;
+}
+
+static void unpublish_original(void *ctx)
+{
+    const struct held_image *h = ctx;
+
+    if (h->original.record)
+        (void)!original_unpublish(h->r, &h->original, ERR_IGNORED);
+}
+
+static enum err_code publish(struct take *x, struct held_image *h, struct image_stored *ret,
+                             struct err *e)
+{
+    const struct image_rights rights = rights_of(x);
+    struct image_source source = held_image_source(h);
+    struct publishing p = {.r = x->t->r,
+                           .verdict = &h->verdict,
+                           .plan = &h->plan,
+                           .actor = actor_of(x),
+                           .rights = &rights,
+                           .source = &source,
+                           .scan = true}; /* then it is known of these repositories, too */
+
+    source.before_tags = publish_original;
+    source.take_back = unpublish_original;
+    TRY(image_publish_check(&p, e));
+    TRY(image_publish(&p, e));
+    *ret = (struct image_stored){.verdict = &h->verdict,
+                                 .plan = &h->plan,
+                                 .n_blobs = p.n_blobs,
+                                 .n_new_blobs = p.n_new_blobs,
+                                 .new_bytes = p.new_bytes,
+                                 .original = h->original.record ? &h->original.kept : NULL,
+                                 .scanned = true};
+    return ERR_OK;
+}
+
+static enum err_code store_held(struct take *x, struct held_image *h, struct err *e)
+{
+    AUTO(buf) struct buf text = {0};
+    struct image_stored stored;
+    enum err_code code;
+
+    code = publish(x, h, &stored, e); /* SCANNING until its end: so nobody takes it for lost */
+    if (code != ERR_OK && !passes(code)) {
+        struct err why = *e;
+
+        return refuse_held(x, &why, STR_NONE, e);
+    }
+    if (code != ERR_OK) {
+        end_all(x, NULL, ERR_LATER);
+        return err_status(code) < 500 ? err_set(e, ERR_UNAVAILABLE, "%s", err_name(code)) : code;
+    }
+    buf_init(&text, ANSWER_MAX_BYTES);
+    x->t->stored(x->t->ctx, &x->s, &stored, &text);
+    end_all(x, &stored, ERR_OK);
+    image_stored_tell(&stored, x->record);
+    upload_record_end(STEAL(x->record), ERR_OK, NULL, NULL);
+    return end_held(x, 201, buf_str(&text), e);
+}
+
+static enum err_code tell_late(const struct outcome *o, struct err *why)
+{
+    return err_tell(why, ERR_UNAVAILABLE,
+                    "the archive was not scanned within upload.scan_timeout%s%.200s; nothing of it "
+                    "remains",
+                    o->waits_for.detail[0] ? ": " : "", o->waits_for.detail);
+}
+
+/* *ret_go_on: it may be stored. */
+static enum err_code decide(struct take *x, const struct held_image *h, bool *ret_go_on,
+                            struct err *e)
+{
+    AUTO(outcome) struct outcome o = {.waiting = false};
+    bool late = clock_wall_ms() >= x->s.until_ms;
+    struct err why;
+    enum err_code code;
+
+    *ret_go_on = false;
+    buf_init(&o.images, ANSWER_MAX_BYTES / 2);
+    TRY(judge_all(x, h, &o, e));
+    if (o.waiting && !late)
+        return ERR_OK; /* whatever it waits for adds the job again */
+    TRY(take_record(x, e));
+    TRY(x->t->begin(x->t->ctx, e));
+    if (o.blocked)
+        return refuse_held(x, &o.why, buf_str(&o.images), e);
+    if (o.waiting) {
+        (void)tell_late(&o, &why);
+        return refuse_held(x, &why, STR_NONE, e);
+    }
+    code = archive_session_decide(x->t->r, &x->s, job_check_op(x->job), e);
+    *ret_go_on = code == ERR_OK;
+    if (code != ERR_OK)
+        end_all(x, NULL, ERR_LATER);
+    return code;
+}
+
+static enum err_code run_held(struct take *x, struct err *e)
+{
+    AUTO(held_image) struct held_image h = {.r = x->t->r};
+    bool go_on = true;
+    enum err_code code = held_image_get(x->t->r, x->s.key, &x->s.plan, &h, e);
+
+    if (code == ERR_BLOB_UNKNOWN || code == ERR_MANIFEST_UNKNOWN) {
+        TRY(take_record(x, e));
+        return tell_lost(x, e);
+    }
     TRY(code);
+    if (x->s.state == ARCHIVE_HELD) {
+        code = decide(x, &h, &go_on, e);
+        if (code != ERR_OK || !go_on)
+            return code;
+    } else {
+        TRY(take_record(x, e));
+        TRY(x->t->begin(x->t->ctx, e));
+    }
+    return store_held(x, &h, e);
+}
+
+static enum err_code run_bytes(struct take *x, struct err *e)
+{
+    enum err_code code;
+
     TRY(take_record(x, e));
     code = open_bytes(x, e);
     if (code == ERR_OK)
         code = take(x, e);
     return code == ERR_BLOB_UPLOAD_UNKNOWN || code == ERR_BLOB_UNKNOWN ? tell_lost(x, e) : code;
+}
+
+static enum err_code run_take(struct take *x, struct err *e)
+{
+    enum err_code code = archive_session_find_key(x->t->r, job_key(x->job), &x->s, e);
+
+    if (code == ERR_UPLOAD_UNKNOWN)
+        return ERR_OK;
+    TRY(code);
+    switch (x->s.state) {
+    case ARCHIVE_RECEIVED:
+        return run_bytes(x, e);
+    case ARCHIVE_HELD:
+    case ARCHIVE_DECIDED:
+        return run_held(x, e);
+    case ARCHIVE_RECEIVING:
+    case ARCHIVE_HOLDING:
+    case ARCHIVE_ENDED:
+        break;
+    }
+    return ERR_OK;
 }
 
 static enum err_code run(void *ctx, struct job *job, struct err *e)
@@ -292,7 +567,9 @@ static enum err_code run(void *ctx, struct job *job, struct err *e)
     reader_free(x.direct);
     upload_close(x.u);
     if (x.record)
-        upload_record_leave(x.record);
+        upload_record_leave(x.record, x.s.state == ARCHIVE_DECIDED || x.s.state == ARCHIVE_HELD
+                                          ? UPLOAD_SCANNING
+                                          : UPLOAD_WAITING);
     archive_session_done(&x.s);
     return code;
 }

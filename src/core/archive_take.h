@@ -3,6 +3,10 @@
  * one that is being received is (core/image_upload.h), what came of it becomes the answer, and its
  * bytes are removed. One that dies with its process is done again: the same archive twice changes
  * nothing.
+ *
+ * One that waits for a verdict (core/held_image.h) is looked at when it was held, when a scan of it
+ * has ended, and when it has waited for too long; in between no job and no thread has it. What came
+ * of it is decided once, in a transaction, and then done, however often.
  */
 #pragma once
 
@@ -26,11 +30,12 @@ struct archive_taker {
                              bool *ret_create_only, struct err *e);
 
     /* The answer to what was stored, or refused: why has the text and *f the reason, when its code
-     * is not NONE. */
+     * is not NONE. images are those that are blocked: items of a list of JSON, or
+     * empty. */
     void (*stored)(void *ctx, const struct archive_session *s, const struct image_stored *stored,
                    struct buf *ret_answer);
     void (*refused)(void *ctx, const struct archive_session *s, const struct err *why,
-                    const struct refusal *f, struct buf *ret_answer);
+                    const struct refusal *f, struct str images, struct buf *ret_answer);
 
     /* LATER: nothing was done, and it is tried again. repo is NULL where it is not known which. */
     void (*end)(void *ctx, const struct archive_session *s, const struct repo_name *repo,

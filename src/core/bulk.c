@@ -112,7 +112,8 @@ static enum err_code remove_one(const struct work *w, size_t i, struct err *e)
     if (w->manifests)
         return remove_digest_by(b->registry, b->repo, &w->manifests[i].digest, b->actor,
                                 b->may_untag, b->ctx, e);
-    return remove_link(b->registry, b->repo, &w->blobs[i].digest, e);
+    return b->soon ? remove_link_soon(b->registry, b->repo, &w->blobs[i].digest, e)
+                   : remove_link(b->registry, b->repo, &w->blobs[i].digest, e);
 }
 
 static void step(void *ctx, size_t i)

@@ -24,6 +24,7 @@ struct bulk {
     struct registry *registry;
     const struct repo_name *repo;
     const char *actor;       /* "user:alice" */
+    bool soon;               /* remove_link_soon() */
     remove_tag_fn may_untag; /* from several threads at once; NULL: all may go */
     /* Asked now and then, with what is done so far; NULL: it goes on to the end. */
     bool (*go_on)(void *ctx, const struct bulk_counts *done);

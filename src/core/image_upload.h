@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "core/image_plan.h"
+#include "core/image_publish.h"
 #include "core/original.h"
 #include "core/registry.h"
 #include "core/upload_record.h"
@@ -34,30 +34,40 @@ void image_upload_tell(struct image_upload *u, struct upload_record *record);
 ERR_CHECKED enum err_code image_upload_feed(struct image_upload *u, const void *p, size_t n,
                                             struct err *e);
 
-/* What only the edge knows. Errors: DENIED and others, told. */
-struct image_rights {
-    /* May images be pushed there? Asked once of each repository, before anything is stored. */
-    enum err_code (*may_push)(void *ctx, const struct repo_name *repo, struct err *e);
-    /* May the tag be moved (*ret_create_only: only made)? */
-    enum err_code (*may_tag)(void *ctx, const struct repo_name *repo, const struct tag_name *tag,
-                             bool *ret_create_only, struct err *e);
-    void *ctx;
-};
-
 struct image_stored {
     const struct archive_verdict *verdict;
     const struct image_plan *plan;
     size_t n_blobs, n_new_blobs; /* each once, in how many repositories it may be */
     uint64_t new_bytes;
     const struct original_kept *original; /* NULL: it is not kept */
+    bool scan_asked;                      /* images are to be scanned, now that they are there */
+    bool scanned;                         /* they were, and passed */
 };
 
-/* The archive has come: it is stored, in the repository that was set, or where its own names lead.
- * wish->repo is not looked at. *ret is good until u is closed. Errors: the same, and those of a
- * push: DENIED, QUOTA, MANIFEST_INVALID ... */
-ERR_CHECKED enum err_code image_upload_finish(struct image_upload *u, const struct image_wish *wish,
-                                              const char *actor, const struct image_rights *rights,
-                                              struct image_stored *ret, struct err *e);
+/* The archive has come: is it whole and true, and may all of it be stored, in the repository that
+ * was set, or where its own names lead? wish->repo is not looked at. Errors: the same; DENIED,
+ * QUOTA. */
+ERR_CHECKED enum err_code image_upload_check(struct image_upload *u, const struct image_wish *wish,
+                                             const struct image_rights *rights, struct err *e);
+
+/* Does it have to wait for a verdict (`upload.scan: block`), as it was checked? */
+bool image_upload_waits(const struct image_upload *u);
+
+/* Then: it is put where it waits, under that key (core/held_image.h). Errors: those of
+ * held_image_put(). */
+ERR_CHECKED enum err_code image_upload_hold(struct image_upload *u, const char *key,
+                                            struct digest *ret_plan, struct err *e);
+
+/* Else: it is stored. *ret is good until u is closed. Errors: those of a push. */
+ERR_CHECKED enum err_code image_upload_store(struct image_upload *u, const char *actor,
+                                             const struct image_rights *rights,
+                                             struct image_stored *ret, struct err *e);
+
+/* What of it was put where it waits goes, with its original. */
+void image_upload_unhold(struct image_upload *u, const char *key);
+
+/* What came of it, for its record; also of one that has waited. */
+void image_stored_tell(const struct image_stored *s, struct upload_record *record);
 
 /* Why it was refused; its code is NONE when that was for another reason. */
 const struct refusal *image_upload_refusal(const struct image_upload *u);

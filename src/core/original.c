@@ -143,24 +143,22 @@ static void add_record(const struct original *o, const struct original_of *of, s
              formats[o->came], (unsigned long long)o->came_bytes, came.text);
 }
 
-static enum err_code record(struct original *o, const struct original_of *of, struct err *e)
+static enum err_code make_record(struct original *o, const struct original_of *of, char **ret_text,
+                                 struct err *e)
 {
     AUTO(buf) struct buf text = {0}, owner = {0};
-    struct meta_op op;
 
     buf_init(&text, RECORD_MAX);
     buf_init(&owner, OWNER_MAX);
     if (!original_name_read(&o->kept.name, &owner, o->kept.key))
         return err_set(e, ERR_INTERNAL, "'%s' is no name of an original", o->kept.name.text);
     add_record(o, of, &text);
-    op = meta_op_record_put(STR(ORIGINALS), str_of(o->kept.key), buf_str(&text), META_ANY);
-    return meta_commit(o->r->meta, &op, 1, 0, NULL, e);
+    *ret_text = str_dup(buf_str(&text));
+    return ERR_OK;
 }
 
-enum err_code original_keep(struct original *o, const struct original_of *of, struct err *e)
+static enum err_code put_bytes(struct original *o, struct err *e)
 {
-    enum err_code code;
-
     if (!o->upload)
         TRY(begin(o, e));
     if (o->pack)
@@ -168,26 +166,72 @@ enum err_code original_keep(struct original *o, const struct original_of *of, st
     hasher_digest(o->hash, &o->kept.digest);
     TRY(registry_has_room(o->r, e));
     o->is_kept = true; /* perhaps also when it fails */
-    code = store_original_commit(o->r->store, o->upload->handle, &o->kept.name, e);
-    if (code == ERR_OK) {
-        o->upload->handle = NULL;
-        upload_close(STEAL(o->upload));
-        code = record(o, of, e);
-    }
+    TRY(store_original_commit(o->r->store, o->upload->handle, &o->kept.name, e));
+    o->upload->handle = NULL;
+    upload_close(STEAL(o->upload));
+    return ERR_OK;
+}
+
+enum err_code original_hold(struct original *o, const struct original_of *of,
+                            struct original_held *ret_held, struct err *e)
+{
+    enum err_code code = put_bytes(o, e);
+
+    if (code == ERR_OK)
+        code = make_record(o, of, &ret_held->record, e);
+    if (code != ERR_OK)
+        original_take_back(o);
+    ret_held->kept = o->kept;
+    return code;
+}
+
+enum err_code original_publish(struct registry *r, const struct original_held *h, struct err *e)
+{
+    const struct meta_op op =
+        meta_op_record_put(STR(ORIGINALS), str_of(h->kept.key), str_of(h->record), META_ANY);
+
+    return meta_commit(r->meta, &op, 1, 0, NULL, e);
+}
+
+enum err_code original_keep(struct original *o, const struct original_of *of, struct err *e)
+{
+    AUTO(original_held) struct original_held held = {.record = NULL};
+    enum err_code code;
+
+    TRY(original_hold(o, of, &held, e));
+    code = original_publish(o->r, &held, e);
     if (code != ERR_OK)
         original_take_back(o);
     return code;
 }
 
+enum err_code original_unpublish(struct registry *r, const struct original_held *h, struct err *e)
+{
+    const struct meta_op op = meta_op_record_delete(STR(ORIGINALS), str_of(h->kept.key), META_ANY);
+
+    return h->kept.key[0] ? meta_commit(r->meta, &op, 1, 0, NULL, e) : ERR_OK;
+}
+
+enum err_code original_drop(struct registry *r, const struct original_held *h, struct err *e)
+{
+    TRY(store_original_delete(r->store, &h->kept.name, e));
+    return original_unpublish(r, h, e);
+}
+
+void original_held_done(struct original_held *h)
+{
+    free(h->record);
+    h->record = NULL;
+}
+
 void original_take_back(struct original *o)
 {
-    struct meta_op op = meta_op_record_delete(STR(ORIGINALS), str_of(o->kept.key), META_ANY);
+    const struct original_held held = {.kept = o->kept};
 
     if (!o->is_kept)
         return;
     upload_close(STEAL(o->upload));
-    if (store_original_delete(o->r->store, &o->kept.name, ERR_IGNORED) == ERR_OK && o->kept.key[0])
-        (void)!meta_commit(o->r->meta, &op, 1, 0, NULL, ERR_IGNORED);
+    (void)!original_drop(o->r, &held, ERR_IGNORED);
     o->is_kept = false;
 }
 

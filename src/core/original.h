@@ -47,6 +47,23 @@ struct original_kept {
 ERR_CHECKED enum err_code original_keep(struct original *o, const struct original_of *of,
                                         struct err *e);
 
+/* Likewise, but for its record: it is there, and listed nowhere until it is published. */
+struct original_held {
+    struct original_kept kept;
+    char *record; /* the caller's */
+};
+ERR_CHECKED enum err_code original_hold(struct original *o, const struct original_of *of,
+                                        struct original_held *ret_held, struct err *e);
+ERR_CHECKED enum err_code original_publish(struct registry *r, const struct original_held *h,
+                                           struct err *e);
+/* Its record goes again. */
+ERR_CHECKED enum err_code original_unpublish(struct registry *r, const struct original_held *h,
+                                             struct err *e);
+/* Its bytes go, and its record, if there is one; done twice it changes nothing. */
+ERR_CHECKED enum err_code original_drop(struct registry *r, const struct original_held *h,
+                                        struct err *e);
+void original_held_done(struct original_held *h);
+
 /* NULL before it is kept. */
 const struct original_kept *original_kept(const struct original *o);
 
@@ -68,3 +85,8 @@ ERR_CHECKED enum err_code originals_expire(struct registry *r, int64_t now_ms,
 /* Gives a record to each that has none, and was written before that time. */
 ERR_CHECKED enum err_code originals_adopt(struct registry *r, int64_t before_ms,
                                           original_go_on_fn go_on, void *ctx, struct err *e);
+
+static inline void auto_original_held_(struct original_held *h)
+{
+    original_held_done(h);
+}

@@ -208,8 +208,10 @@ static enum err_code commit(struct work *w, struct err *e)
         project_hold(w->r, &ops[i + 1], &holder);
     }
     n += quota_checks(w->r, p->repo, ops + n);
-    n += index_wish(w->r, p->repo, &w->digest, wish, ops + n);
-    n += scan_wish(w->r, p->repo, &w->digest, &w->manifest, &scan, ops + n);
+    if (!p->own) {
+        n += index_wish(w->r, p->repo, &w->digest, wish, ops + n);
+        n += scan_wish(w->r, p->repo, &w->digest, &w->manifest, p->scan, &scan, ops + n);
+    }
     code = meta_commit(w->r->meta, ops, n, 0, &failed, e);
     if (code == ERR_CONFLICT && p->create_only && failed > 0 && failed <= p->n_tags &&
         p->create_only[failed - 1])
@@ -252,7 +254,7 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
 {
     AUTO(work) struct work w = {.r = r, .p = p};
 
-    if (own_repo(p->repo))
+    if (own_repo(p->repo) && !p->own)
         return err_tell(e, ERR_DENIED, "'%s' is the registry's own", p->repo->text);
     TRY(check_digest(&w, e));
     TRY(manifest_parse(p->bytes, p->content_type, conf_u64(&r->limits->manifest_references),
@@ -264,12 +266,12 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
     TRY(store_and_commit(&w, e));
     for (size_t i = 0; i < p->n_tags; i++)
         project_tag(r, p->repo, &p->tags[i]);
-    if (conf_bool(&r->options->analysis.on_push) && w.manifest.shape == MANIFEST_IMAGE)
+    if (conf_bool(&r->options->analysis.on_push) && !p->own && w.manifest.shape == MANIFEST_IMAGE)
         (void)!image_analysis_ask(r, p->repo, &w.digest,
                                   ERR_IGNORED); /* it may be asked for later */
     index_wished(r);
     if (w.manifest.shape == MANIFEST_IMAGE)
-        scan_wished(r);
+        scan_wished(r, p->scan);
     ret_pushed->digest = w.digest;
     ret_pushed->has_subject = w.manifest.has_subject;
     ret_pushed->subject = w.manifest.subject;

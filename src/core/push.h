@@ -25,6 +25,8 @@ struct push {
     const char *actor;           /* for the history of the tags: "user:alice"; NULL: not known */
     struct push_condition match; /* If-Match: each tag points to one of these */
     struct push_condition none_match; /* If-None-Match: no tag points to one of these */
+    bool scan; /* it is to be scanned when it is an image, whatever scan.on_push says */
+    bool own;  /* by the registry itself, into a repository of its own */
 };
 
 struct pushed {

@@ -140,14 +140,26 @@ enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,
 }
 
 /* Its bytes go later: core/removal.h. */
-enum err_code remove_link(struct registry *r, const struct repo_name *repo, const struct digest *d,
-                          struct err *e)
+static enum err_code unlink_blob(struct registry *r, const struct repo_name *repo,
+                                 const struct digest *d, bool waited, struct err *e)
 {
-    struct meta_op op = meta_op_blob_unlink(repo, d, removal_of(r, WHY_DELETED, false));
+    struct meta_op op = meta_op_blob_unlink(repo, d, removal_of(r, WHY_DELETED, waited));
 
     TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
     removal_wake(r);
     return ERR_OK;
+}
+
+enum err_code remove_link(struct registry *r, const struct repo_name *repo, const struct digest *d,
+                          struct err *e)
+{
+    return unlink_blob(r, repo, d, false, e);
+}
+
+enum err_code remove_link_soon(struct registry *r, const struct repo_name *repo,
+                               const struct digest *d, struct err *e)
+{
+    return unlink_blob(r, repo, d, true, e);
 }
 
 enum err_code remove_blob(struct registry *r, const struct repo_name *repo, const struct digest *d,

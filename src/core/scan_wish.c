@@ -22,7 +22,7 @@ static bool waits_already(const struct registry *r, struct str key)
 }
 
 size_t scan_wish(const struct registry *r, const struct repo_name *repo, const struct digest *d,
-                 const struct manifest *m, struct scan_wish *w, struct meta_op *ops)
+                 const struct manifest *m, bool always, struct scan_wish *w, struct meta_op *ops)
 {
     struct str now;
     size_t n = 0;
@@ -31,7 +31,7 @@ size_t scan_wish(const struct registry *r, const struct repo_name *repo, const s
         !runnable_config(str_of(m->media_type), str_of(m->config_type)))
         return 0;
     scan_key(repo, d, w->key);
-    if (r->jobs && conf_bool(&r->options->scan_on_push))
+    if (r->jobs && (always || conf_bool(&r->options->scan_on_push)))
         ops[n++] = jobs_add_op(r->jobs, SCAN_PUSHED, str_of(w->key));
     if (!atomic_load_explicit(&r->scans_awaited, memory_order_relaxed) ||
         waits_already(r, str_of(w->key)))
@@ -41,9 +41,9 @@ size_t scan_wish(const struct registry *r, const struct repo_name *repo, const s
     return n;
 }
 
-void scan_wished(struct registry *r)
+void scan_wished(struct registry *r, bool always)
 {
-    if (r->jobs && conf_bool(&r->options->scan_on_push))
+    if (r->jobs && (always || conf_bool(&r->options->scan_on_push)))
         jobs_wake(r->jobs);
 }
 

@@ -28,12 +28,13 @@ struct scan_wish {
 
 #define SCAN_WISH_OPS 2 /* at most */
 
-/* Adds the operations to ops, and returns how many it added. Blocks. */
+/* always: whatever scan.on_push says. Adds the operations to ops, and returns how many it added.
+ * Blocks. */
 size_t scan_wish(const struct registry *r, const struct repo_name *repo, const struct digest *d,
-                 const struct manifest *m, struct scan_wish *w, struct meta_op *ops);
+                 const struct manifest *m, bool always, struct scan_wish *w, struct meta_op *ops);
 
 /* The transaction is done. Never blocks for long. */
-void scan_wished(struct registry *r);
+void scan_wished(struct registry *r, bool always);
 
 /* The records of images that wait: a wall clock in ms. */
 #define SCAN_AWAITED STR("scan.awaited")

@@ -114,7 +114,7 @@ static char *write_begin(struct upload_record *u)
     u->changed = false;
     u->state.updated_ms = clock_wall_ms();
     u->state.holder =
-        u->state.phase == UPLOAD_WAITING ? (struct uuid){""} : ledger_holder(u->ledger->r);
+        upload_phase_rests(u->state.phase) ? (struct uuid){""} : ledger_holder(u->ledger->r);
     return upload_state_text(&u->state);
 }
 

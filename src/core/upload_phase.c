@@ -11,6 +11,11 @@ const char *upload_phase_text(enum upload_phase phase)
     return phases[phase];
 }
 
+bool upload_phase_rests(enum upload_phase phase)
+{
+    return phase == UPLOAD_WAITING || phase == UPLOAD_SCANNING;
+}
+
 bool upload_phase_is_end(enum upload_phase phase)
 {
     return phase >= UPLOAD_DONE;

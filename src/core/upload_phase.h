@@ -12,7 +12,7 @@
     X(UNPACKING, "unpacking") /* all of it has come elsewhere, and is read from there */           \
     X(VERIFYING, "verifying") /* as a whole */                                                     \
     X(STORING, "storing")     /* blobs, manifests, tags */                                         \
-    X(SCANNING, "scanning")                                                                        \
+    X(SCANNING, "scanning")   /* it waits for the verdict of a scanner: nobody holds it */         \
     X(DONE, "done")                                                                                \
     X(FAILED, "failed")                                                                            \
     X(CANCELLED, "cancelled")                                                                      \
@@ -30,6 +30,7 @@ enum upload_phase {
 
 const char *upload_phase_text(enum upload_phase phase);
 bool upload_phase_is_end(enum upload_phase phase);
+bool upload_phase_rests(enum upload_phase phase); /* nobody holds it meanwhile */
 
 /* WAITING for a text that is none. */
 enum upload_phase upload_phase_parse(struct str text);

@@ -70,7 +70,7 @@ static enum err_code check_left(struct registry *r, const struct upload_state *s
     if (upload_phase_is_end(s->phase))
         return err_tell(e, ERR_CONFLICT, "the upload has ended: it is %s",
                         upload_phase_text(s->phase));
-    if (s->phase != UPLOAD_WAITING && !ledger_is_lost(r, &s->holder))
+    if (!upload_phase_rests(s->phase) && !ledger_is_lost(r, &s->holder))
         return err_tell(e, ERR_CONFLICT, "another request is at the upload");
     return ERR_OK;
 }
@@ -85,7 +85,8 @@ static enum err_code take_again(struct registry *r, struct str key, struct uploa
     TRY(meta_record_get(r->meta, UPLOAD_RECORDS, key, &record, e));
     TRY(upload_state_parse(record.value, s, e));
     TRY(check_left(r, s, e));
-    s->phase = UPLOAD_RECEIVING;
+    if (s->phase != UPLOAD_SCANNING) /* else it is still about that */
+        s->phase = UPLOAD_RECEIVING;
     s->holder = ledger_holder(r);
     s->updated_ms = clock_wall_ms();
     if (request_id)
@@ -124,6 +125,11 @@ enum err_code upload_record_write(struct upload_record *u, struct err *e)
 const struct uuid *upload_record_id(const struct upload_record *u)
 {
     return &u->state.id;
+}
+
+uint64_t upload_record_received(const struct upload_record *u)
+{
+    return u->state.received_bytes;
 }
 
 /* ---- what is told of it */
@@ -317,11 +323,11 @@ void upload_record_cancel(struct upload_record *u, const char *why)
         json_decref(o);
 }
 
-void upload_record_leave(struct upload_record *u)
+void upload_record_leave(struct upload_record *u, enum upload_phase phase)
 {
     if (!u)
         return;
-    upload_record_set_phase(u, UPLOAD_WAITING);
+    upload_record_set_phase(u, phase);
     (void)!ledger_write(u, META_LAZY, ERR_IGNORED);
     ledger_remove(u);
 }

@@ -45,6 +45,7 @@ ERR_CHECKED enum err_code upload_record_resume(struct registry *r, const struct 
 ERR_CHECKED enum err_code upload_record_write(struct upload_record *u, struct err *e);
 
 const struct uuid *upload_record_id(const struct upload_record *u);
+uint64_t upload_record_received(const struct upload_record *u); /* bytes */
 
 /* ---- what is told of it; each accepts NULL as u, for uploads without a record */
 
@@ -81,8 +82,9 @@ void upload_record_end(struct upload_record *u, enum err_code code, const struct
 /* CANCELLED: whoever it is of does not want it any more, or it has run out of time. */
 void upload_record_cancel(struct upload_record *u, const char *why);
 
-/* For the next request. Written when it returns. */
-void upload_record_leave(struct upload_record *u);
+/* For whoever goes on with it: WAITING for the next request, or SCANNING. Written when it returns.
+ */
+void upload_record_leave(struct upload_record *u, enum upload_phase phase);
 
 /* As if it had never been; what was written of it goes. */
 void upload_record_drop(struct upload_record *u);

@@ -30,7 +30,8 @@ static void set_lost(json_t *row)
 /* The phase in which whoever receives it is to be there. */
 static bool is_held(const json_t *row)
 {
-    return !upload_row_ended(row) && strcmp(text_of(row, "phase"), "waiting") != 0;
+    return !upload_row_ended(row) &&
+           !upload_phase_rests(upload_phase_parse(str_of(text_of(row, "phase"))));
 }
 
 /* What is read, as it is told. What goes on here is not read. */
@@ -227,7 +228,7 @@ static bool is_lost_for_good(struct registry *r, const struct upload_state *s)
 {
     AUTO(mem) char *here = NULL;
 
-    if (upload_phase_is_end(s->phase) || s->phase == UPLOAD_WAITING || is_session(s))
+    if (upload_phase_is_end(s->phase) || upload_phase_rests(s->phase) || is_session(s))
         return false;
     here = ledger_text(r->ledger, &s->id);
     return !here && ledger_is_lost(r, &s->holder);

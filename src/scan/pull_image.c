@@ -132,7 +132,8 @@ static enum err_code add_documents(struct registry *r, const struct repo_name *r
     TRY(referrers_each(r, &q, take_document, &found, &more, e));
     if (found.n == 0)
         return ERR_OK;
-    i->vex = vex_new(subject);
+    if (!i->vex)
+        i->vex = vex_new(subject);
     i->until_ms = now_ms + DOCUMENT_MS;
     for (size_t k = 0; k < found.n; k++) {
         enum err_code code = add_document(r, repo, &found.digests[k], i->vex, e);
@@ -232,4 +233,35 @@ enum err_code pull_image_look(void *registry, const struct repo_name *repo, cons
     if (ret_image->image.n > 0 && rule->vex)
         return add_documents(r, repo, d, now_ms, ret_image, e);
     return ERR_OK;
+}
+
+/* Documents may come with it, or may be there before it. */
+static enum err_code add_all_documents(struct registry *r, const struct image_case *c,
+                                       int64_t now_ms, struct gate_image *i, struct err *e)
+{
+    enum err_code code;
+
+    TRY(add_documents(r, c->held, c->digest, now_ms, i, e));
+    code = add_documents(r, c->repo, c->digest, now_ms, i, e);
+    return code == ERR_NAME_UNKNOWN ? ERR_OK : code;
+}
+
+enum err_code pull_image_look_held(struct registry *r, const struct image_case *c,
+                                   const struct conf_pull_rule *rule, int64_t now_ms,
+                                   struct gate_image *ret_image, struct err *e)
+{
+    AUTO(out_manifest) struct out_manifest m = {0};
+    struct str unused;
+    bool runs;
+
+    TRY(out_manifest_by_digest(r, c->held, c->digest, &m, e));
+    TRY(runnable_image(r, c->held, &m, &runs, &unused, e));
+    ret_image->exempt = !runs;
+    if (!runs)
+        return ERR_OK;
+    TRY(take_result(r, c->digest, rule, ret_image, e));
+    ret_image->image.repo = c->repo;
+    ret_image->image.pushed_ms = now_ms;
+    return ret_image->image.n > 0 && rule->vex ? add_all_documents(r, c, now_ms, ret_image, e)
+                                               : ERR_OK;
 }

@@ -96,6 +96,14 @@ static bool counts(const struct conf_pull_rule *rule, const struct pull_image *i
     return true;
 }
 
+bool pull_finding_blocks(const struct conf_pull_rule *rule, const struct pull_image *image,
+                         const struct finding *f, int64_t now_ms)
+{
+    struct pull_verdict unused = {.until_ms = INT64_MAX};
+
+    return counts(rule, image, f, now_ms, &unused);
+}
+
 /* The texts come out of images: what a terminal might take for more than letters does not pass. */
 static void take_text(struct str s, char least, char *dst, size_t max)
 {

@@ -65,6 +65,10 @@ struct pull_verdict {
 void pull_verdict_make(const struct conf_pull_rule *rule, const struct pull_image *image,
                        int64_t now_ms, struct pull_verdict *ret_verdict);
 
+/* Is it one of those that block? */
+bool pull_finding_blocks(const struct conf_pull_rule *rule, const struct pull_image *image,
+                         const struct finding *f, int64_t now_ms);
+
 const char *pull_why_name(enum pull_why why); /* "vulnerable", for machines */
 
 /*

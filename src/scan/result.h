@@ -26,6 +26,7 @@ const char *scan_status_name(enum scan_status s); /* "not_scanned", "completed",
 
 #define SCAN_REASON_MAX 255
 #define SCAN_REPOS_MAX  4
+#define SCAN_TRIES_MAX  3 /* of an image that fails; then it is not tried by itself */
 
 struct scan_result {
     enum scan_status status;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "core/archive_session.h"
 #include "core/own_repo.h"
 #include "core/remove.h"
 #include "core/runnable.h"
@@ -30,7 +31,6 @@
 #define RETRY_MS        10000
 #define RETRY_MOST_MS   (10 * 60 * 1000)
 #define DEATHS_MAX      4 /* of processes that scan an image */
-#define TRIES_MAX       3 /* of an image that fails */
 #define WATCH_MS        200
 #define AT_ONCE_MAX     16
 #define DIR_MAX         4096
@@ -425,7 +425,7 @@ static void say_nothing_seen(const struct scan_facts *f, struct err *ret_why)
 
 static bool goes_again(const struct scan *x, enum scan_status attempt)
 {
-    return attempt == SCAN_FAILED && x->before.failures + 1 < TRIES_MAX;
+    return attempt == SCAN_FAILED && x->before.failures + 1 < SCAN_TRIES_MAX;
 }
 
 /* The findings of before hold, with what became of this attempt beside them: whoever could not look
@@ -524,7 +524,7 @@ static enum err_code note_repo(struct scan *x, struct err *e)
     struct meta_op op;
 
     scan_result_note_repo(&s, &x->repo);
-    if (s.n_repos == x->before.n_repos)
+    if (s.n_repos == x->before.n_repos && memcmp(s.repos, x->before.repos, sizeof(s.repos)) == 0)
         return ERR_OK;
     buf_init(&json, 64u << 10);
     scan_result_print(&s, &json);
@@ -650,12 +650,14 @@ static enum err_code run(void *ctx, struct job *job, struct err *e)
 {
     struct scans *s = ctx;
     AUTO(scan) struct scan x = {.s = s, .job = job, .dir_fd = -1, .stop_fd = -1};
+    struct repo_name asked;
     enum err_code code;
 
     pthread_mutex_init(&x.mutex, NULL);
     thread_cond_init(&x.changed);
     x.started_ms = clock_mono_ms();
     TRY(parse_key(job_key(job), &x, e));
+    asked = x.repo;
     while (!begin_running(s, &x.digest)) { /* for somebody else: then it is known */
         if (!job_rest(job_jobs(job), job, WATCH_MS))
             return err_set(e, ERR_LATER, "it is told to end");
@@ -664,7 +666,7 @@ static enum err_code run(void *ctx, struct job *job, struct err *e)
     end_running(s, &x.digest);
     if (code == ERR_UNAVAILABLE && !goes_on(&x))
         return err_set(e, ERR_LATER, "it was told to end");
-    return code;
+    return code == ERR_OK ? archive_session_scanned(s->o.registry, &asked, e) : code;
 }
 
 /* ---- asking */

@@ -2,6 +2,7 @@
 
 import pytest
 from accounts import PASSWORD, Accounts
+from archives import docker_archive, upload
 from helpers import Client, image
 from scanner_adapter import Adapter
 from waiting import until
@@ -61,3 +62,15 @@ def test_a_report_that_is_none_is_no_clean_one(client, adapter):
     client.push_image("team/app", image(), "1")
     until(lambda: adapter.polls >= 2)
     assert scan_of(client, "team/app").get("status") != "completed"
+
+
+def test_it_pulls_an_archive_that_waits_for_it(new_registry, adapter):
+    accounts = Accounts(new_registry(config={
+        "auth": "local", "scan": {"adapter": {"url": adapter.url}}, "upload": {"scan": "block"},
+        "pull_policy": [{"repositories": ["**"], "severity": "low"}]}))
+    accounts.add("alice", "--admin")
+    with Client(accounts.registry.start().url, auth=("alice", PASSWORD)) as alice:
+        error = upload(alice, docker_archive(image(layers=1), None), expect=422, repository="team/app", tag="v1")
+    assert [v["cve"] for v in error["detail"]["images"][0]["vulnerabilities"]] == ["CVE-2026-0"]
+    ((own, _other),) = adapter.pulled.values()
+    assert own.status_code == 200

@@ -99,7 +99,7 @@ static void one_that_was_left_goes_on_once(void **state)
 
     (void)state;
     upload_record_add_received(u, 400);
-    upload_record_leave(u);
+    upload_record_leave(u, UPLOAD_WAITING);
     assert_phase(&id, "waiting");
     assert_ok(upload_record_resume(r, &id, "r2", &again, ERR_IGNORED));
     assert_int_equal(upload_record_resume(r, &id, "r3", &third, ERR_IGNORED), ERR_CONFLICT);

@@ -5,6 +5,8 @@
 #include "core/image_upload.h"
 
 #include "base/mem.h"
+#include "core/held_image.h"
+#include "core/own_repo.h"
 #include "core/upload_session.h"
 #include "support.h"
 
@@ -102,7 +104,8 @@ static enum err_code take(struct image_upload *u, struct err *e)
     struct image_stored stored;
 
     TRY(feed(u, e));
-    TRY(image_upload_finish(u, &all, "user:anna", &rights, &stored, e));
+    TRY(image_upload_check(u, &all, &rights, e));
+    TRY(image_upload_store(u, "user:anna", &rights, &stored, e));
     stored_bytes = stored.new_bytes;
     return ERR_OK;
 }
@@ -280,6 +283,195 @@ static void what_several_repositories_have_is_stored_once(void **state)
     by_names = false;
 }
 
+/* ---- held before it is stored */
+
+#define KEY "0123456789abcdef-waits"
+
+static enum err_code hold_it(struct image_upload *u, struct digest *ret_plan, struct err *e)
+{
+    static const struct image_wish all = {.image = ""};
+
+    TRY(feed(u, e));
+    TRY(image_upload_check(u, &all, &rights, e));
+    return image_upload_hold(u, KEY, ret_plan, e);
+}
+
+static enum err_code hold(struct world *w, struct digest *ret_plan, struct err *e)
+{
+    struct repo_name repo = repo_of(REPO);
+    struct image_upload *u = NULL;
+    enum err_code code;
+
+    TRY(image_upload_open(w->r, by_names ? NULL : &repo, "anna", &u, e));
+    code = hold_it(u, ret_plan, e);
+    if (code != ERR_OK)
+        image_upload_unhold(u, KEY);
+    image_upload_close(u);
+    return code;
+}
+
+static enum err_code original_of_it(void *ctx, struct err *e)
+{
+    const struct held_image *h = ctx;
+
+    return h->original.record ? original_publish(h->r, &h->original, e) : ERR_OK;
+}
+
+static enum err_code store_held(struct world *w, const struct digest *plan, struct err *e)
+{
+    AUTO(held_image) struct held_image h = {.r = w->r};
+    struct image_source source;
+    struct publishing p = {.r = w->r, .actor = "user:anna", .rights = &rights};
+
+    TRY(held_image_get(w->r, KEY, plan, &h, e));
+    source = held_image_source(&h);
+    source.before_tags = original_of_it;
+    p.verdict = &h.verdict;
+    p.plan = &h.plan;
+    p.source = &source;
+    TRY(image_publish_check(&p, e));
+    return image_publish(&p, e);
+}
+
+static bool is_held(struct world *w)
+{
+    return has_layer(w, HELD_REPO KEY);
+}
+
+static void what_is_held_is_in_no_other_repository_and_then_in_those_it_is_for(void **state)
+{
+    struct digest plan;
+    struct world w;
+
+    (void)state;
+    keeps_original = by_names = true;
+    world_in_memory(&w);
+    w.conf->registry.archives.keep_original = true;
+    assert_ok(hold(&w, &plan, ERR_IGNORED));
+    assert_true(is_held(&w));
+    assert_stored(&w, false);
+    assert_ok(store_held(&w, &plan, ERR_IGNORED));
+    assert_ok(held_image_remove(w.r, KEY, ERR_IGNORED));
+    assert_false(is_held(&w));
+    assert_stored(&w, true);
+    assert_int_equal(count_originals(&w), 1);
+    world_done(&w);
+    keeps_original = by_names = false;
+}
+
+static void what_the_repository_has_already_is_held_as_well(void **state)
+{
+    struct digest plan;
+    struct world w;
+
+    (void)state;
+    world_in_memory(&w);
+    assert_ok(upload(&w));
+    assert_ok(hold(&w, &plan, ERR_IGNORED));
+    assert_true(is_held(&w));
+    assert_ok(store_held(&w, &plan, ERR_IGNORED));
+    world_done(&w);
+}
+
+/* Neither in the repositories nor where it was to wait; and it can be tried again. */
+static bool fail_hold_at(uint64_t n, bool of_meta)
+{
+    struct digest plan;
+    struct world w;
+    enum err_code code;
+
+    world_in_memory(&w);
+    if (of_meta)
+        meta_fault_arm(w.meta, n, ERR_INTERNAL);
+    else
+        store_fault_arm(w.store, n, ERR_INTERNAL);
+    code = hold(&w, &plan, ERR_IGNORED);
+    meta_fault_arm(w.meta, 0, ERR_OK);
+    store_fault_arm(w.store, 0, ERR_OK);
+    assert_stored(&w, false);
+    assert_int_equal(session_count(w.r->uploads), 0);
+    assert_int_equal(is_held(&w), code == ERR_OK);
+    assert_ok(hold(&w, &plan, ERR_IGNORED));
+    assert_ok(store_held(&w, &plan, ERR_IGNORED));
+    assert_stored(&w, true);
+    world_done(&w);
+    return code != ERR_OK;
+}
+
+/* It stays held, and is stored by the next try. */
+static bool fail_store_held_at(uint64_t n, bool of_meta)
+{
+    struct digest plan;
+    struct world w;
+    enum err_code code;
+
+    world_in_memory(&w);
+    assert_ok(hold(&w, &plan, ERR_IGNORED));
+    if (of_meta)
+        meta_fault_arm(w.meta, n, ERR_INTERNAL);
+    else
+        store_fault_arm(w.store, n, ERR_INTERNAL);
+    code = store_held(&w, &plan, ERR_IGNORED);
+    meta_fault_arm(w.meta, 0, ERR_OK);
+    store_fault_arm(w.store, 0, ERR_OK);
+    assert_stored(&w, code == ERR_OK);
+    assert_true(is_held(&w));
+    assert_ok(store_held(&w, &plan, ERR_IGNORED));
+    assert_stored(&w, true);
+    world_done(&w);
+    return code != ERR_OK;
+}
+
+static void fail_each_of(bool (*try_at)(uint64_t n, bool of_meta), bool of_meta)
+{
+    unsigned harmless = 0, failed = 0;
+
+    for (uint64_t n = 1; n < CALLS_MAX && harmless < 10; n++) {
+        bool has_failed = try_at(n, of_meta);
+
+        failed += has_failed;
+        harmless = has_failed ? 0 : harmless + 1;
+    }
+    assert_true(failed > 3);
+}
+
+static void whatever_fails_while_it_is_held_nothing_remains(void **state)
+{
+    (void)state;
+    fail_each_of(fail_hold_at, false);
+    fail_each_of(fail_hold_at, true);
+}
+
+static void whatever_fails_while_it_is_stored_it_stays_held(void **state)
+{
+    (void)state;
+    by_names = true;
+    fail_each_of(fail_store_held_at, true);
+    by_names = false;
+}
+
+static enum err_code of_nobody(void *ctx, struct str key, bool *ret_is, struct err *e)
+{
+    (void)ctx, (void)e;
+    assert_true(str_eq(key, STR(KEY)));
+    *ret_is = false;
+    return ERR_OK;
+}
+
+static void what_no_session_waits_for_is_swept(void **state)
+{
+    struct digest plan;
+    struct world w;
+
+    (void)state;
+    world_in_memory(&w);
+    assert_ok(hold(&w, &plan, ERR_IGNORED));
+    assert_ok(held_images_sweep(w.r, of_nobody, NULL, ERR_IGNORED));
+    assert_false(is_held(&w));
+    assert_code(ERR_BLOB_UNKNOWN, store_held(&w, &plan, ERR_IGNORED));
+    world_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +482,11 @@ int main(void)
         cmocka_unit_test(whatever_fails_before_the_repository_is_known_nothing_remains),
         cmocka_unit_test(whatever_fails_of_several_repositories_none_gets_anything),
         cmocka_unit_test(what_several_repositories_have_is_stored_once),
+        cmocka_unit_test(what_is_held_is_in_no_other_repository_and_then_in_those_it_is_for),
+        cmocka_unit_test(what_the_repository_has_already_is_held_as_well),
+        cmocka_unit_test(whatever_fails_while_it_is_held_nothing_remains),
+        cmocka_unit_test(whatever_fails_while_it_is_stored_it_stays_held),
+        cmocka_unit_test(what_no_session_waits_for_is_swept),
     };
 
     return cmocka_run_group_tests(tests, make_archive, drop_archive);

@@ -62,11 +62,11 @@ static void what_is_no_image_is_not(void **state)
     struct scan_wish wish;
 
     (void)state;
-    assert_int_equal(scan_wish(w.r, &repo, &none, &m, &wish, ops), 0);
+    assert_int_equal(scan_wish(w.r, &repo, &none, &m, false, &wish, ops), 0);
     m.shape = MANIFEST_IMAGE;
     m.media_type = MEDIA_OCI_MANIFEST;
     m.config_type = (char *)"application/vnd.cncf.helm.config.v1+json";
-    assert_int_equal(scan_wish(w.r, &repo, &none, &m, &wish, ops), 0);
+    assert_int_equal(scan_wish(w.r, &repo, &none, &m, false, &wish, ops), 0);
 }
 
 /* Whatever artifact it says that it is. */
@@ -82,7 +82,7 @@ static void what_engines_take_for_an_image_is(void **state)
     struct scan_wish wish;
 
     (void)state;
-    assert_int_equal(scan_wish(w.r, &repo, &none, &m, &wish, ops), 1);
+    assert_int_equal(scan_wish(w.r, &repo, &none, &m, false, &wish, ops), 1);
 }
 
 static void nothing_is_pushed_to_a_repository_of_our_own(void **state)

@@ -246,7 +246,7 @@ static void an_upload_that_was_left_goes_on(void **state)
     (void)state;
     upload_record_add_received(u, 400);
     upload_record_add_layer(u, NULL, 50);
-    upload_record_leave(u);
+    upload_record_leave(u, UPLOAD_WAITING);
     assert_phase(&id, "waiting");
     assert_ok(upload_record_resume(w.r, &id, "r2", &u, ERR_IGNORED));
     upload_record_add_received(u, 100);
@@ -276,7 +276,7 @@ static void what_a_process_that_is_gone_received_can_go_on(void **state)
     struct uuid id = *upload_record_id(u), other;
 
     (void)state;
-    upload_record_leave(u);
+    upload_record_leave(u, UPLOAD_WAITING);
     uuid_make(&other);
     put_holder(&id, &other);
     assert_ok(upload_record_resume(w.r, &id, "r2", &u, ERR_IGNORED));
@@ -410,7 +410,7 @@ static void nothing_is_told_of_an_upload_that_goes_on(void **state)
     struct upload_record *u = opened("user:a");
 
     (void)state;
-    upload_record_leave(u);
+    upload_record_leave(u, UPLOAD_WAITING);
     u = opened("user:a");
     assert_ok(upload_record_write(u, ERR_IGNORED));
     assert_int_equal(events(&l), 0);
@@ -443,7 +443,7 @@ static struct uuid held_elsewhere(const char *way)
     struct upload_record *u = upload_record_open(w.r, &s);
     struct uuid id = *upload_record_id(u), other;
 
-    upload_record_leave(u);
+    upload_record_leave(u, UPLOAD_WAITING);
     uuid_make(&other);
     put_holder(&id, &other);
     return id;
