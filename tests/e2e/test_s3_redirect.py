@@ -152,7 +152,7 @@ def test_nobody_is_sent_to_a_blob_that_is_not_at_its_key_yet(new_registry, bucke
         held.wait()
         if restart:
             registry.kill()
-            proxy.fail("list", INTERNAL_ERROR, times=None)
+            proxy.fail("get", INTERNAL_ERROR, times=None, target="/moves/")
             registry.start()
         answer = ask_for(registry, large)
         assert answer.status_code == 200 and answer.content == large
