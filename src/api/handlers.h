@@ -18,6 +18,9 @@ bool api_manifest_quick(struct req *q);
 enum err_code api_manifest_put(struct req *q, struct err *e);
 enum err_code api_manifest_delete(struct req *q, struct err *e);
 
+/* v2_sbom.c */
+enum err_code api_sbom_get(struct req *q, struct err *e);
+
 /* v2_scan.c */
 
 enum err_code api_scan_get(struct req *q, struct err *e);

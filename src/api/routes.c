@@ -27,6 +27,8 @@ const struct route api_routes[] = {
      .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_POST, "/v2/{name}/manifests/{reference}/scan", ACCESS_SCAN, api_scan_post,
      .audit = "scan"},
+    {HTTP_GET, "/v2/{name}/manifests/{reference}/sbom", ACCESS_PULL, api_sbom_get,
+     .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_GET, "/v2/{name}/scan/summary", ACCESS_PULL, api_scan_summary_get,
      .unknown = ERR_NAME_UNKNOWN},
     {HTTP_GET, "/v2/{name}/tags/list", ACCESS_PULL, api_tag_list, /* end-8 */

@@ -2,7 +2,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/name.h"
 #include "cli/commands.h"
 #include "cli/progress_bar.h"
 #include "cli/remote_server.h"
@@ -38,21 +37,6 @@ static void auto_scanning_(struct scanning *s)
     buf_done(&s->url);
     buf_done(&s->answer);
     remote_server_done(&s->server);
-}
-
-static enum err_code add_target(struct buf *url, const char *image, struct err *e)
-{
-    const char *at = strchr(image, '@'), *slash = strrchr(image, '/');
-    const char *colon = at ? at : strrchr(slash ? slash : image, ':');
-    struct str name = {image, colon ? (size_t)(colon - image) : strlen(image)};
-    struct repo_name repo;
-
-    if (repo_name_parse(name, &repo, e) != ERR_OK)
-        return err_set(e, ERR_CONFIG, "'%.200s' is no image; write NAME:TAG or NAME@DIGEST", image);
-    buf_addf(url, "/v2/%s/manifests/", repo.text);
-    buf_add_percent(url, colon ? str_of(colon + 1) : STR("latest"));
-    buf_add_text(url, "/scan");
-    return ERR_OK;
 }
 
 static enum err_code ask(struct scanning *s, const char *method, const char *query, struct err *e)
@@ -237,7 +221,8 @@ static enum err_code run(struct scanning *s, int *ret_status, struct err *e)
     buf_init(&s->answer, ANSWER_BYTES);
     buf_init(&s->url, URL_MAX);
     buf_add_str(&s->url, buf_str(&s->server.url));
-    TRY(add_target(&s->url, s->args->operand, e));
+    TRY(remote_server_add_manifest(&s->url, s->args->operand, e));
+    buf_add_text(&s->url, "/scan");
     TRY(ask(s, "POST", cli_flag(s->args, "--force") ? "?force=true" : "", e));
     progress_bar_begin(&s->bar, s->cli->err, 0, 0);
     code = look_to_the_end(s, &result, e);

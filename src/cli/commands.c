@@ -316,6 +316,13 @@ static const struct cli_flag scan_flags[] = {
     {"--json", NULL, "Print the server's answer."},
     {NULL}};
 
+static const struct cli_flag sbom_flags[] = {
+    REMOTE_SERVER_FLAGS,
+    {"--format", "FORMAT", "cyclonedx, which is the default, or spdx."},
+    {"--platform", "PLATFORM", "Of an index the image for this one: linux/arm64."},
+    {"-o", "FILE", "Write it there; the default is standard output."},
+    {NULL}};
+
 static const struct cli_flag find_file_flags[] = {
     {"--sha256", NULL, "PATTERN is the SHA-256 of a content."},
     {"--json", NULL, "Print each file as a line of JSON, as the API has it."},
@@ -805,6 +812,15 @@ const struct cli_command cli_commands[] = {
          "found, 3 when something was, 1 when it could\nnot be scanned, or not within --timeout. "
          "Credentials are those of "
          "--user, or what `docker login` left."},
+    {.name = "sbom",
+     .operands = "IMAGE",
+     .max_operands = 1,
+     .names = true,
+     .flags = sbom_flags,
+     .run = cli_sbom,
+     .help = "Fetch the list of the packages of an image that a server has scanned",
+     .more = "IMAGE is NAME:TAG or NAME@DIGEST. Credentials are those of --user, or what `docker "
+             "login` left."},
     {.name = "find-file",
      .operands = "[PATTERN]",
      .max_operands = 1,

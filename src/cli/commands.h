@@ -38,6 +38,7 @@ int cli_copy_store(struct cli *cli, const struct cli_args *args);
 
 /* command_download.c */
 int cli_download(struct cli *cli, const struct cli_args *args);
+int cli_sbom(struct cli *cli, const struct cli_args *args);
 int cli_scan(struct cli *cli, const struct cli_args *args);
 int cli_find_file(struct cli *cli, const struct cli_args *args);
 

@@ -2,6 +2,7 @@
 
 #include "base/host.h"
 #include "base/json.h"
+#include "base/name.h"
 #include "cli/password_prompt.h"
 #include "conf/url.h"
 
@@ -106,6 +107,20 @@ void remote_server_done(struct remote_server *s)
     buf_done(&s->authorization);
     buf_done(&s->url);
     docker_auth_done(&s->auth);
+}
+
+enum err_code remote_server_add_manifest(struct buf *url, const char *image, struct err *e)
+{
+    const char *at = strchr(image, '@'), *slash = strrchr(image, '/');
+    const char *colon = at ? at : strrchr(slash ? slash : image, ':');
+    struct str name = {image, colon ? (size_t)(colon - image) : strlen(image)};
+    struct repo_name repo;
+
+    if (repo_name_parse(name, &repo, e) != ERR_OK)
+        return err_set(e, ERR_CONFIG, "'%.200s' is no image; write NAME:TAG or NAME@DIGEST", image);
+    buf_addf(url, "/v2/%s/manifests/", repo.text);
+    buf_add_percent(url, colon ? str_of(colon + 1) : STR("latest"));
+    return ERR_OK;
 }
 
 enum err_code remote_server_refused(int status, struct str body, struct err *e)

@@ -38,6 +38,11 @@ ERR_CHECKED enum err_code remote_server_open(struct cli *cli, const struct cli_a
                                              struct err *e);
 void remote_server_done(struct remote_server *s);
 
+/* Adds "/v2/NAME/manifests/REFERENCE" of NAME, NAME:TAG or NAME@DIGEST; without either it is the
+ * tag "latest". Error: CONFIG. */
+ERR_CHECKED enum err_code remote_server_add_manifest(struct buf *url, const char *image,
+                                                     struct err *e);
+
 /* What a status other than 2xx is as an error, with what the body (of dist-spec "Error Codes")
  * says. */
 enum err_code remote_server_refused(int status, struct str body, struct err *e);

@@ -112,6 +112,9 @@ enum err_code scan_service_start(struct scan_service *s, struct registry *r, con
     s->rescan.registry = r;
     s->rescan.conf = &c->scan;
     rescan_jobs(&s->rescan);
+    s->publisher = (struct publisher){.registry = r, .conf = &c->scan};
+    if (publish_wanted(&c->scan))
+        publish_jobs(&s->publisher);
     s->scheduled.registry = r;
     s->scheduled.conf = &c->scan;
     s->scheduled.scans = s->scans;

@@ -6,6 +6,7 @@
 #include "conf/conf.h"
 #include "scan/data.h"
 #include "scan/generation.h"
+#include "scan/publish.h"
 #include "scan/rescan.h"
 #include "scan/scanner.h"
 #include "scan/scans.h"
@@ -16,6 +17,7 @@ struct scan_service {
     struct scan_data *data;  /* likewise */
     struct scans *scans;     /* likewise */
     struct rescan rescan;
+    struct publisher publisher;
     struct scheduled scheduled;
     const struct api_guard *guard;
     char work_dir[DATA_DIR_SIZE]; /* absolute or not, as it is configured; may not be there yet */

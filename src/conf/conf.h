@@ -523,8 +523,9 @@ struct conf_scan {
     uint64_t verdicts;                 /* of pulls, in memory */
     uint64_t pulls_keep_ms;            /* 0: they are not recorded */
     _Atomic uint64_t max_findings;
-    _Atomic bool sbom; /* is kept of each image, and read by rescans */
-    _Atomic bool spdx; /* likewise in that format, for others */
+    _Atomic bool sbom;           /* is kept of each image, and read by rescans */
+    _Atomic bool spdx;           /* likewise in that format, for others */
+    struct conf_strings publish; /* as referrers of images: "cyclonedx", "spdx", "sarif" */
     struct conf_scan_trivy trivy;
     struct conf_scan_adapter adapter;
     struct conf_scan_data data;

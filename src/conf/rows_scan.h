@@ -81,6 +81,14 @@
      FIELD(scan.spdx),
      .def = true,
      .help = "With `scan.sbom`, that list is kept as SPDX as well as CycloneDX."},
+    {.name = "scan.publish",
+     .type = CONF_TEXTS,
+     FIELD(scan.publish),
+     .max = 3,
+     .def_text = "",
+     .choices = publish_choices,
+     .help = "What becomes an artifact whose subject is the image that was scanned, for clients "
+             "that look for it there: the list of packages, and the report of the last scan."},
 
     {.name = "scan.trivy.path",
      .type = CONF_TEXT,

@@ -28,6 +28,8 @@ static const char *const auth_mode_choices[] = {[CONF_AUTH_LOOPBACK] = "loopback
 static const char *const provider_choices[] = {"htpasswd", "local",       "token", "external",
                                                "ldap",     "certificate", "aws",   NULL};
 
+static const char *const publish_choices[] = {"cyclonedx", "spdx", "sarif", NULL};
+
 static const char *const token_algorithm_choices[] = {
     [CONF_TOKEN_ES256] = "es256", [CONF_TOKEN_RS256] = "rs256", NULL};
 

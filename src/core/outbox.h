@@ -17,6 +17,7 @@
 
 #define OUTBOX_SCAN_COMPLETED      "scan.completed"
 #define OUTBOX_NEW_VULNERABILITIES "scan.new_vulnerabilities"
+#define OUTBOX_SCAN_PUBLISHED      "scan.published"
 #define OUTBOX_PULL_BLOCKED        "pull.blocked"
 #define OUTBOX_UPLOAD_ENDED        "upload.ended"
 

@@ -186,7 +186,9 @@ static enum err_code commit(struct work *w, struct err *e)
     const struct push *p = w->p;
     size_t n = p->n_tags + 1, failed = 0;
     struct uuid holder;
-    AUTO(mem) struct meta_op *ops = mem_alloc((n + QUOTAS_MAX + 1 + SCAN_WISH_OPS) * sizeof(*ops));
+    AUTO(mem)
+    struct meta_op *ops =
+        mem_alloc((n + QUOTAS_MAX + 1 + SCAN_WISH_OPS + p->n_more) * sizeof(*ops));
     char wish[INDEX_KEY_MAX + 1];
     struct scan_wish scan;
     enum err_code code;
@@ -212,6 +214,8 @@ static enum err_code commit(struct work *w, struct err *e)
         n += index_wish(w->r, p->repo, &w->digest, wish, ops + n);
         n += scan_wish(w->r, p->repo, &w->digest, &w->manifest, p->scan, &scan, ops + n);
     }
+    for (size_t i = 0; i < p->n_more; i++)
+        ops[n++] = p->more[i];
     code = meta_commit(w->r->meta, ops, n, 0, &failed, e);
     if (code == ERR_CONFLICT && p->create_only && failed > 0 && failed <= p->n_tags &&
         p->create_only[failed - 1])

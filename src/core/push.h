@@ -27,6 +27,8 @@ struct push {
     struct push_condition none_match; /* If-None-Match: no tag points to one of these */
     bool scan; /* it is to be scanned when it is an image, whatever scan.on_push says */
     bool own;  /* by the registry itself, into a repository of its own */
+    const struct meta_op *more; /* in the transaction of the push, behind all of it */
+    size_t n_more;
 };
 
 struct pushed {

@@ -6,6 +6,7 @@
 #include "core/scan_wish.h"
 #include "scan/changed.h"
 #include "scan/findings_blob.h"
+#include "scan/publish.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,6 +206,7 @@ struct writing {
     size_t n;
     struct scan_changed changed;
     char now[STR_DECIMAL_MAX], key[SCAN_KEY_MAX + 1];
+    char published[SCAN_REPOS_MAX][SCAN_KEY_MAX + 1]; /* keys of jobs */
     struct buf json;
 };
 
@@ -226,6 +228,19 @@ static void settle_blob(struct writing *w, const struct digest *new, const struc
         add(w, meta_op_record_delete(SCAN_LOOSE, digest_str(new), META_ANY));
 }
 
+/* Once, when all is there. */
+static void publish(struct writing *w, const struct scan_result *s)
+{
+    const struct scan_keep *k = w->k;
+
+    if (!k->publish || !k->r->jobs || s->status != SCAN_COMPLETED || s->lists_due)
+        return;
+    for (size_t i = 0; i < s->n_repos; i++) {
+        scan_key(&s->repos[i], k->digest, w->published[i]);
+        add(w, jobs_add_op(k->r->jobs, PUBLISH_JOB, str_of(w->published[i])));
+    }
+}
+
 static void begin(struct writing *w, const struct scan_keep *k, const struct scan_result *s)
 {
     *w = (struct writing){.k = k};
@@ -243,6 +258,7 @@ static void begin(struct writing *w, const struct scan_keep *k, const struct sca
     settle_blob(w, &s->findings, k->before ? &k->before->findings : NULL);
     for (enum sbom_format i = 0; i < SBOM_FORMATS; i++)
         settle_blob(w, &s->sboms[i], k->before ? &k->before->sboms[i] : NULL);
+    publish(w, s);
 }
 
 static enum err_code commit(struct writing *w, struct err *e)
@@ -252,6 +268,8 @@ static enum err_code commit(struct writing *w, struct err *e)
     buf_done(&w->json);
     if (code == ERR_NOT_FOUND) /* of the check of a blob */
         return err_set(e, ERR_CONFLICT, "what was written was taken for left over");
+    if (w->k->publish)
+        jobs_wake(w->k->r->jobs);
     return code;
 }
 

@@ -11,6 +11,7 @@ struct scan_keep {
     const struct digest *digest;
     const struct scan_result *before; /* NULL: there was none */
     int64_t version;                  /* that the record had, or META_ABSENT */
+    bool publish;                     /* in each repository that is known to have it (publish.h) */
 };
 
 /*

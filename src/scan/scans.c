@@ -13,6 +13,7 @@
 #include "scan/findings_blob.h"
 #include "scan/keep.h"
 #include "scan/layout.h"
+#include "scan/publish.h"
 #include "scan/sbom.h"
 #include "scan/whereabouts.h"
 
@@ -323,7 +324,8 @@ static struct scan_keep keep_of(const struct scan *x)
                               .repo = &x->repo,
                               .digest = &x->digest,
                               .before = x->there ? &x->before : NULL,
-                              .version = x->version};
+                              .version = x->version,
+                              .publish = publish_wanted(x->s->o.conf)};
 }
 
 static struct scan_result result_of(const struct scan *x, enum scan_status status,
@@ -532,11 +534,24 @@ static enum err_code note_repo(struct scan *x, struct err *e)
     return later(meta_commit(x->s->o.registry->meta, &op, 1, 0, NULL, e), e);
 }
 
+/* In a repository that has got it. */
+static enum err_code publish_known(struct scan *x, struct err *e)
+{
+    struct registry *r = x->s->o.registry;
+    char key[SCAN_KEY_MAX + 1];
+
+    if (x->before.status != SCAN_COMPLETED || !publish_wanted(x->s->o.conf) || !r->jobs)
+        return ERR_OK;
+    scan_key(&x->repo, &x->digest, key);
+    return jobs_add(r->jobs, PUBLISH_JOB, str_of(key), e);
+}
+
 static enum err_code note_known(struct scan *x, struct err *e)
 {
     if (x->before.status == SCAN_COMPLETED)
         TRY(scan_awaited_over(x->s->o.registry, &x->repo, &x->digest, e));
-    return note_repo(x, e);
+    TRY(note_repo(x, e));
+    return publish_known(x, e);
 }
 
 /* The repository has it no more; others that have it need what this scan was asked for. */
