@@ -37,6 +37,7 @@ FOLDERS = {
     "backup": {"core", "store", "meta", "base", "conf"},
     "gc": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "files": {"analysis", "core", "jobs", "store", "meta", "replicas", "base", "conf"},
+    "signing": {"base"},
     "scan": {
         "core",
         "analysis",

@@ -307,6 +307,14 @@ static const struct cli_flag upload_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag verify_flags[] = {
+    REMOTE_SERVER_FLAGS,
+    {"--key", "FILE", "A public key whose signatures count (PEM); may be given several times.",
+     true},
+    {"--all", NULL, "The image has to be signed by each key, not by one of them."},
+    {"--json", NULL, "Print what was found as JSON."},
+    {NULL}};
+
 static const struct cli_flag scan_flags[] = {
     REMOTE_SERVER_FLAGS,
     {"--wait", NULL, "Wait for the end of the scan; --fail-on does, too."},
@@ -821,6 +829,18 @@ const struct cli_command cli_commands[] = {
      .help = "Fetch the list of the packages of an image that a server has scanned",
      .more = "IMAGE is NAME:TAG or NAME@DIGEST. Credentials are those of --user, or what `docker "
              "login` left."},
+    {.name = "verify",
+     .operands = "IMAGE",
+     .max_operands = 1,
+     .names = true,
+     .flags = verify_flags,
+     .run = cli_verify,
+     .help = "Tell whether an image of a registry is signed, and by whom",
+     .more =
+         "IMAGE is NAME:TAG or NAME@DIGEST, of any registry. Signatures are those of `cosign sign "
+         "--key`, old and new;\neach that is found is told, with why it counts or does not. The "
+         "exit status is 0 when the image is\nsigned by one of the keys, 3 when it is not. "
+         "Credentials are those of --user, or what `docker login` left."},
     {.name = "find-file",
      .operands = "[PATTERN]",
      .max_operands = 1,

@@ -76,6 +76,9 @@ int cli_policy_simulate(struct cli *cli, const struct cli_args *args);
 /* command_retention.c */
 int cli_retention(struct cli *cli, const struct cli_args *args);
 
+/* command_verify.c */
+int cli_verify(struct cli *cli, const struct cli_args *args);
+
 /* command_sweep.c */
 int cli_sweep(struct cli *cli, const struct cli_args *args);
 

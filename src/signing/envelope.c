@@ -1,0 +1,108 @@
+#include "signing/envelope.h"
+
+#include "base/base64.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define IN_TOTO STR("application/vnd.in-toto+json")
+#define PREFIX  "DSSEv1"
+
+static struct str text_of(const json_t *of, const char *key)
+{
+    const json_t *text = json_object_get(of, key);
+
+    return json_is_string(text) ? (struct str){json_string_value(text), json_string_length(text)}
+                                : STR("");
+}
+
+/* Into an empty one. Signers write both alphabets (dsse, "Envelope"), with padding or without. */
+static bool decode(struct str text, struct buf *ret)
+{
+    unsigned char *room;
+    size_t n;
+    bool good;
+
+    buf_init(ret, BASE64_ROOM(text.n));
+    room = (unsigned char *)buf_reserve(ret, BASE64_ROOM(text.n));
+    good = room && (base64_decode(text, room, &n) || base64url_decode(text, room, &n));
+    ret->n = good ? n : 0;
+    return good && n > 0;
+}
+
+/* dsse, "Protocol": "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body */
+static void encode(struct str type, struct str body, struct buf *ret)
+{
+    buf_init(ret, type.n + body.n + 64);
+    buf_addf(ret, PREFIX " %zu ", type.n);
+    buf_add_str(ret, type);
+    buf_addf(ret, " %zu ", body.n);
+    buf_add_str(ret, body);
+}
+
+static void read_signatures(const json_t *list, struct envelope *env)
+{
+    for (size_t i = 0; i < json_array_size(list) && env->n < ENVELOPE_SIGNATURES_MAX; i++) {
+        struct buf *room = &env->signatures[env->n];
+
+        if (decode(text_of(json_array_get(list, i), "sig"), room))
+            env->n++;
+        else
+            buf_done(room);
+    }
+}
+
+static json_t *parse(struct str text)
+{
+    json_t *j =
+        json_shallow(text) ? json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+    if (json_is_object(j))
+        return j;
+    json_decref(j);
+    return NULL;
+}
+
+bool envelope_read(const json_t *dsse, struct envelope *ret)
+{
+    struct str type = text_of(dsse, "payloadType");
+    AUTO(buf) struct buf payload = {0};
+
+    *ret = (struct envelope){.n = 0};
+    if (!str_eq(type, IN_TOTO) || !decode(text_of(dsse, "payload"), &payload))
+        return false;
+    ret->statement = parse(buf_str(&payload));
+    if (!ret->statement)
+        return false;
+    encode(type, buf_str(&payload), &ret->message);
+    read_signatures(json_object_get(dsse, "signatures"), ret);
+    return true;
+}
+
+void envelope_done(struct envelope *env)
+{
+    for (size_t i = 0; i < env->n; i++)
+        buf_done(&env->signatures[i]);
+    buf_done(&env->message);
+    json_decref(env->statement);
+    *env = (struct envelope){.n = 0};
+}
+
+bool envelope_names(const struct envelope *env, const struct digest *image)
+{
+    const json_t *subjects = json_object_get(env->statement, "subject");
+    const char *algorithm = digest_algorithm_name(image->algorithm);
+
+    for (size_t i = 0; i < json_array_size(subjects); i++) {
+        const json_t *digests = json_object_get(json_array_get(subjects, i), "digest");
+
+        if (str_eq(text_of(digests, algorithm), digest_hex(image)))
+            return true;
+    }
+    return false;
+}
+
+struct str envelope_predicate(const struct envelope *env)
+{
+    return text_of(env->statement, "predicateType");
+}
