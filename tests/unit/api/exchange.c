@@ -78,6 +78,12 @@ void http_wait_for_body(struct http_exchange *x)
     x->waiting = x->waited = true;
 }
 
+enum err_code http_pause(struct http_exchange *x, struct err *e)
+{
+    http_wait_for_body(x);
+    return err_set(e, ERR_LATER, "it pauses");
+}
+
 void http_headers_stay(struct http_exchange *x)
 {
     x->headers_kept = x->answer->headers.n;
