@@ -13,9 +13,8 @@
 #define SIMPLE_SIGNED "dev.cosignproject.cosign/signature"
 #define SIMPLE_TYPE   STR("application/vnd.dev.cosign.artifact.sig.v1+json")
 #define BUNDLE_TYPE   STR("application/vnd.dev.sigstore.bundle")
-#define COSIGN_SIGNED STR("https://sigstore.dev/cosign/sign/v1") /* the statement of a signature   \
-                                                                  */
-#define SIGNATURE_MAX 2048                                       /* bytes; RSA of 16384 bits */
+#define COSIGN_SIGNED STR("https://sigstore.dev/cosign/sign/v1")
+#define SIGNATURE_MAX 2048 /* bytes; RSA of 16384 bits */
 #define TAG_MAX       (DIGEST_TEXT_MAX + 8)
 
 const char *signature_verdict_name(enum signature_verdict v)

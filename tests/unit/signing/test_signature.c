@@ -386,9 +386,8 @@ static bool is_verified(EVP_PKEY *pair, const EVP_MD *hash)
 static void keys_of_all_usual_kinds_verify(void **state)
 {
     AUTO(EVP_PKEY)
-    EVP_PKEY *rsa = EVP_RSA_gen(2048),
-             *p256 = EVP_EC_gen("P-256"), *p384 = EVP_EC_gen("P-384"), *p521 = EVP_EC_gen("P-521"),
-             *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    EVP_PKEY *rsa = EVP_RSA_gen(2048), *p256 = EVP_EC_gen("P-256"), *p384 = EVP_EC_gen("P-384"),
+             *p521 = EVP_EC_gen("P-521"), *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 
     (void)state;
     assert_true(is_verified(rsa, EVP_sha256()));
