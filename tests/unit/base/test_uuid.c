@@ -47,6 +47,26 @@ static void those_of_a_time_sort_by_it_and_say_it(void **state)
     assert_int_equal(uuid_time_ms(&b), ms + 1);
 }
 
+static void those_of_one_millisecond_sort_as_they_were_made(void **state)
+{
+    const int64_t ms = 0x0193ab45cd68;
+    struct uuid before, next;
+
+    (void)state;
+    uuid_make_timed(ms, &before);
+    for (int i = 0; i < 2000; i++) {
+        uuid_make_timed(ms, &next);
+        assert_true(strcmp(before.text, next.text) < 0);
+        before = next;
+    }
+    for (int i = 0; i < 5000; i++) { /* more than can be counted: still of that time */
+        uuid_make_timed(ms, &next);
+        assert_int_equal(uuid_time_ms(&next), ms);
+    }
+    uuid_make_timed(ms - 1, &next);
+    assert_int_equal(uuid_time_ms(&next), ms - 1);
+}
+
 static void other_texts_are_refused(void **state)
 {
     static const char *const bad[] = {
@@ -85,6 +105,7 @@ int main(void)
         cmocka_unit_test(made_ones_are_version_4_and_parse),
         cmocka_unit_test(made_ones_differ),
         cmocka_unit_test(those_of_a_time_sort_by_it_and_say_it),
+        cmocka_unit_test(those_of_one_millisecond_sort_as_they_were_made),
         cmocka_unit_test(other_texts_are_refused),
         cmocka_unit_test(random_bytes_fill_all),
     };
