@@ -1,17 +1,18 @@
 #include "core/upload_state.h"
 
+#include "base/hex.h"
 #include "base/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#define TIME_MOST ((1ull << 48) - 1)
-#define TIME_TEXT 13 /* of a UUID, with the dash in it */
-
+/* The complement of the id, which sorts by its time and by what it counts within that. */
 void upload_key(const struct uuid *id, char dst[static UPLOAD_KEY_SIZE])
 {
-    snprintf(dst, UPLOAD_KEY_SIZE, "%012llx%s",
-             (unsigned long long)(TIME_MOST - (uint64_t)uuid_time_ms(id)), id->text + TIME_TEXT);
+    for (size_t i = 0; i <= UUID_TEXT; i++) {
+        int value = hex_value(id->text[i]);
+
+        dst[i] = value < 0 ? id->text[i] : "fedcba9876543210"[value];
+    }
 }
 
 void upload_state_done(struct upload_state *s)
