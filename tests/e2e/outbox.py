@@ -6,6 +6,7 @@ from contextlib import closing
 
 from postgres_databases import psql
 from s3_buckets import make_client
+from waiting import until
 
 SQL = "SELECT value FROM records WHERE collection = 'outbox' ORDER BY key"
 
@@ -17,9 +18,15 @@ def events(registry, name, server=None):
     return [event for event in map(json.loads, read(registry, section, server)) if event["event"] == name]
 
 
+def all_events(registry, name, count, server=None):
+    """The same once there are so many: the end of an upload is written beside its answer."""
+    return until(lambda: len(found := events(registry, name, server)) >= count and found)
+
+
 def of_table(_registry, section, server):
     pages = make_client(server, "dynamodb").get_paginator("query").paginate(
         TableName=section["table"],
+        ConsistentRead=True,
         KeyConditionExpression="pk = :pk",
         ExpressionAttributeValues={":pk": {"S": "records#outbox"}},
     )

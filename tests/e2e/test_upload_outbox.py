@@ -4,7 +4,7 @@ import pytest
 import tus
 from archives import crafted, upload
 from helpers import Client, Wire
-from outbox import events
+from outbox import all_events
 from places import NAMES, place
 from test_upload_sessions import WHERE, large
 from waiting import until
@@ -23,7 +23,7 @@ def test_each_database_has_an_event_for_each_end(where, s3_servers, new_registry
             refused = upload(client, FINE[:3000], expect=400, **WHERE)
             session = tus.Upload.begin(client, len(FINE), **WHERE)
             session.delete()
-            done, failed, cancelled = events(registry, ENDED, server)
+            done, failed, cancelled = all_events(registry, ENDED, 3, server)
         registry.stop()
     assert (done["upload"], done["result"], done["received"]) == (stored["id"], "done", len(FINE))
     assert [(i["digest"], i["tags"]) for i in done["images"]] == [(i["digest"], i["tags"]) for i in stored["images"]]
@@ -37,7 +37,7 @@ def test_a_session_s_end_is_told_once(registry, client):
     session.patch(0, FINE)
     session.result()
     session.result()
-    (event,) = events(registry, ENDED)
+    (event,) = all_events(registry, ENDED, 1)
     assert (event["result"], event["way"]) == ("done", "session")
 
 
@@ -48,5 +48,5 @@ def test_what_a_killed_server_was_receiving_is_told_of_when_it_starts_again(regi
         (row,) = until(lambda: client.request("GET", "/api/v1/uploads?result=running").json()["uploads"] or None)
         registry.kill()
     registry.start()
-    (event,) = until(lambda: events(registry, ENDED) or None)
+    (event,) = all_events(registry, ENDED, 1)
     assert (event["upload"], event["result"], event["failed_in"]) == (row["id"], "lost", "receiving")
