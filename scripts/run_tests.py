@@ -369,7 +369,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
     parser.add_argument("--only", help=f"parts to run, with commas: {','.join(PARTS)}")
     parser.add_argument("--long", action="store_true", help="also what takes many minutes")
-    parser.add_argument("--fuzz-seconds", type=int, default=4, help="for each fuzz target")
+    parser.add_argument("--fuzz-seconds", type=int, default=3, help="for each fuzz target")
     parser.add_argument("pytest", nargs="*", help="after --: arguments for pytest (-k upload)")
     args = parser.parse_args()
     chosen = args.only.split(",") if args.only else list(PARTS)
