@@ -180,13 +180,7 @@ static enum err_code take(struct download *d, struct client_stream *s, uint64_t 
     size_t n;
 
     for (;;) {
-        enum err_code code = client_stream_read(s, piece, PIECE, &n, e);
-
-        if (code == ERR_LATER) {
-            client_stream_wait(s);
-            continue;
-        }
-        TRY(code);
+        TRY(remote_server_read(s, piece, PIECE, &n, e));
         if (n == 0)
             return ERR_OK;
         if (d->at_bytes + n > all_bytes)
@@ -204,16 +198,6 @@ static enum err_code refused(struct client_stream *s, char *first, size_t n, str
     return remote_server_refused(client_stream_status(s), (struct str){first, n}, e);
 }
 
-static enum err_code read_first(struct client_stream *s, char *first, size_t cap, size_t *ret_n,
-                                struct err *e)
-{
-    enum err_code code;
-
-    while ((code = client_stream_read(s, first, cap, ret_n, e)) == ERR_LATER)
-        client_stream_wait(s);
-    return code;
-}
-
 /* One request, which goes on where the part ends. */
 static enum err_code fetch(struct download *d, uint64_t all_bytes, struct progress_bar *bar,
                            struct err *e)
@@ -229,7 +213,7 @@ static enum err_code fetch(struct download *d, uint64_t all_bytes, struct progre
     snprintf(if_range, sizeof(if_range), "If-Range: %s", d->etag);
     d->from_bytes = UINT64_MAX;
     TRY(client_stream_new(d->server.client, &r, on_header, d, &s, e));
-    code = read_first(s, first, sizeof(first), &n, e);
+    code = remote_server_read(s, first, sizeof(first), &n, e);
     if (code == ERR_OK && client_stream_status(s) == 200)
         code =
             err_set(e, ERR_PRECONDITION, "the image was changed while it was fetched; try again");

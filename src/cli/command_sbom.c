@@ -53,16 +53,6 @@ static enum err_code take(struct fetching *f, const char *p, size_t n, struct er
     return ERR_OK;
 }
 
-static enum err_code read_some(struct client_stream *s, char *dst, size_t cap, size_t *ret_n,
-                               struct err *e)
-{
-    enum err_code code;
-
-    while ((code = client_stream_read(s, dst, cap, ret_n, e)) == ERR_LATER)
-        client_stream_wait(s);
-    return code;
-}
-
 /* Made when the server has said that there is a list. */
 static enum err_code open_file(struct fetching *f, struct err *e)
 {
@@ -77,13 +67,13 @@ static enum err_code take_all(struct fetching *f, struct client_stream *s, struc
     AUTO(mem) char *piece = mem_alloc(PIECE);
     size_t n;
 
-    TRY(read_some(s, piece, PIECE, &n, e));
+    TRY(remote_server_read(s, piece, PIECE, &n, e));
     if (client_stream_status(s) != 200)
         return remote_server_refused(client_stream_status(s), (struct str){piece, n}, e);
     TRY(open_file(f, e));
     while (n > 0) {
         TRY(take(f, piece, n, e));
-        TRY(read_some(s, piece, PIECE, &n, e));
+        TRY(remote_server_read(s, piece, PIECE, &n, e));
     }
     return ERR_OK;
 }

@@ -135,3 +135,13 @@ enum err_code remote_server_refused(int status, struct str body, struct err *e)
     return err_set(e, code, "the server answers %d%s%.300s", status, message ? ": " : "",
                    message ? message : "");
 }
+
+enum err_code remote_server_read(struct client_stream *s, char *dst, size_t cap, size_t *ret_n,
+                                 struct err *e)
+{
+    enum err_code code;
+
+    while ((code = client_stream_read(s, dst, cap, ret_n, e)) == ERR_LATER)
+        client_stream_wait(s);
+    return code;
+}

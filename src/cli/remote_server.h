@@ -47,6 +47,10 @@ ERR_CHECKED enum err_code remote_server_add_manifest(struct buf *url, const char
  * says. */
 enum err_code remote_server_refused(int status, struct str body, struct err *e);
 
+/* As client_stream_read(), but waits. */
+ERR_CHECKED enum err_code remote_server_read(struct client_stream *s, char *dst, size_t cap,
+                                             size_t *ret_n, struct err *e);
+
 static inline void auto_remote_server_(struct remote_server *s)
 {
     remote_server_done(s);

@@ -299,13 +299,6 @@ static enum err_code check_places(struct work *w, struct err *e)
 
 /* ---- all of it */
 
-/* Somebody else has given it a tag meanwhile: then it stays. */
-static enum err_code keep_tagged(void *ctx, const struct tag_name *tag, struct err *e)
-{
-    (void)ctx;
-    return err_set(e, ERR_DENIED, "tag '%s' points to it", tag->text);
-}
-
 /* What others use meanwhile stays: the manifest that names it is there, or the tag. */
 static void take_back_from(struct work *w, const struct repo_name *repo, struct change *c)
 {
@@ -316,8 +309,7 @@ static void take_back_from(struct work *w, const struct repo_name *repo, struct 
     while (c->n_new_manifests > 0) {
         const struct archive_manifest *m = &v->manifests[c->new_manifests[--c->n_new_manifests]];
 
-        (void)!remove_digest_by(w->p->r, repo, &m->digest, w->p->actor, keep_tagged, NULL,
-                                ERR_IGNORED);
+        (void)!remove_untagged(w->p->r, repo, &m->digest, w->p->actor, ERR_IGNORED);
     }
     while (c->n_new_blobs > 0)
         (void)!remove_link(w->p->r, repo, &v->blobs[c->new_blobs[--c->n_new_blobs]].digest,

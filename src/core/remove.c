@@ -100,6 +100,18 @@ enum err_code remove_digest_by(struct registry *r, const struct repo_name *repo,
     return store_dropped(r->store, STORE_MANIFEST, repo, e);
 }
 
+static enum err_code keep_tagged(void *ctx, const struct tag_name *tag, struct err *e)
+{
+    (void)ctx;
+    return err_set(e, ERR_DENIED, "tag '%s' points to it", tag->text);
+}
+
+enum err_code remove_untagged(struct registry *r, const struct repo_name *repo,
+                              const struct digest *d, const char *actor, struct err *e)
+{
+    return remove_digest_by(r, repo, d, actor, keep_tagged, NULL, e);
+}
+
 enum err_code remove_manifest_content(struct registry *r, const struct repo_name *repo,
                                       const struct digest *d, struct err *e)
 {

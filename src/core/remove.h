@@ -49,6 +49,10 @@ ERR_CHECKED enum err_code remove_digest_by(struct registry *r, const struct repo
                                            const struct digest *d, const char *actor,
                                            remove_tag_fn may_untag, void *ctx, struct err *e);
 
+/* The same, unless a tag points to it: what somebody has given a tag is theirs. Error: DENIED. */
+ERR_CHECKED enum err_code remove_untagged(struct registry *r, const struct repo_name *repo,
+                                          const struct digest *d, const char *actor, struct err *e);
+
 /* As remove_blob(); soon: its bytes do not wait for gc.grace, for nobody will want them back. */
 ERR_CHECKED enum err_code remove_link(struct registry *r, const struct repo_name *repo,
                                       const struct digest *d, struct err *e);

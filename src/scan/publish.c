@@ -170,17 +170,10 @@ static bool has(struct publishing *x, const struct digest *d)
     return meta_manifest_by_digest(x->r->meta, x->repo, d, &m, ERR_IGNORED) == ERR_OK;
 }
 
-/* What somebody has given a tag is theirs. */
-static enum err_code stays(void *ctx, const struct tag_name *tag, struct err *e)
-{
-    (void)ctx;
-    return err_set(e, ERR_DENIED, "tag '%s' points to it", tag->text);
-}
-
 /* Whatever is in the way of that, another scan will try again. */
 static void take_away(struct publishing *x, const struct digest *d)
 {
-    (void)!remove_digest_by(x->r, x->repo, d, NULL, stays, NULL, ERR_IGNORED);
+    (void)!remove_untagged(x->r, x->repo, d, NULL, ERR_IGNORED);
 }
 
 static enum err_code push(struct publishing *x, const struct kind *k, const struct layer *layer,

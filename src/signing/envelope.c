@@ -1,20 +1,12 @@
 #include "signing/envelope.h"
 
 #include "base/base64.h"
-#include "base/mem.h"
+#include "signing/signed_json.h"
 
 #include <stdlib.h>
 
 #define IN_TOTO STR("application/vnd.in-toto+json")
 #define PREFIX  "DSSEv1"
-
-static struct str text_of(const json_t *of, const char *key)
-{
-    const json_t *text = json_object_get(of, key);
-
-    return json_is_string(text) ? (struct str){json_string_value(text), json_string_length(text)}
-                                : STR("");
-}
 
 /* Into an empty one. Signers write both alphabets (dsse, "Envelope"), with padding or without. */
 static bool decode(struct str text, struct buf *ret)
@@ -45,35 +37,26 @@ static void read_signatures(const json_t *list, struct envelope *env)
     for (size_t i = 0; i < json_array_size(list) && env->n < ENVELOPE_SIGNATURES_MAX; i++) {
         struct buf *room = &env->signatures[env->n];
 
-        if (decode(text_of(json_array_get(list, i), "sig"), room))
+        if (decode(signed_json_text(json_array_get(list, i), "sig"), room))
             env->n++;
         else
             buf_done(room);
     }
 }
 
-static json_t *parse(struct str text)
-{
-    json_t *j =
-        json_shallow(text) ? json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
-
-    if (json_is_object(j))
-        return j;
-    json_decref(j);
-    return NULL;
-}
-
 bool envelope_read(const json_t *dsse, struct envelope *ret)
 {
-    struct str type = text_of(dsse, "payloadType");
+    struct str type = signed_json_text(dsse, "payloadType");
     AUTO(buf) struct buf payload = {0};
 
     *ret = (struct envelope){.n = 0};
-    if (!str_eq(type, IN_TOTO) || !decode(text_of(dsse, "payload"), &payload))
+    if (!str_eq(type, IN_TOTO) || !decode(signed_json_text(dsse, "payload"), &payload))
         return false;
-    ret->statement = parse(buf_str(&payload));
-    if (!ret->statement)
+    ret->statement = signed_json_parse(buf_str(&payload));
+    if (!json_is_object(ret->statement)) {
+        envelope_done(ret);
         return false;
+    }
     encode(type, buf_str(&payload), &ret->message);
     read_signatures(json_object_get(dsse, "signatures"), ret);
     return true;
@@ -96,7 +79,7 @@ bool envelope_names(const struct envelope *env, const struct digest *image)
     for (size_t i = 0; i < json_array_size(subjects); i++) {
         const json_t *digests = json_object_get(json_array_get(subjects, i), "digest");
 
-        if (str_eq(text_of(digests, algorithm), digest_hex(image)))
+        if (str_eq(signed_json_text(digests, algorithm), digest_hex(image)))
             return true;
     }
     return false;
@@ -104,5 +87,5 @@ bool envelope_names(const struct envelope *env, const struct digest *image)
 
 struct str envelope_predicate(const struct envelope *env)
 {
-    return text_of(env->statement, "predicateType");
+    return signed_json_text(env->statement, "predicateType");
 }

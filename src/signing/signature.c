@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "signing/envelope.h"
+#include "signing/signed_json.h"
 #include "signing/simple_signing.h"
 
 #include <stdio.h>
@@ -85,9 +86,8 @@ static bool check_bundle(struct str text, const struct digest *image,
                          const struct signature_keys *keys, struct signature *ret)
 {
     AUTO(envelope) struct envelope env = {.n = 0};
-    AUTO(json) json_t *j = NULL;
+    AUTO(json) json_t *j = signed_json_parse(text);
 
-    j = json_shallow(text) ? json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (!envelope_read(json_object_get(j, "dsseEnvelope"), &env))
         return true;
     if (!str_eq(envelope_predicate(&env), COSIGN_SIGNED))
@@ -104,14 +104,6 @@ struct finding {
     const struct signature_keys *keys;
     struct signature_list *list;
 };
-
-static struct str text_of(const json_t *of, const char *key)
-{
-    const json_t *text = json_object_get(of, key);
-
-    return json_is_string(text) ? (struct str){json_string_value(text), json_string_length(text)}
-                                : STR("");
-}
 
 /* NULL: there is no room for more. */
 static struct signature *add(struct finding *f, const struct digest *manifest, const char *form)
@@ -139,14 +131,14 @@ static enum err_code read_layer(struct finding *f, const json_t *layer, struct b
 {
     struct digest d;
 
-    TRY(digest_parse(text_of(layer, "digest"), &d, e));
+    TRY(digest_parse(signed_json_text(layer, "digest"), &d, e));
     return f->s->blob(f->s->ctx, &d, ret, e);
 }
 
 static enum err_code look_at_layer(struct finding *f, const struct digest *manifest,
                                    const json_t *layer, struct err *e)
 {
-    bool simple = str_eq(text_of(layer, "mediaType"), SIMPLE_LAYER);
+    bool simple = str_eq(signed_json_text(layer, "mediaType"), SIMPLE_LAYER);
     struct signature *row = add(f, manifest, simple ? "simple signing" : "sigstore bundle");
     AUTO(buf) struct buf bytes = {0};
     enum err_code code;
@@ -158,7 +150,8 @@ static enum err_code look_at_layer(struct finding *f, const struct digest *manif
     if (code != ERR_OK)
         return passes(code) ? ERR_OK : code;
     if (simple)
-        check_simple(buf_str(&bytes), text_of(json_object_get(layer, "annotations"), SIMPLE_SIGNED),
+        check_simple(buf_str(&bytes),
+                     signed_json_text(json_object_get(layer, "annotations"), SIMPLE_SIGNED),
                      f->image, f->keys, row);
     else if (!check_bundle(buf_str(&bytes), f->image, f->keys, row))
         f->list->n--;
@@ -187,7 +180,7 @@ static enum err_code look_at_manifest(struct finding *f, const char *reference, 
     for (size_t i = 0; i < json_array_size(layers) && !f->list->more; i++) {
         const json_t *layer = json_array_get(layers, i);
 
-        if (holds_signatures(text_of(layer, "mediaType")))
+        if (holds_signatures(signed_json_text(layer, "mediaType")))
             TRY(look_at_layer(f, &d, layer, e));
     }
     return ERR_OK;
@@ -205,11 +198,11 @@ static enum err_code look_at_referrers(struct finding *f, struct err *e)
     rows = json_object_get(j, "manifests");
     for (size_t i = 0; i < json_array_size(rows) && !f->list->more; i++) {
         const json_t *row = json_array_get(rows, i);
-        struct str type = text_of(row, "artifactType");
+        struct str type = signed_json_text(row, "artifactType");
         struct digest d;
 
         if ((str_eq(type, SIMPLE_TYPE) || str_starts(type, BUNDLE_TYPE)) &&
-            digest_parse(text_of(row, "digest"), &d, ERR_IGNORED) == ERR_OK)
+            digest_parse(signed_json_text(row, "digest"), &d, ERR_IGNORED) == ERR_OK)
             TRY(look_at_manifest(f, d.text, e));
     }
     return ERR_OK;
