@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from accounts import OTHER, alice_and_bob
+from below import paths_below
 from content import command, counts, snapshot
 from dynamodb_tables import Table
 from helpers import Client, image, index
@@ -37,7 +38,7 @@ def names(registry, place):
 
 def file_of(root, digest):
     """The one file below a root that is a blob or a manifest of that digest."""
-    [file] = root.rglob("*" + digest.partition(":")[2])
+    [file] = [p for p in paths_below(root) if p.name.endswith(digest.partition(":")[2])]
     return file
 
 

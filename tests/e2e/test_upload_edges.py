@@ -16,7 +16,7 @@ from sts import Sts
 from test_aws import AUDIENCE, ACCOUNT, CI, DEPLOY, POLICY, ROLES, token
 from test_cors import ORIGIN
 from test_upload_direct import LARGE, PART, begin, left, send
-from test_upload_image import files_below
+from test_upload_image import contents_below
 from test_upload_sessions import WHERE, large
 from waiting import until
 
@@ -183,11 +183,11 @@ def test_a_full_disk_refuses_an_archive_and_keeps_what_came_of_a_session(work, n
             upload(client, FINE, repository="other/app", tag="v1")
             session = tus.Upload.begin(client, len(data), **WHERE)
             session.patch(0, data[:MIB])
-            before = files_below(registry.root)
+            before = contents_below(registry.root)
             filler = disk.fill(leave=2 * MIB)
             upload(client, data, expect=507, repository="team/other", tag="v1")
             session.patch(MIB, data[MIB:], 507)
-            until(lambda: len(files_below(registry.root) - before) == 0)
+            until(lambda: len(contents_below(registry.root) - before) == 0)
             filler.unlink()
             offset = session.offset()
             assert MIB <= offset < len(data)

@@ -8,7 +8,7 @@ import requests
 from accounts import htpasswd
 from archives import crafted, docker_archive
 from helpers import Client, Wire, image, image_of_layers, random_bytes, tar_layer
-from test_upload_image import PEOPLE, POLICY, files_below
+from test_upload_image import PEOPLE, POLICY, contents_below
 from waiting import until
 
 FINE = crafted.GOOD
@@ -132,21 +132,21 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_forms_that_are_wrong_are_refused_and_leave_nothing(registry, client, case):
     code, wrong, data = REFUSED[case]
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     error = send(client, data, expect=400)
     assert error["detail"]["code"] == code and wrong in error["detail"]["wrong"] and error["detail"]["expected"]
     assert code != "FIELD" or all(name in error["message"] for name in ("file", "repository", "tag", "image"))
     client.request("GET", "/v2/team/app/tags/list", (404,))
-    until(lambda: files_below(registry.root) <= before)
+    until(lambda: contents_below(registry.root) <= before)
 
 
 @pytest.mark.parametrize("fields", [(FILE, TAG), (FILE, TAG, ("repository", ""))])
 def test_without_any_repository_nothing_is_stored(registry, client, fields):
     fields = (NAMELESS, *fields[1:])
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     error = send(client, form(*fields), expect=400)  # nor does the archive name one
     assert error["detail"]["code"] == "NO_REPOSITORY" and "repository=" in error["message"]
-    until(lambda: files_below(registry.root) <= before)
+    until(lambda: contents_below(registry.root) <= before)
 
 
 @pytest.mark.parametrize("field, code", [(("repository", "Team"), "NAME_INVALID"), (("tag", "a b"), "MANIFEST_INVALID")])
@@ -183,22 +183,22 @@ def test_what_is_too_large_is_refused_by_its_length_and_what_says_none_by_its_by
 @pytest.mark.config({"quotas": [{"namespace": "team", "bytes": "4KiB"}]})
 @pytest.mark.parametrize("fields", [(REPOSITORY, TAG, FILE), (FILE, TAG, REPOSITORY)])
 def test_quotas_count_wherever_the_repository_stands(registry, client, fields):
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     send(client, form(*fields), expect=403)
     digests = ["sha256:" + crafted.sha(x) for x in (crafted.ONE, crafted.TWO, crafted.BOTH)]
     assert not any(client.has_blob("team/app", digest) for digest in digests)
     send(client, form(FILE, TAG, ("repository", "other/app")))
-    assert files_below(registry.root) > before
+    assert contents_below(registry.root) > before
 
 
 def test_a_form_that_breaks_off_leaves_nothing(registry):
     made = docker_archive(image_of_layers([tar_layer({"a": random_bytes(400_000)})]), ["a:1"])
     data = form(("file", made, "a.tar"), REPOSITORY)
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     with Wire(registry.url) as wire:
         wire.send_request("POST", "/upload-image", HEADERS | {"Content-Length": len(data)}, data[:200_000])
-        until(lambda: files_below(registry.root) != before)
-    until(lambda: files_below(registry.root) <= before)
+        until(lambda: contents_below(registry.root) != before)
+    until(lambda: contents_below(registry.root) <= before)
 
 
 @pytest.fixture
@@ -226,20 +226,20 @@ def test_who_may_push_nowhere_is_refused_before_the_form_comes(guarded, name, st
 @pytest.mark.parametrize("place", ["query", "field"])
 def test_a_repository_that_is_known_is_asked_for_before_all_of_the_file_comes(guarded, place):
     data = b"" if place == "query" else part("repository", "prod/app") + part("file", random_bytes(100_000), "a")
-    before = files_below(guarded.root)
+    before = contents_below(guarded.root)
     with Wire(guarded.url) as wire:
         begin(wire, "alice", data, query="?repository=prod/app" if place == "query" else "")
         status, _, body = wire.read_response()
     assert status == 403 and b"may not push to prod/app" in body
-    assert files_below(guarded.root) == before
+    assert contents_below(guarded.root) == before
 
 
 @pytest.mark.parametrize("fields", [(FILE, ("repository", "prod/app"), TAG), (FILE, TAG, ("repository", "prod/app"))])
 def test_a_repository_that_comes_last_is_asked_for_before_anything_is_linked(guarded, fields):
-    before = files_below(guarded.root)
+    before = contents_below(guarded.root)
     with Client(guarded.url, auth=("alice", PEOPLE["alice"])) as alice:
         assert "may not push" in send(alice, form(*fields), expect=403)["message"]
-        until(lambda: files_below(guarded.root) == before)
+        until(lambda: contents_below(guarded.root) == before)
         send(alice, form(FILE, TAG, ("repository", "dev/app")))
 
 

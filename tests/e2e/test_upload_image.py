@@ -9,6 +9,7 @@ import pytest
 import requests
 from accounts import htpasswd
 from archives import crafted, docker_archive, upload
+from below import files_below
 from helpers import MIB, Client, Wire, image, random_bytes, image_of_layers, tar_layer, write_oci_layout
 from places import NAMES, place
 from waiting import until
@@ -20,10 +21,9 @@ def case(name):
     return next(data for n, data, _ in crafted.cases() if n == name)
 
 
-def files_below(root):
+def contents_below(root):
     """Contents on the disk, of repositories and of what is being received."""
-    return {p for part in ("repositories", "temp") for p in (root / part).rglob("*")
-            if p.is_file() and "_probe" not in p.name}  # fmt: skip
+    return {p for part in ("repositories", "temp") for p in files_below(root / part) if "_probe" not in p.name}
 
 
 # As look.c has them.
@@ -50,7 +50,7 @@ def test_every_crafted_archive_is_taken_or_refused_as_it_should(registry, client
 
 @pytest.mark.config({"upload": BOUNDS})
 def test_nothing_of_refused_archives_remains(registry, client):
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     for name, data, found in crafted.cases():
         if not isinstance(found, str):
             continue
@@ -58,7 +58,7 @@ def test_nothing_of_refused_archives_remains(registry, client):
         if found != "TOO_LARGE":  # its length says so before anything is read
             assert error["detail"]["code"] == found and error["detail"]["expected"], name
     client.request("GET", "/v2/bad/app/tags/list", (404,))
-    until(lambda: files_below(registry.root) <= before)
+    until(lambda: contents_below(registry.root) <= before)
 
 
 @pytest.mark.parametrize("pack", [bytes, crafted.packed, crafted.zstd], ids=["plain", "gzip", "zstd"])
@@ -159,19 +159,19 @@ def test_a_layer_larger_than_blobs_may_be_is_refused(registry, client):
 def half_an_archive(registry):
     """Sent, and some of it stored."""
     made = docker_archive(image_of_layers([tar_layer({"a": random_bytes(400_000)})]), ["a:1"])
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     with Wire(registry.url) as wire:
         wire.send(b"PUT /upload-image?repository=team/app HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(made))
         wire.send(made[:200_000])
-        until(lambda: files_below(registry.root) != before)
+        until(lambda: contents_below(registry.root) != before)
         yield
 
 
 def test_an_archive_that_breaks_off_leaves_nothing(registry, client):
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     with half_an_archive(registry):
         pass
-    until(lambda: files_below(registry.root) <= before)
+    until(lambda: contents_below(registry.root) <= before)
 
 
 @pytest.mark.config({"upload": {"concurrent": 2}, "http": {"workers": 2}})
@@ -180,9 +180,9 @@ def test_slow_clients_hold_no_worker_and_one_too_many_is_told_to_wait(registry, 
     head = b"PUT /upload-image?repository=team/app&tag=v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
     with Wire(registry.url) as one, Wire(registry.url) as two:
         for wire in (one, two):
-            before = len(files_below(registry.root))
+            before = len(contents_below(registry.root))
             wire.send(head % len(slow) + slow[:200_000])
-            until(lambda n=before: len(files_below(registry.root)) > n, timeout=60)
+            until(lambda n=before: len(contents_below(registry.root)) > n, timeout=60)
         refused = client.request("PUT", "/upload-image", (429,), data=FINE, params={"repository": "a", "tag": "v1"})
         assert int(refused.headers["Retry-After"]) >= 1
         client.push_blob("other/app", b"others go on")
@@ -280,8 +280,8 @@ def test_what_podman_saves_is_the_same_image_when_it_is_pulled(registry, contain
 
 @pytest.mark.config({"upload": {"timeout": "1s"}, "maintenance": {"interval": "100ms"}})
 def test_what_a_kill_leaves_goes_by_itself(registry, client):
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     with half_an_archive(registry):
         registry.kill()
     registry.start()
-    until(lambda: files_below(registry.root) == before, timeout=60)
+    until(lambda: contents_below(registry.root) == before, timeout=60)

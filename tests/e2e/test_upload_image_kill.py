@@ -6,6 +6,7 @@ import threading
 import pytest
 import requests
 from archives import docker_archive, upload
+from below import files_below
 from content import command
 from helpers import MIB, Client, Wire, image_of_layers, random_bytes, tar_layer
 from postgres_proxy import COMMIT, DONE, STATEMENT, PostgresProxy
@@ -64,7 +65,7 @@ def layers_of(pulled):
 
 
 def temporary_files(registry):
-    return [p for p in (registry.root / "temp" / "uploads").rglob("*") if p.is_file()]
+    return files_below(registry.root / "temp" / "uploads")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from archives import add, crafted, docker_archive, upload
 from helpers import Client, Wire, image, write_oci_layout
 from places import place
 from test_upload_form import HEADERS, form
-from test_upload_image import PEOPLE, files_below
+from test_upload_image import PEOPLE, contents_below
 from waiting import until
 
 
@@ -194,11 +194,11 @@ def test_a_session_without_a_repository_goes_where_the_names_lead(client):
 
 
 def test_a_session_without_a_repository_can_be_given_up_and_leaves_nothing(registry, client):
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     session = tus.Upload.begin(client, 100_000)
     session.patch(0, b"x" * 50_000)
     session.request("DELETE", 204)
-    until(lambda: files_below(registry.root) == before)
+    until(lambda: contents_below(registry.root) == before)
 
 
 @pytest.mark.parametrize("where", ["bucket", "table"])
@@ -268,11 +268,11 @@ def nothing_came(registry, *repositories):
 
 
 def test_one_repository_without_the_right_and_none_gets_anything(guarded, alice):
-    before = files_below(guarded.root)
+    before = contents_below(guarded.root)
     error = upload(alice, docker_archive(image(seed="x"), ["dev/app:1", "secret/app:1"]), expect=403)
     assert "secret/app" in error["message"]
     assert nothing_came(guarded, "dev/app", "secret/app")
-    until(lambda: files_below(guarded.root) == before)
+    until(lambda: contents_below(guarded.root) == before)
 
 
 def test_a_tag_that_may_not_be_moved_keeps_all_of_the_archive_out(guarded, alice):
@@ -309,8 +309,8 @@ def test_the_trail_has_an_entry_for_each_repository(guarded, alice):
 
 @pytest.mark.config({"quotas": QUOTA})
 def test_a_quota_of_one_repository_keeps_all_of_the_archive_out(registry, client):
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     upload(client, docker_archive(image(seed="big"), ["big/app:1", "small/app:1"]), expect=403)
     for repository in ("big/app", "small/app"):
         client.request("GET", f"/v2/{repository}/tags/list", (404,))
-    until(lambda: files_below(registry.root) == before)
+    until(lambda: contents_below(registry.root) == before)

@@ -8,6 +8,7 @@ import disks
 import pytest
 from accounts import OTHER, PASSWORD, Accounts, Caller, alice_and_bob
 from archives import crafted, docker_archive, upload
+from below import files_below
 from helpers import MIB, Client, Wire, image_of_layers, random_bytes, tar_layer
 from places import NAMES, place
 from s3_buckets import Bucket
@@ -32,11 +33,11 @@ def download(client, original, expect=200, **headers):
 
 
 def files(registry):
-    return {str(p.relative_to(registry.root / "images")) for p in (registry.root / "images").rglob("*") if p.is_file()}
+    return {str(p.relative_to(registry.root / "images")) for p in files_below(registry.root / "images")}
 
 
 def received(registry):
-    return [p for p in (registry.root / "temp").rglob("*") if p.is_file() and "_probe" not in p.name]
+    return [p for p in files_below(registry.root / "temp") if "_probe" not in p.name]
 
 
 FORMS = {

@@ -7,6 +7,7 @@ import requests
 import tus
 from accounts import PASSWORD, Caller, alice_and_bob
 from archives import docker_archive, upload
+from below import files_below
 from helpers import Client
 from scanners import FakeTrivy, says, start, wait_for
 from waiting import until
@@ -46,8 +47,7 @@ def client(registry):
 
 def held(registry):
     """Files of archives that wait."""
-    own = registry.root.rglob("cyberdock.internal")
-    return [p for found in own for p in (found / "held").rglob("*") if p.is_file()]
+    return [p for p in files_below(registry.root) if "/cyberdock.internal/held/" in str(p)]
 
 
 def tags(client, repo="team/app"):
@@ -213,7 +213,7 @@ def test_an_original_is_listed_with_its_image_and_gone_when_that_is_refused(new_
         upload(client, archive(BAD), expect=422, repository="team/app", tag="v2")
         kept = client.request("GET", "/api/v1/originals").json()["originals"]
         assert [o["id"] for o in kept] == [answer["original"]["id"]]
-        assert len([p for p in (registry.root / "images").rglob("*") if p.is_file()]) == 1
+        assert len(files_below(registry.root / "images")) == 1
 
 
 def test_the_trail_has_one_entry_of_each(new_registry, fake):

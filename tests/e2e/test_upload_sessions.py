@@ -6,7 +6,7 @@ from accounts import htpasswd
 from archives import crafted, docker_archive, upload
 from helpers import Client, Wire, image_of_layers, random_bytes, tar_layer
 from places import NAMES, place
-from test_upload_image import files_below
+from test_upload_image import contents_below
 from waiting import until
 
 FINE = crafted.GOOD
@@ -45,11 +45,11 @@ def test_an_archive_in_pieces_becomes_the_image_that_it_is_as_a_whole(anywhere):
 def test_its_bytes_are_gone_when_it_became_an_image(registry, client):
     upload(client, FINE, repository="other/app", tag="v1")
     upload(client, FINE, **WHERE)
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     session = tus.Upload.begin(client, len(FINE), **WHERE)
     session.patch(0, FINE)
     session.result()
-    until(lambda: files_below(registry.root) == before)
+    until(lambda: contents_below(registry.root) == before)
     assert session.offset() == len(FINE)
 
 
@@ -232,23 +232,23 @@ def test_of_a_large_chunk_with_a_wrong_checksum_nothing_stays(anywhere):
 
 
 def test_what_is_terminated_is_gone_with_its_bytes(registry, client):
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     session = tus.Upload.begin(client, 1_000_000, **WHERE)
     session.patch(0, random_bytes(300_000, "gone"))
     session.delete()
     session.head(404)
     session.patch(300_000, b"x", 404)
     session.delete(404)
-    assert files_below(registry.root) == before
+    assert contents_below(registry.root) == before
 
 
 @pytest.mark.config({"upload": {"timeout": "3s"}, "maintenance": {"interval": "1s"}})
 def test_what_nobody_continues_expires_with_its_bytes(registry, client):
-    before = files_below(registry.root)
+    before = contents_below(registry.root)
     session = tus.Upload.begin(client, 1_000_000, **WHERE)
     session.patch(0, random_bytes(300_000, "expires"), (204, 404))  # a machine may be as slow as that
     until(lambda: session.head((200, 404)).status_code == 404, timeout=60)
-    until(lambda: not files_below(registry.root) - before, timeout=60)
+    until(lambda: not contents_below(registry.root) - before, timeout=60)
 
 
 # ---- what comes of it
