@@ -2,10 +2,12 @@
 pinned version, and kept in a cache outside the tree."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,6 +89,24 @@ def go_program(name):
     return cached(name, program.version, lambda cache: _install(program, cache), program.binary)
 
 
+def built(source):
+    """The program of that folder of the tree, which is called as the folder, built once."""
+    state = hashlib.sha256()
+    for path in sorted(source.iterdir()):
+        state.update(path.read_bytes())
+
+    def build(cache):
+        with tempfile.TemporaryDirectory() as copy:  # what Go finds out about modules is not for the tree
+            shutil.copytree(source, copy, dirs_exist_ok=True)
+            run_installer(
+                [_go(), "build", "-mod=mod", "-p=2", "-o", cache / source.name, "."],
+                f"go build {source.name}",
+                cwd=copy,
+            )
+
+    return cached(source.name, state.hexdigest()[:16], build)
+
+
 def run_installer(command, what, timeout_s=INSTALL_TIMEOUT_S, **more):
     try:
         result = subprocess.run(
@@ -105,11 +125,16 @@ def run_installer(command, what, timeout_s=INSTALL_TIMEOUT_S, **more):
         raise Missing(f"{what}: {result.stdout.strip()[-300:]}")
 
 
-def _install(program, cache):
-    """`go install` puts a program in its place whole or not at all."""
+def _go():
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
         raise Missing("needs Go 1.21 or newer, which Debian 12 does not offer")
+    return go
+
+
+def _install(program, cache):
+    """`go install` puts a program in its place whole or not at all."""
+    go = _go()
     what = f"{program.package}@{program.version}"
     if program.module:
         (cache / "go.mod").write_text(f"module build\n\ngo 1.24\n\nrequire {program.module} {program.version}\n")

@@ -7,34 +7,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
-from go_programs import Missing, cached, run_installer  # noqa: E402  (the path is set one line above)
-
-BUILD_TIMEOUT_S = 900
+from go_programs import built  # noqa: E402  (the path is set one line above)
 
 
 def maker(name):
-    """The program of that folder, built once."""
-    source = HERE / name
-    state = hashlib.sha256()
-    for path in sorted(source.iterdir()):
-        state.update(path.read_bytes())
-
-    def build(cache):
-        go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-        if go is None:
-            raise Missing("needs Go, which Debian 12 does not offer in this version")
-        with tempfile.TemporaryDirectory() as copy:  # what Go finds out about modules is not for the tree
-            shutil.copytree(source, copy, dirs_exist_ok=True)
-            run_installer([go, "build", "-mod=mod", "-p=2", "-o", cache / name, "."], f"go build {name}", BUILD_TIMEOUT_S,
-                          cwd=copy)  # fmt: skip
-
-    return cached(name, state.hexdigest()[:16], build)
+    return built(HERE / name)
 
 
 def trivy(folder, advisories, made="2026-11-01T00:00:00Z"):
