@@ -3,6 +3,7 @@
 #include "base/name.h"
 #include "cli/commands.h"
 #include "cli/remote_registry.h"
+#include "signing/public_key.h"
 #include "signing/signature.h"
 
 #include <string.h>
@@ -35,6 +36,7 @@ static void auto_verifying_(struct verifying *v)
 {
     for (size_t i = 0; i < v->n_keys; i++)
         public_key_free(v->keys[i]);
+    signature_list_done(&v->found);
     if (v->open)
         remote_registry_done(&v->registry);
     remote_server_done(&v->server);
@@ -194,7 +196,7 @@ static enum err_code resolve(struct verifying *v, struct err *e)
 
 static const char *key_name(const struct verifying *v, const struct signature *s)
 {
-    return s->key < v->n_keys ? cli_flag_nth(v->args, "--key", s->key) : "";
+    return cli_flag_nth(v->args, "--key", s->nth);
 }
 
 static size_t n_good(const struct verifying *v, size_t key)
@@ -202,7 +204,7 @@ static size_t n_good(const struct verifying *v, size_t key)
     size_t n = 0;
 
     for (size_t i = 0; i < v->found.n; i++)
-        n += v->found.rows[i].verdict == SIGNATURE_GOOD && v->found.rows[i].key == key;
+        n += v->found.rows[i].verdict == SIGNATURE_GOOD && v->found.rows[i].nth == key;
     return n;
 }
 
@@ -224,8 +226,8 @@ static void print_people(const struct verifying *v)
         const struct signature *s = &v->found.rows[i];
 
         fprintf(out, "%s  %s: %s%s%s\n", s->manifest.text, s->form,
-                signature_verdict_text(s->verdict), s->key < v->n_keys ? ", key " : "",
-                key_name(v, s));
+                signature_verdict_text(s->verdict), s->signer == SIGNER_KEY ? ", key " : "",
+                s->signer == SIGNER_KEY ? key_name(v, s) : "");
     }
     if (v->found.more)
         fprintf(out, "there are more; the first %d were looked at\n", SIGNATURES_MAX);
@@ -251,8 +253,8 @@ static void print_json(const struct verifying *v)
 
         buf_addf(&json, "%s{\"manifest\":\"%s\",\"form\":\"%s\",\"verdict\":\"%s\",\"key\":",
                  i > 0 ? "," : "", s->manifest.text, s->form, signature_verdict_name(s->verdict));
-        if (s->key < v->n_keys)
-            buf_add_json(&json, str_of(public_key_fingerprint(v->keys[s->key])));
+        if (s->signer == SIGNER_KEY)
+            buf_add_json(&json, str_of(public_key_fingerprint(v->keys[s->nth])));
         else
             buf_add_text(&json, "null");
         buf_add_char(&json, '}');
@@ -265,13 +267,13 @@ static enum err_code verify(struct verifying *v, struct err *e)
 {
     const struct signature_source source = {
         .manifest = get_manifest, .referrers = get_referrers, .blob = get_blob, .ctx = v};
-    struct signature_keys keys;
+    struct trust trust;
 
     TRY(read_keys(v, e));
     TRY(open_registry(v, e));
     TRY(resolve(v, e));
-    keys = (struct signature_keys){v->keys, v->n_keys};
-    return signatures_find(&source, &v->image, &keys, &v->found, e);
+    trust = (struct trust){.keys = v->keys, .n_keys = v->n_keys};
+    return signatures_find(&source, &v->image, &trust, &v->found, e);
 }
 
 int cli_verify(struct cli *cli, const struct cli_args *args)

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "signing/envelope.h"
+#include "signing/public_key.h"
 #include "signing/signed_json.h"
 #include "signing/simple_signing.h"
 
@@ -18,82 +19,62 @@
 #define SIGNATURE_MAX 2048 /* bytes; RSA of 16384 bits */
 #define TAG_MAX       (DIGEST_TEXT_MAX + 8)
 
-const char *signature_verdict_name(enum signature_verdict v)
-{
-    static const char *const names[SIGNATURE_VERDICTS] = {[SIGNATURE_GOOD] = "good",
-                                                          [SIGNATURE_OTHER_KEY] = "other_key",
-                                                          [SIGNATURE_OTHER_IMAGE] = "other_image",
-                                                          [SIGNATURE_UNKNOWN] = "unknown"};
-
-    return names[v];
-}
-
-const char *signature_verdict_text(enum signature_verdict v)
-{
-    static const char *const texts[SIGNATURE_VERDICTS] = {
-        [SIGNATURE_GOOD] = "good",
-        [SIGNATURE_OTHER_KEY] = "not by any of the keys, or tampered with",
-        [SIGNATURE_OTHER_IMAGE] = "by one of the keys, but of another image",
-        [SIGNATURE_UNKNOWN] = "not understood"};
-
-    return texts[v];
-}
-
 /* ---- one */
 
-/* Which key made the signature; keys->n: none. */
-static size_t maker(const struct signature_keys *keys, struct str message, struct str signature)
+/* Which key made the signature; n_keys: none. */
+static size_t maker(const struct trust *trust, struct str message, struct str signature)
 {
     size_t i = 0;
 
-    while (i < keys->n && !public_key_verifies(keys->keys[i], message, signature))
+    while (i < trust->n_keys && !public_key_verifies(trust->keys[i], message, signature))
         i++;
     return i;
 }
 
-static void judge(const struct signature_keys *keys, size_t key, bool names, struct signature *ret)
+static void judge(const struct trust *trust, size_t key, bool names, struct signature *ret)
 {
-    ret->key = key;
-    if (key == keys->n)
+    if (key == trust->n_keys) {
         ret->verdict = SIGNATURE_OTHER_KEY;
-    else
-        ret->verdict = names ? SIGNATURE_GOOD : SIGNATURE_OTHER_IMAGE;
+        return;
+    }
+    ret->verdict = names ? SIGNATURE_GOOD : SIGNATURE_OTHER_IMAGE;
+    ret->signer = SIGNER_KEY;
+    ret->nth = key;
 }
 
 static void check_simple(struct str payload, struct str signature, const struct digest *image,
-                         const struct signature_keys *keys, struct signature *ret)
+                         const struct trust *trust, struct signature *ret)
 {
     unsigned char bytes[BASE64_ROOM(SIGNATURE_MAX * 4 / 3)];
     size_t n;
 
     if (signature.n > SIGNATURE_MAX * 4 / 3 || !base64_decode(signature, bytes, &n))
         return;
-    judge(keys, maker(keys, payload, (struct str){(char *)bytes, n}),
+    judge(trust, maker(trust, payload, (struct str){(char *)bytes, n}),
           simple_signing_names(payload, image), ret);
 }
 
-static size_t maker_of_any(const struct signature_keys *keys, const struct envelope *env)
+static size_t maker_of_any(const struct trust *trust, const struct envelope *env)
 {
-    size_t key = keys->n;
+    size_t key = trust->n_keys;
 
-    for (size_t i = 0; i < env->n && key == keys->n; i++)
-        key = maker(keys, buf_str(&env->message), buf_str(&env->signatures[i]));
+    for (size_t i = 0; i < env->n && key == trust->n_keys; i++)
+        key = maker(trust, buf_str(&env->message), buf_str(&env->signatures[i]));
     return key;
 }
 
-/* False: it is about something else than that an image was signed. */
-static bool check_bundle(struct str text, const struct digest *image,
-                         const struct signature_keys *keys, struct signature *ret)
+/* An attestation gets its predicate. */
+static void check_bundle(struct str text, const struct digest *image, const struct trust *trust,
+                         struct signature *ret)
 {
     AUTO(envelope) struct envelope env = {.n = 0};
     AUTO(json) json_t *j = signed_json_parse(text);
 
     if (!envelope_read(json_object_get(j, "dsseEnvelope"), &env))
-        return true;
+        return;
     if (!str_eq(envelope_predicate(&env), COSIGN_SIGNED))
-        return false;
-    judge(keys, maker_of_any(keys, &env), envelope_names(&env, image), ret);
-    return true;
+        ret->predicate = str_dup(envelope_predicate(&env));
+    judge(trust, maker_of_any(trust, &env), envelope_names(&env, image), ret);
 }
 
 /* ---- all */
@@ -101,21 +82,32 @@ static bool check_bundle(struct str text, const struct digest *image,
 struct finding {
     const struct signature_source *s;
     const struct digest *image;
-    const struct signature_keys *keys;
+    const struct trust *trust;
     struct signature_list *list;
+    bool attestations; /* are looked for, not signatures */
 };
+
+/* False: it was looked at too much. */
+static bool look(struct finding *f)
+{
+    f->list->more |= f->list->looks == SIGNATURE_LOOKS_MAX;
+    f->list->looks += !f->list->more;
+    return !f->list->more;
+}
 
 /* NULL: there is no room for more. */
 static struct signature *add(struct finding *f, const struct digest *manifest, const char *form)
 {
     struct signature_list *l = f->list;
 
-    if (l->n == SIGNATURES_MAX) {
+    if (l->n == SIGNATURES_MAX || !look(f)) {
         l->more = true;
         return NULL;
     }
-    l->rows[l->n] = (struct signature){
-        .verdict = SIGNATURE_UNKNOWN, .manifest = *manifest, .form = form, .key = f->keys->n};
+    l->rows[l->n] = (struct signature){.verdict = SIGNATURE_UNKNOWN,
+                                       .manifest = *manifest,
+                                       .form = form,
+                                       .until_ms = SIGNATURE_FOR_EVER};
     return &l->rows[l->n++];
 }
 
@@ -152,9 +144,11 @@ static enum err_code look_at_layer(struct finding *f, const struct digest *manif
     if (simple)
         check_simple(buf_str(&bytes),
                      signed_json_text(json_object_get(layer, "annotations"), SIMPLE_SIGNED),
-                     f->image, f->keys, row);
-    else if (!check_bundle(buf_str(&bytes), f->image, f->keys, row))
-        f->list->n--;
+                     f->image, f->trust, row);
+    else
+        check_bundle(buf_str(&bytes), f->image, f->trust, row);
+    if ((row->predicate != NULL) != f->attestations)
+        signature_done(&f->list->rows[--f->list->n]);
     return ERR_OK;
 }
 
@@ -171,6 +165,8 @@ static enum err_code look_at_manifest(struct finding *f, const char *reference, 
     const json_t *layers;
     enum err_code code;
 
+    if (!look(f))
+        return ERR_OK;
     buf_init(&text, SIGNATURE_DOCUMENT_MAX);
     code = f->s->manifest(f->s->ctx, reference, &text, &d, e);
     if (code != ERR_OK)
@@ -208,16 +204,38 @@ static enum err_code look_at_referrers(struct finding *f, struct err *e)
     return ERR_OK;
 }
 
-enum err_code signatures_find(const struct signature_source *s, const struct digest *image,
-                              const struct signature_keys *keys, struct signature_list *ret_list,
-                              struct err *e)
+static enum err_code look_everywhere(struct finding *f, const char *suffix, struct err *e)
 {
-    struct finding f = {s, image, keys, ret_list};
     char tag[TAG_MAX];
 
-    *ret_list = (struct signature_list){.n = 0};
-    snprintf(tag, sizeof(tag), "%s-%s.sig", digest_algorithm_name(image->algorithm),
-             digest_hex(image).p);
-    TRY(look_at_manifest(&f, tag, e));
-    return look_at_referrers(&f, e);
+    *f->list = (struct signature_list){.n = 0};
+    snprintf(tag, sizeof(tag), "%s-%s%s", digest_algorithm_name(f->image->algorithm),
+             digest_hex(f->image).p, suffix);
+    TRY(look_at_manifest(f, tag, e));
+    return look_at_referrers(f, e);
+}
+
+enum err_code signatures_find(const struct signature_source *s, const struct digest *image,
+                              const struct trust *trust, struct signature_list *ret_list,
+                              struct err *e)
+{
+    struct finding f = {s, image, trust, ret_list, false};
+
+    return look_everywhere(&f, ".sig", e);
+}
+
+enum err_code attestations_find(const struct signature_source *s, const struct digest *image,
+                                const struct trust *trust, struct signature_list *ret_list,
+                                struct err *e)
+{
+    struct finding f = {s, image, trust, ret_list, true};
+
+    return look_everywhere(&f, ".att", e);
+}
+
+void signature_list_done(struct signature_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        signature_done(&l->rows[i]);
+    l->n = 0;
 }

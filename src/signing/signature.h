@@ -1,5 +1,5 @@
 /*
- * Signatures of an image by keys, as cosign stores them beside it, and whether they are good:
+ * Signatures of an image, as cosign stores them beside it, and whether they are good:
  *
  *     tag sha256-HEX.sig  a manifest whose layers are payloads (simple_signing.h), each with its
  *                         signature in an annotation. sigstore/cosign, "Signature Specification"
@@ -13,42 +13,20 @@
  */
 #pragma once
 
-#include "signing/public_key.h"
+#include "signing/signature_trust.h"
 
 #include "base/buf.h"
-#include "base/digest.h"
+#include "base/err.h"
 
 #define SIGNATURES_MAX         64          /* of an image that are looked at */
+#define SIGNATURE_LOOKS_MAX    512         /* documents of an image that are read */
 #define SIGNATURE_DOCUMENT_MAX (64u << 10) /* bytes of a manifest, a payload, a bundle */
-
-enum signature_verdict {
-    SIGNATURE_GOOD,
-    SIGNATURE_OTHER_KEY,   /* by none of the keys, or tampered with: nobody can tell which */
-    SIGNATURE_OTHER_IMAGE, /* by one of the keys, of another manifest */
-    SIGNATURE_UNKNOWN,     /* not of a form that is understood here, or damaged */
-    SIGNATURE_VERDICTS
-};
-
-const char *signature_verdict_name(enum signature_verdict v); /* for machines: "other_key" */
-const char *signature_verdict_text(enum signature_verdict v); /* for people */
-
-struct signature {
-    enum signature_verdict verdict;
-    struct digest manifest; /* that it stands in */
-    const char *form;       /* "simple signing", "sigstore bundle"; a constant */
-    size_t key;             /* which one; of GOOD and OTHER_IMAGE */
-};
 
 struct signature_list {
     struct signature rows[SIGNATURES_MAX];
     size_t n;
-    bool more; /* there are others, which were not looked at */
-};
-
-/* The keys that count; borrowed. */
-struct signature_keys {
-    struct public_key *const *keys;
-    size_t n;
+    size_t looks; /* at documents */
+    bool more;    /* there are others, which were not looked at */
 };
 
 /* Where an image and what is beside it are. Texts and blobs go to *ret, whose max bounds them. */
@@ -63,11 +41,24 @@ struct signature_source {
     /* Bytes with that digest. Error: BLOB_UNKNOWN, and what else there is. */
     enum err_code (*blob)(void *ctx, const struct digest *d, struct buf *ret, struct err *e);
     void *ctx;
+    int64_t now_ms; /* the wall time that is judged by; 0: the clock's */
 };
 
-/* All of the image. An attestation is none. Errors: those of the source, but what is missing or too
- * large for its bound is a signature that is not understood. */
+/* All of the image. An attestation is none. *ret_list is the caller's, and is to be done with in
+ * either case. Errors: those of the source, but what is missing or too large for its bound is a
+ * signature that is not understood. */
 ERR_CHECKED enum err_code signatures_find(const struct signature_source *s,
-                                          const struct digest *image,
-                                          const struct signature_keys *keys,
+                                          const struct digest *image, const struct trust *trust,
                                           struct signature_list *ret_list, struct err *e);
+
+/* The same for attestations: statements about the image (in-toto), each with what it states. */
+ERR_CHECKED enum err_code attestations_find(const struct signature_source *s,
+                                            const struct digest *image, const struct trust *trust,
+                                            struct signature_list *ret_list, struct err *e);
+
+void signature_list_done(struct signature_list *l);
+
+static inline void auto_signature_list_(struct signature_list *l)
+{
+    signature_list_done(l);
+}

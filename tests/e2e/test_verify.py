@@ -66,7 +66,7 @@ def test_a_signature_of_another_image_does_not_count(registry, client, signed, k
     FORMS[form](client, "team/app", signed, key, digest=image("another").digest)
     done = verify(registry, "--key", key.path)
     assert done.returncode == 3
-    assert f"{form}: by one of the keys, but of another image, key {key.path}\n" in done.stdout
+    assert f"{form}: by somebody who is trusted, but of another image, key {key.path}\n" in done.stdout
 
 
 @forms

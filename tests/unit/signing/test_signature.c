@@ -2,6 +2,7 @@
 #include "signing/signature.h"
 
 #include "base/cleanup.h"
+#include "signing/public_key.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -164,13 +165,13 @@ static struct public_key *key(void)
 
 static struct signature_list look(struct beside *b)
 {
-    const struct signature_source s = {manifest, referrers, blob, b};
+    const struct signature_source s = {manifest, referrers, blob, b, 0};
     AUTO(public_key) struct public_key *k = key();
-    const struct signature_keys keys = {&k, 1};
+    const struct trust trust = {.keys = &k, .n_keys = 1};
     struct signature_list l;
     struct err e;
 
-    assert_int_equal(signatures_find(&s, &b->image, &keys, &l, &e), ERR_OK);
+    assert_int_equal(signatures_find(&s, &b->image, &trust, &l, &e), ERR_OK);
     return l;
 }
 
@@ -294,8 +295,8 @@ static void a_blob_that_is_lost_is_not_understood(void **state)
 static void a_registry_that_fails_is_no_verdict(void **state)
 {
     struct beside b = {.image = image_of(SIMPLE_IMAGE), .fails = ERR_UNAVAILABLE};
-    const struct signature_source s = {manifest, referrers, blob, &b};
-    const struct signature_keys none = {NULL, 0};
+    const struct signature_source s = {manifest, referrers, blob, &b, 0};
+    const struct trust none = {.keys = NULL};
     struct signature_list l;
     struct err e;
 
