@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "signing/certificate.h"
+#include "signing/certificates.h"
 
 #define TIMESTAMP_TOKEN_MAX (32u << 10) /* bytes */
 

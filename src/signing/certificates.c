@@ -1,4 +1,4 @@
-#include "signing/certificate.h"
+#include "signing/certificates.h"
 
 #include "base/cleanup.h"
 #include "base/file.h"
