@@ -2,9 +2,12 @@
 
 #include "base/base64.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/json.h"
+#include "base/media.h"
 #include "base/mem.h"
 #include "signing/envelope.h"
+#include "signing/notation_trust.h"
 #include "signing/public_key.h"
 #include "signing/signed_json.h"
 #include "signing/simple_signing.h"
@@ -16,6 +19,7 @@
 #define SIMPLE_TYPE   STR("application/vnd.dev.cosign.artifact.sig.v1+json")
 #define BUNDLE_TYPE   STR("application/vnd.dev.sigstore.bundle")
 #define COSIGN_SIGNED STR("https://sigstore.dev/cosign/sign/v1")
+#define NOTATION_TYPE STR("application/vnd.cncf.notary.signature")
 #define SIGNATURE_MAX 2048 /* bytes; RSA of 16384 bits */
 #define TAG_MAX       (DIGEST_TEXT_MAX + 8)
 
@@ -84,8 +88,31 @@ struct finding {
     const struct digest *image;
     const struct trust *trust;
     struct signature_list *list;
-    bool attestations; /* are looked for, not signatures */
+    bool attestations;             /* are looked for, not signatures */
+    struct notation_target target; /* what notation signs; without a media type until it is read */
 };
+
+/* What a layer of a manifest that is beside an image can be. */
+enum form { FORM_SIMPLE, FORM_BUNDLE, FORM_JWS, FORM_COSE, FORMS };
+
+static const char *const form_names[FORMS] = {[FORM_SIMPLE] = "simple signing",
+                                              [FORM_BUNDLE] = "sigstore bundle",
+                                              [FORM_JWS] = "notation",
+                                              [FORM_COSE] = "notation"};
+
+/* FORMS: nothing that is looked for. */
+static enum form form_of(const struct finding *f, struct str layer_type)
+{
+    if (str_eq(layer_type, SIMPLE_LAYER))
+        return FORM_SIMPLE;
+    if (str_starts(layer_type, BUNDLE_TYPE))
+        return FORM_BUNDLE;
+    if (!f->trust->notation || f->attestations)
+        return FORMS;
+    if (str_eq(layer_type, STR("application/jose+json")))
+        return FORM_JWS;
+    return str_eq(layer_type, STR("application/cose")) ? FORM_COSE : FORMS;
+}
 
 /* False: it was looked at too much. */
 static bool look(struct finding *f)
@@ -127,11 +154,98 @@ static enum err_code read_layer(struct finding *f, const json_t *layer, struct b
     return f->s->blob(f->s->ctx, &d, ret, e);
 }
 
-static enum err_code look_at_layer(struct finding *f, const struct digest *manifest,
-                                   const json_t *layer, struct err *e)
+/* ---- of notation */
+
+static struct str repository_of(const struct finding *f)
 {
-    bool simple = str_eq(signed_json_text(layer, "mediaType"), SIMPLE_LAYER);
-    struct signature *row = add(f, manifest, simple ? "simple signing" : "sigstore bundle");
+    return str_of(f->s->repository ? f->s->repository : "");
+}
+
+/* What the manifest says it is; one that doesn't is of the OCI. */
+static struct str media_type_of(const json_t *manifest)
+{
+    static const char *const known[] = {MEDIA_OCI_MANIFEST, MEDIA_OCI_INDEX, MEDIA_DOCKER_MANIFEST,
+                                        MEDIA_DOCKER_LIST};
+    struct str said = signed_json_text(manifest, "mediaType");
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (str_eq(said, str_of(known[i])))
+            return str_of(known[i]);
+    }
+    return str_of(json_object_get(manifest, "manifests") ? MEDIA_OCI_INDEX : MEDIA_OCI_MANIFEST);
+}
+
+/* Once. */
+static enum err_code read_target(struct finding *f, struct err *e)
+{
+    AUTO(buf) struct buf text = {0};
+    AUTO(json) json_t *j = NULL;
+    struct digest d;
+
+    if (f->target.media_type.n > 0)
+        return ERR_OK;
+    buf_init(&text, SIGNATURE_IMAGE_MAX);
+    TRY(f->s->manifest(f->s->ctx, f->image->text, &text, &d, e));
+    j = json_shallow(buf_str(&text)) ? json_loadb(text.p, text.n, 0, NULL) : NULL;
+    f->target = (struct notation_target){
+        .digest = *f->image, .media_type = media_type_of(j), .size_bytes = text.n};
+    return ERR_OK;
+}
+
+static enum err_code check_notation(struct finding *f, enum form form, struct str bytes,
+                                    struct signature *ret, struct err *e)
+{
+    struct notation_signature s = {.form = form == FORM_JWS ? NOTATION_JWS : NOTATION_COSE,
+                                   .bytes = bytes,
+                                   .repository = repository_of(f),
+                                   .now_ms = f->s->now_ms ? f->s->now_ms : clock_wall_ms()};
+
+    TRY(read_target(f, e));
+    s.target = f->target;
+    notation_judge(f->trust->notation, &s, ret);
+    return ERR_OK;
+}
+
+/* A policy may say that an image needs no signature of notation. */
+static void look_for_skip(struct finding *f)
+{
+    const char *name = f->trust->notation && !f->attestations
+                           ? notation_trust_skips(f->trust->notation, repository_of(f))
+                           : NULL;
+    struct signature *row = name ? add(f, f->image, form_names[FORM_JWS]) : NULL;
+    AUTO(buf) struct buf why = {0};
+
+    if (!row)
+        return;
+    buf_init(&why, 1024);
+    buf_addf(&why, "no signature is needed: '%s' of the trust policy is of level skip", name);
+    row->verdict = SIGNATURE_GOOD;
+    row->signer = SIGNER_NOTATION;
+    row->why = str_dup(buf_str(&why));
+}
+
+/* ---- layers */
+
+static enum err_code check(struct finding *f, enum form form, const json_t *layer, struct str bytes,
+                           struct signature *ret, struct err *e)
+{
+    switch (form) {
+    case FORM_SIMPLE:
+        check_simple(bytes, signed_json_text(json_object_get(layer, "annotations"), SIMPLE_SIGNED),
+                     f->image, f->trust, ret);
+        return ERR_OK;
+    case FORM_BUNDLE:
+        check_bundle(bytes, f->image, f->trust, ret);
+        return ERR_OK;
+    default:
+        return check_notation(f, form, bytes, ret, e);
+    }
+}
+
+static enum err_code look_at_layer(struct finding *f, const struct digest *manifest,
+                                   const json_t *layer, enum form form, struct err *e)
+{
+    struct signature *row = add(f, manifest, form_names[form]);
     AUTO(buf) struct buf bytes = {0};
     enum err_code code;
 
@@ -141,20 +255,10 @@ static enum err_code look_at_layer(struct finding *f, const struct digest *manif
     code = read_layer(f, layer, &bytes, e);
     if (code != ERR_OK)
         return passes(code) ? ERR_OK : code;
-    if (simple)
-        check_simple(buf_str(&bytes),
-                     signed_json_text(json_object_get(layer, "annotations"), SIMPLE_SIGNED),
-                     f->image, f->trust, row);
-    else
-        check_bundle(buf_str(&bytes), f->image, f->trust, row);
+    TRY(check(f, form, layer, buf_str(&bytes), row, e));
     if ((row->predicate != NULL) != f->attestations)
         signature_done(&f->list->rows[--f->list->n]);
     return ERR_OK;
-}
-
-static bool holds_signatures(struct str layer_type)
-{
-    return str_eq(layer_type, SIMPLE_LAYER) || str_starts(layer_type, BUNDLE_TYPE);
 }
 
 static enum err_code look_at_manifest(struct finding *f, const char *reference, struct err *e)
@@ -175,11 +279,18 @@ static enum err_code look_at_manifest(struct finding *f, const char *reference, 
     layers = json_object_get(j, "layers");
     for (size_t i = 0; i < json_array_size(layers) && !f->list->more; i++) {
         const json_t *layer = json_array_get(layers, i);
+        enum form form = form_of(f, signed_json_text(layer, "mediaType"));
 
-        if (holds_signatures(signed_json_text(layer, "mediaType")))
-            TRY(look_at_layer(f, &d, layer, e));
+        if (form != FORMS)
+            TRY(look_at_layer(f, &d, layer, form, e));
     }
     return ERR_OK;
+}
+
+static bool holds_signatures(const struct finding *f, struct str artifact_type)
+{
+    return str_eq(artifact_type, SIMPLE_TYPE) || str_starts(artifact_type, BUNDLE_TYPE) ||
+           (f->trust->notation && !f->attestations && str_eq(artifact_type, NOTATION_TYPE));
 }
 
 static enum err_code look_at_referrers(struct finding *f, struct err *e)
@@ -197,7 +308,7 @@ static enum err_code look_at_referrers(struct finding *f, struct err *e)
         struct str type = signed_json_text(row, "artifactType");
         struct digest d;
 
-        if ((str_eq(type, SIMPLE_TYPE) || str_starts(type, BUNDLE_TYPE)) &&
+        if (holds_signatures(f, type) &&
             digest_parse(signed_json_text(row, "digest"), &d, ERR_IGNORED) == ERR_OK)
             TRY(look_at_manifest(f, d.text, e));
     }
@@ -211,6 +322,7 @@ static enum err_code look_everywhere(struct finding *f, const char *suffix, stru
     *f->list = (struct signature_list){.n = 0};
     snprintf(tag, sizeof(tag), "%s-%s%s", digest_algorithm_name(f->image->algorithm),
              digest_hex(f->image).p, suffix);
+    look_for_skip(f);
     TRY(look_at_manifest(f, tag, e));
     return look_at_referrers(f, e);
 }
@@ -219,7 +331,7 @@ enum err_code signatures_find(const struct signature_source *s, const struct dig
                               const struct trust *trust, struct signature_list *ret_list,
                               struct err *e)
 {
-    struct finding f = {s, image, trust, ret_list, false};
+    struct finding f = {.s = s, .image = image, .trust = trust, .list = ret_list};
 
     return look_everywhere(&f, ".sig", e);
 }
@@ -228,7 +340,8 @@ enum err_code attestations_find(const struct signature_source *s, const struct d
                                 const struct trust *trust, struct signature_list *ret_list,
                                 struct err *e)
 {
-    struct finding f = {s, image, trust, ret_list, true};
+    struct finding f = {
+        .s = s, .image = image, .trust = trust, .list = ret_list, .attestations = true};
 
     return look_everywhere(&f, ".att", e);
 }

@@ -6,7 +6,8 @@
  *
  *     referrers           manifests whose layer is a bundle: a statement about the image
  *                         (envelope.h). sigstore/protobuf-specs, "Bundle", version 0.3. Or
- *                         manifests as above, by a type of their own
+ *                         manifests as above, by a type of their own. Or manifests whose layer is a
+ *                         signature of the Notary Project (notation_envelope.h)
  *
  * What is beside an image was written by anybody: it is counted, bounded, and never more than
  * looked at.
@@ -21,6 +22,7 @@
 #define SIGNATURES_MAX         64          /* of an image that are looked at */
 #define SIGNATURE_LOOKS_MAX    512         /* documents of an image that are read */
 #define SIGNATURE_DOCUMENT_MAX (64u << 10) /* bytes of a manifest, a payload, a bundle */
+#define SIGNATURE_IMAGE_MAX    (64u << 20) /* bytes of the image's own manifest */
 
 struct signature_list {
     struct signature rows[SIGNATURES_MAX];
@@ -41,7 +43,8 @@ struct signature_source {
     /* Bytes with that digest. Error: BLOB_UNKNOWN, and what else there is. */
     enum err_code (*blob)(void *ctx, const struct digest *d, struct buf *ret, struct err *e);
     void *ctx;
-    int64_t now_ms; /* the wall time that is judged by; 0: the clock's */
+    int64_t now_ms;         /* the wall time that is judged by; 0: the clock's */
+    const char *repository; /* of the image, as notation_policy_for() has it; NULL: nobody knows */
 };
 
 /* All of the image. An attestation is none. *ret_list is the caller's, and is to be done with in

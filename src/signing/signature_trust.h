@@ -27,6 +27,8 @@ struct trust {
     X(OTHER_IMAGE, "other_image", "by somebody who is trusted, but of another image")              \
     X(EXPIRED, "expired", "its certificate was not valid at the time, or it has expired itself")   \
     X(REVOKED, "revoked", "its certificate has been revoked")                                      \
+    X(REVOCATION_UNKNOWN, "revocation_unknown",                                                    \
+      "nobody can say whether its certificate has been revoked")                                   \
     X(NO_TIME, "no_time",                                                                          \
       "nobody who is trusted says when it was made: no good entry of a transparency log, no good " \
       "timestamp")                                                                                 \

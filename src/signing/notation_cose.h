@@ -1,0 +1,9 @@
+/* Envelopes of the Notary Project (notation_envelope.h): a tagged COSE_Sign1. Pure. */
+#pragma once
+
+#include "signing/notation_envelope.h"
+
+/* Error: UNSUPPORTED, with what is not understood. It is the caller's, and is to be done with, in
+ * either case. */
+ERR_CHECKED enum err_code notation_cose_read(struct str bytes, struct notation_envelope *ret,
+                                             struct err *e);
