@@ -146,7 +146,7 @@ static enum reading reading_of(const struct layer_file *file)
     if (str_eq(path, STR("lib/apk/db/installed")) || str_eq(path, STR("usr/lib/apk/db/installed")))
         return APK;
     /* Of packages that are installed, not of those of which they are built. */
-    if (str_ends(path, STR("/package.json")) && memmem(path.p, path.n, "node_modules/", 13) &&
+    if (str_ends(path, STR("/package.json")) && str_contains(path, STR("node_modules/")) &&
         file->size_bytes <= WHOLE_MAX_BYTES)
         return NPM;
     if (file->size_bytes >= PROGRAM_BYTES && (file->mode & 0111))

@@ -49,6 +49,7 @@ int str_cmp(struct str a, struct str b);           /* bytewise, as memcmp() and 
 bool str_ieq(struct str a, struct str b);          /* ASCII letters without case */
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
+bool str_contains(struct str s, struct str part);
 struct str str_trim(struct str s); /* spaces and tabs off both ends (RFC 9110 OWS) */
 
 /* Cuts s at the first c: the part before goes to *ret_head, s becomes the part after.

@@ -23,11 +23,6 @@ static const struct conf_row *find_variable(struct str name, const char **ret_as
     return NULL;
 }
 
-static bool contains(struct str s, struct str part)
-{
-    return s.n && memmem(s.p, s.n, part.p, part.n) != NULL;
-}
-
 /*
  * Kubernetes sets variables for each service (and Docker for each link), named after it; a service
  * called "registry" makes REGISTRY_SERVICE_HOST, REGISTRY_SERVICE_PORT_HTTP, REGISTRY_PORT and
@@ -35,11 +30,11 @@ static bool contains(struct str s, struct str part)
  */
 static bool from_orchestrator(struct str name, struct str value)
 {
-    if (str_ends(name, STR("_SERVICE_HOST")) || contains(name, STR("_SERVICE_PORT")))
+    if (str_ends(name, STR("_SERVICE_HOST")) || str_contains(name, STR("_SERVICE_PORT")))
         return true;
-    return contains(name, STR("_PORT")) &&
+    return str_contains(name, STR("_PORT")) &&
            (str_starts(value, STR("tcp://")) || str_starts(value, STR("udp://")) ||
-            contains(name, STR("_TCP_")) || contains(name, STR("_UDP_")));
+            str_contains(name, STR("_TCP_")) || str_contains(name, STR("_UDP_")));
 }
 
 /* Those name the file; read by the command line. */

@@ -208,7 +208,7 @@ static bool goes_on(void *ctx)
 
 static bool is_tar(struct str media_type)
 {
-    return media_type.n > 0 && memmem(media_type.p, media_type.n, ".tar", 4) != NULL;
+    return str_contains(media_type, STR(".tar"));
 }
 
 static enum err_code read_layer(struct making *m, size_t i, struct err *e)

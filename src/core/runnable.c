@@ -9,11 +9,6 @@ static struct str type_of(const struct out_manifest *m, size_t i)
     return out_json_text(out_manifest_descriptor(m, i), "mediaType");
 }
 
-static bool contains(struct str s, struct str part)
-{
-    return s.n > 0 && memmem(s.p, s.n, part.p, part.n) != NULL;
-}
-
 static bool is_plugin(struct str config_type)
 {
     return str_eq(config_type, STR("application/vnd.docker.plugin.v1+json"));
@@ -40,7 +35,7 @@ bool runnable_config(struct str manifest_type, struct str config_type)
 static bool is_labelled(struct str type)
 {
     return type.n == 0 || str_eq(type, STR("application/octet-stream")) ||
-           contains(type, STR(".tar"));
+           str_contains(type, STR(".tar"));
 }
 
 static enum err_code read_head(struct reader *in, char *head, size_t cap, size_t *ret_n,

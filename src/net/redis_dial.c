@@ -58,7 +58,7 @@ static enum err_code sign_in_with(struct redis_line *l, struct str user, struct 
     if (o == REDIS_ANSWERED)
         return ERR_OK;
     /* A server that does not know the command repeats its words. */
-    if (memmem(e->detail, strlen(e->detail), password.p, password.n))
+    if (str_contains(str_of(e->detail), password))
         err_set(e, ERR_UNAVAILABLE, "Redis %s refuses to be signed in to", redis_line_name(l));
     return ERR_UNAVAILABLE;
 }

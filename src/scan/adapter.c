@@ -84,7 +84,7 @@ static void on_header(void *ctx, struct str name, struct str value)
     if (str_ieq(name, STR("refresh-after")) && str_to_u64_up_to(value, INT_MAX, &s))
         x->refresh_ms = (int64_t)s * 1000;
     if (str_ieq(name, STR("content-type")))
-        x->new_version = memmem(value.p, value.n, "version=1.1", 11) != NULL;
+        x->new_version = str_contains(value, STR("version=1.1"));
 }
 
 /* Until there is something to read, the deadline, or the end of it all. */

@@ -22,11 +22,6 @@ static struct str type_of(const struct out_manifest *m, size_t i)
     return out_json_text(out_manifest_descriptor(m, i), "mediaType");
 }
 
-static bool contains(struct str s, struct str part)
-{
-    return s.n > 0 && memmem(s.p, s.n, part.p, part.n) != NULL;
-}
-
 /* ---- one image */
 
 struct layout {
@@ -59,7 +54,7 @@ static enum err_code check_layer(struct layout *l, size_t i, uint64_t *bytes, st
 {
     const struct manifest_link *link = &l->m->parsed.links[i];
 
-    if (contains(type_of(l->m, i), STR("encrypted")))
+    if (str_contains(type_of(l->m, i), STR("encrypted")))
         return err_tell(e, ERR_NOT_ANALYZABLE, "layer %zu is encrypted", i - 1);
     if (link->digest.algorithm != DIGEST_SHA256)
         return err_tell(e, ERR_NOT_ANALYZABLE, "layer %zu has a digest of %s: scanners take sha256",

@@ -66,7 +66,7 @@ static struct str cause_of(struct str line)
 
 static bool has(struct str text, const char *words)
 {
-    return text.n > 0 && memmem(text.p, text.n, words, strlen(words));
+    return str_contains(text, str_of(words));
 }
 
 /* It goes on after that. */

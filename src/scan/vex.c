@@ -83,17 +83,12 @@ static bool purl_covers(struct str pattern, struct str package)
            (p.version.n == 0 || str_eq(p.version, f.version));
 }
 
-static bool holds(struct str text, struct str part)
-{
-    return text.n >= part.n && memmem(text.p, text.n, part.p, part.n) != NULL;
-}
-
 /* "pkg:oci/app@sha256%3A..." of this digest or of none, or any name that has the digest in it. */
 static bool is_image(const struct vex *v, struct str product)
 {
     struct purl p = purl_parse(product);
 
-    if (holds(product, digest_hex(&v->image)))
+    if (str_contains(product, digest_hex(&v->image)))
         return true;
     return p.version.n == 0 &&
            (str_starts(p.name, STR("pkg:oci/")) || str_starts(p.name, STR("pkg:docker/")));
@@ -228,7 +223,8 @@ static enum err_code add_document(struct vex *v, const json_t *document, struct 
     const json_t *statements = json_object_get(document, "statements");
     enum err_code code = ERR_OK;
 
-    if (!holds(text_of(document, "@context"), STR("openvex.dev")) || !json_is_array(statements))
+    if (!str_contains(text_of(document, "@context"), STR("openvex.dev")) ||
+        !json_is_array(statements))
         return invalid("this is no document of it", e);
     for (size_t i = 0; i < json_array_size(statements) && code == ERR_OK; i++)
         code = add_statement(v, document, json_array_get(statements, i), e);

@@ -36,6 +36,10 @@ static void starts_and_ends(void **state)
     assert_true(str_ends(STR("abc"), STR("bc")));
     assert_true(str_ends(STR("abc"), STR("abc")));
     assert_false(str_ends(STR("bc"), STR("abc")));
+    assert_true(str_contains(STR("abcd"), STR("bc")));
+    assert_true(str_contains(STR_NONE, STR("")));
+    assert_false(str_contains(STR("abcd"), STR("ca")));
+    assert_false(str_contains(STR_NONE, STR("a")));
     assert_true(str_starts(STR_NONE, STR_NONE));
 }
 
