@@ -108,7 +108,7 @@ PARTS = {
         "environment check_key",
         "distribution",
         "check_auth check_files check_policy check_providers check_scan check_storage check_texts",
-        "check_pull_policy",
+        "check_pull_policy check_signatures",
         "check",
         "load print",
         "convert",

@@ -8,6 +8,7 @@
 #include "conf/check_providers.h"
 #include "conf/check_pull_policy.h"
 #include "conf/check_scan.h"
+#include "conf/check_signatures.h"
 #include "conf/check_storage.h"
 #include "conf/check_texts.h"
 #include "conf/items.h"
@@ -167,6 +168,7 @@ enum err_code conf_check(const struct conf_source *s, struct err *e)
     TRY(conf_check_providers(s, e));
     TRY(conf_check_policy(s, e));
     TRY(conf_check_pull_policy(s, e));
+    TRY(conf_check_signatures(s, e));
     TRY(conf_check_scan(s, e));
     for (size_t i = 0; i < s->conf->quotas.n; i++)
         TRY(check_quota(s, i, e));

@@ -217,6 +217,61 @@ struct conf_pull_rules {
     size_t n;
 };
 
+struct conf_signer {                     /* of cosign: a key, or who a certificate is of */
+    char *key;                           /* PEM; "": an identity */
+    char *identity, *identity_regexp;    /* exactly one, or neither: a key */
+    char *issuer, *issuer_regexp;        /* at most one; neither: the certificate says none */
+    char *roots;                         /* PEM, or a trusted root of sigstore */
+    uint64_t log;                        /* enum conf_transparency_log */
+    struct conf_strings log_keys;        /* PEM */
+    struct conf_strings timestamp_roots; /* PEM */
+};
+
+enum conf_transparency_log { CONF_LOG_REQUIRE, CONF_LOG_IGNORE };
+
+struct conf_signers {
+    struct conf_signer *items;
+    size_t n;
+};
+
+struct conf_notation {
+    char *trust_policy; /* JSON, as the notary project has it */
+    char *certificates; /* PEM, or a folder of trust stores */
+    struct conf_strings crls;
+};
+
+struct conf_notations {
+    struct conf_notation *items;
+    size_t n; /* 0 or 1 */
+};
+
+struct conf_attestation { /* that an image must have */
+    char *predicate_type;
+    char *builder; /* "": any, or none */
+};
+
+struct conf_attestations {
+    struct conf_attestation *items;
+    size_t n;
+};
+
+struct conf_signature_rule { /* trust/rules.h */
+    struct conf_strings repositories;
+    struct conf_strings at; /* "pull", "push" */
+    uint64_t mode;          /* enum conf_pull_mode */
+    uint64_t require;       /* enum conf_require */
+    struct conf_signers cosign;
+    struct conf_notations notation;
+    struct conf_attestations attestations;
+};
+
+enum conf_require { CONF_REQUIRE_ANY, CONF_REQUIRE_ALL };
+
+struct conf_signature_rules {
+    struct conf_signature_rule *items;
+    size_t n;
+};
+
 struct conf_quota {
     char *name;           /* a repository and all below it; "": the whole registry */
     uint64_t bytes, tags; /* 0: no limit */
@@ -549,6 +604,7 @@ struct conf {
     struct conf_auth auth;
     struct conf_rules policy;
     struct conf_pull_rules pull_policy;
+    struct conf_signature_rules signatures;
     struct conf_http http;
     struct conf_storage storage;
     struct conf_metadata metadata;

@@ -436,3 +436,13 @@
      .help = "Which images may not be pulled, for what a scanner found in them. The first rule "
              "that is about a repository counts; others are not looked at. [Pull "
              "policy](policy.md) says more."},
+
+    {.name = "signatures",
+     .type = CONF_ITEMS,
+     FIELD(signatures),
+     .max = 1000,
+     .item = &conf_item_signature_rule,
+     .flags = CONF_REBUILD,
+     .help = "Which images must be signed, and by whom, to be pulled, or to get a tag. The first "
+             "rule that is about a repository and one of both counts; others are not looked at. "
+             "[Signatures](signatures.md) says more."},

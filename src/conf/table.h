@@ -13,7 +13,7 @@ enum conf_type {
     CONF_PATH,     /* char * */
     CONF_SECRET,   /* char *, never printed */
     CONF_TEXTS,    /* struct conf_strings; choices, when given, are all that an item may be */
-    CONF_ITEMS,    /* struct conf_items: a list of maps */
+    CONF_ITEMS,    /* struct conf_items: a list of maps; of one at most, it may stand alone */
 };
 
 enum conf_flag {
@@ -66,7 +66,8 @@ extern const struct conf_row conf_rows[];
 extern const size_t conf_rows_n;
 
 extern const struct conf_item conf_item_external, conf_item_aws_role, conf_item_header,
-    conf_item_rule, conf_item_quota, conf_item_retention, conf_item_pull_rule;
+    conf_item_rule, conf_item_quota, conf_item_retention, conf_item_pull_rule,
+    conf_item_signature_rule;
 
 /* By name or alias; NULL when there is no such key. */
 const struct conf_row *conf_row_find(struct str name);

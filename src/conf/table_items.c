@@ -369,6 +369,180 @@ static const struct conf_row pull_rule_rows[] = {
      .help = "Vulnerabilities that do not block, each until a day."},
 };
 
+/* ---- signatures */
+
+static const char *const log_choices[] = {
+    [CONF_LOG_REQUIRE] = "require", [CONF_LOG_IGNORE] = "ignore", NULL};
+
+static const struct conf_row signer_rows[] = {
+    {.name = "key",
+     .type = CONF_PATH,
+     FIELD(conf_signer, key),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "PEM file with the public key of a signer."},
+    {.name = "identity",
+     .type = CONF_TEXT,
+     FIELD(conf_signer, identity),
+     .max = 1024,
+     .def_text = "",
+     .help = "In place of a key: whom a signer's certificate is of, by e-mail address, URI or DNS "
+             "name, exactly."},
+    {.name = "identity_regexp",
+     .type = CONF_TEXT,
+     FIELD(conf_signer, identity_regexp),
+     .max = 1024,
+     .def_text = "",
+     .help = "In place of that: a POSIX extended regular expression of the whole name."},
+    {.name = "issuer",
+     .type = CONF_TEXT,
+     FIELD(conf_signer, issuer),
+     .max = 1024,
+     .def_text = "",
+     .help = "Who signed the signer in, as the certificate has it: the URL of an OpenID provider. "
+             "Without it, certificates count that say none."},
+    {.name = "issuer_regexp",
+     .type = CONF_TEXT,
+     FIELD(conf_signer, issuer_regexp),
+     .max = 1024,
+     .def_text = "",
+     .help = "In place of that: a regular expression."},
+    {.name = "roots",
+     .type = CONF_PATH,
+     FIELD(conf_signer, roots),
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "PEM file with the authorities of the certificates; or a trusted root of sigstore, "
+             "which has keys of logs and authorities of time as well."},
+    {.name = "transparency_log",
+     .type = CONF_ENUM,
+     FIELD(conf_signer, log),
+     .choices = log_choices,
+     .def = CONF_LOG_REQUIRE,
+     .help =
+         "Must the signature be in a log that says when it was made? Without one, a certificate "
+         "counts while it is valid."},
+    {.name = "log_keys",
+     .type = CONF_TEXTS,
+     FIELD(conf_signer, log_keys),
+     .max = 32,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "PEM files with the public keys of logs."},
+    {.name = "timestamp_roots",
+     .type = CONF_TEXTS,
+     FIELD(conf_signer, timestamp_roots),
+     .max = 32,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "PEM files with the certificates of authorities of time (RFC 3161)."},
+};
+
+static const struct conf_row notation_rows[] = {
+    {.name = "trust_policy",
+     .type = CONF_PATH,
+     FIELD(conf_notation, trust_policy),
+     .min = 1,
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_READ | CONF_REQUIRED,
+     .help = "JSON file: a trust policy of the notary project."},
+    {.name = "certificates",
+     .type = CONF_PATH,
+     FIELD(conf_notation, certificates),
+     .min = 1,
+     .max = PATH_BYTES,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "PEM file, which is then each trust store of the policy; or a folder of trust stores, "
+             "`x509/TYPE/NAME/`, as notation has it."},
+    {.name = "crls",
+     .type = CONF_TEXTS,
+     FIELD(conf_notation, crls),
+     .max = 64,
+     .def_text = "",
+     .flags = CONF_READ,
+     .help = "Files with lists of revoked certificates, PEM or DER."},
+};
+
+static const struct conf_row attestation_rows[] = {
+    {.name = "predicate_type",
+     .type = CONF_TEXT,
+     FIELD(conf_attestation, predicate_type),
+     .min = 1,
+     .max = 512,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "What it says, as in `https://slsa.dev/provenance/v1`."},
+    {.name = "builder",
+     .type = CONF_TEXT,
+     FIELD(conf_attestation, builder),
+     .max = 1024,
+     .def_text = "",
+     .help = "Who built the image, as a provenance says; empty is anybody."},
+};
+
+static const struct conf_item conf_item_signer = ITEM(conf_signer, signer_rows);
+static const struct conf_item conf_item_notation = ITEM(conf_notation, notation_rows);
+static const struct conf_item conf_item_attestation = ITEM(conf_attestation, attestation_rows);
+
+static const char *const at_choices[] = {"pull", "push", NULL};
+
+static const char *const require_choices[] = {
+    [CONF_REQUIRE_ANY] = "any", [CONF_REQUIRE_ALL] = "all", NULL};
+
+static const struct conf_row signature_rule_rows[] = {
+    {.name = "repositories",
+     .type = CONF_TEXTS,
+     FIELD(conf_signature_rule, repositories),
+     .min = 1,
+     .max = 1000,
+     .def_text = "",
+     .flags = CONF_REQUIRED,
+     .help = "Patterns of repositories, as in the policy: `prod/**`."},
+    {.name = "at",
+     .type = CONF_TEXTS,
+     FIELD(conf_signature_rule, at),
+     .min = 1,
+     .max = 2,
+     .def_text = "pull",
+     .choices = at_choices,
+     .help = "`pull`: what is not signed is not given away. `push`: no tag moves to it."},
+    {.name = "mode",
+     .type = CONF_ENUM,
+     FIELD(conf_signature_rule, mode),
+     .choices = mode_choices,
+     .def = CONF_PULL_ENFORCE,
+     .help = "`enforce` refuses, `warn` only says so in the log and in the header `Warning`, `off` "
+             "does nothing."},
+    {.name = "require",
+     .type = CONF_ENUM,
+     FIELD(conf_signature_rule, require),
+     .choices = require_choices,
+     .def = CONF_REQUIRE_ANY,
+     .help = "By one of those that follow, or by `all` of them?"},
+    {.name = "cosign",
+     .type = CONF_ITEMS,
+     FIELD(conf_signature_rule, cosign),
+     .max = 64,
+     .item = &conf_item_signer,
+     .help = "Signers with cosign."},
+    {.name = "notation",
+     .type = CONF_ITEMS,
+     FIELD(conf_signature_rule, notation),
+     .max = 1,
+     .item = &conf_item_notation,
+     .help = "Signers with notation."},
+    {.name = "attestations",
+     .type = CONF_ITEMS,
+     FIELD(conf_signature_rule, attestations),
+     .max = 16,
+     .item = &conf_item_attestation,
+     .help = "Attestations, signed by one of these, that an image must have besides."},
+};
+
 const struct conf_item conf_item_external = ITEM(conf_external, external_rows);
 const struct conf_item conf_item_aws_role = ITEM(conf_aws_role, aws_role_rows);
 const struct conf_item conf_item_header = ITEM(conf_header, header_rows);
@@ -376,3 +550,4 @@ const struct conf_item conf_item_rule = ITEM(conf_rule, rule_rows);
 const struct conf_item conf_item_quota = ITEM(conf_quota, quota_rows);
 const struct conf_item conf_item_retention = ITEM(conf_retention, retention_rows);
 const struct conf_item conf_item_pull_rule = ITEM(conf_pull_rule, pull_rule_rows);
+const struct conf_item conf_item_signature_rule = ITEM(conf_signature_rule, signature_rule_rows);

@@ -202,6 +202,8 @@ static enum err_code read_list(struct reader *r, struct conf_key key, void *fiel
 
 static enum err_code read_items(struct reader *r, struct conf_key key, struct conf_items *list,
                                 struct err *e);
+static enum err_code read_only_item(struct reader *r, struct conf_key key, struct conf_items *list,
+                                    struct err *e);
 
 /* The event at hand is the value of the key. */
 static enum err_code read_value(struct reader *r, struct conf_key key, void *field, struct err *e)
@@ -221,6 +223,10 @@ static enum err_code read_value(struct reader *r, struct conf_key key, void *fie
         if (conf_value_set(row, scalar_text(r), field, e) != ERR_OK)
             return place(r, key, e);
         return ERR_OK;
+    case YAML_MAPPING_START_EVENT:
+        if (row->type == CONF_ITEMS && row->max == 1)
+            return read_only_item(r, key, field, e);
+        return wrong_shape(r, key, "here stand keys, not a value", e);
     default:
         return wrong_shape(r, key, "here stand keys, not a value", e);
     }
@@ -321,21 +327,36 @@ static enum err_code read_item(struct reader *r, struct conf_key key, void *item
     return ERR_OK;
 }
 
+/* Of the list that the key is, the item with that number. */
+static struct conf_key item_at(struct conf_key key, size_t i)
+{
+    if (key.item == CONF_NO_ITEM)
+        key.item = i;
+    else
+        key.inner = (struct conf_inner_key){true, i, NULL};
+    return key;
+}
+
+/* The event at hand is the start of the mapping that stands for a list of one. */
+static enum err_code read_only_item(struct reader *r, struct conf_key key, struct conf_items *list,
+                                    struct err *e)
+{
+    const struct conf_row *row = row_of(key);
+
+    conf_items_free(row, list);
+    return read_item(r, item_at(key, 0), conf_items_add(row, list), e);
+}
+
 /* The event at hand is the start of the list that the key is. */
 static enum err_code read_items(struct reader *r, struct conf_key key, struct conf_items *list,
                                 struct err *e)
 {
     const struct conf_row *row = row_of(key);
-    struct conf_key at = key;
 
     conf_items_free(row, list);
     for (;;) {
+        struct conf_key at = item_at(key, list->n);
         void *item;
-
-        if (key.item == CONF_NO_ITEM)
-            at.item = list->n;
-        else
-            at.inner = (struct conf_inner_key){true, list->n, NULL};
 
         TRY(next(r, e));
         if (r->event.type == YAML_SEQUENCE_END_EVENT)

@@ -108,8 +108,8 @@ static void every_key_is_printed_in_its_section(void **state)
     conf_print(c, &b);
     text = buf_text(&b);
     assert_memory_equal(text, "auth:\n  mode: loopback\n  order: []\n", 35);
-    assert_non_null(strstr(
-        text, "\npolicy: []\npull_policy: []\nhttp:\n  listen: [\"127.0.0.1:5000\"]\n  tls:\n"));
+    assert_non_null(strstr(text, "\npolicy: []\npull_policy: []\nsignatures: []\nhttp:\n  listen: "
+                                 "[\"127.0.0.1:5000\"]\n  tls:\n"));
     assert_non_null(strstr(text, "\n  workers: 256 # threads\n"));
     assert_non_null(strstr(text, "\nstorage:\n  backend: filesystem\n  filesystem:\n    root: "));
     assert_non_null(strstr(text, "\n  verify_on_read: false\n"));
