@@ -6,6 +6,7 @@
 #include "conf/check_key.h"
 #include "conf/check_policy.h"
 #include "conf/check_providers.h"
+#include "conf/check_notify.h"
 #include "conf/check_pull_policy.h"
 #include "conf/check_scan.h"
 #include "conf/check_signatures.h"
@@ -170,6 +171,7 @@ enum err_code conf_check(const struct conf_source *s, struct err *e)
     TRY(conf_check_pull_policy(s, e));
     TRY(conf_check_signatures(s, e));
     TRY(conf_check_scan(s, e));
+    TRY(conf_check_notify(s, e));
     for (size_t i = 0; i < s->conf->quotas.n; i++)
         TRY(check_quota(s, i, e));
     for (size_t i = 0; i < s->conf->retention.n; i++)

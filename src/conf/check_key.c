@@ -51,3 +51,12 @@ enum err_code conf_check_networks(const struct conf_source *s, const char *key,
     }
     return ERR_OK;
 }
+
+bool conf_all_of(struct str s, const char *others)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (!str_is_alphanumeric(s.p[i]) && !strchr(others, s.p[i]))
+            return false;
+    }
+    return s.n > 0;
+}

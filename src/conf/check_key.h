@@ -20,3 +20,6 @@ ERR_CHECKED enum err_code conf_check_networks(const struct conf_source *s, const
 
 /* auth.mode as it is written. */
 const char *conf_mode_name(const struct conf_auth *a);
+
+/* Not empty; letters, digits and these others. */
+bool conf_all_of(struct str s, const char *others);

@@ -6,15 +6,6 @@
 
 #include <strings.h>
 
-static bool all_of(struct str s, const char *others)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if (!str_is_alphanumeric(s.p[i]) && !strchr(others, s.p[i]))
-            return false;
-    }
-    return s.n > 0;
-}
-
 /* "/a/b/": no part of it is empty, "." or "..", which clients and proxies would take out. */
 static bool prefix_valid(struct str prefix)
 {
@@ -24,7 +15,7 @@ static bool prefix_valid(struct str prefix)
         return false;
     prefix = str_sub(prefix, 1, prefix.n - 1);
     while (str_cut(&prefix, '/', &part)) {
-        if (!all_of(part, "-._~") || str_eq(part, STR(".")) || str_eq(part, STR("..")))
+        if (!conf_all_of(part, "-._~") || str_eq(part, STR(".")) || str_eq(part, STR("..")))
             return false;
     }
     return true;
@@ -100,7 +91,7 @@ static enum err_code check_header(const struct conf_source *s, size_t i, struct 
 {
     const struct conf_header *h = &s->conf->http.headers.items[i];
 
-    if (!all_of(str_of(h->name), "-"))
+    if (!conf_all_of(str_of(h->name), "-"))
         err_set(e, ERR_CONFIG,
                 "'%.80s' is no name of a header; allowed are letters, digits and '-'", h->name);
     else if (str_istarts(str_of(h->name), STR("Access-Control-")))
@@ -148,8 +139,8 @@ static bool field_valid(struct str field)
 {
     struct str name;
 
-    return str_cut(&field, '=', &name) && name.n <= 64 && all_of(name, "-._") && field.n <= 256 &&
-           !str_eq(name, STR("time")) && !str_eq(name, STR("level")) &&
+    return str_cut(&field, '=', &name) && name.n <= 64 && conf_all_of(name, "-._") &&
+           field.n <= 256 && !str_eq(name, STR("time")) && !str_eq(name, STR("level")) &&
            !str_eq(name, STR("message"));
 }
 

@@ -600,6 +600,57 @@ struct conf_audit {
     char *file;                    /* JSON lines; "": the log */
 };
 
+enum conf_webhook_format {
+    CONF_WEBHOOK_CLOUDEVENTS,
+    CONF_WEBHOOK_CLOUDEVENTS_BINARY,
+    CONF_WEBHOOK_DISTRIBUTION,
+    CONF_WEBHOOK_HARBOR,
+    CONF_WEBHOOK_SLACK
+};
+
+struct conf_event_filter {
+    struct conf_strings events;       /* names or groups; none: all but pulls */
+    struct conf_strings repositories; /* patterns; none: every event */
+};
+
+struct conf_webhook { /* notify/notify.h */
+    char *name, *url;
+    uint64_t format; /* enum conf_webhook_format */
+    struct conf_event_filter filter;
+    char *secret_file; /* "": no signature */
+    struct conf_headers headers;
+    bool allow_private; /* may go to loopback and private addresses */
+    char *ca_file;      /* "": the system's authorities */
+    uint64_t timeout_ms, concurrency, retry_for_ms, dead_letters;
+};
+
+struct conf_webhooks {
+    struct conf_webhook *items;
+    size_t n;
+};
+
+struct conf_mail_rule {
+    char *name;
+    struct conf_strings to;
+    bool uploader;
+    struct conf_event_filter filter;
+};
+
+struct conf_mail_rules {
+    struct conf_mail_rule *items;
+    size_t n;
+};
+
+enum conf_starttls { CONF_STARTTLS_REQUIRED, CONF_STARTTLS_OFFERED, CONF_STARTTLS_NEVER };
+
+struct conf_mail {
+    char *server; /* "": none */
+    char *from, *username, *password_file, *ca_file;
+    uint64_t starttls; /* enum conf_starttls */
+    uint64_t timeout_ms, retry_for_ms, dead_letters;
+    struct conf_mail_rules rules;
+};
+
 struct conf {
     struct conf_auth auth;
     struct conf_rules policy;
@@ -613,6 +664,8 @@ struct conf {
     struct conf_quotas quotas;
     struct conf_retentions retention;
     char *schedule; /* gc.schedule: base/cron.h; "": never */
+    struct conf_webhooks webhooks;
+    struct conf_mail mail;
     struct conf_registry registry;
     struct conf_check check;
     struct conf_gc gc;

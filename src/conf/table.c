@@ -28,6 +28,11 @@ static const char *const auth_mode_choices[] = {[CONF_AUTH_LOOPBACK] = "loopback
 static const char *const provider_choices[] = {"htpasswd", "local",       "token", "external",
                                                "ldap",     "certificate", "aws",   NULL};
 
+static const char *const starttls_choices[] = {[CONF_STARTTLS_REQUIRED] = "required",
+                                               [CONF_STARTTLS_OFFERED] = "offered",
+                                               [CONF_STARTTLS_NEVER] = "never",
+                                               NULL};
+
 static const char *const publish_choices[] = {"cyclonedx", "spdx", "sarif", NULL};
 
 static const char *const token_algorithm_choices[] = {
@@ -836,6 +841,8 @@ const struct conf_row conf_rows[] = {
              "are pushed, into an index of their files, for `registry find-file`."},
 
 #include "conf/rows_scan.h"
+
+#include "conf/rows_notify.h"
 
     {.name = "delete.enabled",
      .type = CONF_BOOL,

@@ -67,7 +67,7 @@ extern const size_t conf_rows_n;
 
 extern const struct conf_item conf_item_external, conf_item_aws_role, conf_item_header,
     conf_item_rule, conf_item_quota, conf_item_retention, conf_item_pull_rule,
-    conf_item_signature_rule;
+    conf_item_signature_rule, conf_item_webhook, conf_item_mail_rule;
 
 /* By name or alias; NULL when there is no such key. */
 const struct conf_row *conf_row_find(struct str name);
