@@ -385,6 +385,18 @@ static enum err_code end_held(struct take *x, int status, struct str answer, str
     return held_image_remove(x->t->r, x->s.key, e);
 }
 
+/* Before its session ends, which nobody goes on with then: so its event is told, whoever dies in
+ * between. */
+static enum err_code end_record(struct take *x, enum err_code code, const struct err *why,
+                                struct err *e)
+{
+    enum err_code told = upload_record_end_now(STEAL(x->record), code, why, NULL, e);
+
+    if (told != ERR_OK)
+        end_all(x, NULL, ERR_LATER);
+    return told;
+}
+
 /* Nothing of it remains. */
 static enum err_code refuse_held(struct take *x, const struct err *why, struct str images,
                                  struct err *e)
@@ -395,8 +407,8 @@ static enum err_code refuse_held(struct take *x, const struct err *why, struct s
     buf_init(&text, ANSWER_MAX_BYTES);
     held_image_drop_original(x->t->r, x->s.key, &x->s.plan);
     x->t->refused(x->t->ctx, &x->s, why, &none, images, &text);
+    TRY(end_record(x, why->code, why, e));
     end_all(x, NULL, why->code);
-    upload_record_end(STEAL(x->record), why->code, why, NULL);
     return end_held(x, err_status(why->code), buf_str(&text), e);
 }
 
@@ -460,9 +472,9 @@ static enum err_code store_held(struct take *x, struct held_image *h, struct err
     }
     buf_init(&text, ANSWER_MAX_BYTES);
     x->t->stored(x->t->ctx, &x->s, &stored, &text);
-    end_all(x, &stored, ERR_OK);
     image_stored_tell(&stored, x->record);
-    upload_record_end(STEAL(x->record), ERR_OK, NULL, NULL);
+    TRY(end_record(x, ERR_OK, NULL, e));
+    end_all(x, &stored, ERR_OK);
     return end_held(x, 201, buf_str(&text), e);
 }
 

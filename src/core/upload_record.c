@@ -284,8 +284,11 @@ static json_t *reason(enum err_code code, const struct err *e, const struct refu
 
 /* It costs no sync of the disk: a power loss in the next moment lets it seem lost, to the outbox
  * too, which is told of it in the same transaction. */
-static void end(struct upload_record *u, enum upload_phase phase, json_t *error)
+static enum err_code end(struct upload_record *u, enum upload_phase phase, json_t *error,
+                         struct err *e)
 {
+    enum err_code code;
+
     ledger_lock(u->ledger);
     ledger_touch(u);
     u->state.failed_in = u->state.phase;
@@ -296,20 +299,27 @@ static void end(struct upload_record *u, enum upload_phase phase, json_t *error)
         u->state.expected_bytes = u->state.received_bytes;
     ledger_tell_end(u);
     ledger_unlock(u->ledger);
-    (void)!ledger_write(u, META_LAZY, ERR_IGNORED);
+    code = ledger_write(u, META_LAZY, e);
     ledger_remove(u);
+    return code;
+}
+
+enum err_code upload_record_end_now(struct upload_record *u, enum err_code code,
+                                    const struct err *why, const struct refusal *refusal,
+                                    struct err *e)
+{
+    if (!u)
+        return ERR_OK;
+    if (code == ERR_OK)
+        return end(u, UPLOAD_DONE, NULL, e);
+    return end(u, code == ERR_CLIENT_GONE ? UPLOAD_CANCELLED : UPLOAD_FAILED,
+               reason(code, why, refusal), e);
 }
 
 void upload_record_end(struct upload_record *u, enum err_code code, const struct err *e,
                        const struct refusal *refusal)
 {
-    if (!u)
-        return;
-    if (code == ERR_OK)
-        end(u, UPLOAD_DONE, NULL);
-    else
-        end(u, code == ERR_CLIENT_GONE ? UPLOAD_CANCELLED : UPLOAD_FAILED,
-            reason(code, e, refusal));
+    (void)!upload_record_end_now(u, code, e, refusal, ERR_IGNORED);
 }
 
 void upload_record_cancel(struct upload_record *u, const char *why)
@@ -318,7 +328,7 @@ void upload_record_cancel(struct upload_record *u, const char *why)
 
     add_member(o, "message", why);
     if (u)
-        end(u, UPLOAD_CANCELLED, o);
+        (void)!end(u, UPLOAD_CANCELLED, o, ERR_IGNORED);
     else
         json_decref(o);
 }

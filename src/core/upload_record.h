@@ -79,6 +79,12 @@ void upload_record_add_image(struct upload_record *u, const struct repo_name *re
 void upload_record_end(struct upload_record *u, enum err_code code, const struct err *e,
                        const struct refusal *refusal);
 
+/* The same, for who has to know that it was written. Errors: those of meta; it is tried again then,
+ * as long as this process is there. */
+ERR_CHECKED enum err_code upload_record_end_now(struct upload_record *u, enum err_code code,
+                                                const struct err *why,
+                                                const struct refusal *refusal, struct err *e);
+
 /* CANCELLED: whoever it is of does not want it any more, or it has run out of time. */
 void upload_record_cancel(struct upload_record *u, const char *why);
 
