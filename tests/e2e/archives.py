@@ -5,6 +5,7 @@ import json
 import sys
 import tarfile
 
+from helpers import write_oci_layout
 from server import TOP
 
 sys.path.insert(0, str(TOP / "tests" / "archives"))
@@ -12,7 +13,7 @@ sys.path.insert(0, str(TOP / "tests" / "archives"))
 import crafted  # noqa: E402  (the path is set one line above)
 import saved  # noqa: E402  (likewise)
 
-__all__ = ["crafted", "docker_archive", "saved", "upload"]
+__all__ = ["crafted", "docker_archive", "oci_archive", "saved", "upload"]
 
 
 def add(tar, name, data):
@@ -31,6 +32,14 @@ def docker_archive(made, tags):
         add(tar, digests[0][7:] + ".json", made.blobs[digests[0]])
         item = {"Config": digests[0][7:] + ".json", "RepoTags": tags, "Layers": [d[7:] + ".tar" for d in digests[1:]]}
         add(tar, "manifest.json", json.dumps([item]).encode())
+    return out.getvalue()
+
+
+def oci_archive(work, image, tag="v1"):
+    """An image, or an index of some, as an OCI layout in a tar."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.add(write_oci_layout(work / "layout", image, tag), ".")
     return out.getvalue()
 
 

@@ -3,7 +3,7 @@
 its layers says that it would find. How it misbehaves stands in trivy.json beside the path it is called by; what it
 was asked it tells the socket calls beside it, a line a call: files it may write nowhere else than in its own directory.
 
-    {"mode": "hang" | "crash" | "flood" | "chatter" | "lie" | "half" | "fill" | "files" | "memory" | "fail" | "meddle" |
+    {"mode": "hang" | "wait" (until it is another one) | "crash" | "flood" | "chatter" | "lie" | "half" | "fill" | "files" | "memory" | "fail" | "meddle" |
               "warn",
      "text": what it says when it lies, fails or warns}
 """
@@ -104,6 +104,9 @@ def meddle():
 
 
 def misbehave(mode, text):
+    while mode == "wait":
+        time.sleep(0.02)
+        mode = settings().get("mode")
     if mode == "hang":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(3600)
@@ -147,11 +150,15 @@ def tell(line):
             pass  # nobody wants to know
 
 
+def settings():
+    file = HERE / "trivy.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
 def main():
     command = sys.argv[1]
     tell(" ".join(sys.argv[1:]) + "\n")
-    settings = HERE / "trivy.json"
-    behaviour = json.loads(settings.read_text()) if settings.exists() else {}
+    behaviour = settings()
     cache = Path(value_of("--cache-dir", "."))
     if command == "version":
         print(json.dumps({"Version": "0.74.0-fake"}))

@@ -1,37 +1,24 @@
 """upload.scan: archives are scanned before their tags move, or after. The scanner is the stand-in of fake_trivy.py."""
 
-import threading
+import signal
 
 import pytest
 import requests
 import tus
-from accounts import PASSWORD, Caller, alice_and_bob
-from archives import docker_archive, upload
+from accounts import OTHER, PASSWORD, Caller, alice_and_bob
+from archives import docker_archive, oci_archive, upload
 from below import files_below
-from helpers import Client
+from held_archives import BAD, MILD, WHERE, Sent, archive, config_of, held, record, tags, wait_until_scanning
+from helpers import Client, index, random_bytes
 from scanners import FakeTrivy, says, start, wait_for
 from waiting import until
 
-BAD = {"cve": "CVE-2024-1234", "severity": "critical", "package": "openssl", "installed": "1.1.1k", "fixed": "1.1.1l"}
-MILD = {"cve": "CVE-2024-2", "severity": "low", "package": "zlib", "installed": "1.2"}
-RULES = [{"repositories": ["free/**"], "mode": "off"}, {"repositories": ["**"], "severity": "high"}]
-WHERE = {"repository": "team/app", "tag": "v1"}
-
 pytestmark = pytest.mark.sanitize
-
-
-def archive(*found, tags=None):
-    return docker_archive(says(list(found)), tags)
 
 
 @pytest.fixture
 def fake(work):
     return FakeTrivy(work / "fake")
-
-
-def config_of(fake, mode="block", **more):
-    config = fake.config(on_push=False)
-    return {**config, "pull_policy": RULES, "upload": {"scan": mode, **more}, "maintenance": {"interval": "200ms"}}
 
 
 @pytest.fixture
@@ -43,40 +30,6 @@ def registry(new_registry, fake):
 def client(registry):
     with Client(registry.url) as c:
         yield c
-
-
-def held(registry):
-    """Files of archives that wait."""
-    return [p for p in files_below(registry.root) if "/cyberdock.internal/held/" in str(p)]
-
-
-def tags(client, repo="team/app"):
-    return client.request("GET", f"/v2/{repo}/tags/list", (200, 404)).json().get("tags", [])
-
-
-def record(client):
-    (row,) = client.request("GET", "/api/v1/uploads").json()["uploads"]
-    return row
-
-
-class Sent(threading.Thread):
-    """An upload by a client that waits for its answer."""
-
-    def __init__(self, registry, data, **params):
-        super().__init__()
-        self.url, self.data, self.params, self.answer = registry.url, data, params or WHERE, None
-        self.start()
-
-    def run(self):
-        try:
-            self.answer = requests.put(f"{self.url}/upload-image", params=self.params, data=self.data, timeout=60)
-        except requests.RequestException:
-            pass
-
-
-def wait_until_scanning(registry, client):
-    until(lambda: [r["phase"] for r in client.request("GET", "/api/v1/uploads").json()["uploads"]] == ["scanning"])
-    assert held(registry)
 
 
 # ---- block
@@ -233,6 +186,70 @@ def test_the_trail_has_one_entry_of_each(new_registry, fake):
     assert sorted((r["result"], r["target"]) for r in rows) == [("IMAGE_VULNERABLE", "team/app:v2"), ("ok", "team/app:v1")]
 
 
+def test_a_form_is_answered_as_a_put_is(registry, client):
+    def send(found):
+        return requests.post(f"{registry.url}/upload-image", data=WHERE, files={"file": ("a.tar", archive(found))}, timeout=60)
+
+    assert send(BAD).json()["errors"][0]["code"] == "IMAGE_VULNERABLE"
+    until(lambda: not held(registry))
+    assert tags(client) == []
+    assert send(MILD).json()["scan"] == "passed"
+    assert tags(client) == ["v1"]
+
+
+def test_one_bad_platform_keeps_the_index_out(registry, client, work):
+    bad = says([BAD], architecture="arm64")
+    error = upload(client, oci_archive(work, index([says([MILD]), bad])), expect=422, **WHERE)
+    assert [(i["digest"], i["critical"]) for i in error["detail"]["images"]] == [(bad.digest, 1)]
+    until(lambda: not held(registry))
+    assert tags(client) == [] and client.request("GET", "/v2/_catalog").json()["repositories"] == []
+
+
+def test_an_index_of_good_platforms_is_there_with_all_of_them(registry, client, work):
+    made = index([says([MILD]), says([], architecture="arm64")])
+    upload(client, oci_archive(work, made), **WHERE)
+    assert client.pull_image("team/app", "v1").digest == made.digest
+
+
+# ---- what changes while it waits
+
+
+def test_what_fills_the_quota_meanwhile_keeps_it_out(new_registry, fake):
+    config = {**config_of(fake), "quotas": [{"namespace": "team", "bytes": "40KiB"}]}
+    registry = start(new_registry(config=config))
+    fake.behave("wait")
+    with Client(registry.url) as client:
+        sent = Sent(registry, archive(MILD))
+        wait_until_scanning(registry, client)
+        client.push_blob("team/other", random_bytes(40_900, "quota"))
+        fake.behave()
+        assert "team" in sent.error(403)["message"]
+        until(lambda: not held(registry))
+        assert tags(client) == []
+
+
+def reload(registry, policy):
+    registry.config["policy"] = policy
+    registry.write_config()
+    before = registry.log.count("reload")
+    registry.signal(signal.SIGHUP)
+    until(lambda: registry.log.count("reload") > before)
+
+
+def test_who_may_not_push_any_more_when_it_was_scanned_is_refused(new_registry, fake):
+    rule = {"subjects": ["user:bob"], "repositories": ["team/**"], "actions": ["push", "pull"]}
+    accounts = alice_and_bob(new_registry, policy=[rule], **config_of(fake))
+    registry, alice = accounts.registry, Caller(accounts.registry, "alice")
+    fake.behave("wait")
+    sent = Sent(registry, archive(MILD), auth=("bob", OTHER))
+    until(lambda: [r["phase"] for r in alice.get("/api/v1/uploads")["uploads"]] == ["scanning"], timeout=60)
+    reload(registry, policy=[{**rule, "repositories": ["elsewhere/**"]}])
+    fake.behave()
+    assert sent.error(403)["code"] == "DENIED"
+    until(lambda: not held(registry))
+    assert alice.get("/v2/_catalog")["repositories"] == []
+
+
 # ---- warn
 
 
@@ -249,21 +266,3 @@ def test_blocking_needs_rules(new_registry, fake):
     registry.spawn()
     assert registry.wait() != 0
     assert "'block' needs rules in pull_policy" in registry.log
-
-
-# ---- kill -9
-
-
-@pytest.mark.parametrize("after_s", (0.02, 0.1, 0.3))
-def test_a_kill_at_any_time_leaves_nothing_or_a_scanned_image(new_registry, fake, after_s):
-    registry = start(new_registry(config=config_of(fake, scan_timeout="5s", timeout="1s")))
-    sent = Sent(registry, archive(MILD))
-    sent.join(after_s)
-    registry.kill()
-    sent.join(60)
-    start(registry)
-    with Client(registry.url) as client:
-        until(lambda: not held(registry), timeout=60)
-        if tags(client):
-            assert wait_for(client, "team/app", "v1")["status"] == "completed"
-        assert upload(client, archive(MILD), **WHERE)["scan"] == "passed"
