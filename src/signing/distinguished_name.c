@@ -20,7 +20,8 @@ static const struct attribute {
 };
 
 #define ATTRIBUTES (sizeof(attributes) / sizeof(attributes[0]))
-#define NEEDED     3 /* the first of them */
+#define NEEDED     3                   /* the first of them */
+#define SPECIAL    STR("\\\"+,;<>=# ") /* RFC 4514, 2.4 */
 
 struct distinguished_name {
     char *values[ATTRIBUTES]; /* NULL: says nothing of it; S is with ST */
@@ -74,9 +75,11 @@ static bool unescape(struct str *rest, struct buf *ret)
         *rest = str_sub(*rest, 3, rest->n - 3);
         return true;
     }
+    if (!memchr(SPECIAL.p, rest->p[1], SPECIAL.n))
+        return false;
     buf_add_char(ret, rest->p[1]);
     *rest = str_sub(*rest, 2, rest->n - 2);
-    return high < 0 || strchr("\\\"+,;<>=# ", rest->p[-1]) != NULL;
+    return true;
 }
 
 /* Up to a comma, blanks at both ends left out unless they are escaped. */

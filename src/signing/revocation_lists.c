@@ -125,12 +125,13 @@ static bool names_places(const X509 *c)
 /* RFC 5280, 5.3.2: since when the key is not to be trusted, if that is said. */
 static bool was_good_then(X509_STORE_CTX *ctx, X509 *c, int64_t signed_ms)
 {
+    X509_CRL *list = X509_STORE_CTX_get0_current_crl(ctx); /* none, when it is out of date */
     X509_REVOKED *row = NULL;
     ASN1_GENERALIZEDTIME *since;
     int64_t since_ms;
     bool good;
 
-    if (X509_CRL_get0_by_cert(X509_STORE_CTX_get0_current_crl(ctx), &row, c) != 1)
+    if (!list || X509_CRL_get0_by_cert(list, &row, c) != 1)
         return false;
     since = X509_REVOKED_get_ext_d2i(row, NID_invalidity_date, NULL, NULL);
     good = since && certificate_time(since, &since_ms) && signed_ms < since_ms;
