@@ -54,7 +54,7 @@ struct cli {
     enum err_code (*prove)(const struct conf *c, store_right_fn *fn, void *ctx, struct err *e);
 };
 
-#define CLI_FLAGS_MAX    12
+#define CLI_FLAGS_MAX    24
 #define CLI_OPERANDS_MAX 3
 #define CLI_REPEATED_MAX 64 /* flags that are given again */
 

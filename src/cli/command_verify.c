@@ -3,15 +3,17 @@
 #include "base/name.h"
 #include "cli/commands.h"
 #include "cli/remote_registry.h"
-#include "signing/public_key.h"
+#include "cli/verify_trust.h"
 #include "signing/signature.h"
+#include "signing/signature_json.h"
+#include "signing/statement.h"
 
 #include <string.h>
 
-#define SERVER_MAX 1024
-#define KEYS_MAX   CLI_REPEATED_MAX
-#define SCOPE_MAX  (REPO_NAME_MAX + 32)
-#define TRIES      3
+#define SERVER_MAX     1024
+#define SCOPE_MAX      (REPO_NAME_MAX + 32)
+#define TRIES          3
+#define LINE_MAX_BYTES (16u << 10)
 #define ACCEPTED                                                                                   \
     "Accept: application/vnd.oci.image.manifest.v1+json, "                                         \
     "application/vnd.oci.image.index.v1+json, "                                                    \
@@ -27,15 +29,14 @@ struct verifying {
     struct repo_name repo;
     char reference[DIGEST_TEXT_MAX + 1], scope[SCOPE_MAX], url[REMOTE_URL_MAX];
     struct digest image;
-    struct public_key *keys[KEYS_MAX];
-    size_t n_keys;
+    struct verify_trust trust;
+    struct statement_demand demand; /* without a predicate type: none, signatures are looked for */
     struct signature_list found;
 };
 
 static void auto_verifying_(struct verifying *v)
 {
-    for (size_t i = 0; i < v->n_keys; i++)
-        public_key_free(v->keys[i]);
+    verify_trust_done(&v->trust);
     signature_list_done(&v->found);
     if (v->open)
         remote_registry_done(&v->registry);
@@ -44,20 +45,15 @@ static void auto_verifying_(struct verifying *v)
 
 /* ---- what is asked for */
 
-static enum err_code read_keys(struct verifying *v, struct err *e)
+static enum err_code read_demand(struct verifying *v, struct err *e)
 {
-    const char *path;
-
-    for (size_t i = 0; (path = cli_flag_nth(v->args, "--key", i)); i++) {
-        if (v->n_keys == KEYS_MAX)
-            return err_set(e, ERR_CONFIG, "--key: at most %d", KEYS_MAX);
-        if (public_key_read(path, &v->keys[v->n_keys], e) != ERR_OK) {
-            err_prefix(e, "--key %s", path);
-            return e->code;
-        }
-        v->n_keys++;
-    }
-    return v->n_keys > 0 ? ERR_OK : err_set(e, ERR_CONFIG, "--key says whose signatures count");
+    v->demand.predicate_type = cli_flag(v->args, "--attestation");
+    v->demand.builder = cli_flag(v->args, "--builder");
+    if (v->demand.builder && !v->demand.predicate_type)
+        return err_set(e, ERR_CONFIG, "--builder goes with --attestation, which is missing");
+    if (v->demand.predicate_type && statement_demand_check(&v->demand, e) != ERR_OK)
+        return err_prefix(e, "--attestation");
+    return ERR_OK;
 }
 
 /* NAME, NAME:TAG or NAME@DIGEST. */
@@ -194,51 +190,84 @@ static enum err_code resolve(struct verifying *v, struct err *e)
 
 /* ---- what came of it */
 
-static const char *key_name(const struct verifying *v, const struct signature *s)
+static bool counts(const struct verifying *v, const struct signature *s)
 {
-    return cli_flag_nth(v->args, "--key", s->nth);
+    return s->verdict == SIGNATURE_GOOD &&
+           (!v->demand.predicate_type || statement_meets(s, &v->demand));
 }
 
-static size_t n_good(const struct verifying *v, size_t key)
+static bool is_by(const struct verifying *v, size_t signer)
 {
-    size_t n = 0;
+    bool found = false;
 
-    for (size_t i = 0; i < v->found.n; i++)
-        n += v->found.rows[i].verdict == SIGNATURE_GOOD && v->found.rows[i].nth == key;
-    return n;
+    for (size_t i = 0; i < v->found.n && !found; i++)
+        found = counts(v, &v->found.rows[i]) &&
+                verify_trust_signer(&v->trust, &v->found.rows[i]) == signer;
+    return found;
 }
 
-/* By one of the keys; with --all by each. */
+/* By one of those who are trusted; with --all by each. */
 static bool is_verified(const struct verifying *v)
 {
-    size_t keys = 0;
+    size_t n = verify_trust_count(&v->trust), by = 0;
 
-    for (size_t i = 0; i < v->n_keys; i++)
-        keys += n_good(v, i) > 0;
-    return cli_flag(v->args, "--all") ? keys == v->n_keys : keys > 0;
+    for (size_t i = 0; i < n; i++)
+        by += is_by(v, i);
+    return cli_flag(v->args, "--all") ? by == n : by > 0;
+}
+
+/* What is foreign, as a JSON string: no escape codes for a terminal, no line breaks. */
+static void add_said(struct buf *b, const char *before, const char *text)
+{
+    if (text && text[0]) {
+        buf_add_text(b, before);
+        buf_add_json(b, str_of(text));
+    }
+}
+
+static void print_row(const struct verifying *v, const struct signature *s)
+{
+    size_t signer = verify_trust_signer(&v->trust, s);
+    AUTO(buf) struct buf line = {0};
+
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_addf(&line, "%s  %s", s->manifest.text, s->form);
+    add_said(&line, " of ", s->predicate);
+    add_said(&line, " by builder ", s->builder);
+    buf_addf(&line, ": %s", signature_verdict_text(s->verdict));
+    if (signer < verify_trust_count(&v->trust)) {
+        buf_add_text(&line, ", ");
+        verify_trust_name(v->args, &v->trust, signer, &line);
+    }
+    add_said(&line, ", of ", s->identity);
+    add_said(&line, ", issuer ", s->issuer);
+    if (s->why)
+        buf_addf(&line, " (%s)", s->why);
+    fprintf(v->cli->out, "%s\n", buf_text(&line));
 }
 
 static void print_people(const struct verifying *v)
 {
     FILE *out = v->cli->out;
+    bool attested = v->demand.predicate_type != NULL;
 
-    for (size_t i = 0; i < v->found.n; i++) {
-        const struct signature *s = &v->found.rows[i];
-
-        fprintf(out, "%s  %s: %s%s%s\n", s->manifest.text, s->form,
-                signature_verdict_text(s->verdict), s->signer == SIGNER_KEY ? ", key " : "",
-                s->signer == SIGNER_KEY ? key_name(v, s) : "");
-    }
+    for (size_t i = 0; i < v->found.n; i++)
+        print_row(v, &v->found.rows[i]);
     if (v->found.more)
-        fprintf(out, "there are more; the first %d were looked at\n", SIGNATURES_MAX);
-    for (size_t i = 0; cli_flag(v->args, "--all") && i < v->n_keys; i++) {
-        if (n_good(v, i) == 0)
-            fprintf(out, "not signed by key %s\n", cli_flag_nth(v->args, "--key", i));
+        fprintf(out, "there are more; the first %zu were looked at\n", v->found.n);
+    for (size_t i = 0; cli_flag(v->args, "--all") && i < verify_trust_count(&v->trust); i++) {
+        AUTO(buf) struct buf name = {0};
+
+        buf_init(&name, LINE_MAX_BYTES);
+        verify_trust_name(v->args, &v->trust, i, &name);
+        if (!is_by(v, i))
+            fprintf(out, "not %s by %s\n", attested ? "attested" : "signed", buf_text(&name));
     }
     fprintf(out, "%s %s: %s\n", v->args->operand, v->image.text,
             is_verified(v)    ? "verified"
-            : v->found.n == 0 ? "not signed"
-                              : "not verified");
+            : v->found.n != 0 ? "not verified"
+            : attested        ? "not attested"
+                              : "not signed");
 }
 
 static void print_json(const struct verifying *v)
@@ -246,18 +275,13 @@ static void print_json(const struct verifying *v)
     AUTO(buf) struct buf json = {0};
 
     buf_init(&json, 1u << 20);
-    buf_addf(&json, "{\"digest\":\"%s\",\"verified\":%s,\"signatures\":[", v->image.text,
-             is_verified(v) ? "true" : "false");
+    buf_addf(&json, "{\"digest\":\"%s\",\"verified\":%s,\"%s\":[", v->image.text,
+             is_verified(v) ? "true" : "false",
+             v->demand.predicate_type ? "attestations" : "signatures");
     for (size_t i = 0; i < v->found.n; i++) {
-        const struct signature *s = &v->found.rows[i];
-
-        buf_addf(&json, "%s{\"manifest\":\"%s\",\"form\":\"%s\",\"verdict\":\"%s\",\"key\":",
-                 i > 0 ? "," : "", s->manifest.text, s->form, signature_verdict_name(s->verdict));
-        if (s->signer == SIGNER_KEY)
-            buf_add_json(&json, str_of(public_key_fingerprint(v->keys[s->nth])));
-        else
-            buf_add_text(&json, "null");
-        buf_add_char(&json, '}');
+        if (i > 0)
+            buf_add_char(&json, ',');
+        signature_json(&json, &v->found.rows[i], &v->trust.trust);
     }
     buf_addf(&json, "],\"more\":%s}\n", v->found.more ? "true" : "false");
     fputs(buf_text(&json), v->cli->out);
@@ -267,13 +291,13 @@ static enum err_code verify(struct verifying *v, struct err *e)
 {
     const struct signature_source source = {
         .manifest = get_manifest, .referrers = get_referrers, .blob = get_blob, .ctx = v};
-    struct trust trust;
 
-    TRY(read_keys(v, e));
+    TRY(verify_trust_read(v->args, &v->trust, e));
+    TRY(read_demand(v, e));
     TRY(open_registry(v, e));
     TRY(resolve(v, e));
-    trust = (struct trust){.keys = v->keys, .n_keys = v->n_keys};
-    return signatures_find(&source, &v->image, &trust, &v->found, e);
+    return (v->demand.predicate_type ? attestations_find : signatures_find)(
+        &source, &v->image, &v->trust.trust, &v->found, e);
 }
 
 int cli_verify(struct cli *cli, const struct cli_args *args)

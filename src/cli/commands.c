@@ -311,7 +311,26 @@ static const struct cli_flag verify_flags[] = {
     REMOTE_SERVER_FLAGS,
     {"--key", "FILE", "A public key whose signatures count (PEM); may be given several times.",
      true},
-    {"--all", NULL, "The image has to be signed by each key, not by one of them."},
+    {"--certificate-identity", "NAME",
+     "Signatures by certificates of this e-mail address, URI or DNS name count."},
+    {"--certificate-identity-regexp", "PATTERN",
+     "The same with an extended regular expression, which the whole name has to match."},
+    {"--certificate-oidc-issuer", "URL",
+     "Who has to have vouched for the identity; without it the certificate may name nobody."},
+    {"--certificate-oidc-issuer-regexp", "PATTERN", "The same with a regular expression."},
+    {"--certificate-roots", "FILE",
+     "Roots and intermediates of certificates (PEM), or a trusted root of sigstore (JSON)."},
+    {"--log-key", "FILE", "Public keys of transparency logs (PEM); may be given several times.",
+     true},
+    {"--timestamp-roots", "FILE",
+     "Certificates of time-stamping authorities (PEM); may be given several times.", true},
+    {"--no-log", NULL,
+     "No entry of a transparency log is needed: a timestamp, or a certificate that is valid now."},
+    {"--attestation", "TYPE",
+     "Look for an attestation that states this, not for signatures: a predicate type, or "
+     "slsaprovenance, slsaprovenance1, spdx, cyclonedx, vuln."},
+    {"--builder", "NAME", "Who has to have built it, as a provenance says; * and ** are patterns."},
+    {"--all", NULL, "The image has to be signed by each key or identity, not by one of them."},
     {"--json", NULL, "Print what was found as JSON."},
     {NULL}};
 
@@ -836,11 +855,13 @@ const struct cli_command cli_commands[] = {
      .flags = verify_flags,
      .run = cli_verify,
      .help = "Tell whether an image of a registry is signed, and by whom",
-     .more =
-         "IMAGE is NAME:TAG or NAME@DIGEST, of any registry. Signatures are those of `cosign sign "
-         "--key`, old and new;\neach that is found is told, with why it counts or does not. The "
-         "exit status is 0 when the image is\nsigned by one of the keys, 3 when it is not. "
-         "Credentials are those of --user, or what `docker login` left."},
+     .more = "IMAGE is NAME:TAG or NAME@DIGEST, of any registry. Signatures are those of `cosign "
+             "sign`, "
+             "by keys and by\ncertificates, old and new; each that is found is told, with why it "
+             "counts "
+             "or does not. The exit status is 0\nwhen the image is signed by one of those who are "
+             "trusted, 3 when it is not. "
+             "Credentials are those of --user, or what `docker login` left."},
     {.name = "find-file",
      .operands = "[PATTERN]",
      .max_operands = 1,

@@ -1,26 +1,11 @@
 #include "signing/envelope.h"
 
-#include "base/base64.h"
 #include "signing/signed_json.h"
 
 #include <stdlib.h>
 
 #define IN_TOTO STR("application/vnd.in-toto+json")
 #define PREFIX  "DSSEv1"
-
-/* Into an empty one. Signers write both alphabets (dsse, "Envelope"), with padding or without. */
-static bool decode(struct str text, struct buf *ret)
-{
-    unsigned char *room;
-    size_t n;
-    bool good;
-
-    buf_init(ret, BASE64_ROOM(text.n));
-    room = (unsigned char *)buf_reserve(ret, BASE64_ROOM(text.n));
-    good = room && (base64_decode(text, room, &n) || base64url_decode(text, room, &n));
-    ret->n = good ? n : 0;
-    return good && n > 0;
-}
 
 /* dsse, "Protocol": "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body */
 static void encode(struct str type, struct str body, struct buf *ret)
@@ -37,7 +22,7 @@ static void read_signatures(const json_t *list, struct envelope *env)
     for (size_t i = 0; i < json_array_size(list) && env->n < ENVELOPE_SIGNATURES_MAX; i++) {
         struct buf *room = &env->signatures[env->n];
 
-        if (decode(signed_json_text(json_array_get(list, i), "sig"), room))
+        if (signed_json_bytes(json_array_get(list, i), "sig", room))
             env->n++;
         else
             buf_done(room);
@@ -47,17 +32,15 @@ static void read_signatures(const json_t *list, struct envelope *env)
 bool envelope_read(const json_t *dsse, struct envelope *ret)
 {
     struct str type = signed_json_text(dsse, "payloadType");
-    AUTO(buf) struct buf payload = {0};
 
     *ret = (struct envelope){.n = 0};
-    if (!str_eq(type, IN_TOTO) || !decode(signed_json_text(dsse, "payload"), &payload))
-        return false;
-    ret->statement = signed_json_parse(buf_str(&payload));
+    if (str_eq(type, IN_TOTO) && signed_json_bytes(dsse, "payload", &ret->payload))
+        ret->statement = signed_json_parse(buf_str(&ret->payload));
     if (!json_is_object(ret->statement)) {
         envelope_done(ret);
         return false;
     }
-    encode(type, buf_str(&payload), &ret->message);
+    encode(type, buf_str(&ret->payload), &ret->message);
     read_signatures(json_object_get(dsse, "signatures"), ret);
     return true;
 }
@@ -67,6 +50,7 @@ void envelope_done(struct envelope *env)
     for (size_t i = 0; i < env->n; i++)
         buf_done(&env->signatures[i]);
     buf_done(&env->message);
+    buf_done(&env->payload);
     json_decref(env->statement);
     *env = (struct envelope){.n = 0};
 }
@@ -88,4 +72,15 @@ bool envelope_names(const struct envelope *env, const struct digest *image)
 struct str envelope_predicate(const struct envelope *env)
 {
     return signed_json_text(env->statement, "predicateType");
+}
+
+/* v1: predicate.runDetails.builder.id; before: predicate.builder.id. */
+struct str envelope_builder(const struct envelope *env)
+{
+    const json_t *predicate = json_object_get(env->statement, "predicate");
+    const json_t *details = json_object_get(predicate, "runDetails");
+
+    if (!str_starts(envelope_predicate(env), STR("https://slsa.dev/provenance/")))
+        return STR("");
+    return signed_json_text(json_object_get(details ? details : predicate, "builder"), "id");
 }

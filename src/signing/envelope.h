@@ -20,6 +20,7 @@
 
 struct envelope {
     struct buf message; /* what was signed */
+    struct buf payload; /* the statement as it was written */
     struct buf signatures[ENVELOPE_SIGNATURES_MAX];
     size_t n;
     json_t *statement;
@@ -32,6 +33,10 @@ void envelope_done(struct envelope *env);
 
 /* Is that manifest one of the subjects? */
 bool envelope_names(const struct envelope *env, const struct digest *image);
+
+/* Of a provenance (slsa.dev/provenance/v0.2 and v1): who built it. "" when it does not say. As long
+ * as the envelope. */
+struct str envelope_builder(const struct envelope *env);
 
 /* "" when it has none. As long as the envelope. */
 struct str envelope_predicate(const struct envelope *env);

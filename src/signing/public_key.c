@@ -121,21 +121,42 @@ static void name(struct public_key *k)
     OPENSSL_free(der);
 }
 
-enum err_code public_key_parse(struct str pem, struct public_key **ret_key, struct err *e)
+/* key may be NULL, and is used up. */
+static enum err_code make(EVP_PKEY *key, const char *wanted, struct public_key **ret_key,
+                          struct err *e)
 {
     AUTO(public_key) struct public_key *k = NEW(struct public_key);
-    AUTO(BIO) BIO *bio = pem.n <= PUBLIC_KEY_PEM_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
 
-    k->key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
     ERR_clear_error();
-    if (!k->key)
-        return err_set(e, ERR_CONFIG,
-                       "it is no public key; wanted is one as PEM, which begins with "
-                       "'-----BEGIN PUBLIC KEY-----'");
+    k->key = key;
+    if (!key)
+        return err_set(e, ERR_CONFIG, "it is no public key; wanted is one as %s", wanted);
     TRY(take(k, e));
     name(k);
     *ret_key = STEAL(k);
     return ERR_OK;
+}
+
+enum err_code public_key_parse(struct str pem, struct public_key **ret_key, struct err *e)
+{
+    AUTO(BIO) BIO *bio = pem.n <= PUBLIC_KEY_PEM_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+
+    return make(bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL,
+                "PEM, which begins with '-----BEGIN PUBLIC KEY-----'", ret_key, e);
+}
+
+enum err_code public_key_parse_der(struct str der, struct public_key **ret_key, struct err *e)
+{
+    const unsigned char *at = (const unsigned char *)der.p;
+
+    return make(d2i_PUBKEY(NULL, &at, (long)der.n), "DER", ret_key, e);
+}
+
+enum err_code public_key_of(EVP_PKEY *key, struct public_key **ret_key, struct err *e)
+{
+    if (key)
+        EVP_PKEY_up_ref(key);
+    return make(key, "OpenSSL has it", ret_key, e);
 }
 
 enum err_code public_key_read(const char *path, struct public_key **ret_key, struct err *e)

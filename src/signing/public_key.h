@@ -11,6 +11,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#include <openssl/types.h>
+
 #define PUBLIC_KEY_RSA_MIN 2048
 #define PUBLIC_KEY_PEM_MAX (16u << 10)
 
@@ -19,6 +21,11 @@ struct public_key; /* never changes; any thread */
 /* The first key of the text. Errors: CONFIG, as people are to read it. */
 ERR_CHECKED enum err_code public_key_parse(struct str pem, struct public_key **ret_key,
                                            struct err *e);
+
+/* Of its DER; of a key that OpenSSL has, of which it takes a reference. Errors as above. */
+ERR_CHECKED enum err_code public_key_parse_der(struct str der, struct public_key **ret_key,
+                                               struct err *e);
+ERR_CHECKED enum err_code public_key_of(EVP_PKEY *key, struct public_key **ret_key, struct err *e);
 
 /* Likewise, of a file that somebody configured. */
 ERR_CHECKED enum err_code public_key_read(const char *path, struct public_key **ret_key,

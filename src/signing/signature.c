@@ -1,117 +1,39 @@
 #include "signing/signature.h"
 
-#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/media.h"
-#include "base/mem.h"
-#include "signing/envelope.h"
 #include "signing/notation_trust.h"
-#include "signing/public_key.h"
+#include "signing/signature_judge.h"
 #include "signing/signed_json.h"
-#include "signing/simple_signing.h"
 
 #include <stdio.h>
 
-#define SIMPLE_LAYER  STR("application/vnd.dev.cosign.simplesigning.v1+json")
-#define SIMPLE_SIGNED "dev.cosignproject.cosign/signature"
 #define SIMPLE_TYPE   STR("application/vnd.dev.cosign.artifact.sig.v1+json")
 #define BUNDLE_TYPE   STR("application/vnd.dev.sigstore.bundle")
-#define COSIGN_SIGNED STR("https://sigstore.dev/cosign/sign/v1")
 #define NOTATION_TYPE STR("application/vnd.cncf.notary.signature")
-#define SIGNATURE_MAX 2048 /* bytes; RSA of 16384 bits */
 #define TAG_MAX       (DIGEST_TEXT_MAX + 8)
-
-/* ---- one */
-
-/* Which key made the signature; n_keys: none. */
-static size_t maker(const struct trust *trust, struct str message, struct str signature)
-{
-    size_t i = 0;
-
-    while (i < trust->n_keys && !public_key_verifies(trust->keys[i], message, signature))
-        i++;
-    return i;
-}
-
-static void judge(const struct trust *trust, size_t key, bool names, struct signature *ret)
-{
-    if (key == trust->n_keys) {
-        ret->verdict = SIGNATURE_OTHER_KEY;
-        return;
-    }
-    ret->verdict = names ? SIGNATURE_GOOD : SIGNATURE_OTHER_IMAGE;
-    ret->signer = SIGNER_KEY;
-    ret->nth = key;
-}
-
-static void check_simple(struct str payload, struct str signature, const struct digest *image,
-                         const struct trust *trust, struct signature *ret)
-{
-    unsigned char bytes[BASE64_ROOM(SIGNATURE_MAX * 4 / 3)];
-    size_t n;
-
-    if (signature.n > SIGNATURE_MAX * 4 / 3 || !base64_decode(signature, bytes, &n))
-        return;
-    judge(trust, maker(trust, payload, (struct str){(char *)bytes, n}),
-          simple_signing_names(payload, image), ret);
-}
-
-static size_t maker_of_any(const struct trust *trust, const struct envelope *env)
-{
-    size_t key = trust->n_keys;
-
-    for (size_t i = 0; i < env->n && key == trust->n_keys; i++)
-        key = maker(trust, buf_str(&env->message), buf_str(&env->signatures[i]));
-    return key;
-}
-
-/* An attestation gets its predicate. */
-static void check_bundle(struct str text, const struct digest *image, const struct trust *trust,
-                         struct signature *ret)
-{
-    AUTO(envelope) struct envelope env = {.n = 0};
-    AUTO(json) json_t *j = signed_json_parse(text);
-
-    if (!envelope_read(json_object_get(j, "dsseEnvelope"), &env))
-        return;
-    if (!str_eq(envelope_predicate(&env), COSIGN_SIGNED))
-        ret->predicate = str_dup(envelope_predicate(&env));
-    judge(trust, maker_of_any(trust, &env), envelope_names(&env, image), ret);
-}
-
-/* ---- all */
 
 struct finding {
     const struct signature_source *s;
-    const struct digest *image;
-    const struct trust *trust;
+    struct signature_judging judging;
     struct signature_list *list;
     bool attestations;             /* are looked for, not signatures */
     struct notation_target target; /* what notation signs; without a media type until it is read */
 };
 
-/* What a layer of a manifest that is beside an image can be. */
-enum form { FORM_SIMPLE, FORM_BUNDLE, FORM_JWS, FORM_COSE, FORMS };
+static const struct signature_form jws = {"notation", NULL}, cose = {"notation", NULL};
 
-static const char *const form_names[FORMS] = {[FORM_SIMPLE] = "simple signing",
-                                              [FORM_BUNDLE] = "sigstore bundle",
-                                              [FORM_JWS] = "notation",
-                                              [FORM_COSE] = "notation"};
-
-/* FORMS: nothing that is looked for. */
-static enum form form_of(const struct finding *f, struct str layer_type)
+/* What a layer of a manifest that is beside an image can be; NULL: nothing that is looked for. */
+static const struct signature_form *form_of(const struct finding *f, struct str layer_type)
 {
-    if (str_eq(layer_type, SIMPLE_LAYER))
-        return FORM_SIMPLE;
-    if (str_starts(layer_type, BUNDLE_TYPE))
-        return FORM_BUNDLE;
-    if (!f->trust->notation || f->attestations)
-        return FORMS;
+    const struct signature_form *form = signature_form_of(layer_type);
+
+    if (form || !f->judging.trust->notation || f->attestations)
+        return form;
     if (str_eq(layer_type, STR("application/jose+json")))
-        return FORM_JWS;
-    return str_eq(layer_type, STR("application/cose")) ? FORM_COSE : FORMS;
+        return &jws;
+    return str_eq(layer_type, STR("application/cose")) ? &cose : NULL;
 }
 
 /* False: it was looked at too much. */
@@ -185,34 +107,34 @@ static enum err_code read_target(struct finding *f, struct err *e)
     if (f->target.media_type.n > 0)
         return ERR_OK;
     buf_init(&text, SIGNATURE_IMAGE_MAX);
-    TRY(f->s->manifest(f->s->ctx, f->image->text, &text, &d, e));
+    TRY(f->s->manifest(f->s->ctx, f->judging.image->text, &text, &d, e));
     j = json_shallow(buf_str(&text)) ? json_loadb(text.p, text.n, 0, NULL) : NULL;
     f->target = (struct notation_target){
-        .digest = *f->image, .media_type = media_type_of(j), .size_bytes = text.n};
+        .digest = *f->judging.image, .media_type = media_type_of(j), .size_bytes = text.n};
     return ERR_OK;
 }
 
-static enum err_code check_notation(struct finding *f, enum form form, struct str bytes,
-                                    struct signature *ret, struct err *e)
+static enum err_code check_notation(struct finding *f, const struct signature_form *form,
+                                    struct str bytes, struct signature *ret, struct err *e)
 {
-    struct notation_signature s = {.form = form == FORM_JWS ? NOTATION_JWS : NOTATION_COSE,
+    struct notation_signature s = {.form = form == &jws ? NOTATION_JWS : NOTATION_COSE,
                                    .bytes = bytes,
                                    .repository = repository_of(f),
-                                   .now_ms = f->s->now_ms ? f->s->now_ms : clock_wall_ms()};
+                                   .now_ms = f->judging.now_ms};
 
     TRY(read_target(f, e));
     s.target = f->target;
-    notation_judge(f->trust->notation, &s, ret);
+    notation_judge(f->judging.trust->notation, &s, ret);
     return ERR_OK;
 }
 
 /* A policy may say that an image needs no signature of notation. */
 static void look_for_skip(struct finding *f)
 {
-    const char *name = f->trust->notation && !f->attestations
-                           ? notation_trust_skips(f->trust->notation, repository_of(f))
+    const char *name = f->judging.trust->notation && !f->attestations
+                           ? notation_trust_skips(f->judging.trust->notation, repository_of(f))
                            : NULL;
-    struct signature *row = name ? add(f, f->image, form_names[FORM_JWS]) : NULL;
+    struct signature *row = name ? add(f, f->judging.image, jws.name) : NULL;
     AUTO(buf) struct buf why = {0};
 
     if (!row)
@@ -226,32 +148,27 @@ static void look_for_skip(struct finding *f)
 
 /* ---- layers */
 
-static enum err_code check(struct finding *f, enum form form, const json_t *layer, struct str bytes,
-                           struct signature *ret, struct err *e)
+static enum err_code check(struct finding *f, const struct signature_form *form,
+                           const json_t *layer, struct str bytes, struct signature *ret,
+                           struct err *e)
 {
-    switch (form) {
-    case FORM_SIMPLE:
-        check_simple(bytes, signed_json_text(json_object_get(layer, "annotations"), SIMPLE_SIGNED),
-                     f->image, f->trust, ret);
-        return ERR_OK;
-    case FORM_BUNDLE:
-        check_bundle(bytes, f->image, f->trust, ret);
-        return ERR_OK;
-    default:
+    if (!form->judge)
         return check_notation(f, form, bytes, ret, e);
-    }
+    form->judge(&f->judging, bytes, json_object_get(layer, "annotations"), ret);
+    return ERR_OK;
 }
 
 static enum err_code look_at_layer(struct finding *f, const struct digest *manifest,
-                                   const json_t *layer, enum form form, struct err *e)
+                                   const json_t *layer, const struct signature_form *form,
+                                   struct err *e)
 {
-    struct signature *row = add(f, manifest, form_names[form]);
+    struct signature *row = add(f, manifest, form->name);
     AUTO(buf) struct buf bytes = {0};
     enum err_code code;
 
     if (!row)
         return ERR_OK;
-    buf_init(&bytes, SIGNATURE_DOCUMENT_MAX);
+    buf_init(&bytes, SIGNATURE_BLOB_MAX);
     code = read_layer(f, layer, &bytes, e);
     if (code != ERR_OK)
         return passes(code) ? ERR_OK : code;
@@ -279,9 +196,9 @@ static enum err_code look_at_manifest(struct finding *f, const char *reference, 
     layers = json_object_get(j, "layers");
     for (size_t i = 0; i < json_array_size(layers) && !f->list->more; i++) {
         const json_t *layer = json_array_get(layers, i);
-        enum form form = form_of(f, signed_json_text(layer, "mediaType"));
+        const struct signature_form *form = form_of(f, signed_json_text(layer, "mediaType"));
 
-        if (form != FORMS)
+        if (form)
             TRY(look_at_layer(f, &d, layer, form, e));
     }
     return ERR_OK;
@@ -290,7 +207,7 @@ static enum err_code look_at_manifest(struct finding *f, const char *reference, 
 static bool holds_signatures(const struct finding *f, struct str artifact_type)
 {
     return str_eq(artifact_type, SIMPLE_TYPE) || str_starts(artifact_type, BUNDLE_TYPE) ||
-           (f->trust->notation && !f->attestations && str_eq(artifact_type, NOTATION_TYPE));
+           (f->judging.trust->notation && !f->attestations && str_eq(artifact_type, NOTATION_TYPE));
 }
 
 static enum err_code look_at_referrers(struct finding *f, struct err *e)
@@ -300,7 +217,7 @@ static enum err_code look_at_referrers(struct finding *f, struct err *e)
     const json_t *rows;
 
     buf_init(&text, SIGNATURE_DOCUMENT_MAX * 16);
-    TRY(f->s->referrers(f->s->ctx, f->image, &text, e));
+    TRY(f->s->referrers(f->s->ctx, f->judging.image, &text, e));
     j = json_shallow(buf_str(&text)) ? json_loadb(text.p, text.n, 0, NULL) : NULL;
     rows = json_object_get(j, "manifests");
     for (size_t i = 0; i < json_array_size(rows) && !f->list->more; i++) {
@@ -319,9 +236,11 @@ static enum err_code look_everywhere(struct finding *f, const char *suffix, stru
 {
     char tag[TAG_MAX];
 
+    if (f->judging.now_ms == 0)
+        f->judging.now_ms = clock_wall_ms();
     *f->list = (struct signature_list){.n = 0};
-    snprintf(tag, sizeof(tag), "%s-%s%s", digest_algorithm_name(f->image->algorithm),
-             digest_hex(f->image).p, suffix);
+    snprintf(tag, sizeof(tag), "%s-%s%s", digest_algorithm_name(f->judging.image->algorithm),
+             digest_hex(f->judging.image).p, suffix);
     look_for_skip(f);
     TRY(look_at_manifest(f, tag, e));
     return look_at_referrers(f, e);
@@ -331,7 +250,7 @@ enum err_code signatures_find(const struct signature_source *s, const struct dig
                               const struct trust *trust, struct signature_list *ret_list,
                               struct err *e)
 {
-    struct finding f = {.s = s, .image = image, .trust = trust, .list = ret_list};
+    struct finding f = {.s = s, .judging = {image, trust, s->now_ms}, .list = ret_list};
 
     return look_everywhere(&f, ".sig", e);
 }
@@ -341,7 +260,7 @@ enum err_code attestations_find(const struct signature_source *s, const struct d
                                 struct err *e)
 {
     struct finding f = {
-        .s = s, .image = image, .trust = trust, .list = ret_list, .attestations = true};
+        .s = s, .judging = {image, trust, s->now_ms}, .list = ret_list, .attestations = true};
 
     return look_everywhere(&f, ".att", e);
 }

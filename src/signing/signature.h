@@ -21,8 +21,9 @@
 
 #define SIGNATURES_MAX         64          /* of an image that are looked at */
 #define SIGNATURE_LOOKS_MAX    512         /* documents of an image that are read */
-#define SIGNATURE_DOCUMENT_MAX (64u << 10) /* bytes of a manifest, a payload, a bundle */
-#define SIGNATURE_IMAGE_MAX    (64u << 20) /* bytes of the image's own manifest */
+#define SIGNATURE_DOCUMENT_MAX (64u << 10) /* bytes of a manifest */
+#define SIGNATURE_BLOB_MAX     (1u << 20)  /* of a payload, a bundle, an attestation */
+#define SIGNATURE_IMAGE_MAX    (64u << 20) /* of the image\'s own manifest */
 
 struct signature_list {
     struct signature rows[SIGNATURES_MAX];

@@ -61,7 +61,7 @@ enum signer_kind {
 struct signature {
     enum signature_verdict verdict;
     struct digest manifest; /* that it stands in */
-    const char *form;       /* "simple signing", "sigstore bundle"; a constant */
+    const char *form;       /* "simple signing", "sigstore bundle", "envelope"; a constant */
 
     /* By whom, where the verdict is GOOD or OTHER_IMAGE: trust's keys[nth], certificates[nth]. */
     enum signer_kind signer;

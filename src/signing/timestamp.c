@@ -87,6 +87,8 @@ static bool verifies(PKCS7 *token, struct str message, const STACK_OF(X509) * ro
         return false;
     TS_VERIFY_CTX_set_flags(ctx, TS_VFY_VERSION | TS_VFY_SIGNATURE | TS_VFY_DATA);
     TS_VERIFY_CTX_set_store(ctx, store_of(roots, at_ms));
+    /* Of the authority, which need not have sent its own. */
+    TS_VERIFY_CTX_set_certs(ctx, X509_chain_up_ref((STACK_OF(X509) *)roots));
     TS_VERIFY_CTX_set_data(ctx, BIO_new_mem_buf(message.p, (int)message.n));
     good = TS_RESP_verify_token(ctx, token) == 1;
     ERR_clear_error();

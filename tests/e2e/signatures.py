@@ -10,6 +10,7 @@ from helpers import OCI_CONFIG, artifact, canonical
 
 SIMPLE = "application/vnd.dev.cosign.simplesigning.v1+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+COSIGN_SIGNED = "https://sigstore.dev/cosign/sign/v1"
 IN_TOTO = "application/vnd.in-toto+json"
 
 
@@ -28,16 +29,21 @@ class Key:
         return base64.b64encode(self.private.sign(data, ec.ECDSA(hashes.SHA256()))).decode()
 
 
-def sign_simply(client, repo, image, key, digest=None):
-    """By the tag that cosign 1 and 2 write; digest is what the payload says, if not the image's."""
-    payload = canonical({
+def simple_payload(repo, digest):
+    """What cosign 1 and 2 sign of an image."""
+    return canonical({
         "critical": {
             "identity": {"docker-reference": "registry.example/" + repo},
-            "image": {"docker-manifest-digest": digest or image.digest},
+            "image": {"docker-manifest-digest": digest},
             "type": "cosign container image signature",
         },
         "optional": None,
     })  # fmt: skip
+
+
+def sign_simply(client, repo, image, key, digest=None):
+    """By the tag that cosign 1 and 2 write; digest is what the payload says, if not the image's."""
+    payload = simple_payload(repo, digest or image.digest)
     signed = artifact(None, layers=[(SIMPLE, payload)], config=(OCI_CONFIG, b"{}"))
     manifest = json.loads(signed.manifest)
     manifest["layers"][0]["annotations"] = {"dev.cosignproject.cosign/signature": key.sign(payload)}
@@ -45,19 +51,24 @@ def sign_simply(client, repo, image, key, digest=None):
     client.push_image(repo, signed, image.digest.replace(":", "-") + ".sig")
 
 
+def statement(digest, predicate_type, predicate):
+    """in-toto's, of one image."""
+    return canonical({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": digest.partition(":")[2]}}],
+        "predicateType": predicate_type,
+        "predicate": predicate,
+    })  # fmt: skip
+
+
 def encoded(payload):
     """What is signed of a DSSE envelope."""
     return b"DSSEv1 %d %s %d %s" % (len(IN_TOTO), IN_TOTO.encode(), len(payload), payload)
 
 
-def sign_by_bundle(client, repo, image, key, digest=None, predicate="https://sigstore.dev/cosign/sign/v1"):
+def sign_by_bundle(client, repo, image, key, digest=None, predicate=COSIGN_SIGNED, **stated):
     """By the referrer that cosign 3 writes."""
-    payload = canonical({
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"digest": {"sha256": (digest or image.digest).partition(":")[2]}}],
-        "predicateType": predicate,
-        "predicate": {},
-    })  # fmt: skip
+    payload = statement(digest or image.digest, predicate, stated)
     bundle = canonical({
         "mediaType": BUNDLE,
         "verificationMaterial": {"publicKey": {"hint": ""}},

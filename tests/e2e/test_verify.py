@@ -7,6 +7,7 @@ import pytest
 
 from documented import follow, page
 from helpers import Client, image, index
+from keyless import Sigstore, push_bundle, signed_statement
 from signatures import Key, sign_by_bundle, sign_simply
 
 FORMS = {"simple signing": sign_simply, "sigstore bundle": sign_by_bundle}
@@ -121,7 +122,7 @@ def test_a_registry_that_does_not_answer_is_no_verdict(registry, signed, key):
 
 
 @pytest.mark.parametrize("words, reference, status, why", [
-    ([], "team/app:v1", 2, "--key says whose signatures count"),
+    ([], "team/app:v1", 2, "--key or --certificate-identity says whose signatures count"),
     (["--key", "/dev/null"], "team/app:v1", 2, "--key /dev/null: it is no public key"),
     (["--key", "KEY"], "team/app:none", 1, "the registry has no image"),
     (["--key", "KEY"], "team/app@sha256:12", 1, "digest"),
@@ -134,8 +135,15 @@ def test_what_can_not_be_asked_is_told(registry, signed, key, words, reference, 
 
 
 def test_the_examples_of_the_page_print_what_it_shows(registry, client, signed, work):
-    sign_by_bundle(client, "team/app", signed, Key(work / "release.pub"))
+    release = Key(work / "release.pub")
+    built_by = {"runDetails": {"builder": {"id": "https://builders.example.org/ci"}}}
+    sign_by_bundle(client, "team/app", signed, release)
+    sign_by_bundle(client, "team/app", signed, release, predicate="https://slsa.dev/provenance/v1", **built_by)
     Key(work / "security.pub")
+    tool = image("tool", layers=1)
+    client.push_image("team/tool", tool, "v1")
+    (bundle,) = Sigstore(work).make(("entry", signed_statement(tool)))
+    push_bundle(client, "team/tool", tool, bundle)
     follow(page("signatures.md"), registry, work)
 
 
