@@ -129,9 +129,17 @@ static void read_last(struct conditions_cache *c, uint64_t min_free_bytes, struc
     pthread_mutex_unlock(&c->lock);
 }
 
-static bool is_fresh(int64_t age_ms)
+/* So long it holds what was seen. */
+static int64_t fresh_ms(const struct registry *r)
 {
-    return age_ms >= 0 && age_ms < CONDITIONS_MS;
+    int64_t interval_ms = (int64_t)conf_u64(&r->options->sweep_interval_ms);
+
+    return interval_ms < CONDITIONS_MS ? interval_ms : CONDITIONS_MS;
+}
+
+static bool is_fresh(const struct registry *r, int64_t age_ms)
+{
+    return age_ms >= 0 && age_ms < fresh_ms(r);
 }
 
 void conditions_get(struct registry *r, uint64_t min_free_bytes, struct conditions *ret)
@@ -141,7 +149,7 @@ void conditions_get(struct registry *r, uint64_t min_free_bytes, struct conditio
 
     pthread_mutex_lock(&c->looking);
     read_last(c, min_free_bytes, ret, &age_ms);
-    if (!is_fresh(age_ms)) {
+    if (!is_fresh(r, age_ms)) {
         *ret = look(r, min_free_bytes);
         pthread_mutex_lock(&c->lock);
         c->last = *ret;
@@ -156,7 +164,7 @@ void conditions_peek(struct registry *r, uint64_t min_free_bytes, struct conditi
     int64_t age_ms;
 
     read_last(r->conditions, min_free_bytes, ret, &age_ms);
-    if (!is_fresh(age_ms))
+    if (!is_fresh(r, age_ms))
         jobs_wake_own(r->jobs, JOB);
     if (age_ms < 0 || age_ms >= CONDITIONS_OLD_MS)
         *ret = (struct conditions){0};
@@ -175,7 +183,7 @@ static enum err_code run(void *ctx, struct job *job, struct err *e)
 void conditions_jobs(struct registry *r)
 {
     const struct job_kind kind = {
-        .name = JOB, .run = run, .ctx = r, .gather_ms = CONDITIONS_MS, .own = true};
+        .name = JOB, .run = run, .ctx = r, .gather_ms = fresh_ms(r), .own = true};
 
     jobs_kind_add(r->jobs, &kind);
 }

@@ -1,7 +1,7 @@
 /*
  * How the registry is, in a few words for people and probes: looked at when somebody asks, at most
- * every CONDITIONS_MS, so that asking often costs nothing. None of it keeps the registry from
- * serving: what does is registry_health().
+ * every CONDITIONS_MS (every maintenance.interval when that is shorter), so that asking often costs
+ * nothing. None of it keeps the registry from serving: what does is registry_health().
  */
 #pragma once
 

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.sanitize
 
 LIVE_RUNS = 4  # at least, beside pushes and deletes
 OLD_S = 3 * 3600  # longer than twice upload.timeout
+OFTEN = {"interval": "100ms"}  # conditions are looked at, and what is in the background is done
 
 
 @pytest.fixture
@@ -430,6 +431,7 @@ GOOD = {"status": "ready", "structure": "ok", "symlinks": "ok", "disk_space": "o
 
 
 def test_readyz_says_what_the_last_check_found_of_links(registry, store):
+    registry.config["maintenance"] = OFTEN
     registry.start()
     assert ready(registry) == {**GOOD, "symlinks": "unknown"}
     tag_missing(store)
@@ -452,6 +454,7 @@ def test_healthz_says_what_was_seen_last_without_a_look_at_readyz(registry, stor
 
 
 def test_a_registry_whose_directories_are_gone_lives_and_is_not_ready(registry, store):
+    registry.config["maintenance"] = OFTEN
     registry.start()
     elsewhere = store.root / "elsewhere"
     (store.root / "repositories").rename(elsewhere)
@@ -468,7 +471,7 @@ def test_a_registry_whose_directories_are_gone_lives_and_is_not_ready(registry, 
 def test_the_scrub_finds_what_is_damaged_and_puts_it_into_quarantine(registry, store):
     blob_corrupt(store)
     registry.config["check"]["scrub_rate"] = "100m"
-    registry.config["maintenance"] = {"interval": "100ms"}
+    registry.config["maintenance"] = OFTEN
     registry.start()
     until(lambda: (store.root / "quarantine" / store.blob).exists())
     with Client(registry.url) as client:
