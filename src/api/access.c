@@ -11,25 +11,31 @@
 #include "core/own_repo.h"
 
 /* Scanners may have what waits for them alone. */
-static bool is_hidden(const struct req *q, const struct repo_name *repo)
+static bool is_hidden(const struct identity *who, const struct repo_name *repo)
 {
-    return own_repo(repo) && !(held_repo(repo) && q->who->scans);
+    return own_repo(repo) && !(held_repo(repo) && who->scans);
+}
+
+bool access_may_by(struct api *a, const struct identity *who, enum action action,
+                   const struct repo_name *repo, const struct tag_name *tag)
+{
+    struct policy *policy;
+    bool allowed;
+
+    if (repo && is_hidden(who, repo))
+        return false;
+    if (!auth_enabled(a->guard.auth))
+        return true;
+    policy = api_policy(a);
+    allowed = policy_allows(policy, who, action, repo, tag, NULL);
+    policy_unref(policy);
+    return allowed;
 }
 
 bool access_may(const struct req *q, enum action action, const struct repo_name *repo,
                 const struct tag_name *tag)
 {
-    struct policy *policy;
-    bool allowed;
-
-    if (repo && is_hidden(q, repo))
-        return false;
-    if (!auth_enabled(q->api->guard.auth))
-        return true;
-    policy = api_policy(q->api);
-    allowed = policy_allows(policy, q->who, action, repo, tag, NULL);
-    policy_unref(policy);
-    return allowed;
+    return access_may_by(q->api, q->who, action, repo, tag);
 }
 
 bool access_sees(const struct req *q, const struct repo_name *repo)
@@ -318,7 +324,7 @@ static enum access_verdict settle_right(struct req *q)
 {
     if (q->route->access == ACCESS_NONE)
         return ACCESS_GRANTED;
-    if (is_hidden(q, &q->name) || (own_repo(&q->name) && q->route->access != ACCESS_PULL))
+    if (is_hidden(q->who, &q->name) || (own_repo(&q->name) && q->route->access != ACCESS_PULL))
         return hide_own(q);
     if (!auth_enabled(q->api->guard.auth))
         return settle_unasked(q);

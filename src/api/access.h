@@ -41,6 +41,10 @@ ERR_CHECKED enum err_code access_need_push_to(struct req *q, const struct repo_n
 /* NAME_UNKNOWN, told: what the registry keeps for itself is not there for anybody. */
 enum err_code access_own_name(struct err *e);
 
+/* The same of somebody whose request has been answered, as the rules are now. */
+bool access_may_by(struct api *a, const struct identity *who, enum action action,
+                   const struct repo_name *repo, const struct tag_name *tag);
+
 /* May the caller see that this repository exists? */
 bool access_sees(const struct req *q, const struct repo_name *repo);
 

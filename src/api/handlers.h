@@ -67,6 +67,7 @@ enum err_code api_upload_session_complete(struct req *q, struct err *e);
 
 enum err_code api_upload_record_list(struct req *q, struct err *e);
 enum err_code api_upload_record_get(struct req *q, struct err *e);
+enum err_code api_events(struct req *q, struct err *e);
 enum err_code api_upload_record_events(struct req *q, struct err *e);
 
 /* v1_repository.c */

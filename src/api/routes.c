@@ -95,6 +95,7 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/v1/uploads", ACCESS_BASE, api_upload_record_list},
     {HTTP_GET, "/api/v1/uploads/{id}", ACCESS_BASE, api_upload_record_get},
     {HTTP_GET, "/api/v1/uploads/{id}/events", ACCESS_BASE, api_upload_record_events},
+    {HTTP_GET, "/api/v1/events", ACCESS_BASE, api_events},
     {HTTP_GET, "/api/v1/originals", ACCESS_BASE, api_original_list},
     {HTTP_GET, "/api/v1/originals/{original}", ACCESS_BASE, api_original_get},
     {HTTP_GET, "/api/v1/originals/{original}/archive", ACCESS_BASE, api_original_archive_get},

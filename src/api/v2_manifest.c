@@ -1,5 +1,6 @@
 
 #include "api/access.h"
+#include "api/event_origin.h"
 #include "api/handlers.h"
 #include "api/pull_gate.h"
 #include "api/reply.h"
@@ -83,7 +84,9 @@ static enum err_code may_untag(void *ctx, const struct tag_name *tag, struct err
 
 enum err_code api_manifest_delete(struct req *q, struct err *e)
 {
-    TRY(remove_manifest_if(q->registry, &q->name, &q->ref, req_actor(q), may_untag, q, e));
+    const struct event_origin by = req_origin(q);
+
+    TRY(remove_manifest_if(q->registry, &q->name, &q->ref, &by, may_untag, q, e));
     reply_empty(q, 202);
     return ERR_OK;
 }
@@ -238,7 +241,8 @@ enum err_code api_manifest_put(struct req *q, struct err *e)
     AUTO(mem) struct tag_name *tags = NULL;
     AUTO(mem) struct digest *match = NULL, *none_match = NULL;
     AUTO(buf) struct buf bytes = {0};
-    struct push p = {.repo = &q->name, .actor = req_actor(q)};
+    const struct event_origin by = req_origin(q);
+    struct push p = {.repo = &q->name, .actor = req_actor(q), .by = &by};
     struct pushed done;
 
     if (q->ref.is_digest) {

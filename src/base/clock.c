@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -32,6 +33,19 @@ struct timespec clock_mono_in(int64_t ms)
     int64_t at_ms = clock_mono_ms() + ms;
 
     return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
+}
+
+int64_t clock_stamp_us(void)
+{
+    static _Atomic int64_t last;
+    int64_t was = atomic_load(&last), stamp;
+
+    do {
+        stamp = now_us(CLOCK_REALTIME);
+        if (stamp <= was)
+            stamp = was + 1;
+    } while (!atomic_compare_exchange_weak(&last, &was, stamp));
+    return stamp;
 }
 
 int64_t clock_wall_ms(void)

@@ -13,6 +13,10 @@ int64_t clock_mono_us(void);
 int64_t clock_boot_ms(void); /* monotonic, and goes on while the machine is suspended */
 int64_t clock_wall_ms(void);
 
+/* Microseconds, of which each call gets its own: later than those before, whatever the clock does.
+ */
+int64_t clock_stamp_us(void);
+
 /* The monotonic time in so many milliseconds, for timed waits (thread_cond_init()). */
 struct timespec clock_mono_in(int64_t ms);
 

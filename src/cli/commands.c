@@ -114,6 +114,16 @@ static const struct cli_flag audit_flags[] = {
     {NULL},
 };
 
+static const struct cli_flag events_flags[] = {
+    CONFIG_FLAG,
+    {"--after", "NUMBER", "Only those behind this one."},
+    {"--event", "NAME", "Only of this name, or pattern (tag.*)."},
+    {"--repository", "NAME", "Only in this repository, or pattern (dev/**)."},
+    {"--follow", NULL, "Goes on with what happens, until it is interrupted."},
+    {"--json", NULL, "A JSON object a line, with all there is."},
+    {NULL},
+};
+
 static const struct cli_flag policy_list_flags[] = {
     CONFIG_FLAG,
     {"--json", NULL, "A JSON object a line."},
@@ -528,6 +538,11 @@ const struct cli_command cli_commands[] = {
      .more =
          "All that is asked for must hold. Times are in UTC. A duration as a time (90s, 2h, 7d) "
          "is so long ago."},
+    {.name = "events",
+     .operands = "",
+     .flags = events_flags,
+     .run = cli_events,
+     .help = "Show what has happened, oldest first, as the event log has it"},
     {.name = "jobs list",
      .operands = "",
      .flags = jobs_flags,

@@ -10,6 +10,7 @@ int cli_analyze(struct cli *cli, const struct cli_args *args);
 int cli_diff(struct cli *cli, const struct cli_args *args);
 
 /* command_audit.c */
+int cli_events(struct cli *cli, const struct cli_args *args);
 int cli_audit(struct cli *cli, const struct cli_args *args);
 
 /* command_backup.c */

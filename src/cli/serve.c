@@ -14,6 +14,7 @@
 #include "cli/scan_service.h"
 #include "conf/conf.h"
 #include "core/background.h"
+#include "core/event_stream.h"
 #include "core/life.h"
 #include "core/migrate.h"
 #include "core/owner.h"
@@ -350,8 +351,10 @@ static void stop(struct serve *s)
 {
     if (s->registry) /* its requests end with the drain */
         store_hurry(s->registry->store, s->conf->http.drain_timeout_ms);
-    if (s->registry)
-        upload_watch_hush(s->registry->watch); /* else the drain would wait for them */
+    if (s->registry) { /* else the drain would wait for them */
+        upload_watch_hush(s->registry->watch);
+        event_streams_hush(s->registry->streams);
+    }
     http_server_free(s->http);
     if (s->registry)
         registry_stop(s->registry); /* its jobs have to do with what goes next */

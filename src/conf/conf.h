@@ -514,6 +514,9 @@ struct conf_registry {
     bool index_files;                   /* analysis.index */
     _Atomic bool scan_on_push;          /* scan.on_push */
     _Atomic uint64_t outbox_keep;       /* outbox.keep */
+    _Atomic bool events_pushes;         /* events.pushes: and what is deleted */
+    _Atomic bool events_pulls;          /* events.pulls */
+    _Atomic uint64_t events_streams;    /* events.streams: 429 */
 };
 
 struct conf_gc {

@@ -270,6 +270,26 @@
      .def = false,
      .help = "They may speak plain HTTP, and have certificates of anybody."},
 
+    {.name = "events.pushes",
+     .type = CONF_BOOL,
+     FIELD(registry.events_pushes),
+     .def = true,
+     .help = "Pushes, tags that move and what clients delete are events of the log "
+             "(docs/events.md), each in the transaction that makes it true."},
+    {.name = "events.pulls",
+     .type = CONF_BOOL,
+     FIELD(registry.events_pulls),
+     .def = false,
+     .help = "Pulls of manifests are events, too. They are written once a second; so a crash loses "
+             "those of its last second."},
+    {.name = "events.streams",
+     .type = CONF_COUNT,
+     FIELD(registry.events_streams),
+     .max = 10000,
+     .def = 100,
+     .unit = "streams",
+     .help = "Who may follow the event log at once (`GET /api/v1/events`); one more is answered "
+             "429."},
     {.name = "outbox.keep",
      .type = CONF_COUNT,
      FIELD(registry.outbox_keep),
@@ -277,6 +297,4 @@
      .max = 10000000,
      .def = 10000,
      .unit = "events",
-     .help = "Events (a scan has ended, there are new vulnerabilities, a pull was blocked, an "
-             "upload of "
-             "an archive has ended) that are kept until they are fetched; of more the oldest go."},
+     .help = "Events that are kept in the log for those who fetch them; of more the oldest go."},

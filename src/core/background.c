@@ -4,12 +4,12 @@
 #include "base/cron.h"
 #include "core/archive_session.h"
 #include "core/conditions.h"
+#include "core/event_log.h"
 #include "core/history.h"
 #include "core/image_analysis.h"
 #include "core/layer_lists.h"
 #include "core/order.h"
 #include "core/original.h"
-#include "core/outbox.h"
 #include "core/project.h"
 #include "core/pulled.h"
 #include "core/removal.h"
@@ -376,7 +376,7 @@ static void add_kinds(struct registry *r)
     conditions_jobs(r);
     image_analysis_jobs(r);
     layer_lists_jobs(r);
-    outbox_jobs(r);
+    event_log_jobs(r);
     if (project_is_shared(r)) {
         jobs_kind_add(r->jobs, &left);
         jobs_kind_add(r->jobs, &tags);

@@ -2,6 +2,8 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "core/event.h"
+#include "core/event_log.h"
 #include "core/project.h"
 #include "core/quota.h"
 
@@ -79,7 +81,9 @@ static enum err_code find_target(struct state *s, struct err *e)
 static enum err_code commit(struct state *s, struct err *e)
 {
     const struct rollback *b = s->b;
-    struct meta_op ops[1 + QUOTAS_MAX];
+    const struct event_origin by = {.actor = b->actor};
+    AUTO(outbox) struct outbox_event ev = {0};
+    struct meta_op ops[2 + QUOTAS_MAX];
     struct uuid holder;
     size_t n = 1, failed = 0;
     enum err_code code;
@@ -89,6 +93,9 @@ static enum err_code commit(struct state *s, struct err *e)
     project_hold(s->r, &ops[0], &holder);
     if (s->version == META_ABSENT)
         n += quota_checks(s->r, b->repo, ops + n);
+    if (events_of_pushes(s->r, b->repo))
+        ops[n++] =
+            event_tag_moved(&ev, b->repo, b->tag, s->now.n > 0 ? &s->now : NULL, &s->to, &by);
     code = meta_commit(s->r->meta, ops, n, 0, &failed, e);
     if (code == ERR_CONFLICT)
         return err_tell(e, ERR_CONFLICT, "tag '%s' was moved meanwhile", b->tag->text);
@@ -108,6 +115,7 @@ enum err_code history_rollback(struct registry *r, const struct rollback *b,
         return err_tell(e, ERR_DENIED, "tag '%s' exists, and you may not move it", b->tag->text);
     TRY(find_target(&s, e));
     TRY(commit(&s, e));
+    event_log_wake(r);
     project_tag(r, b->repo, b->tag);
     *ret_done = (struct rolled_back){.digest = s.to, .previous = s.now};
     return ERR_OK;

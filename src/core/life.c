@@ -4,6 +4,8 @@
 #include "base/recent.h"
 #include "core/background.h"
 #include "core/conditions.h"
+#include "core/event_log.h"
+#include "core/event_stream.h"
 #include "core/project.h"
 #include "core/pulled.h"
 #include "core/removal.h"
@@ -47,6 +49,8 @@ struct registry *registry_new(struct store *store, struct meta *meta, const stru
     r->upload_ids = upload_ids_new();
     r->ledger = ledger_new(r);
     r->watch = upload_watch_new(r);
+    r->events = event_log_new(r);
+    r->streams = event_streams_new(r);
     uuid_make(&r->alone);
     r->url_rules = url_rules_new(&c->registry);
     r->absent = recent_new(ABSENT_MS);
@@ -89,6 +93,8 @@ void registry_free(struct registry *r)
     jobs_free(r->jobs);
     upload_watch_free(r->watch);
     ledger_free(r->ledger);
+    event_streams_free(r->streams);
+    event_log_free(r->events);
     conditions_free(r->conditions);
     if (r->pulled)
         (void)!pulled_write(r->pulled, r->meta, ERR_IGNORED);

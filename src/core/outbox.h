@@ -1,17 +1,16 @@
 /*
  * What happened, for those who want to hear of it: events, each written in the transaction that
- * made it true, and kept as a record until somebody has fetched it. Keys are UUIDs that sort by
- * time, values are JSON objects:
+ * made it true, and kept as a record until it is moved to the event log (core/event_log.h), from
+ * which all read. Keys are stamps of the database (meta_op_record_append()) and UUIDs, values are
+ * JSON objects:
  *
  *     {"event": "scan.completed", "time": "2027-01-02T03:04:05.678Z", ...}
- *
- * There are never many more than `outbox.keep`: the oldest go.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/uuid.h"
-#include "core/registry.h"
+#include "meta/meta.h"
 
 #define OUTBOX STR("outbox") /* the collection */
 
@@ -20,6 +19,12 @@
 #define OUTBOX_SCAN_PUBLISHED      "scan.published"
 #define OUTBOX_PULL_BLOCKED        "pull.blocked"
 #define OUTBOX_UPLOAD_ENDED        "upload.ended"
+
+#define OUTBOX_MANIFEST_PUSHED     "manifest.pushed"
+#define OUTBOX_MANIFEST_DELETED    "manifest.deleted"
+#define OUTBOX_TAG_MOVED           "tag.moved"
+#define OUTBOX_TAG_DELETED         "tag.deleted"
+#define OUTBOX_REPOSITORY_DELETED  "repository.deleted"
 
 #define OUTBOX_EVENT_MAX (64u << 10)
 
@@ -38,13 +43,6 @@ void outbox_add_number(struct outbox_event *ev, const char *key, int64_t value);
 /* Ends it. The operation belongs into the transaction of what it tells. */
 struct meta_op outbox_put(struct outbox_event *ev);
 void outbox_done(struct outbox_event *ev); /* accepts one that is all zero */
-
-/* Removes the oldest of more than keep. *ret_n may be NULL: how many went. */
-ERR_CHECKED enum err_code outbox_trim(struct registry *r, uint64_t keep, size_t *ret_n,
-                                      struct err *e);
-
-/* The kind of job that trims; before jobs start. */
-void outbox_jobs(struct registry *r);
 
 static inline void auto_outbox_(struct outbox_event *ev)
 {

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "core/event_log.h"
 #include "core/image_analysis.h"
 #include "core/index_wish.h"
 #include "core/manifest.h"
@@ -20,10 +21,17 @@ struct work {
     struct digest digest;
     struct meta_edge *edges;
     struct meta_manifest *stored;
+    struct digest *before; /* where each tag points before the push; n is 0: nowhere */
+    struct outbox_event *events;
+    size_t n_events;
 };
 
 static void auto_work_(struct work *w)
 {
+    for (size_t i = 0; i < w->n_events; i++)
+        outbox_done(&w->events[i]);
+    free(w->events);
+    free(w->before);
     manifest_done(&w->manifest);
     meta_manifest_unref(w->stored);
     free(w->edges);
@@ -168,17 +176,51 @@ static enum err_code tag_condition(struct work *w, size_t i, int64_t *ret_versio
     enum err_code code;
 
     *ret_version = META_ANY;
-    if (!conditional(w->p) && !create_only)
+    if (!conditional(w->p) && !create_only && !w->before)
         return ERR_OK;
     code = meta_manifest_by_tag(w->r->meta, w->p->repo, tag, &m, ret_version, e);
     if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
         return code;
     if (code == ERR_MANIFEST_UNKNOWN)
         *ret_version = META_ABSENT;
+    if (w->before && m)
+        w->before[i] = m->digest;
+    if (!conditional(w->p) && !create_only)
+        *ret_version = META_ANY;
     TRY(check_conditions(w->p, tag->text, m, e));
     if (create_only && m && !digest_eq(&m->digest, &w->digest))
         return may_not_move(tag, e);
     return ERR_OK;
+}
+
+/* That it was pushed, and which tags it has taken from another. Returns how many there are. */
+static size_t tell(struct work *w, struct meta_op *ops)
+{
+    const struct push *p = w->p;
+    const struct event_origin actor = {.actor = p->actor}, *by = p->by ? p->by : &actor;
+    const struct event_push pushed = {
+        .repo = p->repo,
+        .manifest = w->stored,
+        .artifact_type = str_of(w->manifest.artifact_type),
+        .subject = w->manifest.has_subject ? &w->manifest.subject : NULL,
+        .tags = p->tags,
+        .n_tags = p->n_tags,
+        .by = by,
+    };
+
+    if (!w->before)
+        return 0;
+    w->events = mem_zero((p->n_tags + 1) * sizeof(*w->events));
+    ops[w->n_events] = event_pushed(&w->events[0], &pushed);
+    w->n_events++;
+    for (size_t i = 0; i < p->n_tags; i++) {
+        if (w->before[i].n == 0 || digest_eq(&w->before[i], &w->digest))
+            continue;
+        ops[w->n_events] = event_tag_moved(&w->events[w->n_events], p->repo, &p->tags[i],
+                                           &w->before[i], &w->digest, by);
+        w->n_events++;
+    }
+    return w->n_events;
 }
 
 static enum err_code commit(struct work *w, struct err *e)
@@ -188,12 +230,14 @@ static enum err_code commit(struct work *w, struct err *e)
     struct uuid holder;
     AUTO(mem)
     struct meta_op *ops =
-        mem_alloc((n + QUOTAS_MAX + 1 + SCAN_WISH_OPS + p->n_more) * sizeof(*ops));
+        mem_alloc((2 * n + QUOTAS_MAX + 1 + SCAN_WISH_OPS + p->n_more) * sizeof(*ops));
     char wish[INDEX_KEY_MAX + 1];
     struct scan_wish scan;
     enum err_code code;
     int64_t version;
 
+    if (!p->own && events_of_pushes(w->r, p->repo))
+        w->before = mem_zero((p->n_tags + 1) * sizeof(*w->before));
     ops[0] = meta_op_manifest_put((struct meta_manifest_put){
         .repo = p->repo,
         .manifest = w->stored,
@@ -216,6 +260,7 @@ static enum err_code commit(struct work *w, struct err *e)
     }
     for (size_t i = 0; i < p->n_more; i++)
         ops[n++] = p->more[i];
+    n += tell(w, ops + n); /* the last: what it is stamped with is of after the locks */
     code = meta_commit(w->r->meta, ops, n, 0, &failed, e);
     if (code == ERR_CONFLICT && p->create_only && failed > 0 && failed <= p->n_tags &&
         p->create_only[failed - 1])
@@ -273,6 +318,8 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
     if (conf_bool(&r->options->analysis.on_push) && !p->own && w.manifest.shape == MANIFEST_IMAGE)
         (void)!image_analysis_ask(r, p->repo, &w.digest,
                                   ERR_IGNORED); /* it may be asked for later */
+    if (w.n_events > 0)
+        event_log_wake(r);
     index_wished(r);
     if (w.manifest.shape == MANIFEST_IMAGE)
         scan_wished(r, p->scan);

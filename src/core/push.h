@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "core/registry.h"
+#include "core/event.h"
 
 /* What the push may find, after RFC 9110, 13.1. Of a push by digest that sets no tag, it is about
  * the manifest. */
@@ -22,8 +22,9 @@ struct push {
     const struct tag_name *tags; /* to be moved to it */
     const bool *create_only;     /* of each tag: it may be made but not moved; NULL: all may */
     size_t n_tags;
-    const char *actor;           /* for the history of the tags: "user:alice"; NULL: not known */
-    struct push_condition match; /* If-Match: each tag points to one of these */
+    const char *actor;             /* for the history of the tags: "user:alice"; NULL: not known */
+    const struct event_origin *by; /* for its events; NULL: the actor is all that is known */
+    struct push_condition match;   /* If-Match: each tag points to one of these */
     struct push_condition none_match; /* If-None-Match: no tag points to one of these */
     bool scan; /* it is to be scanned when it is an image, whatever scan.on_push says */
     bool own;  /* by the registry itself, into a repository of its own */

@@ -27,6 +27,8 @@ struct recent;
 struct pulled;
 struct stray_count;
 struct conditions_cache;
+struct event_log;
+struct event_streams;
 struct removal_unsure;
 struct image_judge;
 
@@ -59,6 +61,8 @@ struct registry {
     atomic_uint_fast64_t image_uploads; /* archives that are being received */
     struct upload_ledger *ledger;       /* and what is recorded of them */
     struct upload_watch *watch;         /* and who follows that */
+    struct event_log *events;           /* core/event_log.h */
+    struct event_streams *streams;      /* and who follows it */
     struct uuid alone;                  /* this process, where nobody asks who else there is */
     struct url_rules *url_rules;
     struct recent *absent;       /* blobs that no repository had, by a look-up a little ago */

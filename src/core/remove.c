@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "core/event_log.h"
 #include "core/project.h"
 #include "core/removal.h"
 
@@ -47,21 +48,40 @@ static enum err_code ask_for_tags(struct registry *r, const struct repo_name *re
     return ERR_OK;
 }
 
+/* The operation, and the event of it where there are to be any; in one transaction. */
+static enum err_code commit_told(struct registry *r, struct meta_op op, const struct meta_op *event,
+                                 struct err *e)
+{
+    struct meta_op ops[2] = {op};
+
+    if (event)
+        ops[1] = *event;
+    TRY(meta_commit(r->meta, ops, event ? 2 : 1, 0, NULL, e));
+    if (event)
+        event_log_wake(r);
+    return ERR_OK;
+}
+
 /* First as if it had no tags, which is what most deletes by digest find. */
 static enum err_code commit_removal(struct registry *r, const struct repo_name *repo,
-                                    const struct digest *d, const char *actor,
+                                    const struct digest *d, const struct event_origin *by,
                                     remove_tag_fn may_untag, void *ctx, struct err *e)
 {
     int64_t seen = may_untag ? META_ABSENT : META_ANY;
+    AUTO(outbox) struct outbox_event ev = {0};
+    bool told = events_of_pushes(r, repo);
+    struct meta_op event;
 
+    if (told)
+        event = event_manifest_deleted(&ev, repo, d, by);
     for (int i = 0; i < TRIES; i++) {
         struct meta_op op = meta_op_manifest_delete(repo, d, seen);
         struct uuid holder;
         enum err_code code;
 
-        op.actor = actor;
+        op.actor = by->actor;
         project_hold(r, &op, &holder);
-        code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+        code = commit_told(r, op, told ? &event : NULL, e);
         if (code != ERR_CONFLICT || !may_untag)
             return code;
         TRY(ask_for_tags(r, repo, d, may_untag, ctx, &seen, e));
@@ -88,16 +108,23 @@ static enum err_code drop_stored(struct registry *r, const struct repo_name *rep
 }
 
 /* Meta first, then the store: what can be found can be read. */
+static enum err_code remove_digest(struct registry *r, const struct repo_name *repo,
+                                   const struct digest *d, const struct event_origin *by,
+                                   remove_tag_fn may_untag, void *ctx, struct err *e)
+{
+    AUTO(held) pthread_mutex_t *held = locks_hold(&r->manifest_locks, STR_NONE, digest_str(d));
+
+    TRY(commit_removal(r, repo, d, by, may_untag, ctx, e));
+    registry_wake(r); /* its tags are pending projections now */
+    TRY(drop_stored(r, repo, d, e));
+    return store_dropped(r->store, STORE_MANIFEST, repo, e);
+}
+
 enum err_code remove_digest_by(struct registry *r, const struct repo_name *repo,
                                const struct digest *d, const char *actor, remove_tag_fn may_untag,
                                void *ctx, struct err *e)
 {
-    AUTO(held) pthread_mutex_t *held = locks_hold(&r->manifest_locks, STR_NONE, digest_str(d));
-
-    TRY(commit_removal(r, repo, d, actor, may_untag, ctx, e));
-    registry_wake(r); /* its tags are pending projections now */
-    TRY(drop_stored(r, repo, d, e));
-    return store_dropped(r->store, STORE_MANIFEST, repo, e);
+    return remove_digest(r, repo, d, &(struct event_origin){.actor = actor}, may_untag, ctx, e);
 }
 
 static enum err_code keep_tagged(void *ctx, const struct tag_name *tag, struct err *e)
@@ -122,27 +149,42 @@ enum err_code remove_manifest_content(struct registry *r, const struct repo_name
     return code == ERR_MANIFEST_UNKNOWN ? drop_stored(r, repo, d, e) : code;
 }
 
-enum err_code remove_tag_at(struct registry *r, const struct repo_name *repo,
-                            const struct tag_name *tag, int64_t version, const char *actor,
-                            struct err *e)
+static enum err_code remove_tag(struct registry *r, const struct repo_name *repo,
+                                const struct tag_name *tag, int64_t version,
+                                const struct event_origin *by, struct err *e)
 {
-    struct meta_op op = meta_op_tag_delete(repo, tag, version);
+    struct meta_op op = meta_op_tag_delete(repo, tag, version), event;
+    AUTO(outbox) struct outbox_event ev = {0};
+    bool told = events_of_pushes(r, repo);
     struct uuid holder;
 
-    op.actor = actor;
+    if (told)
+        event = event_tag_deleted(&ev, repo, tag, by);
+    op.actor = by->actor;
     project_hold(r, &op, &holder);
-    TRY(meta_commit(r->meta, &op, 1, 0, NULL, e));
+    TRY(commit_told(r, op, told ? &event : NULL, e));
     project_tag(r, repo, tag);
     return ERR_OK;
 }
 
+enum err_code remove_tag_at(struct registry *r, const struct repo_name *repo,
+                            const struct tag_name *tag, int64_t version, const char *actor,
+                            struct err *e)
+{
+    return remove_tag(r, repo, tag, version, &(struct event_origin){.actor = actor}, e);
+}
+
 enum err_code remove_manifest_if(struct registry *r, const struct repo_name *repo,
-                                 const struct reference *ref, const char *actor,
+                                 const struct reference *ref, const struct event_origin *by,
                                  remove_tag_fn may_untag, void *ctx, struct err *e)
 {
+    static const struct event_origin nobody = {.actor = NULL};
+
+    if (!by)
+        by = &nobody;
     TRY(remove_check_enabled(r, e));
-    return ref->is_digest ? remove_digest_by(r, repo, &ref->digest, actor, may_untag, ctx, e)
-                          : remove_tag_at(r, repo, &ref->tag, META_ANY, actor, e);
+    return ref->is_digest ? remove_digest(r, repo, &ref->digest, by, may_untag, ctx, e)
+                          : remove_tag(r, repo, &ref->tag, META_ANY, by, e);
 }
 
 enum err_code remove_manifest(struct registry *r, const struct repo_name *repo,

@@ -185,6 +185,8 @@ static inline void auto_meta_repo_blobs_(struct meta_repo_blob_list *l)
     meta_repo_blob_list_done(l);
 }
 
+#define META_STAMP 16 /* digits: meta_op_record_append() */
+
 #define META_ANY    (-1) /* expected version: whatever it is */
 #define META_ABSENT 0    /* expected version: there is no such tag */
 
@@ -641,6 +643,7 @@ struct meta_op {
         struct {
             struct str collection, key, value;
             int64_t expected_version;
+            bool stamped;
         } record_put;
         struct {
             struct str collection, key;
@@ -764,6 +767,14 @@ struct meta_op meta_op_projection_done(const struct repo_name *repo, const struc
 /* Names as text, value as text or JSON. Error: CONFLICT. */
 struct meta_op meta_op_record_put(struct str collection, struct str key, struct str value,
                                   int64_t expected_version);
+
+/* A new record whose key is META_STAMP digits and the key that is given, which nothing else has: so
+ * that records sort in the order in which transactions about one repository were done, whichever
+ * processes did them. The digits are a time in microseconds, by a clock that all have in common
+ * (SQLite: of the machine; PostgreSQL: of its server), taken when the operation is applied; so it
+ * stands behind those that lock the repository. DynamoDB has no such clock: there it is that of the
+ * process, and later than any before in the repository where a tag is moved. */
+struct meta_op meta_op_record_append(struct str collection, struct str key, struct str value);
 
 /* Not there: success with META_ANY, else CONFLICT. */
 struct meta_op meta_op_record_delete(struct str collection, struct str key,

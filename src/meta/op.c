@@ -98,6 +98,14 @@ struct meta_op meta_op_record_put(struct str collection, struct str key, struct 
                                            .expected_version = expected_version}};
 }
 
+struct meta_op meta_op_record_append(struct str collection, struct str key, struct str value)
+{
+    struct meta_op op = meta_op_record_put(collection, key, value, META_ANY);
+
+    op.record_put.stamped = true;
+    return op;
+}
+
 struct meta_op meta_op_record_delete(struct str collection, struct str key,
                                      int64_t expected_version)
 {

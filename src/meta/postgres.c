@@ -141,6 +141,9 @@ static const struct sql_adapter adapter = {
                 .must_end = ") t",
                 .must_not = "SELECT sqrt((-count(*))::float8) FROM (",
                 .must_not_end = ") t",
+                .stamp = "coalesce(to_char(floor(extract(epoch FROM clock_timestamp()) * 1000000),"
+                         " 'FM0000000000000000'), ",
+                .stamp_end = ")",
                 .list = "(SELECT value, ordinality - 1 AS position"
                         " FROM json_array_elements_text(CAST(",
                 .list_end = " AS json)) WITH ORDINALITY)"},

@@ -35,6 +35,8 @@ static const char *word_of(const struct sql_dialect *d, struct str name)
         {STR("list_end"), d->list_end},
         {STR("must_not"), d->must_not},
         {STR("must_not_end"), d->must_not_end},
+        {STR("stamp"), d->stamp},
+        {STR("stamp_end"), d->stamp_end},
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

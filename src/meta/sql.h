@@ -51,6 +51,9 @@ struct sql_dialect {
     const char *list_end;  /* (value, position from 0 on), to be given a name; and behind it */
     const char *must_not;  /* as must, the other way: fails with GONE when it gives a row */
     const char *must_not_end;
+    const char
+        *stamp; /* META_STAMP digits of the server's time, given those of this process, ... */
+    const char *stamp_end; /* ... which stand between this */
 };
 
 /* Runs inside a transaction; an error rolls it back. May run in another thread while the caller
@@ -189,6 +192,8 @@ struct str sql_actor(const struct meta_op *op, struct buf *dst);
  * needed for the next statement, so all go there together with the end of the transaction. What
  * must be true, and is not, makes it fail with NOT_FOUND, as does what would need a closer look:
  * whoever wants to know does all again with answers. */
+enum err_code sql_record_append(struct sql_conn *c, const struct meta_op *op, struct err *e);
+
 bool sql_is_quick(const struct meta_op *ops, size_t n_ops);
 
 struct sql_quick {

@@ -6,6 +6,7 @@
  * until its transaction ends, whatever others do.
  */
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "meta/audit_texts.h"
 #include "meta/sql.h"
 
@@ -571,6 +572,17 @@ static enum err_code record_add(struct sql_conn *c, const struct meta_op *op, bo
                        ret_added, &unused, e);
 }
 
+enum err_code sql_record_append(struct sql_conn *c, const struct meta_op *op, struct err *e)
+{
+    char stamp[STR_DECIMAL_MAX];
+
+    snprintf(stamp, sizeof(stamp), "%0*lld", META_STAMP, (long long)clock_stamp_us());
+    return sql_run(c, SQL_RECORD_APPEND,
+                   SQL_ARGS(SQL_TEXT(op->record_put.collection), SQL_TEXT(op->record_put.key),
+                            SQL_TEXT(op->record_put.value), SQL_TEXT(str_of(stamp))),
+                   e);
+}
+
 /* A record that is not there can't be locked: when somebody else has added it since the look at its
  * version, the look is taken again, and that one holds until the transaction ends. */
 static enum err_code record_put(struct sql_conn *c, struct apply *a, const struct meta_op *op,
@@ -580,6 +592,8 @@ static enum err_code record_put(struct sql_conn *c, struct apply *a, const struc
     int64_t version;
 
     (void)a;
+    if (op->record_put.stamped)
+        return sql_record_append(c, op, e);
     for (bool added = false; !added;) {
         TRY(record_version(c, collection, key, op->record_put.expected_version, &version, e));
         if (version != META_ABSENT)

@@ -171,6 +171,13 @@ static enum err_code record_check(struct sql_conn *c, struct quick *q, const str
                    e);
 }
 
+static enum err_code record_append(struct sql_conn *c, struct quick *q, const struct meta_op *op,
+                                   struct err *e)
+{
+    (void)q;
+    return sql_record_append(c, op, e);
+}
+
 static int64_t limit_of(uint64_t most)
 {
     return most < QUOTA_NO_LIMIT ? (int64_t)most : QUOTA_NO_LIMIT;
@@ -223,6 +230,8 @@ static quick_fn fn_of(const struct meta_op *op)
         return op->upload_finish.upload->turn > 0 ? upload_finish : NULL;
     case META_RECORD_CHECK:
         return record_check;
+    case META_RECORD_PUT: /* one that may be there is looked at */
+        return op->record_put.stamped ? record_append : NULL;
     case META_QUOTA_CHECK:
         return quota_check;
     case META_JOB_ADD:

@@ -196,6 +196,8 @@
     X(RECORD_VERSION, "SELECT version FROM records WHERE collection = $1 AND key = $2 @change@")   \
     X(RECORD_ADD, "INSERT INTO records (collection, key, value, version) VALUES ($1, $2, $3, 1)"   \
                   " ON CONFLICT (collection, key) DO NOTHING RETURNING version")                   \
+    X(RECORD_APPEND, "INSERT INTO records (collection, key, value, version) VALUES ($1,"           \
+                     " @stamp@CAST($4 AS TEXT)@stamp_end@ || CAST($2 AS TEXT), $3, 1)")            \
     X(RECORD_SET, "UPDATE records SET value = $3, version = version + 1"                           \
                   " WHERE collection = $1 AND key = $2")                                           \
     X(RECORD_DELETE, "DELETE FROM records WHERE collection = $1 AND key = $2")                     \

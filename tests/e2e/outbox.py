@@ -1,4 +1,4 @@
-"""What the outbox of a registry holds, whichever database it is in."""
+"""What the event log and the outbox of a registry hold, whichever database they are in."""
 
 import json
 import sqlite3
@@ -8,7 +8,9 @@ from postgres_databases import psql
 from s3_buckets import make_client
 from waiting import until
 
-SQL = "SELECT value FROM records WHERE collection = 'outbox' ORDER BY key"
+UUID_TEXT = 36
+COLLECTIONS = ("events", "outbox")  # what is not in the log yet is newer
+SQL = f"SELECT value FROM records WHERE collection IN {COLLECTIONS} ORDER BY collection, key"
 
 
 def events(registry, name, server=None):
@@ -24,13 +26,23 @@ def all_events(registry, name, count, server=None):
 
 
 def of_table(_registry, section, server):
-    pages = make_client(server, "dynamodb").get_paginator("query").paginate(
-        TableName=section["table"],
-        ConsistentRead=True,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": "records#outbox"}},
+    """The outbox first, so that what moves meanwhile is in both."""
+    client = make_client(server, "dynamodb")
+    waiting, log = (
+        {
+            item["sk"]["S"][-UUID_TEXT:] if collection == "outbox" else item["sk"]["S"]: item["value"]["S"]
+            for page in client.get_paginator("query").paginate(
+                TableName=section["table"],
+                ConsistentRead=True,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": f"records#{collection}"}},
+            )
+            for item in page["Items"]
+        }
+        for collection in reversed(COLLECTIONS)
     )
-    return [item["value"]["S"] for page in pages for item in page["Items"]]
+    moved = {json.loads(value)["id"] for value in log.values()}
+    return [*log.values(), *(value for uuid, value in waiting.items() if uuid not in moved)]
 
 
 def of_postgresql(_registry, section, _server):

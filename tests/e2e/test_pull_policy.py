@@ -14,6 +14,7 @@ from archives import crafted, upload
 from content import command
 from documented import blocks, follow, page
 from helpers import Client, artifact, canonical, image, image_of_layers, index, tar_layer
+from outbox import events
 from scanners import FakeTrivy, result, says, start, wait_for
 from waiting import until
 
@@ -239,9 +240,7 @@ def test_a_block_is_in_the_trail_and_an_event_once(registry):
     entry = entries()[0]
     assert (entry["result"], entry["target"]) == ("blocked", "team/app:v1")
     assert json.loads(entry["detail"]) == {"digest": made.digest, "reason": "unscanned"}
-    with closing(sqlite3.connect(registry.root / "registry.db")) as db:
-        events = [json.loads(v) for (v,) in db.execute("SELECT value FROM records WHERE collection = 'outbox'")]
-    (event,) = [e for e in events if e["event"] == "pull.blocked"]
+    (event,) = events(registry, "pull.blocked")
     assert (event["repository"], event["reference"], event["digest"]) == ("team/app", "v1", made.digest)
     assert event["reason"] == "unscanned"
 

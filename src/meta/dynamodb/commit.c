@@ -33,6 +33,7 @@ static void auto_dynamo_tx_(struct dynamo_tx *tx)
 static void rewind_all(struct dynamo_tx *tx)
 {
     dynamo_cells_rewind(&tx->cells);
+    tx->moved = NULL;
     tx->n_unused = tx->n_unwind = tx->n_revive = 0;
     tx->wants_stage = tx->wants_untag = tx->wants_leave = tx->looked_beside = false;
 }

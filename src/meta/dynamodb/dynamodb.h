@@ -68,6 +68,8 @@ struct dynamo_tx {
     unsigned chance;    /* any number */
     int64_t next_audit; /* number of the next entry; 0: none were taken */
 
+    struct dynamo_cell *moved; /* the repository of which a tag is moved; NULL: none is */
+
     /* An operation can't be done yet: more is to be done before it, about that manifest. */
     bool wants_untag, wants_stage, wants_leave;
     struct dynamo_item_at *revive; /* these are to be revived, with what they name */

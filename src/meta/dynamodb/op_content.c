@@ -319,21 +319,8 @@ enum err_code dynamo_next_version(struct dynamo_tx *tx, struct dynamo_cell *repo
     dynamo_cell_saw(repo, "version", true);
     *ret_version = dynamo_cell_number(repo, "version") + 1;
     dynamo_cell_set_number(repo, "version", *ret_version);
+    tx->moved = repo;
     return ERR_OK;
-}
-
-/* Each later than the one before, so that what is made in an order is listed in it. */
-static int64_t next_age(void)
-{
-    static _Atomic int64_t last;
-    int64_t was = atomic_load(&last), age;
-
-    do {
-        age = clock_wall_ms() * 1000;
-        if (age <= was)
-            age = was + 1;
-    } while (!atomic_compare_exchange_weak(&last, &was, age));
-    return age;
 }
 
 static struct str holder_of(const struct meta_op *op)
@@ -354,7 +341,7 @@ void dynamo_projection_set(struct dynamo_tx *tx, struct str repo, struct str tag
     set(tx, c, "digest", digest);
     if (!dynamo_cell_has(c, "holder"))
         dynamo_cell_set_once(&tx->cells, c, "holder", holder);
-    dynamo_set_age(tx, c, "projection", next_age());
+    dynamo_set_age(tx, c, "projection", clock_stamp_us());
 }
 
 static enum err_code check_version(const struct repo_name *repo, const struct tag_name *tag,

@@ -1,6 +1,8 @@
 /* Operations on records, entries of the audit trail, and quotas. */
 #include "meta/dynamodb/dynamodb.h"
 
+#include "base/clock.h"
+
 #include <stdio.h>
 
 static struct dynamo_cell *record_cell(struct dynamo_tx *tx, struct str collection, struct str key)
@@ -73,11 +75,45 @@ static void set_signs(struct dynamo_tx *tx, struct str key, bool there)
     }
 }
 
+/* Whoever moves a tag has the version of its repository as a condition: so what is written beside
+ * it is of one transaction after the other, whatever their clocks say. */
+static int64_t stamp_of(struct dynamo_tx *tx)
+{
+    int64_t stamp = clock_stamp_us();
+
+    if (tx->moved) {
+        if (stamp <= dynamo_cell_number(tx->moved, "stamp"))
+            stamp = dynamo_cell_number(tx->moved, "stamp") + 1;
+        dynamo_cell_set_number(tx->moved, "stamp", stamp);
+    }
+    return stamp;
+}
+
+static enum err_code append(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+{
+    AUTO(buf) struct buf key = {0};
+    struct dynamo_cell *c;
+
+    buf_init(&key, META_STAMP + 1 + op->record_put.key.n);
+    buf_addf(&key, "%0*lld" STR_FMT, META_STAMP, (long long)stamp_of(tx),
+             STR_ARG(op->record_put.key));
+    c = record_cell(tx, op->record_put.collection, buf_str(&key));
+    dynamo_cell_put(c);
+    dynamo_cell_set(&tx->cells, c, "k", STR("C"));
+    dynamo_cell_set(&tx->cells, c, "collection", op->record_put.collection);
+    TRY(dynamo_tx_set_long(tx, c, "value", op->record_put.value, false, e));
+    dynamo_cell_set_number(c, "version", 1);
+    return ERR_OK;
+}
+
 enum err_code dynamo_record_put(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     struct str collection = op->record_put.collection, key = op->record_put.key;
-    struct dynamo_cell *c = record_cell(tx, collection, key);
+    struct dynamo_cell *c;
 
+    if (op->record_put.stamped)
+        return append(tx, op, e);
+    c = record_cell(tx, collection, key);
     TRY(check_version(tx, c, collection, key, op->record_put.expected_version, e));
     dynamo_cell_set(&tx->cells, c, "k", STR("C"));
     dynamo_cell_set(&tx->cells, c, "collection", collection);

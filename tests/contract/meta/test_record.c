@@ -277,6 +277,104 @@ static void commits_at_once_do_not_pass_a_quota_together(void **state)
     assert_bytes(f, "space", 30);
 }
 
+/* ---- appended */
+
+static struct meta_op append(const char *key, const char *value)
+{
+    return meta_op_record_append(STR("line"), str_of(key), str_of(value));
+}
+
+static void what_is_appended_is_new_and_sorts_behind_what_was(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(records) struct meta_record_list l = {0};
+
+    assert_ok(commit_one(f, append("z", "one")));
+    assert_ok(commit(f, (const struct meta_op[]){append("y", "two"), append("y", "three")}, 2));
+    assert_ok(commit_one(f, append("a", "four")));
+    assert_ok(meta_records(f->m, STR("line"), STR(""), 10, &l, &f->e));
+    assert_int_equal(l.n, 4);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const values[] = {"one", "two", "three", "four"}, *const ends = "zyya";
+
+        assert_string_equal(l.rows[i].value, values[i]);
+        assert_int_equal(strlen(l.rows[i].key), META_STAMP + 1);
+        assert_int_equal(strspn(l.rows[i].key, "0123456789"), META_STAMP);
+        assert_int_equal(l.rows[i].key[META_STAMP], ends[i]);
+        assert_int_equal(l.rows[i].version, 1);
+    }
+}
+
+static void what_is_appended_goes_with_its_transaction(void **state)
+{
+    struct fixture *f = *state;
+    const struct meta_op ops[] = {append("a", "lost"),
+                                  meta_op_record_check(STR("things"), STR("none"))};
+    AUTO(records) struct meta_record_list l = {0};
+
+    assert_int_equal(commit(f, ops, 2), ERR_NOT_FOUND);
+    assert_ok(meta_records(f->m, STR("line"), STR(""), 10, &l, &f->e));
+    assert_int_equal(l.n, 0);
+}
+
+#define MOVES 12
+
+/* Moves the tag to its own manifest, and says so. */
+static void *move_main(void *arg)
+{
+    struct pusher *p = arg;
+    struct repo_name r = repo_of("a");
+    struct tag_name tag = tag_of("t");
+    struct digest d = digest_for(p->index % 2 ? "odd" : "even");
+    struct meta_op ops[2];
+
+    for (int i = 0; i < MOVES && p->code == ERR_OK; i++) {
+        AUTO(meta_manifest) struct meta_manifest *seen = NULL;
+        int64_t version;
+        char value[32];
+
+        do {
+            meta_manifest_unref(seen);
+            seen = NULL;
+            p->code = meta_manifest_by_tag(p->m, &r, &tag, &seen, &version, ERR_IGNORED);
+            if (p->code != ERR_OK)
+                break;
+            snprintf(value, sizeof(value), "%lld", (long long)version);
+            ops[0] = meta_op_tag_set(&r, &tag, &d, version);
+            ops[1] = append("k", value);
+            p->code = meta_commit(p->m, ops, 2, 0, NULL, ERR_IGNORED);
+        } while (p->code == ERR_CONFLICT);
+    }
+    return NULL;
+}
+
+/* Each value is the version that the transaction found: so they must grow. */
+static void what_transactions_about_a_tag_append_is_in_their_order(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(records) struct meta_record_list l = {0};
+    struct pusher pushers[4];
+    long long last = 0;
+
+    assert_ok(put(f, "a", "odd"));
+    assert_ok(put(f, "a", "even"));
+    assert_ok(set_tag(f, "a", "t", "odd", META_ANY));
+    for (int i = 0; i < 4; i++) {
+        pushers[i] = (struct pusher){.m = f->m, .index = i, .code = ERR_OK};
+        assert_int_equal(pthread_create(&pushers[i].thread, NULL, move_main, &pushers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(pushers[i].thread, NULL);
+        assert_ok(pushers[i].code);
+    }
+    assert_ok(meta_records(f->m, STR("line"), STR(""), 100, &l, &f->e));
+    assert_int_equal(l.n, 4 * MOVES);
+    for (size_t i = 0; i < l.n; i++) {
+        assert_true(strtoll(l.rows[i].value, NULL, 10) > last);
+        last = strtoll(l.rows[i].value, NULL, 10);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +389,9 @@ int main(int argc, char **argv)
         TEST(a_commit_past_a_quota_changes_nothing),
         TEST(a_quota_of_tags_holds),
         TEST(commits_at_once_do_not_pass_a_quota_together),
+        TEST(what_is_appended_is_new_and_sorts_behind_what_was),
+        TEST(what_is_appended_goes_with_its_transaction),
+        TEST(what_transactions_about_a_tag_append_is_in_their_order),
     };
 
     fixture_choose(argc, argv);

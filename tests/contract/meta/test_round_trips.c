@@ -102,6 +102,23 @@ static void a_manifest_of_many_layers_with_a_tag_takes_one(void **state)
     layered_done(&l);
 }
 
+static void what_is_appended_to_a_push_takes_none_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct layered l;
+    struct meta_op ops[3];
+    uint64_t from;
+
+    layered_begin(f, &l);
+    ops[0] = l.ops[0];
+    ops[1] = l.ops[1];
+    ops[2] = meta_op_record_append(STR("line"), STR("k"), STR("v"));
+    from = postgres_round_trips(f->m);
+    assert_ok(commit(f, ops, 3));
+    assert_int_equal(since(f, &from), 1);
+    layered_done(&l);
+}
+
 /* A meta that waits for no lock for long. */
 static struct meta *impatient(struct fixture *f)
 {
@@ -239,6 +256,7 @@ int main(int argc, char **argv)
         TEST(taking_an_upload_takes_one),
         TEST(finishing_an_upload_takes_one),
         TEST(a_manifest_of_many_layers_with_a_tag_takes_one),
+        TEST(what_is_appended_to_a_push_takes_none_of_its_own),
         TEST(a_check_of_a_record_takes_none_of_its_own),
         TEST(a_record_that_was_checked_can_be_changed_but_not_deleted),
         TEST(a_check_waits_for_a_deletion_in_flight),

@@ -48,30 +48,10 @@ static void an_event_is_json_with_its_name_and_time(void **state)
     assert_non_null(json_string_value(json_object_get(j, "time")));
 }
 
-static void the_oldest_go_when_there_are_too_many(void **state)
-{
-    AUTO(records) struct meta_record_list before = {0};
-    AUTO(records) struct meta_record_list after = {0};
-    size_t n;
-
-    (void)state;
-    for (int i = 0; i < 150; i++)
-        put("x");
-    assert_ok(meta_records(w.meta, OUTBOX, STR(""), 200, &before, ERR_IGNORED));
-    assert_ok(outbox_trim(w.r, 20, &n, ERR_IGNORED));
-    assert_int_equal(n, 130);
-    assert_ok(meta_records(w.meta, OUTBOX, STR(""), 200, &after, ERR_IGNORED));
-    assert_int_equal(after.n, 20);
-    assert_string_equal(after.rows[19].key, before.rows[149].key);
-    assert_ok(outbox_trim(w.r, 20, &n, ERR_IGNORED));
-    assert_int_equal(n, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_event_is_json_with_its_name_and_time, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_oldest_go_when_there_are_too_many, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
