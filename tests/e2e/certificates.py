@@ -36,6 +36,19 @@ def certificate(directory, name, issuer, addresses="IP:127.0.0.1,DNS:localhost")
     )
 
 
+def code_signer(directory, name, issuer, alternative):
+    """A certificate that may sign code, of "email:TEXT" or another alternative name, signed by an authority()."""
+    return _make(
+        Path(directory) / f"{name}.pem",
+        name,
+        *("-CA", issuer, "-CAkey", issuer.with_suffix(".key")),
+        *("-addext", f"subjectAltName={alternative}"),
+        *("-addext", "basicConstraints=critical,CA:FALSE"),
+        *("-addext", "keyUsage=critical,digitalSignature"),
+        *("-addext", "extendedKeyUsage=codeSigning"),
+    )
+
+
 CA_CONFIG = """
 [ca]
 default_ca = this
