@@ -17,6 +17,7 @@ struct audit;
 struct auth;
 struct files_index;
 struct gate;
+struct notify;
 struct oidc;
 struct policy;
 struct rate;
@@ -51,6 +52,7 @@ struct api {
     struct gate *gate;         /* scan/gate.h */
     struct scans *scans;       /* scan/scans.h; NULL: the configuration says nothing of scanning */
     struct scan_data *scan_data; /* likewise; scan/data.h */
+    struct notify *notify;       /* notify/notify.h; NULL: nobody is told of events */
     const struct conf *conf;
     struct http_app app; /* what the server is given; its ctx is this struct */
     struct api_guard guard;

@@ -114,6 +114,13 @@ enum err_code api_original_archive_get(struct req *q, struct err *e);
 enum err_code api_original_delete(struct req *q, struct err *e);
 enum err_code api_gc_run_undo_post(struct req *q, struct err *e);
 
+/* v1_webhook.c */
+
+enum err_code api_webhook_list(struct req *q, struct err *e);
+enum err_code api_webhook_delivery_list(struct req *q, struct err *e);
+enum err_code api_webhook_redeliver_post(struct req *q, struct err *e);
+enum err_code api_webhook_test_post(struct req *q, struct err *e);
+
 /* auth_token.c */
 
 enum err_code api_token_get(struct req *q, struct err *e);

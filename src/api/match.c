@@ -31,6 +31,7 @@ static struct str *capture(struct match *m, struct str parameter)
         {STR("{id}"), &m->id},
         {STR("{original}"), &m->original},
         {STR("{tag}"), &m->tag},
+        {STR("{webhook}"), &m->webhook},
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -267,6 +268,8 @@ enum err_code match_settle(const struct match *m, size_t longest_name, struct re
         settle_item(q, "upload", m->id);
     if (m->original.n)
         settle_item(q, "original", m->original);
+    if (m->webhook.n)
+        settle_item(q, "webhook", m->webhook);
     if (m->upload.n && !uuid_parse(m->upload, &q->upload))
         return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "an upload is named by a UUID");
     return ERR_OK;

@@ -360,6 +360,11 @@ static const struct cli_flag sbom_flags[] = {
     {"-o", "FILE", "Write it there; the default is standard output."},
     {NULL}};
 
+static const struct cli_flag webhook_flags[] = {
+    REMOTE_SERVER_FLAGS,
+    {"--json", NULL, "Print the server's answer, or a JSON object a line."},
+    {NULL}};
+
 static const struct cli_flag find_file_flags[] = {
     {"--sha256", NULL, "PATTERN is the SHA-256 of a content."},
     {"--json", NULL, "Print each file as a line of JSON, as the API has it."},
@@ -863,6 +868,36 @@ const struct cli_command cli_commands[] = {
      .help = "Fetch the list of the packages of an image that a server has scanned",
      .more = "IMAGE is NAME:TAG or NAME@DIGEST. Credentials are those of --user, or what `docker "
              "login` left."},
+    {.name = "webhook list",
+     .operands = "",
+     .flags = webhook_flags,
+     .run = cli_webhook_list,
+     .help = "Show whom a server tells of events, and how far each is"},
+    {.name = "webhook deliveries",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = webhook_flags,
+     .run = cli_webhook_deliveries,
+     .help = "List the events that a webhook, or a rule of mail, was not told (dead letters)"},
+    {.name = "webhook redeliver",
+     .operands = "NAME [EVENT]",
+     .max_operands = 2,
+     .names = true,
+     .flags = webhook_flags,
+     .run = cli_webhook_redeliver,
+     .help = "Send a dead letter again, or all of them",
+     .more =
+         "EVENT is its number, as `registry webhook deliveries` has it. The exit status is 3 when "
+         "one was not delivered."},
+    {.name = "webhook test",
+     .operands = "NAME",
+     .max_operands = 1,
+     .names = true,
+     .flags = webhook_flags,
+     .run = cli_webhook_test,
+     .help = "Send a webhook, or the addresses of a rule of mail, an event for trying",
+     .more = "The exit status is 3 when it was not delivered."},
     {.name = "verify",
      .operands = "IMAGE",
      .max_operands = 1,

@@ -41,6 +41,10 @@ int cli_copy_store(struct cli *cli, const struct cli_args *args);
 int cli_download(struct cli *cli, const struct cli_args *args);
 int cli_sbom(struct cli *cli, const struct cli_args *args);
 int cli_scan(struct cli *cli, const struct cli_args *args);
+int cli_webhook_list(struct cli *cli, const struct cli_args *args);
+int cli_webhook_deliveries(struct cli *cli, const struct cli_args *args);
+int cli_webhook_redeliver(struct cli *cli, const struct cli_args *args);
+int cli_webhook_test(struct cli *cli, const struct cli_args *args);
 int cli_find_file(struct cli *cli, const struct cli_args *args);
 
 /* command_health.c */

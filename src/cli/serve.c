@@ -25,6 +25,7 @@
 #include "gc/forget.h"
 #include "gc/server_run.h"
 #include "jobs/jobs.h"
+#include "notify/notify.h"
 #include "scan/gate.h"
 #include "scan/held_judge.h"
 #include "scan/pull_image.h"
@@ -49,6 +50,7 @@ struct serve {
     struct files_index *files;
     struct gate *gate;
     struct scan_service scan;
+    struct notify *notify;
     struct api_guard guard;
     struct tender *tender;
     struct api api;
@@ -309,6 +311,10 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(scan_service_start(&s->scan, s->registry, s->conf, &s->guard, e));
     s->api.scan_data = s->scan.data;
     s->api.scans = s->scan.scans;
+    s->notify = notify_new(s->registry, s->conf);
+    if (s->notify)
+        TRY(notify_start(s->notify, e));
+    s->api.notify = s->notify;
     s->registry->is_immutable = is_immutable;
     s->registry->immutable_ctx = &s->api;
     if (s->scan.scans && s->conf->registry.archives.scan != CONF_UPLOAD_SCAN_OFF) {
@@ -362,6 +368,7 @@ static void stop(struct serve *s)
     tender_stop(s->tender);
     gate_free(s->gate);
     scan_service_done(&s->scan);
+    notify_free(s->notify);
     cli_guard_done(&s->guard);
     if (s->registry)
         log_counts(s->registry->store);

@@ -565,7 +565,8 @@ DOCUMENTED = {
         "notifications:\n  events: {includereferences: true}\n  endpoints:\n  - {name: n, disabled: false,"
         " url: 'https://l.example/e', headers: {A: [b]}, timeout: 1s, threshold: 10, backoff: 1s,"
         " ignoredmediatypes: [a/b], ignore: {mediatypes: [a/b], actions: [pull]}}",
-        ["notifications.endpoints.0.name: events are not sent yet"],
+        ["notifications.endpoints.0.ignoredmediatypes.0: events of all media types are sent",
+         "notifications.endpoints.0.ignore.mediatypes.0: events of all media types are sent"],
     ),
     "health": (
         "health: {storagedriver: {enabled: true, interval: 10s, threshold: 3}, file: [{file: /f, interval: 10s}],"

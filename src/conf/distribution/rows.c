@@ -187,8 +187,9 @@ const struct distribution_row distribution_rows[] = {
     WARNED("http.h2c.enabled", ONE, "false", NULL,
            "HTTP/2 is not spoken; a proxy in front must use HTTP/1.1"),
 
-    WARNED("notifications.endpoints", BELOW, NULL, take_unless_disabled,
-           "events are not sent yet; nobody is told of pushes and deletes"),
+    TAKEN("notifications.endpoints", BELOW, "webhooks", take_notified,
+          "of the format `distribution`; they wait and are tried again as all webhooks, so "
+          "`threshold` and `backoff` are of no use, and events of blobs are not sent"),
     ALWAYS("notifications.events", BELOW, "nothing without endpoints"),
 
     ALWAYS("redis", BELOW, "it serves the shared cache alone; see `storage.cache.blobdescriptor`"),

@@ -65,6 +65,9 @@ distribution_take take_auth, take_htpasswd, take_realm, take_autoredirect, take_
 distribution_take take_level, take_formatter, take_field, take_unless_disabled, take_page,
     take_platforms, take_url_pattern, take_class;
 
+/* take_notify.c */
+distribution_take take_notified;
+
 /* defaults.c: what the reference registry does when its file does not say so, and what it insists
  * on. Error: CONFIG. */
 ERR_CHECKED enum err_code take_defaults(struct taking *t, struct err *e);

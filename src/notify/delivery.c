@@ -1,0 +1,368 @@
+#include "notify/delivery.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/event_log.h"
+#include "notify/dead_letter.h"
+#include "notify/filter.h"
+#include "notify/progress.h"
+#include "notify/target_sender.h"
+
+#include <stdlib.h>
+
+#define TURN_MS      15000 /* then it is another's turn */
+#define PAGE_MS      5000  /* then how far it is is written, and a crash repeats no more */
+#define WAIT_MS      200
+#define PROBED       4  /* times that an event is answered 5xx before it is asked of another one */
+#define DEAD_AT_ONCE 16 /* dead letters in a transaction */
+
+enum item_state {
+    ITEM_WAITS,
+    ITEM_SENT,
+    ITEM_SUSPECT, /* answered 5xx too often: dead, if another event passes */
+    ITEM_DONE,
+    ITEM_DEAD,
+};
+
+struct item { /* an event of the page */
+    const struct event *event;
+    enum item_state state;
+    uint64_t lane; /* of its repository: one after the other */
+    int64_t time_ms;
+    struct parcel parcel; /* once it is sent */
+};
+
+struct page {
+    const struct delivery *d;
+    struct progress *progress;
+    struct sender *sender;
+    struct item *items;
+    size_t n;
+    size_t first;     /* that is neither done nor dead */
+    int64_t until_ms; /* monotonic: then no more are sent */
+    struct item *suspect;
+    struct item *failed; /* the first that did; NULL: it is not down */
+    uint64_t delivered;
+};
+
+/* FNV-1a. Two that are one lane by chance only wait for each other. */
+static uint64_t lane_of(const char *repository)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (const char *p = repository; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
+    return hash;
+}
+
+static bool is_open(const struct item *it)
+{
+    return it->state == ITEM_WAITS || it->state == ITEM_SENT;
+}
+
+/* ---- which of them are sent */
+
+static void look_at(struct page *p, struct item *it)
+{
+    AUTO(notice) struct notice n = {0};
+
+    it->state = ITEM_DONE;
+    if (notice_read(str_of(it->event->json), &n, ERR_IGNORED) != ERR_OK)
+        return; /* nobody can be told of what can't be read */
+    it->lane = lane_of(n.repository);
+    it->time_ms = n.time_ms;
+    if (filter_wants(p->d->target->filter, n.event, n.repository) && sender_can_tell(p->sender, &n))
+        it->state = ITEM_WAITS;
+}
+
+static bool waits_for_another(const struct page *p, const struct item *it)
+{
+    for (const struct item *o = p->items + p->first; o < it; o++) {
+        if (is_open(o) && o->lane == it->lane)
+            return true;
+    }
+    return false;
+}
+
+static void start_item(struct page *p, struct item *it)
+{
+    it->state = ITEM_DONE;
+    if (notice_read(str_of(it->event->json), &it->parcel.notice, ERR_IGNORED) != ERR_OK)
+        return; /* it was read before */
+    it->state = ITEM_SENT;
+    it->parcel.ctx = it;
+    sender_start(p->sender, &it->parcel);
+}
+
+/* Beside a suspect one is asked, and no others with it. */
+static bool may_start(const struct page *p)
+{
+    return !p->failed && clock_mono_ms() < p->until_ms && sender_has_room(p->sender) &&
+           (!p->suspect || sender_is_idle(p->sender));
+}
+
+static void start_items(struct page *p)
+{
+    for (size_t i = p->first; i < p->n && may_start(p); i++) {
+        if (p->items[i].state == ITEM_WAITS && !waits_for_another(p, &p->items[i]))
+            start_item(p, &p->items[i]);
+    }
+}
+
+/* ---- what becomes of them */
+
+/* Does it fail again and again, and maybe it alone? */
+static bool is_suspect(const struct page *p, const struct item *it)
+{
+    return it->parcel.status >= 500 && p->progress->stuck == it->event->seq &&
+           p->progress->stuck_n >= PROBED && !p->suspect && !p->failed;
+}
+
+static void settle_down(struct page *p, struct item *it)
+{
+    it->state = ITEM_WAITS;
+    if (is_suspect(p, it)) {
+        it->state = ITEM_SUSPECT;
+        p->suspect = it;
+    } else if (!p->failed) {
+        p->failed = it;
+    }
+}
+
+static void settle(struct page *p, struct item *it)
+{
+    if (it->parcel.result == SENDER_DOWN) {
+        settle_down(p, it);
+    } else if (it->parcel.result == SENDER_REFUSED) {
+        it->state = ITEM_DEAD;
+    } else {
+        it->state = ITEM_DONE;
+        p->delivered++;
+        if (p->suspect)
+            p->suspect->state = ITEM_DEAD;
+        p->suspect = NULL;
+    }
+    notice_done(&it->parcel.notice);
+}
+
+/* None that passes was found: it is down for all. */
+static void clear_suspect(struct page *p)
+{
+    if (!p->suspect)
+        return;
+    p->suspect->state = ITEM_WAITS;
+    p->failed = p->suspect;
+    p->suspect = NULL;
+}
+
+static bool something_waits(const struct page *p)
+{
+    for (size_t i = p->first; i < p->n; i++) {
+        if (p->items[i].state == ITEM_WAITS)
+            return true;
+    }
+    return false;
+}
+
+/* Up to the first that is open; what was delivered behind it is delivered again, in a later run. */
+static void advance(struct page *p)
+{
+    while (p->first < p->n &&
+           (p->items[p->first].state == ITEM_DONE || p->items[p->first].state == ITEM_DEAD))
+        p->first++;
+    if (p->first > 0)
+        p->progress->cursor = p->items[p->first - 1].event->seq;
+}
+
+/* Until all of it has ended, the target is down, or it is time to end. */
+static void send_page(struct page *p)
+{
+    for (;;) {
+        struct parcel *x;
+
+        advance(p);
+        start_items(p);
+        if (sender_is_idle(p->sender) && (!something_waits(p) || !may_start(p)))
+            break;
+        x = sender_next(p->sender, WAIT_MS);
+        if (x)
+            settle(p, x->ctx);
+        if (!job_go_on(job_jobs(p->d->job), p->d->job))
+            break;
+    }
+    clear_suspect(p);
+}
+
+/* What came of the page, for the record. */
+static void note(struct page *p)
+{
+    struct progress *g = p->progress;
+    const struct parcel *x = p->failed ? &p->failed->parcel : NULL;
+    bool failed_before = g->failures > 0;
+
+    g->delivered += p->delivered;
+    if (p->delivered > 0) /* it is there: the waiting begins anew */
+        g->failures = 0;
+    if (x)
+        progress_fail(g, p->failed->event->seq, clock_wall_ms(), x->status, x->why,
+                      x->retry_after_s);
+    else if (p->delivered > 0)
+        progress_succeed(g, clock_wall_ms());
+    if (x && !failed_before)
+        log_event(LOG_WARNING, "events can't be delivered; they wait",
+                  LOG_TEXT("to", p->d->target->key), LOG_TEXT("why", x->why));
+    else if (!x && failed_before && p->delivered > 0)
+        log_event(LOG_INFO, "events are delivered again", LOG_TEXT("to", p->d->target->key));
+}
+
+/* What has failed for so long, and is so old itself, is given up. */
+static void give_up(struct page *p)
+{
+    int64_t limit_ms = clock_wall_ms() - (int64_t)p->d->target->retry_for_ms;
+
+    if (!p->failed || p->progress->failing_ms > limit_ms)
+        return;
+    for (size_t i = p->first; i < p->n; i++) {
+        struct item *it = &p->items[i];
+
+        if (it->state != ITEM_WAITS || it->time_ms > limit_ms)
+            continue;
+        it->state = ITEM_DEAD;
+        it->parcel.status = (int)p->progress->status;
+        memcpy(it->parcel.why, p->progress->why, sizeof(it->parcel.why));
+    }
+    advance(p);
+}
+
+/* ---- writing what became of them */
+
+static enum err_code put_dead(struct page *p, struct item *const *dead, size_t n, struct err *e)
+{
+    struct meta_op ops[DEAD_AT_ONCE + 1] = {job_check_op(p->d->job)};
+    char keys[DEAD_AT_ONCE][DEAD_LETTER_KEY];
+    char *texts[DEAD_AT_ONCE];
+    enum err_code code;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct dead_letter d = {.seq = dead[i]->event->seq,
+                                      .at_ms = clock_wall_ms(),
+                                      .status = dead[i]->parcel.status,
+                                      .why = dead[i]->parcel.why,
+                                      .event = dead[i]->event->json};
+
+        ops[i + 1] = dead_letter_put(p->d->target->key, &d, keys[i], &texts[i]);
+    }
+    code = meta_commit(p->d->registry->meta, ops, n + 1, 0, NULL, e);
+    for (size_t i = 0; i < n; i++)
+        free(texts[i]);
+    p->progress->dead += n;
+    return code;
+}
+
+static enum err_code put_all_dead(struct page *p, struct err *e)
+{
+    struct item *dead[DEAD_AT_ONCE];
+    size_t n = 0, all = 0;
+
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->items[i].state != ITEM_DEAD)
+            continue;
+        dead[n++] = &p->items[i];
+        all++;
+        if (n == DEAD_AT_ONCE) {
+            TRY(put_dead(p, dead, n, e));
+            n = 0;
+        }
+    }
+    if (n > 0)
+        TRY(put_dead(p, dead, n, e));
+    if (all == 0)
+        return ERR_OK;
+    log_event(LOG_WARNING, "events became dead letters; see `registry webhook deliveries`",
+              LOG_TEXT("to", p->d->target->key), LOG_U64("events", all));
+    return dead_letter_trim(p->d->registry->meta, p->d->target->key, p->d->target->dead_letters, e);
+}
+
+static enum err_code write_progress(const struct delivery *d, const struct progress *progress,
+                                    struct err *e)
+{
+    AUTO(mem) char *text = NULL;
+    struct meta_op ops[] = {job_check_op(d->job), progress_put(d->target->key, progress, &text)};
+
+    return meta_commit(d->registry->meta, ops, 2, 0, NULL, e);
+}
+
+static void page_done(struct page *p)
+{
+    for (size_t i = 0; i < p->n; i++) { /* those that the stop cut off */
+        notice_done(&p->items[i].parcel.notice);
+        post_done(&p->items[i].parcel.post);
+    }
+    free(p->items);
+}
+
+static enum err_code do_page(const struct delivery *d, struct sender *sender,
+                             struct progress *progress, const struct event_list *l, bool *ret_down,
+                             struct err *e)
+{
+    struct page p = {.d = d, .progress = progress, .sender = sender, .n = l->n};
+    enum err_code code;
+
+    if (l->rows[0].seq > progress->cursor + 1)
+        progress->lost += l->rows[0].seq - progress->cursor - 1;
+    p.until_ms = clock_mono_ms() + PAGE_MS;
+    p.items = mem_zero(p.n * sizeof(*p.items));
+    for (size_t i = 0; i < p.n; i++) {
+        p.items[i].event = &l->rows[i];
+        look_at(&p, &p.items[i]);
+    }
+    send_page(&p);
+    note(&p);
+    give_up(&p);
+    code = put_all_dead(&p, e);
+    if (code == ERR_OK)
+        code = write_progress(d, progress, e);
+    *ret_down = p.failed != NULL;
+    page_done(&p);
+    return code;
+}
+
+static enum err_code run_pages(const struct delivery *d, struct sender *sender,
+                               struct progress *progress, struct err *e)
+{
+    int64_t until_ms = clock_mono_ms() + TURN_MS;
+
+    while (job_go_on(job_jobs(d->job), d->job) && clock_mono_ms() < until_ms) {
+        AUTO(events) struct event_list l = {0};
+        bool down;
+
+        TRY(event_log_read(d->registry->meta, progress->cursor, EVENT_LOG_PAGE, &l, e));
+        if (l.n == 0)
+            return ERR_OK;
+        TRY(do_page(d, sender, progress, &l, &down, e));
+        if (down)
+            return ERR_OK;
+    }
+    return ERR_LATER;
+}
+
+enum err_code delivery_run(const struct delivery *d, struct err *e)
+{
+    struct sender *sender;
+    struct progress progress;
+    enum err_code code;
+
+    TRY(progress_read(d->registry->meta, d->target->key, &progress, e));
+    if (clock_wall_ms() < progress.next_ms)
+        return ERR_OK;
+    code = sender_new(d->target, d->source, &sender, e);
+    if (code != ERR_OK) {
+        progress_fail(&progress, progress.cursor + 1, clock_wall_ms(), 0, e->detail, 0);
+        return write_progress(d, &progress, e);
+    }
+    code = run_pages(d, sender, &progress, e);
+    sender_free(sender);
+    return code;
+}

@@ -1,0 +1,381 @@
+/* Runs of a target's job, with a sender of the test's own: what is answered to each event, by a
+ * member "answer" of it. */
+#include "notify/delivery.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "core/event_log.h"
+#include "core/outbox.h"
+#include "notify/dead_letter.h"
+#include "notify/progress.h"
+#include "notify/target_sender.h"
+#include "unit/core/support.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define KIND     "test"
+#define SENT_MAX 600
+
+static struct world w;
+static struct err e;
+static struct conf_webhook webhook;
+static struct target target;
+static const struct format_source source = {.uri = "/r"};
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static unsigned runs; /* that ended; under the mutex */
+static enum err_code run_code;
+
+static struct {
+    struct parcel *way[64]; /* the first goes in first, and comes out last */
+    size_t n_way, most;
+    size_t room;
+    char names[SENT_MAX][32]; /* of all that were sent */
+    size_t n;
+    bool mended; /* everything is delivered */
+} fake;
+
+enum err_code __wrap_sender_new(const struct target *t, const struct format_source *s,
+                                struct sender **ret, struct err *error);
+void __wrap_sender_free(struct sender *s);
+bool __wrap_sender_can_tell(const struct sender *s, const struct notice *n);
+bool __wrap_sender_has_room(const struct sender *s);
+bool __wrap_sender_is_idle(const struct sender *s);
+void __wrap_sender_start(struct sender *s, struct parcel *p);
+struct parcel *__wrap_sender_next(struct sender *s, int64_t ms);
+
+enum err_code __wrap_sender_new(const struct target *t, const struct format_source *s,
+                                struct sender **ret, struct err *error)
+{
+    (void)t, (void)s, (void)error;
+    *ret = NULL;
+    return ERR_OK;
+}
+
+void __wrap_sender_free(struct sender *s)
+{
+    (void)s;
+}
+
+bool __wrap_sender_can_tell(const struct sender *s, const struct notice *n)
+{
+    (void)s;
+    return strcmp(notice_text(n, "answer"), "no words") != 0;
+}
+
+bool __wrap_sender_has_room(const struct sender *s)
+{
+    (void)s;
+    return fake.n_way < fake.room;
+}
+
+bool __wrap_sender_is_idle(const struct sender *s)
+{
+    (void)s;
+    return fake.n_way == 0;
+}
+
+void __wrap_sender_start(struct sender *s, struct parcel *p)
+{
+    (void)s;
+    snprintf(fake.names[fake.n++ % SENT_MAX], sizeof(fake.names[0]), "%s",
+             notice_text(&p->notice, "name"));
+    fake.way[fake.n_way++] = p;
+    if (fake.n_way > fake.most)
+        fake.most = fake.n_way;
+}
+
+struct parcel *__wrap_sender_next(struct sender *s, int64_t ms)
+{
+    struct parcel *p = fake.n_way > 0 ? fake.way[--fake.n_way] : NULL;
+    const char *answer = p ? notice_text(&p->notice, "answer") : "";
+
+    (void)s, (void)ms;
+    if (!p)
+        return NULL;
+    p->status = fake.mended || !answer[0] ? 200 : atoi(answer);
+    p->result = p->status < 400 ? SENDER_DELIVERED : p->status < 500 ? SENDER_REFUSED : SENDER_DOWN;
+    p->retry_after_s = p->status == 503 ? 100 : 0;
+    snprintf(p->why, sizeof(p->why), "status %d", p->status);
+    return p;
+}
+
+static enum err_code run(void *ctx, struct job *job, struct err *error)
+{
+    const struct delivery d = {.registry = w.r, .target = &target, .source = &source, .job = job};
+    enum err_code code = delivery_run(&d, error);
+
+    (void)ctx;
+    pthread_mutex_lock(&mutex);
+    run_code = code;
+    runs++;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+    return ERR_OK;
+}
+
+static int set_up(void **state)
+{
+    const struct job_kind kind = {.name = KIND, .run = run};
+
+    (void)state;
+    world_in_memory(&w);
+    world_add_jobs(&w);
+    jobs_kind_add(w.r->jobs, &kind);
+    assert_ok(jobs_start(w.r->jobs, &e));
+    memset(&fake, 0, sizeof(fake));
+    fake.room = 4;
+    webhook =
+        (struct conf_webhook){.name = (char *)"hook", .retry_for_ms = 1000000, .dead_letters = 5};
+    target_of_webhook(&webhook, &target);
+    assert_ok(progress_begin(w.meta, target.key, 0, &e));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    world_done(&w);
+    return 0;
+}
+
+static void event(const char *repository, const char *name, const char *answer)
+{
+    AUTO(outbox) struct outbox_event ev = {0};
+    struct meta_op op;
+
+    outbox_begin(&ev, "manifest.pushed");
+    outbox_add_text(&ev, "repository", str_of(repository));
+    outbox_add_text(&ev, "name", str_of(name));
+    outbox_add_text(&ev, "answer", str_of(answer));
+    op = outbox_put(&ev);
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, &e));
+    assert_ok(event_log_move(w.r, NULL, &e));
+}
+
+static struct progress progress(void)
+{
+    struct progress p;
+
+    assert_ok(progress_read(w.meta, target.key, &p, &e));
+    return p;
+}
+
+static void deliver(void)
+{
+    unsigned before;
+
+    pthread_mutex_lock(&mutex);
+    before = runs;
+    pthread_mutex_unlock(&mutex);
+    assert_ok(jobs_add(w.r->jobs, KIND, str_of(target.key), &e));
+    pthread_mutex_lock(&mutex);
+    while (runs == before)
+        pthread_cond_wait(&changed, &mutex);
+    pthread_mutex_unlock(&mutex);
+    assert_ok(run_code);
+}
+
+/* As if the time had come. */
+static void deliver_again(void)
+{
+    struct progress p = progress();
+    AUTO(mem) char *text = NULL;
+    struct meta_op op;
+
+    p.next_ms = 0;
+    op = progress_put(target.key, &p, &text);
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, &e));
+    deliver();
+}
+
+/* In the order in which they were sent: "a1 b1 a2". */
+static void assert_sent(const char *names)
+{
+    AUTO(buf) struct buf b = {0};
+
+    buf_init(&b, 4096);
+    for (size_t i = 0; i < fake.n; i++)
+        buf_addf(&b, "%s%s", i ? " " : "", fake.names[i]);
+    assert_string_equal(buf_text(&b), names);
+    fake.n = 0;
+}
+
+static size_t letters(void)
+{
+    AUTO(records) struct meta_record_list l = {0};
+
+    assert_ok(dead_letter_list(w.meta, target.key, 0, 100, &l, &e));
+    return l.n;
+}
+
+static void events_of_one_repository_go_one_after_the_other(void **state)
+{
+    (void)state;
+    event("a", "a1", "");
+    event("a", "a2", "");
+    event("b", "b1", "");
+    deliver();
+    assert_int_equal(fake.most, 2);
+    assert_int_equal(progress().cursor, 3);
+    assert_int_equal(progress().delivered, 3);
+    assert_true(strcmp(fake.names[0], "a1") == 0);
+}
+
+static void what_nobody_wants_is_passed(void **state)
+{
+    (void)state;
+    event("a", "a1", "no words");
+    deliver();
+    assert_sent("");
+    assert_int_equal(progress().cursor, 1);
+}
+
+static void a_target_that_is_down_is_tried_later_from_where_it_was(void **state)
+{
+    (void)state;
+    event("a", "a1", "");
+    event("a", "a2", "500");
+    event("a", "a3", "");
+    deliver();
+    assert_sent("a1 a2");
+    assert_int_equal(progress().cursor, 1);
+    assert_int_equal(progress().failures, 1);
+    deliver(); /* it is too early */
+    assert_sent("");
+    fake.mended = true;
+    deliver_again();
+    assert_sent("a2 a3");
+    assert_int_equal(progress().failures, 0);
+}
+
+static void it_is_not_tried_before_it_wants_to_be(void **state)
+{
+    int64_t next_ms;
+
+    (void)state;
+    event("a", "a1", "503");
+    deliver();
+    next_ms = progress().next_ms - progress().failing_ms;
+    assert_int_equal(next_ms, 100 * 1000);
+}
+
+static void what_is_refused_becomes_a_dead_letter(void **state)
+{
+    (void)state;
+    event("a", "a1", "422");
+    event("a", "a2", "");
+    deliver();
+    assert_sent("a1 a2");
+    assert_int_equal(letters(), 1);
+    assert_int_equal(progress().dead, 1);
+    assert_int_equal(progress().failures, 0);
+}
+
+static void the_oldest_dead_letters_go(void **state)
+{
+    AUTO(record) struct meta_record gone = {0};
+    char name[8];
+
+    (void)state;
+    for (int i = 1; i <= 8; i++) {
+        snprintf(name, sizeof(name), "a%d", i);
+        event("a", name, "400");
+    }
+    deliver();
+    assert_int_equal(letters(), 5);
+    assert_code(ERR_NOT_FOUND, dead_letter_get(w.meta, target.key, 3, &gone, &e));
+}
+
+static void what_breaks_it_alone_again_and_again_becomes_a_dead_letter(void **state)
+{
+    (void)state;
+    event("a", "a1", "500");
+    event("a", "a2", "");
+    deliver();
+    for (int i = 0; i < 3; i++)
+        deliver_again();
+    assert_sent("a1 a1 a1 a1");
+    assert_int_equal(letters(), 0);
+    deliver_again();
+    assert_sent("a1 a2");
+    assert_int_equal(letters(), 1);
+    assert_int_equal(progress().cursor, 2);
+    assert_int_equal(progress().failures, 0);
+}
+
+static void what_breaks_with_all_others_waits(void **state)
+{
+    (void)state;
+    event("a", "a1", "500");
+    event("a", "a2", "500");
+    deliver();
+    for (int i = 0; i < 6; i++)
+        deliver_again();
+    assert_int_equal(letters(), 0);
+    assert_int_equal(progress().cursor, 0);
+    assert_int_equal(progress().failures, 7);
+    fake.mended = true;
+    fake.n = 0;
+    deliver_again();
+    assert_sent("a1 a2");
+}
+
+static void one_that_breaks_it_with_nothing_behind_it_waits(void **state)
+{
+    (void)state;
+    event("a", "a1", "500");
+    deliver();
+    for (int i = 0; i < 6; i++)
+        deliver_again();
+    assert_int_equal(letters(), 0);
+    assert_int_equal(progress().failures, 7);
+}
+
+static void what_could_not_be_told_for_too_long_is_given_up(void **state)
+{
+    (void)state;
+    target.retry_for_ms = 1;
+    event("a", "a1", "500");
+    event("a", "a2", "500");
+    deliver();
+    assert_int_equal(letters(), 0);
+    assert_int_equal(job_rest(w.r->jobs, NULL, 5), true);
+    deliver_again();
+    assert_int_equal(letters(), 2);
+    assert_int_equal(progress().cursor, 2);
+}
+
+static void events_that_are_gone_are_counted(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        event("a", "a", "");
+    assert_ok(event_log_trim(w.r, 2, NULL, &e));
+    deliver();
+    assert_int_equal(progress().lost, 3);
+    assert_int_equal(progress().delivered, 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(events_of_one_repository_go_one_after_the_other),
+        TEST(what_nobody_wants_is_passed),
+        TEST(a_target_that_is_down_is_tried_later_from_where_it_was),
+        TEST(it_is_not_tried_before_it_wants_to_be),
+        TEST(what_is_refused_becomes_a_dead_letter),
+        TEST(the_oldest_dead_letters_go),
+        TEST(what_breaks_it_alone_again_and_again_becomes_a_dead_letter),
+        TEST(what_breaks_with_all_others_waits),
+        TEST(one_that_breaks_it_with_nothing_behind_it_waits),
+        TEST(what_could_not_be_told_for_too_long_is_given_up),
+        TEST(events_that_are_gone_are_counted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
