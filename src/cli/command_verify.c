@@ -28,6 +28,7 @@ struct verifying {
     bool open; /* the registry is */
     struct repo_name repo;
     char reference[DIGEST_TEXT_MAX + 1], scope[SCOPE_MAX], url[REMOTE_URL_MAX];
+    char name[REMOTE_URL_MAX]; /* HOST/REPOSITORY */
     struct digest image;
     struct verify_trust trust;
     struct statement_demand demand; /* without a predicate type: none, signatures are looked for */
@@ -74,6 +75,15 @@ static enum err_code take_image(struct verifying *v, struct str image, struct er
     return at ? digest_parse(reference, &v->image, e) : ERR_OK;
 }
 
+/* As trust policies of notation have it. */
+static void name_image(struct verifying *v)
+{
+    const char *url = buf_text(&v->server.url), *host = strstr(url, "://");
+
+    host = host ? host + strlen("://") : url;
+    snprintf(v->name, sizeof(v->name), "%.*s/%s", (int)strcspn(host, "/"), host, v->repo.text);
+}
+
 static enum err_code open_registry(struct verifying *v, struct err *e)
 {
     AUTO(buf) struct buf server = {0};
@@ -84,6 +94,7 @@ static enum err_code open_registry(struct verifying *v, struct err *e)
     TRY(take_image(v, image, e));
     TRY(remote_server_open(v->cli, v->args, buf_text(&server), &v->server, e));
     snprintf(v->scope, sizeof(v->scope), "repository:%s:pull", v->repo.text);
+    name_image(v);
     remote_registry_init(&v->registry, &v->server, v->scope);
     v->open = true;
     return ERR_OK;
@@ -289,8 +300,11 @@ static void print_json(const struct verifying *v)
 
 static enum err_code verify(struct verifying *v, struct err *e)
 {
-    const struct signature_source source = {
-        .manifest = get_manifest, .referrers = get_referrers, .blob = get_blob, .ctx = v};
+    const struct signature_source source = {.manifest = get_manifest,
+                                            .referrers = get_referrers,
+                                            .blob = get_blob,
+                                            .ctx = v,
+                                            .repository = v->name};
 
     TRY(verify_trust_read(v->args, &v->trust, e));
     TRY(read_demand(v, e));

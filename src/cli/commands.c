@@ -336,6 +336,12 @@ static const struct cli_flag verify_flags[] = {
      "Certificates of time-stamping authorities (PEM); may be given several times.", true},
     {"--no-log", NULL,
      "No entry of a transparency log is needed: a timestamp, or a certificate that is valid now."},
+    {"--notation-policy", "FILE",
+     "Signatures of notation count as this trust policy says (trustpolicy.json)."},
+    {"--notation-certificates", "PATH",
+     "Its trust stores: a folder as notation has it, or a file (PEM) which is each of them."},
+    {"--crl", "FILE",
+     "Lists of revoked certificates, for notation (PEM or DER); may be given several times.", true},
     {"--attestation", "TYPE",
      "Look for an attestation that states this, not for signatures: a predicate type, or "
      "slsaprovenance, slsaprovenance1, spdx, cyclonedx, vuln."},

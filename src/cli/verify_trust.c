@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "signing/certificate_rule.h"
+#include "signing/notation_trust.h"
 #include "signing/public_key.h"
 
 void verify_trust_done(struct verify_trust *t)
@@ -9,6 +10,7 @@ void verify_trust_done(struct verify_trust *t)
     for (size_t i = 0; i < t->trust.n_keys; i++)
         public_key_free(t->keys[i]);
     certificate_rule_free(t->rule);
+    notation_trust_free(t->notation);
     *t = (struct verify_trust){.rule = NULL};
 }
 
@@ -72,23 +74,46 @@ static enum err_code read_rule(const struct cli_args *args, struct verify_trust 
     return ERR_OK;
 }
 
+static enum err_code read_notation(const struct cli_args *args, struct verify_trust *t,
+                                   struct err *e)
+{
+    const char *crls[CLI_REPEATED_MAX + 1];
+    struct notation_files files = {.policy = cli_flag(args, "--notation-policy"),
+                                   .certificates = cli_flag(args, "--notation-certificates"),
+                                   .crls = crls};
+
+    TRY(read_list(args, "--crl", crls, e));
+    while (crls[files.n_crls])
+        files.n_crls++;
+    if (!files.policy != !files.certificates)
+        return err_set(e, ERR_CONFIG, "--notation-policy and --notation-certificates go together");
+    if (!files.policy)
+        return files.n_crls == 0 ? ERR_OK
+                                 : err_set(e, ERR_CONFIG, "--crl goes with --notation-policy");
+    TRY(notation_trust_read(&files, &t->notation, e));
+    t->trust.notation = t->notation;
+    return ERR_OK;
+}
+
 enum err_code verify_trust_read(const struct cli_args *args, struct verify_trust *ret,
                                 struct err *e)
 {
     *ret = (struct verify_trust){.rule = NULL};
     TRY(read_keys(args, ret, e));
     TRY(read_rule(args, ret, e));
+    TRY(read_notation(args, ret, e));
     return verify_trust_count(ret) > 0
                ? ERR_OK
                : err_set(e, ERR_CONFIG,
-                         "--key or --certificate-identity says whose signatures count");
+                         "--key, --certificate-identity or --notation-policy says whose signatures "
+                         "count");
 }
 
 /* ---- signers */
 
 size_t verify_trust_count(const struct verify_trust *t)
 {
-    return t->trust.n_keys + t->trust.n_certificates;
+    return t->trust.n_keys + t->trust.n_certificates + (t->notation != NULL);
 }
 
 void verify_trust_name(const struct cli_args *args, const struct verify_trust *t, size_t nth,
@@ -96,13 +121,22 @@ void verify_trust_name(const struct cli_args *args, const struct verify_trust *t
 {
     if (nth < t->trust.n_keys)
         buf_addf(ret, "key %s", cli_flag_nth(args, "--key", nth));
-    else
+    else if (nth < t->trust.n_keys + t->trust.n_certificates)
         buf_addf(ret, "certificate %s", certificate_rule_name(t->rule));
+    else
+        buf_add_text(ret, "the trust policy of notation");
 }
 
 size_t verify_trust_signer(const struct verify_trust *t, const struct signature *s)
 {
-    if (s->signer == SIGNER_KEY)
+    switch (s->signer) {
+    case SIGNER_KEY:
         return s->nth;
-    return s->signer == SIGNER_CERTIFICATE ? t->trust.n_keys + s->nth : verify_trust_count(t);
+    case SIGNER_CERTIFICATE:
+        return t->trust.n_keys + s->nth;
+    case SIGNER_NOTATION:
+        return t->trust.n_keys + t->trust.n_certificates;
+    default:
+        return verify_trust_count(t);
+    }
 }

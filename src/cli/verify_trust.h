@@ -7,6 +7,7 @@
 struct verify_trust {
     struct public_key *keys[CLI_REPEATED_MAX];
     struct certificate_rule *rule;
+    struct notation_trust *notation;
     struct trust trust; /* of the above */
 };
 

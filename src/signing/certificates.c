@@ -86,8 +86,7 @@ void certificate_subject(const X509 *c, char *dst, size_t room)
     char *text = NULL;
     long n = 0;
 
-    if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(c), 0,
-                                  XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+    if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(c), 0, XN_FLAG_RFC2253) >= 0)
         n = BIO_get_mem_data(bio, &text);
     n = n < (long)room ? n : (long)room - 1;
     if (n > 0)

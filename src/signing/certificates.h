@@ -22,7 +22,7 @@ void certificates_free(STACK_OF(X509) * all); /* accepts NULL */
 /* One in DER, nothing behind it; NULL: it is none. */
 X509 *certificate_parse(struct str der);
 
-/* The subject as RFC 2253 has it, in UTF-8, what is no character of a line escaped; cut at room. */
+/* The subject as RFC 2253 has it, in ASCII, all else escaped; cut at room. */
 void certificate_subject(const X509 *c, char *dst, size_t room);
 
 /* Is that the very same certificate as one of them? */

@@ -194,8 +194,8 @@ static bool is_scope(struct str scope)
 
 static enum err_code read_scopes(const json_t *j, struct notation_statement *s, struct err *e)
 {
-    size_t n;
-    bool all;
+    size_t n = 0;
+    bool all = false;
 
     TRY(rows_of(j, "registryScopes", &n, e));
     TRY(is_all(j, "registryScopes", n, &all, e));
@@ -224,7 +224,7 @@ static bool is_store_name(struct str name)
 
 static enum err_code read_stores(const json_t *j, struct notation_statement *s, struct err *e)
 {
-    size_t n;
+    size_t n = 0;
 
     TRY(rows_of(j, "trustStores", &n, e));
     s->stores = mem_zero((n + 1) * sizeof(s->stores[0]));
@@ -266,8 +266,8 @@ static enum err_code add_identity(struct str text, struct notation_statement *s,
 static enum err_code read_identities(const json_t *j, struct notation_statement *s, size_t *ret_n,
                                      struct err *e)
 {
-    size_t n;
-    bool all;
+    size_t n = 0;
+    bool all = false;
 
     TRY(rows_of(j, "trustedIdentities", &n, e));
     TRY(is_all(j, "trustedIdentities", n, &all, e));
@@ -282,7 +282,7 @@ static enum err_code read_identities(const json_t *j, struct notation_statement 
 
 static enum err_code read_statement(const json_t *j, struct notation_statement *s, struct err *e)
 {
-    size_t n;
+    size_t n = 0;
 
     TRY(CHECK_KEYS(j, e, "name", "registryScopes", "signatureVerification", "trustStores",
                    "trustedIdentities"));

@@ -122,7 +122,7 @@ def test_a_registry_that_does_not_answer_is_no_verdict(registry, signed, key):
 
 
 @pytest.mark.parametrize("words, reference, status, why", [
-    ([], "team/app:v1", 2, "--key or --certificate-identity says whose signatures count"),
+    ([], "team/app:v1", 2, "--key, --certificate-identity or --notation-policy says whose signatures count"),
     (["--key", "/dev/null"], "team/app:v1", 2, "--key /dev/null: it is no public key"),
     (["--key", "KEY"], "team/app:none", 1, "the registry has no image"),
     (["--key", "KEY"], "team/app@sha256:12", 1, "digest"),

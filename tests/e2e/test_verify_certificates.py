@@ -183,7 +183,7 @@ def test_an_attestation_is_demanded_with_its_builder(registry, pushed, made):
 
 
 @pytest.mark.parametrize("words, why", [
-    ([], "--key or --certificate-identity says whose signatures count"),
+    ([], "--key, --certificate-identity or --notation-policy says whose signatures count"),
     (["--certificate-identity", "a@b"], "--certificate-identity: the roots of certificates are to be pinned"),
     (["--certificate-identity", "a@b", "--certificate-roots", "/dev/null"], "/dev/null: it has no certificate"),
     (["--certificate-identity", "a@b", "--certificate-roots", "ROOTS"], "pin its key, or say that no log is needed"),
