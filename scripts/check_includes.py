@@ -99,7 +99,7 @@ PARTS = {
         "browser": {"core", "people", "tokens"},
     },
     "conf": order(
-        "conf cidr expression listen origin redis_url url rows_auth rows_notify rows_scan rows_storage",
+        "conf cidr event_names expression listen origin redis_url url rows_auth rows_notify rows_scan rows_storage",
         "table",
         "table_items table_notify",
         "value",

@@ -1,7 +1,9 @@
 #include "conf/check_notify.h"
 
+#include "base/cleanup.h"
 #include "conf/check_key.h"
 #include "conf/check_policy.h"
+#include "conf/event_names.h"
 #include "conf/url.h"
 
 #include <strings.h>
@@ -44,16 +46,24 @@ static enum err_code refuse_second(const struct conf_source *s, struct conf_key 
     return conf_place(s, key, e);
 }
 
+static enum err_code check_event(const struct conf_source *s, struct conf_key key, const char *name,
+                                 struct err *e)
+{
+    AUTO(buf) struct buf names = {0};
+
+    if (conf_event_known(name))
+        return ERR_OK;
+    buf_init(&names, 1024);
+    conf_event_list(&names);
+    err_set(e, ERR_CONFIG, "'%.64s' is no event; there are %s", name, buf_text(&names));
+    return conf_place(s, key, e);
+}
+
 static enum err_code check_filter(const struct conf_source *s, const char *list, size_t i,
                                   const struct conf_event_filter *f, struct err *e)
 {
-    for (size_t k = 0; k < f->events.n; k++) {
-        if (conf_all_of(str_of(f->events.items[k]), "._"))
-            continue;
-        err_set(e, ERR_CONFIG, "'%.64s' is no event; allowed are those of docs/events.md",
-                f->events.items[k]);
-        return conf_place(s, conf_item_key_named(list, i, "events"), e);
-    }
+    for (size_t k = 0; k < f->events.n; k++)
+        TRY(check_event(s, conf_item_key_named(list, i, "events"), f->events.items[k], e));
     return conf_check_patterns(s, conf_item_key_named(list, i, "repositories"), &f->repositories,
                                true, e);
 }

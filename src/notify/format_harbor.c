@@ -16,8 +16,7 @@ static const struct {
     {"manifest.deleted", NULL, "DELETE_ARTIFACT"},
     {"scan.completed", "completed", "SCANNING_COMPLETED"},
     {"scan.completed", NULL, "SCANNING_FAILED"},
-    {"quota.exceeded", NULL, "QUOTA_EXCEED"},
-    {"quota.warning", NULL, "QUOTA_WARNING"},
+    {"quota.refused", NULL, "QUOTA_EXCEED"},
 };
 
 static const char *type_of(const struct notice *n)

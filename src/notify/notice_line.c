@@ -14,8 +14,7 @@ static const struct {
     {"scan.published", "Published with the image"},
     {"pull.blocked", "Pull blocked"},
     {"upload.ended", "Upload ended"},
-    {"quota.exceeded", "Quota exceeded"},
-    {"quota.warning", "Quota nearly used up"},
+    {"quota.refused", "Refused by a quota"},
     {"gc.ended", "Garbage collection ended"},
 };
 

@@ -85,16 +85,25 @@ static bool ignores(const struct endpoint *p, const char *action)
     return false;
 }
 
+static const char *const actions[] = {"push", "pull", "delete"};
+
+#define ACTIONS (sizeof(actions) / sizeof(actions[0]))
+
+static bool is_off(const struct endpoint *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < ACTIONS; i++)
+        n += ignores(p, actions[i]);
+    return n == ACTIONS || take_is_true(value(p, "disabled"));
+}
+
 static enum err_code set_events(const struct endpoint *p, struct err *e)
 {
-    static const char *const actions[] = {"push", "pull", "delete"};
-
-    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+    for (size_t i = 0; i < ACTIONS; i++) {
         if (!ignores(p, actions[i]))
             conf_strings_add(&p->webhook->filter.events, str_of(actions[i]));
     }
-    if (p->webhook->filter.events.n == 0)
-        conf_strings_add(&p->webhook->filter.events, STR("nothing"));
     if (ignores(p, "pull"))
         return ERR_OK;
     return take_set(p->t, "events.pulls", p->from, "endpoints are told of pulls", STR("true"), e);
@@ -157,7 +166,7 @@ enum err_code take_notified(struct taking *t, const struct distribution_row *row
     if (!*rest)
         return ERR_OK; /* an empty list */
     snprintf(p.place, sizeof(p.place), "%s.%.*s", row->path, (int)strcspn(rest, "."), rest);
-    if (flat_first(t->flat, str_of(p.place)) != entry || take_is_true(value(&p, "disabled")))
+    if (flat_first(t->flat, str_of(p.place)) != entry || is_off(&p))
         return ERR_OK;
     TRY(take_add_item(t, row->to, entry, member(&p, "headers") ? HIDDEN : NULL, &item, e));
     p.webhook = item;

@@ -468,6 +468,10 @@ static const struct {
      .warning = "notifications.endpoints.0.ignoredmediatypes.0: events of all media types are sent"},
     {"notifications.endpoints",
      V HTTP STORAGE "notifications: {endpoints: [{name: a, disabled: true}]}\n"},
+    {"notifications.endpoints",
+     V HTTP STORAGE "notifications: {endpoints: [{name: a, url: 'http://a', ignore: {actions: "
+                    "[pull, push, delete]}}]}\n",
+     "webhooks", "[]", NULL, NULL},
     {"notifications.events", V HTTP STORAGE "notifications: {events: {includereferences: true}}\n"},
     {"redis", V HTTP STORAGE "redis: {addrs: ['a:1'], tls: {key: /k}}\n"},
     {"health.storagedriver", V HTTP STORAGE "health: {storagedriver: {enabled: true}}\n"},

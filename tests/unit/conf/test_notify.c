@@ -1,6 +1,7 @@
 /* Webhooks and mail. */
 #include "base/cleanup.h"
 #include "conf/check_notify.h"
+#include "conf/event_names.h"
 #include "fixture.h"
 
 #include <setjmp.h>
@@ -89,6 +90,30 @@ static void a_rule_of_mail_has_readers(void **state)
                    "1: mail.rules[0].to: nobody gets it; it needs 'to' or 'uploader'");
 }
 
+static void an_event_is_one_that_there_is(void **state)
+{
+    (void)state;
+    assert_true(conf_event_matches("pull.blocked", "pull.blocked"));
+    assert_true(conf_event_matches("scan", "scan.completed"));
+    assert_false(conf_event_matches("scan", "scanner.completed"));
+    assert_false(conf_event_matches("scan.completed", "scan"));
+    conf_must_fail(HOOK(", events: [pusch]"),
+                   "2: webhooks[0].events: 'pusch' is no event; there are manifest.pushed, "
+                   "manifest.pulled, tag.moved, tag.deleted, manifest.deleted, repository.deleted, "
+                   "upload.ended, scan.completed, scan.new_vulnerabilities, scan.published, "
+                   "pull.blocked, quota.refused, gc.ended, push, pull, delete, "
+                   "vulnerabilities.found, upload.finished, scan.finished");
+}
+
+static void other_words_mean_events(void **state)
+{
+    (void)state;
+    assert_true(conf_event_matches("push", "manifest.pushed"));
+    assert_true(conf_event_matches("delete", "tag.deleted"));
+    assert_true(conf_event_matches("vulnerabilities.found", "scan.new_vulnerabilities"));
+    assert_false(conf_event_matches("push", "manifest.deleted"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +125,8 @@ int main(void)
         cmocka_unit_test(mail_is_sent_encrypted_unless_it_is_said),
         cmocka_unit_test(an_address_that_breaks_out_is_none),
         cmocka_unit_test(a_rule_of_mail_has_readers),
+        cmocka_unit_test(an_event_is_one_that_there_is),
+        cmocka_unit_test(other_words_mean_events),
     };
 
     return cmocka_run_group_tests(tests, conf_setup, conf_teardown);
