@@ -530,6 +530,7 @@ struct conf_gc {
     _Atomic bool children;                  /* gc.children: go with their index */
     _Atomic bool referrers;                 /* gc.referrers: go with their subject */
     _Atomic uint64_t rate;                  /* gc.rate: deletions a second; 0: no limit */
+    _Atomic uint64_t share; /* gc.share: percent of the time, while requests are served */
 };
 
 struct conf_check {

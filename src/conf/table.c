@@ -1021,6 +1021,15 @@ const struct conf_row conf_rows[] = {
      .def = 0,
      .unit = "deletions a second",
      .help = "A run deletes no faster than this; 0 is as fast as it can."},
+    {.name = "gc.share",
+     .type = CONF_COUNT,
+     FIELD(gc.share),
+     .min = 1,
+     .max = 100,
+     .def = 25,
+     .unit = "percent",
+     .help = "While a server is asked for anything, runs in it and the deletion of bytes give way: "
+             "they work in short steps, and for this share of the time. 100: never."},
 
     {.name = "audit.retention",
      .type = CONF_DURATION,

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/parallel.h"
 #include "jobs/jobs.h"
 
@@ -268,11 +269,28 @@ struct run {
     struct item items[PAGE_MOST];
     struct meta_op ops[PAGE_MOST + 1];
     size_t n;
+    struct pace pace;
 };
+
+/* NULL: of a command. */
+static struct jobs *jobs_of(const struct run *run)
+{
+    return run->job ? job_jobs(run->job) : run->r->jobs;
+}
 
 static bool goes_on(const struct run *run)
 {
-    return !run->job || job_go_on(job_jobs(run->job), run->job);
+    return !jobs_of(run) || job_go_on(jobs_of(run), run->job);
+}
+
+static void give_way(struct run *run)
+{
+    int64_t ms = pace_rest_ms(&run->pace);
+
+    if (ms == 0 || !jobs_of(run))
+        return;
+    (void)job_rest(jobs_of(run), run->job, ms);
+    pace_rested(&run->pace);
 }
 
 static bool still_ours(void *ctx)
@@ -396,10 +414,13 @@ static void delete_one(void *ctx, size_t i)
 static void delete_all(struct run *run, struct err_first *all)
 {
     struct deleting x = {.run = run, .lock = PTHREAD_MUTEX_INITIALIZER, .all = all};
+    int64_t before_us = clock_mono_us();
 
-    parallel_each(run->n, once(run->r) ? 1 : FILE_THREADS, delete_one, &x);
+    parallel_each(run->n, once(run->r) || pace_gives_way(&run->pace) ? 1 : FILE_THREADS, delete_one,
+                  &x);
     pthread_mutex_destroy(&x.lock);
     settle_files(run, all);
+    pace_took(&run->pace, run->n, clock_mono_us() - before_us);
 }
 
 /* Of files lazily: an end that is lost is written by the next run. */
@@ -435,7 +456,8 @@ static enum err_code next_condemned(struct run *run, bool *ret_more, struct err_
     AUTO(meta_removed_list) struct meta_removed_list l = {0};
     size_t n_gone = 0;
 
-    TRY(meta_removed(run->r->meta, META_REMOVED_CONDEMNED, before_ms, STR(""), run->page, &l, e));
+    TRY(meta_removed(run->r->meta, META_REMOVED_CONDEMNED, before_ms, STR(""),
+                     pace_fits(&run->pace, run->page), &l, e));
     run->n = 0;
     for (size_t i = 0; i < l.n; i++)
         take(run, &l.rows[i], false);
@@ -445,6 +467,7 @@ static enum err_code next_condemned(struct run *run, bool *ret_more, struct err_
     for (size_t i = 0; i < run->n; i++)
         n_gone += run->items[i].gone && run->items[i].outcome != BACK;
     *ret_more = l.more && n_gone > 0;
+    give_way(run);
     return ERR_OK;
 }
 
@@ -480,8 +503,8 @@ static enum err_code end_begun(struct run *run, struct err_first *all, struct er
     for (bool more = true; more && goes_on(run);) {
         AUTO(meta_removed_list) struct meta_removed_list l = {0};
 
-        TRY(meta_removed(run->r->meta, META_REMOVED_GONE, INT64_MAX, str_of(after), run->page, &l,
-                         e));
+        TRY(meta_removed(run->r->meta, META_REMOVED_GONE, INT64_MAX, str_of(after),
+                         pace_fits(&run->pace, run->page), &l, e));
         run->n = 0;
         if (l.n == 0 && !after[0] && once(run->r))
             run->r->n_unsure = 0;
@@ -496,6 +519,7 @@ static enum err_code end_begun(struct run *run, struct err_first *all, struct er
             free(after);
             after = STEAL(l.next);
         }
+        give_way(run);
     }
     return ERR_OK;
 }
@@ -508,6 +532,7 @@ enum err_code removal_run(struct registry *r, struct job *job, struct err *e)
 
     run->r = r;
     run->job = job;
+    run->pace = pace_begin(conf_u64(&r->gc->share));
     run->page = once(r) || meta_is_shared(r->meta) ? PAGE_SHARED : PAGE_MOST;
     TRY(end_begun(run, &all, e));
     for (bool more = true; more && goes_on(run);)

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "core/own_repo.h"
 #include "core/project.h"
 #include "core/removal.h"
@@ -47,10 +48,12 @@ struct run {
     char id[GC_RUN_SIZE];
     int64_t started_ms, noted_ms;
     unsigned records;
-    struct item items[BATCH_MOST];
+    struct item items[BATCH_MOST]; /* of one kind */
     struct meta_op ops[2 * BATCH_MOST + 3];
     size_t batch, n_items, item_bytes, n_loose;
     struct gc_entry entry;
+    struct pace pace;
+    uint64_t owed_us; /* to gc.rate */
 };
 
 /* ---- what is counted and told */
@@ -108,7 +111,7 @@ static void note_end(struct run *r, enum err_code code, const struct err *e)
         gc_run_end(r->meta, r->id, text, code, r->o->end, r->o->ctx);
 }
 
-static enum err_code go_on(struct run *r, struct err *e)
+static enum err_code may_go_on(struct run *r, struct err *e)
 {
     int64_t now_ms = clock_mono_ms();
 
@@ -120,15 +123,43 @@ static enum err_code go_on(struct run *r, struct err *e)
     return note_running(r, e);
 }
 
+static enum err_code rest(struct run *r, int64_t ms, struct err *e)
+{
+    int64_t until_ms = clock_mono_ms() + ms, left_ms = ms;
+
+    for (; left_ms > 0; left_ms = until_ms - clock_mono_ms()) {
+        TRY(may_go_on(r, e));
+        usleep((useconds_t)(left_ms < REST_MS ? left_ms : REST_MS) * 1000);
+    }
+    return ERR_OK;
+}
+
+/* Between two steps, where it holds nothing. */
+static enum err_code go_on(struct run *r, struct err *e)
+{
+    int64_t ms = pace_rest_ms(&r->pace);
+
+    TRY(may_go_on(r, e));
+    TRY(rest(r, ms, e));
+    if (ms > 0)
+        pace_rested(&r->pace);
+    return ERR_OK;
+}
+
 /* ---- transactions */
 
-/* The first n of r->ops. */
+/* The first n of r->ops, which are of n_items. */
 static enum err_code commit(struct run *r, size_t n, unsigned flags, size_t *ret_failed,
                             struct err *e)
 {
+    int64_t before_us = clock_mono_us();
+    enum err_code code;
+
     if (r->o->check)
         r->ops[n++] = *r->o->check;
-    return meta_commit(r->meta, r->ops, n, flags, ret_failed, e);
+    code = meta_commit(r->meta, r->ops, n, flags, ret_failed, e);
+    pace_took(&r->pace, r->n_items, clock_mono_us() - before_us);
+    return code;
 }
 
 /* find_live: revived by what it goes with. */
@@ -238,10 +269,15 @@ static void next_key(struct run *r, char dst[static GC_KEY_SIZE])
 /* *ret_again: one of them is in use after all, and is left out from now on. The journal comes
  * first: where a transaction does not hold all of it, nothing goes that is not written down, and a
  * record of one that failed may say too much, which stays as it is there. So each try has its own.
- */
+ *
+ * Files of manifests go right afterwards, so it waits for the disk. Bytes of blobs go by a
+ * transaction of their own that does so (core/removal.h): what a power loss takes back before that
+ * is deleted by the next run. */
 static enum err_code try_delete(struct run *r, char key[static GC_KEY_SIZE], bool *ret_again,
                                 struct err *e)
 {
+    const bool of_manifests = r->items[0].kind == META_ITEM_MANIFEST;
+    const size_t first = of_manifests ? 2 : 1;
     struct item *of[BATCH_MOST];
     struct uuid holder;
     size_t n = 0, failed = SIZE_MAX;
@@ -256,19 +292,20 @@ static enum err_code try_delete(struct run *r, char key[static GC_KEY_SIZE], boo
             TRY(write_down(r, item, e));
         if (item->skip)
             continue;
+        r->ops[first + 2 * n] = meta_op_condemned_check(
+            r->repo, item->kind, &item->digest, item->subject, clock_wall_ms() - r->o->grace_ms);
+        r->ops[first + 2 * n + 1] = deletion(r, item, &holder);
         of[n++] = item;
-        r->ops[2 * n] = meta_op_condemned_check(r->repo, item->kind, &item->digest, item->subject,
-                                                clock_wall_ms() - r->o->grace_ms);
-        r->ops[2 * n + 1] = deletion(r, item, &holder);
     }
     if (n == 0)
         return ERR_OK;
     next_key(r, key);
     r->ops[0] = meta_op_record_put(GC_JOURNAL, str_of(key), gc_entry_end(&r->entry), META_ABSENT);
-    r->ops[1] = meta_op_record_put(GC_CONTENT, str_of(key), STR("{}"), META_ABSENT);
-    code = commit(r, 2 * n + 2, 0, &failed, e);
-    if (registry_refused(code) && failed >= 2 && failed < 2 * n + 2) {
-        of[failed / 2 - 1]->skip = *ret_again = true;
+    if (of_manifests)
+        r->ops[1] = meta_op_record_put(GC_CONTENT, str_of(key), STR("{}"), META_ABSENT);
+    code = commit(r, first + 2 * n, of_manifests ? 0 : META_LAZY, &failed, e);
+    if (registry_refused(code) && failed >= first && failed < first + 2 * n) {
+        of[(failed - first) / 2]->skip = *ret_again = true;
         return ERR_OK;
     }
     TRY(code);
@@ -277,7 +314,7 @@ static enum err_code try_delete(struct run *r, char key[static GC_KEY_SIZE], boo
     return ERR_OK;
 }
 
-/* delete: still condemned, and no row is there that it goes with. Then its content. */
+/* delete: still condemned, and no row is there that it goes with. Then the content of manifests. */
 static enum err_code delete_and_drop(struct run *r, struct err *e)
 {
     char key[GC_KEY_SIZE] = "";
@@ -288,7 +325,7 @@ static enum err_code delete_and_drop(struct run *r, struct err *e)
         TRY(try_delete(r, key, &again, e));
     for (size_t i = 0; i < r->n_items; i++)
         any = any || r->items[i].done;
-    if (!any)
+    if (!any || r->items[0].kind == META_ITEM_BLOB)
         return ERR_OK;
     registry_wake(r->o->registry); /* tags may have gone with manifests */
     TRY(gc_content_delete(r->o->registry, buf_str(&r->entry.text), e));
@@ -296,13 +333,17 @@ static enum err_code delete_and_drop(struct run *r, struct err *e)
     return meta_commit(r->meta, &mark, 1, META_LAZY, NULL, e);
 }
 
-static enum err_code rest(struct run *r, uint64_t ms, struct err *e)
+/* gc.rate, after so many deletions. */
+static enum err_code keep_rate(struct run *r, size_t n, struct err *e)
 {
-    for (; ms > 0; ms -= ms < REST_MS ? ms : REST_MS) {
-        TRY(go_on(r, e));
-        usleep((useconds_t)(ms < REST_MS ? ms : REST_MS) * 1000);
-    }
-    return ERR_OK;
+    int64_t ms;
+
+    if (r->o->rate == 0 || r->o->dry_run)
+        return ERR_OK;
+    r->owed_us += n * 1000000 / r->o->rate;
+    ms = (int64_t)r->owed_us / 1000;
+    r->owed_us %= 1000;
+    return rest(r, ms, e);
 }
 
 static enum err_code delete_loose(struct run *r, struct err *e)
@@ -333,7 +374,7 @@ static enum err_code delete_batch(struct run *r, struct err *e)
     }
     if (r->n_loose >= LOOSE_MOST)
         TRY(delete_loose(r, e));
-    return r->o->rate > 0 && !r->o->dry_run ? rest(r, n * 1000 / r->o->rate, e) : ERR_OK;
+    return keep_rate(r, n, e);
 }
 
 typedef enum err_code (*batch_fn)(struct run *r, struct err *e);
@@ -351,7 +392,9 @@ static enum err_code put(struct run *r, const struct item *item, batch_fn fn, st
 {
     r->items[r->n_items++] = *item;
     r->item_bytes += item->kind == META_ITEM_MANIFEST ? item->size_bytes : 0;
-    return r->n_items == r->batch || r->item_bytes >= BATCH_BYTES ? flush(r, fn, e) : ERR_OK;
+    return r->n_items >= pace_fits(&r->pace, r->batch) || r->item_bytes >= BATCH_BYTES
+               ? flush(r, fn, e)
+               : ERR_OK;
 }
 
 /* ---- manifests */
@@ -695,6 +738,7 @@ enum err_code gc_run(const struct gc_options *o, struct gc_counts *ret_counts, s
     r->batch = meta_is_shared(r->meta) ? BATCH_SHARED : BATCH_MOST;
     r->started_ms = clock_wall_ms();
     r->noted_ms = clock_mono_ms();
+    r->pace = pace_begin(o->share);
     if (!o->id || !str_copy(str_of(o->id), r->id, sizeof(r->id)))
         gc_run_id(r->id);
     code = collect(r, e);

@@ -47,11 +47,12 @@ struct gc_options {
     int64_t grace_ms;             /* since it was condemned */
     int64_t untagged_ms;          /* manifests without a tag for so long go; 0: they stay */
     bool children, referrers;     /* go with what they belong to */
-    int64_t orphans_ms;          /* what the database has not known for so long goes; 0: it stays */
-    int64_t empty_ms;            /* repositories that are empty for so long go; 0: they stay */
-    uint64_t rate;               /* of deletions a second, at most; 0: no limit */
-    const char *actor;           /* "shell:root" */
-    const char *id;              /* of the run; NULL: a new one */
+    int64_t orphans_ms; /* what the database has not known for so long goes; 0: it stays */
+    int64_t empty_ms;   /* repositories that are empty for so long go; 0: they stay */
+    uint64_t rate;      /* of deletions a second, at most; 0: no limit */
+    uint64_t share;     /* percent of the time while this process serves requests; 0: all of it */
+    const char *actor;  /* "shell:root" */
+    const char *id;     /* of the run; NULL: a new one */
     const struct meta_op *check; /* a precondition of each transaction; NULL: none */
 
     /* All may be NULL. item: after it was done; progress: of so many repositories, 0: not known. */

@@ -6,7 +6,7 @@
  *   gc.found    as gc.journal, of a run that only looked: what it would do
  *   gc.journal  RUN/NUMBER: what one transaction deleted of one repository, each with its digest,
  *               size and reason; of manifests the media type, the bytes and the tags as well
- *   gc.content  the same key, until the content of these is deleted, too
+ *   gc.content  the same key, of manifests, until the content of these is deleted, too
  */
 #pragma once
 

@@ -25,7 +25,8 @@ struct gc_options gc_options_of(struct registry *r, const struct conf_gc *c)
                                .empty_ms = (int64_t)conf_u64(&c->empty_repositories_ms),
                                .children = conf_bool(&c->children),
                                .referrers = conf_bool(&c->referrers),
-                               .rate = conf_u64(&c->rate)};
+                               .rate = conf_u64(&c->rate),
+                               .share = conf_u64(&c->share)};
 }
 
 /* ---- asking */

@@ -1,6 +1,7 @@
 /* The exchange and the request's side of it: its body as a reader. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/uuid.h"
 #include "http/core.h"
 #include "http/exchange.h"
@@ -73,6 +74,7 @@ void exchange_begin(struct http_exchange *x, struct conn *c)
 {
     x->conn = c;
     x->start_us = clock_mono_us();
+    pace_request(x->start_us);
     x->waited_us = 0;
     x->body = (struct exchange_body){.reader = {&body_ops}};
     x->whole = (struct exchange_whole){.reader = {&whole_ops}};
@@ -166,8 +168,10 @@ void exchange_free(struct http_exchange *x)
 void exchange_done(struct http_exchange *x)
 {
     const struct http_app *app = &x->server->app;
+    int64_t now_us = clock_mono_us();
     struct http_record r;
 
+    pace_request(now_us);
     if (!app->done)
         return;
     r = (struct http_record){
@@ -180,7 +184,7 @@ void exchange_done(struct http_exchange *x)
         .status = x->status,
         .received_bytes = x->received_bytes,
         .sent_bytes = x->sent_bytes,
-        .duration_us = clock_mono_us() - x->start_us,
+        .duration_us = now_us - x->start_us,
         .error = x->error,
     };
     app->done(app->ctx, &r);
