@@ -21,6 +21,7 @@ import report
 import replica_rows
 import rows
 import s3_rows
+import signature_rows
 import upload_rows
 from on_s3 import SERVERS, FilesRegistry, Place, S3Distribution, S3Registry, S3Zot
 from on_replicas import Places, Replicas, SqliteRegistry
@@ -40,12 +41,12 @@ from tools import Clients
 
 def parse_options():
     groups = "\n".join(
-        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS, *replica_rows.GROUPS, *gc_rows.GROUPS, *upload_rows.GROUPS, *policy_rows.GROUPS]
+        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS, *replica_rows.GROUPS, *gc_rows.GROUPS, *upload_rows.GROUPS, *policy_rows.GROUPS, *signature_rows.GROUPS]
     )
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
-        epilog=f"groups (those of s3_ with --s3 alone, those of replicas_ with --replicas,\nthose of gc_ with --gc, those of archives with --upload, policed_ with --policy):\n{groups}",
+        epilog=f"groups (those of s3_ with --s3 alone, those of replicas_ with --replicas,\nthose of gc_ with --gc, those of archives with --upload, policed_ and signature_ with --policy):\n{groups}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", metavar="PATTERN", default="", help="groups whose name matches")
@@ -60,7 +61,7 @@ def parse_options():
     parser.add_argument("--replicas", action="store_true", help="three registries over one database instead")
     parser.add_argument("--gc", action="store_true", help="collectors of what nobody uses instead")
     parser.add_argument("--upload", action="store_true", help="archives of images, uploaded and sent, instead")
-    parser.add_argument("--policy", action="store_true", help="pulls and pushes under a pull policy, instead")
+    parser.add_argument("--policy", action="store_true", help="pulls and pushes under a pull policy, and checks of signatures, instead")
     parser.add_argument("--files", action="store_true", help="searches of the index of files instead")
     parser.add_argument("--s3-server", choices=SERVERS, default="minio", help="default: minio")
     parser.add_argument("--directory", default="/var/tmp", help="where temporary data goes")
@@ -159,7 +160,7 @@ def measure_policy(options, clients, directory):
     }
     servers, failures = make_servers(made)
     bench = rows.Bench(options, servers, clients, directory)
-    return run_groups(bench, policy_rows.GROUPS, failures), servers, failures
+    return run_groups(bench, [*policy_rows.GROUPS, *signature_rows.GROUPS], failures), servers, failures
 
 
 def measure_at(place, options, clients, directory):

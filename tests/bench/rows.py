@@ -26,6 +26,8 @@ ZOT, DISTRIBUTION, DOCKER = "zot", "distribution", "docker-registry"
 PEERS = (ZOT, DISTRIBUTION, DOCKER)
 FILES, SDK = "registry-files", "sdk"  # beside content in S3: ours with files, boto3 by itself
 ANALYZER = "dive"  # beside analyses of images
+COSIGN = "cosign"  # beside our verification of signatures
+SIGNED = "registry-signed"  # ours, with rules of signatures
 POLICED = "registry-policed"  # ours, with a pull policy
 SQLITE = "registry-sqlite"  # beside several replicas: one, with files and SQLite
 TITLES = {
@@ -40,6 +42,7 @@ TITLES = {
     SQLITE: "one with SQLite",
     SDK: "boto3",
     ANALYZER: "dive",
+    COSIGN: "cosign verify",
 }
 GUARDED = "registry-guarded"  # ours, with authentication on
 
