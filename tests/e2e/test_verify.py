@@ -165,3 +165,24 @@ def test_cosign_signs_and_the_verdict_is_the_same(registry, client, signed, go_c
         )  # fmt: skip
         assert verify(registry, "--key", public, reference=reference).returncode == 0
     assert verify(registry, "--key", Key(work / "ours.pub").path).returncode == 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["--new-bundle-format=false", "--new-bundle-format=true"])
+def test_cosign_attests_and_the_verdict_is_the_same(registry, client, signed, go_clients, work, form):
+    where = f"{registry.address}/team/app@{signed.digest}"
+    (work / "predicate.json").write_text(json.dumps({
+        "buildDefinition": {"buildType": "https://builders.example.org/type", "externalParameters": {}},
+        "runDetails": {"builder": {"id": "https://builders.example.org/ci"}},
+    }))  # fmt: skip
+    go_clients.cosign("generate-key-pair")
+    public = go_clients.work / "cosign" / "cosign.pub"
+    what = ["--type", "slsaprovenance1", form, "--allow-http-registry"]
+    go_clients.cosign(
+        "attest", "--key", "cosign.key", "--predicate", work / "predicate.json", *what,
+        "--use-signing-config=false", "--tlog-upload=false", "-y", where,
+    )  # fmt: skip
+    go_clients.cosign("verify-attestation", "--key", "cosign.pub", *what, "--insecure-ignore-tlog", where)
+    for builder, status in {"https://builders.example.org/*": 0, "https://builders.example.com/*": 3}.items():
+        demanded = ["--attestation", "slsaprovenance1", "--builder", builder]
+        assert verify(registry, "--key", public, *demanded).returncode == status

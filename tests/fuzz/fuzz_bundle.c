@@ -20,20 +20,21 @@ static const char log_pem[] = "-----BEGIN PUBLIC KEY-----\n"
 
 static void look(const struct evidence *v)
 {
-    struct trust_roots roots = {.n_logs = 1};
+    static struct trust_roots roots;
     const struct log_subject subject = {STR("message"), STR("payload"), STR("signature"),
                                         v->certificate};
     int64_t at_ms;
 
-    roots.logs[0].period = (struct trust_period){INT64_MIN, INT64_MAX};
-    assert(public_key_parse(str_of(log_pem), &roots.logs[0].key, ERR_IGNORED) == ERR_OK);
+    if (roots.n_logs == 0) {
+        assert(public_key_parse(str_of(log_pem), &roots.logs[0].key, ERR_IGNORED) == ERR_OK);
+        roots.logs[roots.n_logs++].period = (struct trust_period){INT64_MIN, INT64_MAX};
+    }
     assert(v->n_entries <= EVIDENCE_MAX && v->n_stamps <= EVIDENCE_MAX);
     for (size_t i = 0; i < v->n_entries; i++) {
         assert(v->entries[i].body.n > 0);
         assert(!v->certificate || !log_entry_speaks_of(&v->entries[i], &subject));
         assert(!log_entry_is_logged(&v->entries[i], &roots, &at_ms));
     }
-    trust_roots_done(&roots);
 }
 
 static void judge(struct str text)

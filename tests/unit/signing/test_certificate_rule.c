@@ -4,7 +4,7 @@
 #include "signing/certificate_rule.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
+#include "base/file.h"
 #include "pki.h"
 #include "signing/certificate_chain.h"
 #include "signing/certificates.h"
@@ -12,6 +12,7 @@
 #include "signing/signed_json.h"
 #include "signing/statement.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -200,6 +201,27 @@ static void roots_logs_and_stamps_can_be_pinned_one_by_one(void **state)
     assert_int_equal(judge(load("tiles.json"), &t), SIGNATURE_NO_TIME);
     t.stamps = stamps;
     assert_int_equal(judge(load("tiles.json"), &t), SIGNATURE_GOOD);
+}
+
+static void a_file_has_keys_of_several_logs(void **state)
+{
+    AUTO(buf) struct buf pem = {0};
+    char name[] = "/tmp/test_certificate_rule_XXXXXX";
+    const char *logs[] = {name, NULL};
+    const struct certificate_terms t = {
+        .identity = IDENTITY, .issuer = ISSUER, .roots = path_of("roots.pem"), .logs = logs};
+    int fd = mkstemp(name);
+
+    (void)state;
+    buf_init(&pem, 4096);
+    buf_add_text(&pem, "-----BEGIN PUBLIC KEY-----\n"
+                       "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
+                       "-----END PUBLIC KEY-----\n");
+    assert_int_equal(file_read_at(AT_FDCWD, path_of("log.pub"), &pem, ERR_IGNORED), ERR_OK);
+    assert_int_equal(write(fd, pem.p, pem.n), (ssize_t)pem.n);
+    close(fd);
+    assert_int_equal(judge(load("entry.json"), &t), SIGNATURE_GOOD);
+    unlink(name);
 }
 
 static void without_a_time_the_certificate_has_to_be_valid_now(void **state)
@@ -509,6 +531,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_proof_does_not_say_when),
         cmocka_unit_test(a_timestamp_is_enough_where_no_log_is_needed),
         cmocka_unit_test(roots_logs_and_stamps_can_be_pinned_one_by_one),
+        cmocka_unit_test(a_file_has_keys_of_several_logs),
         cmocka_unit_test(without_a_time_the_certificate_has_to_be_valid_now),
         cmocka_unit_test(what_was_logged_when_the_certificate_was_not_valid_has_expired),
         cmocka_unit_test(all_that_an_entry_comes_with_has_to_hold),
