@@ -229,9 +229,43 @@ static bool wants_stamp(const struct judging *j)
     return *store_of(j->t, j->nth, NOTATION_TSA) && (!j->statement->stamp_when_expired || expired);
 }
 
+/* "Certificate Revocation Evaluation" of a chain. *e says why, unless it is NOT_REVOKED. */
+static enum revocation ask(struct judging *j, const STACK_OF(X509) * chain, int64_t signed_ms,
+                           struct err *e)
+{
+    const struct revocation_question q = {
+        .chain = chain, .now_ms = j->s->now_ms, .signed_ms = signed_ms};
+    enum revocation found;
+    int64_t due_ms;
+
+    if (j->statement->actions[NOTATION_REVOCATION] == NOTATION_SKIP)
+        return NOT_REVOKED;
+    found = revocation_ask(j->t->lists, &q, &due_ms, e);
+    changes_at(j, due_ms);
+    return found;
+}
+
+/* Whoever stamped must not have been revoked either. */
+static bool is_stamper_good(struct judging *j, const STACK_OF(X509) * roots, int64_t at_ms,
+                            struct err *e)
+{
+    AUTO(certificates)
+    STACK_OF(X509) *chain = timestamp_chain(buf_str(&j->env.timestamp), roots, at_ms);
+
+    if (!chain) {
+        err_set(e, ERR_DENIED, "the timestamp is by an authority that is not trusted");
+        return false;
+    }
+    if (ask(j, chain, INT64_MAX, e) == NOT_REVOKED)
+        return true;
+    err_prefix(e, "the timestamp's authority");
+    return false;
+}
+
 /* "Validate Authentic Timestamp" */
 static bool was_in_time(struct judging *j)
 {
+    const STACK_OF(X509) *roots = *store_of(j->t, j->nth, NOTATION_TSA);
     struct timestamp stamp;
     struct err e;
 
@@ -242,8 +276,9 @@ static bool was_in_time(struct judging *j)
         changes_at(j, j->to_ms + 1);
         return was_valid(j, j->s->now_ms, j->s->now_ms, "now");
     }
-    if (timestamp_verify(buf_str(&j->env.timestamp), buf_str(&j->env.signature),
-                         *store_of(j->t, j->nth, NOTATION_TSA), &stamp, &e) != ERR_OK)
+    if (timestamp_verify(buf_str(&j->env.timestamp), buf_str(&j->env.signature), roots, &stamp,
+                         &e) != ERR_OK ||
+        !is_stamper_good(j, roots, stamp.to_ms, &e))
         return fault(j, NOTATION_TIMESTAMP, SIGNATURE_NO_TIME, &e);
     return was_valid(j, stamp.from_ms, stamp.to_ms, "at the time of its timestamp");
 }
@@ -251,18 +286,10 @@ static bool was_in_time(struct judging *j)
 /* "Validate Revocation Status" */
 static bool is_not_revoked(struct judging *j)
 {
-    const struct revocation_question q = {
-        .chain = j->env.chain,
-        .now_ms = j->s->now_ms,
-        .signed_ms = j->env.scheme == NOTATION_AUTHORITY ? j->env.signed_ms : INT64_MAX};
-    enum revocation found;
-    int64_t due_ms;
+    bool authority = j->env.scheme == NOTATION_AUTHORITY;
     struct err e;
+    enum revocation found = ask(j, j->env.chain, authority ? j->env.signed_ms : INT64_MAX, &e);
 
-    if (j->statement->actions[NOTATION_REVOCATION] == NOTATION_SKIP)
-        return true;
-    found = revocation_ask(j->t->lists, &q, &due_ms, &e);
-    changes_at(j, due_ms);
     return found == NOT_REVOKED ||
            fault(j, NOTATION_REVOCATION,
                  found == REVOKED ? SIGNATURE_REVOKED : SIGNATURE_REVOCATION_UNKNOWN, &e);

@@ -22,6 +22,21 @@ static void auto_TS_VERIFY_CTX_(TS_VERIFY_CTX **c)
     TS_VERIFY_CTX_free(*c);
 }
 
+static void auto_X509_STORE_(X509_STORE **s)
+{
+    X509_STORE_free(*s);
+}
+
+static void auto_X509_STORE_CTX_(X509_STORE_CTX **c)
+{
+    X509_STORE_CTX_free(*c);
+}
+
+static void auto_signers_(STACK_OF(X509) * *s)
+{
+    sk_X509_free(*s);
+}
+
 static enum err_code refuse(struct err *e, const char *why)
 {
     ERR_clear_error();
@@ -95,18 +110,25 @@ static bool verifies(PKCS7 *token, struct str message, const STACK_OF(X509) * ro
     return good;
 }
 
+static PKCS7 *parse(struct str token)
+{
+    const unsigned char *at = (const unsigned char *)token.p;
+    PKCS7 *p = token.n <= TIMESTAMP_TOKEN_MAX ? d2i_PKCS7(NULL, &at, (long)token.n) : NULL;
+
+    if (p && !PKCS7_type_is_signed(p)) {
+        PKCS7_free(p);
+        return NULL;
+    }
+    return p;
+}
+
 enum err_code timestamp_verify(struct str token, struct str message, const STACK_OF(X509) * roots,
                                struct timestamp *ret, struct err *e)
 {
-    const unsigned char *at = (const unsigned char *)token.p;
-    AUTO(PKCS7) PKCS7 *p = NULL;
-    AUTO(TS_TST_INFO) TS_TST_INFO *info = NULL;
+    AUTO(PKCS7) PKCS7 *p = parse(token);
+    AUTO(TS_TST_INFO) TS_TST_INFO *info = p ? PKCS7_to_TS_TST_INFO(p) : NULL;
     int64_t when_ms, accuracy;
 
-    if (token.n <= TIMESTAMP_TOKEN_MAX)
-        p = d2i_PKCS7(NULL, &at, (long)token.n);
-    if (p && PKCS7_type_is_signed(p))
-        info = PKCS7_to_TS_TST_INFO(p);
     if (!info || !certificate_time(TS_TST_INFO_get_time(info), &when_ms))
         return refuse(e, "is none of RFC 3161");
     if (!is_strong(info))
@@ -116,4 +138,21 @@ enum err_code timestamp_verify(struct str token, struct str message, const STACK
     accuracy = accuracy_ms(info);
     *ret = (struct timestamp){when_ms - accuracy, when_ms + accuracy};
     return ERR_OK;
+}
+
+STACK_OF(X509) * timestamp_chain(struct str token, const STACK_OF(X509) * roots, int64_t at_ms)
+{
+    AUTO(PKCS7) PKCS7 *p = parse(token);
+    AUTO(signers) STACK_OF(X509) *signers = p ? PKCS7_get0_signers(p, NULL, 0) : NULL;
+    AUTO(X509_STORE) X509_STORE *store = store_of(roots, at_ms);
+    AUTO(X509_STORE_CTX) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    STACK_OF(X509) *chain = NULL;
+
+    if (store && ctx && sk_X509_num(signers) == 1 &&
+        X509_STORE_CTX_init(ctx, store, sk_X509_value(signers, 0), p->d.sign->cert) == 1 &&
+        X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_TIMESTAMP_SIGN) == 1 &&
+        X509_verify_cert(ctx) == 1)
+        chain = X509_STORE_CTX_get1_chain(ctx);
+    ERR_clear_error();
+    return chain;
 }

@@ -18,3 +18,7 @@ struct timestamp {
 ERR_CHECKED enum err_code timestamp_verify(struct str token, struct str message,
                                            const STACK_OF(X509) * roots, struct timestamp *ret,
                                            struct err *e);
+
+/* The chain of the authority that made it, from its certificate to the root, as of that time; NULL:
+ * there is none. The caller frees it. */
+STACK_OF(X509) * timestamp_chain(struct str token, const STACK_OF(X509) * roots, int64_t at_ms);

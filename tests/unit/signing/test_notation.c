@@ -406,6 +406,24 @@ static void test_a_timestamp_by_anybody_says_nothing(void **state)
     party_done(&anybody);
 }
 
+static void test_a_timestamp_by_an_authority_that_was_revoked_says_nothing(void **state)
+{
+    AUTO(buf) struct buf list = {0};
+    struct world w = {.stores = "\"ca:acme\",\"tsa:time\""};
+    struct notary_ask ask = right();
+
+    (void)state;
+    buf_init(&list, ROOM);
+    pki_list(&stamp_root, &stamper, 0, PKI_DAY_S, &list);
+    ask.stamper = &stamper;
+    ask.stamper_root = &stamp_root;
+    check(&w, &ask, SIGNATURE_GOOD, NULL);
+    w.list = buf_str(&list);
+    check(&w, &ask, SIGNATURE_NO_TIME, "the timestamp's authority: certificate 'CN=stamps' is");
+    w.verification = STRICT ",\"override\":{\"revocation\":\"skip\"}";
+    check(&w, &ask, SIGNATURE_GOOD, NULL);
+}
+
 static void test_timestamps_can_be_left_for_when_certificates_expire(void **state)
 {
     const struct world w = {.stores = "\"ca:acme\",\"tsa:time\"",
@@ -741,6 +759,7 @@ int main(void)
         cmocka_unit_test(test_a_certificate_has_to_be_valid_now),
         cmocka_unit_test(test_a_timestamp_says_that_it_was_valid_then),
         cmocka_unit_test(test_a_timestamp_by_anybody_says_nothing),
+        cmocka_unit_test(test_a_timestamp_by_an_authority_that_was_revoked_says_nothing),
         cmocka_unit_test(test_timestamps_can_be_left_for_when_certificates_expire),
         cmocka_unit_test(test_the_time_of_a_signing_authority_is_believed),
         cmocka_unit_test(test_a_list_revokes_a_certificate),
