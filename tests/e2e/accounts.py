@@ -16,10 +16,12 @@ def environment():
 
 
 def htpasswd(path, people):
-    """A file of those people's names and passwords."""
+    """A file of those people's names and passwords, as a whole: a server that runs reads no half of it."""
     lines = [f"{name}:{crypt.crypt(word, crypt.mksalt(crypt.METHOD_SHA512, rounds=5000))}"
              for name, word in people.items()]
-    path.write_text("\n".join(lines) + "\n")
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text("\n".join(lines) + "\n")
+    fresh.rename(path)
     return str(path)
 
 

@@ -26,6 +26,9 @@ from server import TOP, Registry
 
 REGISTRIES = pytest.StashKey()  # of a test: the registries made for it
 
+# Files that take minutes come first: at the end of a run all but one worker would wait for them.
+LONGEST = ("test_replicas_histories", "test_replicas_outage")
+
 urllib3.disable_warnings()  # tests of TLS use certificates made on the spot
 
 
@@ -54,6 +57,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     """Long tests are left out, not skipped: a skip means that something is missing."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     if config.getoption("--long"):
         return
     long = [i for i in items if i.get_closest_marker("long")]

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from below import paths_below
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -428,8 +429,8 @@ def repositories_on_disk(root):
     """{repository name: its directory}, by the layout on disk."""
     top = Path(root) / "repositories"
     found = {}
-    for path in sorted(top.rglob("manifests")):
-        if path.is_dir() and not path.is_symlink():
+    for path in sorted(paths_below(top)):
+        if path.name == "manifests" and path.is_dir() and not path.is_symlink():
             parts = [p.removeprefix("%") for p in path.parent.relative_to(top).parts]
             found["/".join(parts)] = path.parent
     return found

@@ -14,7 +14,7 @@ DIES_WITH_US = ["setpriv", "--pdeathsig", "TERM"]
 
 STOP_TIMEOUT_S = 60
 
-given_ports = deque(maxlen=1000)  # lately: who was given one may not listen on it yet
+claims = deque(maxlen=200)  # of ports, lately: who was given one may not listen on it yet
 
 
 class NotReady(Exception):
@@ -24,20 +24,22 @@ class NotReady(Exception):
 def free_port():
     """A port nobody listens on, from below the range the kernel takes client ports from.
 
-    Parallel pytest workers choose from ranges of their own, so they cannot race for one port.
+    Parallel pytest workers choose from ranges of their own. Those of several runs on a machine race for one port,
+    so it is claimed by a name in the kernel, which only one can have, and which goes with its process.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 6
     while True:
         port = 20000 + 2000 * worker + random.SystemRandom().randrange(2000)
-        if port in given_ports:
-            continue
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                claim.bind(f"\0cyberdock-port-{port}")
                 s.bind(("127.0.0.1", port))
             except OSError:
+                claim.close()
                 continue
-        given_ports.append(port)
+        claims.append(claim)
         return port
 
 

@@ -47,7 +47,7 @@ def test_a_head_that_drips_is_408(registry):
         assert wire.read_response()[0] == 408
 
 
-@pytest.mark.config({"http": {"idle_timeout": "200ms"}})
+@pytest.mark.config({"http": {"idle_timeout": "1s"}})  # longer than a busy machine keeps a client from its turn
 def test_an_idle_connection_is_closed_without_a_word(registry):
     with Wire(registry.url) as wire:
         assert wire.closed()
@@ -71,17 +71,17 @@ def check_cut_off(registry, client, send):
     client.patch(location, b"y" * 10, start=offset)
 
 
-@pytest.mark.config({"http": {"io_timeout": "200ms"}})
+@pytest.mark.config({"http": {"io_timeout": "1s"}})
 def test_a_body_that_stalls_is_cut_off(registry, client):
     check_cut_off(registry, client, lambda wire: None)
 
 
-@pytest.mark.config({"http": {"request_timeout": "300ms"}})
+@pytest.mark.config({"http": {"request_timeout": "1s"}})
 def test_a_request_that_takes_too_long_is_cut_off(registry, client):
     check_cut_off(registry, client, lambda wire: None)
 
 
-@pytest.mark.config({"http": {"io_timeout": "200ms"}})
+@pytest.mark.config({"http": {"io_timeout": "1s"}})
 def test_a_client_that_does_not_read_is_cut_off(registry, client):
     size = 32 * MIB
     digest = client.push_blob("app", random_bytes(size, "unread"))
@@ -276,4 +276,4 @@ def test_a_request_that_does_not_end_is_cut_off_after_the_drain_timeout(registry
         wire.send_request("PATCH", location, {"Content-Length": 5, "Expect": "100-continue"})
         assert wire.read_head()[0] == 100
         registry.signal(signal.SIGTERM)
-        assert registry.wait(timeout=10) == 0
+        assert registry.wait(timeout=20) == 0

@@ -8,11 +8,12 @@ next of them. Each has lines of its own to these, which a test can cut, slow dow
 """
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import requests
 from postgres_databases import Database
-from postgres_proxy import PostgresProxy
+from postgres_proxy import STATEMENT, PostgresProxy
 from round_robin import RoundRobin
 from s3_buckets import Bucket
 from s3_proxy import S3Proxy
@@ -49,6 +50,18 @@ class Replica:
             line.clear()
             if not line.thread.is_alive():
                 line.come_back()
+
+    def answers_without(self, statement, ask):
+        """Does ask() get its 200 while no such statement comes through to the database?"""
+        held = self.database.hold(statement, STATEMENT)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(ask)
+            try:
+                until(lambda: answer.done() or held.reached.is_set(), timeout=60)
+                return answer.done() and answer.result().status_code == 200
+            finally:
+                held.release()
+                self.database.clear()
 
     def let_go(self):
         """It goes on when it was paused, and its lines are whole."""

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from below import files_below
 from content import command
 from gc_crowd import SHARED, Crowd, Wrong
 from helpers import Client, repositories_on_disk
@@ -175,7 +176,7 @@ def test_files_and_sqlite(new_registry, rounds, seed):
     def on_disk(expected):
         found = {}
         for name, directory in repositories_on_disk(registry.root).items():
-            found[name] = {p.name for p in (directory / "blobs").glob("*")}
+            found[name] = {path.name for path in files_below(directory / "blobs")}
         return {repo: digests for repo, digests in found.items() if digests} == expected
 
     with Crowd([registry.url], seed) as crowd, Collector(registry, crowd.counts, seed) as collector:

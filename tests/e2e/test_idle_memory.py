@@ -24,4 +24,4 @@ def test_an_idle_registry_takes_less_than_10_mib(new_registry, work, guarded):
             "auth": {"htpasswd": {"file": htpasswd(work / "htpasswd", {"bob": "build-It7"})}},
         }
     registry = new_registry(config=config, tls=guarded).start()
-    until(lambda: resident_bytes(registry) < 10 * MIB, timeout=10)
+    until(lambda: resident_bytes(registry) < 10 * MIB, timeout=60)

@@ -59,7 +59,7 @@ def shown(name, size_bytes):
 
 def test_an_idle_registry_takes_less_than_16_mib(registry, client):
     client.get_blob("app", client.push_blob("app", random_bytes(MIB)))
-    until(lambda: resident_bytes(registry) < IDLE_BYTES, timeout=10)
+    until(lambda: resident_bytes(registry) < IDLE_BYTES, timeout=60)
     shown("idle", resident_bytes(registry))
 
 

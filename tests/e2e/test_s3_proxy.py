@@ -256,10 +256,13 @@ def test_nobody_can_connect_until_it_comes_back(through, proxy):
 
 
 def test_body_is_sent_only_when_the_server_asks_for_it(through, proxy):
-    before = time.monotonic()
-    through.put()  # botocore waits a second for the server to ask
+    def is_quick():
+        before = time.monotonic()
+        through.put()  # botocore waits a second for the server to ask, each time
+        return time.monotonic() - before < 0.9
+
+    until(is_quick)  # on a machine that is busy the first may not be
     assert "expect" in proxy.of("put")[0].headers
-    assert time.monotonic() - before < 0.9
 
 
 def test_wrong_signature_is_refused_behind_it(bucket, proxy):

@@ -43,7 +43,7 @@ def listed(client, path=PATH, **more):
         answer = client.request("GET", path, None, **more)
         return answer if answer.status_code not in (404, 503) else None
 
-    return until(once, timeout=10)
+    return until(once, timeout=60)
 
 
 def published(client, image, repo="team/app", kinds=(CYCLONEDX, SARIF)):
@@ -53,7 +53,7 @@ def published(client, image, repo="team/app", kinds=(CYCLONEDX, SARIF)):
         rows = client.referrers(repo, image.digest)
         return {row["artifactType"]: row for row in rows} if {row["artifactType"] for row in rows} == set(kinds) else None
 
-    return until(once, timeout=10)
+    return until(once, timeout=60)
 
 
 def jobs_are_done(registry):
