@@ -1,6 +1,7 @@
 """Signatures of the Notary Project: authorities and signers of a test, and the program that signs and verifies with
 the library of the notation command."""
 
+import base64
 import datetime
 import json
 import subprocess
@@ -9,9 +10,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from go_programs import built
+from helpers import canonical
 
 JWS, COSE = "application/jose+json", "application/cose"
 SIGNATURE = "application/vnd.cncf.notary.signature"
@@ -84,7 +87,7 @@ class Authority:
 
 class Signer:
     def __init__(self, authority, name, key, certificate):
-        self.certificate = certificate
+        self.key, self.certificate, self.chain = key, certificate, [certificate, authority.certificate]
         self.key_path, self.chain_path = authority.folder / f"{name}.key", authority.folder / f"{name}.pem"
         self.key_path.write_bytes(
             key.private_bytes(
@@ -123,6 +126,26 @@ class Trust:
 def notation(*words):
     command = [built(Path(__file__).resolve().parent / "notation"), *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def jws(signer, image, **attributes):
+    """An envelope with critical attributes that notation itself does not write."""
+    now = datetime.datetime.utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
+    protected = {
+        "alg": "ES256", "cty": "application/vnd.cncf.notary.payload.v1+json",
+        "crit": ["io.cncf.notary.signingScheme", *attributes], "io.cncf.notary.signingScheme": "notary.x509",
+        "io.cncf.notary.signingTime": now, **attributes,
+    }  # fmt: skip
+    parts = [_base64(canonical(part)) for part in (protected, {"targetArtifact": image.descriptor()})]
+    r, s = decode_dss_signature(signer.key.sign(".".join(parts).encode(), ec.ECDSA(hashes.SHA256())))
+    return canonical({
+        "protected": parts[0], "payload": parts[1], "signature": _base64(r.to_bytes(32, "big") + s.to_bytes(32, "big")),
+        "header": {"x5c": [base64.b64encode(c.public_bytes(serialization.Encoding.DER)).decode() for c in signer.chain]},
+    })  # fmt: skip
+
+
+def _base64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def sign(registry, repo, image, signer, form=JWS, expiry="0s"):

@@ -10,7 +10,7 @@ import pytest
 
 from documented import follow, page
 from helpers import artifact, image
-from notary import COSE, JWS, SIGNATURE, Authority, Trust, rsa_key, sign, statement, verifies
+from notary import COSE, JWS, SIGNATURE, Authority, Trust, jws, rsa_key, sign, statement, verifies
 from waiting import until
 
 @pytest.fixture
@@ -132,6 +132,18 @@ def test_in_another_repository_the_policy_decides(shared, api, repo, signed, acm
     for trust, good in ((everywhere, True), (here, False)):
         assert verify(shared, trust, f"prod/{repo}")["verified"] == good
         assert verifies(shared, f"prod/{repo}", signed, trust) == good
+
+
+@pytest.mark.parametrize("attribute, ours, theirs", [
+    ("io.example.note", "unknown", True),  # against their specification: what is critical has to be understood
+    ("io.cncf.notary.verificationPlugin", "unknown", False),
+    (None, "good", True),
+])  # fmt: skip
+def test_critical_attributes_have_to_be_understood(shared, api, repo, signed, acme, work, attribute, ours, theirs):
+    trust = Trust(work / "trust", acme)
+    put(api, repo, signed, JWS, jws(acme.signer("release"), signed, **({attribute: "this"} if attribute else {})))
+    assert verdicts(verify(shared, trust, repo)) == [ours]
+    assert verifies(shared, repo, signed, trust) == theirs
 
 
 def test_a_signature_that_is_too_old_does_not_count(shared, api, repo, signed, acme, work):
