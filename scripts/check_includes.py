@@ -38,6 +38,7 @@ FOLDERS = {
     "gc": {"core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "files": {"analysis", "core", "jobs", "store", "meta", "replicas", "base", "conf"},
     "signing": {"base"},
+    "trust": {"signing", "core", "store", "meta", "base", "conf"},
     "scan": {
         "core",
         "analysis",
@@ -58,6 +59,8 @@ FOLDERS = {
         "files",
         "scan",
         "notify",
+        "trust",
+        "signing",
         "core",
         "analysis",
         "archive",

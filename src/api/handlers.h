@@ -93,6 +93,7 @@ enum err_code api_archive_get(struct req *q, struct err *e);
 /* v1_image.c */
 
 enum err_code api_image_analysis_get(struct req *q, struct err *e);
+enum err_code api_image_signatures_get(struct req *q, struct err *e);
 enum err_code api_image_tree_get(struct req *q, struct err *e);
 enum err_code api_image_file_get(struct req *q, struct err *e);
 enum err_code api_image_diff_get(struct req *q, struct err *e);

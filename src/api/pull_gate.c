@@ -2,6 +2,7 @@
 
 #include "api/access.h"
 #include "api/audit_entry.h"
+#include "api/reply.h"
 #include "auth/core/auth.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -10,10 +11,14 @@
 #include "core/manifest.h"
 #include "core/outbox.h"
 #include "core/pull.h"
+#include "core/push.h"
 #include "scan/changed.h"
 #include "scan/gate.h"
 #include "scan/pull_image.h"
+#include "trust/beside.h"
+#include "trust/signature_gate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DEPTH_MAX 4 /* of indexes in each other */
@@ -24,16 +29,21 @@ static bool is_index(const struct meta_manifest *m)
            str_eq(m->media_type, STR(MEDIA_DOCKER_LIST));
 }
 
-bool pull_gate_quick(const struct req *q, const struct meta_manifest *m)
+/* Is there anything that might block it? */
+static bool asks(const struct req *q, const struct meta_manifest *m)
 {
     struct gate *g = q->api->gate;
 
-    return !g || !gate_asks(g) || is_index(m) ||
-           gate_open(g, &q->name, &m->digest, clock_wall_ms());
+    return g && gate_asks(g) && (gate_asks_signed(g) || !is_index(m));
+}
+
+bool pull_gate_quick(const struct req *q, const struct meta_manifest *m)
+{
+    return !asks(q, m) || gate_open(q->api->gate, &q->name, &m->digest, clock_wall_ms());
 }
 
 /* Somebody may who has the right by a rule; where nobody is asked, nobody. */
-static bool may_bypass(const struct req *q)
+bool pull_gate_may_bypass(const struct req *q)
 {
     return auth_enabled(q->api->guard.auth) && access_may(q, ACTION_BYPASS, &q->name, NULL);
 }
@@ -47,7 +57,10 @@ static void text_of(const struct req *q, const struct digest *d, const struct pu
     buf_init(ret, sizeof(((struct err *)NULL)->detail) - 1);
     pull_verdict_text(v, ret);
     n = ret->n;
-    buf_addf(ret, "; see /v2/%s/manifests/%s/scan", q->name.text, d->text);
+    if (v->why == PULL_UNSIGNED)
+        buf_addf(ret, "; see /api/v1/images/%s/%s/signatures", q->name.text, d->text);
+    else
+        buf_addf(ret, "; see /v2/%s/manifests/%s/scan", q->name.text, d->text);
     if (!ret->full)
         return;
     ret->n = n;
@@ -110,7 +123,7 @@ static enum err_code deny(struct req *q, const struct digest *d, const struct pu
     AUTO(buf) struct buf text = {0}, detail = {0};
 
     detail_of(d, v, &detail);
-    if (may_bypass(q)) {
+    if (pull_gate_may_bypass(q)) {
         audit_request(q, "pull", "bypassed", buf_text(&detail));
         return ERR_OK;
     }
@@ -120,17 +133,29 @@ static enum err_code deny(struct req *q, const struct digest *d, const struct pu
     return err_tell(e, ERR_DENIED, "%s", buf_text(&text));
 }
 
-/* RFC 7234, 5.5, as dist-spec "Warnings" has it. */
 static void warn(struct req *q, const struct digest *d, const struct pull_verdict *v)
 {
-    AUTO(buf) struct buf text = {0}, header = {0};
+    AUTO(buf) struct buf text = {0};
 
     text_of(q, d, v, &text);
-    buf_init(&header, 1024);
-    buf_add_text(&header, "299 - ");
-    buf_add_json(&header, buf_str(&text));
-    http_header(q->x, "Warning", buf_str(&header));
-    http_set_note(q->x, buf_text(&text));
+    reply_warning(q, buf_str(&text));
+}
+
+/*
+ * Who signs looks at the image first, by its digest. So those programs that do nothing else may
+ * look, for those who may push there: who runs an image does not ask with one of them, and it is
+ * for their sake that it is refused.
+ */
+static bool signs(const struct req *q)
+{
+    static const char *const agents[] = {"cosign/", "notation/", "notation-go/"};
+    struct str agent = http_field_get(q->head, STR("User-Agent"));
+
+    for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
+        if (str_istarts(agent, str_of(agents[i])))
+            return access_may(q, ACTION_PUSH, &q->name, NULL);
+    }
+    return false;
 }
 
 /*
@@ -156,7 +181,7 @@ static enum err_code ask(struct req *q, const struct digest *d, struct err *e)
 
     TRY(gate_judge(q->api->gate, &q->name, d, clock_wall_ms(), &v, e));
     if (v.blocked)
-        return asks_again(q) ? ERR_OK : deny(q, d, &v, e);
+        return asks_again(q) || (v.why == PULL_UNSIGNED && signs(q)) ? ERR_OK : deny(q, d, &v, e);
     if (v.why != PULL_FINE)
         warn(q, d, &v);
     return ERR_OK;
@@ -164,9 +189,7 @@ static enum err_code ask(struct req *q, const struct digest *d, struct err *e)
 
 enum err_code pull_gate(struct req *q, const struct meta_manifest *m, struct err *e)
 {
-    if (!q->api->gate || !gate_asks(q->api->gate) || is_index(m))
-        return ERR_OK;
-    return ask(q, &m->digest, e);
+    return asks(q, m) ? ask(q, &m->digest, e) : ERR_OK;
 }
 
 /* ---- indexes */
@@ -195,8 +218,10 @@ static enum err_code ask_whole(struct req *q, const struct digest *d, unsigned d
     if (code == ERR_MANIFEST_UNKNOWN && depth > 0)
         return ERR_OK;
     TRY(code);
+    if (!is_index(m) || gate_asks_signed(q->api->gate))
+        TRY(ask(q, d, e));
     if (!is_index(m))
-        return ask(q, d, e);
+        return ERR_OK;
     if (depth >= DEPTH_MAX)
         return err_tell(e, ERR_UNSUPPORTED, "indexes stand in each other too deep");
     manifest_children(m->bytes, add_child, &c);
@@ -211,15 +236,79 @@ enum err_code pull_gate_whole(struct req *q, const struct digest *d, struct err 
     return q->api->gate && gate_asks(q->api->gate) ? ask_whole(q, d, 0, e) : ERR_OK;
 }
 
-void pull_gate_pushed(struct req *q, const struct digest *subject, struct str manifest)
+/* ---- what changes verdicts */
+
+static void changed(struct req *q, const struct digest *subject)
 {
     struct meta_op ops[SCAN_CHANGED_OPS];
     struct scan_changed changed;
     struct err e;
 
-    if (!q->api->gate || !gate_asks(q->api->gate) || !pull_image_says(manifest))
-        return;
+    gate_forget(q->api->gate, subject);
     scan_changed_ops(subject, &changed, ops);
     if (meta_commit(q->registry->meta, ops, SCAN_CHANGED_OPS, 0, NULL, &e) != ERR_OK)
         log_err(LOG_WARNING, "verdicts do not know of a document for an hour", &e);
+}
+
+void pull_gate_pushed(struct req *q, const struct pushed *done, struct str manifest)
+{
+    const struct tag_name *tag = q->ref.is_digest ? NULL : &q->ref.tag;
+    struct gate *g = q->api->gate;
+    struct digest subject = done->subject;
+
+    if (!g || !gate_asks(g))
+        return;
+    if (done->has_subject ? gate_asks_signed(g) || pull_image_says(manifest)
+                          : gate_asks_signed(g) && beside_subject(NULL, tag, &subject))
+        changed(q, &subject);
+}
+
+/* One that has no subject is about an image by the tag that leads to it. */
+static bool subject_by_tags(struct req *q, const struct digest *d, struct digest *ret_subject)
+{
+    AUTO(name_list) struct meta_name_list l = {0};
+    struct tag_name tag;
+
+    if (meta_manifest_tags(q->registry->meta, &q->name, d, STR("sha256-"), 1, &l, NULL,
+                           ERR_IGNORED) != ERR_OK)
+        return false;
+    return l.n > 0 && tag_name_parse(str_of(l.names[0]), &tag, ERR_IGNORED) == ERR_OK &&
+           beside_subject(NULL, &tag, ret_subject);
+}
+
+void pull_gate_before_removal(struct req *q, struct pull_gate_removal *ret)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    AUTO(manifest) struct manifest parsed = {0};
+
+    *ret = (struct pull_gate_removal){.about = false};
+    if (!q->api->gate || !gate_asks(q->api->gate))
+        return;
+    if (pull_manifest(q->registry, &q->name, &q->ref, &m, ERR_IGNORED) != ERR_OK ||
+        manifest_parse(m->bytes, m->media_type, SIZE_MAX, &parsed, ERR_IGNORED) != ERR_OK)
+        return;
+    ret->about = beside_subject(&parsed, q->ref.is_digest ? NULL : &q->ref.tag, &ret->subject) ||
+                 subject_by_tags(q, &m->digest, &ret->subject);
+}
+
+void pull_gate_removed(struct req *q, const struct pull_gate_removal *r)
+{
+    if (r->about)
+        changed(q, &r->subject);
+}
+
+enum err_code pull_gate_signed(void *ctx, const struct repo_name *repo, const struct digest *d,
+                               int64_t now_ms, struct pull_verdict *ret_verdict, struct err *e)
+{
+    struct image_trust t;
+    bool enforced;
+
+    TRY(signature_gate_judge(ctx, TRUST_AT_PULL, repo, d, now_ms, &t, &enforced, e));
+    *ret_verdict = (struct pull_verdict){.until_ms = t.until_ms};
+    if (t.state != TRUST_UNSIGNED)
+        return ERR_OK;
+    ret_verdict->why = PULL_UNSIGNED;
+    ret_verdict->blocked = enforced;
+    snprintf(ret_verdict->reason, sizeof(ret_verdict->reason), "%s", t.why);
+    return ERR_OK;
 }

@@ -1,13 +1,15 @@
 /*
- * The pull policy at every road that an image leaves by: manifests, archives, originals. What is no
- * image (an index, a signature, a chart) goes its way. Not at blobs: they belong to any number of
- * images, and one alone is none.
+ * The pull policy, and rules of signatures, at every road that an image leaves by: manifests,
+ * archives, originals. What is no image (an index, a signature, a chart) goes its way, as far as
+ * the policy is asked. Not at blobs: they belong to any number of images, and one alone is none.
  */
 #pragma once
 
 #include "api/req.h"
 
 struct meta_manifest;
+struct pull_verdict;
+struct pushed;
 
 /* Is it known that the caller may pull it? Never blocks. */
 bool pull_gate_quick(const struct req *q, const struct meta_manifest *m);
@@ -20,5 +22,21 @@ ERR_CHECKED enum err_code pull_gate(struct req *q, const struct meta_manifest *m
  * pull_manifest(), too. */
 ERR_CHECKED enum err_code pull_gate_whole(struct req *q, const struct digest *d, struct err *e);
 
-/* A manifest with that subject was pushed: what verdicts go by may have changed. */
-void pull_gate_pushed(struct req *q, const struct digest *subject, struct str manifest);
+/* A manifest was pushed by the path of q: what verdicts go by may have changed. */
+void pull_gate_pushed(struct req *q, const struct pushed *done, struct str manifest);
+
+/* Something may be deleted that verdicts go by; told behind that. */
+struct pull_gate_removal {
+    bool about; /* an image; else nothing is to be told */
+    struct digest subject;
+};
+void pull_gate_before_removal(struct req *q, struct pull_gate_removal *ret);
+void pull_gate_removed(struct req *q, const struct pull_gate_removal *r);
+
+/* May the caller do what rules of images forbid others? */
+bool pull_gate_may_bypass(const struct req *q);
+
+/* A gate_signed_fn; ctx is a struct signature_gate. */
+ERR_CHECKED enum err_code pull_gate_signed(void *ctx, const struct repo_name *repo,
+                                           const struct digest *d, int64_t now_ms,
+                                           struct pull_verdict *ret_verdict, struct err *e);

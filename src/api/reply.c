@@ -238,3 +238,16 @@ void reply_add_time(struct buf *body, const char *key, int64_t wall_ms)
     clock_rfc3339(wall_ms, text);
     buf_addf(body, ",\"%s\":\"%s\"", key, text);
 }
+
+void reply_warning(struct req *q, struct str text)
+{
+    AUTO(buf) struct buf header = {0}, note = {0};
+
+    buf_init(&header, 1024);
+    buf_init(&note, 1024);
+    buf_add_text(&header, "299 - ");
+    buf_add_json(&header, text);
+    http_header(q->x, "Warning", buf_str(&header));
+    buf_add_str(&note, text);
+    http_set_note(q->x, buf_text(&note));
+}

@@ -30,6 +30,10 @@ struct str reply_prefix(const struct req *q);
 /* Location: that path, behind http.prefix; at most 2 KiB. */
 void reply_location(struct req *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* A header for people, of an answer that is one all the same; a note for the access log, too. RFC
+ * 7234, 5.5, as dist-spec "Warnings" has it. At most 512 bytes. */
+void reply_warning(struct req *q, struct str text);
+
 /* Link: <path?n=N&last=LAST>; rel="next" (RFC 8288). extra is more of the query, or empty. */
 void reply_next(struct req *q, size_t n, struct str last, struct str extra);
 

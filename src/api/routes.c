@@ -74,6 +74,8 @@ const struct route api_routes[] = {
      .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_GET, "/api/v1/images/{name}/{reference}/diff", ACCESS_PULL, api_image_diff_get,
      .unknown = ERR_MANIFEST_UNKNOWN},
+    {HTTP_GET, "/api/v1/images/{name}/{reference}/signatures", ACCESS_PULL,
+     api_image_signatures_get, .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_GET, "/api/v1/archive/{image}", ACCESS_PULL, api_archive_get,
      .unknown = ERR_MANIFEST_UNKNOWN},
     {HTTP_GET, "/api/v1/files", ACCESS_BASE, api_file_list},

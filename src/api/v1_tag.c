@@ -3,6 +3,7 @@
 #include "api/body.h"
 #include "api/handlers.h"
 #include "api/parameter.h"
+#include "api/pull_gate.h"
 #include "api/reply.h"
 #include "base/cleanup.h"
 #include "core/history.h"
@@ -128,6 +129,7 @@ enum err_code api_tag_rollback_post(struct req *q, struct err *e)
         return err_tell(e, ERR_DENIED, "%s may not push tag '%s'", req_actor(q), q->ref.tag.text);
     TRY(take_to(q, &to, &given, e));
     b.to = given ? &to : NULL;
+    b.bypass = q->registry->tag_judge && pull_gate_may_bypass(q);
     TRY(history_rollback(q->registry, &b, &done, e));
     buf_init(&body, LIST_MAX_BYTES);
     begin_body(&body, q);

@@ -85,8 +85,11 @@ static enum err_code may_untag(void *ctx, const struct tag_name *tag, struct err
 enum err_code api_manifest_delete(struct req *q, struct err *e)
 {
     const struct event_origin by = req_origin(q);
+    struct pull_gate_removal gone;
 
+    pull_gate_before_removal(q, &gone);
     TRY(remove_manifest_if(q->registry, &q->name, &q->ref, &by, may_untag, q, e));
+    pull_gate_removed(q, &gone);
     reply_empty(q, 202);
     return ERR_OK;
 }
@@ -260,9 +263,11 @@ enum err_code api_manifest_put(struct req *q, struct err *e)
     TRY(condition(q, STR("If-None-Match"), true, &p.none_match, &none_match, e));
     TRY(read_manifest(q, &bytes, e));
     p.bytes = buf_str(&bytes);
+    p.bypass = q->registry->tag_judge && pull_gate_may_bypass(q);
     TRY(push_manifest(q->registry, &p, &done, e));
-    if (done.has_subject)
-        pull_gate_pushed(q, &done.subject, p.bytes);
+    pull_gate_pushed(q, &done, p.bytes);
+    if (done.warning[0])
+        reply_warning(q, str_of(done.warning));
     reply_pushed(q, &p, &done, q->ref.is_digest);
     return ERR_OK;
 }

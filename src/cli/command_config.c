@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "cli/commands.h"
 #include "cli/visible.h"
+#include "trust/trust_rules.h"
 
 #define OUTPUT_MAX (1024 * 1024)
 #define LINE_BYTES 8192
@@ -101,8 +102,14 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
     AUTO(conf) struct conf *c = NULL;
     const char *path = cli_config_path(cli, args);
 
+    struct err e;
+
     if (!load(cli, args, conf_load_with_files, &c))
         return CLI_FAILED;
+    if (trust_rules_check(c, &e) != ERR_OK) {
+        fprintf(cli->err, "registry: %s\n", e.detail);
+        return CLI_FAILED;
+    }
     for (size_t i = 0; i < c->warnings.n; i++)
         fprintf(cli->out, "warning: %s\n", c->warnings.items[i]);
     if (cli_flag(args, "--online") && !prove(cli, c))

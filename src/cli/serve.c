@@ -1,5 +1,6 @@
 #include "api/dispatch.h"
 #include "api/policy_in_force.h"
+#include "api/pull_gate.h"
 #include "api/v1_upload_taken.h"
 #include "auth/core/audit.h"
 #include "auth/core/tender.h"
@@ -29,6 +30,7 @@
 #include "scan/gate.h"
 #include "scan/held_judge.h"
 #include "scan/pull_image.h"
+#include "trust/signature_gate.h"
 
 #include <errno.h>
 #include <link.h>
@@ -49,6 +51,7 @@ struct serve {
     struct gc_server gc;
     struct files_index *files;
     struct gate *gate;
+    struct signature_gate *signatures;
     struct scan_service scan;
     struct notify *notify;
     struct api_guard guard;
@@ -281,6 +284,18 @@ static void set_pull_rules(struct serve *s, struct conf_pull_rules *rules)
     atomic_store(&s->registry->scans_awaited, gate_waits(s->gate));
 }
 
+/* One that can't be read leaves the others as they are. */
+static enum err_code set_signature_rules(struct serve *s, struct conf_signature_rules *list,
+                                         struct err *e)
+{
+    struct trust_rules *rules;
+
+    TRY(trust_rules_read(list, &rules, e));
+    signature_gate_set_rules(s->signatures, rules);
+    gate_ask_signed(s->gate, signature_gate_asks(s->signatures, TRUST_AT_PULL));
+    return ERR_OK;
+}
+
 static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
 {
     struct log_options log = {
@@ -304,10 +319,15 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(rules_poll(s->guard.rules, e));
     s->gate = gate_new(pull_image_look, s->registry, s->conf->scan.verdicts);
     set_pull_rules(s, &s->conf->pull_policy);
+    s->signatures = signature_gate_new(s->registry);
+    gate_set_signed(s->gate, pull_gate_signed, s->signatures);
+    TRY(set_signature_rules(s, &s->conf->signatures, e));
+    s->registry->tag_judge = signature_gate_tags(s->signatures);
     TRY(tender_start(s->guard.auth, poll_changes, s, report, &s->tender, e));
     api_init(&s->api, s->registry, s->conf, &s->guard, cli_auth_policy(s->conf));
     s->api.files = s->files;
     s->api.gate = s->gate;
+    s->api.signatures = s->signatures;
     TRY(scan_service_start(&s->scan, s->registry, s->conf, &s->guard, e));
     s->api.scan_data = s->scan.data;
     s->api.scans = s->scan.scans;
@@ -367,6 +387,7 @@ static void stop(struct serve *s)
     api_done(&s->api);
     tender_stop(s->tender);
     gate_free(s->gate);
+    signature_gate_free(s->signatures);
     scan_service_done(&s->scan);
     notify_free(s->notify);
     cli_guard_done(&s->guard);
@@ -428,6 +449,10 @@ static void reload(struct cli *cli, const struct cli_args *args, struct serve *s
 
     buf_init(&ignored, 64 * 1024);
     if (conf_load(cli_config_path(cli, args), cli->environment, &fresh, &e) != ERR_OK) {
+        log_err(LOG_ERROR, "reload refused; the old configuration stays in use", &e);
+        return;
+    }
+    if (set_signature_rules(s, &fresh->signatures, &e) != ERR_OK) {
         log_err(LOG_ERROR, "reload refused; the old configuration stays in use", &e);
         return;
     }

@@ -39,6 +39,8 @@ static enum err_code check_adapter(const struct conf_source *s, struct err *e)
 
     for (size_t i = 0; i < c->pull_policy.n; i++)
         enforces = enforces || c->pull_policy.items[i].mode == CONF_PULL_ENFORCE;
+    for (size_t i = 0; i < c->signatures.n; i++)
+        enforces = enforces || c->signatures.items[i].mode == CONF_PULL_ENFORCE;
     if (!c->scan.adapter.url[0] || !enforces || conf_token_own(&c->auth))
         return ERR_OK;
     err_set(e, ERR_CONFIG,

@@ -2,6 +2,7 @@
 
 #include "conf/check_key.h"
 #include "conf/check_policy.h"
+#include "conf/field.h"
 
 #define LIST "signatures"
 
@@ -73,4 +74,10 @@ enum err_code conf_check_signatures(const struct conf_source *s, struct err *e)
     for (size_t i = 0; i < s->conf->signatures.n; i++)
         TRY(check_rule(s, i, e));
     return ERR_OK;
+}
+
+void conf_signature_rules_free(struct conf_signature_rules *rules)
+{
+    conf_field_free(conf_row_find(STR(LIST)), rules);
+    *rules = (struct conf_signature_rules){NULL, 0};
 }

@@ -727,6 +727,7 @@ void conf_rules_free(struct conf_rules *rules);
 ERR_CHECKED enum err_code conf_pull_rules_parse(struct str text, struct conf_pull_rules *ret_rules,
                                                 struct err *e);
 void conf_pull_rules_free(struct conf_pull_rules *rules);
+void conf_signature_rules_free(struct conf_signature_rules *rules);
 
 /* As JSON that conf_pull_rules_parse() reads. */
 void conf_pull_rules_json(const struct conf_pull_rules *rules, struct buf *ret_json);

@@ -10,6 +10,7 @@ struct rollback {
     const struct tag_name *tag;
     const struct digest *to; /* where to; NULL: where it was before its last move */
     bool create_only;        /* it may be made again when it was deleted, but not moved */
+    bool bypass;             /* whatever the registry's tag_judge says */
     const char *actor;       /* who does this: "user:alice" */
 };
 
@@ -21,8 +22,8 @@ struct rolled_back {
 /*
  * Moves the tag back, unless somebody else moves it meanwhile; that is a move of its own, which the
  * next rollback takes back. Errors, all told: MANIFEST_UNKNOWN (the tag has no history, or has not
- * been there; the manifest is not kept any more), DENIED (create_only), CONFLICT (it was moved
- * meanwhile; it is there already), QUOTA.
+ * been there; the manifest is not kept any more), DENIED (create_only; the tag_judge), CONFLICT (it
+ * was moved meanwhile; it is there already), QUOTA.
  */
 ERR_CHECKED enum err_code history_rollback(struct registry *r, const struct rollback *b,
                                            struct rolled_back *ret_done, struct err *e);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/event.h"
+#include "core/tag_judge.h"
 
 /* What the push may find, after RFC 9110, 13.1. Of a push by digest that sets no tag, it is about
  * the manifest. */
@@ -26,8 +27,9 @@ struct push {
     const struct event_origin *by; /* for its events; NULL: the actor is all that is known */
     struct push_condition match;   /* If-Match: each tag points to one of these */
     struct push_condition none_match; /* If-None-Match: no tag points to one of these */
-    bool scan; /* it is to be scanned when it is an image, whatever scan.on_push says */
-    bool own;  /* by the registry itself, into a repository of its own */
+    bool scan;   /* it is to be scanned when it is an image, whatever scan.on_push says */
+    bool bypass; /* whatever the registry's tag_judge says */
+    bool own;    /* by the registry itself, into a repository of its own */
     const struct meta_op *more; /* in the transaction of the push, behind all of it */
     size_t n_more;
 };
@@ -36,9 +38,10 @@ struct pushed {
     struct digest digest;
     bool has_subject;
     struct digest subject;
+    char warning[TAG_WARNING_MAX + 1]; /* of the tag_judge; "": none */
 };
 
-/* Errors: DENIED (a tag of create_only points elsewhere), MANIFEST_INVALID, DIGEST_INVALID,
- * MANIFEST_BLOB_UNKNOWN, PRECONDITION. */
+/* Errors: DENIED (a tag of create_only points elsewhere, or the tag_judge says no),
+ * MANIFEST_INVALID, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, PRECONDITION. */
 ERR_CHECKED enum err_code push_manifest(struct registry *r, const struct push *p,
                                         struct pushed *ret_pushed, struct err *e);

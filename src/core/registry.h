@@ -31,6 +31,7 @@ struct event_log;
 struct event_streams;
 struct removal_unsure;
 struct image_judge;
+struct tag_judge;
 
 /*
  * The locks. Whoever adds content stores it, then commits the reference; whoever removes it commits
@@ -76,11 +77,12 @@ struct registry {
     size_t n_unsure;
     struct jobs *jobs; /* NULL: nothing is done in the background */
     const struct conf_retentions *retention;
-    uint64_t pulls_keep_ms;          /* for the pull policy; 0: it does not ask */
-    atomic_bool scans_awaited;       /* it gives images that are pushed a time to be scanned in */
-    struct pulled *pulled;           /* core/pulled.h; NULL: no policy asks for pulls */
-    const char *schedule;            /* gc.schedule */
-    const struct image_judge *judge; /* of images that are uploaded; borrowed; NULL: nobody */
+    uint64_t pulls_keep_ms;            /* for the pull policy; 0: it does not ask */
+    atomic_bool scans_awaited;         /* it gives images that are pushed a time to be scanned in */
+    struct pulled *pulled;             /* core/pulled.h; NULL: no policy asks for pulls */
+    const char *schedule;              /* gc.schedule */
+    const struct image_judge *judge;   /* of images that are uploaded; borrowed; NULL: nobody */
+    const struct tag_judge *tag_judge; /* of what tags are given to; likewise */
     /* May nobody move or delete the tag, as the rights are? NULL: each may be. */
     bool (*is_immutable)(void *ctx, const struct repo_name *repo, const struct tag_name *tag);
     void *immutable_ctx;

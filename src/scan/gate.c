@@ -39,7 +39,9 @@ struct gate {
     void *ctx;
     size_t n_slots; /* of a shard */
     struct shard shards[SHARDS];
-    atomic_bool asks, waits;
+    gate_signed_fn is_signed;
+    void *signed_ctx;
+    atomic_bool asks, asks_signed, waits;
     pthread_mutex_t lock; /* guards rules, the pointer */
     struct rules *rules;
     atomic_uint_fast64_t epoch;               /* of everything */
@@ -112,9 +114,31 @@ void gate_with_rules(struct gate *g, void (*fn)(void *ctx, const struct conf_pul
     rules_unref(r);
 }
 
+bool gate_asks_signed(struct gate *g)
+{
+    return atomic_load_explicit(&g->asks_signed, memory_order_relaxed);
+}
+
 bool gate_asks(struct gate *g)
 {
-    return atomic_load_explicit(&g->asks, memory_order_relaxed);
+    return atomic_load_explicit(&g->asks, memory_order_relaxed) || gate_asks_signed(g);
+}
+
+void gate_set_signed(struct gate *g, gate_signed_fn fn, void *ctx)
+{
+    g->is_signed = fn;
+    g->signed_ctx = ctx;
+}
+
+void gate_ask_signed(struct gate *g, bool asks)
+{
+    atomic_fetch_add(&g->epoch, 1); /* the rules are there already */
+    atomic_store(&g->asks_signed, asks);
+}
+
+void gate_forget(struct gate *g, const struct digest *d)
+{
+    atomic_fetch_add(&g->shares[scan_share(d)], 1);
 }
 
 bool gate_waits(struct gate *g)
@@ -314,10 +338,11 @@ static bool remembered(struct gate *g, const struct place *p, uint64_t stamp, in
 
 /* ---- judging */
 
-/* *ret_until_ms: as long as it holds. */
-static enum err_code make(struct gate *g, const struct conf_pull_rule *rule,
-                          const struct repo_name *repo, const struct digest *d, int64_t now_ms,
-                          struct pull_verdict *ret, int64_t *ret_until_ms, struct err *e)
+/* By the pull policy. *ret_until_ms: as long as it holds. */
+static enum err_code make_scanned(struct gate *g, const struct conf_pull_rule *rule,
+                                  const struct repo_name *repo, const struct digest *d,
+                                  int64_t now_ms, struct pull_verdict *ret, int64_t *ret_until_ms,
+                                  struct err *e)
 {
     AUTO(gate_image) struct gate_image i = {0};
 
@@ -337,13 +362,36 @@ static enum err_code make(struct gate *g, const struct conf_pull_rule *rule,
     return ERR_OK;
 }
 
+/* Of both. That somebody who waits has signed it is seen at once, also when that was told to
+ * another server: what is refused for that is not remembered. */
+static enum err_code make(struct gate *g, const struct conf_pull_rule *rule,
+                          const struct repo_name *repo, const struct digest *d, int64_t now_ms,
+                          struct pull_verdict *ret, int64_t *ret_until_ms, struct err *e)
+{
+    struct pull_verdict s = {.until_ms = INT64_MAX};
+
+    if (gate_asks_signed(g))
+        TRY(g->is_signed(g->signed_ctx, repo, d, now_ms, &s, e));
+    if (s.blocked) {
+        *ret = s;
+        *ret_until_ms = now_ms;
+        return ERR_OK;
+    }
+    TRY(make_scanned(g, rule, repo, d, now_ms, ret, ret_until_ms, e));
+    if (s.until_ms < *ret_until_ms)
+        *ret_until_ms = s.until_ms;
+    if (s.why != PULL_FINE && !ret->blocked)
+        *ret = s;
+    return ERR_OK;
+}
+
 enum err_code gate_judge_by(struct gate *g, const struct conf_pull_rules *rules,
                             const struct repo_name *repo, const struct digest *d, int64_t now_ms,
                             struct pull_verdict *ret_verdict, struct err *e)
 {
     int64_t unused;
 
-    return make(g, pull_rule(rules, repo), repo, d, now_ms, ret_verdict, &unused, e);
+    return make_scanned(g, pull_rule(rules, repo), repo, d, now_ms, ret_verdict, &unused, e);
 }
 
 enum err_code gate_judge(struct gate *g, const struct repo_name *repo, const struct digest *d,

@@ -31,11 +31,27 @@ typedef enum err_code (*gate_look_fn)(void *ctx, const struct repo_name *repo,
                                       const struct digest *d, const struct conf_pull_rule *rule,
                                       int64_t now_ms, struct gate_image *ret_image, struct err *e);
 
+/* Is the image signed as rules of signatures ask? *ret_verdict is fine, or UNSIGNED. Blocks. */
+typedef enum err_code (*gate_signed_fn)(void *ctx, const struct repo_name *repo,
+                                        const struct digest *d, int64_t now_ms,
+                                        struct pull_verdict *ret_verdict, struct err *e);
+
 struct gate *gate_new(gate_look_fn look, void *ctx, size_t max_verdicts);
 void gate_free(struct gate *g); /* accepts NULL */
 
 /* The rules from now on; takes what is in the list, and leaves an empty one. */
 void gate_set_rules(struct gate *g, struct conf_pull_rules *rules);
+
+/* Who is asked for signatures, before any requests; and whether there are rules of them from now
+ * on, all verdicts being made anew. */
+void gate_set_signed(struct gate *g, gate_signed_fn fn, void *ctx);
+void gate_ask_signed(struct gate *g, bool asks);
+
+/* Does anything ask for signatures? Then indexes have verdicts, too. Never blocks. */
+bool gate_asks_signed(struct gate *g);
+
+/* Something has changed that is beside the image; the others are told by scan_changed_ops(). */
+void gate_forget(struct gate *g, const struct digest *d);
 
 /* May anything be blocked at all? Otherwise gate_open() is always true. Never blocks. */
 bool gate_asks(struct gate *g);

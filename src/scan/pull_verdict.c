@@ -203,7 +203,7 @@ static void judge_standing(const struct conf_pull_rule *rule, const struct pull_
         break;
     case PULL_UNSCANNABLE:
         judge_missing(rule, image->pushed_ms, PULL_FAILED, now_ms, v);
-        take_text(str_of(image->reason), ' ', v->reason, sizeof(v->reason) - 1);
+        take_text(str_of(image->reason), ' ', v->reason, PULL_REASON_MAX);
         break;
     }
 }
@@ -226,11 +226,10 @@ void pull_verdict_make(const struct conf_pull_rule *rule, const struct pull_imag
 
 const char *pull_why_name(enum pull_why why)
 {
-    static const char *const names[] = {[PULL_FINE] = "fine",
-                                        [PULL_VULNERABLE] = "vulnerable",
-                                        [PULL_WAITS] = "unscanned",
-                                        [PULL_FAILED] = "unscannable",
-                                        [PULL_OLD] = "old_data"};
+    static const char *const names[] = {
+        [PULL_FINE] = "fine",       [PULL_VULNERABLE] = "vulnerable",
+        [PULL_WAITS] = "unscanned", [PULL_FAILED] = "unscannable",
+        [PULL_OLD] = "old_data",    [PULL_UNSIGNED] = "unsigned"};
 
     return names[why];
 }
@@ -269,7 +268,7 @@ static void add_vulnerable(const struct pull_verdict *v, struct buf *b)
 
 void pull_verdict_text(const struct pull_verdict *v, struct buf *ret_text)
 {
-    buf_add_text(ret_text, "image blocked ");
+    buf_add_text(ret_text, v->why == PULL_UNSIGNED ? "image " : "image blocked ");
     switch (v->why) {
     case PULL_VULNERABLE:
         add_vulnerable(v, ret_text);
@@ -283,6 +282,9 @@ void pull_verdict_text(const struct pull_verdict *v, struct buf *ret_text)
         break;
     case PULL_OLD:
         buf_add_text(ret_text, "because its scan for vulnerabilities is too old");
+        break;
+    case PULL_UNSIGNED:
+        buf_add_text(ret_text, v->reason);
         break;
     case PULL_FINE:
         break;

@@ -40,14 +40,16 @@ struct pull_image {
 enum pull_why {
     PULL_FINE,
     PULL_VULNERABLE,
-    PULL_WAITS,  /* unscanned */
-    PULL_FAILED, /* unscannable */
-    PULL_OLD,    /* scanned with data that is too old */
+    PULL_WAITS,    /* unscanned */
+    PULL_FAILED,   /* unscannable */
+    PULL_OLD,      /* scanned with data that is too old */
+    PULL_UNSIGNED, /* not signed as a rule of signatures asks */
 };
 
 #define PULL_CVE_MAX     40
 #define PULL_PACKAGE_MAX 64
 #define PULL_VERSION_MAX 48
+#define PULL_REASON_MAX  95 /* of PULL_FAILED */
 
 struct pull_verdict {
     enum pull_why why;
@@ -57,7 +59,7 @@ struct pull_verdict {
     /* the worst of those that block; texts are cut, and printable */
     char cve[PULL_CVE_MAX + 1], package[PULL_PACKAGE_MAX + 1];
     char installed[PULL_VERSION_MAX + 1], fixed[PULL_VERSION_MAX + 1]; /* "": there is none */
-    char reason[96];                                                   /* of PULL_FAILED */
+    char reason[192]; /* of PULL_FAILED: why; of PULL_UNSIGNED: "is not signed by ..." */
     int64_t until_ms; /* the time from which it may be another one; INT64_MAX: none */
 };
 

@@ -1,0 +1,28 @@
+/*
+ * Images that signed indexes name: records that lead from an image to the index, of a repository.
+ * They are hints: whoever takes one looks at the index again.
+ */
+#pragma once
+
+#include "core/archive_manifest.h"
+
+#define SIGNED_CHILDREN     STR("signed.children")
+#define SIGNED_CHILDREN_MAX 256 /* of an index; others have to be signed themselves */
+#define SIGNED_INDEXES_MAX  16  /* of an image, that are looked at */
+
+/* Writes those that are not there. Errors: those of meta. */
+ERR_CHECKED enum err_code signed_children_note(struct registry *r, const struct repo_name *repo,
+                                               const struct out_manifest *index, struct err *e);
+
+struct signed_indexes {
+    struct digest digests[SIGNED_INDEXES_MAX];
+    size_t n;
+};
+
+ERR_CHECKED enum err_code signed_indexes_of(struct registry *r, const struct repo_name *repo,
+                                            const struct digest *child, struct signed_indexes *ret,
+                                            struct err *e);
+
+/* That one does not name it any more, or is gone; a failure is nobody's. */
+void signed_children_forget(struct registry *r, const struct repo_name *repo,
+                            const struct digest *child, const struct digest *index);
