@@ -255,7 +255,7 @@ struct conf_attestations {
     size_t n;
 };
 
-struct conf_signature_rule { /* trust/rules.h */
+struct conf_signature_rule { /* trust/trust_rules.h */
     struct conf_strings repositories;
     struct conf_strings at; /* "pull", "push" */
     uint64_t mode;          /* enum conf_pull_mode */

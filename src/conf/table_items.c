@@ -151,8 +151,9 @@ static const struct conf_row rule_rows[] = {
      .def_text = "",
      .choices = action_choices,
      .flags = CONF_REQUIRED,
-     .help = "`push` makes a new tag, `overwrite` moves one that is there. `bypass` pulls what "
-             "`pull_policy` blocks; `*` is all but that."},
+     .help = "`push` makes a new tag, `overwrite` moves one that is there. `bypass` pulls and tags "
+             "what "
+             "`pull_policy` and `signatures` refuse; `*` is all but that."},
     {.name = "repositories",
      .type = CONF_TEXTS,
      FIELD(conf_rule, repositories),

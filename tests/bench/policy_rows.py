@@ -1,7 +1,10 @@
 """What scripts/bench --policy measures: pulls and pushes under a pull policy that is enforced, beside the same registry
 without one."""
 
+import base64
 import json
+import os
+import subprocess
 import time
 
 import seed
@@ -14,22 +17,57 @@ NOTE = "The goal is for the registry without a policy, divided by the one with i
 
 
 class PolicedRegistry(Registry):
-    """Every image is looked at; and each that is pushed gets its time to be scanned in."""
+    """Every image is looked at, and must be signed; and each that is pushed gets its time to be scanned in."""
 
     name = POLICED
 
     def more(self):
         rules = [{"repositories": ["**"], "severity": "critical", "unscanned": "block after 24h"}]
-        return super().more() + f"pull_policy: {json.dumps(rules)}\n"
+        signed = [{"repositories": [seed.REPOSITORY], "cosign": [{"key": self.public_key()}]}]
+        return super().more() + f"pull_policy: {json.dumps(rules)}\nsignatures: {json.dumps(signed)}\n"
+
+    def public_key(self):
+        public, private = self.path("signer.pub"), self.path("signer.pem")
+        if not os.path.exists(public):
+            openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", private)
+            openssl("ec", "-in", private, "-pubout", "-out", public)
+        return public
+
+
+def openssl(*words, text=None):
+    done = subprocess.run(["openssl", *words], input=text, capture_output=True, check=True)
+    return done.stdout
+
+
+def seed_signed(server):
+    """The image, with a signature of cosign's where one is asked for."""
+    seed.seed_image(server)
+    if server.name != POLICED:
+        return
+    image = seed.digest(seed.IMAGE)
+    payload = json.dumps({"critical": {
+        "identity": {"docker-reference": seed.REPOSITORY},
+        "image": {"docker-manifest-digest": image},
+        "type": "cosign container image signature",
+    }}).encode()  # fmt: skip
+    signature = openssl("dgst", "-sha256", "-sign", server.path("signer.pem"), text=payload)
+    manifest = json.loads(seed.manifest([payload]))
+    manifest["layers"][0]["mediaType"] = "application/vnd.dev.cosign.simplesigning.v1+json"
+    manifest["layers"][0]["annotations"] = {
+        "dev.cosignproject.cosign/signature": base64.b64encode(signature).decode()
+    }
+    with Client(server) as client:
+        client.push_blob(seed.REPOSITORY, payload, seed.digest(payload))
+        client.push_manifest(seed.REPOSITORY, image.replace(":", "-") + ".sig", json.dumps(manifest).encode())
 
 
 def policed_pulls(bench):
-    """manifest GET by tag under a pull policy"""
+    """manifest GET by tag under a pull policy and rules of signatures"""
     servers = bench.some(OURS, POLICED)
     rows = []
-    with Running(servers, seed.seed_image):
+    with Running(servers, seed_signed):
         for connections in (64, 512):
-            where = f"manifest GET by tag, {connections} connections, beside an enforced policy"
+            where = f"manifest GET by tag, {connections} connections, beside an enforced policy and signatures"
             rate = Row(where, "requests/s", [Goal(1 / 0.95, POLICED, at_most=True)], note=NOTE)
             p99 = Row(f"{where}, p99", "ms")
 
@@ -63,7 +101,7 @@ def policed_pushes(bench):
     count = bench.pick(1000, 200)
     row = Row("manifest PUT, one after the other, beside 'block after 24h'", "pushes/s",
               [Goal(1 / 0.9, POLICED, at_most=True)], note=NOTE)  # fmt: skip
-    with Running(servers, seed.seed_image):
+    with Running(servers, seed_signed):
 
         def measure(server, run):
             row.add(server.name, count / push_images(server, count, run))

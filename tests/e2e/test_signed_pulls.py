@@ -4,8 +4,10 @@ import signal
 
 import pytest
 import requests
+import yaml
 from accounts import OTHER, PASSWORD, alice_and_bob
 from content import command
+from documented import blocks, follow, page
 from helpers import Client, artifact, image, index
 from signatures import Key, sign_by_bundle, sign_simply
 from waiting import until
@@ -350,3 +352,40 @@ def test_a_file_that_is_no_key_is_told_before_the_start(new_registry, work):
     bad.write_text("no key\n")
     registry = new_registry(config={"signatures": [{"repositories": ["**"], "cosign": [{"key": str(bad)}]}]})
     assert "signatures[0].cosign[0].key: " in command(registry, "config", "check", status=1)
+
+
+def test_the_examples_of_the_page_print_what_it_shows(start, work):
+    for name in ("release.pub", "security.pub"):
+        Key(work / name)
+    text = page("signature-rules.md")
+    rules = yaml.safe_load(blocks(text, "yaml")[0])["signatures"]
+    for row in (signer for found in rules for signer in found["cosign"]):
+        row["key"] = str(work / row["key"])
+    registry = start(*rules)
+    made = push(registry)
+    push(registry, made, repo="staging/app")
+    with Client(registry.url) as c:
+        for blob in made.blobs.values():
+            c.push_blob("release/app", blob)
+    follow(text, registry, work)
+
+
+# ---- real signers
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bundle", ["true", "false"])
+def test_cosign_signs_what_is_asked_for(start, go_clients, bundle):
+    go_clients.cosign("generate-key-pair")
+    public = go_clients.work / "cosign" / "cosign.pub"
+    registry = start({"repositories": ["prod/**"], "at": ["pull", "push"], "cosign": [{"key": str(public)}]})
+    made = image("signed", layers=1)
+    push(registry, made, tag=None)
+    where = f"{registry.address}/prod/app@{made.digest}"
+    assert status(registry, made.digest) == 403
+    assert put(registry, made, "v1").status_code == 403
+    plain = ["--key", "cosign.key", "--use-signing-config=false", "--tlog-upload=false", "-y", "--allow-http-registry"]
+    go_clients.cosign("sign", *plain, f"--new-bundle-format={bundle}", where)
+    assert status(registry, made.digest) == 200
+    assert put(registry, made, "v1").status_code == 201
+    assert status(registry) == 200

@@ -327,6 +327,101 @@ static void many_ask_while_rules_change(void **state)
     assert_null(any);
 }
 
+/* ---- signatures */
+
+static struct {
+    unsigned looks;
+    bool lacks, enforced;
+    int64_t until_ms;
+} signature;
+
+static enum err_code is_signed(void *ctx, const struct repo_name *repo, const struct digest *d,
+                               int64_t now_ms, struct pull_verdict *ret, struct err *e)
+{
+    (void)ctx;
+    (void)repo;
+    (void)d;
+    (void)now_ms;
+    (void)e;
+    signature.looks++;
+    *ret = (struct pull_verdict){.why = signature.lacks ? PULL_UNSIGNED : PULL_FINE,
+                                 .blocked = signature.lacks && signature.enforced,
+                                 .until_ms = signature.until_ms};
+    return ERR_OK;
+}
+
+static struct gate *signed_gate(const char *rules, bool lacks, bool enforced)
+{
+    struct gate *g = fresh(rules);
+
+    signature.looks = 0;
+    signature.lacks = lacks;
+    signature.enforced = enforced;
+    signature.until_ms = INT64_MAX;
+    gate_set_signed(g, is_signed, NULL);
+    gate_ask_signed(g, true);
+    return g;
+}
+
+static void what_is_signed_is_asked_about_once(void **state)
+{
+    AUTO(gate) struct gate *g = signed_gate(NULL, false, true);
+
+    (void)state;
+    assert_true(gate_asks(g));
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(blocked_at(g, "good", 1, NOW));
+        assert_true(is_open(g, "good", 1, NOW));
+    }
+    assert_int_equal(signature.looks, 1);
+}
+
+static void what_is_not_signed_is_asked_about_again(void **state)
+{
+    AUTO(gate) struct gate *g = signed_gate(NULL, true, true);
+
+    (void)state;
+    assert_true(blocked_at(g, "good", 1, NOW));
+    assert_true(blocked_at(g, "good", 1, NOW));
+    assert_int_equal(signature.looks, 2);
+    signature.lacks = false; /* somebody told another server */
+    assert_false(blocked_at(g, "good", 1, NOW));
+}
+
+static void a_signature_holds_as_long_as_it_says(void **state)
+{
+    AUTO(gate) struct gate *g = signed_gate(RULE, false, true);
+
+    (void)state;
+    signature.until_ms = NOW + 1000;
+    assert_false(blocked_at(g, "good", 1, NOW));
+    assert_true(is_open(g, "good", 1, NOW + 999));
+    assert_false(is_open(g, "good", 1, NOW + 1000));
+}
+
+static void a_warning_hides_no_finding_that_blocks(void **state)
+{
+    AUTO(gate) struct gate *g = signed_gate(RULE, true, false);
+
+    (void)state;
+    assert_true(blocked_at(g, "bad", 1, NOW));
+    assert_false(blocked_at(g, "good", 1, NOW));
+    assert_false(is_open(g, "good", 1, NOW)); /* there is something to tell */
+}
+
+static void what_changed_beside_an_image_is_seen_at_once(void **state)
+{
+    AUTO(gate) struct gate *g = signed_gate(NULL, false, true);
+    struct digest d = digest(1);
+
+    (void)state;
+    assert_false(blocked_at(g, "good", 1, NOW));
+    signature.lacks = true;
+    assert_true(is_open(g, "good", 1, NOW));
+    gate_forget(g, &d);
+    assert_true(blocked_at(g, "good", 1, NOW));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +439,11 @@ int main(void)
         cmocka_unit_test(a_change_makes_verdicts_of_its_share_anew),
         cmocka_unit_test(a_change_of_nobody_knows_what_makes_all_anew),
         cmocka_unit_test(many_ask_while_rules_change),
+        cmocka_unit_test(what_is_signed_is_asked_about_once),
+        cmocka_unit_test(what_is_not_signed_is_asked_about_again),
+        cmocka_unit_test(a_signature_holds_as_long_as_it_says),
+        cmocka_unit_test(a_warning_hides_no_finding_that_blocks),
+        cmocka_unit_test(what_changed_beside_an_image_is_seen_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
