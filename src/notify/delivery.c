@@ -285,13 +285,14 @@ static enum err_code put_all_dead(struct page *p, struct err *e)
     return dead_letter_trim(p->d->registry->meta, p->d->target->key, p->d->target->dead_letters, e);
 }
 
+/* What a power loss takes of it is told again. */
 static enum err_code write_progress(const struct delivery *d, const struct progress *progress,
                                     struct err *e)
 {
     AUTO(mem) char *text = NULL;
     struct meta_op ops[] = {job_check_op(d->job), progress_put(d->target->key, progress, &text)};
 
-    return meta_commit(d->registry->meta, ops, 2, 0, NULL, e);
+    return meta_commit(d->registry->meta, ops, 2, META_LAZY, NULL, e);
 }
 
 static void page_done(struct page *p)

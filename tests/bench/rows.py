@@ -28,6 +28,7 @@ FILES, SDK = "registry-files", "sdk"  # beside content in S3: ours with files, b
 ANALYZER = "dive"  # beside analyses of images
 COSIGN = "cosign"  # beside our verification of signatures
 SIGNED = "registry-signed"  # ours, with rules of signatures
+NOTIFYING = "registry-notifying"  # ours, with a webhook
 POLICED = "registry-policed"  # ours, with a pull policy
 SQLITE = "registry-sqlite"  # beside several replicas: one, with files and SQLite
 TITLES = {
@@ -38,6 +39,7 @@ TITLES = {
     NGINX: "nginx",
     YARDSTICK: "yardstick",
     POLICED: "CyberDock with a policy",
+    NOTIFYING: "CyberDock with a webhook",
     FILES: "CyberDock with files",
     SQLITE: "one with SQLite",
     SDK: "boto3",
