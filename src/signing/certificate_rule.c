@@ -168,7 +168,8 @@ static bool is_of(const struct certificate_rule *r, const struct certificate_nam
 struct times {
     int64_t from_ms[2 * EVIDENCE_MAX], to_ms[2 * EVIDENCE_MAX];
     size_t n;
-    bool logged;
+    const struct trust_log *logs[EVIDENCE_MAX]; /* that have it */
+    size_t n_logs;
 };
 
 static void add_time(struct times *t, int64_t from_ms, int64_t to_ms)
@@ -181,12 +182,13 @@ static void look_at_entries(const struct certificate_rule *r, const struct evide
                             const struct log_subject *s, struct times *ret)
 {
     for (size_t i = 0; i < v->n_entries; i++) {
+        const struct trust_log *log;
         int64_t at_ms;
 
         if (!log_entry_speaks_of(&v->entries[i], s) ||
-            !log_entry_is_logged(&v->entries[i], &r->roots, &at_ms))
+            !log_entry_is_logged(&v->entries[i], &r->roots, &at_ms, &log))
             continue;
-        ret->logged = true;
+        ret->logs[ret->n_logs++] = log;
         if (at_ms != LOG_ENTRY_NO_TIME)
             add_time(ret, at_ms, at_ms);
     }
@@ -214,6 +216,21 @@ static void look_at_stamps(const struct certificate_rule *r, const struct eviden
         if (look_at_stamp(r, buf_str(&v->stamps[i]), s, &at))
             add_time(ret, at.from_ms, at.to_ms);
     }
+}
+
+/* By a log that counted at each of the times? */
+static bool is_logged(const struct times *t)
+{
+    for (size_t i = 0; i < t->n_logs; i++) {
+        const struct trust_period *p = &t->logs[i]->period;
+        size_t n = 0;
+
+        while (n < t->n && trust_period_has(p, t->from_ms[n]) && trust_period_has(p, t->to_ms[n]))
+            n++;
+        if (n == t->n)
+            return true;
+    }
+    return false;
 }
 
 /* ---- all of it */
@@ -266,7 +283,7 @@ static enum signature_verdict judge_when(const struct certificate_rule *r, const
 
     look_at_entries(r, v, s, &t);
     look_at_stamps(r, v, s, &t);
-    if (!r->no_log && !t.logged) {
+    if (!r->no_log && !is_logged(&t)) {
         *ret_why = v->n_entries > 0 ? "its entry is of no log that is trusted, or not about it"
                                     : "it comes without an entry of a log";
         return SIGNATURE_NO_TIME;

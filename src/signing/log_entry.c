@@ -241,10 +241,11 @@ static bool is_in(const struct log_entry *l, const struct trust_log *log)
 }
 
 bool log_entry_is_logged(const struct log_entry *l, const struct trust_roots *roots,
-                         int64_t *ret_ms)
+                         int64_t *ret_ms, const struct trust_log **ret_log)
 {
     for (size_t i = 0; i < roots->n_logs; i++) {
         if (is_in(l, &roots->logs[i])) {
+            *ret_log = &roots->logs[i];
             *ret_ms = l->promise.n > 0 ? l->time_s * 1000 : LOG_ENTRY_NO_TIME;
             return true;
         }

@@ -17,6 +17,7 @@
 #define LOG_ENTRY_HASHES_MAX 64
 #define LOG_ENTRY_HASH       32 /* bytes of SHA-256 */
 
+struct trust_log;
 struct trust_roots;
 
 struct log_entry {
@@ -44,6 +45,7 @@ bool log_entry_speaks_of(const struct log_entry *l, const struct log_subject *s)
 #define LOG_ENTRY_NO_TIME INT64_MIN
 
 /* Is it in one of the logs: does all it comes with hold? *ret_ms is the wall time that the log
- * promises, or LOG_ENTRY_NO_TIME. */
+ * promises, or LOG_ENTRY_NO_TIME; *ret_log the log, whose period that time is in: without it, for
+ * the caller to see. */
 bool log_entry_is_logged(const struct log_entry *l, const struct trust_roots *roots,
-                         int64_t *ret_ms);
+                         int64_t *ret_ms, const struct trust_log **ret_log);

@@ -370,6 +370,9 @@ static void what_is_trusted_counts_for_its_time(void **state)
     assert_int_equal(
         judge_below("entry.json", "tlogs.0.publicKey.validFor.end", "2026-11-30T11:00:00Z"),
         SIGNATURE_NO_TIME);
+    assert_int_equal(
+        judge_below("tiles.json", "tlogs.0.publicKey.validFor.end", "2026-11-30T11:00:00Z"),
+        SIGNATURE_NO_TIME);
     assert_int_equal(judge_below("entry.json", "certificateAuthorities.0.validFor.start",
                                  "2026-12-01T00:00:00Z"),
                      SIGNATURE_EXPIRED);
