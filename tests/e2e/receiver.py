@@ -10,6 +10,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from processes import free_port
 from waiting import until
 
 
@@ -48,7 +49,7 @@ class Receiver:
         self.lock = threading.Lock()
         self.server = None
         self.thread = None
-        self.port = 0
+        self.port = free_port()  # none of the kernel's for clients: it is listened on again after stop()
 
     def __enter__(self):
         return self.start()
@@ -63,7 +64,6 @@ class Receiver:
 
     def start(self):
         self.server = Server(("127.0.0.1", self.port), handler(self))
-        self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
         return self

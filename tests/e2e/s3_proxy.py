@@ -150,7 +150,7 @@ class Hold:
         self.reached = threading.Event()
         self.released = threading.Event()
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=60):
         assert self.reached.wait(timeout), f"no such request within {timeout} s"
 
     def release(self):

@@ -171,19 +171,19 @@ def test_a_token_of_another_cluster_is_refused(guarded, sts):
 
 
 def test_an_expired_token_is_refused_even_when_it_was_good_before(guarded, sts):
-    secret = token(CI, sts, expires=2)
+    secret = token(CI, sts, expires=5)  # a busy machine may take two for the first look
     assert get(guarded, secret).status_code == 200
-    until(lambda: get(guarded, secret).status_code == 401, 10)
+    until(lambda: get(guarded, secret).status_code == 401)
     assert "expired" in refusal(guarded, secret)
 
 
 def test_a_token_of_the_registry_ends_with_the_one_it_was_made_for(guarded, sts):
-    answer = requests.get(guarded.url + "/auth/token", auth=("AWS", token(CI, sts, expires=3)),
+    answer = requests.get(guarded.url + "/auth/token", auth=("AWS", token(CI, sts, expires=6)),
                           params={"scope": "repository:dev/app:pull", "offline_token": "true"},
                           timeout=60).json()
     form = {"grant_type": "refresh_token", "refresh_token": answer["refresh_token"]}
     until(lambda: requests.post(guarded.url + "/auth/token", data=form, timeout=60)
-          .status_code == 401, 15)
+          .status_code == 401)
     assert requests.get(guarded.url + "/v2/", timeout=60, headers={
         "Authorization": f"Bearer {answer['token']}"}).status_code == 401
 

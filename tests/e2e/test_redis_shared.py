@@ -61,7 +61,7 @@ def moves_are_seen(replicas, times=4):
 def kept_in_redis(replicas, redis):
     """Returns when a manifest that the first has read costs the last nothing."""
     redis.cli("FLUSHALL")  # and with it what blocks a tag that was just moved
-    until(lambda: get(replicas[0]) and costs_no_look_up(replicas[-1]), timeout=60)
+    until(lambda: get(replicas[0]) and costs_no_look_up(replicas[-1]))
 
 
 def test_a_manifest_that_one_has_read_costs_the_others_no_look_up(new_replicas, redis):
@@ -69,7 +69,7 @@ def test_a_manifest_that_one_has_read_costs_the_others_no_look_up(new_replicas, 
     kept_in_redis(replicas, redis)
     move(replicas[1], IMAGES[0])
     assert get(replicas[0]).content == IMAGES[0].manifest
-    until(lambda: get(replicas[0]) and costs_no_look_up(replicas[1]), timeout=30)
+    until(lambda: get(replicas[0]) and costs_no_look_up(replicas[1]))
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru", "allkeys-random"])

@@ -90,7 +90,7 @@ def test_what_was_found_bad_is_refused(on_files, fake, line, where):
 
 @pytest.mark.parametrize("after_s", (0.02, 0.1, 0.3))
 def test_a_kill_at_any_time_leaves_nothing_or_a_scanned_image(new_registry, fake, after_s):
-    registry = start(new_registry(config=config_of(fake, scan_timeout="5s", timeout="1s")))
+    registry = start(new_registry(config=config_of(fake, scan_timeout="60s", timeout="1s")))
     sent = Sent(registry, archive(MILD))
     sent.join(after_s)
     registry.kill()

@@ -3,7 +3,7 @@
 import time
 
 
-def until(condition, timeout=30, interval=0.02):
+def until(condition, timeout=60, interval=0.02):
     """Asks until condition() is something; returns that."""
     deadline = time.monotonic() + timeout
     while True:
