@@ -259,10 +259,16 @@ SANITIZED = ["-Dbuildtype=debug", "-Doptimization=1", "-Db_lundef=false"]
 def unit(totals, args):
     if build(totals, "unit", "build-test", DEBUGGABLE):
         where = (totals, "unit", "build-test")
+
+        def postgres():
+            postgres_tests(*where, ["postgresql"], slow=4)
+            # Decorators stand on the driver: who is between it and its server they do not see.
+            postgres_tests(*where, ["pgbouncer"], suite="postgresql-plain", slow=4)
+
         at_once(
             lambda: meson_tests(*where, slow=4),
             lambda: s3_tests(*where, s3_servers.SERVERS, slow=4),
-            lambda: postgres_tests(*where, postgres_servers.SERVERS, slow=4),
+            postgres,
             lambda: dynamodb_tests(*where, slow=4),
         )
 
