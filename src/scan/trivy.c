@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "net/fetch.h"
 #include "scan/generation.h"
+#include "scan/trivy_empty.h"
 #include "scan/trivy_report.h"
 
 #include <errno.h>
@@ -15,12 +16,14 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <pwd.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #define CACHE        "cache" /* its own, in the directory of the scan */
 #define REPORT       "report.json"
+#define PROBE        "probe.json"
+#define PROBED       "probed.json"
+#define RELEASES     16 /* that are remembered */
 #define OUTPUT_BYTES 4096
 #define ERRORS_BYTES (256u << 10)
 #define ENTRIES_MAX  100000 /* files that it may have */
@@ -29,6 +32,12 @@
 #define VERSION_MAX  65536
 #define TOKEN_MAX    4096
 #define ANSWER_MS    10000
+
+/* Of a distribution: does Trivy lack what it needs to judge its packages? */
+struct release {
+    char family[64], name[64];
+    bool lacks;
+};
 
 struct trivy {
     struct scanner scanner;
@@ -39,6 +48,8 @@ struct trivy {
     pthread_mutex_t mutex; /* guards: */
     char version[SCAN_VERSION_SIZE];
     struct stat program; /* that has it */
+    struct release releases[RELEASES];
+    size_t next_release;
 };
 
 static struct trivy *trivy_of(struct scanner *s)
@@ -388,15 +399,16 @@ static const char *name_here(const struct run *x, const char *path)
     return strncmp(path, x->o->dir, n) == 0 && path[n] == '/' ? path + n + 1 : path;
 }
 
+static const char *const usual[] = {
+    "--scanners",          "vuln",          "--format",        "json",   "--list-all-pkgs",
+    "--cache-dir",         CACHE,           "--cache-backend", "memory", "--skip-version-check",
+    "--disable-telemetry", "--no-progress", "--timeout",       "24h",    NULL};
+static const char *const offline[] = {"--skip-db-update", "--skip-java-db-update", "--offline-scan",
+                                      NULL};
+
 /* By names in its working directory: what is before an '@' or ':' in a path it takes for all. */
 static enum err_code scan_once(struct run *x, struct err *e)
 {
-    static const char *const usual[] = {
-        "--scanners",          "vuln",          "--format",        "json",   "--list-all-pkgs",
-        "--cache-dir",         CACHE,           "--cache-backend", "memory", "--skip-version-check",
-        "--disable-telemetry", "--no-progress", "--timeout",       "24h",    NULL};
-    static const char *const offline[] = {"--skip-db-update", "--skip-java-db-update",
-                                          "--offline-scan", NULL};
     struct command c = {0};
 
     add(&c, x->program);
@@ -421,38 +433,6 @@ static enum err_code scan_once(struct run *x, struct err *e)
 
 /* ---- Java without an index */
 
-/* An index of no archive: with it those are found that say what they are. */
-static enum err_code make_java_index(struct run *x, struct err *e)
-{
-    static const char tables[] =
-        "CREATE TABLE artifacts(id INTEGER PRIMARY KEY, group_id TEXT, artifact_id TEXT);"
-        "CREATE TABLE indices(artifact_id INTEGER, version TEXT, sha1 BLOB, archive_type TEXT,"
-        " FOREIGN KEY (artifact_id) REFERENCES artifacts(id));"
-        "CREATE UNIQUE INDEX artifacts_idx ON artifacts(artifact_id, group_id);"
-        "CREATE INDEX indices_artifact_idx ON indices(artifact_id);"
-        "CREATE UNIQUE INDEX indices_sha1_idx ON indices(sha1);";
-    static const char facts[] = "{\"Version\":1,\"NextUpdate\":\"2100-01-01T00:00:00Z\","
-                                "\"UpdatedAt\":\"2000-01-01T00:00:00Z\","
-                                "\"DownloadedAt\":\"2000-01-01T00:00:00Z\"}";
-    char path[4096];
-    AUTO(fd) int fd = -1;
-    sqlite3 *db = NULL;
-    int status;
-
-    TRY(make_dir(x, CACHE "/java-db", e));
-    snprintf(path, sizeof(path), "%s/" CACHE "/java-db/trivy-java.db", x->o->dir);
-    status = sqlite3_open(path, &db);
-    if (status == SQLITE_OK)
-        status = sqlite3_exec(db, tables, NULL, NULL, NULL);
-    sqlite3_close(db);
-    if (status != SQLITE_OK)
-        return err_set(e, ERR_INTERNAL, "make '%s': %s", path, sqlite3_errstr(status));
-    fd = openat(x->dir, CACHE "/java-db/metadata.json", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0 || file_write_all(fd, facts, sizeof(facts) - 1) < 0)
-        return err_errno(e, "write the facts of an index");
-    return ERR_OK;
-}
-
 static void note(struct scan_facts *f, const char *text)
 {
     size_t n = strlen(f->note);
@@ -467,15 +447,16 @@ static enum err_code scan_with_java(struct run *x, struct scan_facts *facts, str
 
     if (code == ERR_OK || !lacks_java_index(buf_str(&x->errors)))
         return code;
-    TRY(make_java_index(x, e));
+    TRY(make_dir(x, CACHE "/java-db", e));
+    TRY(trivy_empty_index(x->dir, x->o->dir, CACHE "/java-db", e));
     note(facts, "there is no Java index: archives that do not say what they are were passed over");
     return scan_once(x, e);
 }
 
 /* ---- distributions that it does not know */
 
-/* It says so in words only, while it works: not so when a server does the work. Who makes it say so
- * much that these words are not heard gains nothing. */
+/* It says so in words only, while it works. Who makes it say so much that these words are not heard
+ * gains nothing. */
 static bool lacks_release(const struct run *x)
 {
     struct str said = buf_str(&x->errors);
@@ -484,22 +465,98 @@ static bool lacks_release(const struct run *x)
            (x->errors.full && !has(said, "] Detecting vulnerabilities..."));
 }
 
-static void look_at_system(const struct run *x, struct scan_facts *f)
+/* Writes the report of the last scan as a list of packages. */
+static enum err_code convert(struct run *x, const char *format, int output, struct err *e)
+{
+    struct command c = {0};
+
+    add(&c, x->program);
+    add_all(&c, (const char *const[]){"convert", "--quiet", "--severity", "", "--format", format,
+                                      REPORT, NULL});
+    return run_command(x, &c, output, e);
+}
+
+/* Where a server does the work, it is the server's log that has these words. So what was found is
+ * looked at once more here, with data that knows nothing. */
+static enum err_code listen_here(struct run *x, struct err *e)
+{
+    struct command c = {0};
+    AUTO(fd) int list = -1;
+    AUTO(fd) int output = -1;
+
+    TRY(open_output(x, PROBE, &list, e));
+    TRY(convert(x, "cyclonedx", list, e));
+    TRY(make_dir(x, CACHE "/db", e));
+    TRY(trivy_empty_database(x->dir, CACHE "/db", e));
+    add(&c, x->program);
+    add(&c, "sbom");
+    add_all(&c, usual);
+    add_all(&c, offline);
+    add(&c, PROBE);
+    TRY(open_output(x, PROBED, &output, e));
+    return run_command(x, &c, output, e);
+}
+
+/* Of the releases that were asked about last; *ret_lacks holds when it is one of these. */
+static bool is_remembered(struct trivy *t, const struct scan_facts *f, bool *ret_lacks)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&t->mutex);
+    for (size_t i = 0; i < RELEASES && !found; i++) {
+        const struct release *r = &t->releases[i];
+
+        found = strcmp(r->family, f->os_family) == 0 && strcmp(r->name, f->os_name) == 0;
+        *ret_lacks = found && r->lacks;
+    }
+    pthread_mutex_unlock(&t->mutex);
+    return found;
+}
+
+static void remember(struct trivy *t, const struct scan_facts *f, bool lacks)
+{
+    struct release *r;
+
+    pthread_mutex_lock(&t->mutex);
+    r = &t->releases[t->next_release++ % RELEASES];
+    snprintf(r->family, sizeof(r->family), "%s", f->os_family);
+    snprintf(r->name, sizeof(r->name), "%s", f->os_name);
+    r->lacks = lacks;
+    pthread_mutex_unlock(&t->mutex);
+}
+
+static enum err_code look_for_release(struct run *x, const struct scan_facts *f, bool *ret_lacks,
+                                      struct err *e)
+{
+    *ret_lacks = x->t->data.fd >= 0 && lacks_release(x);
+    if (x->t->data.fd >= 0 || is_remembered(x->t, f, ret_lacks))
+        return ERR_OK;
+    TRY(listen_here(x, e));
+    *ret_lacks = lacks_release(x);
+    remember(x->t, f, *ret_lacks);
+    return ERR_OK;
+}
+
+static enum err_code look_at_system(struct run *x, struct scan_facts *f, struct err *e)
 {
     char text[sizeof(f->os_family) + sizeof(f->os_name) + 64];
+    bool lacks = false;
 
     if (!f->os_family[0])
-        return;
+        return ERR_OK;
+    if (!f->os_unread)
+        TRY(look_for_release(x, f, &lacks, e));
     if (f->os_unread)
         snprintf(text, sizeof(text), "no packages of %s %s were found that the scanner knows",
                  f->os_family, f->os_name);
-    else if (lacks_release(x))
+    else if (lacks)
         snprintf(text, sizeof(text), "the scanner does not know the release %s %s", f->os_family,
                  f->os_name);
     else
-        return;
+        return ERR_OK;
     f->os_unread = true;
     note(f, text);
+    return ERR_OK;
 }
 
 /* ---- lists of packages */
@@ -513,17 +570,13 @@ static enum err_code trivy_sbom(struct scanner *s, const struct scan_order *o,
     AUTO(run)
     struct run x = {.t = trivy_of(s), .o = o, .dir = -1, .report = -1, .data = {.fd = -1}};
     AUTO(fd) int fd = -1;
-    struct command c = {0};
 
     buf_init(&x.errors, ERRORS_BYTES);
     TRY(open_run(&x, e));
-    add(&c, x.program);
-    add_all(&c, (const char *const[]){"convert", "--quiet", "--severity", "", "--format",
-                                      names[format], REPORT, NULL});
     fd = openat(x.dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(e, "create '%s'", name);
-    return run_command(&x, &c, fd, e);
+    return convert(&x, names[format], fd, e);
 }
 
 /* ---- the driver */
@@ -539,7 +592,7 @@ static enum err_code trivy_scan(struct scanner *s, const struct scan_order *o,
     TRY(prepare(&x, e));
     TRY(scan_with_java(&x, ret_facts, e));
     TRY(trivy_report_read(x.report, ret, ret_facts, e));
-    look_at_system(&x, ret_facts);
+    TRY(look_at_system(&x, ret_facts, e));
     if (x.data.fd >= 0) /* else of the server's, which was asked before */
         ret_facts->data_ms = x.data.parts[DATA_DB].updated_ms;
     return ERR_OK;
@@ -634,6 +687,7 @@ static void trivy_version(struct scanner *s, char ret_version[static SCAN_VERSIO
         return;
     pthread_mutex_lock(&t->mutex);
     if (!t->version[0] || !is_same_file(&st, &t->program)) {
+        memset(t->releases, 0, sizeof(t->releases)); /* of another program */
         ask_version(t, program, t->version);
         t->program = st;
     }

@@ -120,19 +120,34 @@ def trivy_server(data, work):
         process.wait()
 
 
-def test_a_trivy_server_has_the_data_and_the_registry_the_image(request, trivy_server, work):
+@pytest.fixture
+def behind(request, trivy_server, work):
+    """A client of a registry that asks it."""
     token = work / "token"
     token.write_text("secret\n")
     trivy = {"path": str(go_program("trivy")), "server": trivy_server, "server_token_file": str(token)}
     config = {"scan": {"on_push": True, "trivy": trivy, "data": {"max_age": 0}}}
     registry = Registry(request.config.getoption("--registry"), work / "registry", config=config).start()
     with Client(registry.url) as client:
-        client.push_image("team/app", image_of("alpine", "npm"), "v1")
-        answer = wait_for(client, "team/app", "v1")
-        assert answer["status"] == "completed", answer
-        assert found(answer) == planted.expected("alpine", "npm")
-        again = client.request("POST", "/v2/team/app/manifests/v1/scan", 200)  # with the same data: there is nothing to do
-        assert again.json()["status"] == "completed"
-        state = client.request("GET", "/api/v1/scan/data", 200).json()
-        assert (state["state"], state["updated_at"]) == ("ok", "2026-11-01T00:00:00.000Z")
+        yield client
     registry.stop()
+
+
+def test_a_trivy_server_has_the_data_and_the_registry_the_image(behind):
+    behind.push_image("team/app", image_of("alpine", "npm"), "v1")
+    answer = wait_for(behind, "team/app", "v1")
+    assert (answer["status"], answer["partial"]) == ("completed", False), answer
+    assert found(answer) == planted.expected("alpine", "npm")
+    again = behind.request("POST", "/v2/team/app/manifests/v1/scan", 200)  # with the same data: there is nothing to do
+    assert again.json()["status"] == "completed"
+    state = behind.request("GET", "/api/v1/scan/data", 200).json()
+    assert (state["state"], state["updated_at"]) == ("ok", "2026-11-01T00:00:00.000Z")
+
+
+def test_a_release_that_is_not_known_is_told_though_a_server_has_the_data(behind):
+    files = planted.debian("99", planted.KINDS["debian"].packages)
+    for name in ("app", "other"):  # the second time it is remembered
+        image = image_of_layers([tar_layer({**files, "etc/name": name.encode()})])
+        behind.push_image(f"team/{name}", image, "v1")
+        answer = wait_for(behind, f"team/{name}", "v1")
+        assert answer["partial"] and "the scanner does not know the release debian 99" in answer["note"], answer
