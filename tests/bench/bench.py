@@ -22,6 +22,7 @@ import report
 import replica_rows
 import rows
 import s3_rows
+import scan_rows
 import signature_rows
 import upload_rows
 from on_s3 import SERVERS, FilesRegistry, Place, S3Distribution, S3Registry, S3Zot
@@ -42,12 +43,12 @@ from tools import Clients
 
 def parse_options():
     groups = "\n".join(
-        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS, *replica_rows.GROUPS, *gc_rows.GROUPS, *upload_rows.GROUPS, *policy_rows.GROUPS, *signature_rows.GROUPS, *notify_rows.GROUPS]
+        f"  {group.__name__:19} {group.__doc__}" for group in [*rows.GROUPS, *s3_rows.GROUPS, *replica_rows.GROUPS, *gc_rows.GROUPS, *upload_rows.GROUPS, *policy_rows.GROUPS, *scan_rows.GROUPS, *signature_rows.GROUPS, *notify_rows.GROUPS]
     )
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
-        epilog=f"groups (those of s3_ with --s3 alone, those of replicas_ with --replicas,\nthose of gc_ with --gc, those of archives with --upload, policed_, signature_ and notified_ with --policy):\n{groups}",
+        epilog=f"groups (those of s3_ with --s3 alone, those of replicas_ with --replicas,\nthose of gc_ with --gc, those of archives with --upload, policed_, signature_, notified_ and those of scans with --policy):\n{groups}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", metavar="PATTERN", default="", help="groups whose name matches")
@@ -62,7 +63,7 @@ def parse_options():
     parser.add_argument("--replicas", action="store_true", help="three registries over one database instead")
     parser.add_argument("--gc", action="store_true", help="collectors of what nobody uses instead")
     parser.add_argument("--upload", action="store_true", help="archives of images, uploaded and sent, instead")
-    parser.add_argument("--policy", action="store_true", help="pulls and pushes under a pull policy, checks of signatures, and webhooks, instead")
+    parser.add_argument("--policy", action="store_true", help="pulls and pushes under a pull policy, scans, checks of signatures, and webhooks, instead")
     parser.add_argument("--files", action="store_true", help="searches of the index of files instead")
     parser.add_argument("--s3-server", choices=SERVERS, default="minio", help="default: minio")
     parser.add_argument("--directory", default="/var/tmp", help="where temporary data goes")
@@ -158,11 +159,12 @@ def measure_policy(options, clients, directory):
     made = {
         rows.OURS: lambda: Registry(directory, registry),
         rows.POLICED: lambda: policy_rows.PolicedRegistry(directory, registry),
+        rows.SCANNING: lambda: scan_rows.ScanningRegistry(directory, registry),
         rows.NOTIFYING: lambda: notify_rows.NotifyingRegistry(directory, registry),
     }
     servers, failures = make_servers(made)
     bench = rows.Bench(options, servers, clients, directory)
-    return run_groups(bench, [*policy_rows.GROUPS, *signature_rows.GROUPS, *notify_rows.GROUPS], failures), servers, failures
+    return run_groups(bench, [*policy_rows.GROUPS, *scan_rows.GROUPS, *signature_rows.GROUPS, *notify_rows.GROUPS], failures), servers, failures
 
 
 def measure_at(place, options, clients, directory):

@@ -30,6 +30,8 @@ COSIGN = "cosign"  # beside our verification of signatures
 SIGNED = "registry-signed"  # ours, with rules of signatures
 NOTIFYING = "registry-notifying"  # ours, with a webhook
 POLICED = "registry-policed"  # ours, with a pull policy
+SCANNING = "registry-scanning"  # ours, with a scanner
+TRIVY = "trivy"  # that scanner, run by hand
 SQLITE = "registry-sqlite"  # beside several replicas: one, with files and SQLite
 TITLES = {
     OURS: "CyberDock",
@@ -40,6 +42,8 @@ TITLES = {
     YARDSTICK: "yardstick",
     POLICED: "CyberDock with a policy",
     NOTIFYING: "CyberDock with a webhook",
+    SCANNING: "CyberDock with scans",
+    TRIVY: "Trivy by hand",
     FILES: "CyberDock with files",
     SQLITE: "one with SQLite",
     SDK: "boto3",
