@@ -105,7 +105,7 @@ void stored_signatures_init(struct stored_signatures *s, struct registry *r,
                    .blob = get_blob,
                    .now_ms = now_ms},
     };
-    snprintf(s->repository, sizeof(s->repository), "%s", repo->text);
+    snprintf(s->repository, sizeof(s->repository), "/%s", repo->text); /* under any host */
     s->source.repository = s->repository;
     s->source.ctx = s;
 }

@@ -7,7 +7,7 @@
 struct stored_signatures {
     struct registry *registry;
     const struct repo_name *repo;
-    char repository[REPO_NAME_MAX + 1];
+    char repository[REPO_NAME_MAX + 2];
     struct signature_source source; /* its ctx is this struct, which stays where it is */
 };
 

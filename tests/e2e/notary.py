@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from go_programs import built
-from helpers import canonical
+from helpers import artifact, canonical
 
 JWS, COSE = "application/jose+json", "application/cose"
 SIGNATURE = "application/vnd.cncf.notary.signature"
@@ -87,7 +87,8 @@ class Authority:
 
 class Signer:
     def __init__(self, authority, name, key, certificate):
-        self.key, self.certificate, self.chain = key, certificate, [certificate, authority.certificate]
+        self.name, self.key, self.certificate = name, key, certificate
+        self.chain = [certificate, authority.certificate]
         self.key_path, self.chain_path = authority.folder / f"{name}.key", authority.folder / f"{name}.pem"
         self.key_path.write_bytes(
             key.private_bytes(
@@ -158,3 +159,15 @@ def sign(registry, repo, image, signer, form=JWS, expiry="0s"):
 def verifies(registry, repo, image, trust):
     """Is that what notation says?"""
     return notation("verify", trust.folder, f"{registry.address}/{repo}@{image.digest}").returncode == 0
+
+
+def envelope(client, repo, made):
+    """The JWS that stands beside the image, and what else is needed to put another there."""
+    (row,) = client.referrers(repo, made.digest)
+    manifest = json.loads(client.get_manifest(repo, row["digest"]).content)
+    layer = manifest["layers"][0]
+    return layer["mediaType"], client.get_blob(repo, layer["digest"]).content, row["digest"]
+
+
+def put(client, repo, made, media_type, data):
+    client.push_image(repo, artifact(SIGNATURE, layers=[(media_type, data)], subject=made.descriptor()))

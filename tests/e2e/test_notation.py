@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from documented import follow, page
-from helpers import artifact, image
-from notary import COSE, JWS, SIGNATURE, Authority, Trust, jws, rsa_key, sign, statement, verifies
+from helpers import image
+from notary import COSE, JWS, Authority, Trust, envelope, jws, put, rsa_key, sign, statement, verifies
 from waiting import until
 
 @pytest.fixture
@@ -36,18 +36,6 @@ def verify(registry, trust, repo, reference="v1", more=()):
 
 def verdicts(said):
     return [row["verdict"] for row in said["signatures"]]
-
-
-def envelope(client, repo, made):
-    """The JWS that stands beside the image, and what else is needed to put another there."""
-    (row,) = client.referrers(repo, made.digest)
-    manifest = json.loads(client.get_manifest(repo, row["digest"]).content)
-    layer = manifest["layers"][0]
-    return layer["mediaType"], client.get_blob(repo, layer["digest"]).content, row["digest"]
-
-
-def put(client, repo, made, media_type, data):
-    client.push_image(repo, artifact(SIGNATURE, layers=[(media_type, data)], subject=made.descriptor()))
 
 
 @pytest.mark.sanitize
