@@ -6,17 +6,18 @@ import pytest
 import requests
 import yaml
 from accounts import OTHER, PASSWORD, alice_and_bob
+from archives import docker_archive, upload
 from content import command
 from documented import blocks, follow, page
 from helpers import Client, artifact, image, index
+from keyless import IDENTITY, ISSUER, Sigstore, push_bundle, signed_statement
+from notary import Authority, Trust
+from notary import sign as notation_sign
 from signatures import Key, sign_by_bundle, sign_simply
 from waiting import until
 
 FORMS = {"simple signing": sign_simply, "sigstore bundle": sign_by_bundle}
 forms = pytest.mark.parametrize("form", FORMS)
-
-pytestmark = pytest.mark.sanitize
-
 
 @pytest.fixture
 def key(work):
@@ -121,6 +122,7 @@ def test_it_is_told_what_is_wrong_with_a_signature(start, key, other):
     assert "by somebody who is trusted, but of another image" in get(registry).text
 
 
+@pytest.mark.sanitize
 def test_one_of_several_is_enough_or_all_are_asked_for(start, key, other):
     both = {"repositories": ["prod/all"], "require": "all"}
     registry = start({**rule(key, other), "repositories": ["prod/any"]}, {**rule(key, other), **both})
@@ -164,6 +166,7 @@ def test_a_chart_has_to_be_signed_too(start, key):
     assert status(registry) == 200
 
 
+@pytest.mark.sanitize
 def test_a_signed_index_lets_its_images_pass(start, key):
     registry = start(rule(key))
     children = [image("amd64", layers=1), image("arm64", layers=1, architecture="arm64")]
@@ -268,6 +271,7 @@ def test_who_signs_may_look_when_they_may_push(new_registry, key):
     assert status(registry, made.digest, auth=bob, headers=agent) == 403
 
 
+@pytest.mark.sanitize
 def test_the_api_says_who_signed_and_what_is_missing(start, key, other):
     registry = start(rule(key))
     made = push(registry)
@@ -288,6 +292,7 @@ def test_the_api_says_who_signed_and_what_is_missing(start, key, other):
 # ---- pushes
 
 
+@pytest.mark.sanitize
 def test_a_tag_moves_to_what_is_signed_only(start, key):
     registry = start(rule(key, at=["push"]))
     made = image("signed", layers=1)
@@ -328,9 +333,53 @@ def test_a_push_that_is_warned_of_says_so(start, key):
     assert "image is not signed by key ours.pub" in answer.headers["Warning"]
 
 
+def test_an_archive_that_nobody_signed_gets_no_tag(start, key):
+    registry = start(rule(key, at=["push"]))
+    made = image("signed", layers=1)
+    with Client(registry.url) as c:
+        refused = upload(c, docker_archive(made, ["app:v1"]), expect=403, repository="prod/app", tag="v1")
+        assert refused["message"].startswith("the image is not signed by key ours.pub")
+        assert requests.get(f"{registry.url}/v2/prod/app/tags/list", timeout=30).json().get("tags") in (None, [])
+
+
+# ---- certificates, and notation
+
+
+def test_a_signer_may_be_the_identity_of_a_certificate(start, work):
+    sigstore = Sigstore(work)
+    made = image("signed", layers=1)
+    (bundle,) = sigstore.make(("entry", signed_statement(made)))
+    known = {"issuer": ISSUER, "roots": str(sigstore.trusted_root)}
+    registry = start(
+        {"repositories": ["prod/app"], "cosign": [{"identity": IDENTITY, **known}]},
+        {"repositories": ["prod/other"], "cosign": [{"identity": "else@example.org", **known}]},
+    )
+    for repo in ("prod/app", "prod/other"):
+        push(registry, made, repo=repo)
+        with Client(registry.url) as c:
+            push_bundle(c, repo, made, bundle)
+    assert status(registry) == 200
+    refused = get(registry, repo="prod/other")
+    assert refused.status_code == 403
+    assert "is not signed by else@example.org: its certificate is of somebody who is not trusted" in refused.text
+
+
+def test_a_signer_may_be_of_notation(start, work):
+    acme = Authority(work / "acme")
+    trust = Trust(work / "trust", acme)
+    files = {"trust_policy": str(trust.policy), "certificates": str(trust.stores)}
+    registry = start({"repositories": ["prod/**"], "at": ["push"], "notation": files})
+    made = image("signed", layers=1)
+    push(registry, made, tag=None)
+    assert put(registry, made, "v1").status_code == 403
+    notation_sign(registry, "prod/app", made, acme.signer("release"))
+    assert put(registry, made, "v1").status_code == 201
+
+
 # ---- rules
 
 
+@pytest.mark.sanitize
 def test_a_reload_that_can_not_be_read_leaves_the_rules_as_they_are(start, key, work):
     registry = start(rule(key))
     push(registry)
