@@ -111,19 +111,13 @@ def handler(receiver):
                 receiver.posts.append(post)
                 receiver.running += 1
                 receiver.most = max(receiver.most, receiver.running)
-            try:
-                self.reply(post)
-            finally:
-                with receiver.lock:
-                    receiver.running -= 1
-
-        def reply(self, post):
             status = receiver.answer(post) if callable(receiver.answer) else receiver.answer
             if status is None:
                 receiver.let_go.wait(120)
                 status = 200
-            if 200 <= status < 300:
-                with receiver.lock:
+            with receiver.lock:
+                receiver.running -= 1  # before the answer: who has it may send the next
+                if 200 <= status < 300:
                     receiver.taken.append(post)
             self.send_response(status)
             for name, value in receiver.headers.items():

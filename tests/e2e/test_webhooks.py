@@ -74,7 +74,7 @@ def test_pushes_are_told_in_order_and_signed(new_registry, hook, work):
     registry = start(new_registry, row)
     push(registry, "dev/app")
     push(registry, "prod/app", 5)
-    posts = hook.wait(5)
+    posts = hook.wait_taken(5)
     assert tags(posts, "prod/app") == [f"v{i}" for i in range(5)]
     assert not tags(posts, "dev/app")
     for post in posts:
