@@ -3,8 +3,8 @@
 #include "base/file.h"
 
 #include <fcntl.h>
-#include <stddef.h>
 #include <sqlite3.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,14 +78,13 @@ struct about {
     uint64_t root, sequence, free_pages, pages, transaction, sum;
 };
 
-/* FNV-1a of what is before the sum. */
-static uint64_t sum_of(const struct about *a)
+/* FNV-1a. */
+static uint64_t sum_of(const char *bytes, size_t n)
 {
-    const unsigned char *p = (const unsigned char *)a;
     uint64_t sum = 0xcbf29ce484222325;
 
-    for (size_t i = 0; i < offsetof(struct about, sum); i++)
-        sum = (sum ^ p[i]) * 0x100000001b3;
+    for (size_t i = 0; i < n; i++)
+        sum = (sum ^ (unsigned char)bytes[i]) * 0x100000001b3;
     return sum;
 }
 
@@ -98,17 +97,20 @@ static void put_page(char *file, uint64_t id, uint16_t flags)
 
 static void put_about(char *file, uint64_t id)
 {
-    struct about a = {.magic = 0xed0cdaed,
-                      .version = 2,
-                      .page_bytes = PAGE,
-                      .root = ROOT,
-                      .free_pages = FREE_PAGES,
-                      .pages = PAGES,
-                      .transaction = id};
+    char *at = file + id * PAGE + sizeof(struct page);
+    const struct about a = {.magic = 0xed0cdaed,
+                            .version = 2,
+                            .page_bytes = PAGE,
+                            .root = ROOT,
+                            .free_pages = FREE_PAGES,
+                            .pages = PAGES,
+                            .transaction = id};
+    uint64_t sum;
 
-    a.sum = sum_of(&a);
     put_page(file, id, IS_META);
-    memcpy(file + id * PAGE + sizeof(struct page), &a, sizeof(a));
+    memcpy(at, &a, sizeof(a));
+    sum = sum_of(at, offsetof(struct about, sum));
+    memcpy(at + offsetof(struct about, sum), &sum, sizeof(sum));
 }
 
 enum err_code trivy_empty_database(int dir_fd, const char *folder, struct err *e)
