@@ -184,7 +184,7 @@ static int64_t before_ms_of(const struct run *r, const struct item *item, int64_
  */
 static enum err_code condemn_batch(struct run *r, struct err *e)
 {
-    bool done[BATCH_MOST];
+    bool done[BATCH_MOST] = {false};
     int64_t now_ms = clock_wall_ms();
 
     for (size_t i = 0; i < r->n_items; i++) {
