@@ -48,10 +48,10 @@ struct api_guard {
 
 struct api {
     struct registry *registry;
-    struct files_index *files; /* NULL: analysis.index is off */
-    struct gate *gate;         /* scan/gate.h */
+    struct files_index *files;         /* NULL: analysis.index is off */
+    struct gate *gate;                 /* scan/gate.h */
     struct signature_gate *signatures; /* trust/signature_gate.h; NULL: nobody asks for any */
-    struct scans *scans;       /* scan/scans.h; NULL: the configuration says nothing of scanning */
+    struct scans *scans; /* scan/scans.h; NULL: the configuration says nothing of scanning */
     struct scan_data *scan_data; /* likewise; scan/data.h */
     struct notify *notify;       /* notify/notify.h; NULL: nobody is told of events */
     const struct conf *conf;
