@@ -120,8 +120,10 @@ static bool signers_meet(const struct judging *j, const struct signature_list *l
         not_after(j->ret, all ? t.least_ms : t.most_ms);
         return true;
     }
-    refuse(j, all || t.asked == 1 ? "is not signed by" : "is signed by none of those who may sign:",
-           all || t.asked == 1 ? t.missing : "", what_is_wrong(l));
+    if (all || t.asked == 1)
+        refuse(j, "is not signed by", t.missing, what_is_wrong(l));
+    else
+        refuse(j, "is signed by none of those who may", "sign", what_is_wrong(l));
     return false;
 }
 

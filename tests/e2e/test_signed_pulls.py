@@ -131,6 +131,8 @@ def test_one_of_several_is_enough_or_all_are_asked_for(start, key, other):
         assert status(registry, repo=repo) == 403
         sign(registry, made, key, repo=repo)
     assert status(registry, repo="prod/any") == 200
+    push(registry, image("alone", layers=1), repo="prod/any", tag="alone")
+    assert "is signed by none of those who may sign: there is no signature" in get(registry, "alone", "prod/any").text
     assert "is not signed by key other.pub: others have signed it" in get(registry, repo="prod/all").text
     sign(registry, made, other, repo="prod/all")
     assert status(registry, repo="prod/all") == 200
