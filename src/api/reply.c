@@ -1,5 +1,6 @@
 #include "api/match.h"
 
+#include "api/event_origin.h"
 #include "api/html.h"
 #include "api/reply.h"
 #include "base/clock.h"
@@ -200,6 +201,11 @@ void reply_error(struct req *q, enum err_code code, const struct err *e)
     http_set_note(q->x, e->detail);
     if (status >= 500)
         log_failure(q, code, e);
+    if (code == ERR_QUOTA && q->name.n > 0) {
+        const struct event_origin by = req_origin(q);
+
+        event_quota_refused(q->registry, &q->name, str_of(e->detail), &by);
+    }
     if (http_answered(q->x))
         return; /* it failed half-way; the connection is closed */
     if ((status == 429 || status == 503) && !q->retry_told)

@@ -46,6 +46,11 @@ static void send_manifest(struct req *q, const struct meta_manifest *m)
         reply_empty(q, 304);
         return;
     }
+    if (q->head->method == HTTP_GET && events_of_pulls(q->registry, &q->name)) {
+        const struct event_origin by = req_origin(q);
+
+        event_pulled(q->registry, &q->name, &q->ref, m, &by);
+    }
     http_header(q->x, "Content-Type", m->media_type);
     http_send(q->x, 200, m->bytes);
 }

@@ -1,5 +1,6 @@
 #include "core/event.h"
 
+#include "core/event_log.h"
 #include "core/own_repo.h"
 
 #define TEXT_MAX 512 /* of what a client says of itself */
@@ -106,4 +107,39 @@ struct meta_op event_repository_deleted(struct outbox_event *ev, const struct re
     begin(ev, OUTBOX_REPOSITORY_DELETED, repo);
     add_origin(ev, by);
     return outbox_put(ev);
+}
+
+/* ---- of no transaction */
+
+bool events_of_pulls(const struct registry *r, const struct repo_name *repo)
+{
+    return conf_bool(&r->options->events_pulls) && event_log_has_room(r->events) && !own_repo(repo);
+}
+
+void event_pulled(struct registry *r, const struct repo_name *repo, const struct reference *ref,
+                  const struct meta_manifest *m, const struct event_origin *by)
+{
+    struct outbox_event ev;
+
+    begin(&ev, OUTBOX_MANIFEST_PULLED, repo);
+    outbox_add_text(&ev, "digest", digest_str(&m->digest));
+    outbox_add_number(&ev, "size", (int64_t)m->bytes.n);
+    outbox_add_text(&ev, "media_type", m->media_type);
+    if (!ref->is_digest)
+        outbox_add_text(&ev, "tag", tag_name_str(&ref->tag));
+    add_origin(&ev, by);
+    event_log_defer(r->events, &ev);
+}
+
+void event_quota_refused(struct registry *r, const struct repo_name *repo, struct str why,
+                         const struct event_origin *by)
+{
+    struct outbox_event ev;
+
+    if (!event_log_may_tell(r->events, repo_name_str(repo)))
+        return;
+    begin(&ev, OUTBOX_QUOTA_REFUSED, repo);
+    outbox_add_text(&ev, "reason", why);
+    add_origin(&ev, by);
+    event_log_defer(r->events, &ev);
 }

@@ -21,6 +21,15 @@ struct event_origin {
 /* Are there to be events of what is pushed there and deleted (events.pushes)? */
 bool events_of_pushes(const struct registry *r, const struct repo_name *repo);
 
+/* Does anybody want to hear of this pull? Never blocks, nor does the next. */
+bool events_of_pulls(const struct registry *r, const struct repo_name *repo);
+void event_pulled(struct registry *r, const struct repo_name *repo, const struct reference *ref,
+                  const struct meta_manifest *m, const struct event_origin *by);
+
+/* A quota has refused something; why: as the client is told. Of a repository once an hour. */
+void event_quota_refused(struct registry *r, const struct repo_name *repo, struct str why,
+                         const struct event_origin *by);
+
 /* A manifest that is pushed. */
 struct event_push {
     const struct repo_name *repo;

@@ -2,12 +2,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/recent.h"
 #include "base/thread.h"
-#include "core/outbox.h"
-#include "core/project.h"
 #include "jobs/jobs.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +21,9 @@
 #define MOVED_EVENTS 48
 #define MOVED_BYTES  (1u << 20)
 #define MOVED_OPS    (2 * MOVED_EVENTS + 1)
+
+#define DEFERRED_MAX  4096
+#define TOLD_AGAIN_MS (3600 * 1000)
 
 #define TRIMMED 64 /* deletions in a transaction */
 
@@ -38,6 +41,10 @@ struct event_log {
     uint64_t last; /* as far as this process knows */
     bool hushed;
     unsigned pokes;
+    struct outbox_event *deferred; /* room for DEFERRED_MAX, once there was one */
+    atomic_size_t n_deferred;
+    struct registry *r;
+    struct recent *told;
     pthread_mutex_t moving; /* so that this process is not its own rival */
 };
 
@@ -45,17 +52,77 @@ struct event_log *event_log_new(struct registry *r)
 {
     struct event_log *l = NEW(struct event_log);
 
-    (void)r;
+    l->r = r;
+    l->told = recent_new(TOLD_AGAIN_MS);
     pthread_mutex_init(&l->mutex, NULL);
     pthread_mutex_init(&l->moving, NULL);
     thread_cond_init(&l->changed);
     return l;
 }
 
+/* ---- what nobody waits for */
+
+bool event_log_has_room(struct event_log *l)
+{
+    return atomic_load_explicit(&l->n_deferred, memory_order_relaxed) < DEFERRED_MAX;
+}
+
+void event_log_defer(struct event_log *l, struct outbox_event *ev)
+{
+    pthread_mutex_lock(&l->mutex);
+    if (event_log_has_room(l)) {
+        if (!l->deferred)
+            l->deferred = mem_alloc(DEFERRED_MAX * sizeof(*l->deferred));
+        l->deferred[l->n_deferred++] = *ev;
+        *ev = (struct outbox_event){0};
+    }
+    pthread_mutex_unlock(&l->mutex);
+    outbox_done(ev);
+}
+
+static enum err_code write_deferred(struct event_log *l, struct err *e)
+{
+    struct meta_op ops[MOVED_EVENTS];
+    struct err_first all = {0};
+    struct outbox_event *list;
+    size_t n, n_ops = 0;
+
+    pthread_mutex_lock(&l->mutex);
+    list = STEAL(l->deferred);
+    n = l->n_deferred;
+    l->n_deferred = 0;
+    pthread_mutex_unlock(&l->mutex);
+    for (size_t i = 0; i < n; i++) {
+        ops[n_ops++] = outbox_put(&list[i]);
+        if (n_ops < MOVED_EVENTS && i + 1 < n)
+            continue;
+        err_first_add(&all, meta_commit(l->r->meta, ops, n_ops, META_LAZY, NULL, &all.step));
+        n_ops = 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        outbox_done(&list[i]);
+    free(list);
+    return err_first_of(&all, e);
+}
+
+bool event_log_may_tell(struct event_log *l, struct str what)
+{
+    int64_t now_ms = clock_mono_ms();
+    struct digest d;
+
+    digest_of(DIGEST_SHA256, what.p, what.n, &d);
+    if (recent_has(l->told, &d, now_ms))
+        return false;
+    recent_add(l->told, &d, recent_since(l->told, &d), now_ms);
+    return true;
+}
+
 void event_log_free(struct event_log *l)
 {
     if (!l)
         return;
+    (void)!write_deferred(l, ERR_IGNORED);
+    recent_free(l->told);
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->moving);
     pthread_mutex_destroy(&l->mutex);
@@ -354,6 +421,15 @@ static enum err_code move(void *ctx, struct job *job, struct err *e)
     return event_log_move(ctx, NULL, e);
 }
 
+static enum err_code look(void *ctx, struct job *job, struct err *e)
+{
+    struct registry *r = ctx;
+
+    (void)job;
+    TRY(write_deferred(r->events, e));
+    return event_log_move(r, NULL, e);
+}
+
 static enum err_code trim(void *ctx, struct job *job, struct err *e)
 {
     struct registry *r = ctx;
@@ -384,7 +460,7 @@ void event_log_jobs(struct registry *r)
          .retry_ms = RETRY_MS,
          .own = true},
         {.name = LOOK_JOB,
-         .run = move,
+         .run = look,
          .ctx = r,
          .every_ms = look_every_ms,
          .gather_ms = GATHER_MS,

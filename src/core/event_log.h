@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "base/uuid.h"
+#include "core/outbox.h"
 #include "core/registry.h"
 
 #define EVENT_LOG STR("events") /* the collection */
@@ -47,6 +47,15 @@ ERR_CHECKED enum err_code event_log_bounds(struct meta *m, uint64_t *ret_first, 
 
 /* Something was put into the outbox: it is moved soon. Never blocks for long; any thread. */
 void event_log_wake(struct registry *r);
+
+/* An event that belongs to no transaction, and for which nobody is to wait: it is written within a
+ * second, with others. Takes it; of more than 4,096 a second, and with a crash, some are lost.
+ * Never blocks; any thread. */
+void event_log_defer(struct event_log *l, struct outbox_event *ev);
+bool event_log_has_room(struct event_log *l); /* for another of these, as of now */
+
+/* Was this not said in the last hour? What may happen again and again is told once. */
+bool event_log_may_tell(struct event_log *l, struct str what);
 
 /* Waits until there is one after that number, as far as this process knows, or so long, or until
  * nobody is to wait any more. True: there is. Any thread. */

@@ -20,11 +20,14 @@
 #define OUTBOX_PULL_BLOCKED        "pull.blocked"
 #define OUTBOX_UPLOAD_ENDED        "upload.ended"
 
-#define OUTBOX_MANIFEST_PUSHED     "manifest.pushed"
-#define OUTBOX_MANIFEST_DELETED    "manifest.deleted"
-#define OUTBOX_TAG_MOVED           "tag.moved"
-#define OUTBOX_TAG_DELETED         "tag.deleted"
-#define OUTBOX_REPOSITORY_DELETED  "repository.deleted"
+#define OUTBOX_MANIFEST_PUSHED    "manifest.pushed"
+#define OUTBOX_MANIFEST_DELETED   "manifest.deleted"
+#define OUTBOX_MANIFEST_PULLED    "manifest.pulled"
+#define OUTBOX_QUOTA_REFUSED      "quota.refused"
+#define OUTBOX_GC_ENDED           "gc.ended"
+#define OUTBOX_TAG_MOVED          "tag.moved"
+#define OUTBOX_TAG_DELETED        "tag.deleted"
+#define OUTBOX_REPOSITORY_DELETED "repository.deleted"
 
 #define OUTBOX_EVENT_MAX (64u << 10)
 

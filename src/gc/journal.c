@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "core/outbox.h"
 #include "core/removal.h"
 #include "core/remove.h"
 
@@ -224,12 +225,30 @@ enum err_code gc_run_write(struct meta *m, const char *id, const char *text, str
     return write_run(m, id, text, &op, 0, e);
 }
 
+/* With all that its record says, unless it has only looked. Returns how many operations it takes.
+ */
+static size_t tell_end(struct outbox_event *ev, const char *text, struct meta_op *op)
+{
+    AUTO(json) json_t *run = json_loads(text, 0, NULL);
+
+    if (!run || json_is_true(json_object_get(run, "dry_run")))
+        return 0;
+    outbox_begin(ev, OUTBOX_GC_ENDED);
+    outbox_add_text(ev, "actor", gc_text_of(run, "by"));
+    buf_addf(&ev->json, ",\"run\":%s", text);
+    *op = outbox_put(ev);
+    return 1;
+}
+
 void gc_run_end(struct meta *m, const char *id, const char *text, enum err_code code, gc_end_fn end,
                 void *ctx)
 {
-    struct meta_op ops[GC_END_OPS + 1];
+    AUTO(outbox) struct outbox_event ev = {0};
+    struct meta_op ops[GC_END_OPS + 2];
     size_t n = end && code != ERR_LATER ? end(ctx, ops) : 0;
 
+    if (text && code != ERR_LATER)
+        n += tell_end(&ev, text, ops + n);
     (void)!write_run(m, id, text, ops, n, ERR_IGNORED);
 }
 

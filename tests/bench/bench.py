@@ -154,13 +154,14 @@ def measure(options, directory):
 
 
 def measure_policy(options, clients, directory):
-    """Ours alone, with a pull policy and without."""
+    """Ours alone, with a pull policy and without, with events and without."""
     registry = there(os.path.abspath(options.registry))
     made = {
         rows.OURS: lambda: Registry(directory, registry),
         rows.POLICED: lambda: policy_rows.PolicedRegistry(directory, registry),
         rows.SCANNING: lambda: scan_rows.ScanningRegistry(directory, registry),
         rows.NOTIFYING: lambda: notify_rows.NotifyingRegistry(directory, registry),
+        rows.UNTOLD: lambda: policy_rows.UntoldRegistry(directory, registry),
     }
     servers, failures = make_servers(made)
     bench = rows.Bench(options, servers, clients, directory)

@@ -1,14 +1,15 @@
 """What scripts/bench --policy measures: pulls and pushes under a pull policy that is enforced, beside the same registry
-without one."""
+without one; and pushes that are told as events, beside those of which nothing is told."""
 
 import base64
 import json
 import os
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import seed
-from rows import MANIFEST_PATH, OURS, POLICED, Goal, Row, Running
+from rows import MANIFEST_PATH, OURS, POLICED, UNTOLD, Goal, Row, Running
 from seed import Client
 from servers import Registry
 from tools import wrk
@@ -110,4 +111,31 @@ def policed_pushes(bench):
     return [row]
 
 
-GROUPS = [policed_pulls, policed_pushes]
+class UntoldRegistry(Registry):
+    """No push is an event."""
+
+    name = UNTOLD
+
+    def more(self):
+        return super().more() + "events: {pushes: false}\n"
+
+
+def told_pushes(bench):
+    """manifest PUT, each an event of the log, beside PUTs without events"""
+    servers = bench.some(OURS, UNTOLD)
+    count = bench.pick(1000, 200)
+    title = "manifest PUT, 4 connections, each push an event"
+    row = Row(title, "pushes/s", [Goal(0.95, UNTOLD)])
+    with Running(servers, seed.seed_image):
+
+        def measure(server, run):
+            begin = time.monotonic()
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(lambda n: push_images(server, count // 4, f"{run}.{n}"), range(4)))
+            row.add(server.name, count / (time.monotonic() - begin))
+
+        bench.in_turn(title, servers, measure)
+    return [row]
+
+
+GROUPS = [policed_pulls, policed_pushes, told_pushes]

@@ -32,6 +32,7 @@ NOTIFYING = "registry-notifying"  # ours, with a webhook
 POLICED = "registry-policed"  # ours, with a pull policy
 SCANNING = "registry-scanning"  # ours, with a scanner
 TRIVY = "trivy"  # that scanner, run by hand
+UNTOLD = "registry-untold"  # ours, without events of pushes
 SQLITE = "registry-sqlite"  # beside several replicas: one, with files and SQLite
 TITLES = {
     OURS: "CyberDock",
@@ -44,6 +45,7 @@ TITLES = {
     NOTIFYING: "CyberDock with a webhook",
     SCANNING: "CyberDock with scans",
     TRIVY: "Trivy by hand",
+    UNTOLD: "CyberDock without events",
     FILES: "CyberDock with files",
     SQLITE: "one with SQLite",
     SDK: "boto3",

@@ -1,8 +1,8 @@
 #include "core/event_log.h"
 
 #include "base/buf.h"
-#include "base/mem.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "core/outbox.h"
 #include "support.h"
 
@@ -209,6 +209,43 @@ static void of_several_that_move_each_event_is_there_once(void **state)
         assert_int_equal(l.rows[i].seq, i + 1);
 }
 
+/* ---- what nobody waits for */
+
+static void defer(struct event_log *log, int number)
+{
+    struct outbox_event ev;
+
+    outbox_begin(&ev, "test.happened");
+    outbox_add_number(&ev, "number", number);
+    event_log_defer(log, &ev);
+}
+
+static void what_is_put_off_is_bounded_and_written_at_the_end(void **state)
+{
+    struct event_log *log = event_log_new(w.r);
+    AUTO(events) struct event_list l = {0};
+    uint64_t first, last;
+
+    (void)state;
+    for (int i = 0; i < 5000; i++)
+        defer(log, i);
+    assert_false(event_log_has_room(log));
+    event_log_free(log);
+    move_all();
+    assert_ok(event_log_bounds(w.meta, &first, &last, ERR_IGNORED));
+    assert_int_equal(last, 4096);
+    assert_ok(event_log_read(w.meta, 0, 2, &l, ERR_IGNORED));
+    assert_true(str_ends(str_of(l.rows[1].json), STR(",\"number\":1}")));
+}
+
+static void what_happens_again_is_told_once(void **state)
+{
+    (void)state;
+    assert_true(event_log_may_tell(w.r->events, STR("team/app")));
+    assert_false(event_log_may_tell(w.r->events, STR("team/app")));
+    assert_true(event_log_may_tell(w.r->events, STR("other/app")));
+}
+
 /* ---- waiting */
 
 static void *wait_for_one(void *arg)
@@ -255,6 +292,8 @@ int main(void)
         TEST(what_is_no_event_holds_nothing_up),
         TEST(large_ones_are_moved_few_at_a_time),
         TEST(of_several_that_move_each_event_is_there_once),
+        TEST(what_is_put_off_is_bounded_and_written_at_the_end),
+        TEST(what_happens_again_is_told_once),
         TEST(who_waits_wakes_when_one_comes),
         TEST(who_waits_wakes_when_the_server_stops),
     };

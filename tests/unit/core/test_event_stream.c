@@ -13,12 +13,12 @@
 #define WAIT_MS 60000
 
 static struct world w;
-static int freed;
+static atomic_int freed;
 
 static int set_up(void **state)
 {
     (void)state;
-    freed = 0;
+    atomic_store(&freed, 0);
     world_in_memory(&w);
     return 0;
 }
@@ -60,7 +60,7 @@ static bool sees_all(void *ctx, const struct repo_name *repo)
 static void count_freed(void *ctx)
 {
     (void)ctx;
-    freed++;
+    atomic_fetch_add(&freed, 1);
 }
 
 static struct event_stream_wish wish(uint64_t after)
@@ -225,13 +225,20 @@ static void a_slow_reader_misses_nothing(void **state)
 static void there_are_no_more_than_are_allowed(void **state)
 {
     struct event_stream_wish x = wish(0);
-    struct reader *r;
+    struct reader *r, *other;
     struct err e;
 
     (void)state;
-    atomic_store(&w.conf->registry.events_streams, 0);
-    assert_int_equal(event_stream_open(w.r->streams, &x, &r, &e), ERR_TOO_MANY_REQUESTS);
-    assert_int_equal(freed, 1);
+    atomic_store(&w.conf->registry.events_streams, 1);
+    x.to_end = false;
+    r = open_stream(&x);
+    assert_int_equal(event_stream_open(w.r->streams, &x, &other, &e), ERR_TOO_MANY_REQUESTS);
+    assert_int_equal(atomic_load(&freed), 1);
+    reader_free(r);
+    while (event_stream_open(w.r->streams, &x, &r, &e) == ERR_TOO_MANY_REQUESTS)
+        (void)!poll(NULL, 0, 5);
+    assert_true(atomic_load(&freed) > 1);
+    reader_free(r);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
