@@ -162,15 +162,34 @@ static enum err_code commit(struct run *r, size_t n, unsigned flags, size_t *ret
     return code;
 }
 
-/* find_live: revived by what it goes with. */
+static struct meta_op revival_of(const struct run *r, const struct item *item, bool *ret_done)
+{
+    size_t by = item->node ? item->node->by : GC_NONE;
+
+    return item->node ? meta_op_revive_by(r->repo, &item->digest,
+                                          by == GC_NONE ? NULL : &r->g->nodes[by].digest, ret_done)
+                      : meta_op_revive(r->repo, item->kind, &item->digest);
+}
+
+/* find_live: revived by what it goes with, if the transaction finds that still: who has deleted it
+ * since the graph was loaded has condemned this for good. */
 static enum err_code revive_batch(struct run *r, struct err *e)
 {
-    for (size_t i = 0; i < r->n_items; i++)
-        r->ops[i] = meta_op_revive(r->repo, r->items[i].kind, &r->items[i].digest);
+    bool done[BATCH_MOST];
+
+    for (size_t i = 0; i < r->n_items; i++) {
+        done[i] = true;
+        r->ops[i] = revival_of(r, &r->items[i], &done[i]);
+    }
     if (!r->o->dry_run)
         TRY(commit(r, r->n_items, 0, NULL, e));
-    for (size_t i = 0; i < r->n_items; i++)
+    for (size_t i = 0; i < r->n_items; i++) {
+        if (!done[i])
+            continue;
+        if (r->items[i].node)
+            r->items[i].node->condemned = false;
         tell(r, &r->items[i], GC_REVIVED, NULL);
+    }
     return ERR_OK;
 }
 
@@ -475,7 +494,6 @@ static enum err_code find_live(struct run *r, struct err *e)
         if (!node->condemned || node->because == GC_NOT_LIVE)
             continue;
         item = item_of(r, node);
-        node->condemned = false;
         TRY(put(r, &item, revive_batch, e));
     }
     return flush(r, revive_batch, e);

@@ -683,8 +683,9 @@ struct meta_op {
         struct { /* of REVIVE and CONDEMNED_CHECK, what each needs */
             const struct repo_name *repo;
             enum meta_item_kind kind;
-            const struct digest *digest, *gone;
+            const struct digest *digest, *gone, *by;
             int64_t until_ms;
+            bool *ret_done;
         } condemned;
         struct { /* of CONDEMN, GONE, BACK, DELETED and PRUNE, what each needs */
             struct meta_content what;
@@ -837,6 +838,12 @@ struct meta_op meta_op_condemn(struct meta_verdict v, bool *ret_done);
 /* It is condemned no more; success as well when it was not. */
 struct meta_op meta_op_revive(const struct repo_name *repo, enum meta_item_kind kind,
                               const struct digest *d);
+
+/* Likewise of a manifest that lives by another one (NULL: by itself), if that is a manifest of the
+ * repository still: whoever deletes it condemns what lived by it. *ret_done, which counts when the
+ * transaction does: it was condemned, and is not any more. */
+struct meta_op meta_op_revive_by(const struct repo_name *repo, const struct digest *d,
+                                 const struct digest *by, bool *ret_done);
 
 /* It is still condemned, and was at until_ms; `gone` (NULL: none), its subject, is no manifest of
  * the repository. Error: CONFLICT. */

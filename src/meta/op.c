@@ -201,6 +201,16 @@ struct meta_op meta_op_revive(const struct repo_name *repo, enum meta_item_kind 
                             .condemned = {.repo = repo, .kind = kind, .digest = d}};
 }
 
+struct meta_op meta_op_revive_by(const struct repo_name *repo, const struct digest *d,
+                                 const struct digest *by, bool *ret_done)
+{
+    struct meta_op op = meta_op_revive(repo, META_ITEM_MANIFEST, d);
+
+    op.condemned.by = by;
+    op.condemned.ret_done = ret_done;
+    return op;
+}
+
 struct meta_op meta_op_condemned_check(const struct repo_name *repo, enum meta_item_kind kind,
                                        const struct digest *d, const struct digest *gone,
                                        int64_t until_ms)

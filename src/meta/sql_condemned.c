@@ -31,6 +31,22 @@ static enum err_code condemn(struct sql_conn *c, int64_t repo_id, const struct m
                        op->condemn.ret_done, &unused, e);
 }
 
+static enum err_code revive(struct sql_conn *c, int64_t repo_id, const struct meta_op *op,
+                            struct err *e)
+{
+    const struct digest *by = op->condemned.by;
+    int64_t unused;
+    bool found;
+
+    TRY(sql_run_int(c, SQL_REVIVE_BY,
+                    SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->condemned.digest)),
+                             SQL_INT(op->condemned.kind), SQL_TEXT(by ? digest_str(by) : STR(""))),
+                    &found, &unused, e));
+    if (op->condemned.ret_done)
+        *op->condemned.ret_done = found;
+    return ERR_OK;
+}
+
 static enum err_code check(struct sql_conn *c, int64_t repo_id, const struct meta_op *op,
                            struct err *e)
 {
@@ -55,8 +71,7 @@ enum err_code sql_condemned_apply(struct sql_conn *c, int64_t repo_id, const str
     if (op->kind == META_CONDEMN)
         return condemn(c, repo_id, op, e);
     if (op->kind == META_REVIVE)
-        return sql_condemned_revive(c, op->condemned.repo, op->condemned.kind, op->condemned.digest,
-                                    e);
+        return revive(c, repo_id, op, e);
     return check(c, repo_id, op, e);
 }
 

@@ -360,6 +360,9 @@
       " AND m.digest <> $4 AND " SQL_ONLY_THESE_TAGS SQL_CONDEMN_ANEW)                             \
     X(REVIVE, "DELETE FROM condemned WHERE repo_id = (SELECT id FROM repos WHERE name = $1)"       \
               " AND digest = $2 AND kind = $3")                                                    \
+    X(REVIVE_BY, "DELETE FROM condemned WHERE repo_id = $1 AND digest = $2 AND kind = $3"          \
+                 " AND ($4 = '' OR EXISTS (SELECT 1 FROM manifests m WHERE m.repo_id = $1"         \
+                 " AND m.digest = $4)) RETURNING why")                                             \
     X(REVIVE_NAMED,                                                                                \
       "WITH RECURSIVE named(repo_id, digest) AS (SELECT m.repo_id, m.digest"                       \
       " FROM repos r JOIN manifests m ON m.repo_id = r.id"                                         \

@@ -165,14 +165,36 @@ enum err_code dynamo_revive_named(struct dynamo *d, const struct dynamo_item_at 
     return ERR_OK;
 }
 
+/* Is the manifest that it lives by there, if it lives by any? */
+static enum err_code lives(struct dynamo_tx *tx, const struct meta_op *op, bool *ret_lives,
+                           struct err *e)
+{
+    const struct digest *by = op->condemned.by;
+    struct dynamo_cell *s;
+
+    *ret_lives = true;
+    if (!by)
+        return ERR_OK;
+    s = item_cell(tx, repo_name_str(op->condemned.repo), META_ITEM_MANIFEST, digest_str(by));
+    TRY(dynamo_cell_read(&tx->cells, s, e));
+    dynamo_cell_saw(s, "media", false);
+    *ret_lives = dynamo_cell_has(s, "media");
+    return ERR_OK;
+}
+
 static enum err_code revive(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     struct str repo = repo_name_str(op->condemned.repo);
     struct dynamo_cell *c =
         item_cell(tx, repo, op->condemned.kind, digest_str(op->condemned.digest));
+    bool revives;
 
     TRY(dynamo_cell_read(&tx->cells, c, e));
-    if (!dynamo_is_condemned(c))
+    TRY(lives(tx, op, &revives, e));
+    revives = revives && dynamo_is_condemned(c);
+    if (op->condemned.ret_done)
+        *op->condemned.ret_done = revives;
+    if (!revives)
         return ERR_OK;
     dynamo_cell_saw(c, "c_since", false);
     dynamo_revive_cell(tx, c, repo);
@@ -320,12 +342,13 @@ void dynamo_condemned_wants(struct dynamo_tx *tx, const struct meta_op *op)
             dynamo_cell_want(
                 item_cell(tx, repo_name_str(v->repo), META_ITEM_MANIFEST, digest_str(v->subject)));
     } else if (op->kind == META_REVIVE || op->kind == META_CONDEMNED_CHECK) {
+        const struct digest *other =
+            op->kind == META_REVIVE ? op->condemned.by : op->condemned.gone;
         struct str repo = repo_name_str(op->condemned.repo);
 
         dynamo_cell_want(item_cell(tx, repo, op->condemned.kind, digest_str(op->condemned.digest)));
-        if (op->kind == META_CONDEMNED_CHECK && op->condemned.gone)
-            dynamo_cell_want(
-                item_cell(tx, repo, META_ITEM_MANIFEST, digest_str(op->condemned.gone)));
+        if (other)
+            dynamo_cell_want(item_cell(tx, repo, META_ITEM_MANIFEST, digest_str(other)));
     }
 }
 

@@ -159,6 +159,33 @@ static void a_blob_is_revived_by_its_own_operation(void **state)
     assert_false(blob_is_condemned(f, "layer"));
 }
 
+static bool revive_by(struct fixture *f, const char *seed, const char *by)
+{
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for(seed), other = digest_for(by ? by : "");
+    bool done = false;
+
+    assert_ok(commit_one(f, meta_op_revive_by(&r, &d, by ? &other : NULL, &done)));
+    return done;
+}
+
+static void a_manifest_is_revived_while_what_it_lives_by_is_there(void **state)
+{
+    struct fixture *f = *state;
+
+    an_image(f, "image", "layer");
+    an_image(f, "other", "layer");
+    assert_true(condemn_manifest(f, "image"));
+    assert_false(revive_by(f, "image", "gone"));
+    assert_true(manifest_is_condemned(f, "image"));
+    assert_true(revive_by(f, "image", "other"));
+    assert_false(manifest_is_condemned(f, "image"));
+    assert_false(revive_by(f, "image", "other"));
+    assert_true(condemn_manifest(f, "image"));
+    assert_true(revive_by(f, "image", NULL));
+    assert_false(manifest_is_condemned(f, "image"));
+}
+
 static void what_was_unlinked_is_not_condemned_when_it_comes_back(void **state)
 {
     struct fixture *f = *state;
@@ -549,6 +576,7 @@ int main(int argc, char **argv)
         TEST(a_blob_that_a_manifest_names_is_not_condemned),
         TEST(linking_a_blob_revives_it),
         TEST(a_blob_is_revived_by_its_own_operation),
+        TEST(a_manifest_is_revived_while_what_it_lives_by_is_there),
         TEST(what_was_unlinked_is_not_condemned_when_it_comes_back),
         TEST(a_push_revives_what_it_names_to_the_last_blob),
         TEST(a_new_manifest_revives_what_it_names),

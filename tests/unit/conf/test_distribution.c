@@ -465,7 +465,8 @@ static const struct {
     {"notifications.endpoints",
      V HTTP STORAGE "notifications: {endpoints: [{name: a, url: 'http://a', ignoredmediatypes: "
                     "[a/b], ignore: {actions: [pull]}}]}\n",
-     .warning = "notifications.endpoints.0.ignoredmediatypes.0: events of all media types are sent"},
+     .warning =
+         "notifications.endpoints.0.ignoredmediatypes.0: events of all media types are sent"},
     {"notifications.endpoints",
      V HTTP STORAGE "notifications: {endpoints: [{name: a, disabled: true}]}\n"},
     {"notifications.endpoints",
