@@ -175,7 +175,7 @@ static struct meta_op revival_of(const struct run *r, const struct item *item, b
  * since the graph was loaded has condemned this for good. */
 static enum err_code revive_batch(struct run *r, struct err *e)
 {
-    bool done[BATCH_MOST];
+    bool done[BATCH_MOST] = {false};
 
     for (size_t i = 0; i < r->n_items; i++) {
         done[i] = true;

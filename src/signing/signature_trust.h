@@ -30,8 +30,7 @@ struct trust {
     X(REVOCATION_UNKNOWN, "revocation_unknown",                                                    \
       "nobody can say whether its certificate has been revoked")                                   \
     X(NO_TIME, "no_time",                                                                          \
-      "nobody who is trusted says when it was made: no good entry of a transparency log, no good " \
-      "timestamp")                                                                                 \
+      "nobody who is trusted says when it was made: no good entry of a log, no good timestamp")    \
     X(OTHER_IDENTITY, "other_identity", "its certificate is of somebody who is not trusted")       \
     X(UNTRUSTED_CHAIN, "untrusted_chain",                                                          \
       "its certificate does not lead to a root that is trusted, or may not sign code")             \
