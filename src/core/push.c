@@ -152,6 +152,11 @@ static enum err_code need_room(struct work *w, struct err *e)
     return registry_has_room(w->r, e);
 }
 
+static enum err_code unless_unknown(enum err_code code)
+{
+    return code == ERR_MANIFEST_UNKNOWN ? ERR_OK : code;
+}
+
 /* Under the lock on the digest: no other push makes it meanwhile. */
 static enum err_code manifest_condition(struct work *w, struct err *e)
 {
@@ -161,13 +166,13 @@ static enum err_code manifest_condition(struct work *w, struct err *e)
     if (!conditional(w->p) || w->p->n_tags > 0)
         return ERR_OK;
     code = meta_manifest_by_digest(w->r->meta, w->p->repo, &w->digest, &m, e);
-    if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
-        return code;
+    TRY(unless_unknown(code));
     return check_conditions(w->p, w->digest.text, m, e);
 }
 
 /* The version that tag i must have when the push commits, from the conditions of the client and
- * from their rights. Checked again by the transaction, so that nobody slips in between. */
+ * from their rights. Checked again by the transaction, so that nobody slips in between. Where only
+ * an event is to tell what it pointed to, a push mends what is damaged there. */
 static enum err_code tag_condition(struct work *w, size_t i, int64_t *ret_version, struct err *e)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
@@ -179,14 +184,15 @@ static enum err_code tag_condition(struct work *w, size_t i, int64_t *ret_versio
     if (!conditional(w->p) && !create_only && !w->before)
         return ERR_OK;
     code = meta_manifest_by_tag(w->r->meta, w->p->repo, tag, &m, ret_version, e);
-    if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN)
-        return code;
-    if (code == ERR_MANIFEST_UNKNOWN)
-        *ret_version = META_ABSENT;
     if (w->before && m)
         w->before[i] = m->digest;
-    if (!conditional(w->p) && !create_only)
+    if (!conditional(w->p) && !create_only) {
         *ret_version = META_ANY;
+        return code == ERR_CORRUPT ? ERR_OK : unless_unknown(code);
+    }
+    TRY(unless_unknown(code));
+    if (code == ERR_MANIFEST_UNKNOWN)
+        *ret_version = META_ABSENT;
     TRY(check_conditions(w->p, tag->text, m, e));
     if (create_only && m && !digest_eq(&m->digest, &w->digest))
         return may_not_move(tag, e);
