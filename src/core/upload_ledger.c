@@ -111,6 +111,7 @@ static char *write_begin(struct upload_record *u)
 {
     rate(u, clock_mono_ms());
     u->writing = true;
+    u->writes_end = u->tells_end;
     u->changed = false;
     u->state.updated_ms = clock_wall_ms();
     u->state.holder =
@@ -122,7 +123,7 @@ static void write_end(struct upload_record *u, bool ok)
 {
     u->writing = false;
     u->written |= ok;
-    u->tells_end &= !ok;
+    u->tells_end &= !ok || !u->writes_end; /* it may have ended since the write began */
     u->changed |= !ok;
     u->due_ms = clock_mono_ms() + (ok ? EVERY_MS : FAILED_MS);
     pthread_cond_broadcast(&u->ledger->settled);
@@ -136,7 +137,7 @@ static size_t put_ops(char key[static UPLOAD_KEY_SIZE], const struct upload_reco
 
     upload_key(&u->state.id, key);
     ops[n++] = meta_op_record_put(UPLOAD_RECORDS, str_of(key), str_of(text), META_ANY);
-    if (u->tells_end)
+    if (u->writes_end)
         ops[n++] = u->event_op;
     return n;
 }

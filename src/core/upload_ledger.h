@@ -23,6 +23,7 @@ struct upload_record {
     bool tells_end;
     bool changed;     /* since it was written */
     bool writing;     /* somebody does */
+    bool writes_end;  /* and the event with it */
     bool written;     /* once at least */
     bool let_go;      /* its end could not be written: the thread does, and frees it */
     int64_t due_ms;   /* when it is to be written, if it has changed */

@@ -95,14 +95,17 @@ def test_slow_readers_of_a_long_list(registry, client, long_list):
     assert all(f'"sent_bytes":{len(whole)}' in line for line in lines)
 
 
-def refusal(client):
-    """Once all who read slowly hold what is theirs: an answer begins to be sent before that."""
+def refusal(stack, registry, client, readers):
+    """Once those who read slowly hold all that there is. What the kernel has taken of an answer is held by nobody
+    any more, so more and more of them come."""
 
     def once():
         answer = client.request("GET", LIST, (200, 503))
-        return answer if answer.status_code == 503 else None
+        if answer.status_code == 503:
+            return answer
+        readers.append(stack.enter_context(SlowReader(registry, LIST)))
 
-    return until(once)
+    return until(once, interval=0.1)
 
 
 @pytest.mark.config({**CONFIG, "http": {**CONFIG["http"], "body_memory": "2MiB"}})
@@ -110,7 +113,7 @@ def test_slow_readers_share_a_bound_of_memory(registry, client, long_list):
     room = (2 << 20) // LIST_BYTES
     with contextlib.ExitStack() as stack:
         readers = slow_readers(stack, registry, room, LIST)
-        refused = refusal(client)
+        refused = refusal(stack, registry, client, readers)
         assert refused.headers["Retry-After"] == "1"
         assert refused.json()["errors"]
         until(lambda: "too many long answers are being sent (http.body_memory)" in registry.log)

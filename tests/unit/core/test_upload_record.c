@@ -436,6 +436,56 @@ static void an_end_that_is_written_later_is_told_with_it(void **state)
     wait_until(an_event_is_there, &l);
 }
 
+static const char *_Atomic ending; /* the identifier of an upload, until its end is known */
+
+static bool is_ending(void *ctx)
+{
+    AUTO(mem) char *text = NULL;
+    struct uuid id;
+
+    (void)ctx;
+    assert_true(uuid_parse(str_of(ending), &id));
+    text = ledger_text(w.r->ledger, &id);
+    return text && strstr(text, "\"done\"");
+}
+
+/* The thread that writes what has changed is held until the upload has ended. */
+static enum err_code commit(struct meta *m, const struct meta_op *ops, size_t n_ops, unsigned flags,
+                            size_t *ret_failed, struct err *e)
+{
+    if (ending) {
+        wait_until(is_ending, NULL);
+        ending = NULL;
+    }
+    return meta_commit(m->inner, ops, n_ops, flags, ret_failed, e);
+}
+
+static bool is_held(void *ctx)
+{
+    struct upload_record *u = ctx;
+    bool writing;
+
+    ledger_lock(w.r->ledger);
+    writing = u->writing;
+    ledger_unlock(w.r->ledger);
+    return writing;
+}
+
+static void an_end_while_it_is_written_is_told(void **state)
+{
+    AUTO(json) json_t *event = NULL;
+    struct upload_record *u = opened("user:a");
+
+    (void)state;
+    ending = upload_record_id(u)->text;
+    world_patch_meta(&w)->commit = commit;
+    upload_record_add_received(u, 1);
+    wait_until(is_held, u);
+    upload_record_end(u, ERR_OK, NULL, NULL);
+    event = only_event();
+    assert_says(event, "result", "done");
+}
+
 /* One that another process received, which is gone. */
 static struct uuid held_elsewhere(const char *way)
 {
@@ -577,6 +627,7 @@ int main(void)
         TEST(an_event_of_very_many_images_says_how_many_more_there_are),
         TEST(nothing_is_told_of_an_upload_that_goes_on),
         TEST(an_end_that_is_written_later_is_told_with_it),
+        TEST(an_end_while_it_is_written_is_told),
         TEST(what_is_lost_is_told_once),
         TEST(a_session_that_somebody_may_go_on_with_is_not_told_of_as_lost),
         TEST(uploads_are_listed_by_what_is_asked_for),
