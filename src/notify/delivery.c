@@ -15,13 +15,13 @@
 #define TURN_MS      15000 /* then it is another's turn */
 #define PAGE_MS      5000  /* then how far it is is written, and a crash repeats no more */
 #define WAIT_MS      200
-#define PROBED       4  /* times that an event is answered 5xx before it is asked of another one */
+#define PROBED       4  /* times that an event failed before another one is tried in its place */
+#define PROBED_MUTE  9  /* the same where no answer came, and the other is of the same repository */
 #define DEAD_AT_ONCE 16 /* dead letters in a transaction */
 
 enum item_state {
     ITEM_WAITS,
     ITEM_SENT,
-    ITEM_SUSPECT, /* answered 5xx too often: dead, if another event passes */
     ITEM_DONE,
     ITEM_DEAD,
 };
@@ -40,12 +40,16 @@ struct page {
     struct sender *sender;
     struct item *items;
     size_t n;
-    size_t first;     /* that is neither done nor dead */
-    int64_t until_ms; /* monotonic: then no more are sent */
-    struct item *suspect;
+    size_t first;        /* that is neither done nor dead */
+    int64_t until_ms;    /* monotonic: then no more are sent */
+    struct item *held;   /* failed before; while it is open nothing is sent but it, ... */
+    struct item *probe;  /* ... or this, to see whether others pass; NULL: none is tried now */
+    bool passed;         /* it did: the held one is tried once more */
     struct item *failed; /* the first that did; NULL: it is not down */
-    uint64_t delivered;
+    uint64_t delivered, refused;
 };
+
+_Static_assert(EVENT_LOG_PAGE <= PROGRESS_AHEAD, "all of a page is remembered");
 
 /* FNV-1a. Two that are one lane by chance only wait for each other. */
 static uint64_t lane_of(const char *repository)
@@ -71,10 +75,16 @@ static void look_at(struct page *p, struct item *it)
     it->state = ITEM_DONE;
     if (notice_read(str_of(it->event->json), &n, ERR_IGNORED) != ERR_OK)
         return; /* nobody can be told of what can't be read */
+    if (progress_is_done(p->progress, it->event->seq))
+        return;
     it->lane = lane_of(n.repository);
     it->time_ms = n.time_ms;
-    if (filter_wants(p->d->target->filter, n.event, n.repository) && sender_can_tell(p->sender, &n))
-        it->state = ITEM_WAITS;
+    if (!filter_wants(p->d->target->filter, n.event, n.repository) ||
+        !sender_can_tell(p->sender, &n))
+        return;
+    it->state = ITEM_WAITS;
+    if (p->progress->failures > 0 && p->progress->stuck == it->event->seq)
+        p->held = it;
 }
 
 static bool waits_for_another(const struct page *p, const struct item *it)
@@ -96,65 +106,127 @@ static void start_item(struct page *p, struct item *it)
     sender_start(p->sender, &it->parcel);
 }
 
-/* Beside a suspect one is asked, and no others with it. */
+/* The only one that may be sent now; NULL: any may. */
+static struct item *only_one(const struct page *p)
+{
+    if (p->probe)
+        return p->probe;
+    return p->held && is_open(p->held) ? p->held : NULL;
+}
+
+/* What has begun to find out about one event is not left for the time. */
 static bool may_start(const struct page *p)
 {
-    return !p->failed && clock_mono_ms() < p->until_ms && sender_has_room(p->sender) &&
-           (!p->suspect || sender_is_idle(p->sender));
+    return !p->failed && sender_has_room(p->sender) &&
+           (only_one(p) || clock_mono_ms() < p->until_ms);
 }
 
 static void start_items(struct page *p)
 {
     for (size_t i = p->first; i < p->n && may_start(p); i++) {
-        if (p->items[i].state == ITEM_WAITS && !waits_for_another(p, &p->items[i]))
-            start_item(p, &p->items[i]);
+        struct item *it = &p->items[i], *only = only_one(p);
+
+        if (it->state == ITEM_WAITS && (only ? it == only : !waits_for_another(p, it)))
+            start_item(p, it);
     }
+}
+
+/* ---- is it one event that fails, or all? */
+
+/*
+ * An event that fails again and again may be the only one that does. So after some tries another
+ * is sent in its place, at each try a different one. When that passes, and the first fails once
+ * more right behind it, it is dead. The next event of the same repository is among those others,
+ * but then there is no way back: once it has passed, what stands before it is dead.
+ */
+static bool may_be_probe(const struct page *p, const struct item *it)
+{
+    const struct item *held = p->held;
+
+    if (it->state != ITEM_WAITS || it == held)
+        return false;
+    if (it->lane != held->lane)
+        return !waits_for_another(p, it);
+    return it > held && (held->parcel.status > 0 || p->progress->stuck_n >= PROBED_MUTE);
+}
+
+/* Of those of its own repository only the next. */
+static size_t find_probes(struct page *p, struct item *ret[static EVENT_LOG_PAGE])
+{
+    struct item *next = NULL;
+    size_t n = 0;
+
+    for (size_t i = p->first; i < p->n; i++) {
+        struct item *it = &p->items[i];
+
+        if (!may_be_probe(p, it))
+            continue;
+        if (it->lane != p->held->lane)
+            ret[n++] = it;
+        else if (!next)
+            next = it;
+    }
+    if (next)
+        ret[n++] = next;
+    return n;
+}
+
+/* False: there is none. */
+static bool choose_probe(struct page *p)
+{
+    struct item *all[EVENT_LOG_PAGE];
+    size_t n = find_probes(p, all);
+
+    p->probe = n > 0 ? all[p->progress->stuck_n % n] : NULL;
+    return p->probe != NULL;
 }
 
 /* ---- what becomes of them */
 
-/* Does it fail again and again, and maybe it alone? */
-static bool is_suspect(const struct page *p, const struct item *it)
+static void fail(struct page *p, struct item *it)
 {
-    return it->parcel.status >= 500 && p->progress->stuck == it->event->seq &&
-           p->progress->stuck_n >= PROBED && !p->suspect && !p->failed;
+    if (!p->failed || it < p->failed)
+        p->failed = it;
 }
 
 static void settle_down(struct page *p, struct item *it)
 {
     it->state = ITEM_WAITS;
-    if (is_suspect(p, it)) {
-        it->state = ITEM_SUSPECT;
-        p->suspect = it;
-    } else if (!p->failed) {
-        p->failed = it;
+    if (it == p->probe) { /* none that passes was found: it is down for all */
+        p->probe = NULL;
+        fail(p, p->held);
+    } else if (it == p->held && p->passed) {
+        it->state = ITEM_DEAD;
+    } else if (it != p->held || p->progress->stuck_n < PROBED || !choose_probe(p)) {
+        fail(p, it);
     }
+}
+
+static void settle_probe(struct page *p, const struct item *it)
+{
+    p->probe = NULL;
+    if (it->state == ITEM_DONE && it->lane == p->held->lane)
+        p->held->state = ITEM_DEAD;
+    else if (it->state == ITEM_DONE)
+        p->passed = true;
+    else if (!choose_probe(p))
+        fail(p, p->held);
 }
 
 static void settle(struct page *p, struct item *it)
 {
     if (it->parcel.result == SENDER_DOWN) {
         settle_down(p, it);
-    } else if (it->parcel.result == SENDER_REFUSED) {
-        it->state = ITEM_DEAD;
     } else {
-        it->state = ITEM_DONE;
-        p->delivered++;
-        if (p->suspect)
-            p->suspect->state = ITEM_DEAD;
-        p->suspect = NULL;
+        bool refused = it->parcel.result == SENDER_REFUSED;
+
+        it->state = refused ? ITEM_DEAD : ITEM_DONE;
+        p->refused += refused;
+        p->delivered += !refused;
+        if (it == p->probe)
+            settle_probe(p, it);
     }
     notice_done(&it->parcel.notice);
-}
-
-/* None that passes was found: it is down for all. */
-static void clear_suspect(struct page *p)
-{
-    if (!p->suspect)
-        return;
-    p->suspect->state = ITEM_WAITS;
-    p->failed = p->suspect;
-    p->suspect = NULL;
 }
 
 static bool something_waits(const struct page *p)
@@ -166,7 +238,7 @@ static bool something_waits(const struct page *p)
     return false;
 }
 
-/* Up to the first that is open; what was delivered behind it is delivered again, in a later run. */
+/* Up to the first that is open. */
 static void advance(struct page *p)
 {
     while (p->first < p->n &&
@@ -192,7 +264,6 @@ static void send_page(struct page *p)
         if (!job_go_on(job_jobs(p->d->job), p->d->job))
             break;
     }
-    clear_suspect(p);
 }
 
 /* What came of the page, for the record. */
@@ -203,13 +274,14 @@ static void note(struct page *p)
     bool failed_before = g->failures > 0;
 
     g->delivered += p->delivered;
-    if (p->delivered > 0) /* it is there: the waiting begins anew */
-        g->failures = 0;
-    if (x)
+    if (x) {
+        if (p->delivered > 0 && g->stuck != p->failed->event->seq)
+            g->failures = 0; /* it is there, and the waiting is for another event: it begins anew */
         progress_fail(g, p->failed->event->seq, clock_wall_ms(), x->status, x->why,
                       x->retry_after_s);
-    else if (p->delivered > 0)
-        progress_succeed(g, clock_wall_ms());
+    } else if (p->delivered + p->refused > 0) {
+        progress_succeed(g, p->delivered > 0 ? clock_wall_ms() : g->delivered_ms);
+    }
     if (x && !failed_before)
         log_event(LOG_WARNING, "events can't be delivered; they wait",
                   LOG_TEXT("to", p->d->target->key), LOG_TEXT("why", x->why));
@@ -217,12 +289,22 @@ static void note(struct page *p)
         log_event(LOG_INFO, "events are delivered again", LOG_TEXT("to", p->d->target->key));
 }
 
-/* What has failed for so long, and is so old itself, is given up. */
+/* What is done beyond the first that is open is not sent again. */
+static void note_done(struct page *p)
+{
+    memset(p->progress->done, 0, sizeof(p->progress->done));
+    for (size_t i = p->first; i < p->n; i++) {
+        if (!is_open(&p->items[i]))
+            progress_set_done(p->progress, p->items[i].event->seq);
+    }
+}
+
+/* It is down: what has failed for so long, and is so old itself, is given up. */
 static void give_up(struct page *p)
 {
     int64_t limit_ms = clock_wall_ms() - (int64_t)p->d->target->retry_for_ms;
 
-    if (!p->failed || p->progress->failing_ms > limit_ms)
+    if (p->progress->failing_ms > limit_ms)
         return;
     for (size_t i = p->first; i < p->n; i++) {
         struct item *it = &p->items[i];
@@ -304,28 +386,43 @@ static void page_done(struct page *p)
     free(p->items);
 }
 
+static void page_init(struct page *p, const struct event_list *l)
+{
+    uint64_t before = l->rows[0].seq - 1;
+
+    p->n = l->n;
+    p->until_ms = clock_mono_ms() + PAGE_MS;
+    p->items = mem_zero(p->n * sizeof(*p->items));
+    for (size_t i = 0; i < p->n; i++) {
+        p->items[i].event = &l->rows[i];
+        look_at(p, &p->items[i]);
+    }
+    if (before > p->progress->cursor)
+        p->progress->lost += before - p->progress->cursor;
+    p->progress->cursor = before;
+}
+
+/* With *down nothing is sent, and what is too old goes. */
 static enum err_code do_page(const struct delivery *d, struct sender *sender,
-                             struct progress *progress, const struct event_list *l, bool *ret_down,
+                             struct progress *progress, const struct event_list *l, bool *down,
                              struct err *e)
 {
-    struct page p = {.d = d, .progress = progress, .sender = sender, .n = l->n};
+    struct page p = {.d = d, .progress = progress, .sender = sender};
     enum err_code code;
 
-    if (l->rows[0].seq > progress->cursor + 1)
-        progress->lost += l->rows[0].seq - progress->cursor - 1;
-    p.until_ms = clock_mono_ms() + PAGE_MS;
-    p.items = mem_zero(p.n * sizeof(*p.items));
-    for (size_t i = 0; i < p.n; i++) {
-        p.items[i].event = &l->rows[i];
-        look_at(&p, &p.items[i]);
+    page_init(&p, l);
+    if (!*down) {
+        send_page(&p);
+        note(&p);
+        *down = p.failed != NULL;
     }
-    send_page(&p);
-    note(&p);
-    give_up(&p);
+    advance(&p);
+    if (*down)
+        give_up(&p);
+    note_done(&p);
     code = put_all_dead(&p, e);
     if (code == ERR_OK)
         code = write_progress(d, progress, e);
-    *ret_down = p.failed != NULL;
     page_done(&p);
     return code;
 }
@@ -334,16 +431,16 @@ static enum err_code run_pages(const struct delivery *d, struct sender *sender,
                                struct progress *progress, struct err *e)
 {
     int64_t until_ms = clock_mono_ms() + TURN_MS;
+    bool down = false;
 
     while (job_go_on(job_jobs(d->job), d->job) && clock_mono_ms() < until_ms) {
         AUTO(events) struct event_list l = {0};
-        bool down;
 
         TRY(event_log_read(d->registry->meta, progress->cursor, EVENT_LOG_PAGE, &l, e));
         if (l.n == 0)
             return ERR_OK;
         TRY(do_page(d, sender, progress, &l, &down, e));
-        if (down)
+        if (down && progress->cursor < l.rows[l.n - 1].seq)
             return ERR_OK;
     }
     return ERR_LATER;
@@ -360,7 +457,7 @@ enum err_code delivery_run(const struct delivery *d, struct err *e)
         return ERR_OK;
     code = sender_new(d->target, d->source, &sender, e);
     if (code != ERR_OK) {
-        progress_fail(&progress, progress.cursor + 1, clock_wall_ms(), 0, e->detail, 0);
+        progress_fail(&progress, 0, clock_wall_ms(), 0, e->detail, 0); /* no event did */
         return write_progress(d, &progress, e);
     }
     code = run_pages(d, sender, &progress, e);

@@ -10,7 +10,8 @@
  * id. Events of one repository are told one after the other.
  *
  * A receiver that is down is tried again, later and later, and everything waits in the log. One
- * event that it refuses becomes a dead letter, a record, and the rest go on.
+ * event that it refuses, or that alone never gets through, becomes a dead letter, a record, and the
+ * rest go on.
  *
  * Threads: those of the jobs, and any that calls.
  */

@@ -16,6 +16,56 @@ static int64_t number(const json_t *o, const char *key)
     return json_integer_value(json_object_get(o, key));
 }
 
+/* ---- what is done beyond the cursor */
+
+#define WORDS (PROGRESS_AHEAD / 64)
+
+static bool place_of(const struct progress *p, uint64_t seq, uint64_t *ret_i)
+{
+    *ret_i = seq - p->cursor - 1;
+    return seq > p->cursor && *ret_i < PROGRESS_AHEAD;
+}
+
+bool progress_is_done(const struct progress *p, uint64_t seq)
+{
+    uint64_t i;
+
+    return place_of(p, seq, &i) && (p->done[i / 64] >> i % 64 & 1);
+}
+
+void progress_set_done(struct progress *p, uint64_t seq)
+{
+    uint64_t i;
+
+    if (place_of(p, seq, &i))
+        p->done[i / 64] |= 1ull << i % 64;
+}
+
+/* As numbers of JSON, which are signed. */
+static void read_done(const json_t *o, struct progress *ret)
+{
+    const json_t *list = json_object_get(o, "done");
+
+    for (size_t i = 0; i < WORDS; i++)
+        ret->done[i] = (uint64_t)json_integer_value(json_array_get(list, i));
+}
+
+static void add_done(const struct progress *p, struct buf *b)
+{
+    uint64_t any = 0;
+
+    for (size_t i = 0; i < WORDS; i++)
+        any |= p->done[i];
+    if (any == 0)
+        return;
+    buf_add_text(b, ",\"done\":");
+    for (size_t i = 0; i < WORDS; i++)
+        buf_addf(b, "%c%lld", i > 0 ? ',' : '[', (long long)p->done[i]);
+    buf_add_char(b, ']');
+}
+
+/* ---- the record */
+
 enum err_code progress_read(struct meta *m, const char *key, struct progress *ret, struct err *e)
 {
     AUTO(record) struct meta_record r = {0};
@@ -39,6 +89,7 @@ enum err_code progress_read(struct meta *m, const char *key, struct progress *re
                              .status = number(o, "status")};
     why = json_string_value(json_object_get(o, "why"));
     snprintf(ret->why, sizeof(ret->why), "%s", why ? why : "");
+    read_done(o, ret);
     return ERR_OK;
 }
 
@@ -51,6 +102,7 @@ struct meta_op progress_put(const char *key, const struct progress *p, char **re
         &b, "{\"cursor\":%llu,\"delivered\":%llu,\"dead\":%llu,\"lost\":%llu,\"delivered_ms\":%lld",
         (unsigned long long)p->cursor, (unsigned long long)p->delivered,
         (unsigned long long)p->dead, (unsigned long long)p->lost, (long long)p->delivered_ms);
+    add_done(p, &b);
     if (p->failures > 0) {
         buf_addf(&b,
                  ",\"failures\":%llu,\"failing_ms\":%lld,\"next_ms\":%lld,\"stuck\":%llu,"
@@ -80,6 +132,8 @@ enum err_code progress_begin(struct meta *m, const char *key, uint64_t cursor, s
     return code == ERR_CONFLICT ? ERR_OK : code; /* another process did the same */
 }
 
+/* ---- what comes of a try */
+
 void progress_succeed(struct progress *p, int64_t now_ms)
 {
     p->failures = 0;
@@ -103,7 +157,7 @@ void progress_fail(struct progress *p, uint64_t seq, int64_t now_ms, int status,
     if (p->stuck != seq)
         p->stuck_n = 0;
     p->stuck = seq;
-    p->stuck_n += status >= 500;
+    p->stuck_n++;
     p->status = status;
     snprintf(p->why, sizeof(p->why), "%s", why);
 }

@@ -34,7 +34,8 @@ static struct {
     size_t room;
     char names[SENT_MAX][32]; /* of all that were sent */
     size_t n;
-    bool mended; /* everything is delivered */
+    bool mended;       /* everything is delivered */
+    const char *mends; /* behind the event of that name */
 } fake;
 
 enum err_code __wrap_sender_new(const struct target *t, const struct format_source *s,
@@ -87,6 +88,13 @@ void __wrap_sender_start(struct sender *s, struct parcel *p)
         fake.most = fake.n_way;
 }
 
+static enum sender_result result_of(int status)
+{
+    if (status >= 200 && status < 400)
+        return SENDER_DELIVERED;
+    return status >= 400 && status < 500 && status != 403 ? SENDER_REFUSED : SENDER_DOWN;
+}
+
 struct parcel *__wrap_sender_next(struct sender *s, int64_t ms)
 {
     struct parcel *p = fake.n_way > 0 ? fake.way[--fake.n_way] : NULL;
@@ -96,7 +104,9 @@ struct parcel *__wrap_sender_next(struct sender *s, int64_t ms)
     if (!p)
         return NULL;
     p->status = fake.mended || !answer[0] ? 200 : atoi(answer);
-    p->result = p->status < 400 ? SENDER_DELIVERED : p->status < 500 ? SENDER_REFUSED : SENDER_DOWN;
+    p->result = result_of(p->status);
+    if (fake.mends && strcmp(notice_text(&p->notice, "name"), fake.mends) == 0)
+        fake.mended = true;
     p->retry_after_s = p->status == 503 ? 100 : 0;
     snprintf(p->why, sizeof(p->why), "status %d", p->status);
     return p;
@@ -334,12 +344,108 @@ static void one_that_breaks_it_with_nothing_behind_it_waits(void **state)
     assert_int_equal(progress().failures, 7);
 }
 
-/* After all that waits has waited for too long; however long the runs before took. */
-static void deliver_too_late(void)
+static void one_that_never_passes_holds_up_nobody_for_good(const char *answer)
 {
+    event("a", "a1", answer);
+    event("b", "b1", "");
+    event("c", "c1", "");
+    deliver();
+    for (int i = 0; i < 4; i++)
+        deliver_again();
+    assert_sent("a1 b1 c1 a1 a1 a1 a1");
+    assert_int_equal(progress().failures, 5);
+    assert_int_equal(progress().delivered, 2);
+    event("d", "d1", "");
+    deliver_again();
+    assert_sent("a1 d1 a1");
+    assert_int_equal(letters(), 1);
+    assert_int_equal(progress().cursor, 4);
+    assert_int_equal(progress().delivered, 3);
+    assert_int_equal(progress().failures, 0);
+}
+
+static void an_event_that_is_never_answered_becomes_a_dead_letter(void **state)
+{
+    (void)state;
+    one_that_never_passes_holds_up_nobody_for_good("0");
+}
+
+static void an_event_that_alone_is_forbidden_becomes_a_dead_letter(void **state)
+{
+    (void)state;
+    one_that_never_passes_holds_up_nobody_for_good("403");
+}
+
+static void an_event_that_passes_once_another_has_is_no_dead_letter(void **state)
+{
+    (void)state;
+    event("a", "a1", "500");
+    event("a", "a2", "");
+    event("b", "b1", "500");
+    deliver();
+    for (int i = 0; i < 3; i++)
+        deliver_again();
+    fake.n = 0;
+    fake.mends = "b1";
+    deliver_again();
+    assert_sent("a1 b1 a1 a2");
+    assert_int_equal(letters(), 0);
+    assert_int_equal(progress().cursor, 3);
+}
+
+static void another_event_is_tried_in_its_place_each_time(void **state)
+{
+    (void)state;
+    event("a", "a1", "500");
+    event("b", "b1", "500");
+    event("c", "c1", "500");
+    deliver();
+    for (int i = 0; i < 3; i++)
+        deliver_again();
+    fake.n = 0;
+    deliver_again();
+    deliver_again();
+    assert_sent("a1 b1 a1 c1");
+}
+
+static void of_two_that_fail_the_first_is_tried_again(void **state)
+{
+    (void)state;
+    event("a", "a1", "500");
+    event("b", "b1", "500");
+    deliver(); /* the answer to b1 comes first */
+    assert_int_equal(progress().stuck, 1);
+    deliver_again();
+    assert_int_equal(progress().stuck, 1);
+    assert_int_equal(progress().stuck_n, 2);
+}
+
+static void what_fails_alone_for_too_long_is_given_up(void **state)
+{
+    (void)state;
     target.retry_for_ms = 1;
+    event("a", "a1", "500");
+    event("b", "b1", "");
+    deliver();
     assert_int_equal(job_rest(w.r->jobs, NULL, 5), true);
     deliver_again();
+    assert_sent("a1 b1 a1");
+    assert_int_equal(letters(), 1);
+    assert_int_equal(progress().cursor, 2);
+}
+
+static void all_that_is_too_old_is_given_up_in_one_run(void **state)
+{
+    (void)state;
+    target.retry_for_ms = 1;
+    for (int i = 0; i < EVENT_LOG_PAGE + 1; i++)
+        event("a", "a", "500");
+    deliver();
+    assert_int_equal(job_rest(w.r->jobs, NULL, 5), true);
+    deliver_again();
+    assert_sent("a a");
+    assert_int_equal(progress().dead, EVENT_LOG_PAGE + 1);
+    assert_int_equal(progress().cursor, EVENT_LOG_PAGE + 1);
 }
 
 static void what_could_not_be_told_for_too_long_is_given_up(void **state)
@@ -379,6 +485,13 @@ int main(void)
         TEST(what_breaks_it_alone_again_and_again_becomes_a_dead_letter),
         TEST(what_breaks_with_all_others_waits),
         TEST(one_that_breaks_it_with_nothing_behind_it_waits),
+        TEST(an_event_that_is_never_answered_becomes_a_dead_letter),
+        TEST(an_event_that_alone_is_forbidden_becomes_a_dead_letter),
+        TEST(an_event_that_passes_once_another_has_is_no_dead_letter),
+        TEST(another_event_is_tried_in_its_place_each_time),
+        TEST(of_two_that_fail_the_first_is_tried_again),
+        TEST(what_fails_alone_for_too_long_is_given_up),
+        TEST(all_that_is_too_old_is_given_up_in_one_run),
         TEST(what_could_not_be_told_for_too_long_is_given_up),
         TEST(events_that_are_gone_are_counted),
     };
