@@ -128,13 +128,20 @@ static void release(struct outbound *o, struct line *line)
     o->n_running--;
 }
 
+void outbound_cut(struct outbound *o)
+{
+    for (size_t i = 0; i < o->n_lines; i++) {
+        if (o->lines[i].message)
+            release(o, &o->lines[i]);
+    }
+}
+
 void outbound_free(struct outbound *o)
 {
     if (!o)
         return;
+    outbound_cut(o);
     for (size_t i = 0; i < o->n_lines; i++) {
-        if (o->lines[i].message)
-            release(o, &o->lines[i]);
         if (o->lines[i].easy)
             o->lib->curl_easy_cleanup(o->lines[i].easy);
     }

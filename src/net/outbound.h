@@ -46,6 +46,9 @@ ERR_CHECKED enum err_code outbound_new(const struct outbound_options *o, struct 
                                        struct err *e);
 void outbound_free(struct outbound *o); /* what runs is cut off; accepts NULL */
 
+/* What runs is cut off, and comes back no more. */
+void outbound_cut(struct outbound *o);
+
 bool outbound_has_room(const struct outbound *o);
 size_t outbound_running(const struct outbound *o);
 

@@ -46,6 +46,7 @@ struct page {
     struct item *probe;  /* ... or this, to see whether others pass; NULL: none is tried now */
     bool passed;         /* it did: the held one is tried once more */
     struct item *failed; /* the first that did; NULL: it is not down */
+    bool cut;            /* it is not to go on: what was on its way is open again */
     uint64_t delivered, refused;
 };
 
@@ -248,6 +249,17 @@ static void advance(struct page *p)
         p->progress->cursor = p->items[p->first - 1].event->seq;
 }
 
+/* The sender lets go of all that is the page's. */
+static void cut(struct page *p)
+{
+    p->cut = true;
+    sender_cut(p->sender);
+    for (size_t i = p->first; i < p->n; i++) {
+        if (p->items[i].state == ITEM_SENT)
+            p->items[i].state = ITEM_WAITS;
+    }
+}
+
 /* Until all of it has ended, the target is down, or it is time to end. */
 static void send_page(struct page *p)
 {
@@ -261,8 +273,10 @@ static void send_page(struct page *p)
         x = sender_next(p->sender, WAIT_MS);
         if (x)
             settle(p, x->ctx);
-        if (!job_go_on(job_jobs(p->d->job), p->d->job))
+        if (!job_go_on(job_jobs(p->d->job), p->d->job)) {
+            cut(p);
             break;
+        }
     }
 }
 
@@ -402,7 +416,7 @@ static void page_init(struct page *p, const struct event_list *l)
     p->progress->cursor = before;
 }
 
-/* With *down nothing is sent, and what is too old goes. */
+/* With *down nothing is sent, and what is too old goes. ERR_LATER: it was cut short. */
 static enum err_code do_page(const struct delivery *d, struct sender *sender,
                              struct progress *progress, const struct event_list *l, bool *down,
                              struct err *e)
@@ -424,7 +438,7 @@ static enum err_code do_page(const struct delivery *d, struct sender *sender,
     if (code == ERR_OK)
         code = write_progress(d, progress, e);
     page_done(&p);
-    return code;
+    return code == ERR_OK && p.cut ? err_set(e, ERR_LATER, "it is not to go on") : code;
 }
 
 static enum err_code run_pages(const struct delivery *d, struct sender *sender,

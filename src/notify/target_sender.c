@@ -219,6 +219,13 @@ struct parcel *sender_next(struct sender *s, int64_t ms)
     return p;
 }
 
+void sender_cut(struct sender *s)
+{
+    s->ended = NULL;
+    if (s->outbound)
+        outbound_cut(s->outbound);
+}
+
 void sender_send(struct sender *s, struct parcel *p)
 {
     sender_start(s, p);

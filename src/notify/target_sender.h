@@ -49,5 +49,8 @@ void sender_start(struct sender *s, struct parcel *p);
 /* One that has ended; NULL: none did within so long. */
 struct parcel *sender_next(struct sender *s, int64_t ms);
 
+/* What is on its way is cut off, and comes back no more: its parcels are the caller's again. */
+void sender_cut(struct sender *s);
+
 /* One event, waiting for its end. */
 void sender_send(struct sender *s, struct parcel *p);
