@@ -275,6 +275,7 @@ static enum err_code open_registry(struct cli *cli, struct serve *s, struct err 
     s->registry->members = members;
     s->registry->tell_strays = tell_strays;
     s->registry->tell_retention = tell_retention;
+    s->notify = notify_new(s->registry, s->conf);
     return registry_start(s->registry, report, e);
 }
 
@@ -331,7 +332,6 @@ static enum err_code start(struct cli *cli, struct serve *s, struct err *e)
     TRY(scan_service_start(&s->scan, s->registry, s->conf, &s->guard, e));
     s->api.scan_data = s->scan.data;
     s->api.scans = s->scan.scans;
-    s->notify = notify_new(s->registry, s->conf);
     if (s->notify)
         TRY(notify_start(s->notify, e));
     s->api.notify = s->notify;

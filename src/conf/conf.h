@@ -509,14 +509,15 @@ struct conf_registry {
     struct conf_strings url_deny;  /* manifest.urls.deny */
     _Atomic bool read_only;        /* maintenance.read_only: what changes content is answered 405 */
     uint64_t manifest_cache_bytes; /* cache.memory.size */
-    _Atomic uint64_t sweep_interval_ms; /* maintenance.interval */
-    _Atomic uint64_t history_ms;        /* gc.history; 0: for ever */
-    bool index_files;                   /* analysis.index */
-    _Atomic bool scan_on_push;          /* scan.on_push */
-    _Atomic uint64_t outbox_keep;       /* outbox.keep */
-    _Atomic bool events_pushes;         /* events.pushes: and what is deleted */
-    _Atomic bool events_pulls;          /* events.pulls */
-    _Atomic uint64_t events_streams;    /* events.streams: 429 */
+    _Atomic uint64_t sweep_interval_ms;   /* maintenance.interval */
+    _Atomic uint64_t history_ms;          /* gc.history; 0: for ever */
+    bool index_files;                     /* analysis.index */
+    _Atomic bool scan_on_push;            /* scan.on_push */
+    _Atomic uint64_t outbox_keep;         /* outbox.keep */
+    _Atomic uint64_t outbox_keep_waiting; /* outbox.keep_waiting */
+    _Atomic bool events_pushes;           /* events.pushes: and what is deleted */
+    _Atomic bool events_pulls;            /* events.pulls */
+    _Atomic uint64_t events_streams;      /* events.streams: 429 */
 };
 
 struct conf_gc {

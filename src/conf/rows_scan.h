@@ -298,3 +298,11 @@
      .def = 10000,
      .unit = "events",
      .help = "Events that are kept in the log for those who fetch them; of more the oldest go."},
+    {.name = "outbox.keep_waiting",
+     .type = CONF_COUNT,
+     FIELD(registry.outbox_keep_waiting),
+     .max = 100000000,
+     .def = 1000000,
+     .unit = "events",
+     .help = "Events that are kept though they are more than `outbox.keep`, while a webhook or a "
+             "rule of mail was not told of them. A million take about a gigabyte."},

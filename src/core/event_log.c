@@ -45,6 +45,8 @@ struct event_log {
     atomic_size_t n_deferred;
     struct registry *r;
     struct recent *told;
+    event_log_read_fn read;
+    void *read_ctx;
     pthread_mutex_t moving; /* so that this process is not its own rival */
 };
 
@@ -413,6 +415,27 @@ enum err_code event_log_trim(struct registry *r, uint64_t keep, size_t *ret_n, s
     return ERR_OK;
 }
 
+void event_log_keep_for(struct event_log *l, event_log_read_fn read, void *ctx)
+{
+    l->read = read;
+    l->read_ctx = ctx;
+}
+
+enum err_code event_log_tidy(struct registry *r, struct err *e)
+{
+    uint64_t keep = conf_u64(&r->options->outbox_keep);
+    uint64_t most = conf_u64(&r->options->outbox_keep_waiting);
+    uint64_t first, last, read;
+
+    if (r->events->read && most > keep) {
+        TRY(event_log_bounds(r->meta, &first, &last, e));
+        TRY(r->events->read(r->events->read_ctx, &read, e));
+        if (last > read && last - read > keep)
+            keep = last - read < most ? last - read : most;
+    }
+    return event_log_trim(r, keep, NULL, e);
+}
+
 /* ---- the jobs */
 
 static enum err_code move(void *ctx, struct job *job, struct err *e)
@@ -432,10 +455,8 @@ static enum err_code look(void *ctx, struct job *job, struct err *e)
 
 static enum err_code trim(void *ctx, struct job *job, struct err *e)
 {
-    struct registry *r = ctx;
-
     (void)job;
-    return event_log_trim(r, conf_u64(&r->options->outbox_keep), NULL, e);
+    return event_log_tidy(ctx, e);
 }
 
 static int64_t look_every_ms(void *ctx)

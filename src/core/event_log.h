@@ -5,8 +5,9 @@
  * move has its version as a condition; so of two that move at once one has done it, and none is
  * twice in the log or missing.
  *
- * There are never many more than `outbox.keep`: the oldest go. Who reads finds that the numbers go
- * on with a greater one than expected.
+ * There are never many more than `outbox.keep`, or what those who must be told have not read yet,
+ * up to `outbox.keep_waiting`: the oldest go. Who reads finds that the numbers go on with a greater
+ * one than expected.
  */
 #pragma once
 
@@ -74,6 +75,16 @@ ERR_CHECKED enum err_code event_log_move(struct registry *r, size_t *ret_n, stru
 /* Removes the oldest of more than keep. *ret_n may be NULL: how many went. */
 ERR_CHECKED enum err_code event_log_trim(struct registry *r, uint64_t keep, size_t *ret_n,
                                          struct err *e);
+
+/* How far the slowest of those has come who must be told: all after that number is still to be
+ * read. From a thread of the jobs. */
+typedef enum err_code (*event_log_read_fn)(void *ctx, uint64_t *ret_read, struct err *e);
+
+/* Before jobs start. NULL, as it is at first: nobody must. */
+void event_log_keep_for(struct event_log *l, event_log_read_fn read, void *ctx);
+
+/* Trims as the configuration says; what the jobs do. */
+ERR_CHECKED enum err_code event_log_tidy(struct registry *r, struct err *e);
 
 /* The kinds of jobs that move and trim; before jobs start. */
 void event_log_jobs(struct registry *r);

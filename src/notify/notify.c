@@ -52,6 +52,25 @@ static void name_source(struct notify *n, const struct conf *c)
                                        .instance = n->instance.text};
 }
 
+/* A record that can't be read keeps nothing; the look says so. */
+static enum err_code slowest(void *ctx, uint64_t *ret_read, struct err *e)
+{
+    struct notify *n = ctx;
+    uint64_t read = UINT64_MAX;
+    struct progress p;
+
+    for (size_t i = 0; i < n->n; i++) {
+        enum err_code code = progress_read(n->registry->meta, n->targets[i].key, &p, e);
+
+        if (code == ERR_OK && p.cursor < read)
+            read = p.cursor;
+        if (code != ERR_OK && code != ERR_NOT_FOUND && code != ERR_CORRUPT)
+            return code;
+    }
+    *ret_read = read;
+    return ERR_OK;
+}
+
 struct notify *notify_new(struct registry *r, const struct conf *c)
 {
     size_t n = c->webhooks.n + c->mail.rules.n;
@@ -68,6 +87,7 @@ struct notify *notify_new(struct registry *r, const struct conf *c)
     for (size_t i = 0; i < c->mail.rules.n; i++)
         target_of_mail(&c->mail, &c->mail.rules.items[i], &nt->targets[nt->n++]);
     name_source(nt, c);
+    event_log_keep_for(r->events, slowest, nt);
     return nt;
 }
 

@@ -23,7 +23,8 @@
 
 struct notify;
 
-/* NULL: nobody is to be told. r and c outlive it. */
+/* NULL: nobody is to be told. From then on r keeps events for those who were not told of them, so
+ * this is before its jobs start. r and c outlive it. */
 struct notify *notify_new(struct registry *r, const struct conf *c);
 void notify_free(struct notify *n); /* after the jobs have ended; accepts NULL */
 

@@ -7,6 +7,7 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 static struct world w;
@@ -101,6 +102,38 @@ static void the_oldest_go_when_there_are_too_many(void **state)
     assert_int_equal(l.rows[0].seq, 131);
     assert_ok(event_log_trim(w.r, 20, &n, ERR_IGNORED));
     assert_int_equal(n, 0);
+}
+
+static enum err_code read_so_far(void *ctx, uint64_t *ret_read, struct err *e)
+{
+    (void)e;
+    *ret_read = *(const uint64_t *)ctx;
+    return ERR_OK;
+}
+
+static uint64_t oldest_behind_a_tidy(uint64_t read, uint64_t keep, uint64_t keep_waiting)
+{
+    uint64_t first, last;
+
+    atomic_store(&w.conf->registry.outbox_keep, keep);
+    atomic_store(&w.conf->registry.outbox_keep_waiting, keep_waiting);
+    event_log_keep_for(w.r->events, read_so_far, &read);
+    assert_ok(event_log_tidy(w.r, ERR_IGNORED));
+    assert_ok(event_log_bounds(w.meta, &first, &last, ERR_IGNORED));
+    return first;
+}
+
+static void what_was_not_read_stays_up_to_a_bound(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 30; i++)
+        put(i);
+    move_all();
+    assert_int_equal(oldest_behind_a_tidy(0, 5, 100), 1);
+    assert_int_equal(oldest_behind_a_tidy(0, 5, 25), 6);
+    assert_int_equal(oldest_behind_a_tidy(10, 5, 100), 11);
+    assert_int_equal(oldest_behind_a_tidy(28, 5, 100), 26);
+    assert_int_equal(oldest_behind_a_tidy(UINT64_MAX, 4, 100), 27);
 }
 
 static void numbers_go_on_after_all_are_gone(void **state)
@@ -288,6 +321,7 @@ int main(void)
         TEST(an_event_has_its_id_and_the_next_number),
         TEST(many_keep_their_order_through_many_transactions),
         TEST(the_oldest_go_when_there_are_too_many),
+        TEST(what_was_not_read_stays_up_to_a_bound),
         TEST(numbers_go_on_after_all_are_gone),
         TEST(what_is_no_event_holds_nothing_up),
         TEST(large_ones_are_moved_few_at_a_time),
