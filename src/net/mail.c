@@ -11,31 +11,52 @@
 #define PASSWORD_BYTES 4096
 #define ADDRESS_BYTES  264
 
-struct reading {
-    struct str rest;
+struct sending {
+    const struct libcurl *lib;
+    CURL *c;
+    const struct mail *mail;
+    struct str rest; /* of the message */
+    bool named;      /* the server was told an address that it goes to, ... */
+    bool begun;      /* ... and has asked for the message */
 };
 
 static size_t give(char *p, size_t size, size_t n, void *ctx)
 {
-    struct reading *r = ctx;
-    size_t bytes = size * n < r->rest.n ? size * n : r->rest.n;
+    struct sending *s = ctx;
+    size_t bytes = size * n < s->rest.n ? size * n : s->rest.n;
 
-    memcpy(p, r->rest.p, bytes);
-    r->rest = str_sub(r->rest, bytes, r->rest.n - bytes);
+    s->begun = true;
+    memcpy(p, s->rest.p, bytes);
+    s->rest = str_sub(s->rest, bytes, s->rest.n - bytes);
     return bytes;
 }
 
-static struct curl_slist *recipients(const struct libcurl *lib, const char *const *to, size_t n)
+/* What is answered before that is about who sends, and about all messages. */
+static int listen_in(CURL *c, curl_infotype type, char *p, size_t n, void *ctx)
 {
-    struct curl_slist *list = NULL;
+    struct sending *s = ctx;
 
-    for (size_t i = 0; i < n; i++) {
-        char address[ADDRESS_BYTES];
+    (void)c;
+    if (type == CURLINFO_HEADER_OUT && str_starts((struct str){p, n}, STR("RCPT ")))
+        s->named = true;
+    return 0;
+}
 
-        snprintf(address, sizeof(address), "<%s>", to[i]);
-        list = lib->curl_slist_append(list, address);
-    }
-    return list;
+static int ask(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct sending *s = ctx;
+
+    (void)a, (void)b, (void)c, (void)d;
+    return s->mail->go_on && !s->mail->go_on(s->mail->ctx);
+}
+
+static struct curl_slist *add_address(const struct libcurl *lib, struct curl_slist *list,
+                                      const char *to)
+{
+    char address[ADDRESS_BYTES];
+
+    snprintf(address, sizeof(address), "<%s>", to);
+    return lib->curl_slist_append(list, address);
 }
 
 static enum err_code read_password(const struct conf_mail *conf, struct buf *ret, struct err *e)
@@ -47,9 +68,11 @@ static enum err_code read_password(const struct conf_mail *conf, struct buf *ret
     return ERR_OK;
 }
 
-static void prepare(const struct libcurl *lib, CURL *c, const struct conf_mail *conf,
-                    struct buf *password)
+static void prepare(struct sending *s, const struct conf_mail *conf, struct buf *password)
 {
+    const struct libcurl *lib = s->lib;
+    CURL *c = s->c;
+    char from[ADDRESS_BYTES];
     static const long use_ssl[] = {[CONF_STARTTLS_REQUIRED] = CURLUSESSL_ALL,
                                    [CONF_STARTTLS_OFFERED] = CURLUSESSL_TRY,
                                    [CONF_STARTTLS_NEVER] = CURLUSESSL_NONE};
@@ -61,60 +84,114 @@ static void prepare(const struct libcurl *lib, CURL *c, const struct conf_mail *
     lib->curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)conf->timeout_ms);
     lib->curl_easy_setopt(c, CURLOPT_USE_SSL, use_ssl[conf->starttls]);
     lib->curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-    lib->curl_easy_setopt(c, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L); /* one of them is enough */
     if (conf->ca_file[0])
         lib->curl_easy_setopt(c, CURLOPT_CAINFO, conf->ca_file);
     if (conf->username[0]) {
         lib->curl_easy_setopt(c, CURLOPT_USERNAME, conf->username);
         lib->curl_easy_setopt(c, CURLOPT_PASSWORD, buf_text(password));
     }
+    snprintf(from, sizeof(from), "<%s>", conf->from);
+    lib->curl_easy_setopt(c, CURLOPT_MAIL_FROM, from);
+    lib->curl_easy_setopt(c, CURLOPT_READFUNCTION, give);
+    lib->curl_easy_setopt(c, CURLOPT_READDATA, s);
+    lib->curl_easy_setopt(c, CURLOPT_DEBUGFUNCTION, listen_in);
+    lib->curl_easy_setopt(c, CURLOPT_DEBUGDATA, s);
+    lib->curl_easy_setopt(c, CURLOPT_VERBOSE, 1L);
+    lib->curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, ask);
+    lib->curl_easy_setopt(c, CURLOPT_XFERINFODATA, s);
+    lib->curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
-static enum err_code perform(const struct libcurl *lib, CURL *c, struct err *e)
+static enum err_code perform(struct sending *s, struct curl_slist *to, struct err *e)
 {
     char why[CURL_ERROR_SIZE] = "";
     CURLcode failed;
     long status = 0;
 
-    lib->curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
-    failed = lib->curl_easy_perform(c);
-    lib->curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+    s->rest = s->mail->message;
+    s->named = s->begun = false;
+    s->lib->curl_easy_setopt(s->c, CURLOPT_MAIL_RCPT, to);
+    s->lib->curl_easy_setopt(s->c, CURLOPT_ERRORBUFFER, why);
+    failed = s->lib->curl_easy_perform(s->c);
+    s->lib->curl_easy_getinfo(s->c, CURLINFO_RESPONSE_CODE, &status);
     if (failed == CURLE_OK)
         return ERR_OK;
-    /* What it says of who signs in is no word about the message. */
-    return err_set(
-        e, status >= 500 && failed != CURLE_LOGIN_DENIED ? ERR_REQUEST_INVALID : ERR_UNAVAILABLE,
-        "%s", why[0] ? why : lib->curl_easy_strerror(failed));
+    return err_set(e, status >= 500 && s->named ? ERR_REQUEST_INVALID : ERR_UNAVAILABLE, "%s",
+                   why[0] ? why : s->lib->curl_easy_strerror(failed));
 }
 
-enum err_code mail_send(const struct conf_mail *conf, const char *const *to, size_t n,
-                        struct str message, struct err *e)
+/* To those of them. */
+static enum err_code send_to(struct sending *s, uint64_t which, uint64_t *told, struct err *e)
 {
-    const struct libcurl *lib = libcurl();
-    struct reading reading = {message};
-    AUTO(buf) struct buf password = {0};
-    char from[ADDRESS_BYTES];
-    struct curl_slist *list;
+    struct curl_slist *to = NULL;
     enum err_code code;
-    CURL *c;
 
-    if (!lib)
+    for (size_t i = 0; i < s->mail->n; i++) {
+        if (which >> i & 1)
+            to = add_address(s->lib, to, s->mail->to[i]);
+    }
+    code = perform(s, to, e);
+    s->lib->curl_slist_free_all(to);
+    if (code == ERR_OK)
+        *told |= which;
+    return code;
+}
+
+/* An error that may pass is the one that is returned. */
+static enum err_code send_each(struct sending *s, uint64_t which, uint64_t *told, struct err *e)
+{
+    enum err_code worst = ERR_OK;
+    struct err one;
+
+    for (size_t i = 0; i < s->mail->n; i++) {
+        enum err_code code;
+
+        if (!(which >> i & 1))
+            continue;
+        code = send_to(s, 1ull << i, told, &one);
+        if (code != ERR_OK && (worst == ERR_OK || code == ERR_UNAVAILABLE))
+            worst = err_set(e, code, "%.100s: %.130s", s->mail->to[i], one.detail);
+        if (code != ERR_OK && !s->named)
+            break;
+    }
+    return worst;
+}
+
+/* At once, as long as the server takes it for all. */
+static enum err_code send_all(struct sending *s, uint64_t *told, struct err *e)
+{
+    uint64_t all = s->mail->n < MAIL_TO_MAX ? (1ull << s->mail->n) - 1 : UINT64_MAX;
+    uint64_t left = all & ~*told;
+    enum err_code code;
+
+    if (left == 0)
+        return ERR_OK;
+    code = send_to(s, left, told, e);
+    if (code == ERR_OK || !s->named || s->begun || (left & (left - 1)) == 0)
+        return code;
+    return send_each(s, left, told, e);
+}
+
+enum err_code mail_send(const struct conf_mail *conf, const struct mail *m, uint64_t *told,
+                        struct err *e)
+{
+    struct sending s = {.lib = libcurl(), .mail = m};
+    AUTO(buf) struct buf password = {0};
+    enum err_code code;
+
+    if (!s.lib)
         return err_set(e, ERR_UNAVAILABLE, "libcurl can't be loaded; install libcurl4");
+    if (m->n < 1 || m->n > MAIL_TO_MAX)
+        return err_set(e, ERR_INTERNAL, "a mail to %zu addresses", m->n);
     buf_init(&password, PASSWORD_BYTES);
     TRY(read_password(conf, &password, e));
-    c = lib->curl_easy_init();
-    if (!c)
+    s.c = s.lib->curl_easy_init();
+    if (!s.c)
         return err_set(e, ERR_UNAVAILABLE, "libcurl can't be used");
-    list = recipients(lib, to, n);
-    snprintf(from, sizeof(from), "<%s>", conf->from);
-    prepare(lib, c, conf, &password);
-    lib->curl_easy_setopt(c, CURLOPT_MAIL_FROM, from);
-    lib->curl_easy_setopt(c, CURLOPT_MAIL_RCPT, list);
-    lib->curl_easy_setopt(c, CURLOPT_READFUNCTION, give);
-    lib->curl_easy_setopt(c, CURLOPT_READDATA, &reading);
-    code = perform(lib, c, e);
-    lib->curl_easy_cleanup(c);
-    lib->curl_slist_free_all(list);
-    OPENSSL_cleanse(password.p, password.n);
+    prepare(&s, conf, &password);
+    code = send_all(&s, told, e);
+    s.lib->curl_easy_cleanup(s.c);
+    if (password.p)
+        OPENSSL_cleanse(password.p, password.n);
     return code;
 }

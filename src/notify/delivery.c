@@ -104,6 +104,8 @@ static void start_item(struct page *p, struct item *it)
         return; /* it was read before */
     it->state = ITEM_SENT;
     it->parcel.ctx = it;
+    if (p->progress->failures > 0 && p->progress->stuck == it->event->seq)
+        it->parcel.told |= p->progress->told;
     sender_start(p->sender, &it->parcel);
 }
 
@@ -190,13 +192,19 @@ static void fail(struct page *p, struct item *it)
         p->failed = it;
 }
 
+/* Of a mail's addresses; so the server is there. */
+static bool only_some_take_it(const struct page *p, const struct item *it)
+{
+    return it->parcel.told != 0 && p->progress->stuck_n >= PROBED;
+}
+
 static void settle_down(struct page *p, struct item *it)
 {
     it->state = ITEM_WAITS;
     if (it == p->probe) { /* none that passes was found: it is down for all */
         p->probe = NULL;
         fail(p, p->held);
-    } else if (it == p->held && p->passed) {
+    } else if (it == p->held && (p->passed || only_some_take_it(p, it))) {
         it->state = ITEM_DEAD;
     } else if (it != p->held || p->progress->stuck_n < PROBED || !choose_probe(p)) {
         fail(p, it);
@@ -249,6 +257,13 @@ static void advance(struct page *p)
         p->progress->cursor = p->items[p->first - 1].event->seq;
 }
 
+static bool goes_on(void *ctx)
+{
+    const struct job *job = ctx;
+
+    return job_go_on(job_jobs(job), job);
+}
+
 /* The sender lets go of all that is the page's. */
 static void cut(struct page *p)
 {
@@ -265,15 +280,17 @@ static void send_page(struct page *p)
 {
     for (;;) {
         struct parcel *x;
+        bool go_on;
 
         advance(p);
         start_items(p);
         if (sender_is_idle(p->sender) && (!something_waits(p) || !may_start(p)))
             break;
         x = sender_next(p->sender, WAIT_MS);
-        if (x)
+        go_on = goes_on(p->d->job);
+        if (x && (go_on || x->result != SENDER_DOWN)) /* else that may be why */
             settle(p, x->ctx);
-        if (!job_go_on(job_jobs(p->d->job), p->d->job)) {
+        if (!go_on) {
             cut(p);
             break;
         }
@@ -293,6 +310,7 @@ static void note(struct page *p)
             g->failures = 0; /* it is there, and the waiting is for another event: it begins anew */
         progress_fail(g, p->failed->event->seq, clock_wall_ms(), x->status, x->why,
                       x->retry_after_s);
+        g->told = x->told;
     } else if (p->delivered + p->refused > 0) {
         progress_succeed(g, p->delivered > 0 ? clock_wall_ms() : g->delivered_ms);
     }
@@ -447,7 +465,7 @@ static enum err_code run_pages(const struct delivery *d, struct sender *sender,
     int64_t until_ms = clock_mono_ms() + TURN_MS;
     bool down = false;
 
-    while (job_go_on(job_jobs(d->job), d->job) && clock_mono_ms() < until_ms) {
+    while (goes_on(d->job) && clock_mono_ms() < until_ms) {
         AUTO(events) struct event_list l = {0};
 
         TRY(event_log_read(d->registry->meta, progress->cursor, EVENT_LOG_PAGE, &l, e));
@@ -474,6 +492,7 @@ enum err_code delivery_run(const struct delivery *d, struct err *e)
         progress_fail(&progress, 0, clock_wall_ms(), 0, e->detail, 0); /* no event did */
         return write_progress(d, &progress, e);
     }
+    sender_ask(sender, goes_on, d->job);
     code = run_pages(d, sender, &progress, e);
     sender_free(sender);
     return code;

@@ -86,7 +86,8 @@ enum err_code progress_read(struct meta *m, const char *key, struct progress *re
                              .next_ms = number(o, "next_ms"),
                              .stuck = (uint64_t)number(o, "stuck"),
                              .stuck_n = (uint64_t)number(o, "stuck_n"),
-                             .status = number(o, "status")};
+                             .status = number(o, "status"),
+                             .told = (uint64_t)number(o, "told")};
     why = json_string_value(json_object_get(o, "why"));
     snprintf(ret->why, sizeof(ret->why), "%s", why ? why : "");
     read_done(o, ret);
@@ -106,10 +107,10 @@ struct meta_op progress_put(const char *key, const struct progress *p, char **re
     if (p->failures > 0) {
         buf_addf(&b,
                  ",\"failures\":%llu,\"failing_ms\":%lld,\"next_ms\":%lld,\"stuck\":%llu,"
-                 "\"stuck_n\":%llu,\"status\":%lld,\"why\":",
+                 "\"stuck_n\":%llu,\"status\":%lld,\"told\":%lld,\"why\":",
                  (unsigned long long)p->failures, (long long)p->failing_ms, (long long)p->next_ms,
-                 (unsigned long long)p->stuck, (unsigned long long)p->stuck_n,
-                 (long long)p->status);
+                 (unsigned long long)p->stuck, (unsigned long long)p->stuck_n, (long long)p->status,
+                 (long long)p->told);
         buf_add_json(&b, str_of(p->why));
     }
     buf_add_char(&b, '}');
@@ -138,7 +139,7 @@ void progress_succeed(struct progress *p, int64_t now_ms)
 {
     p->failures = 0;
     p->failing_ms = p->next_ms = 0;
-    p->stuck = p->stuck_n = 0;
+    p->stuck = p->stuck_n = p->told = 0;
     p->delivered_ms = now_ms;
 }
 

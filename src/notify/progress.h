@@ -24,6 +24,7 @@ struct progress {
     uint64_t stuck;     /* the event that failed last */
     uint64_t stuck_n;   /* so often */
     int64_t status;     /* of the answer; 0: none */
+    uint64_t told;      /* struct parcel, of that event */
     char why[PROGRESS_WHY];
 };
 

@@ -23,6 +23,8 @@ struct sender {
     struct outbound *outbound;   /* likewise */
     struct webhook_key key;
     bool has_key;
+    bool (*go_on)(void *ctx); /* NULL: it does */
+    void *ctx;
     struct parcel *ended; /* without having been sent by outbound: the first */
 };
 
@@ -69,6 +71,12 @@ enum err_code sender_new(const struct target *t, const struct format_source *sou
     }
     *ret_sender = s;
     return ERR_OK;
+}
+
+void sender_ask(struct sender *s, bool (*go_on)(void *ctx), void *ctx)
+{
+    s->go_on = go_on;
+    s->ctx = ctx;
 }
 
 void sender_free(struct sender *s)
@@ -174,12 +182,16 @@ static void judge(struct parcel *p)
 static void start_mail(struct sender *s, struct parcel *p)
 {
     AUTO(letter) struct letter letter = {0};
+    struct mail mail = {.go_on = s->go_on, .ctx = s->ctx};
     struct err e = {0};
     int64_t begun_ms = clock_mono_ms();
     enum err_code code;
 
     letter_write(s->target->mail, s->target->rule, &p->notice, &letter);
-    code = mail_send(s->target->mail, letter.to, letter.n_to, buf_str(&letter.text), &e);
+    mail.to = letter.to;
+    mail.n = letter.n_to;
+    mail.message = buf_str(&letter.text);
+    code = mail_send(s->target->mail, &mail, &p->told, &e);
     p->took_ms = clock_mono_ms() - begun_ms;
     end(s, p,
         code == ERR_OK                ? SENDER_DELIVERED

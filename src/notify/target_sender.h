@@ -15,6 +15,7 @@ enum sender_result {
 struct parcel {
     struct notice notice; /* the caller's */
     void *ctx;            /* likewise */
+    uint64_t told;        /* likewise, at first; bit i: so was address i of the mail (net/mail.h) */
 
     /* When it has ended: */
     enum sender_result result;
@@ -34,6 +35,10 @@ struct sender;
 /* Errors: UNAVAILABLE; CONFIG, when its secret can't be read. t and source outlive it. */
 ERR_CHECKED enum err_code sender_new(const struct target *t, const struct format_source *source,
                                      struct sender **ret_sender, struct err *e);
+
+/* A mail is cut off when that says no; asked each second. */
+void sender_ask(struct sender *s, bool (*go_on)(void *ctx), void *ctx);
+
 void sender_free(struct sender *s); /* what is on its way is cut off; accepts NULL */
 
 /* Can the target be told of this at all? False for events that its format has no words for, or that

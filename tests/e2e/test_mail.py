@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import socket
 import ssl
 
 import pytest
@@ -21,6 +22,20 @@ class Letters:
     def __init__(self):
         self.taken = []
         self.refuse = None
+        self.sender = "250 OK"  # what is answered to it
+        self.recipients = {}  # the same, to some of them
+
+    async def handle_MAIL(self, _server, _session, envelope, address, options):
+        if self.sender.startswith("250"):
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return self.sender
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):
+        answer = self.recipients.get(address, "250 OK")
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
 
     async def handle_DATA(self, _server, _session, envelope):
         if self.refuse:
@@ -96,6 +111,53 @@ def test_mail_that_is_refused_becomes_a_dead_letter(new_registry, server, letter
     with Client(registry.url) as client:
         upload(client)
     until(lambda: "events became dead letters" in registry.log, 60)
+
+
+def test_an_address_that_is_refused_for_now_is_told_later_and_the_others_once(new_registry, server, letters):
+    letters.recipients = {"a@example.org": "450 later"}
+    rule = {"name": "ops", "to": ["a@example.org", "b@example.org"], "events": ["upload"]}
+    registry = new_registry(config=section(server, rule)).start()
+    with Client(registry.url) as client:
+        upload(client)
+    until(lambda: "events can't be delivered; they wait" in registry.log, 60)
+    assert "a@example.org: " in registry.log
+    letters.recipients = {}
+    until(lambda: len(letters.taken) == 2, 60)
+    assert [to for to, _ in letters.taken] == [["b@example.org"], ["a@example.org"]]
+
+
+def test_an_address_that_is_refused_for_good_keeps_no_other_from_its_mail(new_registry, server, letters):
+    letters.recipients = {"a@example.org": "550 nobody"}
+    rule = {"name": "ops", "to": ["a@example.org", "b@example.org"], "events": ["upload"]}
+    registry = new_registry(config=section(server, rule)).start()
+    with Client(registry.url) as client:
+        upload(client)
+    until(lambda: "events became dead letters" in registry.log, 60)
+    assert [to for to, _ in letters.taken] == [["b@example.org"]]
+
+
+def test_mail_waits_for_a_server_that_refuses_who_sends(new_registry, server, letters):
+    letters.sender = "550 not from you"
+    registry = new_registry(config=section(server, {"name": "ops", "to": ["ops@example.org"]})).start()
+    with Client(registry.url) as client:
+        upload(client)
+    until(lambda: "events can't be delivered; they wait" in registry.log, 60)
+    letters.sender = "250 OK"
+    until(lambda: letters.taken or None, 60)
+    assert "events became dead letters" not in registry.log
+
+
+def test_a_stop_does_not_wait_for_a_server_of_mail_that_hangs(new_registry):
+    with socket.create_server(("127.0.0.1", free_port())) as silent:
+        mail = {"server": "smtp://127.0.0.1:%d" % silent.getsockname()[1], "from": "registry@example.org",
+                "starttls": "never", "timeout": "5m", "rules": [{"name": "ops", "to": ["ops@example.org"]}]}  # fmt: skip
+        registry = new_registry(config={"mail": mail}).start()
+        with Client(registry.url) as client:
+            upload(client)
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            registry.stop()
+        assert "events can't be delivered" not in registry.log
 
 
 def test_it_signs_in_over_an_encrypted_line(new_registry, letters, work):

@@ -7,11 +7,13 @@
 #include "core/event_log.h"
 #include "core/outbox.h"
 #include "notify/dead_letter.h"
+#include "notify/notify.h"
 #include "notify/progress.h"
 #include "notify/target_sender.h"
 #include "unit/core/support.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,6 +36,8 @@ static struct {
     size_t room;
     char names[SENT_MAX][32]; /* of all that were sent */
     size_t n;
+    uint64_t told;     /* when the last was sent: of its addresses */
+    uint64_t tell;     /* of those of one that fails */
     bool mended;       /* everything is delivered */
     const char *mends; /* behind the event of that name */
     const char *halts; /* once this event is on its way the job is not to go on, for that once */
@@ -49,6 +53,7 @@ bool __wrap_sender_is_idle(const struct sender *s);
 void __wrap_sender_start(struct sender *s, struct parcel *p);
 struct parcel *__wrap_sender_next(struct sender *s, int64_t ms);
 void __wrap_sender_cut(struct sender *s);
+void __wrap_sender_ask(struct sender *s, bool (*go_on)(void *ctx), void *ctx);
 bool __real_job_go_on(const struct jobs *j, const struct job *job);
 bool __wrap_job_go_on(const struct jobs *j, const struct job *job);
 
@@ -110,6 +115,9 @@ struct parcel *__wrap_sender_next(struct sender *s, int64_t ms)
         return NULL;
     p->status = fake.mended || !answer[0] ? 200 : atoi(answer);
     p->result = result_of(p->status);
+    fake.told = p->told;
+    if (p->result == SENDER_DOWN)
+        p->told |= fake.tell;
     if (fake.mends && strcmp(notice_text(&p->notice, "name"), fake.mends) == 0)
         fake.mended = true;
     p->retry_after_s = p->status == 503 ? 100 : 0;
@@ -121,6 +129,11 @@ void __wrap_sender_cut(struct sender *s)
 {
     (void)s;
     fake.n_way = 0;
+}
+
+void __wrap_sender_ask(struct sender *s, bool (*go_on)(void *ctx), void *ctx)
+{
+    (void)s, (void)go_on, (void)ctx;
 }
 
 static bool is_on_its_way(const char *name)
@@ -427,6 +440,35 @@ static void an_event_that_passes_once_another_has_is_no_dead_letter(void **state
     assert_int_equal(progress().cursor, 3);
 }
 
+static void who_was_told_is_remembered_while_others_are_not(void **state)
+{
+    (void)state;
+    fake.tell = 5;
+    event("a", "a1", "500");
+    deliver();
+    assert_int_equal(fake.told, 0);
+    deliver_again();
+    assert_int_equal(fake.told, 5);
+    fake.mended = true;
+    event("a", "a2", "");
+    deliver_again();
+    assert_int_equal(fake.told, 0);
+    assert_int_equal(progress().told, 0);
+}
+
+static void what_only_some_take_holds_up_the_rest_for_some_tries(void **state)
+{
+    (void)state;
+    fake.tell = 5;
+    event("a", "a1", "500");
+    for (int i = 0; i < 4; i++)
+        deliver_again();
+    assert_int_equal(letters(), 0);
+    deliver_again();
+    assert_int_equal(letters(), 1);
+    assert_int_equal(progress().cursor, 1);
+}
+
 static void another_event_is_tried_in_its_place_each_time(void **state)
 {
     (void)state;
@@ -510,6 +552,32 @@ static void a_run_that_is_not_to_go_on_ends_though_it_might_again(void **state)
     assert_int_equal(progress().cursor, 3);
 }
 
+static uint64_t oldest_in_the_log(void)
+{
+    uint64_t first, last;
+
+    assert_ok(event_log_tidy(w.r, &e));
+    assert_ok(event_log_bounds(w.meta, &first, &last, &e));
+    return first;
+}
+
+static void what_a_target_was_not_told_stays_in_the_log(void **state)
+{
+    struct notify *n;
+
+    (void)state;
+    w.conf->webhooks = (struct conf_webhooks){.items = &webhook, .n = 1};
+    n = notify_new(w.r, w.conf);
+    w.conf->webhooks = (struct conf_webhooks){.n = 0};
+    atomic_store(&w.conf->registry.outbox_keep, 1);
+    for (int i = 0; i < 5; i++)
+        event("a", "a", "");
+    assert_int_equal(oldest_in_the_log(), 1);
+    deliver();
+    assert_int_equal(oldest_in_the_log(), 5);
+    notify_free(n);
+}
+
 static void events_that_are_gone_are_counted(void **state)
 {
     (void)state;
@@ -538,12 +606,15 @@ int main(void)
         TEST(an_event_that_is_never_answered_becomes_a_dead_letter),
         TEST(an_event_that_alone_is_forbidden_becomes_a_dead_letter),
         TEST(an_event_that_passes_once_another_has_is_no_dead_letter),
+        TEST(who_was_told_is_remembered_while_others_are_not),
+        TEST(what_only_some_take_holds_up_the_rest_for_some_tries),
         TEST(another_event_is_tried_in_its_place_each_time),
         TEST(of_two_that_fail_the_first_is_tried_again),
         TEST(what_fails_alone_for_too_long_is_given_up),
         TEST(all_that_is_too_old_is_given_up_in_one_run),
         TEST(what_could_not_be_told_for_too_long_is_given_up),
         TEST(a_run_that_is_not_to_go_on_ends_though_it_might_again),
+        TEST(what_a_target_was_not_told_stays_in_the_log),
         TEST(events_that_are_gone_are_counted),
     };
 
