@@ -472,7 +472,7 @@ static enum err_code run_pages(const struct delivery *d, struct sender *sender,
         if (l.n == 0)
             return ERR_OK;
         TRY(do_page(d, sender, progress, &l, &down, e));
-        if (down && progress->cursor < l.rows[l.n - 1].seq)
+        if (down ? progress->cursor < l.rows[l.n - 1].seq : d->again && progress->failures == 0)
             return ERR_OK;
     }
     return ERR_LATER;
@@ -485,7 +485,7 @@ enum err_code delivery_run(const struct delivery *d, struct err *e)
     enum err_code code;
 
     TRY(progress_read(d->registry->meta, d->target->key, &progress, e));
-    if (clock_wall_ms() < progress.next_ms)
+    if (d->again != (progress.failures > 0) || clock_wall_ms() < progress.next_ms)
         return ERR_OK;
     code = sender_new(d->target, d->source, &sender, e);
     if (code != ERR_OK) {

@@ -1,4 +1,9 @@
-/* A job's run: a target is told of what came since it was told last. */
+/*
+ * A job's run: a target is told of what came since it was told last. A target that fails has
+ * another job than one that does not, so that one that hangs holds up none that is well. Which of
+ * the two may tell it is said by its record, and a run ends when it has written the other there: so
+ * both never do at once.
+ */
 #pragma once
 
 #include "jobs/jobs.h"
@@ -10,6 +15,7 @@ struct delivery {
     const struct target *target;
     const struct format_source *source;
     struct job *job; /* of the run */
+    bool again;      /* it is that of a target that fails */
 };
 
 /* Goes on until there is nothing more, the target can't be told, or it is another's turn.

@@ -15,10 +15,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define JOB      "notify"
-#define LOOK_JOB "notify.look"
+#define JOB       "notify"
+#define AGAIN_JOB "notify.again" /* of a target that failed */
+#define LOOK_JOB  "notify.look"
 
-#define AT_ONCE  2   /* targets that are told; others of the jobs' threads stay free */
+#define AT_ONCE  2   /* targets that are told; others of the jobs' threads stay free, ... */
+#define AGAIN    1   /* ... and these have one: those that hang wait for each other */
 #define REST_MS  100 /* between two looks: what comes meanwhile goes together */
 #define WAIT_MS  1000
 #define RETRY_MS 5000
@@ -121,17 +123,27 @@ const struct target *notify_find(const struct notify *n, struct str key)
 
 /* ---- jobs */
 
-static enum err_code deliver(void *ctx, struct job *job, struct err *e)
+static enum err_code deliver_to(struct notify *n, struct job *job, bool again, struct err *e)
 {
-    struct notify *n = ctx;
     const struct delivery d = {.registry = n->registry,
                                .target = notify_find(n, job_key(job)),
                                .source = &n->source,
-                               .job = job};
+                               .job = job,
+                               .again = again};
 
     if (!d.target)
         return ERR_OK; /* it is not configured any more */
     return delivery_run(&d, e);
+}
+
+static enum err_code deliver(void *ctx, struct job *job, struct err *e)
+{
+    return deliver_to(ctx, job, false, e);
+}
+
+static enum err_code deliver_again(void *ctx, struct job *job, struct err *e)
+{
+    return deliver_to(ctx, job, true, e);
 }
 
 /* Is there something to tell it, as far as this process knows? */
@@ -153,7 +165,7 @@ static enum err_code look_at(struct notify *n, size_t i, uint64_t last, struct e
     n->seats[i] = (struct seat){.cursor = p.cursor, .next_ms = p.next_ms};
     if (!may_be_due(&n->seats[i], last))
         return ERR_OK;
-    op = jobs_add_op(jobs, JOB, str_of(key));
+    op = jobs_add_op(jobs, p.failures > 0 ? AGAIN_JOB : JOB, str_of(key));
     TRY(meta_commit(n->registry->meta, &op, 1, META_LAZY, NULL, e));
     jobs_wake(jobs);
     return ERR_OK;
@@ -188,6 +200,12 @@ enum err_code notify_start(struct notify *n, struct err *e)
                                         .retry_ms = RETRY_MS,
                                         .priority = 2,
                                         .at_once = AT_ONCE};
+    const struct job_kind again = {.name = AGAIN_JOB,
+                                   .run = deliver_again,
+                                   .ctx = n,
+                                   .retry_ms = RETRY_MS,
+                                   .priority = 2,
+                                   .at_once = AGAIN};
     const struct job_kind looks = {.name = LOOK_JOB,
                                    .run = look,
                                    .ctx = n,
@@ -200,6 +218,7 @@ enum err_code notify_start(struct notify *n, struct err *e)
     for (size_t i = 0; i < n->n; i++)
         TRY(progress_begin(n->registry->meta, n->targets[i].key, last, e));
     jobs_kind_add(n->registry->jobs, &deliveries);
+    jobs_kind_add(n->registry->jobs, &again);
     jobs_kind_add(n->registry->jobs, &looks);
     return ERR_OK;
 }

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import subprocess
+import time
 
 import pytest
 from accounts import PASSWORD, Accounts, environment
@@ -146,6 +147,15 @@ def test_a_receiver_that_hangs_holds_nothing_up(managed, hook):
         assert tags(hook.wait_taken(2), "team/app") == ["v0", "v1"]
         until(lambda: state(registry, "stuck")["state"] == "failing", 60)
         assert state(registry, "stuck")["status"] == 0
+
+
+def test_receivers_that_hang_are_tried_again_one_at_a_time(new_registry, hook):
+    times = []
+    hook.answer = lambda _: times.append(time.monotonic()) or time.sleep(0.8) or 200
+    registry = start(new_registry, hook.hook("a", timeout="500ms"), hook.hook("b", timeout="500ms"))
+    push(registry, "team/app")
+    until(lambda: len(times) >= 4, 60)
+    assert times[3] - times[2] > 0.3
 
 
 def test_megabytes_of_an_answer_are_not_read(managed, hook):

@@ -154,9 +154,22 @@ bool __wrap_job_go_on(const struct jobs *j, const struct job *job)
     return __real_job_go_on(j, job);
 }
 
+static struct progress progress(void)
+{
+    struct err error;
+    struct progress p;
+
+    assert_ok(progress_read(w.meta, target.key, &p, &error));
+    return p;
+}
+
 static enum err_code run(void *ctx, struct job *job, struct err *error)
 {
-    const struct delivery d = {.registry = w.r, .target = &target, .source = &source, .job = job};
+    const struct delivery d = {.registry = w.r,
+                               .target = &target,
+                               .source = &source,
+                               .job = job,
+                               .again = progress().failures > 0};
     enum err_code code = delivery_run(&d, error);
 
     (void)ctx;
@@ -205,14 +218,6 @@ static void event(const char *repository, const char *name, const char *answer)
     op = outbox_put(&ev);
     assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, &e));
     assert_ok(event_log_move(w.r, NULL, &e));
-}
-
-static struct progress progress(void)
-{
-    struct progress p;
-
-    assert_ok(progress_read(w.meta, target.key, &p, &e));
-    return p;
 }
 
 static enum err_code deliver_once(void)
