@@ -38,6 +38,8 @@ struct event_streams {
     bool runs, stop, hushed;
 };
 
+enum served { CAUGHT_UP, HAS_MORE, LAGS /* it waits for its reader, or for the database */ };
+
 /* What all streams that are at one place share. */
 struct page {
     uint64_t after;
@@ -59,10 +61,14 @@ static void free_stream(struct stream *s)
     free(s);
 }
 
-static void add(struct stream *s, const struct buf *frame)
+/* False: there is no room. */
+static bool add(struct stream *s, const struct buf *frame)
 {
+    if (ticker_room(s->ticker) < frame->n)
+        return false;
     ticker_add(s->ticker, buf_str(frame));
     s->told_ms = clock_mono_ms();
+    return true;
 }
 
 static bool is_asked_for(const struct event_stream_wish *w, const char *event)
@@ -90,17 +96,16 @@ static bool is_told(const struct stream *s, const char *event, const struct repo
     return is_asked_for(w, event) && w->sees(w->ctx, repo->n > 0 ? repo : NULL);
 }
 
-static void tell_lost(struct stream *s, uint64_t to)
+static bool tell_lost(struct stream *s, uint64_t to)
 {
     AUTO(buf) struct buf frame = {0};
 
     buf_init(&frame, FRAME_MAX);
     buf_addf(&frame, "id: %llu\nevent: events.lost\ndata: {\"from\":%llu,\"to\":%llu}\n\n",
              (unsigned long long)to, (unsigned long long)s->after + 1, (unsigned long long)to);
-    add(s, &frame);
+    return add(s, &frame);
 }
 
-/* False: there is no room. */
 static bool tell(struct stream *s, const struct event *event, const char *name)
 {
     AUTO(buf) struct buf frame = {0};
@@ -108,10 +113,7 @@ static bool tell(struct stream *s, const struct event *event, const char *name)
     buf_init(&frame, FRAME_MAX);
     buf_addf(&frame, "id: %llu\nevent: %s\ndata: %s\n\n", (unsigned long long)event->seq, name,
              event->json);
-    if (ticker_room(s->ticker) < frame.n)
-        return false;
-    add(s, &frame);
-    return true;
+    return add(s, &frame);
 }
 
 /* Where it is, so that who comes back need not go through what was not for them. */
@@ -123,7 +125,7 @@ static void tell_quiet(struct stream *s)
         return;
     buf_init(&frame, FRAME_MAX);
     buf_addf(&frame, ": still there\nid: %llu\n\n", (unsigned long long)s->after);
-    add(s, &frame);
+    (void)add(s, &frame);
 }
 
 /* ---- pages of the log */
@@ -165,7 +167,8 @@ static bool page_at(struct page *p, struct registry *r, uint64_t after)
 static bool give_page(struct stream *s, const struct page *p)
 {
     if (p->list.rows[0].seq > s->after + 1) {
-        tell_lost(s, p->list.rows[0].seq - 1);
+        if (!tell_lost(s, p->list.rows[0].seq - 1))
+            return false;
         s->after = p->list.rows[0].seq - 1;
     }
     for (size_t i = 0; i < p->list.n && s->after < s->end; i++) {
@@ -177,22 +180,23 @@ static bool give_page(struct stream *s, const struct page *p)
     return true;
 }
 
-/* True: it waits for its reader. */
-static bool serve(struct event_streams *all, struct stream *s, struct page *p)
+/* A page at most: others wait. */
+static enum served serve(struct event_streams *all, struct stream *s, struct page *p)
 {
-    while (s->after < s->end && event_log_wait(all->r->events, s->after, 0)) {
-        if (!page_at(p, all->r, s->after))
-            return true; /* the database can't be asked now */
-        if (p->list.n == 0)
-            break;
-        if (!give_page(s, p))
-            return true;
-    }
+    bool more = s->after < s->end && event_log_wait(all->r->events, s->after, 0);
+
+    if (more && !page_at(p, all->r, s->after))
+        return LAGS;
+    more = more && p->list.n > 0;
+    if (more && !give_page(s, p))
+        return LAGS;
     if (s->after >= s->end || clock_mono_ms() - s->opened_ms > LONGEST_MS)
         ticker_end(s->ticker);
+    else if (more)
+        return HAS_MORE;
     else
         tell_quiet(s);
-    return false;
+    return CAUGHT_UP;
 }
 
 /* ---- the thread */
@@ -217,27 +221,28 @@ static void refresh(struct event_streams *all, struct stream **list)
         ticker_end(s->ticker);
 }
 
-static bool serve_all(struct event_streams *all, struct stream *list, uint64_t *ret_after)
+/* Is there more for one of them; else, does one lag? */
+static enum served serve_all(struct event_streams *all, struct stream *list, uint64_t *ret_after)
 {
     struct page page = {.read = false};
-    bool lags = false;
+    bool of[] = {[CAUGHT_UP] = false, [HAS_MORE] = false, [LAGS] = false};
 
     *ret_after = UINT64_MAX;
     for (struct stream *s = list; s; s = s->next) {
-        lags = serve(all, s, &page) || lags;
+        of[serve(all, s, &page)] = true;
         if (s->after < *ret_after)
             *ret_after = s->after;
     }
     page_done(&page);
-    return lags;
+    return of[HAS_MORE] ? HAS_MORE : of[LAGS] ? LAGS : CAUGHT_UP;
 }
 
 static void *streams_main(void *arg)
 {
     struct event_streams *all = arg;
     struct stream *list = NULL;
+    enum served served;
     uint64_t after;
-    bool lags;
 
     pthread_mutex_lock(&all->mutex);
     for (;;) {
@@ -249,11 +254,11 @@ static void *streams_main(void *arg)
             continue;
         }
         pthread_mutex_unlock(&all->mutex);
-        lags = serve_all(all, list, &after);
-        if (!lags)
+        served = serve_all(all, list, &after);
+        if (served == CAUGHT_UP)
             (void)event_log_wait(all->r->events, after, IDLE_MS);
         pthread_mutex_lock(&all->mutex);
-        if (lags || all->hushed) {
+        if (served == LAGS || all->hushed) {
             struct timespec until = clock_mono_in(LAG_MS);
 
             pthread_cond_timedwait(&all->changed, &all->mutex, &until);

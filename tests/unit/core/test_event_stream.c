@@ -222,6 +222,117 @@ static void a_slow_reader_misses_nothing(void **state)
     assert_int_equal(n, 20);
 }
 
+static atomic_int asked, asked_before_other;
+static atomic_bool opened;
+
+/* The first time it waits until the other is open. */
+static bool sees_and_counts(void *ctx, const struct repo_name *repo)
+{
+    (void)ctx, (void)repo;
+    if (atomic_fetch_add(&asked, 1) == 0) {
+        while (!atomic_load(&opened))
+            (void)!poll(NULL, 0, 1);
+    }
+    return true;
+}
+
+static bool sees_as_other(void *ctx, const struct repo_name *repo)
+{
+    int none = 0;
+
+    (void)ctx, (void)repo;
+    atomic_compare_exchange_strong(&asked_before_other, &none, atomic_load(&asked));
+    return true;
+}
+
+static void one_that_has_much_to_catch_up_with_holds_up_no_other(void **state)
+{
+    struct event_stream_wish x = wish(0), y = wish(0);
+    AUTO(buf) struct buf got = {0};
+    struct reader *r, *other;
+
+    (void)state;
+    for (int i = 0; i < 400; i++)
+        put("a.one", NULL);
+    x.sees = sees_and_counts;
+    y.sees = sees_as_other;
+    r = open_stream(&x);
+    while (atomic_load(&asked) == 0)
+        (void)!poll(NULL, 0, 1);
+    other = open_stream(&y);
+    atomic_store(&opened, true);
+    buf_init(&got, 1 << 20);
+    read_until(r, NULL, &got);
+    read_until(other, NULL, &got);
+    reader_free(r);
+    reader_free(other);
+    assert_int_equal(atomic_load(&asked), 400);
+    assert_in_range(atomic_load(&asked_before_other), 1, 200);
+}
+
+static size_t frame_bytes(const struct event *event, const char *name)
+{
+    return (size_t)snprintf(NULL, 0, "id: %llu\nevent: %s\ndata: %s\n\n",
+                            (unsigned long long)event->seq, name, event->json);
+}
+
+static void put_text(const char *name, size_t bytes)
+{
+    AUTO(mem) char *text = mem_zero(bytes + 1);
+    AUTO(outbox) struct outbox_event ev = {0};
+    struct meta_op op;
+
+    memset(text, 'x', bytes);
+    outbox_begin(&ev, name);
+    outbox_add_text(&ev, "text", str_of(text));
+    op = outbox_put(&ev);
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
+    assert_ok(event_log_move(w.r, NULL, ERR_IGNORED));
+}
+
+#define ROOM ((512u << 10) - sizeof("retry: 2000\n\n") + 1)
+
+/* So that what a reader has not read leaves room for hardly anything. Returns how many they are. */
+static int put_what_fills_it(void)
+{
+    AUTO(events) struct event_list l = {0};
+    size_t left = ROOM;
+
+    for (int i = 0; i < 8; i++)
+        put_text("a.large", LARGE);
+    assert_ok(event_log_read(w.meta, 0, 8, &l, ERR_IGNORED));
+    for (size_t i = 0; i < 8; i++)
+        left -= frame_bytes(&l.rows[i], "a.large");
+    left -= frame_bytes(&l.rows[0], "a.large") - LARGE;
+    put_text("a.large", left - 20);
+    return 9;
+}
+
+static void what_was_lost_is_told_to_a_slow_reader_once_there_is_room(void **state)
+{
+    AUTO(buf) struct buf got = {0};
+    struct event_stream_wish x = wish(0);
+    struct reader *r;
+    int n = put_what_fills_it();
+
+    (void)state;
+    put("a.one", NULL);
+    put("a.two", NULL);
+    x.sees = sees_and_counts;
+    atomic_store(&opened, true);
+    atomic_store(&asked, 0);
+    r = open_stream(&x);
+    while (atomic_load(&asked) <= n)
+        (void)!poll(NULL, 0, 1);
+    assert_ok(event_log_trim(w.r, 1, NULL, ERR_IGNORED));
+    (void)!poll(NULL, 0, 100); /* it looks again and again meanwhile */
+    buf_init(&got, 4 << 20);
+    read_until(r, NULL, &got);
+    reader_free(r);
+    assert_non_null(strstr(buf_text(&got), "event: events.lost\ndata: {\"from\":10,\"to\":10}"));
+    assert_non_null(strstr(buf_text(&got), "event: a.two"));
+}
+
 static void there_are_no_more_than_are_allowed(void **state)
 {
     struct event_stream_wish x = wish(0);
@@ -246,9 +357,14 @@ static void there_are_no_more_than_are_allowed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_to_the_end_has_all_that_is_there), TEST(it_has_what_was_asked_for),
-        TEST(it_has_what_its_reader_may_see),       TEST(what_is_not_kept_any_more_is_told_as_lost),
-        TEST(one_that_goes_on_has_what_comes),      TEST(a_slow_reader_misses_nothing),
+        TEST(one_to_the_end_has_all_that_is_there),
+        TEST(it_has_what_was_asked_for),
+        TEST(it_has_what_its_reader_may_see),
+        TEST(what_is_not_kept_any_more_is_told_as_lost),
+        TEST(one_that_goes_on_has_what_comes),
+        TEST(a_slow_reader_misses_nothing),
+        TEST(one_that_has_much_to_catch_up_with_holds_up_no_other),
+        TEST(what_was_lost_is_told_to_a_slow_reader_once_there_is_room),
         TEST(there_are_no_more_than_are_allowed),
     };
 
