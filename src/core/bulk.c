@@ -236,18 +236,20 @@ static uint64_t tags_gone(const struct bulk *b, uint64_t before)
     return before > now.tags ? before - now.tags : 0;
 }
 
-/* Its parts went one by one, so this is told behind all of them. What can't be told now is not. */
-static void tell_gone(const struct bulk *b)
+/* Its parts went one by one, so this is told behind all of them. Nobody hears that it is gone
+ * before: when it can't be told, who asked gets the error, and does the rest, this, again. */
+static enum err_code tell_gone(const struct bulk *b, struct err *e)
 {
     const struct event_origin by = {.actor = b->actor};
     AUTO(outbox) struct outbox_event ev = {0};
     struct meta_op op;
 
     if (!events_of_pushes(b->registry, b->repo))
-        return;
+        return ERR_OK;
     op = event_repository_deleted(&ev, b->repo, &by);
-    if (meta_commit(b->registry->meta, &op, 1, 0, NULL, ERR_IGNORED) == ERR_OK)
-        event_log_wake(b->registry);
+    TRY(meta_commit(b->registry->meta, &op, 1, 0, NULL, e));
+    event_log_wake(b->registry);
+    return ERR_OK;
 }
 
 enum err_code bulk_remove_repo(const struct bulk *b, struct bulk_counts *ret_done, bool *ret_left,
@@ -265,9 +267,7 @@ enum err_code bulk_remove_repo(const struct bulk *b, struct bulk_counts *ret_don
     w.done.tags = tags_gone(b, before.tags);
     *ret_done = w.done;
     *ret_left = w.stayed > 0 || code != ERR_OK;
-    if (!*ret_left)
-        tell_gone(b);
-    return code;
+    return *ret_left ? code : tell_gone(b, e);
 }
 
 /* ---- tags */

@@ -34,8 +34,10 @@ struct bulk {
 /*
  * All tags, manifests and blobs of a repository; its name stays, and open uploads do. What is
  * pushed meanwhile goes too, or stays: *ret_left says that there is something. Of bytes, only those
- * of blobs are counted. Errors: NAME_UNKNOWN; LATER, go_on said no; what may_untag said about a
- * tag, before anything was deleted; else the first of a step, which ended no other.
+ * of blobs are counted. It ends with the event of it, without which there is an error; it may be
+ * done again then, also when nothing is left. Errors: NAME_UNKNOWN; LATER, go_on said no; what
+ * may_untag said about a tag, before anything was deleted; else the first of a step, which ended no
+ * other.
  */
 ERR_CHECKED enum err_code bulk_remove_repo(const struct bulk *b, struct bulk_counts *ret_done,
                                            bool *ret_left, struct err *e);

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "core/manifest.h"
+#include "core/outbox.h"
 #include "core/project.h"
 #include "support.h"
 
@@ -176,6 +177,48 @@ static void what_was_interrupted_is_gone_on_with(void **state)
     assert_int_equal(after.tags + after.manifests + after.blobs, 0);
 }
 
+static bool tells; /* whether a repository is gone */
+
+static enum err_code commit_unless_it_tells(struct meta *m, const struct meta_op *ops, size_t n,
+                                            unsigned flags, size_t *ret_failed, struct err *error)
+{
+    for (size_t i = 0; i < n && !tells; i++) {
+        if (ops[i].kind == META_RECORD_PUT &&
+            str_starts(ops[i].record_put.value, STR("{\"event\":\"repository.deleted\"")))
+            return err_set(error, ERR_UNAVAILABLE, "not now");
+    }
+    return meta_commit(m->inner, ops, n, flags, ret_failed, error);
+}
+
+static size_t times_told(void)
+{
+    AUTO(records) struct meta_record_list l = {0};
+    size_t n = 0;
+
+    assert_ok(meta_records(w.meta, OUTBOX, STR(""), 100, &l, ERR_IGNORED));
+    for (size_t i = 0; i < l.n; i++)
+        n += strstr(l.rows[i].value, "\"repository.deleted\"") != NULL;
+    return n;
+}
+
+static void it_is_not_deleted_before_that_is_told(void **state)
+{
+    struct bulk b = bulk_of();
+    struct bulk_counts done;
+    bool left;
+
+    (void)state;
+    fill();
+    tells = false;
+    world_patch_meta(&w)->commit = commit_unless_it_tells;
+    assert_code(ERR_UNAVAILABLE, bulk_remove_repo(&b, &done, &left, ERR_IGNORED));
+    assert_int_equal(times_told(), 0);
+    tells = true;
+    assert_ok(bulk_remove_repo(&b, &done, &left, ERR_IGNORED));
+    assert_int_equal(times_told(), 1);
+    world_patch_meta(&w);
+}
+
 static void a_repository_that_never_was_is_unknown(void **state)
 {
     struct bulk b = bulk_of();
@@ -320,6 +363,7 @@ int main(void)
         TEST(many_manifests_and_tags_go),
         TEST(a_tag_that_may_not_go_keeps_all),
         TEST(what_was_interrupted_is_gone_on_with),
+        TEST(it_is_not_deleted_before_that_is_told),
         TEST(a_repository_that_never_was_is_unknown),
         TEST(a_failure_of_the_database_is_told),
         TEST(tags_that_match_go_and_their_manifests_stay),
