@@ -43,7 +43,8 @@ void outbox_begin(struct outbox_event *ev, const char *name);
 void outbox_add_text(struct outbox_event *ev, const char *key, struct str value);
 void outbox_add_number(struct outbox_event *ev, const char *key, int64_t value);
 
-/* Ends it. The operation belongs into the transaction of what it tells. */
+/* Ends it. One that is too large is told without its last members, and with "cut": true. The
+ * operation belongs into the transaction of what it tells. */
 struct meta_op outbox_put(struct outbox_event *ev);
 void outbox_done(struct outbox_event *ev); /* accepts one that is all zero */
 
