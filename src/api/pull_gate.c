@@ -48,6 +48,16 @@ bool pull_gate_may_bypass(const struct req *q)
     return auth_enabled(q->api->guard.auth) && access_may(q, ACTION_BYPASS, &q->name, NULL);
 }
 
+void pull_gate_bypassed(struct req *q, const struct digest *d)
+{
+    AUTO(buf) struct buf detail = {0};
+
+    buf_init(&detail, 512);
+    buf_addf(&detail, "{\"digest\":\"%s\",\"reason\":\"%s\"}", d->text,
+             pull_why_name(PULL_UNSIGNED));
+    audit_request(q, "push", "bypassed", buf_text(&detail));
+}
+
 /* With where to see more, as far as an error holds it. */
 static void text_of(const struct req *q, const struct digest *d, const struct pull_verdict *v,
                     struct buf *ret)

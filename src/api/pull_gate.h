@@ -36,6 +36,9 @@ void pull_gate_removed(struct req *q, const struct pull_gate_removal *r);
 /* May the caller do what rules of images forbid others? */
 bool pull_gate_may_bypass(const struct req *q);
 
+/* That somebody who has it gave a tag to what the rules of signatures refuse, in the trail. */
+void pull_gate_bypassed(struct req *q, const struct digest *d);
+
 /* A gate_signed_fn; ctx is a struct signature_gate. */
 ERR_CHECKED enum err_code pull_gate_signed(void *ctx, const struct repo_name *repo,
                                            const struct digest *d, int64_t now_ms,

@@ -271,6 +271,8 @@ enum err_code api_manifest_put(struct req *q, struct err *e)
     p.bypass = q->registry->tag_judge && pull_gate_may_bypass(q);
     TRY(push_manifest(q->registry, &p, &done, e));
     pull_gate_pushed(q, &done, p.bytes);
+    if (done.bypassed)
+        pull_gate_bypassed(q, &done.digest);
     if (done.warning[0])
         reply_warning(q, str_of(done.warning));
     reply_pushed(q, &p, &done, q->ref.is_digest);

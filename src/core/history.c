@@ -107,36 +107,38 @@ static enum err_code commit(struct state *s, struct err *e)
 }
 
 /* What was signed once may be so no more, or never was. */
-static enum err_code may_tag(const struct state *s, struct err *e)
+static enum err_code may_tag(const struct state *s, bool *ret_bypassed, struct err *e)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
     const struct tag_judge *judge = s->r->tag_judge;
     char unused[TAG_WARNING_MAX + 1];
     enum err_code code;
 
-    if (!judge || s->b->bypass)
+    *ret_bypassed = false;
+    if (!judge)
         return ERR_OK;
     code = meta_manifest_by_digest(s->r->meta, s->b->repo, &s->to, &m, e);
     if (code == ERR_MANIFEST_UNKNOWN) /* as the transaction will say in other words */
         return ERR_OK;
     TRY(code);
-    return judge->may_tag(judge->ctx, s->b->repo, s->b->tag, m, unused, e);
+    return tag_judge_ask(judge, s->b->bypass, s->b->repo, s->b->tag, m, unused, ret_bypassed, e);
 }
 
 enum err_code history_rollback(struct registry *r, const struct rollback *b,
                                struct rolled_back *ret_done, struct err *e)
 {
     struct state s = {.r = r, .b = b};
+    bool bypassed;
 
     TRY(find_now(&s, e));
     if (b->create_only && s.version != META_ABSENT)
         return err_tell(e, ERR_DENIED, "tag '%s' exists, and you may not move it", b->tag->text);
     TRY(find_target(&s, e));
-    TRY(may_tag(&s, e));
+    TRY(may_tag(&s, &bypassed, e));
     TRY(commit(&s, e));
     event_log_wake(r);
     project_tag(r, b->repo, b->tag);
-    *ret_done = (struct rolled_back){.digest = s.to, .previous = s.now};
+    *ret_done = (struct rolled_back){.digest = s.to, .previous = s.now, .bypassed = bypassed};
     return ERR_OK;
 }
 

@@ -17,6 +17,7 @@ struct rollback {
 struct rolled_back {
     struct digest digest;   /* where the tag points now */
     struct digest previous; /* where it did; n is 0: it was not there */
+    bool bypassed;          /* the tag_judge would have said no */
 };
 
 /*

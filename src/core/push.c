@@ -305,14 +305,15 @@ static enum err_code store_and_commit(struct work *w, struct err *e)
 }
 
 /* Of several tags one warning is enough, for it is about the manifest. */
-static enum err_code may_tag(const struct work *w, char ret_warning[static TAG_WARNING_MAX + 1],
-                             struct err *e)
+static enum err_code may_tag(const struct work *w, struct pushed *ret, struct err *e)
 {
     const struct tag_judge *judge = w->r->tag_judge;
 
-    ret_warning[0] = '\0';
-    for (size_t i = 0; judge && !w->p->own && !w->p->bypass && i < w->p->n_tags; i++)
-        TRY(judge->may_tag(judge->ctx, w->p->repo, &w->p->tags[i], w->stored, ret_warning, e));
+    ret->warning[0] = '\0';
+    ret->bypassed = false;
+    for (size_t i = 0; judge && !w->p->own && i < w->p->n_tags; i++)
+        TRY(tag_judge_ask(judge, w->p->bypass, w->p->repo, &w->p->tags[i], w->stored, ret->warning,
+                          &ret->bypassed, e));
     return ERR_OK;
 }
 
@@ -330,7 +331,7 @@ enum err_code push_manifest(struct registry *r, const struct push *p, struct pus
     TRY(need_room(&w, e));
     TRY(resolve_links(&w, e));
     w.stored = meta_manifest_new(&w.digest, str_of(w.manifest.media_type), p->bytes);
-    TRY(may_tag(&w, ret_pushed->warning, e));
+    TRY(may_tag(&w, ret_pushed, e));
     TRY(store_and_commit(&w, e));
     for (size_t i = 0; i < p->n_tags; i++)
         project_tag(r, p->repo, &p->tags[i]);

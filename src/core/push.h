@@ -39,6 +39,7 @@ struct pushed {
     bool has_subject;
     struct digest subject;
     char warning[TAG_WARNING_MAX + 1]; /* of the tag_judge; "": none */
+    bool bypassed;                     /* it would have said no */
 };
 
 /* Errors: DENIED (a tag of create_only points elsewhere, or the tag_judge says no),

@@ -1,5 +1,6 @@
 """Rules of signatures: what is not signed does not leave, and gets no tag, where the configuration says so."""
 
+import json
 import signal
 
 import pytest
@@ -252,6 +253,14 @@ def test_the_right_to_bypass_gets_it_all_the_same(new_registry, key):
     assert status(registry, auth=alice) == 200
     assert status(registry, auth=bob) == 403
     assert put(registry, made, "v2", auth=bob).status_code == 403
+
+    def bypassed():
+        lines = map(json.loads, command(registry, "audit", "--json").splitlines())
+        return [e for e in lines if (e["action"], e["result"]) == ("push", "bypassed")]
+
+    (entry,) = until(bypassed)
+    assert (entry["actor"], entry["target"]) == ("user:alice", "prod/app:v1")
+    assert json.loads(entry["detail"]) == {"digest": made.digest, "reason": "unsigned"}
 
 
 def test_who_signs_may_look_when_they_may_push(new_registry, key):
