@@ -17,9 +17,10 @@ enum conf_type {
 };
 
 enum conf_flag {
-    CONF_REBUILD = 1,  /* SIGHUP: something is made anew of it; see conf_reload() */
-    CONF_REQUIRED = 2, /* of an item: the key must be there */
-    CONF_READ = 4,     /* of a path, or a list of them: files that are read */
+    CONF_REBUILD = 1,    /* SIGHUP: something is made anew of it; see conf_reload() */
+    CONF_REQUIRED = 2,   /* of an item: the key must be there */
+    CONF_READ = 4,       /* of a path, or a list of them: files that are read */
+    CONF_SECRET_URL = 8, /* of a text: a URL, of which the server alone is printed */
 };
 
 /* Does SIGHUP take a new value over? That is, can the field be stored while it is read? */

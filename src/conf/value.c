@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "conf/url.h"
 
 #include <inttypes.h>
 
@@ -364,16 +365,36 @@ static void print_texts(const struct conf_strings *list, struct buf *b)
     buf_add_char(b, ']');
 }
 
+#define HIDDEN "********"
+
+/* The path may be what makes its sender known there. */
+static void print_server(const char *text, struct buf *b)
+{
+    AUTO(buf) struct buf shown = {0};
+    struct conf_url url;
+
+    buf_init(&shown, 4096);
+    if (!conf_url_parse(str_of(text), &url))
+        buf_add_text(&shown, HIDDEN);
+    else if (url.path.n <= 1)
+        buf_add_text(&shown, text);
+    else
+        buf_addf(&shown, "%.*s/" HIDDEN, (int)(url.path.p - text), text);
+    buf_add_json(b, buf_str(&shown));
+}
+
 void conf_value_print(const struct conf_row *row, const void *field, struct buf *ret_text)
 {
     const char *text;
 
     if (row->type == CONF_TEXTS) {
         print_texts(field, ret_text);
+    } else if (row->flags & CONF_SECRET_URL) {
+        print_server(*(char *const *)field, ret_text);
     } else if (conf_row_is_text(row)) {
         text = *(char *const *)field;
         /* JSON's strings are strings of YAML too (YAML 1.2, 1.3) */
-        buf_add_json(ret_text, str_of(row->type == CONF_SECRET && *text ? "********" : text));
+        buf_add_json(ret_text, str_of(row->type == CONF_SECRET && *text ? HIDDEN : text));
     } else {
         conf_value_print_number(
             row, row->type == CONF_BOOL ? *(const bool *)field : *(const uint64_t *)field,

@@ -2,13 +2,14 @@
 #include "base/cleanup.h"
 #include "conf/distribution/take.h"
 #include "conf/items.h"
+#include "conf/url.h"
 #include "conf/value.h"
 
 #include <stdio.h>
 #include <strings.h>
 
 #define PLACE_MAX (FLAT_PATH_MAX + 64)
-#define HIDDEN    "values of headers are not shown: write them here"
+#define HIDDEN    "values of headers and paths of URLs are not shown: write them here"
 
 struct endpoint {
     struct taking *t;
@@ -155,6 +156,14 @@ static void warn_of_types(const struct endpoint *p)
     }
 }
 
+static bool hides(const struct endpoint *p)
+{
+    struct conf_url url;
+
+    return member(p, "headers") ||
+           (conf_url_parse(str_of(value(p, "url")), &url) && url.path.n > 1);
+}
+
 /* Once for each endpoint, at its first key. */
 enum err_code take_notified(struct taking *t, const struct distribution_row *row,
                             const struct flat_entry *entry, struct err *e)
@@ -168,7 +177,7 @@ enum err_code take_notified(struct taking *t, const struct distribution_row *row
     snprintf(p.place, sizeof(p.place), "%s.%.*s", row->path, (int)strcspn(rest, "."), rest);
     if (flat_first(t->flat, str_of(p.place)) != entry || is_off(&p))
         return ERR_OK;
-    TRY(take_add_item(t, row->to, entry, member(&p, "headers") ? HIDDEN : NULL, &item, e));
+    TRY(take_add_item(t, row->to, entry, hides(&p) ? HIDDEN : NULL, &item, e));
     p.webhook = item;
     p.i = t->source->conf->webhooks.n - 1;
     p.webhook->format = CONF_WEBHOOK_DISTRIBUTION;

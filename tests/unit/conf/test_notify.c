@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "conf/check_notify.h"
 #include "conf/event_names.h"
+#include "conf/print.h"
 #include "fixture.h"
 
 #include <setjmp.h>
@@ -46,6 +47,22 @@ static void what_is_no_url_for_posts_is_refused(void **state)
     conf_must_fail("webhooks:\n  - {name: a, url: \"ftp://h/in\"}\n",
                    "2: webhooks[0].url: 'ftp://h/in' is no URL; allowed is "
                    "'https://HOST[:PORT][/PATH]', or http, without a user");
+}
+
+static void of_a_url_the_server_alone_is_printed(void **state)
+{
+    AUTO(conf)
+    struct conf *c = conf_must("webhooks:\n  - {name: a, url: \"https://h.example:8/T0/secret\"}\n"
+                               "  - {name: b, url: \"https://h.example\"}\n");
+    AUTO(buf) struct buf text = {0};
+
+    (void)state;
+    buf_init(&text, 1 << 20);
+    conf_print(c, &text);
+    assert_null(strstr(buf_text(&text), "secret\"}"));
+    assert_null(strstr(buf_text(&text), "/T0"));
+    assert_non_null(strstr(buf_text(&text), "url: \"https://h.example:8/********\""));
+    assert_non_null(strstr(buf_text(&text), "url: \"https://h.example\""));
 }
 
 static void a_name_is_given_once(void **state)
@@ -120,6 +137,7 @@ int main(void)
         cmocka_unit_test(a_webhook_has_defaults),
         cmocka_unit_test(a_webhook_is_read_with_its_filter_and_headers),
         cmocka_unit_test(what_is_no_url_for_posts_is_refused),
+        cmocka_unit_test(of_a_url_the_server_alone_is_printed),
         cmocka_unit_test(a_name_is_given_once),
         cmocka_unit_test(a_header_of_the_sender_is_refused),
         cmocka_unit_test(mail_is_sent_encrypted_unless_it_is_said),
