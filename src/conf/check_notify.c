@@ -124,6 +124,22 @@ static enum err_code check_header(const struct conf_source *s, size_t i, size_t 
     return ERR_OK;
 }
 
+static enum err_code check_headers(const struct conf_source *s, size_t i, struct err *e)
+{
+    const struct conf_headers *list = &s->conf->webhooks.items[i].headers;
+    size_t bytes = 0;
+
+    for (size_t k = 0; k < list->n; k++) {
+        TRY(check_header(s, i, k, e));
+        bytes += strlen(list->items[k].name) + strlen(list->items[k].value) + strlen(": \r\n");
+    }
+    if (bytes <= CONF_WEBHOOK_HEADERS)
+        return ERR_OK;
+    err_set(e, ERR_CONFIG, "they are %zu bytes; allowed are %u together", bytes,
+            CONF_WEBHOOK_HEADERS);
+    return conf_place(s, conf_item_key_named("webhooks", i, "headers"), e);
+}
+
 static enum err_code check_webhook(const struct conf_source *s, size_t i, struct err *e)
 {
     const struct conf_webhooks *list = &s->conf->webhooks;
@@ -136,8 +152,7 @@ static enum err_code check_webhook(const struct conf_source *s, size_t i, struct
             return refuse_second(s, name, w->name, e);
     }
     TRY(check_url(s, i, w->url, e));
-    for (size_t k = 0; k < w->headers.n; k++)
-        TRY(check_header(s, i, k, e));
+    TRY(check_headers(s, i, e));
     return check_filter(s, "webhooks", i, &w->filter, e);
 }
 

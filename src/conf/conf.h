@@ -629,6 +629,8 @@ struct conf_webhook { /* notify/notify.h */
     uint64_t timeout_ms, concurrency, retry_for_ms, dead_letters;
 };
 
+#define CONF_WEBHOOK_HEADERS (32u << 10) /* bytes of its headers together */
+
 struct conf_webhooks {
     struct conf_webhook *items;
     size_t n;

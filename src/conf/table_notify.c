@@ -101,7 +101,7 @@ static const struct conf_row webhook_rows[] = {
      FIELD(conf_webhook, headers),
      .max = 32,
      .item = &conf_item_webhook_header,
-     .help = "Headers that each request has."},
+     .help = "Headers that each request has; 32 KiB together at most."},
     {.name = "allow_private",
      .type = CONF_BOOL,
      FIELD(conf_webhook, allow_private),

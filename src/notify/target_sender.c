@@ -113,6 +113,8 @@ static void end(struct sender *s, struct parcel *p, enum sender_result result, c
 
 /* ---- webhooks */
 
+_Static_assert(2 * CONF_WEBHOOK_HEADERS <= POST_HEADERS_MAX, "there is room for those of formats");
+
 static void write_post(struct sender *s, struct parcel *p)
 {
     const struct conf_webhook *w = s->target->webhook;

@@ -80,6 +80,20 @@ static void a_header_of_the_sender_is_refused(void **state)
                    "sender sets itself");
 }
 
+static void headers_that_are_too_large_together_are_refused(void **state)
+{
+    AUTO(buf) struct buf text = {0};
+
+    (void)state;
+    buf_init(&text, 1 << 20);
+    buf_add_text(&text, "webhooks:\n  - {name: a, url: \"https://h.example\", headers: [");
+    for (int i = 0; i < 10; i++)
+        buf_addf(&text, "%s{name: X-%d, value: \"%04000d\"}", i ? ", " : "", i, 0);
+    buf_add_text(&text, "]}\n");
+    conf_must_fail(buf_text(&text), "2: webhooks[0].headers: they are 40070 bytes; allowed are "
+                                    "32768 together");
+}
+
 static void mail_is_sent_encrypted_unless_it_is_said(void **state)
 {
     AUTO(conf) struct conf *c = conf_must(MAIL ", rules: [{name: r, to: [a@b.example]}]}\n");
@@ -138,6 +152,7 @@ int main(void)
         cmocka_unit_test(a_webhook_is_read_with_its_filter_and_headers),
         cmocka_unit_test(what_is_no_url_for_posts_is_refused),
         cmocka_unit_test(of_a_url_the_server_alone_is_printed),
+        cmocka_unit_test(headers_that_are_too_large_together_are_refused),
         cmocka_unit_test(a_name_is_given_once),
         cmocka_unit_test(a_header_of_the_sender_is_refused),
         cmocka_unit_test(mail_is_sent_encrypted_unless_it_is_said),
