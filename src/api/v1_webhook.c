@@ -77,7 +77,14 @@ static enum err_code add_target(struct req *q, struct buf *b, const struct targe
 {
     struct progress p = {.cursor = 0};
 
-    TRY(progress_read(q->registry->meta, t->key, &p, e));
+    enum err_code code = progress_read(q->registry->meta, t->key, &p, e);
+
+    if (code == ERR_CORRUPT) {
+        p.failures = 1; /* the others are listed all the same */
+        snprintf(p.why, sizeof(p.why), "%s", e->detail);
+    } else {
+        TRY(code);
+    }
     buf_add_text(b, "{\"name\":");
     buf_add_json(b, str_of(target_name(t)));
     buf_addf(b, ",\"kind\":\"%s\"", t->webhook ? "webhook" : "mail");

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/event_log.h"
 #include "jobs/jobs.h"
@@ -19,11 +20,12 @@
 #define AGAIN_JOB "notify.again" /* of a target that failed */
 #define LOOK_JOB  "notify.look"
 
-#define AT_ONCE  2   /* targets that are told; others of the jobs' threads stay free, ... */
-#define AGAIN    1   /* ... and these have one: those that hang wait for each other */
-#define REST_MS  100 /* between two looks: what comes meanwhile goes together */
-#define WAIT_MS  1000
-#define RETRY_MS 5000
+#define AT_ONCE   2   /* targets that are told; others of the jobs' threads stay free, ... */
+#define AGAIN     1   /* ... and these have one: those that hang wait for each other */
+#define REST_MS   100 /* between two looks: what comes meanwhile goes together */
+#define WAIT_MS   1000
+#define RETRY_MS  5000
+#define BROKEN_MS 60000 /* then a record that can't be read is read again */
 
 struct seat { /* what the look knows of a target, lately */
     uint64_t cursor;
@@ -152,16 +154,29 @@ static bool may_be_due(const struct seat *s, uint64_t last)
     return s->cursor < last && clock_wall_ms() >= s->next_ms;
 }
 
+/* It holds up no other. A person has to look at it, and is told so now and then. */
+static void pass_over(struct notify *n, size_t i, const struct err *e)
+{
+    log_err(LOG_ERROR, "a webhook or a rule of mail can't be told of events", e);
+    n->seats[i].next_ms = clock_wall_ms() + BROKEN_MS;
+}
+
 static enum err_code look_at(struct notify *n, size_t i, uint64_t last, struct err *e)
 {
     struct jobs *jobs = n->registry->jobs;
     const char *key = n->targets[i].key;
+    enum err_code code;
     struct progress p;
     struct meta_op op;
 
     if (!may_be_due(&n->seats[i], last))
         return ERR_OK;
-    TRY(progress_read(n->registry->meta, key, &p, e));
+    code = progress_read(n->registry->meta, key, &p, e);
+    if (code == ERR_CORRUPT) {
+        pass_over(n, i, e);
+        return ERR_OK;
+    }
+    TRY(code);
     n->seats[i] = (struct seat){.cursor = p.cursor, .next_ms = p.next_ms};
     if (!may_be_due(&n->seats[i], last))
         return ERR_OK;
@@ -215,8 +230,12 @@ enum err_code notify_start(struct notify *n, struct err *e)
     uint64_t first, last;
 
     TRY(event_log_bounds(n->registry->meta, &first, &last, e));
-    for (size_t i = 0; i < n->n; i++)
-        TRY(progress_begin(n->registry->meta, n->targets[i].key, last, e));
+    for (size_t i = 0; i < n->n; i++) {
+        enum err_code code = progress_begin(n->registry->meta, n->targets[i].key, last, e);
+
+        if (code != ERR_CORRUPT) /* of which the look tells */
+            TRY(code);
+    }
     jobs_kind_add(n->registry->jobs, &deliveries);
     jobs_kind_add(n->registry->jobs, &again);
     jobs_kind_add(n->registry->jobs, &looks);

@@ -12,6 +12,7 @@
 #include "notify/target_sender.h"
 #include "unit/core/support.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -583,6 +584,27 @@ static void what_a_target_was_not_told_stays_in_the_log(void **state)
     notify_free(n);
 }
 
+static void a_record_that_is_broken_holds_up_no_other_target(void **state)
+{
+    struct conf_webhook hooks[] = {{.name = (char *)"broken"}, webhook};
+    struct meta_op op =
+        meta_op_record_put(PROGRESS_TARGETS, STR("webhook.broken"), STR("no JSON"), META_ANY);
+    struct notify *n;
+
+    (void)state;
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, &e));
+    w.conf->webhooks = (struct conf_webhooks){.items = hooks, .n = 2};
+    n = notify_new(w.r, w.conf);
+    w.conf->webhooks = (struct conf_webhooks){.n = 0};
+    assert_ok(notify_start(n, &e));
+    event("a", "a1", "");
+    for (int i = 0; i < 6000 && progress().delivered == 0; i++)
+        (void)!poll(NULL, 0, 10);
+    assert_int_equal(progress().delivered, 1);
+    jobs_stop(w.r->jobs);
+    notify_free(n);
+}
+
 static void events_that_are_gone_are_counted(void **state)
 {
     (void)state;
@@ -620,6 +642,7 @@ int main(void)
         TEST(what_could_not_be_told_for_too_long_is_given_up),
         TEST(a_run_that_is_not_to_go_on_ends_though_it_might_again),
         TEST(what_a_target_was_not_told_stays_in_the_log),
+        TEST(a_record_that_is_broken_holds_up_no_other_target),
         TEST(events_that_are_gone_are_counted),
     };
 
