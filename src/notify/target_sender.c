@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "conf/url.h"
 #include "net/mail.h"
 #include "notify/letter.h"
 #include "notify/webhook_signature.h"
@@ -157,7 +158,37 @@ static bool refuses_event(int status)
     return status >= 400 && status < 500;
 }
 
-static void judge(struct parcel *p)
+#define ECHOED 8 /* bytes of a secret, one behind the other, that are too many */
+
+static bool has_some_of(const char *answer, const char *secret)
+{
+    size_t n = strlen(secret), piece_n = n < ECHOED ? n : ECHOED;
+    char piece[ECHOED + 1];
+
+    for (size_t i = 0; n > 0 && i + piece_n <= n; i++) {
+        memcpy(piece, secret + i, piece_n);
+        piece[piece_n] = '\0';
+        if (strstr(answer, piece))
+            return true;
+    }
+    return false;
+}
+
+/* Some receivers repeat what they were sent. What makes us known to them is shown nowhere. */
+static bool is_echo(const struct conf_webhook *w, const char *answer)
+{
+    struct conf_url url;
+
+    if (conf_url_parse(str_of(w->url), &url) && url.path.n > 1 && has_some_of(answer, url.path.p))
+        return true;
+    for (size_t i = 0; i < w->headers.n; i++) {
+        if (has_some_of(answer, w->headers.items[i].value))
+            return true;
+    }
+    return false;
+}
+
+static void judge(const struct sender *s, struct parcel *p)
 {
     const struct outbound_message *m = &p->message;
 
@@ -174,6 +205,10 @@ static void judge(struct parcel *p)
         snprintf(p->why, sizeof(p->why), "%s", m->why);
     else if (m->status < 400)
         snprintf(p->why, sizeof(p->why), "the answer is %d, and redirects are not followed",
+                 m->status);
+    else if (is_echo(s->target->webhook, m->answer))
+        snprintf(p->why, sizeof(p->why),
+                 "the answer is %d, and is not shown, for it repeats secrets of the request",
                  m->status);
     else
         snprintf(p->why, sizeof(p->why), "the answer is %d: %.160s", m->status, m->answer);
@@ -226,7 +261,7 @@ struct parcel *sender_next(struct sender *s, int64_t ms)
 
         p = m ? m->ctx : NULL;
         if (p)
-            judge(p);
+            judge(s, p);
     }
     if (p)
         post_done(&p->post);

@@ -166,6 +166,16 @@ def test_megabytes_of_an_answer_are_not_read(managed, hook):
     until(lambda: state(registry)["delivered"] == 2, 60)
 
 
+def test_an_answer_that_repeats_the_request_is_not_shown(managed, hook):
+    hook.answer, hook.text = 500, b"{'Authorization': 'Basic Z2VoZWltOmdlaGVpbQ=='}"
+    headers = [{"name": "Authorization", "value": "Basic Z2VoZWltOmdlaGVpbQ=="}]
+    registry = managed(hook.hook(events=["push"], headers=headers))
+    push(registry, "team/app")
+    until(lambda: state(registry)["state"] == "failing", 60)
+    assert "the answer is 500" in state(registry)["why"]
+    assert "Z2VoZW" not in state(registry)["why"] + registry.log
+
+
 def test_a_private_address_is_not_asked_unless_that_is_allowed(managed, hook):
     registry = managed(hook.hook(allow_private=False), {**hook.hook("named"), "allow_private": False,
                                  "url": hook.url.replace("127.0.0.1", "localhost")})  # fmt: skip
