@@ -13,6 +13,7 @@
 #include "notify/notify.h"
 #include "notify/progress.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define LIST_MAX_BYTES (64u << 20)

@@ -1,6 +1,6 @@
 /*
  * notify: who is told of events: webhooks and mail. May include core/, jobs/, meta/, net/,
- * conf/conf.h and base/.
+ * conf/ and base/.
  *
  * The event log (core/event_log.h) has all events in one order. Each target (a webhook, or a rule
  * of mail) has a record of how far it has come; a leased job reads on from there, a page at a time,
