@@ -206,7 +206,8 @@ static void settle_down(struct page *p, struct item *it)
         fail(p, p->held);
     } else if (it == p->held && (p->passed || only_some_take_it(p, it))) {
         it->state = ITEM_DEAD;
-    } else if (it != p->held || p->progress->stuck_n < PROBED || !choose_probe(p)) {
+    } else if (it != p->held || p->progress->stuck_n < PROBED || it->parcel.retry_after_s > 0 ||
+               !choose_probe(p)) {
         fail(p, it);
     }
 }

@@ -40,7 +40,7 @@ static struct {
     uint64_t told;     /* when the last was sent: of its addresses */
     uint64_t tell;     /* of those of one that fails */
     bool mended;       /* everything is delivered */
-    const char *mends; /* behind the event of that name */
+    const char *mends; /* from the event of that name on */
     const char *halts; /* once this event is on its way the job is not to go on, for that once */
     bool halted;
 } fake;
@@ -114,13 +114,13 @@ struct parcel *__wrap_sender_next(struct sender *s, int64_t ms)
     (void)s, (void)ms;
     if (!p)
         return NULL;
+    if (fake.mends && strcmp(notice_text(&p->notice, "name"), fake.mends) == 0)
+        fake.mended = true;
     p->status = fake.mended || !answer[0] ? 200 : atoi(answer);
     p->result = result_of(p->status);
     fake.told = p->told;
     if (p->result == SENDER_DOWN)
         p->told |= fake.tell;
-    if (fake.mends && strcmp(notice_text(&p->notice, "name"), fake.mends) == 0)
-        fake.mended = true;
     p->retry_after_s = p->status == 503 ? 100 : 0;
     snprintf(p->why, sizeof(p->why), "status %d", p->status);
     return p;
@@ -490,6 +490,17 @@ static void another_event_is_tried_in_its_place_each_time(void **state)
     assert_sent("a1 b1 a1 c1");
 }
 
+static void no_other_is_tried_before_the_receiver_wants_to_be_asked(void **state)
+{
+    (void)state;
+    event("a", "a1", "503");
+    for (int i = 0; i < 6; i++)
+        deliver_again();
+    event("b", "b1", "");
+    deliver_again();
+    assert_sent("a1 a1 a1 a1 a1 a1 a1");
+}
+
 static void of_two_that_fail_the_first_is_tried_again(void **state)
 {
     (void)state;
@@ -636,6 +647,7 @@ int main(void)
         TEST(who_was_told_is_remembered_while_others_are_not),
         TEST(what_only_some_take_holds_up_the_rest_for_some_tries),
         TEST(another_event_is_tried_in_its_place_each_time),
+        TEST(no_other_is_tried_before_the_receiver_wants_to_be_asked),
         TEST(of_two_that_fail_the_first_is_tried_again),
         TEST(what_fails_alone_for_too_long_is_given_up),
         TEST(all_that_is_too_old_is_given_up_in_one_run),
