@@ -82,7 +82,7 @@ static enum err_code add_target(struct req *q, struct buf *b, const struct targe
 
     if (code == ERR_CORRUPT) {
         p.failures = 1; /* the others are listed all the same */
-        snprintf(p.why, sizeof(p.why), "%s", e->detail);
+        snprintf(p.why, sizeof(p.why), "%.*s", (int)sizeof(p.why) - 1, e->detail);
     } else {
         TRY(code);
     }
