@@ -77,8 +77,9 @@ static void text_of(const struct req *q, const struct digest *d, const struct pu
     ret->full = false;
 }
 
-/* Of an entry of the trail, and of an event. */
-static void detail_of(const struct digest *d, const struct pull_verdict *v, struct buf *ret)
+/* Of an entry of the trail; to_sign: it is let pass for that. */
+static void detail_of(const struct digest *d, const struct pull_verdict *v, bool to_sign,
+                      struct buf *ret)
 {
     buf_init(ret, 2048);
     buf_addf(ret, "{\"digest\":\"%s\",\"reason\":\"%s\"", d->text, pull_why_name(v->why));
@@ -91,7 +92,7 @@ static void detail_of(const struct digest *d, const struct pull_verdict *v, stru
         buf_add_text(ret, ",\"package\":");
         buf_add_json(ret, str_of(v->package));
     }
-    buf_add_char(ret, '}');
+    buf_add_text(ret, to_sign ? ",\"to_sign\":true}" : "}");
 }
 
 static void fill_event(struct req *q, const struct digest *d, const struct pull_verdict *v,
@@ -127,13 +128,33 @@ static void tell(struct req *q, const struct digest *d, const struct pull_verdic
         log_err(LOG_WARNING, "an event of a blocked pull is lost", &e);
 }
 
+/*
+ * Who signs looks at the image first, by its digest. So those programs that do nothing else may
+ * look, for those who may push there: who runs an image does not ask with one of them, and it is
+ * for their sake that it is refused. What a program calls itself is no secret: of those whom nobody
+ * knows, it would let everybody pass.
+ */
+static bool signs(const struct req *q)
+{
+    static const char *const agents[] = {"cosign/", "notation/", "notation-go/"};
+    struct str agent = http_field_get(q->head, STR("User-Agent"));
+
+    for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
+        if (str_istarts(agent, str_of(agents[i])))
+            return q->who->kind != IDENTITY_ANONYMOUS &&
+                   access_may(q, ACTION_PUSH, &q->name, NULL);
+    }
+    return false;
+}
+
 static enum err_code deny(struct req *q, const struct digest *d, const struct pull_verdict *v,
                           struct err *e)
 {
     AUTO(buf) struct buf text = {0}, detail = {0};
+    bool to_sign = v->why == PULL_UNSIGNED && signs(q);
 
-    detail_of(d, v, &detail);
-    if (pull_gate_may_bypass(q)) {
+    detail_of(d, v, to_sign, &detail);
+    if (to_sign || pull_gate_may_bypass(q)) {
         audit_request(q, "pull", "bypassed", buf_text(&detail));
         return ERR_OK;
     }
@@ -149,23 +170,6 @@ static void warn(struct req *q, const struct digest *d, const struct pull_verdic
 
     text_of(q, d, v, &text);
     reply_warning(q, buf_str(&text));
-}
-
-/*
- * Who signs looks at the image first, by its digest. So those programs that do nothing else may
- * look, for those who may push there: who runs an image does not ask with one of them, and it is
- * for their sake that it is refused.
- */
-static bool signs(const struct req *q)
-{
-    static const char *const agents[] = {"cosign/", "notation/", "notation-go/"};
-    struct str agent = http_field_get(q->head, STR("User-Agent"));
-
-    for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
-        if (str_istarts(agent, str_of(agents[i])))
-            return access_may(q, ACTION_PUSH, &q->name, NULL);
-    }
-    return false;
 }
 
 /*
@@ -191,7 +195,7 @@ static enum err_code ask(struct req *q, const struct digest *d, struct err *e)
 
     TRY(gate_judge(q->api->gate, &q->name, d, clock_wall_ms(), &v, e));
     if (v.blocked)
-        return asks_again(q) || (v.why == PULL_UNSIGNED && signs(q)) ? ERR_OK : deny(q, d, &v, e);
+        return asks_again(q) ? ERR_OK : deny(q, d, &v, e);
     if (v.why != PULL_FINE)
         warn(q, d, &v);
     return ERR_OK;

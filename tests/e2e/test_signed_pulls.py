@@ -69,6 +69,11 @@ def put(registry, made, reference, repo="prod/app", **more):
     )  # fmt: skip
 
 
+def trail(registry, action):
+    lines = map(json.loads, command(registry, "audit", "--json").splitlines())
+    return [entry for entry in lines if entry["action"] == action]
+
+
 # ---- pulls
 
 
@@ -280,6 +285,20 @@ def test_who_signs_may_look_when_they_may_push(new_registry, key):
     assert status(registry, made.digest, auth=alice) == 403
     assert status(registry, made.digest, auth=alice, headers=agent) == 200
     assert status(registry, made.digest, auth=bob, headers=agent) == 403
+    until(lambda: {"user:alice", "user:bob"} <= {entry["actor"] for entry in trail(registry, "pull")})
+    details = [json.loads(e["detail"]) for e in trail(registry, "pull") if e["result"] == "bypassed"]
+    assert details == [{"digest": made.digest, "reason": "unsigned", "to_sign": True}]
+
+
+def test_nobody_looks_as_a_signer_where_anybody_may_push(start, new_registry, key):
+    open_to_all = alice_and_bob(
+        new_registry, signatures=[rule(key)], policy=[{"subjects": ["anonymous"], "actions": ["pull", "push"]}]
+    ).registry
+    for registry in (start(rule(key)), open_to_all):
+        made = push(registry)
+        for agent in ("cosign/v3.1.3 (linux; amd64)", "notation/1.3.2", "notation-go/1.3.2"):
+            for method in ("GET", "HEAD"):
+                assert status(registry, made.digest, method=method, headers={"User-Agent": agent}) == 403
 
 
 @pytest.mark.sanitize
@@ -435,17 +454,23 @@ def test_the_examples_of_the_page_print_what_it_shows(start, work):
 
 @pytest.mark.long
 @pytest.mark.parametrize("bundle", ["true", "false"])
-def test_cosign_signs_what_is_asked_for(start, go_clients, bundle):
+def test_cosign_signs_what_is_asked_for(new_registry, go_clients, bundle):
     go_clients.cosign("generate-key-pair")
     public = go_clients.work / "cosign" / "cosign.pub"
-    registry = start({"repositories": ["prod/**"], "at": ["pull", "push"], "cosign": [{"key": str(public)}]})
+    rules = [{"repositories": ["prod/**"], "at": ["pull", "push"], "cosign": [{"key": str(public)}]}]
+    registry = alice_and_bob(new_registry, signatures=rules).registry
+    alice = ("alice", PASSWORD)
     made = image("signed", layers=1)
-    push(registry, made, tag=None)
+    with Client(registry.url, auth=alice) as c:
+        c.push_image("prod/app", made)
     where = f"{registry.address}/prod/app@{made.digest}"
-    assert status(registry, made.digest) == 403
-    assert put(registry, made, "v1").status_code == 403
+    assert status(registry, made.digest, auth=alice) == 403
+    assert put(registry, made, "v1", auth=alice).status_code == 403
+    login = go_clients.work / "cosign" / ".docker"
+    login.mkdir(parents=True)
+    (login / "config.json").write_text(json.dumps({"auths": {registry.address: {"username": "alice", "password": PASSWORD}}}))
     plain = ["--key", "cosign.key", "--use-signing-config=false", "--tlog-upload=false", "-y", "--allow-http-registry"]
     go_clients.cosign("sign", *plain, f"--new-bundle-format={bundle}", where)
-    assert status(registry, made.digest) == 200
-    assert put(registry, made, "v1").status_code == 201
-    assert status(registry) == 200
+    assert status(registry, made.digest, auth=alice) == 200
+    assert put(registry, made, "v1", auth=alice).status_code == 201
+    assert status(registry, auth=alice) == 200
