@@ -32,10 +32,15 @@ bool runnable_config(struct str manifest_type, struct str config_type)
 
 /* ---- layers */
 
+/* Whatever it is packed as: there are engines for images of EROFS, SquashFS, Nydus. */
 static bool is_labelled(struct str type)
 {
     return type.n == 0 || str_eq(type, STR("application/octet-stream")) ||
-           str_contains(type, STR(".tar"));
+           str_contains(type, STR(".tar")) ||
+           str_starts(type, STR("application/vnd.oci.image.layer.")) ||
+           str_starts(type, STR("application/vnd.docker.image.rootfs.")) ||
+           str_contains(type, STR("erofs")) || str_contains(type, STR("squashfs")) ||
+           str_contains(type, STR("nydus"));
 }
 
 static enum err_code read_head(struct reader *in, char *head, size_t cap, size_t *ret_n,

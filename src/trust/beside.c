@@ -20,6 +20,7 @@ static bool is_statement(struct str type)
         "application/vnd.syft",
         "application/sarif",
         "application/vnd.openvex",
+        "application/vnd.oci.empty",
     };
 
     for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
@@ -39,6 +40,26 @@ static bool only_statements(const struct out_manifest *m)
     return m->parsed.n_links > 1;
 }
 
+/* A subject says what it is about, and not that it is of no use itself: with the config of an image
+ * or of what else programs are run from, anything that is no statement might be its files (EROFS,
+ * Nydus). */
+static bool may_be_used(const struct out_manifest *m)
+{
+    static const char *const configs[] = {
+        "application/vnd.docker.plugin.v1+json",
+        "application/vnd.cncf.helm.config.v1+json",
+        "application/vnd.wasm.config.v0+json",
+        "application/vnd.wasm.config.v1+json",
+    };
+    const char *type = m->parsed.config_type;
+
+    for (size_t i = 0; i < sizeof(configs) / sizeof(configs[0]); i++) {
+        if (strcmp(type, configs[i]) == 0)
+            return true;
+    }
+    return runnable_config(str_of(m->parsed.media_type), str_of(type));
+}
+
 static enum err_code is_beside_image(struct registry *r, const struct repo_name *repo,
                                      const struct out_manifest *m, bool *ret_is, struct err *e)
 {
@@ -46,7 +67,7 @@ static enum err_code is_beside_image(struct registry *r, const struct repo_name 
     bool runs;
 
     *ret_is = false;
-    if (!m->parsed.has_subject && !only_statements(m))
+    if ((!m->parsed.has_subject || may_be_used(m)) && !only_statements(m))
         return ERR_OK;
     TRY(runnable_image(r, repo, m, &runs, &unused, e));
     *ret_is = !runs;

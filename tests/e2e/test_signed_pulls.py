@@ -10,7 +10,7 @@ from accounts import OTHER, PASSWORD, alice_and_bob
 from archives import docker_archive, upload
 from content import command
 from documented import blocks, follow, page
-from helpers import Client, artifact, image, index
+from helpers import OCI_CONFIG, Client, artifact, image, index
 from keyless import IDENTITY, ISSUER, Sigstore, push_bundle, signed_statement
 from notary import Authority, Trust
 from notary import sign as notation_sign
@@ -162,6 +162,16 @@ def test_an_image_does_not_leave_for_having_a_subject(start, key):
     made = push(registry)
     hidden = push(registry, image("hidden", layers=1, subject=made.descriptor()), tag="v2")
     assert status(registry, hidden.digest) == 403
+
+
+@pytest.mark.parametrize("layer", ["application/vnd.erofs.layer.v1", "application/vnd.oci.image.layer.nydus.blob.v1", "application/x-disk"])
+@pytest.mark.parametrize("config", [OCI_CONFIG, "application/vnd.cncf.helm.config.v1+json", "application/vnd.docker.plugin.v1+json"])
+def test_what_may_be_an_image_of_other_files_does_not_leave_for_having_a_subject(start, key, layer, config):
+    registry = start(rule(key))
+    made = push(registry)
+    hidden = artifact(None, layers=[(layer, b"files")], config=(config, b"{}"), subject=made.descriptor())
+    push(registry, hidden, tag="v2")
+    assert status(registry, "v2") == 403
 
 
 def test_a_chart_has_to_be_signed_too(start, key):

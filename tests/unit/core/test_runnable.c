@@ -88,7 +88,10 @@ static void a_layer_by_its_label_is_one_whatever_is_in_it(void **state)
 {
     static const char *const types[] = {LAYER, "application/octet-stream",
                                         "application/vnd.docker.image.rootfs.diff.tar.gzip",
-                                        OCI "layer.v1.tar+gzip+encrypted"};
+                                        OCI "layer.v1.tar+gzip+encrypted",
+                                        OCI "layer.v1.erofs",
+                                        OCI "layer.nydus.blob.v1",
+                                        "application/vnd.erofs"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
