@@ -102,15 +102,19 @@ static enum err_code read_target(struct finding *f, struct err *e)
 {
     AUTO(buf) struct buf text = {0};
     AUTO(json) json_t *j = NULL;
+    struct str image = f->s->image;
     struct digest d;
 
     if (f->target.media_type.n > 0)
         return ERR_OK;
-    buf_init(&text, SIGNATURE_IMAGE_MAX);
-    TRY(f->s->manifest(f->s->ctx, f->judging.image->text, &text, &d, e));
-    j = json_shallow(buf_str(&text)) ? json_loadb(text.p, text.n, 0, NULL) : NULL;
+    if (image.n == 0) {
+        buf_init(&text, SIGNATURE_IMAGE_MAX);
+        TRY(f->s->manifest(f->s->ctx, f->judging.image->text, &text, &d, e));
+        image = buf_str(&text);
+    }
+    j = json_shallow(image) ? json_loadb(image.p, image.n, 0, NULL) : NULL;
     f->target = (struct notation_target){
-        .digest = *f->judging.image, .media_type = media_type_of(j), .size_bytes = text.n};
+        .digest = *f->judging.image, .media_type = media_type_of(j), .size_bytes = image.n};
     return ERR_OK;
 }
 

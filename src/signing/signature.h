@@ -23,7 +23,7 @@
 #define SIGNATURE_LOOKS_MAX    512         /* documents of an image that are read */
 #define SIGNATURE_DOCUMENT_MAX (64u << 10) /* bytes of a manifest */
 #define SIGNATURE_BLOB_MAX     (1u << 20)  /* of a payload, a bundle, an attestation */
-#define SIGNATURE_IMAGE_MAX    (64u << 20) /* of the image\'s own manifest */
+#define SIGNATURE_IMAGE_MAX    (64u << 20) /* of the image's own manifest */
 
 struct signature_list {
     struct signature rows[SIGNATURES_MAX];
@@ -46,6 +46,7 @@ struct signature_source {
     void *ctx;
     int64_t now_ms;         /* the wall time that is judged by; 0: the clock's */
     const char *repository; /* of the image, as notation_policy_for() has it; NULL: nobody knows */
+    struct str image; /* its manifest, which may not be there yet; "": to be read by its digest */
 };
 
 /* All of the image. An attestation is none. *ret_list is the caller's, and is to be done with in

@@ -155,13 +155,15 @@ static bool attestations_meet(const struct judging *j, const struct signature_li
 
 /* ---- judging */
 
-static enum err_code judge_itself(const struct judging *j, const struct digest *d,
+static enum err_code judge_itself(const struct judging *j, const struct meta_manifest *m,
                                   struct image_trust_found *found, struct err *e)
 {
+    const struct digest *d = &m->digest;
     struct stored_signatures stored;
 
     *j->ret = (struct image_trust){.state = TRUST_SIGNED, .until_ms = INT64_MAX};
     stored_signatures_init(&stored, j->r, j->repo, j->now_ms);
+    stored.source.image = m->bytes;
     TRY(signatures_find(&stored.source, d, &j->rule->trust, &found->signatures, e));
     if (!signers_meet(j, &found->signatures) || j->rule->conf->attestations.n == 0)
         return ERR_OK;
@@ -192,7 +194,7 @@ static enum err_code judge_by_index(const struct judging *j, const struct digest
         return ERR_OK;
     }
     TRY(code);
-    code = judge_itself(j, index, found, e);
+    code = judge_itself(j, m.stored, found, e);
     image_trust_found_done(found);
     if (j->ret->state != TRUST_SIGNED) {
         *j->ret = before;
@@ -225,7 +227,7 @@ static enum err_code judge(const struct judging *j, const struct out_manifest *m
         *j->ret = (struct image_trust){.state = TRUST_EXEMPT, .until_ms = INT64_MAX};
         return ERR_OK;
     }
-    TRY(judge_itself(j, d, found, e));
+    TRY(judge_itself(j, m->stored, found, e));
     if (j->ret->state == TRUST_UNSIGNED)
         return judge_by_indexes(j, d, e);
     return m->parsed.shape == MANIFEST_INDEX ? signed_children_note(j->r, j->repo, m, e) : ERR_OK;

@@ -12,7 +12,8 @@ from content import command
 from documented import blocks, follow, page
 from helpers import OCI_CONFIG, Client, artifact, image, index
 from keyless import IDENTITY, ISSUER, Sigstore, push_bundle, signed_statement
-from notary import Authority, Trust
+from notary import JWS, Authority, Trust, jws
+from notary import put as put_notation
 from notary import sign as notation_sign
 from signatures import Key, sign_by_bundle, sign_simply
 from waiting import until
@@ -414,6 +415,21 @@ def test_a_signer_may_be_of_notation(start, work):
     assert put(registry, made, "v1").status_code == 403
     notation_sign(registry, "prod/app", made, acme.signer("release"))
     assert put(registry, made, "v1").status_code == 201
+
+
+def test_an_image_that_is_not_there_yet_is_judged_by_a_signature_of_notation_that_is(start, work):
+    acme, stranger = Authority(work / "acme"), Authority(work / "stranger", "stranger")
+    trust = Trust(work / "trust", acme)
+    files = {"trust_policy": str(trust.policy), "certificates": str(trust.stores)}
+    registry = start({"repositories": ["prod/**"], "at": ["push"], "notation": files})
+    ours, theirs = image("ours", layers=1), image("theirs", layers=1)
+    with Client(registry.url) as c:
+        for made, signer in ((ours, acme.signer("release")), (theirs, stranger.signer("release"))):
+            put_notation(c, "prod/app", made, JWS, jws(signer, made))
+            for blob in made.blobs.values():
+                c.push_blob("prod/app", blob)
+    assert put(registry, theirs, "v1").status_code == 403
+    assert put(registry, ours, "v1").status_code == 201
 
 
 # ---- rules
