@@ -252,29 +252,61 @@ enum err_code pull_gate_whole(struct req *q, const struct digest *d, struct err 
 
 /* ---- what changes verdicts */
 
+static void tell_others(struct req *q, struct meta_op ops[static SCAN_CHANGED_OPS])
+{
+    struct err e;
+
+    if (meta_commit(q->registry->meta, ops, SCAN_CHANGED_OPS, 0, NULL, &e) != ERR_OK)
+        log_err(LOG_WARNING, "verdicts do not know of a change for an hour", &e);
+}
+
 static void changed(struct req *q, const struct digest *subject)
 {
     struct meta_op ops[SCAN_CHANGED_OPS];
     struct scan_changed changed;
-    struct err e;
 
     gate_forget(q->api->gate, subject);
     scan_changed_ops(subject, &changed, ops);
-    if (meta_commit(q->registry->meta, ops, SCAN_CHANGED_OPS, 0, NULL, &e) != ERR_OK)
-        log_err(LOG_WARNING, "verdicts do not know of a document for an hour", &e);
+    tell_others(q, ops);
 }
 
-void pull_gate_pushed(struct req *q, const struct pushed *done, struct str manifest)
+void pull_gate_repository_changed(struct req *q)
 {
-    const struct tag_name *tag = q->ref.is_digest ? NULL : &q->ref.tag;
+    struct meta_op ops[SCAN_CHANGED_OPS];
+    struct scan_changed changed;
+
+    if (!q->api->gate || !gate_asks(q->api->gate))
+        return;
+    gate_forget_repo(q->api->gate, &q->name);
+    scan_changed_repo_ops(&q->name, &changed, ops);
+    tell_others(q, ops);
+}
+
+bool pull_gate_tag_signs(const struct tag_name *tag)
+{
+    struct digest unused;
+
+    return beside_subject(NULL, tag, &unused);
+}
+
+void pull_gate_tag_moved(struct req *q, const struct tag_name *tag)
+{
+    struct digest subject;
+
+    if (q->api->gate && gate_asks_signed(q->api->gate) && beside_subject(NULL, tag, &subject))
+        changed(q, &subject);
+}
+
+void pull_gate_pushed(struct req *q, const struct push *p, const struct pushed *done)
+{
     struct gate *g = q->api->gate;
-    struct digest subject = done->subject;
 
     if (!g || !gate_asks(g))
         return;
-    if (done->has_subject ? gate_asks_signed(g) || pull_image_says(manifest)
-                          : gate_asks_signed(g) && beside_subject(NULL, tag, &subject))
-        changed(q, &subject);
+    if (done->has_subject && (gate_asks_signed(g) || pull_image_says(p->bytes)))
+        changed(q, &done->subject);
+    for (size_t i = 0; i < p->n_tags; i++)
+        pull_gate_tag_moved(q, &p->tags[i]);
 }
 
 /* One that has no subject is about an image by the tag that leads to it. */

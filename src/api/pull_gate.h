@@ -9,6 +9,7 @@
 
 struct meta_manifest;
 struct pull_verdict;
+struct push;
 struct pushed;
 
 /* Is it known that the caller may pull it? Never blocks. */
@@ -23,7 +24,15 @@ ERR_CHECKED enum err_code pull_gate(struct req *q, const struct meta_manifest *m
 ERR_CHECKED enum err_code pull_gate_whole(struct req *q, const struct digest *d, struct err *e);
 
 /* A manifest was pushed by the path of q: what verdicts go by may have changed. */
-void pull_gate_pushed(struct req *q, const struct pushed *done, struct str manifest);
+void pull_gate_pushed(struct req *q, const struct push *p, const struct pushed *done);
+
+/* A tag of the repository of the path was moved; so much was deleted of it that nobody says what
+ * that was about. */
+void pull_gate_tag_moved(struct req *q, const struct tag_name *tag);
+void pull_gate_repository_changed(struct req *q);
+
+/* Are signatures found by such a tag? */
+bool pull_gate_tag_signs(const struct tag_name *tag);
 
 /* Something may be deleted that verdicts go by; told behind that. */
 struct pull_gate_removal {

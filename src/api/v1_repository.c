@@ -3,11 +3,14 @@
 #include "api/body.h"
 #include "api/handlers.h"
 #include "api/parameter.h"
+#include "api/pull_gate.h"
 #include "api/reply.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/pattern.h"
 #include "core/bulk.h"
+
+#include <stdatomic.h>
 
 #define BODY_MAX 4096
 #define TIME_MS  20000 /* then the answer says that there is more */
@@ -17,13 +20,16 @@
 struct removal {
     struct req *q;
     int64_t end_ms;
+    atomic_bool signs; /* a tag that signatures are found by is among them */
 };
 
 /* Whoever may not delete a tag does not by deleting the repository. */
 static enum err_code may_untag(void *ctx, const struct tag_name *tag, struct err *e)
 {
-    const struct removal *r = ctx;
+    struct removal *r = ctx;
 
+    if (pull_gate_tag_signs(tag))
+        atomic_store(&r->signs, true);
     if (access_may(r->q, ACTION_DELETE, &r->q->name, tag))
         return ERR_OK;
     return err_tell(e, ERR_DENIED, "%s may not delete tag '%s', which is in it", req_actor(r->q),
@@ -102,6 +108,7 @@ enum err_code api_repository_delete(struct req *q, struct err *e)
         return look(q, e);
     TRY(remove_check_enabled(q->registry, e));
     code = bulk_remove_repo(&b, &done, &left, e);
+    pull_gate_repository_changed(q);
     if (code != ERR_LATER)
         TRY(code);
     reply_counts(q, left ? 202 : 200, left ? "partly deleted" : "deleted", &done);
@@ -182,6 +189,8 @@ static enum err_code remove_tags(struct req *q, const struct bulk_tags *which, s
 
     TRY(remove_check_enabled(q->registry, e));
     code = bulk_remove_tags(&b, which, &done, e);
+    if (atomic_load(&r->signs))
+        pull_gate_repository_changed(q);
     if (code != ERR_LATER)
         TRY(code);
     buf_init(&body, BODY_MAX);

@@ -131,6 +131,7 @@ enum err_code api_tag_rollback_post(struct req *q, struct err *e)
     b.to = given ? &to : NULL;
     b.bypass = q->registry->tag_judge && pull_gate_may_bypass(q);
     TRY(history_rollback(q->registry, &b, &done, e));
+    pull_gate_tag_moved(q, &q->ref.tag);
     if (done.bypassed)
         pull_gate_bypassed(q, &done.digest);
     buf_init(&body, LIST_MAX_BYTES);

@@ -270,7 +270,7 @@ enum err_code api_manifest_put(struct req *q, struct err *e)
     p.bytes = buf_str(&bytes);
     p.bypass = q->registry->tag_judge && pull_gate_may_bypass(q);
     TRY(push_manifest(q->registry, &p, &done, e));
-    pull_gate_pushed(q, &done, p.bytes);
+    pull_gate_pushed(q, &p, &done);
     if (done.bypassed)
         pull_gate_bypassed(q, &done.digest);
     if (done.warning[0])

@@ -44,9 +44,11 @@ struct gate {
     atomic_bool asks, asks_signed, waits;
     pthread_mutex_t lock; /* guards rules, the pointer */
     struct rules *rules;
-    atomic_uint_fast64_t epoch;               /* of everything */
-    atomic_uint_fast64_t shares[SCAN_SHARES]; /* of the digests that begin so */
-    uint64_t seen_all, seen[SCAN_SHARES];     /* hashes of records; of gate_poll() alone */
+    atomic_uint_fast64_t epoch;                        /* of everything */
+    atomic_uint_fast64_t shares[SCAN_SHARES];          /* of the digests that begin so */
+    atomic_uint_fast64_t repos[SCAN_SHARES];           /* of repositories */
+    uint64_t seen_all, seen[SCAN_SHARES];              /* hashes of records; of gate_poll() alone */
+    uint64_t seen_repos[SCAN_SHARES];                  /* likewise */
 };
 
 /* ---- rules */
@@ -141,6 +143,11 @@ void gate_forget(struct gate *g, const struct digest *d)
     atomic_fetch_add(&g->shares[scan_share(d)], 1);
 }
 
+void gate_forget_repo(struct gate *g, const struct repo_name *repo)
+{
+    atomic_fetch_add(&g->repos[scan_share_of_repo(repo)], 1);
+}
+
 bool gate_waits(struct gate *g)
 {
     return atomic_load_explicit(&g->waits, memory_order_relaxed);
@@ -194,9 +201,10 @@ void gate_image_done(struct gate_image *i)
 /* ---- memory */
 
 /* It only grows: a verdict with the stamp of now was made after all that has changed. */
-static uint64_t stamp_of(struct gate *g, const struct digest *d)
+static uint64_t stamp_of(struct gate *g, const struct repo_name *repo, const struct digest *d)
 {
-    return atomic_load(&g->epoch) + atomic_load(&g->shares[scan_share(d)]);
+    return atomic_load(&g->epoch) + atomic_load(&g->shares[scan_share(d)]) +
+           atomic_load(&g->repos[scan_share_of_repo(repo)]);
 }
 
 static size_t make_key(const struct repo_name *repo, const struct digest *d,
@@ -314,7 +322,7 @@ bool gate_open(struct gate *g, const struct repo_name *repo, const struct digest
         return true;
     find_place(g, repo, d, &p);
     pthread_mutex_lock(&p.shard->lock);
-    s = find(g, &p, stamp_of(g, d), now_ms);
+    s = find(g, &p, stamp_of(g, repo, d), now_ms);
     open = s && !s->said;
     pthread_mutex_unlock(&p.shard->lock);
     return open;
@@ -397,7 +405,7 @@ enum err_code gate_judge_by(struct gate *g, const struct conf_pull_rules *rules,
 enum err_code gate_judge(struct gate *g, const struct repo_name *repo, const struct digest *d,
                          int64_t now_ms, struct pull_verdict *ret_verdict, struct err *e)
 {
-    uint64_t stamp = stamp_of(g, d); /* before anything is looked at */
+    uint64_t stamp = stamp_of(g, repo, d); /* before anything is looked at */
     struct rules *rules;
     struct place p;
     int64_t until_ms;
@@ -440,11 +448,13 @@ static uint64_t hash_of_text(const char *text)
     return hash_of(text, strlen(text)) | 1; /* not 0: there is something */
 }
 
-/* "3f" */
-static bool share_of(const char *key, unsigned *ret)
+/* "3f", "r3f" */
+static bool share_of(const char *key, bool *ret_of_repos, unsigned *ret)
 {
     char end;
 
+    *ret_of_repos = key[0] == 'r';
+    key += *ret_of_repos;
     return strlen(key) == 2 && sscanf(key, "%2x%c", ret, &end) == 1 && *ret < SCAN_SHARES;
 }
 
@@ -454,12 +464,17 @@ static bool look_at_shares(struct gate *g, const struct meta_record_list *l)
 
     for (size_t i = 0; i < l->n; i++) {
         uint64_t hash = hash_of_text(l->rows[i].value);
+        uint64_t *seen;
         unsigned share;
+        bool repos;
 
-        if (!share_of(l->rows[i].key, &share) || g->seen[share] == hash)
+        if (!share_of(l->rows[i].key, &repos, &share))
             continue;
-        g->seen[share] = hash;
-        atomic_fetch_add(&g->shares[share], 1);
+        seen = repos ? &g->seen_repos[share] : &g->seen[share];
+        if (*seen == hash)
+            continue;
+        *seen = hash;
+        atomic_fetch_add(repos ? &g->repos[share] : &g->shares[share], 1);
         any = true;
     }
     return any;
@@ -478,7 +493,7 @@ enum err_code gate_poll(struct gate *g, struct meta *m, struct err *e)
     hash = hash_of_text(all.value);
     if (hash == g->seen_all)
         return ERR_OK;
-    TRY(meta_records(m, SCAN_CHANGED, STR(""), SCAN_SHARES + 1, &shares, e));
+    TRY(meta_records(m, SCAN_CHANGED, STR(""), 2 * SCAN_SHARES + 1, &shares, e));
     if (!look_at_shares(g, &shares)) /* whoever wrote it did not say what */
         atomic_fetch_add(&g->epoch, 1);
     g->seen_all = hash; /* as it was before the shares: a change since then is looked at again */

@@ -50,8 +50,10 @@ void gate_ask_signed(struct gate *g, bool asks);
 /* Does anything ask for signatures? Then indexes have verdicts, too. Never blocks. */
 bool gate_asks_signed(struct gate *g);
 
-/* Something has changed that is beside the image; the others are told by scan_changed_ops(). */
+/* Something has changed that is beside the image, or all of a repository has; the others are told
+ * by scan_changed_ops() and scan_changed_repo_ops(). */
 void gate_forget(struct gate *g, const struct digest *d);
+void gate_forget_repo(struct gate *g, const struct repo_name *repo);
 
 /* May anything be blocked at all? Otherwise gate_open() is always true. Never blocks. */
 bool gate_asks(struct gate *g);

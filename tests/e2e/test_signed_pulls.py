@@ -223,6 +223,42 @@ def test_a_signature_that_is_deleted_counts_no_more(start, key, form):
     assert status(registry) == 403
 
 
+def signature_tag(made):
+    return made.digest.replace(":", "-") + ".sig"
+
+
+def rolled_back(registry, made, tag):
+    assert requests.post(f"{registry.url}/api/v1/repositories/prod/app/tags/{tag}/rollback", timeout=30).ok
+
+
+def deleted_and_pushed_again(registry, made, tag):
+    assert requests.delete(f"{registry.url}/api/v1/repositories/prod/app", timeout=30).ok
+    push(registry, made)
+
+
+def deleted_by_pattern(registry, made, tag):
+    body = {"pattern": "sha256-*", "dry_run": False}
+    answer = requests.post(f"{registry.url}/api/v1/repositories/prod/app/delete-tags", timeout=30, json=body)
+    assert answer.json()["tags"] == 1
+
+
+def moved_by_a_push_of_a_digest(registry, made, tag):
+    other = image("other", layers=1)
+    push(registry, other, tag="other")
+    assert put(registry, other, f"{other.digest}?tag={tag}").status_code == 201
+
+
+@pytest.mark.parametrize("lose", [rolled_back, deleted_and_pushed_again, deleted_by_pattern, moved_by_a_push_of_a_digest])
+def test_a_signature_that_is_lost_on_any_road_counts_no_more(start, key, other, lose):
+    registry = start(rule(key))
+    made = push(registry)
+    sign(registry, made, other, sign_simply)
+    sign(registry, made, key, sign_simply)
+    assert status(registry) == 200
+    lose(registry, made, signature_tag(made))
+    assert status(registry) == 403
+
+
 def test_a_rule_that_warns_sends_the_image_with_a_warning(start, key):
     registry = start(rule(key, mode="warn"))
     made = push(registry)

@@ -279,6 +279,32 @@ static void a_change_makes_verdicts_of_its_share_anew(void **state)
     world_done(&w);
 }
 
+static void a_change_of_a_repository_makes_verdicts_of_its_share_anew(void **state)
+{
+    AUTO(gate) struct gate *here = fresh(RULE), *there = fresh(RULE);
+    struct meta_op ops[SCAN_CHANGED_OPS];
+    struct scan_changed changed;
+    struct repo_name name;
+    struct world w;
+
+    (void)state;
+    world_in_memory(&w);
+    assert_ok(repo_name_parse(STR("good"), &name, ERR_IGNORED));
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(blocked_at(i ? there : here, "good", 1, NOW));
+        assert_false(blocked_at(i ? there : here, "other", 1, NOW));
+    }
+    gate_forget_repo(here, &name);
+    scan_changed_repo_ops(&name, &changed, ops);
+    assert_ok(meta_commit(w.meta, ops, SCAN_CHANGED_OPS, 0, NULL, ERR_IGNORED));
+    assert_ok(gate_poll(there, w.meta, ERR_IGNORED));
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(is_open(i ? there : here, "good", 1, NOW));
+        assert_true(is_open(i ? there : here, "other", 1, NOW));
+    }
+    world_done(&w);
+}
+
 static void a_change_of_nobody_knows_what_makes_all_anew(void **state)
 {
     AUTO(gate) struct gate *g = fresh(RULE);
@@ -437,6 +463,7 @@ int main(void)
         cmocka_unit_test(simulated_rules_are_not_remembered),
         cmocka_unit_test(a_block_is_told_once_an_hour_and_reason),
         cmocka_unit_test(a_change_makes_verdicts_of_its_share_anew),
+        cmocka_unit_test(a_change_of_a_repository_makes_verdicts_of_its_share_anew),
         cmocka_unit_test(a_change_of_nobody_knows_what_makes_all_anew),
         cmocka_unit_test(many_ask_while_rules_change),
         cmocka_unit_test(what_is_signed_is_asked_about_once),
