@@ -350,6 +350,9 @@ enum err_code pull_gate_signed(void *ctx, const struct repo_name *repo, const st
     bool enforced;
 
     TRY(signature_gate_judge(ctx, TRUST_AT_PULL, repo, d, now_ms, &t, &enforced, e));
+    if (t.not_noted.code != ERR_OK)
+        log_err(LOG_WARNING, "images of a signed index are not known to be signed by it",
+                &t.not_noted);
     *ret_verdict = (struct pull_verdict){.until_ms = t.until_ms};
     if (t.state != TRUST_UNSIGNED)
         return ERR_OK;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define INDEX_MS ((int64_t)60 * 1000) /* by another image, which may be deleted: nobody notices */
+#define NOTE_MS  ((int64_t)60 * 1000) /* then what could not be written is tried again */
 
 struct judging {
     struct registry *r;
@@ -216,6 +217,15 @@ static enum err_code judge_by_indexes(const struct judging *j, const struct dige
     return ERR_OK;
 }
 
+/* Who pulls an index is not to wait for a hint: a database that can't be written is no reason. */
+static void note_children(const struct judging *j, const struct out_manifest *index)
+{
+    if (index->parsed.shape != MANIFEST_INDEX ||
+        signed_children_note(j->r, j->repo, index, &j->ret->not_noted) == ERR_OK)
+        return;
+    not_after(j->ret, j->now_ms + NOTE_MS);
+}
+
 static enum err_code judge(const struct judging *j, const struct out_manifest *m,
                            struct image_trust_found *found, struct err *e)
 {
@@ -230,7 +240,8 @@ static enum err_code judge(const struct judging *j, const struct out_manifest *m
     TRY(judge_itself(j, m->stored, found, e));
     if (j->ret->state == TRUST_UNSIGNED)
         return judge_by_indexes(j, d, e);
-    return m->parsed.shape == MANIFEST_INDEX ? signed_children_note(j->r, j->repo, m, e) : ERR_OK;
+    note_children(j, m);
+    return ERR_OK;
 }
 
 enum err_code image_trust_judge(struct registry *r, const struct trust_rule *rule,
