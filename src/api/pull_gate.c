@@ -335,6 +335,10 @@ void pull_gate_before_removal(struct req *q, struct pull_gate_removal *ret)
         return;
     ret->about = beside_subject(&parsed, q->ref.is_digest ? NULL : &q->ref.tag, &ret->subject) ||
                  subject_by_tags(q, &m->digest, &ret->subject);
+    if (ret->about || !is_index(m))
+        return;
+    ret->about = true; /* of itself: pushed again, it lets its images pass again */
+    ret->subject = m->digest;
 }
 
 void pull_gate_removed(struct req *q, const struct pull_gate_removal *r)

@@ -31,6 +31,7 @@
 #include "scan/held_judge.h"
 #include "scan/pull_image.h"
 #include "trust/signature_gate.h"
+#include "trust/signed_children.h"
 
 #include <errno.h>
 #include <link.h>
@@ -111,6 +112,18 @@ static int64_t prune_every_ms(void *audit)
     return PRUNE_EVERY_MS;
 }
 
+/* ---- records of signed indexes */
+
+static bool goes_on(void *job)
+{
+    return job_go_on(job_jobs(job), job);
+}
+
+static enum err_code prune_signed(void *registry, struct job *job, struct err *e)
+{
+    return signed_children_prune(registry, goes_on, job, e);
+}
+
 static void tell_damage(const struct check_finding *f, bool moved)
 {
     char subject[FINDING_SUBJECT_MAX];
@@ -135,11 +148,19 @@ static void add_jobs(struct serve *s)
                                    .ctx = s->guard.audit,
                                    .retry_ms = PRUNE_EVERY_MS,
                                    .every_ms = prune_every_ms};
+    const struct job_kind signed_children = {.name = "signed",
+                                             .run = prune_signed,
+                                             .ctx = s->registry,
+                                             .retry_ms = PRUNE_EVERY_MS,
+                                             .priority = 1,
+                                             .every_ms = prune_every_ms,
+                                             .first_ms = prune_every_ms};
     const struct scrub scrub = {
         .r = s->registry, .rate_bytes = s->conf->check.scrub_rate_bytes, .tell = tell_damage};
     struct job_kind gc, journal, schedule;
 
     jobs_kind_add(j, &prune);
+    jobs_kind_add(j, &signed_children);
     mend_jobs(s->registry);
     s->gc = (struct gc_server){s->registry, &s->conf->gc};
     gc = gc_job_kind(&s->gc);

@@ -210,10 +210,14 @@ static enum err_code judge_by_indexes(const struct judging *j, const struct dige
                                       struct err *e)
 {
     AUTO(mem) struct signed_indexes *l = NEW(struct signed_indexes);
+    size_t looks = 0;
 
-    TRY(signed_indexes_of(j->r, j->repo, d, l, e));
-    for (size_t i = 0; i < l->n && j->ret->state == TRUST_UNSIGNED; i++)
-        TRY(judge_by_index(j, d, &l->digests[i], e));
+    do {
+        TRY(signed_indexes_next(j->r, j->repo, d, l, e));
+        for (size_t i = 0; i < l->n && j->ret->state == TRUST_UNSIGNED; i++)
+            TRY(judge_by_index(j, d, &l->digests[i], e));
+        looks += l->n;
+    } while (l->n > 0 && looks < SIGNED_INDEXES_MAX && j->ret->state == TRUST_UNSIGNED);
     return ERR_OK;
 }
 
