@@ -154,13 +154,14 @@ static enum err_code get_manifest(void *ctx, const char *reference, struct buf *
 /* A registry without the API has what clients wrote in its stead (dist-spec, "Referrers Tag
  * Schema"), or nothing. */
 static enum err_code get_referrers(void *ctx, const struct digest *subject, struct buf *ret,
-                                   struct err *e)
+                                   bool *ret_more, struct err *e)
 {
     struct verifying *v = ctx;
     char tag[DIGEST_TEXT_MAX + 1];
     enum err_code code =
         get(v, url_of(v, "referrers", subject->text), ERR_MANIFEST_UNKNOWN, ret, e);
 
+    (void)ret_more;
     if (code != ERR_MANIFEST_UNKNOWN)
         return code;
     snprintf(tag, sizeof(tag), "%s-%s", digest_algorithm_name(subject->algorithm),

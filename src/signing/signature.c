@@ -219,9 +219,15 @@ static enum err_code look_at_referrers(struct finding *f, struct err *e)
     AUTO(buf) struct buf text = {0};
     AUTO(json) json_t *j = NULL;
     const json_t *rows;
+    bool more = false;
+    enum err_code code;
 
-    buf_init(&text, SIGNATURE_DOCUMENT_MAX * 16);
-    TRY(f->s->referrers(f->s->ctx, f->judging.image, &text, e));
+    buf_init(&text, SIGNATURE_REFERRERS_MAX);
+    code = f->s->referrers(f->s->ctx, f->judging.image, &text, &more, e);
+    if (code != ERR_OK) {
+        f->list->more = true;
+        return passes(code) ? ERR_OK : code;
+    }
     j = json_shallow(buf_str(&text)) ? json_loadb(text.p, text.n, 0, NULL) : NULL;
     rows = json_object_get(j, "manifests");
     for (size_t i = 0; i < json_array_size(rows) && !f->list->more; i++) {
@@ -233,6 +239,7 @@ static enum err_code look_at_referrers(struct finding *f, struct err *e)
             digest_parse(signed_json_text(row, "digest"), &d, ERR_IGNORED) == ERR_OK)
             TRY(look_at_manifest(f, d.text, e));
     }
+    f->list->more |= more || (!j && text.n > 0);
     return ERR_OK;
 }
 

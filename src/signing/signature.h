@@ -23,6 +23,7 @@
 #define SIGNATURE_LOOKS_MAX    512         /* documents of an image that are read */
 #define SIGNATURE_DOCUMENT_MAX (64u << 10) /* bytes of a manifest */
 #define SIGNATURE_BLOB_MAX     (1u << 20)  /* of a payload, a bundle, an attestation */
+#define SIGNATURE_REFERRERS_MAX (1u << 20) /* of their list */
 #define SIGNATURE_IMAGE_MAX    (64u << 20) /* of the image's own manifest */
 
 struct signature_list {
@@ -38,9 +39,10 @@ struct signature_source {
      * bytes. */
     enum err_code (*manifest)(void *ctx, const char *reference, struct buf *ret,
                               struct digest *ret_digest, struct err *e);
-    /* Of dist-spec "Listing Referrers": an index, in JSON. */
+    /* Of dist-spec "Listing Referrers": an index, in JSON. *ret_more, false before: there are
+     * others, which are not in it. CORRUPT: there is no room for it. */
     enum err_code (*referrers)(void *ctx, const struct digest *subject, struct buf *ret,
-                               struct err *e);
+                               bool *ret_more, struct err *e);
     /* Bytes with that digest. Error: BLOB_UNKNOWN, and what else there is. */
     enum err_code (*blob)(void *ctx, const struct digest *d, struct buf *ret, struct err *e);
     void *ctx;

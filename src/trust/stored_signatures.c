@@ -8,6 +8,8 @@
 #include <stdio.h>
 
 #define REFERRERS_MAX 4096 /* that are looked at for signatures */
+#define ROW_MAX       4096
+#define END           "]}"
 
 static enum err_code too_large(const struct buf *b, struct err *e)
 {
@@ -36,6 +38,7 @@ static enum err_code get_manifest(void *ctx, const char *reference, struct buf *
 struct listing {
     struct buf *json;
     size_t n, looks;
+    bool more;
 };
 
 /* Others may be any number. */
@@ -45,23 +48,34 @@ static bool may_be_signature(struct str type)
            str_contains(type, STR("notary"));
 }
 
+/* What there is no room for is left out, and the list stays one. */
 static bool list_row(void *ctx, const struct meta_referrer *row)
 {
     struct listing *l = ctx;
+    AUTO(buf) struct buf text = {0};
 
-    if (l->looks++ == REFERRERS_MAX)
+    if (l->looks++ == REFERRERS_MAX) {
+        l->more = true;
         return false;
+    }
     if (!may_be_signature(str_of(row->artifact_type)))
         return true;
-    buf_addf(l->json, "%s{\"digest\":\"%s\",\"artifactType\":", l->n++ > 0 ? "," : "",
+    buf_init(&text, ROW_MAX);
+    buf_addf(&text, "%s{\"digest\":\"%s\",\"artifactType\":", l->n > 0 ? "," : "",
              row->digest.text);
-    buf_add_json(l->json, str_of(row->artifact_type));
-    buf_add_char(l->json, '}');
-    return !l->json->full;
+    buf_add_json(&text, str_of(row->artifact_type));
+    buf_add_char(&text, '}');
+    if (text.full || l->json->n + text.n + strlen(END) > l->json->max) {
+        l->more = true;
+        return true;
+    }
+    buf_add_str(l->json, buf_str(&text));
+    l->n++;
+    return true;
 }
 
 static enum err_code get_referrers(void *ctx, const struct digest *subject, struct buf *ret,
-                                   struct err *e)
+                                   bool *ret_more, struct err *e)
 {
     const struct stored_signatures *s = ctx;
     const struct referrers_query q = {
@@ -71,7 +85,8 @@ static enum err_code get_referrers(void *ctx, const struct digest *subject, stru
 
     buf_add_text(ret, "{\"manifests\":[");
     TRY(referrers_each(s->registry, &q, list_row, &l, &more, e));
-    buf_add_text(ret, "]}");
+    buf_add_text(ret, END);
+    *ret_more = l.more;
     return too_large(ret, e);
 }
 

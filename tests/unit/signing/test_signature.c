@@ -59,6 +59,8 @@ struct beside {
     char referrers[4096];
     struct digest image;
     enum err_code fails; /* what a blob is answered with, but for OK */
+    enum err_code list_fails;
+    bool more; /* the list of referrers is not all */
 };
 
 static const struct thing *find(const struct beside *b, const char *name)
@@ -83,13 +85,15 @@ static enum err_code manifest(void *ctx, const char *reference, struct buf *ret,
 }
 
 static enum err_code referrers(void *ctx, const struct digest *subject, struct buf *ret,
-                               struct err *e)
+                               bool *ret_more, struct err *e)
 {
     const struct beside *b = ctx;
 
-    (void)e;
     assert_true(digest_eq(subject, &b->image));
+    if (b->list_fails != ERR_OK)
+        return err_set(e, b->list_fails, "the list has a headache");
     buf_add_text(ret, b->referrers);
+    *ret_more = b->more;
     return ERR_OK;
 }
 
@@ -344,6 +348,32 @@ static void more_than_can_be_looked_at_is_told(void **state)
     assert_true(look(&b).more);
 }
 
+static void a_list_that_is_too_large_leaves_what_else_there_is(void **state)
+{
+    struct beside b = {.image = image_of(SIMPLE_IMAGE), .list_fails = ERR_CORRUPT};
+    struct signature_list l;
+
+    (void)state;
+    sign_simply(&b, payload, payload_signature);
+    l = look(&b);
+    assert_int_equal(l.n, 1);
+    assert_int_equal(l.rows[0].verdict, SIGNATURE_GOOD);
+    assert_true(l.more);
+    signature_list_done(&l);
+}
+
+static void a_list_that_is_not_all_is_told(void **state)
+{
+    struct beside b = {.image = image_of(BUNDLE_IMAGE)};
+
+    (void)state;
+    assert_false(look(&b).more);
+    sign_by_bundle(&b, bundle);
+    b.more = true;
+    assert_true(look(&b).more);
+    assert_int_equal(verdict(&b), SIGNATURE_GOOD);
+}
+
 /* ---- keys */
 
 static void auto_EVP_PKEY_(EVP_PKEY **k)
@@ -448,6 +478,8 @@ int main(void)
         cmocka_unit_test(a_registry_that_fails_is_no_verdict),
         cmocka_unit_test(an_attestation_is_no_signature),
         cmocka_unit_test(more_than_can_be_looked_at_is_told),
+        cmocka_unit_test(a_list_that_is_too_large_leaves_what_else_there_is),
+        cmocka_unit_test(a_list_that_is_not_all_is_told),
         cmocka_unit_test(keys_of_all_usual_kinds_verify),
         cmocka_unit_test(keys_that_are_too_weak_or_strange_are_refused),
         cmocka_unit_test(what_is_no_key_is_refused),
