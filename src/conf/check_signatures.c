@@ -23,6 +23,7 @@ static enum err_code check_key(const struct conf_source *s, size_t rule, size_t 
     } others[] = {{"issuer", g->issuer[0]},
                   {"issuer_regexp", g->issuer_regexp[0]},
                   {"roots", g->roots[0]},
+                  {"transparency_log", g->log != CONF_LOG_USUAL},
                   {"log_keys", g->log_keys.n > 0},
                   {"timestamp_roots", g->timestamp_roots.n > 0}};
 
@@ -63,6 +64,12 @@ static enum err_code check_rule(const struct conf_source *s, size_t i, struct er
     if (r->cosign.n + r->notation.n == 0) {
         err_set(e, ERR_CONFIG, "nobody is named whose signatures count; set cosign or notation");
         return conf_place(s, conf_item_key_named(LIST, i, "cosign"), e);
+    }
+    if (r->cosign.n == 0 && r->attestations.n > 0) {
+        err_set(e, ERR_CONFIG,
+                "attestations are signed with cosign, and no signer with cosign is named; no image "
+                "could have one that counts");
+        return conf_place(s, conf_item_key_named(LIST, i, "attestations"), e);
     }
     for (size_t k = 0; k < r->cosign.n; k++)
         TRY(check_signer(s, i, k, e));

@@ -227,7 +227,7 @@ struct conf_signer {                     /* of cosign: a key, or who a certifica
     struct conf_strings timestamp_roots; /* PEM */
 };
 
-enum conf_transparency_log { CONF_LOG_REQUIRE, CONF_LOG_IGNORE };
+enum conf_transparency_log { CONF_LOG_USUAL, CONF_LOG_REQUIRE, CONF_LOG_IGNORE };
 
 struct conf_signers {
     struct conf_signer *items;

@@ -373,7 +373,7 @@ static const struct conf_row pull_rule_rows[] = {
 /* ---- signatures */
 
 static const char *const log_choices[] = {
-    [CONF_LOG_REQUIRE] = "require", [CONF_LOG_IGNORE] = "ignore", NULL};
+    [CONF_LOG_USUAL] = "usual", [CONF_LOG_REQUIRE] = "require", [CONF_LOG_IGNORE] = "ignore", NULL};
 
 static const struct conf_row signer_rows[] = {
     {.name = "key",
@@ -421,10 +421,11 @@ static const struct conf_row signer_rows[] = {
      .type = CONF_ENUM,
      FIELD(conf_signer, log),
      .choices = log_choices,
-     .def = CONF_LOG_REQUIRE,
+     .def = CONF_LOG_USUAL,
      .help =
          "Must the signature be in a log that says when it was made? Without one, a certificate "
-         "counts while it is valid."},
+         "counts while it is valid. `usual` is `require` for signers with a certificate; of those "
+         "with a key no log is asked for."},
     {.name = "log_keys",
      .type = CONF_TEXTS,
      FIELD(conf_signer, log_keys),

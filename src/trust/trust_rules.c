@@ -5,6 +5,7 @@
 #include "signing/certificate_rule.h"
 #include "signing/notation_trust.h"
 #include "signing/public_key.h"
+#include "signing/statement.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -104,6 +105,19 @@ static enum err_code read_notation(struct read_rule *r, size_t rule, struct err 
                   e);
 }
 
+/* What nothing could be would refuse all. */
+static enum err_code check_attestations(const struct conf_attestations *list, size_t rule,
+                                        struct err *e)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct statement_demand d = {list->items[i].predicate_type,
+                                           or_none(list->items[i].builder)};
+
+        TRY(at_key(statement_demand_check(&d, e), rule, "attestations", i, "predicate_type", e));
+    }
+    return ERR_OK;
+}
+
 static enum err_code read_rule(struct read_rule *r, size_t i, struct err *e)
 {
     const struct conf_signature_rule *c = r->rule.conf;
@@ -114,6 +128,7 @@ static enum err_code read_rule(struct read_rule *r, size_t i, struct err *e)
         return ERR_OK;
     TRY(read_signers(r, i, e));
     TRY(read_notation(r, i, e));
+    TRY(check_attestations(&c->attestations, i, e));
     r->rule.trust = (struct trust){.keys = r->keys,
                                    .n_keys = r->n_keys,
                                    .certificates = r->certificates,

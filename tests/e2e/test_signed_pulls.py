@@ -495,6 +495,13 @@ def test_a_file_that_is_no_key_is_told_before_the_start(new_registry, work):
     assert "signatures[0].cosign[0].key: " in command(registry, "config", "check", status=1)
 
 
+def test_an_attestation_that_is_none_is_told_before_the_start(new_registry, key):
+    demands = [{"predicate_type": "spdx"}, {"predicate_type": "provenance"}]
+    registry = new_registry(config={"signatures": [rule(key, attestations=demands)]})
+    told = command(registry, "config", "check", status=1)
+    assert "signatures[0].attestations[1].predicate_type: 'provenance' is no predicate type" in told
+
+
 def test_the_examples_of_the_page_print_what_it_shows(start, work):
     for name in ("release.pub", "security.pub"):
         Key(work / name)

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -14,7 +15,7 @@
     " cosign: [{key: /etc/registry/cosign.pub}]}\n"                                                \
     "  - {repositories: [\"release/**\"], at: [push, pull], mode: warn, require: all,"             \
     " notation: {trust_policy: /etc/registry/trustpolicy.json,"                                    \
-    " certificates: /etc/registry/notation.pem},"                                                  \
+    " certificates: /etc/registry/notation.pem}, cosign: [{key: /etc/registry/security.pub}],"     \
     " attestations: [{predicate_type: \"https://slsa.dev/provenance/v1\"}]}\n"
 
 static void rules_are_read_as_they_are_documented(void **state)
@@ -83,6 +84,30 @@ static void a_signer_has_a_key_or_an_identity(void **state)
                    "has a key");
 }
 
+static void a_log_is_of_signers_with_a_certificate(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char text[256];
+
+        snprintf(text, sizeof(text), RULE "  cosign:\n  - key: /k\n    transparency_log: %s\n",
+                 i ? "require" : "ignore");
+        conf_must_fail(text, "5: signatures[0].cosign[0].transparency_log: is of signers with a "
+                             "certificate; this one has a key");
+    }
+    conf_free(conf_must(
+        RULE "  cosign: [{identity: a@b, roots: /r, transparency_log: require}]\n"));
+}
+
+static void attestations_need_a_signer_with_cosign(void **state)
+{
+    (void)state;
+    conf_must_fail(RULE "  notation: {trust_policy: /p, certificates: /c}\n"
+                        "  attestations: [{predicate_type: spdx}]\n",
+                   "4: signatures[0].attestations: attestations are signed with cosign, and no "
+                   "signer with cosign is named; no image could have one that counts");
+}
+
 static void an_identity_needs_its_authorities(void **state)
 {
     (void)state;
@@ -125,6 +150,8 @@ int main(void)
         cmocka_unit_test(a_rule_is_about_pulls_and_enforces_if_it_does_not_say),
         cmocka_unit_test(what_is_printed_is_read_as_the_same),
         cmocka_unit_test(a_signer_has_a_key_or_an_identity),
+        cmocka_unit_test(a_log_is_of_signers_with_a_certificate),
+        cmocka_unit_test(attestations_need_a_signer_with_cosign),
         cmocka_unit_test(an_identity_needs_its_authorities),
         cmocka_unit_test(a_list_that_may_stand_alone_names_what_is_missing),
         cmocka_unit_test(files_in_lists_of_rules_are_looked_for),
