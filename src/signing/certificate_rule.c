@@ -18,6 +18,7 @@ struct term {
     char *exactly;
     regex_t pattern;
     bool is_pattern;
+    char *pattern_text;
 };
 
 struct certificate_rule {
@@ -47,6 +48,7 @@ static enum err_code compile(const char *pattern, struct term *ret, struct err *
         return err_set(e, ERR_CONFIG, "'%.100s' is no regular expression: %s", pattern, why);
     }
     ret->is_pattern = true;
+    ret->pattern_text = mem_strdup(pattern);
     return ERR_OK;
 }
 
@@ -68,6 +70,7 @@ static enum err_code term_read(const char *what, const char *exactly, const char
 static void term_done(struct term *t)
 {
     free(t->exactly);
+    free(t->pattern_text);
     if (t->is_pattern)
         regfree(&t->pattern);
 }
@@ -79,7 +82,21 @@ static bool term_holds(const struct term *t, const char *text)
     return t->exactly ? text && strcmp(t->exactly, text) == 0 : !text;
 }
 
+static bool term_covers(const struct term *first, const struct term *then)
+{
+    if (then->is_pattern)
+        return first->is_pattern && strcmp(first->pattern_text, then->pattern_text) == 0;
+    return term_holds(first, then->exactly);
+}
+
 /* ---- rules */
+
+bool certificate_rule_covers(const struct certificate_rule *first,
+                             const struct certificate_rule *then)
+{
+    return term_covers(&first->identity, &then->identity) &&
+           term_covers(&first->issuer, &then->issuer);
+}
 
 void certificate_rule_free(struct certificate_rule *r)
 {

@@ -34,6 +34,10 @@ ERR_CHECKED enum err_code certificate_rule_read(const struct certificate_terms *
                                                 struct certificate_rule **ret_rule, struct err *e);
 void certificate_rule_free(struct certificate_rule *r); /* accepts NULL */
 
+/* Is whoever `then` is about surely one of first, too? By names alone. */
+bool certificate_rule_covers(const struct certificate_rule *first,
+                             const struct certificate_rule *then);
+
 /* The identity as it was written, for people. */
 const char *certificate_rule_name(const struct certificate_rule *r);
 

@@ -89,6 +89,80 @@ static enum err_code read_signers(struct read_rule *r, size_t rule, struct err *
     return ERR_OK;
 }
 
+/* ---- signers of whom all are asked for */
+
+/* The place in the list of the signer that is the nth of its kind. */
+static size_t place_of(const struct conf_signers *list, bool key, size_t nth)
+{
+    size_t i = 0;
+
+    while (i < list->n && (!!list->items[i].key[0] != key || nth-- > 0))
+        i++;
+    return i;
+}
+
+static bool same_files(const struct conf_strings *a, const struct conf_strings *b)
+{
+    bool same = a->n == b->n;
+
+    for (size_t i = 0; same && i < a->n; i++)
+        same = strcmp(a->items[i], b->items[i]) == 0;
+    return same;
+}
+
+/* Does first take whatever evidence is enough for then? As far as that is sure. */
+static bool takes_as_much(const struct conf_signer *first, const struct conf_signer *then)
+{
+    return strcmp(first->roots, then->roots) == 0 &&
+           (first->log == CONF_LOG_IGNORE || then->log != CONF_LOG_IGNORE) &&
+           same_files(&first->log_keys, &then->log_keys) &&
+           same_files(&first->timestamp_roots, &then->timestamp_roots);
+}
+
+static bool covers(const struct read_rule *r, bool keys, size_t first, size_t then)
+{
+    const struct conf_signers *list = &r->rule.conf->cosign;
+
+    if (keys)
+        return strcmp(public_key_fingerprint(r->keys[first]),
+                      public_key_fingerprint(r->keys[then])) == 0;
+    return certificate_rule_covers(r->certificates[first], r->certificates[then]) &&
+           takes_as_much(&list->items[place_of(list, false, first)],
+                         &list->items[place_of(list, false, then)]);
+}
+
+static enum err_code check_kind(const struct read_rule *r, bool keys, size_t rule, struct err *e)
+{
+    const struct conf_signers *list = &r->rule.conf->cosign;
+
+    for (size_t then = 1; then < (keys ? r->n_keys : r->n_certificates); then++) {
+        size_t i = place_of(list, keys, then);
+
+        for (size_t first = 0; first < then; first++) {
+            if (!covers(r, keys, first, then))
+                continue;
+            err_set(e, ERR_CONFIG,
+                    "whoever signs so is cosign[%zu] already, and a signature counts for the first "
+                    "that it fits; with require: all no image could be signed by both",
+                    place_of(list, keys, first));
+            return at_key(ERR_CONFIG, rule, "cosign", i,
+                          keys                            ? "key"
+                          : list->items[i].identity[0] ? "identity"
+                                                          : "identity_regexp",
+                          e);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_all(const struct read_rule *r, size_t rule, struct err *e)
+{
+    if (r->rule.conf->require != CONF_REQUIRE_ALL)
+        return ERR_OK;
+    TRY(check_kind(r, true, rule, e));
+    return check_kind(r, false, rule, e);
+}
+
 static enum err_code read_notation(struct read_rule *r, size_t rule, struct err *e)
 {
     const struct conf_notation *c;
@@ -127,6 +201,7 @@ static enum err_code read_rule(struct read_rule *r, size_t i, struct err *e)
     if (c->mode == CONF_PULL_OFF)
         return ERR_OK;
     TRY(read_signers(r, i, e));
+    TRY(check_all(r, i, e));
     TRY(read_notation(r, i, e));
     TRY(check_attestations(&c->attestations, i, e));
     r->rule.trust = (struct trust){.keys = r->keys,

@@ -495,6 +495,28 @@ def test_a_file_that_is_no_key_is_told_before_the_start(new_registry, work):
     assert "signatures[0].cosign[0].key: " in command(registry, "config", "check", status=1)
 
 
+def test_all_of_signers_that_are_one_are_refused_before_the_start(new_registry, key, work):
+    trust, copy = Trust(work / "trust", Authority(work / "acme")), work / "copy.pub"
+    copy.write_bytes(key.path.read_bytes())
+    roots = trust.stores / "x509" / "ca" / "acme" / "root.pem"
+    certified = {"issuer": ISSUER, "roots": str(roots), "transparency_log": "ignore"}
+    ours, same = {"key": str(key.path)}, {"key": str(copy)}
+    one, any_one = {**certified, "identity": IDENTITY}, {**certified, "identity_regexp": ".*"}
+
+    def check(*signers, require="all", status=0):
+        rules = {"repositories": ["**"], "require": require, "cosign": list(signers)}
+        return command(new_registry(config={"signatures": [rules]}), "config", "check", status=status)
+
+    for signers, place in (
+        ((ours, same), "cosign[1].key"),
+        ((any_one, ours, one), "cosign[2].identity"),
+        ((any_one, any_one), "cosign[1].identity_regexp"),
+    ):
+        assert f"signatures[0].{place}: whoever signs so is cosign[0] already" in check(*signers, status=1)
+        check(*signers, require="any")
+    check(one, ours, any_one)  # somebody else may be the last
+
+
 def test_an_attestation_that_is_none_is_told_before_the_start(new_registry, key):
     demands = [{"predicate_type": "spdx"}, {"predicate_type": "provenance"}]
     registry = new_registry(config={"signatures": [rule(key, attestations=demands)]})
