@@ -357,7 +357,7 @@ enum err_code pull_gate_signed(void *ctx, const struct repo_name *repo, const st
     if (t.not_noted.code != ERR_OK)
         log_err(LOG_WARNING, "images of a signed index are not known to be signed by it",
                 &t.not_noted);
-    *ret_verdict = (struct pull_verdict){.until_ms = t.until_ms};
+    *ret_verdict = (struct pull_verdict){.until_ms = t.until_ms, .opens = t.noted};
     if (t.state != TRUST_UNSIGNED)
         return ERR_OK;
     ret_verdict->why = PULL_UNSIGNED;

@@ -12,6 +12,7 @@
 #define TRIES   8                      /* slots that are looked at for a name */
 #define HOLD_MS ((int64_t)3600 * 1000) /* whatever it says, it is made anew after that */
 #define TELL_MS ((int64_t)3600 * 1000)
+#define LACK_MS ((int64_t)1000) /* what is not signed is not looked at more often */
 #define KEY_MAX (REPO_NAME_MAX + DIGEST_TEXT_MAX + 2)
 
 struct rules {
@@ -23,6 +24,7 @@ struct slot {
     char *key; /* "NAME DIGEST"; NULL: free */
     uint64_t hash;
     uint64_t stamp; /* stamp_of() when it was made */
+    uint64_t opened; /* likewise, of what is not signed */
     int64_t until_ms;
     struct pull_verdict *said; /* NULL: it may be pulled, and there is nothing to tell */
     int64_t told_ms;           /* gate_may_tell() was true; 0: never */
@@ -42,6 +44,7 @@ struct gate {
     gate_signed_fn is_signed;
     void *signed_ctx;
     atomic_bool asks, asks_signed, waits;
+    atomic_uint_fast64_t opened; /* so many verdicts said that they open others */
     pthread_mutex_t lock; /* guards rules, the pointer */
     struct rules *rules;
     atomic_uint_fast64_t epoch;                        /* of everything */
@@ -230,6 +233,7 @@ struct place {
     char key[KEY_MAX];
     uint64_t hash;
     struct shard *shard;
+    uint64_t opened; /* before anything is looked at */
 };
 
 static void find_place(struct gate *g, const struct repo_name *repo, const struct digest *d,
@@ -237,6 +241,7 @@ static void find_place(struct gate *g, const struct repo_name *repo, const struc
 {
     ret->hash = hash_of(ret->key, make_key(repo, d, ret->key));
     ret->shard = &g->shards[ret->hash % SHARDS];
+    ret->opened = atomic_load(&g->opened);
 }
 
 static struct slot *slot_at(struct gate *g, const struct place *p, size_t i)
@@ -256,12 +261,19 @@ static struct slot *find_any(struct gate *g, const struct place *p)
     return NULL;
 }
 
+static bool lacks_signature(const struct pull_verdict *v)
+{
+    return v && v->why == PULL_UNSIGNED;
+}
+
 /* Likewise, one that holds now. */
 static struct slot *find(struct gate *g, const struct place *p, uint64_t stamp, int64_t now_ms)
 {
     struct slot *s = find_any(g, p);
 
-    return s && s->stamp == stamp && now_ms < s->until_ms ? s : NULL;
+    if (!s || s->stamp != stamp || now_ms >= s->until_ms)
+        return NULL;
+    return lacks_signature(s->said) && s->opened != atomic_load(&g->opened) ? NULL : s;
 }
 
 /* The lock of the shard is held: the same image's, else a free one, else one that holds no more,
@@ -303,6 +315,7 @@ static void keep(struct gate *g, const struct place *p, uint64_t stamp, int64_t 
     }
     s->hash = p->hash;
     s->stamp = stamp;
+    s->opened = p->opened;
     s->until_ms = until_ms;
     s->said = NULL;
     if (v->why != PULL_FINE) {
@@ -370,8 +383,9 @@ static enum err_code make_scanned(struct gate *g, const struct conf_pull_rule *r
     return ERR_OK;
 }
 
-/* Of both. That somebody who waits has signed it is seen at once, also when that was told to
- * another server: what is refused for that is not remembered. */
+/* Of both. Who waits for a signature asks again and again, and reading all that stands beside an
+ * image is work: what is refused is remembered for a second, unless it is heard before that
+ * something has changed. */
 static enum err_code make(struct gate *g, const struct conf_pull_rule *rule,
                           const struct repo_name *repo, const struct digest *d, int64_t now_ms,
                           struct pull_verdict *ret, int64_t *ret_until_ms, struct err *e)
@@ -380,9 +394,11 @@ static enum err_code make(struct gate *g, const struct conf_pull_rule *rule,
 
     if (gate_asks_signed(g))
         TRY(g->is_signed(g->signed_ctx, repo, d, now_ms, &s, e));
+    if (s.opens)
+        atomic_fetch_add(&g->opened, 1);
     if (s.blocked) {
         *ret = s;
-        *ret_until_ms = now_ms;
+        *ret_until_ms = now_ms + LACK_MS;
         return ERR_OK;
     }
     TRY(make_scanned(g, rule, repo, d, now_ms, ret, ret_until_ms, e));

@@ -61,6 +61,7 @@ struct pull_verdict {
     char installed[PULL_VERSION_MAX + 1], fixed[PULL_VERSION_MAX + 1]; /* "": there is none */
     char reason[192]; /* of PULL_FAILED: why; of PULL_UNSIGNED: "is not signed by ..." */
     int64_t until_ms; /* the time from which it may be another one; INT64_MAX: none */
+    bool opens;       /* what was refused as unsigned may be signed by this one now */
 };
 
 /* rule may be NULL. Findings in any order. */

@@ -225,7 +225,7 @@ static enum err_code judge_by_indexes(const struct judging *j, const struct dige
 static void note_children(const struct judging *j, const struct out_manifest *index)
 {
     if (index->parsed.shape != MANIFEST_INDEX ||
-        signed_children_note(j->r, j->repo, index, &j->ret->not_noted) == ERR_OK)
+        signed_children_note(j->r, j->repo, index, &j->ret->noted, &j->ret->not_noted) == ERR_OK)
         return;
     not_after(j->ret, j->now_ms + NOTE_MS);
 }

@@ -28,7 +28,8 @@ struct image_trust {
     struct digest by_index;      /* of SIGNED: that names it; n is 0: it is signed itself */
     char why[TRUST_WHY_MAX + 1]; /* of UNSIGNED: "is not signed by key a.pub: ...", ASCII */
     int64_t until_ms;            /* from which on it may be another; INT64_MAX */
-    struct err not_noted;        /* of a signed index: why its images can't be told of it now */
+    bool noted;                  /* of a signed index: images of it were not known to be so */
+    struct err not_noted;        /* likewise: why they can't be told of it now */
 };
 
 /* What was found beside it; may be NULL. */

@@ -26,13 +26,15 @@ static enum err_code is_noted(struct registry *r, struct str key, bool *ret_is, 
 
 /* Each is looked for: one alone may be gone, for its index was for a while. */
 enum err_code signed_children_note(struct registry *r, const struct repo_name *repo,
-                                   const struct out_manifest *index, struct err *e)
+                                   const struct out_manifest *index, bool *ret_any,
+                                   struct err *e)
 {
     const struct manifest *m = &index->parsed;
     size_t n = m->n_links < SIGNED_CHILDREN_MAX ? m->n_links : SIGNED_CHILDREN_MAX;
     char keys[BATCH][KEY_MAX + 1];
     struct meta_op ops[BATCH];
 
+    *ret_any = false;
     for (size_t i = 0; i < n;) {
         size_t k = 0;
 
@@ -45,8 +47,10 @@ enum err_code signed_children_note(struct registry *r, const struct repo_name *r
             if (!noted)
                 ops[k++] = meta_op_record_put(SIGNED_CHILDREN, key, STR("{}"), META_ANY);
         }
-        if (k > 0)
-            TRY(meta_commit(r->meta, ops, k, META_LAZY, NULL, e));
+        if (k == 0)
+            continue;
+        TRY(meta_commit(r->meta, ops, k, META_LAZY, NULL, e));
+        *ret_any = true;
     }
     return ERR_OK;
 }

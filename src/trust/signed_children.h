@@ -11,9 +11,10 @@
 #define SIGNED_INDEXES_MAX  256 /* of an image, that are looked at */
 #define SIGNED_INDEXES_PAGE 16
 
-/* Writes those that are not there. Errors: those of meta. */
+/* Writes those that are not there; *ret_any: there were such. Errors: those of meta. */
 ERR_CHECKED enum err_code signed_children_note(struct registry *r, const struct repo_name *repo,
-                                               const struct out_manifest *index, struct err *e);
+                                               const struct out_manifest *index, bool *ret_any,
+                                               struct err *e);
 
 struct signed_indexes {
     struct digest digests[SIGNED_INDEXES_PAGE];

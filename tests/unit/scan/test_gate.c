@@ -357,7 +357,7 @@ static void many_ask_while_rules_change(void **state)
 
 static struct {
     unsigned looks;
-    bool lacks, enforced;
+    bool lacks, enforced, opens;
     int64_t until_ms;
 } signature;
 
@@ -372,6 +372,7 @@ static enum err_code is_signed(void *ctx, const struct repo_name *repo, const st
     signature.looks++;
     *ret = (struct pull_verdict){.why = signature.lacks ? PULL_UNSIGNED : PULL_FINE,
                                  .blocked = signature.lacks && signature.enforced,
+                                 .opens = signature.opens,
                                  .until_ms = signature.until_ms};
     return ERR_OK;
 }
@@ -382,6 +383,7 @@ static struct gate *signed_gate(const char *rules, bool lacks, bool enforced)
 
     signature.looks = 0;
     signature.lacks = lacks;
+    signature.opens = false;
     signature.enforced = enforced;
     signature.until_ms = INT64_MAX;
     gate_set_signed(g, is_signed, NULL);
@@ -402,15 +404,45 @@ static void what_is_signed_is_asked_about_once(void **state)
     assert_int_equal(signature.looks, 1);
 }
 
-static void what_is_not_signed_is_asked_about_again(void **state)
+static void what_is_not_signed_is_asked_about_once_a_second(void **state)
+{
+    AUTO(gate) struct gate *g = signed_gate(NULL, true, true);
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        assert_true(blocked_at(g, "good", 1, NOW + 999));
+    assert_int_equal(signature.looks, 1);
+    signature.lacks = false; /* somebody told another server */
+    assert_true(blocked_at(g, "good", 1, NOW + 1998));
+    assert_false(blocked_at(g, "good", 1, NOW + 1999));
+}
+
+static void a_signature_that_is_told_of_here_is_seen_at_once(void **state)
+{
+    AUTO(gate) struct gate *g = signed_gate(NULL, true, true);
+    struct digest d = digest(1);
+
+    (void)state;
+    assert_true(blocked_at(g, "good", 1, NOW));
+    signature.lacks = false;
+    gate_forget(g, &d);
+    assert_false(blocked_at(g, "good", 1, NOW));
+}
+
+/* Which index was signed nobody knows of an image that was refused. */
+static void an_index_that_is_found_to_be_signed_opens_what_was_refused(void **state)
 {
     AUTO(gate) struct gate *g = signed_gate(NULL, true, true);
 
     (void)state;
     assert_true(blocked_at(g, "good", 1, NOW));
+    signature.lacks = false;
+    assert_false(blocked_at(g, "good", 2, NOW));
     assert_true(blocked_at(g, "good", 1, NOW));
-    assert_int_equal(signature.looks, 2);
-    signature.lacks = false; /* somebody told another server */
+    signature.opens = true;
+    assert_false(blocked_at(g, "good", 3, NOW));
+    signature.opens = false;
+    assert_true(is_open(g, "good", 2, NOW)); /* as it was */
     assert_false(blocked_at(g, "good", 1, NOW));
 }
 
@@ -467,7 +499,9 @@ int main(void)
         cmocka_unit_test(a_change_of_nobody_knows_what_makes_all_anew),
         cmocka_unit_test(many_ask_while_rules_change),
         cmocka_unit_test(what_is_signed_is_asked_about_once),
-        cmocka_unit_test(what_is_not_signed_is_asked_about_again),
+        cmocka_unit_test(what_is_not_signed_is_asked_about_once_a_second),
+        cmocka_unit_test(a_signature_that_is_told_of_here_is_seen_at_once),
+        cmocka_unit_test(an_index_that_is_found_to_be_signed_opens_what_was_refused),
         cmocka_unit_test(a_signature_holds_as_long_as_it_says),
         cmocka_unit_test(a_warning_hides_no_finding_that_blocks),
         cmocka_unit_test(what_changed_beside_an_image_is_seen_at_once),

@@ -96,9 +96,12 @@ static void images_of_a_signed_index_are_noted(void **state)
     (void)state;
     judge(&t);
     assert_int_equal(t.state, TRUST_SIGNED);
+    assert_true(t.noted);
     assert_int_equal(t.not_noted.code, ERR_OK);
     assert_true(t.until_ms == INT64_MAX);
     assert_int_equal(notes(), 1);
+    judge(&t);
+    assert_false(t.noted);
 }
 
 static enum err_code commit_of_a_full_disk(struct meta *m, const struct meta_op *ops, size_t n_ops,

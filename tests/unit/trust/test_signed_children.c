@@ -47,9 +47,13 @@ static struct digest index_put(unsigned nth, const struct digest *one, const str
 static void note(const struct digest *index)
 {
     AUTO(out_manifest) struct out_manifest m = {0};
+    bool any;
 
     assert_ok(out_manifest_by_digest(w.r, &repo, index, &m, ERR_IGNORED));
-    assert_ok(signed_children_note(w.r, &repo, &m, ERR_IGNORED));
+    assert_ok(signed_children_note(w.r, &repo, &m, &any, ERR_IGNORED));
+    assert_true(any);
+    assert_ok(signed_children_note(w.r, &repo, &m, &any, ERR_IGNORED));
+    assert_false(any);
 }
 
 /* Of all pages; is the index among them? */
