@@ -13,6 +13,7 @@
 struct viewer {
     struct api *api;
     struct identity *who;
+    char subject[IDENTITY_NAME_MAX + 32]; /* "user:alice"; "": nobody is known */
 };
 
 static bool sees(void *ctx, const struct repo_name *repo)
@@ -20,6 +21,15 @@ static bool sees(void *ctx, const struct repo_name *repo)
     const struct viewer *v = ctx;
 
     return access_may_by(v->api, v->who, repo ? ACTION_PULL : ACTION_ADMIN, repo, NULL);
+}
+
+/* Where people are, and with what they come, is for admins, and for themselves. */
+static bool knows(void *ctx, const char *who)
+{
+    const struct viewer *v = ctx;
+
+    return (v->subject[0] && strcmp(v->subject, who) == 0) ||
+           access_may_by(v->api, v->who, ACTION_ADMIN, NULL, NULL);
 }
 
 static void free_viewer(void *ctx)
@@ -85,7 +95,7 @@ static enum err_code follow(struct req *q, bool *ret_follow, struct err *e)
 /* Proxies are not to collect it. */
 enum err_code api_events(struct req *q, struct err *e)
 {
-    struct event_stream_wish w = {.sees = sees, .free_ctx = free_viewer};
+    struct event_stream_wish w = {.sees = sees, .knows = knows, .free_ctx = free_viewer};
     struct viewer *v;
     struct reader *r;
     bool follows;
@@ -97,6 +107,8 @@ enum err_code api_events(struct req *q, struct err *e)
     v = NEW(struct viewer);
     v->api = q->api;
     v->who = identity_ref(q->who);
+    if (v->who->kind != IDENTITY_ANONYMOUS)
+        identity_subject(v->who, v->subject, sizeof(v->subject));
     w.ctx = v;
     TRY(event_stream_open(q->registry->streams, &w, &r, e));
     http_header(q->x, "Content-Type", STR("text/event-stream"));

@@ -17,6 +17,7 @@
 #define FRAME_MAX  (OUTBOX_EVENT_MAX + 512)
 #define IDLE_MS    250           /* how often to look whether streams came or went */
 #define LAG_MS     20            /* the same while one waits for its reader */
+#define WHO_MAX    159
 #define QUIET_MS   15000         /* then a word that it is still there */
 #define LONGEST_MS (3600 * 1000) /* then who reads asks again, and is asked who they are */
 
@@ -48,6 +49,8 @@ struct page {
     struct {
         char event[64];
         struct repo_name repo; /* n is 0: it is of none */
+        char who[WHO_MAX + 1]; /* "": it does not say */
+        char *plain;           /* without that; NULL: nobody has asked for it so far */
     } about[PAGE];
 };
 
@@ -106,13 +109,34 @@ static bool tell_lost(struct stream *s, uint64_t to)
     return add(s, &frame);
 }
 
-static bool tell(struct stream *s, const struct event *event, const char *name)
+/* What it says of who did it, which is not for everybody who may pull. */
+static char *without_who(const char *json)
+{
+    static const char *const members[] = {"actor", "user",       "address",   "request_id",
+                                          "host",  "user_agent", "original"};
+    AUTO(json) json_t *j = json_loads(json, 0, NULL);
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        json_object_del(j, members[i]);
+    return json_dumps(j, JSON_COMPACT);
+}
+
+static const char *text_for(const struct stream *s, struct page *p, size_t i)
+{
+    if (!s->wish.knows || s->wish.knows(s->wish.ctx, p->about[i].who))
+        return p->list.rows[i].json;
+    if (!p->about[i].plain)
+        p->about[i].plain = without_who(p->list.rows[i].json);
+    return p->about[i].plain ? p->about[i].plain : "{}";
+}
+
+static bool tell(struct stream *s, struct page *p, size_t i)
 {
     AUTO(buf) struct buf frame = {0};
 
     buf_init(&frame, FRAME_MAX);
-    buf_addf(&frame, "id: %llu\nevent: %s\ndata: %s\n\n", (unsigned long long)event->seq, name,
-             event->json);
+    buf_addf(&frame, "id: %llu\nevent: %s\ndata: %s\n\n",
+             (unsigned long long)p->list.rows[i].seq, p->about[i].event, text_for(s, p, i));
     return add(s, &frame);
 }
 
@@ -132,6 +156,8 @@ static void tell_quiet(struct stream *s)
 
 static void page_done(struct page *p)
 {
+    for (size_t i = 0; p->read && i < p->list.n; i++)
+        free(STEAL(p->about[i].plain));
     if (p->read)
         event_list_done(&p->list);
     p->read = false;
@@ -142,9 +168,15 @@ static void look_into(struct page *p, size_t i)
     AUTO(json) json_t *j = json_loads(p->list.rows[i].json, 0, NULL);
     const char *event = json_string_value(json_object_get(j, "event"));
     const char *repo = json_string_value(json_object_get(j, "repository"));
+    const char *actor = json_string_value(json_object_get(j, "actor"));
+    const char *who = actor ? actor : json_string_value(json_object_get(j, "user"));
 
     p->about[i].event[0] = '\0';
     p->about[i].repo.n = 0;
+    p->about[i].who[0] = '\0';
+    p->about[i].plain = NULL;
+    if (who)
+        (void)!str_copy(str_of(who), p->about[i].who, sizeof(p->about[i].who));
     if (event)
         (void)!str_copy(str_of(event), p->about[i].event, sizeof(p->about[i].event));
     if (repo && repo_name_parse(str_of(repo), &p->about[i].repo, ERR_IGNORED) != ERR_OK)
@@ -164,7 +196,7 @@ static bool page_at(struct page *p, struct registry *r, uint64_t after)
 }
 
 /* False: there is more that has no room now. */
-static bool give_page(struct stream *s, const struct page *p)
+static bool give_page(struct stream *s, struct page *p)
 {
     if (p->list.rows[0].seq > s->after + 1) {
         if (!tell_lost(s, p->list.rows[0].seq - 1))
@@ -173,7 +205,7 @@ static bool give_page(struct stream *s, const struct page *p)
     }
     for (size_t i = 0; i < p->list.n && s->after < s->end; i++) {
         if (p->about[i].event[0] && is_told(s, p->about[i].event, &p->about[i].repo) &&
-            !tell(s, &p->list.rows[i], p->about[i].event))
+            !tell(s, p, i))
             return false;
         s->after = p->list.rows[i].seq;
     }

@@ -21,6 +21,9 @@ struct event_stream_wish {
     /* May the reader see what is of that repository (NULL: of none)? From the thread of the
      * streams. ctx is the stream's, which frees it. */
     bool (*sees)(void *ctx, const struct repo_name *repo);
+    /* Of what the reader sees: may they know who did it, and from where ("user:alice"; "": the
+     * event does not say)? NULL: always. */
+    bool (*knows)(void *ctx, const char *who);
     void (*free_ctx)(void *ctx);
     void *ctx;
 };

@@ -30,7 +30,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void put(const char *name, const char *repository)
+static void put_by(const char *name, const char *repository, const char *actor)
 {
     AUTO(outbox) struct outbox_event ev = {0};
     struct meta_op op;
@@ -38,9 +38,18 @@ static void put(const char *name, const char *repository)
     outbox_begin(&ev, name);
     if (repository)
         outbox_add_text(&ev, "repository", str_of(repository));
+    if (actor) {
+        outbox_add_text(&ev, "actor", str_of(actor));
+        outbox_add_text(&ev, "address", STR("192.0.2.1"));
+    }
     op = outbox_put(&ev);
     assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, ERR_IGNORED));
     assert_ok(event_log_move(w.r, NULL, ERR_IGNORED));
+}
+
+static void put(const char *name, const char *repository)
+{
+    put_by(name, repository, NULL);
 }
 
 /* Whoever it is does not see what is secret, or of no repository. */
@@ -157,6 +166,36 @@ static void it_has_what_its_reader_may_see(void **state)
     put("a.four", "NO NAME");
     x.sees = sees;
     assert_events(x, "a.one ");
+}
+
+static bool knows_alice(void *ctx, const char *who)
+{
+    (void)ctx;
+    return strcmp(who, "user:alice") == 0;
+}
+
+/* Of two at one place, one may know all. */
+static void it_has_who_did_it_where_its_reader_may_know(void **state)
+{
+    struct event_stream_wish all = wish(0), x = wish(0);
+
+    (void)state;
+    put_by("a.one", "team/app", "user:alice");
+    put_by("a.two", "team/app", "user:bob");
+    put("a.three", "team/app");
+    x.knows = knows_alice;
+    for (size_t i = 0; i < 2; i++) {
+        struct reader *r = open_stream(i ? &all : &x);
+        AUTO(buf) struct buf got = {0};
+
+        buf_init(&got, 1 << 20);
+        read_until(r, NULL, &got);
+        reader_free(r);
+        assert_non_null(strstr(buf_text(&got), "\"actor\":\"user:alice\",\"address\":\"192.0.2.1\"}"));
+        assert_true(!strstr(buf_text(&got), "user:bob") == !i);
+        assert_non_null(strstr(buf_text(&got), "event: a.two\ndata: {\"id\":"));
+        assert_non_null(strstr(buf_text(&got), "event: a.three\ndata: {\"id\":"));
+    }
 }
 
 static void what_is_not_kept_any_more_is_told_as_lost(void **state)
@@ -360,6 +399,7 @@ int main(void)
         TEST(one_to_the_end_has_all_that_is_there),
         TEST(it_has_what_was_asked_for),
         TEST(it_has_what_its_reader_may_see),
+        TEST(it_has_who_did_it_where_its_reader_may_know),
         TEST(what_is_not_kept_any_more_is_told_as_lost),
         TEST(one_that_goes_on_has_what_comes),
         TEST(a_slow_reader_misses_nothing),
