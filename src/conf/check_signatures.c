@@ -20,12 +20,9 @@ static enum err_code check_key(const struct conf_source *s, size_t rule, size_t 
     const struct {
         const char *name;
         bool given;
-    } others[] = {{"issuer", g->issuer[0]},
-                  {"issuer_regexp", g->issuer_regexp[0]},
-                  {"roots", g->roots[0]},
-                  {"transparency_log", g->log != CONF_LOG_USUAL},
-                  {"log_keys", g->log_keys.n > 0},
-                  {"timestamp_roots", g->timestamp_roots.n > 0}};
+    } others[] = {{"issuer", g->issuer[0]},        {"issuer_regexp", g->issuer_regexp[0]},
+                  {"roots", g->roots[0]},          {"transparency_log", g->log != CONF_LOG_USUAL},
+                  {"log_keys", g->log_keys.n > 0}, {"timestamp_roots", g->timestamp_roots.n > 0}};
 
     for (size_t k = 0; k < sizeof(others) / sizeof(others[0]); k++) {
         if (others[k].given)

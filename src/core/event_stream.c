@@ -15,8 +15,8 @@
 #define PAGE       64
 #define ROOM       (512u << 10) /* of what a client has not read */
 #define FRAME_MAX  (OUTBOX_EVENT_MAX + 512)
-#define IDLE_MS    250           /* how often to look whether streams came or went */
-#define LAG_MS     20            /* the same while one waits for its reader */
+#define IDLE_MS    250 /* how often to look whether streams came or went */
+#define LAG_MS     20  /* the same while one waits for its reader */
 #define WHO_MAX    159
 #define QUIET_MS   15000         /* then a word that it is still there */
 #define LONGEST_MS (3600 * 1000) /* then who reads asks again, and is asked who they are */
@@ -112,7 +112,7 @@ static bool tell_lost(struct stream *s, uint64_t to)
 /* What it says of who did it, which is not for everybody who may pull. */
 static char *without_who(const char *json)
 {
-    static const char *const members[] = {"actor", "user",       "address",   "request_id",
+    static const char *const members[] = {"actor", "user",       "address", "request_id",
                                           "host",  "user_agent", "original"};
     AUTO(json) json_t *j = json_loads(json, 0, NULL);
 
@@ -135,8 +135,8 @@ static bool tell(struct stream *s, struct page *p, size_t i)
     AUTO(buf) struct buf frame = {0};
 
     buf_init(&frame, FRAME_MAX);
-    buf_addf(&frame, "id: %llu\nevent: %s\ndata: %s\n\n",
-             (unsigned long long)p->list.rows[i].seq, p->about[i].event, text_for(s, p, i));
+    buf_addf(&frame, "id: %llu\nevent: %s\ndata: %s\n\n", (unsigned long long)p->list.rows[i].seq,
+             p->about[i].event, text_for(s, p, i));
     return add(s, &frame);
 }
 

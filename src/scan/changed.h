@@ -16,7 +16,7 @@
 #define SCAN_SHARES 256 /* of digests, and as many of repositories */
 
 struct scan_changed { /* what the operations point to */
-    char share[4]; /* "3f"; of repositories "r3f" */
+    char share[4];    /* "3f"; of repositories "r3f" */
     struct uuid text;
 };
 

@@ -23,7 +23,7 @@ struct rules {
 struct slot {
     char *key; /* "NAME DIGEST"; NULL: free */
     uint64_t hash;
-    uint64_t stamp; /* stamp_of() when it was made */
+    uint64_t stamp;  /* stamp_of() when it was made */
     uint64_t opened; /* likewise, of what is not signed */
     int64_t until_ms;
     struct pull_verdict *said; /* NULL: it may be pulled, and there is nothing to tell */
@@ -45,13 +45,13 @@ struct gate {
     void *signed_ctx;
     atomic_bool asks, asks_signed, waits;
     atomic_uint_fast64_t opened; /* so many verdicts said that they open others */
-    pthread_mutex_t lock; /* guards rules, the pointer */
+    pthread_mutex_t lock;        /* guards rules, the pointer */
     struct rules *rules;
-    atomic_uint_fast64_t epoch;                        /* of everything */
-    atomic_uint_fast64_t shares[SCAN_SHARES];          /* of the digests that begin so */
-    atomic_uint_fast64_t repos[SCAN_SHARES];           /* of repositories */
-    uint64_t seen_all, seen[SCAN_SHARES];              /* hashes of records; of gate_poll() alone */
-    uint64_t seen_repos[SCAN_SHARES];                  /* likewise */
+    atomic_uint_fast64_t epoch;               /* of everything */
+    atomic_uint_fast64_t shares[SCAN_SHARES]; /* of the digests that begin so */
+    atomic_uint_fast64_t repos[SCAN_SHARES];  /* of repositories */
+    uint64_t seen_all, seen[SCAN_SHARES];     /* hashes of records; of gate_poll() alone */
+    uint64_t seen_repos[SCAN_SHARES];         /* likewise */
 };
 
 /* ---- rules */

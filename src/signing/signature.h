@@ -19,12 +19,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define SIGNATURES_MAX         64          /* of an image that are looked at */
-#define SIGNATURE_LOOKS_MAX    512         /* documents of an image that are read */
-#define SIGNATURE_DOCUMENT_MAX (64u << 10) /* bytes of a manifest */
-#define SIGNATURE_BLOB_MAX     (1u << 20)  /* of a payload, a bundle, an attestation */
-#define SIGNATURE_REFERRERS_MAX (1u << 20) /* of their list */
-#define SIGNATURE_IMAGE_MAX    (64u << 20) /* of the image's own manifest */
+#define SIGNATURES_MAX          64          /* of an image that are looked at */
+#define SIGNATURE_LOOKS_MAX     512         /* documents of an image that are read */
+#define SIGNATURE_DOCUMENT_MAX  (64u << 10) /* bytes of a manifest */
+#define SIGNATURE_BLOB_MAX      (1u << 20)  /* of a payload, a bundle, an attestation */
+#define SIGNATURE_REFERRERS_MAX (1u << 20)  /* of their list */
+#define SIGNATURE_IMAGE_MAX     (64u << 20) /* of the image's own manifest */
 
 struct signature_list {
     struct signature rows[SIGNATURES_MAX];

@@ -224,9 +224,12 @@ static enum err_code judge_by_indexes(const struct judging *j, const struct dige
 /* Who pulls an index is not to wait for a hint: a database that can't be written is no reason. */
 static void note_children(const struct judging *j, const struct out_manifest *index)
 {
+    struct err e;
+
     if (index->parsed.shape != MANIFEST_INDEX ||
-        signed_children_note(j->r, j->repo, index, &j->ret->noted, &j->ret->not_noted) == ERR_OK)
+        signed_children_note(j->r, j->repo, index, &j->ret->noted, &e) == ERR_OK)
         return;
+    j->ret->not_noted = e;
     not_after(j->ret, j->now_ms + NOTE_MS);
 }
 

@@ -26,8 +26,7 @@ static enum err_code is_noted(struct registry *r, struct str key, bool *ret_is, 
 
 /* Each is looked for: one alone may be gone, for its index was for a while. */
 enum err_code signed_children_note(struct registry *r, const struct repo_name *repo,
-                                   const struct out_manifest *index, bool *ret_any,
-                                   struct err *e)
+                                   const struct out_manifest *index, bool *ret_any, struct err *e)
 {
     const struct manifest *m = &index->parsed;
     size_t n = m->n_links < SIGNED_CHILDREN_MAX ? m->n_links : SIGNED_CHILDREN_MAX;
@@ -39,8 +38,7 @@ enum err_code signed_children_note(struct registry *r, const struct repo_name *r
         size_t k = 0;
 
         for (; k < BATCH && i < n; i++) {
-            struct str key =
-                key_of(repo, &m->links[i].digest, &index->stored->digest, keys[k]);
+            struct str key = key_of(repo, &m->links[i].digest, &index->stored->digest, keys[k]);
             bool noted;
 
             TRY(is_noted(r, key, &noted, e));
@@ -109,8 +107,7 @@ static enum err_code prune_one(void *ctx, const struct meta_record *row, struct 
 {
     const struct pruning *p = ctx;
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
-    struct meta_op op =
-        meta_op_record_delete(SIGNED_CHILDREN, str_of(row->key), META_ANY);
+    struct meta_op op = meta_op_record_delete(SIGNED_CHILDREN, str_of(row->key), META_ANY);
     struct repo_name repo;
     struct digest index;
     enum err_code code;

@@ -146,9 +146,9 @@ static enum err_code check_kind(const struct read_rule *r, bool keys, size_t rul
                     "that it fits; with require: all no image could be signed by both",
                     place_of(list, keys, first));
             return at_key(ERR_CONFIG, rule, "cosign", i,
-                          keys                            ? "key"
+                          keys                         ? "key"
                           : list->items[i].identity[0] ? "identity"
-                                                          : "identity_regexp",
+                                                       : "identity_regexp",
                           e);
         }
     }

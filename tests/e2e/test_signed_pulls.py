@@ -504,7 +504,7 @@ def test_all_of_signers_that_are_one_are_refused_before_the_start(new_registry, 
     one, any_one = {**certified, "identity": IDENTITY}, {**certified, "identity_regexp": ".*"}
 
     def check(*signers, require="all", status=0):
-        rules = {"repositories": ["**"], "require": require, "cosign": list(signers)}
+        rules = {"repositories": ["**"], "require": require, "cosign": [dict(signer) for signer in signers]}
         return command(new_registry(config={"signatures": [rules]}), "config", "check", status=status)
 
     for signers, place in (

@@ -95,8 +95,8 @@ static void a_log_is_of_signers_with_a_certificate(void **state)
         conf_must_fail(text, "5: signatures[0].cosign[0].transparency_log: is of signers with a "
                              "certificate; this one has a key");
     }
-    conf_free(conf_must(
-        RULE "  cosign: [{identity: a@b, roots: /r, transparency_log: require}]\n"));
+    conf_free(
+        conf_must(RULE "  cosign: [{identity: a@b, roots: /r, transparency_log: require}]\n"));
 }
 
 static void attestations_need_a_signer_with_cosign(void **state)

@@ -191,7 +191,8 @@ static void it_has_who_did_it_where_its_reader_may_know(void **state)
         buf_init(&got, 1 << 20);
         read_until(r, NULL, &got);
         reader_free(r);
-        assert_non_null(strstr(buf_text(&got), "\"actor\":\"user:alice\",\"address\":\"192.0.2.1\"}"));
+        assert_non_null(
+            strstr(buf_text(&got), "\"actor\":\"user:alice\",\"address\":\"192.0.2.1\"}"));
         assert_true(!strstr(buf_text(&got), "user:bob") == !i);
         assert_non_null(strstr(buf_text(&got), "event: a.two\ndata: {\"id\":"));
         assert_non_null(strstr(buf_text(&got), "event: a.three\ndata: {\"id\":"));

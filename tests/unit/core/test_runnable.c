@@ -86,7 +86,8 @@ static bool runs(const char *config_type, const char *layer_type, struct str lay
 
 static void a_layer_by_its_label_is_one_whatever_is_in_it(void **state)
 {
-    static const char *const types[] = {LAYER, "application/octet-stream",
+    static const char *const types[] = {LAYER,
+                                        "application/octet-stream",
                                         "application/vnd.docker.image.rootfs.diff.tar.gzip",
                                         OCI "layer.v1.tar+gzip+encrypted",
                                         OCI "layer.v1.erofs",

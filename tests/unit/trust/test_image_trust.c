@@ -77,8 +77,7 @@ static void judge(struct image_trust *ret)
     const struct conf_signature_rule conf = {.require = CONF_REQUIRE_ANY};
     const struct trust_rule rule = {.conf = &conf, .trust = {.notation = notation}};
 
-    assert_ok(
-        image_trust_judge(w.r, &rule, &repo, &index_digest, NOW, ret, NULL, ERR_IGNORED));
+    assert_ok(image_trust_judge(w.r, &rule, &repo, &index_digest, NOW, ret, NULL, ERR_IGNORED));
 }
 
 static size_t notes(void)
@@ -133,8 +132,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(images_of_a_signed_index_are_noted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_database_that_can_not_be_written_refuses_no_signed_index, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_database_that_can_not_be_written_refuses_no_signed_index,
+                                        set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

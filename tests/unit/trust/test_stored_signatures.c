@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/media.h"
 #include "base/mem.h"
 #include "unit/core/support.h"
 
