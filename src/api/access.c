@@ -38,6 +38,19 @@ bool access_may(const struct req *q, enum action action, const struct repo_name 
     return access_may_by(q->api, q->who, action, repo, tag);
 }
 
+bool access_could_push(const struct req *q)
+{
+    struct policy *policy;
+    bool could;
+
+    if (q->who->kind == IDENTITY_ANONYMOUS || is_hidden(q->who, &q->name))
+        return false;
+    policy = api_policy(q->api);
+    could = policy_could_push(policy, q->who, &q->name);
+    policy_unref(policy);
+    return could;
+}
+
 bool access_sees(const struct req *q, const struct repo_name *repo)
 {
     struct policy *policy;

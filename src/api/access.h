@@ -29,6 +29,10 @@ enum access_verdict access_settle_again(struct req *q);
 bool access_may(const struct req *q, enum action action, const struct repo_name *repo,
                 const struct tag_name *tag);
 
+/* Somebody who has signed in and may push to the repository of the path, if not with this token
+ * then with another: policy_could_push(). */
+bool access_could_push(const struct req *q);
+
 /* The right to push, of a request whose repository or tag was not known before. Errors: DENIED,
  * UNAUTHORIZED with its challenge, told. */
 ERR_CHECKED enum err_code access_need_push(struct req *q, struct err *e);

@@ -141,7 +141,7 @@ static bool signs(const struct req *q)
 
     for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
         if (str_istarts(agent, str_of(agents[i])))
-            return q->who->kind != IDENTITY_ANONYMOUS && access_may(q, ACTION_PUSH, &q->name, NULL);
+            return access_could_push(q);
     }
     return false;
 }

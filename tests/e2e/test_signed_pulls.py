@@ -332,9 +332,14 @@ def test_who_signs_may_look_when_they_may_push(new_registry, key):
     assert status(registry, made.digest, auth=alice) == 403
     assert status(registry, made.digest, auth=alice, headers=agent) == 200
     assert status(registry, made.digest, auth=bob, headers=agent) == 403
+    for who, wanted in ((alice, 200), (bob, 403)):  # cosign asks for no more than it does next
+        scope = {"scope": "repository:prod/app:pull"}
+        token = requests.get(f"{registry.url}/auth/token", timeout=30, auth=who, params=scope).json()["token"]
+        bearer = {**agent, "Authorization": f"Bearer {token}"}
+        assert status(registry, made.digest, headers=bearer) == wanted
     until(lambda: {"user:alice", "user:bob"} <= {entry["actor"] for entry in trail(registry, "pull")})
     details = [json.loads(e["detail"]) for e in trail(registry, "pull") if e["result"] == "bypassed"]
-    assert details == [{"digest": made.digest, "reason": "unsigned", "to_sign": True}]
+    assert details == [{"digest": made.digest, "reason": "unsigned", "to_sign": True}] * 2
 
 
 def test_nobody_looks_as_a_signer_where_anybody_may_push(start, new_registry, key):

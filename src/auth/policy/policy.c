@@ -321,6 +321,15 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
     return decide(p, id, action, repo, tag, ret_decision);
 }
 
+bool policy_could_push(const struct policy *p, const struct identity *id,
+                       const struct repo_name *repo)
+{
+    if (policy_allows(p, id, ACTION_PUSH, repo, NULL, NULL))
+        return true;
+    return id->by_token && !id->granted && !id->scans && (scope_of(id, repo) & ACTION_PULL) &&
+           decide(p, id, ACTION_PUSH, repo, NULL, NULL);
+}
+
 /* Is there a rule that allows the action on some tags? */
 static bool allowed_on_some_tag(const struct policy *p, const struct identity *id,
                                 enum action action, const struct repo_name *repo)

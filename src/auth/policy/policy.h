@@ -61,6 +61,12 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
                    const struct repo_name *repo, const struct tag_name *tag,
                    struct decision *ret_decision);
 
+/* May id push to repo, with that token or with one that it could ask for? Of clients that ask for
+ * a token to pull with though they push later. Whoever shows no token of the token service is asked
+ * as above. */
+bool policy_could_push(const struct policy *p, const struct identity *id,
+                       const struct repo_name *repo);
+
 /* May id do one of these actions in some repository, as far as can be said of none in particular?
  */
 bool policy_allows_somewhere(const struct policy *p, const struct identity *id, unsigned actions);
