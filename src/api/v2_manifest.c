@@ -57,8 +57,9 @@ static void send_manifest(struct req *q, const struct meta_manifest *m)
 
 bool api_manifest_quick(struct req *q)
 {
+    const bool at_once = q->head->method == HTTP_GET || !pull_head_matters(&q->ref);
     AUTO(meta_manifest)
-    struct meta_manifest *m = pull_manifest_quick(q->registry, &q->name, &q->ref);
+    struct meta_manifest *m = at_once ? pull_manifest_quick(q->registry, &q->name, &q->ref) : NULL;
 
     if (!m || m->bytes.n > HTTP_QUICK_MAX || !pull_gate_quick(q, m))
         return false;
@@ -70,7 +71,8 @@ enum err_code api_manifest_get(struct req *q, struct err *e)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
 
-    TRY(pull_manifest(q->registry, &q->name, &q->ref, &m, e));
+    TRY((q->head->method == HTTP_GET ? pull_manifest : pull_manifest_head)(q->registry, &q->name,
+                                                                           &q->ref, &m, e));
     TRY(pull_gate(q, m, e));
     send_manifest(q, m);
     return ERR_OK;

@@ -1,8 +1,12 @@
 #include "core/pull.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "core/blob.h"
 #include "core/verify.h"
+#include "meta/referrer_tag.h"
+
+#define PUT_OFF_MS 1000 /* at most once in that time */
 
 struct meta_manifest *pull_manifest_quick(struct registry *r, const struct repo_name *repo,
                                           const struct reference *ref)
@@ -17,6 +21,39 @@ enum err_code pull_manifest(struct registry *r, const struct repo_name *repo,
     if (ref->is_digest)
         return meta_manifest_by_digest(r->meta, repo, &ref->digest, ret_manifest, e);
     return meta_manifest_by_tag(r->meta, repo, &ref->tag, ret_manifest, NULL, e);
+}
+
+bool pull_head_matters(const struct reference *ref)
+{
+    return ref->is_digest || referrer_tag_looks_so(&ref->tag);
+}
+
+static enum err_code put_off(struct registry *r, const struct repo_name *repo,
+                             const struct digest *d, struct err *e)
+{
+    int64_t now_ms = clock_wall_ms(), since_ms;
+    struct meta_op op = meta_op_condemn_anew(repo, d, now_ms);
+
+    TRY(meta_manifest_condemned(r->meta, repo, d, &since_ms, e));
+    return since_ms == 0 || since_ms > now_ms - PUT_OFF_MS
+               ? ERR_OK
+               : meta_commit(r->meta, &op, 1, 0, NULL, e);
+}
+
+/* It may have gone just before it was put off: so it is pulled afterwards. */
+enum err_code pull_manifest_head(struct registry *r, const struct repo_name *repo,
+                                 const struct reference *ref, struct meta_manifest **ret_manifest,
+                                 struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+
+    if (ref->is_digest) {
+        TRY(put_off(r, repo, &ref->digest, e));
+    } else if (pull_head_matters(ref)) {
+        TRY(pull_manifest(r, repo, ref, &m, e));
+        TRY(put_off(r, repo, &m->digest, e));
+    }
+    return pull_manifest(r, repo, ref, ret_manifest, e);
 }
 
 /* How a blob is looked up. */

@@ -9,6 +9,16 @@ ERR_CHECKED enum err_code pull_manifest(struct registry *r, const struct repo_na
                                         const struct reference *ref,
                                         struct meta_manifest **ret_manifest, struct err *e);
 
+/* The same, for a client that wants to know whether it has to push the manifest: one that is to be
+ * collected stays for gc.grace from now on. It is not revived, for nothing but its being condemned
+ * may tell by now what it went with. */
+ERR_CHECKED enum err_code pull_manifest_head(struct registry *r, const struct repo_name *repo,
+                                             const struct reference *ref,
+                                             struct meta_manifest **ret_manifest, struct err *e);
+
+/* Does that do more than pull_manifest()? What another tag points to is not collected. */
+bool pull_head_matters(const struct reference *ref);
+
 /* The manifest when it is at hand in memory, else NULL. Never blocks. */
 struct meta_manifest *pull_manifest_quick(struct registry *r, const struct repo_name *repo,
                                           const struct reference *ref);

@@ -33,7 +33,6 @@ struct item {
     struct digest digest;
     uint64_t size_bytes;
     enum meta_why why;
-    const struct digest *subject;
     bool has_tags;
     struct gc_node *node; /* of a manifest */
     bool done, skip;
@@ -49,7 +48,7 @@ struct run {
     int64_t started_ms, noted_ms;
     unsigned records;
     struct item items[BATCH_MOST]; /* of one kind */
-    struct meta_op ops[2 * BATCH_MOST + 3];
+    struct meta_op ops[BATCH_MOST + 3];
     size_t batch, n_items, item_bytes, n_loose;
     struct gc_entry entry;
     struct pace pace;
@@ -166,7 +165,7 @@ static struct meta_op revival_of(const struct run *r, const struct item *item, b
 {
     size_t by = item->node ? item->node->by : GC_NONE;
 
-    return item->node ? meta_op_revive_by(r->repo, &item->digest,
+    return item->node ? meta_op_revive_by(r->repo, &item->digest, item->why,
                                           by == GC_NONE ? NULL : &r->g->nodes[by].digest, ret_done)
                       : meta_op_revive(r->repo, item->kind, &item->digest);
 }
@@ -217,7 +216,6 @@ static enum err_code condemn_batch(struct run *r, struct err *e)
                                                   .why = item->why,
                                                   .run = str_of(r->id),
                                                   .now_ms = now_ms,
-                                                  .subject = item->subject,
                                                   .seen_version = r->g->seen_version,
                                                   .before_ms = before_ms_of(r, item, now_ms)},
                             &done[i]);
@@ -267,14 +265,17 @@ static enum err_code write_down(struct run *r, struct item *item, struct err *e)
     return code;
 }
 
+/* Unless it was revived, or something that it refers to is there again. */
 static struct meta_op deletion(struct run *r, const struct item *item, struct uuid *holder)
 {
+    int64_t until_ms = clock_wall_ms() - r->o->grace_ms;
     struct meta_op op;
 
     if (item->kind == META_ITEM_BLOB)
-        return meta_op_blob_unlink(r->repo, &item->digest,
-                                   removal_of(r->o->registry, gc_why_text(item->why), true));
-    op = meta_op_manifest_delete(r->repo, &item->digest, r->g->seen_version);
+        return meta_op_condemned_unlink(r->repo, &item->digest,
+                                        removal_of(r->o->registry, gc_why_text(item->why), true),
+                                        until_ms);
+    op = meta_op_condemned_delete(r->repo, &item->digest, r->g->seen_version, until_ms);
     project_hold(r->o->registry, &op, holder);
     return op;
 }
@@ -311,9 +312,7 @@ static enum err_code try_delete(struct run *r, char key[static GC_KEY_SIZE], boo
             TRY(write_down(r, item, e));
         if (item->skip)
             continue;
-        r->ops[first + 2 * n] = meta_op_condemned_check(
-            r->repo, item->kind, &item->digest, item->subject, clock_wall_ms() - r->o->grace_ms);
-        r->ops[first + 2 * n + 1] = deletion(r, item, &holder);
+        r->ops[first + n] = deletion(r, item, &holder);
         of[n++] = item;
     }
     if (n == 0)
@@ -322,9 +321,9 @@ static enum err_code try_delete(struct run *r, char key[static GC_KEY_SIZE], boo
     r->ops[0] = meta_op_record_put(GC_JOURNAL, str_of(key), gc_entry_end(&r->entry), META_ABSENT);
     if (of_manifests)
         r->ops[1] = meta_op_record_put(GC_CONTENT, str_of(key), STR("{}"), META_ABSENT);
-    code = commit(r, first + 2 * n, of_manifests ? 0 : META_LAZY, &failed, e);
-    if (registry_refused(code) && failed >= first && failed < first + 2 * n) {
-        of[(failed - first) / 2]->skip = *ret_again = true;
+    code = commit(r, first + n, of_manifests ? 0 : META_LAZY, &failed, e);
+    if (registry_refused(code) && failed >= first && failed < first + n) {
+        of[failed - first]->skip = *ret_again = true;
         return ERR_OK;
     }
     TRY(code);
@@ -418,14 +417,12 @@ static enum err_code put(struct run *r, const struct item *item, batch_fn fn, st
 
 /* ---- manifests */
 
-static struct item item_of(struct run *r, struct gc_node *node)
+static struct item item_of(struct gc_node *node)
 {
     return (struct item){.kind = META_ITEM_MANIFEST,
                          .digest = node->digest,
                          .size_bytes = node->size_bytes,
                          .why = node->why,
-                         .subject =
-                             node->subject == GC_NONE ? NULL : &r->g->nodes[node->subject].digest,
                          .has_tags = node->has_tags,
                          .node = node};
 }
@@ -435,28 +432,28 @@ static bool is_old(const struct run *r, int64_t condemned_ms)
     return condemned_ms <= clock_wall_ms() - r->o->grace_ms;
 }
 
-/* What each node waits for: what it belongs to is condemned, or gone. */
+static void mark_of(const struct gc_graph *g, const struct gc_pair *pairs, size_t n,
+                    bool until_gone, bool *waits)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct gc_node *from = &g->nodes[pairs[i].from];
+
+        if (!(until_gone ? from->gone : from->condemned))
+            waits[pairs[i].to] = true;
+    }
+}
+
+/* What each node waits for: all that it belongs to is condemned, or gone. */
 static void mark_waiting(const struct gc_graph *g, bool until_gone, bool *waits)
 {
     memset(waits, 0, g->n * sizeof(*waits));
-    for (size_t i = 0; i < g->n_children; i++) {
-        const struct gc_node *parent = &g->nodes[g->children[i].from];
-
-        if (!(until_gone ? parent->gone : parent->condemned))
-            waits[g->children[i].to] = true;
-    }
-    for (size_t i = 0; i < g->n; i++) {
-        size_t subject = g->nodes[i].subject;
-
-        if (subject != GC_NONE &&
-            !(until_gone ? g->nodes[subject].gone : g->nodes[subject].condemned))
-            waits[i] = true;
-    }
+    mark_of(g, g->children, g->n_children, until_gone, waits);
+    mark_of(g, g->referrers, g->n_referrers, until_gone, waits);
 }
 
 static bool is_next(const struct run *r, const struct gc_node *node, bool deleting)
 {
-    if (node->because != GC_NOT_LIVE || node->gone)
+    if (node->because != GC_NOT_LIVE || node->gone || node->damaged)
         return false;
     return deleting ? node->condemned && is_old(r, node->condemned_ms) : !node->condemned;
 }
@@ -477,12 +474,22 @@ static enum err_code by_levels(struct run *r, bool deleting, struct err *e)
             if (waits[i] || tried[i] || !is_next(r, &r->g->nodes[i], deleting))
                 continue;
             tried[i] = any = true;
-            item = item_of(r, &r->g->nodes[i]);
+            item = item_of(&r->g->nodes[i]);
             TRY(put(r, &item, fn, e));
         }
         TRY(flush(r, fn, e));
     }
     return ERR_OK;
+}
+
+static void tell_damaged(struct run *r)
+{
+    for (size_t i = 0; i < r->g->n; i++) {
+        struct item item = item_of(&r->g->nodes[i]);
+
+        if (r->g->nodes[i].damaged)
+            tell(r, &item, GC_KEPT, "what it names can't be read");
+    }
 }
 
 static enum err_code find_live(struct run *r, struct err *e)
@@ -493,7 +500,7 @@ static enum err_code find_live(struct run *r, struct err *e)
 
         if (!node->condemned || node->because == GC_NOT_LIVE)
             continue;
-        item = item_of(r, node);
+        item = item_of(node);
         TRY(put(r, &item, revive_batch, e));
     }
     return flush(r, revive_batch, e);
@@ -610,6 +617,7 @@ static enum err_code collect_repo(struct run *r, const struct repo_name *repo, s
     r->g = &g;
     r->n.repos++;
     r->n.manifests += g.n;
+    tell_damaged(r);
     TRY(find_live(r, e));
     TRY(by_levels(r, false, e));
     TRY(by_levels(r, true, e));

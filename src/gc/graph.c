@@ -46,6 +46,7 @@ void gc_graph_done(struct gc_graph *g)
         free(g->nodes[i].tag);
     free(g->nodes);
     free(g->children);
+    free(g->referrers);
     free(g->ids);
     *g = (struct gc_graph){0};
 }
@@ -102,10 +103,10 @@ static void add_manifests(struct loading *l, const struct meta_use_list *page)
         g->nodes[g->n++] = (struct gc_node){.digest = u->digest,
                                             .id = u->id,
                                             .size_bytes = u->size_bytes,
-                                            .subject = GC_NONE,
                                             .by = GC_NONE,
                                             .why = u->why,
                                             .condemned = u->condemned,
+                                            .damaged = u->damaged,
                                             .condemned_ms = u->condemned_ms,
                                             .since_ms = u->since_ms};
     }
@@ -203,76 +204,90 @@ static void find_children(struct loading *l)
     qsort(g->children, g->n_children, sizeof(*g->children), by_from);
 }
 
-/* The manifest that a tag of referrers is about: "sha256-HEX" and an ending. */
+/* The manifest that a tag of referrers is about. */
 static size_t about(const struct gc_graph *g, const struct tag_name *tag)
 {
-    struct str rest = tag_name_str(tag), name, hex;
-    char prefix[DIGEST_TEXT_MAX + 1];
+    char begins[DIGEST_TEXT_MAX + 1];
     size_t i;
 
-    if (!referrer_tag_looks_so(tag))
+    if (!referrer_tag_about(tag, begins))
         return GC_NONE;
-    str_cut(&rest, '-', &name);
-    str_cut(&rest, '.', &hex);
-    if (name.n + 1 + hex.n > DIGEST_TEXT_MAX)
-        return GC_NONE;
-    memcpy(prefix, name.p, name.n);
-    prefix[name.n] = ':';
-    memcpy(prefix + name.n + 1, hex.p, hex.n);
-    i = lower_bound(g, (struct str){prefix, name.n + 1 + hex.n});
-    if (i < g->n) {
-        struct referrer_tags t;
+    i = lower_bound(g, str_of(begins));
+    return i < g->n && str_starts(digest_str(&g->nodes[i].digest), str_of(begins)) ? i : GC_NONE;
+}
 
-        referrer_tags_of(&g->nodes[i].digest, &t);
-        for (size_t j = 0; j < REFERRER_TAGS; j++) {
-            if (str_eq(tag_name_str(tag), str_of(t.names[j])))
-                return i;
-        }
-    }
-    return GC_NONE;
+static void add_subject(struct gc_graph *g, size_t subject, size_t node)
+{
+    g->referrers[g->n_referrers++] = (struct gc_pair){subject, node};
+    g->nodes[node].has_subject = true;
 }
 
 static void find_subjects(struct loading *l)
 {
-    struct gc_graph *g = &l->g;
-
     for (size_t i = 0; i < l->n_subjects; i++) {
         const struct subject *s = &l->subjects[i];
+        size_t subject = gc_graph_by_digest(&l->g, digest_str(&s->digest));
 
-        g->nodes[s->of].subject = gc_graph_by_digest(g, digest_str(&s->digest));
+        if (subject != GC_NONE)
+            add_subject(&l->g, subject, s->of);
     }
 }
 
-/* A tag of referrers is no reason to live: what it is about is, or its having been there. */
-static bool lives_by(const struct gc_graph *g, const struct tag_name *tag, struct gc_node *node)
+static bool refers(const struct tag_name *tag)
 {
-    size_t subject = about(g, tag);
+    char unused[DIGEST_TEXT_MAX + 1];
 
-    if (subject == GC_NONE)
-        return !(referrer_tag_looks_so(tag) && node->condemned && node->why == META_WHY_REFERRER);
-    if (&g->nodes[subject] == node)
-        return true;
-    if (node->subject == GC_NONE)
-        node->subject = subject;
-    return false;
+    return referrer_tag_about(tag, unused);
+}
+
+static void live_by(struct gc_node *node, const struct tag_name *tag)
+{
+    if (node->tag)
+        return;
+    node->tag = mem_strdup(tag->text);
+    node->because = GC_TAGGED;
+}
+
+/* A tag of referrers is no reason to live: what it is about is. */
+static void take_tag(struct loading *l, const struct meta_tag *tag)
+{
+    struct gc_graph *g = &l->g;
+    size_t at = gc_graph_by_id(g, tag->manifest_id), subject = about(g, &tag->name);
+
+    if (at == GC_NONE)
+        return;
+    g->nodes[at].has_tags = true;
+    if (subject != GC_NONE && subject != at)
+        add_subject(g, subject, at);
+    else if (subject == at || !refers(&tag->name))
+        live_by(&g->nodes[at], &tag->name);
+}
+
+/* One about what is not there is a reason for what is about nothing that is, unless it has been. */
+static void take_lone_tag(struct loading *l, const struct meta_tag *tag)
+{
+    size_t at = gc_graph_by_id(&l->g, tag->manifest_id);
+    struct gc_node *node = at == GC_NONE ? NULL : &l->g.nodes[at];
+
+    if (node && !node->has_subject && !(node->condemned && node->why == META_WHY_REFERRER) &&
+        refers(&tag->name))
+        live_by(node, &tag->name);
 }
 
 static void take_tags(struct loading *l)
 {
     struct gc_graph *g = &l->g;
+    size_t n = l->n_subjects;
 
-    for (size_t i = 0; i < l->n_tags; i++) {
-        size_t at = gc_graph_by_id(g, l->tags[i].manifest_id);
-        struct gc_node *node = at == GC_NONE ? NULL : &g->nodes[at];
-
-        if (!node)
-            continue;
-        node->has_tags = true;
-        if (!lives_by(g, &l->tags[i].name, node) || node->tag)
-            continue;
-        node->tag = mem_strdup(l->tags[i].name.text);
-        node->because = GC_TAGGED;
-    }
+    for (size_t i = 0; i < l->n_tags; i++)
+        n += refers(&l->tags[i].name);
+    g->referrers = mem_alloc((n + 1) * sizeof(*g->referrers));
+    find_subjects(l);
+    for (size_t i = 0; i < l->n_tags; i++)
+        take_tag(l, &l->tags[i]);
+    for (size_t i = 0; i < l->n_tags; i++)
+        take_lone_tag(l, &l->tags[i]);
+    qsort(g->referrers, g->n_referrers, sizeof(*g->referrers), by_from);
 }
 
 /* ---- what lives */
@@ -283,8 +298,7 @@ static bool stays(const struct gc_policy *p, const struct gc_node *node)
 {
     if (p->children && (node->has_parent || (node->condemned && node->why == META_WHY_CHILD)))
         return false;
-    if (p->referrers &&
-        (node->subject != GC_NONE || (node->condemned && node->why == META_WHY_REFERRER)))
+    if (p->referrers && (node->has_subject || (node->condemned && node->why == META_WHY_REFERRER)))
         return false;
     return node->since_ms >= p->untagged_before_ms;
 }
@@ -293,15 +307,13 @@ static enum meta_why why_of(const struct gc_node *node)
 {
     if (node->condemned)
         return node->why;
-    if (node->subject != GC_NONE)
+    if (node->has_subject)
         return META_WHY_REFERRER;
     return node->has_parent ? META_WHY_CHILD : META_WHY_UNTAGGED;
 }
 
 struct spread {
     struct gc_graph *g;
-    struct gc_pair *referrers; /* from a subject */
-    size_t n_referrers;
     size_t *queue;
     size_t n_queue;
 };
@@ -324,20 +336,15 @@ static void spread(struct gc_graph *g)
 {
     struct spread s = {.g = g};
 
-    s.referrers = mem_alloc((g->n + 1) * sizeof(*s.referrers));
     s.queue = mem_alloc((g->n + 1) * sizeof(*s.queue));
     for (size_t i = 0; i < g->n; i++) {
-        if (g->nodes[i].subject != GC_NONE)
-            s.referrers[s.n_referrers++] = (struct gc_pair){g->nodes[i].subject, i};
         if (g->nodes[i].because != GC_NOT_LIVE)
             s.queue[s.n_queue++] = i;
     }
-    qsort(s.referrers, s.n_referrers, sizeof(*s.referrers), by_from);
     for (size_t i = 0; i < s.n_queue; i++) {
         reach(&s, g->children, g->n_children, s.queue[i], GC_CHILD_OF_LIVE);
-        reach(&s, s.referrers, s.n_referrers, s.queue[i], GC_REFERRER_OF_LIVE);
+        reach(&s, g->referrers, g->n_referrers, s.queue[i], GC_REFERRER_OF_LIVE);
     }
-    free(s.referrers);
     free(s.queue);
 }
 
@@ -350,7 +357,6 @@ enum err_code gc_graph_load(struct meta *m, const struct repo_name *repo, const 
     TRY(load_tags(&l, e));
     TRY(load_manifests(&l, e));
     find_children(&l);
-    find_subjects(&l);
     take_tags(&l);
     for (size_t i = 0; i < g->n; i++) {
         if (g->nodes[i].because == GC_NOT_LIVE && stays(p, &g->nodes[i]))

@@ -22,14 +22,15 @@ struct gc_node {
     struct digest digest;
     int64_t id;
     uint64_t size_bytes;
-    size_t subject;          /* another node, which it is about; or GC_NONE */
     bool has_tags;           /* of any kind */
+    bool has_subject;        /* another node, which it is about */
     bool has_parent;         /* an index that is here names it */
     char *tag;               /* one that it lives by */
     enum gc_because because; /* it lives */
     size_t by;               /* the node that it lives by; or GC_NONE */
     enum meta_why why;       /* it does not, or is condemned */
     bool condemned, gone;    /* gone: its row was deleted since */
+    bool damaged;            /* what it names is not known: it stays */
     int64_t condemned_ms, since_ms;
 };
 
@@ -40,9 +41,11 @@ struct gc_pair {
 struct gc_graph {
     struct gc_node *nodes; /* sorted by digest */
     size_t n;
-    struct gc_pair *children; /* from an index to its children */
+    struct gc_pair *children; /* from an index to its children; sorted, as the others */
     size_t n_children;
-    struct gc_pair *ids;  /* from an id to its node; sorted */
+    struct gc_pair *referrers; /* from a subject; one may be about several */
+    size_t n_referrers;
+    struct gc_pair *ids;  /* from an id to its node */
     int64_t seen_version; /* of the tags */
 };
 

@@ -281,7 +281,6 @@ static enum err_code check_op(const struct meta_op *op, struct err *e)
     case META_QUOTA_CHECK:
     case META_CONDEMN:
     case META_REVIVE:
-    case META_CONDEMNED_CHECK:
     case META_CONTENT_GONE:
     case META_CONTENT_BACK:
     case META_CONTENT_DELETED:
@@ -347,6 +346,12 @@ enum err_code meta_blob_look(struct meta *m, const struct repo_name *repo, const
 {
     *ret_sight = (struct meta_blob_sight){.nowhere = false};
     return ASK(m, blob_look, repo, d, ret_size_bytes, ret_sight, e);
+}
+
+enum err_code meta_manifest_condemned(struct meta *m, const struct repo_name *repo,
+                                      const struct digest *d, int64_t *ret_since_ms, struct err *e)
+{
+    return ASK(m, manifest_condemned, repo, d, ret_since_ms, e);
 }
 
 enum err_code meta_find_links(struct meta *m, const struct repo_name *repo, struct meta_link *links,

@@ -351,9 +351,8 @@ struct meta_verdict {
     struct str run;
     int64_t now_ms;
     /* Of a manifest: */
-    const struct digest *subject; /* that it refers to, by a field or a tag; NULL: none */
-    int64_t seen_version;         /* as of meta_op_manifest_delete() */
-    int64_t before_ms;            /* it has been without a tag since before then; 0: no matter */
+    int64_t seen_version; /* as of meta_op_manifest_delete() */
+    int64_t before_ms;    /* it has been without a tag since before then; 0: no matter */
 };
 
 /* A blob or manifest, and who names it. */
@@ -368,6 +367,7 @@ struct meta_use {
     enum meta_why why;     /* of what is condemned, this and the next two */
     int64_t condemned_ms;  /* wall clock: since when */
     bool by_run;           /* not by the deletion of what it belonged to */
+    bool damaged;          /* of a manifest: what it names is not known, but kept */
     size_t users, n_users; /* of meta_use_list.users: manifests that name it */
 };
 
@@ -545,7 +545,6 @@ enum meta_op_kind {
     META_JOB_CANCEL,
     META_CONDEMN,
     META_REVIVE,
-    META_CONDEMNED_CHECK,
     META_CONTENT_CONDEMN,
     META_CONTENT_GONE,
     META_CONTENT_BACK,
@@ -601,6 +600,8 @@ struct meta_op {
             const struct repo_name *repo;
             const struct digest *digest;
             struct meta_removal removal;
+            bool if_condemned; /* and was at until_ms */
+            int64_t until_ms;
         } blob_unlink; /* of LOSE, too */
         struct {
             const struct repo_name *repo;
@@ -611,6 +612,8 @@ struct meta_op {
             const struct repo_name *repo;
             const struct digest *digest;
             int64_t seen_version;
+            bool if_condemned; /* and was at until_ms */
+            int64_t until_ms;
         } manifest_delete;
         struct {
             const struct repo_name *repo;
@@ -680,13 +683,14 @@ struct meta_op {
             struct meta_verdict verdict;
             bool *ret_done;
         } condemn;
-        struct { /* of REVIVE and CONDEMNED_CHECK, what each needs */
+        struct {
             const struct repo_name *repo;
             enum meta_item_kind kind;
-            const struct digest *digest, *gone, *by;
-            int64_t until_ms;
+            const struct digest *digest, *by;
+            int why;          /* enum meta_why; -1: any */
+            int64_t since_ms; /* 0: not at all any more */
             bool *ret_done;
-        } condemned;
+        } revive;
         struct { /* of CONDEMN, GONE, BACK, DELETED and PRUNE, what each needs */
             struct meta_content what;
             struct meta_removal removal;
@@ -830,26 +834,36 @@ struct meta_op meta_op_job_cancel(struct str kind, struct str key);
 
 /* Condemns what is there, and is not in use: a blob that no manifest names but for condemned ones;
  * a manifest whose tags were all seen, and that has no index and no subject here but condemned
- * ones. *ret_done, which counts when the transaction does, tells; what is condemned already stays
- * as it is. Links, pushes and tags revive what they name, with all that it names in turn; deleting
- * an index condemns children that nothing else names, deleting a subject its referrers. */
+ * ones. Its subjects are the one that it says itself, and those of tags of referrers that it has
+ * (referrer_tag.h). *ret_done, which counts when the transaction does, tells; what is condemned
+ * already stays as it is. Links, pushes and tags revive what they name, with all that it names in
+ * turn, and a push its subject; deleting an index condemns children that nothing else names,
+ * deleting a subject those of its referrers that have no other one, and no tag of another kind. */
 struct meta_op meta_op_condemn(struct meta_verdict v, bool *ret_done);
 
 /* It is condemned no more; success as well when it was not. */
 struct meta_op meta_op_revive(const struct repo_name *repo, enum meta_item_kind kind,
                               const struct digest *d);
 
-/* Likewise of a manifest that lives by another one (NULL: by itself), if that is a manifest of the
- * repository still: whoever deletes it condemns what lived by it. *ret_done, which counts when the
- * transaction does: it was condemned, and is not any more. */
-struct meta_op meta_op_revive_by(const struct repo_name *repo, const struct digest *d,
-                                 const struct digest *by, bool *ret_done);
+/* A manifest that is condemned is so since that time, not before. */
+struct meta_op meta_op_condemn_anew(const struct repo_name *repo, const struct digest *d,
+                                    int64_t since_ms);
 
-/* It is still condemned, and was at until_ms; `gone` (NULL: none), its subject, is no manifest of
- * the repository. Error: CONFLICT. */
-struct meta_op meta_op_condemned_check(const struct repo_name *repo, enum meta_item_kind kind,
-                                       const struct digest *d, const struct digest *gone,
-                                       int64_t until_ms);
+/* As meta_op_revive(), of a manifest that is condemned for that reason, and lives by another one
+ * (NULL: by itself), if that is a manifest of the repository still: whoever deletes it condemns
+ * what lived by it. *ret_done, which counts when the transaction does: it was condemned, and is not
+ * any more. */
+struct meta_op meta_op_revive_by(const struct repo_name *repo, const struct digest *d,
+                                 enum meta_why why, const struct digest *by, bool *ret_done);
+
+/* meta_op_blob_unlink() and meta_op_manifest_delete(), but only of what is still condemned, and was
+ * at until_ms; and of a manifest none of whose subjects is there, condemned or not. Error, before
+ * all others: CONFLICT. */
+struct meta_op meta_op_condemned_unlink(const struct repo_name *repo, const struct digest *d,
+                                        struct meta_removal removal, int64_t until_ms);
+struct meta_op meta_op_condemned_delete(const struct repo_name *repo, const struct digest *d,
+                                        int64_t seen_version, int64_t until_ms);
+
 /* Condemns content of which bytes may be there, unless something links it. What is condemned stays
  * so since when it was; of what is gone, `again` is set. removal.once is of no meaning here. */
 struct meta_op meta_op_content_condemn(struct meta_content c, struct meta_removal removal);
@@ -948,6 +962,9 @@ struct meta_driver {
     enum err_code (*blob_look)(struct meta *m, const struct repo_name *repo, const struct digest *d,
                                uint64_t *ret_size_bytes, struct meta_blob_sight *ret_sight,
                                struct err *e);
+    enum err_code (*manifest_condemned)(struct meta *m, const struct repo_name *repo,
+                                        const struct digest *d, int64_t *ret_since_ms,
+                                        struct err *e);
     enum err_code (*find_links)(struct meta *m, const struct repo_name *repo,
                                 struct meta_link *links, size_t n, struct err *e);
     enum err_code (*blob_find)(struct meta *m, const struct digest *d, struct repo_name *ret_repo,
@@ -1068,6 +1085,11 @@ ERR_CHECKED enum err_code meta_tag_targets(struct meta *m, const struct repo_nam
 ERR_CHECKED enum err_code meta_blob_look(struct meta *m, const struct repo_name *repo,
                                          const struct digest *d, uint64_t *ret_size_bytes,
                                          struct meta_blob_sight *ret_sight, struct err *e);
+
+/* Wall clock: since when the manifest is condemned; 0: it is not, or is not there. */
+ERR_CHECKED enum err_code meta_manifest_condemned(struct meta *m, const struct repo_name *repo,
+                                                  const struct digest *d, int64_t *ret_since_ms,
+                                                  struct err *e);
 
 /* Looks for all of them at once. Those that are not found are no error. */
 ERR_CHECKED enum err_code meta_find_links(struct meta *m, const struct repo_name *repo,

@@ -198,26 +198,47 @@ struct meta_op meta_op_revive(const struct repo_name *repo, enum meta_item_kind 
                               const struct digest *d)
 {
     return (struct meta_op){.kind = META_REVIVE,
-                            .condemned = {.repo = repo, .kind = kind, .digest = d}};
+                            .revive = {.repo = repo, .kind = kind, .digest = d, .why = -1}};
 }
 
-struct meta_op meta_op_revive_by(const struct repo_name *repo, const struct digest *d,
-                                 const struct digest *by, bool *ret_done)
+struct meta_op meta_op_condemn_anew(const struct repo_name *repo, const struct digest *d,
+                                    int64_t since_ms)
 {
     struct meta_op op = meta_op_revive(repo, META_ITEM_MANIFEST, d);
 
-    op.condemned.by = by;
-    op.condemned.ret_done = ret_done;
+    op.revive.since_ms = since_ms;
     return op;
 }
 
-struct meta_op meta_op_condemned_check(const struct repo_name *repo, enum meta_item_kind kind,
-                                       const struct digest *d, const struct digest *gone,
-                                       int64_t until_ms)
+struct meta_op meta_op_revive_by(const struct repo_name *repo, const struct digest *d,
+                                 enum meta_why why, const struct digest *by, bool *ret_done)
 {
-    return (struct meta_op){
-        .kind = META_CONDEMNED_CHECK,
-        .condemned = {.repo = repo, .kind = kind, .digest = d, .gone = gone, .until_ms = until_ms}};
+    struct meta_op op = meta_op_revive(repo, META_ITEM_MANIFEST, d);
+
+    op.revive.why = (int)why;
+    op.revive.by = by;
+    op.revive.ret_done = ret_done;
+    return op;
+}
+
+struct meta_op meta_op_condemned_unlink(const struct repo_name *repo, const struct digest *d,
+                                        struct meta_removal removal, int64_t until_ms)
+{
+    struct meta_op op = meta_op_blob_unlink(repo, d, removal);
+
+    op.blob_unlink.if_condemned = true;
+    op.blob_unlink.until_ms = until_ms;
+    return op;
+}
+
+struct meta_op meta_op_condemned_delete(const struct repo_name *repo, const struct digest *d,
+                                        int64_t seen_version, int64_t until_ms)
+{
+    struct meta_op op = meta_op_manifest_delete(repo, d, seen_version);
+
+    op.manifest_delete.if_condemned = true;
+    op.manifest_delete.until_ms = until_ms;
+    return op;
 }
 
 struct meta_op meta_op_content_condemn(struct meta_content c, struct meta_removal removal)

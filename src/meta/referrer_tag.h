@@ -20,3 +20,7 @@ void referrer_tags_of(const struct digest *d, struct referrer_tags *ret);
 /* May the tag be one of them? Which manifest it is about is then that whose referrer_tags_of() has
  * it. */
 bool referrer_tag_looks_so(const struct tag_name *tag);
+
+/* How the digest begins of what the tag is about: all of sha256, half of sha512; false: it is none
+ * of them. */
+bool referrer_tag_about(const struct tag_name *tag, char dst[static DIGEST_TEXT_MAX + 1]);

@@ -232,6 +232,9 @@ ERR_CHECKED enum err_code sql_space_of(struct str space, struct sql_space *ret, 
  * what is condemned, and the callbacks that read it. leave: before the edges of a manifest go. */
 ERR_CHECKED enum err_code sql_condemned_apply(struct sql_conn *c, int64_t repo_id,
                                               const struct meta_op *op, struct err *e);
+ERR_CHECKED enum err_code sql_condemned_check(struct sql_conn *c, int64_t repo_id,
+                                              enum meta_item_kind kind, const struct digest *d,
+                                              int64_t until_ms, struct err *e);
 ERR_CHECKED enum err_code sql_condemned_revive(struct sql_conn *c, const struct repo_name *repo,
                                                enum meta_item_kind kind, const struct digest *d,
                                                struct err *e);

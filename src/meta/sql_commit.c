@@ -168,6 +168,8 @@ static enum err_code blob_unlink(struct sql_conn *c, struct apply *a, const stru
     bool there, named = false;
 
     TRY(find_repo(c, a, repo, &repo_id, e));
+    if (op->blob_unlink.if_condemned)
+        TRY(sql_condemned_check(c, repo_id, META_ITEM_BLOB, d, op->blob_unlink.until_ms, e));
     TRY(blob_size(c, repo_id, d, &there, &size_bytes, e));
     if (!there)
         return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
@@ -294,6 +296,8 @@ static enum err_code manifest_put(struct sql_conn *c, struct apply *a, const str
                 SQL_ARGS(SQL_TEXT(repo_name_str(put->repo)), SQL_TEXT(digest_str(&m->digest)),
                          SQL_INT(meta_op_time(op))),
                 e));
+    if (put->subject)
+        TRY(revive_named(c, a, put->repo, put->subject, e));
     return revive_named(c, a, put->repo, &m->digest, e);
 }
 
@@ -374,6 +378,9 @@ static enum err_code manifest_delete(struct sql_conn *c, struct apply *a, const 
     bool there, named;
 
     TRY(find_repo(c, a, repo, &repo_id, e));
+    if (op->manifest_delete.if_condemned)
+        TRY(sql_condemned_check(c, repo_id, META_ITEM_MANIFEST, d, op->manifest_delete.until_ms,
+                                e));
     TRY(is_named(c, repo_id, d, META_EDGE_MANIFEST, META_EDGE_LOOSE_MANIFEST, &named, e));
     TRY(delete_referrer(c, repo_id, d, &there, &id, e));
     if (!there)
@@ -711,7 +718,7 @@ static enum err_code condemned(struct sql_conn *c, struct apply *a, const struct
     bool condemns = op->kind == META_CONDEMN;
     int64_t repo_id;
 
-    TRY(find_repo(c, a, condemns ? op->condemn.verdict.repo : op->condemned.repo, &repo_id, e));
+    TRY(find_repo(c, a, condemns ? op->condemn.verdict.repo : op->revive.repo, &repo_id, e));
     a->revived = NULL;
     return sql_condemned_apply(c, repo_id, op, e);
 }
@@ -761,6 +768,23 @@ static enum err_code repo_delete(struct sql_conn *c, struct apply *a, const stru
     return ERR_OK;
 }
 
+static enum err_code revive_edges(struct sql_conn *c, const struct meta_manifest_put *put,
+                                  struct err *e)
+{
+    for (size_t i = 0; i < put->n_edges; i++) {
+        enum meta_edge_kind kind = put->edges[i].kind;
+        const struct digest *d = &put->edges[i].digest;
+
+        if (kind == META_EDGE_MANIFEST || kind == META_EDGE_LOOSE_MANIFEST)
+            TRY(sql_condemned_revive_named(c, put->repo, d, e));
+        else
+            TRY(sql_condemned_revive(c, put->repo, META_ITEM_BLOB, d, e));
+    }
+    return ERR_OK;
+}
+
+/* One that is condemned stays so: nothing but the mark may know by then that it went with an index.
+ */
 static enum err_code manifest_mend(struct sql_conn *c, struct apply *a, const struct meta_op *op,
                                    struct err *e)
 {
@@ -779,7 +803,7 @@ static enum err_code manifest_mend(struct sql_conn *c, struct apply *a, const st
     TRY(sql_run(c, SQL_EDGES_DELETE, SQL_ARGS(SQL_INT(id)), e));
     TRY(write_edges(c, repo_id, id, put, e));
     a->revived = NULL;
-    return revive_named(c, a, put->repo, &m->digest, e);
+    return revive_edges(c, put, e);
 }
 
 static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
@@ -815,7 +839,6 @@ static enum err_code apply_all(struct sql_conn *c, void *ctx, struct err *e)
         [META_JOB_CANCEL] = job,
         [META_CONDEMN] = condemned,
         [META_REVIVE] = condemned,
-        [META_CONDEMNED_CHECK] = condemned,
         [META_CONTENT_CONDEMN] = content,
         [META_CONTENT_GONE] = content,
         [META_CONTENT_BACK] = content,

@@ -22,57 +22,54 @@ static enum err_code condemn(struct sql_conn *c, int64_t repo_id, const struct m
                                      SQL_INT(v->why),
                                      SQL_TEXT(v->run),
                                      SQL_INT(v->seen_version),
-                                     SQL_TEXT(v->subject ? digest_str(v->subject) : STR("")),
                                      SQL_INT(v->before_ms ? v->before_ms : INT64_MAX)};
     bool blob = v->kind == META_ITEM_BLOB;
     int64_t unused;
 
-    return sql_run_int(c, blob ? SQL_CONDEMN_BLOB : SQL_CONDEMN_MANIFEST, args, blob ? 5 : 8,
+    return sql_run_int(c, blob ? SQL_CONDEMN_BLOB : SQL_CONDEMN_MANIFEST, args, blob ? 5 : 7,
                        op->condemn.ret_done, &unused, e);
 }
 
 static enum err_code revive(struct sql_conn *c, int64_t repo_id, const struct meta_op *op,
                             struct err *e)
 {
-    const struct digest *by = op->condemned.by;
+    const struct digest *by = op->revive.by;
     int64_t unused;
     bool found;
 
+    if (op->revive.since_ms > 0)
+        return sql_run(c, SQL_CONDEMN_LATER,
+                       SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->revive.digest)),
+                                SQL_INT(op->revive.kind), SQL_INT(op->revive.since_ms)),
+                       e);
     TRY(sql_run_int(c, SQL_REVIVE_BY,
-                    SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->condemned.digest)),
-                             SQL_INT(op->condemned.kind), SQL_TEXT(by ? digest_str(by) : STR(""))),
+                    SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(op->revive.digest)),
+                             SQL_INT(op->revive.kind), SQL_TEXT(by ? digest_str(by) : STR("")),
+                             SQL_INT(op->revive.why)),
                     &found, &unused, e));
-    if (op->condemned.ret_done)
-        *op->condemned.ret_done = found;
+    if (op->revive.ret_done)
+        *op->revive.ret_done = found;
     return ERR_OK;
 }
 
-static enum err_code check(struct sql_conn *c, int64_t repo_id, const struct meta_op *op,
-                           struct err *e)
+enum err_code sql_condemned_check(struct sql_conn *c, int64_t repo_id, enum meta_item_kind kind,
+                                  const struct digest *d, int64_t until_ms, struct err *e)
 {
-    const struct digest *d = op->condemned.digest, *gone = op->condemned.gone;
     int64_t unused;
     bool found;
 
-    TRY(sql_run_int(c, SQL_CONDEMNED_CHECK,
-                    SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d)), SQL_INT(op->condemned.kind),
-                             SQL_INT(op->condemned.until_ms),
-                             SQL_TEXT(gone ? digest_str(gone) : STR(""))),
-                    &found, &unused, e));
-    if (!found)
-        return err_set(e, ERR_CONFLICT, "%s of %s was revived, or its subject is there", d->text,
-                       op->condemned.repo->text);
-    return ERR_OK;
+    TRY(sql_run_int(
+        c, SQL_CONDEMNED_CHECK,
+        SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d)), SQL_INT(kind), SQL_INT(until_ms)),
+        &found, &unused, e));
+    return found ? ERR_OK
+                 : err_set(e, ERR_CONFLICT, "%s was revived, or its subject is there", d->text);
 }
 
 enum err_code sql_condemned_apply(struct sql_conn *c, int64_t repo_id, const struct meta_op *op,
                                   struct err *e)
 {
-    if (op->kind == META_CONDEMN)
-        return condemn(c, repo_id, op, e);
-    if (op->kind == META_REVIVE)
-        return revive(c, repo_id, op, e);
-    return check(c, repo_id, op, e);
+    return op->kind == META_CONDEMN ? condemn(c, repo_id, op, e) : revive(c, repo_id, op, e);
 }
 
 enum err_code sql_condemned_revive(struct sql_conn *c, const struct repo_name *repo,
@@ -105,9 +102,7 @@ enum err_code sql_condemned_leave(struct sql_conn *c, const struct repo_name *re
                 e));
     TRY(sql_run(c, SQL_CONDEMN_REFERRERS,
                 SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(digest_str(d)), SQL_INT(now_ms),
-                         SQL_INT(META_WHY_REFERRER), SQL_TEXT(str_of(t.names[0])),
-                         SQL_TEXT(str_of(t.names[1])), SQL_TEXT(str_of(t.names[2])),
-                         SQL_TEXT(str_of(t.names[3]))),
+                         SQL_INT(META_WHY_REFERRER)),
                 e));
     return sql_run(c, SQL_CONDEMN_SIGNATURES,
                    SQL_ARGS(SQL_INT(repo_id), SQL_INT(now_ms), SQL_INT(META_WHY_REFERRER),
@@ -280,8 +275,23 @@ static enum err_code tag_targets(struct meta *m, const struct repo_name *repo, s
     return ERR_OK;
 }
 
+static enum err_code manifest_condemned(struct meta *m, const struct repo_name *repo,
+                                        const struct digest *d, int64_t *ret_since_ms,
+                                        struct err *e)
+{
+    AUTO(sql_conn) struct sql_conn *c = NULL;
+    bool found;
+
+    TRY(sql_begin(m, &c, e));
+    *ret_since_ms = 0;
+    return sql_run_int(c, SQL_MANIFEST_CONDEMNED,
+                       SQL_ARGS(SQL_TEXT(repo_name_str(repo)), SQL_TEXT(digest_str(d))), &found,
+                       ret_since_ms, e);
+}
+
 void sql_condemned_fill(struct meta_driver *d)
 {
+    d->manifest_condemned = manifest_condemned;
     d->uses = uses;
     d->tag_targets = tag_targets;
 }

@@ -106,8 +106,10 @@ static enum err_code manifest_put(struct sql_conn *c, struct quick *q, const str
     TRY(sql_run(c, SQL_QUICK_MANIFEST_ADD, args, 5, e));
     TRY(sql_run(c, SQL_QUICK_AGE_ADD, SQL_ARGS(args[0], args[1], SQL_INT(meta_op_time(op))), e));
     TRY(add_edges(c, put, e));
-    if (put->subject)
+    if (put->subject) {
         TRY(add_referrer(c, put, e));
+        TRY(sql_condemned_revive_named(c, put->repo, put->subject, e));
+    }
     return sql_condemned_revive_named(c, put->repo, &m->digest, e);
 }
 

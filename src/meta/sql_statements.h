@@ -336,10 +336,11 @@
       " AND m.digest = $2 AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id"         \
       " AND t.version > $6) AND NOT EXISTS (SELECT 1 FROM edges e JOIN manifests u"                \
       " ON u.id = e.manifest_id WHERE e.repo_id = $1 AND e.digest = $2 AND NOT " SQL_IS_CONDEMNED  \
-      ") AND NOT EXISTS (SELECT 1 FROM manifests u WHERE u.repo_id = $1 AND u.digest = $7"         \
-      " AND NOT " SQL_IS_CONDEMNED ") AND NOT EXISTS (SELECT 1 FROM ages a"                        \
-      " WHERE a.manifest_id = m.id AND a.since_ms >= $8)"                                          \
-      " ON CONFLICT (repo_id, digest, kind) DO NOTHING RETURNING why")                             \
+      ") AND NOT " SQL_SUBJECT_IS(                                                                 \
+          "NOT " SQL_IS_CONDEMNED) " AND NOT EXISTS (SELECT 1 FROM ages a"                         \
+                                   " WHERE a.manifest_id = m.id AND a.since_ms >= $7)"             \
+                                   " ON CONFLICT (repo_id, digest, kind) DO NOTHING RETURNING "    \
+                                   "why")                                                          \
     X(CONDEMN_LEFT,                                                                                \
       "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
       " SELECT m.repo_id, m.digest, 1, $3, $4, '' FROM edges e JOIN manifests m"                   \
@@ -352,17 +353,21 @@
       "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
       " SELECT m.repo_id, m.digest, 1, $3, $4, '' FROM referrers f JOIN manifests m"               \
       " ON m.repo_id = f.repo_id AND m.digest = f.digest WHERE f.repo_id = $1 AND f.subject = $2"  \
-      " AND " SQL_ONLY_THESE_TAGS SQL_CONDEMN_ANEW)                                                \
+      " AND " SQL_LEFT_BY("$2") SQL_CONDEMN_ANEW)                                                  \
     X(CONDEMN_SIGNATURES,                                                                          \
       "INSERT INTO condemned (repo_id, digest, kind, since_ms, why, run)"                          \
       " SELECT m.repo_id, m.digest, 1, $2, $3, '' FROM tags s JOIN manifests m"                    \
       " ON m.id = s.manifest_id WHERE s.repo_id = $1 AND s.name IN ($5, $6, $7, $8)"               \
-      " AND m.digest <> $4 AND " SQL_ONLY_THESE_TAGS SQL_CONDEMN_ANEW)                             \
+      " AND m.digest <> $4 AND " SQL_LEFT_BY("$4") SQL_CONDEMN_ANEW)                               \
     X(REVIVE, "DELETE FROM condemned WHERE repo_id = (SELECT id FROM repos WHERE name = $1)"       \
               " AND digest = $2 AND kind = $3")                                                    \
     X(REVIVE_BY, "DELETE FROM condemned WHERE repo_id = $1 AND digest = $2 AND kind = $3"          \
                  " AND ($4 = '' OR EXISTS (SELECT 1 FROM manifests m WHERE m.repo_id = $1"         \
-                 " AND m.digest = $4)) RETURNING why")                                             \
+                 " AND m.digest = $4)) AND ($5 < 0 OR why = $5) RETURNING why")                    \
+    X(CONDEMN_LATER, "UPDATE condemned SET since_ms = $4 WHERE repo_id = $1 AND digest = $2"       \
+                     " AND kind = $3 AND since_ms < $4")                                           \
+    X(MANIFEST_CONDEMNED, "SELECT c.since_ms FROM repos r JOIN condemned c ON c.repo_id = r.id"    \
+                          " WHERE r.name = $1 AND c.digest = $2 AND c.kind = 1")                   \
     X(REVIVE_NAMED,                                                                                \
       "WITH RECURSIVE named(repo_id, digest) AS (SELECT m.repo_id, m.digest"                       \
       " FROM repos r JOIN manifests m ON m.repo_id = r.id"                                         \
@@ -373,7 +378,8 @@
       " AND digest IN (SELECT digest FROM named)")                                                 \
     X(CONDEMNED_CHECK, "SELECT c.why FROM condemned c WHERE c.repo_id = $1 AND c.digest = $2"      \
                        " AND c.kind = $3 AND c.since_ms <= $4 AND NOT EXISTS (SELECT 1 FROM"       \
-                       " manifests s WHERE s.repo_id = $1 AND s.digest = $5)")                     \
+                       " manifests m WHERE m.repo_id = $1 AND m.digest = $2 AND c.kind = 1"        \
+                       " AND " SQL_SUBJECT_IS("1 = 1") ")")                                        \
     X(USES_BLOBS, "SELECT b.digest, 0, b.size_bytes, '', c.why, c.since_ms, c.run, 0"              \
                   " FROM blobs b LEFT JOIN condemned c ON c.repo_id = b.repo_id"                   \
                   " AND c.digest = b.digest AND c.kind = 0"                                        \
@@ -506,10 +512,22 @@
 #define SQL_IS_CONDEMNED                                                                           \
     "EXISTS (SELECT 1 FROM condemned c WHERE c.repo_id = u.repo_id AND c.digest = u.digest"        \
     " AND c.kind = 1)"
-/* Whose manifest m has no tags but those. */
-#define SQL_ONLY_THESE_TAGS                                                                        \
-    "NOT EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id"                                  \
-    " AND t.name NOT IN ($5, $6, $7, $8)) "
+/* Tag t is one of what refers to another manifest (referrer_tag.h). */
+#define SQL_TAG_REFERS                                                                             \
+    "(length(t.name) >= 71 AND (substr(t.name, 1, 7) = 'sha256-'"                                  \
+    " AND substr(t.name, 72) IN ('', '.sig', '.att', '.sbom')"                                     \
+    " OR substr(t.name, 1, 7) = 'sha512-' AND length(t.name) = 71))"
+#define SQL_TAG_SUBJECT "substr(t.name, 1, 6) || ':' || substr(t.name, 8, 64)"
+/* Of what manifest m refers to, by itself or by such a tag, some u is there and is so. */
+#define SQL_SUBJECT_IS(so)                                                                         \
+    "(EXISTS (SELECT 1 FROM manifests u WHERE u.repo_id = m.repo_id AND u.digest = m.subject"      \
+    " AND " so ") OR EXISTS (SELECT 1 FROM tags t JOIN manifests u ON u.repo_id = t.repo_id"       \
+    " AND u.digest >= " SQL_TAG_SUBJECT " AND u.digest < " SQL_TAG_SUBJECT " || 'g'"               \
+    " WHERE t.manifest_id = m.id AND " SQL_TAG_REFERS " AND " so "))"
+/* Manifest m has no tag of its own, and refers to nothing else that is there. */
+#define SQL_LEFT_BY(subject)                                                                       \
+    "NOT EXISTS (SELECT 1 FROM tags t WHERE t.manifest_id = m.id AND NOT " SQL_TAG_REFERS ")"      \
+    " AND NOT " SQL_SUBJECT_IS("u.digest <> " subject) " "
 /* What was condemned stays so since then, but for another reason. */
 #define SQL_CONDEMN_ANEW                                                                           \
     "ON CONFLICT (repo_id, digest, kind) DO UPDATE SET why = excluded.why, run = ''"

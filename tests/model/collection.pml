@@ -1,8 +1,9 @@
 /*
  * Collection within a repository: see README.md, "collection.pml".
  *
- * A blob B, an image M that names it, an index I of M, a signature S of M, one tag. A transaction is
- * one step; what was looked up before one may be old. How B's bytes go is removal.pml.
+ * A blob B, an image M that names it, an index I of M, a signature S of M, one tag, which a client
+ * may delete with M. A transaction is one step; what was looked up before one may be old. How B's
+ * bytes go is removal.pml.
  */
 
 #ifndef PUSHES
@@ -10,6 +11,9 @@
 #endif
 #ifndef UNTAGS
 #define UNTAGS 2
+#endif
+#ifndef DELETES
+#define DELETES 1 /* of M, by a client */
 #endif
 #ifndef UNDOS
 #define UNDOS 1
@@ -36,8 +40,11 @@ bool candidate[ITEMS]; /* of the collector's look, which may be old */
 #ifdef MISTAKE_PURGE_UNSEEN
 bool purges[ITEMS];
 #endif
+#ifdef MISTAKE_SUBJECT_UNSEEN
+bool alone; /* S was without M when it was looked at */
+#endif
 bool mine[ITEMS];      /* deleted by a collector that lives */
-byte pushes = PUSHES, untags = UNTAGS, undos = UNDOS, deaths = DEATHS;
+byte pushes = PUSHES, untags = UNTAGS, deletes = DELETES, undos = UNDOS, deaths = DEATHS;
 
 #define THERE(x) (is[x] == PRESENT || is[x] == CONDEMNED)
 #define KEPT(x)  (is[x] != ABSENT)
@@ -123,7 +130,12 @@ proctype pusher()
             :: true
             fi;
             assert(WHOLE) }
-        :: atomic { is[S] != PRESENT -> revive(S) }
+        :: atomic { is[S] != PRESENT -> revive(S);
+            if
+            :: THERE(M) -> revive_all(M)
+            :: else
+            fi;
+            assert(WHOLE) }
         :: skip
         fi
     :: atomic { pushes == 0 -> break }
@@ -154,6 +166,28 @@ proctype tagger()
             assert(WHOLE)
         }
     :: atomic { untags == 0 -> break }
+    od
+}
+
+/* DELETE of M by its digest, which no index may name: with its tag, and S is condemned. */
+proctype client()
+{
+    do
+    :: atomic {
+        deletes > 0 && THERE(M) && !THERE(I) ->
+        deletes--;
+        is[M] = ABSENT;
+        if
+        :: tag == M -> tag = 0
+        :: else
+        fi;
+        if
+        :: THERE(S) -> is[S] = CONDEMNED
+        :: else
+        fi;
+        assert(WHOLE)
+       }
+    :: atomic { deletes == 0 -> break }
     od
 }
 
@@ -196,6 +230,24 @@ inline delete(x)
     }
 }
 
+#ifdef MISTAKE_SUBJECT_UNSEEN /* what the look has found, without looking again */
+inline look_alone()
+{
+    atomic { is[S] == CONDEMNED && !THERE(M) && !alone -> alone = 1 }
+}
+
+inline delete_alone()
+{
+    atomic {
+        alone && is[S] == CONDEMNED ->
+        alone = 0;
+        assert(!LIVE(S));
+        is[S] = LINGERS;
+        mine[S] = 1
+    }
+}
+#endif
+
 #ifdef MISTAKE_RUN_FORGETS /* only the run that deleted it knows of it */
 #define KNOWS_OF(x) mine[x]
 #else
@@ -237,6 +289,9 @@ proctype collector()
     :: condemn(B) :: condemn(M) :: condemn(I) :: condemn(S)
     :: find_live(B) :: find_live(M) :: find_live(I) :: find_live(S)
     :: delete(B) :: delete(M) :: delete(I) :: delete(S)
+#ifdef MISTAKE_SUBJECT_UNSEEN
+    :: look_alone() :: delete_alone()
+#endif
 #ifdef MISTAKE_PURGE_UNSEEN
     :: atomic { is[B] == LINGERS && !purges[B] -> purges[B] = 1 }
     :: atomic { is[M] == LINGERS && !purges[M] -> purges[M] = 1 }
@@ -305,6 +360,7 @@ init
     atomic {
         run pusher();
         run tagger();
+        run client();
         run collector();
         run operator();
         run end_of_all()

@@ -35,7 +35,8 @@ static void rewind_all(struct dynamo_tx *tx)
     dynamo_cells_rewind(&tx->cells);
     tx->moved = NULL;
     tx->n_unused = tx->n_unwind = tx->n_revive = 0;
-    tx->wants_stage = tx->wants_untag = tx->wants_leave = tx->looked_beside = false;
+    tx->wants_stage = tx->wants_untag = tx->wants_leave = tx->wants_revive = false;
+    tx->looked_beside = false;
 }
 
 /* ---- long attributes */
@@ -161,7 +162,6 @@ static const op_fn table[] = {
     [META_JOB_CANCEL] = dynamo_job,
     [META_CONDEMN] = dynamo_condemned,
     [META_REVIVE] = dynamo_condemned,
-    [META_CONDEMNED_CHECK] = dynamo_condemned,
     [META_CONTENT_CONDEMN] = dynamo_content,
     [META_CONTENT_GONE] = dynamo_content,
     [META_CONTENT_BACK] = dynamo_content,
@@ -226,6 +226,40 @@ static bool fits(struct size s)
     return s.actions <= ACTIONS_MOST && s.bytes <= BYTES_MOST;
 }
 
+/* ---- the fence: it may say that whoever writes is taken for gone */
+
+static struct dynamo_fence fence_of(const struct meta_op *ops, size_t n_ops)
+{
+    size_t first = n_ops;
+
+    while (first > 0 &&
+           (ops[first - 1].kind == META_RECORD_CHECK || ops[first - 1].kind == META_JOB_CHECK))
+        first--;
+    return (struct dynamo_fence){ops + first, n_ops - first};
+}
+
+enum err_code dynamo_fence(struct dynamo_tx *tx, const struct dynamo_fence *fence, struct err *e)
+{
+    for (size_t i = 0; i < fence->n; i++)
+        TRY(fn_of(&fence->ops[i])(tx, &fence->ops[i], e));
+    return ERR_OK;
+}
+
+/* Behind the first n of ops, those that are not among them. *ret_n: the one that failed. */
+static enum err_code fence_part(struct dynamo_tx *tx, const struct meta_op *ops, size_t n,
+                                size_t *ret_n, struct err *e)
+{
+    for (size_t i = 0; i < tx->fence.n; i++) {
+        const struct meta_op *op = &tx->fence.ops[i];
+        enum err_code code = op < ops + n ? ERR_OK : fn_of(op)(tx, op, e);
+
+        if (code != ERR_OK)
+            *ret_n = (size_t)(op - ops);
+        TRY(code);
+    }
+    return ERR_OK;
+}
+
 /* Applies ops in memory; *ret_n: so many of them fit into a transaction. Those are what the cells
  * hold then. On an error it is the one that failed. */
 static enum err_code evaluate(struct dynamo_tx *tx, const struct meta_op *ops, size_t n,
@@ -237,6 +271,7 @@ static enum err_code evaluate(struct dynamo_tx *tx, const struct meta_op *ops, s
 
     rewind_all(tx);
     add_wants(tx, ops, n);
+    add_wants(tx, tx->fence.ops, tx->fence.n);
     *ret_n = 0;
     TRY(dynamo_cells_fetch(&tx->cells, e));
     for (*ret_n = 0; *ret_n < n && code == ERR_OK; *ret_n += code == ERR_OK) {
@@ -248,6 +283,10 @@ static enum err_code evaluate(struct dynamo_tx *tx, const struct meta_op *ops, s
     }
     tx->next_audit = first_audit;
     TRY(code);
+    TRY(fence_part(tx, ops, n, ret_n, e));
+    tx->wants_revive = tx->n_revive > 0;
+    if (tx->wants_revive)
+        return err_set(e, ERR_CONFLICT, "what is condemned is to be revived first");
     for (all = fits(size_of(tx)); !all && n > 1; all = fits(size_of(tx))) {
         n = *ret_n / 2;
         TRY(evaluate(tx, ops, n, ret_n, e));
@@ -381,9 +420,15 @@ static enum err_code wait_after(struct dynamo_tx *tx, enum sent sent, unsigned *
                : too_long(tx, e);
 }
 
+static enum err_code in_time(struct dynamo_tx *tx, struct err *e)
+{
+    return clock_mono_ms() < tx->cells.end_ms ? ERR_OK : too_long(tx, e);
+}
+
 /* What is condemned, and now named, is revived before. Each for itself. */
 static enum err_code revive_first(struct dynamo_tx *tx, struct err *e)
 {
+    TRY(in_time(tx, e));
     for (size_t i = 0; i < tx->n_revive; i++)
         TRY(dynamo_revive_named(tx->d, &tx->revive[i], tx->cells.end_ms, e));
     dynamo_cells_doubt(&tx->cells);
@@ -402,7 +447,7 @@ enum err_code dynamo_transact(struct dynamo *d, int64_t end_ms, dynamo_tx_fn fn,
 
         rewind_all(&tx);
         code = fn(&tx, ctx, e);
-        if (code == ERR_CONFLICT && tx.n_revive > 0) {
+        if (code == ERR_OK && tx.n_revive > 0) {
             TRY(revive_first(&tx, e));
             continue;
         }
@@ -425,27 +470,26 @@ struct progress {
 
 static bool wants_more(const struct dynamo_tx *tx)
 {
-    return tx->wants_stage || tx->wants_untag || tx->wants_leave || tx->n_revive > 0;
+    return tx->wants_stage || tx->wants_untag || tx->wants_leave || tx->wants_revive;
 }
 
-/* What has to be done before the operation that failed. *ret_again: it was. */
+/* What has to be done before the operation that failed, number i of all. */
 static enum err_code prepare(struct dynamo_tx *tx, const struct meta_op *op, size_t i,
-                             struct progress *p, bool *ret_again, struct err *e)
+                             struct progress *p, struct err *e)
 {
-    *ret_again = wants_more(tx);
-    if (tx->n_revive > 0) {
+    if (tx->wants_revive)
         return revive_first(tx, e);
-    } else if (tx->wants_leave) {
-        TRY(dynamo_leave(tx->d, op->manifest_delete.repo, op->manifest_delete.digest,
+    TRY(in_time(tx, e));
+    if (tx->wants_leave) {
+        TRY(dynamo_leave(tx->d, op->manifest_delete.repo, op->manifest_delete.digest, &tx->fence,
                          tx->cells.end_ms, e));
     } else if (tx->wants_stage) {
         p->staged = i + 1;
         TRY(dynamo_stage(tx->d, &op->manifest_put, tx->cells.end_ms, e));
-    } else if (tx->wants_untag) {
-        TRY(dynamo_untag(tx->d, op, tx->cells.end_ms, e));
+    } else {
+        TRY(dynamo_untag(tx->d, op, &tx->fence, tx->cells.end_ms, e));
     }
-    if (*ret_again)
-        dynamo_cells_doubt(&tx->cells);
+    dynamo_cells_doubt(&tx->cells);
     return ERR_OK;
 }
 
@@ -456,21 +500,19 @@ static enum err_code next_part(struct dynamo_tx *tx, const struct meta_op *ops, 
 {
     const struct meta_op *rest = ops + p->done;
     size_t left = n_ops - p->done, n = p->most > 0 && 2 * p->most < left ? 2 * p->most : left;
-    enum err_code code = evaluate(tx, rest, n, ret_n, e);
-    bool again;
 
-    if (code == ERR_OK && *ret_n < left && p->most == 0 && !tx->cells.sure) {
-        dynamo_cells_be_sure(&tx->cells);
-        code = evaluate(tx, rest, n, ret_n, e);
+    for (;;) {
+        enum err_code code = evaluate(tx, rest, n, ret_n, e);
+
+        if (code == ERR_OK && *ret_n < left && p->most == 0 && !tx->cells.sure)
+            dynamo_cells_be_sure(&tx->cells);
+        else if (code != ERR_CONFLICT || !wants_more(tx))
+            return code;
+        else if ((tx->wants_stage || tx->wants_untag) && *ret_n > 0)
+            n = *ret_n;
+        else
+            TRY(prepare(tx, rest + *ret_n, p->done + *ret_n, p, e));
     }
-    if (code != ERR_OK && (tx->wants_stage || tx->wants_untag) && *ret_n > 0)
-        return evaluate(tx, rest, *ret_n, ret_n, e);
-    while (code == ERR_CONFLICT && wants_more(tx)) {
-        code = prepare(tx, rest, p->done, p, &again, e);
-        if (code == ERR_OK)
-            code = evaluate(tx, rest, n, ret_n, e);
-    }
-    return code;
 }
 
 static enum err_code run_parts(struct dynamo_tx *tx, const struct meta_op *ops, size_t n_ops,
@@ -547,6 +589,7 @@ enum err_code dynamo_commit(struct meta *m, const struct meta_op *ops, size_t n_
 
     (void)flags; /* it always waits */
     tx_init(&tx, d, now_ms + time_ms * (int64_t)(1 + n_ops / PART_OPS));
+    tx.fence = fence_of(ops, n_ops);
     *ret_failed = n_ops;
     if (entries > 0)
         TRY(dynamo_audit_numbers(d, entries, tx.cells.end_ms, &tx.next_audit, e));

@@ -169,13 +169,13 @@ enum err_code dynamo_revive_named(struct dynamo *d, const struct dynamo_item_at 
 static enum err_code lives(struct dynamo_tx *tx, const struct meta_op *op, bool *ret_lives,
                            struct err *e)
 {
-    const struct digest *by = op->condemned.by;
+    const struct digest *by = op->revive.by;
     struct dynamo_cell *s;
 
     *ret_lives = true;
     if (!by)
         return ERR_OK;
-    s = item_cell(tx, repo_name_str(op->condemned.repo), META_ITEM_MANIFEST, digest_str(by));
+    s = item_cell(tx, repo_name_str(op->revive.repo), META_ITEM_MANIFEST, digest_str(by));
     TRY(dynamo_cell_read(&tx->cells, s, e));
     dynamo_cell_saw(s, "media", false);
     *ret_lives = dynamo_cell_has(s, "media");
@@ -184,27 +184,120 @@ static enum err_code lives(struct dynamo_tx *tx, const struct meta_op *op, bool 
 
 static enum err_code revive(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
-    struct str repo = repo_name_str(op->condemned.repo);
-    struct dynamo_cell *c =
-        item_cell(tx, repo, op->condemned.kind, digest_str(op->condemned.digest));
+    struct str repo = repo_name_str(op->revive.repo);
+    struct dynamo_cell *c = item_cell(tx, repo, op->revive.kind, digest_str(op->revive.digest));
     bool revives;
 
     TRY(dynamo_cell_read(&tx->cells, c, e));
     TRY(lives(tx, op, &revives, e));
-    revives = revives && dynamo_is_condemned(c);
-    if (op->condemned.ret_done)
-        *op->condemned.ret_done = revives;
+    revives = revives && dynamo_is_condemned(c) &&
+              (op->revive.why < 0 || dynamo_cell_number(c, "c_why") == op->revive.why);
+    if (op->revive.ret_done)
+        *op->revive.ret_done = revives;
     if (!revives)
         return ERR_OK;
     dynamo_cell_saw(c, "c_since", false);
-    dynamo_revive_cell(tx, c, repo);
+    dynamo_cell_saw(c, "c_why", true);
+    if (op->revive.since_ms > 0)
+        dynamo_cell_set_number(c, "c_since", op->revive.since_ms);
+    else
+        dynamo_revive_cell(tx, c, repo);
+    return ERR_OK;
+}
+
+/* ---- what a manifest refers to */
+
+struct long_one {
+    struct str prefix;
+    char digest[DIGEST_TEXT_MAX + 1];
+};
+
+static enum err_code take_long(void *ctx, const json_t *item, struct err *e)
+{
+    struct long_one *l = ctx;
+    struct str digest = item_get_text(item, "digest");
+
+    (void)e;
+    if (str_starts(digest, l->prefix))
+        (void)!str_copy(digest, l->digest, sizeof(l->digest));
+    return ERR_OK;
+}
+
+/* Of a tag that has but half of it. "": it is not there. */
+static enum err_code find_long(struct dynamo_tx *tx, struct str repo, struct long_one *l,
+                               struct err *e)
+{
+    struct dynamo_held_page page;
+
+    return dynamo_held_each(tx->d->link, repo, true, l->prefix, 1, take_long, l, &page, e);
+}
+
+struct subjects {
+    struct dynamo_tx *tx;
+    struct str repo;
+    const struct digest *but; /* NULL: none is left out */
+    bool condemned_too;
+    bool found; /* out: one is there, and so */
+};
+
+static enum err_code look_at_subject(struct subjects *s, struct str digest, struct err *e)
+{
+    struct dynamo_cell *c;
+
+    if (s->found || digest.n == 0 || (s->but && str_eq(digest, digest_str(s->but))))
+        return ERR_OK;
+    c = item_cell(s->tx, s->repo, META_ITEM_MANIFEST, digest);
+    TRY(dynamo_cell_read(&s->tx->cells, c, e));
+    dynamo_cell_saw(c, "media", false);
+    if (!s->condemned_too)
+        dynamo_cell_saw(c, "c_since", false);
+    s->found = dynamo_cell_has(c, "media") && (s->condemned_too || !dynamo_is_condemned(c));
+    return ERR_OK;
+}
+
+/* *ret_refers: the tag is one of those. */
+static enum err_code look_by_tag(struct subjects *s, const char *name, bool *ret_refers,
+                                 struct err *e)
+{
+    char about[DIGEST_TEXT_MAX + 1];
+    struct long_one l = {.digest = ""};
+    struct tag_name tag;
+
+    *ret_refers = tag_name_parse(str_of(name), &tag, ERR_IGNORED) == ERR_OK &&
+                  referrer_tag_about(&tag, about);
+    if (!*ret_refers)
+        return ERR_OK;
+    if (digest_parse(str_of(about), &(struct digest){0}, ERR_IGNORED) == ERR_OK)
+        return look_at_subject(s, str_of(about), e);
+    l.prefix = str_of(about);
+    TRY(find_long(s->tx, s->repo, &l, e));
+    return look_at_subject(s, str_of(l.digest), e);
+}
+
+/* By its field, and by its tags. *ret_own: it has tags of its own. */
+static enum err_code look_at_subjects(struct subjects *s, const struct dynamo_cell *c,
+                                      const struct dynamo_tags *tags, bool *ret_own, struct err *e)
+{
+    struct str field = dynamo_cell_text(c, "subject");
+    AUTO(mem) char *subject = field.p ? str_dup(field) : NULL;
+
+    *ret_own = false;
+    if (subject)
+        TRY(look_at_subject(s, str_of(subject), e));
+    for (size_t i = 0; i < tags->n; i++) {
+        bool refers;
+
+        TRY(look_by_tag(s, tags->list[i].name, &refers, e));
+        *ret_own |= !refers;
+    }
     return ERR_OK;
 }
 
 /* ---- condemning */
 
+/* *ret_whole: all that name something were found. */
 static enum err_code count_condemned(struct dynamo_tx *tx, const struct meta_verdict *v, bool fresh,
-                                     int64_t *ret_n, struct err *e)
+                                     int64_t *ret_n, bool *ret_whole, struct err *e)
 {
     bool manifest = v->kind == META_ITEM_MANIFEST;
     struct str repo = repo_name_str(v->repo);
@@ -224,6 +317,7 @@ static enum err_code count_condemned(struct dynamo_tx *tx, const struct meta_ver
 
         n += dynamo_cell_has(c, "media") && dynamo_is_condemned(c);
     }
+    *ret_whole = !dynamo_naming_damaged(naming, NULL);
     dynamo_naming_unref(tx->d, naming);
     *ret_n = n;
     return code;
@@ -235,6 +329,7 @@ static enum err_code is_unused(struct dynamo_tx *tx, const struct meta_verdict *
 {
     struct dynamo_cell *r = dynamo_cell_of(tx, dynamo_key_repo(repo_name_str(v->repo)));
     int64_t uses = dynamo_cell_number(c, "uses"), n = 0;
+    bool whole = true;
 
     *ret_unused = uses == 0;
     if (uses == 0)
@@ -242,39 +337,34 @@ static enum err_code is_unused(struct dynamo_tx *tx, const struct meta_verdict *
     TRY(dynamo_cell_read(&tx->cells, r, e)); /* before they are */
     dynamo_cell_saw(r, "revived", true);
     tx->looked_beside = true;
-    TRY(count_condemned(tx, v, false, &n, e));
-    if (n < uses)
-        TRY(count_condemned(tx, v, true, &n, e));
+    TRY(count_condemned(tx, v, false, &n, &whole, e));
+    if (n < uses && whole)
+        TRY(count_condemned(tx, v, true, &n, &whole, e));
     *ret_unused = n == uses;
     return ERR_OK;
 }
 
-/* All its tags were seen, it is old enough, and its subject is gone or condemned. */
+/* All its tags were seen, it is old enough, and its subjects are gone or condemned. */
 static enum err_code may_go(struct dynamo_tx *tx, const struct meta_verdict *v,
                             struct dynamo_cell *c, bool *ret_may, struct err *e)
 {
     struct str repo = repo_name_str(v->repo);
-    struct dynamo_cell *r = dynamo_cell_of(tx, dynamo_key_repo(repo)), *s;
-    int64_t last;
+    struct dynamo_cell *r = dynamo_cell_of(tx, dynamo_key_repo(repo));
+    struct subjects subjects = {.tx = tx, .repo = repo};
+    AUTO(dynamo_tags) struct dynamo_tags tags = {NULL, 0};
+    bool unused;
 
     *ret_may = false;
     TRY(dynamo_cell_read(&tx->cells, r, e)); /* before its tags are looked at */
     dynamo_cell_saw(r, "version", true);
-    TRY(dynamo_last_tag(tx, repo, digest_str(v->digest), &last, e));
-    if (v->seen_version != META_ANY && last > v->seen_version)
+    TRY(dynamo_see_tags(tx, repo, digest_str(v->digest), 0, &tags, e));
+    if (v->seen_version != META_ANY && dynamo_last_tag(&tags) > v->seen_version)
         return ERR_OK;
     dynamo_cell_saw(c, "since", true);
     if (v->before_ms && dynamo_cell_number(c, "since") >= v->before_ms)
         return ERR_OK;
-    if (v->subject) {
-        s = item_cell(tx, repo, META_ITEM_MANIFEST, digest_str(v->subject));
-        TRY(dynamo_cell_read(&tx->cells, s, e));
-        dynamo_cell_saw(s, "media", false);
-        dynamo_cell_saw(s, "c_since", false);
-        if (dynamo_cell_has(s, "media") && !dynamo_is_condemned(s))
-            return ERR_OK;
-    }
-    *ret_may = true;
+    TRY(look_at_subjects(&subjects, c, &tags, &unused, e));
+    *ret_may = !subjects.found;
     return ERR_OK;
 }
 
@@ -303,52 +393,54 @@ static enum err_code condemn(struct dynamo_tx *tx, const struct meta_op *op, str
     return ERR_OK;
 }
 
-static enum err_code check(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
+static bool is_since(struct dynamo_cell *c, int64_t until_ms)
 {
-    struct str repo = repo_name_str(op->condemned.repo);
-    const struct digest *d = op->condemned.digest, *gone = op->condemned.gone;
-    struct dynamo_cell *c = item_cell(tx, repo, op->condemned.kind, digest_str(d)), *s = NULL;
-    bool there = false;
-
-    TRY(dynamo_cell_read(&tx->cells, c, e));
     dynamo_cell_saw(c, "c_since", true);
-    if (gone) {
-        s = item_cell(tx, repo, META_ITEM_MANIFEST, digest_str(gone));
-        TRY(dynamo_cell_read(&tx->cells, s, e));
-        there = dynamo_cell_has(s, "media");
-        dynamo_cell_saw(s, "media", false);
-    }
-    if (!dynamo_is_condemned(c) || dynamo_cell_number(c, "c_since") > op->condemned.until_ms ||
-        there)
-        return err_set(e, ERR_CONFLICT, "%s of %s was revived, or its subject is there", d->text,
-                       op->condemned.repo->text);
-    return ERR_OK;
+    return dynamo_is_condemned(c) && dynamo_cell_number(c, "c_since") <= until_ms;
+}
+
+static enum err_code not_any_more(const struct digest *d, struct err *e)
+{
+    return err_set(e, ERR_CONFLICT, "%s was revived, or its subject is there", d->text);
+}
+
+enum err_code dynamo_condemned_blob(struct dynamo_cell *c, const struct digest *d, int64_t until_ms,
+                                    struct err *e)
+{
+    return is_since(c, until_ms) ? ERR_OK : not_any_more(d, e);
+}
+
+enum err_code dynamo_condemned_manifest(struct dynamo_tx *tx, struct str repo,
+                                        struct dynamo_cell *c, const struct digest *d,
+                                        const struct dynamo_tags *tags, int64_t until_ms,
+                                        struct err *e)
+{
+    struct subjects subjects = {.tx = tx, .repo = repo, .condemned_too = true};
+    bool unused;
+
+    if (!is_since(c, until_ms))
+        return not_any_more(d, e);
+    TRY(look_at_subjects(&subjects, c, tags, &unused, e));
+    return subjects.found ? not_any_more(d, e) : ERR_OK;
 }
 
 enum err_code dynamo_condemned(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
-    if (op->kind == META_CONDEMN)
-        return condemn(tx, op, e);
-    return op->kind == META_REVIVE ? revive(tx, op, e) : check(tx, op, e);
+    return op->kind == META_CONDEMN ? condemn(tx, op, e) : revive(tx, op, e);
 }
 
 void dynamo_condemned_wants(struct dynamo_tx *tx, const struct meta_op *op)
 {
     const struct meta_verdict *v = &op->condemn.verdict;
+    struct str repo;
 
     if (op->kind == META_CONDEMN) {
         dynamo_cell_want(item_cell(tx, repo_name_str(v->repo), v->kind, digest_str(v->digest)));
-        if (v->subject)
-            dynamo_cell_want(
-                item_cell(tx, repo_name_str(v->repo), META_ITEM_MANIFEST, digest_str(v->subject)));
-    } else if (op->kind == META_REVIVE || op->kind == META_CONDEMNED_CHECK) {
-        const struct digest *other =
-            op->kind == META_REVIVE ? op->condemned.by : op->condemned.gone;
-        struct str repo = repo_name_str(op->condemned.repo);
-
-        dynamo_cell_want(item_cell(tx, repo, op->condemned.kind, digest_str(op->condemned.digest)));
-        if (other)
-            dynamo_cell_want(item_cell(tx, repo, META_ITEM_MANIFEST, digest_str(other)));
+    } else if (op->kind == META_REVIVE) {
+        repo = repo_name_str(op->revive.repo);
+        dynamo_cell_want(item_cell(tx, repo, op->revive.kind, digest_str(op->revive.digest)));
+        if (op->revive.by)
+            dynamo_cell_want(item_cell(tx, repo, META_ITEM_MANIFEST, digest_str(op->revive.by)));
     }
 }
 
@@ -358,7 +450,7 @@ static enum err_code leave_child(struct dynamo_tx *tx, const struct repo_name *r
                                  const struct digest *d, int64_t now_ms, struct err *e)
 {
     struct dynamo_cell *c = item_cell(tx, repo_name_str(repo), META_ITEM_MANIFEST, digest_str(d));
-    int64_t last;
+    AUTO(dynamo_tags) struct dynamo_tags tags = {NULL, 0};
 
     TRY(dynamo_cell_read(&tx->cells, c, e));
     if (!dynamo_cell_has(c, "media"))
@@ -367,8 +459,8 @@ static enum err_code leave_child(struct dynamo_tx *tx, const struct repo_name *r
     dynamo_cell_saw(c, "uses", true);
     if (dynamo_cell_number(c, "uses") > 0)
         return ERR_OK;
-    TRY(dynamo_last_tag(tx, repo_name_str(repo), digest_str(d), &last, e));
-    if (last != META_ABSENT)
+    TRY(dynamo_see_tags(tx, repo_name_str(repo), digest_str(d), 1, &tags, e));
+    if (tags.n > 0)
         return ERR_OK;
     dynamo_cell_saw(c, "c_since", false);
     set_condemned(tx, c, now_ms, META_WHY_CHILD, STR(""));
@@ -396,17 +488,21 @@ enum err_code dynamo_leave_children(struct dynamo_tx *tx, const struct repo_name
 struct leaving {
     const struct repo_name *repo;
     const struct digest *subject;
+    const struct dynamo_fence *fence; /* where it is no part itself */
     struct referrer_tags tags;
     size_t most, n; /* marked in this transaction */
 };
 
-/* Unless it is the subject itself, or has other tags than those that are about it. */
+/* Unless it is the subject itself, has tags of its own, or refers to something else that is there.
+ */
 static enum err_code leave_referrer(struct dynamo_tx *tx, struct leaving *l, struct str digest,
                                     struct err *e)
 {
     struct str repo = repo_name_str(l->repo);
     struct dynamo_cell *c = item_cell(tx, repo, META_ITEM_MANIFEST, digest);
-    bool others;
+    struct subjects others = {.tx = tx, .repo = repo, .but = l->subject, .condemned_too = true};
+    AUTO(dynamo_tags) struct dynamo_tags tags = {NULL, 0};
+    bool own;
 
     if (l->n == l->most || str_eq(digest, digest_str(l->subject)))
         return ERR_OK;
@@ -414,8 +510,9 @@ static enum err_code leave_referrer(struct dynamo_tx *tx, struct leaving *l, str
     if (!dynamo_cell_has(c, "media") ||
         (dynamo_is_condemned(c) && dynamo_cell_number(c, "c_why") == META_WHY_REFERRER))
         return ERR_OK;
-    TRY(dynamo_has_tags_but(tx, repo, digest, &l->tags, &others, e));
-    if (others)
+    TRY(dynamo_see_tags(tx, repo, digest, 0, &tags, e));
+    TRY(look_at_subjects(&others, c, &tags, &own, e));
+    if (own || others.found)
         return ERR_OK;
     dynamo_cell_saw(c, "media", false);
     dynamo_cell_saw(c, "c_since", false);
@@ -486,13 +583,18 @@ enum err_code dynamo_leave_referrers(struct dynamo_tx *tx, const struct repo_nam
 
 static enum err_code leave(struct dynamo_tx *tx, void *ctx, struct err *e)
 {
-    return leave_some(tx, ctx, e);
+    struct leaving *l = ctx;
+
+    TRY(leave_some(tx, l, e));
+    return dynamo_fence(tx, l->fence, e);
 }
 
 enum err_code dynamo_leave(struct dynamo *d, const struct repo_name *repo,
-                           const struct digest *subject, int64_t end_ms, struct err *e)
+                           const struct digest *subject, const struct dynamo_fence *fence,
+                           int64_t end_ms, struct err *e)
 {
-    struct leaving l = {.repo = repo, .subject = subject, .most = LEFT_MOST, .n = LEFT_MOST};
+    struct leaving l = {
+        .repo = repo, .subject = subject, .fence = fence, .most = LEFT_MOST, .n = LEFT_MOST};
 
     while (l.n == LEFT_MOST)
         TRY(dynamo_transact(d, end_ms, leave, &l, e));
@@ -578,8 +680,10 @@ static enum err_code add_use(void *ctx, const json_t *item, struct err *e)
         (subject.n > 0 && digest_parse(subject, &u.subject, ERR_IGNORED) != ERR_OK))
         return err_set(e, ERR_CORRUPT, "table %s: damaged digest", dynamo_link_where(r->d->link));
     TRY(size_of(r, item, &u.size_bytes, e));
-    if (r->manifest)
+    if (r->manifest) {
         u.id = id_of(&u.digest);
+        u.damaged = dynamo_naming_damaged(r->naming, &u.digest);
+    }
     add_users(r, &u);
     if ((r->l.n & (r->l.n - 1)) == 0) /* 0, or a power of two */
         r->l.rows = mem_resize(r->l.rows, (r->l.n ? 2 * r->l.n : 1) * sizeof(*r->l.rows));
@@ -670,8 +774,22 @@ static enum err_code tag_targets(struct meta *m, const struct repo_name *repo, s
     return ERR_OK;
 }
 
+static enum err_code manifest_condemned(struct meta *m, const struct repo_name *repo,
+                                        const struct digest *d, int64_t *ret_since_ms,
+                                        struct err *e)
+{
+    struct dynamo_key key = dynamo_key_manifest(repo_name_str(repo), digest_str(d));
+    struct dynamo_link *link = dynamo_of(m)->link;
+    AUTO(json) json_t *item = NULL;
+
+    TRY(dynamo_get(link, &key, dynamo_link_end(link), &item, e));
+    *ret_since_ms = item_get_number(item, "c_since");
+    return ERR_OK;
+}
+
 void dynamo_condemned_fill(struct meta_driver *d)
 {
+    d->manifest_condemned = manifest_condemned;
     d->uses = uses;
     d->tag_targets = tag_targets;
 }

@@ -58,6 +58,13 @@ struct dynamo_item_at {
     bool manifest; /* else a blob */
 };
 
+/* The checks that a list of operations ends with. They hold of each part of it, and of what is done
+ * before one. */
+struct dynamo_fence {
+    const struct meta_op *ops;
+    size_t n;
+};
+
 struct dynamo_tx {
     struct dynamo *d;
     struct dynamo_cells cells;
@@ -65,13 +72,14 @@ struct dynamo_tx {
     size_t n_written;
     char (*unused)[DYNAMO_TEXT_PLACE]; /* places of long texts that go with the transaction */
     size_t n_unused;
-    unsigned chance;    /* any number */
-    int64_t next_audit; /* number of the next entry; 0: none were taken */
+    unsigned chance;           /* any number */
+    struct dynamo_fence fence; /* of the list that it is a part of */
+    int64_t next_audit;        /* number of the next entry; 0: none were taken */
 
     struct dynamo_cell *moved; /* the repository of which a tag is moved; NULL: none is */
 
     /* An operation can't be done yet: more is to be done before it, about that manifest. */
-    bool wants_untag, wants_stage, wants_leave;
+    bool wants_untag, wants_stage, wants_leave, wants_revive;
     struct dynamo_item_at *revive; /* these are to be revived, with what they name */
     size_t n_revive;
     bool looked_beside; /* it rests on items that are no condition: another try reads all anew */
@@ -100,6 +108,10 @@ enum err_code dynamo_commit(struct meta *m, const struct meta_op *ops, size_t n_
 typedef enum err_code (*dynamo_tx_fn)(struct dynamo_tx *tx, void *ctx, struct err *e);
 ERR_CHECKED enum err_code dynamo_transact(struct dynamo *d, int64_t end_ms, dynamo_tx_fn fn,
                                           void *ctx, struct err *e);
+
+/* In a transaction of what is done before a part. */
+ERR_CHECKED enum err_code dynamo_fence(struct dynamo_tx *tx, const struct dynamo_fence *fence,
+                                       struct err *e);
 
 /* An attribute of any length. Blocks when it is long. */
 ERR_CHECKED enum err_code dynamo_tx_set_long(struct dynamo_tx *tx, struct dynamo_cell *c,
@@ -188,13 +200,42 @@ size_t dynamo_naming_first(const struct dynamo_naming *n, bool manifest,
 const struct digest *dynamo_naming_at(const struct dynamo_naming *n, size_t i, bool manifest,
                                       const struct digest *child);
 
+/* Is it damaged what the manifest (NULL: any) names? */
+bool dynamo_naming_damaged(const struct dynamo_naming *n, const struct digest *manifest);
+
+/* ---- op_content.c: tags of a manifest, as the transaction has made them. */
+
+struct dynamo_tag {
+    char *name;
+    int64_t version;
+};
+
+struct dynamo_tags {
+    struct dynamo_tag *list;
+    size_t n;
+};
+
+void dynamo_tags_done(struct dynamo_tags *t);
+
+static inline void auto_dynamo_tags_(struct dynamo_tags *t)
+{
+    dynamo_tags_done(t);
+}
+
+/* The first tags, at least `most` if there are so many; 0: all. What comes later raises the
+ * repository's version, which is read before. */
+ERR_CHECKED enum err_code dynamo_see_tags(struct dynamo_tx *tx, struct str repo, struct str digest,
+                                          size_t most, struct dynamo_tags *t, struct err *e);
+int64_t dynamo_last_tag(const struct dynamo_tags *t); /* META_ABSENT: there is none */
+
 /* ---- condemned.c */
 
 bool dynamo_is_condemned(const struct dynamo_cell *c);
 void dynamo_not_condemned(struct dynamo_cell *c); /* of an item that goes, or comes */
 void dynamo_revive_cell(struct dynamo_tx *tx, struct dynamo_cell *c, struct str repo);
 
-/* It is condemned, so the operation can't be done yet: dynamo_revive_named() comes first. */
+/* It is condemned: dynamo_revive_named() comes before the transaction, if nothing else is against
+ * that; so whoever calls it goes on. */
 void dynamo_wants_revival(struct dynamo_tx *tx, const struct repo_name *repo, bool manifest,
                           const struct digest *d);
 
@@ -211,15 +252,18 @@ ERR_CHECKED enum err_code dynamo_leave_children(struct dynamo_tx *tx, const stru
 ERR_CHECKED enum err_code dynamo_leave_referrers(struct dynamo_tx *tx, const struct repo_name *repo,
                                                  const struct digest *subject, struct err *e);
 ERR_CHECKED enum err_code dynamo_leave(struct dynamo *d, const struct repo_name *repo,
-                                       const struct digest *subject, int64_t end_ms, struct err *e);
+                                       const struct digest *subject,
+                                       const struct dynamo_fence *fence, int64_t end_ms,
+                                       struct err *e);
 
-/* Of a manifest, as the transaction has made it: the latest version of a tag (META_ABSENT: it has
- * none), and whether it has other tags than those. */
-ERR_CHECKED enum err_code dynamo_last_tag(struct dynamo_tx *tx, struct str repo, struct str digest,
-                                          int64_t *ret_version, struct err *e);
-ERR_CHECKED enum err_code dynamo_has_tags_but(struct dynamo_tx *tx, struct str repo,
-                                              struct str digest, const struct referrer_tags *but,
-                                              bool *ret_has, struct err *e);
+/* It is condemned since then or before, and of what a manifest with those tags refers to nothing is
+ * there. Error: CONFLICT. */
+ERR_CHECKED enum err_code dynamo_condemned_blob(struct dynamo_cell *c, const struct digest *d,
+                                                int64_t until_ms, struct err *e);
+ERR_CHECKED enum err_code dynamo_condemned_manifest(struct dynamo_tx *tx, struct str repo,
+                                                    struct dynamo_cell *c, const struct digest *d,
+                                                    const struct dynamo_tags *tags,
+                                                    int64_t until_ms, struct err *e);
 
 /* ---- op_*.c: wants marks what an operation looks at; the others do it. */
 
@@ -329,7 +373,8 @@ ERR_CHECKED enum err_code dynamo_unwind_old(struct dynamo *d, int64_t before_ms,
                                             struct err *e);
 
 /* Most tags of a manifest that is to be deleted go before it does, some at a time. */
-ERR_CHECKED enum err_code dynamo_untag(struct dynamo *d, const struct meta_op *op, int64_t end_ms,
+ERR_CHECKED enum err_code dynamo_untag(struct dynamo *d, const struct meta_op *op,
+                                       const struct dynamo_fence *fence, int64_t end_ms,
                                        struct err *e);
 
 /* The manifest is not there any more (left: it was), or not yet, and what it names is counted. */

@@ -125,8 +125,6 @@ enum err_code dynamo_children_count(struct dynamo_tx *tx, const struct repo_name
                                     const struct dynamo_children *children, size_t from, size_t to,
                                     int64_t more, struct err *e)
 {
-    size_t condemned = 0;
-
     for (size_t i = from; i < to; i++) {
         const struct dynamo_child *child = &children->list[i];
         const char *mark = child->manifest ? "media" : "size";
@@ -141,14 +139,10 @@ enum err_code dynamo_children_count(struct dynamo_tx *tx, const struct repo_name
         }
         if (more > 0) {
             dynamo_cell_saw(c, "c_since", false);
-            if (dynamo_is_condemned(c)) {
+            if (dynamo_is_condemned(c))
                 dynamo_wants_revival(tx, repo, child->manifest, &child->digest);
-                condemned++;
-            }
         }
         dynamo_cell_add(c, "uses", more);
     }
-    if (condemned > 0)
-        return err_set(e, ERR_CONFLICT, "what a manifest names is to be revived first");
     return ERR_OK;
 }

@@ -1,7 +1,8 @@
 /*
  * Who names what in a repository: read from all of its manifests, and kept for whoever asks about
  * the same repository next, for items say only by how many they are named. It may be out of date;
- * condemning (condemned.c) looks again at those that it gives, and at their number.
+ * condemning (condemned.c) looks again at those that it gives, and at their number. A manifest of
+ * which can't be read what it names is in the counts alone, and so keeps that.
  */
 #include "meta/dynamodb/dynamodb.h"
 
@@ -20,6 +21,8 @@ struct dynamo_naming {
     struct repo_name repo;
     struct digest *manifests;
     size_t n;
+    struct digest *damaged; /* of manifests */
+    size_t n_damaged;
     struct name_of *names; /* sorted by child */
     size_t n_names, cap;
     struct dynamo_link *link; /* while it is read */
@@ -37,6 +40,7 @@ void dynamo_naming_unref(struct dynamo *d, struct dynamo_naming *n)
     if (!last)
         return;
     free(n->manifests);
+    free(n->damaged);
     free(n->names);
     free(n);
 }
@@ -50,16 +54,27 @@ static void add_name(struct dynamo_naming *n, const struct dynamo_child *child)
     n->names[n->n_names++] = (struct name_of){child->digest, child->manifest, n->n};
 }
 
+static void add_damaged(struct dynamo_naming *n, const struct digest *d)
+{
+    n->damaged = mem_resize(n->damaged, (n->n_damaged + 1) * sizeof(*n->damaged));
+    n->damaged[n->n_damaged++] = *d;
+}
+
 static enum err_code add_manifest(void *ctx, const json_t *item, struct err *e)
 {
     struct dynamo_naming *n = ctx;
     AUTO(dynamo_children) struct dynamo_children children = {NULL, 0};
+    enum err_code code;
     struct digest d;
 
     if (digest_parse(item_get_text(item, "digest"), &d, ERR_IGNORED) != ERR_OK)
         return err_set(e, ERR_CORRUPT, "table %s: damaged digest of a manifest",
                        dynamo_link_where(n->link));
-    TRY(dynamo_children_read(n->link, item, dynamo_link_end(n->link), &children, e));
+    code = dynamo_children_read(n->link, item, dynamo_link_end(n->link), &children, e);
+    if (code == ERR_CORRUPT)
+        add_damaged(n, &d);
+    else
+        TRY(code);
     if ((n->n & (n->n - 1)) == 0) /* 0, or a power of two */
         n->manifests = mem_resize(n->manifests, (n->n ? 2 * n->n : 1) * sizeof(*n->manifests));
     for (size_t i = 0; i < children.n; i++)
@@ -162,4 +177,13 @@ const struct digest *dynamo_naming_at(const struct dynamo_naming *n, size_t i, b
         !digest_eq(&n->names[i].child, child))
         return NULL;
     return &n->manifests[n->names[i].parent];
+}
+
+bool dynamo_naming_damaged(const struct dynamo_naming *n, const struct digest *manifest)
+{
+    for (size_t i = 0; i < n->n_damaged; i++) {
+        if (!manifest || digest_eq(&n->damaged[i], manifest))
+            return true;
+    }
+    return false;
 }

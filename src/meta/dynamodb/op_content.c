@@ -139,6 +139,8 @@ enum err_code dynamo_blob_unlink(struct dynamo_tx *tx, const struct meta_op *op,
     int64_t size;
 
     TRY(dynamo_cell_read(&tx->cells, c, e));
+    if (op->blob_unlink.if_condemned)
+        TRY(dynamo_condemned_blob(c, d, op->blob_unlink.until_ms, e));
     if (!dynamo_cell_has(c, "size"))
         return err_tell(e, ERR_BLOB_UNKNOWN, "no blob %s in %s", d->text, repo->text);
     if (dynamo_cell_number(c, "uses") > 0)
@@ -282,12 +284,23 @@ static enum err_code put_again(struct dynamo_tx *tx, const struct meta_manifest_
                                struct dynamo_cell *head, int64_t time_ms, struct err *e)
 {
     dynamo_cell_saw(head, "c_since", false);
-    if (dynamo_is_condemned(head)) {
+    if (dynamo_is_condemned(head))
         dynamo_wants_revival(tx, put->repo, true, &put->manifest->digest);
-        return err_set(e, ERR_CONFLICT, "%s is to be revived first", put->manifest->digest.text);
-    }
     dynamo_cell_set_number(head, "since", time_ms);
     return heal(tx, put, head, e);
+}
+
+/* Whether it is there or not. */
+static enum err_code use_subject(struct dynamo_tx *tx, const struct meta_manifest_put *put,
+                                 struct err *e)
+{
+    struct dynamo_cell *s = manifest_cell(tx, put->repo, put->subject);
+
+    TRY(dynamo_cell_guess(&tx->cells, s, NULL, e));
+    dynamo_cell_saw(s, "c_since", false);
+    if (dynamo_is_condemned(s))
+        dynamo_wants_revival(tx, put->repo, true, put->subject);
+    return ERR_OK;
 }
 
 enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
@@ -296,6 +309,8 @@ enum err_code dynamo_manifest_put(struct dynamo_tx *tx, const struct meta_op *op
     struct dynamo_cell *head = manifest_cell(tx, put->repo, &put->manifest->digest), *r;
 
     TRY(dynamo_cell_read(&tx->cells, head, e));
+    if (put->subject)
+        TRY(use_subject(tx, put, e));
     dynamo_cell_saw(head, "media", false);
     if (dynamo_cell_has(head, "media"))
         return put_again(tx, put, head, meta_op_time(op), e);
@@ -437,10 +452,8 @@ enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, str
     if (!dynamo_cell_has(head, "media"))
         return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", d->text, repo->text);
     dynamo_cell_saw(head, "c_since", false);
-    if (dynamo_is_condemned(head)) {
+    if (dynamo_is_condemned(head))
         dynamo_wants_revival(tx, repo, true, d);
-        return err_set(e, ERR_CONFLICT, "%s is to be revived first", d->text);
-    }
     TRY(dynamo_cell_read(&tx->cells, c, e));
     version = dynamo_cell_number(c, "version");
     TRY(check_version(repo, op->tag_set.tag, version, op->tag_set.expected_version, e));
@@ -509,33 +522,24 @@ enum err_code dynamo_projection_done(struct dynamo_tx *tx, const struct meta_op 
 
 /* ---- deleting a manifest */
 
-struct tag_seen {
-    char *name;
-    int64_t version;
-};
-
-struct tags_seen {
-    struct tag_seen *list;
-    size_t n;
-};
-
-static void auto_tags_seen_(struct tags_seen *t)
+void dynamo_tags_done(struct dynamo_tags *t)
 {
     for (size_t i = 0; i < t->n; i++)
         free(t->list[i].name);
     free(t->list);
+    *t = (struct dynamo_tags){NULL, 0};
 }
 
-static void add_seen(struct tags_seen *t, struct str name, int64_t version)
+static void add_seen(struct dynamo_tags *t, struct str name, int64_t version)
 {
     t->list = mem_resize(t->list, (t->n + 1) * sizeof(*t->list));
-    t->list[t->n++] = (struct tag_seen){str_dup(name), version};
+    t->list[t->n++] = (struct dynamo_tag){str_dup(name), version};
 }
 
 #define TAG_OF STR("t#")
 
 /* Of one partition, what the transaction has made of it comes before what is there. */
-static void see_cells(struct dynamo_tx *tx, const char *pk, struct tags_seen *t)
+static void see_cells(struct dynamo_tx *tx, const char *pk, struct dynamo_tags *t)
 {
     for (struct dynamo_cell *c = tx->cells.first; c; c = c->next) {
         struct str sk = str_of(c->sk);
@@ -545,10 +549,8 @@ static void see_cells(struct dynamo_tx *tx, const char *pk, struct tags_seen *t)
     }
 }
 
-/* The first tags, at least `most` if there are so many; 0: all. The repository's version was read
- * before: what comes later raises it. */
-static enum err_code see_tags(struct dynamo_tx *tx, struct str repo, struct str digest, size_t most,
-                              struct tags_seen *t, struct err *e)
+enum err_code dynamo_see_tags(struct dynamo_tx *tx, struct str repo, struct str digest, size_t most,
+                              struct dynamo_tags *t, struct err *e)
 {
     struct dynamo_key key = dynamo_key_manifest(repo, digest);
     AUTO(dynamo_cursor)
@@ -572,37 +574,16 @@ static enum err_code see_tags(struct dynamo_tx *tx, struct str repo, struct str 
     return ERR_OK;
 }
 
-enum err_code dynamo_last_tag(struct dynamo_tx *tx, struct str repo, struct str digest,
-                              int64_t *ret_version, struct err *e)
+int64_t dynamo_last_tag(const struct dynamo_tags *t)
 {
-    AUTO(tags_seen) struct tags_seen t = {NULL, 0};
     int64_t last = META_ABSENT;
 
-    TRY(see_tags(tx, repo, digest, 0, &t, e));
-    for (size_t i = 0; i < t.n; i++)
-        last = t.list[i].version > last ? t.list[i].version : last;
-    *ret_version = last;
-    return ERR_OK;
+    for (size_t i = 0; i < t->n; i++)
+        last = t->list[i].version > last ? t->list[i].version : last;
+    return last;
 }
 
-enum err_code dynamo_has_tags_but(struct dynamo_tx *tx, struct str repo, struct str digest,
-                                  const struct referrer_tags *but, bool *ret_has, struct err *e)
-{
-    AUTO(tags_seen) struct tags_seen t = {NULL, 0};
-
-    *ret_has = false;
-    TRY(see_tags(tx, repo, digest, REFERRER_TAGS + 1, &t, e));
-    for (size_t i = 0; i < t.n && !*ret_has; i++) {
-        bool expected = false;
-
-        for (size_t k = 0; k < REFERRER_TAGS; k++)
-            expected |= strcmp(t.list[i].name, but->names[k]) == 0;
-        *ret_has = !expected;
-    }
-    return ERR_OK;
-}
-
-static enum err_code check_seen(const struct tags_seen *t, const struct digest *d, int64_t seen,
+static enum err_code check_seen(const struct dynamo_tags *t, const struct digest *d, int64_t seen,
                                 struct err *e)
 {
     for (size_t i = 0; seen != META_ANY && i < t->n; i++) {
@@ -667,9 +648,26 @@ static enum err_code drop_manifest(struct dynamo_tx *tx, struct dynamo_cell *hea
     return ERR_OK;
 }
 
-static enum err_code check_deletable(struct dynamo_tx *tx, const struct meta_op *op,
-                                     struct dynamo_cell *head, size_t most, struct tags_seen *t,
-                                     struct err *e)
+/* What a manifest is about is looked for by all its tags, also where only some of them go. */
+static enum err_code check_condemned(struct dynamo_tx *tx, const struct meta_op *op,
+                                     struct dynamo_cell *head, size_t most,
+                                     const struct dynamo_tags *t, struct err *e)
+{
+    struct str repo = repo_name_str(op->manifest_delete.repo);
+    const struct digest *d = op->manifest_delete.digest;
+    AUTO(dynamo_tags) struct dynamo_tags all = {NULL, 0};
+
+    if (!op->manifest_delete.if_condemned)
+        return ERR_OK;
+    if (most > 0 && t->n >= most) {
+        TRY(dynamo_see_tags(tx, repo, digest_str(d), 0, &all, e));
+        t = &all;
+    }
+    return dynamo_condemned_manifest(tx, repo, head, d, t, op->manifest_delete.until_ms, e);
+}
+
+static enum err_code check_deletable(const struct meta_op *op, struct dynamo_cell *head,
+                                     const struct dynamo_tags *t, struct err *e)
 {
     const struct repo_name *repo = op->manifest_delete.repo;
     const struct digest *d = op->manifest_delete.digest;
@@ -680,11 +678,10 @@ static enum err_code check_deletable(struct dynamo_tx *tx, const struct meta_op 
         return err_tell(e, ERR_IN_USE, "an index of %s names manifest %s", repo->text, d->text);
     dynamo_cell_saw(head, "media", false);
     dynamo_cell_saw(head, "uses", true);
-    TRY(see_tags(tx, repo_name_str(repo), digest_str(d), most, t, e));
     return check_seen(t, d, op->manifest_delete.seen_version, e);
 }
 
-static void drop_tags(struct dynamo_tx *tx, const struct meta_op *op, const struct tags_seen *t,
+static void drop_tags(struct dynamo_tx *tx, const struct meta_op *op, const struct dynamo_tags *t,
                       int64_t version)
 {
     for (size_t i = 0; i < t->n; i++)
@@ -693,7 +690,7 @@ static void drop_tags(struct dynamo_tx *tx, const struct meta_op *op, const stru
 }
 
 static enum err_code delete_with(struct dynamo_tx *tx, const struct meta_op *op, size_t most,
-                                 struct tags_seen *t, int64_t *ret_version, struct err *e)
+                                 struct dynamo_tags *t, int64_t *ret_version, struct err *e)
 {
     const struct repo_name *repo = op->manifest_delete.repo;
     struct dynamo_cell *r = repo_cell(tx, repo);
@@ -702,7 +699,10 @@ static enum err_code delete_with(struct dynamo_tx *tx, const struct meta_op *op,
     dynamo_cell_want(head);
     TRY(dynamo_cell_read(&tx->cells, r, e)); /* before its tags are looked at */
     TRY(dynamo_cell_read(&tx->cells, head, e));
-    TRY(check_deletable(tx, op, head, most, t, e));
+    TRY(dynamo_see_tags(tx, repo_name_str(repo), digest_str(op->manifest_delete.digest), most, t,
+                        e));
+    TRY(check_condemned(tx, op, head, most, t, e));
+    TRY(check_deletable(op, head, t, e));
     return dynamo_next_version(tx, r, ret_version, e);
 }
 
@@ -710,7 +710,7 @@ enum err_code dynamo_manifest_delete(struct dynamo_tx *tx, const struct meta_op 
 {
     const struct repo_name *repo = op->manifest_delete.repo;
     const struct digest *d = op->manifest_delete.digest;
-    AUTO(tags_seen) struct tags_seen t = {NULL, 0};
+    AUTO(dynamo_tags) struct dynamo_tags t = {NULL, 0};
     int64_t version;
 
     TRY(delete_with(tx, op, 0, &t, &version, e));
@@ -726,25 +726,26 @@ enum err_code dynamo_manifest_delete(struct dynamo_tx *tx, const struct meta_op 
 
 struct untag {
     const struct meta_op *op;
+    const struct dynamo_fence *fence;
     bool done; /* out: few are left */
 };
 
 static enum err_code untag(struct dynamo_tx *tx, void *ctx, struct err *e)
 {
     struct untag *u = ctx;
-    AUTO(tags_seen) struct tags_seen t = {NULL, 0};
+    AUTO(dynamo_tags) struct dynamo_tags t = {NULL, 0};
     int64_t version;
 
     TRY(delete_with(tx, u->op, DYNAMO_UNTAG_STEP, &t, &version, e));
     u->done = t.n < DYNAMO_UNTAG_STEP;
     drop_tags(tx, u->op, &t, version);
-    return ERR_OK;
+    return dynamo_fence(tx, u->fence, e);
 }
 
-enum err_code dynamo_untag(struct dynamo *d, const struct meta_op *op, int64_t end_ms,
-                           struct err *e)
+enum err_code dynamo_untag(struct dynamo *d, const struct meta_op *op,
+                           const struct dynamo_fence *fence, int64_t end_ms, struct err *e)
 {
-    struct untag u = {.op = op};
+    struct untag u = {.op = op, .fence = fence};
 
     while (!u.done)
         TRY(dynamo_transact(d, end_ms, untag, &u, e));

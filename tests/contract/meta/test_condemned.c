@@ -35,15 +35,12 @@ static bool condemn_manifest(struct fixture *f, const char *seed)
                    seed);
 }
 
-static bool condemn_referrer(struct fixture *f, const char *seed, const char *subject)
+static bool condemn_referrer(struct fixture *f, const char *seed)
 {
-    struct digest s = digest_for(subject);
-
     return condemn(f,
                    (struct meta_verdict){.kind = META_ITEM_MANIFEST,
                                          .why = META_WHY_REFERRER,
-                                         .subject = &s,
-                                         .seen_version = META_ABSENT},
+                                         .seen_version = INT64_MAX},
                    seed);
 }
 
@@ -79,13 +76,31 @@ static bool manifest_is_condemned(struct fixture *f, const char *seed)
     return use_of(f, META_ITEM_MANIFEST, seed).condemned;
 }
 
-static enum err_code check(struct fixture *f, enum meta_item_kind kind, const char *seed,
-                           const char *gone, int64_t until_ms)
+/* Deletes it, if it has been condemned for so long. */
+static enum err_code drop_blob(struct fixture *f, const char *seed, int64_t until_ms)
 {
     struct repo_name r = repo_of("a");
-    struct digest d = digest_for(seed), g = digest_for(gone ? gone : "");
+    struct digest d = digest_for(seed);
 
-    return commit_one(f, meta_op_condemned_check(&r, kind, &d, gone ? &g : NULL, until_ms));
+    return commit_one(
+        f, meta_op_condemned_unlink(&r, &d, (struct meta_removal){.once = false}, until_ms));
+}
+
+static enum err_code drop_manifest(struct fixture *f, const char *seed, int64_t until_ms)
+{
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for(seed);
+
+    return commit_one(f, meta_op_condemned_delete(&r, &d, META_ANY, until_ms));
+}
+
+/* Cosign's signature of it: ".sig". */
+static const char *signature_tag(const char *seed, struct referrer_tags *t)
+{
+    struct digest d = digest_for(seed);
+
+    referrer_tags_of(&d, t);
+    return t->names[1];
 }
 
 static void an_image(struct fixture *f, const char *text, const char *layer)
@@ -159,14 +174,62 @@ static void a_blob_is_revived_by_its_own_operation(void **state)
     assert_false(blob_is_condemned(f, "layer"));
 }
 
-static bool revive_by(struct fixture *f, const char *seed, const char *by)
+static bool revive_of(struct fixture *f, const char *seed, enum meta_why why, const char *by)
 {
     struct repo_name r = repo_of("a");
     struct digest d = digest_for(seed), other = digest_for(by ? by : "");
     bool done = false;
 
-    assert_ok(commit_one(f, meta_op_revive_by(&r, &d, by ? &other : NULL, &done)));
+    assert_ok(commit_one(f, meta_op_revive_by(&r, &d, why, by ? &other : NULL, &done)));
     return done;
+}
+
+static bool revive_by(struct fixture *f, const char *seed, const char *by)
+{
+    return revive_of(f, seed, META_WHY_UNTAGGED, by);
+}
+
+static void a_manifest_is_revived_if_it_is_condemned_for_that_reason_still(void **state)
+{
+    struct fixture *f = *state;
+
+    an_image(f, "image", "layer");
+    an_index(f, "index", "image");
+    assert_true(condemn_manifest(f, "index"));
+    assert_true(condemn_manifest(f, "image"));
+    assert_ok(delete_manifest(f, "a", "index"));
+    assert_false(revive_of(f, "image", META_WHY_UNTAGGED, NULL));
+    assert_true(manifest_is_condemned(f, "image"));
+    assert_true(revive_of(f, "image", META_WHY_CHILD, NULL));
+}
+
+static int64_t since_of(struct fixture *f, const char *seed)
+{
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for(seed);
+    int64_t since_ms;
+
+    assert_ok(meta_manifest_condemned(f->m, &r, &d, &since_ms, &f->e));
+    return since_ms;
+}
+
+static void what_is_condemned_anew_is_so_since_then(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("image");
+
+    assert_int_equal(since_of(f, "image"), 0);
+    an_image(f, "image", "layer");
+    assert_ok(commit_one(f, meta_op_condemn_anew(&r, &d, 5000)));
+    assert_int_equal(since_of(f, "image"), 0);
+    assert_true(condemn_manifest(f, "image"));
+    assert_int_equal(since_of(f, "image"), 1000);
+    assert_ok(commit_one(f, meta_op_condemn_anew(&r, &d, 5000)));
+    assert_int_equal(since_of(f, "image"), 5000);
+    assert_int_equal(use_of(f, META_ITEM_MANIFEST, "image").why, META_WHY_UNTAGGED);
+    assert_int_equal(drop_manifest(f, "image", 4999), ERR_CONFLICT);
+    assert_ok(drop_manifest(f, "image", 5000));
 }
 
 static void a_manifest_is_revived_while_what_it_lives_by_is_there(void **state)
@@ -289,9 +352,54 @@ static void a_referrer_is_not_condemned_before_its_subject(void **state)
 
     assert_ok(put(f, "a", "image"));
     assert_ok(put_referrer(f, "a", "signature", "image", "x/y", ""));
-    assert_false(condemn_referrer(f, "signature", "image"));
+    assert_false(condemn_referrer(f, "signature"));
     assert_true(condemn_manifest(f, "image"));
-    assert_true(condemn_referrer(f, "signature", "image"));
+    assert_true(condemn_referrer(f, "signature"));
+}
+
+static void a_signature_by_its_tag_is_not_condemned_before_its_image(void **state)
+{
+    struct fixture *f = *state;
+    struct referrer_tags t;
+
+    assert_ok(put(f, "a", "image"));
+    assert_ok(put(f, "a", "signature"));
+    assert_ok(set_tag(f, "a", signature_tag("image", &t), "signature", META_ABSENT));
+    assert_false(condemn_referrer(f, "signature"));
+    assert_true(condemn_manifest(f, "image"));
+    assert_true(condemn_referrer(f, "signature"));
+}
+
+static void pushing_a_referrer_revives_its_subject(void **state)
+{
+    struct fixture *f = *state;
+
+    an_image(f, "image", "layer");
+    assert_true(condemn_manifest(f, "image"));
+    assert_true(condemn_blob(f, "layer"));
+    assert_ok(put_referrer(f, "a", "signature", "image", "x/y", ""));
+    assert_false(manifest_is_condemned(f, "image"));
+    assert_false(blob_is_condemned(f, "layer"));
+}
+
+static void a_push_that_is_refused_revives_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct tag_name t = tag_of("t");
+    const struct meta_edge edge = {META_EDGE_MANIFEST, digest_for("image")};
+    AUTO(meta_manifest) struct meta_manifest *m = manifest_for("index");
+    const struct meta_op ops[] = {
+        meta_op_manifest_put(
+            (struct meta_manifest_put){.repo = &r, .manifest = m, .edges = &edge, .n_edges = 1}),
+        meta_op_tag_set(&r, &t, &m->digest, 99),
+    };
+
+    an_image(f, "image", "layer");
+    assert_true(condemn_manifest(f, "image"));
+    assert_int_equal(commit(f, ops, 2), ERR_CONFLICT);
+    assert_int_equal(f->failed, 1);
+    assert_true(manifest_is_condemned(f, "image"));
 }
 
 static void deleting_an_index_condemns_children_of_nothing_else(void **state)
@@ -370,50 +478,90 @@ static void a_deleted_manifest_is_not_condemned_when_it_comes_back(void **state)
     assert_false(manifest_is_condemned(f, "image"));
 }
 
-static void a_check_holds_for_what_has_been_condemned_long_enough(void **state)
+static void what_has_been_condemned_long_enough_goes(void **state)
 {
     struct fixture *f = *state;
 
     assert_ok(blob_link(f, "a", "layer"));
-    assert_int_equal(check(f, META_ITEM_BLOB, "layer", NULL, 2000), ERR_CONFLICT);
+    assert_int_equal(drop_blob(f, "layer", 2000), ERR_CONFLICT);
     assert_true(condemn_blob(f, "layer"));
-    assert_int_equal(check(f, META_ITEM_BLOB, "layer", NULL, 999), ERR_CONFLICT);
-    assert_int_equal(check(f, META_ITEM_MANIFEST, "layer", NULL, 1000), ERR_CONFLICT);
-    assert_ok(check(f, META_ITEM_BLOB, "layer", NULL, 1000));
+    assert_int_equal(drop_blob(f, "layer", 999), ERR_CONFLICT);
+    assert_int_equal(drop_manifest(f, "layer", 1000), ERR_CONFLICT);
+    assert_ok(drop_blob(f, "layer", 1000));
+    assert_int_equal(drop_blob(f, "layer", 1000), ERR_CONFLICT);
 }
 
-static void a_check_fails_while_the_subject_is_there(void **state)
+static void a_referrer_does_not_go_while_its_subject_is_there(void **state)
 {
     struct fixture *f = *state;
 
     assert_ok(put(f, "a", "image"));
     assert_ok(put_referrer(f, "a", "signature", "image", "x/y", ""));
     assert_true(condemn_manifest(f, "image"));
-    assert_true(condemn_referrer(f, "signature", "image"));
-    assert_int_equal(check(f, META_ITEM_MANIFEST, "signature", "image", 1000), ERR_CONFLICT);
+    assert_true(condemn_referrer(f, "signature"));
+    assert_int_equal(drop_manifest(f, "signature", 1000), ERR_CONFLICT);
     assert_ok(delete_manifest(f, "a", "image"));
-    assert_ok(check(f, META_ITEM_MANIFEST, "signature", "image", 1000));
+    assert_ok(drop_manifest(f, "signature", 1000));
 }
 
-static void what_is_condemned_and_checked_goes_in_one_transaction(void **state)
+static void what_refers_to_something_that_is_back_does_not_go(void **state)
+{
+    struct fixture *f = *state;
+    struct referrer_tags t;
+
+    assert_ok(put(f, "a", "image"));
+    assert_ok(put_referrer(f, "a", "by its field", "image", "x/y", ""));
+    assert_ok(put(f, "a", "by its tag"));
+    assert_ok(set_tag(f, "a", signature_tag("image", &t), "by its tag", META_ABSENT));
+    assert_ok(delete_manifest(f, "a", "image"));
+    assert_true(manifest_is_condemned(f, "by its field"));
+    assert_true(manifest_is_condemned(f, "by its tag"));
+    assert_ok(put(f, "a", "image"));
+    assert_int_equal(drop_manifest(f, "by its field", INT64_MAX), ERR_CONFLICT);
+    assert_int_equal(drop_manifest(f, "by its tag", INT64_MAX), ERR_CONFLICT);
+    assert_ok(delete_manifest(f, "a", "image"));
+    assert_ok(drop_manifest(f, "by its field", INT64_MAX));
+    assert_ok(drop_manifest(f, "by its tag", INT64_MAX));
+}
+
+static void what_refers_to_two_goes_with_the_last_of_them(void **state)
+{
+    struct fixture *f = *state;
+    struct referrer_tags one, two;
+
+    assert_ok(put(f, "a", "one"));
+    assert_ok(put(f, "a", "two"));
+    assert_ok(put_referrer(f, "a", "signature", "three", "x/y", ""));
+    assert_ok(set_tag(f, "a", signature_tag("one", &one), "signature", META_ABSENT));
+    assert_ok(set_tag(f, "a", signature_tag("two", &two), "signature", META_ABSENT));
+    assert_ok(put(f, "a", "three"));
+    assert_ok(delete_manifest(f, "a", "one"));
+    assert_false(manifest_is_condemned(f, "signature"));
+    assert_ok(delete_manifest(f, "a", "three"));
+    assert_false(manifest_is_condemned(f, "signature"));
+    assert_false(condemn_referrer(f, "signature"));
+    assert_ok(delete_manifest(f, "a", "two"));
+    assert_true(manifest_is_condemned(f, "signature"));
+    assert_ok(drop_manifest(f, "signature", INT64_MAX));
+}
+
+static void what_is_condemned_goes_in_one_transaction(void **state)
 {
     struct fixture *f = *state;
     struct repo_name r = repo_of("a");
     struct digest m = digest_for("image"), b = digest_for("layer");
     const struct meta_op ops[] = {
-        meta_op_condemned_check(&r, META_ITEM_MANIFEST, &m, NULL, 1000),
-        meta_op_manifest_delete(&r, &m, META_ABSENT),
-        meta_op_condemned_check(&r, META_ITEM_BLOB, &b, NULL, 1000),
-        meta_op_blob_unlink(&r, &b, (struct meta_removal){.once = false}),
+        meta_op_condemned_delete(&r, &m, META_ABSENT, 1000),
+        meta_op_condemned_unlink(&r, &b, (struct meta_removal){.once = false}, 1000),
     };
 
     an_image(f, "image", "layer");
     assert_true(condemn_manifest(f, "image"));
-    assert_int_equal(commit(f, ops, 4), ERR_CONFLICT);
-    assert_int_equal(f->failed, 2);
+    assert_int_equal(commit(f, ops, 2), ERR_CONFLICT);
+    assert_int_equal(f->failed, 1);
     assert_true(has_manifest(f, "a", "image"));
     assert_true(condemn_blob(f, "layer"));
-    assert_ok(commit(f, ops, 4));
+    assert_ok(commit(f, ops, 2));
     assert_false(has_manifest(f, "a", "image"));
     assert_false(has_blob(f, "a", "layer"));
 }
@@ -507,16 +655,14 @@ static void collect_once(struct beside *b, const struct repo_name *r, const stru
     v.kind = META_ITEM_BLOB;
     v.digest = layer;
     const struct meta_op second = meta_op_condemn(v, &done);
-    const struct meta_op drop[] = {meta_op_condemned_check(r, META_ITEM_MANIFEST, m, NULL, late),
-                                   meta_op_manifest_delete(r, m, seen)};
-    const struct meta_op unlink[] = {
-        meta_op_condemned_check(r, META_ITEM_BLOB, layer, NULL, late),
-        meta_op_blob_unlink(r, layer, (struct meta_removal){.once = false})};
+    const struct meta_op drop = meta_op_condemned_delete(r, m, seen, late);
+    const struct meta_op unlink =
+        meta_op_condemned_unlink(r, layer, (struct meta_removal){.once = false}, late);
 
     (void)!meta_commit(meta, &first, 1, 0, NULL, ERR_IGNORED);
     (void)!meta_commit(meta, &second, 1, 0, NULL, ERR_IGNORED);
-    b->collected += meta_commit(meta, drop, 2, 0, NULL, ERR_IGNORED) == ERR_OK;
-    b->collected += meta_commit(meta, unlink, 2, 0, NULL, ERR_IGNORED) == ERR_OK;
+    b->collected += meta_commit(meta, &drop, 1, 0, NULL, ERR_IGNORED) == ERR_OK;
+    b->collected += meta_commit(meta, &unlink, 1, 0, NULL, ERR_IGNORED) == ERR_OK;
 }
 
 static void *collector_main(void *ctx)
@@ -589,9 +735,16 @@ int main(int argc, char **argv)
         TEST(deleting_a_subject_condemns_its_referrers),
         TEST(what_was_condemned_for_its_age_is_left_for_another_reason),
         TEST(a_deleted_manifest_is_not_condemned_when_it_comes_back),
-        TEST(a_check_holds_for_what_has_been_condemned_long_enough),
-        TEST(a_check_fails_while_the_subject_is_there),
-        TEST(what_is_condemned_and_checked_goes_in_one_transaction),
+        TEST(a_manifest_is_revived_if_it_is_condemned_for_that_reason_still),
+        TEST(what_is_condemned_anew_is_so_since_then),
+        TEST(a_signature_by_its_tag_is_not_condemned_before_its_image),
+        TEST(pushing_a_referrer_revives_its_subject),
+        TEST(a_push_that_is_refused_revives_nothing),
+        TEST(what_has_been_condemned_long_enough_goes),
+        TEST(a_referrer_does_not_go_while_its_subject_is_there),
+        TEST(what_refers_to_something_that_is_back_does_not_go),
+        TEST(what_refers_to_two_goes_with_the_last_of_them),
+        TEST(what_is_condemned_goes_in_one_transaction),
         TEST(uses_are_listed_in_pages_with_who_names_them),
         TEST(tags_are_listed_with_their_manifests),
         TEST(a_push_beside_a_collector_is_whole_or_refused),

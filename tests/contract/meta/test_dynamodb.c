@@ -274,6 +274,117 @@ static void a_list_that_fails_at_its_end_changes_nothing(void **state)
     meta_name_list_done(&l);
 }
 
+/* "PREFIX0", "PREFIX1", ... of a manifest: more than go with it. */
+static void put_with_tags(struct fixture *f, const char *text, const char *prefix, size_t n)
+{
+    assert_ok(put(f, "a", text));
+    for (size_t i = 0; i < n; i++) {
+        char tag[16];
+
+        snprintf(tag, sizeof(tag), "%s%zu", prefix, i);
+        assert_ok(set_tag(f, "a", tag, text, META_ANY));
+    }
+}
+
+static void tags_that_go_first_stay_when_the_list_ends_with_a_check_that_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("m");
+    const struct meta_op ops[] = {
+        meta_op_manifest_delete(&r, &d, META_ANY),
+        meta_op_record_check(STR("c"), STR("none")),
+    };
+
+    put_with_tags(f, "m", "t", DYNAMO_UNTAG_MOST + 1);
+    assert_int_equal(commit(f, ops, 2), ERR_NOT_FOUND);
+    assert_tag(f, "a", "t0", "m");
+    assert_tag(f, "a", "t8", "m");
+}
+
+static void tags_of_what_was_revived_stay(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("m");
+
+    put_with_tags(f, "m", "t", DYNAMO_UNTAG_MOST + 1);
+    assert_int_equal(commit_one(f, meta_op_condemned_delete(&r, &d, META_ANY, INT64_MAX)),
+                     ERR_CONFLICT);
+    assert_tag(f, "a", "t0", "m");
+}
+
+static void manifests_of_many_tags_go_in_one_list(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest one = digest_for("one"), two = digest_for("two");
+    const struct meta_op ops[] = {
+        meta_op_manifest_delete(&r, &one, META_ANY),
+        meta_op_manifest_delete(&r, &two, META_ANY),
+    };
+
+    put_with_tags(f, "one", "s", DYNAMO_UNTAG_MOST + 1);
+    put_with_tags(f, "two", "t", DYNAMO_UNTAG_MOST + 1);
+    assert_ok(commit(f, ops, 2));
+    assert_false(has_manifest(f, "a", "one"));
+    assert_false(has_manifest(f, "a", "two"));
+}
+
+static void a_subject_of_many_goes_behind_another_operation(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for("image");
+    const struct meta_op ops[] = {
+        meta_op_record_put(STR("c"), STR("k"), STR("v"), META_ABSENT),
+        meta_op_manifest_delete(&r, &d, META_ANY),
+    };
+
+    assert_ok(put(f, "a", "image"));
+    for (int i = 0; i < 25; i++) {
+        char text[16];
+
+        snprintf(text, sizeof(text), "r%d", i);
+        assert_ok(put_referrer(f, "a", text, "image", "x/y", ""));
+    }
+    assert_ok(commit(f, ops, 2));
+    assert_false(has_manifest(f, "a", "image"));
+}
+
+/* Sixty-four are more than a transaction holds. */
+static void what_is_condemned_goes_in_parts(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    struct digest d[64];
+    struct meta_op ops[64];
+    bool done[64];
+    AUTO(mem) struct meta_edge *edges = make_children(f, 64);
+
+    for (size_t i = 0; i < 64; i++) {
+        d[i] = edges[i].digest;
+        ops[i] = meta_op_condemn((struct meta_verdict){.repo = &r,
+                                                       .kind = META_ITEM_MANIFEST,
+                                                       .digest = &d[i],
+                                                       .run = STR("run"),
+                                                       .now_ms = 1000,
+                                                       .seen_version = META_ABSENT},
+                                 &done[i]);
+    }
+    assert_ok(commit(f, ops, 64));
+    assert_ok(put(f, "a", "c40")); /* it is pushed again */
+    for (size_t i = 0; i < 64; i++)
+        ops[i] = meta_op_condemned_delete(&r, &d[i], META_ABSENT, 1000);
+    assert_int_equal(commit(f, ops, 64), ERR_CONFLICT);
+    assert_int_equal(f->failed, 40);
+    assert_true(has_manifest(f, "a", "c0"));
+    ops[40] = ops[0];
+    assert_ok(commit(f, ops + 1, 63));
+    assert_true(has_manifest(f, "a", "c40"));
+    assert_false(has_manifest(f, "a", "c63"));
+}
+
 /* ---- what a deletion leaves */
 
 static size_t condemned_in(struct fixture *f, enum meta_why why)
@@ -377,6 +488,51 @@ static void forget_held(struct fixture *f, bool manifest, const char *seed)
     write_item(f, dynamo_delete_request(key.pk, key.sk));
 }
 
+static void damage_edges(struct fixture *f, const char *text)
+{
+    struct dynamo_link *l = dynamo_of(f->m)->link;
+    struct digest d = digest_for(text);
+    struct dynamo_key key = dynamo_key_manifest(STR("a"), digest_str(&d));
+    json_t *item = NULL;
+
+    assert_ok(dynamo_get(l, &key, dynamo_link_end(l), &item, &f->e));
+    json_object_set_new(item, "edges", json_pack("{s:s}", "S", "no edge"));
+    write_item(f, json_pack("{s:{s:o}}", "PutRequest", "Item", item));
+}
+
+static bool condemn_blob(struct fixture *f, const char *seed)
+{
+    struct repo_name r = repo_of("a");
+    struct digest d = digest_for(seed);
+    bool done = false;
+
+    assert_ok(commit_one(f, meta_op_condemn((struct meta_verdict){.repo = &r,
+                                                                  .kind = META_ITEM_BLOB,
+                                                                  .digest = &d,
+                                                                  .run = STR("run"),
+                                                                  .now_ms = 1000},
+                                            &done)));
+    return done;
+}
+
+static void a_manifest_whose_edges_are_damaged_keeps_what_it_names(void **state)
+{
+    struct fixture *f = *state;
+    struct repo_name r = repo_of("a");
+    const struct meta_edge edge = {META_EDGE_BLOB, digest_for("layer")};
+    AUTO(meta_uses) struct meta_use_list l = {0};
+
+    assert_ok(blob_link(f, "a", "layer"));
+    assert_ok(blob_link(f, "a", "other"));
+    assert_ok(put_edges(f, "a", "image", &edge, 1));
+    damage_edges(f, "image");
+    assert_ok(meta_uses(f->m, &r, META_ITEM_MANIFEST, STR(""), 10, &l, &f->e));
+    assert_int_equal(l.n, 1);
+    assert_true(l.rows[0].damaged);
+    assert_false(condemn_blob(f, "layer"));
+    assert_true(condemn_blob(f, "other"));
+}
+
 static void a_table_of_the_first_layout_gets_what_leads_to_manifests_and_blobs(void **state)
 {
     struct fixture *f = *state;
@@ -438,10 +594,16 @@ int main(int argc, char **argv)
         TEST(what_was_left_in_the_middle_for_other_links_is_begun_anew),
         TEST(what_was_left_in_the_middle_long_ago_is_cleaned_up),
         TEST(a_list_that_fails_at_its_end_changes_nothing),
+        TEST(tags_that_go_first_stay_when_the_list_ends_with_a_check_that_fails),
+        TEST(tags_of_what_was_revived_stay),
+        TEST(manifests_of_many_tags_go_in_one_list),
+        TEST(a_subject_of_many_goes_behind_another_operation),
+        TEST(what_is_condemned_goes_in_parts),
         TEST(an_index_of_many_that_goes_condemns_its_children),
         TEST(an_index_of_many_that_was_not_put_condemns_nothing),
         TEST(a_subject_of_many_that_goes_condemns_its_referrers),
         TEST(what_a_repository_has_is_listed_without_looking_at_others),
+        TEST(a_manifest_whose_edges_are_damaged_keeps_what_it_names),
         TEST(a_table_of_the_first_layout_gets_what_leads_to_manifests_and_blobs),
         TEST(no_transaction_names_an_item_twice),
     };
