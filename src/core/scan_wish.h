@@ -45,6 +45,6 @@ ERR_CHECKED enum err_code scan_awaited_since(struct registry *r, const struct re
                                              const struct digest *d, int64_t now_ms,
                                              int64_t *ret_ms, struct err *e);
 
-/* It has been scanned. */
+/* It has been scanned, all of it. */
 ERR_CHECKED enum err_code scan_awaited_over(struct registry *r, const struct repo_name *repo,
                                             const struct digest *d, struct err *e);

@@ -251,7 +251,7 @@ static void begin(struct writing *w, const struct scan_keep *k, const struct sca
     add(w, meta_op_record_put(SCAN_RESULTS, digest_str(k->digest), buf_str(&w->json), k->version));
     scan_changed_ops(k->digest, &w->changed, w->ops + w->n);
     w->n += SCAN_CHANGED_OPS;
-    if (s->status == SCAN_COMPLETED) {
+    if (scan_result_is_whole(s)) {
         scan_key(k->repo, k->digest, w->key);
         add(w, meta_op_record_delete(SCAN_AWAITED, str_of(w->key), META_ANY));
     }

@@ -26,6 +26,11 @@ uint64_t scan_result_total(const struct scan_result *s)
     return n;
 }
 
+bool scan_result_is_whole(const struct scan_result *s)
+{
+    return s->status == SCAN_COMPLETED && !s->facts.partial;
+}
+
 enum severity scan_result_worst(const struct scan_result *s)
 {
     for (int i = SEVERITIES - 1; i >= 0; i--) {

@@ -52,6 +52,9 @@ struct scan_result {
 
 uint64_t scan_result_total(const struct scan_result *s);
 
+/* Completed, of all of the image: what was passed over was not scanned. */
+bool scan_result_is_whole(const struct scan_result *s);
+
 /* The worst severity with a count; SEVERITIES: none has. */
 enum severity scan_result_worst(const struct scan_result *s);
 

@@ -548,7 +548,7 @@ static enum err_code publish_known(struct scan *x, struct err *e)
 
 static enum err_code note_known(struct scan *x, struct err *e)
 {
-    if (x->before.status == SCAN_COMPLETED)
+    if (scan_result_is_whole(&x->before))
         TRY(scan_awaited_over(x->s->o.registry, &x->repo, &x->digest, e));
     TRY(note_repo(x, e));
     return publish_known(x, e);
@@ -889,7 +889,7 @@ static enum err_code forget_awaited(void *ctx, const struct meta_record *record,
         if (code == ERR_NOT_FOUND)
             return ERR_OK;
         TRY(code);
-        if (s->status != SCAN_COMPLETED)
+        if (!scan_result_is_whole(s))
             return ERR_OK;
     }
     code = meta_commit(f->r->meta, &op, 1, 0, NULL, e);

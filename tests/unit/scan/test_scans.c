@@ -35,6 +35,7 @@ static struct {
     _Atomic bool hang;         /* until it is stopped */
     _Atomic bool slow;         /* a little */
     _Atomic bool blind;        /* finds no packages at all */
+    _Atomic bool partial;      /* passes something over */
     _Atomic bool sboms;        /* can be made */
     _Atomic bool saw_sbom;     /* which was read instead of the image */
     _Atomic bool hang_in_list; /* as `hang`, when a list of packages is made */
@@ -100,6 +101,7 @@ static enum err_code fake_scan(struct scanner *s, const struct scan_order *o,
         return err_set(error, (enum err_code)fake.code, "as the test wants it");
     add_findings(l);
     facts->packages = fake.blind ? 0 : 7;
+    facts->partial = fake.partial;
     snprintf(facts->scanner, sizeof(facts->scanner), "Stand-in");
     snprintf(facts->version, sizeof(facts->version), "%d", fake.version);
     return ERR_OK;
@@ -943,6 +945,28 @@ static void it_waits_no_more_when_it_was_scanned(void **state)
     assert_int_equal(awaited(), 0);
 }
 
+static void what_was_scanned_in_part_goes_on_waiting(void **state)
+{
+    struct digest d;
+    int64_t pushed_ms;
+
+    (void)state;
+    atomic_store(&w.r->scans_awaited, true);
+    fake.partial = true;
+    d = push("one");
+    settled(&d);
+    assert_int_equal(awaited(), 1);
+    pushed_ms = since(&d);
+    push("one"); /* what is known already is not scanned */
+    settled(&d);
+    assert_ok(scans_forget(w.r, clock_wall_ms(), &e));
+    assert_int_equal(awaited(), 1);
+    assert_int_equal(since(&d), pushed_ms);
+    fake.partial = false;
+    forced(&d);
+    assert_int_equal(awaited(), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -978,6 +1002,7 @@ int main(void)
         TEST(a_place_in_a_result_that_is_free_again_is_taken),
         TEST(an_image_waits_from_its_first_push_on),
         TEST(it_waits_no_more_when_it_was_scanned),
+        TEST(what_was_scanned_in_part_goes_on_waiting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
