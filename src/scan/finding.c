@@ -77,6 +77,13 @@ static struct str cut(struct str s, size_t max)
     return str_sub(s, 0, max);
 }
 
+/* A NUL, which JSON can have, is none that a line of findings could be read with again. */
+static void copy_text(char *dst, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        dst[i] = (char)(s.p[i] ? s.p[i] : '?');
+}
+
 /* Neighbours in a report often say the same (a description, once for each binary package): then the
  * text of the one before is shared. */
 static struct str keep(struct finding_list *l, struct str s, struct str before, size_t max)
@@ -89,7 +96,7 @@ static struct str keep(struct finding_list *l, struct str s, struct str before, 
     if (str_eq(s, before))
         return before;
     p = take_bytes(l, s.n);
-    memcpy(p, s.p, s.n);
+    copy_text(p, s);
     l->bytes += s.n;
     return (struct str){p, s.n};
 }
@@ -119,6 +126,12 @@ static struct str *text_of(struct finding *f, size_t i)
     return (struct str *)(void *)((char *)f + texts[i].offset);
 }
 
+/* What is no score of CVSS is none: 0 to 10, which NaN is not, either. */
+static double score_of(double score)
+{
+    return score >= 0 && score <= 10 ? score : -1;
+}
+
 enum err_code finding_list_add(struct finding_list *l, const struct finding *f, struct err *e)
 {
     static const struct finding none = {0};
@@ -128,6 +141,7 @@ enum err_code finding_list_add(struct finding_list *l, const struct finding *f, 
         return err_tell(e, ERR_BODY_TOO_LARGE, "there are more than %zu findings", l->max);
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         *text_of(&kept, i) = keep(l, *text_of(&kept, i), *text_of(&before, i), texts[i].max);
+    kept.score = score_of(f->score);
     if (l->max_bytes > 0 && l->bytes > l->max_bytes)
         return err_tell(e, ERR_BODY_TOO_LARGE, "the texts of the findings have more than %zu bytes",
                         l->max_bytes);

@@ -48,7 +48,7 @@ struct finding {
     int64_t since_ms;        /* since when this registry knows it of the image; 0 from scanners */
 };
 
-/* Longer texts are cut when a finding is added, at a character. */
+/* Longer texts are cut when a finding is added, at a character; each NUL becomes a '?'. */
 #define FINDING_TEXT_MAX        512
 #define FINDING_DESCRIPTION_MAX 2048
 

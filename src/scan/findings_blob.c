@@ -73,7 +73,7 @@ static struct str text_of(const json_t *j, const char *key)
 
 enum err_code finding_parse(struct str line, struct finding *ret, json_t **ret_json, struct err *e)
 {
-    AUTO(json) json_t *j = json_loadb(line.p, line.n, 0, NULL);
+    AUTO(json) json_t *j = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
     const json_t *cvss = json_object_get(j, "cvss");
     struct finding f = {.cve = text_of(j, "cve"),
                         .package = text_of(j, "package"),

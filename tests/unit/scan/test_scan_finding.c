@@ -65,6 +65,22 @@ static void texts_are_copies_cut_at_a_character(void **state)
     assert_int_equal(l.items[0].title.p[0], 'x');
 }
 
+static void a_nul_and_what_is_no_score_are_replaced(void **state)
+{
+    static const double scores[] = {11, 1e300, __builtin_inf(), __builtin_nan(""), -3};
+    AUTO(finding_list) struct finding_list l = {0};
+    struct finding f = finding(SEVERITY_LOW, "CVE-1", "a");
+
+    (void)state;
+    f.title = (struct str){"a\0b", 3};
+    for (size_t i = 0; i < sizeof(scores) / sizeof(scores[0]); i++) {
+        f.score = scores[i];
+        assert_int_equal(finding_list_add(&l, &f, ERR_IGNORED), ERR_OK);
+        assert_true(str_eq(l.items[i].title, STR("a?b")));
+        assert_true(l.items[i].score < 0);
+    }
+}
+
 static void a_list_holds_no_more_than_it_may(void **state)
 {
     AUTO(finding_list) struct finding_list l = {0};
@@ -103,6 +119,7 @@ int main(void)
         cmocka_unit_test(names_are_read_in_any_case),
         cmocka_unit_test(the_worst_comes_first_and_doubles_go),
         cmocka_unit_test(texts_are_copies_cut_at_a_character),
+        cmocka_unit_test(a_nul_and_what_is_no_score_are_replaced),
         cmocka_unit_test(a_list_holds_no_more_than_it_may),
         cmocka_unit_test(the_same_is_known_again_by_its_address_or_its_place),
     };

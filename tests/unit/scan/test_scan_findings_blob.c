@@ -81,6 +81,23 @@ static void what_was_written_is_read(void **state)
     }
 }
 
+static void texts_with_a_nul_are_read_again(void **state)
+{
+    AUTO(finding_list) struct finding_list back = {0};
+    struct finding f = {.severity = SEVERITY_CRITICAL,
+                        .cve = STR("CVE-1"),
+                        .package = {"open\0ssl", 8},
+                        .title = {"a\0b", 3},
+                        .score = -1};
+
+    (void)state;
+    assert_ok(finding_list_add(&list, &f, ERR_IGNORED));
+    result.counts[SEVERITY_CRITICAL] = 1;
+    keep();
+    assert_ok(findings_read(w.r, &result, SEVERITY_HIGH, &back, ERR_IGNORED));
+    assert_int_equal(back.n, 1);
+}
+
 static enum err_code count(void *ctx, struct str line, struct err *e)
 {
     size_t *n = ctx;
@@ -184,6 +201,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_was_written_is_read),
+        TEST(texts_with_a_nul_are_read_again),
         TEST(pages_have_what_is_asked_for_once),
         TEST(an_image_without_findings_has_one_empty_page),
         TEST(a_place_behind_the_end_has_nothing),
