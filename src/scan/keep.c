@@ -67,17 +67,28 @@ static int cmp_known(const void *a, const void *b)
     return x->hash < y->hash ? -1 : x->hash > y->hash;
 }
 
-/* What can't be read any more is new again. */
-static void know(const struct scan_keep *k, struct knowledge *ret)
+/* *ret_whole: nothing of it is lost. */
+static enum err_code know(const struct scan_keep *k, struct knowledge *ret, bool *ret_whole,
+                          struct err *e)
 {
     struct findings_query q = {.limit = FINDINGS_PAGE_MAX};
+    enum err_code code = ERR_OK;
 
-    while (k->before && q.from != UINT64_MAX) {
-        if (findings_page(k->r, k->before, &q, learn, ret, &q.from, ERR_IGNORED) != ERR_OK)
-            break;
-    }
+    while (k->before && q.from != UINT64_MAX && code == ERR_OK)
+        code = findings_page(k->r, k->before, &q, learn, ret, &q.from, e);
+    *ret_whole = code == ERR_OK;
     if (ret->n > 0)
         qsort(ret->items, ret->n, sizeof(*ret->items), cmp_known);
+    return code == ERR_UNAVAILABLE || code == ERR_TIMEOUT ? code : ERR_OK;
+}
+
+/* What may stand in a list that is lost is taken for known as long as the first of it, so that its
+ * time of grace does not begin anew. */
+static int64_t since_when(const struct scan_keep *k, bool whole, int64_t now_ms)
+{
+    if (whole)
+        return now_ms;
+    return k->before->oldest_ms > 0 ? k->before->oldest_ms : k->before->scanned_ms;
 }
 
 static bool was_completed(const struct scan_keep *k)
@@ -85,23 +96,31 @@ static bool was_completed(const struct scan_keep *k)
     return k->before && k->before->status == SCAN_COMPLETED;
 }
 
-/* Sets since_ms of each; the new ones have now_ms. */
-static size_t set_since(const struct scan_keep *k, struct finding_list *l, int64_t now_ms)
+static inline void auto_knowledge_(struct knowledge *k)
 {
-    struct knowledge known = {0};
-    size_t n_new = 0;
+    free(k->items);
+}
 
-    know(k, &known);
+/* Sets since_ms of each; the new ones have now_ms. */
+static enum err_code set_since(const struct scan_keep *k, struct finding_list *l, int64_t now_ms,
+                               size_t *ret_new, struct err *e)
+{
+    AUTO(knowledge) struct knowledge known = {0};
+    int64_t since_ms;
+    bool whole;
+
+    *ret_new = 0;
+    TRY(know(k, &known, &whole, e));
+    since_ms = since_when(k, whole, now_ms);
     for (size_t i = 0; i < l->n; i++) {
         const struct known key = {hash_of(&l->items[i]), 0};
         const struct known *found =
             known.n > 0 ? bsearch(&key, known.items, known.n, sizeof(key), cmp_known) : NULL;
 
-        l->items[i].since_ms = found ? found->since_ms : now_ms;
-        n_new += !found;
+        l->items[i].since_ms = found ? found->since_ms : since_ms;
+        *ret_new += !found && whole;
     }
-    free(known.items);
-    return n_new;
+    return ERR_OK;
 }
 
 /* ---- counts */
@@ -128,9 +147,12 @@ static void count(const struct finding_list *l, struct scan_result *s)
 {
     memset(s->counts, 0, sizeof(s->counts));
     memset(s->fixable, 0, sizeof(s->fixable));
+    s->oldest_ms = 0;
     for (size_t i = 0; i < l->n; i++) {
         s->counts[l->items[i].severity]++;
         s->fixable[l->items[i].severity] += finding_is_fixable(&l->items[i]);
+        if (i == 0 || l->items[i].since_ms < s->oldest_ms)
+            s->oldest_ms = l->items[i].since_ms;
     }
     s->distinct = count_distinct(l);
 }
@@ -299,9 +321,10 @@ enum err_code scan_keep_findings(const struct scan_keep *k, struct finding_list 
     AUTO(outbox) struct outbox_event ended = {0};
     AUTO(outbox) struct outbox_event fresh = {0};
     int64_t now_ms = clock_wall_ms();
-    size_t n_new = set_since(k, l, now_ms);
     struct writing w;
+    size_t n_new;
 
+    TRY(set_since(k, l, now_ms, &n_new, e));
     count(l, s);
     TRY(findings_write(k->r, k->digest, l, &s->findings, &s->findings_bytes, e));
     tell_ended(&ended, k, SCAN_COMPLETED, "", s->counts);

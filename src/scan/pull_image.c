@@ -8,6 +8,7 @@
 #include "core/referrers.h"
 #include "core/runnable.h"
 #include "core/scan_wish.h"
+#include "jobs/jobs.h"
 #include "scan/findings_blob.h"
 #include "scan/result.h"
 
@@ -147,26 +148,43 @@ static enum err_code add_documents(struct registry *r, const struct repo_name *r
 
 /* ---- what scanners found */
 
-static bool any_counts(const struct scan_result *s, uint64_t least)
+static uint64_t count_from(const struct scan_result *s, uint64_t least)
 {
-    for (size_t i = least; i < SEVERITIES; i++) {
-        if (s->counts[i] > 0)
-            return true;
-    }
-    return false;
+    uint64_t n = 0;
+
+    for (size_t i = least; i < SEVERITIES; i++)
+        n += s->counts[i];
+    return n;
 }
 
-static enum err_code take_findings(struct registry *r, const struct scan_result *s,
+/* Of an image whose findings are lost: a new scan brings them. What fails here is tried at the
+ * next look. */
+static void ask_again(struct registry *r, const struct repo_name *repo, const struct digest *d,
+                      const struct scan_result *s)
+{
+    char key[SCAN_KEY_MAX + 1];
+
+    if (s->stale || scan_result_make_stale(r, d, ERR_IGNORED) != ERR_OK || !r->jobs)
+        return;
+    scan_key(repo, d, key);
+    if (jobs_add(r->jobs, SCAN_AGAIN, str_of(key), ERR_IGNORED) == ERR_OK)
+        jobs_wake(r->jobs);
+}
+
+static enum err_code take_findings(struct registry *r, const struct repo_name *repo,
+                                   const struct digest *d, const struct scan_result *s,
                                    const struct conf_pull_rule *rule, struct gate_image *i,
                                    struct err *e)
 {
+    uint64_t n = count_from(s, rule->severity);
     enum err_code code = ERR_OK;
 
-    if (any_counts(s, rule->severity))
+    if (n > 0)
         code = findings_read(r, s, (enum severity)rule->severity, &i->findings, e);
-    if (code == ERR_CORRUPT || code == ERR_BLOB_UNKNOWN) { /* a new scan brings new ones */
-        i->image.standing = PULL_UNSCANNABLE;
-        i->image.reason = "its findings can't be read";
+    if (code == ERR_CORRUPT || code == ERR_BLOB_UNKNOWN || (code == ERR_OK && i->findings.n < n)) {
+        memcpy(i->image.unread, rule->fixable ? s->fixable : s->counts, sizeof(i->image.unread));
+        i->image.unread_ms = s->oldest_ms;
+        ask_again(r, repo, d, s);
         return ERR_OK;
     }
     i->image.findings = i->findings.items;
@@ -181,9 +199,9 @@ static void take_reason(struct str reason, struct gate_image *i)
     i->image.reason = i->reason;
 }
 
-static enum err_code take_result(struct registry *r, const struct digest *d,
-                                 const struct conf_pull_rule *rule, struct gate_image *i,
-                                 struct err *e)
+static enum err_code take_result(struct registry *r, const struct repo_name *repo,
+                                 const struct digest *d, const struct conf_pull_rule *rule,
+                                 struct gate_image *i, struct err *e)
 {
     AUTO(mem) struct scan_result *s = NEW(struct scan_result);
     enum err_code code = scan_result_get(r, d, s, NULL, e);
@@ -199,7 +217,7 @@ static enum err_code take_result(struct registry *r, const struct digest *d,
         i->image.data_ms = s->facts.data_ms ? s->facts.data_ms : s->scanned_ms;
         if (s->facts.partial) /* of what was not looked at nothing is known */
             take_reason(str_of(s->facts.note), i);
-        return take_findings(r, s, rule, i, e);
+        return take_findings(r, repo, d, s, rule, i, e);
     case SCAN_FAILED:
     case SCAN_UNSUPPORTED:
     case SCAN_NOT_APPLICABLE: /* what a scanner calls so, but could be run */
@@ -225,7 +243,7 @@ enum err_code pull_image_look(void *registry, const struct repo_name *repo, cons
         ret_image->exempt = true;
         return ERR_OK;
     }
-    TRY(take_result(r, d, rule, ret_image, e));
+    TRY(take_result(r, repo, d, rule, ret_image, e));
     if (pull_rule_waits(rule) && ret_image->image.standing == PULL_SCANNED)
         TRY(scan_awaited_over(r, repo, d, e));
     else if (pull_rule_waits(rule))
@@ -259,7 +277,7 @@ enum err_code pull_image_look_held(struct registry *r, const struct image_case *
     ret_image->exempt = !runs;
     if (!runs)
         return ERR_OK;
-    TRY(take_result(r, c->digest, rule, ret_image, e));
+    TRY(take_result(r, c->held, c->digest, rule, ret_image, e));
     ret_image->image.repo = c->repo;
     ret_image->image.pushed_ms = now_ms;
     return ret_image->image.n > 0 && rule->vex ? add_all_documents(r, c, now_ms, ret_image, e)

@@ -153,6 +153,26 @@ static void judge_findings(const struct conf_pull_rule *rule, const struct pull_
     take_worst(worst, v);
 }
 
+/* What nobody can read nobody has allowed. */
+static void judge_unread(const struct conf_pull_rule *rule, const struct pull_image *image,
+                         int64_t now_ms, struct pull_verdict *v)
+{
+    int64_t grace_ms = later(image->unread_ms, rule->grace_ms);
+    uint64_t n = 0;
+
+    for (size_t i = rule->severity; i < SEVERITIES; i++)
+        n += image->unread[i];
+    if (n == 0)
+        return;
+    if (rule->grace_ms > 0 && grace_ms > now_ms) {
+        not_after(v, grace_ms);
+        return;
+    }
+    for (size_t i = rule->severity; i < SEVERITIES; i++)
+        v->counts[i] += image->unread[i];
+    v->why = PULL_VULNERABLE;
+}
+
 /* ---- images without a verdict of a scanner */
 
 /* From when on it is blocked for that; INT64_MAX: never. */
@@ -217,6 +237,7 @@ void pull_verdict_make(const struct conf_pull_rule *rule, const struct pull_imag
     if (!rule || rule->mode == CONF_PULL_OFF)
         return;
     judge_findings(rule, image, now_ms, v);
+    judge_unread(rule, image, now_ms, v);
     if (v->why == PULL_FINE)
         judge_standing(rule, image, now_ms, v);
     v->blocked = v->why != PULL_FINE && rule->mode == CONF_PULL_ENFORCE;
@@ -258,8 +279,13 @@ static void add_vulnerable(const struct pull_verdict *v, struct buf *b)
         n += v->counts[i];
     buf_add_text(b, "due to ");
     add_counts(v, b);
-    buf_addf(b, " %s: %s%s in %s %s", n == 1 ? "vulnerability" : "vulnerabilities",
-             n == 1 ? "" : "the worst is ", v->cve, v->package, v->installed);
+    buf_add_text(b, n == 1 ? " vulnerability" : " vulnerabilities");
+    if (!v->cve[0]) {
+        buf_add_text(b, n == 1 ? ", which can't be read" : ", whose list can't be read");
+        return;
+    }
+    buf_addf(b, ": %s%s in %s %s", n == 1 ? "" : "the worst is ", v->cve, v->package,
+             v->installed);
     if (v->fixed[0])
         buf_addf(b, ", fixed in %s", v->fixed);
     else

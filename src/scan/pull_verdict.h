@@ -34,6 +34,9 @@ struct pull_image {
     int64_t data_ms;    /* of the vulnerability data it was scanned with; 0: not known */
     const struct finding *findings;
     size_t n;
+    uint64_t unread[SEVERITIES]; /* more of them, whose number is known and whose list can't be
+                                    read: those with a fix where the rule asks for one */
+    int64_t unread_ms;           /* since when they are known; 0: for long */
     const struct vex *vex; /* of documents that are attached to it; NULL: none */
 };
 
@@ -56,7 +59,7 @@ struct pull_verdict {
     bool blocked;              /* else it may be pulled, though `why` may tell of something */
     size_t counts[SEVERITIES]; /* findings that block */
     size_t allowed;            /* findings that would, but for the allowlist and documents */
-    /* the worst of those that block; texts are cut, and printable */
+    /* the worst of those that block; texts are cut, and printable; "": their list can't be read */
     char cve[PULL_CVE_MAX + 1], package[PULL_PACKAGE_MAX + 1];
     char installed[PULL_VERSION_MAX + 1], fixed[PULL_VERSION_MAX + 1]; /* "": there is none */
     char reason[192]; /* of PULL_FAILED: why; of PULL_UNSIGNED: "is not signed by ..." */

@@ -69,6 +69,7 @@ static const struct field times[] = {
     FIELD("scanned", scanned_ms),
     FIELD("took", took_ms),
     FIELD("failed", failed_ms),
+    FIELD("oldest", oldest_ms),
     FIELD("data", facts.data_ms),
 };
 
@@ -232,6 +233,25 @@ enum err_code scan_result_get(struct registry *r, const struct digest *d, struct
     if (ret_version)
         *ret_version = record.version;
     return scan_result_parse(str_of(record.value), ret, e);
+}
+
+enum err_code scan_result_make_stale(struct registry *r, const struct digest *d, struct err *e)
+{
+    AUTO(buf) struct buf json = {0};
+    struct scan_result s;
+    struct meta_op op;
+    int64_t version;
+    enum err_code code = scan_result_get(r, d, &s, &version, e);
+
+    if (code == ERR_NOT_FOUND || (code == ERR_OK && s.stale))
+        return ERR_OK;
+    TRY(code);
+    s.stale = true;
+    buf_init(&json, 64u << 10);
+    scan_result_print(&s, &json);
+    op = meta_op_record_put(SCAN_RESULTS, digest_str(d), buf_str(&json), version);
+    code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+    return code == ERR_CONFLICT ? ERR_OK : code; /* by a scan that has just ended */
 }
 
 struct each {

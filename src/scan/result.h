@@ -34,6 +34,7 @@ struct scan_result {
     uint64_t counts[SEVERITIES];
     uint64_t fixable[SEVERITIES]; /* of these */
     uint64_t distinct;            /* ids among them */
+    int64_t oldest_ms;            /* since when the first of them is known; 0: not known */
     struct scan_facts facts;
     char driver[32]; /* the name of the driver, which is not what a scanner calls itself */
     int64_t scanned_ms, took_ms;
@@ -66,6 +67,10 @@ ERR_CHECKED enum err_code scan_result_parse(struct str json, struct scan_result 
 ERR_CHECKED enum err_code scan_result_get(struct registry *r, const struct digest *d,
                                           struct scan_result *ret, int64_t *ret_version,
                                           struct err *e);
+
+/* What is known stays, and does not count as new any more. */
+ERR_CHECKED enum err_code scan_result_make_stale(struct registry *r, const struct digest *d,
+                                                 struct err *e);
 
 /* Each of them, by digest; an error of fn ends it. */
 typedef enum err_code (*scan_result_fn)(void *ctx, const struct digest *d,

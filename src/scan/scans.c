@@ -737,26 +737,6 @@ enum scan_status scan_standing_status(const struct scan_standing *s)
     return holds || s->busy == SCAN_NOT_SCANNED ? s->result.status : s->busy;
 }
 
-/* What is known stays, and does not count as new any more. */
-static enum err_code make_stale(struct registry *r, const struct digest *d, struct err *e)
-{
-    AUTO(buf) struct buf json = {0};
-    struct scan_result s;
-    struct meta_op op;
-    int64_t version;
-    enum err_code code = scan_result_get(r, d, &s, &version, e);
-
-    if (code == ERR_NOT_FOUND || (code == ERR_OK && s.stale))
-        return ERR_OK;
-    TRY(code);
-    s.stale = true;
-    buf_init(&json, 64u << 10);
-    scan_result_print(&s, &json);
-    op = meta_op_record_put(SCAN_RESULTS, digest_str(d), buf_str(&json), version);
-    code = meta_commit(r->meta, &op, 1, 0, NULL, e);
-    return code == ERR_CONFLICT ? ERR_OK : code; /* by a scan that has just ended */
-}
-
 static enum err_code known_already(struct scans *s, const struct digest *d, bool *ret,
                                    enum scan_status *ret_status, struct err *e)
 {
@@ -808,7 +788,7 @@ enum err_code scans_ask(struct scans *s, const struct repo_name *repo, const str
         return err_set(e, ERR_UNAVAILABLE, "nothing is done in the background");
     scan_key(repo, d, key);
     if (again)
-        TRY(make_stale(r, d, e));
+        TRY(scan_result_make_stale(r, d, e));
     else
         TRY(known_already(s, d, &known, ret_status, e));
     if (known)

@@ -1,5 +1,6 @@
 /* What the pull policy goes by, out of a registry: manifests, results, documents. */
 #include "base/cleanup.h"
+#include "core/scan_wish.h"
 #include "scan/findings_blob.h"
 #include "scan/pull_image.h"
 #include "scan/result.h"
@@ -99,6 +100,7 @@ static void scanned(struct scene *s)
     assert_ok(finding_list_add(&l, &f, ERR_IGNORED));
     finding_list_sort(&l);
     r.counts[SEVERITY_CRITICAL] = r.counts[SEVERITY_LOW] = 1;
+    r.oldest_ms = NOW - 5;
     assert_ok(findings_write(s->w.r, &s->image, &l, &r.findings, &r.findings_bytes, ERR_IGNORED));
     put_result(s, &r);
 }
@@ -186,20 +188,74 @@ static void a_failure_after_a_good_result_changes_nothing(void **state)
     unset(&s);
 }
 
-static void findings_that_are_lost_are_not_taken_for_none(void **state)
+/* Three critical ones, of which one has a fix, in a blob that is not there. */
+static void lose(struct scene *s)
+{
+    struct scan_result r = {.status = SCAN_COMPLETED,
+                            .scanned_ms = NOW,
+                            .oldest_ms = NOW - 9,
+                            .findings_bytes = 100,
+                            .counts[SEVERITY_CRITICAL] = 3,
+                            .fixable[SEVERITY_CRITICAL] = 1};
+
+    digest_of(DIGEST_SHA256, "x", 1, &r.findings);
+    put_result(s, &r);
+}
+
+static void findings_that_are_lost_count_by_their_number(void **state)
 {
     struct scene s = {0};
-    struct scan_result r = {.status = SCAN_COMPLETED, .scanned_ms = NOW, .findings_bytes = 100};
     struct gate_image i;
 
     (void)state;
     set(&s, "[{repositories: ['**']}]");
-    r.counts[SEVERITY_CRITICAL] = 1;
-    digest_of(DIGEST_SHA256, "x", 1, &r.findings);
+    lose(&s);
+    look_at(&s, NOW, &i);
+    assert_int_equal(i.image.unread[SEVERITY_CRITICAL], 3);
+    assert_true(i.image.unread_ms == NOW - 9);
+    gate_image_done(&i);
+    unset(&s);
+    set(&s, "[{repositories: ['**'], fixable: true}]");
+    lose(&s);
+    look_at(&s, NOW, &i);
+    assert_int_equal(i.image.unread[SEVERITY_CRITICAL], 1);
+    gate_image_done(&i);
+    unset(&s);
+}
+
+static void findings_that_nobody_says_the_place_of_count_too(void **state)
+{
+    struct scan_result r = {.status = SCAN_COMPLETED, .counts[SEVERITY_CRITICAL] = 2};
+    struct scene s = {0};
+    struct gate_image i;
+
+    (void)state;
+    set(&s, "[{repositories: ['**']}]");
     put_result(&s, &r);
     look_at(&s, NOW, &i);
-    assert_int_equal(i.image.standing, PULL_UNSCANNABLE);
+    assert_int_equal(i.image.unread[SEVERITY_CRITICAL], 2);
     gate_image_done(&i);
+    unset(&s);
+}
+
+static void an_image_whose_findings_are_lost_is_to_be_scanned_again(void **state)
+{
+    AUTO(meta_job) struct meta_job job = {0};
+    char key[SCAN_KEY_MAX + 1];
+    struct scan_result r;
+    struct scene s = {0};
+    struct gate_image i;
+
+    (void)state;
+    set(&s, "[{repositories: ['**']}]");
+    world_add_jobs(&s.w);
+    lose(&s);
+    look_at(&s, NOW, &i);
+    gate_image_done(&i);
+    assert_ok(scan_result_get(s.w.r, &s.image, &r, NULL, ERR_IGNORED));
+    assert_true(r.stale);
+    scan_key(&s.repo, &s.image, key);
+    assert_ok(meta_job_get(s.w.meta, STR(SCAN_AGAIN), str_of(key), &job, ERR_IGNORED));
     unset(&s);
 }
 
@@ -289,7 +345,9 @@ int main(void)
         cmocka_unit_test(an_image_without_a_result_is_unscanned),
         cmocka_unit_test(an_image_that_was_scanned_in_part_is_unscannable),
         cmocka_unit_test(a_failure_after_a_good_result_changes_nothing),
-        cmocka_unit_test(findings_that_are_lost_are_not_taken_for_none),
+        cmocka_unit_test(findings_that_are_lost_count_by_their_number),
+        cmocka_unit_test(findings_that_nobody_says_the_place_of_count_too),
+        cmocka_unit_test(an_image_whose_findings_are_lost_is_to_be_scanned_again),
         cmocka_unit_test(an_image_waits_from_the_first_look_on),
         cmocka_unit_test(documents_of_an_image_are_read),
         cmocka_unit_test(documents_do_not_count_where_the_rule_says_so),

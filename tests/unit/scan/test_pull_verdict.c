@@ -123,6 +123,40 @@ static void findings_at_the_threshold_block(void **state)
     assert_false(x.v.blocked);
 }
 
+static void findings_that_cannot_be_read_block_by_their_number(void **state)
+{
+    AUTO(fixture) struct fixture x = {0};
+
+    (void)state;
+    setup(&x, "a", "[{repositories: ['**'], severity: high}]");
+    x.image.unread[SEVERITY_MEDIUM] = 5;
+    judge_at(&x, NULL, 0, NOW);
+    assert_false(x.v.blocked);
+    x.image.unread[SEVERITY_CRITICAL] = 2;
+    x.image.unread[SEVERITY_HIGH] = 1;
+    judge_at(&x, NULL, 0, NOW);
+    assert_true(x.v.blocked);
+    assert_int_equal(x.v.counts[SEVERITY_CRITICAL], 2);
+    assert_int_equal(x.v.counts[SEVERITY_MEDIUM], 0);
+    assert_string_equal(text_of(&x), "image blocked due to 2 critical and 1 high vulnerabilities, "
+                                     "whose list can't be read");
+}
+
+static void findings_that_cannot_be_read_have_their_grace(void **state)
+{
+    AUTO(fixture) struct fixture x = {0};
+
+    (void)state;
+    setup(&x, "a", "[{repositories: ['**'], grace: 7d}]");
+    x.image.unread[SEVERITY_CRITICAL] = 1;
+    x.image.unread_ms = NOW - 6 * DAY;
+    judge_at(&x, NULL, 0, NOW);
+    assert_false(x.v.blocked);
+    assert_true(x.v.until_ms == NOW + DAY);
+    judge_at(&x, NULL, 0, NOW + DAY);
+    assert_true(x.v.blocked);
+}
+
 static void nothing_found_is_nothing_blocked(void **state)
 {
     AUTO(fixture) struct fixture x = {0};
@@ -386,6 +420,8 @@ int main(void)
         cmocka_unit_test(the_first_rule_about_a_repository_counts),
         cmocka_unit_test(a_repository_without_a_rule_is_free),
         cmocka_unit_test(findings_at_the_threshold_block),
+        cmocka_unit_test(findings_that_cannot_be_read_block_by_their_number),
+        cmocka_unit_test(findings_that_cannot_be_read_have_their_grace),
         cmocka_unit_test(nothing_found_is_nothing_blocked),
         cmocka_unit_test(only_what_has_a_fix_blocks_where_that_is_asked),
         cmocka_unit_test(a_finding_has_days_of_grace),

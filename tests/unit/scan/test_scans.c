@@ -325,6 +325,27 @@ static void new_data_makes_new_findings_that_are_told(void **state)
     assert_int_equal(new, 2);
 }
 
+static void findings_that_are_lost_do_not_become_new(void **state)
+{
+    AUTO(finding_list) struct finding_list l = {0};
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+    struct repo_name own = repo_of(SCANS_REPO);
+    int64_t first_ms = s.result.oldest_ms;
+
+    (void)state;
+    assert_true(first_ms > 0);
+    pause_a_little();
+    assert_ok(store_blob_delete(w.r->store, &own, &s.result.findings, false, &e));
+    s = forced(&d);
+    assert_int_equal(fake.runs, 2);
+    assert_ok(findings_read(w.r, &s.result, SEVERITY_UNKNOWN, &l, &e));
+    assert_int_equal(l.n, 10);
+    for (size_t i = 0; i < l.n; i++)
+        assert_true(l.items[i].since_ms == first_ms);
+    assert_int_equal(events("new_vulnerabilities"), 0);
+}
+
 static void assert_list(const struct scan_standing *s, enum sbom_format f, const char *starts)
 {
     AUTO(reader) struct reader *r = NULL;
@@ -975,6 +996,7 @@ int main(void)
         TEST(a_scan_leaves_no_files),
         TEST(what_was_scanned_with_the_same_data_is_not_again),
         TEST(new_data_makes_new_findings_that_are_told),
+        TEST(findings_that_are_lost_do_not_become_new),
         TEST(a_rescan_reads_the_list_of_packages),
         TEST(a_list_that_is_wanted_and_not_there_is_made_of_the_image),
         TEST(what_was_found_counts_while_lists_are_made_and_without_them),
