@@ -198,9 +198,8 @@ static void keep_status(struct scan_data *d, const struct scan_data_status *seen
     pthread_mutex_unlock(&d->lock);
 }
 
-static enum err_code update(struct scan_data *d, bool *ret_switched, struct err *e)
+static enum err_code update(struct scan_data *d, struct data_update_done *ret_done, struct err *e)
 {
-    struct data_update_done done = {0};
     enum err_code code;
 
     if (d->in.fd < 0)
@@ -211,11 +210,10 @@ static enum err_code update(struct scan_data *d, bool *ret_switched, struct err 
     d->update.now = atomic_exchange(&d->wanted_now, false);
     d->update.go_on = goes_on;
     d->update.ctx = d;
-    code = data_update_look(&d->update, &done, e);
-    *ret_switched = done.switched;
+    code = data_update_look(&d->update, ret_done, e);
     if (code != ERR_OK && code != ERR_LATER && code != ERR_CONFLICT)
         keep_failure(d, e);
-    else if (done.tried && code == ERR_OK)
+    else if (ret_done->tried && code == ERR_OK)
         keep_failure(d, NULL);
     return code == ERR_LATER || code == ERR_CONFLICT ? ERR_OK : code; /* the next look does it */
 }
@@ -290,12 +288,12 @@ static void tell_switched(struct scan_data *d)
 }
 
 /* What was scanned with other data is scanned again. */
-static enum err_code note(struct scan_data *d, bool switched, struct err *e)
+static enum err_code note(struct scan_data *d, bool back, struct err *e)
 {
     struct scan_data_status s;
 
     scan_data_status(d, &s);
-    return d->rescan ? rescan_note(d->rescan, s.updated_ms, switched, e) : ERR_OK;
+    return d->rescan ? rescan_note(d->rescan, s.updated_ms, back, e) : ERR_OK;
 }
 
 static enum err_code see_and_note_theirs(struct scan_data *d, struct err *e)
@@ -307,16 +305,16 @@ static enum err_code see_and_note_theirs(struct scan_data *d, struct err *e)
 static enum err_code look_at_ours(struct scan_data *d, struct err *e)
 {
     struct err_first all = {0};
-    bool switched = false;
+    struct data_update_done done = {0};
 
-    if (err_first_add(&all, update(d, &switched, &all.step)) != ERR_OK && d->in.fd < 0)
+    if (err_first_add(&all, update(d, &done, &all.step)) != ERR_OK && d->in.fd < 0)
         return err_first_of(&all, e);
     err_first_add(&all, see_ours(d, &all.step));
-    if (switched)
+    if (done.switched)
         tell_switched(d);
-    if (is_time(&d->noted_ms, NOTE_MS) || switched)
-        err_first_add(&all, note(d, switched, &all.step));
-    if (is_time(&d->swept_ms, SWEEP_MS) || switched)
+    if (is_time(&d->noted_ms, NOTE_MS) || done.switched)
+        err_first_add(&all, note(d, done.back, &all.step));
+    if (is_time(&d->swept_ms, SWEEP_MS) || done.switched)
         generations_sweep(&d->in);
     return err_first_of(&all, e);
 }

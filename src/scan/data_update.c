@@ -238,7 +238,7 @@ static enum err_code fill(struct data_update *u, struct plan *p, const struct ge
 
 /* Is what came other than what there is, and of use? */
 static enum err_code is_worth_it(const struct data_draft *d, const struct generation *old,
-                                 bool *ret, struct err *e)
+                                 bool *ret, bool *ret_back, struct err *e)
 {
     struct data_facts facts[DATA_PARTS];
 
@@ -251,6 +251,7 @@ static enum err_code is_worth_it(const struct data_draft *d, const struct genera
                 has->bytes != had->bytes || strcmp(has->origin, had->origin) != 0;
     }
     *ret = *ret && facts[DATA_DB].there;
+    *ret_back = *ret && facts[DATA_DB].updated_ms < old->parts[DATA_DB].updated_ms;
     return ERR_OK;
 }
 
@@ -267,17 +268,18 @@ static enum err_code make(struct data_update *u, struct plan *p, const struct ge
                           struct data_update_done *ret, struct err *e)
 {
     AUTO(data_draft) struct data_draft d = {0};
-    bool worth_it;
+    bool worth_it, back;
     struct err why;
     enum err_code code;
 
     TRY(data_draft_new(u->in, &d, e));
     code = fill(u, p, old, &d, &why);
     if (!is_passing(code)) {
-        TRY(is_worth_it(&d, old, &worth_it, e));
+        TRY(is_worth_it(&d, old, &worth_it, &back, e));
         if (worth_it)
             TRY(data_draft_switch(&d, e));
         ret->switched = worth_it;
+        ret->back = back;
         TRY(note_made(u, p, e));
     }
     if (code != ERR_OK)

@@ -29,6 +29,7 @@ struct data_update {
 struct data_update_done {
     bool tried;    /* there was cause */
     bool switched; /* and a new generation came of it */
+    bool back;     /* with an older database than there was */
 };
 
 /*

@@ -100,9 +100,19 @@ enum err_code rescan_state(struct registry *r, struct rescan_state *ret, struct 
     return ERR_OK;
 }
 
+enum err_code rescan_is_taken_back(struct registry *r, int64_t data_ms, bool *ret, struct err *e)
+{
+    struct walk w;
+    int64_t unused;
+
+    TRY(get_walk(r, &w, &unused, e));
+    *ret = w.data_ms > 0 && w.data_ms < data_ms;
+    return ERR_OK;
+}
+
 /* ---- beginning */
 
-enum err_code rescan_note(struct rescan *x, int64_t data_ms, bool switched, struct err *e)
+enum err_code rescan_note(struct rescan *x, int64_t data_ms, bool back, struct err *e)
 {
     struct registry *r = x->registry;
     AUTO(buf) struct buf json = {0};
@@ -114,7 +124,7 @@ enum err_code rescan_note(struct rescan *x, int64_t data_ms, bool switched, stru
     if (data_ms <= 0)
         return ERR_OK;
     TRY(get_walk(r, &w, &version, e));
-    if (data_ms < w.data_ms ? !switched : data_ms == w.data_ms)
+    if (data_ms < w.data_ms ? !back : data_ms == w.data_ms)
         return ERR_OK;
     w = (struct walk){.data_ms = data_ms, .began_ms = clock_wall_ms()};
     if (!conf_bool(&x->conf->rescan))

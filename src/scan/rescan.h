@@ -22,10 +22,13 @@ struct rescan {
 /* The kind of job that walks. x outlives it. */
 void rescan_jobs(struct rescan *x);
 
-/* The data of this server is of that time; switched: since now. A walk begins when it is newer than
- * that of the last one, or was switched to and is another. */
-ERR_CHECKED enum err_code rescan_note(struct rescan *x, int64_t data_ms, bool switched,
-                                      struct err *e);
+/* The data of this server is of that time; back: since now, and it had newer. A walk begins when it
+ * is newer than that of the last one, or was taken back and is another. */
+ERR_CHECKED enum err_code rescan_note(struct rescan *x, int64_t data_ms, bool back, struct err *e);
+
+/* Was data of that time taken back by now? What was found with it counts no more. */
+ERR_CHECKED enum err_code rescan_is_taken_back(struct registry *r, int64_t data_ms, bool *ret,
+                                               struct err *e);
 
 struct rescan_state {
     int64_t data_ms;            /* of the last walk; 0: there was none */

@@ -14,6 +14,7 @@
 #include "scan/keep.h"
 #include "scan/layout.h"
 #include "scan/publish.h"
+#include "scan/rescan.h"
 #include "scan/sbom.h"
 #include "scan/whereabouts.h"
 
@@ -508,6 +509,19 @@ static bool is_of_driver(const struct scans *s, const struct scan_result *b)
     return strcmp(by, s->o.scanner->driver->name) == 0;
 }
 
+/* Newer data is another server's, and what was found with it is not to be lost to older; but where
+ * it was taken back. */
+static bool is_of_data(const struct scan *x, int64_t data_ms)
+{
+    int64_t of_ms = x->before.facts.data_ms;
+    bool taken_back;
+
+    if (of_ms <= data_ms)
+        return of_ms == data_ms;
+    return rescan_is_taken_back(x->s->o.registry, of_ms, &taken_back, ERR_IGNORED) != ERR_OK ||
+           !taken_back;
+}
+
 static bool is_fresh(const struct scan *x, int64_t data_ms)
 {
     const struct scan_result *b = &x->before;
@@ -515,7 +529,7 @@ static bool is_fresh(const struct scan *x, int64_t data_ms)
     return x->there && !b->stale && !b->lists_due &&
            (b->status == SCAN_NOT_APPLICABLE ||
             ((b->status == SCAN_COMPLETED || b->status == SCAN_UNSUPPORTED) &&
-             is_of_driver(x->s, b) && b->facts.data_ms == data_ms && is_of_version(x->s, b)));
+             is_of_driver(x->s, b) && is_of_version(x->s, b) && is_of_data(x, data_ms)));
 }
 
 /* It is known in one more repository. */

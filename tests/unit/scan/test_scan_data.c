@@ -139,6 +139,25 @@ static void that_they_replaced_it_is_noticed(void **state)
     assert_true(updated_ms(f, DATA_DB) == SECOND_MS);
 }
 
+static void an_older_database_is_taken_back_to_and_a_newer_is_not(void **state)
+{
+    struct fixture *f = *state;
+
+    data_files_db(f->dir, FIRST);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(look(f), ERR_OK);
+    assert_false(f->done.back);
+    data_files_db(f->dir, SECOND);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(look(f), ERR_OK);
+    assert_true(f->done.switched);
+    assert_false(f->done.back);
+    data_files_db(f->dir, FIRST);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(look(f), ERR_OK);
+    assert_true(f->done.switched && f->done.back);
+}
+
 static void half_a_database_is_told_once_and_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -335,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_somebody_put_there_is_taken_when_it_rests, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(that_they_replaced_it_is_noticed, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_older_database_is_taken_back_to_and_a_newer_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(half_a_database_is_told_once_and_changes_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_index_of_java_comes_and_goes_beside_it, setup, teardown),

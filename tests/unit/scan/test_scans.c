@@ -10,6 +10,7 @@
 #include "jobs/jobs.h"
 #include "scan/changed.h"
 #include "scan/findings_blob.h"
+#include "scan/rescan.h"
 #include "scan/retry.h"
 #include "scan/sbom.h"
 #include "unit/core/support.h"
@@ -323,6 +324,28 @@ static void new_data_makes_new_findings_that_are_told(void **state)
     for (size_t i = 0; i < l.n; i++)
         new += l.items[i].since_ms > first_ms;
     assert_int_equal(new, 2);
+}
+
+static void what_was_scanned_with_newer_data_is_not_scanned_with_older(void **state)
+{
+    struct rescan rescan = {.registry = w.r, .conf = &w.conf->scan};
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+    enum scan_status status;
+
+    (void)state;
+    fake.data_ms = 900; /* as a server has it that is behind */
+    assert_ok(rescan_note(&rescan, 1000, false, &e));
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, false, &status, &e));
+    assert_int_equal(status, SCAN_COMPLETED);
+    image_put(&w, "other", "one", "one");
+    settled_in("other", &d);
+    assert_int_equal(fake.runs, 1);
+    assert_ok(rescan_note(&rescan, 900, true, &e)); /* it is what all are to have */
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, false, &status, &e));
+    s = settled(&d);
+    assert_int_equal(fake.runs, 2);
+    assert_int_equal(s.result.facts.data_ms, 900);
 }
 
 static void findings_that_are_lost_do_not_become_new(void **state)
@@ -996,6 +1019,7 @@ int main(void)
         TEST(a_scan_leaves_no_files),
         TEST(what_was_scanned_with_the_same_data_is_not_again),
         TEST(new_data_makes_new_findings_that_are_told),
+        TEST(what_was_scanned_with_newer_data_is_not_scanned_with_older),
         TEST(findings_that_are_lost_do_not_become_new),
         TEST(a_rescan_reads_the_list_of_packages),
         TEST(a_list_that_is_wanted_and_not_there_is_made_of_the_image),
