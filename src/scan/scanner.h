@@ -74,8 +74,8 @@ struct scanner_driver {
     enum err_code (*sbom)(struct scanner *s, const struct scan_order *o, enum sbom_format format,
                           const char *name, struct err *e);
 
-    /* Time of the data that a scan would use now; a change of it makes rescans due. Cheap: it is
-     * asked before each scan and once a minute. Errors: UNAVAILABLE (there is none yet), INTERNAL.
+    /* Time of the data that a scan would use now, or 0: it does not say; a change of it makes
+     * rescans due. Cheap: it is asked before each scan and once a minute. Errors: UNAVAILABLE (there is none yet), INTERNAL.
      */
     enum err_code (*data)(struct scanner *s, int64_t *ret_data_ms, struct err *e);
 

@@ -35,6 +35,7 @@
 #define DEATHS_MAX      4 /* of processes that scan an image */
 #define WATCH_MS        200
 #define AT_ONCE_MAX     16
+#define FRESH_MS        ((int64_t)3600 * 1000) /* of a scanner that does not say how old its data is */
 #define DIR_MAX         4096
 
 #define SBOM_IN "sbom-in.json"
@@ -509,6 +510,14 @@ static bool is_of_driver(const struct scans *s, const struct scan_result *b)
     return strcmp(by, s->o.scanner->driver->name) == 0;
 }
 
+/* A clock that was put back makes nothing fresh for long. */
+static bool is_of_late(const struct scan_result *b)
+{
+    int64_t age_ms = clock_wall_ms() - b->scanned_ms;
+
+    return age_ms < FRESH_MS && age_ms > -FRESH_MS;
+}
+
 /* Newer data is another server's, and what was found with it is not to be lost to older; but where
  * it was taken back. */
 static bool is_of_data(const struct scan *x, int64_t data_ms)
@@ -516,6 +525,8 @@ static bool is_of_data(const struct scan *x, int64_t data_ms)
     int64_t of_ms = x->before.facts.data_ms;
     bool taken_back;
 
+    if (data_ms == 0)
+        return is_of_late(&x->before);
     if (of_ms <= data_ms)
         return of_ms == data_ms;
     return rescan_is_taken_back(x->s->o.registry, of_ms, &taken_back, ERR_IGNORED) != ERR_OK ||

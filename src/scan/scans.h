@@ -3,7 +3,8 @@
  *
  * A job is one image, "REPOSITORY@DIGEST"; its kind says who waits (core/scan_wish.h). All kinds
  * share a lane, so that scans never have all threads of jobs. What has been scanned with the data
- * of vulnerabilities that the scanner has now, or with newer, is not scanned again. A result is written in one
+ * of vulnerabilities that the scanner has now, or with newer, is not scanned again; where the
+ * scanner does not say how old its data is, not within an hour. A result is written in one
  * transaction with the turn of its job, with what tells caches of verdicts, and with its events.
  *
  * Any thread.

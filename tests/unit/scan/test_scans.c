@@ -37,6 +37,7 @@ static struct {
     _Atomic bool slow;         /* a little */
     _Atomic bool blind;        /* finds no packages at all */
     _Atomic bool partial;      /* passes something over */
+    _Atomic bool unsaid;       /* how old its data is */
     _Atomic bool sboms;        /* can be made */
     _Atomic bool saw_sbom;     /* which was read instead of the image */
     _Atomic bool hang_in_list; /* as `hang`, when a list of packages is made */
@@ -48,7 +49,7 @@ static struct {
 static enum err_code fake_data(struct scanner *s, int64_t *ret, struct err *error)
 {
     (void)s;
-    if (fake.data_ms == 0)
+    if (fake.data_ms == 0 && !fake.unsaid)
         return err_set(error, ERR_UNAVAILABLE, "there is no data");
     *ret = fake.data_ms;
     return ERR_OK;
@@ -346,6 +347,40 @@ static void what_was_scanned_with_newer_data_is_not_scanned_with_older(void **st
     s = settled(&d);
     assert_int_equal(fake.runs, 2);
     assert_int_equal(s.result.facts.data_ms, 900);
+}
+
+static void make_older(const struct digest *d, int64_t by_ms)
+{
+    AUTO(buf) struct buf json = {0};
+    struct scan_result s;
+    struct meta_op op;
+
+    assert_ok(scan_result_get(w.r, d, &s, NULL, &e));
+    s.scanned_ms -= by_ms;
+    buf_init(&json, 65536);
+    scan_result_print(&s, &json);
+    op = meta_op_record_put(SCAN_RESULTS, digest_str(d), buf_str(&json), META_ANY);
+    assert_ok(meta_commit(w.meta, &op, 1, 0, NULL, &e));
+}
+
+static void where_no_age_of_data_is_known_a_result_gets_old_by_itself(void **state)
+{
+    struct digest d;
+    enum scan_status status;
+
+    (void)state;
+    fake.data_ms = 0;
+    fake.unsaid = true;
+    d = push("one");
+    settled(&d);
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, false, &status, &e));
+    assert_int_equal(status, SCAN_COMPLETED);
+    assert_false(scans_is_due(scans, repo(), &d));
+    make_older(&d, (int64_t)2 * 3600 * 1000);
+    assert_true(scans_is_due(scans, repo(), &d));
+    assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, false, &status, &e));
+    settled(&d);
+    assert_int_equal(fake.runs, 2);
 }
 
 static void findings_that_are_lost_do_not_become_new(void **state)
@@ -1020,6 +1055,7 @@ int main(void)
         TEST(what_was_scanned_with_the_same_data_is_not_again),
         TEST(new_data_makes_new_findings_that_are_told),
         TEST(what_was_scanned_with_newer_data_is_not_scanned_with_older),
+        TEST(where_no_age_of_data_is_known_a_result_gets_old_by_itself),
         TEST(findings_that_are_lost_do_not_become_new),
         TEST(a_rescan_reads_the_list_of_packages),
         TEST(a_list_that_is_wanted_and_not_there_is_made_of_the_image),
