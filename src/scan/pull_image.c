@@ -14,8 +14,8 @@
 
 #include <stdlib.h>
 
-#define DOCUMENTS_MAX  16                   /* that are attached to an image */
-#define DOCUMENTS_PAGE 64                   /* referrers that are looked at for them */
+#define DOCUMENTS_MAX  64                   /* that are attached to an image, and their layers */
+#define REFERRERS_MAX  1024                 /* that are looked at for them */
 #define DOCUMENT_MS    ((int64_t)60 * 1000) /* one may be deleted, which nobody notices */
 
 static struct str text_of(const json_t *of, const char *key)
@@ -58,10 +58,11 @@ static bool take_document(void *ctx, const struct meta_referrer *row)
 {
     struct documents *d = ctx;
 
+    if (!is_vex(str_of(row->artifact_type)))
+        return true;
     if (d->n == DOCUMENTS_MAX)
         return false;
-    if (is_vex(str_of(row->artifact_type)))
-        d->digests[d->n++] = row->digest;
+    d->digests[d->n++] = row->digest;
     return true;
 }
 
@@ -99,8 +100,10 @@ static enum err_code add_layer(struct registry *r, const struct repo_name *repo,
     return vex_add(vex, buf_str(&bytes), e);
 }
 
+/* *left: layers that may still be read. */
 static enum err_code add_document(struct registry *r, const struct repo_name *repo,
-                                  const struct digest *d, struct vex *vex, struct err *e)
+                                  const struct digest *d, struct vex *vex, size_t *left,
+                                  struct err *e)
 {
     struct reference ref = {.is_digest = true, .digest = *d};
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
@@ -110,8 +113,14 @@ static enum err_code add_document(struct registry *r, const struct repo_name *re
     TRY(pull_manifest(r, repo, &ref, &m, e));
     j = parse(m->bytes);
     layers = json_object_get(j, "layers");
-    for (size_t i = 0; i < json_array_size(layers) && i < DOCUMENTS_MAX; i++)
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        if (*left == 0) {
+            vex_overflow(vex);
+            return ERR_OK;
+        }
+        (*left)--;
         TRY(add_layer(r, repo, json_array_get(layers, i), vex, e));
+    }
     return ERR_OK;
 }
 
@@ -121,13 +130,15 @@ static bool passes(enum err_code code)
     return err_status(code) >= 500 && code != ERR_CORRUPT;
 }
 
-/* A document that can't be read says nothing, and the others still do. */
+/* A document that can't be read says nothing, and the others still do. One that is not looked at,
+ * for there are too many, might take back what they say. */
 static enum err_code add_documents(struct registry *r, const struct repo_name *repo,
                                    const struct digest *subject, int64_t now_ms,
                                    struct gate_image *i, struct err *e)
 {
-    const struct referrers_query q = {.repo = repo, .subject = subject, .limit = DOCUMENTS_PAGE};
+    const struct referrers_query q = {.repo = repo, .subject = subject, .limit = REFERRERS_MAX};
     struct documents found = {.n = 0};
+    size_t left = DOCUMENTS_MAX;
     bool more;
 
     TRY(referrers_each(r, &q, take_document, &found, &more, e));
@@ -136,8 +147,10 @@ static enum err_code add_documents(struct registry *r, const struct repo_name *r
     if (!i->vex)
         i->vex = vex_new(subject);
     i->until_ms = now_ms + DOCUMENT_MS;
+    if (more)
+        vex_overflow(i->vex);
     for (size_t k = 0; k < found.n; k++) {
-        enum err_code code = add_document(r, repo, &found.digests[k], i->vex, e);
+        enum err_code code = add_document(r, repo, &found.digests[k], i->vex, &left, e);
 
         if (passes(code))
             return code;

@@ -20,6 +20,7 @@ struct vex {
     struct digest image;
     struct saying *sayings; /* sorted by id */
     size_t n;
+    bool overflow; /* not all is in them */
 };
 
 struct vex *vex_new(const struct digest *image)
@@ -40,6 +41,11 @@ void vex_free(struct vex *v)
     }
     free(v->sayings);
     free(v);
+}
+
+void vex_overflow(struct vex *v)
+{
+    v->overflow = true;
 }
 
 static struct str text_of(const json_t *of, const char *key)
@@ -119,8 +125,10 @@ static enum err_code say(struct vex *v, struct str id, struct str package,
 {
     if (id.n == 0)
         return ERR_OK;
-    if (v->n >= VEX_STATEMENTS_MAX)
+    if (v->n >= VEX_STATEMENTS_MAX) {
+        vex_overflow(v);
         return invalid("there are too many statements", e);
+    }
     v->sayings = mem_resize(v->sayings, (v->n + 1) * sizeof(*v->sayings));
     v->sayings[v->n++] = (struct saying){.id = str_dup(id),
                                          .package = package.n > 0 ? str_dup(package) : NULL,
@@ -149,6 +157,24 @@ static enum err_code say_of(struct vex *v, const struct statement *s, struct str
     return ERR_OK;
 }
 
+/* Of all that is in the image. */
+static enum err_code say_of_all(struct vex *v, const struct statement *s, struct err *e)
+{
+    return say_of(v, s, STR(""), e);
+}
+
+/* Is it there, and no list? Then nobody knows what the statement is about. */
+static bool is_no_list(const json_t *list)
+{
+    return list && !json_is_array(list);
+}
+
+/* What can't be understood dismisses nothing; but what is affected may be anything. */
+static enum err_code say_of_unknown(struct vex *v, const struct statement *s, struct err *e)
+{
+    return s->dismisses ? ERR_OK : say_of_all(v, s, e);
+}
+
 static enum err_code say_of_components(struct vex *v, const struct statement *s,
                                        const json_t *components, struct err *e)
 {
@@ -169,9 +195,11 @@ static enum err_code say_of_product(struct vex *v, const struct statement *s, co
 
     if (!is_image(v, id)) /* a package of it, or an image that is none of ours */
         return str_starts(id, STR("pkg:oci/")) || id.n == 0 ? ERR_OK : say_of(v, s, id, e);
+    if (is_no_list(own) || is_no_list(components))
+        return say_of_unknown(v, s, e);
     components = json_array_size(own) > 0 ? own : components;
     return json_array_size(components) > 0 ? say_of_components(v, s, components, e)
-                                           : say_of(v, s, STR(""), e);
+                                           : say_of_all(v, s, e);
 }
 
 /* "not affected" needs a reason (OpenVEX, "Status Justifications"); without one it is nothing. */
@@ -205,8 +233,10 @@ static enum err_code add_statement(struct vex *v, const json_t *document, const 
 
     if (s.time_ms == 0)
         s.time_ms = time_of(document);
+    if (is_no_list(products))
+        return say_of_unknown(v, &s, e);
     if (json_array_size(products) == 0) /* of what it is attached to */
-        return say_of(v, &s, STR(""), e);
+        return say_of_all(v, &s, e);
     for (size_t i = 0; i < json_array_size(products); i++)
         TRY(say_of_product(v, &s, json_array_get(products, i),
                            json_object_get(statement, "subcomponents"), e));
@@ -308,5 +338,5 @@ bool vex_dismisses(const struct vex *v, const struct finding *f)
             dismissed = dismissed && s->dismisses;
         latest_ms = s->time_ms > latest_ms ? s->time_ms : latest_ms;
     }
-    return dismissed;
+    return dismissed && !v->overflow;
 }

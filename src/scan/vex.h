@@ -14,7 +14,8 @@
 struct vex;
 
 #define VEX_DOCUMENT_MAX   (1u << 20) /* bytes */
-#define VEX_STATEMENTS_MAX 4096       /* of all documents, each product and id counted */
+#define VEX_STATEMENTS_MAX 4096       /* of all documents, each product and id counted; of more
+                                         none dismisses, for a later one may say otherwise */
 
 /* Of documents that are attached to the image. */
 struct vex *vex_new(const struct digest *image);
@@ -22,6 +23,9 @@ void vex_free(struct vex *v); /* accepts NULL */
 
 /* Adds what a document says. Error: MANIFEST_INVALID: it is none, or says too much. */
 ERR_CHECKED enum err_code vex_add(struct vex *v, struct str document, struct err *e);
+
+/* There are more documents than are read: from now on nothing is dismissed. */
+void vex_overflow(struct vex *v);
 
 /* Does the latest statement about it say that the image is not affected, or that it is fixed there?
  * v may be NULL: there are no documents. */

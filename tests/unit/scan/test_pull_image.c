@@ -322,6 +322,50 @@ static void documents_of_an_image_are_read(void **state)
     unset(&s);
 }
 
+/* Nth of n: each says of its own id that it is fixed. */
+static void attach_nth(struct scene *s, unsigned i)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text),
+             "{\"@context\":\"https://openvex.dev/ns/v0.2.0\",\"statements\":[{\"vulnerability\":"
+             "{\"name\":\"CVE-%u\"},\"status\":\"fixed\"}]}",
+             i);
+    attach(s, text);
+}
+
+static size_t dismissed(const struct gate_image *i, unsigned n)
+{
+    size_t found = 0;
+    char cve[32];
+
+    for (unsigned k = 1; k <= n; k++) {
+        snprintf(cve, sizeof(cve), "CVE-%u", k);
+        found += vex_dismisses(i->image.vex, &(struct finding){.cve = str_of(cve)});
+    }
+    return found;
+}
+
+static void all_documents_are_read_or_none_counts(void **state)
+{
+    struct scene s = {0};
+    struct gate_image i;
+
+    (void)state;
+    set(&s, "[{repositories: ['**']}]");
+    scanned(&s);
+    for (unsigned k = 1; k <= 64; k++)
+        attach_nth(&s, k);
+    look_at(&s, NOW, &i);
+    assert_int_equal(dismissed(&i, 64), 64);
+    gate_image_done(&i);
+    attach_nth(&s, 65);
+    look_at(&s, NOW, &i);
+    assert_int_equal(dismissed(&i, 65), 0);
+    gate_image_done(&i);
+    unset(&s);
+}
+
 static void documents_do_not_count_where_the_rule_says_so(void **state)
 {
     struct scene s = {0};
@@ -350,6 +394,7 @@ int main(void)
         cmocka_unit_test(an_image_whose_findings_are_lost_is_to_be_scanned_again),
         cmocka_unit_test(an_image_waits_from_the_first_look_on),
         cmocka_unit_test(documents_of_an_image_are_read),
+        cmocka_unit_test(all_documents_are_read_or_none_counts),
         cmocka_unit_test(documents_do_not_count_where_the_rule_says_so),
     };
 

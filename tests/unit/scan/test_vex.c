@@ -110,6 +110,40 @@ static void components_narrow_it_to_packages(void **state)
     assert_false(says(OF(PURL), ""));
 }
 
+static void lists_that_are_none_dismiss_nothing(void **state)
+{
+#define IMAGE "'@id':'pkg:oci/app@sha256%3ADIGEST'"
+    (void)state;
+    assert_false(says(CVE NOT ",'products':{'@id':'pkg:oci/other@sha256%3A00'}", PURL));
+    assert_false(says(CVE NOT ",'products':'pkg:apk/alpine/zlib'", PURL));
+    assert_false(says(CVE NOT ",'products':[{" IMAGE ",'subcomponents':{'@id':'pkg:apk/x'}}]", PURL));
+    assert_false(says(CVE NOT ",'products':[{" IMAGE "}],'subcomponents':'pkg:apk/x'", PURL));
+    assert_true(says(CVE NOT ",'products':[{" IMAGE ",'subcomponents':[]}]", PURL));
+}
+
+static void what_is_affected_by_a_list_that_is_none_may_be_all(void **state)
+{
+    const char *documents[] = {
+        "{" CONTEXT "'timestamp':'2026-01-01T00:00:00Z','statements':[{" CVE NOT "}]}",
+        "{" CONTEXT "'timestamp':'2026-02-01T00:00:00Z','statements':[{" CVE
+        "'status':'affected','products':'" PURL "'}]}"};
+    AUTO(vex) struct vex *v = vex_of(documents, 2);
+
+    (void)state;
+    assert_false(dismisses(v, PURL));
+}
+
+static void what_is_not_all_read_dismisses_nothing(void **state)
+{
+    const char *one = "{" CONTEXT "'statements':[{" CVE NOT "}]}";
+    AUTO(vex) struct vex *v = vex_of(&one, 1);
+
+    (void)state;
+    assert_true(dismisses(v, PURL));
+    vex_overflow(v);
+    assert_false(dismisses(v, PURL));
+}
+
 #define DOCUMENT(time, statement)                                                                  \
     "{" CONTEXT "'timestamp':'" time "','statements':[{" statement "}]}"
 
@@ -202,6 +236,9 @@ int main(void)
         cmocka_unit_test(not_affected_needs_a_reason),
         cmocka_unit_test(a_product_is_the_image_or_a_package),
         cmocka_unit_test(components_narrow_it_to_packages),
+        cmocka_unit_test(lists_that_are_none_dismiss_nothing),
+        cmocka_unit_test(what_is_affected_by_a_list_that_is_none_may_be_all),
+        cmocka_unit_test(what_is_not_all_read_dismisses_nothing),
         cmocka_unit_test(the_latest_statement_counts),
         cmocka_unit_test(of_two_at_one_time_the_careful_one_counts),
         cmocka_unit_test(an_envelope_is_opened),
