@@ -183,28 +183,44 @@ static enum err_code make_dir(struct run *x, const char *name, struct err *e)
     return give(x, name, e);
 }
 
+static enum err_code make_new_dir(struct run *x, const char *name, struct err *e)
+{
+    if (mkdirat(x->dir, name, 0755) < 0)
+        return err_errno(e, "create '%s/%s'", x->o->dir, name);
+    return give(x, name, e);
+}
+
 /* The scan has the data as it is now, to its end. */
+static enum err_code hold_data(struct run *x, struct err *e)
+{
+    if (x->t->data.fd < 0 || generation_hold(&x->t->data, &x->data, e) == ERR_OK)
+        return ERR_OK;
+    if (e->code == ERR_NOT_FOUND)
+        e->code = ERR_UNAVAILABLE;
+    return e->code;
+}
+
 static enum err_code lay_out_data(struct run *x, struct err *e)
 {
     char from[DATA_PATH_SIZE + 32], to[64];
 
-    if (x->t->data.fd < 0)
-        return ERR_OK;
-    if (generation_hold(&x->t->data, &x->data, e) != ERR_OK) {
-        if (e->code == ERR_NOT_FOUND)
-            e->code = ERR_UNAVAILABLE;
-        return e->code;
-    }
     for (int part = 0; part < DATA_PARTS; part++) {
         if (!x->data.parts[part].there)
             continue;
         snprintf(from, sizeof(from), "%s/%s", x->data.path, data_part_name(part));
         snprintf(to, sizeof(to), CACHE "/%s", data_part_name(part));
-        unlinkat(x->dir, to, 0); /* of an earlier scan in this directory */
         if (symlinkat(from, x->dir, to) < 0)
             return err_errno(e, "link '%s'", to);
     }
     return ERR_OK;
+}
+
+/* Anew: whoever has run may have put links in there, and we are about to write. */
+static enum err_code make_cache(struct run *x, struct err *e)
+{
+    TRY(file_remove_tree_at(x->dir, CACHE, e));
+    TRY(make_new_dir(x, CACHE, e));
+    return lay_out_data(x, e);
 }
 
 static enum err_code open_run(struct run *x, struct err *e)
@@ -234,8 +250,8 @@ static enum err_code prepare(struct run *x, struct err *e)
     TRY(give(x, ".", e));
     TRY(give(x, SCAN_IMAGE_DIR, e));
     TRY(make_dir(x, SCAN_TMP_DIR, e));
-    TRY(make_dir(x, CACHE, e));
-    return lay_out_data(x, e);
+    TRY(hold_data(x, e));
+    return make_cache(x, e);
 }
 
 /* ---- its bounds while it runs */
@@ -387,7 +403,8 @@ static enum err_code run_command(struct run *x, struct command *c, int output, s
 static enum err_code open_output(struct run *x, const char *name, int *ret_fd, struct err *e)
 {
     auto_fd_(ret_fd);
-    *ret_fd = openat(x->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    unlinkat(x->dir, name, 0); /* of a run before */
+    *ret_fd = openat(x->dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     return *ret_fd < 0 ? err_errno(e, "create '%s'", name) : give(x, name, e);
 }
 
@@ -445,9 +462,11 @@ static enum err_code scan_with_java(struct run *x, struct scan_facts *facts, str
 {
     enum err_code code = scan_once(x, e);
 
-    if (code == ERR_OK || !lacks_java_index(buf_str(&x->errors)))
+    if (code == ERR_OK || x->data.parts[DATA_JAVA].there ||
+        !lacks_java_index(buf_str(&x->errors)))
         return code;
-    TRY(make_dir(x, CACHE "/java-db", e));
+    TRY(make_cache(x, e));
+    TRY(make_new_dir(x, CACHE "/java-db", e));
     TRY(trivy_empty_index(x->dir, x->o->dir, CACHE "/java-db", e));
     note(facts, "there is no Java index: archives that do not say what they are were passed over");
     return scan_once(x, e);
@@ -486,7 +505,8 @@ static enum err_code listen_here(struct run *x, struct err *e)
 
     TRY(open_output(x, PROBE, &list, e));
     TRY(convert(x, "cyclonedx", list, e));
-    TRY(make_dir(x, CACHE "/db", e));
+    TRY(make_cache(x, e));
+    TRY(make_new_dir(x, CACHE "/db", e));
     TRY(trivy_empty_database(x->dir, CACHE "/db", e));
     add(&c, x->program);
     add(&c, "sbom");

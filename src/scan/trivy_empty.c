@@ -15,7 +15,7 @@ static enum err_code write_file(int dir_fd, const char *folder, const char *name
     char path[256];
 
     snprintf(path, sizeof(path), "%s/%s", folder, name);
-    fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0 || file_write_all(fd, bytes, n) < 0)
         return err_errno(e, "write '%s'", path);
     return ERR_OK;
@@ -47,7 +47,8 @@ enum err_code trivy_empty_index(int dir_fd, const char *dir, const char *folder,
     int status;
 
     snprintf(path, sizeof(path), "%s/%s/trivy-java.db", dir, folder);
-    status = sqlite3_open(path, &db);
+    status = sqlite3_open_v2(path, &db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
     if (status == SQLITE_OK)
         status = sqlite3_exec(db, tables, NULL, NULL, NULL);
     sqlite3_close(db);

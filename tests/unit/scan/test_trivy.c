@@ -370,6 +370,48 @@ static void without_an_index_java_is_read_as_far_as_it_goes(void **state)
     assert_non_null(strstr(facts.note, "there is no Java index"));
 }
 
+/* A scanner that was taken over leaves a link where the server writes next. */
+static void what_it_leaves_in_its_cache_leads_us_nowhere(void **state)
+{
+    char script[1024], path[PATH_BYTES];
+    struct stat st;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/elsewhere", dir);
+    assert_int_equal(mkdir(path, 0777), 0);
+    snprintf(script, sizeof(script),
+             "test -e cache/java-db/trivy-java.db && { " FOUND "; exit; }\n"
+             "ln -s %s cache/java-db\n"
+             "echo 'FATAL Unable to initialize the Java DB: on the first run' >&2; exit 1",
+             path);
+    assert_int_equal(scan_by(script), ERR_OK);
+    snprintf(path, sizeof(path), "%s/elsewhere/trivy-java.db", dir);
+    assert_int_not_equal(stat(path, &st), 0);
+    snprintf(path, sizeof(path), "%s/elsewhere/metadata.json", dir);
+    assert_int_not_equal(stat(path, &st), 0);
+}
+
+/* Where its user has the directory. */
+static void a_link_in_place_of_its_report_is_not_followed(void **state)
+{
+    AUTO(buf) struct buf text = {0};
+    char victim[PATH_BYTES], report[PATH_BYTES];
+    AUTO(file) FILE *f = NULL;
+
+    (void)state;
+    snprintf(victim, sizeof(victim), "%s/victim", dir);
+    f = fopen(victim, "w");
+    assert_non_null(f);
+    fputs("kept", f);
+    fflush(f);
+    snprintf(report, sizeof(report), "%s/report.json", work);
+    assert_int_equal(symlink(victim, report), 0);
+    assert_int_equal(scan_by(FOUND), ERR_OK);
+    buf_init(&text, 100);
+    assert_int_equal(file_read_at(AT_FDCWD, victim, &text, &e), ERR_OK);
+    assert_string_equal(buf_text(&text), "kept");
+}
+
 /* Where the kernel lets nobody do without a network, it has one. */
 static bool may_be_offline(void)
 {
@@ -443,6 +485,8 @@ int main(void)
         T(one_that_fills_the_disk_is_ended),
         T(an_answer_that_is_none_is_an_error),
         T(without_an_index_java_is_read_as_far_as_it_goes),
+        T(what_it_leaves_in_its_cache_leads_us_nowhere),
+        T(a_link_in_place_of_its_report_is_not_followed),
         T(it_is_less_urgent_and_has_no_network),
         T(a_program_that_is_not_there_is_named),
         T(without_data_it_is_not_run),
