@@ -834,28 +834,46 @@ struct forgetting {
     int64_t now_ms;
 };
 
-static enum err_code forget_result(void *ctx, const struct digest *d, const struct scan_result *s,
-                                   struct err *e)
+/* That version of it: who pushes the image meanwhile has written itself into it. */
+static enum err_code delete_result(const struct forgetting *f, const struct digest *d,
+                                   const struct scan_result *s, int64_t version, struct err *e)
 {
-    const struct forgetting *f = ctx;
     char now[STR_DECIMAL_MAX];
     struct str since = str_decimal((uint64_t)f->now_ms, now);
-    struct scan_result looked = *s;
     struct meta_op ops[2 + SBOM_FORMATS];
-    enum scan_where where;
+    enum err_code code;
     size_t n = 0;
 
-    TRY(scan_where(f->r, d, &looked, &where, e));
-    if (where != SCAN_NOWHERE)
-        return ERR_OK;
-    ops[n++] = meta_op_record_delete(SCAN_RESULTS, digest_str(d), META_ANY);
+    ops[n++] = meta_op_record_delete(SCAN_RESULTS, digest_str(d), version);
     if (s->findings.text[0])
         ops[n++] = meta_op_record_put(SCAN_LOOSE, digest_str(&s->findings), since, META_ANY);
     for (enum sbom_format i = 0; i < SBOM_FORMATS; i++) {
         if (s->sboms[i].text[0])
             ops[n++] = meta_op_record_put(SCAN_LOOSE, digest_str(&s->sboms[i]), since, META_ANY);
     }
-    return meta_commit(f->r->meta, ops, n, 0, NULL, e);
+    code = meta_commit(f->r->meta, ops, n, 0, NULL, e);
+    return code == ERR_CONFLICT ? ERR_OK : code;
+}
+
+static enum err_code forget_result(void *ctx, const struct digest *d, const struct scan_result *s,
+                                   struct err *e)
+{
+    const struct forgetting *f = ctx;
+    AUTO(mem) struct scan_result *now = NEW(struct scan_result);
+    enum scan_where where;
+    enum err_code code;
+    int64_t version;
+
+    *now = *s;
+    TRY(scan_where(f->r, d, now, &where, e));
+    if (where != SCAN_NOWHERE)
+        return ERR_OK;
+    code = scan_result_get(f->r, d, now, &version, e);
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(code);
+    TRY(scan_where(f->r, d, now, &where, e)); /* of the version that goes */
+    return where == SCAN_NOWHERE ? delete_result(f, d, now, version, e) : ERR_OK;
 }
 
 static enum err_code forget_loose(void *ctx, const struct meta_record *record, struct err *e)

@@ -880,6 +880,53 @@ static void results_go_with_their_images_and_old_findings_with_their_results(voi
     assert_int_equal(s.result.status, SCAN_NOT_SCANNED);
 }
 
+static void write_result(struct meta *m, const struct digest *d)
+{
+    AUTO(record) struct meta_record record = {0};
+    struct meta_op op;
+
+    assert_ok(meta_record_get(m, SCAN_RESULTS, digest_str(d), &record, &e));
+    op = meta_op_record_put(SCAN_RESULTS, digest_str(d), str_of(record.value), record.version);
+    assert_ok(meta_commit(m, &op, 1, 0, NULL, &e));
+}
+
+static const struct digest *pushed_meanwhile; /* NULL: nothing is */
+
+/* Another server writes itself into the result, just before the first that is written here. */
+static enum err_code write_first(struct meta *m, const char *call, struct err *error)
+{
+    const struct digest *d = pushed_meanwhile;
+
+    (void)error;
+    if (d && strcmp(call, "commit") == 0) {
+        pushed_meanwhile = NULL;
+        write_result(m->inner, d);
+    }
+    return ERR_OK;
+}
+
+static void a_result_that_is_written_meanwhile_is_not_forgotten(void **state)
+{
+    static const struct meta_driver hook = {.name = "hook", .before = write_first};
+    struct meta hooked = {&hook, w.r->meta};
+    struct digest d = push("one");
+    struct scan_standing s;
+
+    (void)state;
+    settled(&d);
+    take_away("team/app", &d);
+    collect_config("team/app", "one");
+    stop_jobs();
+    pushed_meanwhile = &d;
+    w.r->meta = &hooked;
+    assert_ok(scans_forget(w.r, clock_wall_ms(), &e));
+    w.r->meta = hooked.inner;
+    assert_null(pushed_meanwhile);
+    start_jobs();
+    assert_ok(scans_standing(w.r, repo(), &d, &s, &e));
+    assert_int_equal(s.result.status, SCAN_COMPLETED);
+}
+
 /* The same image in each. */
 static struct digest known_in(const char *name, struct scan_standing *ret)
 {
@@ -1079,6 +1126,7 @@ int main(void)
         TEST(an_image_of_two_repositories_is_scanned_once_though_two_could_be),
         TEST(what_was_left_by_a_process_that_died_goes),
         TEST(results_go_with_their_images_and_old_findings_with_their_results),
+        TEST(a_result_that_is_written_meanwhile_is_not_forgotten),
         TEST(an_image_that_was_deleted_in_one_repository_is_rescanned_in_another),
         TEST(a_result_lasts_as_long_as_any_repository_has_the_image),
         TEST(a_place_in_a_result_that_is_free_again_is_taken),
