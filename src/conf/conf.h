@@ -568,6 +568,7 @@ struct conf_scan_adapter {
 struct conf_scan_data {             /* of vulnerabilities */
     _Atomic uint64_t interval_ms;   /* how often the repositories are looked at */
     _Atomic uint64_t max_age_ms;    /* older is told; 0: never */
+    uint64_t max_bytes;             /* of each file that is pulled */
     char *username, *password_file; /* for the repositories; "": none */
     char *ca_file;                  /* "": the system's authorities */
     bool insecure;                  /* plain HTTP, certificates of anybody */

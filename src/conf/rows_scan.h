@@ -244,6 +244,14 @@
      .def = 3 * DAYS,
      .help = "Data of vulnerabilities that is older is told of in the log and in results; 0: "
              "never."},
+    {.name = "scan.data.max_size",
+     .type = CONF_SIZE,
+     FIELD(scan.data.max_bytes),
+     .min = 1 * MIB,
+     .max = 1024 * GIB,
+     .def = 8 * GIB,
+     .help = "Largest file of data that is taken from these repositories; a pull with more fails. "
+             "Its memory and processors are those of a scan (`scan.trivy`)."},
     {.name = "scan.data.username",
      .type = CONF_TEXT,
      FIELD(scan.data.username),

@@ -6,6 +6,7 @@
 #include "base/process.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,15 @@ static void variable(struct command *k, const char *name, const char *value)
     k->env[++k->n_env] = NULL;
 }
 
+/* 0: the program's own. */
+static void number(struct command *k, const char *name, uint64_t value)
+{
+    char text[STR_DECIMAL_MAX + 1];
+
+    snprintf(text, sizeof(text), "%" PRIu64, value);
+    variable(k, name, value > 0 ? text : NULL);
+}
+
 /* Built: of ours only the way out of the network. */
 static void build_environment(const struct conf_scan *c, struct command *k)
 {
@@ -120,6 +130,8 @@ static void build_environment(const struct conf_scan *c, struct command *k)
     variable(k, "HOME", k->tmp);
     variable(k, "TMPDIR", k->tmp);
     variable(k, "DOCKER_CONFIG", k->tmp);
+    number(k, "GOMAXPROCS", c->trivy.processors);
+    number(k, "GOMEMLIMIT", c->trivy.memory_bytes / 4 * 3);
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         variable(k, ours[i], getenv(ours[i]));
     variable(k, "SSL_CERT_FILE", c->data.ca_file[0] ? c->data.ca_file : getenv("SSL_CERT_FILE"));
@@ -220,6 +232,9 @@ static enum err_code run(const struct conf_scan *c, const struct command *k, str
                               .deadline_ms = clock_mono_ms() + (int64_t)c->trivy.timeout_ms,
                               .stop_fd = -1,
                               .dir = k->tmp,
+                              .file_bytes = c->data.max_bytes,
+                              .cpu_s = c->trivy.timeout_ms / 1000 * c->trivy.processors + 1,
+                              .resident_bytes = c->trivy.memory_bytes,
                               .nice = (int)c->trivy.nice,
                               .look = look,
                               .look_ctx = a};

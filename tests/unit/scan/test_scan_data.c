@@ -221,6 +221,20 @@ static void the_scanner_pulls_once_an_interval(void **state)
     assert_true(updated_ms(f, DATA_DB) == SECOND_MS);
 }
 
+static void a_pull_of_too_much_fails(void **state)
+{
+    struct fixture *f = *state;
+
+    scanner_does(f, "cp -r $there/$part $cache/ && head -c 3000000 /dev/zero >$cache/more");
+    data_files_db(f->there, FIRST);
+    f->conf.trivy.db_repository = "registry.example/trivy-db:2";
+    f->conf.data.max_bytes = 1 << 20;
+    assert_int_equal(look(f), ERR_UNAVAILABLE);
+    f->conf.data.max_bytes = 8 << 20;
+    f->update.now = true;
+    assert_int_equal(look(f), ERR_OK);
+}
+
 static void the_same_data_makes_no_generation(void **state)
 {
     struct fixture *f = *state;
@@ -359,6 +373,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(an_index_of_java_comes_and_goes_beside_it, setup, teardown),
         cmocka_unit_test_setup_teardown(the_scanner_pulls_once_an_interval, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_pull_of_too_much_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(the_same_data_makes_no_generation, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_failed_pull_keeps_what_there_is_and_is_not_repeated_at_once, setup, teardown),
