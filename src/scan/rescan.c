@@ -24,12 +24,14 @@
 #define ASKED_MAX    20 /* jobs that are added in one transaction */
 #define PASSES       3
 #define PASS_REST_MS (10 * 60 * 1000)
+#define WAIT_MS      ((int64_t)30 * 60 * 1000) /* for one image, at most */
 
 /* ---- the record */
 
 struct walk {
     int64_t data_ms; /* 0: there is none */
     int64_t began_ms, ended_ms, next_ms;
+    int64_t last_ms; /* when the last job was asked for */
     uint64_t pass, looked, asked, asked_now; /* in all passes; in this one */
     char after[DIGEST_TEXT_MAX + 1];
     char last[SCAN_KEY_MAX + 1]; /* key of the last job that was asked for */
@@ -66,6 +68,7 @@ static enum err_code get_walk(struct registry *r, struct walk *ret, int64_t *ret
     ret->began_ms = number(o, "began_ms");
     ret->ended_ms = number(o, "ended_ms");
     ret->next_ms = number(o, "next_ms");
+    ret->last_ms = number(o, "last_ms");
     ret->pass = (uint64_t)number(o, "pass");
     ret->looked = (uint64_t)number(o, "looked");
     ret->asked = (uint64_t)number(o, "asked");
@@ -80,10 +83,10 @@ static void print_walk(const struct walk *w, struct buf *ret)
     buf_init(ret, 2048);
     buf_addf(ret,
              "{\"data_ms\":%" PRId64 ",\"began_ms\":%" PRId64 ",\"ended_ms\":%" PRId64
-             ",\"next_ms\":%" PRId64 ",\"pass\":%" PRIu64 ",\"looked\":%" PRIu64
+             ",\"next_ms\":%" PRId64 ",\"last_ms\":%" PRId64 ",\"pass\":%" PRIu64 ",\"looked\":%" PRIu64
              ",\"asked\":%" PRIu64 ",\"asked_now\":%" PRIu64 ",\"after\":",
-             w->data_ms, w->began_ms, w->ended_ms, w->next_ms, w->pass, w->looked, w->asked,
-             w->asked_now);
+             w->data_ms, w->began_ms, w->ended_ms, w->next_ms, w->last_ms, w->pass, w->looked,
+             w->asked, w->asked_now);
     buf_add_json(ret, str_of(w->after));
     buf_add_text(ret, ",\"last\":");
     buf_add_json(ret, str_of(w->last));
@@ -186,6 +189,7 @@ static void ask(struct turn *t, const struct scan_result *s, const struct digest
     scan_key(&s->repos[0], d, key);
     t->ops[t->n_asked++] = jobs_add_op(t->x->registry->jobs, SCAN_AGAIN, str_of(key));
     snprintf(t->walk.last, sizeof(t->walk.last), "%s", key);
+    t->walk.last_ms = clock_wall_ms();
     t->walk.asked++;
     t->walk.asked_now++;
     t->left--;
@@ -238,11 +242,12 @@ static enum err_code look_at_page(struct turn *t, bool *ret_more, struct err *e)
     return commit(t, e);
 }
 
-bool rescan_waits(struct registry *r, const char *key)
+bool rescan_waits(struct registry *r, const char *key, int64_t asked_ms)
 {
     AUTO(meta_job) struct meta_job job = {0};
+    int64_t waited_ms = clock_wall_ms() - asked_ms;
 
-    return key[0] &&
+    return key[0] && waited_ms < WAIT_MS && waited_ms > -WAIT_MS &&
            meta_job_get(r->meta, STR(SCAN_AGAIN), str_of(key), &job, ERR_IGNORED) == ERR_OK &&
            job.state != META_JOB_STOPPED;
 }
@@ -263,7 +268,7 @@ enum err_code rescan_turn(struct rescan *x, struct job *job, struct err *e)
     TRY(get_walk(x->registry, &t->walk, &t->version, e));
     atomic_store(&x->walking, t->walk.data_ms > 0 && t->walk.ended_ms == 0);
     if (!atomic_load(&x->walking) || clock_wall_ms() < t->walk.next_ms ||
-        rescan_waits(x->registry, t->walk.last))
+        rescan_waits(x->registry, t->walk.last, t->walk.last_ms))
         return ERR_OK;
     for (int i = 0; i < PAGES_MAX && more; i++) {
         if (job && !job_go_on(x->registry->jobs, job))

@@ -33,6 +33,7 @@ struct turn {
     int64_t began_ms;
     char *after;                 /* of meta_rows() */
     char last[SCAN_KEY_MAX + 1]; /* key of the last job that was asked for */
+    int64_t last_ms;             /* and when */
     int64_t version;
 
     uint64_t left; /* scans that may still be asked for */
@@ -67,6 +68,7 @@ static enum err_code get_walk(struct turn *t, struct err *e)
     last = json_string_value(json_object_get(o, "last"));
     t->walking = json_is_true(json_object_get(o, "walking"));
     t->began_ms = json_integer_value(json_object_get(o, "began_ms"));
+    t->last_ms = json_integer_value(json_object_get(o, "last_ms"));
     free(t->after);
     t->after = mem_strdup(after ? after : "");
     if (!last || !str_copy(str_of(last), t->last, sizeof(t->last)))
@@ -82,8 +84,8 @@ static enum err_code commit(struct turn *t, struct err *e)
 
     buf_init(&json, RECORD_MAX);
     buf_addf(&json,
-             "{\"walking\":%s,\"began_ms\":%" PRId64 ",\"after\":", t->walking ? "true" : "false",
-             t->began_ms);
+             "{\"walking\":%s,\"began_ms\":%" PRId64 ",\"last_ms\":%" PRId64 ",\"after\":",
+             t->walking ? "true" : "false", t->began_ms, t->last_ms);
     buf_add_json(&json, str_of(t->after ? t->after : ""));
     buf_add_text(&json, ",\"last\":");
     buf_add_json(&json, str_of(t->last));
@@ -140,6 +142,7 @@ static void look_at(struct turn *t, const struct meta_row *row)
     scan_key(&repo, &d, key);
     t->ops[t->n_asked++] = jobs_add_op(t->x->registry->jobs, SCAN_AGAIN, str_of(key));
     snprintf(t->last, sizeof(t->last), "%s", key);
+    t->last_ms = clock_wall_ms();
     t->left--;
 }
 
@@ -168,7 +171,7 @@ enum err_code scheduled_turn(struct scheduled *x, struct job *job, struct err *e
     t->left = rescan_per_turn(x->conf, TURN_MS);
     TRY(get_walk(t, e));
     atomic_store(&x->walking, t->walking);
-    if (!t->walking || rescan_waits(x->registry, t->last) || !scans_has_data(x->scans))
+    if (!t->walking || rescan_waits(x->registry, t->last, t->last_ms) || !scans_has_data(x->scans))
         return ERR_OK;
     for (int i = 0; i < PAGES_MAX && t->walking && t->left > 0; i++) {
         if (job && !job_go_on(x->registry->jobs, job))

@@ -1,6 +1,8 @@
 #include "scan/rescan.h"
 
 #include "base/cleanup.h"
+#include "base/json.h"
+#include "base/mem.h"
 #include "core/scan_wish.h"
 #include "jobs/jobs.h"
 #include "scan/result.h"
@@ -186,6 +188,36 @@ static void none_are_asked_for_while_earlier_ones_wait(void **state)
     assert_int_equal(take_asked(f), 10);
 }
 
+/* What the walk asked for last, it asked for long ago. */
+static void let_time_pass(struct fixture *f)
+{
+    AUTO(record) struct meta_record record = {0};
+    AUTO(json) json_t *o = NULL;
+    AUTO(mem) char *text = NULL;
+    struct meta_op op;
+
+    assert_ok(meta_record_get(f->w.meta, STR("scan.data"), STR("walk"), &record, &f->e));
+    o = json_loads(record.value, 0, NULL);
+    json_object_set_new(o, "last_ms", json_integer(1));
+    text = json_dumps(o, 0);
+    op = meta_op_record_put(STR("scan.data"), STR("walk"), str_of(text), record.version);
+    assert_ok(meta_commit(f->w.meta, &op, 1, 0, NULL, &f->e));
+}
+
+static void one_that_waits_for_long_keeps_no_others_from_it(void **state)
+{
+    struct fixture *f = *state;
+
+    atomic_store(&f->conf.rescan_rate, 3600);
+    for (unsigned i = 0; i < 15; i++)
+        result(f, i, SCAN_COMPLETED, OLD_MS);
+    assert_ok(rescan_note(&f->x, NEW_MS, false, &f->e));
+    assert_ok(rescan_turn(&f->x, NULL, &f->e));
+    let_time_pass(f);
+    assert_ok(rescan_turn(&f->x, NULL, &f->e));
+    assert_int_equal(take_asked(f), 15);
+}
+
 static void a_walk_goes_on_where_it_was(void **state)
 {
     struct fixture *f = *state;
@@ -249,6 +281,7 @@ int main(void)
         CASE(data_that_was_put_back_to_older_begins_one),
         CASE(no_more_are_asked_for_than_the_rate_allows),
         CASE(none_are_asked_for_while_earlier_ones_wait),
+        CASE(one_that_waits_for_long_keeps_no_others_from_it),
         CASE(a_walk_goes_on_where_it_was),
         CASE(a_walk_that_finds_nothing_ends),
         CASE(with_scan_rescan_off_nothing_is_asked_for),
