@@ -165,7 +165,11 @@ int finding_cmp(const struct finding *a, const struct finding *b)
         return order;
     if ((order = str_cmp(a->installed, b->installed)) != 0)
         return order;
-    return str_cmp(a->path, b->path);
+    if ((order = str_cmp(a->path, b->path)) != 0)
+        return order;
+    if ((order = str_cmp(a->purl, b->purl)) != 0)
+        return order;
+    return str_cmp(a->fixed, b->fixed);
 }
 
 static int cmp(const void *a, const void *b)

@@ -69,10 +69,11 @@ void finding_list_done(struct finding_list *l); /* leaves an empty one */
 ERR_CHECKED enum err_code finding_list_add(struct finding_list *l, const struct finding *f,
                                            struct err *e);
 
-/* The one order of findings: severity falling, then cve, package, installed, path. */
+/* The one order of findings: severity falling, then cve, package, installed, path, purl, fixed. */
 int finding_cmp(const struct finding *a, const struct finding *b);
 
-/* In that order, without doubles (of all five). */
+/* In that order, without doubles (of all seven: by a purl one may be dismissed, and by its fix let
+ * pass). */
 void finding_list_sort(struct finding_list *l);
 
 /* Is it the same vulnerability of the same package, whatever was learned of it since? By cve, and

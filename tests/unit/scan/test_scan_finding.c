@@ -49,6 +49,23 @@ static void the_worst_comes_first_and_doubles_go(void **state)
     assert_int_equal(l.items[3].severity, SEVERITY_LOW);
 }
 
+static void what_differs_in_address_or_fix_is_no_double(void **state)
+{
+    AUTO(finding_list) struct finding_list l = {0};
+    struct finding f = finding(SEVERITY_CRITICAL, "CVE-1", "a");
+
+    (void)state;
+    f.purl = STR("pkg:deb/debian/a@1.0");
+    assert_int_equal(finding_list_add(&l, &f, ERR_IGNORED), ERR_OK);
+    assert_int_equal(finding_list_add(&l, &f, ERR_IGNORED), ERR_OK);
+    f.purl = STR("pkg:deb/debian/a@1.0?arch=amd64");
+    assert_int_equal(finding_list_add(&l, &f, ERR_IGNORED), ERR_OK);
+    f.fixed = STR("1.1");
+    assert_int_equal(finding_list_add(&l, &f, ERR_IGNORED), ERR_OK);
+    finding_list_sort(&l);
+    assert_int_equal(l.n, 3);
+}
+
 static void texts_are_copies_cut_at_a_character(void **state)
 {
     AUTO(finding_list) struct finding_list l = {0};
@@ -118,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_read_in_any_case),
         cmocka_unit_test(the_worst_comes_first_and_doubles_go),
+        cmocka_unit_test(what_differs_in_address_or_fix_is_no_double),
         cmocka_unit_test(texts_are_copies_cut_at_a_character),
         cmocka_unit_test(a_nul_and_what_is_no_score_are_replaced),
         cmocka_unit_test(a_list_holds_no_more_than_it_may),
