@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define ANSWER_MAX_BYTES (4u << 20)
+#define IMAGES_MAX_BYTES (160u << 10) /* of what is wrong with them: it is quoted in a record */
 
 /* A store that is a server is asked for so much at once. */
 #define READ_BYTES (4u << 20)
@@ -333,7 +334,7 @@ static enum err_code take_record(struct take *x, struct err *e)
 
 /* ---- one that waits for a verdict */
 
-/* Of one repository; adds those that are blocked to images. */
+/* Of one repository; adds those that are blocked to images, as far as they fit. */
 static enum err_code judge_place(struct take *x, const struct held_image *h,
                                  const struct image_place *place, struct outcome *o, struct err *e)
 {
@@ -359,8 +360,9 @@ static enum err_code judge_place(struct take *x, const struct held_image *h,
         else if (one == IMAGE_BLOCKED && !o->blocked)
             o->why = why;
         o->blocked |= one == IMAGE_BLOCKED;
-        if (one != IMAGE_BLOCKED)
+        if (one != IMAGE_BLOCKED || o->images.full)
             o->images.n = n;
+        o->images.full = false;
     }
     return ERR_OK;
 }
@@ -496,7 +498,7 @@ static enum err_code decide(struct take *x, const struct held_image *h, bool *re
     enum err_code code;
 
     *ret_go_on = false;
-    buf_init(&o.images, ANSWER_MAX_BYTES / 2);
+    buf_init(&o.images, IMAGES_MAX_BYTES);
     TRY(judge_all(x, h, &o, e));
     if (o.waiting && !late)
         return ERR_OK; /* whatever it waits for adds the job again */

@@ -13,6 +13,7 @@
 
 #define OPS_MAX    24
 #define NEW_LISTED 20 /* in an event */
+#define END_BYTES  16 /* of an event, behind that list */
 
 /* ---- since when findings are known
  *
@@ -214,8 +215,16 @@ static void tell_new(struct outbox_event *ev, const struct scan_keep *k,
     add_counts(ev, counts);
     buf_add_text(&ev->json, ",\"worst\":[");
     for (size_t i = 0; i < l->n && listed < NEW_LISTED; i++) {
-        if (l->items[i].since_ms == now_ms)
-            add_finding(ev, &l->items[i], listed++ == 0);
+        size_t n = ev->json.n;
+
+        if (l->items[i].since_ms != now_ms)
+            continue;
+        add_finding(ev, &l->items[i], listed++ == 0);
+        if (ev->json.n <= OUTBOX_EVENT_MAX - END_BYTES && !ev->json.full)
+            continue;
+        ev->json.n = n; /* their texts may be long */
+        ev->json.full = false;
+        break;
     }
     buf_add_char(&ev->json, ']');
 }
