@@ -17,7 +17,7 @@
 
 /* ---- since when findings are known
  *
- * Of the last result only a number for each finding is in memory: of what makes it the same. */
+ * Of the last result only numbers for each finding are in memory: of what makes it the same. */
 
 struct known {
     uint64_t hash;
@@ -36,14 +36,25 @@ static uint64_t hash_more(uint64_t h, struct str s)
     return (h ^ 0x100) * 0x100000001b3;
 }
 
-/* As finding_same() has it. */
-static uint64_t hash_of(const struct finding *f)
-{
-    uint64_t h = hash_more(0xcbf29ce484222325, f->cve);
+/* As finding_same() has it: by their addresses where both have one, else by their places. */
+enum way { BY_PURL, BY_PLACE, BY_PLACE_WITHOUT_PURL };
 
-    if (f->purl.n > 0)
+static uint64_t hash_of(const struct finding *f, enum way way)
+{
+    uint64_t h = hash_more(0xcbf29ce484222325 + (uint64_t)way, f->cve);
+
+    if (way == BY_PURL)
         return hash_more(h, f->purl);
     return hash_more(hash_more(h, f->package), f->path);
+}
+
+static void remember(struct knowledge *k, const struct finding *f, enum way way)
+{
+    if (k->n == k->cap) {
+        k->cap = k->cap ? k->cap * 2 : 256;
+        k->items = mem_resize(k->items, k->cap * sizeof(*k->items));
+    }
+    k->items[k->n++] = (struct known){hash_of(f, way), f->since_ms};
 }
 
 static enum err_code learn(void *ctx, struct str line, struct err *e)
@@ -53,11 +64,8 @@ static enum err_code learn(void *ctx, struct str line, struct err *e)
     struct finding f;
 
     TRY(finding_parse(line, &f, &j, e));
-    if (k->n == k->cap) {
-        k->cap = k->cap ? k->cap * 2 : 256;
-        k->items = mem_resize(k->items, k->cap * sizeof(*k->items));
-    }
-    k->items[k->n++] = (struct known){hash_of(&f), f.since_ms};
+    remember(k, &f, f.purl.n > 0 ? BY_PURL : BY_PLACE_WITHOUT_PURL);
+    remember(k, &f, BY_PLACE);
     return ERR_OK;
 }
 
@@ -65,7 +73,37 @@ static int cmp_known(const void *a, const void *b)
 {
     const struct known *x = a, *y = b;
 
-    return x->hash < y->hash ? -1 : x->hash > y->hash;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    return x->since_ms < y->since_ms ? -1 : x->since_ms > y->since_ms;
+}
+
+/* The one that is known for longest; NULL: none is. */
+static const struct known *find_way(const struct knowledge *k, const struct finding *f,
+                                    enum way way)
+{
+    uint64_t hash = hash_of(f, way);
+    size_t from = 0, to = k->n;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+
+        if (k->items[middle].hash < hash)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < k->n && k->items[from].hash == hash ? &k->items[from] : NULL;
+}
+
+static const struct known *find(const struct knowledge *k, const struct finding *f)
+{
+    const struct known *found;
+
+    if (f->purl.n == 0)
+        return find_way(k, f, BY_PLACE);
+    found = find_way(k, f, BY_PURL);
+    return found ? found : find_way(k, f, BY_PLACE_WITHOUT_PURL);
 }
 
 /* *ret_whole: nothing of it is lost. */
@@ -114,9 +152,7 @@ static enum err_code set_since(const struct scan_keep *k, struct finding_list *l
     TRY(know(k, &known, &whole, e));
     since_ms = since_when(k, whole, now_ms);
     for (size_t i = 0; i < l->n; i++) {
-        const struct known key = {hash_of(&l->items[i]), 0};
-        const struct known *found =
-            known.n > 0 ? bsearch(&key, known.items, known.n, sizeof(key), cmp_known) : NULL;
+        const struct known *found = find(&known, &l->items[i]);
 
         l->items[i].since_ms = found ? found->since_ms : since_ms;
         *ret_new += !found && whole;

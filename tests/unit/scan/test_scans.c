@@ -37,6 +37,7 @@ static struct {
     _Atomic bool slow;         /* a little */
     _Atomic bool blind;        /* finds no packages at all */
     _Atomic bool partial;      /* passes something over */
+    _Atomic bool purls;        /* of packages are known */
     _Atomic bool unsaid;       /* how old its data is */
     _Atomic bool sboms;        /* can be made */
     _Atomic bool saw_sbom;     /* which was read instead of the image */
@@ -75,6 +76,7 @@ static void add_findings(struct finding_list *l)
 
         snprintf(cve, sizeof(cve), "CVE-%d", i);
         f.cve = str_of(cve);
+        f.purl = fake.purls ? STR("pkg:apk/alpine/openssl@1.0") : STR("");
         assert_ok(finding_list_add(l, &f, ERR_IGNORED));
     }
 }
@@ -381,6 +383,22 @@ static void where_no_age_of_data_is_known_a_result_gets_old_by_itself(void **sta
     assert_ok(scans_ask(scans, repo(), &d, SCAN_ASKED, false, &status, &e));
     settled(&d);
     assert_int_equal(fake.runs, 2);
+}
+
+static void a_finding_is_known_whether_or_not_it_has_an_address(void **state)
+{
+    struct digest d = push("one");
+    struct scan_standing s = settled(&d);
+    int64_t first_ms = s.result.oldest_ms;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* it gets one, and loses it */
+        pause_a_little();
+        fake.purls = !fake.purls;
+        s = forced(&d);
+        assert_true(s.result.oldest_ms == first_ms);
+        assert_int_equal(events("new_vulnerabilities"), 0);
+    }
 }
 
 static void findings_that_are_lost_do_not_become_new(void **state)
@@ -1103,6 +1121,7 @@ int main(void)
         TEST(new_data_makes_new_findings_that_are_told),
         TEST(what_was_scanned_with_newer_data_is_not_scanned_with_older),
         TEST(where_no_age_of_data_is_known_a_result_gets_old_by_itself),
+        TEST(a_finding_is_known_whether_or_not_it_has_an_address),
         TEST(findings_that_are_lost_do_not_become_new),
         TEST(a_rescan_reads_the_list_of_packages),
         TEST(a_list_that_is_wanted_and_not_there_is_made_of_the_image),
