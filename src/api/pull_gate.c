@@ -21,7 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEPTH_MAX 4 /* of indexes in each other */
+#define DEPTH_MAX  4  /* of indexes in each other */
+#define SEEN_FIRST 32 /* room for manifests; a power of two */
 
 static bool is_index(const struct meta_manifest *m)
 {
@@ -220,14 +221,73 @@ static void add_child(void *ctx, const struct manifest_child *child)
     c->digests[c->n++] = child->digest;
 }
 
+/* What was asked about already: an index may name the same again and again, and so may each index
+ * in it. */
+struct seen {
+    struct digest *slots; /* text[0] is 0: free */
+    size_t n, cap;
+};
+
+static inline void auto_seen_(struct seen *s)
+{
+    free(s->slots);
+}
+
+/* Where it is, or has its place. */
+static struct digest *slot_of(const struct seen *s, const struct digest *d)
+{
+    struct str text = digest_str(d);
+    uint64_t hash = 0xcbf29ce484222325u;
+    size_t at;
+
+    for (size_t i = 0; i < text.n; i++)
+        hash = (hash ^ (unsigned char)text.p[i]) * 0x100000001b3u;
+    at = (size_t)(hash ^ hash >> 32) & (s->cap - 1);
+    while (s->slots[at].text[0] && !digest_eq(&s->slots[at], d))
+        at = (at + 1) & (s->cap - 1);
+    return &s->slots[at];
+}
+
+static void grow(struct seen *s)
+{
+    struct seen more = {.n = s->n, .cap = s->cap > 0 ? s->cap * 2 : SEEN_FIRST};
+
+    more.slots = mem_zero(more.cap * sizeof(*more.slots));
+    for (size_t i = 0; i < s->cap; i++) {
+        if (s->slots[i].text[0])
+            *slot_of(&more, &s->slots[i]) = s->slots[i];
+    }
+    free(s->slots);
+    *s = more;
+}
+
+/* False: it was there already. */
+static bool see(struct seen *s, const struct digest *d)
+{
+    struct digest *slot;
+
+    if (s->n * 2 >= s->cap)
+        grow(s);
+    slot = slot_of(s, d);
+    if (slot->text[0])
+        return false;
+    *slot = *d;
+    s->n++;
+    return true;
+}
+
 /* Children that are not there do not go either. */
-static enum err_code ask_whole(struct req *q, const struct digest *d, unsigned depth, struct err *e)
+static enum err_code ask_whole(struct req *q, const struct digest *d, unsigned depth,
+                               struct seen *seen, struct err *e)
 {
     struct reference ref = {.is_digest = true, .digest = *d};
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
     struct children c = {NULL, 0};
-    enum err_code code = pull_manifest(q->registry, &q->name, &ref, &m, e);
+    enum err_code code;
 
+    if (!see(seen, d))
+        return ERR_OK;
+    code = pull_manifest(q->registry, &q->name, &ref, &m, e);
     if (code == ERR_MANIFEST_UNKNOWN && depth > 0)
         return ERR_OK;
     TRY(code);
@@ -239,14 +299,16 @@ static enum err_code ask_whole(struct req *q, const struct digest *d, unsigned d
         return err_tell(e, ERR_UNSUPPORTED, "indexes stand in each other too deep");
     manifest_children(m->bytes, add_child, &c);
     for (size_t i = 0; i < c.n && code == ERR_OK; i++)
-        code = ask_whole(q, &c.digests[i], depth + 1, e);
+        code = ask_whole(q, &c.digests[i], depth + 1, seen, e);
     free(c.digests);
     return code;
 }
 
 enum err_code pull_gate_whole(struct req *q, const struct digest *d, struct err *e)
 {
-    return q->api->gate && gate_asks(q->api->gate) ? ask_whole(q, d, 0, e) : ERR_OK;
+    AUTO(seen) struct seen seen = {0};
+
+    return q->api->gate && gate_asks(q->api->gate) ? ask_whole(q, d, 0, &seen, e) : ERR_OK;
 }
 
 /* ---- what changes verdicts */
