@@ -18,6 +18,7 @@
 #define GENERATIONS "generations"
 #define INCOMING    "incoming"
 #define CURRENT     "current"
+#define LINK        ".link" /* in incoming: what becomes CURRENT */
 #define METADATA    "metadata.json"
 
 #define METADATA_BYTES (64u << 10)
@@ -406,7 +407,7 @@ enum err_code data_draft_switch(struct data_draft *d, struct err *e)
     TRY(sync_all(d, e));
     name_of(INCOMING, d->id, incoming);
     name_of(GENERATIONS, d->id, name);
-    snprintf(link, sizeof(link), INCOMING "/%s.link", d->id);
+    snprintf(link, sizeof(link), INCOMING "/%s" LINK, d->id);
     /* Its lock goes with it: nobody takes it for a leftover before the link is there. */
     if (renameat(dir, incoming, dir, name) < 0)
         return err_errno(e, "rename '%s'", d->path);
@@ -458,11 +459,35 @@ static void remove_unused(const struct generations *g, const char *in, const cha
     (void)!file_remove_tree_at(g->fd, name, ERR_IGNORED); /* the next sweep tries again */
 }
 
+/* The link of a switch that was broken off. Who is about to switch holds its generation. */
+static void remove_link(const struct generations *g, struct str id)
+{
+    AUTO(fd) int fd = -1;
+    char name[NAME_SIZE];
+
+    snprintf(name, sizeof(name), GENERATIONS "/" STR_FMT, STR_ARG(id));
+    fd = openat(g->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 ? flock(fd, LOCK_EX | LOCK_NB) < 0 : errno != ENOENT)
+        return;
+    snprintf(name, sizeof(name), INCOMING "/" STR_FMT LINK, STR_ARG(id));
+    unlinkat(g->fd, name, 0);
+}
+
+/* "ID.link" */
+static bool is_link(struct str name, struct str *ret_id)
+{
+    if (!str_ends(name, STR(LINK)))
+        return false;
+    *ret_id = str_sub(name, 0, name.n - sizeof(LINK) + 1);
+    return is_id(*ret_id);
+}
+
 static void sweep_in(const struct generations *g, const char *in)
 {
     AUTO(dir) DIR *dir = NULL;
     AUTO(fd) int fd = openat(g->fd, in, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const struct dirent *entry;
+    struct str id;
 
     dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir)
@@ -471,6 +496,8 @@ static void sweep_in(const struct generations *g, const char *in)
     while ((entry = readdir(dir))) {
         if (is_id(str_of(entry->d_name)))
             remove_unused(g, in, entry->d_name);
+        else if (is_link(str_of(entry->d_name), &id))
+            remove_link(g, id);
     }
 }
 

@@ -145,6 +145,16 @@ static void what_a_crash_leaves_is_swept(void **state)
     assert_int_equal(count(f, "incoming"), 0);
 }
 
+static void the_link_of_a_switch_that_was_broken_off_is_swept(void **state)
+{
+    struct fixture *f = *state;
+    struct stat st;
+
+    assert_int_equal(symlinkat("generations/1-a", f->g.fd, "incoming/1-a.link"), 0);
+    generations_sweep(&f->g);
+    assert_int_not_equal(fstatat(f->g.fd, "incoming/1-a.link", &st, AT_SYMLINK_NOFOLLOW), 0);
+}
+
 static void half_a_database_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +261,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_newer_one_leaves_the_one_in_use, setup, teardown),
         cmocka_unit_test_setup_teardown(a_draft_is_no_leftover_while_it_is_made, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_crash_leaves_is_swept, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_link_of_a_switch_that_was_broken_off_is_swept, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(half_a_database_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_database_without_a_time_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_part_that_did_not_change_is_linked, setup, teardown),
