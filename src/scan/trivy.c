@@ -32,6 +32,7 @@
 #define VERSION_MAX  65536
 #define TOKEN_MAX    4096
 #define ANSWER_MS    10000
+#define ASK_AGAIN_MS 60000 /* a program that does not say its version */
 
 /* Of a distribution: does Trivy lack what it needs to judge its packages? */
 struct release {
@@ -48,6 +49,8 @@ struct trivy {
     pthread_mutex_t mutex; /* guards: */
     char version[SCAN_VERSION_SIZE];
     struct stat program; /* that has it */
+    int64_t asked_ms;    /* when it was asked */
+    bool asking;         /* now, by a thread without the mutex */
     struct release releases[RELEASES];
     size_t next_release;
 };
@@ -695,6 +698,30 @@ static void ask_version(struct trivy *t, const char *program, char ret[static SC
     snprintf(ret, SCAN_VERSION_SIZE, "%s", version ? version : "");
 }
 
+/* Is known of that program what can be known now? The mutex is held. */
+static bool is_asked(const struct trivy *t, const struct stat *program)
+{
+    return is_same_file(program, &t->program) &&
+           (t->version[0] || clock_mono_ms() - t->asked_ms < ASK_AGAIN_MS);
+}
+
+/* The mutex is held, and let go meanwhile: it takes seconds. */
+static void learn_version(struct trivy *t, const char *path, const struct stat *program)
+{
+    char version[SCAN_VERSION_SIZE];
+
+    t->asking = true;
+    pthread_mutex_unlock(&t->mutex);
+    ask_version(t, path, version);
+    pthread_mutex_lock(&t->mutex);
+    t->asking = false;
+    memset(t->releases, 0, sizeof(t->releases)); /* of another program */
+    memcpy(t->version, version, sizeof(t->version));
+    t->program = *program;
+    t->asked_ms = clock_mono_ms();
+}
+
+/* While another thread asks, it is not known. */
 static void trivy_version(struct scanner *s, char ret_version[static SCAN_VERSION_SIZE])
 {
     struct trivy *t = trivy_of(s);
@@ -706,12 +733,10 @@ static void trivy_version(struct scanner *s, char ret_version[static SCAN_VERSIO
         stat(program, &st) != 0)
         return;
     pthread_mutex_lock(&t->mutex);
-    if (!t->version[0] || !is_same_file(&st, &t->program)) {
-        memset(t->releases, 0, sizeof(t->releases)); /* of another program */
-        ask_version(t, program, t->version);
-        t->program = st;
-    }
-    memcpy(ret_version, t->version, SCAN_VERSION_SIZE);
+    if (!is_asked(t, &st) && !t->asking)
+        learn_version(t, program, &st);
+    if (is_same_file(&st, &t->program))
+        memcpy(ret_version, t->version, SCAN_VERSION_SIZE);
     pthread_mutex_unlock(&t->mutex);
 }
 

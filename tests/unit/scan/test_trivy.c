@@ -8,6 +8,7 @@
 #include "temp_dir.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -319,6 +320,41 @@ static void its_version_is_that_of_the_program_that_is_there_now(void **state)
     assert_string_equal(version, "");
 }
 
+static void *ask_version(void *arg)
+{
+    static char version[SCAN_VERSION_SIZE];
+    struct scanner *s = arg;
+
+    s->driver->version(s, version);
+    return version;
+}
+
+static void who_asks_for_the_version_keeps_nobody_waiting(void **state)
+{
+    AUTO(scanner) struct scanner *s = NULL;
+    AUTO(fd) int go = -1;
+    char version[SCAN_VERSION_SIZE], script[PATH_BYTES + 64], fifo[PATH_BYTES];
+    pthread_t thread;
+    void *said;
+
+    (void)state;
+    snprintf(fifo, sizeof(fifo), "%s/go", dir);
+    assert_int_equal(mkfifo(fifo, 0644), 0);
+    snprintf(script, sizeof(script), "read x <%s; echo '{\"Version\":\"0.1\"}'", fifo);
+    write_script(script);
+    assert_int_equal(scanner_trivy_open(&conf, data, &s, &e), ERR_OK);
+    assert_int_equal(pthread_create(&thread, NULL, ask_version, s), 0);
+    go = open(fifo, O_WRONLY | O_CLOEXEC); /* it runs */
+    assert_true(go >= 0);
+    s->driver->version(s, version);
+    assert_string_equal(version, "");
+    assert_int_equal(file_write_all(go, "\n", 1), 0);
+    pthread_join(thread, &said);
+    assert_string_equal(said, "0.1");
+    s->driver->version(s, version);
+    assert_string_equal(version, "0.1");
+}
+
 static void one_that_hangs_is_ended_at_the_deadline(void **state)
 {
     (void)state;
@@ -479,6 +515,7 @@ int main(void)
         T(words_that_are_lost_are_not_taken_for_good_ones),
         T(a_release_that_it_knows_is_read),
         T(its_version_is_that_of_the_program_that_is_there_now),
+        T(who_asks_for_the_version_keeps_nobody_waiting),
         T(one_that_hangs_is_ended_at_the_deadline),
         T(one_is_ended_when_told_to),
         T(one_that_says_too_much_is_ended),
