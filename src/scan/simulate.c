@@ -17,6 +17,13 @@ static bool is_index(const struct meta_manifest *m)
            str_eq(m->media_type, STR(MEDIA_DOCKER_LIST));
 }
 
+/* Is it that image alone which can't be judged? */
+static bool is_of_image(enum err_code code)
+{
+    return code == ERR_MANIFEST_UNKNOWN || code == ERR_NAME_UNKNOWN || code == ERR_BLOB_UNKNOWN ||
+           code == ERR_CORRUPT || code == ERR_MANIFEST_INVALID;
+}
+
 /* The images of an index were pulled by their digests, which is recorded, too. */
 static enum err_code take_one(void *ctx, const struct repo_name *repo, const struct reference *ref,
                               int64_t time_ms, struct err *e)
@@ -29,14 +36,15 @@ static enum err_code take_one(void *ctx, const struct repo_name *repo, const str
     struct simulated s = {.repo = repo, .ref = ref, .pulled_ms = time_ms, .verdict = &v};
 
     r->counts.pulls++;
-    if (code == ERR_MANIFEST_UNKNOWN || code == ERR_NAME_UNKNOWN) {
+    if (code == ERR_OK && is_index(m))
+        return ERR_OK;
+    if (code == ERR_OK)
+        code = gate_judge_by(x->gate, x->rules, repo, &m->digest, x->now_ms, &v, e);
+    if (is_of_image(code)) {
         r->counts.gone++;
         return ERR_OK;
     }
     TRY(code);
-    if (is_index(m))
-        return ERR_OK;
-    TRY(gate_judge_by(x->gate, x->rules, repo, &m->digest, x->now_ms, &v, e));
     if (v.why == PULL_FINE)
         return ERR_OK;
     r->counts.blocked += v.blocked;

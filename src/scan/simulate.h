@@ -27,12 +27,13 @@ struct simulated {
 struct simulated_counts {
     uint64_t pulls; /* references */
     uint64_t blocked, warned;
-    uint64_t gone;    /* nobody could pull them any more */
+    uint64_t gone;    /* nobody could pull them any more: they are not there, or are damaged */
     int64_t since_ms; /* since when pulls are recorded; 0: they are not */
 };
 
 typedef enum err_code (*simulated_fn)(void *ctx, const struct simulated *s, struct err *e);
 
-/* Calls fn for each that would have been blocked, or warned of. Errors: of meta and store; fn's. */
+/* Calls fn for each that would have been blocked, or warned of. Errors: of meta and store, but those of
+ * one image alone; fn's. */
 ERR_CHECKED enum err_code simulate(const struct simulation *x, simulated_fn fn, void *ctx,
                                    struct simulated_counts *ret_counts, struct err *e);

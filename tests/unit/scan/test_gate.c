@@ -1,6 +1,7 @@
 #include "base/cleanup.h"
+#include "core/pulled.h"
 #include "scan/changed.h"
-#include "scan/gate.h"
+#include "scan/simulate.h"
 #include "unit/core/support.h"
 
 #include <pthread.h>
@@ -205,6 +206,41 @@ static void more_images_than_there_is_room_for_are_judged_again(void **state)
     for (unsigned i = 0; i < 5000; i++)
         assert_int_equal(blocked_at(g, i % 2 ? "bad" : "good", i, NOW), i % 2);
     assert_true(known.looks > 5000);
+}
+
+static enum err_code no_verdict(void *ctx, const struct simulated *s, struct err *e)
+{
+    (void)ctx;
+    (void)s;
+    return err_set(e, ERR_INTERNAL, "there is nothing to tell");
+}
+
+static void an_image_that_is_damaged_ends_no_simulation(void **state)
+{
+    AUTO(gate) struct gate *g = fresh(LENIENT);
+    struct conf_pull_rules rules;
+    struct reference ref = {.is_digest = true};
+    struct simulated_counts counts;
+    struct simulation x;
+    struct pulled *p = pulled_new();
+    struct world w;
+
+    (void)state;
+    world_in_memory(&w);
+    ref.digest = image_put(&w, "bad", "one", "one");
+    pulled_note(p, &(struct repo_name){3, "bad"}, &ref, NOW);
+    assert_ok(pulled_write(p, w.meta, ERR_IGNORED));
+    assert_ok(conf_pull_rules_parse(STR(RULE), &rules, ERR_IGNORED));
+    x = (struct simulation){
+        .gate = g, .registry = w.r, .rules = &rules, .since_ms = NOW - 1000, .now_ms = NOW};
+    known.error = ERR_CORRUPT;
+    assert_ok(simulate(&x, no_verdict, NULL, &counts, ERR_IGNORED));
+    known.error = ERR_OK;
+    assert_int_equal(counts.pulls, 1);
+    assert_int_equal(counts.gone, 1);
+    conf_pull_rules_free(&rules);
+    pulled_free(p);
+    world_done(&w);
 }
 
 static void simulated_rules_are_not_remembered(void **state)
@@ -492,6 +528,7 @@ int main(void)
         cmocka_unit_test(what_is_no_image_is_open),
         cmocka_unit_test(a_failed_look_is_an_error_and_not_remembered),
         cmocka_unit_test(more_images_than_there_is_room_for_are_judged_again),
+        cmocka_unit_test(an_image_that_is_damaged_ends_no_simulation),
         cmocka_unit_test(simulated_rules_are_not_remembered),
         cmocka_unit_test(a_block_is_told_once_an_hour_and_reason),
         cmocka_unit_test(a_change_makes_verdicts_of_its_share_anew),
