@@ -90,6 +90,14 @@ def test_an_index_is_sent_and_its_images_are_blocked(registry):
     assert manifest(registry, bad.digest).status_code == 403
 
 
+@pytest.mark.config({"pull_policy": [{"repositories": ["**"]}]})
+def test_findings_that_are_lost_free_no_image(registry):
+    made = push(registry)
+    assert manifest(registry).status_code == 200
+    found(registry, made.digest, counts=[0, 0, 0, 0, 3])
+    until(lambda: "due to 3 critical vulnerabilities, whose list can't be read" in manifest(registry).text)
+
+
 @pytest.mark.config(BLOCK)
 def test_what_is_no_image_goes_its_way(registry):
     made = push(registry)
@@ -396,6 +404,13 @@ def test_a_scan_that_fails_frees_no_image(new_registry, work, why):
     assert (answer["status"], answer["vulnerabilities"]["critical"]) == ("completed", 1)
     assert why in answer["failure"]["reason"]
     assert "CVE-" in manifest(registry).json()["errors"][0]["message"]
+
+
+def test_a_text_with_a_nul_frees_no_image(new_registry, work):
+    fake = FakeTrivy(work / "fake")
+    registry = start(new_registry(config={"pull_policy": [{"repositories": ["**"]}], **fake.config()}))
+    push(registry, says([BAD, {"cve": "CVE-2", "severity": "critical", "package": "b", "title": "a\0b"}]))
+    until(lambda: "due to 2 critical vulnerabilities: the worst is CVE-2" in manifest(registry).text)
 
 
 def test_a_release_that_the_scanner_does_not_know_is_not_clean(new_registry, work):
