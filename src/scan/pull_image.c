@@ -100,7 +100,13 @@ static enum err_code add_layer(struct registry *r, const struct repo_name *repo,
     return vex_add(vex, buf_str(&bytes), e);
 }
 
-/* *left: layers that may still be read. */
+/* Is it the registry that fails, and not the document? */
+static bool passes(enum err_code code)
+{
+    return err_status(code) >= 500 && code != ERR_CORRUPT;
+}
+
+/* *left: layers that may still be read. One that can't be says nothing, and the others still do. */
 static enum err_code add_document(struct registry *r, const struct repo_name *repo,
                                   const struct digest *d, struct vex *vex, size_t *left,
                                   struct err *e)
@@ -113,21 +119,18 @@ static enum err_code add_document(struct registry *r, const struct repo_name *re
     TRY(pull_manifest(r, repo, &ref, &m, e));
     j = parse(m->bytes);
     layers = json_object_get(j, "layers");
-    for (size_t i = 0; i < json_array_size(layers); i++) {
+    for (size_t i = 0; i < json_array_size(layers); i++, (*left)--) {
+        enum err_code code;
+
         if (*left == 0) {
             vex_overflow(vex);
             return ERR_OK;
         }
-        (*left)--;
-        TRY(add_layer(r, repo, json_array_get(layers, i), vex, e));
+        code = add_layer(r, repo, json_array_get(layers, i), vex, e);
+        if (passes(code))
+            return code;
     }
     return ERR_OK;
-}
-
-/* Is it the registry that fails, and not the document? */
-static bool passes(enum err_code code)
-{
-    return err_status(code) >= 500 && code != ERR_CORRUPT;
 }
 
 /* A document that can't be read says nothing, and the others still do. One that is not looked at,
