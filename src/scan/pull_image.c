@@ -14,9 +14,9 @@
 
 #include <stdlib.h>
 
-#define DOCUMENTS_MAX  64                   /* that are attached to an image, and their layers */
-#define REFERRERS_MAX  1024                 /* that are looked at for them */
-#define DOCUMENT_MS    ((int64_t)60 * 1000) /* one may be deleted, which nobody notices */
+#define DOCUMENTS_MAX 64                   /* that are attached to an image, and their layers */
+#define REFERRERS_MAX 1024                 /* that are looked at for them */
+#define DOCUMENT_MS   ((int64_t)60 * 1000) /* one may be deleted, which nobody notices */
 
 static struct str text_of(const json_t *of, const char *key)
 {

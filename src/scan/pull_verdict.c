@@ -284,8 +284,7 @@ static void add_vulnerable(const struct pull_verdict *v, struct buf *b)
         buf_add_text(b, n == 1 ? ", which can't be read" : ", whose list can't be read");
         return;
     }
-    buf_addf(b, ": %s%s in %s %s", n == 1 ? "" : "the worst is ", v->cve, v->package,
-             v->installed);
+    buf_addf(b, ": %s%s in %s %s", n == 1 ? "" : "the worst is ", v->cve, v->package, v->installed);
     if (v->fixed[0])
         buf_addf(b, ", fixed in %s", v->fixed);
     else

@@ -37,7 +37,7 @@ struct pull_image {
     uint64_t unread[SEVERITIES]; /* more of them, whose number is known and whose list can't be
                                     read: those with a fix where the rule asks for one */
     int64_t unread_ms;           /* since when they are known; 0: for long */
-    const struct vex *vex; /* of documents that are attached to it; NULL: none */
+    const struct vex *vex;       /* of documents that are attached to it; NULL: none */
 };
 
 enum pull_why {

@@ -31,7 +31,7 @@
 struct walk {
     int64_t data_ms; /* 0: there is none */
     int64_t began_ms, ended_ms, next_ms;
-    int64_t last_ms; /* when the last job was asked for */
+    int64_t last_ms;                         /* when the last job was asked for */
     uint64_t pass, looked, asked, asked_now; /* in all passes; in this one */
     char after[DIGEST_TEXT_MAX + 1];
     char last[SCAN_KEY_MAX + 1]; /* key of the last job that was asked for */
@@ -83,8 +83,8 @@ static void print_walk(const struct walk *w, struct buf *ret)
     buf_init(ret, 2048);
     buf_addf(ret,
              "{\"data_ms\":%" PRId64 ",\"began_ms\":%" PRId64 ",\"ended_ms\":%" PRId64
-             ",\"next_ms\":%" PRId64 ",\"last_ms\":%" PRId64 ",\"pass\":%" PRIu64 ",\"looked\":%" PRIu64
-             ",\"asked\":%" PRIu64 ",\"asked_now\":%" PRIu64 ",\"after\":",
+             ",\"next_ms\":%" PRId64 ",\"last_ms\":%" PRId64 ",\"pass\":%" PRIu64
+             ",\"looked\":%" PRIu64 ",\"asked\":%" PRIu64 ",\"asked_now\":%" PRIu64 ",\"after\":",
              w->data_ms, w->began_ms, w->ended_ms, w->next_ms, w->last_ms, w->pass, w->looked,
              w->asked, w->asked_now);
     buf_add_json(ret, str_of(w->after));

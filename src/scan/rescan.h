@@ -41,8 +41,8 @@ ERR_CHECKED enum err_code rescan_state(struct registry *r, struct rescan_state *
 
 /* For walks that ask for scans (scheduled.h): how many in a turn of that length; and does the job
  * of that key (SCAN_AGAIN; "": none) still wait, or run, which was asked for then? What is slower
- * than the rate is waited for, but not for ever: one image that can't be scanned now keeps no others
- * from it. */
+ * than the rate is waited for, but not for ever: one image that can't be scanned now keeps no
+ * others from it. */
 uint64_t rescan_per_turn(const struct conf_scan *c, int64_t turn_ms);
 bool rescan_waits(struct registry *r, const char *key, int64_t asked_ms);
 

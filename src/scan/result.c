@@ -66,11 +66,8 @@ static const struct field texts[] = {
 };
 
 static const struct field times[] = {
-    FIELD("scanned", scanned_ms),
-    FIELD("took", took_ms),
-    FIELD("failed", failed_ms),
-    FIELD("oldest", oldest_ms),
-    FIELD("data", facts.data_ms),
+    FIELD("scanned", scanned_ms), FIELD("took", took_ms),       FIELD("failed", failed_ms),
+    FIELD("oldest", oldest_ms),   FIELD("data", facts.data_ms),
 };
 
 static const struct field numbers[] = {

@@ -75,7 +75,8 @@ struct scanner_driver {
                           const char *name, struct err *e);
 
     /* Time of the data that a scan would use now, or 0: it does not say; a change of it makes
-     * rescans due. Cheap: it is asked before each scan and once a minute. Errors: UNAVAILABLE (there is none yet), INTERNAL.
+     * rescans due. Cheap: it is asked before each scan and once a minute. Errors: UNAVAILABLE
+     * (there is none yet), INTERNAL.
      */
     enum err_code (*data)(struct scanner *s, int64_t *ret_data_ms, struct err *e);
 

@@ -83,8 +83,7 @@ static enum err_code commit(struct turn *t, struct err *e)
     size_t n = t->n_asked;
 
     buf_init(&json, RECORD_MAX);
-    buf_addf(&json,
-             "{\"walking\":%s,\"began_ms\":%" PRId64 ",\"last_ms\":%" PRId64 ",\"after\":",
+    buf_addf(&json, "{\"walking\":%s,\"began_ms\":%" PRId64 ",\"last_ms\":%" PRId64 ",\"after\":",
              t->walking ? "true" : "false", t->began_ms, t->last_ms);
     buf_add_json(&json, str_of(t->after ? t->after : ""));
     buf_add_text(&json, ",\"last\":");

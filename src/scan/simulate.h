@@ -33,7 +33,7 @@ struct simulated_counts {
 
 typedef enum err_code (*simulated_fn)(void *ctx, const struct simulated *s, struct err *e);
 
-/* Calls fn for each that would have been blocked, or warned of. Errors: of meta and store, but those of
- * one image alone; fn's. */
+/* Calls fn for each that would have been blocked, or warned of. Errors: of meta and store, but
+ * those of one image alone; fn's. */
 ERR_CHECKED enum err_code simulate(const struct simulation *x, simulated_fn fn, void *ctx,
                                    struct simulated_counts *ret_counts, struct err *e);

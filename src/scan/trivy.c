@@ -465,8 +465,7 @@ static enum err_code scan_with_java(struct run *x, struct scan_facts *facts, str
 {
     enum err_code code = scan_once(x, e);
 
-    if (code == ERR_OK || x->data.parts[DATA_JAVA].there ||
-        !lacks_java_index(buf_str(&x->errors)))
+    if (code == ERR_OK || x->data.parts[DATA_JAVA].there || !lacks_java_index(buf_str(&x->errors)))
         return code;
     TRY(make_cache(x, e));
     TRY(make_new_dir(x, CACHE "/java-db", e));

@@ -47,8 +47,8 @@ enum err_code trivy_empty_index(int dir_fd, const char *dir, const char *folder,
     int status;
 
     snprintf(path, sizeof(path), "%s/%s/trivy-java.db", dir, folder);
-    status = sqlite3_open_v2(path, &db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
+    status = sqlite3_open_v2(
+        path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
     if (status == SQLITE_OK)
         status = sqlite3_exec(db, tables, NULL, NULL, NULL);
     sqlite3_close(db);

@@ -13,9 +13,10 @@
 
 struct vex;
 
-#define VEX_DOCUMENT_MAX   (1u << 20) /* bytes */
-#define VEX_STATEMENTS_MAX 4096       /* of all documents, each product and id counted; of more
-                                         none dismisses, for a later one may say otherwise */
+#define VEX_DOCUMENT_MAX (1u << 20) /* bytes */
+#define VEX_STATEMENTS_MAX                                                                         \
+    4096 /* of all documents, each product and id counted; of more                                 \
+            none dismisses, for a later one may say otherwise */
 
 /* Of documents that are attached to the image. */
 struct vex *vex_new(const struct digest *image);

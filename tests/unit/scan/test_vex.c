@@ -116,17 +116,18 @@ static void lists_that_are_none_dismiss_nothing(void **state)
     (void)state;
     assert_false(says(CVE NOT ",'products':{'@id':'pkg:oci/other@sha256%3A00'}", PURL));
     assert_false(says(CVE NOT ",'products':'pkg:apk/alpine/zlib'", PURL));
-    assert_false(says(CVE NOT ",'products':[{" IMAGE ",'subcomponents':{'@id':'pkg:apk/x'}}]", PURL));
+    assert_false(
+        says(CVE NOT ",'products':[{" IMAGE ",'subcomponents':{'@id':'pkg:apk/x'}}]", PURL));
     assert_false(says(CVE NOT ",'products':[{" IMAGE "}],'subcomponents':'pkg:apk/x'", PURL));
     assert_true(says(CVE NOT ",'products':[{" IMAGE ",'subcomponents':[]}]", PURL));
 }
 
 static void what_is_affected_by_a_list_that_is_none_may_be_all(void **state)
 {
-    const char *documents[] = {
-        "{" CONTEXT "'timestamp':'2026-01-01T00:00:00Z','statements':[{" CVE NOT "}]}",
-        "{" CONTEXT "'timestamp':'2026-02-01T00:00:00Z','statements':[{" CVE
-        "'status':'affected','products':'" PURL "'}]}"};
+    const char *documents[] = {"{" CONTEXT
+                               "'timestamp':'2026-01-01T00:00:00Z','statements':[{" CVE NOT "}]}",
+                               "{" CONTEXT "'timestamp':'2026-02-01T00:00:00Z','statements':[{" CVE
+                               "'status':'affected','products':'" PURL "'}]}"};
     AUTO(vex) struct vex *v = vex_of(documents, 2);
 
     (void)state;
