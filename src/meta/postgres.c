@@ -24,6 +24,7 @@ static void postgres_free(struct sql *base)
     for (size_t i = 0; i < SQL_ID_COUNT; i++)
         free(db->texts[i]);
     free(db->settings);
+    free(db->bound);
     free(db->name);
     free(db->password_file);
     free(db->iam_region);
@@ -274,6 +275,9 @@ static struct postgres *new_db(const struct meta_postgres_options *o)
              " set_config('idle_in_transaction_session_timeout', '%lld', true)",
              (long long)db->timeout_ms, (long long)db->timeout_ms / 2);
     db->settings = mem_strdup(settings);
+    snprintf(settings, sizeof(settings), "SELECT set_config('statement_timeout', '%lld', true)",
+             (long long)db->timeout_ms);
+    db->bound = mem_strdup(settings);
     expand_texts(db);
     return db;
 }

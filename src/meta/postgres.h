@@ -51,6 +51,7 @@ struct postgres {
     char *name; /* host and database, for messages */
     char *texts[SQL_ID_COUNT];
     char *settings; /* of a transaction */
+    char *bound;    /* of a read: for how long the server works on it */
     int64_t timeout_ms, connect_timeout_ms;
     atomic_uint_fast64_t round_trips;
 

@@ -320,9 +320,17 @@ static enum err_code ask_last(struct postgres_conn *c, struct answers *a, struct
     return ERR_OK;
 }
 
+/* A read is a transaction of its own, which ends with the Sync. Of a snapshot it was said before.
+ */
+static enum err_code bound(struct postgres_conn *c, struct err *e)
+{
+    return c->writes || c->pinned ? ERR_OK : queue(c, c->db->bound, NULL, 0, e);
+}
+
 static enum err_code ask(struct postgres_conn *c, enum sql_id id, const struct sql_value *args,
                          size_t n, struct answers *a, struct err *e)
 {
+    TRY(bound(c, e));
     TRY(queue(c, c->db->texts[id], args, n, e));
     return c->ends ? ask_last(c, a, e) : exchange(c, a, e);
 }
@@ -425,6 +433,7 @@ enum err_code postgres_pin(struct postgres_conn *c, struct err *e)
     c->deadline_ms = clock_mono_ms() + c->db->timeout_ms;
     TRY(queue(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, e));
     TRY(queue(c, "SET LOCAL idle_in_transaction_session_timeout = 0", NULL, 0, e));
+    TRY(queue(c, c->db->bound, NULL, 0, e));
     return ask(c, SQL_SCHEMA_VERSION, NULL, 0, &a, e);
 }
 

@@ -247,6 +247,33 @@ static void a_lock_that_is_held_too_long_means_unavailable(void **state)
     meta_free(m);
 }
 
+/* What it waits for may last, and more than one would wait then. */
+static void the_server_ends_a_read_that_was_given_up(void **state)
+{
+    static const char ended[] =
+        "DO $$ BEGIN"
+        " FOR i IN 1..200 LOOP"
+        "  PERFORM pg_stat_clear_snapshot();"
+        "  IF NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        "                 AND wait_event_type = 'Lock') THEN RETURN; END IF;"
+        "  PERFORM pg_sleep(0.05);"
+        " END LOOP;"
+        " RAISE 'a read goes on that was given up'; END $$";
+    struct fixture *f = *state;
+    AUTO(record) struct meta_record there = {0};
+    struct meta *m;
+    PGconn *holder;
+
+    assert_ok(commit_one(f, meta_op_record_put(STR("things"), STR("a"), STR("v"), META_ABSENT)));
+    m = impatient(f);
+    holder = another("BEGIN; LOCK TABLE records");
+    assert_int_equal(meta_record_get(m, STR("things"), STR("a"), &there, &f->e), ERR_UNAVAILABLE);
+    database_run(ended);
+    libpq()->PQfinish(holder);
+    assert_ok(meta_record_get(m, STR("things"), STR("a"), &there, &f->e));
+    meta_free(m);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +289,7 @@ int main(int argc, char **argv)
         TEST(a_check_waits_for_a_deletion_in_flight),
         TEST(a_connection_that_the_server_ended_is_replaced),
         TEST(a_lock_that_is_held_too_long_means_unavailable),
+        TEST(the_server_ends_a_read_that_was_given_up),
     };
 
     fixture_choose(argc, argv);
