@@ -51,7 +51,8 @@ struct jobs {
     bool looker_runs;
     pthread_mutex_t mutex;  /* guards all below */
     pthread_cond_t changed; /* for the looking thread */
-    pthread_cond_t work;    /* for the others; also ends rests */
+    pthread_cond_t work;    /* for the others that wait for some */
+    pthread_cond_t rests;   /* for those that rest: it is the end */
     struct kind kinds[JOBS_KINDS_MAX];
     size_t n_kinds;
     struct meta_job due[2 * PAGE]; /* found and not taken yet: a page that waits, one that runs */
@@ -601,6 +602,7 @@ struct jobs *jobs_new(const struct jobs_options *o)
     pthread_mutex_init(&j->mutex, NULL);
     thread_cond_init(&j->changed);
     thread_cond_init(&j->work);
+    thread_cond_init(&j->rests);
     return j;
 }
 
@@ -633,6 +635,7 @@ void jobs_stop(struct jobs *j)
     j->stop = true;
     pthread_cond_broadcast(&j->changed);
     pthread_cond_broadcast(&j->work);
+    pthread_cond_broadcast(&j->rests);
     pthread_mutex_unlock(&j->mutex);
     if (j->looker_runs)
         pthread_join(j->looker, NULL);
@@ -657,6 +660,7 @@ void jobs_free(struct jobs *j)
     jobs_stop(j);
     drop_due(j);
     pthread_cond_destroy(&j->work);
+    pthread_cond_destroy(&j->rests);
     pthread_cond_destroy(&j->changed);
     pthread_mutex_destroy(&j->mutex);
     free(j);
@@ -741,7 +745,7 @@ bool job_rest(struct jobs *j, const struct job *job, int64_t ms)
 
     pthread_mutex_lock(&j->mutex);
     while (!j->stop && error == 0)
-        error = pthread_cond_timedwait(&j->work, &j->mutex, &until);
+        error = pthread_cond_timedwait(&j->rests, &j->mutex, &until);
     pthread_mutex_unlock(&j->mutex);
     return job_go_on(j, job);
 }

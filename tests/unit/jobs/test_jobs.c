@@ -517,6 +517,33 @@ static void work_of_its_own_is_run_when_it_is_woken_once_at_a_time(void **state)
     assert_int_equal(seen.most_at_once, 1);
 }
 
+/* Whoever rests is not who is woken: then nobody would run it before the next look. */
+static void work_of_its_own_that_is_woken_beside_a_job_that_rests_is_run_at_once(void **state)
+{
+    struct jobs_options o = {.meta = meta, .poll_ms = LONG_MS, .report = report};
+    struct job_kind k = usual;
+    int64_t woken_ms;
+
+    (void)state;
+    jobs_free(processes[0].jobs);
+    processes[0].jobs = jobs_new(&o);
+    k.run = rest_long;
+    k.ctx = &processes[0];
+    jobs_kind_add(processes[0].jobs, &k);
+    jobs_kind_add(processes[0].jobs, &own);
+    assert_ok(jobs_start(processes[0].jobs, &e));
+    assert_ok(jobs_add(processes[0].jobs, "usual", STR("a"), &e));
+    wait_for_runs(1);
+    pause_a_little(); /* it rests now, or the test says nothing */
+    jobs_wake_own(processes[0].jobs, "own");
+    wait_for_runs(2);
+    pause_a_little(); /* its thread waits for more */
+    woken_ms = clock_mono_ms();
+    jobs_wake_own(processes[0].jobs, "own");
+    wait_for_runs(3);
+    assert_true(clock_mono_ms() - woken_ms < 1000);
+}
+
 static void work_of_its_own_goes_on_while_there_is_more_and_after_a_failure(void **state)
 {
     (void)state;
@@ -585,6 +612,7 @@ int main(void)
         TEST(a_stop_ends_a_rest_and_the_job_made_no_attempt),
         TEST(a_job_that_is_cancelled_while_it_runs_is_told_so_and_goes),
         TEST(work_of_its_own_is_run_when_it_is_woken_once_at_a_time),
+        TEST(work_of_its_own_that_is_woken_beside_a_job_that_rests_is_run_at_once),
         TEST(work_of_its_own_goes_on_while_there_is_more_and_after_a_failure),
         TEST(regular_work_of_its_own_is_run_again_and_again_and_has_no_row),
         TEST(a_kind_that_is_not_known_here_is_left_to_others),
