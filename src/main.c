@@ -34,14 +34,28 @@ static size_t n_credentials;
 /* That of the process, once something was opened that uses it. */
 static struct redis *redis;
 
+static void copy_key(const struct aws_key *key, struct store_s3_key *ret_key)
+{
+    snprintf(ret_key->access, sizeof(ret_key->access), "%s", key->access);
+    snprintf(ret_key->secret, sizeof(ret_key->secret), "%s", key->secret);
+    buf_add_str(&ret_key->token, buf_str(&key->token));
+}
+
 static enum err_code current_key(void *ctx, struct store_s3_key *ret_key, struct err *e)
 {
     AUTO(aws_key) struct aws_key key = {0};
 
     TRY(aws_credentials_get(ctx, &key, e));
-    snprintf(ret_key->access, sizeof(ret_key->access), "%s", key.access);
-    snprintf(ret_key->secret, sizeof(ret_key->secret), "%s", key.secret);
-    buf_add_str(&ret_key->token, buf_str(&key.token));
+    copy_key(&key, ret_key);
+    return ERR_OK;
+}
+
+static enum err_code key_now(void *ctx, struct store_s3_key *ret_key, struct err *e)
+{
+    AUTO(aws_key) struct aws_key key = {0};
+
+    TRY(aws_credentials_get_now(ctx, &key, e));
+    copy_key(&key, ret_key);
     return ERR_OK;
 }
 
@@ -92,6 +106,7 @@ static enum err_code s3_options(const struct conf *c, char temp_path[static PATH
         .path_style = s3->path_style,
         .ca_file = s3->ca_file,
         .key = current_key,
+        .key_now = key_now,
         .key_refused = key_refused,
         .ctx = credentials[n_credentials++],
         .sse = sse[s3->sse],

@@ -185,27 +185,30 @@ void aws_credentials_free(struct aws_credentials *c)
     free(c);
 }
 
-/* Below the lock: has the thread ask, and waits for what comes. */
-static enum err_code ask_and_wait(struct aws_credentials *c, struct err *e)
+/* Below the lock: has the thread ask. */
+static enum err_code ask(struct aws_credentials *c, struct err *e)
 {
-    uint64_t before = c->answers;
-
     if (!c->runs && thread_start(&c->thread, "aws-key", THREAD_STACK_USUAL, renew, c) != 0)
         return err_set(e, ERR_UNAVAILABLE, "no thread to find a key of AWS with");
     c->runs = true;
     c->wanted = true;
     pthread_cond_signal(&c->asked);
-    while (c->answers == before)
-        pthread_cond_wait(&c->answered, &c->lock);
     return ERR_OK;
 }
 
-static enum err_code get(struct aws_credentials *c, struct aws_key *ret_key, struct err *e)
+static enum err_code get(struct aws_credentials *c, bool wait, struct aws_key *ret_key,
+                         struct err *e)
 {
     bool just_failed = c->failed_ms && clock_mono_ms() - c->failed_ms < FAILED_MS;
+    uint64_t before = c->answers;
 
-    if (!holds(c) && !just_failed)
-        TRY(ask_and_wait(c, e));
+    if (!holds(c) && !just_failed) {
+        TRY(ask(c, e));
+        if (!wait)
+            return err_set(e, ERR_UNAVAILABLE, "a key of AWS is being asked for");
+        while (c->answers == before)
+            pthread_cond_wait(&c->answered, &c->lock);
+    }
     if (!holds(c) && c->failed_ms) {
         *e = c->failure;
         return e->code;
@@ -221,7 +224,18 @@ enum err_code aws_credentials_get(struct aws_credentials *c, struct aws_key *ret
     enum err_code code;
 
     pthread_mutex_lock(&c->lock);
-    code = get(c, ret_key, e);
+    code = get(c, true, ret_key, e);
+    pthread_mutex_unlock(&c->lock);
+    return code;
+}
+
+enum err_code aws_credentials_get_now(struct aws_credentials *c, struct aws_key *ret_key,
+                                      struct err *e)
+{
+    enum err_code code;
+
+    pthread_mutex_lock(&c->lock);
+    code = get(c, false, ret_key, e);
     pthread_mutex_unlock(&c->lock);
     return code;
 }

@@ -24,6 +24,10 @@ void aws_credentials_free(struct aws_credentials *c); /* accepts NULL; nobody is
 ERR_CHECKED enum err_code aws_credentials_get(struct aws_credentials *c, struct aws_key *ret_key,
                                               struct err *e);
 
+/* The same for who can't wait: UNAVAILABLE when there is no key, which is asked for then. */
+ERR_CHECKED enum err_code aws_credentials_get_now(struct aws_credentials *c,
+                                                  struct aws_key *ret_key, struct err *e);
+
 /* A server has refused this key: the next aws_credentials_get() asks the sources anew, unless they
  * had nothing better when they were asked for the same reason within the last minute. */
 void aws_credentials_refused(struct aws_credentials *c, const struct aws_key *key);

@@ -687,6 +687,9 @@ struct store_s3_options {
 
     /* The key for the next request, and that a server refused one: any thread. */
     enum err_code (*key)(void *ctx, struct store_s3_key *ret_key, struct err *e);
+    /* The same without waiting, for readers: UNAVAILABLE when there is none just now. NULL: key().
+     */
+    enum err_code (*key_now)(void *ctx, struct store_s3_key *ret_key, struct err *e);
     void (*key_refused)(void *ctx, const struct store_s3_key *key);
     void *ctx;
 

@@ -476,6 +476,7 @@ static const struct refusal refusals[] = {
     {0, ERR_STORAGE_FULL, S3_NEVER, "XMinioAdminBucketQuotaExceeded", "the quota is used up"},
     {0, ERR_STORAGE_FULL, S3_NEVER, "XMinioStorageFull", "the server's disks are full"},
     {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "OperationAborted", NULL},
+    {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "ConditionalRequestConflict", NULL},
     {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "InternalError", NULL},
     {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "BadDigest", damaged},
     {0, ERR_UNAVAILABLE, S3_AS_LONG_AS, "XAmzContentSHA256Mismatch", damaged},
@@ -546,6 +547,16 @@ static enum err_code with_key(struct s3_client *c, struct store_s3_key *ret_key,
     return c->options.key(c->options.ctx, ret_key, e);
 }
 
+/* Readers, and who sends for many clients, can't wait. */
+static enum err_code with_key_now(struct s3_client *c, struct store_s3_key *ret_key, struct err *e)
+{
+    if (!c->options.key_now)
+        return with_key(c, ret_key, e);
+    *ret_key = (struct store_s3_key){0};
+    buf_init(&ret_key->token, HEADER_MAX);
+    return c->options.key_now(c->options.ctx, ret_key, e);
+}
+
 static void forget(struct store_s3_key *key)
 {
     buf_done(&key->token);
@@ -562,7 +573,7 @@ void s3_renew_key(struct s3_client *c)
 {
     struct store_s3_key key;
 
-    if (with_key(c, &key, ERR_IGNORED) == ERR_OK)
+    if (with_key_now(c, &key, ERR_IGNORED) == ERR_OK)
         refuse_key(c, &key);
     forget(&key);
 }
@@ -680,13 +691,13 @@ enum err_code s3_stream(struct s3_client *c, const struct s3_request *r, struct 
     enum err_code code;
     char payload[65];
 
+    reset(a); /* whatever fails: another try may help */
     TRY(hash_body(r, payload, e));
-    TRY(with_key(c, &key, e));
+    TRY(with_key_now(c, &key, e));
     sign(c, r, &key, payload, &s);
     forget(&key);
     request.url = buf_text(&s.url);
     request.headers = s.pointers;
-    reset(a);
     count(c, r);
     code = client_stream_new(c->client, &request, take_header, a, ret_stream, e);
     signed_done(&s);

@@ -12,8 +12,10 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -39,6 +41,7 @@ struct expected {
 
 static const struct expected *script;
 static size_t script_n, script_at;
+static atomic_bool held; /* nobody answers before it is false */
 
 enum err_code __wrap_fetch_run(const struct fetch *f, int *ret_status, struct buf *ret_body,
                                struct err *e);
@@ -49,6 +52,8 @@ enum err_code __wrap_fetch_run(const struct fetch *f, int *ret_status, struct bu
     const struct expected *x = &script[script_at];
     AUTO(buf) struct buf text = {0};
 
+    while (held)
+        usleep(1000);
     if (script_at >= script_n)
         fail_msg("nobody should be asked: %s", f->url);
     script_at++;
@@ -517,6 +522,28 @@ static void a_key_that_holds_is_kept(void **state)
     assert_int_equal(script_at, 1);
 }
 
+static void who_cannot_wait_is_told_that_a_key_is_asked_for(void **state)
+{
+    struct run r = {CONTAINER, .answers = {{"https://a/", NULL, 200, JSON_KEY("one", FAR)}}};
+    AUTO(aws_key) struct aws_key key = {0}, same = {0};
+    struct setting s;
+    struct aws_credentials *c;
+    struct err e;
+
+    (void)state;
+    set(&s, &r);
+    held = true;
+    c = aws_credentials_new(&s.options);
+    assert_int_equal(aws_credentials_get_now(c, &key, &e), ERR_UNAVAILABLE);
+    assert_int_equal(aws_credentials_get_now(c, &key, &e), ERR_UNAVAILABLE);
+    held = false;
+    assert_get(c, "one", &key); /* of that answer, for nobody is asked twice */
+    assert_int_equal(aws_credentials_get_now(c, &same, &e), ERR_OK);
+    assert_string_equal(same.access, "one");
+    aws_credentials_free(c);
+    assert_int_equal(script_at, 1);
+}
+
 static void a_refused_key_is_asked_for_once_more(void **state)
 {
     struct run r = {CONTAINER, .answers = {{"https://a/", NULL, 200, JSON_KEY("one", FAR)},
@@ -616,6 +643,7 @@ int main(void)
         cmocka_unit_test(an_instance_without_a_role_has_nothing),
         cmocka_unit_test(answers_that_hold_no_key_are_told),
         cmocka_unit_test(a_key_that_holds_is_kept),
+        cmocka_unit_test(who_cannot_wait_is_told_that_a_key_is_asked_for),
         cmocka_unit_test(a_refused_key_is_asked_for_once_more),
         cmocka_unit_test(a_key_is_renewed_before_it_expires),
         cmocka_unit_test(an_error_is_not_asked_for_over_and_over),

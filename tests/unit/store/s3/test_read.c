@@ -48,6 +48,7 @@ struct fixture {
     struct err err;
 };
 
+static int without_key;    /* so many times there is none just now */
 static const char *moving; /* the upload that s3_keeper_moving() tells of */
 
 bool __wrap_s3_keeper_moving(struct s3_keeper *k, const struct digest *d,
@@ -64,7 +65,11 @@ bool __wrap_s3_keeper_moving(struct s3_keeper *k, const struct digest *d,
 
 static enum err_code give_key(void *ctx, struct store_s3_key *ret_key, struct err *e)
 {
-    (void)ctx, (void)e;
+    (void)ctx;
+    if (without_key > 0) {
+        without_key--;
+        return err_set(e, ERR_UNAVAILABLE, "nobody has a key just now");
+    }
     snprintf(ret_key->access, sizeof(ret_key->access), "access");
     snprintf(ret_key->secret, sizeof(ret_key->secret), "secret");
     return ERR_OK;
@@ -89,6 +94,7 @@ static struct fixture *begin(const struct small_server_answer *answers, size_t n
                                  .timeout_ms = 5000};
 
     moving = NULL;
+    without_key = 0;
     f->server = small_server_start(answers, n);
     o.endpoint = small_server_url(f->server);
     f->s.shape = s3_ahead_usual;
@@ -323,6 +329,26 @@ static void a_server_that_says_later_is_asked_again_without_blocking(void **stat
     (void)state;
     assert_reads(f);
     assert_int_equal(small_server_count(f->server), 3);
+    end(f);
+}
+
+static void a_key_that_is_not_there_just_now_is_asked_for_again(void **state)
+{
+    static const struct small_server_answer answers[] = {{.text = HALF, .then = THEN_CLOSE},
+                                                         {.text = REST}};
+    struct fixture *f = begin(answers, N(answers));
+    AUTO(reader) struct reader *r = open_blob(f, 8);
+    char text[100];
+    size_t n;
+
+    (void)state;
+    without_key = 2;
+    assert_int_equal(read_some(f, r, text, 4, &n), ERR_OK);
+    without_key = 2;
+    assert_int_equal(read_all(f, r, text), ERR_OK);
+    assert_string_equal(text, "efgh");
+    assert_int_equal(without_key, 0);
+    reader_free(STEAL(r));
     end(f);
 }
 
@@ -622,6 +648,7 @@ int main(void)
         cmocka_unit_test(an_object_of_another_length_is_not_the_blob),
         cmocka_unit_test(a_connection_that_breaks_goes_on_by_range),
         cmocka_unit_test(a_server_that_says_later_is_asked_again_without_blocking),
+        cmocka_unit_test(a_key_that_is_not_there_just_now_is_asked_for_again),
         cmocka_unit_test(a_server_is_waited_for_as_long_as_it_asks),
         cmocka_unit_test(a_server_that_does_not_recover_is_unavailable),
         cmocka_unit_test(a_refusal_is_not_tried_again),
