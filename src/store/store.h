@@ -704,6 +704,7 @@ struct store_s3_options {
     const char *temp_path; /* a directory for what is on its way to the server; made if missing */
     uint64_t temp_bytes;   /* that all uploads may have there; 0: what the disk has */
     uint64_t timeout_ms;   /* of one request with all its tries */
+    uint64_t look_ms;      /* how often, and how old, what others left to be done; 0: the usual */
 };
 
 ERR_CHECKED enum err_code store_s3_new(const struct store_s3_options *o, struct store **ret_store,

@@ -28,23 +28,39 @@ static bool upload_id(struct s3 *s, const struct s3_name *name, struct uuid *ret
     return s3_upload_key_parse(s3_name_below(s, name, STR(S3_UPLOADS)), &key, ret_id);
 }
 
-/* The same upload may be found as parts, object and tails. */
 static void add(struct found *f, const struct uuid *id, uint64_t size_bytes, int64_t modified_ms)
 {
-    struct store_upload_info *info = NULL;
+    f->items = mem_resize(f->items, (f->n + 1) * sizeof(f->items[0]));
+    f->items[f->n++] = (struct store_upload_info){
+        .id = *id, .has_bytes = true, .size_bytes = size_bytes, .modified_ms = modified_ms};
+}
 
-    for (size_t i = 0; i < f->n && !info; i++) {
-        if (strcmp(f->items[i].id.text, id->text) == 0)
-            info = &f->items[i];
+static int by_id(const void *a, const void *b)
+{
+    const struct store_upload_info *x = a, *y = b;
+
+    return strcmp(x->id.text, y->id.text);
+}
+
+/* The same upload may be found as parts, object and tails. */
+static void join(struct found *f)
+{
+    size_t n = 0;
+
+    if (f->n > 0)
+        qsort(f->items, f->n, sizeof(f->items[0]), by_id);
+    for (size_t i = 0; i < f->n; i++) {
+        struct store_upload_info *last = n > 0 ? &f->items[n - 1] : NULL, *next = &f->items[i];
+
+        if (!last || by_id(last, next) != 0) {
+            f->items[n++] = *next;
+            continue;
+        }
+        last->size_bytes += next->size_bytes;
+        if (next->modified_ms > last->modified_ms)
+            last->modified_ms = next->modified_ms;
     }
-    if (!info) {
-        f->items = mem_resize(f->items, (f->n + 1) * sizeof(f->items[0]));
-        info = &f->items[f->n++];
-        *info = (struct store_upload_info){.id = *id, .has_bytes = true};
-    }
-    info->size_bytes += size_bytes;
-    if (modified_ms > info->modified_ms)
-        info->modified_ms = modified_ms;
+    f->n = n;
 }
 
 static enum err_code found_object(void *ctx, const struct s3_listed *object, struct err *e)
@@ -63,10 +79,10 @@ static enum err_code found_object(void *ctx, const struct s3_listed *object, str
 static bool is_lost(const struct found *f, const struct s3_name *name, const struct uuid *id,
                     int64_t begun_ms)
 {
-    bool has_tail = false;
+    const struct store_upload_info key = {.id = *id};
+    bool has_tail = f->n_objects > 0 &&
+                    bsearch(&key, f->items, f->n_objects, sizeof(f->items[0]), by_id) != NULL;
 
-    for (size_t i = 0; i < f->n_objects && !has_tail; i++)
-        has_tail = strcmp(f->items[i].id.text, id->text) == 0;
     return !has_tail && f->now_ms - begun_ms > ABANDONED_MS &&
            name->text[name->n - UUID_TEXT - 1] != '/';
 }
@@ -104,19 +120,34 @@ static enum err_code found_move(void *ctx, const struct s3_listed *object, struc
     return ERR_OK;
 }
 
+static int by_begin(const void *a, const void *b)
+{
+    const struct s3_upload_key *x = a, *y = b;
+
+    return strncmp(x->text, y->text, UUID_TEXT);
+}
+
+static void sort_moving(struct found *f)
+{
+    if (f->n_moving > 0)
+        qsort(f->moving, f->n_moving, sizeof(f->moving[0]), by_begin);
+}
+
+/* They are sorted. */
 static bool is_moving(const struct found *f, const struct uuid *id)
 {
-    bool moving = false;
+    struct s3_upload_key key;
 
-    for (size_t i = 0; i < f->n_moving && !moving; i++)
-        moving = strncmp(id->text, f->moving[i].text, UUID_TEXT) == 0;
-    return moving;
+    s3_parts_key(id, true, &key);
+    return f->n_moving > 0 &&
+           bsearch(&key, f->moving, f->n_moving, sizeof(f->moving[0]), by_begin) != NULL;
 }
 
 static void leave_out_moving(struct found *f)
 {
     size_t kept = 0;
 
+    sort_moving(f);
     for (size_t i = 0; i < f->n; i++) {
         if (!is_moving(f, &f->items[i].id))
             f->items[kept++] = f->items[i];
@@ -129,10 +160,12 @@ static enum err_code find_uploads(struct found *f, struct err *e)
 {
     TRY(s3_list(f->s->client, S3_MOVES, found_move, f, e));
     TRY(s3_list(f->s->client, S3_UPLOADS, found_object, f, e));
+    join(f);
     f->n_objects = f->n;
     TRY(s3_multipart_each(f->s->client, found_parts, f, e));
     if (f->n > 0)
         TRY(s3_list(f->s->client, S3_MOVES, found_move, f, e));
+    join(f);
     leave_out_moving(f);
     return ERR_OK;
 }
@@ -154,6 +187,7 @@ enum err_code s3_upload_moves(struct s3 *s, const struct uuid *id, bool *ret_mov
     struct found f = {.s = s};
     enum err_code code = s3_list(s->client, S3_MOVES, found_move, &f, e);
 
+    sort_moving(&f);
     *ret_moves = code == ERR_OK && is_moving(&f, id);
     free(f.moving);
     return code;

@@ -17,8 +17,10 @@
 #define RETRY_MS         10000 /* after a failure; twice as long after each further one of a move */
 #define RETRY_MOST_MS    600000  /* but no longer */
 #define WARN_AGAIN_MS    3600000 /* of what goes on failing */
+#define LOOK_AGAIN_MS    300000  /* for moves of processes that are gone */
+#define NAMES_MOST       100000  /* to be deleted: what is more a sweep finds */
 
-/* What failed before. All 0 at first. Only the thread has to do with it. */
+/* What failed before. All 0 at first. Only one thread has to do with it. */
 struct trouble {
     int64_t pause_ms;
     int64_t quiet_until_ms; /* monotonic: it was said in the log */
@@ -37,16 +39,16 @@ struct move {
 
 struct s3_keeper {
     struct s3 *s;
-    pthread_t thread;
-    pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t changed;
+    pthread_t mover, deleter; /* a copy may take many minutes */
+    pthread_mutex_t lock;     /* of what follows */
+    pthread_cond_t changed;   /* for both */
     struct move *moves;
-    struct move *current;  /* the thread is at it */
-    struct s3_name *names; /* to be deleted */
+    struct move *current; /* the mover is at it */
+    char **names;         /* keys to be deleted */
     size_t n_names;
     int64_t list_ms, delete_ms; /* monotonic: not before */
     struct trouble listing, deleting;
-    bool stop, found_moves;
+    bool stop, listed;              /* once, all of them */
     pthread_mutex_t deletions_lock; /* of what follows, also while it is called */
     store_deletion_fn deletion;
     void *deletion_ctx;
@@ -57,9 +59,11 @@ void s3_keeper_delete(struct s3_keeper *k, const struct s3_name *name)
     pthread_mutex_lock(&k->lock);
     if (k->n_names == 0)
         k->delete_ms = clock_mono_ms() + DELETE_WAIT_MS;
-    k->names = mem_resize(k->names, (k->n_names + 1) * sizeof(k->names[0]));
-    k->names[k->n_names++] = *name;
-    pthread_cond_signal(&k->changed);
+    if (k->n_names < NAMES_MOST) {
+        k->names = mem_resize(k->names, (k->n_names + 1) * sizeof(k->names[0]));
+        k->names[k->n_names++] = mem_strdup(name->text);
+    }
+    pthread_cond_broadcast(&k->changed);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -69,7 +73,7 @@ bool s3_keeper_deletes(struct s3_keeper *k, const struct s3_name *name)
 
     pthread_mutex_lock(&k->lock);
     for (size_t i = 0; i < k->n_names && !found; i++)
-        found = k->names[i].n == name->n && memcmp(k->names[i].text, name->text, name->n) == 0;
+        found = strcmp(k->names[i], name->text) == 0;
     pthread_mutex_unlock(&k->lock);
     return found;
 }
@@ -103,7 +107,7 @@ void s3_keeper_move(struct s3_keeper *k, const struct digest *d, const struct s3
         m->next_ms = clock_mono_ms();
         m->next = k->moves;
         k->moves = m;
-        pthread_cond_signal(&k->changed);
+        pthread_cond_broadcast(&k->changed);
     }
     pthread_mutex_unlock(&k->lock);
 }
@@ -287,15 +291,34 @@ enum err_code s3_move_read(struct s3 *s, const struct digest *d, const struct s3
     return ERR_OK;
 }
 
+/* A look at all pointers. */
+struct look {
+    struct s3_keeper *k;
+    int64_t before_ms; /* wall: younger ones are left to who wrote them */
+};
+
+static bool knows(struct s3_keeper *k, const struct digest *d, const struct s3_upload_key *from)
+{
+    const struct s3_move what = {.from = *from};
+    bool known;
+
+    pthread_mutex_lock(&k->lock);
+    known = is_known(k, d, &what);
+    pthread_mutex_unlock(&k->lock);
+    return known;
+}
+
 static enum err_code found_move(void *ctx, const struct s3_listed *object, struct err *e)
 {
-    struct s3_keeper *k = ctx;
+    const struct look *look = ctx;
+    struct s3_keeper *k = look->k;
     struct s3_upload_key from;
     struct digest d;
     struct s3_move move;
     enum err_code code;
 
-    if (!s3_move_name_parse(k->s, &object->name, &d, &from))
+    if (object->modified_ms > look->before_ms ||
+        !s3_move_name_parse(k->s, &object->name, &d, &from) || knows(k, &d, &from))
         return ERR_OK;
     code = s3_move_read(k->s, &d, &from, &move, e);
     if (code == ERR_OK)
@@ -303,7 +326,7 @@ static enum err_code found_move(void *ctx, const struct s3_listed *object, struc
     return code == ERR_NOT_FOUND ? ERR_OK : code;
 }
 
-/* ---- the thread */
+/* ---- the threads */
 
 /* Names of one request, out of the list. Lock held. */
 static struct s3_name *take_names(struct s3_keeper *k, size_t *ret_n)
@@ -311,14 +334,24 @@ static struct s3_name *take_names(struct s3_keeper *k, size_t *ret_n)
     size_t n = k->n_names < S3_DELETE_MOST ? k->n_names : S3_DELETE_MOST;
     struct s3_name *names = mem_alloc(n * sizeof(names[0]));
 
-    memcpy(names, k->names + k->n_names - n, n * sizeof(names[0]));
-    k->n_names -= n;
-    if (k->n_names == 0) {
-        free(k->names);
-        k->names = NULL;
+    for (size_t i = 0; i < n; i++) {
+        char *name = k->names[--k->n_names];
+
+        names[i].n = strlen(name);
+        memcpy(names[i].text, name, names[i].n + 1);
+        free(name);
     }
+    if (k->n_names == 0)
+        free(STEAL(k->names));
     *ret_n = n;
     return names;
+}
+
+/* Lock held. */
+static void drop_names(struct s3_keeper *k, size_t most)
+{
+    while (k->n_names > most)
+        free(k->names[--k->n_names]);
 }
 
 /* It failed: says so, now and then. What it says is of the blob, if one is given. Returns when the
@@ -341,19 +374,39 @@ static int64_t back_off(struct trouble *t, const char *what, const struct digest
 
 /* The three things that there may be to do. Lock held, and given up meanwhile. */
 
+static int64_t look_again_ms(const struct s3_keeper *k)
+{
+    uint64_t ms = s3_client_options(k->s->client)->look_ms;
+
+    return ms > 0 ? (int64_t)ms : LOOK_AGAIN_MS;
+}
+
+/* Of several processes not all at one time. */
+static int64_t next_look(const struct s3_keeper *k)
+{
+    uint64_t random;
+
+    random_bytes(&random, sizeof(random));
+    return clock_mono_ms() + look_again_ms(k) + (int64_t)(random % (uint64_t)look_again_ms(k));
+}
+
+/* At first all, which an earlier life may have left. */
 static void list_moves(struct s3_keeper *k)
 {
-    int64_t next_ms = 0;
+    struct look look = {k, k->listed ? clock_wall_ms() - look_again_ms(k) : INT64_MAX};
+    int64_t next_ms = next_look(k);
     enum err_code code;
     struct err e = {0};
 
     pthread_mutex_unlock(&k->lock);
-    code = s3_list(k->s->client, S3_MOVES, found_move, k, &e);
-    if (code != ERR_OK)
+    code = s3_list(k->s->client, S3_MOVES, found_move, &look, &e);
+    if (code == ERR_OK)
+        k->listing.pause_ms = 0;
+    else
         next_ms =
             back_off(&k->listing, "blobs to be moved to their keys can't be listed", NULL, &e);
     pthread_mutex_lock(&k->lock);
-    k->found_moves = code == ERR_OK;
+    k->listed |= code == ERR_OK;
     k->list_ms = next_ms;
 }
 
@@ -383,9 +436,10 @@ static void delete_names(struct s3_keeper *k)
     forget_blobs(k->s, names, n);
     free(names);
     pthread_mutex_lock(&k->lock);
-    k->delete_ms = next_ms;
-    if (next_ms > 0 && k->n_names > S3_DELETE_MOST) /* it may go on for long */
-        k->n_names = S3_DELETE_MOST;
+    if (next_ms > 0 || k->n_names >= S3_DELETE_MOST) /* else what came meanwhile waits for more */
+        k->delete_ms = next_ms;
+    if (next_ms > 0) /* it may go on for long */
+        drop_names(k, S3_DELETE_MOST);
 }
 
 /* The one whose turn came first, or comes first. Lock held. */
@@ -431,38 +485,30 @@ static void move_one(struct s3_keeper *k)
 
 typedef void (*work_fn)(struct s3_keeper *k);
 
-/* What is to be done first, and from when on; NULL: nothing. Lock held. */
-static work_fn next_work(const struct s3_keeper *k, int64_t *ret_ms)
+/* What a thread is to do first, and from when on; NULL: nothing. Lock held. */
+typedef work_fn (*next_fn)(const struct s3_keeper *k, int64_t *ret_ms);
+
+static work_fn next_move(const struct s3_keeper *k, int64_t *ret_ms)
 {
     const struct move *m = first_move(k);
-    const struct {
-        bool is_there;
-        int64_t at_ms;
-        work_fn fn;
-    } all[] = {
-        {!k->found_moves, k->list_ms, list_moves},
-        {k->n_names > 0, k->delete_ms, delete_names},
-        {m != NULL, m ? m->next_ms : 0, move_one},
-    };
-    work_fn next = NULL;
+    bool look = !m || k->list_ms <= m->next_ms;
 
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (all[i].is_there && (!next || all[i].at_ms < *ret_ms)) {
-            next = all[i].fn;
-            *ret_ms = all[i].at_ms;
-        }
-    }
-    return next;
+    *ret_ms = look ? k->list_ms : m->next_ms;
+    return look ? list_moves : move_one;
 }
 
-static void *keep_main(void *ctx)
+static work_fn next_delete(const struct s3_keeper *k, int64_t *ret_ms)
 {
-    struct s3_keeper *k = ctx;
+    *ret_ms = k->delete_ms;
+    return k->n_names > 0 ? delete_names : NULL;
+}
 
+static void *keep(struct s3_keeper *k, next_fn next)
+{
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
         int64_t at_ms = 0, wait_ms;
-        work_fn work = next_work(k, &at_ms);
+        work_fn work = next(k, &at_ms);
 
         wait_ms = at_ms - clock_mono_ms();
         if (!work) {
@@ -479,6 +525,47 @@ static void *keep_main(void *ctx)
     return NULL;
 }
 
+static void *move_main(void *ctx)
+{
+    return keep(ctx, next_move);
+}
+
+static void *delete_main(void *ctx)
+{
+    return keep(ctx, next_delete);
+}
+
+static void stop(struct s3_keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    k->stop = true;
+    pthread_cond_broadcast(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+}
+
+static bool start(struct s3_keeper *k)
+{
+    if (thread_start(&k->mover, "s3 mover", STACK_BYTES, move_main, k) != 0)
+        return false;
+    if (thread_start(&k->deleter, "s3 deleter", STACK_BYTES, delete_main, k) == 0)
+        return true;
+    stop(k);
+    pthread_join(k->mover, NULL);
+    return false;
+}
+
+static void free_keeper(struct s3_keeper *k)
+{
+    while (k->moves)
+        drop(k, k->moves);
+    drop_names(k, 0);
+    free(k->names);
+    pthread_cond_destroy(&k->changed);
+    pthread_mutex_destroy(&k->lock);
+    pthread_mutex_destroy(&k->deletions_lock);
+    free(k);
+}
+
 enum err_code s3_keeper_new(struct s3 *s, struct s3_keeper **ret_keeper, struct err *e)
 {
     struct s3_keeper *k = NEW(struct s3_keeper);
@@ -487,33 +574,25 @@ enum err_code s3_keeper_new(struct s3 *s, struct s3_keeper **ret_keeper, struct 
     pthread_mutex_init(&k->lock, NULL);
     pthread_mutex_init(&k->deletions_lock, NULL);
     thread_cond_init(&k->changed);
-    if (thread_start(&k->thread, "s3 keeper", STACK_BYTES, keep_main, k) != 0) {
-        free(k);
+    if (!start(k)) {
+        free_keeper(k);
         return err_set(e, ERR_INTERNAL, "no thread can be started");
     }
     *ret_keeper = k;
     return ERR_OK;
 }
 
-/* Moves go on at the next start. */
+/* Moves go on at the next start, or elsewhere. */
 void s3_keeper_free(struct s3_keeper *k)
 {
     if (!k)
         return;
-    pthread_mutex_lock(&k->lock);
-    k->stop = true;
-    pthread_cond_signal(&k->changed);
-    pthread_mutex_unlock(&k->lock);
-    pthread_join(k->thread, NULL);
+    stop(k);
+    pthread_join(k->mover, NULL);
+    pthread_join(k->deleter, NULL);
     pthread_mutex_lock(&k->lock);
     while (k->n_names > 0 && k->deleting.pause_ms == 0)
         delete_names(k);
     pthread_mutex_unlock(&k->lock);
-    while (k->moves)
-        drop(k, k->moves);
-    free(k->names);
-    pthread_cond_destroy(&k->changed);
-    pthread_mutex_destroy(&k->lock);
-    pthread_mutex_destroy(&k->deletions_lock);
-    free(k);
+    free_keeper(k);
 }

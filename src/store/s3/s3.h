@@ -143,11 +143,12 @@ void s3_senders_add(struct s3_senders *s, struct s3_job *job);
 void s3_senders_free(struct s3_senders *s); /* after all jobs have run; accepts NULL */
 
 /*
- * keeper.c: a thread that does later what no answer has to wait for.
+ * keeper.c: threads that do later what no answer has to wait for: one moves, one deletes.
  *
  * A move: the blob is durable at a key below uploads/, and a pointer names it; it is copied to its
  * key, then both go. Until then it is read where it is. After a crash, and in other processes, the
- * pointer is what tells. A blob may have several.
+ * pointer is what tells: all are looked at again and again, and one that is old is moved by whoever
+ * finds it. A blob may have several.
  */
 struct s3_move {
     struct s3_upload_key from;
