@@ -138,9 +138,9 @@
      .max = 5 * GIB,
      .def = 16 * MIB,
      .help =
-         "Size of the parts that an upload is sent in. What is not sent yet lies in files without "
-         "a name in `temp` below `storage.filesystem.root`: of each upload the part that comes, "
-         "and those on their way."},
+         "Size of the parts that an upload is sent in, of the first thousand; twice as long after "
+         "each thousand. What is not sent yet lies in files without a name in `temp` below "
+         "`storage.filesystem.root`: of each upload the part that comes, and those on their way."},
     {.name = "storage.s3.concurrency",
      .type = CONF_COUNT,
      FIELD(storage.s3.concurrency),

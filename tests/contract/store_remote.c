@@ -302,6 +302,37 @@ static void the_end_of_an_upload_may_become_all_of_it(void **state)
     }
 }
 
+static void more_may_follow_the_end_of_an_upload_however_short_it_is(void **state)
+{
+    static const size_t kept[] = {0, 3, (5u << 20) - 1, 6u << 20};
+    struct store *s = store_in(state);
+
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        struct str bytes = make_bytes(4, 13u << 20);
+        struct str all = str_sub(bytes, bytes.n - kept[i], kept[i]), more = bytes;
+        AUTO(buf) struct buf want = {0};
+        struct repo_name r = repo_of("a");
+        struct uuid id = new_uuid();
+        struct store_upload *u = begin(s, &id, bytes, "");
+        enum err_code code = store_upload_keep_from(s, u, bytes.n - kept[i], E);
+        struct digest d;
+
+        buf_init(&want, 32u << 20);
+        buf_add_str(&want, all);
+        buf_add_str(&want, more);
+        d = sha256_of(buf_str(&want));
+        if (code == ERR_UNSUPPORTED) {
+            store_upload_close(s, u);
+        } else {
+            assert_int_equal(code, ERR_OK);
+            OK(store_upload_write(s, u, more.p, more.n, kept[i], E));
+            OK(store_upload_commit(s, u, &r, &d, NULL, E));
+            assert_blob(s, "a", &d, buf_str(&want));
+        }
+        free((char *)bytes.p);
+    }
+}
+
 static void a_deleted_upload_leaves_nothing(void **state)
 {
     struct store *s = store_in(state);
@@ -394,6 +425,7 @@ int run_remote_suite(void)
         TEST(what_is_durable_cannot_be_cut),
         TEST(what_was_read_back_can_be_gone_on_with),
         TEST(the_end_of_an_upload_may_become_all_of_it),
+        TEST(more_may_follow_the_end_of_an_upload_however_short_it_is),
         TEST(a_deleted_upload_leaves_nothing),
         TEST(what_is_expected_becomes_a_blob),
         TEST(what_was_expected_and_cut_can_be_sent_again),

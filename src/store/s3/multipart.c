@@ -12,6 +12,17 @@
 
 #define BODY_MAX (4u << 20)
 
+#define PARTS_ALIKE 1000
+
+uint64_t s3_part_bytes(uint64_t first_bytes, size_t n)
+{
+    uint64_t bytes = first_bytes;
+
+    for (size_t i = n / PARTS_ALIKE; i > 0 && bytes < S3_PART_MAX_BYTES; i--)
+        bytes *= 2;
+    return bytes < S3_PART_MAX_BYTES ? bytes : S3_PART_MAX_BYTES;
+}
+
 static void take_id(void *ctx, struct str path, struct str text)
 {
     if (str_eq(path, STR("InitiateMultipartUploadResult/UploadId")))
@@ -100,13 +111,21 @@ struct parts_page {
     struct s3_part part;
     uint64_t number;
     char marker[16];
-    bool more, gap;
+    bool more;
 };
 
-static void add_part(struct s3_parts *parts, const struct s3_part *part)
+/* Numbers rise, from 1 on. */
+static void add_part(struct s3_parts *parts, uint64_t number, const struct s3_part *part)
 {
-    parts->items = mem_resize(parts->items, (parts->n + 1) * sizeof(parts->items[0]));
-    parts->items[parts->n++] = *part;
+    if (number <= parts->n_seen)
+        return;
+    parts->items = mem_resize(parts->items, number * sizeof(parts->items[0]));
+    for (size_t i = parts->n_seen; i < number - 1; i++)
+        parts->items[i] = (struct s3_part){0};
+    parts->items[number - 1] = *part;
+    if (number == parts->n + 1)
+        parts->n++;
+    parts->n_seen = (size_t)number;
 }
 
 static void take_part(void *ctx, struct str path, struct str text)
@@ -120,9 +139,8 @@ static void take_part(void *ctx, struct str path, struct str text)
     } else if (str_eq(path, STR("ListPartsResult/Part/Size"))) {
         str_to_u64_up_to(text, INT64_MAX, &p->part.size_bytes);
     } else if (str_eq(path, STR("ListPartsResult/Part"))) {
-        p->gap |= p->number != p->parts->n + 1;
-        if (!p->gap)
-            add_part(p->parts, &p->part);
+        add_part(p->parts, p->number, &p->part);
+        p->number = 0;
         p->part = (struct s3_part){0};
     } else if (str_eq(path, STR("ListPartsResult/NextPartNumberMarker"))) {
         str_copy(text, p->marker, sizeof(p->marker));
@@ -144,7 +162,7 @@ enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name, con
 {
     struct parts_page p = {.parts = ret_parts, .more = true};
 
-    while (p.more && !p.gap) {
+    while (p.more) {
         struct s3_request r = {.method = "GET", .name = name};
         char marker[16];
 

@@ -8,6 +8,12 @@
 #define S3_PARTS_MAX      10000
 #define S3_PART_MIN_BYTES (5ull << 20) /* but for the last */
 
+#define S3_PART_MAX_BYTES (5ull << 30)
+
+/* How long a part may be behind n others, when the first have first_bytes: twice as long after each
+ * thousand, so that as many as there can be make the largest object that there can be. Pure. */
+uint64_t s3_part_bytes(uint64_t first_bytes, size_t n);
+
 struct s3_part {
     char etag[S3_ETAG_MAX];
     char sha256[S3_SUM_SIZE]; /* as the server keeps it; "": it keeps none */
@@ -21,6 +27,8 @@ struct str s3_etag_bare(const char *etag);
 struct s3_parts {
     struct s3_part *items;
     size_t n;
+    size_t n_seen; /* s3_parts_list(): up to there the server has some behind a gap; of those that
+                      are missing size_bytes is 0 */
 };
 
 ERR_CHECKED enum err_code s3_multipart_create(struct s3_client *c, const struct s3_name *name,
@@ -50,8 +58,8 @@ ERR_CHECKED enum err_code s3_copy_sized(struct s3_client *c, const char *bucket,
                                         const struct s3_name *from, const struct s3_name *to,
                                         uint64_t size_bytes, struct err *e);
 
-/* What the server has of it, in order, up to the first number that is missing; appended. Parts may
- * end in another order than they began in. */
+/* What the server has of it, in order, up to the first number that is missing, and what is behind
+ * that as n_seen says. ret_parts is empty. Parts may end in another order than they began in. */
 ERR_CHECKED enum err_code s3_parts_list(struct s3_client *c, const struct s3_name *name,
                                         const char *id, struct s3_parts *ret_parts, struct err *e);
 

@@ -399,32 +399,69 @@ static enum err_code taken_away(struct state *st, struct err *e)
     return err_set(e, ERR_CONFLICT, "another process goes on with upload %s", st->id.text);
 }
 
+static const struct digest an_upload = {.n = 9, .text = "an upload"}; /* for messages */
+
+/* Waits for it. */
+static enum err_code read_piece(struct state *st, struct reader *r, void *p, size_t cap,
+                                size_t *ret_n, struct err *e)
+{
+    enum err_code code;
+
+    while ((code = reader_read(r, p, cap, ret_n, e)) == ERR_LATER) {
+        struct pollfd wait = {.fd = reader_wait_fd(r), .events = POLLIN};
+
+        poll(&wait, 1, LOOK_MS);
+        if (s3_client_ends(st->s->client))
+            return err_set(e, ERR_UNAVAILABLE, "the program ends");
+    }
+    return code;
+}
+
+static enum err_code copy_to_file(struct state *st, struct reader *r, struct err *e)
+{
+    AUTO(mem) char *p = mem_alloc(SHIFT_BYTES);
+    size_t n = 1;
+
+    for (uint64_t at = 0; n > 0; at += n) {
+        TRY(read_piece(st, r, p, SHIFT_BYTES, &n, e));
+        if (file_pwrite_all(st->fd, p, n, at) < 0)
+            return err_errno(e, "write a temporary file");
+    }
+    return ERR_OK;
+}
+
+/* What an object of size_bytes has from from_bytes on is collected now, piece by piece. */
+static enum err_code fetch(struct state *st, const struct s3_name *name, uint64_t size_bytes,
+                           uint64_t from_bytes, struct err *e)
+{
+    uint64_t n_bytes = size_bytes - from_bytes;
+    AUTO(reader) struct reader *r = NULL;
+    enum err_code code;
+
+    /* With what need_room() would wait for. */
+    TRY(s3_temp_wait(st->s->temp, &st->room, at_least(n_bytes, S3_PART_MIN_BYTES), e));
+    TRY(s3_temp_open(st->s->temp, &st->fd, e));
+    code = s3_reader_of(st->s->client, name, &an_upload, size_bytes, &r, e);
+    if (code == ERR_OK)
+        code = reader_seek(r, from_bytes, e);
+    if (code == ERR_OK)
+        code = copy_to_file(st, r, e);
+    if (code == ERR_OK)
+        s3_temp_fill(st->s->temp, &st->room, n_bytes);
+    else
+        drop_file(st);
+    return code == ERR_BLOB_UNKNOWN ? taken_away(st, e) : code;
+}
+
 /* The tail of an upload that another process began, or an earlier life of this one. */
 static enum err_code fetch_tail(struct state *st, struct err *e)
 {
     struct s3_name name;
-    struct s3_answer a = {0};
-    enum err_code code;
 
     if (st->fd >= 0 || st->fill_bytes == 0)
         return ERR_OK;
-    /* With what need_room() would wait for. */
-    TRY(s3_temp_wait(st->s->temp, &st->room, at_least(st->fill_bytes, S3_PART_MIN_BYTES), e));
-    TRY(s3_temp_open(st->s->temp, &st->fd, e));
     s3_upload_name(st->s, &st->tail, &name);
-    buf_init(&a.body, (size_t)st->fill_bytes);
-    code = s3_get(st->s->client, &name, &a, e);
-    if (code == ERR_OK && a.body.n != st->fill_bytes)
-        code =
-            err_set(e, ERR_CORRUPT, "the tail of upload %s is not as long as it was", st->id.text);
-    if (code == ERR_OK && file_pwrite_all(st->fd, a.body.p, a.body.n, 0) < 0)
-        code = err_errno(e, "write a temporary file");
-    buf_done(&a.body);
-    if (code == ERR_OK)
-        s3_temp_fill(st->s->temp, &st->room, st->fill_bytes);
-    else
-        drop_file(st);
-    return code == ERR_NOT_FOUND ? taken_away(st, e) : code;
+    return fetch(st, &name, st->fill_bytes, 0, e);
 }
 
 static struct state *state_of(struct store_upload *u)
@@ -489,6 +526,19 @@ static void delete_soon(struct state *st, struct s3_upload_key *key)
     key->text[0] = '\0';
 }
 
+/* Too little for a part that others follow: as if it had come just now. */
+static enum err_code become_file(struct state *st, uint64_t from_bytes, struct err *e)
+{
+    uint64_t n_bytes = st->parts_bytes - from_bytes;
+
+    if (n_bytes > 0)
+        TRY(fetch(st, &st->name, st->parts_bytes, from_bytes, e));
+    st->parts_bytes = 0;
+    st->fill_bytes = n_bytes;
+    st->is_object = st->sealed = st->lost = false;
+    return ERR_OK;
+}
+
 /* And parts again, of what begins at from_bytes. */
 static enum err_code become_parts(struct state *st, uint64_t from_bytes, struct err *e)
 {
@@ -502,6 +552,8 @@ static enum err_code become_parts(struct state *st, uint64_t from_bytes, struct 
     st->spent = st->key;
     st->parts.n = 0;
     st->lost = true;
+    if (st->parts_bytes - from_bytes < S3_PART_MIN_BYTES)
+        return become_file(st, from_bytes, e);
     TRY(begin_parts(st, e));
     code = s3_parts_copy(st->s->client, &st->name, st->upload, NULL, &from, from_bytes,
                          st->parts_bytes - from_bytes, &st->parts, e);
@@ -514,8 +566,6 @@ static enum err_code become_parts(struct state *st, uint64_t from_bytes, struct 
 
 static enum err_code open_back(struct state *st, struct err *e)
 {
-    static const struct digest an_upload = {.n = 9, .text = "an upload"}; /* for messages */
-
     return st->back
                ? ERR_OK
                : s3_reader_of(st->s->client, &st->name, &an_upload, st->parts_bytes, &st->back, e);
@@ -524,18 +574,9 @@ static enum err_code open_back(struct state *st, struct err *e)
 static enum err_code read_object(struct state *st, void *p, size_t cap, uint64_t offset_bytes,
                                  size_t *ret_n, struct err *e)
 {
-    enum err_code code;
-
     TRY(open_back(st, e));
     TRY(reader_seek(st->back, offset_bytes, e));
-    while ((code = reader_read(st->back, p, cap, ret_n, e)) == ERR_LATER) {
-        struct pollfd wait = {.fd = reader_wait_fd(st->back), .events = POLLIN};
-
-        poll(&wait, 1, LOOK_MS);
-        if (s3_client_ends(st->s->client))
-            return err_set(e, ERR_UNAVAILABLE, "the program ends");
-    }
-    return code;
+    return read_piece(st, st->back, p, cap, ret_n, e);
 }
 
 enum err_code s3_upload_read(struct store *s, struct store_upload *u, void *p, size_t cap,
@@ -596,15 +637,16 @@ enum err_code s3_upload_keep_from(struct store *s, struct store_upload *u, uint6
 }
 
 /* How long the next part may be. All parts that the server has are to be written over, for there is
- * one that takes no other list than that of all; so the next one has no more bytes than it had. */
+ * one that takes no other list than that of all; so the next one has no more bytes than it had, or
+ * had at least when it never came. */
 static uint64_t next_part_bytes(const struct state *st)
 {
-    uint64_t most = s3_client_options(st->s->client)->part_bytes;
+    uint64_t most = s3_part_bytes(s3_client_options(st->s->client)->part_bytes, st->parts.n);
     size_t i = st->parts.n;
 
-    return i < st->n_left && st->left_bytes[i] >= S3_PART_MIN_BYTES
-               ? at_most(most, st->left_bytes[i])
-               : most;
+    if (i >= st->n_left || (st->left_bytes[i] > 0 && st->left_bytes[i] < S3_PART_MIN_BYTES))
+        return most; /* nothing follows it there */
+    return at_most(most, at_least(st->left_bytes[i], S3_PART_MIN_BYTES));
 }
 
 enum err_code s3_upload_write(struct store *store, struct store_upload *u, const void *p, size_t n,
@@ -659,7 +701,7 @@ enum err_code s3_upload_create(struct store *store, const struct uuid *id, struc
 /* Parts that came behind the tail were never acknowledged: they are written over. */
 static void leave_parts(struct state *st, size_t n)
 {
-    size_t all = st->parts.n;
+    size_t all = st->parts.n_seen;
 
     st->parts.n = n;
     if (all == n)
@@ -1012,6 +1054,26 @@ static void clear_away(struct state *st)
     st->over = true;
 }
 
+/* Unless it is there: another process may have the blob at the same time, or the answer to an
+ * earlier try was lost. */
+static enum err_code put_once(struct s3 *s, const struct digest *d, uint64_t size_bytes,
+                              struct s3_put put, struct err *e)
+{
+    struct s3_answer there = {0};
+    struct s3_name key;
+    enum err_code code;
+
+    s3_blob_name(s, d, &key);
+    put.if_none = true;
+    code = s3_put(s->client, &key, &put, e);
+    if (code != ERR_PRECONDITION)
+        return code;
+    if (s3_head(s->client, &key, &there, ERR_IGNORED) == ERR_OK && there.total_bytes == size_bytes)
+        return ERR_OK;
+    put.if_none = false;
+    return s3_put(s->client, &key, &put, e);
+}
+
 /* Of one part's worth, or less. */
 static enum err_code commit_small(struct state *st, const struct digest *d, struct err *e)
 {
@@ -1029,7 +1091,7 @@ static enum err_code commit_small(struct state *st, const struct digest *d, stru
     TRY(fetch_tail(st, e));
     file.fd = st->fd;
     put.file = st->fd >= 0 ? &file : NULL;
-    return s3_put(st->s->client, &key, &put, e);
+    return put_once(st->s, d, st->fill_bytes, put, e);
 }
 
 static enum err_code move_to_key(struct state *st, const struct digest *d, struct err *e)

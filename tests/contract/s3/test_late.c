@@ -2,13 +2,17 @@
 #include "fixture.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "temp_dir.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #define PART S3_PART_MIN_BYTES
 
@@ -23,7 +27,7 @@ struct side {
 
 static struct uuid id;
 
-static struct side start_with(struct fixture *f, uint64_t part_bytes)
+static struct side start_looking(struct fixture *f, uint64_t part_bytes, uint64_t look_ms)
 {
     struct store_s3_options o = f->options;
     struct side p = {.f = f};
@@ -31,10 +35,16 @@ static struct side start_with(struct fixture *f, uint64_t part_bytes)
     temp_dir_make(p.dir, TEMP_DIR_DISK);
     o.temp_path = p.dir;
     o.part_bytes = part_bytes;
+    o.look_ms = look_ms;
     o.concurrency = 3;
     o.read_ahead_bytes = 8u << 20;
     OK(store_s3_new(&o, &p.s, &f->e));
     return p;
+}
+
+static struct side start_with(struct fixture *f, uint64_t part_bytes)
+{
+    return start_looking(f, part_bytes, 0);
 }
 
 static struct side start(struct fixture *f)
@@ -547,6 +557,194 @@ static void a_tail_is_replaced_by_the_next_one(void **state)
     assert_int_equal(count_objects(f, "uploads/"), 1);
 }
 
+/* ---- what others began, and left */
+
+#define WAIT_MS 20000
+
+/* Memory that this process had at most since the last time it was asked. */
+static size_t peak_bytes(void)
+{
+    char line[256];
+    size_t kib = 0;
+    FILE *status = fopen("/proc/self/status", "re"), *clear = fopen("/proc/self/clear_refs", "we");
+
+    assert_true(status && clear);
+    while (kib == 0 && fgets(line, sizeof(line), status)) {
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtoul(line + 6, NULL, 10);
+    }
+    fputs("5", clear);
+    fclose(status);
+    fclose(clear);
+    return kib << 10;
+}
+
+static void a_tail_of_another_is_not_in_memory(void **state)
+{
+    AUTO(two) struct two t = two_of(40u << 20, 0);
+    AUTO(side) struct side a = start_with(*state, 64u << 20);
+    AUTO(side) struct side b = start_with(*state, 64u << 20);
+    size_t before;
+
+    make(&a);
+    add(&a, buf_str(&t.a));
+    sync_at(&a, 1);
+    open(&b, t.a.n);
+    (void)peak_bytes();
+    before = peak_bytes();
+    add(&b, STR("more"));
+    assert_true(peak_bytes() < before + (16u << 20));
+    buf_add_str(&t.a, STR("more"));
+    commit(&b, buf_str(&t.a));
+    assert_true(has_blob(&b, buf_str(&t.a)));
+}
+
+static struct s3_name at_key(struct fixture *f, const char *before, const struct digest *d,
+                             const char *after)
+{
+    struct str hex = digest_hex(d);
+    char text[256];
+
+    snprintf(text, sizeof(text), "%ssha256/" STR_FMT "%s", before, STR_ARG(hex), after);
+    return name_in(f, text);
+}
+
+static bool is_there(struct fixture *f, const struct s3_name *name)
+{
+    struct s3_answer a = {0};
+
+    return s3_head(f->c, name, &a, ERR_IGNORED) == ERR_OK;
+}
+
+static void wait_until_there(struct fixture *f, const struct s3_name *name, bool there)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    int64_t until_ms = clock_mono_ms() + WAIT_MS;
+
+    while (is_there(f, name) != there) {
+        assert_true(clock_mono_ms() < until_ms);
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* As a process leaves it that dies just then: the blob where it came, and a pointer to it. */
+static struct digest leave_move(struct fixture *f, struct str bytes)
+{
+    struct digest d = digest_of_all(bytes);
+    char upload[64], after[64];
+    struct s3_name pointer;
+    struct uuid of;
+
+    uuid_make(&of);
+    snprintf(upload, sizeof(upload), "uploads/%s", of.text);
+    snprintf(after, sizeof(after), "_%s", of.text);
+    put(f, upload, bytes);
+    pointer = at_key(f, "moves/", &d, after);
+    OK(s3_put(f->c, &pointer, &(struct s3_put){.body = STR("")}, &f->e));
+    return d;
+}
+
+static void a_blob_whose_pusher_died_is_moved_by_who_runs(void **state)
+{
+    struct fixture *f = *state;
+    struct digest first = leave_move(f, STR("was there at the start")), then;
+    AUTO(side) struct side a = start_looking(f, PART, 500);
+    struct s3_name key = at_key(f, "blobs/", &first, "");
+
+    wait_until_there(f, &key, true); /* so it has looked */
+    then = leave_move(f, STR("came later"));
+    key = at_key(f, "blobs/", &then, "");
+    wait_until_there(f, &key, true);
+    assert_true(has_blob(&a, STR("came later")));
+}
+
+/* MinIO cuts off who reads it then. */
+static void what_is_at_its_key_is_not_written_again(void **state)
+{
+    struct fixture *f = *state;
+    struct str bytes = STR("the same length"), there = STR("another content");
+    struct digest d = digest_of_all(bytes);
+    struct s3_name key = at_key(f, "blobs/", &d, "");
+    AUTO(side) struct side a = start(f);
+
+    OK(s3_put(f->c, &key, &(struct s3_put){.body = there}, &f->e));
+    make(&a);
+    add(&a, bytes);
+    commit(&a, bytes);
+    if (strcmp(f->server, "minio") == 0)
+        assert_object(f, key.text + strlen(f->prefix), there);
+}
+
+/* As a copy of many minutes would. */
+struct held_move {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool waits, go;
+};
+
+static enum err_code hold_move(void *ctx, const struct digest *d, int64_t *ret_number,
+                               struct err *e)
+{
+    struct held_move *h = ctx;
+
+    (void)d, (void)e;
+    pthread_mutex_lock(&h->mutex);
+    h->waits = true;
+    pthread_cond_signal(&h->changed);
+    while (!h->go)
+        pthread_cond_wait(&h->changed, &h->mutex);
+    pthread_mutex_unlock(&h->mutex);
+    *ret_number = 0;
+    return ERR_OK;
+}
+
+/* Of the upload. */
+static void wait_until_nothing_is_left(struct fixture *f)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    int64_t until_ms = clock_mono_ms() + WAIT_MS;
+    char below[64];
+
+    snprintf(below, sizeof(below), "uploads/%s", id.text);
+    while (count_objects(f, below) > 0) {
+        assert_true(clock_mono_ms() < until_ms);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void what_is_used_up_is_deleted_while_a_blob_is_moved(void **state)
+{
+    AUTO(two) struct two t = two_of(0, 17u << 20);
+    struct fixture *f = *state;
+    struct held_move h = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
+    AUTO(side) struct side a = start(f);
+    struct s3_name key;
+    struct digest d;
+
+    store_set_deletions(a.s, hold_move, &h);
+    make(&a);
+    add(&a, buf_str(&t.a));
+    sync_at(&a, 1);
+    commit(&a, buf_str(&t.a));
+    pthread_mutex_lock(&h.mutex);
+    while (!h.waits)
+        pthread_cond_wait(&h.changed, &h.mutex);
+    pthread_mutex_unlock(&h.mutex);
+    make(&a);
+    add(&a, STR("small"));
+    sync_at(&a, 1);
+    commit(&a, STR("small"));
+    wait_until_nothing_is_left(f);
+    d = digest_of_all(buf_str(&t.a));
+    key = at_key(f, "blobs/", &d, "");
+    assert_false(is_there(f, &key));
+    pthread_mutex_lock(&h.mutex);
+    h.go = true;
+    pthread_cond_signal(&h.changed);
+    pthread_mutex_unlock(&h.mutex);
+    wait_until_there(f, &key, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +763,10 @@ int main(void)
         TEST(parts_that_were_read_back_can_be_gone_on_with_by_another),
         TEST(what_several_left_of_an_upload_is_deleted),
         TEST(a_tail_is_replaced_by_the_next_one),
+        TEST(a_tail_of_another_is_not_in_memory),
+        TEST(a_blob_whose_pusher_died_is_moved_by_who_runs),
+        TEST(what_is_at_its_key_is_not_written_again),
+        TEST(what_is_used_up_is_deleted_while_a_blob_is_moved),
     };
 
     fixture_choose();

@@ -140,6 +140,9 @@ static void the_list_ends_at_the_first_part_that_is_missing(void **state)
     OK(s3_parts_list(f->c, &u.name, u.id, &found, &f->e));
     assert_int_equal(found.n, 1);
     assert_int_equal(found.items[0].size_bytes, PART);
+    assert_int_equal(found.n_seen, 3);
+    assert_int_equal(found.items[1].size_bytes, 0);
+    assert_int_equal(found.items[2].size_bytes, 1);
     free(found.items);
     free((char *)all.p);
 }

@@ -739,6 +739,27 @@ static void more_than_one_request_may_copy_is_refused_with_its_parts(void **stat
     end(f);
 }
 
+/* "Amazon S3 multipart upload limits": 5 TiB, and that of a part. */
+static void as_many_parts_as_there_can_be_make_nearly_the_largest_object(void **state)
+{
+    static const uint64_t firsts[] = {S3_PART_MIN_BYTES, 16ull << 20, S3_PART_MAX_BYTES};
+
+    (void)state;
+    for (size_t i = 0; i < N(firsts); i++) {
+        uint64_t all = 0, last = 0;
+
+        for (size_t n = 0; n < S3_PARTS_MAX; n++) {
+            uint64_t bytes = s3_part_bytes(firsts[i], n);
+
+            assert_true(bytes >= last && bytes <= S3_PART_MAX_BYTES);
+            last = bytes;
+            all += bytes;
+        }
+        assert_int_equal(s3_part_bytes(firsts[i], 999), firsts[i]);
+        assert_true(all > 4500ull << 30);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -771,6 +792,7 @@ int main(void)
         cmocka_unit_test(a_larger_copy_is_made_in_parts),
         cmocka_unit_test(where_parts_may_not_be_copied_the_whole_is),
         cmocka_unit_test(more_than_one_request_may_copy_is_refused_with_its_parts),
+        cmocka_unit_test(as_many_parts_as_there_can_be_make_nearly_the_largest_object),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
