@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/outbox.h"
+#include "core/own_repo.h"
 #include "core/scan_wish.h"
 #include "scan/changed.h"
 #include "scan/findings_blob.h"
@@ -340,6 +341,13 @@ static enum err_code commit(struct writing *w, struct err *e)
     return code;
 }
 
+/* Nobody may see the registry's own repositories: of an archive that waits its upload is told. */
+static void add_event(struct writing *w, struct outbox_event *ev)
+{
+    if (!own_repo(w->k->repo))
+        add(w, outbox_put(ev));
+}
+
 enum err_code scan_keep_result(const struct scan_keep *k, const struct scan_result *s,
                                enum scan_status attempt, const char *reason, struct err *e)
 {
@@ -348,7 +356,7 @@ enum err_code scan_keep_result(const struct scan_keep *k, const struct scan_resu
 
     tell_ended(&ended, k, attempt, reason, NULL);
     begin(&w, k, s);
-    add(&w, outbox_put(&ended));
+    add_event(&w, &ended);
     return commit(&w, e);
 }
 
@@ -374,10 +382,10 @@ enum err_code scan_keep_findings(const struct scan_keep *k, struct finding_list 
     TRY(findings_write(k->r, k->digest, l, &s->findings, &s->findings_bytes, e));
     tell_ended(&ended, k, SCAN_COMPLETED, "", s->counts);
     begin(&w, k, s);
-    add(&w, outbox_put(&ended));
+    add_event(&w, &ended);
     if (n_new > 0 && was_completed(k)) {
         tell_new(&fresh, k, l, now_ms);
-        add(&w, outbox_put(&fresh));
+        add_event(&w, &fresh);
     }
     return commit(&w, e);
 }

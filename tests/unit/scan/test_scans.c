@@ -422,6 +422,29 @@ static void findings_that_are_lost_do_not_become_new(void **state)
     assert_int_equal(events("new_vulnerabilities"), 0);
 }
 
+static void what_the_registry_keeps_for_itself_is_scanned_and_nobody_is_told_of_it(void **state)
+{
+    const struct repo_name held = repo_of(HELD_REPO "key");
+    AUTO(mem) char *json = image_json("one", "the layer of all", "");
+    const struct push p = {.repo = &held, .bytes = str_of(json), .own = true};
+    enum scan_status status;
+    struct pushed done;
+    struct scan_standing s;
+
+    (void)state;
+    blob_put(&w, held.text, STR("one"));
+    blob_put(&w, held.text, STR("the layer of all"));
+    assert_ok(push_manifest(w.r, &p, &done, &e));
+    for (int i = 0; i < 2; i++) {
+        fake.data_ms += 1000;
+        fake.findings += i;
+        assert_ok(scans_ask(scans, &held, &done.digest, SCAN_ASKED, false, &status, &e));
+        s = settled_in(held.text, &done.digest);
+        assert_int_equal(scan_result_total(&s.result), fake.findings);
+    }
+    assert_int_equal(events("cyberdock.internal"), 0);
+}
+
 static void assert_list(const struct scan_standing *s, enum sbom_format f, const char *starts)
 {
     AUTO(reader) struct reader *r = NULL;
@@ -1123,6 +1146,7 @@ int main(void)
         TEST(where_no_age_of_data_is_known_a_result_gets_old_by_itself),
         TEST(a_finding_is_known_whether_or_not_it_has_an_address),
         TEST(findings_that_are_lost_do_not_become_new),
+        TEST(what_the_registry_keeps_for_itself_is_scanned_and_nobody_is_told_of_it),
         TEST(a_rescan_reads_the_list_of_packages),
         TEST(a_list_that_is_wanted_and_not_there_is_made_of_the_image),
         TEST(what_was_found_counts_while_lists_are_made_and_without_them),
