@@ -56,7 +56,7 @@ static enum err_code look(struct check_repair *r, const struct check_finding *f,
     if (j.state == META_JOB_RUNNING)
         *ret_progress = RUNS;
     else
-        *ret_progress = j.state == META_JOB_STOPPED || j.attempts > 0 ? FAILED : WAITS;
+        *ret_progress = j.state == META_JOB_STOPPED || j.attempts + j.passes > 0 ? FAILED : WAITS;
     return ERR_OK;
 }
 

@@ -33,8 +33,8 @@ static void print_json(struct cli *cli, const struct meta_job *j)
     clock_rfc3339(j->changed_ms, changed);
     o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:s}", "kind", j->kind, "key",
                   j->key, "state", state_name(j), "due", due, "changed", changed, "attempts",
-                  (json_int_t)j->attempts, "priority", (json_int_t)j->priority, "again", j->again,
-                  "holder", j->holder, "note", j->note);
+                  (json_int_t)(j->attempts + j->passes), "priority", (json_int_t)j->priority,
+                  "again", j->again, "holder", j->holder, "note", j->note);
     line = o ? json_dumps(o, JSON_COMPACT) : NULL;
     fprintf(cli->out, "%s\n", line ? line : "{}");
 }
@@ -47,7 +47,7 @@ static void print_row(struct cli *cli, const struct meta_job *j)
 
     buf_init(&line, LINE_MAX_BYTES);
     buf_addf(&line, "%-9s  %-16s  %8" PRId64 "  ", state_name(j), cli_time(at_ms, time),
-             j->attempts);
+             j->attempts + j->passes);
     cli_add_visible(&line, j->kind);
     buf_add_char(&line, ' ');
     cli_add_visible(&line, j->key);
@@ -121,7 +121,7 @@ static void print_whole(struct cli *cli, const struct meta_job *j)
         cli_add_visible(&text, rows[i].text[0] ? rows[i].text : "-");
         buf_add_char(&text, '\n');
     }
-    fprintf(cli->out, "%sattempts  %" PRId64 "\n", buf_text(&text), j->attempts);
+    fprintf(cli->out, "%sattempts  %" PRId64 "\n", buf_text(&text), j->attempts + j->passes);
 }
 
 int cli_jobs_show(struct cli *cli, const struct cli_args *args)

@@ -141,6 +141,7 @@ static struct meta_job_end end_of(const struct job *job, enum err_code code, con
 {
     const struct job_kind *k = &job->kind->k;
     int64_t now_ms = clock_wall_ms(), attempts = job->row.attempts + 1, wait_ms = k->retry_ms;
+    int64_t runs = attempts + job->row.passes;
     bool passes = code == ERR_UNAVAILABLE || code == ERR_STORAGE_FULL ||
                   code == ERR_STORAGE_READONLY || code == ERR_TIMEOUT;
     struct meta_job_end end = {.kind = str_of(job->row.kind),
@@ -160,12 +161,13 @@ static struct meta_job_end end_of(const struct job *job, enum err_code code, con
         end.as = META_JOB_PUT_BACK;
         return end;
     }
-    for (int64_t i = 1; i < attempts && wait_ms < k->retry_most_ms; i++)
+    for (int64_t i = 1; i < runs && wait_ms < k->retry_most_ms; i++)
         wait_ms *= 2;
     if (k->retry_most_ms > 0 && wait_ms > k->retry_most_ms)
         wait_ms = k->retry_most_ms;
     end.due_ms += wait_ms;
     end.note = str_of(e->detail);
+    end.passes = passes;
     end.as = k->attempts > 0 && attempts >= k->attempts && !passes ? META_JOB_FAILED_FOR_GOOD
                                                                    : META_JOB_FAILED;
     return end;

@@ -271,7 +271,8 @@ struct meta_job {
     enum meta_job_state state;
     int64_t priority;   /* lower goes first */
     int64_t due_ms;     /* wall clock: not before */
-    int64_t attempts;   /* that were begun since it last succeeded */
+    int64_t attempts;   /* that were begun since it last succeeded, but for these: */
+    int64_t passes;     /* that ended as meta_job_end.passes says */
     int64_t turn;       /* changes whenever it is taken or given back */
     bool again;         /* RUNNING: it was asked for since it was taken */
     bool cancelled;     /* RUNNING: it is to go away */
@@ -321,10 +322,14 @@ struct meta_job_end {
     int64_t turn; /* that it was taken with */
     enum meta_job_end_as as;
     bool repeat;
+    bool passes; /* FAILED, for what was no fault of its own: that was no attempt */
     int64_t due_ms;
     struct str note;
     int64_t now_ms;
 };
+
+/* Both numbers of a job are one in its row: attempts + META_JOB_PASS * passes. */
+#define META_JOB_PASS 1000000
 
 /*
  * Collection (src/gc): a blob or manifest of a repository that may go has a row that says so, until
@@ -477,7 +482,8 @@ enum meta_row_kind {
     META_ROW_UPLOAD,     /* id, repository, owner, algorithm, digest; started, finished, turn */
     META_ROW_RECORD,     /* collection, key, value; version */
     META_ROW_AUDIT,      /* those of struct meta_audit in its order; time. By age */
-    META_ROW_JOB,        /* kind, key, note; enum meta_job_state, priority, due, attempts */
+    META_ROW_JOB,        /* kind, key, note; enum meta_job_state, priority, due, attempts with
+                            META_JOB_PASS */
     META_ROW_REMOVED,    /* repository (or ""), digest, reason; enum meta_removed_state + 2 * again,
                             since, size, number */
     META_ROW_MOVE,       /* repository, tag, digest, previous, actor; version, time */

@@ -129,6 +129,8 @@ static enum err_code job_end(struct sql_conn *c, const struct meta_op *op, struc
     attempts = j->as == META_JOB_DONE ? 0 : r.attempts;
     if (j->as == META_JOB_PUT_BACK && attempts > 0)
         attempts--;
+    if (j->as == META_JOB_FAILED && j->passes)
+        attempts += META_JOB_PASS - 1;
     return wait(c, j->kind, j->key, state, due_ms, attempts, j->note, j->now_ms, e);
 }
 
@@ -188,7 +190,8 @@ static struct meta_job job_from(struct sql_rows *rows)
         .state = (enum meta_job_state)a->column_int(rows, 2),
         .priority = a->column_int(rows, 3),
         .due_ms = a->column_int(rows, 4),
-        .attempts = a->column_int(rows, 5),
+        .attempts = a->column_int(rows, 5) % META_JOB_PASS,
+        .passes = a->column_int(rows, 5) / META_JOB_PASS,
         .turn = a->column_int(rows, 6),
         .again = a->column_int(rows, 7) == WANTED_AGAIN,
         .cancelled = a->column_int(rows, 7) == WANTED_CANCELLED,

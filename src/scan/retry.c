@@ -31,7 +31,7 @@ static enum err_code retry_page(struct registry *r, const char *kind, char *afte
             *ret_more = false;
             return ERR_OK;
         }
-        if (job->state == META_JOB_WAITING && job->attempts > 0)
+        if (job->state == META_JOB_WAITING && job->attempts + job->passes > 0)
             TRY(retry(r, job, e));
         (void)!str_copy(str_of(job->key), after, SCAN_KEY_MAX + 1);
     }

@@ -234,6 +234,8 @@ enum err_code dynamo_job_end(struct dynamo_tx *tx, const struct meta_op *op, str
     attempts = done ? 0 : dynamo_cell_number(c, "attempts");
     if (j->as == META_JOB_PUT_BACK && attempts > 0)
         attempts--;
+    if (j->as == META_JOB_FAILED && j->passes)
+        attempts += META_JOB_PASS - 1;
     wait_again(tx, c, j->as == META_JOB_FAILED_FOR_GOOD ? META_JOB_STOPPED : META_JOB_WAITING,
                done && wanted == WANTED_AGAIN ? j->now_ms : j->due_ms, attempts, j->note,
                j->now_ms);
@@ -309,14 +311,15 @@ void dynamo_job_row(struct dynamo_tx *tx, const struct meta_row *row, struct dyn
 
 static struct meta_job job_from(const json_t *item)
 {
-    int64_t wanted = item_get_number(item, "wanted");
+    int64_t wanted = item_get_number(item, "wanted"), attempts = item_get_number(item, "attempts");
 
     return (struct meta_job){.kind = str_dup(item_get_text(item, "kind")),
                              .key = str_dup(item_get_text(item, "key")),
                              .state = (enum meta_job_state)item_get_number(item, "state"),
                              .priority = item_get_number(item, "priority"),
                              .due_ms = item_get_number(item, "due"),
-                             .attempts = item_get_number(item, "attempts"),
+                             .attempts = attempts % META_JOB_PASS,
+                             .passes = attempts / META_JOB_PASS,
                              .turn = item_get_number(item, "turn"),
                              .again = wanted == WANTED_AGAIN,
                              .cancelled = wanted == WANTED_CANCELLED,

@@ -108,6 +108,41 @@ static void a_job_that_waits_keeps_the_earlier_time_and_the_lower_priority(void 
     assert_int_equal(j.priority, 3);
 }
 
+static enum err_code fail_for_no_fault_of_its_own(struct fixture *f, int64_t turn)
+{
+    return commit_one(f, meta_op_job_end((struct meta_job_end){.kind = kind,
+                                                               .key = key,
+                                                               .turn = turn,
+                                                               .as = META_JOB_FAILED,
+                                                               .passes = true,
+                                                               .due_ms = 500,
+                                                               .note = STR("said")}));
+}
+
+static void what_was_no_fault_of_a_job_is_no_attempt(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(meta_job) struct meta_job j = {0};
+
+    assert_ok(add(f));
+    for (int i = 0; i < 2; i++) {
+        assert_ok(fail_for_no_fault_of_its_own(f, take(f, "me")));
+        assert_job(f, META_JOB_WAITING, 500, 0, "", "said");
+    }
+    assert_ok(add(f)); /* it is being tried again all the same */
+    assert_job(f, META_JOB_WAITING, 500, 0, "", "said");
+    assert_ok(end_as(f, take(f, "me"), META_JOB_FAILED, false));
+    assert_job(f, META_JOB_WAITING, 500, 1, "", "said");
+    assert_ok(end_as(f, take(f, "me"), META_JOB_PUT_BACK, false));
+    j = get(f);
+    assert_int_equal(j.attempts, 1);
+    assert_int_equal(j.passes, 2);
+    assert_ok(end_as(f, take(f, "me"), META_JOB_DONE, true));
+    meta_job_done(&j);
+    j = get(f);
+    assert_int_equal(j.attempts + j.passes, 0);
+}
+
 static void a_job_that_failed_keeps_its_time(void **state)
 {
     struct fixture *f = *state;
@@ -403,6 +438,7 @@ int main(int argc, char **argv)
         TEST(a_job_waits_is_taken_and_is_gone_when_it_is_done),
         TEST(a_job_that_waits_keeps_the_earlier_time_and_the_lower_priority),
         TEST(a_job_that_failed_keeps_its_time),
+        TEST(what_was_no_fault_of_a_job_is_no_attempt),
         TEST(a_job_may_be_added_only_where_there_is_none),
         TEST(a_job_is_taken_only_at_the_turn_that_was_seen),
         TEST(a_job_is_taken_over_and_its_first_holder_counts_no_more),

@@ -256,6 +256,52 @@ static void a_job_in_which_its_process_dies_too_often_stops(void **state)
     assert_int_equal(seen.runs, 0);
 }
 
+/* A row as it is after so many runs that failed for what was out of reach. */
+static void add_passed(const char *key, int runs, struct meta_op *ret_take)
+{
+    struct meta_op op = jobs_add_op(processes[0].jobs, "usual", str_of(key));
+
+    assert_ok(meta_commit(meta, &op, 1, 0, NULL, &e));
+    for (int i = 0; i <= runs; i++) {
+        *ret_take = meta_op_job_take(STR("usual"), str_of(key), 2 * i, STR("gone"), 1);
+        if (i == runs)
+            break;
+        assert_ok(meta_commit(meta, ret_take, 1, 0, NULL, &e));
+        op = meta_op_job_end((struct meta_job_end){.kind = STR("usual"),
+                                                   .key = str_of(key),
+                                                   .turn = 2 * i + 1,
+                                                   .as = META_JOB_FAILED,
+                                                   .passes = true,
+                                                   .note = STR("")});
+        assert_ok(meta_commit(meta, &op, 1, 0, NULL, &e));
+    }
+}
+
+static void what_was_out_of_reach_is_no_death_of_a_process(void **state)
+{
+    struct meta_op take;
+
+    (void)state;
+    add_passed("a", 3, &take);
+    assert_ok(meta_commit(meta, &take, 1, 0, NULL, &e)); /* and this one's process dies */
+    start(0);
+    wait_for("a", META_JOB_WAITING, NULL);
+    assert_int_equal(seen.runs, 1);
+}
+
+static void what_was_out_of_reach_takes_no_tries_from_faults(void **state)
+{
+    struct meta_op take;
+
+    (void)state;
+    add_passed("a", 3, &take);
+    seen.failures = 2;
+    seen.code = ERR_INTERNAL;
+    start(0);
+    wait_for("a", META_JOB_WAITING, NULL);
+    assert_int_equal(seen.runs, 3);
+}
+
 static void of_several_processes_one_runs_a_job(void **state)
 {
     char key[8];
@@ -600,6 +646,8 @@ int main(void)
         TEST(a_job_that_fails_too_often_stops_and_is_shown),
         TEST(what_is_out_of_reach_stops_no_job),
         TEST(a_job_in_which_its_process_dies_too_often_stops),
+        TEST(what_was_out_of_reach_is_no_death_of_a_process),
+        TEST(what_was_out_of_reach_takes_no_tries_from_faults),
         TEST(of_several_processes_one_runs_a_job),
         TEST(a_job_of_a_holder_that_is_there_is_left_to_it),
         TEST(who_is_taken_for_gone_loses_its_job_and_takes_none),
