@@ -105,11 +105,26 @@ static enum err_code recount(struct registry *r, const struct check_finding *f, 
     return code == ERR_CONFLICT || code == ERR_NAME_UNKNOWN ? ERR_OK : code;
 }
 
-/* To where it was last that is still there. The version is that of its last move: nobody has set it
- * since, or it stays. */
+/* As long as it leads nowhere: what somebody has set since stays. */
+static enum err_code move_back(struct registry *r, const struct check_finding *f,
+                               const struct digest *to, struct err *e)
+{
+    struct meta_op op = meta_op_tag_set(&f->repo, &f->tag, to, META_DANGLING);
+    struct uuid holder;
+    enum err_code code;
+
+    op.actor = ACTOR;
+    project_hold(r, &op, &holder);
+    code = meta_commit(r->meta, &op, 1, 0, NULL, e);
+    if (code == ERR_OK)
+        project_tag(r, &f->repo, &f->tag);
+    return code == ERR_CONFLICT ? ERR_OK : code;
+}
+
+/* To where it was last that is still there. */
 static enum err_code move_tag(struct registry *r, const struct check_finding *f, struct err *e)
 {
-    int64_t below = INT64_MAX, version = 0;
+    int64_t below = INT64_MAX;
     AUTO(moves) struct meta_move_list page = {0};
 
     do {
@@ -118,24 +133,14 @@ static enum err_code move_tag(struct registry *r, const struct check_finding *f,
         page = (struct meta_move_list){0};
         TRY(meta_moves(r->meta, &f->repo, &f->tag, below, MOVES_PAGE, &page, e));
         for (size_t i = 0; i < page.n; i++) {
-            struct uuid holder;
-            struct meta_op op;
             enum err_code code;
 
-            version = version ? version : page.rows[i].version;
             below = page.rows[i].version;
             if (page.rows[i].previous.n == 0)
                 continue;
-            op = meta_op_tag_set(&f->repo, &f->tag, &page.rows[i].previous, version);
-            op.actor = ACTOR;
-            project_hold(r, &op, &holder);
-            code = meta_commit(r->meta, &op, 1, 0, NULL, e);
-            if (code == ERR_OK)
-                project_tag(r, &f->repo, &f->tag);
-            if (code == ERR_OK)
-                return ERR_OK;
+            code = move_back(r, f, &page.rows[i].previous, e);
             if (code != ERR_MANIFEST_UNKNOWN)
-                return code == ERR_CONFLICT ? ERR_OK : code;
+                return code;
         }
     } while (page.more && page.n > 0);
     return ERR_OK;

@@ -187,8 +187,9 @@ static inline void auto_meta_repo_blobs_(struct meta_repo_blob_list *l)
 
 #define META_STAMP 16 /* digits: meta_op_record_append() */
 
-#define META_ANY    (-1) /* expected version: whatever it is */
-#define META_ABSENT 0    /* expected version: there is no such tag */
+#define META_ANY      (-1) /* expected version: whatever it is */
+#define META_ABSENT   0    /* expected version: there is no such tag */
+#define META_DANGLING (-2) /* of a tag that is set: it is there, but not what it points to */
 
 /*
  * A record: a small document of its own collection (users, tokens, keys, ...), by key. Its version

@@ -418,6 +418,20 @@ static enum err_code check_version(const struct repo_name *repo, const struct ta
                    repo->text, (long long)version, (long long)expected);
 }
 
+static enum err_code check_dangling(struct sql_conn *c, int64_t repo_id, const struct tag_name *tag,
+                                    int64_t version, struct err *e)
+{
+    bool leads;
+    int64_t unused;
+
+    TRY(sql_run_int(c, SQL_TAG_LEADS, SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag))),
+                    &leads, &unused, e));
+    if (leads || version == META_ABSENT)
+        return err_set(e, ERR_CONFLICT, "tag %s %s", tag->text,
+                       leads ? "points to a manifest" : "is not there");
+    return ERR_OK;
+}
+
 static enum err_code set_projection(struct sql_conn *c, int64_t repo_id, const struct tag_name *tag,
                                     int64_t version, struct str digest, struct str holder,
                                     struct err *e)
@@ -461,7 +475,9 @@ static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct m
     if (!there)
         return err_tell(e, ERR_MANIFEST_UNKNOWN, "no manifest %s in %s", d->text, repo->text);
     TRY(tag_version(c, repo_id, tag, &version, e));
-    TRY(check_version(repo, tag, version, op->tag_set.expected_version, e));
+    TRY(op->tag_set.expected_version == META_DANGLING
+            ? check_dangling(c, repo_id, tag, version, e)
+            : check_version(repo, tag, version, op->tag_set.expected_version, e));
     if (version == META_ABSENT)
         use(a, 0, 1);
     version = next_version(a);

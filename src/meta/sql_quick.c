@@ -224,8 +224,8 @@ static quick_fn fn_of(const struct meta_op *op)
         return blob_check;
     case META_MANIFEST_PUT:
         return manifest_put;
-    case META_TAG_SET:
-        return tag_set;
+    case META_TAG_SET: /* repair is in no hurry */
+        return op->tag_set.expected_version == META_DANGLING ? NULL : tag_set;
     case META_PROJECTION_DONE:
         return projection_done;
     case META_UPLOAD_FINISH: /* of one that nobody has taken there need be no row */

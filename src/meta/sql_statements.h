@@ -85,6 +85,8 @@
     X(EDGES_DELETE, "DELETE FROM edges WHERE manifest_id = $1")                                    \
                                                                                                    \
     X(TAG_VERSION, "SELECT version FROM tags WHERE repo_id = $1 AND name = $2")                    \
+    X(TAG_LEADS, "SELECT m.id FROM tags t JOIN manifests m ON m.id = t.manifest_id"                \
+                 " WHERE t.repo_id = $1 AND t.name = $2")                                          \
     X(TAG_SET, "INSERT INTO tags (repo_id, name, manifest_id, version, pushed_ms)"                 \
                " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (repo_id, name) DO UPDATE"                \
                " SET manifest_id = excluded.manifest_id, version = excluded.version,"              \

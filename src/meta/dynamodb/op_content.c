@@ -368,6 +368,22 @@ static enum err_code check_version(const struct repo_name *repo, const struct ta
                    repo->text, (long long)version, (long long)expected);
 }
 
+/* It is there, and its manifest is not, nor comes meanwhile. */
+static enum err_code check_dangling(struct dynamo_tx *tx, const struct repo_name *repo,
+                                    struct dynamo_cell *tag, struct err *e)
+{
+    struct str digest = dynamo_cell_text(tag, "digest");
+    struct dynamo_cell *head;
+
+    if (dynamo_cell_number(tag, "version") == META_ABSENT)
+        return err_set(e, ERR_CONFLICT, "the tag is not there");
+    head = dynamo_cell_of(tx, dynamo_key_manifest(repo_name_str(repo), digest));
+    TRY(dynamo_cell_read(&tx->cells, head, e));
+    dynamo_cell_saw(head, "media", false);
+    return dynamo_cell_has(head, "media") ? err_set(e, ERR_CONFLICT, "the tag points to a manifest")
+                                          : ERR_OK;
+}
+
 /* The item that leads from a manifest to its tag. */
 static struct dynamo_cell *tag_of_cell(struct dynamo_tx *tx, const struct repo_name *repo,
                                        struct str digest, struct str tag)
@@ -446,6 +462,7 @@ enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, str
     const struct digest *d = op->tag_set.digest;
     struct dynamo_cell *r = repo_cell(tx, repo), *c = tag_cell(tx, repo, tag);
     struct dynamo_cell *head = manifest_cell(tx, repo, d);
+    bool dangles = op->tag_set.expected_version == META_DANGLING;
     int64_t version;
 
     TRY(dynamo_cell_guess(&tx->cells, head, json_pack("{s:{s:s}}", "media", "S", ""), e));
@@ -456,7 +473,8 @@ enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, str
         dynamo_wants_revival(tx, repo, true, d);
     TRY(dynamo_cell_read(&tx->cells, c, e));
     version = dynamo_cell_number(c, "version");
-    TRY(check_version(repo, op->tag_set.tag, version, op->tag_set.expected_version, e));
+    TRY(dangles ? check_dangling(tx, repo, c, e)
+                : check_version(repo, op->tag_set.tag, version, op->tag_set.expected_version, e));
     dynamo_cell_saw(head, "media", false);
     dynamo_cell_saw(c, "version", true);
     old = dynamo_cell_text(c, "digest");
@@ -466,7 +484,8 @@ enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, str
     note_move(tx, op, repo, tag, version, old, digest_str(d));
     if (old.p && !str_eq(old, digest_str(d))) {
         dynamo_cell_delete(tag_of_cell(tx, repo, old, tag));
-        note_left(tx, op, repo, old);
+        if (!dangles)
+            note_left(tx, op, repo, old);
     }
     write_tag(tx, repo, c, tag, d, version, meta_op_time(op));
     dynamo_projection_set(tx, repo_name_str(repo), tag, version, digest_str(d), holder_of(op));

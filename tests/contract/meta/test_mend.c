@@ -145,6 +145,19 @@ static void a_manifest_that_is_not_there_is_not_mended(void **state)
     assert_int_equal(mend(f, "image", NULL, 0), ERR_MANIFEST_UNKNOWN);
 }
 
+/* That one is set: tests/e2e/test_check.py. */
+static void a_tag_that_is_not_there_or_leads_somewhere_does_not_dangle(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_ok(put(f, REPO, "image"));
+    assert_ok(put(f, REPO, "other"));
+    assert_int_equal(set_tag(f, REPO, "v1", "image", META_DANGLING), ERR_CONFLICT);
+    assert_ok(set_tag(f, REPO, "v1", "image", META_ANY));
+    assert_int_equal(set_tag(f, REPO, "v1", "other", META_DANGLING), ERR_CONFLICT);
+    assert_tag(f, REPO, "v1", "image");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +168,7 @@ int main(int argc, char **argv)
         TEST(what_a_manifest_names_is_what_it_was_mended_with),
         TEST(what_is_missing_may_be_named_by_a_manifest_that_is_mended),
         TEST(a_manifest_that_is_not_there_is_not_mended),
+        TEST(a_tag_that_is_not_there_or_leads_somewhere_does_not_dangle),
     };
 
     fixture_choose(argc, argv);
