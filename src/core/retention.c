@@ -15,10 +15,17 @@
 #define PAGE    256
 #define WHY_MAX 320
 
+/* Of a policy, one of its patterns of repositories. */
+struct part {
+    uint64_t repositories; /* that it matches */
+    bool keeps_some;       /* in any of these keep_tags match a tag */
+    bool off;              /* none of these is touched */
+};
+
 struct policy {
     const struct conf_retention *conf;
-    uint64_t repositories; /* that it matches */
-    bool keeps_some;       /* keep_tags match a tag, or there are none */
+    struct part *parts;
+    bool is_about_some; /* tags match a tag in any of its repositories */
     bool off;
     uint64_t seen; /* in the present repository: tags that it is about, newest first */
 };
@@ -32,6 +39,8 @@ struct state {
 
 static void auto_state_(struct state *s)
 {
+    for (size_t i = 0; i < s->n; i++)
+        free(s->policies[i].parts);
     free(s->policies);
 }
 
@@ -44,11 +53,31 @@ static bool any_matches(const struct conf_strings *patterns, struct str text)
     return false;
 }
 
+static bool part_matches(const struct policy *p, size_t i, const struct repo_name *repo)
+{
+    return pattern_matches(str_of(p->conf->repositories.items[i]), repo_name_str(repo));
+}
+
+/* Of one that is off no repository is touched, whatever else matches it. */
+static bool is_of(const struct policy *p, const struct repo_name *repo)
+{
+    for (size_t i = 0; i < p->conf->repositories.n; i++) {
+        if (p->parts[i].off && part_matches(p, i, repo))
+            return false;
+    }
+    return !p->off && any_matches(&p->conf->repositories, repo_name_str(repo));
+}
+
+static bool tags_match(const struct policy *p, const struct tag_name *tag)
+{
+    return !referrer_tag_looks_so(tag) &&
+           (p->conf->tags.n == 0 || any_matches(&p->conf->tags, tag_name_str(tag)));
+}
+
 static bool is_about(const struct policy *p, const struct repo_name *repo,
                      const struct tag_name *tag)
 {
-    return !p->off && any_matches(&p->conf->repositories, repo_name_str(repo)) &&
-           (p->conf->tags.n == 0 || any_matches(&p->conf->tags, tag_name_str(tag)));
+    return is_of(p, repo) && tags_match(p, tag);
 }
 
 /* ---- all repositories, and all tags of one */
@@ -112,6 +141,17 @@ static enum err_code each_repo(struct state *s, repo_fn fn, struct err *e)
 
 /* ---- first: do the policies speak of anything? */
 
+static void look_at_tag(struct policy *p, const struct repo_name *repo, const struct tag_name *tag)
+{
+    if (!tags_match(p, tag))
+        return;
+    p->is_about_some = true;
+    if (!any_matches(&p->conf->keep_tags, tag_name_str(tag)))
+        return;
+    for (size_t i = 0; i < p->conf->repositories.n; i++)
+        p->parts[i].keeps_some = p->parts[i].keeps_some || part_matches(p, i, repo);
+}
+
 static enum err_code look_for_matches(struct state *s, const struct repo_name *repo,
                                       struct meta_repo_tag_list *tags, struct err *e)
 {
@@ -121,32 +161,77 @@ static enum err_code look_for_matches(struct state *s, const struct repo_name *r
 
         if (!any_matches(&p->conf->repositories, repo_name_str(repo)))
             continue;
-        p->repositories++;
-        for (size_t k = 0; k < tags->n && !p->keeps_some; k++)
-            p->keeps_some = any_matches(&p->conf->keep_tags, tag_name_str(&tags->rows[k].name));
+        for (size_t k = 0; k < p->conf->repositories.n; k++)
+            p->parts[k].repositories += part_matches(p, k, repo);
+        for (size_t k = 0; k < tags->n; k++)
+            look_at_tag(p, repo, &tags->rows[k].name);
     }
     return ERR_OK;
 }
 
-static void turn_off(struct state *s, size_t i, const char *why)
+static void tell(struct state *s, size_t i, const char *why)
 {
-    s->policies[i].off = true;
     s->counts.policies_told++;
     if (s->x->told)
         s->x->told(s->x->ctx, i + 1, why);
 }
 
+static void turn_off(struct state *s, size_t i, const char *why)
+{
+    s->policies[i].off = true;
+    tell(s, i, why);
+}
+
+static void turn_part_off(struct state *s, size_t i, size_t part, const char *why)
+{
+    struct policy *p = &s->policies[i];
+    char text[WHY_MAX];
+
+    p->parts[part].off = true;
+    snprintf(text, sizeof(text), "its pattern '%.200s' %s", p->conf->repositories.items[part], why);
+    tell(s, i, text);
+}
+
+/* Some of its patterns are as they should be. */
+static void check_parts(struct state *s, size_t i)
+{
+    const struct policy *p = &s->policies[i];
+
+    for (size_t k = 0; k < p->conf->repositories.n; k++) {
+        if (p->parts[k].repositories == 0)
+            turn_part_off(s, i, k, "matches no repository");
+        else if (p->conf->keep_tags.n > 0 && !p->parts[k].keeps_some)
+            turn_part_off(s, i, k, "matches repositories in which keep_tags match no tag");
+    }
+}
+
+static void check_policy(struct state *s, size_t i)
+{
+    const struct policy *p = &s->policies[i];
+    bool any = false, keeps_some = p->conf->keep_tags.n == 0;
+
+    for (size_t k = 0; k < p->conf->repositories.n; k++) {
+        any = any || p->parts[k].repositories > 0;
+        keeps_some = keeps_some || p->parts[k].keeps_some;
+    }
+    if (!any)
+        turn_off(s, i, "its patterns match no repository");
+    else if (p->conf->tags.n > 0 && !p->is_about_some)
+        turn_off(s, i, "its tags match no tag in any of its repositories");
+    else if (!keeps_some)
+        turn_off(s, i, "its keep_tags match no tag in any of its repositories");
+    else
+        check_parts(s, i);
+}
+
 static enum err_code check_policies(struct state *s, struct err *e)
 {
     for (size_t i = 0; i < s->n; i++)
-        s->policies[i].keeps_some = s->policies[i].conf->keep_tags.n == 0;
+        s->policies[i].parts =
+            mem_zero((s->policies[i].conf->repositories.n + 1) * sizeof(struct part));
     TRY(each_repo(s, look_for_matches, e));
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->policies[i].repositories == 0)
-            turn_off(s, i, "its patterns match no repository");
-        else if (!s->policies[i].keeps_some)
-            turn_off(s, i, "its keep_tags match no tag in any of its repositories");
-    }
+    for (size_t i = 0; i < s->n; i++)
+        check_policy(s, i);
     return ERR_OK;
 }
 

@@ -4,8 +4,9 @@
  * A tag goes when a policy is about it and no policy that is about it keeps it. Kept whatever the
  * policies say are tags that the rights let nobody move or delete, and those by which a signature
  * refers to an image (meta/referrer_tag.h): they go with it. A policy that matches no repository,
- * or whose keep_tags match no tag in any of its repositories, is most likely misspelt: it is told,
- * and not carried out. Manifests stay; of those without a tag the collector takes care.
+ * or whose tags or keep_tags match no tag in any of its repositories, is most likely misspelt: it
+ * is told, and not carried out; so is one of several patterns of repositories, for what it matches.
+ * Manifests stay; of those without a tag the collector takes care.
  */
 #pragma once
 
@@ -29,7 +30,7 @@ struct retention {
     const char *actor;
     /* For each tag that a policy is about; may be NULL. */
     void (*decided)(void *ctx, const struct retention_decision *d);
-    /* Why a policy (from 1 on) is not carried out; may be NULL. */
+    /* Why a policy (from 1 on), or a part of it, is not carried out; may be NULL. */
     void (*told)(void *ctx, size_t policy, const char *why);
     bool (*go_on)(void *ctx, uint64_t deleted); /* asked now and then; NULL: to the end */
     void *ctx;                                  /* of these three */
@@ -40,7 +41,7 @@ struct retention retention_of(struct registry *r, const char *actor);
 
 struct retention_counts {
     uint64_t kept, gone;
-    uint64_t policies_told;
+    uint64_t policies_told; /* so often */
 };
 
 /* Decides, and deletes where there is a registry. Errors: LATER; the first of a step. */

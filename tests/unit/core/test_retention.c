@@ -18,7 +18,7 @@
 static struct world w;
 static struct repo_name repo;
 static struct digest image;
-static char told[200];
+static char told[400];
 
 static int set_up(void **state)
 {
@@ -229,6 +229,83 @@ static void a_policy_that_keeps_tags_that_are_not_there_is_told_and_not_carried_
     assert_true(there("release-1") && there("release-2"));
 }
 
+static void set_tag_in(const char *name, const char *tag, int64_t pushed_ms)
+{
+    repo = repo_of(name);
+    image = image_put(&w, name, "one", NULL);
+    set_tag(tag, pushed_ms);
+}
+
+static void where_the_tags_of_a_pattern_are_not_what_a_policy_keeps_nothing_goes(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**", "prod/**"), .keep_tags = STRS("v*")};
+
+    (void)state;
+    set_tag("v1", 1000);
+    set_tag("old", 1000);
+    set_tag_in("prod/app", "release-1", 1000);
+    set_tag_in("prod/app", "release-2", 2000);
+    run(&p, 1);
+    assert_string_equal(
+        told, "1: its pattern 'prod/**' matches repositories in which keep_tags match no tag");
+    assert_true(tag_get(&w, "prod/app", "release-1").n > 0);
+    assert_true(tag_get(&w, "prod/app", "release-2").n > 0);
+    assert_true(there("v1"));
+    assert_false(there("old"));
+}
+
+static void a_repository_of_two_patterns_is_left_alone_for_the_one_that_is_wrong(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("**", "prod/**"), .keep_tags = STRS("v*")};
+
+    (void)state;
+    set_tag("v1", 1000);
+    set_tag("old", 1000);
+    set_tag_in("prod/app", "release-1", 1000);
+    run(&p, 1);
+    assert_true(tag_get(&w, "prod/app", "release-1").n > 0);
+    assert_false(there("old"));
+}
+
+static void of_patterns_one_that_matches_no_repository_is_told(void **state)
+{
+    struct conf_retention p = {.repositories = STRS("dev/**", "prd/**"), .keep_last = 1};
+    struct retention_counts c;
+
+    (void)state;
+    set_tag("a", 1000);
+    set_tag("b", 2000);
+    c = run(&p, 1);
+    assert_int_equal(c.policies_told, 1);
+    assert_string_equal(told, "1: its pattern 'prd/**' matches no repository");
+    assert_false(there("a"));
+}
+
+static void a_policy_about_tags_that_are_not_there_is_told(void **state)
+{
+    struct conf_retention p = {
+        .repositories = STRS("dev/**"), .tags = STRS("rp-*"), .keep_last = 1};
+
+    (void)state;
+    set_tag("pr-1", 1000);
+    set_tag("pr-2", 2000);
+    run(&p, 1);
+    assert_string_equal(told, "1: its tags match no tag in any of its repositories");
+}
+
+static void a_policy_that_keeps_only_tags_that_it_is_not_about_is_told(void **state)
+{
+    struct conf_retention p = {
+        .repositories = STRS("dev/**"), .tags = STRS("pr-*"), .keep_tags = STRS("v*")};
+
+    (void)state;
+    set_tag("v1", 1000);
+    set_tag("pr-1", 1000);
+    run(&p, 1);
+    assert_string_equal(told, "1: its keep_tags match no tag in any of its repositories");
+    assert_true(there("pr-1"));
+}
+
 static void a_tag_whose_time_is_not_known_is_not_old(void **state)
 {
     struct conf_retention p = {.repositories = STRS("dev/**"), .keep_pushed_ms = 1};
@@ -365,6 +442,11 @@ int main(void)
         TEST(a_dry_run_changes_nothing_and_says_the_same),
         TEST(a_policy_without_a_repository_is_told_and_not_carried_out),
         TEST(a_policy_that_keeps_tags_that_are_not_there_is_told_and_not_carried_out),
+        TEST(where_the_tags_of_a_pattern_are_not_what_a_policy_keeps_nothing_goes),
+        TEST(a_repository_of_two_patterns_is_left_alone_for_the_one_that_is_wrong),
+        TEST(of_patterns_one_that_matches_no_repository_is_told),
+        TEST(a_policy_about_tags_that_are_not_there_is_told),
+        TEST(a_policy_that_keeps_only_tags_that_it_is_not_about_is_told),
         TEST(a_tag_whose_time_is_not_known_is_not_old),
         TEST(tags_that_were_pulled_lately_stay),
         TEST(a_pull_by_digest_is_one_of_the_tags_that_point_there),
