@@ -189,16 +189,22 @@ static bool asks_again(const struct req *q)
     return false;
 }
 
+static enum err_code answer(struct req *q, const struct digest *d, const struct pull_verdict *v,
+                            struct err *e)
+{
+    if (v->blocked)
+        return asks_again(q) ? ERR_OK : deny(q, d, v, e);
+    if (v->why != PULL_FINE)
+        warn(q, d, v);
+    return ERR_OK;
+}
+
 static enum err_code ask(struct req *q, const struct digest *d, struct err *e)
 {
     struct pull_verdict v;
 
     TRY(gate_judge(q->api->gate, &q->name, d, clock_wall_ms(), &v, e));
-    if (v.blocked)
-        return asks_again(q) ? ERR_OK : deny(q, d, &v, e);
-    if (v.why != PULL_FINE)
-        warn(q, d, &v);
-    return ERR_OK;
+    return answer(q, d, &v, e);
 }
 
 enum err_code pull_gate(struct req *q, const struct meta_manifest *m, struct err *e)
@@ -311,6 +317,22 @@ enum err_code pull_gate_whole(struct req *q, const struct digest *d, struct err 
     return q->api->gate && gate_asks(q->api->gate) ? ask_whole(q, d, 0, &seen, e) : ERR_OK;
 }
 
+enum err_code pull_gate_gone(struct req *q, const struct digest *d, struct err *e)
+{
+    struct gate *g = q->api->gate;
+    struct pull_verdict v;
+
+    if (!g || !gate_asks(g))
+        return ERR_OK;
+    if (!d)
+        return gate_blocks(g) ? err_tell(e, ERR_DENIED,
+                                         "which images are in it is not known, and "
+                                         "rules of this registry block some")
+                              : ERR_OK;
+    TRY(gate_judge_gone(g, &q->name, d, clock_wall_ms(), &v, e));
+    return answer(q, d, &v, e);
+}
+
 /* ---- what changes verdicts */
 
 static void tell_others(struct req *q, struct meta_op ops[static SCAN_CHANGED_OPS])
@@ -413,8 +435,15 @@ enum err_code pull_gate_signed(void *ctx, const struct repo_name *repo, const st
 {
     struct image_trust t;
     bool enforced;
+    enum err_code code =
+        signature_gate_judge(ctx, TRUST_AT_PULL, repo, d, now_ms, &t, &enforced, e);
 
-    TRY(signature_gate_judge(ctx, TRUST_AT_PULL, repo, d, now_ms, &t, &enforced, e));
+    if (code == ERR_MANIFEST_UNKNOWN || code == ERR_NAME_UNKNOWN) {
+        t = (struct image_trust){.state = TRUST_UNSIGNED, .until_ms = now_ms};
+        snprintf(t.why, sizeof(t.why), "was deleted, with its signatures");
+    } else {
+        TRY(code);
+    }
     if (t.not_noted.code != ERR_OK)
         log_err(LOG_WARNING, "images of a signed index are not known to be signed by it",
                 &t.not_noted);

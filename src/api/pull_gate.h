@@ -23,6 +23,11 @@ ERR_CHECKED enum err_code pull_gate(struct req *q, const struct meta_manifest *m
  * pull_manifest(), too. */
 ERR_CHECKED enum err_code pull_gate_whole(struct req *q, const struct digest *d, struct err *e);
 
+/* The same of an image that is not there any more; d NULL: of those that nothing is known of at
+ * all.
+ */
+ERR_CHECKED enum err_code pull_gate_gone(struct req *q, const struct digest *d, struct err *e);
+
 /* A manifest was pushed by the path of q: what verdicts go by may have changed. */
 void pull_gate_pushed(struct req *q, const struct push *p, const struct pushed *done);
 

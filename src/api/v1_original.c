@@ -174,27 +174,64 @@ enum err_code api_original_get(struct req *q, struct err *e)
     return ERR_OK;
 }
 
-/* An original is its images, for the pull policy. Those that are gone have no verdict. */
+/* ---- the pull policy, for which an original is its images */
+
+static enum err_code no_verdict(enum err_code code)
+{
+    return code == ERR_MANIFEST_UNKNOWN || code == ERR_NAME_UNKNOWN ? ERR_OK : code;
+}
+
+/* Where it is, all that goes by the rules; *ret_there: that is in this repository, too. */
+static enum err_code ask_in(struct req *q, const char *repo, const struct digest *d, bool gone,
+                            bool *ret_there, struct err *e)
+{
+    enum err_code code;
+
+    TRY(repo_name_parse(str_of(repo), &q->name, e));
+    if (gone)
+        return pull_gate_gone(q, d, e);
+    code = pull_gate_whole(q, d, e);
+    *ret_there = *ret_there || no_verdict(code) == code;
+    return no_verdict(code);
+}
+
+/* Images of several repositories may have come of one archive, each of some of them. */
+static enum err_code ask_in_all(struct req *q, const json_t *record, const struct digest *d,
+                                bool gone, bool *ret_there, struct err *e)
+{
+    const char *one = json_string_value(json_object_get(record, "repository"));
+    const json_t *list = json_object_get(record, "repositories");
+
+    if (one)
+        TRY(ask_in(q, one, d, gone, ret_there, e));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        one = json_string_value(json_array_get(list, i));
+        if (one)
+            TRY(ask_in(q, one, d, gone, ret_there, e));
+    }
+    return ERR_OK;
+}
+
+/* One that is nowhere any more is as good as one that was never scanned. */
+static enum err_code ask_image(struct req *q, const json_t *record, const char *image,
+                               struct err *e)
+{
+    bool there = false;
+    struct digest d;
+
+    TRY(digest_parse(str_of(image ? image : ""), &d, e));
+    TRY(ask_in_all(q, record, &d, false, &there, e));
+    return there ? ERR_OK : ask_in_all(q, record, &d, true, &there, e);
+}
+
 static enum err_code ask_gate(struct req *q, const struct meta_record *record, struct err *e)
 {
     AUTO(json) json_t *json = json_loads(record->value, 0, NULL);
-    const char *repo = json_string_value(json_object_get(json, "repository"));
     const json_t *images = json_object_get(json, "images");
 
-    if (!repo || repo_name_parse(str_of(repo), &q->name, e) != ERR_OK)
-        return ERR_OK;
-    for (size_t i = 0; i < json_array_size(images); i++) {
-        const char *text = json_string_value(json_array_get(images, i));
-        enum err_code code;
-        struct digest d;
-
-        if (!text || digest_parse(str_of(text), &d, e) != ERR_OK)
-            continue;
-        code = pull_gate_whole(q, &d, e);
-        if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN && code != ERR_NAME_UNKNOWN)
-            return code;
-    }
-    return ERR_OK;
+    for (size_t i = 0; i < json_array_size(images); i++)
+        TRY(ask_image(q, json, json_string_value(json_array_get(images, i)), e));
+    return json_array_size(images) > 0 ? ERR_OK : pull_gate_gone(q, NULL, e);
 }
 
 /* What the server of the store expired by itself has no more to be told of. */

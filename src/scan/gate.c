@@ -151,6 +151,22 @@ void gate_forget_repo(struct gate *g, const struct repo_name *repo)
     atomic_fetch_add(&g->repos[scan_share_of_repo(repo)], 1);
 }
 
+static void look_for_blocks(void *ctx, const struct conf_pull_rules *rules)
+{
+    bool *any = ctx;
+
+    for (size_t i = 0; i < rules->n; i++)
+        *any = *any || rules->items[i].mode == CONF_PULL_ENFORCE;
+}
+
+bool gate_blocks(struct gate *g)
+{
+    bool any = gate_asks_signed(g);
+
+    gate_with_rules(g, look_for_blocks, &any);
+    return any;
+}
+
 bool gate_waits(struct gate *g)
 {
     return atomic_load_explicit(&g->waits, memory_order_relaxed);
@@ -436,6 +452,36 @@ enum err_code gate_judge(struct gate *g, const struct repo_name *repo, const str
     if (code == ERR_OK)
         keep(g, &p, stamp, now_ms, until_ms, ret_verdict);
     return code;
+}
+
+static void make_gone(const struct conf_pull_rule *rule, struct pull_verdict *ret)
+{
+    if (!rule || rule->mode == CONF_PULL_OFF || ret->blocked)
+        return;
+    *ret = (struct pull_verdict){.why = PULL_FAILED,
+                                 .blocked = rule->mode == CONF_PULL_ENFORCE,
+                                 .reason = "it was deleted",
+                                 .until_ms = INT64_MAX};
+}
+
+/* It is kept for gate_may_tell() alone. */
+enum err_code gate_judge_gone(struct gate *g, const struct repo_name *repo, const struct digest *d,
+                              int64_t now_ms, struct pull_verdict *ret_verdict, struct err *e)
+{
+    uint64_t stamp = stamp_of(g, repo, d);
+    struct pull_verdict v = {.until_ms = INT64_MAX};
+    struct rules *rules;
+    struct place p;
+
+    if (gate_asks_signed(g))
+        TRY(g->is_signed(g->signed_ctx, repo, d, now_ms, &v, e));
+    rules = rules_in_force(g);
+    make_gone(pull_rule(&rules->list, repo), &v);
+    rules_unref(rules);
+    find_place(g, repo, d, &p);
+    keep(g, &p, stamp, now_ms, now_ms, &v);
+    *ret_verdict = v;
+    return ERR_OK;
 }
 
 bool gate_may_tell(struct gate *g, const struct repo_name *repo, const struct digest *d,

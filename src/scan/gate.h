@@ -71,7 +71,16 @@ ERR_CHECKED enum err_code gate_judge(struct gate *g, const struct repo_name *rep
                                      const struct digest *d, int64_t now_ms,
                                      struct pull_verdict *ret_verdict, struct err *e);
 
-/* The same by other rules, past all memory. *ret_exempt: it is no image. */
+/* The verdict on an image that is not in the repository any more, of which nothing is known: where
+ * rules block images it is blocked. */
+ERR_CHECKED enum err_code gate_judge_gone(struct gate *g, const struct repo_name *repo,
+                                          const struct digest *d, int64_t now_ms,
+                                          struct pull_verdict *ret_verdict, struct err *e);
+
+/* May an image be blocked, rather than warned of, in some repository? */
+bool gate_blocks(struct gate *g);
+
+/* As gate_judge(), by other rules, past all memory. *ret_exempt: it is no image. */
 ERR_CHECKED enum err_code gate_judge_by(struct gate *g, const struct conf_pull_rules *rules,
                                         const struct repo_name *repo, const struct digest *d,
                                         int64_t now_ms, struct pull_verdict *ret_verdict,

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 import requests
 from accounts import OTHER, PASSWORD, alice_and_bob
-from archives import crafted, upload
+from archives import crafted, docker_archive, upload
 from content import command
 from documented import blocks, follow, page
 from helpers import Client, artifact, canonical, image, image_of_layers, index, tar_layer
@@ -184,6 +184,27 @@ def test_the_original_of_a_blocked_image_is_not_sent(registry):
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "DENIED")
     digest = get(registry, f"/api/v1/originals/{original}").json()["images"][0]
     found(registry, digest)
+    until(lambda: get(registry, f"/api/v1/originals/{original}/archive").status_code == 200)
+
+
+@pytest.mark.config({"upload": {"keep_original": True}, "delete": {"enabled": True}, **BLOCK})
+def test_the_original_of_a_blocked_image_is_not_sent_when_that_was_deleted(registry):
+    with Client(registry.url) as c:
+        original = upload(c, crafted.GOOD, repository="team/app", tag="v1")["original"]["id"]
+        digest = get(registry, f"/api/v1/originals/{original}").json()["images"][0]
+        c.request("DELETE", f"/v2/team/app/manifests/{digest}", 202)
+    answer = get(registry, f"/api/v1/originals/{original}/archive")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "DENIED")
+    assert "could not be scanned for vulnerabilities: it was deleted" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.config({"upload": {"keep_original": True}, "pull_policy": [{"repositories": ["team/**"], "unscanned": "block"}]})
+def test_the_original_of_an_image_that_is_blocked_in_one_of_its_repositories_is_not_sent(registry):
+    with Client(registry.url) as c:
+        data = docker_archive(image("policy", layers=1), ["free/app:v1", "team/app:v1"])
+        original = upload(c, data)["original"]["id"]
+    assert get(registry, f"/api/v1/originals/{original}/archive").status_code == 403
+    found(registry, get(registry, f"/api/v1/originals/{original}").json()["images"][0])
     until(lambda: get(registry, f"/api/v1/originals/{original}/archive").status_code == 200)
 
 
