@@ -3,10 +3,12 @@
  * there: clients are told 404, push it again, and all is well. Until then an image that needs it
  * can't be pulled, and none that needs it can be pushed.
  *
- * What is damaged is moved to the store's quarantine, then the rows go. A kill in between leaves
- * rows of a blob that is missing, which the next check finds. A push of the same that ends on
- * another process between the two may be without its bytes afterwards, but not without an answer:
- * its row goes as well, so that whoever asks is told 404.
+ * In files, what is damaged is moved to the store's quarantine, then the rows go. A kill in between
+ * leaves rows of a blob that is missing, which the next check finds. In a store that processes
+ * share, the rows go first, and it is moved as content is deleted (core/removal.h), so that a push
+ * of the same that ends on another process is without its link for a moment at most: what is whole
+ * after all gets its links back. A kill in that moment leaves a blob that is nobody's, and clients
+ * are told 404.
  */
 #pragma once
 

@@ -271,20 +271,25 @@ static void check_deep(bool repair, struct check_counts *ret_counts)
     assert_ok(check_run(&o, ret_counts, ERR_IGNORED));
 }
 
-/* As many bytes as it had, under its name. */
-static void damage(const struct digest *d, struct str bytes)
+static void store_as(const struct digest *d, struct str bytes)
 {
     struct store_upload *u;
     struct uuid id;
     uint64_t size;
 
     uuid_make(&id);
-    assert_ok(store_blob_delete(w.store, &repo, d, false, ERR_IGNORED));
     assert_ok(store_upload_create(w.store, &id, ERR_IGNORED));
     assert_ok(store_upload_open(w.store, &id, &u, &size, ERR_IGNORED));
     assert_ok(store_upload_write(w.store, u, bytes.p, bytes.n, 0, ERR_IGNORED));
     assert_ok(store_upload_commit(w.store, u, &repo, d, NULL, ERR_IGNORED));
     assert_ok(store_upload_delete(w.store, &id, ERR_IGNORED));
+}
+
+/* As many bytes as it had, under its name. */
+static void damage(const struct digest *d, struct str bytes)
+{
+    assert_ok(store_blob_delete(w.store, &repo, d, false, ERR_IGNORED));
+    store_as(d, bytes);
 }
 
 static void a_damaged_blob_is_found_by_reading_and_goes(void **state)
@@ -324,6 +329,62 @@ static void what_all_repositories_share_goes_from_all(void **state)
     assert_int_equal(counts.mended, 1);
     assert_false(blob_readable(&w, REPO, &d));
     assert_false(blob_readable(&w, "other", &d));
+}
+
+/* A push by another process, which has answered just before the row goes. */
+static struct digest healed; /* n is 0: it was */
+
+static void store_again(const struct digest *d)
+{
+    (void)!store_blob_delete(w.store, &repo, d, false, ERR_IGNORED);
+    store_as(d, STR("good"));
+}
+
+static enum err_code heal_first(struct meta *m, const struct meta_op *ops, size_t n, unsigned flags,
+                                size_t *ret_failed, struct err *e)
+{
+    const struct digest d = healed;
+
+    healed.n = 0;
+    if (ops[0].kind != META_BLOB_LOSE)
+        healed = d;
+    else if (d.n > 0)
+        store_again(&d);
+    return meta_commit(m->inner, ops, n, flags, ret_failed, e);
+}
+
+static void assert_healed(const struct digest *d)
+{
+    struct check_counts counts;
+
+    healed = *d;
+    world_patch_meta(&w)->commit = heal_first;
+    check_deep(true, &counts);
+    assert_int_equal(healed.n, 0);
+    assert_true(blob_readable(&w, REPO, d));
+    assert_true(blob_readable(&w, "other", d));
+    check_deep(false, &counts);
+    assert_int_equal(n_found, 0);
+}
+
+static void who_heals_a_damaged_blob_meanwhile_keeps_it(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("good"));
+
+    (void)state;
+    blob_put(&w, "other", STR("good"));
+    damage(&d, STR("evil"));
+    assert_healed(&d);
+}
+
+static void who_heals_a_lost_blob_meanwhile_keeps_it(void **state)
+{
+    struct digest d = blob_put(&w, REPO, STR("good"));
+
+    (void)state;
+    blob_put(&w, "other", STR("good"));
+    assert_ok(store_blob_delete(w.store, &repo, &d, false, ERR_IGNORED));
+    assert_healed(&d);
 }
 
 static void a_finding_comes_back_from_the_key_of_its_job(void **state)
@@ -537,6 +598,8 @@ int main(void)
         IN(memory, a_damaged_blob_is_found_by_reading_and_goes),
         IN(shared, a_damaged_blob_is_found_by_reading_and_goes),
         IN(shared, what_all_repositories_share_goes_from_all),
+        IN(shared, who_heals_a_damaged_blob_meanwhile_keeps_it),
+        IN(shared, who_heals_a_lost_blob_meanwhile_keeps_it),
         IN(memory, a_finding_comes_back_from_the_key_of_its_job),
         IN(memory, what_is_no_key_of_a_job_is_none),
         IN(memory, reading_rests_for_no_more_than_its_rate),
