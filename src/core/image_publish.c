@@ -14,6 +14,7 @@ struct moved_tag {
     struct tag_name tag;
     size_t manifest;              /* of the verdict */
     struct meta_manifest *before; /* NULL: it was not there */
+    bool lost;                    /* that can't be read, so there is no way back */
 };
 
 /* What is new in a repository, to be taken back when it fails. */
@@ -82,11 +83,14 @@ static enum err_code link_content(struct work *w, size_t place, size_t blob, str
     const struct repo_name *repo = &p->plan->places[place].repo;
     struct change *change = &w->changes[place];
     uint64_t size_bytes;
+    enum err_code code = blob_look(p->r, repo, &b->digest, &size_bytes, e);
 
-    if (blob_look(p->r, repo, &b->digest, &size_bytes, e) == ERR_OK) {
+    if (code == ERR_OK) {
         if (p->source->spare)
             p->source->spare(p->source->ctx, blob);
     } else {
+        if (code != ERR_BLOB_UNKNOWN)
+            return code;
         TRY(w->linked[blob] ? link_from(w, repo, &p->plan->places[w->linked[blob] - 1].repo, b, e)
                             : link_new(w, repo, blob, e));
         change->new_blobs[change->n_new_blobs++] = blob;
@@ -132,6 +136,17 @@ static enum err_code push_one(struct work *w, const struct image_place *place, s
     return gone_meanwhile(push_manifest(w->p->r, &p, &done, e), e);
 }
 
+/* One whose bytes are damaged is there. */
+static enum err_code is_new(struct work *w, const struct repo_name *repo, const struct digest *d,
+                            bool *ret_new, struct err *e)
+{
+    AUTO(meta_manifest) struct meta_manifest *there = NULL;
+    enum err_code code = meta_manifest_by_digest(w->p->r->meta, repo, d, &there, e);
+
+    *ret_new = code == ERR_MANIFEST_UNKNOWN;
+    return *ret_new || code == ERR_CORRUPT ? ERR_OK : code;
+}
+
 static enum err_code push_manifests(struct work *w, size_t at, struct err *e)
 {
     const struct archive_verdict *v = w->p->verdict;
@@ -140,12 +155,12 @@ static enum err_code push_manifests(struct work *w, size_t at, struct err *e)
 
     change->new_manifests = mem_alloc((v->n_manifests + 1) * sizeof(*change->new_manifests));
     for (size_t i = 0; i < v->n_manifests; i++) {
-        AUTO(meta_manifest) struct meta_manifest *there = NULL;
+        bool new;
 
         if (!place->manifests[i])
             continue;
-        if (meta_manifest_by_digest(w->p->r->meta, &place->repo, &v->manifests[i].digest, &there,
-                                    ERR_IGNORED) != ERR_OK)
+        TRY(is_new(w, &place->repo, &v->manifests[i].digest, &new, e));
+        if (new)
             change->new_manifests[change->n_new_manifests++] = i;
         TRY(push_one(w, place, i, (struct push){.scan = w->p->scan}, e));
     }
@@ -155,19 +170,21 @@ static enum err_code push_manifests(struct work *w, size_t at, struct err *e)
 /* ---- tags */
 
 /* As they are before they are moved. */
-static void note_tags(struct work *w, const struct image_place *place,
-                      const struct image_plan_item *item, struct change *c)
+static enum err_code note_tags(struct work *w, const struct image_place *place,
+                               const struct image_plan_item *item, struct change *c, struct err *e)
 {
     c->tags = mem_resize(c->tags, (c->n_tags + item->n_tags) * sizeof(*c->tags));
     for (size_t i = 0; i < item->n_tags; i++) {
-        struct moved_tag *t = &c->tags[c->n_tags++];
-        int64_t version;
+        struct moved_tag t = {.tag = item->tags[i], .manifest = item->manifest};
+        enum err_code code =
+            meta_manifest_by_tag(w->p->r->meta, &place->repo, &t.tag, &t.before, NULL, e);
 
-        *t = (struct moved_tag){.tag = item->tags[i], .manifest = item->manifest};
-        if (meta_manifest_by_tag(w->p->r->meta, &place->repo, &t->tag, &t->before, &version,
-                                 ERR_IGNORED) != ERR_OK)
-            t->before = NULL;
+        t.lost = code == ERR_CORRUPT;
+        if (code != ERR_OK && code != ERR_MANIFEST_UNKNOWN && !t.lost)
+            return code;
+        c->tags[c->n_tags++] = t;
     }
+    return ERR_OK;
 }
 
 /* All tags of an image at once; an image after the other. */
@@ -183,7 +200,7 @@ static enum err_code tag_image(struct work *w, size_t at, const struct image_pla
     if (item->n_tags == 0)
         return ERR_OK;
     if (w->p->plan->n > 1 || place->n > 1) /* something may come behind them, and fail */
-        note_tags(w, place, item, &w->changes[at]);
+        TRY(note_tags(w, place, item, &w->changes[at], e));
     return push_one(
         w, place, item->manifest,
         (struct push){.tags = item->tags, .n_tags = item->n_tags, .create_only = create_only}, e);
@@ -206,7 +223,8 @@ static void put_tag_back(struct work *w, const struct repo_name *repo, const str
     struct pushed done;
     int64_t version;
 
-    if (meta_manifest_by_tag(w->p->r->meta, repo, &t->tag, &now, &version, ERR_IGNORED) != ERR_OK ||
+    if (t->lost ||
+        meta_manifest_by_tag(w->p->r->meta, repo, &t->tag, &now, &version, ERR_IGNORED) != ERR_OK ||
         !digest_eq(&now->digest, ours))
         return;
     if (!t->before)

@@ -163,11 +163,11 @@ static void tell(struct outbox_event *ev, const struct publishing *x, const stru
     outbox_add_text(ev, "artifact_type", str_of(k->type));
 }
 
-static bool has(struct publishing *x, const struct digest *d)
+static enum err_code find(struct publishing *x, const struct digest *d)
 {
     AUTO(meta_manifest) struct meta_manifest *m = NULL;
 
-    return meta_manifest_by_digest(x->r->meta, x->repo, d, &m, ERR_IGNORED) == ERR_OK;
+    return meta_manifest_by_digest(x->r->meta, x->repo, d, &m, ERR_IGNORED);
 }
 
 /* Whatever is in the way of that, another scan will try again. */
@@ -190,13 +190,13 @@ static enum err_code push(struct publishing *x, const struct kind *k, const stru
     TRY(put_config(x, &config, e));
     print_manifest(x, k, layer, &config, &bytes);
     digest_of(DIGEST_SHA256, bytes.p, bytes.n, ret);
-    if (has(x, ret))
+    if (find(x, ret) == ERR_OK)
         return ERR_OK;
     tell(&event, x, k, ret);
     op = outbox_put(&event);
     p.bytes = buf_str(&bytes);
     TRY(push_manifest(x->r, &p, &done, e));
-    if (!has(x, &x->image->digest)) /* it was deleted meanwhile */
+    if (find(x, &x->image->digest) == ERR_MANIFEST_UNKNOWN) /* it was deleted meanwhile */
         take_away(x, ret);
     return ERR_OK;
 }

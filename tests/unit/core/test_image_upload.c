@@ -283,6 +283,83 @@ static void what_several_repositories_have_is_stored_once(void **state)
     by_names = false;
 }
 
+/* ---- what the repository has of one that is refused at its end */
+
+static struct digest image; /* of the archive */
+
+static bool has_image(struct world *w)
+{
+    AUTO(meta_manifest) struct meta_manifest *m = NULL;
+    struct repo_name repo = repo_of(REPO);
+
+    return meta_manifest_by_digest(w->meta, &repo, &image, &m, ERR_IGNORED) == ERR_OK;
+}
+
+static enum err_code refuse_tag(void *ctx, const struct repo_name *repo, const struct tag_name *tag,
+                                bool *ret_create_only, struct err *e)
+{
+    (void)ctx;
+    (void)repo;
+    *ret_create_only = false;
+    return err_tell(e, ERR_DENIED, "nobody may set %s", tag->text);
+}
+
+static enum err_code upload_refused(struct world *w)
+{
+    static const struct image_wish all = {.image = ""};
+    const struct image_rights refuses = {may_push, refuse_tag, NULL};
+    struct repo_name repo = repo_of(REPO);
+    struct image_upload *u = NULL;
+    struct image_stored stored;
+    struct err e = {0};
+    enum err_code code;
+
+    assert_ok(image_upload_open(w->r, &repo, "anna", &u, &e));
+    assert_ok(feed(u, &e));
+    assert_ok(image_upload_check(u, &all, &rights, &e));
+    code = image_upload_store(u, "user:anna", &refuses, &stored, &e);
+    image_upload_close(u);
+    return code;
+}
+
+/* It is there, without a tag. */
+static void put_untagged(struct world *w)
+{
+    struct repo_name repo = repo_of(REPO);
+    struct tag_name tag = tag_of("v1");
+    struct meta_op op = meta_op_tag_delete(&repo, &tag, META_ANY);
+
+    assert_ok(upload(w));
+    image = tag_get(w, REPO, "v1");
+    assert_ok(meta_commit(w->meta, &op, 1, 0, NULL, ERR_IGNORED));
+}
+
+static int looks;
+
+static enum err_code look_fails_once(struct meta *m, const struct repo_name *repo,
+                                     const struct digest *d, struct meta_manifest **ret_manifest,
+                                     struct err *e)
+{
+    return looks++ == 0 ? err_set(e, ERR_UNAVAILABLE, "as the test wants it")
+                        : meta_manifest_by_digest(m->inner, repo, d, ret_manifest, e);
+}
+
+static void what_was_there_stays_though_nobody_could_see_it(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_in_memory(&w);
+    put_untagged(&w);
+    looks = 0;
+    world_patch_meta(&w)->manifest_by_digest = look_fails_once;
+    assert_code(ERR_UNAVAILABLE, upload_refused(&w));
+    assert_code(ERR_DENIED, upload_refused(&w));
+    assert_true(looks > 1);
+    assert_true(has_image(&w));
+    world_done(&w);
+}
+
 /* ---- held before it is stored */
 
 #define KEY "0123456789abcdef-waits"
@@ -482,6 +559,7 @@ int main(void)
         cmocka_unit_test(whatever_fails_before_the_repository_is_known_nothing_remains),
         cmocka_unit_test(whatever_fails_of_several_repositories_none_gets_anything),
         cmocka_unit_test(what_several_repositories_have_is_stored_once),
+        cmocka_unit_test(what_was_there_stays_though_nobody_could_see_it),
         cmocka_unit_test(what_is_held_is_in_no_other_repository_and_then_in_those_it_is_for),
         cmocka_unit_test(what_the_repository_has_already_is_held_as_well),
         cmocka_unit_test(whatever_fails_while_it_is_held_nothing_remains),
