@@ -256,7 +256,7 @@ def test_an_event_survives_a_kill_and_keeps_its_id(registry, client):
 @pytest.fixture
 def pair(new_registry, s3_servers, bucket):
     made = Database(s3_servers("postgresql"))
-    config = {"metadata": made.section(), "storage": bucket.section(), "replicas": {"lease": "1s"}}
+    config = {"metadata": made.section(), "storage": bucket.section()}
     both = [new_registry(config=config).start() for _ in range(2)]
     yield both
     for registry in both:

@@ -27,7 +27,8 @@ def ready(url):
 
 @pytest.fixture
 def two(new_replicas, fake):
-    config = merged(fake.config(), BLOCKS)
+    # Long enough that a slow machine makes none of them seem gone, whose scan the other would do again.
+    config = merged(fake.config(), {**BLOCKS, "replicas": {"lease": "5s"}})
     made = new_replicas(2, config=config)
     for one in made:
         ready(one.url)

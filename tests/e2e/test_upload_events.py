@@ -123,8 +123,9 @@ def test_nobody_follows_what_is_not_theirs(guarded):  # noqa: F811
 
 @pytest.fixture
 def pair(new_registry, s3_servers, bucket):
+    """Each of which the other takes for there however slow the machine is, and for gone in the time of a test."""
     made = Database(s3_servers("postgresql"))
-    config = {"metadata": made.section(), "storage": bucket.section(), "replicas": {"lease": "1s"}}
+    config = {"metadata": made.section(), "storage": bucket.section(), "replicas": {"lease": "5s"}}
     both = [new_registry(config=config).start() for _ in range(2)]
     yield both
     for registry in both:

@@ -19,7 +19,8 @@ def fake(work):
 
 @pytest.fixture
 def two(new_replicas, fake):
-    made = new_replicas(2, config=merged(config_of(fake), {"replicas": {"lease": "1s"}}))
+    # Long enough that a slow machine makes none of them seem gone, whose scan the other would do again.
+    made = new_replicas(2, config=merged(config_of(fake), {"replicas": {"lease": "5s"}}))
     for one in made:
         ready(one.url)
     return made
