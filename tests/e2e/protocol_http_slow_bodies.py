@@ -182,6 +182,7 @@ def test_uploads_that_are_waited_for_end_with_the_server(registry, client):
     with Wire(registry.url) as wire:
         wire.send_request("PATCH", path, {"Content-Length": len(DATA)}, DATA[:20_000])
         check_that_others_go_on(client)
+        until(lambda: [p.stat().st_size for p in registry.root.glob("temp/uploads/*/data")] == [20_000])
         client.close()
         registry.signal(signal.SIGTERM)
         assert registry.wait(timeout=20) == 0

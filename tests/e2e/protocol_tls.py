@@ -238,7 +238,7 @@ class Records:
 
 def test_a_record_that_drips_is_cut_off(tls_registry, issued):
     """Until a record is whole no byte of it can be read: that must not hold a worker for days."""
-    registry = tls_registry(http={"min_rate": "1MiB", "io_timeout": "500ms"})
+    registry = tls_registry(http={"min_rate": "1MiB", "io_timeout": "2s"})
     client = Records(registry, context(issued))
     with client.wire:
         client.does(client.tls.do_handshake)

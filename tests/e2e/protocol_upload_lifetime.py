@@ -1,5 +1,7 @@
 """Upload sessions over restarts, their end by time, their limits, and mounting."""
 
+import signal
+
 import pytest
 
 from accounts import OTHER, PASSWORD, alice_and_bob
@@ -107,27 +109,37 @@ def test_a_finish_is_answered_again_to_its_identity_alone(new_registry):
         finish_again(alice, location, 201)
 
 
-@pytest.mark.config({"upload": {"timeout": "1s"}, "maintenance": {"interval": "100ms"}})
+def let_sessions_end(registry):
+    """Soon, from now on: what came before had all the time that it wanted."""
+    registry.config["upload"] = {"timeout": "1s"}
+    registry.write_config()
+    registry.signal(signal.SIGHUP)
+
+
+@pytest.mark.config({"maintenance": {"interval": "100ms"}})
 def test_a_finish_is_answered_again_as_long_as_a_session_lives(registry, client):
     location = client.start_upload("app")
     client.finish(location, DIGEST, DATA)
     finish_again(client, location, 201)
+    let_sessions_end(registry)
     until(lambda: client.finish(location, DIGEST, expect=None).status_code == 404)
     assert client.has_blob("app", DIGEST)
 
 
-@pytest.mark.config({"upload": {"timeout": "1s"}, "maintenance": {"interval": "100ms"}})
+@pytest.mark.config({"maintenance": {"interval": "100ms"}})
 def test_an_abandoned_session_is_removed_after_its_timeout(registry, client):
     location = client.patch(client.start_upload("app"), DATA)
+    let_sessions_end(registry)
     until(lambda: client.request("GET", location, None).status_code == 404)
     check_errors(client.request("GET", location, None), 404, "BLOB_UPLOAD_UNKNOWN")
-    assert uploads_on_disk(registry) == []
+    until(lambda: uploads_on_disk(registry) == [])
 
 
-@pytest.mark.config({"upload": {"timeout": "1s"}, "maintenance": {"interval": "100ms"}})
+@pytest.mark.config({"maintenance": {"interval": "100ms"}})
 def test_an_abandoned_session_is_removed_after_a_restart_too(registry, client):
     client.patch(client.start_upload("app"), DATA)
     registry.kill()
+    registry.config["upload"] = {"timeout": "1s"}
     registry.start()
     until(lambda: uploads_on_disk(registry) == [])
 
