@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 
 void redis_client_open(struct redis_client *c, char *url, uint64_t timeout_ms)
 {

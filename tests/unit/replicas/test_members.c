@@ -642,7 +642,7 @@ static void a_write_joins_a_process_that_has_not(void **state)
 
 static void the_thread_renews_and_finds_who_is_gone(void **state)
 {
-    const struct members_options o = {.lease_ms = 200, .name = "test"};
+    const struct members_options o = {.lease_ms = 1000, .name = "test"};
     struct members *a = members_new(&f->lines[0].meta, &o), *b = members_new(&f->lines[1].meta, &o);
     struct uuid b_id;
     bool gone = false;

@@ -146,7 +146,7 @@ static void a_redis_that_stands_still_holds_up_nobody(void **state)
 
     redis_server_pause(&p->server);
     assert_int_equal(take(p->rates[0], "alice", 12), 10);
-    assert_true(clock_mono_ms() - began_ms < TIMEOUT_MS / 2);
+    assert_true(clock_mono_ms() - began_ms < TIMEOUT_MS);
 }
 
 static void many_buckets_are_told_at_once(void **state)
