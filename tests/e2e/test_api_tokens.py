@@ -188,7 +188,7 @@ def test_what_was_made_and_revoked_is_in_the_audit_trail(alice):
 def test_tokens_that_expired_long_ago_are_removed(accounts, alice):
     old, new = make(alice, robot="old").json(), make(alice, robot="new").json()
     accounts.registry.stop()
-    with sqlite3.connect(accounts.registry.root / "registry.db") as db:
+    with sqlite3.connect(accounts.registry.root / "registry.db", timeout=60) as db:
         for made, age_s in ((old, 8 * 86400), (new, 86400)):
             key = (made["id"],)
             value = db.execute("SELECT value FROM records WHERE collection = 'tokens' AND key = ?", key)

@@ -30,7 +30,7 @@ def push(accounts, repo, tag="v1", who="bob", secret=OTHER):
 
 def fill(registry, rows):
     """A trail of so many entries, one a second, as rows of (actor, action, repository, result)."""
-    with sqlite3.connect(registry.root / "registry.db") as db:
+    with sqlite3.connect(registry.root / "registry.db", timeout=60) as db:
         db.executemany(
             "INSERT INTO audit (time_ms, actor, action, target, address, result, detail,"
             " repository) VALUES (?, ?, ?, ?, '192.0.2.1', ?, '', ?)",

@@ -341,7 +341,7 @@ def test_a_restore_that_was_killed_goes_on_and_no_server_starts_before(registry,
         while not any(other.root.glob("repositories/*")):
             assert process.poll() is None
         process.kill()
-    with sqlite3.connect(other.root / "registry.db") as database:
+    with sqlite3.connect(other.root / "registry.db", timeout=60) as database:
         [(half,)] = database.execute("SELECT count(*) FROM records WHERE collection = 'migration' AND key = 'place'")
     assert half == 1
     assert "registry restore" in command(other, "serve", status=1)

@@ -49,7 +49,7 @@ def stop_settled(registry):
     """When no tag is on its way to the store any more."""
 
     def nothing_pending():
-        with sqlite3.connect(registry.root / "registry.db") as db:
+        with sqlite3.connect(registry.root / "registry.db", timeout=60) as db:
             n = db.execute("SELECT count(*) FROM projections").fetchone()[0]
         db.close()
         return n == 0
@@ -71,7 +71,7 @@ class Store:
         self.blob = next(iter(self.image.blobs))
 
     def sql(self, statement, *values):
-        with sqlite3.connect(self.root / "registry.db") as db:
+        with sqlite3.connect(self.root / "registry.db", timeout=60) as db:
             assert db.execute(statement, values).rowcount > 0
         db.close()
 
@@ -324,11 +324,12 @@ class Pushes(threading.Thread):
 
 
 def test_a_live_store_under_pushes_and_deletes_gives_no_finding(registry):
+    registry.config["check"]["settle"] = "1m"  # longer than a slow machine needs for a push
     pushes = [Pushes(registry.url, f"app{i}") for i in range(3)]
     for push in pushes:
         push.start()
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         runs = 0
         while runs < LIVE_RUNS or any(push.rounds <= 10 for push in pushes):
             assert check(registry, status=0)[0] == []
@@ -396,7 +397,7 @@ def test_a_check_that_was_killed_goes_on_where_it_was(registry):
     check_process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
 
     def place():
-        with sqlite3.connect(registry.root / "registry.db") as db:
+        with sqlite3.connect(registry.root / "registry.db", timeout=60) as db:
             rows = db.execute("SELECT value FROM records WHERE collection = 'check' AND key = 'deep'").fetchall()
         db.close()
         return rows or None

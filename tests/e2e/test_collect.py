@@ -1,17 +1,18 @@
 """`registry gc`: who loses what, beside pushes, killed in the middle, dry; on a server that runs and on one that is
 stopped. docs/collection.md has the table."""
 
+import itertools
 import json
 import sqlite3
 import subprocess
 import threading
-import time
 
 import pytest
 
 from below import files_below, paths_below
 from content import command
 from helpers import Client, Unexpected, artifact, digest_of, image, index
+from waiting import until
 
 AT_ONCE = ("--older-than", "0s")
 
@@ -54,7 +55,7 @@ def untag(client, repo, tag):
 
 
 def dump(registry):
-    with sqlite3.connect(registry.root / "registry.db") as db:
+    with sqlite3.connect(registry.root / "registry.db", timeout=60) as db:
         tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
     db.close()
@@ -261,7 +262,7 @@ def test_a_head_a_push_and_a_mount_revive_a_condemned_blob(registry, client):
     items, sums = gc(registry, "--repo", "app", *AT_ONCE, delete=False)
     # They are unused still, and would be condemned anew.
     assert sums["condemned"]["blobs"] == 3
-    with sqlite3.connect(registry.root / "registry.db") as db:
+    with sqlite3.connect(registry.root / "registry.db", timeout=60) as db:
         rows = db.execute("SELECT c.digest FROM condemned c JOIN repos r ON r.id = c.repo_id WHERE r.name = 'app'")
         assert rows.fetchall() == []
     db.close()
@@ -326,7 +327,7 @@ def test_a_manifest_that_cannot_be_read_keeps_what_it_names(registry, client):
     client.push_blob("app", b"nobody names it")
     client.delete_manifest("app", outer.digest)
     registry.stop()
-    with sqlite3.connect(registry.root / "registry.db") as db:
+    with sqlite3.connect(registry.root / "registry.db", timeout=60) as db:
         db.execute("UPDATE manifests SET bytes = x'' WHERE digest = ?", (child.digest,))
     db.close()
     items, sums = gc(registry, *AT_ONCE, status=1)
@@ -344,11 +345,10 @@ def test_a_run_that_was_killed_is_finished_by_the_next(registry, client):
     registry.write_config()
     run = subprocess.Popen(
         [registry.binary, "gc", "--delete", *AT_ONCE, "--config", registry.config_path],
-        env={"REGISTRY_GC_RATE": "200"},
+        env={"REGISTRY_GC_RATE": "10"},  # so it takes half a minute
         stdout=subprocess.PIPE,
     )
     run.stdout.readline()
-    time.sleep(0.1)
     run.kill()
     run.wait()
     run.stdout.close()
@@ -397,8 +397,8 @@ def test_nothing_that_was_pushed_is_lost_to_runs_beside_it(registry):
     stop, done = threading.Event(), []
     pusher = threading.Thread(target=push_all, args=(registry.url, stop, done))
     pusher.start()
-    for _ in range(6):
-        collect(registry)
+    looks = itertools.count()
+    until(lambda: collect(registry) and next(looks) >= 5 and bool(done))
     stop.set()
     pusher.join()
     assert done

@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -36,11 +35,7 @@ def client(cached):
 
 def kept(cache, digest):
     """Waits for the blob's file."""
-    for _ in range(1000):
-        if any((cache / part / digest).exists() for part in ("once", "again")):
-            return
-        time.sleep(0.01)
-    pytest.fail(f"{digest} is not kept")
+    until(lambda: any((cache / part / digest).exists() for part in ("once", "again")))
 
 
 def get(client, digest, expect=200, **headers):

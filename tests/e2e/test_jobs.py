@@ -24,7 +24,7 @@ def jobs(registry):
 
 def add(registry, key, state, note=""):
     """A job of a kind that the server knows, as another process would have left it."""
-    with closing(sqlite3.connect(registry.root / "registry.db")) as db, db:
+    with closing(sqlite3.connect(registry.root / "registry.db", timeout=60)) as db, db:
         db.execute(
             "INSERT INTO jobs (kind, key, state, priority, due_ms, attempts, holder, note)"
             " VALUES ('uploads', ?, ?, 0, 0, 5, 'somebody', ?)",
@@ -79,7 +79,7 @@ def test_a_tag_is_carried_while_other_jobs_are_there(registry):
         client.push_image("app", image(), "v1")
 
     def pending():
-        with closing(sqlite3.connect(registry.root / "registry.db")) as db:
+        with closing(sqlite3.connect(registry.root / "registry.db", timeout=60)) as db:
             return db.execute("SELECT count(*) FROM projections").fetchone()[0]
 
     until(lambda: pending() == 0)

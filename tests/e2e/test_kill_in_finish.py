@@ -19,7 +19,7 @@ def blob_file(registry, repo="app"):
 
 
 def database(registry):
-    return contextlib.closing(sqlite3.connect(registry.root / "registry.db"))
+    return contextlib.closing(sqlite3.connect(registry.root / "registry.db", timeout=60))
 
 
 @contextlib.contextmanager

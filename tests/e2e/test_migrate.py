@@ -159,7 +159,7 @@ def test_nothing_is_lost_on_the_way_there_and_back(registry, file, server, other
 
 def long_trail(registry, n):
     now_ms = int(time.time() * 1000)
-    with sqlite3.connect(registry.root / "registry.db") as db:
+    with sqlite3.connect(registry.root / "registry.db", timeout=60) as db:
         db.executemany(
             "INSERT INTO audit (time_ms, actor, action, target, address, result, detail, repository)"
             " VALUES (?, 'user:a', 'push', ?, '192.0.2.1', 'ok', '', 'app')",

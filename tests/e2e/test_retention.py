@@ -101,7 +101,7 @@ def test_a_policy_that_matches_nothing_is_told_and_not_carried_out(new_registry)
 def test_the_schedule_lets_tags_go_by_itself(new_registry):
     registry = new_registry(config={"retention": POLICY, "gc": {"schedule": "* * * * *"}}).start()
     fill(registry)
-    with closing(sqlite3.connect(registry.root / "registry.db")) as db, db:
+    with closing(sqlite3.connect(registry.root / "registry.db", timeout=60)) as db, db:
         until(lambda: db.execute("SELECT due_ms FROM jobs WHERE kind = 'retention'").fetchone())
         db.execute("UPDATE jobs SET due_ms = 0 WHERE kind = 'retention'")
     until(lambda: tags(registry) == ["latest", "pr-3"])
@@ -113,7 +113,7 @@ def test_the_schedule_lets_tags_go_by_itself(new_registry):
 def test_what_is_pulled_is_recorded_when_the_server_ends_at_the_latest(new_registry):
     registry = new_registry(config={"retention": [{"repositories": ["dev/**"], "keep_pulled": "1h"}]}).start()
     fill(registry)
-    with closing(sqlite3.connect(registry.root / "registry.db")) as db:
+    with closing(sqlite3.connect(registry.root / "registry.db", timeout=60)) as db:
         pulls = lambda: dict(db.execute("SELECT key, value FROM records WHERE collection = 'pulls'"))
         until(lambda: "since" in pulls())
         with Client(registry.url) as c:

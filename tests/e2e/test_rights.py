@@ -153,7 +153,7 @@ def test_a_refresh_token_gives_tokens_and_only_its_hash_is_kept(guarded):
     assert again.status_code == 200
     fresh = again.json()["access_token"]
     assert status(guarded, "POST", "/v2/dev/app/blobs/uploads/", headers=bearer(fresh)) == 202
-    with sqlite3.connect(guarded.root / "registry.db") as database:
+    with sqlite3.connect(guarded.root / "registry.db", timeout=60) as database:
         kept = database.execute("SELECT key || value FROM records").fetchall()
     assert kept and not any(secret in row[0] for row in kept)
 
@@ -483,7 +483,7 @@ def test_who_did_what_is_in_the_audit_trail(guarded, sign_in):
     sign_in("bob").request("POST", "/v2/dev/app/blobs/uploads/", expect=403)
 
     def entries():
-        with sqlite3.connect(guarded.root / "registry.db") as database:
+        with sqlite3.connect(guarded.root / "registry.db", timeout=60) as database:
             return set(database.execute("SELECT actor, action, target, result FROM audit"))
 
     until(lambda: ("user:alice", "push", "dev/app:v1", "ok") in entries())

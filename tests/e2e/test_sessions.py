@@ -327,7 +327,7 @@ def test_a_session_ends_when_its_time_is_over(new_registry, key):
 
 def test_sessions_that_have_ended_are_removed(registry, browser):
     def ask(statement):
-        with sqlite3.connect(registry.root / "registry.db") as database:
+        with sqlite3.connect(registry.root / "registry.db", timeout=60) as database:
             return database.execute(statement).fetchone()
 
     def left():

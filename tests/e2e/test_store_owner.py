@@ -31,7 +31,7 @@ def name_in(bucket):
 
 
 def name_of(registry):
-    with sqlite3.connect(registry.root / "registry.db") as database:
+    with sqlite3.connect(registry.root / "registry.db", timeout=60) as database:
         return database.execute("SELECT value FROM records WHERE collection = 'database'").fetchone()[0]
 
 

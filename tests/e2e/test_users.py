@@ -224,7 +224,7 @@ def test_neither_passwords_nor_tokens_are_in_the_database_or_the_log(served):
     assert status(registry, "alice", token) == 200
     assert status(registry, "alice", PASSWORD) == 401
     registry.stop()
-    with sqlite3.connect(registry.root / "registry.db") as db:
+    with sqlite3.connect(registry.root / "registry.db", timeout=60) as db:
         stored = "\n".join(db.iterdump())
     assert hashlib.sha256(token.encode()).hexdigest() in stored
     for secret in [PASSWORD, token, *codes, *(c.replace("-", "") for c in codes)]:
@@ -342,7 +342,7 @@ def test_what_the_commands_change_is_in_the_audit_trail(accounts):
     accounts("user", "rm", "bob", status=1)
     token = accounts.token("--user", "alice")
     accounts("token", "revoke", token)
-    with sqlite3.connect(accounts.registry.root / "registry.db") as db:
+    with sqlite3.connect(accounts.registry.root / "registry.db", timeout=60) as db:
         rows = db.execute("SELECT actor, action, target, result FROM audit ORDER BY id").fetchall()
     assert {r[0].split(":")[0] for r in rows} == {"shell"}
     assert [r[1:] for r in rows] == [
