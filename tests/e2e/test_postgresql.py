@@ -30,7 +30,7 @@ def own_server(work):
 
 
 def section(url, **postgresql):
-    return {"driver": "postgresql", "url": url, "postgresql": {"timeout": "2s", **postgresql}}
+    return {"driver": "postgresql", "url": url, "postgresql": postgresql}
 
 
 def test_an_image_is_served_before_and_after_a_restart(registry, client):
@@ -146,10 +146,13 @@ def children(pid):
 
 
 def test_a_database_that_hangs_means_503_in_time(new_registry, own_server):
-    config = {"metadata": section(own_server.make_database("app"), connect_timeout="2s"), **CACHE_OFF}
+    config = {"metadata": section(own_server.make_database("app")), **CACHE_OFF}
     registry = new_registry(config=config).start()
     with Client(registry.url) as client:
         client.push_image("app", image(), "v1")
+        registry.config["metadata"]["postgresql"] = {"timeout": "2s", "connect_timeout": "2s"}
+        registry.restart()
+        os.kill(own_server.process.pid, signal.SIGSTOP)  # from now on it has no more children
         frozen = [own_server.process.pid, *children(own_server.process.pid)]
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)

@@ -28,7 +28,7 @@ def redis(work):
 
 @pytest.fixture
 def replicas(new_replicas, redis):
-    quick = {"postgresql": {"timeout": "1s", "connect_timeout": "2s"}}
+    quick = {"postgresql": {"timeout": "4s", "connect_timeout": "4s"}}
     return seeded(new_replicas(config={"storage": {"cache": redis.section()}, "metadata": quick}))
 
 

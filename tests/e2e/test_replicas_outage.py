@@ -17,7 +17,10 @@ EXTRA = random_bytes(20_000, "extra")
 
 @pytest.fixture
 def replicas(new_replicas):
-    made = new_replicas(config=QUICK, s3={"timeout": "2s"})
+    return holding_images(new_replicas(config=QUICK, s3={"timeout": "2s"}))
+
+
+def holding_images(made):
     with Client(made[0].url) as client:  # which has them in memory then, and the others have not
         client.push_image("app", OLD, "v1")
         client.push_image("app", NEW)
@@ -156,7 +159,8 @@ def test_without_the_bucket_pushes_are_refused_for_now(replicas, fault):
     check_all_is_well(replicas)
 
 
-def test_a_slow_database_and_a_slow_bucket_make_it_slow_and_nothing_else(replicas):
+def test_a_slow_database_and_a_slow_bucket_make_it_slow_and_nothing_else(new_replicas):
+    replicas = holding_images(new_replicas())  # which wait for longer than it may take
     for replica in replicas:
         replica.database.slow(0.05)
         replica.bucket.fail("*", Delay(0.1), times=None)

@@ -195,7 +195,7 @@ def test_a_fetch_that_breaks_goes_on_by_range_where_it_was(registry, pushed, pro
 
 @ONE_SERVER
 def test_a_fetch_that_cannot_go_on_fails_for_all_and_leaves_nothing(start, bucket, proxy, cache):
-    registry = start(timeout="2s")
+    registry = start(timeout="4s")
     with Client(registry.url) as client:
         client.push_blob("app", BLOB)
         until(lambda: bucket.keys() == [KEY])
@@ -210,7 +210,7 @@ def test_a_fetch_that_cannot_go_on_fails_for_all_and_leaves_nothing(start, bucke
 
 @ONE_SERVER
 def test_a_fetch_that_does_not_begin_is_503_for_all(start, bucket, proxy, cache):
-    registry = start(timeout="2s")
+    registry = start(timeout="4s")
     with Client(registry.url) as client:
         client.push_blob("app", BLOB)
         until(lambda: bucket.keys() == [KEY])
