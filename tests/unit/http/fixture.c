@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_S 10
+#define PATIENCE_S 60
 #define SEEN_MAX   256
 #define KEPT       "of the request"
 
@@ -638,8 +638,11 @@ void client_send(struct client *c, const char *text)
 
 static ssize_t more(struct client *c)
 {
-    ssize_t got = recv(c->fd, c->buf + c->n, sizeof(c->buf) - c->n, 0);
+    ssize_t got;
 
+    do { /* who was stopped and goes on is told so, where there is a time-out */
+        got = recv(c->fd, c->buf + c->n, sizeof(c->buf) - c->n, 0);
+    } while (got < 0 && errno == EINTR);
     if (got > 0)
         c->n += (size_t)got;
     return got;
