@@ -8,9 +8,10 @@ hang, be slow, or refuse who connects.
         held.release()
 
 Where it holds: a STATEMENT with that text before it reaches the server; the COMMIT of a transaction that has
-such a statement, before it reaches the server; or the answer to that COMMIT, which is DONE then. When the
-client is gone meanwhile, nothing more of it is passed on. It understands as much of the protocol as
-commit_proxy.py does.
+such a statement, before it reaches the server; or the answer to that COMMIT, which is DONE then. What is in the
+same round trip before it has not reached the server either, however the client's bytes came; with BARE_COMMIT it has,
+as when a client stops while it sends. When the client is gone meanwhile, nothing more of it is passed on. It
+understands as much of the protocol as commit_proxy.py does.
 """
 
 import struct
@@ -23,8 +24,10 @@ from tcp_proxy import TcpProxy, end
 
 STATEMENT = "a statement"
 COMMIT = "COMMIT"
+BARE_COMMIT = "COMMIT without what came before it"
 DONE = "the answer to COMMIT"
-PHASES = (STATEMENT, COMMIT, DONE)
+
+OF_A_TRIP = b"PBDEC"  # the types of messages that a Sync follows
 
 TOO_MANY = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0"
 
@@ -139,20 +142,25 @@ class PostgresProxy(TcpProxy):
 
     def _up(self, line):
         messages = Messages(untyped=True)
+        out = b""
         while data := line.client.recv(65536):
             self.flowing.wait()
             if self.delay_s:
                 time.sleep(self.delay_s)
-            out = b""
             for message in messages.add(data):
                 if message[:1] == b"S":
                     self.trips.append(line.trip)
                     line.trip = []
                 rule = self._look(line, message[5:]) if message[:1] == b"P" else None
-                if rule and not self._stop(line, rule):  # with what came with it, as a line would lose it
+                if rule and rule.where == BARE_COMMIT:
+                    line.server.sendall(out)
+                    out = b""
+                if rule and not self._stop(line, rule):
                     return
                 out += message
-            line.server.sendall(out)
+                if message[:1] not in OF_A_TRIP:
+                    line.server.sendall(out)
+                    out = b""
 
     def _look(self, line, statement):
         """At the text of a Parse; the rule that holds it here, or None."""
@@ -164,7 +172,7 @@ class PostgresProxy(TcpProxy):
         line.texts += statement
         if b"\0COMMIT\0" in statement:
             line.committing = self._wanted(DONE, line.texts)
-            return self._wanted(COMMIT, line.texts)
+            return self._wanted(COMMIT, line.texts) or self._wanted(BARE_COMMIT, line.texts)
         return self._wanted(STATEMENT, statement)
 
     @staticmethod

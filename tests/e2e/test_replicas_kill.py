@@ -88,7 +88,7 @@ class Killing:
         thread = threading.Thread(target=lambda: results.append(outcome_of(action)), daemon=True)
         thread.start()
         try:
-            self.held.wait(20)
+            self.held.wait()
             self.victim.kill()
         finally:
             self.replicas.front.in_turn()
@@ -222,20 +222,47 @@ def test_a_tag_is_carried_to_the_bucket_by_another_when_who_moved_it_died(replic
     until(lambda: key in replicas.bucket.keys() and replicas.bucket.get(key).decode() == made.digest)
 
 
-def test_one_that_is_paused_with_a_repository_locked_holds_up_the_others_for_a_moment_only(new_replicas):
-    replicas = new_replicas(2, config={"metadata": {"postgresql": {"timeout": "4s"}}})
-    old, new = image(seed="old"), image(seed="new")
-    with Client(replicas[0].url) as paused, Client(replicas[1].url) as other:
-        paused.push_image("app", old, "v1")
-        paused.push_image("app", new)
-        held = replicas[0].database.hold("INTO tags", COMMIT)
-        thread = threading.Thread(target=lambda: outcome_of(lambda: paused.push_manifest("app", "v1", new)))
-        thread.start()
+TIMEOUT_S = 6
+TIMEOUT = {"metadata": {"postgresql": {"timeout": f"{TIMEOUT_S}s"}}}
+WAITING = """SELECT count(*) FROM pg_stat_activity a WHERE wait_event = 'ClientRead' AND backend_xid IS NOT NULL
+             AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND relation = 'repos'::regclass) AND state = """
+
+
+@pytest.fixture
+def two(new_replicas):
+    """One that is to be paused, and one that waits longer for what the first has locked than it takes to be free."""
+    [paused], others = new_replicas(1, config=TIMEOUT), new_replicas(1)
+    return paused, others[0], others.database
+
+
+class Paused:
+    """Stops while it does that, where that is held: then its connection is in that state, with locks."""
+
+    def __init__(self, replica, database, action, held, state):
+        self.replica = replica
+        self.held = held
+        self.thread = threading.Thread(target=lambda: outcome_of(action))
+        self.thread.start()
         held.wait()
-        replicas[0].registry.freeze()
+        replica.registry.freeze()
+        until(lambda: database.sql(f"{WAITING} '{state}'") == "1")
+
+    def go_on(self):
+        self.replica.registry.signal(signal.SIGCONT)
+        self.held.release()
+        self.thread.join(60)
+
+
+def test_one_that_is_paused_with_a_repository_locked_holds_up_the_others_for_a_moment_only(two):
+    """Between two statements: a deletion looks at what it deletes."""
+    one, another, database = two
+    old, new = image(seed="old"), image(seed="new")
+    with Client(one.url) as client, Client(another.url) as other:
+        other.push_image("app", old, "v1")
+        other.push_image("app", new)
+        held = one.database.hold("DELETE FROM manifests", COMMIT)
+        paused = Paused(one, database, lambda: client.delete_manifest("app", new.digest), held, "idle in transaction")
         other.push_manifest("app", "v2", new)
         assert other.get_manifest("app", "v1").content == old.manifest
-        replicas[0].registry.signal(signal.SIGCONT)
-        held.release()
-        thread.join(60)
+        paused.go_on()
         assert other.tags("app") == ["v1", "v2"]
