@@ -264,6 +264,7 @@ static struct postgres *new_db(const struct meta_postgres_options *o)
     db->iam_region = mem_strdup(o->iam_region ? o->iam_region : "");
     db->timeout_ms = (int64_t)o->timeout_ms;
     db->connect_timeout_ms = (int64_t)o->connect_timeout_ms;
+    atomic_flag_clear(&db->looking);
     db->max_open = o->connections ? o->connections : 1;
     db->idle = mem_alloc(db->max_open * sizeof(db->idle[0]));
     pthread_mutex_init(&db->lock, NULL);

@@ -9,6 +9,9 @@
  *
  * Statements go out in libpq's pipeline mode, one Sync behind all that was put off and the one
  * whose answer is needed: that is a round trip. BEGIN goes with the first, COMMIT with the last.
+ *
+ * A transaction waits for locks within its time-out, looks several times for whom it waits, and
+ * ends who stopped while it sent a round trip.
  */
 #pragma once
 
@@ -29,6 +32,7 @@ struct postgres_conn {
 
     /* Of its present use. */
     int64_t deadline_ms; /* monotonic */
+    int64_t look_ms;     /* monotonic: who waits until then looks for whom */
     unsigned flags;      /* META_LAZY */
     bool writes;         /* it is a transaction's */
     bool pinned;         /* it is a snapshot's: what breaks is not begun again */
@@ -37,6 +41,7 @@ struct postgres_conn {
     bool ending;         /* COMMIT was sent: a connection that breaks leaves its outcome open */
     bool ended;          /* it was done */
     bool broken;         /* not to be used any more */
+    bool looked;         /* for whom it waits, on another connection */
     bool again;          /* it failed, and another try of the whole may not */
     unsigned queued;     /* statements that were not followed by a Sync yet */
 };
@@ -54,6 +59,7 @@ struct postgres {
     char *bound;    /* of a read: for how long the server works on it */
     int64_t timeout_ms, connect_timeout_ms;
     atomic_uint_fast64_t round_trips;
+    atomic_flag looking; /* a thread looks for whom the others wait */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -84,11 +90,16 @@ ERR_CHECKED enum err_code postgres_take(struct postgres *db, struct postgres_con
                                         struct err *e);
 void postgres_give(struct postgres_conn *c);
 
+/* NULL: there is none that nobody uses. Does not wait. */
+struct postgres_conn *postgres_take_idle(struct postgres *db);
+
 /* The server has gone away from one: those that lie idle are not trusted either. */
 void postgres_distrust(struct postgres *db);
 void postgres_pool_done(struct postgres *db);
 
 /* postgres_run.c */
+
+#define POSTGRES_LOOKS 4 /* within the time-out of a transaction that waits */
 
 /* What an SQLSTATE means. *ret_again: another try of the transaction may succeed; *ret_broken: on
  * another connection. */

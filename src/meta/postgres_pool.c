@@ -93,10 +93,13 @@ static enum err_code fill_place(struct postgres *db, struct postgres_conn **ret_
 
 static void start_use(struct postgres_conn *c)
 {
-    c->deadline_ms = clock_mono_ms() + c->db->timeout_ms;
+    int64_t now = clock_mono_ms();
+
+    c->deadline_ms = now + c->db->timeout_ms;
+    c->look_ms = now + c->db->timeout_ms / POSTGRES_LOOKS;
     c->flags = 0;
     c->writes = c->begun = c->again = false;
-    c->ends = c->ending = c->ended = false;
+    c->ends = c->ending = c->ended = c->looked = false;
     c->queued = 0;
 }
 
@@ -127,6 +130,19 @@ enum err_code postgres_take(struct postgres *db, struct postgres_conn **ret_conn
     start_use(c);
     *ret_conn = c;
     return ERR_OK;
+}
+
+struct postgres_conn *postgres_take_idle(struct postgres *db)
+{
+    struct postgres_conn *c = NULL;
+
+    pthread_mutex_lock(&db->lock);
+    if (db->n_idle > 0)
+        c = db->idle[--db->n_idle];
+    pthread_mutex_unlock(&db->lock);
+    if (c)
+        start_use(c);
+    return c;
 }
 
 /* Under the lock: the one that has been idle longest, when that is too long. */

@@ -19,6 +19,8 @@
 #define ARGS_MAX   10
 #define QUEUED_MAX 100 /* put off at most: their answers wait in the server's buffers */
 
+#define STUCK_MIN_MS 2000 /* a machine that is busy is not stopped */
+
 #define OID_BYTES 17 /* of the catalog pg_type, where they never change */
 #define OID_INT   20
 #define OID_TEXT  25
@@ -122,12 +124,19 @@ static enum err_code refused(struct postgres_conn *c, const PGresult *r, struct 
 
 /* ---- the wire */
 
+static void look(struct postgres_conn *c);
+
 static enum err_code wait_for(struct postgres_conn *c, short events, struct err *e)
 {
     struct pollfd p = {.fd = c->db->lib->PQsocket(c->handle), .events = events};
-    int64_t left = c->deadline_ms - clock_mono_ms();
-    int n = left > 0 ? poll(&p, 1, (int)left) : 0;
+    bool looks = c->writes && c->look_ms < c->deadline_ms;
+    int64_t left = (looks ? c->look_ms : c->deadline_ms) - clock_mono_ms();
+    int n = poll(&p, 1, left > 0 ? (int)left : 0);
 
+    if (n == 0 && looks) {
+        look(c);
+        return ERR_OK;
+    }
     if (n == 0)
         return late(c, e);
     if (n < 0 && errno != EINTR)
@@ -268,6 +277,65 @@ static enum err_code queue_text(struct postgres_conn *c, const char *text,
         return lost_by_libpq(c, e);
     c->queued++;
     return ERR_OK;
+}
+
+/* Who is like us, has stopped in the middle of a round trip so long ago, and has locked what one of
+ * us waits for. */
+#define END_STUCK                                                                                  \
+    "SELECT pg_terminate_backend(s.pid) FROM pg_stat_activity s"                                   \
+    " WHERE s.datname = current_database() AND s.usename = current_user"                           \
+    " AND s.application_name = current_setting('application_name')"                                \
+    " AND s.state = 'active' AND s.wait_event = 'ClientRead'"                                      \
+    " AND s.state_change < clock_timestamp() - $1 * interval '1 millisecond'"                      \
+    " AND s.pid IN (SELECT unnest(pg_blocking_pids(w.pid)) FROM pg_stat_activity w"                \
+    " WHERE w.datname = s.datname AND w.usename = s.usename AND w.wait_event_type = 'Lock')"
+
+static enum err_code ask_to_end(struct postgres_conn *c, int64_t age_ms, struct err *e)
+{
+    AUTO(answers) struct answers a = {.lib = c->db->lib};
+
+    c->deadline_ms = clock_mono_ms() + c->db->timeout_ms / POSTGRES_LOOKS;
+    TRY(queue_text(c, END_STUCK, SQL_ARGS(SQL_INT(age_ms)), e));
+    return exchange(c, &a, e);
+}
+
+static void end_stuck(struct postgres_conn *c)
+{
+    int64_t half_ms = c->db->timeout_ms / 2;
+
+    (void)!ask_to_end(c, half_ms > STUCK_MIN_MS ? half_ms : STUCK_MIN_MS, ERR_IGNORED);
+}
+
+/* On one more when none is idle and half of the time is over. */
+static void look_on_another(struct postgres_conn *c)
+{
+    AUTO(postgres_conn) struct postgres_conn *fresh = NULL;
+    struct postgres_conn *idle = postgres_take_idle(c->db);
+
+    if (idle) {
+        end_stuck(idle);
+        postgres_give(idle);
+        c->looked = true;
+    } else if (!c->looked && clock_mono_ms() >= c->deadline_ms - c->db->timeout_ms / 2) {
+        if (postgres_connect(c->db, &fresh, ERR_IGNORED) == ERR_OK)
+            end_stuck(fresh);
+        c->looked = true;
+    }
+}
+
+/*
+ * Who was stopped between two statements is ended by the server
+ * (idle_in_transaction_session_timeout), but not who was stopped while a round trip was sent:
+ * nothing of the server's ends that before version 17 (transaction_timeout). So those do who wait
+ * for what it has locked, by one thread at a time.
+ */
+static void look(struct postgres_conn *c)
+{
+    if (!atomic_flag_test_and_set(&c->db->looking)) {
+        look_on_another(c);
+        atomic_flag_clear(&c->db->looking);
+    }
+    c->look_ms = clock_mono_ms() + c->db->timeout_ms / POSTGRES_LOOKS;
 }
 
 /* A transaction begins with its first statement. */

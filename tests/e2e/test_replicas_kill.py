@@ -9,8 +9,9 @@ import pytest
 import requests
 import urllib3
 
+from half_sent import HalfSent
 from helpers import MIB, Client, Unexpected, digest_of, image, image_of_layers, random_bytes, tar_layer
-from postgres_proxy import COMMIT, DONE, STATEMENT
+from postgres_proxy import BARE_COMMIT, COMMIT, DONE, STATEMENT
 from waiting import until
 
 TRIES = 5
@@ -223,6 +224,7 @@ def test_a_tag_is_carried_to_the_bucket_by_another_when_who_moved_it_died(replic
 
 
 TIMEOUT_S = 6
+YOUNG = f"state_change > clock_timestamp() - interval '{TIMEOUT_S / 2} s'"
 TIMEOUT = {"metadata": {"postgresql": {"timeout": f"{TIMEOUT_S}s"}}}
 WAITING = """SELECT count(*) FROM pg_stat_activity a WHERE wait_event = 'ClientRead' AND backend_xid IS NOT NULL
              AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND relation = 'repos'::regclass) AND state = """
@@ -266,3 +268,29 @@ def test_one_that_is_paused_with_a_repository_locked_holds_up_the_others_for_a_m
         assert other.get_manifest("app", "v1").content == old.manifest
         paused.go_on()
         assert other.tags("app") == ["v1", "v2"]
+
+
+def test_one_that_is_paused_while_it_sends_what_locks_a_repository_holds_up_the_others_for_a_moment_only(two):
+    """In the middle of a round trip: the server waits for the rest of it as long as it may take."""
+    one, another, database = two
+    old, new = image(seed="old"), image(seed="new")
+    with Client(one.url) as client, Client(another.url) as other:
+        other.push_image("app", old, "v1")
+        other.push_image("app", new)
+        held = one.database.hold("INTO tags", BARE_COMMIT)
+        paused = Paused(one, database, lambda: client.push_manifest("app", "v1", new), held, "active")
+        other.push_manifest("app", "v2", new)
+        assert other.get_manifest("app", "v1").content == old.manifest
+        paused.go_on()
+        assert other.tags("app") == ["v1", "v2"]
+
+
+def test_a_push_waits_for_a_moment_only_for_one_that_nobody_knows_and_that_stopped_while_it_sent(new_replicas):
+    """Its row is gone already, or it had none."""
+    replicas = new_replicas(1, config=TIMEOUT)
+    with Client(replicas.url) as client:
+        client.push_image("app", image(seed="old"), "v1")
+        with HalfSent(replicas.database.url, "SELECT FROM repos WHERE name = 'app' FOR UPDATE"):
+            until(lambda: replicas.database.sql(f"{WAITING} 'active' AND {YOUNG}") == "0")  # or it is ended already
+            client.push_image("app", image(seed="new"), "v2")
+        assert client.tags("app") == ["v1", "v2"]
