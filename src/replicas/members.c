@@ -20,6 +20,8 @@
 #define RENEWALS 4  /* in a lease */
 #define HURRIED  16 /* when somebody waits */
 
+#define START_TRIES 5 /* one has half a lease, which is short for a machine that is busy */
+
 #define EPOCH STR("epoch") /* a record of the collection, whose version is the number */
 
 struct peer {
@@ -557,6 +559,15 @@ void members_listen(struct members *m, const struct members_listener *l)
     m->listeners[m->n_listeners++] = *l;
 }
 
+static enum err_code first_round(struct members *m, struct err *e)
+{
+    enum err_code code = try_round(m, e);
+
+    for (int i = 1; i < START_TRIES && code == ERR_UNAVAILABLE; i++)
+        code = try_round(m, e);
+    return code;
+}
+
 enum err_code members_start(struct members *m, struct err *e)
 {
     enum err_code code = ERR_OK;
@@ -570,7 +581,7 @@ enum err_code members_start(struct members *m, struct err *e)
             if (m->listeners[i].joining)
                 m->listeners[i].joining(m->listeners[i].ctx);
         }
-        code = try_round(m, e);
+        code = first_round(m, e);
         if (code == ERR_OK && !m->o.by_hand)
             error = thread_start(&m->thread, "members", THREAD_STACK_USUAL, run, m);
         m->running = code == ERR_OK && error == 0;

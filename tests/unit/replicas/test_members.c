@@ -121,6 +121,31 @@ static void a_member_is_nothing_before_its_start_and_after_its_end(void **state)
     assert_int_equal(rows(), 0);
 }
 
+static void hear_again(void *ctx)
+{
+    atomic_store(&((struct line *)ctx)->deaf, false);
+}
+
+static void be_deaf_once(void *ctx)
+{
+    struct line *l = ctx;
+
+    atomic_store(&l->deaf, true);
+    l->in_commit = hear_again;
+}
+
+static void a_start_is_tried_again_when_the_database_is_late(void **state)
+{
+    struct line *l = &f->lines[0];
+
+    (void)state;
+    l->in_commit = be_deaf_once;
+    l->ctx = l;
+    member_start(f->m[0]);
+    assert_true(may_act(0));
+    assert_int_equal(rows(), 1);
+}
+
 static void a_member_acts_until_nine_tenths_of_a_lease(void **state)
 {
     (void)state;
@@ -672,6 +697,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(on_a_database_of_one_process_everybody_else_is_gone),
         TEST(a_member_is_nothing_before_its_start_and_after_its_end),
+        TEST(a_start_is_tried_again_when_the_database_is_late),
         TEST(a_member_acts_until_nine_tenths_of_a_lease),
         TEST(a_renewal_counts_from_its_start),
         TEST(who_renews_stays),
