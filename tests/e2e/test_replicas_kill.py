@@ -173,7 +173,10 @@ def test_a_pull(replicas, repo, phase):
     with Retrying(replicas.url) as client:
         client.push_image(repo, made, "v1")
         for replica in replicas:
-            replica.redis.leave()  # so that the database is asked
+            replica.redis.leave()  # so that the database is asked, when they have noticed
+        victim = replicas[VICTIM]
+        asked = f"{victim.url}/v2/{repo}/manifests/v1"
+        until(lambda: not victim.answers_without("m.bytes, t.version FROM", lambda: requests.get(asked, timeout=60)))
         assert Killing(replicas, PULL[phase]).during(lambda: client.pull_image(repo, "v1")) == made
     replicas.heal()
 
