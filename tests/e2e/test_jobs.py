@@ -35,7 +35,7 @@ def add(registry, key, state, note=""):
 WAITING, RUNNING, STOPPED = range(3)
 
 
-REGULAR = {"uploads", "outbox", "strays", "audit", "history", "remove", "journal", "archives"}
+REGULAR = {"uploads", "outbox", "strays", "audit", "history", "remove", "journal", "archives", "signed"}
 
 
 def test_what_is_done_regularly_is_listed_with_its_next_time(registry):

@@ -310,7 +310,7 @@ static void new_data_makes_new_findings_that_are_told(void **state)
     AUTO(finding_list) struct finding_list l = {0};
     struct digest d = push("one");
     struct scan_standing s = settled(&d);
-    int64_t first_ms = s.result.scanned_ms;
+    int64_t first_ms = s.result.oldest_ms;
     enum scan_status status;
     size_t new = 0;
 
@@ -436,8 +436,8 @@ static void what_the_registry_keeps_for_itself_is_scanned_and_nobody_is_told_of_
     blob_put(&w, held.text, STR("the layer of all"));
     assert_ok(push_manifest(w.r, &p, &done, &e));
     for (int i = 0; i < 2; i++) {
+        fake.findings += i; /* before there is data that has them */
         fake.data_ms += 1000;
-        fake.findings += i;
         assert_ok(scans_ask(scans, &held, &done.digest, SCAN_ASKED, false, &status, &e));
         s = settled_in(held.text, &done.digest);
         assert_int_equal(scan_result_total(&s.result), fake.findings);
