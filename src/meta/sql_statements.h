@@ -131,34 +131,37 @@
       "SELECT name, pushed_ms FROM tags WHERE repo_id = (SELECT id FROM repos WHERE name = $1)"    \
       " AND (pushed_ms, name) < ($2, $3) AND @find@(lower(name), $4) > 0"                          \
       " ORDER BY pushed_ms DESC, name DESC LIMIT $5")                                              \
+    /* CROSS: SQLite, which knows no sizes, is to begin with the list. */                          \
     X(REPOS_SHOWN,                                                                                 \
       "SELECT x.position, coalesce(m.digest, ''), coalesce(m.media_type, ''),"                     \
       " coalesce(length(m.bytes), 0), " SQL_SHOWN_BYTES ", coalesce(t.name, ''),"                  \
       " coalesce(t.version, 0), coalesce(t.pushed_ms, 0), r.manifests, r.bytes, r.tags,"           \
-      " r.pushed_ms FROM @list@$1@list_end@ x JOIN repos r ON r.name = x.value"                    \
+      " r.pushed_ms FROM @list@$1@list_end@ x CROSS JOIN repos r"                                  \
       " LEFT JOIN tags t ON t.repo_id = r.id AND t.name = (SELECT n.name FROM tags n"              \
       " WHERE n.repo_id = r.id ORDER BY n.pushed_ms DESC, n.name DESC LIMIT 1)"                    \
-      " LEFT JOIN manifests m ON m.id = t.manifest_id")                                            \
+      " LEFT JOIN manifests m ON m.id = t.manifest_id WHERE r.name = x.value")                     \
     X(TAGS_SHOWN,                                                                                  \
       "SELECT x.position, m.digest, m.media_type, length(m.bytes), " SQL_SHOWN_BYTES               \
       ", t.name, t.version, t.pushed_ms, coalesce(v.actor, '')"                                    \
-      " FROM @list@$2@list_end@ x JOIN repos r ON r.name = $1"                                     \
+      " FROM @list@$2@list_end@ x CROSS JOIN repos r"                                              \
       " JOIN tags t ON t.repo_id = r.id AND t.name = x.value"                                      \
       " JOIN manifests m ON m.id = t.manifest_id"                                                  \
-      " LEFT JOIN moves v ON v.repo_id = t.repo_id AND v.tag = t.name AND v.version = t.version")  \
+      " LEFT JOIN moves v ON v.repo_id = t.repo_id AND v.tag = t.name AND v.version = t.version"   \
+      " WHERE r.name = $1")                                                                        \
     X(MANIFESTS_SHOWN,                                                                             \
       "SELECT x.position, m.digest, m.media_type, length(m.bytes), " SQL_SHOWN_BYTES               \
-      " FROM @list@$2@list_end@ x JOIN repos r ON r.name = $1"                                     \
-      " JOIN manifests m ON m.repo_id = r.id AND m.digest = x.value")                              \
+      " FROM @list@$2@list_end@ x CROSS JOIN repos r"                                              \
+      " JOIN manifests m ON m.repo_id = r.id AND m.digest = x.value"                               \
+      " WHERE r.name = $1")                                                                        \
     X(SIGNED_AMONG,                                                                                \
-      "SELECT x.position FROM @list@$2@list_end@ x JOIN repos r ON r.name = $1"                    \
-      " WHERE EXISTS (SELECT 1 FROM tags t WHERE t.repo_id = r.id"                                 \
+      "SELECT x.position FROM @list@$2@list_end@ x CROSS JOIN repos r"                             \
+      " WHERE r.name = $1 AND (EXISTS (SELECT 1 FROM tags t WHERE t.repo_id = r.id"                \
       " AND t.name = replace(x.value, ':', '-') || '.sig')"                                        \
       " OR EXISTS (SELECT 1 FROM referrers f WHERE f.repo_id = r.id AND f.subject = x.value"       \
       " AND (f.artifact_type IN ($3, $4) OR (@find@(f.artifact_type, $5) = 1"                      \
-      " AND (@find@(f.annotations, $6) > 0 OR @find@(f.annotations, $7) > 0))))")                  \
+      " AND (@find@(f.annotations, $6) > 0 OR @find@(f.annotations, $7) > 0)))))")                 \
     X(RECORDS_AMONG, "SELECT q.key, q.value, q.version, x.position FROM @list@$2@list_end@ x"      \
-                     " JOIN records q ON q.collection = $1 AND q.key = x.value")                   \
+                     " CROSS JOIN records q WHERE q.collection = $1 AND q.key = x.value")          \
     X(AGE_DELETE, "DELETE FROM ages WHERE manifest_id = $1")                                       \
     X(AGE_OF_LEFT, "INSERT INTO ages (manifest_id, since_ms) SELECT manifest_id, $4 FROM tags"     \
                    " WHERE repo_id = $1 AND name = $2 AND manifest_id <> $3"                       \
