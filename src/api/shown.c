@@ -167,14 +167,19 @@ const char **shown_name_list(const struct meta_place_list *l)
 
 /* ---- manifests */
 
-void shown_manifest_read(const struct meta_shown *of, struct shown_manifest *ret)
+void shown_links_read(const struct meta_shown *of, struct shown_manifest *ret)
 {
     *ret = (struct shown_manifest){.of = of && of->digest.n > 0 ? of : NULL};
-    if (!ret->of || of->bytes.n == 0 ||
-        manifest_parse(of->bytes, str_of(of->media_type), SIZE_MAX, &ret->m.parsed, ERR_IGNORED) !=
-            ERR_OK)
-        return;
-    ret->m.json = out_json_parse(of->bytes);
+    ret->known = ret->of && of->bytes.n > 0 &&
+                 manifest_parse(of->bytes, str_of(of->media_type), SIZE_MAX, &ret->m.parsed,
+                                ERR_IGNORED) == ERR_OK;
+}
+
+void shown_manifest_read(const struct meta_shown *of, struct shown_manifest *ret)
+{
+    shown_links_read(of, ret);
+    if (ret->known)
+        ret->m.json = out_json_parse(of->bytes);
     ret->known = ret->m.json != NULL;
 }
 

@@ -62,6 +62,7 @@ struct shown_manifest {
 
 /* of: may be NULL, or of none that is there; outlives the other. */
 void shown_manifest_read(const struct meta_shown *of, struct shown_manifest *ret);
+void shown_links_read(const struct meta_shown *of, struct shown_manifest *ret); /* m.parsed alone */
 void shown_manifests_free(struct shown_manifest *rows, size_t n);
 
 /* Calls fn with the place in m of each image of an index, statements left out, at most SHOWN_IMAGES

@@ -98,7 +98,7 @@ static enum err_code read_children(struct req *q, struct page *p, struct err *e)
                              e));
     p->child_manifests = mem_zero((p->n_children + 1) * sizeof(*p->child_manifests));
     for (size_t k = 0; k < p->n_children; k++)
-        shown_manifest_read(&p->child_rows[k], &p->child_manifests[k]);
+        shown_links_read(&p->child_rows[k], &p->child_manifests[k]);
     return ERR_OK;
 }
 

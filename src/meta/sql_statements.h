@@ -142,17 +142,17 @@
       " LEFT JOIN manifests m ON m.id = t.manifest_id WHERE r.name = x.value")                     \
     X(TAGS_SHOWN,                                                                                  \
       "SELECT x.position, m.digest, m.media_type, length(m.bytes), " SQL_SHOWN_BYTES               \
-      ", t.name, t.version, t.pushed_ms, coalesce(v.actor, '')"                                    \
-      " FROM @list@$2@list_end@ x CROSS JOIN repos r"                                              \
-      " JOIN tags t ON t.repo_id = r.id AND t.name = x.value"                                      \
-      " JOIN manifests m ON m.id = t.manifest_id"                                                  \
-      " LEFT JOIN moves v ON v.repo_id = t.repo_id AND v.tag = t.name AND v.version = t.version"   \
-      " WHERE r.name = $1")                                                                        \
+      ", x.value, " SQL_TAG_AMONG("version") ", " SQL_TAG_AMONG(                                   \
+          "pushed_ms") ", coalesce((SELECT v.actor FROM moves v WHERE v.repo_id = " SQL_REPO_AMONG \
+                       " AND v.tag = x.value AND v.version = " SQL_TAG_AMONG(                      \
+                           "version") "), '')"                                                     \
+                                      " FROM @list@$2@list_end@ x CROSS JOIN manifests m"          \
+                                      " WHERE m.id = " SQL_TAG_AMONG("manifest_id"))               \
     X(MANIFESTS_SHOWN,                                                                             \
       "SELECT x.position, m.digest, m.media_type, length(m.bytes), " SQL_SHOWN_BYTES               \
-      " FROM @list@$2@list_end@ x CROSS JOIN repos r"                                              \
-      " JOIN manifests m ON m.repo_id = r.id AND m.digest = x.value"                               \
-      " WHERE r.name = $1")                                                                        \
+      " FROM @list@$2@list_end@ x CROSS JOIN manifests m WHERE m.id ="                             \
+      " (SELECT n.id FROM manifests n WHERE n.repo_id = " SQL_REPO_AMONG                           \
+      " AND n.digest = x.value)")                                                                  \
     X(SIGNED_AMONG,                                                                                \
       "SELECT x.position FROM @list@$2@list_end@ x CROSS JOIN repos r"                             \
       " WHERE r.name = $1 AND (EXISTS (SELECT 1 FROM tags t WHERE t.repo_id = r.id"                \
@@ -543,6 +543,12 @@
     X(ROW_ADD_JOB, "INSERT INTO jobs (kind, key, note, state, priority, due_ms, attempts)"         \
                    " VALUES ($1, $2, $3, $4, $5, $6, $7)")
 
+/* Of repository $1; a column of its tag x.value. As look-ups that each take one row: a join would
+ * be made of all that the repository has, by PostgreSQL, which takes it for one of the usual size.
+ */
+#define SQL_REPO_AMONG "(SELECT id FROM repos WHERE name = $1)"
+#define SQL_TAG_AMONG(column)                                                                      \
+    "(SELECT t." column " FROM tags t WHERE t.repo_id = " SQL_REPO_AMONG " AND t.name = x.value)"
 #define SQL_SHOWN_BYTES "CASE WHEN length(m.bytes) <= 65536 THEN m.bytes END"
 #define SQL_BLOB_HELD                                                                              \
     "SELECT size_bytes FROM blobs WHERE digest = $2"                                               \
