@@ -213,7 +213,8 @@ static const char version_11[] =
     " (SELECT max(pushed_ms) FROM tags WHERE repo_id = repos.id)"
     " WHERE EXISTS (SELECT 1 FROM tags WHERE repo_id = repos.id);"
     /* An expression, for whoever looks for a tag by its name shall not take this index for as good as
-     * the primary key: PostgreSQL did, and read all tags of a large repository for each. */
+     * the primary key: PostgreSQL did, and read all tags of a large repository for each. What it is compared
+     * with is an expression, too, or SQLite does not use it. */
     "CREATE INDEX tags_by_push ON tags ((repo_id + 0), pushed_ms, name);"
     "CREATE INDEX repos_by_push ON repos (pushed_ms, name) WHERE manifests > 0;"
     "CREATE INDEX repos_by_size ON repos (bytes, name) WHERE manifests > 0;";

@@ -127,8 +127,8 @@
     X(TAG_PLACES_BY_NAME,                                                                          \
       "SELECT name, 0 FROM tags WHERE repo_id = (SELECT id FROM repos WHERE name = $1)"            \
       " AND name > $2 AND @find@(lower(name), $3) > 0 ORDER BY name LIMIT $4")                     \
-    X(TAG_PLACES_BY_PUSH, "SELECT name, pushed_ms FROM tags WHERE repo_id + 0 = (SELECT id FROM "  \
-                          "repos WHERE name = $1)"                                                 \
+    X(TAG_PLACES_BY_PUSH, "SELECT name, pushed_ms FROM tags"                                       \
+                          " WHERE repo_id + 0 = (SELECT id + 0 FROM repos WHERE name = $1)"        \
                           " AND (pushed_ms, name) < ($2, $3) AND @find@(lower(name), $4) > 0"      \
                           " ORDER BY pushed_ms DESC, name DESC LIMIT $5")                          \
     /* CROSS: SQLite, which knows no sizes, is to begin with the list. */                          \
@@ -138,7 +138,7 @@
       " coalesce(t.version, 0), coalesce(t.pushed_ms, 0), r.manifests, r.bytes, r.tags,"           \
       " r.pushed_ms FROM @list@$1@list_end@ x CROSS JOIN repos r"                                  \
       " LEFT JOIN tags t ON t.repo_id = r.id AND t.name = (SELECT n.name FROM tags n"              \
-      " WHERE n.repo_id + 0 = r.id ORDER BY n.pushed_ms DESC, n.name DESC LIMIT 1)"                \
+      " WHERE n.repo_id + 0 = r.id + 0 ORDER BY n.pushed_ms DESC, n.name DESC LIMIT 1)"            \
       " LEFT JOIN manifests m ON m.id = t.manifest_id WHERE r.name = x.value")                     \
     X(TAGS_SHOWN,                                                                                  \
       "SELECT x.position, m.digest, m.media_type, length(m.bytes), " SQL_SHOWN_BYTES               \
