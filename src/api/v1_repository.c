@@ -4,7 +4,7 @@
 #include "api/handlers.h"
 #include "api/parameter.h"
 #include "api/reply.h"
-#include "api/repository_shown.h"
+#include "api/v1_repository_list.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/pattern.h"

@@ -1,9 +1,9 @@
 /* Repositories as people want to see them: many, and one. */
+#include "api/v1_repository_list.h"
 #include "api/access.h"
 #include "api/handlers.h"
 #include "api/parameter.h"
 #include "api/reply.h"
-#include "api/repository_shown.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "core/pulled.h"
