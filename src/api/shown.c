@@ -169,10 +169,12 @@ const char **shown_name_list(const struct meta_place_list *l)
 
 void shown_links_read(const struct meta_shown *of, struct shown_manifest *ret)
 {
-    *ret = (struct shown_manifest){.of = of && of->digest.n > 0 ? of : NULL};
-    ret->known = ret->of && of->bytes.n > 0 &&
-                 manifest_parse(of->bytes, str_of(of->media_type), SIZE_MAX, &ret->m.parsed,
-                                ERR_IGNORED) == ERR_OK;
+    *ret = (struct shown_manifest){.of = NULL};
+    if (!of || of->digest.n == 0)
+        return;
+    ret->of = of;
+    ret->known = of->bytes.n > 0 && manifest_parse(of->bytes, str_of(of->media_type), SIZE_MAX,
+                                                   &ret->m.parsed, ERR_IGNORED) == ERR_OK;
 }
 
 void shown_manifest_read(const struct meta_shown *of, struct shown_manifest *ret)
