@@ -48,7 +48,8 @@ def test_a_repository_is_deleted_with_all_that_only_it_had(guarded):
                   "shared_bytes": shared, "reclaimable_bytes": 0}
         assert alice("DELETE", "/api/v1/repositories/dev/app?dry_run=true").json() == {
             "name": "dev/app", "state": "kept", **counts}
-        assert alice.get("/api/v1/repositories/dev/app") == {"name": "dev/app", "state": "kept", **counts}
+        shown = alice.get("/api/v1/repositories/dev/app")
+        assert {k: shown[k] for k in ("name", "state", *counts)} == {"name": "dev/app", "state": "kept", **counts}
         assert c.tags("dev/app") == ["latest"]
         answer = alice("DELETE", "/api/v1/repositories/dev/app").json()
         assert (answer["state"], answer["tags"], answer["manifests"], answer["blobs"]) == (

@@ -455,6 +455,16 @@ static void write_tag(struct dynamo_tx *tx, const struct repo_name *repo, struct
     dynamo_cell_set_number(back, "version", version);
 }
 
+/* It was read with the version, which is a condition. Of pushes at the same time either counts. */
+static void note_push(struct dynamo_tx *tx, struct dynamo_cell *repo, struct str tag,
+                      int64_t time_ms)
+{
+    if (dynamo_cell_number(repo, "pushed") > time_ms)
+        return;
+    dynamo_cell_set_number(repo, "pushed", time_ms);
+    dynamo_cell_set(&tx->cells, repo, "pushed_tag", tag);
+}
+
 enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     const struct repo_name *repo = op->tag_set.repo;
@@ -488,6 +498,7 @@ enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, str
             note_left(tx, op, repo, old);
     }
     write_tag(tx, repo, c, tag, d, version, meta_op_time(op));
+    note_push(tx, r, tag, meta_op_time(op));
     dynamo_projection_set(tx, repo_name_str(repo), tag, version, digest_str(d), holder_of(op));
     return ERR_OK;
 }

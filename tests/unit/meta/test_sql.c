@@ -100,6 +100,34 @@ static void every_statement_is_look_ups_and_ranges(void **state)
     db->adapter->free(db);
 }
 
+/* What is said of many entries costs as much as there are of these, however many rows there are:
+ * the list comes first, or behind the one repository that it is in. */
+static void lists_are_the_outer_loop(void **state)
+{
+    static const enum sql_id ids[] = {SQL_REPOS_SHOWN, SQL_TAGS_SHOWN, SQL_MANIFESTS_SHOWN,
+                                      SQL_SIGNED_AMONG, SQL_RECORDS_AMONG};
+    struct sql *db = open_memory();
+    struct err e;
+
+    (void)state;
+    assert_int_equal(sql_migrate(db, sql_schema, sql_schema_n, &e), ERR_OK);
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        AUTO(buf) struct buf b = {0};
+        sqlite3_stmt *stmt;
+
+        buf_init(&b, 10000);
+        buf_add_text(&b, "EXPLAIN QUERY PLAN ");
+        sql_expand(&db->adapter->dialect, sql_statement(ids[i]), &b);
+        assert_int_equal(sqlite3_prepare_v2(((struct sqlite *)db)->writer->handle, buf_text(&b), -1,
+                                            &stmt, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+        assert_non_null(strstr((const char *)sqlite3_column_text(stmt, 3), "json_each"));
+        sqlite3_finalize(stmt);
+    }
+    db->adapter->free(db);
+}
+
 /* A page of a long trail must not depend on its length. */
 static void the_audit_trail_is_asked_by_its_indexes(void **state)
 {
@@ -207,12 +235,31 @@ static void a_newer_schema_is_a_clear_error(void **state)
     db->adapter->free(db);
 }
 
+/* Of a database that was there before repositories had a time of their last push. */
+static void an_upgrade_finds_when_repositories_were_pushed_last(void **state)
+{
+    struct sql *db = open_memory();
+    struct err e;
+
+    (void)state;
+    assert_int_equal(sql_migrate(db, sql_schema, 10, &e), ERR_OK);
+    assert_true(runs(db, "INSERT INTO repos (id, name, manifests, version) VALUES (1, 'a', 1, 2),"
+                         " (2, 'b', 1, 1), (3, 'c', 1, 1);"
+                         "INSERT INTO tags (repo_id, name, manifest_id, version, pushed_ms) VALUES"
+                         " (1, 'x', 1, 1, 500), (1, 'y', 1, 2, 300), (2, 'x', 2, 1, 0)"));
+    assert_int_equal(sql_migrate(db, sql_schema, sql_schema_n, &e), ERR_OK);
+    assert_true(runs(db, IS("(SELECT group_concat(pushed_ms) FROM repos) = '500,0,0'")));
+    db->adapter->free(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_and_placeholders_are_of_the_dialect),
         cmocka_unit_test(parameters_are_numbered_without_gaps),
         cmocka_unit_test(every_statement_is_look_ups_and_ranges),
+        cmocka_unit_test(lists_are_the_outer_loop),
+        cmocka_unit_test(an_upgrade_finds_when_repositories_were_pushed_last),
         cmocka_unit_test(the_audit_trail_is_asked_by_its_indexes),
         cmocka_unit_test(migrations_run_in_order_and_once),
         cmocka_unit_test(a_migration_that_fails_leaves_the_version_before),
