@@ -33,6 +33,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: "es2022",
+    manifest: true,
     reportCompressedSize: false,
   },
   server: { proxy: { "/api": registry, "/v2": registry, "/auth": registry, "/healthz": registry } },
