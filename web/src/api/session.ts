@@ -11,9 +11,9 @@ export interface Session {
   provider: string;
   admin: boolean;
   groups: string[];
-  csrf_token: string;
-  expires_at: string;
-  idle_timeout_s: number;
+  csrf_token?: string; // these three of a session; who shows a certificate, say, has none
+  expires_at?: string;
+  idle_timeout_s?: number;
 }
 
 export interface Methods {
@@ -33,8 +33,9 @@ export type Identity =
 export const identity = store<Identity>({ state: "unknown" });
 
 function take(session: Session) {
-  setCsrfToken(session.csrf_token);
-  identity.set({ state: "user", ...session });
+  setCsrfToken(session.csrf_token ?? "");
+  // Only where nobody signs in it answers to who has no name.
+  identity.set(session.subject === "anonymous" ? { state: "off" } : { state: "user", ...session });
 }
 
 export async function loadSession() {
@@ -42,8 +43,7 @@ export async function loadSession() {
     take(await get<Session>("/api/v1/session", { quiet: true }));
   } catch (e) {
     if (!(e instanceof Problem)) throw e;
-    if (e.status === 404) identity.set({ state: "off" });
-    else if (e.status !== 0) identity.set({ state: "nobody" });
+    if (e.status !== 0) identity.set({ state: "nobody" });
   }
 }
 

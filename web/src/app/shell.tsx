@@ -114,7 +114,7 @@ function Account({ onHelp }: { onHelp: () => void }) {
       <Preferences />
       <hr />
       <MenuItem onClick={onHelp}>{t("app.help")}</MenuItem>
-      {user && <MenuItem onClick={leave}>{t("account.signOut")}</MenuItem>}
+      {user?.csrf_token && <MenuItem onClick={leave}>{t("account.signOut")}</MenuItem>}
     </Menu>
   );
 }
