@@ -53,6 +53,19 @@ bool access_sees(const struct req *q, const struct repo_name *repo)
     return sees;
 }
 
+bool access_pulls_all(const struct req *q, const struct repo_name *repo)
+{
+    struct policy *policy;
+    bool all;
+
+    if (!auth_enabled(q->api->guard.auth))
+        return true;
+    policy = api_policy(q->api);
+    all = policy_allows_all_tags(policy, q->who, ACTION_PULL, repo);
+    policy_unref(policy);
+    return all;
+}
+
 /* Could the caller see more of the catalog by signing in, or by a token that was made for it? */
 static bool catalog_whole(const struct req *q)
 {
@@ -125,6 +138,10 @@ static bool route_allowed(const struct req *q)
             return may_push_somewhere(q);
         return access_may(q, ACTION_PUSH, &q->name, tag) ||
                access_may(q, ACTION_OVERWRITE, &q->name, tag);
+    case ACCESS_LOOK:
+        return access_may(q, ACTION_PULL, &q->name, tag) ||
+               access_may(q, ACTION_PUSH, &q->name, tag) ||
+               access_may(q, ACTION_OVERWRITE, &q->name, tag);
     case ACCESS_DELETE:
         return access_may(q, ACTION_DELETE, &q->name, tag);
     case ACCESS_SCAN:
@@ -143,6 +160,7 @@ static const char *deed_of(const struct req *q, struct buf *dst)
     static const char *const verbs[] = {
         [ACCESS_PULL] = "pull from",
         [ACCESS_PUSH] = "push to",
+        [ACCESS_LOOK] = "look at",
         [ACCESS_DELETE] = "delete in",
         [ACCESS_CATALOG] = "list repositories",
         [ACCESS_SCAN] = "scan in",
@@ -208,7 +226,7 @@ static enum access_verdict deny(struct req *q)
         snprintf(why, sizeof(why), "the token gives no right to %s", deed_of(q, &deed));
         return access_ask(q, "insufficient_scope", why);
     }
-    if (q->route->access != ACCESS_PULL)
+    if (q->route->access != ACCESS_PULL && q->route->access != ACCESS_LOOK)
         return access_refuse(
             q, err_tell(&e, ERR_DENIED, "%s may not %s", q->identity, deed_of(q, &deed)), &e);
     if (q->route->hidden) {

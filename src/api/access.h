@@ -48,6 +48,9 @@ bool access_may_by(struct api *a, const struct identity *who, enum action action
 /* May the caller see that this repository exists? */
 bool access_sees(const struct req *q, const struct repo_name *repo);
 
+/* May the caller pull every tag of it? */
+bool access_pulls_all(const struct req *q, const struct repo_name *repo);
+
 /* A list of tags is to be all there is for who has not signed in, or none: a client that gets a
  * list does not sign in for more. Error: UNAUTHORIZED, told, with its challenge. */
 ERR_CHECKED enum err_code access_need_all_tags(struct req *q, struct err *e);

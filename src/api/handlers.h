@@ -72,6 +72,8 @@ enum err_code api_upload_record_events(struct req *q, struct err *e);
 
 /* v1_repository.c */
 
+enum err_code api_repository_list(struct req *q, struct err *e);
+enum err_code api_tag_shown_list(struct req *q, struct err *e);
 enum err_code api_repository_get(struct req *q, struct err *e);
 enum err_code api_repository_delete(struct req *q, struct err *e);
 enum err_code api_repository_tags_post(struct req *q, struct err *e);

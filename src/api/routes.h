@@ -9,6 +9,7 @@ enum access {
     ACCESS_BASE, /* who has signed in */
     ACCESS_PULL, /* of the repository, and of the tag when one is named */
     ACCESS_PUSH, /* push or overwrite */
+    ACCESS_LOOK, /* any of these three */
     ACCESS_DELETE,
     ACCESS_SCAN,    /* have an image of it scanned */
     ACCESS_CATALOG, /* who has signed in, or anyone where something is open to anyone */

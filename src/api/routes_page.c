@@ -9,6 +9,7 @@ static const char *const rights[] = {
     [ACCESS_BASE] = "signed in",
     [ACCESS_PULL] = "`pull` of the repository, and of the tag when one is named",
     [ACCESS_PUSH] = "`push` or `overwrite` of the repository",
+    [ACCESS_LOOK] = "`pull`, `push` or `overwrite` of the repository",
     [ACCESS_DELETE] = "`delete` of the repository, and of the tag when one is named",
     [ACCESS_SCAN] = "`scan` of the repository, and of the tag when one is named",
     [ACCESS_CATALOG] = "signed in, or anyone where a rule allows `anonymous` something",

@@ -4,6 +4,7 @@
 #include "api/handlers.h"
 #include "api/parameter.h"
 #include "api/reply.h"
+#include "api/repository_shown.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/pattern.h"
@@ -38,6 +39,15 @@ static bool has_time(void *ctx, const struct bulk_counts *done)
     return clock_mono_ms() < r->end_ms;
 }
 
+static void add_counts(struct buf *body, const struct bulk_counts *c)
+{
+    shown_add_number(body, "blobs", c->blobs);
+    shown_add_number(body, "own_bytes", c->own_bytes);
+    shown_add_number(body, "shared_bytes", c->shared_bytes);
+    shown_add_number(body, "reclaimable_bytes", c->reclaimable_bytes);
+    buf_add_text(body, "}\n");
+}
+
 /* state: what became of what the counts are of. */
 static void reply_counts(struct req *q, int status, const char *state, const struct bulk_counts *c)
 {
@@ -46,23 +56,21 @@ static void reply_counts(struct req *q, int status, const char *state, const str
     buf_init(&body, BODY_MAX);
     buf_add_text(&body, "{\"name\":");
     buf_add_json(&body, repo_name_str(&q->name));
-    buf_addf(&body,
-             ",\"state\":\"%s\",\"tags\":%llu,\"manifests\":%llu,\"blobs\":%llu,"
-             "\"own_bytes\":%llu,\"shared_bytes\":%llu,\"reclaimable_bytes\":%llu}\n",
-             state, (unsigned long long)c->tags, (unsigned long long)c->manifests,
-             (unsigned long long)c->blobs, (unsigned long long)c->own_bytes,
-             (unsigned long long)c->shared_bytes, (unsigned long long)c->reclaimable_bytes);
+    buf_addf(&body, ",\"state\":\"%s\"", state);
+    shown_add_number(&body, "tags", c->tags);
+    shown_add_number(&body, "manifests", c->manifests);
+    add_counts(&body, c);
     reply_json(q, status, buf_str(&body));
 }
 
-static enum err_code parse_dry_run(struct req *q, bool *ret_dry, struct err *e)
+static enum err_code parse_bool(struct req *q, const char *name, bool *ret, struct err *e)
 {
     char text[8];
 
-    TRY(query_text(q, "dry_run", text, sizeof(text), e));
-    *ret_dry = strcmp(text, "true") == 0;
-    if (text[0] && !*ret_dry && strcmp(text, "false") != 0)
-        return err_tell(e, ERR_REQUEST_INVALID, "query parameter 'dry_run' is true or false");
+    TRY(query_text(q, name, text, sizeof(text), e));
+    *ret = strcmp(text, "true") == 0;
+    if (text[0] && !*ret && strcmp(text, "false") != 0)
+        return err_tell(e, ERR_REQUEST_INVALID, "query parameter '%s' is true or false", name);
     return ERR_OK;
 }
 
@@ -79,9 +87,33 @@ static enum err_code look(struct req *q, struct err *e)
     return ERR_OK;
 }
 
+/* What would be freed tells of other repositories, too: it is for those who may change this one. */
+static bool may_know_counts(const struct req *q)
+{
+    return access_may(q, ACTION_PUSH, &q->name, NULL) ||
+           access_may(q, ACTION_OVERWRITE, &q->name, NULL);
+}
+
 enum err_code api_repository_get(struct req *q, struct err *e)
 {
-    return look(q, e);
+    AUTO(buf) struct buf body = {0};
+    struct bulk_counts counts;
+    bool brief;
+
+    TRY(parse_bool(q, "brief", &brief, e));
+    buf_init(&body, LIST_MAX_BYTES);
+    TRY(repository_shown_add(q, &body, e));
+    if (brief || !may_know_counts(q)) {
+        buf_add_text(&body, "}\n");
+    } else {
+        TRY(bulk_look(q->registry->meta, &q->name, &counts, e));
+        buf_add_text(&body, ",\"state\":\"kept\"");
+        add_counts(&body, &counts);
+    }
+    if (body.full)
+        return err_set(e, ERR_INTERNAL, "what is shown of a repository is too large");
+    reply_json(q, 200, buf_str(&body));
+    return ERR_OK;
 }
 
 enum err_code api_repository_delete(struct req *q, struct err *e)
@@ -97,7 +129,7 @@ enum err_code api_repository_delete(struct req *q, struct err *e)
     enum err_code code;
     bool dry, left = false;
 
-    TRY(parse_dry_run(q, &dry, e));
+    TRY(parse_bool(q, "dry_run", &dry, e));
     if (dry)
         return look(q, e);
     TRY(remove_check_enabled(q->registry, e));

@@ -449,6 +449,7 @@ struct conf_limits {
     _Atomic uint64_t tags_per_push;  /* limits.tags_per_push: 414 */
     _Atomic uint64_t page;           /* limits.page: most entries of one list answer */
     _Atomic uint64_t catalog_page;   /* limits.catalog_page: of the catalog; 0: limits.page */
+    _Atomic uint64_t details_page;   /* limits.details_page: of lists with all that is shown */
     _Atomic uint64_t uploads;        /* limits.uploads: most open upload sessions; then 429 */
     _Atomic uint64_t repository_name_bytes; /* limits.repository_name: longest name */
     _Atomic uint64_t

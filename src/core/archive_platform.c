@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
+
 #define CONFIG_MAX (4u << 20) /* of a config that is looked at for its platform */
 #define DEPTH_MAX  4u         /* of indexes in each other */
 #define IMAGES_MAX 256u       /* of which one is chosen */
@@ -93,6 +95,16 @@ bool out_platform_of_json(const json_t *j, struct out_platform *ret)
 }
 
 /* ---- the config */
+
+void out_platform_print(const json_t *descriptor, char dst[static OUT_PLATFORM_TEXT])
+{
+    struct out_platform p;
+
+    dst[0] = '\0';
+    if (out_platform_of_json(json_object_get(descriptor, "platform"), &p))
+        snprintf(dst, OUT_PLATFORM_TEXT, "%s/%s%s%s", p.os, p.architecture, p.variant[0] ? "/" : "",
+                 p.variant);
+}
 
 static enum err_code read_blob(const struct choice *c, const struct digest *d, struct buf *ret,
                                struct err *e)

@@ -16,6 +16,16 @@ ERR_CHECKED enum err_code out_platform_parse(struct str s, struct out_platform *
 /* What a descriptor or config says, or false. */
 bool out_platform_of_json(const json_t *j, struct out_platform *ret_platform);
 
+/* What a descriptor says as "linux/arm64/v8"; "": nothing. */
+#define OUT_PLATFORM_TEXT (OUT_PLATFORM_MAX + 4)
+void out_platform_print(const json_t *descriptor, char dst[static OUT_PLATFORM_TEXT]);
+
+/* Statements about other images have this platform. */
+static inline bool out_platform_is_statement(const char *platform)
+{
+    return strcmp(platform, "unknown/unknown") == 0;
+}
+
 /* Is p what is wanted? A variant that is left out is the usual one; with any_variant, whichever,
  * where wanted has none. */
 bool out_platform_fits(const struct out_platform *p, const struct out_platform *wanted,

@@ -10,11 +10,11 @@
 #define COLLECTION STR("pulls")
 #define SINCE      STR("since") /* no name of a repository has a blank behind it here */
 
-#define SHARDS  16
-#define SLOTS   1024 /* of a shard; a power of two */
-#define TRIES   16   /* slots that are looked at for a name */
-#define BATCH   32   /* records in a transaction */
-#define KEY_MAX (REPO_NAME_MAX + DIGEST_TEXT_MAX + 2)
+#define SHARDS 16
+#define SLOTS  1024     /* of a shard; a power of two */
+#define TRIES  16       /* slots that are looked at for a name */
+#define BATCH  32       /* records in a transaction */
+#define ANY    STR("*") /* no reference: whatever of the repository was pulled */
 
 struct slot {
     char *key; /* NULL: free */
@@ -89,19 +89,23 @@ static void note_key(struct pulled *p, const char *key, int64_t time_ms)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void make_key(const struct repo_name *repo, struct str reference, char dst[static KEY_MAX])
+void pulled_key(const struct repo_name *repo, struct str reference, char dst[static PULLED_KEY_MAX])
 {
-    snprintf(dst, KEY_MAX, "%s " STR_FMT, repo->text, STR_ARG(reference));
+    struct str what = reference.n > 0 ? reference : ANY;
+
+    snprintf(dst, PULLED_KEY_MAX, "%s " STR_FMT, repo->text, STR_ARG(what));
 }
 
 void pulled_note(struct pulled *p, const struct repo_name *repo, const struct reference *ref,
                  int64_t now_ms)
 {
-    char key[KEY_MAX];
+    char key[PULLED_KEY_MAX];
 
     if (!p)
         return;
-    make_key(repo, reference_str(ref), key);
+    pulled_key(repo, reference_str(ref), key);
+    note_key(p, key, now_ms);
+    pulled_key(repo, ANY, key);
     note_key(p, key, now_ms);
 }
 
@@ -238,20 +242,37 @@ enum err_code pulled_since(struct meta *m, int64_t *ret_ms, struct err *e)
 enum err_code pulled_last(struct meta *m, const struct repo_name *repo,
                           const struct meta_repo_tag *tag, int64_t *ret_ms, struct err *e)
 {
-    char key[KEY_MAX];
+    char key[PULLED_KEY_MAX];
     int64_t since_ms, by_tag_ms, by_digest_ms;
 
     *ret_ms = 0;
     TRY(read_time(m, SINCE, &since_ms, e));
     if (since_ms == 0)
         return ERR_OK;
-    make_key(repo, tag_name_str(&tag->name), key);
+    pulled_key(repo, tag_name_str(&tag->name), key);
     TRY(read_time(m, str_of(key), &by_tag_ms, e));
-    make_key(repo, digest_str(&tag->digest), key);
+    pulled_key(repo, digest_str(&tag->digest), key);
     TRY(read_time(m, str_of(key), &by_digest_ms, e));
     *ret_ms = since_ms > by_tag_ms ? since_ms : by_tag_ms;
     if (by_digest_ms > *ret_ms)
         *ret_ms = by_digest_ms;
+    return ERR_OK;
+}
+
+enum err_code pulled_among(struct meta *m, const char *const *keys, size_t n, int64_t *ret_ms,
+                           struct err *e)
+{
+    struct meta_record *rows;
+
+    TRY(meta_records_among(m, COLLECTION, keys, n, &rows, e));
+    for (size_t i = 0; i < n; i++) {
+        uint64_t ms = 0;
+
+        if (rows[i].key)
+            (void)!str_to_u64(str_of(rows[i].value), INT64_MAX, &ms);
+        ret_ms[i] = (int64_t)ms;
+    }
+    meta_records_free(rows, n);
     return ERR_OK;
 }
 

@@ -35,6 +35,14 @@ typedef enum err_code (*pulled_fn)(void *ctx, const struct repo_name *repo,
 ERR_CHECKED enum err_code pulled_each(struct meta *m, int64_t since_ms, pulled_fn fn, void *ctx,
                                       struct err *e);
 
+/* When each of many was pulled last, by the keys that the first of these makes; 0: not since pulls
+ * are recorded. An empty reference stands for whatever of the repository it was. One question. */
+#define PULLED_KEY_MAX (REPO_NAME_MAX + DIGEST_TEXT_MAX + 2)
+void pulled_key(const struct repo_name *repo, struct str reference,
+                char dst[static PULLED_KEY_MAX]);
+ERR_CHECKED enum err_code pulled_among(struct meta *m, const char *const *keys, size_t n,
+                                       int64_t *ret_ms, struct err *e);
+
 /* Forgets pulls of before that time. */
 ERR_CHECKED enum err_code pulled_prune(struct meta *m, int64_t before_ms, struct err *e);
 

@@ -417,6 +417,134 @@ enum err_code meta_manifest_tags(struct meta *m, const struct repo_name *repo,
                ret_version ? ret_version : &unused, e);
 }
 
+/* ---- lists for people */
+
+void meta_place_list_done(struct meta_place_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free((char *)l->rows[i].name);
+    free(l->rows);
+    *l = (struct meta_place_list){0};
+}
+
+static void shown_done(struct meta_shown *s)
+{
+    free(s->media_type);
+    free((char *)s->bytes.p);
+}
+
+static void tag_shown_done(struct meta_tag_shown *s)
+{
+    free(s->actor);
+    shown_done(&s->manifest);
+}
+
+void meta_shown_free(struct meta_shown *rows, size_t n)
+{
+    for (size_t i = 0; rows && i < n; i++)
+        shown_done(&rows[i]);
+    free(rows);
+}
+
+void meta_tags_shown_free(struct meta_tag_shown *rows, size_t n)
+{
+    for (size_t i = 0; rows && i < n; i++)
+        tag_shown_done(&rows[i]);
+    free(rows);
+}
+
+void meta_repos_shown_free(struct meta_repo_shown *rows, size_t n)
+{
+    for (size_t i = 0; rows && i < n; i++)
+        tag_shown_done(&rows[i].latest);
+    free(rows);
+}
+
+void meta_records_free(struct meta_record *rows, size_t n)
+{
+    for (size_t i = 0; rows && i < n; i++)
+        meta_record_done(&rows[i]);
+    free(rows);
+}
+
+enum err_code meta_repo_places(struct meta *m, const struct meta_ask *ask, size_t limit,
+                               struct meta_place_list *ret_list, struct err *e)
+{
+    return ASK(m, repo_places, ask, limit, ret_list, e);
+}
+
+enum err_code meta_tag_places(struct meta *m, const struct repo_name *repo,
+                              const struct meta_ask *ask, size_t limit,
+                              struct meta_place_list *ret_list, struct err *e)
+{
+    if (ask->order == META_BY_SIZE)
+        return err_set(e, ERR_INTERNAL, "tags have no order by size");
+    return ASK(m, tag_places, repo, ask, limit, ret_list, e);
+}
+
+/* Drivers fill rows that are all zero; what they have filled when they fail is freed here. */
+enum err_code meta_repos_shown(struct meta *m, const char *const *names, size_t n,
+                               struct meta_repo_shown **ret_rows, struct err *e)
+{
+    struct meta_repo_shown *rows = mem_zero((n + 1) * sizeof(*rows));
+    enum err_code code = n > 0 ? ASK(m, repos_shown, names, n, rows, e) : ERR_OK;
+
+    if (code == ERR_OK)
+        *ret_rows = rows;
+    else
+        meta_repos_shown_free(rows, n);
+    return code;
+}
+
+enum err_code meta_tags_shown(struct meta *m, const struct repo_name *repo,
+                              const char *const *names, size_t n, struct meta_tag_shown **ret_rows,
+                              struct err *e)
+{
+    struct meta_tag_shown *rows = mem_zero((n + 1) * sizeof(*rows));
+    enum err_code code = n > 0 ? ASK(m, tags_shown, repo, names, n, rows, e) : ERR_OK;
+
+    if (code == ERR_OK)
+        *ret_rows = rows;
+    else
+        meta_tags_shown_free(rows, n);
+    return code;
+}
+
+enum err_code meta_manifests_shown(struct meta *m, const struct repo_name *repo,
+                                   const char *const *digests, size_t n,
+                                   struct meta_shown **ret_rows, struct err *e)
+{
+    struct meta_shown *rows = mem_zero((n + 1) * sizeof(*rows));
+    enum err_code code = n > 0 ? ASK(m, manifests_shown, repo, digests, n, rows, e) : ERR_OK;
+
+    if (code == ERR_OK)
+        *ret_rows = rows;
+    else
+        meta_shown_free(rows, n);
+    return code;
+}
+
+enum err_code meta_signed_among(struct meta *m, const struct repo_name *repo,
+                                const char *const *digests, size_t n, bool *ret_rows, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        ret_rows[i] = false;
+    return n > 0 ? ASK(m, signed_among, repo, digests, n, ret_rows, e) : ERR_OK;
+}
+
+enum err_code meta_records_among(struct meta *m, struct str collection, const char *const *keys,
+                                 size_t n, struct meta_record **ret_rows, struct err *e)
+{
+    struct meta_record *rows = mem_zero((n + 1) * sizeof(*rows));
+    enum err_code code = n > 0 ? ASK(m, records_among, collection, keys, n, rows, e) : ERR_OK;
+
+    if (code == ERR_OK)
+        *ret_rows = rows;
+    else
+        meta_records_free(rows, n);
+    return code;
+}
+
 enum err_code meta_repo_tags(struct meta *m, const struct repo_name *repo, struct str after,
                              size_t limit, struct meta_repo_tag_list *ret_list, struct err *e)
 {

@@ -185,6 +185,69 @@ static inline void auto_meta_repo_blobs_(struct meta_repo_blob_list *l)
     meta_repo_blob_list_done(l);
 }
 
+/*
+ * Lists for people: what is shown of an entry, of many entries at once.
+ *
+ * First names in an order, so that who asks can pass over what may not be seen; then all about
+ * those that are left.
+ */
+enum meta_order {
+    META_BY_NAME, /* upwards, bytewise */
+    META_BY_PUSH, /* the latest first; of the same time downwards by name */
+    META_BY_SIZE, /* of repositories: the largest first; likewise */
+    META_ORDERS
+};
+
+struct meta_place {
+    const char *name; /* the list starts behind it; "": at its beginning */
+    int64_t key;      /* of META_BY_PUSH its time, of META_BY_SIZE its bytes; else no matter */
+};
+
+struct meta_ask {
+    enum meta_order order;
+    struct str search; /* names that have this in them, in small letters; empty: all */
+    struct meta_place after;
+};
+
+struct meta_place_list {
+    struct meta_place *rows;
+    size_t n;
+    bool more;
+};
+
+/* A manifest is shown with its bytes when it has no more than these. */
+#define META_SHOWN_BYTES 65536
+
+struct meta_shown {
+    struct digest digest; /* n is 0: it is not there, and the rest says nothing */
+    char *media_type;
+    uint64_t size_bytes;
+    struct str bytes; /* empty: they are too many. Not compared with the digest. Owned */
+};
+
+struct meta_tag_shown {
+    struct meta_repo_tag tag; /* the length of its name is 0: it is not there */
+    char *actor;              /* who moved it here; "": not known */
+    struct meta_shown manifest;
+};
+
+struct meta_repo_shown {
+    bool there;
+    uint64_t manifests, bytes, tags;
+    int64_t pushed_ms;            /* wall clock: when a tag was pushed last; 0: not known */
+    struct meta_tag_shown latest; /* the tag that was pushed last; its actor is not looked for */
+};
+
+void meta_place_list_done(struct meta_place_list *l);
+void meta_shown_free(struct meta_shown *rows, size_t n); /* accepts NULL, as those below */
+void meta_tags_shown_free(struct meta_tag_shown *rows, size_t n);
+void meta_repos_shown_free(struct meta_repo_shown *rows, size_t n);
+
+static inline void auto_meta_places_(struct meta_place_list *l)
+{
+    meta_place_list_done(l);
+}
+
 #define META_STAMP 16 /* digits: meta_op_record_append() */
 
 #define META_ANY    (-1) /* expected version: whatever it is */
@@ -969,6 +1032,23 @@ struct meta_driver {
                                     struct err *e);
     enum err_code (*repo_blobs)(struct meta *m, const struct repo_name *repo, struct str after,
                                 size_t limit, struct meta_repo_blob_list *ret_list, struct err *e);
+    enum err_code (*repo_places)(struct meta *m, const struct meta_ask *ask, size_t limit,
+                                 struct meta_place_list *ret_list, struct err *e);
+    enum err_code (*tag_places)(struct meta *m, const struct repo_name *repo,
+                                const struct meta_ask *ask, size_t limit,
+                                struct meta_place_list *ret_list, struct err *e);
+    enum err_code (*repos_shown)(struct meta *m, const char *const *names, size_t n,
+                                 struct meta_repo_shown *rows, struct err *e);
+    enum err_code (*tags_shown)(struct meta *m, const struct repo_name *repo,
+                                const char *const *names, size_t n, struct meta_tag_shown *rows,
+                                struct err *e);
+    enum err_code (*manifests_shown)(struct meta *m, const struct repo_name *repo,
+                                     const char *const *digests, size_t n, struct meta_shown *rows,
+                                     struct err *e);
+    enum err_code (*signed_among)(struct meta *m, const struct repo_name *repo,
+                                  const char *const *digests, size_t n, bool *rows, struct err *e);
+    enum err_code (*records_among)(struct meta *m, struct str collection, const char *const *keys,
+                                   size_t n, struct meta_record *rows, struct err *e);
     enum err_code (*moves)(struct meta *m, const struct repo_name *repo, const struct tag_name *tag,
                            int64_t before, size_t limit, struct meta_move_list *ret_list,
                            struct err *e);
@@ -1111,6 +1191,47 @@ ERR_CHECKED enum err_code meta_repo_manifests(struct meta *m, const struct repo_
 ERR_CHECKED enum err_code meta_repo_blobs(struct meta *m, const struct repo_name *repo,
                                           struct str after, size_t limit,
                                           struct meta_repo_blob_list *ret_list, struct err *e);
+
+/* Names of repositories that hold a manifest, and of tags (none, too, of a repository that is not
+ * there), up to limit behind ask->after. Error: UNSUPPORTED, told: DynamoDB knows no order but that
+ * by name. There a search reads all names. */
+ERR_CHECKED enum err_code meta_repo_places(struct meta *m, const struct meta_ask *ask, size_t limit,
+                                           struct meta_place_list *ret_list, struct err *e);
+ERR_CHECKED enum err_code meta_tag_places(struct meta *m, const struct repo_name *repo,
+                                          const struct meta_ask *ask, size_t limit,
+                                          struct meta_place_list *ret_list, struct err *e);
+
+/* All about n names or digests at once: one question to a SQL database. *ret_rows has as many rows,
+ * in their order; the caller's, to be freed with the function of its kind. */
+ERR_CHECKED enum err_code meta_repos_shown(struct meta *m, const char *const *names, size_t n,
+                                           struct meta_repo_shown **ret_rows, struct err *e);
+ERR_CHECKED enum err_code meta_tags_shown(struct meta *m, const struct repo_name *repo,
+                                          const char *const *names, size_t n,
+                                          struct meta_tag_shown **ret_rows, struct err *e);
+ERR_CHECKED enum err_code meta_manifests_shown(struct meta *m, const struct repo_name *repo,
+                                               const char *const *digests, size_t n,
+                                               struct meta_shown **ret_rows, struct err *e);
+
+/* What makes a referrer a signature: its artifact type is one of the first two; or it begins so,
+ * and its annotations have one of these. */
+#define META_SIGNATURE_SIMPLE    STR("application/vnd.dev.cosign.artifact.sig.v1+json")
+#define META_SIGNATURE_NOTATION  STR("application/vnd.cncf.notary.signature")
+#define META_SIGNATURE_BUNDLE    STR("application/vnd.dev.sigstore.bundle")
+#define META_SIGNATURE_PREDICATE STR("https://sigstore.dev/cosign/sign/v1")
+#define META_SIGNATURE_CONTENT   STR("\"message-signature\"")
+
+/* Which of the manifests has something beside it that is a signature by its type, or the tag of
+ * cosign. ret_rows has room for n. On DynamoDB a question for each. */
+ERR_CHECKED enum err_code meta_signed_among(struct meta *m, const struct repo_name *repo,
+                                            const char *const *digests, size_t n, bool *ret_rows,
+                                            struct err *e);
+
+/* n records of a collection; the key of one that is not there is NULL. Freed with
+ * meta_records_free(). */
+ERR_CHECKED enum err_code meta_records_among(struct meta *m, struct str collection,
+                                             const char *const *keys, size_t n,
+                                             struct meta_record **ret_rows, struct err *e);
+void meta_records_free(struct meta_record *rows, size_t n);
 
 /* The history of a tag, newest first: up to limit moves of a version below `before` (INT64_MAX: the
  * newest on). None, too, when there never was such a tag, or all are pruned. */

@@ -139,6 +139,7 @@ static const struct sql_adapter adapter = {
                 .hold = "FOR KEY SHARE",
                 .must = "SELECT 1 / count(*) FROM (",
                 .must_end = ") t",
+                .find = "strpos",
                 .must_not = "SELECT sqrt((-count(*))::float8) FROM (",
                 .must_not_end = ") t",
                 .stamp = "coalesce(to_char(floor(extract(epoch FROM clock_timestamp()) * 1000000),"

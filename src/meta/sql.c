@@ -33,6 +33,7 @@ static const char *word_of(const struct sql_dialect *d, struct str name)
         {STR("must_end"), d->must_end},
         {STR("list"), d->list},
         {STR("list_end"), d->list_end},
+        {STR("find"), d->find},
         {STR("must_not"), d->must_not},
         {STR("must_not_end"), d->must_not_end},
         {STR("stamp"), d->stamp},
@@ -157,6 +158,7 @@ struct meta *sql_meta_over(struct sql *db)
     sql_record_fill(&s->driver);
     sql_repo_fill(&s->driver);
     sql_read_fill(&s->driver);
+    sql_shown_fill(&s->driver);
     sql_row_fill(&s->driver);
     sql_job_fill(&s->driver);
     sql_condemned_fill(&s->driver);

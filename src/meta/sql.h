@@ -49,7 +49,8 @@ struct sql_dialect {
     const char *must_end;  /* gives no row; and ends it */
     const char *list;      /* before a parameter that is a JSON array of texts: its rows, */
     const char *list_end;  /* (value, position from 0 on), to be given a name; and behind it */
-    const char *must_not;  /* as must, the other way: fails with GONE when it gives a row */
+    const char *find; /* a function: where in a text another one begins, from 1 on; 0: nowhere */
+    const char *must_not; /* as must, the other way: fails with GONE when it gives a row */
     const char *must_not_end;
     const char
         *stamp; /* META_STAMP digits of the server's time, given those of this process, ... */
@@ -208,6 +209,8 @@ void sql_read_fill(struct meta_driver *d);   /* sets the callbacks that read */
 void sql_record_fill(struct meta_driver *d); /* those of records, audit and usage */
 
 void sql_repo_fill(struct meta_driver *d); /* what a repository holds, and histories of tags */
+
+void sql_shown_fill(struct meta_driver *d); /* lists for people */
 
 void sql_row_fill(struct meta_driver *d); /* that of rows */
 

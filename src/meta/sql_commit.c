@@ -20,6 +20,7 @@ struct repo_row {
     const struct repo_name *name; /* NULL: none was found yet */
     int64_t id, version;
     int64_t manifests, bytes, tags; /* so many more, or less */
+    int64_t pushed_ms;              /* when a tag was pushed; 0: none was */
     bool changed;
 };
 
@@ -40,9 +41,9 @@ static enum err_code write_repo(struct sql_conn *c, struct apply *a, struct err 
         return ERR_OK;
     TRY(sql_run(c, SQL_REPO_CHANGE,
                 SQL_ARGS(SQL_INT(r->id), SQL_INT(r->version), SQL_INT(r->manifests),
-                         SQL_INT(r->bytes), SQL_INT(r->tags)),
+                         SQL_INT(r->bytes), SQL_INT(r->tags), SQL_INT(r->pushed_ms)),
                 e));
-    r->manifests = r->bytes = r->tags = 0;
+    r->manifests = r->bytes = r->tags = r->pushed_ms = 0;
     r->changed = false;
     return ERR_OK;
 }
@@ -458,6 +459,8 @@ static enum err_code tag_set(struct sql_conn *c, struct apply *a, const struct m
     if (version == META_ABSENT)
         use(a, 0, 1);
     version = next_version(a);
+    if (a->repo.pushed_ms < meta_op_time(op))
+        a->repo.pushed_ms = meta_op_time(op);
     TRY(note_move(c, op, repo_id, tag, version, manifest_id, digest_str(d), e));
     TRY(sql_run(c, SQL_TAG_SET,
                 SQL_ARGS(SQL_INT(repo_id), SQL_TEXT(tag_name_str(tag)), SQL_INT(manifest_id),

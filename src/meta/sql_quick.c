@@ -127,7 +127,7 @@ static enum err_code tag_set(struct sql_conn *c, struct quick *q, const struct m
     if (op->tag_set.expected_version != META_ANY)
         TRY(sql_run(c, SQL_QUICK_TAG_CHECK,
                     SQL_ARGS(repo, tag, SQL_INT(op->tag_set.expected_version)), e));
-    TRY(sql_run(c, SQL_QUICK_TAG_COUNT, SQL_ARGS(repo, tag), e));
+    TRY(sql_run(c, SQL_QUICK_TAG_COUNT, SQL_ARGS(repo, tag, now_ms), e));
     TRY(sql_run(c, SQL_QUICK_MOVE_ADD,
                 SQL_ARGS(repo, tag, digest, now_ms, SQL_TEXT(sql_actor(op, &actor))), e));
     TRY(sql_run(c, SQL_QUICK_AGE_OF_LEFT, SQL_ARGS(repo, tag, digest, now_ms), e));

@@ -181,6 +181,9 @@ enum err_code sql_row_add(struct sql_conn *c, const struct meta_row *row, struct
     for (size_t i = 0; i < n_ints; i++)
         args[k->n_texts + i] = SQL_INT(row->ints[i]);
     TRY(sql_run(c, k->add, args, k->n_texts + n_ints, e));
+    if (row->kind == META_ROW_TAG)
+        TRY(sql_run(c, SQL_ROW_ADD_TAG_PUSH,
+                    SQL_ARGS(SQL_TEXT(row->texts[0]), SQL_INT(row->ints[1])), e));
     return manifest ? add_age(c, row, e) : ERR_OK;
 }
 

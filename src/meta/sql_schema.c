@@ -205,11 +205,21 @@ static const char version_10[] =
     " actor @text@ NOT NULL,"
     " PRIMARY KEY (repo_id, tag, version)) @clustered@;"
     "CREATE INDEX moves_by_time ON moves (time_ms);";
+static const char version_11[] =
+    /* When a tag was pushed last, so that repositories can be listed by that; and lists that are
+     * not by name. 0: by a program that did not say so yet. */
+    "ALTER TABLE repos ADD COLUMN pushed_ms BIGINT NOT NULL DEFAULT 0;"
+    "CREATE INDEX tags_by_push ON tags (repo_id, pushed_ms, name);"
+    "UPDATE repos SET pushed_ms ="
+    " (SELECT max(pushed_ms) FROM tags WHERE repo_id = repos.id)"
+    " WHERE EXISTS (SELECT 1 FROM tags WHERE repo_id = repos.id);"
+    "CREATE INDEX repos_by_push ON repos (pushed_ms, name) WHERE manifests > 0;"
+    "CREATE INDEX repos_by_size ON repos (bytes, name) WHERE manifests > 0;";
 /* clang-format on */
 
-const struct sql_migration sql_schema[] = {{version_1}, {version_2}, {version_3}, {version_4},
-                                           {version_5}, {version_6}, {version_7}, {version_8},
-                                           {version_9}, {version_10}};
+const struct sql_migration sql_schema[] = {{version_1}, {version_2},  {version_3}, {version_4},
+                                           {version_5}, {version_6},  {version_7}, {version_8},
+                                           {version_9}, {version_10}, {version_11}};
 const size_t sql_schema_n = sizeof(sql_schema) / sizeof(sql_schema[0]);
 
 #define SCRIPT_MAX_BYTES (1 << 20)

@@ -18,7 +18,8 @@
                 " ON CONFLICT (name) DO NOTHING")                                                  \
     X(REPO_CHANGE,                                                                                 \
       "UPDATE repos SET version = $2, manifests = manifests + $3, bytes = bytes + $4,"             \
-      " tags = tags + $5 WHERE id = $1")                                                           \
+      " tags = tags + $5, pushed_ms = CASE WHEN pushed_ms < $6 THEN $6 ELSE pushed_ms END"         \
+      " WHERE id = $1")                                                                            \
     X(REPO_RECOUNT,                                                                                \
       "UPDATE repos SET manifests = (SELECT count(*) FROM manifests WHERE repo_id = $1),"          \
       " bytes = (SELECT coalesce(sum(size_bytes), 0) FROM blobs WHERE repo_id = $1),"              \
@@ -115,6 +116,49 @@
                   " AND o.repo_id <> b.repo_id) THEN 1 ELSE 0 END"                                 \
                   " FROM repos r JOIN blobs b ON b.repo_id = r.id"                                 \
                   " WHERE r.name = $1 AND b.digest > $2 ORDER BY b.digest LIMIT $3")               \
+    X(REPO_PLACES_BY_NAME, "SELECT name, 0 FROM repos WHERE manifests > 0 AND name > $1"           \
+                           " AND @find@(name, $2) > 0 ORDER BY name LIMIT $3")                     \
+    X(REPO_PLACES_BY_PUSH,                                                                         \
+      "SELECT name, pushed_ms FROM repos WHERE manifests > 0 AND (pushed_ms, name) < ($1, $2)"     \
+      " AND @find@(name, $3) > 0 ORDER BY pushed_ms DESC, name DESC LIMIT $4")                     \
+    X(REPO_PLACES_BY_SIZE,                                                                         \
+      "SELECT name, bytes FROM repos WHERE manifests > 0 AND (bytes, name) < ($1, $2)"             \
+      " AND @find@(name, $3) > 0 ORDER BY bytes DESC, name DESC LIMIT $4")                         \
+    X(TAG_PLACES_BY_NAME,                                                                          \
+      "SELECT name, 0 FROM tags WHERE repo_id = (SELECT id FROM repos WHERE name = $1)"            \
+      " AND name > $2 AND @find@(lower(name), $3) > 0 ORDER BY name LIMIT $4")                     \
+    X(TAG_PLACES_BY_PUSH,                                                                          \
+      "SELECT name, pushed_ms FROM tags WHERE repo_id = (SELECT id FROM repos WHERE name = $1)"    \
+      " AND (pushed_ms, name) < ($2, $3) AND @find@(lower(name), $4) > 0"                          \
+      " ORDER BY pushed_ms DESC, name DESC LIMIT $5")                                              \
+    X(REPOS_SHOWN,                                                                                 \
+      "SELECT x.position, coalesce(m.digest, ''), coalesce(m.media_type, ''),"                     \
+      " coalesce(length(m.bytes), 0), " SQL_SHOWN_BYTES ", coalesce(t.name, ''),"                  \
+      " coalesce(t.version, 0), coalesce(t.pushed_ms, 0), r.manifests, r.bytes, r.tags,"           \
+      " r.pushed_ms FROM @list@$1@list_end@ x JOIN repos r ON r.name = x.value"                    \
+      " LEFT JOIN tags t ON t.repo_id = r.id AND t.name = (SELECT n.name FROM tags n"              \
+      " WHERE n.repo_id = r.id ORDER BY n.pushed_ms DESC, n.name DESC LIMIT 1)"                    \
+      " LEFT JOIN manifests m ON m.id = t.manifest_id")                                            \
+    X(TAGS_SHOWN,                                                                                  \
+      "SELECT x.position, m.digest, m.media_type, length(m.bytes), " SQL_SHOWN_BYTES               \
+      ", t.name, t.version, t.pushed_ms, coalesce(v.actor, '')"                                    \
+      " FROM @list@$2@list_end@ x JOIN repos r ON r.name = $1"                                     \
+      " JOIN tags t ON t.repo_id = r.id AND t.name = x.value"                                      \
+      " JOIN manifests m ON m.id = t.manifest_id"                                                  \
+      " LEFT JOIN moves v ON v.repo_id = t.repo_id AND v.tag = t.name AND v.version = t.version")  \
+    X(MANIFESTS_SHOWN,                                                                             \
+      "SELECT x.position, m.digest, m.media_type, length(m.bytes), " SQL_SHOWN_BYTES               \
+      " FROM @list@$2@list_end@ x JOIN repos r ON r.name = $1"                                     \
+      " JOIN manifests m ON m.repo_id = r.id AND m.digest = x.value")                              \
+    X(SIGNED_AMONG,                                                                                \
+      "SELECT x.position FROM @list@$2@list_end@ x JOIN repos r ON r.name = $1"                    \
+      " WHERE EXISTS (SELECT 1 FROM tags t WHERE t.repo_id = r.id"                                 \
+      " AND t.name = replace(x.value, ':', '-') || '.sig')"                                        \
+      " OR EXISTS (SELECT 1 FROM referrers f WHERE f.repo_id = r.id AND f.subject = x.value"       \
+      " AND (f.artifact_type IN ($3, $4) OR (@find@(f.artifact_type, $5) = 1"                      \
+      " AND (@find@(f.annotations, $6) > 0 OR @find@(f.annotations, $7) > 0))))")                  \
+    X(RECORDS_AMONG, "SELECT q.key, q.value, q.version, x.position FROM @list@$2@list_end@ x"      \
+                     " JOIN records q ON q.collection = $1 AND q.key = x.value")                   \
     X(AGE_DELETE, "DELETE FROM ages WHERE manifest_id = $1")                                       \
     X(AGE_OF_LEFT, "INSERT INTO ages (manifest_id, since_ms) SELECT manifest_id, $4 FROM tags"     \
                    " WHERE repo_id = $1 AND name = $2 AND manifest_id <> $3"                       \
@@ -286,7 +330,8 @@
                        " = $3@must_end@")                                                          \
     X(QUICK_TAG_COUNT, "UPDATE repos SET version = version + 1, tags = tags +"                     \
                        " CASE WHEN EXISTS (SELECT 1 FROM tags t WHERE t.repo_id = repos.id"        \
-                       " AND t.name = $2) THEN 0 ELSE 1 END WHERE name = $1")                      \
+                       " AND t.name = $2) THEN 0 ELSE 1 END, pushed_ms ="                          \
+                       " CASE WHEN pushed_ms < $3 THEN $3 ELSE pushed_ms END WHERE name = $1")     \
     X(QUICK_AGE_ADD, "INSERT INTO ages (manifest_id, since_ms) SELECT m.id, $3 FROM repos r"       \
                      " JOIN manifests m ON m.repo_id = r.id WHERE r.name = $1 AND m.digest = $2"   \
                      " ON CONFLICT (manifest_id) DO UPDATE SET since_ms = excluded.since_ms")      \
@@ -476,6 +521,7 @@
     X(ROW_ADD_TAG, "INSERT INTO tags (repo_id, name, manifest_id, version, pushed_ms)"             \
                    " SELECT r.id, $2, m.id, $4, $5 FROM repos r JOIN manifests m"                  \
                    " ON m.repo_id = r.id WHERE r.name = $1 AND m.digest = $3")                     \
+    X(ROW_ADD_TAG_PUSH, "UPDATE repos SET pushed_ms = $2 WHERE name = $1 AND pushed_ms < $2")      \
     X(ROW_ADD_MOVE, "INSERT INTO moves (repo_id, tag, digest, previous, actor, version, time_ms)"  \
                     " SELECT id, $2, $3, $4, $5, $6, $7 FROM repos WHERE name = $1")               \
     X(ROW_ADD_REFERRER,                                                                            \
@@ -494,6 +540,7 @@
     X(ROW_ADD_JOB, "INSERT INTO jobs (kind, key, note, state, priority, due_ms, attempts)"         \
                    " VALUES ($1, $2, $3, $4, $5, $6, $7)")
 
+#define SQL_SHOWN_BYTES "CASE WHEN length(m.bytes) <= 65536 THEN m.bytes END"
 #define SQL_BLOB_HELD                                                                              \
     "SELECT size_bytes FROM blobs WHERE digest = $2"                                               \
     " AND repo_id = (SELECT id FROM repos WHERE name = $1) @hold@"

@@ -383,6 +383,7 @@ static const struct sql_adapter adapter = {
                 .hold = "",
                 .must = "",
                 .must_end = "",
+                .find = "instr",
                 .must_not = "",
                 .must_not_end = "",
                 .stamp = "",

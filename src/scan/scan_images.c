@@ -3,23 +3,7 @@
 #include "base/mem.h"
 #include "core/pull.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-static void print_platform(const json_t *descriptor, char *dst, size_t cap)
-{
-    struct out_platform p;
-
-    dst[0] = '\0';
-    if (out_platform_of_json(json_object_get(descriptor, "platform"), &p))
-        snprintf(dst, cap, "%s/%s%s%s", p.os, p.architecture, p.variant[0] ? "/" : "", p.variant);
-}
-
-/* Statements about other images have this platform. */
-static bool is_statement(const char *platform)
-{
-    return strcmp(platform, "unknown/unknown") == 0;
-}
 
 static enum err_code has(struct registry *r, const struct repo_name *repo, const struct digest *d,
                          bool *ret_has, struct err *e)
@@ -40,8 +24,8 @@ static enum err_code children(struct registry *r, const struct repo_name *repo,
         struct scan_image image = {.digest = m->parsed.links[i].digest};
         bool there;
 
-        print_platform(out_manifest_descriptor(m, i), image.platform, sizeof(image.platform));
-        if (m->parsed.links[i].kind != LINK_MANIFEST || is_statement(image.platform))
+        out_platform_print(out_manifest_descriptor(m, i), image.platform);
+        if (m->parsed.links[i].kind != LINK_MANIFEST || out_platform_is_statement(image.platform))
             continue;
         TRY(has(r, repo, &image.digest, &there, e));
         if (!there)

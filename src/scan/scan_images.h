@@ -7,8 +7,7 @@
 /* An image of a manifest or index. */
 struct scan_image {
     struct digest digest;
-    char
-        platform[OUT_PLATFORM_MAX + 4]; /* "linux/arm64/v8"; "": of a manifest that is no index's */
+    char platform[OUT_PLATFORM_TEXT]; /* "linux/arm64/v8"; "": of a manifest that is no index's */
 };
 
 #define SCAN_IMAGES_MAX 256

@@ -359,6 +359,31 @@ bool policy_sees(const struct policy *p, const struct identity *id, const struct
     return false;
 }
 
+static bool is_about(const struct policy_rule *r, const struct identity *id, enum action action,
+                     const struct repo_name *repo)
+{
+    return (r->actions & action) && any_subject(r->subjects, r->n_subjects, id) &&
+           repo_matches(r, repo);
+}
+
+bool policy_allows_all_tags(const struct policy *p, const struct identity *id, enum action action,
+                            const struct repo_name *repo)
+{
+    bool by_rule = false;
+    struct decision d;
+
+    if (!policy_allows(p, id, action, repo, NULL, &d))
+        return false;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct policy_rule *r = &p->rules[i];
+
+        if (r->deny && r->n_tags > 0 && is_about(r, id, action, repo))
+            return false;
+        by_rule |= !r->deny && r->n_tags == 0 && is_about(r, id, action, repo);
+    }
+    return by_rule || d.rule < 0 || p->rules[d.rule].n_tags == 0;
+}
+
 /* Of the rules for someone who has not signed in, one lets them pull all that `covers` means, and
  * none denies anything of it. */
 static bool open_to_all(const struct policy *p,

@@ -61,6 +61,10 @@ bool policy_allows(const struct policy *p, const struct identity *id, enum actio
                    const struct repo_name *repo, const struct tag_name *tag,
                    struct decision *ret_decision);
 
+/* May id do it on every tag of repo, as far as can be said of none in particular? */
+bool policy_allows_all_tags(const struct policy *p, const struct identity *id, enum action action,
+                            const struct repo_name *repo);
+
 /* May id do one of these actions in some repository, as far as can be said of none in particular?
  */
 bool policy_allows_somewhere(const struct policy *p, const struct identity *id, unsigned actions);

@@ -53,6 +53,7 @@ static void fill(void)
     dynamo_read_fill(&driver);
     dynamo_list_fill(&driver);
     dynamo_repo_fill(&driver);
+    dynamo_shown_fill(&driver);
     dynamo_audit_fill(&driver);
     dynamo_rows_fill(&driver);
     dynamo_job_fill(&driver);

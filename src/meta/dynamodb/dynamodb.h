@@ -342,6 +342,7 @@ void dynamo_mark_staged(struct dynamo_tx *tx, struct dynamo_cell *head,
 void dynamo_read_fill(struct meta_driver *d);
 void dynamo_list_fill(struct meta_driver *d);
 void dynamo_repo_fill(struct meta_driver *d);
+void dynamo_shown_fill(struct meta_driver *d);
 void dynamo_audit_fill(struct meta_driver *d);
 void dynamo_rows_fill(struct meta_driver *d);
 void dynamo_job_fill(struct meta_driver *d);

@@ -2,12 +2,11 @@
  * The one table: where everything lies. An item is found by its partition (attribute "pk") and its
  * place in it ("sk"), which sorts bytewise.
  *
- *     repos#H            REPOSITORY     version, manifests, bytes, tags; H: of 16 shards that of
- *                                       the first component of the name. Of one that is gone the
- *                                       version stays, without a name
- *     blob#DIGEST        REPOSITORY     size: it is a blob of it; uses: manifests that name it
- *     manifest#R#DIGEST  0              media, bytes, edges, subject; uses: indexes that name it
- *                        t#TAG          a tag that points to it, and its version
+ *     repos#H            REPOSITORY     version, manifests, bytes, tags; pushed, pushed_tag: when a
+ * tag was pushed last, and which; H: of 16 shards that of the first component of the name. Of one
+ * that is gone the version stays, without a name blob#DIGEST        REPOSITORY     size: it is a
+ * blob of it; uses: manifests that name it manifest#R#DIGEST  0              media, bytes, edges,
+ * subject; uses: indexes that name it t#TAG          a tag that points to it, and its version
  *     tags#R             TAG            digest, version
  *     holds#R            b#DIGEST       it may have the blob: the item of that says so
  *                        m#DIGEST       likewise a manifest

@@ -456,6 +456,8 @@ enum err_code dynamo_tag_set(struct dynamo_tx *tx, const struct meta_op *op, str
         note_left(tx, op, repo, old);
     }
     write_tag(tx, repo, c, tag, d, version, meta_op_time(op));
+    dynamo_cell_set_number(r, "pushed", meta_op_time(op));
+    dynamo_cell_set(&tx->cells, r, "pushed_tag", tag);
     dynamo_projection_set(tx, repo_name_str(repo), tag, version, digest_str(d), holder_of(op));
     return ERR_OK;
 }
