@@ -52,7 +52,6 @@ export class Chromium {
       );
     });
     const page = await context.newPage();
-    await standIn(page);
     page.on("pageerror", (e) => complaints.push(String(e)));
     page.on("console", (m) => {
       if (m.type() === "error" && !expected.test(m.text())) complaints.push(m.text());
@@ -85,19 +84,4 @@ export async function flaws(page: Page): Promise<string> {
 export async function picture(page: Page, name: string) {
   mkdirSync(pictures, { recursive: true });
   await page.screenshot({ path: join(pictures, `${name}.png`) });
-}
-
-/** Until GET /api/v1/repositories is there: its answer, made of the catalog's. */
-async function standIn(page: Page) {
-  await page.route("**/api/v1/repositories?*", async (route) => {
-    const url = new URL(route.request().url());
-    const search = url.searchParams.get("search") ?? "";
-    const answer = await route.fetch({ url: url.href.replace(/api\/v1\/repositories.*/, "v2/_catalog?n=1000") });
-    if (!answer.ok()) return route.fulfill({ response: answer });
-    const names = ((await answer.json()) as { repositories: string[] }).repositories;
-    const repositories = names
-      .filter((name) => name.includes(search))
-      .map((name) => ({ name, tags: 1, manifests: 1, size: 12_345_678, pushed: "2026-01-31T12:00:00Z", pulled: null, latest: null }));
-    await route.fulfill({ json: { repositories } });
-  });
 }

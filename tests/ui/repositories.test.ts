@@ -91,7 +91,7 @@ describe("a list of 10,000", () => {
     const page = await browser.open(full, "/ui/nowhere", look);
     await page.route("**/api/v1/repositories?*", (route) => route.fulfill({ json: { repositories: many } }));
     await page.getByRole("link", { name: "To the repositories" }).click();
-    await page.getByText("service-0", { exact: true }).waitFor();
+    await page.getByText("team-0/service-0", { exact: true }).waitFor();
     return page;
   }
 
@@ -101,7 +101,7 @@ describe("a list of 10,000", () => {
     expect(await page.getByRole("grid").getAttribute("aria-rowcount")).toBe("10001");
     await page.keyboard.press("j");
     await page.keyboard.press("End");
-    await page.getByText("service-9999").waitFor();
+    await page.getByText("team-39/service-9999", { exact: true }).waitFor();
     expect(await rowsOf(page).count()).toBeLessThan(60);
   });
 

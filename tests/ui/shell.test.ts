@@ -59,7 +59,7 @@ describe("the shell", () => {
     await page.getByRole("heading", { name: "No such page" }).waitFor();
     await page.keyboard.press("g");
     await page.keyboard.press("r");
-    await page.getByRole("heading", { name: "Repositories" }).waitFor();
+    await page.getByRole("heading", { name: "Repositories", exact: true }).waitFor();
     expect(await page.title()).toBe("Repositories · CyberDock");
     await page.goBack();
     await page.getByRole("heading", { name: "No such page" }).waitFor();
@@ -71,14 +71,14 @@ describe("the shell", () => {
     await page.getByRole("button", { name: "Menu" }).click();
     await picture(page, "menu-phone");
     await page.getByRole("navigation").getByRole("link", { name: "Repositories" }).click();
-    await page.getByRole("heading", { name: "Repositories" }).waitFor();
+    await page.getByRole("heading", { name: "Repositories", exact: true }).waitFor();
     expect(await page.getByRole("navigation").isVisible()).toBe(false);
   });
 
   test("works below a prefix", async () => {
     const page = await browser.open(below, "/ui/nowhere/else");
     await page.getByRole("link", { name: "To the repositories" }).click();
-    await page.getByRole("heading", { name: "Repositories" }).waitFor();
+    await page.getByRole("heading", { name: "Repositories", exact: true }).waitFor();
     expect(new URL(page.url()).pathname).toBe("/registry/");
   });
 
@@ -113,7 +113,7 @@ describe("signing in", () => {
     await page.getByText("Name, password or code is wrong.").waitFor();
     await page.getByLabel("Password").fill(PASSWORD);
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Repositories" }).waitFor();
+    await page.getByRole("heading", { name: "Repositories", exact: true }).waitFor();
     expect(new URL(page.url()).search).toBe("?search=x");
     await page.getByRole("button", { name: "Account of alice" }).click();
     await page.getByRole("menuitem", { name: "Sign out" }).click();
@@ -126,7 +126,7 @@ describe("signing in", () => {
     await page.getByLabel("User name").fill("alice");
     await page.getByLabel("Password").fill(PASSWORD);
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Repositories" }).waitFor();
+    await page.getByRole("heading", { name: "Repositories", exact: true }).waitFor();
     expect(page.url()).toBe(`${guarded.url}/`);
   });
 
@@ -135,7 +135,7 @@ describe("signing in", () => {
     await page.getByLabel("User name").fill("alice");
     await page.getByLabel("Password").fill(PASSWORD);
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Repositories" }).waitFor();
+    await page.getByRole("heading", { name: "Repositories", exact: true }).waitFor();
     await page.context().clearCookies();
     await page.keyboard.press("/");
     await page.keyboard.type("kept");

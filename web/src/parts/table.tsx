@@ -106,7 +106,7 @@ function Head<T>({ columns, sort, onSort }: TableProps<T>) {
                 onClick={() => onSort(c.id)}
               >
                 {c.title}
-                <span aria-hidden="true">{sorted ? (sort?.descending ? "↓" : "↑") : ""}</span>
+                {sorted && <span aria-hidden="true">{sort?.descending ? "↓" : "↑"}</span>}
               </button>
             ) : (
               c.title
@@ -139,7 +139,7 @@ export function Table<T>(props: TableProps<T>) {
     onMore,
     loading,
     complete = true,
-    rowHeight = 44,
+    rowHeight = 40,
   } = props;
   const body = useRef<HTMLDivElement>(null);
   const grid = useRef<HTMLDivElement>(null);

@@ -30,7 +30,11 @@ function Name({ name }: { name: string }) {
 function Scan({ row }: { row: Repository }) {
   const scan = row.latest?.scan;
   if (!scan || scan.worst === undefined)
-    return <span class="muted small">{t("repositories.notScanned")}</span>;
+    return (
+      <span class="muted" title={t("repositories.notScanned")}>
+        –
+      </span>
+    );
   return (
     <SeverityBadge worst={scan.worst} count={scan.worst ? scan.vulnerabilities?.[scan.worst] : undefined} />
   );
