@@ -2,7 +2,7 @@
  * A table that draws only the rows on the screen, however many there are, and scrolls with the
  * window. Keys: j/k and arrows move, Enter opens, x and space select, Home and End.
  */
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useKey } from "../app/keys";
 import { go } from "../app/router";
@@ -124,6 +124,59 @@ function classes<T>(c: Column<T>): string {
 
 function tracks<T>(columns: readonly Column<T>[], boxes: boolean): string {
   return (boxes ? "2.25rem " : "") + columns.map((c) => c.width ?? "minmax(0, 1fr)").join(" ");
+}
+
+interface LineProps<T> {
+  name: string;
+  element: string; // its id in the page
+  i: number;
+  row: T;
+  columns: readonly Column<T>[];
+  active: boolean;
+  selected: boolean | undefined; // undefined: rows have no box
+  onClick: (e: MouseEvent) => void;
+  onBox: (range: boolean) => void;
+}
+
+/** A row. It is drawn anew only when what it shows has changed: scrolling draws those that come. */
+class Line<T> extends Component<LineProps<T>> {
+  override shouldComponentUpdate(next: LineProps<T>) {
+    const now = this.props;
+    return (["row", "i", "columns", "active", "selected", "element"] as const).some(
+      (k) => next[k] !== now[k],
+    );
+  }
+
+  override render() {
+    const { name, element, i, row, columns, active, selected } = this.props;
+    const boxes = selected !== undefined;
+    return (
+      <div
+        id={element}
+        role="row"
+        aria-rowindex={i + 2}
+        aria-selected={selected}
+        class={`row${active ? " active" : ""}${selected ? " selected" : ""}`}
+        onClick={(e) => this.props.onClick(e)}
+      >
+        {boxes && (
+          <div role="gridcell" class="cell box">
+            <input
+              type="checkbox"
+              checked={selected}
+              aria-label={t("table.select", { what: name })}
+              onClick={(e) => this.props.onBox(e.shiftKey)}
+            />
+          </div>
+        )}
+        {columns.map((c, at) => (
+          <div key={c.id} role="gridcell" aria-colindex={at + 1 + (boxes ? 1 : 0)} class={classes(c)}>
+            {c.cell(row)}
+          </div>
+        ))}
+      </div>
+    );
+  }
 }
 
 export function Table<T>(props: TableProps<T>) {
@@ -255,33 +308,19 @@ export function Table<T>(props: TableProps<T>) {
           {rows.slice(first, end).map((row, k) => {
             const i = first + k;
             const key = id(row);
-            const on = selected?.has(key) ?? false;
             return (
-              <div
+              <Line
                 key={key}
-                id={`${name}-${i}`}
-                role="row"
-                aria-rowindex={i + 2}
-                aria-selected={boxes ? on : undefined}
-                class={`row${i === active ? " active" : ""}${on ? " selected" : ""}`}
+                name={key}
+                element={`${name}-${i}`}
+                i={i}
+                row={row}
+                columns={columns}
+                active={i === active}
+                selected={boxes ? (selected?.has(key) ?? false) : undefined}
                 onClick={(e) => onClick(e, i)}
-              >
-                {boxes && (
-                  <div role="gridcell" class="cell box">
-                    <input
-                      type="checkbox"
-                      checked={on}
-                      aria-label={t("table.select", { what: key })}
-                      onClick={(e) => select(i, e.shiftKey)}
-                    />
-                  </div>
-                )}
-                {columns.map((c, at) => (
-                  <div key={c.id} role="gridcell" aria-colindex={at + 1 + (boxes ? 1 : 0)} class={classes(c)}>
-                    {c.cell(row)}
-                  </div>
-                ))}
-              </div>
+                onBox={(range) => select(i, range)}
+              />
             );
           })}
         </div>

@@ -1,6 +1,28 @@
 /* Sizes and times as people read them. */
 import { language, number, t } from "../text/text";
 
+/* Making a formatter costs much, using it little. */
+function cached<T>(make: (language: string) => T): () => T {
+  const made = new Map<string, T>();
+  return () => {
+    const code = language.get();
+    const known = made.get(code);
+    if (known !== undefined) return known;
+    const fresh = make(code);
+    made.set(code, fresh);
+    return fresh;
+  };
+}
+
+const digitsUpTo = [0, 1, 2].map((digits) =>
+  cached((code) => new Intl.NumberFormat(code, { maximumFractionDigits: digits })),
+);
+const compact = cached(
+  (code) => new Intl.NumberFormat(code, { notation: "compact", maximumFractionDigits: 1 }),
+);
+const relative = cached((code) => new Intl.RelativeTimeFormat(code, { numeric: "auto" }));
+const exact = cached((code) => new Intl.DateTimeFormat(code, { dateStyle: "full", timeStyle: "long" }));
+
 const KIB = 1024;
 const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
@@ -13,8 +35,7 @@ export function bytesText(bytes: number): string {
     unit++;
   }
   const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-  const text = value.toLocaleString(language.get(), { maximumFractionDigits: digits });
-  return `${text}\u00a0${units[unit]}`;
+  return `${digitsUpTo[digits]!().format(value)}\u00a0${units[unit]}`;
 }
 
 export function bytesExact(bytes: number): string {
@@ -24,7 +45,7 @@ export function bytesExact(bytes: number): string {
 /** Numbers short: 12,345 is "12.3K". */
 export function shortNumber(value: number): string {
   if (value < 10_000) return number(value);
-  return value.toLocaleString(language.get(), { notation: "compact", maximumFractionDigits: 1 });
+  return compact().format(value);
 }
 
 const steps: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -43,11 +64,10 @@ export function agoText(time: Date, now: Date): string {
   const size = Math.abs(seconds);
   let [unit, length] = steps[0]!;
   for (const [name, s] of steps) if (size >= s) [unit, length] = [name, s];
-  const format = new Intl.RelativeTimeFormat(language.get(), { numeric: "auto" });
-  return size < 1 ? format.format(0, "second") : format.format(Math.trunc(seconds / length), unit);
+  return size < 1 ? relative().format(0, "second") : relative().format(Math.trunc(seconds / length), unit);
 }
 
 /** In the reader's zone, to the second. */
 export function timeExact(time: Date): string {
-  return time.toLocaleString(language.get(), { dateStyle: "full", timeStyle: "long" });
+  return exact().format(time);
 }

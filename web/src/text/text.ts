@@ -34,6 +34,9 @@ export function t(key: TextKey, values: Record<string, string | number> = {}): s
   });
 }
 
+/* Making a formatter costs much, using it little. */
+const numbers = { en: new Intl.NumberFormat("en"), de: new Intl.NumberFormat("de") };
+
 export function number(value: number): string {
-  return value.toLocaleString(language.get());
+  return numbers[language.get() === "de" ? "de" : "en"].format(value);
 }
