@@ -1,16 +1,32 @@
+import { createHmac } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Chromium, flaws, looks, picture } from "./browser.ts";
 import { Registry } from "./registry.ts";
 
 const PASSWORD = "Another&Llama77";
+let bobsSecret = "";
 const browser = new Chromium();
 const open = new Registry();
 const below = new Registry({ http: { prefix: "/registry/" } });
 const guarded = new Registry({ auth: { mode: "local" } });
 
+/** RFC 6238, of now. */
+function code(secret: string): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...secret].map((c) => alphabet.indexOf(c).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from(bits.match(/.{8}/g)!.map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const hash = createHmac("sha1", key).update(counter).digest();
+  const at = hash[19]! & 15;
+  return String((hash.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
 beforeAll(async () => {
   await Promise.all([browser.start(), open.start(), below.start(), guarded.start()]);
   guarded.run(["user", "add", "alice", "--admin", "--password-stdin"], PASSWORD);
+  guarded.run(["user", "add", "bob", "--password-stdin"], PASSWORD);
+  bobsSecret = /[?&]secret=([A-Z2-7]+)/.exec(guarded.run(["user", "totp", "bob"]))?.[1] ?? "";
 });
 afterEach(() => browser.close());
 afterAll(() => Promise.all([browser, open, below, guarded].map((one) => one.stop())));
@@ -119,6 +135,19 @@ describe("signing in", () => {
     await page.getByRole("menuitem", { name: "Sign out" }).click();
     await page.getByLabel("User name").waitFor();
     expect(await page.context().cookies()).toEqual([]);
+  });
+
+  test("asks for the code of who has a second factor", async () => {
+    const page = await browser.open(guarded, "/ui/sign-in");
+    await page.getByLabel("User name").fill("bob");
+    await page.getByLabel("Password").fill(PASSWORD);
+    await page.keyboard.press("Enter");
+    await page.getByText("This account has a second factor.").waitFor();
+    await picture(page, "sign-in-code");
+    expect(await flaws(page)).toBe("");
+    await page.keyboard.type(code(bobsSecret)); // the field has the focus
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Account of bob" }).waitFor();
   });
 
   test("never leads to another server", async () => {
