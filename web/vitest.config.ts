@@ -15,6 +15,7 @@ export default defineConfig({
           alias: {
             "playwright-core": here("node_modules/playwright-core"),
             "axe-core": here("node_modules/axe-core"),
+            vite: here("node_modules/vite"),
             vitest: here("node_modules/vitest"),
           },
         },

@@ -35,7 +35,7 @@ export class Chromium {
   }
 
   /** A window of its own: nothing is kept from another one. */
-  async open(registry: Registry, path: string, { dark = false, phone = false, language = "en" }: Looking = {}): Promise<Page> {
+  async open(registry: Pick<Registry, "url">, path: string, { dark = false, phone = false, language = "en" }: Looking = {}): Promise<Page> {
     const context = await this.browser!.newContext({
       viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
       hasTouch: phone,
