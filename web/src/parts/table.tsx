@@ -198,6 +198,7 @@ export function Table<T>(props: TableProps<T>) {
   const grid = useRef<HTMLDivElement>(null);
   const name = useId();
   const [active, setActive] = useState(-1);
+  const current = useRef(-1); // the same at once: keys come faster than rows are drawn
   const lastBox = useRef(-1);
   const [first, end] = useVisible(body, rows.length, rowHeight);
   const boxes = !!onSelect;
@@ -205,12 +206,16 @@ export function Table<T>(props: TableProps<T>) {
   useEffect(() => {
     if (onMore && !complete && !loading && end > rows.length - NEAR_END) onMore();
   }, [end, rows.length, complete, loading]);
-  useEffect(() => setActive((i) => Math.min(i, rows.length - 1)), [rows.length]);
+  const activate = (i: number) => {
+    current.current = i;
+    setActive(i);
+  };
+  useEffect(() => activate(Math.min(current.current, rows.length - 1)), [rows.length]);
 
   const move = (to: number) => {
     if (!rows.length || !body.current) return;
     const i = Math.max(0, Math.min(rows.length - 1, to));
-    setActive(i);
+    activate(i);
     reveal(body.current, i, rowHeight);
     if (document.activeElement !== grid.current) grid.current?.focus({ preventScroll: true });
   };
@@ -231,24 +236,25 @@ export function Table<T>(props: TableProps<T>) {
     onSelect(next);
   };
 
-  useKey("j", "keys.next", () => move(active + 1));
-  useKey("k", "keys.previous", () => move(active < 0 ? 0 : active - 1));
-  useKey("x", "keys.select", () => select(active, false));
+  useKey("j", "keys.next", () => move(current.current + 1));
+  useKey("k", "keys.previous", () => move(Math.max(0, current.current - 1)));
+  useKey("x", "keys.select", () => select(current.current, false));
 
   const page = Math.max(1, Math.floor(innerHeight / rowHeight) - 4);
-  const moves: Record<string, number> = {
-    ArrowDown: active + 1,
-    ArrowUp: active - 1,
-    PageDown: active + page,
-    PageUp: active - page,
-    Home: 0,
-    End: rows.length - 1,
-  };
   const onKeyDown = (e: KeyboardEvent) => {
+    const now = current.current;
+    const moves: Record<string, number> = {
+      ArrowDown: now + 1,
+      ArrowUp: now - 1,
+      PageDown: now + page,
+      PageUp: now - page,
+      Home: 0,
+      End: rows.length - 1,
+    };
     if (e.target !== grid.current || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key in moves) move(moves[e.key]!);
-    else if (e.key === "Enter" && active >= 0) open(active);
-    else if (e.key === " " && active >= 0 && boxes) select(active, e.shiftKey);
+    else if (e.key === "Enter" && now >= 0) open(now);
+    else if (e.key === " " && now >= 0 && boxes) select(now, e.shiftKey);
     else return;
     e.preventDefault();
   };
@@ -283,7 +289,7 @@ export function Table<T>(props: TableProps<T>) {
       aria-activedescendant={active >= first && active < end ? `${name}-${active}` : undefined}
       aria-busy={loading || undefined}
       onKeyDown={onKeyDown}
-      onFocus={(e) => e.target === grid.current && active < 0 && rows.length > 0 && setActive(0)}
+      onFocus={(e) => e.target === grid.current && current.current < 0 && rows.length > 0 && activate(0)}
     >
       <div class="table-head" role="row" aria-rowindex={1}>
         {boxes && (
