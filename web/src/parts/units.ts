@@ -49,7 +49,6 @@ export function shortNumber(value: number): string {
 }
 
 const steps: [Intl.RelativeTimeFormatUnit, number][] = [
-  ["second", 1],
   ["minute", 60],
   ["hour", 3600],
   ["day", 86_400],
@@ -58,13 +57,13 @@ const steps: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 31_556_952],
 ];
 
-/** How long ago, or until then: "3 hours ago". */
+/** How long ago, or until then: "3 hours ago"; less than a minute is "now", for pages look no oftener. */
 export function agoText(time: Date, now: Date): string {
   const seconds = Math.round((time.getTime() - now.getTime()) / 1000);
   const size = Math.abs(seconds);
   let [unit, length] = steps[0]!;
   for (const [name, s] of steps) if (size >= s) [unit, length] = [name, s];
-  return size < 1 ? relative().format(0, "second") : relative().format(Math.trunc(seconds / length), unit);
+  return size < 60 ? relative().format(0, "second") : relative().format(Math.trunc(seconds / length), unit);
 }
 
 /** In the reader's zone, to the second. */
