@@ -63,6 +63,23 @@ describe("the list of repositories", () => {
     await page.getByText("frontend").waitFor();
   });
 
+  test("is a tree to who wants that, whose folders shut, by keys as well", async () => {
+    const page = await browser.open(full, "/");
+    await page.getByText("frontend").waitFor();
+    await page.getByRole("button", { name: "Tree" }).click();
+    await page.getByRole("button", { name: "dev/shop/" }).waitFor();
+    expect(new URL(page.url()).search).toBe("?view=tree");
+    await picture(page, "repositories-tree");
+    expect(await flaws(page)).toBe("");
+    await page.getByRole("button", { name: "dev/shop/" }).click();
+    await page.getByText("frontend").waitFor({ state: "detached" });
+    await page.getByText("3 repositories").first().waitFor();
+    for (const key of ["j", "Enter"]) await page.keyboard.press(key);
+    await page.getByText("alpine").waitFor({ state: "detached" });
+    await page.getByRole("link", { name: "backup" }).click();
+    await page.waitForURL("**/ui/repositories/ops/backup");
+  });
+
   test("is German to who wants that", async () => {
     const page = await browser.open(full, "/", { language: "de" });
     await page.getByRole("columnheader", { name: "Letzter Push" }).waitFor();
@@ -83,7 +100,7 @@ describe("a list of 10,000", () => {
       digest: "sha256:0",
       media_type: "",
       artifact_type: null,
-      scan: i % 3 ? { status: "done", worst: (["critical", "high", "medium", "low", null] as const)[i % 5], vulnerabilities: { critical: i % 9, high: 3, medium: 12, low: 1 } } : null,
+      scan: i % 3 ? { status: "completed", worst: (["critical", "high", "medium", "low", null] as const)[i % 5], vulnerabilities: { critical: i % 9, high: 3, medium: 12, low: 1 } } : null,
     },
   }));
 

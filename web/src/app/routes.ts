@@ -33,6 +33,18 @@ export const rows: Row[] = [
     title: "repositories.title",
     nav: { group: "content", icon: "boxes", need: "anyone", key: "r" },
   },
+  {
+    path: "/ui/repositories/",
+    rest: true,
+    load: () => import("../pages/repository/page"),
+    title: "repositories.title",
+  },
+  {
+    path: "/ui/retention",
+    load: () => import("../pages/retention/page"),
+    title: "retention.title",
+    nav: { group: "upkeep", icon: "clock", need: "admin", key: "t" },
+  },
   { path: "/ui/sign-in", load: () => import("../pages/sign-in/page"), title: "signIn.title" },
 ];
 

@@ -1,42 +1,42 @@
+import { useMemo, useState } from "preact/hooks";
 import { useList } from "../../api/client";
 import { type Repository, repositoriesOf, repositoriesPath } from "../../api/repositories";
 import { at, host } from "../../app/base";
-import { encodePath, setQuery, useQuery } from "../../app/router";
+import { encodePath, go, setQuery, useQuery } from "../../app/router";
+import { useStore } from "../../app/store";
 import { Commands } from "../../parts/copy";
 import { Empty } from "../../parts/empty";
 import { Filter } from "../../parts/filter";
+import { Icon } from "../../parts/icon";
+import { kindOf, kindText } from "../../parts/kind";
 import { ProblemView } from "../../parts/problem";
-import { SeverityBadge } from "../../parts/severity";
+import { ScanBadge } from "../../parts/scan";
 import { Size } from "../../parts/size";
 import { type Column, Table, TableSkeleton } from "../../parts/table";
 import { When } from "../../parts/when";
-import { number, t } from "../../text/text";
+import { language, number, t } from "../../text/text";
+import { type Folder, type Leaf, type Node, treeOf } from "./tree";
+import "./style.css";
 
 function page(row: Repository): string {
   return `/ui/repositories/${encodePath(row.name)}`;
 }
 
-/** The last part of a name is what people look for. */
-function Name({ name }: { name: string }) {
-  const cut = name.lastIndexOf("/") + 1;
-  return (
-    <a class="name" href={at(`/ui/repositories/${encodePath(name)}`)} title={name}>
-      <span class="muted">{name.slice(0, cut)}</span>
-      {name.slice(cut)}
-    </a>
-  );
+/** Images need no word; what else is in a repository does, by its latest tag. */
+function Kind({ of }: { of: Repository }) {
+  const kind = of.latest?.artifact_type ? kindOf(of.latest) : "image";
+  return kind === "image" || kind === "signature" ? null : <span class="badge">{kindText(kind)}</span>;
 }
 
-function Scan({ row }: { row: Repository }) {
-  const scan = row.latest?.scan;
-  if (!scan || scan.worst === undefined)
-    return (
-      <span class="muted" title={t("repositories.notScanned")}>
-        –
-      </span>
-    );
+/** The last part of a name is what people look for. */
+function Name({ of, short }: { of: Repository; short?: boolean }) {
+  const { name } = of;
+  const cut = name.lastIndexOf("/") + 1;
   return (
-    <SeverityBadge worst={scan.worst} count={scan.worst ? scan.vulnerabilities?.[scan.worst] : undefined} />
+    <a class="name" href={at(page(of))} title={name}>
+      {!short && <span class="muted">{name.slice(0, cut)}</span>}
+      {name.slice(cut)}
+    </a>
   );
 }
 
@@ -45,7 +45,12 @@ function columns(): Column<Repository>[] {
     {
       id: "name",
       title: t("repositories.name"),
-      cell: (r) => <Name name={r.name} />,
+      cell: (r) => (
+        <span class="repositories-row">
+          <Name of={r} />
+          <Kind of={r} />
+        </span>
+      ),
       width: "minmax(0, 3fr)",
       sortable: true,
     },
@@ -80,7 +85,13 @@ function columns(): Column<Repository>[] {
       width: "8.5rem",
       wide: true,
     },
-    { id: "scan", title: t("repositories.scan"), cell: (r) => <Scan row={r} />, width: "8rem", wide: true },
+    {
+      id: "scan",
+      title: t("repositories.scan"),
+      cell: (r) => <ScanBadge scan={r.latest?.scan} />,
+      width: "8rem",
+      wide: true,
+    },
   ];
 }
 
@@ -100,11 +111,85 @@ function Nothing({ search }: { search: string }) {
   );
 }
 
+/** The same columns for rows of a tree: a folder has its name alone. */
+function treeColumns(toggle: (folder: string) => void): Column<Node>[] {
+  const folder = (one: Folder) => (
+    <span class="tree-name" style={{ "--depth": one.depth }}>
+      <button
+        type="button"
+        class="plain chevron"
+        aria-expanded={one.open}
+        aria-label={one.folder}
+        onClick={() => toggle(one.folder)}
+      >
+        <Icon name="chevron" />
+      </button>
+      <Icon name="folder" />
+      <b>{one.folder.slice(0, -1).split("/").pop()}</b>
+      <span class="muted small">{t("repositories.below", { n: one.n })}</span>
+    </span>
+  );
+  const leaf = (one: Leaf) => (
+    <span class="tree-name leaf" style={{ "--depth": one.depth }}>
+      <Name of={one.repository} short />
+      <Kind of={one.repository} />
+    </span>
+  );
+  return columns().map((c) => ({
+    ...c,
+    sortable: false,
+    cell: (one: Node) => {
+      if (c.id === "name") return "folder" in one ? folder(one) : leaf(one);
+      return "folder" in one ? null : c.cell(one.repository);
+    },
+  }));
+}
+
+const view = ["list", "tree"] as const;
+
+function View({ tree }: { tree: boolean }) {
+  return (
+    <div class="repositories-view" role="group" aria-label={t("repositories.view")}>
+      {view.map((one) => (
+        <button
+          key={one}
+          type="button"
+          class="plain"
+          aria-pressed={tree === (one === "tree")}
+          aria-label={t(`repositories.${one}`)}
+          title={t(`repositories.${one}`)}
+          onClick={() => setQuery({ view: one === "tree" ? one : "", sort: "" })}
+        >
+          <Icon name={one} />
+        </button>
+      ))}
+    </div>
+  );
+}
+
 export default function Repositories() {
   const [search] = useQuery("search");
   const [sort] = useQuery("sort", "name");
-  const list = useList(repositoriesPath(search, sort), repositoriesOf);
+  const tree = useQuery("view")[0] === "tree";
+  const [shut, setShut] = useState<ReadonlySet<string>>(new Set());
+  const list = useList(repositoriesPath(search, tree ? "name" : sort), repositoriesOf);
   const waiting = list.loading && !list.items.length;
+  const spoken = useStore(language);
+  const toggle = (folder: string) =>
+    setShut((old) => {
+      const next = new Set(old);
+      if (!next.delete(folder)) next.add(folder);
+      return next;
+    });
+  const shown = useMemo(columns, [spoken]);
+  const treeShown = useMemo(() => treeColumns(toggle), [spoken]);
+  const nodes = useMemo(() => (tree ? treeOf(list.items, shut) : []), [tree, list.items, shut]);
+  const more = {
+    label: t("repositories.title"),
+    onMore: list.more,
+    loading: list.loading && list.fresh,
+    complete: list.done,
+  };
   return (
     <>
       <header class="page-head">
@@ -114,6 +199,7 @@ export default function Repositories() {
           onChange={(text) => setQuery({ search: text })}
           label={t("repositories.search")}
         />
+        <View tree={tree} />
       </header>
       {list.problem ? (
         <ProblemView problem={list.problem} retry={list.reload} />
@@ -121,18 +207,23 @@ export default function Repositories() {
         <TableSkeleton />
       ) : !list.items.length ? (
         <Nothing search={search} />
+      ) : tree ? (
+        <Table
+          {...more}
+          columns={treeShown}
+          rows={nodes}
+          id={(one) => ("folder" in one ? one.folder : one.repository.name)}
+          onOpen={(one) => ("folder" in one ? toggle(one.folder) : go(page(one.repository)))}
+        />
       ) : (
         <Table
-          label={t("repositories.title")}
-          columns={columns()}
+          {...more}
+          columns={shown}
           rows={list.items}
           id={(r) => r.name}
           href={page}
           sort={{ id: sort, descending: sort !== "name" }}
           onSort={(id) => setQuery({ sort: id === "name" ? "" : id })}
-          onMore={list.more}
-          loading={list.loading && list.fresh}
-          complete={list.done}
         />
       )}
     </>
