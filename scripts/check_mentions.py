@@ -13,7 +13,7 @@ MENTION = re.compile(r"(?<![\w./<*])((?:[\w-]+/)*[\w-]+\.(?:c|h|md|py))\b(?!\()"
 def files_of(top):
     """Paths from the top, which may be mentioned by their last parts; and those of generated files."""
     tracked = [p for f in ("src", "tests", "docs", "scripts") for p in sorted((top / f).rglob("*.*"))]
-    return [str(p.relative_to(top)).removesuffix(".in") for p in [*tracked, *top.glob("*.md")]]
+    return [str(p.relative_to(top)).removesuffix(".in") for p in [*tracked, *top.glob("*.md"), *top.glob("web/*.md")]]
 
 
 def texts_of(path):

@@ -372,6 +372,38 @@ def oci_conformance(totals, args):
         conformance.run_all(totals, TOP / "build" / "registry", RESULTS)
 
 
+def vitest(totals, project):
+    """The tests of the web page, by their project in web/vitest.config.ts."""
+    report = RESULTS / f"ui-{project}.xml"
+    report.unlink(missing_ok=True)
+    reporters = ["--reporter=junit", f"--outputFile={report}"]
+    command = ["npx", "--prefix", "web", "vitest", "run", "--root", "web", "--project", project]
+    code, out = run([*command, *reporters], timeout=300)
+    counted = totals.add_junit(report, f"ui {project}") if report.exists() else 0
+    if code and (code != 1 or not counted):
+        totals.add(f"ui {project}: vitest", out[-8000:])
+
+
+def ui(totals, args):
+    """The web page: types, lint, its units, and in a browser against the registry."""
+    if not release(totals):
+        return
+    if not (TOP / "web" / "dist" / "index.html").exists():
+        totals.add("ui: build", "there is no web page; scripts/build_ui says why")
+        return
+
+    def check(name):
+        code, out = run(["npm", "--prefix", "web", "run", "--silent", name])
+        totals.add(f"ui: {name}", out if code else None)
+
+    def small():
+        check("types")
+        check("lint")
+        vitest(totals, "units")
+
+    at_once(small, lambda: vitest(totals, "browser"))
+
+
 PARTS = {
     "lint": lint,
     "model": models,
@@ -381,6 +413,7 @@ PARTS = {
     "fuzz": fuzz,
     "conformance": oci_conformance,
     "e2e": e2e,
+    "ui": ui,
     "scan": scan,
 }
 

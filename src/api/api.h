@@ -30,6 +30,7 @@ struct scans;
 struct sessions;
 struct signer;
 struct tokens;
+struct ui_files;
 
 /* All that access control stands on; owned by whoever made it. */
 struct api_guard {
@@ -54,6 +55,7 @@ struct api {
     struct scans *scans; /* scan/scans.h; NULL: the configuration says nothing of scanning */
     struct scan_data *scan_data; /* likewise; scan/data.h */
     struct notify *notify;       /* notify/notify.h; NULL: nobody is told of events */
+    const struct ui_files *ui;   /* of the web page: api/ui.h */
     const struct conf *conf;
     struct http_app app; /* what the server is given; its ctx is this struct */
     struct api_guard guard;

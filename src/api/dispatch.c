@@ -10,6 +10,7 @@
 #include "api/req.h"
 #include "api/route.h"
 #include "api/routes.h"
+#include "api/ui.h"
 #include "api/upload_image_form.h"
 #include "api/v1_upload_session.h"
 #include "base/cleanup.h"
@@ -243,7 +244,7 @@ static void trouble(void *ctx, const struct err *e)
 void api_init(struct api *a, struct registry *r, const struct conf *c,
               const struct api_guard *guard, struct policy *policy)
 {
-    *a = (struct api){.registry = r, .conf = c, .guard = *guard};
+    *a = (struct api){.registry = r, .ui = &ui_embedded, .conf = c, .guard = *guard};
     pthread_mutex_init(&a->mutex, NULL);
     api_set_policy(a, policy);
     a->app = (struct http_app){

@@ -184,3 +184,10 @@ enum err_code api_debug_health_get(struct req *q, struct err *e);
 
 enum err_code api_home_get(struct req *q, struct err *e);
 bool api_home_quick(struct req *q);
+
+/* ui.c */
+
+enum err_code api_ui_asset_get(struct req *q, struct err *e);
+bool api_ui_asset_quick(struct req *q);
+enum err_code api_ui_page_get(struct req *q, struct err *e);
+bool api_ui_page_quick(struct req *q);

@@ -2,12 +2,17 @@
 #include "api/handlers.h"
 #include "api/html.h"
 #include "api/reply.h"
+#include "api/ui.h"
 
 static const char page[] = "<p>It runs CyberDock, and keeps images and artifacts for docker, "
                            "podman, skopeo, buildah, helm,\n"
                            "oras and whatever else speaks the OCI distribution specification.</p>\n"
                            "<p>To push an image:</p>\n"
                            "<pre>";
+static const char unbuilt[] =
+    "<p>The web page is not in this program: it was built where node (20.19 or newer) and npm "
+    "were\n"
+    "missing. Install them and run <code>scripts/build</code> again.</p>\n";
 static const char text[] = "This is a container registry (CyberDock). To push an image:\n\n";
 
 /* The commands, for the host that was asked. */
@@ -50,14 +55,20 @@ bool api_home_quick(struct req *q)
     AUTO(buf) struct buf body = {0};
     bool html = html_wanted(q);
 
+    html_vary(q);
+    if (html && ui_there(q)) {
+        ui_send_page(q);
+        return true;
+    }
     buf_init(&body, HTML_MAX_BYTES);
     if (html)
         html_begin(&body, STR("This is a container registry"));
     buf_add_text(&body, html ? page : text);
     add_commands(q, html, &body);
     add_end(q, html, &body);
-    html_vary(q);
     if (html) {
+        if (conf_bool(&q->api->conf->ui.enabled))
+            buf_add_text(&body, unbuilt);
         html_end(&body);
         html_send(q, 200, buf_str(&body));
     } else {

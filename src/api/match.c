@@ -32,6 +32,7 @@ static struct str *capture(struct match *m, struct str parameter)
         {STR("{original}"), &m->original},
         {STR("{tag}"), &m->tag},
         {STR("{webhook}"), &m->webhook},
+        {STR("{file}"), &m->file},
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -79,6 +80,8 @@ static bool matches(struct str pattern, struct str path, struct match *m)
 
         if (str_ends(pattern, STR("/{name}")))
             return takes_rest(pattern, STR("{name}"), path, &m->name);
+        if (str_ends(pattern, STR("/{path}")))
+            return takes_rest(pattern, STR("{path}"), path, &have);
         if (str_ends(pattern, STR("/{image}"))) {
             if (!takes_rest(pattern, STR("{image}"), path, &have))
                 return false;
@@ -270,6 +273,8 @@ enum err_code match_settle(const struct match *m, size_t longest_name, struct re
         settle_item(q, "original", m->original);
     if (m->webhook.n)
         settle_item(q, "webhook", m->webhook);
+    if (m->file.n)
+        settle_item(q, "file", m->file);
     if (m->upload.n && !uuid_parse(m->upload, &q->upload))
         return err_tell(e, ERR_BLOB_UPLOAD_UNKNOWN, "an upload is named by a UUID");
     return ERR_OK;

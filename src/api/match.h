@@ -10,7 +10,7 @@
 struct match {
     const struct route *route;
     struct str name, digest, reference, upload; /* empty where the pattern has none */
-    struct str user, token, rule, run, id, original, tag, webhook;
+    struct str user, token, rule, run, id, original, tag, webhook, file;
     bool no_reference; /* {image} has a name alone */
     bool by_digest;    /* it has an '@' */
 };

@@ -49,3 +49,31 @@ int header_accepts(const struct req *q, const char *const *types)
     }
     return -1;
 }
+
+/* q=0, q=0.0 ...: RFC 9110, 12.4.2. */
+static bool refused(struct str parameters)
+{
+    struct str q = str_trim(parameters);
+
+    if (!str_starts(q, STR("q=0")) && !str_starts(q, STR("Q=0")))
+        return false;
+    for (size_t i = 3; i < q.n; i++) {
+        if (q.p[i] != '.' && q.p[i] != '0')
+            return false;
+    }
+    return true;
+}
+
+bool header_takes_encoding(const struct req *q, const char *encoding)
+{
+    struct str left = http_field_get(q->head, STR("Accept-Encoding")), one, name;
+    bool more = left.n > 0;
+
+    while (more) {
+        more = str_cut(&left, ',', &one);
+        str_cut(&one, ';', &name);
+        if (str_ieq(str_trim(name), str_of(encoding)))
+            return !refused(one);
+    }
+    return false;
+}

@@ -15,4 +15,7 @@ ERR_CHECKED enum err_code query_text(struct req *q, const char *name, char *dst,
  * ends; -1: none. Weights are not looked at. */
 int header_accepts(const struct req *q, const char *const *types);
 
+/* Is that encoding named in Accept-Encoding, and not refused (q=0)? "*" names none. */
+bool header_takes_encoding(const struct req *q, const char *encoding);
+
 bool query_has(struct req *q, const char *name);

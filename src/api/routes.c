@@ -128,6 +128,8 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/v1/session/methods", ACCESS_NONE, api_session_methods_get},
     {HTTP_DELETE, "/api/v1/session", ACCESS_BASE, api_session_delete, .audit = "sign-out"},
     {HTTP_GET, "/", ACCESS_NONE, api_home_get, .quick = api_home_quick},
+    {HTTP_GET, "/ui/assets/{file}", ACCESS_NONE, api_ui_asset_get, .quick = api_ui_asset_quick},
+    {HTTP_GET, "/ui/{path}", ACCESS_NONE, api_ui_page_get, .quick = api_ui_page_quick},
     {HTTP_GET, "/healthz", ACCESS_NONE, api_healthz_get, .quick = api_healthz_quick},
     {HTTP_GET, "/readyz", ACCESS_NONE, api_readyz_get},
     {HTTP_GET, "/debug/health", ACCESS_NONE, api_debug_health_get, .debug = true},

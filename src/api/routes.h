@@ -20,7 +20,8 @@ enum access {
 struct route {
     enum http_method method; /* a GET row serves HEAD as well */
     const char *pattern;     /* {name} takes any number of components, and so does
-                                {image} (NAME:TAG or NAME@DIGEST); the others take one */
+                                {image} (NAME:TAG or NAME@DIGEST) and {path}, which nobody
+                                looks at; the others take one */
     enum access access;
     api_handler serve;             /* on a worker */
     api_quick quick;               /* NULL: always on a worker */

@@ -542,6 +542,10 @@ struct conf_check {
     _Atomic uint64_t min_free_bytes; /* check.min_free */
 };
 
+struct conf_ui {
+    _Atomic bool enabled; /* ui.enabled */
+};
+
 struct conf_scan_trivy {
     char *path;      /* of the program; without a slash: looked for in PATH */
     char *cache_dir; /* "": below scan.work_dir */
@@ -679,6 +683,7 @@ struct conf {
     struct conf_check check;
     struct conf_gc gc;
     struct conf_scan scan;
+    struct conf_ui ui;
     struct conf_audit audit;
     struct conf_log log;
     struct conf_strings warnings; /* of what was read: what is lost, with its place */

@@ -1040,6 +1040,12 @@ const struct conf_row conf_rows[] = {
      .help = "While a server is asked for anything, runs in it and the deletion of bytes give way: "
              "they work in short steps, and for this share of the time. 100: never."},
 
+    {.name = "ui.enabled",
+     .type = CONF_BOOL,
+     FIELD(ui.enabled),
+     .def = true,
+     .help = "The web page, at `/` and below `/ui/`, for who comes with a browser."},
+
     {.name = "audit.retention",
      .type = CONF_DURATION,
      FIELD(audit.retention_ms),

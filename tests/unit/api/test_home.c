@@ -1,7 +1,11 @@
+#include "api/ui.h"
 #include "conf/conf.h"
 #include "exchange.h"
 
 /* What stands at the root, for whoever looks there. */
+
+/* Of a program without the web page. */
+static const struct ui_files no_ui = {0};
 
 static struct server s;
 
@@ -9,6 +13,7 @@ static int set_up(void **state)
 {
     (void)state;
     server_init(&s);
+    s.api.ui = &no_ui;
     return 0;
 }
 
