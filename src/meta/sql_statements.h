@@ -54,7 +54,8 @@
       "SELECT x.position, 0, b.size_bytes FROM @list@$2@list_end@ x JOIN repos r ON r.name = $1"   \
       " JOIN blobs b ON b.digest = x.value AND b.repo_id = r.id"                                   \
       " UNION ALL SELECT x.position, 1, length(m.bytes) FROM @list@$3@list_end@ x"                 \
-      " JOIN repos r ON r.name = $1 JOIN manifests m ON m.repo_id = r.id AND m.digest = x.value")  \
+      " CROSS JOIN manifests m WHERE m.id = (SELECT n.id FROM manifests n"                         \
+      " WHERE n.repo_id = " SQL_REPO_AMONG " AND n.digest = x.value)")                             \
     X(BLOB_FIND, "SELECT r.name, b.size_bytes FROM blobs b JOIN repos r ON r.id = b.repo_id"       \
                  " WHERE b.digest = $1 LIMIT 1")                                                   \
     X(BLOB_ADD, "INSERT INTO blobs (repo_id, digest, size_bytes) VALUES ($1, $2, $3)"              \
