@@ -739,6 +739,8 @@ static enum scan_status busy_with(struct registry *r, struct str key, char *note
     return most;
 }
 
+/* Its jobs before its result, which holds all that was done by a job that has ended: the other way
+ * round, one that ends in between would be seen neither as a job nor by its result. */
 enum err_code scans_standing(struct registry *r, const struct repo_name *repo,
                              const struct digest *d, struct scan_standing *ret, struct err *e)
 {
@@ -746,12 +748,15 @@ enum err_code scans_standing(struct registry *r, const struct repo_name *repo,
     enum err_code code;
 
     *ret = (struct scan_standing){0};
+    scan_key(repo, d, key);
+    ret->busy = busy_with(r, str_of(key), ret->note, sizeof(ret->note));
     code = scan_result_get(r, d, &ret->result, NULL, e);
     if (code != ERR_OK && code != ERR_NOT_FOUND)
         return code;
-    scan_key(repo, d, key);
-    if (!ret->result.lists_due || ret->result.stale) /* else all is known but for its lists */
-        ret->busy = busy_with(r, str_of(key), ret->note, sizeof(ret->note));
+    if (ret->result.lists_due && !ret->result.stale) { /* all is known but for its lists */
+        ret->busy = SCAN_NOT_SCANNED;
+        ret->note[0] = '\0';
+    }
     return ERR_OK;
 }
 

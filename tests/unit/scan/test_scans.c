@@ -849,6 +849,57 @@ static void an_image_of_two_repositories_is_scanned_once_though_two_could_be(voi
     assert_int_equal(s.result.n_repos, 2);
 }
 
+static const struct digest *ending; /* NULL: it has ended */
+static unsigned ends_before;        /* that call, from now on */
+
+static bool is_on_its_way(struct meta *m, const struct digest *d)
+{
+    AUTO(meta_job) struct meta_job job = {0};
+    char key[SCAN_KEY_MAX + 1];
+
+    scan_key(repo(), d, key);
+    return meta_job_get(m, STR(SCAN_PUSHED), str_of(key), &job, ERR_IGNORED) == ERR_OK;
+}
+
+static enum err_code let_it_end(struct meta *m, const char *call, struct err *error)
+{
+    (void)call;
+    (void)error;
+    if (!ending || --ends_before > 0)
+        return ERR_OK;
+    fake.hold = false;
+    while (is_on_its_way(m->inner, ending))
+        pause_a_little();
+    ending = NULL;
+    return ERR_OK;
+}
+
+static void
+a_scan_that_ends_while_it_is_looked_for_is_seen_on_its_way_or_by_its_result(void **state)
+{
+    static const struct meta_driver hook = {.name = "hook", .before = let_it_end};
+    struct meta hooked = {&hook, w.r->meta};
+    struct registry looks = {.meta = &hooked};
+    struct scan_standing s;
+    struct digest d;
+    char text[8];
+
+    (void)state;
+    for (unsigned i = 1; !ending; i++) { /* until it ends after all looks */
+        snprintf(text, sizeof(text), "i%u", i);
+        fake.hold = true;
+        d = push(text);
+        while (fake.runs < (int)i)
+            pause_a_little();
+        ending = &d;
+        ends_before = i;
+        assert_ok(scans_standing(&looks, repo(), &d, &s, &e));
+        assert_int_not_equal(scan_standing_status(&s), SCAN_NOT_SCANNED);
+    }
+    ending = NULL;
+    fake.hold = false;
+}
+
 static void what_was_left_by_a_process_that_died_goes(void **state)
 {
     char left[TEMP_DIR_MAX + 64];
@@ -1167,6 +1218,7 @@ int main(void)
         TEST(who_waits_goes_before_what_was_pushed_and_that_before_what_nobody_waits_for),
         TEST(two_who_ask_at_once_have_one_scan),
         TEST(an_image_of_two_repositories_is_scanned_once_though_two_could_be),
+        TEST(a_scan_that_ends_while_it_is_looked_for_is_seen_on_its_way_or_by_its_result),
         TEST(what_was_left_by_a_process_that_died_goes),
         TEST(results_go_with_their_images_and_old_findings_with_their_results),
         TEST(a_result_that_is_written_meanwhile_is_not_forgotten),
