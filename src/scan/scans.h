@@ -44,7 +44,8 @@ bool scans_has_data(struct scans *s);
 bool scans_is_due(struct scans *s, const struct repo_name *repo, const struct digest *d);
 
 /* What is known of an image and of its job. Its own result has no such status as QUEUED; one that
- * is there stays while it is scanned again (*ret_busy: QUEUED or RUNNING, else NOT_SCANNED). */
+ * is there stays while it is scanned again (busy: QUEUED or RUNNING, else NOT_SCANNED). Where that
+ * is NOT_SCANNED, the result is of all scans that have ended. */
 struct scan_standing {
     struct scan_result result; /* status NOT_SCANNED: there is none */
     enum scan_status busy;
