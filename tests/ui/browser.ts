@@ -85,3 +85,26 @@ export async function picture(page: Page, name: string) {
   mkdirSync(pictures, { recursive: true });
   await page.screenshot({ path: join(pictures, `${name}.png`) });
 }
+
+/** Scrolls a long table: how long the page works for a frame, in ms, and how often there was no row where one should be. */
+export async function scrolled(page: Page): Promise<{ frameMs: number; blank: number }> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+  const busy = async () => {
+    const { metrics } = await devtools.send("Performance.getMetrics");
+    return metrics.find((m) => m.name === "TaskDuration")?.value ?? Number.NaN;
+  };
+  const before = await busy();
+  const blank = await page.evaluate(async () => {
+    let missing = 0;
+    for (let i = 0; i < 40; i++) {
+      scrollBy(0, 130);
+      await new Promise(requestAnimationFrame);
+      await new Promise(requestAnimationFrame);
+      const at = document.elementFromPoint(innerWidth - 200, innerHeight - 60);
+      if (!at?.closest(".row")) missing++;
+    }
+    return missing;
+  });
+  return { frameMs: ((await busy()) - before) * (1000 / 80), blank };
+}
