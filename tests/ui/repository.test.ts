@@ -276,6 +276,7 @@ describe("deleting tags", () => {
     await page.getByText("1 tag deleted").waitFor();
     await page.getByText("tag <b>'b'</b> is kept by a rule").waitFor();
     await picture(page, "repository-kept");
+    expect(await page.evaluate(() => document.querySelector(".toasts")!.getBoundingClientRect().right <= innerWidth)).toBe(true);
     expect(await flaws(page)).toBe("");
     expect([await tagged("dev/kept", "a"), await tagged("dev/kept", "b")]).toEqual([null, expect.any(String)]);
   });
