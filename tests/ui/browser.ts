@@ -44,6 +44,7 @@ export class Chromium {
       timezoneId: "Europe/Berlin",
       reducedMotion: "reduce",
     });
+    context.setDefaultTimeout(10_000); // less than a test has, so that it says what was waited for
     const complaints: string[] = [];
     this.contexts.push({ context, complaints });
     await context.addInitScript(() => {

@@ -45,6 +45,7 @@ export const rows: Row[] = [
     title: "retention.title",
     nav: { group: "upkeep", icon: "clock", need: "admin", key: "t" },
   },
+  { path: "/ui/images/", rest: true, load: () => import("../pages/image/page"), title: "image.title" },
   { path: "/ui/sign-in", load: () => import("../pages/sign-in/page"), title: "signIn.title" },
 ];
 
