@@ -220,6 +220,31 @@ describe("the tags of a repository", () => {
   });
 });
 
+describe("a long list of tags", () => {
+  test("is not lost when something changes, which is said", async () => {
+    const name = "dev/long";
+    const manifest = { schemaVersion: 2, mediaType: `${OCI}.index.v1+json`, manifests: [] };
+    await Promise.all(Array.from({ length: 130 }, (_, i) => put(name, `t${i}`, manifest)));
+    const page = await browser.open(full, at(name));
+    await Promise.all([page.waitForResponse("**/api/v1/events?*"), page.getByText("130 tags").waitFor()]);
+    await own(name, ["newest"]);
+    await page.getByText("Something has changed here.").waitFor();
+    expect(await page.getByText("newest").count()).toBe(0);
+    await page.getByRole("button", { name: "Show it" }).click();
+    await page.getByText("newest").waitFor();
+    await page.getByText("Something has changed here.").waitFor({ state: "detached" });
+  });
+
+  test("comes by name where the database sorts by nothing else", async () => {
+    const page = await browser.open(full, "/ui/nowhere");
+    await page.route("**/tags?*sort=pushed*", (route) =>
+      route.fulfill({ status: 400, json: { errors: [{ code: "UNSUPPORTED", message: "'sort' is name" }] } }),
+    );
+    await page.goto(full.url + at(NAME));
+    await expect.poll(() => shown(page)).toEqual(["1.0", "1.1", "1.2", "latest"]);
+  });
+});
+
 describe("deleting tags", () => {
   test("says what goes and what stays, and is undone", async () => {
     const [first] = await own("dev/gone", ["a", "b", "c"]);

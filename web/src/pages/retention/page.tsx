@@ -94,15 +94,17 @@ async function untilDone(): Promise<boolean> {
 
 async function bringBack(gone: readonly Decision[], done: () => void) {
   let back = 0;
-  try {
-    for (const one of gone) {
+  let problem: Problem | null = null;
+  for (const one of gone) {
+    try {
       await restoreTag(one.repository, one.tag, one.digest);
       back++;
+    } catch (e) {
+      if (!(e instanceof Problem)) throw e;
+      problem ??= e;
     }
-  } catch (e) {
-    if (!(e instanceof Problem)) throw e;
-    toast(e.message, { bad: true });
   }
+  if (problem) toast(problem.message || t("problem.title"), { bad: true });
   if (back) toast(t("delete.back", { n: back }));
   done();
 }
