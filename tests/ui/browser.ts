@@ -72,7 +72,7 @@ export class Chromium {
 
 /** What axe-core finds wrong in all that is shown, as text; "" is nothing. */
 export async function flaws(page: Page): Promise<string> {
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate("!!window.axe"))) await page.evaluate(axe.source);
   const found = await page.evaluate(async () => {
     const { axe } = window as unknown as { axe: typeof import("axe-core") };
     const result = await axe.run(document, { resultTypes: ["violations"] });

@@ -13,6 +13,9 @@ const full = new Registry({
   signatures: [{ repositories: ["signed/**"], at: ["pull"], mode: "warn", cosign: [{ key: signer.file }] }],
 });
 
+const guarded = new Registry({ auth: { mode: "local" }, policy: [{ subjects: ["user:bob"], actions: ["pull"], repositories: ["team/**"] }] });
+const PASSWORD = "Another&Llama77";
+
 const steps = [
   { created: "2026-10-20T08:00:00Z", created_by: "/bin/sh -c #(nop) ADD file:1f2e in / " },
   { created: "2026-10-20T08:00:00Z", created_by: '/bin/sh -c #(nop)  CMD ["bash"]', empty_layer: true },
@@ -107,13 +110,16 @@ async function fillBare() {
 }
 
 beforeAll(async () => {
-  await Promise.all([browser.start(), bare.start(), full.start()]);
+  await Promise.all([browser.start(), bare.start(), full.start(), guarded.start()]);
+  guarded.run(["user", "add", "alice", "--admin", "--password-stdin"], PASSWORD);
+  guarded.run(["user", "add", "bob", "--password-stdin"], PASSWORD);
+  await image(guarded.as("alice", PASSWORD), "team/app", "1.0", { layers: [tar({ a: "b" })], config });
   await Promise.all([fill(), fillBare()]);
   await Promise.all(["1.0", "1.1"].map((tag) => scanned(full, "team/shop", tag)));
 });
 afterEach(() => browser.close());
 afterAll(async () => {
-  await Promise.all([browser, bare, full].map((one) => one.stop()));
+  await Promise.all([browser, bare, full, guarded].map((one) => one.stop()));
   scanner.stop();
   signer.stop();
 });
@@ -316,7 +322,7 @@ describe("what stands in it and beside it", () => {
 
   test("two images are compared: files, settings, packages", async () => {
     const page = await browser.open(full, `${SHOP}?tab=compare`);
-    await page.getByRole("textbox").or(page.getByRole("combobox", { name: "What it has" })).first().fill("1.0");
+    await page.getByRole("combobox", { name: "Compare with" }).fill("1.0");
     await page.keyboard.press("Enter");
     const files = page.getByRole("grid", { name: "Files" });
     await files.getByText("/srv/readme.txt").waitFor();
@@ -399,21 +405,47 @@ describe("deleting", () => {
   });
 });
 
+describe("who may only pull", () => {
+  test("sees all but who pushed, and is told when deleting is not allowed", async () => {
+    const page = await browser.open(guarded, "/ui/images/team/app:1.0?tab=history");
+    await page.getByLabel("User name").fill("bob");
+    await page.getByLabel("Password").fill(PASSWORD);
+    await page.keyboard.press("Enter");
+    await page.getByText("not shown to you").waitFor();
+    await page.getByRole("button", { name: "Delete", exact: true }).click();
+    await page.getByRole("menuitem", { name: "Delete tag" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete tag" }).click();
+    await page.getByRole("status").getByText("may not").or(page.getByRole("status").getByText("denied")).first().waitFor();
+    await page.getByRole("tab", { name: "Files" }).click();
+    await page.getByRole("grid", { name: "Files" }).getByText("a", { exact: true }).waitFor();
+  });
+});
+
+test("a tab whose request failed says so, and tries again", async () => {
+  const page = await browser.open(full, "/ui/nowhere");
+  const failure = { status: 503, headers: { "X-Request-Id": "0123456789abcdef" }, json: { errors: [{ code: "UNAVAILABLE", message: "not now" }] } };
+  await page.route("**/analysis", (route) => route.fulfill(failure), { times: 1 });
+  await page.goto(`${full.url}${SHOP}?tab=layers`);
+  await page.getByText("not now").waitFor();
+  await page.getByText("0123456789abcdef").waitFor();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByText("What would make it smaller").waitFor();
+});
+
 describe("hostile text", () => {
   const pages: [string, string][] = [
     ["evil/one:1.0", "LABELS"],
     ["evil/one:1.0?tab=layers", "Transferred"],
-    ["evil/one:1.0?tab=files", "onerror"],
+    ["evil/one:1.0?tab=files", "U.202E"],
     ["evil/one:1.0?tab=files&path=/a", "<script>"],
     ["evil/chart:1.0", "README"],
     ["evil/sbom:1.0", "onerror"],
     ["evil/model:1.0", "onerror"],
     ["evil/wasm:1.0", "cut"],
   ];
-  test("stays text", async () => {
-    const page = await browser.open(bare, "/ui/nowhere");
-    for (const [path, text] of pages) {
-      await page.goto(`${bare.url}/ui/images/${path}`);
+  for (const [path, text] of pages) {
+    test(`stays text: ${path}`, async () => {
+      const page = await browser.open(bare, `/ui/images/${path}`);
       await page.getByRole("tabpanel").getByText(new RegExp(text, "i")).first().waitFor();
       expect(await page.title(), path).not.toContain("owned");
       expect(await page.locator("img, script:not([src])").count(), path).toBe(0);
@@ -421,6 +453,6 @@ describe("hostile text", () => {
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(wide, path).toBeLessThanOrEqual(0);
       await picture(page, `image-hostile-${path.replace(/\W+/g, "-")}`);
-    }
-  });
+    });
+  }
 });

@@ -116,26 +116,71 @@ export interface History {
   empty_layer?: boolean;
 }
 
-/** What a container is started with, as Docker and OCI have it. */
+/** What a container is started with, as Docker and OCI have it; what has another shape is left out. */
 export interface Config {
-  created?: string;
-  author?: string;
-  os?: string;
-  architecture?: string;
-  variant?: string;
-  config?: {
-    User?: string;
-    Env?: string[] | null;
-    Entrypoint?: string[] | null;
-    Cmd?: string[] | null;
-    WorkingDir?: string;
-    StopSignal?: string;
-    ExposedPorts?: Record<string, unknown> | null;
-    Volumes?: Record<string, unknown> | null;
-    Labels?: Record<string, string> | null;
-    Healthcheck?: { Test?: string[] };
+  created: string;
+  author: string;
+  platform: string; // "linux/arm64/v8"
+  run: {
+    user: string;
+    env: string[];
+    entrypoint: string[];
+    cmd: string[];
+    folder: string;
+    signal: string;
+    ports: string[];
+    volumes: string[];
+    labels: [string, string][];
+    healthcheck: string[];
   };
-  history?: History[];
+  history: History[];
+}
+
+type Json = Record<string, unknown>;
+
+function object(value: unknown): Json {
+  return value !== null && typeof value === "object" && !Array.isArray(value) ? (value as Json) : {};
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
+}
+
+function historyOf(value: unknown): History[] {
+  if (!Array.isArray(value)) return [];
+  return value.map(object).map((one) => ({
+    created: text(one.created),
+    created_by: text(one.created_by),
+    comment: text(one.comment),
+    empty_layer: one.empty_layer === true,
+  }));
+}
+
+export function parseConfig(json: string): Config {
+  const top = object(JSON.parse(json));
+  const run = object(top.config);
+  return {
+    created: text(top.created),
+    author: text(top.author),
+    platform: [top.os, top.architecture, top.variant].map(text).filter(Boolean).join("/"),
+    run: {
+      user: text(run.User),
+      env: texts(run.Env),
+      entrypoint: texts(run.Entrypoint),
+      cmd: texts(run.Cmd),
+      folder: text(run.WorkingDir),
+      signal: text(run.StopSignal),
+      ports: Object.keys(object(run.ExposedPorts)),
+      volumes: Object.keys(object(run.Volumes)),
+      labels: Object.entries(object(run.Labels)).map(([name, value]) => [name, String(value)]),
+      healthcheck: texts(object(run.Healthcheck).Test),
+    },
+    history: historyOf(top.history),
+  };
 }
 
 export interface TagDetails {

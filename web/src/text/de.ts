@@ -474,7 +474,7 @@ export const de: Texts = {
   "image.referrers.of": "Was auf {what} verweist",
   "image.referrers.ofIndex": "Des Index",
   "image.referrers.ofPlatform": "Von {platform}",
-  "image.compare.with": "Unterschiede gegenüber",
+  "image.compare.with": "Vergleichen mit",
   "image.compare.placeholder": "Tag, NAME:TAG oder NAME@DIGEST",
   "image.compare.empty": "Mit einem anderen Image vergleichen",
   "image.compare.empty.do":

@@ -465,7 +465,7 @@ export const en = {
   "image.referrers.of": "What refers to {what}",
   "image.referrers.ofIndex": "Of the index",
   "image.referrers.ofPlatform": "Of {platform}",
-  "image.compare.with": "What it has otherwise than",
+  "image.compare.with": "Compare with",
   "image.compare.placeholder": "tag, NAME:TAG or NAME@DIGEST",
   "image.compare.empty": "Compare with another image",
   "image.compare.empty.do": "Files, settings and packages that differ. Choose the older one above.",

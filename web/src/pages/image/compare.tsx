@@ -16,6 +16,7 @@ import { Empty } from "../../parts/empty";
 import { ProblemView } from "../../parts/problem";
 import { Size } from "../../parts/size";
 import { type Column, Table } from "../../parts/table";
+import { visible } from "../../parts/visible";
 import { number, t } from "../../text/text";
 import { Figure, Foreign, Note, Waiting } from "./facts";
 import type { PanelProps } from "./lazy";
@@ -72,7 +73,7 @@ function columns(): Column<Difference>[] {
       width: "minmax(0, 4fr)",
       cell: (r) => (
         <bdi class="name mono" title={r.path}>
-          {r.path}
+          {visible(r.path)}
         </bdi>
       ),
     },
@@ -140,7 +141,7 @@ function PackageChanges({ diff }: { diff: Diff }) {
               {signs[one.change]}
             </span>
             <span>
-              <bdi>{one.name}</bdi> <bdi class="muted">{one.version}</bdi>
+              <bdi>{visible(one.name)}</bdi> <bdi class="muted">{visible(one.version)}</bdi>
             </span>
           </li>
         ))}

@@ -5,8 +5,8 @@ import { Size } from "../../parts/size";
 import { number, t } from "../../text/text";
 import { Facts, Foreign, Moment, Pairs } from "./facts";
 
-function words(list: readonly string[] | null | undefined): ComponentChildren {
-  if (!list?.length) return null;
+function words(list: readonly string[]): ComponentChildren {
+  if (!list.length) return null;
   return (
     <Foreign
       mono
@@ -15,8 +15,7 @@ function words(list: readonly string[] | null | undefined): ComponentChildren {
   );
 }
 
-function list(record: Record<string, unknown> | null | undefined): ComponentChildren {
-  const names = Object.keys(record ?? {});
+function list(names: readonly string[]): ComponentChildren {
   return names.length ? <Foreign mono text={names.join(", ")} /> : null;
 }
 
@@ -81,15 +80,14 @@ interface ConfigProps {
 }
 
 export function ConfigView({ config, layers, before }: ConfigProps) {
-  const run = config.config ?? {};
-  const platform = [config.os, config.architecture, config.variant].filter(Boolean).join("/");
+  const { run, platform } = config;
   const size = layers.reduce((sum, one) => sum + one.size, 0);
   return (
     <>
       <Facts
         rows={[
           ...before,
-          [t("image.platform"), platform && <bdi>{platform}</bdi>],
+          [t("image.platform"), platform && <Foreign text={platform} />],
           [
             t("image.size"),
             <span key="size">
@@ -98,22 +96,19 @@ export function ConfigView({ config, layers, before }: ConfigProps) {
           ],
           [t("image.created"), config.created && <Moment time={config.created} />],
           [t("image.author"), config.author && <Foreign text={config.author} />],
-          ["Entrypoint", words(run.Entrypoint)],
-          ["Cmd", words(run.Cmd)],
-          [t("image.user"), run.User ? <Foreign mono text={run.User} /> : t("image.user.root")],
-          [t("image.folder"), run.WorkingDir && <Foreign mono text={run.WorkingDir} />],
-          [t("image.ports"), list(run.ExposedPorts)],
-          [t("image.volumes"), list(run.Volumes)],
-          [t("image.signal"), run.StopSignal && <Foreign mono text={run.StopSignal} />],
-          [t("image.healthcheck"), words(run.Healthcheck?.Test)],
+          ["Entrypoint", words(run.entrypoint)],
+          ["Cmd", words(run.cmd)],
+          [t("image.user"), run.user ? <Foreign mono text={run.user} /> : t("image.user.root")],
+          [t("image.folder"), run.folder && <Foreign mono text={run.folder} />],
+          [t("image.ports"), list(run.ports)],
+          [t("image.volumes"), list(run.volumes)],
+          [t("image.signal"), run.signal && <Foreign mono text={run.signal} />],
+          [t("image.healthcheck"), words(run.healthcheck)],
         ]}
       />
-      <Pairs label={t("image.environment")} pairs={(run.Env ?? []).map(split)} />
-      <Pairs
-        label={t("image.labels")}
-        pairs={Object.entries(run.Labels ?? {}).map(([name, value]) => [name, String(value)] as const)}
-      />
-      <HistoryList rows={steps(config.history ?? [], layers)} />
+      <Pairs label={t("image.environment")} pairs={run.env.map(split)} />
+      <Pairs label={t("image.labels")} pairs={run.labels} />
+      <HistoryList rows={steps(config.history, layers)} />
     </>
   );
 }

@@ -1,5 +1,5 @@
 /* How the image of a platform runs. */
-import { type Config, loadManifest, loadText, useLoad } from "../../api/image";
+import { loadManifest, loadText, parseConfig, useLoad } from "../../api/image";
 import { ProblemView } from "../../parts/problem";
 import { Skeleton } from "../../parts/skeleton";
 import { t } from "../../text/text";
@@ -13,7 +13,7 @@ export default function Configuration({ shown }: PanelProps) {
   const { data, problem, reload } = useLoad(shown.child, async (signal) => {
     const { manifest } = await loadManifest(name, shown.child, signal);
     if (!manifest.config) return { manifest, config: null };
-    const config = JSON.parse(await loadText(name, manifest.config.digest, signal)) as Config;
+    const config = parseConfig(await loadText(name, manifest.config.digest, signal));
     return { manifest, config };
   });
   if (problem?.status === 404) return <Note>{t("image.notHere", { platform: shown.platform ?? "" })}</Note>;

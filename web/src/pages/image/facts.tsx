@@ -1,5 +1,6 @@
 import { type ComponentChildren, Fragment } from "preact";
 import { Icon } from "../../parts/icon";
+import { visible } from "../../parts/visible";
 import { When } from "../../parts/when";
 import { t } from "../../text/text";
 
@@ -13,7 +14,9 @@ export function Facts({ rows }: { rows: readonly [string, ComponentChildren][] }
     <dl class="facts">
       {there.map(([name, value]) => (
         <Fragment key={name}>
-          <dt>{name}</dt>
+          <dt>
+            <Foreign text={name} />
+          </dt>
           <dd>{value}</dd>
         </Fragment>
       ))}
@@ -22,7 +25,8 @@ export function Facts({ rows }: { rows: readonly [string, ComponentChildren][] }
 }
 
 /** Text of others: all of it, but a long one behind a button; its direction stays its own. */
-export function Foreign({ text, mono }: { text: string; mono?: boolean }) {
+export function Foreign({ text: written, mono }: { text: string; mono?: boolean }) {
+  const text = visible(written);
   const class_ = mono ? "foreign mono" : "foreign";
   if (text.length <= LONG) return <bdi class={class_}>{text}</bdi>;
   return (

@@ -11,6 +11,7 @@ import { ProblemLine, ProblemView } from "../../parts/problem";
 import { Size } from "../../parts/size";
 import { Skeleton } from "../../parts/skeleton";
 import { type Column, Table, TableSkeleton } from "../../parts/table";
+import { visible } from "../../parts/visible";
 import { When } from "../../parts/when";
 import { t } from "../../text/text";
 import { Facts, Note } from "./facts";
@@ -55,7 +56,7 @@ function Crumbs({ path }: { path: string }) {
           <span key={to}>
             {i > 0 && <span class="muted">/</span>}
             <a href={here({ path: to })} aria-current={i === parts.length - 1 ? "page" : undefined}>
-              <bdi>{one}</bdi>
+              <bdi>{visible(one)}</bdi>
             </a>
           </span>
         );
@@ -71,13 +72,13 @@ function columns(layered: boolean): Column<Entry>[] {
       title: t("image.files.name"),
       width: "minmax(0, 3fr)",
       cell: (r) => (
-        <span class={r.kind === "whiteout" ? "file gone" : "file"} title={r.name}>
+        <span class={r.kind === "whiteout" ? "file gone" : "file"} title={visible(r.name)}>
           <Icon name={icons[r.kind] ?? "file"} />
-          <bdi class="name mono">{r.name}</bdi>
+          <bdi class="name mono">{visible(r.name)}</bdi>
           {r.link !== undefined && (
             <bdi class="muted mono">
               {" → "}
-              {r.link}
+              {visible(r.link)}
             </bdi>
           )}
           {r.kind === "whiteout" && <span class="muted">{t("image.files.whiteout")}</span>}
@@ -145,13 +146,13 @@ function View({
     return isText(bytes) ? { text: new TextDecoder().decode(bytes) } : { text: null };
   });
   return (
-    <Dialog wide title={entry.name.slice(0, 200)} onClose={onClose}>
+    <Dialog wide title={visible(entry.name).slice(0, 200)} onClose={onClose}>
       <Facts
         rows={[
           [
             t("image.files.path"),
             <span key="p">
-              <bdi class="mono image-long">{path}</bdi>
+              <bdi class="mono image-long">{visible(path)}</bdi>
               <Copy text={path} what={t("image.files.path")} />
             </span>,
           ],
@@ -167,7 +168,7 @@ function View({
         ) : (
           // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and so must the keys
           <pre class="file-text" tabIndex={0}>
-            {data.text}
+            {visible(data.text)}
           </pre>
         ))}
       <footer>

@@ -2,6 +2,7 @@
 import { useGet, useList } from "../../api/client";
 import { historyPath, imagePage, type Move, type TagDetails } from "../../api/image";
 import { at } from "../../app/base";
+import { go } from "../../app/router";
 import { ProblemView } from "../../parts/problem";
 import { type Column, Table, TableSkeleton } from "../../parts/table";
 import { When } from "../../parts/when";
@@ -89,6 +90,7 @@ export default function TagHistory({ shown }: PanelProps) {
           label={t("image.history")}
           columns={columns(shown)}
           rows={list.items}
+          onOpen={(r) => r.digest && go(imagePage(image.name, r.digest))}
           id={(r) => `${r.time} ${r.digest}`}
           onMore={list.more}
           loading={list.loading}

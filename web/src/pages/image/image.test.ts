@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { imagePage, nameOf, parseImage } from "../../api/image";
+import { imagePage, nameOf, parseConfig, parseImage } from "../../api/image";
 import { gunzip, untar } from "./artifact/tar";
 import { readWasm } from "./artifact/wasm";
 import { command, steps } from "./config-view";
@@ -64,6 +64,17 @@ test("steps have the layers that they made", () => {
   expect(found.map((one) => one.layer?.digest ?? null)).toEqual(["1", null, "2"]);
   expect(command('/bin/sh -c #(nop)  CMD ["sh"]')).toBe('CMD ["sh"]');
   expect(command("RUN /bin/sh -c make # buildkit")).toBe("RUN make");
+});
+
+test("a config of another shape is what can be read of it", () => {
+  const none = parseConfig("{}");
+  const odd =
+    '{"config":{"Env":"A=b","Cmd":{"a":1},"Labels":[1],"ExposedPorts":null,"Healthcheck":3},"history":[null,7],"os":5}';
+  expect(parseConfig(odd)).toEqual({
+    ...none,
+    history: [none, none].map(() => ({ created: "", created_by: "", comment: "", empty_layer: false })),
+  });
+  for (const wrong of ["null", "[]", "3"]) expect(parseConfig(wrong)).toEqual(none);
 });
 
 describe("a tar", () => {

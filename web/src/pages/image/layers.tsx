@@ -4,6 +4,7 @@ import { at } from "../../app/base";
 import { changedQuery, place } from "../../app/router";
 import { ProblemView } from "../../parts/problem";
 import { Size } from "../../parts/size";
+import { visible } from "../../parts/visible";
 import { language, number, t } from "../../text/text";
 import { command } from "./config-view";
 import { Figure, Foreign, Note, shortDigest, Waiting } from "./facts";
@@ -125,7 +126,7 @@ export default function Layers({ shown }: PanelProps) {
                 <a
                   href={here({ tab: "files", layer: "", path: one.path.slice(0, one.path.lastIndexOf("/")) })}
                 >
-                  <bdi class="mono">{one.path}</bdi>
+                  <bdi class="mono">{visible(one.path)}</bdi>
                 </a>
                 <Size bytes={one.size_bytes} />
               </li>

@@ -1,6 +1,6 @@
 /* The first tab: of an image how it runs, of an index its platforms, of an artifact what it is. */
 import { useGet } from "../../api/client";
-import { type Config, type Descriptor, imagePage, loadText, type TagDetails, useLoad } from "../../api/image";
+import { type Descriptor, imagePage, loadText, parseConfig, type TagDetails, useLoad } from "../../api/image";
 import { at } from "../../app/base";
 import { changedQuery, go, place } from "../../app/router";
 import { Copy } from "../../parts/copy";
@@ -68,7 +68,7 @@ function ImageOverview({ shown }: { shown: Shown }) {
   const { manifest } = shown.came;
   const digest = manifest.config?.digest ?? null;
   const { data, problem, reload } = useLoad(digest, async (signal) => {
-    return JSON.parse(await loadText(shown.image.name, digest!, signal)) as Config;
+    return parseConfig(await loadText(shown.image.name, digest!, signal));
   });
   return (
     <>

@@ -8,6 +8,7 @@ import { Filter } from "../../parts/filter";
 import { Icon } from "../../parts/icon";
 import { ProblemView } from "../../parts/problem";
 import { type Column, Table } from "../../parts/table";
+import { visible } from "../../parts/visible";
 import { number, t } from "../../text/text";
 import { Note, Waiting } from "./facts";
 import type { PanelProps } from "./lazy";
@@ -56,7 +57,7 @@ export function packageColumns(more: "layer" | "license"): Column<Package>[] {
       width: "minmax(0, 3fr)",
       cell: (r) => (
         <bdi class="name" title={r.path ? `${r.name}\n${r.path}` : r.name}>
-          {r.name}
+          {visible(r.name)}
         </bdi>
       ),
     },
@@ -64,9 +65,15 @@ export function packageColumns(more: "layer" | "license"): Column<Package>[] {
       id: "version",
       title: t("image.version"),
       width: "minmax(0, 2fr)",
-      cell: (r) => <bdi title={r.version}>{r.version}</bdi>,
+      cell: (r) => <bdi title={r.version}>{visible(r.version)}</bdi>,
     },
-    { id: "kind", title: t("image.type"), width: "6rem", wide: true, cell: (r) => <bdi>{r.kind}</bdi> },
+    {
+      id: "kind",
+      title: t("image.type"),
+      width: "6rem",
+      wide: true,
+      cell: (r) => <bdi>{visible(r.kind)}</bdi>,
+    },
     more === "layer"
       ? {
           id: "layer",
@@ -81,7 +88,7 @@ export function packageColumns(more: "layer" | "license"): Column<Package>[] {
           title: t("image.license"),
           width: "minmax(0, 2fr)",
           wide: true,
-          cell: (r) => <bdi title={r.license}>{r.license}</bdi>,
+          cell: (r) => <bdi title={r.license}>{visible(r.license ?? "")}</bdi>,
         },
   ];
 }

@@ -21,6 +21,7 @@ import { SeverityBadge } from "../../parts/severity";
 import { Skeleton } from "../../parts/skeleton";
 import { type Column, Table } from "../../parts/table";
 import { toast } from "../../parts/toast";
+import { visible } from "../../parts/visible";
 import { When } from "../../parts/when";
 import { number, t } from "../../text/text";
 import { Facts, Foreign, Note, shortDigest } from "./facts";
@@ -53,9 +54,9 @@ function columns(): Column<Finding>[] {
       title: t("image.finding"),
       width: "minmax(0, 3fr)",
       cell: (r) => (
-        <span title={r.title ?? r.cve}>
-          <bdi class="name">{r.cve}</bdi> <bdi class="muted not-phone">{r.title}</bdi>
-          <bdi class="muted only-phone">{r.package}</bdi>
+        <span title={visible(r.title ?? r.cve)}>
+          <bdi class="name">{visible(r.cve)}</bdi> <bdi class="muted not-phone">{visible(r.title ?? "")}</bdi>
+          <bdi class="muted only-phone">{visible(r.package)}</bdi>
         </span>
       ),
     },
@@ -66,7 +67,7 @@ function columns(): Column<Finding>[] {
       wide: true,
       cell: (r) => (
         <span title={`${r.package} ${r.installed_version}`}>
-          <bdi>{r.package}</bdi> <bdi class="muted">{r.installed_version}</bdi>
+          <bdi>{visible(r.package)}</bdi> <bdi class="muted">{visible(r.installed_version)}</bdi>
         </span>
       ),
     },
@@ -76,7 +77,11 @@ function columns(): Column<Finding>[] {
       width: "minmax(0, 1fr)",
       wide: true,
       cell: (r) =>
-        r.fixed_version ? <bdi title={r.fixed_version}>{r.fixed_version}</bdi> : <span class="muted">–</span>,
+        r.fixed_version ? (
+          <bdi title={r.fixed_version}>{visible(r.fixed_version)}</bdi>
+        ) : (
+          <span class="muted">–</span>
+        ),
     },
   ];
 }
@@ -115,7 +120,7 @@ interface DetailsProps {
 function Details({ shown, finding, onClose }: DetailsProps) {
   const link = webLink(finding.link);
   return (
-    <Dialog wide title={finding.cve.slice(0, 200)} onClose={onClose}>
+    <Dialog wide title={visible(finding.cve).slice(0, 200)} onClose={onClose}>
       <div class="dialog-body">
         <p>
           <SeverityBadge worst={finding.severity} />{" "}

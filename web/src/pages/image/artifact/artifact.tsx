@@ -6,6 +6,7 @@ import { Icon } from "../../../parts/icon";
 import { ProblemView } from "../../../parts/problem";
 import { Size } from "../../../parts/size";
 import { Skeleton } from "../../../parts/skeleton";
+import { visible } from "../../../parts/visible";
 import { number, t } from "../../../text/text";
 import { Facts, Foreign, Note } from "../facts";
 import { isText } from "../kind";
@@ -59,7 +60,7 @@ function Blob({ shown, one }: { shown: Shown; one: Descriptor }) {
           <span class="turn" />
         )}
         <bdi class="mono type" title={title}>
-          {title}
+          {visible(title)}
         </bdi>
         {titleOf(one) && <bdi class="muted type">{one.mediaType}</bdi>}
         <Size bytes={one.size} />
@@ -156,7 +157,7 @@ function Helm({ shown }: { shown: Shown }) {
           <ul class="largest">
             {content.data.files.map((one) => (
               <li key={one.name}>
-                <bdi class="mono">{one.name}</bdi>
+                <bdi class="mono">{visible(one.name)}</bdi>
                 <Size bytes={one.size} />
               </li>
             ))}
@@ -177,7 +178,7 @@ function Names({ title, list }: { title: string; list: readonly string[] }) {
       <ul class="names mono">
         {list.map((one) => (
           <li key={one}>
-            <bdi>{one.slice(0, 300)}</bdi>
+            <bdi>{visible(one).slice(0, 300)}</bdi>
           </li>
         ))}
       </ul>
@@ -211,7 +212,7 @@ function WasmView({ shown }: { shown: Shown }) {
         <ul class="largest">
           {data.sections.map((one, i) => (
             <li key={i}>
-              <bdi class="mono">{one.name}</bdi>
+              <bdi class="mono">{visible(one.name)}</bdi>
               <Size bytes={one.size} />
             </li>
           ))}
