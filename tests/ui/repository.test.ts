@@ -395,6 +395,16 @@ describe("what a repository says of itself", () => {
     await page.locator(".markdown em", { hasText: "label" }).waitFor();
   });
 
+  test("is nothing where the config is not what it should be", async () => {
+    await artifact("charts/odd", "1", "application/vnd.cncf.helm.config.v1+json", null as unknown as object);
+    const page = await browser.open(full, at("charts/odd", "?tab=about"));
+    await page.getByText("It says nothing of itself").waitFor();
+    const odd = { name: { a: 1 }, maintainers: [null, 3, { name: [] }], sources: "x", config: { Labels: ["y"] } };
+    await artifact("charts/odd", "2", "application/vnd.cncf.helm.config.v1+json", odd);
+    await page.reload();
+    await page.getByText("Helm chart").or(page.getByText("It says nothing of itself")).first().waitFor();
+  });
+
   test("is what one has to write, where there is nothing", async () => {
     await own("dev/silent", ["1"]);
     const page = await browser.open(full, at("dev/silent", "?tab=about"));
