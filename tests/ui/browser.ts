@@ -17,7 +17,7 @@ export interface Looking {
 export const looks: Record<string, Looking> = { light: {}, dark: { dark: true }, phone: { phone: true } };
 
 /** What the browser says of itself when an answer is no 2xx; the page deals with these. */
-const expected = /Failed to load resource: (the server responded with a status of [45]|net::ERR_INTERNET_DISCONNECTED|net::ERR_CONNECTION_REFUSED)/;
+const expected = /Failed to load resource: (the server responded with a status of [45]|net::ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED))/;
 
 export class Chromium {
   private browser: Browser | null = null;
