@@ -140,10 +140,12 @@ const tabs: Record<string, string> = {
 };
 
 describe("an image", () => {
-  for (const [name, look] of Object.entries(looks)) {
-    test(`has no flaw that axe finds in any tab: ${name}`, async () => {
+  const all = Object.entries(tabs);
+  const halves = [all.slice(0, 5), all.slice(5)];
+  for (const [name, look] of Object.entries(looks))
+    test.each(halves)(`has no flaw that axe finds in any tab: ${name}, %s`, async (...half) => {
       const page = await browser.open(full, SHOP, look);
-      for (const [tab, text] of Object.entries(tabs)) {
+      for (const [tab, text] of half) {
         await page.locator(`#tab-${tab}`).click();
         await page.getByRole("tabpanel").getByText(text).first().waitFor();
         await picture(page, `image-${tab}-${name}`);
@@ -152,7 +154,6 @@ describe("an image", () => {
         expect(wide, tab).toBeLessThanOrEqual(0);
       }
     });
-  }
 
   test("asks for two things at first, and for more only when a tab is opened", async () => {
     const page = await browser.open(full, "/ui/nowhere");
@@ -203,11 +204,12 @@ describe("an image", () => {
 
   test("is German to who wants that", async () => {
     const page = await browser.open(full, SHOP, { language: "de" });
-    for (const name of ["Überblick", "Schwachstellen", "Verlauf des Tags"]) {
+    const shown = { Überblick: "Arbeitsverzeichnis", Layer: "löscht 195 KiB, die Layer 0 mitbrachte", Schwachstellen: "Nur behebbare", "Verlauf des Tags": "Zeigt auf" };
+    for (const [name, text] of Object.entries(shown)) {
       await page.getByRole("tab", { name }).click();
-      await picture(page, `image-german-${name}`);
+      await page.getByRole("tabpanel").getByText(text).waitFor();
+      await picture(page, `image-german-${name.split(" ")[0]}`);
     }
-    await page.getByText("Wer", { exact: true }).waitFor();
   });
 
   test("says so when it is not here, and what an image is called", async () => {

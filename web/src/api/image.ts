@@ -236,6 +236,14 @@ export interface Package {
   license?: string;
 }
 
+export interface Suggestion {
+  code: string;
+  layer?: number;
+  of_layer?: number;
+  bytes: number;
+  text: string; // in English
+}
+
 export interface Analysis {
   image: {
     layers: number;
@@ -247,7 +255,8 @@ export interface Analysis {
     cache_bytes: number;
   };
   efficiency: { score: number };
-  suggestions: { code: string; bytes: number; text: string }[];
+  suggestions: Suggestion[];
+  caches: { kind: string; path: string; layer: number; size_bytes: number }[];
   layers: AnalysedLayer[];
   largest: { path: string; size_bytes: number; layer: number }[];
   os: { name: string } | null;

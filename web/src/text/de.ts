@@ -363,6 +363,15 @@ export const de: Texts = {
   "image.wasted": "Verschwendet",
   "image.efficiency": "Effizienz",
   "image.suggestions": "Was es kleiner machen würde",
+  "image.suggestion.deleted-later":
+    "Layer {layer} löscht {size}, die Layer {of} mitbrachte: im selben Schritt löschen, der sie anlegt.",
+  "image.suggestion.replaced-later":
+    "Layer {layer} ersetzt {size} von Layer {of}: diese Dateien nur einmal anlegen.",
+  "image.suggestion.written-again":
+    "Layer {layer} schreibt {size} noch einmal, ohne den Inhalt zu ändern: Eigentümer und Rechte im Schritt setzen, der sie anlegt (COPY --chown, --chmod).",
+  "image.suggestion.cache":
+    "Layer {layer} hinterlässt {size} von {kind} in {path}: im selben Schritt löschen.",
+  "image.suggestion.duplicates": "{size} sind Dateien, die mehrfach im Image liegen: Links würden genügen.",
   "image.largest": "Größte Dateien",
   "image.layer.added": "{n} hinzugefügt",
   "image.layer.changed": "{n} geändert",

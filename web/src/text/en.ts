@@ -355,6 +355,13 @@ export const en = {
   "image.wasted": "Wasted",
   "image.efficiency": "Efficiency",
   "image.suggestions": "What would make it smaller",
+  "image.suggestion.deleted-later":
+    "Layer {layer} deletes {size} that layer {of} brought: delete them in the step that makes them.",
+  "image.suggestion.replaced-later": "Layer {layer} replaces {size} of layer {of}: make these files once.",
+  "image.suggestion.written-again":
+    "Layer {layer} writes {size} again without changing what is in the files: set owner and mode in the step that makes them (COPY --chown, --chmod).",
+  "image.suggestion.cache": "Layer {layer} leaves {size} of {kind} in {path}: delete it in the same step.",
+  "image.suggestion.duplicates": "{size} are files that are in the image more than once: links would do.",
   "image.largest": "Largest files",
   "image.layer.added": "{n} added",
   "image.layer.changed": "{n} changed",

@@ -1,11 +1,19 @@
 /* What each layer adds and wastes. */
-import { type AnalysedLayer, type Analysis, apiPath, patient, useLoad } from "../../api/image";
+import {
+  type AnalysedLayer,
+  type Analysis,
+  apiPath,
+  patient,
+  type Suggestion,
+  useLoad,
+} from "../../api/image";
 import { at } from "../../app/base";
 import { changedQuery, place } from "../../app/router";
 import { ProblemView } from "../../parts/problem";
 import { Size } from "../../parts/size";
+import { bytesText } from "../../parts/units";
 import { visible } from "../../parts/visible";
-import { language, number, t } from "../../text/text";
+import { language, number, type TextKey, t } from "../../text/text";
 import { command } from "./config-view";
 import { Figure, Foreign, Note, shortDigest, Waiting } from "./facts";
 import type { PanelProps } from "./lazy";
@@ -28,6 +36,21 @@ function percent(part: number, whole: number): string {
 export function here(changes: Record<string, string>): string {
   const { path, query } = place.get();
   return at(path + changedQuery(query, changes));
+}
+
+const codes = new Set(["deleted-later", "replaced-later", "written-again", "cache", "duplicates"]);
+
+/** In the reader's language; as the registry says it when its kind is not known here. */
+function suggestionText(one: Suggestion, { caches }: Analysis): string {
+  const cache = caches.find((c) => c.layer === one.layer && c.size_bytes === one.bytes);
+  if (!codes.has(one.code) || (one.code === "cache" && !cache)) return one.text;
+  return t(`image.suggestion.${one.code}` as TextKey, {
+    layer: one.layer ?? "",
+    of: one.of_layer ?? "",
+    size: bytesText(one.bytes),
+    kind: cache?.kind ?? "",
+    path: cache?.path ?? "",
+  });
 }
 
 /** How large, and in it how much is wasted; the numbers stand beside it. */
@@ -100,8 +123,8 @@ export default function Layers({ shown }: PanelProps) {
           <h2>{t("image.suggestions")}</h2>
           <ul class="suggestions">
             {data.suggestions.map((one) => (
-              <li key={one.text} lang="en">
-                <Foreign text={one.text} />
+              <li key={one.text}>
+                <Foreign text={suggestionText(one, data)} />
               </li>
             ))}
           </ul>
