@@ -17,7 +17,7 @@ export interface Looking {
 export const looks: Record<string, Looking> = { light: {}, dark: { dark: true }, phone: { phone: true } };
 
 /** What the browser says of itself when an answer is no 2xx; the page deals with these. */
-const expected = /Failed to load resource: (the server responded with a status of [45]|net::ERR_INTERNET_DISCONNECTED|net::ERR_CONNECTION_REFUSED)/;
+const expected = /Failed to load resource: (the server responded with a status of [45]|net::ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED))/;
 
 export class Chromium {
   private browser: Browser | null = null;
@@ -44,6 +44,7 @@ export class Chromium {
       timezoneId: "Europe/Berlin",
       reducedMotion: "reduce",
     });
+    context.setDefaultTimeout(10_000); // less than a test has, so that it says what was waited for
     const complaints: string[] = [];
     this.contexts.push({ context, complaints });
     await context.addInitScript(() => {
@@ -71,7 +72,7 @@ export class Chromium {
 
 /** What axe-core finds wrong in all that is shown, as text; "" is nothing. */
 export async function flaws(page: Page): Promise<string> {
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate("!!window.axe"))) await page.evaluate(axe.source);
   const found = await page.evaluate(async () => {
     const { axe } = window as unknown as { axe: typeof import("axe-core") };
     const result = await axe.run(document, { resultTypes: ["violations"] });
@@ -84,4 +85,27 @@ export async function flaws(page: Page): Promise<string> {
 export async function picture(page: Page, name: string) {
   mkdirSync(pictures, { recursive: true });
   await page.screenshot({ path: join(pictures, `${name}.png`) });
+}
+
+/** Scrolls a long table: how long the page works for a frame, in ms, and how often there was no row where one should be. */
+export async function scrolled(page: Page): Promise<{ frameMs: number; blank: number }> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+  const busy = async () => {
+    const { metrics } = await devtools.send("Performance.getMetrics");
+    return metrics.find((m) => m.name === "TaskDuration")?.value ?? Number.NaN;
+  };
+  const before = await busy();
+  const blank = await page.evaluate(async () => {
+    let missing = 0;
+    for (let i = 0; i < 40; i++) {
+      scrollBy(0, 130);
+      await new Promise(requestAnimationFrame);
+      await new Promise(requestAnimationFrame);
+      const at = document.elementFromPoint(innerWidth - 200, innerHeight - 60);
+      if (!at?.closest(".row")) missing++;
+    }
+    return missing;
+  });
+  return { frameMs: ((await busy()) - before) * (1000 / 80), blank };
 }

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { Chromium, flaws, looks, picture } from "./browser.ts";
+import { Chromium, flaws, looks, picture, scrolled } from "./browser.ts";
 import { Registry } from "./registry.ts";
 
 const browser = new Chromium();
@@ -124,25 +124,7 @@ describe("a list of 10,000", () => {
 
   test("needs less than a frame's time for a frame of scrolling", async () => {
     const page = await open();
-    const devtools = await page.context().newCDPSession(page);
-    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
-    const busy = async () => {
-      const { metrics } = await devtools.send("Performance.getMetrics");
-      return metrics.find((m) => m.name === "TaskDuration")?.value ?? Number.NaN;
-    };
-    const before = await busy();
-    const blank = await page.evaluate(async () => {
-      let missing = 0;
-      for (let i = 0; i < 40; i++) {
-        scrollBy(0, 130);
-        await new Promise(requestAnimationFrame);
-        await new Promise(requestAnimationFrame);
-        const at = document.elementFromPoint(innerWidth - 200, innerHeight - 60);
-        if (!at?.closest(".row")) missing++;
-      }
-      return missing;
-    });
-    const frameMs = ((await busy()) - before) * (1000 / 80);
+    const { frameMs, blank } = await scrolled(page);
     console.log(`a frame of scrolling takes ${frameMs.toFixed(2)} ms`);
     expect(blank).toBe(0);
     expect(frameMs).toBeLessThan(16);

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { Chromium, flaws, looks, picture } from "./browser.ts";
+import { Chromium, flaws, looks, picture, scrolled } from "./browser.ts";
 import { Registry } from "./registry.ts";
 
 const NAME = "dev/shop/api";
@@ -52,7 +52,7 @@ async function index(repository: string, tag: string, platforms: readonly string
   const manifests = [];
   for (const platform of platforms) {
     const [os, architecture, variant] = platform.split("/");
-    const digest = await full.push(repository, `${tag}-${platform.replaceAll("/", "-")}`, { layers: [Buffer.from(platform)] });
+    const digest = await full.push(repository, `${tag}-${manifests.length}`, { layers: [Buffer.from(platform)] });
     const head = await full.send("HEAD", `/v2/${repository}/manifests/${digest}`);
     const size = Number(head.headers.get("Content-Length"));
     manifests.push({ mediaType: `${OCI}.manifest.v1+json`, digest, size, platform: { os, architecture, variant } });
@@ -74,6 +74,8 @@ beforeAll(async () => {
     digests.push(await full.push(NAME, tag, { layers: [Buffer.from(one.repeat(2000))], env: [one], annotations }));
   }
   await index("dev/many", "2.0", ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x"]);
+  await index("dev/hostile", "3.0", [`linux/<img src=x onerror=alert(1)>`, `\u202Esdrawkcab/${"y".repeat(10_000)}`]);
+  await artifact("dev/hostile", "odd", `application/vnd.<img src=x onerror=alert(1)>+json`, {});
   await artifact("charts/shop", "0.3.0", "application/vnd.cncf.helm.config.v1+json", {
     name: "shop",
     version: "0.3.0",
@@ -173,12 +175,73 @@ describe("the tags of a repository", () => {
     await page.getByText("Helm chart").waitFor();
   });
 
+  test("are compared, the later one with the one before", async () => {
+    const page = await browser.open(full, at(NAME));
+    await page.getByRole("checkbox", { name: "Select latest" }).check();
+    await page.getByRole("checkbox", { name: "Select 1.0" }).check();
+    await page.getByRole("link", { name: "Compare" }).click();
+    expect(page.url()).toBe(`${full.url}/ui/images/${NAME}:latest?tab=compare&with=1.0`);
+  });
+
+  test("of 10,000 draw only what is on the screen, in less than a frame's time", async () => {
+    const page = await browser.open(full, "/ui/nowhere");
+    await page.route("**/api/v1/repositories/*/*/*/tags?*", (route) => {
+      const tags = Array.from({ length: 10_000 }, (_, i) => ({
+        name: `build-${i}`,
+        digest: `sha256:${String(i).padStart(64, "0")}`,
+        media_type: `${OCI}.index.v1+json`,
+        artifact_type: null,
+        size: i * 1_234_567,
+        platforms: ["linux/amd64", "linux/arm64"].map((platform) => ({ platform, digest: "sha256:0", size: 1 })),
+        created: null,
+        pushed: new Date(Date.now() - i * 3_600_000).toISOString(),
+        pushed_by: "user:alice",
+        pulled: null,
+        scan: i % 3 ? scanned : null,
+        signed: i % 2 === 0,
+      }));
+      return route.fulfill({ json: { name: NAME, tags } });
+    });
+    await page.goto(full.url + at(NAME));
+    await page.getByText("build-0", { exact: true }).waitFor();
+    const { frameMs, blank } = await scrolled(page);
+    console.log(`a frame of scrolling tags takes ${frameMs.toFixed(2)} ms`);
+    expect(blank).toBe(0);
+    expect(frameMs).toBeLessThan(16);
+    expect(await page.getByRole("grid").locator(".row").count()).toBeLessThan(60);
+  });
+
   test("come by themselves when somebody pushes one", async () => {
     await own("dev/live", ["1"]);
     const page = await browser.open(full, at("dev/live"));
     await Promise.all([page.waitForResponse("**/api/v1/events?*"), page.getByText("1", { exact: true }).first().waitFor()]);
     await own("dev/live", ["pushed"]);
     await page.getByRole("link", { name: "pushed" }).waitFor();
+  });
+});
+
+describe("a long list of tags", () => {
+  test("is not lost when something changes, which is said", async () => {
+    const name = "dev/long";
+    const manifest = { schemaVersion: 2, mediaType: `${OCI}.index.v1+json`, manifests: [] };
+    await Promise.all(Array.from({ length: 130 }, (_, i) => put(name, `t${i}`, manifest)));
+    const page = await browser.open(full, at(name));
+    await Promise.all([page.waitForResponse("**/api/v1/events?*"), page.getByText("130 tags").waitFor()]);
+    await own(name, ["newest"]);
+    await page.getByText("Something has changed here.").waitFor();
+    expect(await page.getByText("newest").count()).toBe(0);
+    await page.getByRole("button", { name: "Show it" }).click();
+    await page.getByText("newest").waitFor();
+    await page.getByText("Something has changed here.").waitFor({ state: "detached" });
+  });
+
+  test("comes by name where the database sorts by nothing else", async () => {
+    const page = await browser.open(full, "/ui/nowhere");
+    await page.route("**/tags?*sort=pushed*", (route) =>
+      route.fulfill({ status: 400, json: { errors: [{ code: "UNSUPPORTED", message: "'sort' is name" }] } }),
+    );
+    await page.goto(full.url + at(NAME));
+    await expect.poll(() => shown(page)).toEqual(["1.0", "1.1", "1.2", "latest"]);
   });
 });
 
@@ -227,6 +290,22 @@ describe("deleting tags", () => {
     expect([await tagged("dev/image", "old"), await tagged("dev/image", "same")]).toEqual([old, old]);
   });
 
+  test("tells what stays because it is not allowed; the rest goes", async () => {
+    await own("dev/kept", ["a", "b"]);
+    const page = await browser.open(full, at("dev/kept"));
+    const errors = [{ code: "DENIED", message: `tag <b>'b'</b> is kept by a rule ${LONG}` }];
+    await page.route("**/manifests/b", (route) => route.fulfill({ status: 403, json: { errors } }));
+    await page.getByRole("checkbox", { name: "Select all that are loaded" }).check();
+    await page.getByRole("button", { name: "Delete…" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("1 tag deleted").waitFor();
+    await page.getByText("tag <b>'b'</b> is kept by a rule").waitFor();
+    await picture(page, "repository-kept");
+    expect(await page.evaluate(() => document.querySelector(".toasts")!.getBoundingClientRect().right <= innerWidth)).toBe(true);
+    expect(await flaws(page)).toBe("");
+    expect([await tagged("dev/kept", "a"), await tagged("dev/kept", "b")]).toEqual([null, expect.any(String)]);
+  });
+
   test("of a whole repository takes its name", async () => {
     await own("dev/whole", ["a", "b"]);
     const page = await browser.open(full, at("dev/whole"));
@@ -254,7 +333,8 @@ describe("the history of a tag", () => {
       await full.send("PUT", `/v2/${name}/manifests/stable`, Buffer.from(bytes), { "Content-Type": `${OCI}.manifest.v1+json` });
     }
     const page = await browser.open(full, at(name));
-    await page.getByRole("button", { name: "History of stable" }).click();
+    await page.getByText("stable", { exact: true }).waitFor();
+    for (const key of ["j", "x", "h"]) await page.keyboard.press(key);
     const dialog = page.getByRole("dialog", { name: "History of stable" });
     await dialog.getByText(second!.slice(0, 19)).waitFor();
     await picture(page, "repository-history");
@@ -315,6 +395,16 @@ describe("what a repository says of itself", () => {
     await page.locator(".markdown em", { hasText: "label" }).waitFor();
   });
 
+  test("is nothing where the config is not what it should be", async () => {
+    await artifact("charts/odd", "1", "application/vnd.cncf.helm.config.v1+json", null as unknown as object);
+    const page = await browser.open(full, at("charts/odd", "?tab=about"));
+    await page.getByText("It says nothing of itself").waitFor();
+    const odd = { name: { a: 1 }, maintainers: [null, 3, { name: [] }], sources: "x", config: { Labels: ["y"] } };
+    await artifact("charts/odd", "2", "application/vnd.cncf.helm.config.v1+json", odd);
+    await page.reload();
+    await page.getByText("Helm chart").or(page.getByText("It says nothing of itself")).first().waitFor();
+  });
+
   test("is what one has to write, where there is nothing", async () => {
     await own("dev/silent", ["1"]);
     const page = await browser.open(full, at("dev/silent", "?tab=about"));
@@ -346,6 +436,16 @@ test("the page of a repository is German to who wants that", async () => {
   await page.getByRole("tab", { name: "Herunterladen" }).waitFor();
   await page.getByRole("columnheader", { name: "Letzter Pull" }).waitFor();
   await picture(page, "repository-german");
+});
+
+test("hostile names of platforms and types are text, and keep their place", async () => {
+  const page = await browser.open(full, at("dev/hostile"));
+  await page.getByRole("link", { name: "odd" }).waitFor();
+  expect(await page.getByText("Artifact").getAttribute("title")).toContain("<img src=x");
+  await picture(page, "repository-hostile");
+  expect(await page.locator("main img").count()).toBe(0);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+  expect(await flaws(page)).toBe("");
 });
 
 test("its tabs are used by keys alone", async () => {

@@ -46,7 +46,7 @@ describe("retention", () => {
     const page = await open(rules);
     await page.getByText("1 policy is not carried out").waitFor();
     await page.getByText("Policy 2").waitFor();
-    await page.getByText("policy 1: keep_last 2").first().waitFor();
+    await page.getByText("Policy 1: keep_last 2").first().waitFor();
     expect(await page.getByRole("grid").locator(".row").count()).toBe(4);
     await page.getByLabel("Goes").check();
     await page.getByText("pr-4").waitFor({ state: "detached" });
@@ -65,6 +65,7 @@ describe("retention", () => {
     const page = await open(rules, { language: "de" });
     await page.getByRole("heading", { name: "Aufbewahrung" }).waitFor();
     await page.getByText("1 Regel wird nicht ausgeführt").waitFor();
+    await page.getByText("Regel 1: nichts behält es").first().waitFor();
     await picture(page, "retention-german");
   });
 

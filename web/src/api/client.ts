@@ -34,6 +34,11 @@ export function setCsrfToken(token: string) {
   csrfToken = token;
 }
 
+/** For what is not sent by ask(): XMLHttpRequest, which tells how far a body is. */
+export function csrfHeaders(): Record<string, string> {
+  return csrfToken ? { "X-CSRF-Token": csrfToken } : {};
+}
+
 /** Told of each 401 but those of signing in. */
 let unauthorized: () => void = () => {};
 export function onUnauthorized(run: () => void) {

@@ -45,6 +45,49 @@ export const rows: Row[] = [
     title: "retention.title",
     nav: { group: "upkeep", icon: "clock", need: "admin", key: "t" },
   },
+  { path: "/ui/images/", rest: true, load: () => import("../pages/image/page"), title: "image.title" },
+  {
+    path: "/ui/upload",
+    load: () => import("../pages/upload/page"),
+    title: "upload.title",
+    nav: { group: "content", icon: "upload", need: "anyone", key: "u" },
+  },
+  {
+    path: "/ui/collection",
+    load: () => import("../pages/collection/page"),
+    title: "collection.title",
+    nav: { group: "upkeep", icon: "broom", need: "admin", key: "c" },
+  },
+  {
+    path: "/ui/policy",
+    load: () => import("../pages/policy/page"),
+    title: "policy.title",
+    nav: { group: "people", icon: "shield", need: "admin", key: "o" },
+  },
+  {
+    path: "/ui/users",
+    load: () => import("../pages/users/page"),
+    title: "users.title",
+    nav: { group: "people", icon: "users", need: "admin", key: "p" },
+  },
+  {
+    path: "/ui/account",
+    load: () => import("../pages/account/page"),
+    title: "me.title",
+    nav: { group: "people", icon: "user", need: "user", key: "m" },
+  },
+  {
+    path: "/ui/audit",
+    load: () => import("../pages/audit/page"),
+    title: "audit.title",
+    nav: { group: "system", icon: "list", need: "admin", key: "a" },
+  },
+  {
+    path: "/ui/webhooks",
+    load: () => import("../pages/webhooks/page"),
+    title: "webhooks.title",
+    nav: { group: "system", icon: "bell", need: "admin", key: "w" },
+  },
   { path: "/ui/sign-in", load: () => import("../pages/sign-in/page"), title: "signIn.title" },
 ];
 

@@ -113,6 +113,7 @@ function Account({ onHelp }: { onHelp: () => void }) {
       )}
       <Preferences />
       <hr />
+      {user && <MenuItem href={at("/ui/account")}>{t("account.own")}</MenuItem>}
       <MenuItem onClick={onHelp}>{t("app.help")}</MenuItem>
       {user?.csrf_token && <MenuItem onClick={leave}>{t("account.signOut")}</MenuItem>}
     </Menu>

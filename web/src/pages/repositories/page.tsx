@@ -2,6 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import { useList } from "../../api/client";
 import { type Repository, repositoriesOf, repositoriesPath } from "../../api/repositories";
 import { at, host } from "../../app/base";
+import { useMedia } from "../../app/media";
 import { encodePath, go, setQuery, useQuery } from "../../app/router";
 import { useStore } from "../../app/store";
 import { Commands } from "../../parts/copy";
@@ -40,16 +41,28 @@ function Name({ of, short }: { of: Repository; short?: boolean }) {
   );
 }
 
+/** On phones: what has no column there. */
+function Under({ of }: { of: Repository }) {
+  return (
+    <span class="on-phones muted small">
+      <When time={of.pushed} never="–" /> · <Size bytes={of.size} />
+    </span>
+  );
+}
+
 function columns(): Column<Repository>[] {
   return [
     {
       id: "name",
       title: t("repositories.name"),
       cell: (r) => (
-        <span class="repositories-row">
-          <Name of={r} />
-          <Kind of={r} />
-        </span>
+        <>
+          <span class="repositories-row">
+            <Name of={r} />
+            <Kind of={r} />
+          </span>
+          <Under of={r} />
+        </>
       ),
       width: "minmax(0, 3fr)",
       sortable: true,
@@ -77,6 +90,7 @@ function columns(): Column<Repository>[] {
       cell: (r) => <When time={r.pushed} never="–" />,
       width: "8.5rem",
       sortable: true,
+      wide: true,
     },
     {
       id: "pulled",
@@ -89,8 +103,7 @@ function columns(): Column<Repository>[] {
       id: "scan",
       title: t("repositories.scan"),
       cell: (r) => <ScanBadge scan={r.latest?.scan} />,
-      width: "8rem",
-      wide: true,
+      width: "7rem",
     },
   ];
 }
@@ -130,10 +143,13 @@ function treeColumns(toggle: (folder: string) => void): Column<Node>[] {
     </span>
   );
   const leaf = (one: Leaf) => (
-    <span class="tree-name leaf" style={{ "--depth": one.depth }}>
-      <Name of={one.repository} short />
-      <Kind of={one.repository} />
-    </span>
+    <div class="tree-name leaf" style={{ "--depth": one.depth }}>
+      <span class="repositories-row">
+        <Name of={one.repository} short />
+        <Kind of={one.repository} />
+      </span>
+      <Under of={one.repository} />
+    </div>
   );
   return columns().map((c) => ({
     ...c,
@@ -184,7 +200,9 @@ export default function Repositories() {
   const shown = useMemo(columns, [spoken]);
   const treeShown = useMemo(() => treeColumns(toggle), [spoken]);
   const nodes = useMemo(() => (tree ? treeOf(list.items, shut) : []), [tree, list.items, shut]);
+  const phone = useMedia("(max-width: 39.99rem)");
   const more = {
+    rowHeight: phone ? 54 : 40,
     label: t("repositories.title"),
     onMore: list.more,
     loading: list.loading && list.fresh,

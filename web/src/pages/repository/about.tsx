@@ -8,6 +8,7 @@ import { Empty } from "../../parts/empty";
 import { kindOf, kindText } from "../../parts/kind";
 import { Markdown } from "../../parts/markdown";
 import { Skeleton } from "../../parts/skeleton";
+import { visible } from "../../parts/visible";
 import { type TextKey, t } from "../../text/text";
 
 type Says = Record<string, string>;
@@ -52,7 +53,10 @@ function chartSays(chart: AnyConfig): Says {
     description: text(chart.description),
     url: text(chart.home),
     source: text(Array.isArray(chart.sources) ? chart.sources[0] : ""),
-    authors: people.map((one) => text(one?.name)).join(", "),
+    authors: people
+      .map((one) => text(one?.name))
+      .filter(Boolean)
+      .join(", "),
   };
 }
 
@@ -72,7 +76,8 @@ async function configSays(of: RepositoryDetails): Promise<Says> {
   if (child) manifest = await read(child.digest);
   const config = manifest.config;
   if (!config || config.size > CONFIG_MAX_BYTES || !/[/+.]json$/.test(config.mediaType)) return {};
-  const json = await blobJson<AnyConfig>(of.name, config.digest);
+  const json = await blobJson<AnyConfig | null>(of.name, config.digest);
+  if (typeof json !== "object" || !json) return {};
   return kindOf(latest) === "chart" ? chartSays(json) : labelsSay(json);
 }
 
@@ -80,11 +85,11 @@ const SHOWN = 300; // characters of a value: more is no fact
 
 /** A link only where it is one of the web; else what was written. */
 function Value({ value }: { value: string }) {
-  if (value.length > SHOWN) return <bdi>{value.slice(0, SHOWN)}…</bdi>;
-  if (!/^https?:\/\/\S+$/i.test(value)) return <bdi>{value}</bdi>;
+  if (value.length > SHOWN) return <bdi>{visible(value.slice(0, SHOWN))}…</bdi>;
+  if (!/^https?:\/\/\S+$/i.test(value)) return <bdi>{visible(value)}</bdi>;
   return (
     <a href={value} rel="noopener noreferrer nofollow">
-      <bdi>{value.replace(/^https?:\/\//i, "")}</bdi>
+      <bdi>{visible(value.replace(/^https?:\/\//i, ""))}</bdi>
     </a>
   );
 }

@@ -16,16 +16,26 @@ function useLookedAt(): boolean {
   return is;
 }
 
+export interface Changes {
+  changed: boolean; // to be said; nothing was loaded
+  loaded: () => void; // by somebody else: what has happened until now is shown
+}
+
 /** Loads anew when something changes; where that would lose the place in a long list, says so instead. */
-export function useChanges(name: string, ready: boolean, long: boolean, reload: () => void): boolean {
+export function useChanges(name: string, ready: boolean, long: boolean, reload: () => void): Changes {
   const [changed, setChanged] = useState(false);
   const lookedAt = useLookedAt();
   const latest = useRef({ long, reload });
   latest.current = { long, reload };
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const soon = () => {
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const loaded = () => {
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
+    timer.current = undefined;
+    setChanged(false);
+  };
+  const soon = () => {
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
       if (latest.current.long) setChanged(true);
       else latest.current.reload();
     }, CALM_MS);
@@ -37,6 +47,6 @@ export function useChanges(name: string, ready: boolean, long: boolean, reload: 
     if (lookedAt && away.current) soon();
     away.current = !lookedAt;
   }, [lookedAt]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  return changed;
+  useEffect(() => loaded, [name]);
+  return { changed, loaded };
 }

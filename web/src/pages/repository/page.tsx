@@ -86,11 +86,15 @@ export default function RepositoryPage({ rest: name }: PageProps) {
     { id: "pull", label: t("repository.pull") },
   ];
   const tab = useTab(tabs);
-  const reload = () => {
+  const load = () => {
     details.reload();
     list.reload();
   };
-  const changed = useChanges(name, !!of, !list.done, reload);
+  const changes = useChanges(name, !!of, !list.done, load);
+  const reload = () => {
+    changes.loaded();
+    load();
+  };
 
   if (details.problem && !of) return <ProblemView problem={details.problem} retry={reload} page />;
   return (
@@ -117,7 +121,7 @@ export default function RepositoryPage({ rest: name }: PageProps) {
       </header>
       <Tabs tabs={tabs} label={name} />
       <TabPanel id={tab}>
-        {changed && (
+        {changes.changed && (
           <p class="repository-changed" role="status">
             {t("repository.changed")}{" "}
             <button type="button" onClick={reload}>

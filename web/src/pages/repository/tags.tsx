@@ -25,6 +25,12 @@ const PLATFORMS = 3;
 
 const page = (name: string, tag: string) => `/ui/images/${encodePath(name)}:${tag}`;
 
+/** What the later one has that the other has not. */
+function comparePath(name: string, a: Tag, b: Tag): string {
+  const [old, later] = (a.pushed ?? "") < (b.pushed ?? "") ? [a, b] : [b, a];
+  return `${page(name, later.name)}?tab=compare&with=${encodeURIComponent(old.name)}`;
+}
+
 /** What it runs on, in an index; an artifact says what it is. */
 function whatOf(tag: Tag): { text: string; title: string } | null {
   const kind = kindOf(tag, tag.name);
@@ -235,6 +241,12 @@ export function Tags({ name, list, sort, mayChange, reload }: TagsProps) {
             <Icon name="clock" />
             {t("tags.history")}
           </button>
+        )}
+        {chosen.length === 2 && (
+          <a class="button" href={at(comparePath(name, chosen[0]!, chosen[1]!))}>
+            <Icon name="compare" />
+            {t("tags.compare")}
+          </a>
         )}
         <button type="button" class="danger" onClick={remove} disabled={busy}>
           <Icon name="trash" />

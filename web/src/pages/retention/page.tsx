@@ -33,6 +33,14 @@ gc:
 
 const imagePath = (one: Decision) => `/ui/images/${encodePath(one.repository)}:${one.tag}`;
 
+/** The registry's words in the language of the page, as far as these are known. */
+function whyText(why: string): string {
+  const [, policy, reason] = /^policy (\d+): (.*)$/.exec(why) ?? [];
+  if (!policy || !reason) return why;
+  const known = reason === "nothing keeps it" ? t("retention.nothingKeeps") : reason;
+  return `${t("retention.policy", { policy })}: ${known}`;
+}
+
 function columns(): Column<Decision>[] {
   return [
     {
@@ -70,7 +78,7 @@ function columns(): Column<Decision>[] {
       title: t("retention.why"),
       width: "minmax(0, 2fr)",
       wide: true,
-      cell: (one) => <span title={one.why}>{one.why}</span>,
+      cell: (one) => <span title={one.why}>{whyText(one.why)}</span>,
     },
   ];
 }
@@ -86,15 +94,17 @@ async function untilDone(): Promise<boolean> {
 
 async function bringBack(gone: readonly Decision[], done: () => void) {
   let back = 0;
-  try {
-    for (const one of gone) {
+  let problem: Problem | null = null;
+  for (const one of gone) {
+    try {
       await restoreTag(one.repository, one.tag, one.digest);
       back++;
+    } catch (e) {
+      if (!(e instanceof Problem)) throw e;
+      problem ??= e;
     }
-  } catch (e) {
-    if (!(e instanceof Problem)) throw e;
-    toast(e.message, { bad: true });
   }
+  if (problem) toast(problem.message || t("problem.title"), { bad: true });
   if (back) toast(t("delete.back", { n: back }));
   done();
 }
