@@ -83,6 +83,9 @@ async function fill() {
       { type: "application/vnd.cncf.model.doc.v1.raw", bytes: "# Tiny\n\nA small model for tests.\n", annotations: { "org.cncf.model.filepath": "README.md" } },
     ],
   });
+  const hole = { cve: hostile, severity: "high", package: hostile, installed: hostile, fixed: hostile, title: hostile, description: hostile };
+  const evil = await image(full, "evil/scan", "1.0", { layers: [tar({ "planted.json": truth([hole]), "var/lib/dpkg/status": status(hostile.slice(0, 200), hostile.slice(0, 200)) })] });
+  await artifact(full, "evil/scan", "", { artifactType: "application/vnd.example", layers: [{ type: "text/plain", bytes: "x" }], subject: evil, annotations: { [hostile]: hostile } });
   const signed = await image(full, "signed/app", "1.0", { layers: [tar({ a: "signed" })], config });
   await signer.sign(full, "signed/app", signed.digest);
   await image(full, "signed/app", "2.0", { layers: [tar({ a: "unsigned" })], config });
@@ -123,6 +126,7 @@ beforeAll(async () => {
   await image(guarded.as("alice", PASSWORD), "team/app", "1.0", { layers: [tar({ a: "b" })], config });
   await Promise.all([fill(), fillBare()]);
   await Promise.all(["1.0", "1.1"].map((tag) => scanned(full, "team/shop", tag)));
+  await scanned(full, "evil/scan", "1.0");
 });
 afterEach(() => browser.close());
 afterAll(async () => {
@@ -444,6 +448,10 @@ test("a tab whose request failed says so, and tries again", async () => {
 
 describe("hostile text", () => {
   const pages: [string, string][] = [
+    ["evil/scan:1.0?tab=vulnerabilities", "onerror"],
+    ["evil/scan:1.0?tab=packages", "onerror"],
+    ["evil/scan:1.0?tab=referrers", "vnd.example"],
+    ["evil/scan:1.0?tab=compare&with=<img src=x onerror=alert(1)>", "not"],
     ["evil/one:1.0", "LABELS"],
     ["evil/one:1.0?tab=layers", "Transferred"],
     ["evil/one:1.0?tab=files", "U.202E"],
@@ -456,8 +464,10 @@ describe("hostile text", () => {
   ];
   for (const [path, text] of pages) {
     test(`stays text: ${path}`, async () => {
-      const page = await browser.open(bare, `/ui/images/${path}`);
+      const page = await browser.open(path.startsWith("evil/scan") ? full : bare, `/ui/images/${path}`);
       await page.getByRole("tabpanel").getByText(new RegExp(text, "i")).first().waitFor();
+      const turn = page.locator('.turn[aria-expanded="false"], .row').first();
+      if (await turn.count()) await turn.click();
       expect(await page.title(), path).not.toContain("owned");
       expect(await page.locator("img, script:not([src])").count(), path).toBe(0);
       expect(await page.locator('a[href^="javascript:"]').count(), path).toBe(0);
