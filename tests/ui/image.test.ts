@@ -67,6 +67,9 @@ async function fill() {
     annotations: { "org.opencontainers.image.created": "2026-11-02T00:00:00Z" },
   });
   await artifact(full, "team/shop", "", { artifactType: "application/vnd.example.note", layers: [{ type: "text/plain", bytes: "checked" }], subject: bom });
+  const provenance = { _type: "https://in-toto.io/Statement/v1", predicateType: "https://slsa.dev/provenance/v1", subject: [{ name: "shop", digest: { sha256: "00" } }], predicate: { buildDefinition: { buildType: "https://example.org/make" }, runDetails: { builder: { id: "https://example.org/ci" } } } };
+  const dsseEnvelope = { payloadType: "application/vnd.in-toto+json", payload: Buffer.from(JSON.stringify(provenance)).toString("base64"), signatures: [] };
+  await artifact(full, "team/shop", "provenance", { artifactType: "application/vnd.dev.sigstore.bundle.v0.3+json", layers: [{ type: "application/vnd.dev.sigstore.bundle.v0.3+json", bytes: JSON.stringify({ dsseEnvelope }) }] });
   await artifact(full, "charts/web", "1.2.0", {
     config: { type: "application/vnd.cncf.helm.config.v1+json", json: { name: "web", version: "1.2.0", appVersion: "4.1", description: "A web server behind a service", apiVersion: "v2", dependencies: [{ name: "redis", version: "18.x", repository: "https://charts.example.org" }], maintainers: [{ name: "Ops", email: "ops@example.org" }] } },
     layers: [{ type: "application/vnd.cncf.helm.chart.content.v1.tar+gzip", bytes: chart({ "web/Chart.yaml": "name: web\n", "web/values.yaml": "replicas: 2\nimage:\n  tag: '4.1'\n", "web/README.md": "# web\n\nServes pages.\n", "web/charts/redis/values.yaml": "wrong: true\n" }) }],
@@ -80,6 +83,9 @@ async function fill() {
       { type: "application/vnd.cncf.model.doc.v1.raw", bytes: "# Tiny\n\nA small model for tests.\n", annotations: { "org.cncf.model.filepath": "README.md" } },
     ],
   });
+  const hole = { cve: hostile, severity: "high", package: hostile, installed: hostile, fixed: hostile, title: hostile, description: hostile };
+  const evil = await image(full, "evil/scan", "1.0", { layers: [tar({ "planted.json": truth([hole]), "var/lib/dpkg/status": status(hostile.slice(0, 200), hostile.slice(0, 200)) })] });
+  await artifact(full, "evil/scan", "", { artifactType: "application/vnd.example", layers: [{ type: "text/plain", bytes: "x" }], subject: evil, annotations: { [hostile]: hostile } });
   const signed = await image(full, "signed/app", "1.0", { layers: [tar({ a: "signed" })], config });
   await signer.sign(full, "signed/app", signed.digest);
   await image(full, "signed/app", "2.0", { layers: [tar({ a: "unsigned" })], config });
@@ -106,6 +112,10 @@ async function fillBare() {
     config: { type: "application/vnd.ollama.image.model+json", json: { [evil]: evil, deep: { er: { still: { more: { yet: evil } } } } } },
     layers: [{ type: "application/vnd.ollama.image.license", bytes: evil }],
   });
+  await artifact(bare, "evil/statement", "1.0", {
+    artifactType: "application/vnd.in-toto+json",
+    layers: [{ type: "application/vnd.in-toto+json", bytes: JSON.stringify({ predicateType: evil, subject: [{ name: evil, digest: { [evil]: evil } }], predicate: { builder: { id: evil }, [evil]: evil } }) }],
+  });
   await artifact(bare, "evil/wasm", "1.0", { layers: [{ type: "application/wasm", bytes: wasm().subarray(0, 30) }], artifactType: "application/vnd.wasm" });
 }
 
@@ -116,6 +126,7 @@ beforeAll(async () => {
   await image(guarded.as("alice", PASSWORD), "team/app", "1.0", { layers: [tar({ a: "b" })], config });
   await Promise.all([fill(), fillBare()]);
   await Promise.all(["1.0", "1.1"].map((tag) => scanned(full, "team/shop", tag)));
+  await scanned(full, "evil/scan", "1.0");
 });
 afterEach(() => browser.close());
 afterAll(async () => {
@@ -349,6 +360,7 @@ describe("artifacts", () => {
     "charts/web:1.2.0": ["A web server behind a service", "replicas: 2", "Serves pages.", "redis · 18.x"],
     "wasm/hello:1.0": ["wasi_snapshot_preview1.proc_exit", "_start"],
     "models/tiny:q4": ["transformer", "A small model for tests."],
+    "team/shop:provenance": ["https://example.org/ci", "https://slsa.dev/provenance/v1"],
     "team/shop:sbom": ["Apache-2.0", "zlib"],
   };
   test("are shown as what they are", async () => {
@@ -436,6 +448,10 @@ test("a tab whose request failed says so, and tries again", async () => {
 
 describe("hostile text", () => {
   const pages: [string, string][] = [
+    ["evil/scan:1.0?tab=vulnerabilities", "onerror"],
+    ["evil/scan:1.0?tab=packages", "onerror"],
+    ["evil/scan:1.0?tab=referrers", "vnd.example"],
+    ["evil/scan:1.0?tab=compare&with=<img src=x onerror=alert(1)>", "not"],
     ["evil/one:1.0", "LABELS"],
     ["evil/one:1.0?tab=layers", "Transferred"],
     ["evil/one:1.0?tab=files", "U.202E"],
@@ -443,12 +459,15 @@ describe("hostile text", () => {
     ["evil/chart:1.0", "README"],
     ["evil/sbom:1.0", "onerror"],
     ["evil/model:1.0", "onerror"],
+    ["evil/statement:1.0", "onerror"],
     ["evil/wasm:1.0", "cut"],
   ];
   for (const [path, text] of pages) {
     test(`stays text: ${path}`, async () => {
-      const page = await browser.open(bare, `/ui/images/${path}`);
+      const page = await browser.open(path.startsWith("evil/scan") ? full : bare, `/ui/images/${path}`);
       await page.getByRole("tabpanel").getByText(new RegExp(text, "i")).first().waitFor();
+      const turn = page.locator('.turn[aria-expanded="false"], .row').first();
+      if (await turn.count()) await turn.click();
       expect(await page.title(), path).not.toContain("owned");
       expect(await page.locator("img, script:not([src])").count(), path).toBe(0);
       expect(await page.locator('a[href^="javascript:"]').count(), path).toBe(0);

@@ -111,7 +111,7 @@ function columns(layered: boolean): Column<Entry>[] {
       title: t("image.files.modified"),
       width: "9rem",
       wide: true,
-      cell: (r) => (r.modified && !r.modified.startsWith("1970-01-01") ? <When time={r.modified} /> : "–"),
+      cell: (r) => (r.modified && !r.modified.startsWith("1970-01-01") ? <When time={r.modified} /> : ""),
     },
     ...(layered
       ? []

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { imagePage, nameOf, parseConfig, parseImage } from "../../api/image";
+import { statementOf } from "./artifact/statement";
 import { gunzip, untar } from "./artifact/tar";
 import { readWasm } from "./artifact/wasm";
 import { command, steps } from "./config-view";
@@ -106,6 +107,31 @@ describe("WebAssembly", () => {
       bytes(...head, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 1),
     ])
       expect(() => readWasm(wrong)).toThrow();
+  });
+});
+
+describe("a statement", () => {
+  const plain = {
+    predicateType: "https://slsa.dev/provenance/v1",
+    subject: [{ name: "app", digest: { sha256: "00" } }],
+    predicate: { buildDefinition: { buildType: "t" }, runDetails: { builder: { id: "b" } } },
+  };
+  const envelope = { payload: Buffer.from(JSON.stringify(plain)).toString("base64") };
+  test("is found in what is around it", () => {
+    for (const one of [plain, envelope, { dsseEnvelope: envelope }])
+      expect(statementOf(one)).toMatchObject({
+        builder: "b",
+        buildType: "t",
+        subjects: [{ name: "app", digest: "sha256:00" }],
+      });
+  });
+  test("of any other shape is none, or damaged", () => {
+    for (const one of [null, [], {}, { messageSignature: {} }, { predicateType: 3 }])
+      expect(statementOf(one)).toBeNull();
+    expect(statementOf({ predicateType: "x", subject: [null, { digest: [] }], predicate: 7 })).toMatchObject({
+      builder: "",
+    });
+    for (const one of [{ payload: "%" }, { payload: "AAAA" }]) expect(() => statementOf(one)).toThrow();
   });
 });
 

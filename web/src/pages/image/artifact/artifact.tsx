@@ -15,11 +15,14 @@ import { PackageList } from "../packages";
 import { packagesOf } from "../sbom";
 import type { Shown } from "../shown";
 import { Card, Chart, Params } from "./known";
+import { statementOf } from "./statement";
 import { gunzip, type Member, untar } from "./tar";
 import { Text } from "./text";
 import { readWasm } from "./wasm";
 
 const LOOK_BYTES = 4 * 1024 * 1024; // of a blob that is read here
+const STATEMENTS = 4; // of a manifest that are shown; the others stand below
+const SUBJECTS = 20;
 const UNPACKED_BYTES = 32 * 1024 * 1024;
 
 /** What a layer is called: by whoever pushed it, or by its type. */
@@ -222,6 +225,66 @@ function WasmView({ shown }: { shown: Shown }) {
   );
 }
 
+/** A statement about an image; a list of packages is shown as one. */
+function StatementView({ shown, one }: { shown: Shown; one: Descriptor }) {
+  const { data, problem } = useLoad(one.digest, async (signal) => {
+    const json: unknown = JSON.parse(await loadText(shown.image.name, one.digest, signal));
+    const statement = statementOf(json);
+    return { statement, packages: statement && packagesOf(statement.whole) };
+  });
+  if (problem) return <Note bad>{t("image.statement.unreadable")}</Note>;
+  if (!data) return <Skeleton lines={3} />;
+  const { statement, packages } = data;
+  if (!statement) return null;
+  return (
+    <section class="part">
+      <h2>{t("image.statement")}</h2>
+      <Facts
+        rows={[
+          [t("image.signature.predicate"), <Foreign key="p" text={statement.predicateType} />],
+          [t("image.signature.builder"), statement.builder && <Foreign text={statement.builder} />],
+          [t("image.statement.buildType"), statement.buildType && <Foreign text={statement.buildType} />],
+          [
+            t("image.statement.about"),
+            statement.subjects.length > 0 && (
+              <ul class="names">
+                {statement.subjects.slice(0, SUBJECTS).map((subject) => (
+                  <li key={`${subject.name} ${subject.digest}`}>
+                    <Foreign text={subject.name} /> <Foreign mono text={subject.digest} />
+                  </li>
+                ))}
+              </ul>
+            ),
+          ],
+        ]}
+      />
+      {packages?.length ? (
+        <PackageList list={packages} more="license" />
+      ) : (
+        <Text text={JSON.stringify(statement.predicate ?? null)} label={t("image.signature.predicate")} />
+      )}
+    </section>
+  );
+}
+
+/** Those that are not too large, of the first few. */
+function Statements({ shown }: { shown: Shown }) {
+  const layers = (shown.came.manifest.layers ?? []).filter((one) => /json|dsse|bundle/.test(one.mediaType));
+  return (
+    <>
+      {layers
+        .slice(0, STATEMENTS)
+        .map((one) =>
+          one.size <= LOOK_BYTES ? (
+            <StatementView key={one.digest} shown={shown} one={one} />
+          ) : (
+            <TooLarge key={one.digest} />
+          ),
+        )}
+    </>
+  );
+}
+
 function Sbom({ shown }: { shown: Shown }) {
   const layer = shown.came.manifest.layers?.[0] ?? null;
   const small = layer && layer.size <= LOOK_BYTES;
@@ -291,7 +354,8 @@ export default function Artifact({ shown }: PanelProps) {
     <>
       {kind === "chart" && <Helm shown={shown} />}
       {kind === "wasm" && <WasmView shown={shown} />}
-      {(kind === "sbom" || kind === "attestation") && <Sbom shown={shown} />}
+      {kind === "sbom" && <Sbom shown={shown} />}
+      {(kind === "attestation" || kind === "signature") && <Statements shown={shown} />}
       {kind === "model" && <Model shown={shown} />}
       {kind === "artifact" && <Description shown={shown} />}
       <Blobs shown={shown} />
