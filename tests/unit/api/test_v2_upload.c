@@ -586,23 +586,6 @@ static void a_word_stands_at_the_root(void **state)
     answer_done(&a);
 }
 
-static void a_browser_gets_a_page_without_script_at_the_root(void **state)
-{
-    struct answer a = serve(&s, &(struct request){
-                                    .line = "GET /",
-                                    .headers = "Accept: text/html;q=0.9,*/*;q=0.8\r\n",
-                                });
-
-    (void)state;
-    assert_int_equal(a.status, 200);
-    assert_string_equal(header_of(&a, "Content-Type"), "text/html; charset=utf-8");
-    assert_string_equal(header_of(&a, "Vary"), "Accept");
-    assert_non_null(strstr(header_of(&a, "Content-Security-Policy"), "default-src 'none'"));
-    assert_non_null(strstr(buf_text(&a.body), "docker push localhost/PROJECT/IMAGE:TAG"));
-    assert_null(strstr(buf_text(&a.body), "<script"));
-    answer_done(&a);
-}
-
 static void what_went_wrong_inside_stays_inside(void **state)
 {
     struct answer a;
@@ -655,7 +638,6 @@ int main(void)
         TEST(health_is_told),
         TEST(what_is_not_served_is_an_error_of_the_specification),
         TEST(a_word_stands_at_the_root),
-        TEST(a_browser_gets_a_page_without_script_at_the_root),
         TEST(what_went_wrong_inside_stays_inside),
     };
 

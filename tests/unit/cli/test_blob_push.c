@@ -12,8 +12,12 @@
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-#define EMPTY   "Content-Length: 0\r\n\r\n"
-#define BEGUN   "HTTP/1.1 202 Accepted\r\nLocation: /v2/app/blobs/uploads/1?state=a\r\n" EMPTY
+#define EMPTY "Content-Length: 0\r\n\r\n"
+#define BEGUN "HTTP/1.1 202 Accepted\r\nLocation: /v2/app/blobs/uploads/1?state=a\r\n" EMPTY
+/* What comes next takes another connection: on this one it would be sent twice by itself. */
+#define BEGUN_ALONE                                                                                \
+    "HTTP/1.1 202 Accepted\r\nConnection: close\r\n"                                               \
+    "Location: /v2/app/blobs/uploads/1?state=a\r\n" EMPTY
 #define CREATED "HTTP/1.1 201 Created\r\n" EMPTY
 #define LOST    "HTTP/1.1 404 Not Found\r\n" EMPTY
 #define BUSY    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\n" EMPTY
@@ -109,7 +113,7 @@ static void who_knows_no_mounting_is_asked_for_a_session(void **state)
 static void what_is_there_of_a_large_one_is_not_sent_again(void **state)
 {
     static const struct small_server_answer answers[] = {
-        {.text = BEGUN, .then = THEN_CLOSE},
+        {.text = BEGUN_ALONE, .then = THEN_CLOSE},
         {.then = THEN_CLOSE}, /* in the middle of it */
         {.text = "HTTP/1.1 204 No Content\r\nRange: 0-2097141\r\n"
                  "Location: /v2/app/blobs/uploads/1?state=b\r\n" EMPTY},
