@@ -116,10 +116,10 @@ function columns(): Column<AuditEntry>[] {
       id: "time",
       title: t("audit.time"),
       cell: (e) => <When time={e.time} />,
-      width: "minmax(6.5rem, 8.5rem)",
+      width: "minmax(5rem, 8.5rem)",
     },
-    { id: "actor", title: t("audit.actor"), cell: (e) => text(e.actor), width: "minmax(0, 1fr)" },
-    { id: "action", title: t("audit.action"), cell: (e) => text(e.action), width: "minmax(5rem, 7rem)" },
+    { id: "actor", title: t("audit.actor"), cell: (e) => text(e.actor), width: "minmax(6rem, 1fr)" },
+    { id: "action", title: t("audit.action"), cell: (e) => text(e.action), width: "minmax(4.5rem, 7rem)" },
     {
       id: "target",
       title: t("audit.target"),

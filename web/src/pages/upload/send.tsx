@@ -28,6 +28,7 @@ function Card({ of }: { of: Transfer }) {
   const { phase, sent, rate, problem, images } = useStore(of.progress);
   const [text, look] = phaseTexts[phase];
   const over = phase === "done" || phase === "cancelled";
+  const refused = phase === "failed" && sent === of.file.size; // all had come: it is not what is taken
   const name = of.file.name;
   const cancel = async () => {
     const yes = await confirm({
@@ -51,14 +52,16 @@ function Card({ of }: { of: Transfer }) {
       <p class="muted small">
         {targetText(of) ? t("upload.goesTo", { name: targetText(of) }) : t("upload.goesByNames")}
       </p>
-      {!over && (
+      {!over && !refused && (
         <Bar
           value={sent}
           max={phase === "taking" ? null : of.file.size}
           label={t("upload.progress", { name })}
         />
       )}
-      {!over && phase !== "taking" && <p class="small muted">{progressText(sent, of.file.size, rate)}</p>}
+      {!over && !refused && phase !== "taking" && (
+        <p class="small muted">{progressText(sent, of.file.size, rate)}</p>
+      )}
       {phase === "taking" && <p class="small muted">{t("upload.taking.what")}</p>}
       {problem && <ProblemLine problem={problem} />}
       {images.map((image) => (
@@ -79,7 +82,7 @@ function Card({ of }: { of: Transfer }) {
             {t("upload.resume")}
           </button>
         )}
-        {phase === "failed" && (
+        {phase === "failed" && !refused && (
           <button type="button" onClick={() => of.start().finally(startNext)}>
             {t("app.retry")}
           </button>

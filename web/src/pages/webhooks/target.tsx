@@ -35,9 +35,7 @@ function Facts({ of }: { of: Webhook }) {
       {of.state === "failing" && (
         <>
           <dt>{t("webhooks.why")}</dt>
-          <dd>
-            {of.why} {!!of.status && t("webhooks.status", { status: String(of.status) })}
-          </dd>
+          <dd>{of.why || t("webhooks.status", { status: String(of.status) })}</dd>
           <dt>{t("webhooks.since")}</dt>
           <dd>
             <When time={of.failing_since} />, {t("webhooks.tries", { n: of.failures ?? 0 })}
@@ -133,16 +131,16 @@ function One({ of, onClose, onSend }: { of: Delivery; onClose: () => void; onSen
   const text = JSON.stringify(of.event, null, 2);
   return (
     <Dialog title={t("webhooks.event")} onClose={onClose} wide>
-      <dl class="facts dialog-body">
-        <dt>{t("webhooks.givenUp")}</dt>
-        <dd>
-          <When time={of.at} />
-        </dd>
-        <dt>{t("webhooks.why")}</dt>
-        <dd>
-          {of.why} {!!of.status && t("webhooks.status", { status: String(of.status) })}
-        </dd>
-      </dl>
+      <div class="dialog-body">
+        <dl class="facts">
+          <dt>{t("webhooks.givenUp")}</dt>
+          <dd>
+            <When time={of.at} />
+          </dd>
+          <dt>{t("webhooks.why")}</dt>
+          <dd>{of.why || t("webhooks.status", { status: String(of.status) })}</dd>
+        </dl>
+      </div>
       <div class="commands dialog-body">
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and so must the keys */}
         <pre tabIndex={0}>{text}</pre>
