@@ -9,6 +9,7 @@ import { Icon } from "../../parts/icon";
 import { ProblemLine } from "../../parts/problem";
 import { toast } from "../../parts/toast";
 import { bytesExact, bytesText } from "../../parts/units";
+import { visible } from "../../parts/visible";
 import { type TextKey, t } from "../../text/text";
 import { addTransfer, dropTransfer, type Phase, startNext, Transfer, transfers } from "./transfer";
 import { Bar, ImageLink, progressText, targetText } from "./words";
@@ -29,7 +30,7 @@ function Card({ of }: { of: Transfer }) {
   const [text, look] = phaseTexts[phase];
   const over = phase === "done" || phase === "cancelled";
   const refused = phase === "failed" && sent === of.file.size; // all had come: it is not what is taken
-  const name = of.file.name;
+  const name = visible(of.file.name);
   const cancel = async () => {
     const yes = await confirm({
       title: t("upload.cancel.title"),

@@ -21,6 +21,7 @@ import { ProblemLine, ProblemView } from "../../parts/problem";
 import { Skeleton } from "../../parts/skeleton";
 import { type Column, Table, TableSkeleton } from "../../parts/table";
 import { toast } from "../../parts/toast";
+import { visible } from "../../parts/visible";
 import { When } from "../../parts/when";
 import { number, t } from "../../text/text";
 import { State } from "./state";
@@ -95,7 +96,7 @@ function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
     {
       id: "subject",
       title: t("webhooks.about"),
-      cell: (d) => <span title={subjectOf(d)}>{subjectOf(d) || "–"}</span>,
+      cell: (d) => <span title={visible(subjectOf(d))}>{visible(subjectOf(d)) || "–"}</span>,
       width: "minmax(0, 1.5fr)",
       wide: true,
     },
@@ -128,7 +129,7 @@ function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
 }
 
 function One({ of, onClose, onSend }: { of: Delivery; onClose: () => void; onSend: () => void }) {
-  const text = JSON.stringify(of.event, null, 2);
+  const text = visible(JSON.stringify(of.event, null, 2));
   return (
     <Dialog title={t("webhooks.event")} onClose={onClose} wide>
       <div class="dialog-body">
