@@ -9,6 +9,7 @@ import { confirm, Dialog } from "./dialog";
 import { type Fields, FormDialog } from "./form";
 import { type Column, Table } from "./table";
 import { toast } from "./toast";
+import { visible } from "./visible";
 import { When } from "./when";
 
 function isOver(token: Token): boolean {
@@ -32,8 +33,8 @@ function columns(owners: boolean, onRevoke: (token: Token) => void): Column<Toke
       id: "description",
       title: t("tokens.description"),
       cell: (k) => (
-        <span title={k.description}>
-          {k.description || <span class="muted">{t("tokens.noDescription")}</span>}
+        <span title={visible(k.description)}>
+          {k.description ? visible(k.description) : <span class="muted">{t("tokens.noDescription")}</span>}
         </span>
       ),
       width: "minmax(0, 1.5fr)",
@@ -63,7 +64,7 @@ function columns(owners: boolean, onRevoke: (token: Token) => void): Column<Toke
         <button
           type="button"
           class="plain"
-          aria-label={t("tokens.revoke.of", { owner: k.owner, what: k.description || k.id })}
+          aria-label={t("tokens.revoke.of", { owner: k.owner, what: visible(k.description) || k.id })}
           onClick={() => onRevoke(k)}
         >
           {t("tokens.revoke")}

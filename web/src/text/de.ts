@@ -655,7 +655,7 @@ export const de: Texts = {
   "policy.test": "Wer darf das?",
   "policy.pulls": "Pull-Regeln",
   "policy.lead":
-    "Eine Regel gibt Subjekten Aktionen an Repositories. Verbote gehen vor. Regeln gelten sofort.",
+    "Eine Regel gibt Subjekten Aktionen an Repositorys. Verbote gehen vor. Regeln gelten sofort.",
   "policy.withoutRules": "Die Konfiguration hat keine Regeln: Wer angemeldet ist, darf pullen und pushen.",
   "policy.toTest": "Wer darf das, und warum?",
   "policy.effect": "Wirkung",
@@ -664,7 +664,7 @@ export const de: Texts = {
   "policy.subjects": "Subjekte",
   "policy.subjects.help": "user:NAME, robot:NAME, group:NAME, authenticated, anonymous oder *",
   "policy.actions": "Aktionen",
-  "policy.repositories": "Repositories",
+  "policy.repositories": "Repositorys",
   "policy.repositories.help":
     "Muster: * ist ein Teil eines Namens, ** beliebig viele. Leer ist jedes Repository.",
   "policy.tags": "Tags",
@@ -872,7 +872,7 @@ export const de: Texts = {
   "webhooks.last": "Zuletzt",
   "webhooks.events": "Ereignisse",
   "webhooks.allEvents": "alle außer Pulls",
-  "webhooks.repositories": "Repositories",
+  "webhooks.repositories": "Repositorys",
   "webhooks.allRepositories": "alle",
   "webhooks.why": "Warum",
   "webhooks.status": "Status {status}",
@@ -929,9 +929,9 @@ export const de: Texts = {
   "upload.cancel": "Abbrechen",
   "upload.cancel.title": "Diesen Upload abbrechen?",
   "upload.cancel.body":
-    "Was von {name} angekommen ist ({size}), wird gelöscht. An den Repositories ändert sich nichts.",
+    "Was von {name} angekommen ist ({size}), wird gelöscht. An den Repositorys ändert sich nichts.",
   "upload.cancel.that":
-    "Was davon angekommen ist ({size}), wird gelöscht. An den Repositories ändert sich nichts.",
+    "Was davon angekommen ist ({size}), wird gelöscht. An den Repositorys ändert sich nichts.",
   "upload.details": "Näheres",
   "upload.dismiss": "Wegräumen",
   "upload.of": "{sent} von {total}",

@@ -9,6 +9,7 @@ import "../../parts/panel.css";
 import { ProblemView } from "../../parts/problem";
 import { type Column, Table, TableSkeleton } from "../../parts/table";
 import { timeExact } from "../../parts/units";
+import { visible } from "../../parts/visible";
 import { When } from "../../parts/when";
 import { t } from "../../text/text";
 import "./style.css";
@@ -110,16 +111,18 @@ function Result({ result }: { result: string }) {
 }
 
 function columns(): Column<AuditEntry>[] {
-  const text = (value: string | undefined) => <span title={value}>{value || "–"}</span>;
+  const text = (value: string | undefined) => (
+    <span title={value && visible(value)}>{value ? visible(value) : "–"}</span>
+  );
   return [
     {
       id: "time",
       title: t("audit.time"),
       cell: (e) => <When time={e.time} />,
-      width: "minmax(6.5rem, 8.5rem)",
+      width: "minmax(5rem, 8.5rem)",
     },
-    { id: "actor", title: t("audit.actor"), cell: (e) => text(e.actor), width: "minmax(0, 1fr)" },
-    { id: "action", title: t("audit.action"), cell: (e) => text(e.action), width: "minmax(5rem, 7rem)" },
+    { id: "actor", title: t("audit.actor"), cell: (e) => text(e.actor), width: "minmax(6rem, 1fr)" },
+    { id: "action", title: t("audit.action"), cell: (e) => text(e.action), width: "minmax(4.5rem, 7rem)" },
     {
       id: "target",
       title: t("audit.target"),
@@ -164,14 +167,14 @@ function One({ entry, onClose }: { entry: AuditEntry; onClose: () => void }) {
         <dd>{exactly(entry.time)}</dd>
         <dt>{t("audit.actor")}</dt>
         <dd>
-          {entry.actor} {only("actor", entry.actor)}
+          {visible(entry.actor)} {only("actor", entry.actor)}
         </dd>
         <dt>{t("audit.action")}</dt>
         <dd>
           {entry.action} {only("action", entry.action)}
         </dd>
         <dt>{t("audit.target")}</dt>
-        <dd>{entry.target || "–"}</dd>
+        <dd>{entry.target ? visible(entry.target) : "–"}</dd>
         <dt>{t("audit.address")}</dt>
         <dd>
           {entry.address ? (
@@ -189,7 +192,7 @@ function One({ entry, onClose }: { entry: AuditEntry; onClose: () => void }) {
         {entry.detail && (
           <>
             <dt>{t("audit.detail")}</dt>
-            <dd>{entry.detail}</dd>
+            <dd>{visible(entry.detail)}</dd>
           </>
         )}
       </dl>

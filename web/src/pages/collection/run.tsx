@@ -51,6 +51,7 @@ function columns(): Column<Entry>[] {
       title: t("collection.in"),
       cell: (e) => <span title={e.repository}>{e.repository}</span>,
       width: "minmax(0, 1.25fr)",
+      wide: true,
     },
     {
       id: "size",
@@ -63,8 +64,7 @@ function columns(): Column<Entry>[] {
       id: "action",
       title: t("collection.happens"),
       cell: (e) => actionText(e.action),
-      width: "8rem",
-      wide: true,
+      width: "minmax(5.5rem, 8rem)",
     },
     {
       id: "why",

@@ -11,6 +11,7 @@ import { ProblemView } from "../../parts/problem";
 import { Skeleton } from "../../parts/skeleton";
 import { toast } from "../../parts/toast";
 import { bytesText } from "../../parts/units";
+import { visible } from "../../parts/visible";
 import { When } from "../../parts/when";
 import { type TextKey, t } from "../../text/text";
 import {
@@ -38,7 +39,7 @@ function Failure({ upload }: { upload: Upload }) {
   return (
     <section class="panel failure" role="alert">
       <h2>{t("upload.refused")}</h2>
-      <p>{error.message}</p>
+      <p>{visible(error.message)}</p>
       <dl class="facts">
         <dt>{t("upload.code")}</dt>
         <dd>
@@ -48,14 +49,14 @@ function Failure({ upload }: { upload: Upload }) {
           <>
             <dt>{t("upload.member")}</dt>
             <dd>
-              <code>{error.member}</code>
+              <code>{visible(error.member)}</code>
             </dd>
           </>
         )}
         {error.wrong && (
           <>
             <dt>{t("upload.wrong")}</dt>
-            <dd>{error.wrong}</dd>
+            <dd>{visible(error.wrong)}</dd>
           </>
         )}
         {error.expected && (

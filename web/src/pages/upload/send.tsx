@@ -9,6 +9,7 @@ import { Icon } from "../../parts/icon";
 import { ProblemLine } from "../../parts/problem";
 import { toast } from "../../parts/toast";
 import { bytesExact, bytesText } from "../../parts/units";
+import { visible } from "../../parts/visible";
 import { type TextKey, t } from "../../text/text";
 import { addTransfer, dropTransfer, type Phase, startNext, Transfer, transfers } from "./transfer";
 import { Bar, ImageLink, progressText, targetText } from "./words";
@@ -28,7 +29,8 @@ function Card({ of }: { of: Transfer }) {
   const { phase, sent, rate, problem, images } = useStore(of.progress);
   const [text, look] = phaseTexts[phase];
   const over = phase === "done" || phase === "cancelled";
-  const name = of.file.name;
+  const refused = phase === "failed" && sent === of.file.size; // all had come: it is not what is taken
+  const name = visible(of.file.name);
   const cancel = async () => {
     const yes = await confirm({
       title: t("upload.cancel.title"),
@@ -51,14 +53,16 @@ function Card({ of }: { of: Transfer }) {
       <p class="muted small">
         {targetText(of) ? t("upload.goesTo", { name: targetText(of) }) : t("upload.goesByNames")}
       </p>
-      {!over && (
+      {!over && !refused && (
         <Bar
           value={sent}
           max={phase === "taking" ? null : of.file.size}
           label={t("upload.progress", { name })}
         />
       )}
-      {!over && phase !== "taking" && <p class="small muted">{progressText(sent, of.file.size, rate)}</p>}
+      {!over && !refused && phase !== "taking" && (
+        <p class="small muted">{progressText(sent, of.file.size, rate)}</p>
+      )}
       {phase === "taking" && <p class="small muted">{t("upload.taking.what")}</p>}
       {problem && <ProblemLine problem={problem} />}
       {images.map((image) => (
@@ -79,7 +83,7 @@ function Card({ of }: { of: Transfer }) {
             {t("upload.resume")}
           </button>
         )}
-        {phase === "failed" && (
+        {phase === "failed" && !refused && (
           <button type="button" onClick={() => of.start().finally(startNext)}>
             {t("app.retry")}
           </button>

@@ -193,24 +193,26 @@ function EditDialog({ user, onClose, onDone }: { user: User; onClose: () => void
         onDone();
       }}
     >
-      <dl class="facts dialog-body">
-        <dt>{t("users.created")}</dt>
-        <dd>
-          <When time={user.created} />
-        </dd>
-        <dt>{t("users.signedIn")}</dt>
-        <dd>
-          <When time={user.signed_in} />
-        </dd>
-        <dt>{t("users.factor")}</dt>
-        <dd>{t(user.second_factor ? "users.factor.on" : "users.factor.off")}</dd>
-        <dt>{t("users.tokensOf")}</dt>
-        <dd>
-          <a href={at(`/ui/users?tab=tokens&owner=${encodeURIComponent(`user:${user.name}`)}`)}>
-            {t("users.tokensOf.show")}
-          </a>
-        </dd>
-      </dl>
+      <div class="dialog-body">
+        <dl class="facts">
+          <dt>{t("users.created")}</dt>
+          <dd>
+            <When time={user.created} />
+          </dd>
+          <dt>{t("users.signedIn")}</dt>
+          <dd>
+            <When time={user.signed_in} />
+          </dd>
+          <dt>{t("users.factor")}</dt>
+          <dd>{t(user.second_factor ? "users.factor.on" : "users.factor.off")}</dd>
+          <dt>{t("users.tokensOf")}</dt>
+          <dd>
+            <a href={at(`/ui/users?tab=tokens&owner=${encodeURIComponent(`user:${user.name}`)}`)}>
+              {t("users.tokensOf.show")}
+            </a>
+          </dd>
+        </dl>
+      </div>
       <Groups value={user.groups.join(", ")} />
       <label class="check field">
         <input type="checkbox" name="admin" defaultChecked={user.admin} /> {t("users.admin.may")}

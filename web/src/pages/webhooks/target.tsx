@@ -21,6 +21,7 @@ import { ProblemLine, ProblemView } from "../../parts/problem";
 import { Skeleton } from "../../parts/skeleton";
 import { type Column, Table, TableSkeleton } from "../../parts/table";
 import { toast } from "../../parts/toast";
+import { visible } from "../../parts/visible";
 import { When } from "../../parts/when";
 import { number, t } from "../../text/text";
 import { State } from "./state";
@@ -35,9 +36,7 @@ function Facts({ of }: { of: Webhook }) {
       {of.state === "failing" && (
         <>
           <dt>{t("webhooks.why")}</dt>
-          <dd>
-            {of.why} {!!of.status && t("webhooks.status", { status: String(of.status) })}
-          </dd>
+          <dd>{of.why || t("webhooks.status", { status: String(of.status) })}</dd>
           <dt>{t("webhooks.since")}</dt>
           <dd>
             <When time={of.failing_since} />, {t("webhooks.tries", { n: of.failures ?? 0 })}
@@ -97,7 +96,7 @@ function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
     {
       id: "subject",
       title: t("webhooks.about"),
-      cell: (d) => <span title={subjectOf(d)}>{subjectOf(d) || "–"}</span>,
+      cell: (d) => <span title={visible(subjectOf(d))}>{visible(subjectOf(d)) || "–"}</span>,
       width: "minmax(0, 1.5fr)",
       wide: true,
     },
@@ -130,19 +129,19 @@ function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
 }
 
 function One({ of, onClose, onSend }: { of: Delivery; onClose: () => void; onSend: () => void }) {
-  const text = JSON.stringify(of.event, null, 2);
+  const text = visible(JSON.stringify(of.event, null, 2));
   return (
     <Dialog title={t("webhooks.event")} onClose={onClose} wide>
-      <dl class="facts dialog-body">
-        <dt>{t("webhooks.givenUp")}</dt>
-        <dd>
-          <When time={of.at} />
-        </dd>
-        <dt>{t("webhooks.why")}</dt>
-        <dd>
-          {of.why} {!!of.status && t("webhooks.status", { status: String(of.status) })}
-        </dd>
-      </dl>
+      <div class="dialog-body">
+        <dl class="facts">
+          <dt>{t("webhooks.givenUp")}</dt>
+          <dd>
+            <When time={of.at} />
+          </dd>
+          <dt>{t("webhooks.why")}</dt>
+          <dd>{of.why || t("webhooks.status", { status: String(of.status) })}</dd>
+        </dl>
+      </div>
       <div class="commands dialog-body">
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and so must the keys */}
         <pre tabIndex={0}>{text}</pre>
