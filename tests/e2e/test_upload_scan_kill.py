@@ -90,14 +90,14 @@ def test_what_was_found_bad_is_refused(on_files, fake, line, where):
 
 @pytest.mark.parametrize("after_s", (0.02, 0.1, 0.3))
 def test_a_kill_at_any_time_leaves_nothing_or_a_scanned_image(new_registry, fake, after_s):
-    registry = start(new_registry(config=config_of(fake, scan_timeout="60s", timeout="1s")))
+    registry = start(new_registry(config=config_of(fake, scan_timeout="15s", timeout="1s")))
     sent = Sent(registry, archive(MILD))
     sent.join(after_s)
     registry.kill()
     sent.join(60)
     start(registry)
     with Client(registry.url) as client:
-        until(lambda: not held(registry), timeout=60)
+        until(lambda: not held(registry), timeout=120)  # at the latest once scan_timeout is over
         if tags(client):
             assert wait_for(client, "team/app", "v1")["status"] == "completed"
         assert upload(client, archive(MILD), **WHERE)["scan"] == "passed"

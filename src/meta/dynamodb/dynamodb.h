@@ -356,6 +356,11 @@ void dynamo_projection_set(struct dynamo_tx *tx, struct str repo, struct str tag
 #define DYNAMO_CHILDREN_MOST 60
 #define DYNAMO_UNTAG_MOST    8
 
+/* With more children than CHILDREN_FEW fewer tags go along, so that all fit beside the referrers.
+ */
+#define DYNAMO_CHILDREN_FEW 40
+#define DYNAMO_UNTAG_FEW    3
+
 /* So many tags go at once that go before it. */
 #define DYNAMO_UNTAG_STEP 20
 

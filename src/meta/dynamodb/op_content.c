@@ -659,20 +659,17 @@ static void forget_manifest(struct dynamo_tx *tx, struct dynamo_cell *head,
 /* One that names many is only taken away from view: what it names is counted down afterwards. */
 static enum err_code drop_manifest(struct dynamo_tx *tx, struct dynamo_cell *head,
                                    const struct repo_name *repo, const struct digest *d,
-                                   struct err *e)
+                                   const struct dynamo_children *children, struct err *e)
 {
-    AUTO(dynamo_children) struct dynamo_children children = {NULL, 0};
-
-    TRY(children_of(tx, head, &children, e));
     forget_manifest(tx, head, repo, d);
-    if (children.n > DYNAMO_CHILDREN_MOST) {
-        dynamo_mark_staged(tx, head, repo, d, children.n, true);
+    if (children->n > DYNAMO_CHILDREN_MOST) {
+        dynamo_mark_staged(tx, head, repo, d, children->n, true);
         tx->unwind = mem_resize(tx->unwind, (tx->n_unwind + 1) * sizeof(*tx->unwind));
         tx->unwind[tx->n_unwind++] = (struct dynamo_manifest_at){*repo, *d};
         return ERR_OK;
     }
-    TRY(dynamo_children_count(tx, repo, &children, 0, children.n, -1, e));
-    TRY(dynamo_leave_children(tx, repo, &children, 0, children.n, e));
+    TRY(dynamo_children_count(tx, repo, children, 0, children->n, -1, e));
+    TRY(dynamo_leave_children(tx, repo, children, 0, children->n, e));
     dynamo_tx_drop_long(tx, head, "edges");
     dynamo_cell_delete(head);
     return ERR_OK;
@@ -736,22 +733,33 @@ static enum err_code delete_with(struct dynamo_tx *tx, const struct meta_op *op,
     return dynamo_next_version(tx, r, ret_version, e);
 }
 
+/* What goes in one transaction with those of the children that are counted in it. */
+static size_t tags_at_once(const struct dynamo_children *c)
+{
+    bool many = c->n > DYNAMO_CHILDREN_FEW && c->n <= DYNAMO_CHILDREN_MOST;
+
+    return many ? DYNAMO_UNTAG_FEW : DYNAMO_UNTAG_MOST;
+}
+
 enum err_code dynamo_manifest_delete(struct dynamo_tx *tx, const struct meta_op *op, struct err *e)
 {
     const struct repo_name *repo = op->manifest_delete.repo;
     const struct digest *d = op->manifest_delete.digest;
+    struct dynamo_cell *head = manifest_cell(tx, repo, d);
     AUTO(dynamo_tags) struct dynamo_tags t = {NULL, 0};
+    AUTO(dynamo_children) struct dynamo_children children = {NULL, 0};
     int64_t version;
 
     TRY(delete_with(tx, op, 0, &t, &version, e));
-    if (t.n > DYNAMO_UNTAG_MOST) {
+    TRY(children_of(tx, head, &children, e));
+    if (t.n > tags_at_once(&children)) {
         tx->wants_untag = true;
         return err_set(e, ERR_CONFLICT, "manifest %s has too many tags to go at once", d->text);
     }
     drop_tags(tx, op, &t, version);
     TRY(dynamo_leave_referrers(tx, repo, d, e));
     dynamo_cell_add(repo_cell(tx, repo), "manifests", -1);
-    return drop_manifest(tx, manifest_cell(tx, repo, d), repo, d, e);
+    return drop_manifest(tx, head, repo, d, &children, e);
 }
 
 struct untag {

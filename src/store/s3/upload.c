@@ -440,8 +440,9 @@ static enum err_code fetch(struct state *st, const struct s3_name *name, uint64_
 
     /* With what need_room() would wait for. */
     TRY(s3_temp_wait(st->s->temp, &st->room, at_least(n_bytes, S3_PART_MIN_BYTES), e));
-    TRY(s3_temp_open(st->s->temp, &st->fd, e));
-    code = s3_reader_of(st->s->client, name, &an_upload, size_bytes, &r, e);
+    code = s3_temp_open(st->s->temp, &st->fd, e);
+    if (code == ERR_OK)
+        code = s3_reader_of(st->s->client, name, &an_upload, size_bytes, &r, e);
     if (code == ERR_OK)
         code = reader_seek(r, from_bytes, e);
     if (code == ERR_OK)

@@ -331,6 +331,32 @@ static void manifests_of_many_tags_go_in_one_list(void **state)
     assert_false(has_manifest(f, "a", "two"));
 }
 
+/* All that a transaction may have of each, together. */
+static void an_image_of_many_children_tags_and_referrers_goes(void **state)
+{
+    struct fixture *f = *state;
+    static const size_t children[] = {DYNAMO_CHILDREN_FEW, DYNAMO_CHILDREN_MOST};
+
+    for (size_t i = 0; i < sizeof(children) / sizeof(children[0]); i++) {
+        AUTO(mem) struct meta_edge *edges = make_children(f, children[i]);
+        char text[16];
+
+        assert_ok(push_index(f, edges, children[i], META_ANY));
+        for (int k = 1; k < DYNAMO_UNTAG_MOST; k++) {
+            snprintf(text, sizeof(text), "t%d", k);
+            assert_ok(set_tag(f, "a", text, "index", META_ANY));
+        }
+        for (int k = 0; k < 19; k++) {
+            snprintf(text, sizeof(text), "s%d", k);
+            assert_ok(put_referrer(f, "a", text, "index", "x/y", ""));
+        }
+        assert_ok(delete_manifest(f, "a", "index"));
+        assert_false(has_manifest(f, "a", "index"));
+        assert_int_equal(version_of(f, "a", "t"), META_ABSENT);
+        assert_children(f, children[i], ERR_OK);
+    }
+}
+
 static void a_subject_of_many_goes_behind_another_operation(void **state)
 {
     struct fixture *f = *state;
@@ -597,6 +623,7 @@ int main(int argc, char **argv)
         TEST(tags_that_go_first_stay_when_the_list_ends_with_a_check_that_fails),
         TEST(tags_of_what_was_revived_stay),
         TEST(manifests_of_many_tags_go_in_one_list),
+        TEST(an_image_of_many_children_tags_and_referrers_goes),
         TEST(a_subject_of_many_goes_behind_another_operation),
         TEST(what_is_condemned_goes_in_parts),
         TEST(an_index_of_many_that_goes_condemns_its_children),
