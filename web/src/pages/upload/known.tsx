@@ -14,8 +14,11 @@ import { toast } from "../../parts/toast";
 import { bytesText } from "../../parts/units";
 import { When } from "../../parts/when";
 import { t } from "../../text/text";
-import { addTransfer, Transfer, transfers } from "./transfer";
+import { addTransfer, type Phase, Transfer, transfers } from "./transfer";
 import { PhaseBadge, placeText } from "./words";
+
+const PAGE = 50; // of uploadsPath()
+const over = new Set<Phase>(["done", "cancelled", "failed"]);
 
 const pageOf = (id: string) => `/ui/upload?upload=${encodeURIComponent(id)}`;
 
@@ -85,12 +88,9 @@ export function Known() {
   const who = useStore(identity);
   const wanted = useRef<Upload | null>(null);
   const input = useRef<HTMLInputElement>(null);
-  usePoll(
-    mine.some((x) => !["done", "cancelled"].includes(x.progress.get().phase)) ||
-      list.items.some((u) => !hasEnded(u)),
-    list.reload,
-    2000,
-  );
+  const going = mine.some((x) => !over.has(x.progress.get().phase)) || list.items.some((u) => !hasEnded(u));
+  // Who looks at older ones is not to lose them.
+  usePoll(going && list.items.length <= PAGE, list.reload, 2000);
   const resume = (upload: Upload) => {
     wanted.current = upload;
     input.current?.click();
@@ -146,7 +146,7 @@ export function Known() {
           id={(u) => u.id}
           href={(u) => pageOf(u.id)}
           onMore={list.more}
-          loading={list.loading && list.fresh && !list.done && list.items.length >= 50}
+          loading={list.loading && list.fresh && !list.done && list.items.length >= PAGE}
           complete={list.done}
         />
       )}

@@ -136,10 +136,10 @@ export class Transfer {
       this.moved(offset);
     }
     this.set({ phase: "taking", rate: null });
-    for (;;) {
+    for (let wait = 200; ; wait = Math.min(2 * wait, 2000)) {
       const outcome = await outcomeOf(this.id, signal);
       if (outcome) return this.set({ phase: "done", images: outcome.images, sent: this.file.size });
-      await pause(1000, signal);
+      await pause(wait, signal);
     }
   }
 
