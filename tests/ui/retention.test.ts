@@ -93,4 +93,19 @@ describe("retention", () => {
     await page.getByText("2 tags are back").waitFor();
     await page.getByText("pr-1").waitFor();
   });
+
+  test("is undone without taking what somebody pushed meanwhile", async () => {
+    const page = await open(rules, {}, "?show=goes");
+    await page.getByRole("button", { name: "Delete 2 tags…" }).click();
+    const gone = await page.getByRole("grid").locator(".name").allInnerTexts();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete 2 tags" }).click();
+    await page.getByText("2 tags deleted").waitFor();
+    const tag = gone[0]!.split(":")[1]!;
+    const pushed = await rules.push("dev/app", tag, { env: ["newer"] });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText(`Somebody has made dev/app:${tag} anew meanwhile`).waitFor();
+    await page.getByText("1 tag is back").waitFor();
+    const now = await rules.send("HEAD", `/v2/dev/app/manifests/${tag}`, undefined, { Accept: "*/*" });
+    expect(now.headers.get("Docker-Content-Digest")).toBe(pushed);
+  });
 });

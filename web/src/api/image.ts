@@ -210,10 +210,6 @@ export function historyPath(name: string, tag: string): string {
   return `/api/v1/repositories/${encodePath(name)}/tags/${encodeURIComponent(tag)}/history`;
 }
 
-export function rollbackPath(name: string, tag: string): string {
-  return `/api/v1/repositories/${encodePath(name)}/tags/${encodeURIComponent(tag)}/rollback`;
-}
-
 export interface AnalysedLayer {
   index: number;
   digest: string;

@@ -162,6 +162,8 @@ export const de: Texts = {
   "repository.delete.noUndo":
     "Das lässt sich nicht rückgängig machen. Geben Sie den Namen des Repositorys ein, um fortzufahren.",
   "repository.delete.done": "{name} ist gelöscht.",
+  "repository.delete.going": "{name} wird gelöscht …",
+  "repository.delete.partly": "{name} ist nicht ganz gelöscht: Etwas darin bleibt, weil Sie es nicht löschen dürfen.",
   "repository.about.none": "Es sagt nichts über sich",
   "repository.about.none.do":
     "Hier steht, was das neueste Image in den Annotationen oder Labels „org.opencontainers.image.description“, „source“ und weiteren sagt. Die Beschreibung darf Markdown sein.",
@@ -232,6 +234,9 @@ export const de: Texts = {
   "delete.done": "{n} Tag gelöscht|{n} Tags gelöscht",
   "delete.imagesDone": "{n} Image gelöscht|{n} Images gelöscht",
   "delete.back": "{n} Tag ist wieder da|{n} Tags sind wieder da",
+  "delete.taken":
+    "{names} hat inzwischen jemand neu gesetzt: Es bleibt, wie es ist.|Diese hat inzwischen jemand neu gesetzt, sie bleiben, wie sie sind: {names}",
+  "each.failed": "{names}: {why}",
 
   // Verlauf eines Tags
   "history.title": "Verlauf von {tag}",
@@ -245,6 +250,7 @@ export const de: Texts = {
   "history.to": "Auf",
   "history.ask.stays":
     "Nur das Tag wandert. Beide Images bleiben, auch dieser Verlauf: Ein weiteres Zurücksetzen nimmt dieses zurück.",
+  "history.moved": "{tag} ist inzwischen wieder gewandert und bleibt, wo es ist.",
   "history.done": "{tag} zeigt wieder auf {digest}…",
 
   // Aufbewahrung
@@ -355,6 +361,7 @@ export const de: Texts = {
     "Andere Images bleiben, auch wenn sie Layer teilen. Die Layer bleiben, bis sie aufgeräumt werden; so lange können Sie das rückgängig machen.",
   "image.delete.staysIndex":
     "Die Images der Plattformen bleiben über ihre Digests, bis sie aufgeräumt werden; so lange können Sie das rückgängig machen.",
+  "image.delete.undoNamed": "Rückgängig machen holt nur dieses Tag zurück.|Rückgängig machen holt nur diese {n} Tags zurück.",
   "image.delete.done": "Das Image wurde gelöscht",
   "image.delete.undone": "Das Image ist wieder da",
   "image.unpacked": "Entpackt",

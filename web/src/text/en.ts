@@ -157,6 +157,8 @@ export const en = {
   "repository.delete.nothingStays": "Nothing: no other repository has any of it.",
   "repository.delete.noUndo": "This can't be undone. Type the name of the repository to go on.",
   "repository.delete.done": "{name} is deleted.",
+  "repository.delete.going": "{name} is being deleted …",
+  "repository.delete.partly": "Not all of {name} is deleted: something in it stays that you may not delete.",
   "repository.about.none": "It says nothing of itself",
   "repository.about.none.do":
     "What the latest image says in the annotations or labels “org.opencontainers.image.description”, “source” and others stands here. The description may be Markdown.",
@@ -225,6 +227,9 @@ export const en = {
   "delete.done": "{n} tag deleted|{n} tags deleted",
   "delete.imagesDone": "{n} image deleted|{n} images deleted",
   "delete.back": "{n} tag is back|{n} tags are back",
+  "delete.taken":
+    "Somebody has made {names} anew meanwhile: it stays as it is.|Somebody has made these anew meanwhile, they stay as they are: {names}",
+  "each.failed": "{names}: {why}",
 
   // History of a tag
   "history.title": "History of {tag}",
@@ -238,6 +243,7 @@ export const en = {
   "history.to": "To",
   "history.ask.stays":
     "Only the tag moves. Both images stay, and so does this history: another rollback takes this one back.",
+  "history.moved": "{tag} was moved again meanwhile, and stays where it is.",
   "history.done": "{tag} points to {digest}… again",
 
   // Retention
@@ -347,6 +353,7 @@ export const en = {
     "Other images stay, also those that share its layers. Its layers stay until they are collected; until then you can undo this.",
   "image.delete.staysIndex":
     "The images of its platforms stay, by their digests, until they are collected; until then you can undo this.",
+  "image.delete.undoNamed": "Undo brings back that tag alone.|Undo brings back these {n} tags alone.",
   "image.delete.done": "The image was deleted",
   "image.delete.undone": "The image is back",
   "image.unpacked": "Unpacked",

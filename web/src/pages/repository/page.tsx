@@ -105,7 +105,7 @@ export default function RepositoryPage({ rest: name }: PageProps) {
           <Copy text={`${host}/${name}`} what={t("repository.address")} />
           {mayChange && of && (
             <Menu label={t("repository.more")} button={<Icon name="more" />}>
-              <MenuItem onClick={() => deleteRepository(name)}>
+              <MenuItem onClick={() => deleteRepository(name, reload)}>
                 <Icon name="trash" />
                 {t("repository.delete")}
               </MenuItem>

@@ -8,6 +8,7 @@ import { encodePath, useQuery } from "../../app/router";
 import { useStore } from "../../app/store";
 import { Commands } from "../../parts/copy";
 import { confirm } from "../../parts/dialog";
+import { bringBack } from "../../parts/each";
 import { Empty } from "../../parts/empty";
 import { Icon } from "../../parts/icon";
 import { ProblemLine, ProblemView } from "../../parts/problem";
@@ -92,22 +93,12 @@ async function untilDone(): Promise<boolean> {
   return false;
 }
 
-async function bringBack(gone: readonly Decision[], done: () => void) {
-  let back = 0;
-  let problem: Problem | null = null;
-  for (const one of gone) {
-    try {
-      await restoreTag(one.repository, one.tag, one.digest);
-      back++;
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e;
-      problem ??= e;
-    }
-  }
-  if (problem) toast(problem.message || t("problem.title"), { bad: true });
-  if (back) toast(t("delete.back", { n: back }));
-  done();
-}
+const undo = (gone: readonly Decision[]) =>
+  bringBack(
+    gone,
+    (one) => `${one.repository}:${one.tag}`,
+    (one) => restoreTag(one.repository, one.tag, one.digest),
+  );
 
 /** All decisions that go; those that are not loaded yet are asked for. */
 async function allThatGo(most: number): Promise<Decision[] | null> {
@@ -205,7 +196,7 @@ export default function RetentionPage() {
       if (done)
         toast(
           t("retention.done", { n: all.go }),
-          goes ? { undo: () => bringBack(goes, () => here.current && list.reload()) } : {},
+          goes ? { undo: () => undo(goes).then(() => here.current && list.reload()) } : {},
         );
       else toast(t("retention.waiting"));
       list.reload();
