@@ -298,6 +298,46 @@ describe("vulnerabilities", () => {
     await page.getByText("CVE-2026-2001").waitFor();
   });
 
+  test("are asked for once, and once more after a failure", async () => {
+    const page = await browser.open(full, "/ui/nowhere");
+    let asked = 0;
+    let go = () => {};
+    await page.route("**/scan?force=true", async (route) => {
+      asked++;
+      await new Promise<void>((done) => (go = done));
+      await route.fulfill({ status: 503, json: { errors: [{ code: "UNAVAILABLE", message: "the queue is full" }] } });
+    });
+    await page.goto(`${full.url}${SHOP}?tab=vulnerabilities`);
+    const again = page.getByRole("button", { name: "Scan again" });
+    await again.click();
+    await expect.poll(() => again.isDisabled()).toBe(true);
+    await expect.poll(() => asked).toBe(1);
+    go();
+    await page.getByRole("alert").getByText("the queue is full").waitFor();
+    await again.click();
+    await expect.poll(() => asked).toBe(2);
+    go();
+  });
+
+  test("are not said to be none where a scan passed over things, or the last one failed", async () => {
+    const page = await browser.open(full, "/ui/nowhere");
+    const none = { critical: 0, high: 0, medium: 0, low: 0, unknown: 0 };
+    await page.route("**/manifests/1.1/scan*", async (route) => {
+      const answer = await route.fetch();
+      const json = await answer.json();
+      Object.assign(json, { vulnerabilities: none, fixable: none, details: [], total: 0, partial: true, note: "packages of plan9 are not known", failure: { reason: "the scanner was killed" } });
+      await route.fulfill({ response: answer, json });
+    });
+    await page.goto(`${full.url}${SHOP}?tab=vulnerabilities`);
+    await page.getByRole("heading", { name: "Nothing was found in what was looked at" }).waitFor();
+    await page.getByText("packages of plan9 are not known").waitFor();
+    await page.getByText("The last scan failed").waitFor();
+    await page.getByText("the scanner was killed").waitFor();
+    expect(await page.getByText("The scanner knows no vulnerability").count()).toBe(0);
+    await picture(page, "image-scan-partial");
+    expect(await flaws(page)).toBe("");
+  });
+
   test("are not known where nothing scans, and the page says what to do", async () => {
     const page = await browser.open(bare, "/ui/images/evil/one:1.0?tab=vulnerabilities");
     await page.getByText("This registry scans nothing").waitFor();
@@ -407,6 +447,32 @@ describe("deleting", () => {
     await page.getByRole("button", { name: "Undo" }).click();
     await page.waitForURL("**/ui/images/team/shop@sha256:*");
     expect((await fetch(`${full.url}/v2/team/shop/manifests/gone`)).status).toBe(200);
+  });
+
+  test("is undone without taking what somebody pushed meanwhile", async () => {
+    const old = await image(full, "team/race", "v1", { layers: [tar({ a: "old" })] });
+    await image(full, "team/race", "v2", { layers: [tar({ a: "old" })] });
+    const page = await browser.open(full, "/ui/images/team/race:v1");
+    const digestNow = async (tag: string) =>
+      (await full.send("HEAD", `/v2/team/race/manifests/${tag}`, undefined, { Accept: "*/*" })).headers.get("Docker-Content-Digest");
+    const dialog = await choose(page, "Delete tag v1");
+    await dialog.getByRole("button", { name: "Delete tag" }).click();
+    await page.getByText("Tag v1 was deleted").waitFor();
+    const newer = await image(full, "team/race", "v1", { layers: [tar({ a: "newer" })] });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("Somebody has made v1 anew meanwhile").waitFor();
+    expect(await digestNow("v1")).toBe(newer.digest);
+    await image(full, "team/race", "v1", { layers: [tar({ a: "old" })] });
+    await page.goto(`${full.url}/ui/images/team/race:v2`);
+    await choose(page, "Delete image");
+    await dialog.getByText("2 tags go with it").waitFor();
+    await dialog.getByRole("button", { name: "Delete image" }).click();
+    await page.getByText("The image was deleted").waitFor();
+    await image(full, "team/race", "v1", { layers: [tar({ a: "newer" })] });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("Somebody has made v1 anew meanwhile").waitFor();
+    await page.getByText("1 tag is back").waitFor();
+    expect([await digestNow("v1"), await digestNow("v2")]).toEqual([newer.digest, old.digest]);
   });
 
   test("is given up by Escape", async () => {

@@ -118,10 +118,13 @@ describe("a repository", () => {
         Object.assign(json.tags[0], { scan: scanned, signed: true, pulled: json.tags[0].pushed });
         Object.assign(json.tags[1], { scan: { ...scanned, worst: null, vulnerabilities: {} } });
         Object.assign(json.tags[2], { scan: { status: "running", worst: null, vulnerabilities: null } });
+        Object.assign(json.tags[3], { scan: { ...scanned, worst: null, vulnerabilities: {}, partial: true } });
         await route.fulfill({ response: answer, json });
       });
       await page.goto(full.url + at(NAME));
       await page.getByText("1.1", { exact: true }).waitFor();
+      await page.getByText("Partly scanned").waitFor();
+      expect(await page.getByText("Clean", { exact: true }).count()).toBe(1);
       await page.getByRole("checkbox", { name: "Select 1.1" }).check();
       await picture(page, `repository-${name}`);
       expect(await flaws(page)).toBe("");

@@ -15,6 +15,7 @@ export interface Scan {
   status: ScanStatus;
   scanned_at?: string | null;
   worst: Severity | null; // null, completed: nothing was found
+  partial?: boolean; // not all was looked at
   vulnerabilities: Partial<Record<Severity, number>> | null; // null: not completed
 }
 

@@ -24,13 +24,27 @@ export function Facts({ rows }: { rows: readonly [string, ComponentChildren][] }
   );
 }
 
-/** Text of others: all of it, but a long one behind a button; its direction stays its own. */
-export function Foreign({ text: written, mono }: { text: string; mono?: boolean }) {
+/** Text of others: all of it, but a long one behind a button; its direction stays its own. `english`: of the registry. */
+export function Foreign({
+  text: written,
+  mono,
+  english,
+}: {
+  text: string;
+  mono?: boolean;
+  english?: boolean;
+}) {
   const text = visible(written);
   const class_ = mono ? "foreign mono" : "foreign";
-  if (text.length <= LONG) return <bdi class={class_}>{text}</bdi>;
+  const lang = english ? "en" : undefined;
+  if (text.length <= LONG)
+    return (
+      <bdi class={class_} lang={lang}>
+        {text}
+      </bdi>
+    );
   return (
-    <details class="long">
+    <details class="long" lang={lang}>
       <summary>
         <bdi class={class_}>{text.slice(0, LONG)}…</bdi>
       </summary>
