@@ -385,6 +385,19 @@ describe("what stands in it and beside it", () => {
     expect(new URL(page.url()).searchParams.get("with")).toBe("1.0");
   });
 
+  test("files and folders whose names are no UTF-8 are opened as well", async () => {
+    await image(bare, "team/bytes", "1.0", { layers: [tar({ "caf\xe9/na\xefve.txt": "found by its bytes\n" }, "latin1")] });
+    const page = await browser.open(bare, "/ui/images/team/bytes:1.0?tab=files");
+    const files = page.getByRole("grid", { name: "Files" });
+    await files.getByText("caf").click();
+    await files.getByText("ve.txt").click();
+    await page.getByRole("dialog").getByText("found by its bytes").waitFor();
+    await page.keyboard.press("Escape");
+    await page.reload();
+    await files.getByText("ve.txt").waitFor();
+    await page.getByRole("link", { name: "caf" }).waitFor();
+  });
+
   test("a layer alone shows what it deletes", async () => {
     const page = await browser.open(full, `${SHOP}?tab=files&layer=1&path=/opt`);
     await page.getByText("deletes this of the layers below").waitFor();
@@ -498,6 +511,51 @@ describe("who may only pull", () => {
     await page.getByRole("status").getByText("may not").or(page.getByRole("status").getByText("denied")).first().waitFor();
     await page.getByRole("tab", { name: "Files" }).click();
     await page.getByRole("grid", { name: "Files" }).getByText("a", { exact: true }).waitFor();
+  });
+});
+
+describe("what is pushed too large", () => {
+  const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`key-${i}`, "value"]));
+
+  test("is not loaded: a config", async () => {
+    const large = Buffer.alloc(5 * 1024 * 1024, " ");
+    large.write("{}");
+    const config = { mediaType: "application/vnd.oci.image.config.v1+json", ...(await bare.blob("evil/config", large)) };
+    const type = "application/vnd.oci.image.manifest.v1+json";
+    const manifest = JSON.stringify({ schemaVersion: 2, mediaType: type, config, layers: [] });
+    await bare.send("PUT", "/v2/evil/config/manifests/1.0", manifest, { "Content-Type": type });
+    const page = await browser.open(bare, "/ui/nowhere");
+    const asked: string[] = [];
+    page.on("request", (r) => asked.push(r.url()));
+    await page.goto(`${bare.url}/ui/images/evil/config:1.0`);
+    await page.getByText("too large to be shown here").waitFor();
+    expect(asked.filter((one) => one.includes("/blobs/"))).toEqual([]);
+    expect(await flaws(page)).toBe("");
+  });
+
+  test("is drawn in parts: labels, a model's parameters", async () => {
+    await image(bare, "evil/labels", "1.0", { layers: [tar({ a: "b" })], config: { Labels: many(2000) } });
+    const page = await browser.open(bare, "/ui/images/evil/labels:1.0");
+    await page.getByText("key-199", { exact: true }).waitFor();
+    expect(await page.locator(".pairs > div").count()).toBe(200);
+    await page.getByRole("button", { name: "Show 1,000 more of 1,800" }).click();
+    await page.getByText("key-1199", { exact: true }).waitFor();
+    await artifact(bare, "evil/params", "1.0", { config: { type: "application/vnd.ollama.image.model+json", json: many(2000) }, layers: [] });
+    await page.goto(`${bare.url}/ui/images/evil/params:1.0`);
+    await page.getByRole("button", { name: "Show 1,000 more of 1,800" }).waitFor();
+    expect(await page.locator(".facts dt").count()).toBeLessThan(220);
+  });
+
+  test("is cut: a README", async () => {
+    const readme = `# Long\n\n${"word ".repeat(60_000)}\n\nthe end`;
+    await artifact(bare, "evil/readme", "1.0", {
+      config: { type: "application/vnd.cncf.helm.config.v1+json", json: { name: "long" } },
+      layers: [{ type: "application/vnd.cncf.helm.chart.content.v1.tar+gzip", bytes: chart({ "long/README.md": readme }) }],
+    });
+    const page = await browser.open(bare, "/ui/images/evil/readme:1.0");
+    await page.getByText("only its beginning is shown").waitFor();
+    await page.getByRole("heading", { name: "Long" }).waitFor();
+    expect(await page.getByText("the end").count()).toBe(0);
   });
 });
 

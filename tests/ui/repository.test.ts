@@ -558,6 +558,24 @@ test("its tabs are used by keys alone", async () => {
   expect(new URL(page.url()).search).toBe("?tab=pull");
 });
 
+test("repositories that are called tags, or as a history, have a page, and are deleted", async () => {
+  for (const name of ["dev/shop/tags", "dev/tags/v1/history"]) {
+    await own(name, ["one"]);
+    const page = await browser.open(full, at(name));
+    await page.getByText("1 tag", { exact: true }).waitFor();
+    await page.getByRole("grid").getByText("one").waitFor();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Delete repository" }).click();
+    const dialog = page.getByRole("dialog", { name: `Delete ${name}?` });
+    await dialog.getByRole("textbox").fill(name);
+    await page.keyboard.press("Enter");
+    await page.getByText(`${name} is deleted.`).waitFor();
+    expect(await tagged(name, "one")).toBe(null);
+    await page.goto(full.url + at(name));
+    await page.getByRole("heading", { name: "This is not here" }).waitFor();
+  }
+});
+
 test("a repository that is not there is told calmly", async () => {
   const page = await browser.open(full, at("no/such"));
   await page.getByRole("heading", { name: "This is not here" }).waitFor();

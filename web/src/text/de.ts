@@ -73,6 +73,7 @@ export const de: Texts = {
   "table.select": "{what} auswählen",
   "table.selectAll": "Alle geladenen auswählen",
   "table.sort": "Nach {what} sortieren",
+  "markdown.cut": "Es ist länger: Zu sehen ist nur der Anfang.",
   "table.more": "Lädt mehr",
 
   // Schweregrade
@@ -526,6 +527,8 @@ export const de: Texts = {
   "image.blobs": "Blobs",
   "image.blob.show": "{what} zeigen",
   "image.blob.download": "{what} herunterladen",
+  "image.more": "{n} von {left} weiteren zeigen",
+  "image.config.tooLarge": "Die Konfiguration ist zu groß, um hier gezeigt zu werden.",
   "image.tooLarge": "Zu groß, um hier hineinzusehen. Unten herunterladen.",
   "image.values": "Values",
   "image.wasm.kind": "Art",

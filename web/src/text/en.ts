@@ -69,6 +69,7 @@ export const en = {
   "table.select": "Select {what}",
   "table.selectAll": "Select all that are loaded",
   "table.sort": "Sort by {what}",
+  "markdown.cut": "It is longer: only its beginning is shown.",
   "table.more": "Loading more",
 
   // Severities
@@ -514,6 +515,8 @@ export const en = {
   "image.blobs": "Blobs",
   "image.blob.show": "Show {what}",
   "image.blob.download": "Download {what}",
+  "image.more": "Show {n} more of {left}",
+  "image.config.tooLarge": "Its configuration is too large to be shown here.",
   "image.tooLarge": "Too large to be looked into here. Download it below.",
   "image.values": "Values",
   "image.wasm.kind": "Kind",
