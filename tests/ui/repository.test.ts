@@ -389,6 +389,22 @@ describe("deleting tags", () => {
     expect(await page.getByText(`${name} is deleted.`).count()).toBe(0);
   });
 
+  test("is not asked about another page: the way back says no", async () => {
+    await own("dev/back", ["a"]);
+    const page = await browser.open(full, "/?search=dev/back");
+    await page.getByRole("link", { name: "dev/back" }).click();
+    let looked = 0;
+    page.on("request", (r) => r.method() === "DELETE" && looked++);
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Delete repository" }).dblclick({ delay: 1 });
+    await page.getByRole("dialog").waitFor();
+    expect(looked).toBe(1);
+    await page.goBack();
+    await page.getByRole("heading", { name: "Repositories", exact: true }).waitFor();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await tagged("dev/back", "a")).not.toBe(null);
+  });
+
   test("of a whole repository takes its name", async () => {
     await own("dev/whole", ["a", "b"]);
     const page = await browser.open(full, at("dev/whole"));

@@ -87,3 +87,14 @@ export async function bringBack<T>(
   tellFailed(tried.failed, nameOf);
   return back;
 }
+
+/** Not a second time while it is still being done. */
+export function single<A extends unknown[]>(run: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
+  let going: Promise<void> | null = null;
+  return (...args) => {
+    going ??= run(...args).finally(() => {
+      going = null;
+    });
+    return going;
+  };
+}

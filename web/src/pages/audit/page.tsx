@@ -58,15 +58,15 @@ const examples: Record<AuditFilter, string> = {
 /** What is typed counts after a short pause. */
 function Field({ name }: { name: AuditFilter }) {
   const [value] = useQuery(name);
-  const [typed, setTyped] = useState<{ over: string; text: string; timer: number } | null>(null);
-  const type = (text: string) => {
-    if (typed) clearTimeout(typed.timer);
-    const timer = window.setTimeout(() => {
+  const [typed, setTyped] = useState<{ over: string; text: string } | null>(null);
+  useEffect(() => {
+    if (!typed || typed.over !== value) return;
+    const timer = setTimeout(() => {
       setTyped(null);
-      setQuery({ [name]: text });
+      setQuery({ [name]: typed.text });
     }, PAUSE_MS);
-    setTyped({ over: value, text, timer });
-  };
+    return () => clearTimeout(timer); // another page may be shown by then
+  }, [typed, value]);
   return (
     <label class="field">
       {t(`audit.${name}`)}
@@ -77,7 +77,7 @@ function Field({ name }: { name: AuditFilter }) {
         autocomplete="off"
         spellcheck={false}
         data-search={name === "actor" || undefined}
-        onInput={(e) => type(e.currentTarget.value)}
+        onInput={(e) => setTyped({ over: value, text: e.currentTarget.value })}
       />
       {known[name] && (
         <datalist id={`audit-${name}`}>

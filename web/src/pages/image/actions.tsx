@@ -11,7 +11,7 @@ import { putTag, restoreTag } from "../../api/tags";
 import { at } from "../../app/base";
 import { encodePath, go } from "../../app/router";
 import { confirm } from "../../parts/dialog";
-import { bringBack } from "../../parts/each";
+import { bringBack, single } from "../../parts/each";
 import { Icon } from "../../parts/icon";
 import { Menu, MenuItem } from "../../parts/menu";
 import { toast } from "../../parts/toast";
@@ -86,7 +86,7 @@ async function putBack(shown: Shown, tags: string[]) {
   go(`/ui/images/${encodePath(`${image.name}@${came.digest}`)}`);
 }
 
-async function deleteImage(shown: Shown) {
+const deleteImage = single(async (shown: Shown) => {
   const { image, came, kind } = shown;
   const found = await allPages<{ tags: TagDetails[] }, TagDetails>(
     tagsPath(image.name, { n: "200" }),
@@ -114,7 +114,7 @@ async function deleteImage(shown: Shown) {
   await ask("DELETE", manifestPath(image.name, came.digest));
   toast(t("image.delete.done"), { undo: () => putBack(shown, tags).catch(say) });
   go(repositoryPage(image.name));
-}
+});
 
 function Download({ shown }: { shown: Shown }) {
   const { image, kind, platforms, platform } = shown;

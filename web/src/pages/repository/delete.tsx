@@ -15,7 +15,7 @@ import {
 import { encodePath, go, place } from "../../app/router";
 import { useStore } from "../../app/store";
 import { confirm } from "../../parts/dialog";
-import { bringBack, each, problemText, type Tried, tellFailed } from "../../parts/each";
+import { bringBack, each, problemText, single, type Tried, tellFailed } from "../../parts/each";
 import { Size } from "../../parts/size";
 import { progress, toast } from "../../parts/toast";
 import { t } from "../../text/text";
@@ -186,7 +186,7 @@ async function removeAll(name: string, tell: (tags: number, manifests: number) =
 }
 
 /** All of a repository, which nothing brings back: its name has to be typed. */
-export async function deleteRepository(name: string, reload: () => void) {
+export const deleteRepository = single(async (name: string, reload: () => void) => {
   try {
     const goes = await send<Deletion>("DELETE", `${repositoryPath(name)}?dry_run=true`);
     const yes = await confirm({
@@ -224,7 +224,10 @@ export async function deleteRepository(name: string, reload: () => void) {
           `${t("repository.delete.going", { name })} ${t("repository.nTags", { n: tags })}, ${t("repository.delete.manifests", { n: manifests })}`,
         ),
       );
-      if (!all) return toast(t("repository.delete.partly", { name }), { bad: true });
+      if (!all) {
+        toast(t("repository.delete.partly", { name }), { bad: true });
+        return;
+      }
     } finally {
       going.end();
       reload();
@@ -234,4 +237,4 @@ export async function deleteRepository(name: string, reload: () => void) {
   } catch (e) {
     toast(problemText(e), { bad: true });
   }
-}
+});

@@ -81,7 +81,7 @@ function subjectOf(d: Delivery): string {
   return `${repository ?? ""}${tag ? `:${tag}` : digest ? `@${digest}` : ""}`;
 }
 
-function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
+function columns(onSend: (d: Delivery) => void, busy: boolean): Column<Delivery>[] {
   return [
     {
       id: "event",
@@ -115,6 +115,7 @@ function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
         <button
           type="button"
           class="plain"
+          disabled={busy}
           aria-label={t("webhooks.send.of", { n: d.seq })}
           onClick={() => onSend(d)}
         >
@@ -128,7 +129,14 @@ function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
   ];
 }
 
-function One({ of, onClose, onSend }: { of: Delivery; onClose: () => void; onSend: () => void }) {
+interface OneProps {
+  of: Delivery;
+  busy: boolean;
+  onClose: () => void;
+  onSend: () => void;
+}
+
+function One({ of, busy, onClose, onSend }: OneProps) {
   const text = visible(JSON.stringify(of.event, null, 2));
   return (
     <Dialog title={t("webhooks.event")} onClose={onClose} wide>
@@ -148,7 +156,7 @@ function One({ of, onClose, onSend }: { of: Delivery; onClose: () => void; onSen
         <Copy text={text} what={t("webhooks.event")} />
       </div>
       <footer>
-        <button type="button" class="primary" onClick={onSend}>
+        <button type="button" class="primary" disabled={busy} onClick={onSend}>
           {t("webhooks.send")}
         </button>
       </footer>
@@ -212,7 +220,7 @@ function Deliveries({ name, reload }: { name: string; reload: () => void }) {
       ) : (
         <Table
           label={t("webhooks.deliveries")}
-          columns={columns(send)}
+          columns={columns(send, action.busy)}
           rows={list.items}
           id={(d) => String(d.seq)}
           onOpen={setOpen}
@@ -224,6 +232,7 @@ function Deliveries({ name, reload }: { name: string; reload: () => void }) {
       {open && (
         <One
           of={open}
+          busy={action.busy}
           onClose={() => setOpen(null)}
           onSend={() => {
             setOpen(null);
