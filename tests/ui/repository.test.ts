@@ -550,7 +550,7 @@ describe("how to pull", () => {
 
 test("the page of a repository is German to who wants that", async () => {
   const page = await browser.open(full, at(NAME), { language: "de" });
-  await page.getByRole("tab", { name: "Herunterladen" }).waitFor();
+  await page.getByRole("tab", { name: "Pullen" }).waitFor();
   await page.getByRole("columnheader", { name: "Letzter Pull" }).waitFor();
   await picture(page, "repository-german");
 });

@@ -42,6 +42,11 @@ describe("retention", () => {
     });
   }
 
+  test("says why on phones as well", async () => {
+    const page = await open(rules, { phone: true });
+    await page.getByText("Policy 1: nothing keeps it").first().waitFor();
+  });
+
   test("shows what goes, what stays and why, and what is not carried out", async () => {
     const page = await open(rules);
     await page.getByText("1 policy is not carried out").waitFor();
@@ -66,6 +71,8 @@ describe("retention", () => {
     await page.getByRole("heading", { name: "Aufbewahrung" }).waitFor();
     await page.getByText("1 Regel wird nicht ausgeführt").waitFor();
     await page.getByText("Regel 1: nichts behält es").first().waitFor();
+    await page.getByText("Regel 1: eines der letzten 2 (keep_last)").first().waitFor();
+    expect(await page.locator('.retention-told [lang="en"]').count()).toBe(1);
     await picture(page, "retention-german");
   });
 

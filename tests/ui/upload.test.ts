@@ -214,6 +214,16 @@ describe("uploading", () => {
     await page.getByText("Given up", { exact: true }).waitFor();
   });
 
+  test("goes on from a phone as well", async () => {
+    const head = { "Tus-Resumable": "1.0.0", "Upload-Length": String(small.length) };
+    await registry.send("POST", "/api/v1/uploads?repository=team/phone&tag=v1", "", head);
+    const page = await openAs(browser, registry, "alice", "/ui/upload?result=running", { phone: true });
+    const chooser = page.waitForEvent("filechooser");
+    await page.getByRole("grid").locator(".row").filter({ hasText: "team/phone" }).getByRole("button", { name: "Go on" }).click();
+    await (await chooser).setFiles(file("phone.tar", small));
+    await card(page, "phone.tar").getByRole("link", { name: "team/phone:v1" }).waitFor();
+  });
+
   test("is followed while it goes on", async () => {
     const head = { "Tus-Resumable": "1.0.0", "Upload-Length": String(small.length) };
     const answer = await registry.send("POST", "/api/v1/uploads?repository=team/seen&tag=v1", "", head);

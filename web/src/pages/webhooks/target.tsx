@@ -26,6 +26,16 @@ import { When } from "../../parts/when";
 import { number, t } from "../../text/text";
 import { State } from "./state";
 
+/** Why it was not taken, in the words of the registry. */
+function Why({ of }: { of: Pick<Delivery, "why" | "status"> | Pick<Webhook, "why" | "status"> }) {
+  if (!of.why) return <>{t("webhooks.status", { status: String(of.status) })}</>;
+  return (
+    <span title={of.why} lang="en">
+      {of.why}
+    </span>
+  );
+}
+
 function Facts({ of }: { of: Webhook }) {
   return (
     <dl class="facts panel">
@@ -36,7 +46,9 @@ function Facts({ of }: { of: Webhook }) {
       {of.state === "failing" && (
         <>
           <dt>{t("webhooks.why")}</dt>
-          <dd>{of.why || t("webhooks.status", { status: String(of.status) })}</dd>
+          <dd>
+            <Why of={of} />
+          </dd>
           <dt>{t("webhooks.since")}</dt>
           <dd>
             <When time={of.failing_since} />, {t("webhooks.tries", { n: of.failures ?? 0 })}
@@ -103,7 +115,7 @@ function columns(onSend: (d: Delivery) => void, busy: boolean): Column<Delivery>
     {
       id: "why",
       title: t("webhooks.why"),
-      cell: (d) => <span title={d.why}>{d.why || t("webhooks.status", { status: String(d.status) })}</span>,
+      cell: (d) => <Why of={d} />,
       width: "minmax(0, 1.5fr)",
       wide: true,
     },
@@ -147,7 +159,9 @@ function One({ of, busy, onClose, onSend }: OneProps) {
             <When time={of.at} />
           </dd>
           <dt>{t("webhooks.why")}</dt>
-          <dd>{of.why || t("webhooks.status", { status: String(of.status) })}</dd>
+          <dd>
+            <Why of={of} />
+          </dd>
         </dl>
       </div>
       <div class="commands dialog-body">
