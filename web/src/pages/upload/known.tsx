@@ -24,8 +24,8 @@ const pageOf = (id: string) => `/ui/upload?upload=${encodeURIComponent(id)}`;
 
 function columns(onResume: (upload: Upload) => void, here: (id: string) => boolean): Column<Upload>[] {
   const resumed = (u: Upload) => u.way === "session" && u.phase === "waiting" && !here(u.id);
-  const Resume = ({ of }: { of: Upload }) => (
-    <button type="button" class="plain" onClick={() => onResume(of)}>
+  const resume = (u: Upload) => (
+    <button type="button" class="plain" onClick={() => onResume(u)}>
       {t("upload.goOn")}…
     </button>
   );
@@ -73,9 +73,7 @@ function columns(onResume: (upload: Upload) => void, here: (id: string) => boole
             <span class="not-on-phones">
               <PhaseBadge phase={u.phase} />
             </span>
-            <span class="on-phones">
-              <Resume of={u} />
-            </span>
+            <span class="on-phones">{resume(u)}</span>
           </>
         ) : (
           <PhaseBadge phase={u.phase} />
@@ -85,7 +83,7 @@ function columns(onResume: (upload: Upload) => void, here: (id: string) => boole
     {
       id: "resume",
       title: t("upload.goOn"),
-      cell: (u) => (resumed(u) ? <Resume of={u} /> : ""),
+      cell: (u) => (resumed(u) ? resume(u) : ""),
       width: "8rem",
       wide: true,
     },

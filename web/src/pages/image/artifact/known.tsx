@@ -83,7 +83,7 @@ export function Params({ meta }: { meta: Json }) {
   const [some, more] = useSome(useMemo(() => flat(meta), [meta]));
   return (
     <>
-      <Facts rows={some.map(([name, value]) => [name, text(value)])} />
+      <Facts rows={some.map(([name, value]): [string, ComponentChildren] => [name, text(value)])} />
       {more}
     </>
   );
