@@ -94,14 +94,7 @@ export function confirm(question: Question): Promise<boolean> {
   });
 }
 
-function Asked({
-  title,
-  body,
-  action,
-  danger,
-  typed,
-  answer,
-}: Open) {
+function Asked({ title, body, action, danger, typed, answer }: Open) {
   const [text, setText] = useState("");
   return (
     <Dialog title={title} onClose={() => answer(false)} filled={text !== ""}>

@@ -89,7 +89,9 @@ export async function bringBack<T>(
 }
 
 /** Not a second time while it is still being done. */
-export function single<A extends unknown[]>(run: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
+export function single<A extends unknown[]>(
+  run: (...args: A) => Promise<void>,
+): (...args: A) => Promise<void> {
   let going: Promise<void> | null = null;
   return (...args) => {
     going ??= run(...args).finally(() => {

@@ -166,7 +166,8 @@ export const de: Texts = {
     "Das lässt sich nicht rückgängig machen. Geben Sie den Namen des Repositorys ein, um fortzufahren.",
   "repository.delete.done": "{name} ist gelöscht.",
   "repository.delete.going": "{name} wird gelöscht …",
-  "repository.delete.partly": "{name} ist nicht ganz gelöscht: Etwas darin bleibt, weil Sie es nicht löschen dürfen.",
+  "repository.delete.partly":
+    "{name} ist nicht ganz gelöscht: Etwas darin bleibt, weil Sie es nicht löschen dürfen.",
   "repository.about.none": "Es sagt nichts über sich",
   "repository.about.none.do":
     "Hier steht, was das neueste Image in den Annotationen oder Labels „org.opencontainers.image.description“, „source“ und weiteren sagt. Die Beschreibung darf Markdown sein.",
@@ -371,7 +372,8 @@ export const de: Texts = {
     "Andere Images bleiben, auch wenn sie Layer teilen. Die Layer bleiben, bis sie aufgeräumt werden; so lange können Sie das rückgängig machen.",
   "image.delete.staysIndex":
     "Die Images der Plattformen bleiben über ihre Digests, bis sie aufgeräumt werden; so lange können Sie das rückgängig machen.",
-  "image.delete.undoNamed": "Rückgängig machen holt nur dieses Tag zurück.|Rückgängig machen holt nur diese {n} Tags zurück.",
+  "image.delete.undoNamed":
+    "Rückgängig machen holt nur dieses Tag zurück.|Rückgängig machen holt nur diese {n} Tags zurück.",
   "image.delete.done": "Das Image wurde gelöscht",
   "image.delete.undone": "Das Image ist wieder da",
   "image.unpacked": "Entpackt",

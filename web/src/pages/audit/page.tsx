@@ -125,7 +125,12 @@ function columns(): Column<AuditEntry>[] {
       width: "minmax(5rem, 8.5rem)",
     },
     { id: "actor", title: t("audit.actor"), cell: (e) => text(e.actor), width: "minmax(6rem, 1fr)" },
-    { id: "action", title: t("audit.action"), cell: (e) => <span lang="en">{text(e.action)}</span>, width: "minmax(4.5rem, 7rem)" },
+    {
+      id: "action",
+      title: t("audit.action"),
+      cell: (e) => <span lang="en">{text(e.action)}</span>,
+      width: "minmax(4.5rem, 7rem)",
+    },
     {
       id: "target",
       title: t("audit.target"),

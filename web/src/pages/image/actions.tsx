@@ -1,12 +1,6 @@
 /* Download and delete. */
 import { ask, Problem } from "../../api/client";
-import {
-  allPages,
-  archivePath,
-  manifestPath,
-  type TagDetails,
-  tagsPath,
-} from "../../api/image";
+import { allPages, archivePath, manifestPath, type TagDetails, tagsPath } from "../../api/image";
 import { putTag, restoreTag } from "../../api/tags";
 import { at } from "../../app/base";
 import { encodePath, go } from "../../app/router";

@@ -206,10 +206,7 @@ export default function Files({ shown }: PanelProps) {
     const to = join(where, bytesOf(entry.name, entry.name_percent));
     if (entry.kind === "folder") setQuery({ path: toQuery(to) }, { replace: false });
     else if (entry.kind === "symlink" && entry.link)
-      setQuery(
-        { path: toQuery(aimOf(where, bytesOf(entry.link, entry.link_percent))) },
-        { replace: false },
-      );
+      setQuery({ path: toQuery(aimOf(where, bytesOf(entry.link, entry.link_percent))) }, { replace: false });
     else if (entry.kind === "file" || entry.kind === "hardlink") setOpen({ path: to, entry });
   };
   return (

@@ -1,8 +1,8 @@
 /* The pull policy: its rules in force, and what others would have blocked. */
 import { useState } from "preact/hooks";
 import { Problem, useGet } from "../../api/client";
-import { type PullRule, pullPolicyPath, type Simulated, type Simulation, simulate } from "../../api/policy";
 import { severities } from "../../api/image";
+import { type PullRule, pullPolicyPath, type Simulated, type Simulation, simulate } from "../../api/policy";
 import { Empty } from "../../parts/empty";
 import { Fields, useAction } from "../../parts/form";
 import { ProblemLine, ProblemView } from "../../parts/problem";

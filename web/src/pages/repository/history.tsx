@@ -1,6 +1,6 @@
 /* Where a tag has pointed, and the way back there. */
 import { useList } from "../../api/client";
-import { historyPath, type Move, moveTag, movesOf, rollback } from "../../api/tags";
+import { historyPath, type Move, movesOf, moveTag, rollback } from "../../api/tags";
 import { at } from "../../app/base";
 import { encodePath } from "../../app/router";
 import { confirm, Dialog } from "../../parts/dialog";

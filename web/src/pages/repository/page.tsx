@@ -2,12 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { useGet, useList } from "../../api/client";
 import { useLoad } from "../../api/image";
-import {
-  findRepository,
-  isShadowed,
-  type RepositoryDetails,
-  repositoryPath,
-} from "../../api/repositories";
+import { findRepository, isShadowed, type RepositoryDetails, repositoryPath } from "../../api/repositories";
 import { tagsOf, tagsPath } from "../../api/tags";
 import { at, host } from "../../app/base";
 import { useQuery } from "../../app/router";

@@ -141,7 +141,8 @@ function Helm({ shown }: { shown: Shown }) {
   });
   return (
     <>
-      {meta.problem && (meta.problem.code === "TOO_LARGE" ? <TooLarge /> : <ProblemView problem={meta.problem} />)}
+      {meta.problem &&
+        (meta.problem.code === "TOO_LARGE" ? <TooLarge /> : <ProblemView problem={meta.problem} />)}
       {meta.data && <Chart meta={meta.data} />}
       {content.problem && <Note bad>{content.problem.message}</Note>}
       {layer && !small && <TooLarge />}
