@@ -71,7 +71,7 @@ describe("the account", () => {
       await route.continue();
     });
     const asked = page.waitForRequest((r) => r.method() === "POST" && r.url().endsWith("/tokens"));
-    await page.keyboard.press("Enter");
+    await dialog.getByRole("button", { name: "Make it" }).click();
     await asked;
     await page.keyboard.press("Escape");
     await page.keyboard.press("Escape");

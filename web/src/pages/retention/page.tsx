@@ -58,7 +58,7 @@ function whyText(why: string): string {
   return `${t("retention.policy", { policy })}: ${reasonText(reason)}`;
 }
 
-function columns(): Column<Decision>[] {
+function columns(phone: boolean): Column<Decision>[] {
   return [
     {
       id: "tag",
@@ -72,9 +72,11 @@ function columns(): Column<Decision>[] {
             </span>
             <bdi>{one.tag}</bdi>
           </a>
-          <span class="on-phones muted small" title={one.why}>
-            {whyText(one.why)}
-          </span>
+          {phone && (
+            <span class="muted small" title={one.why}>
+              {whyText(one.why)}
+            </span>
+          )}
         </div>
       ),
     },
@@ -179,7 +181,7 @@ export default function RetentionPage() {
   });
   const spoken = useStore(language);
   const phone = useMedia("(max-width: 39.99rem)");
-  const shown = useMemo(columns, [spoken]);
+  const shown = useMemo(() => columns(phone), [spoken, phone]);
   const [state, setState] = useState<"idle" | "running">("idle");
   const [problem, setProblem] = useState<Problem | null>(null);
   const here = useRef(true);
