@@ -441,7 +441,7 @@ export const de: Texts = {
   "image.scan.unsupported": "Dieses Image kann nicht gescannt werden.",
   "image.scan.failed": "Der Scan schlug fehl; er wird von selbst wiederholt.",
   "image.scan.partial": "Nicht alles von diesem Image wurde geprüft:",
-  "image.scan.lastFailed": "Der letzte Scan schlug fehl. Das hier fand ein früherer:",
+  "image.scan.lastFailed": "Das hier fand ein früherer Scan. Der letzte schlug fehl:",
   "image.scan.queued": "Ein Scan wartet auf seine Reihe.",
   "image.scan.running": "Es wird gerade gescannt.",
   "image.scan.ended":

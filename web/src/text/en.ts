@@ -429,7 +429,7 @@ export const en = {
   "image.scan.unsupported": "This image can't be scanned.",
   "image.scan.failed": "The scan failed; it is tried again by itself.",
   "image.scan.partial": "Not all of this image was looked at:",
-  "image.scan.lastFailed": "The last scan failed. This is what an earlier one found:",
+  "image.scan.lastFailed": "This is what an earlier scan found. The last scan failed:",
   "image.scan.queued": "A scan is waiting for its turn.",
   "image.scan.running": "It is being scanned.",
   "image.scan.ended": "Its distribution gets no more updates: new vulnerabilities are not fixed.",
