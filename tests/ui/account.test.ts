@@ -47,13 +47,50 @@ describe("the account", () => {
     await page.keyboard.press("Enter");
     await dialog.getByText("docker login").waitFor();
     expect(await dialog.locator(".secret code").innerText()).toMatch(/^cdt_/);
-    await page.keyboard.press("Escape");
+    await dialog.locator("footer").getByRole("button", { name: "Close" }).focus();
+    await page.keyboard.press("Enter");
     const revoke = page.getByRole("button", { name: "Revoke phone of user:bob" });
     await revoke.focus();
     await page.keyboard.press("Enter");
     await dialog.getByRole("button", { name: "Revoke" }).focus();
     await page.keyboard.press("Enter");
     await revoke.waitFor({ state: "detached" });
+  });
+
+  test("a token that was made stays until it is put away: nothing else closes it", async () => {
+    const page = await openAs(browser, registry, "alice", "/ui/account");
+    await page.getByRole("button", { name: "New token" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Description").fill("desk");
+    await page.mouse.click(5, 5);
+    expect(await dialog.getByLabel("Description").inputValue()).toBe("desk");
+    let go = () => {};
+    const held = new Promise<void>((done) => (go = done));
+    await page.route("**/api/v1/tokens", async (route) => {
+      await held;
+      await route.continue();
+    });
+    const asked = page.waitForRequest((r) => r.method() === "POST" && r.url().endsWith("/tokens"));
+    await dialog.getByRole("button", { name: "Make it" }).click();
+    await asked;
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+    expect(await dialog.getByRole("button", { name: "Cancel" }).isDisabled()).toBe(true);
+    go();
+    const code = dialog.locator(".secret code");
+    await code.waitFor();
+    const box = (await code.boundingBox())!;
+    await page.mouse.move(box.x + 5, box.y + box.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(5, 5);
+    await page.mouse.up();
+    await page.mouse.click(5, 5);
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+    expect(await code.innerText()).toMatch(/^cdt_/);
+    expect(await flaws(page)).toBe("");
+    await dialog.getByRole("button", { name: "Close" }).click();
+    await dialog.waitFor({ state: "detached" });
   });
 
   test("changes the password, which ends all sessions", async () => {

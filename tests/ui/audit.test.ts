@@ -64,6 +64,17 @@ describe("the audit trail", () => {
     await page.waitForURL("**/ui/audit?action=push");
   });
 
+  test("puts no filter into the address of another page", async () => {
+    const page = await openAs(browser, registry, "alice", "/ui/audit");
+    await page.getByRole("grid").getByText("dev/shop").first().waitFor();
+    await page.clock.install();
+    await page.getByLabel("Who").fill("user:nobody");
+    await page.getByRole("navigation").getByRole("link", { name: "Repositories" }).click();
+    await page.getByRole("heading", { name: "Repositories", exact: true }).waitFor();
+    await page.clock.fastForward(2000);
+    expect(query(page)).toEqual({});
+  });
+
   test("takes days of the reader, both of them whole", async () => {
     const page = await openAs(browser, registry, "alice", "/healthz");
     const asked = page.waitForRequest("**/api/v1/audit?*");
@@ -78,6 +89,12 @@ describe("the audit trail", () => {
     const page = await openAs(browser, registry, "alice", "/ui/audit", { language: "de" });
     await page.getByRole("heading", { name: "Protokoll" }).waitFor();
     await page.getByRole("columnheader", { name: "Ergebnis" }).waitFor();
+    await page.route("**/api/v1/audit?*", (route) =>
+      route.fulfill({ json: { entries: [{ id: 1, time: "2026-11-01T00:00:00Z", actor: "user:bob", action: "push", target: "x", address: "::1", result: "denied", detail: "" }] } }),
+    );
+    await page.reload();
+    await page.getByRole("grid").getByText("verweigert").waitFor();
+    await page.getByRole("grid").locator('[lang="en"]').getByText("push").waitFor();
   });
 
   test("shows what is foreign as text, also in its own filters", async () => {

@@ -82,6 +82,9 @@ describe("collection", () => {
       await page.getByText("Done").waitFor();
       await picture(page, `collection-run-${name}`);
       expect(await flaws(page)).toBe("");
+      await page.getByRole("grid").locator(".row").first().click();
+      await page.getByRole("dialog").getByText("no manifest names it").waitFor();
+      expect(await flaws(page)).toBe("");
       await page.goto(`${registry.url}/ui/collection`);
       await page.getByRole("grid").waitFor();
       await picture(page, `collection-${name}`);

@@ -19,13 +19,13 @@ export const hostile = `<img src=x onerror="document.title='owned'">"'\u202Egnp.
 export const digestOf = (bytes: Buffer | string) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
 /** A tar (ustar) of files; a text that begins with "->" is a symbolic link. */
-export function tar(files: Record<string, string | Buffer>): Buffer {
+export function tar(files: Record<string, string | Buffer>, names: BufferEncoding = "utf8"): Buffer {
   const blocks: Buffer[] = [];
   for (const [name, contents] of Object.entries(files)) {
     const link = typeof contents === "string" && contents.startsWith("->") ? contents.slice(2) : "";
     const body = link ? Buffer.alloc(0) : Buffer.from(contents);
     const head = Buffer.alloc(BLOCK);
-    head.write(name, 0);
+    head.write(name, 0, names);
     head.write("0000644\0", 100);
     head.write("0000000\0", 108);
     head.write("0000000\0", 116);

@@ -298,6 +298,46 @@ describe("vulnerabilities", () => {
     await page.getByText("CVE-2026-2001").waitFor();
   });
 
+  test("are asked for once, and once more after a failure", async () => {
+    const page = await browser.open(full, "/ui/nowhere");
+    let asked = 0;
+    let go = () => {};
+    await page.route("**/scan?force=true", async (route) => {
+      asked++;
+      await new Promise<void>((done) => (go = done));
+      await route.fulfill({ status: 503, json: { errors: [{ code: "UNAVAILABLE", message: "the queue is full" }] } });
+    });
+    await page.goto(`${full.url}${SHOP}?tab=vulnerabilities`);
+    const again = page.getByRole("button", { name: "Scan again" });
+    await again.click();
+    await expect.poll(() => again.isDisabled()).toBe(true);
+    await expect.poll(() => asked).toBe(1);
+    go();
+    await page.getByRole("alert").getByText("the queue is full").waitFor();
+    await again.click();
+    await expect.poll(() => asked).toBe(2);
+    go();
+  });
+
+  test("are not said to be none where a scan passed over things, or the last one failed", async () => {
+    const page = await browser.open(full, "/ui/nowhere");
+    const none = { critical: 0, high: 0, medium: 0, low: 0, unknown: 0 };
+    await page.route("**/manifests/1.1/scan*", async (route) => {
+      const answer = await route.fetch();
+      const json = await answer.json();
+      Object.assign(json, { vulnerabilities: none, fixable: none, details: [], total: 0, partial: true, note: "packages of plan9 are not known", failure: { reason: "the scanner was killed" } });
+      await route.fulfill({ response: answer, json });
+    });
+    await page.goto(`${full.url}${SHOP}?tab=vulnerabilities`);
+    await page.getByRole("heading", { name: "Nothing was found in what was looked at" }).waitFor();
+    await page.getByText("packages of plan9 are not known").waitFor();
+    await page.getByText("The last scan failed").waitFor();
+    await page.getByText("the scanner was killed").waitFor();
+    expect(await page.getByText("The scanner knows no vulnerability").count()).toBe(0);
+    await picture(page, "image-scan-partial");
+    expect(await flaws(page)).toBe("");
+  });
+
   test("are not known where nothing scans, and the page says what to do", async () => {
     const page = await browser.open(bare, "/ui/images/evil/one:1.0?tab=vulnerabilities");
     await page.getByText("This registry scans nothing").waitFor();
@@ -343,6 +383,19 @@ describe("what stands in it and beside it", () => {
     await picture(page, "image-compare-two");
     expect(await flaws(page)).toBe("");
     expect(new URL(page.url()).searchParams.get("with")).toBe("1.0");
+  });
+
+  test("files and folders whose names are no UTF-8 are opened as well", async () => {
+    await image(bare, "team/bytes", "1.0", { layers: [tar({ "caf\xe9/na\xefve.txt": "found by its bytes\n" }, "latin1")] });
+    const page = await browser.open(bare, "/ui/images/team/bytes:1.0?tab=files");
+    const files = page.getByRole("grid", { name: "Files" });
+    await files.getByText("caf").click();
+    await files.getByText("ve.txt").click();
+    await page.getByRole("dialog").getByText("found by its bytes").waitFor();
+    await page.keyboard.press("Escape");
+    await page.reload();
+    await files.getByText("ve.txt").waitFor();
+    await page.getByRole("link", { name: "caf" }).waitFor();
   });
 
   test("a layer alone shows what it deletes", async () => {
@@ -409,6 +462,32 @@ describe("deleting", () => {
     expect((await fetch(`${full.url}/v2/team/shop/manifests/gone`)).status).toBe(200);
   });
 
+  test("is undone without taking what somebody pushed meanwhile", async () => {
+    const old = await image(full, "team/race", "v1", { layers: [tar({ a: "old" })] });
+    await image(full, "team/race", "v2", { layers: [tar({ a: "old" })] });
+    const page = await browser.open(full, "/ui/images/team/race:v1");
+    const digestNow = async (tag: string) =>
+      (await full.send("HEAD", `/v2/team/race/manifests/${tag}`, undefined, { Accept: "*/*" })).headers.get("Docker-Content-Digest");
+    const dialog = await choose(page, "Delete tag v1");
+    await dialog.getByRole("button", { name: "Delete tag" }).click();
+    await page.getByText("Tag v1 was deleted").waitFor();
+    const newer = await image(full, "team/race", "v1", { layers: [tar({ a: "newer" })] });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("Somebody has made v1 anew meanwhile").waitFor();
+    expect(await digestNow("v1")).toBe(newer.digest);
+    await image(full, "team/race", "v1", { layers: [tar({ a: "old" })] });
+    await page.goto(`${full.url}/ui/images/team/race:v2`);
+    await choose(page, "Delete image");
+    await dialog.getByText("2 tags go with it").waitFor();
+    await dialog.getByRole("button", { name: "Delete image" }).click();
+    await page.getByText("The image was deleted").waitFor();
+    await image(full, "team/race", "v1", { layers: [tar({ a: "newer" })] });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("Somebody has made v1 anew meanwhile").waitFor();
+    await page.getByText("1 tag is back").waitFor();
+    expect([await digestNow("v1"), await digestNow("v2")]).toEqual([newer.digest, old.digest]);
+  });
+
   test("is given up by Escape", async () => {
     const page = await browser.open(full, "/ui/images/team/shop:gone");
     const dialog = await choose(page, "Delete tag gone");
@@ -432,6 +511,51 @@ describe("who may only pull", () => {
     await page.getByRole("status").getByText("may not").or(page.getByRole("status").getByText("denied")).first().waitFor();
     await page.getByRole("tab", { name: "Files" }).click();
     await page.getByRole("grid", { name: "Files" }).getByText("a", { exact: true }).waitFor();
+  });
+});
+
+describe("what is pushed too large", () => {
+  const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`key-${i}`, "value"]));
+
+  test("is not loaded: a config", async () => {
+    const large = Buffer.alloc(5 * 1024 * 1024, " ");
+    large.write("{}");
+    const config = { mediaType: "application/vnd.oci.image.config.v1+json", ...(await bare.blob("evil/config", large)) };
+    const type = "application/vnd.oci.image.manifest.v1+json";
+    const manifest = JSON.stringify({ schemaVersion: 2, mediaType: type, config, layers: [] });
+    await bare.send("PUT", "/v2/evil/config/manifests/1.0", manifest, { "Content-Type": type });
+    const page = await browser.open(bare, "/ui/nowhere");
+    const asked: string[] = [];
+    page.on("request", (r) => asked.push(r.url()));
+    await page.goto(`${bare.url}/ui/images/evil/config:1.0`);
+    await page.getByText("too large to be shown here").waitFor();
+    expect(asked.filter((one) => one.includes("/blobs/"))).toEqual([]);
+    expect(await flaws(page)).toBe("");
+  });
+
+  test("is drawn in parts: labels, a model's parameters", async () => {
+    await image(bare, "evil/labels", "1.0", { layers: [tar({ a: "b" })], config: { Labels: many(2000) } });
+    const page = await browser.open(bare, "/ui/images/evil/labels:1.0");
+    await page.getByText("key-199", { exact: true }).waitFor();
+    expect(await page.locator(".pairs > div").count()).toBe(200);
+    await page.getByRole("button", { name: "Show 1,000 more of 1,800" }).click();
+    await page.getByText("key-1199", { exact: true }).waitFor();
+    await artifact(bare, "evil/params", "1.0", { config: { type: "application/vnd.ollama.image.model+json", json: many(2000) }, layers: [] });
+    await page.goto(`${bare.url}/ui/images/evil/params:1.0`);
+    await page.getByRole("button", { name: "Show 1,000 more of 1,800" }).waitFor();
+    expect(await page.locator(".facts dt").count()).toBeLessThan(220);
+  });
+
+  test("is cut: a README", async () => {
+    const readme = `# Long\n\n${"word ".repeat(60_000)}\n\nthe end`;
+    await artifact(bare, "evil/readme", "1.0", {
+      config: { type: "application/vnd.cncf.helm.config.v1+json", json: { name: "long" } },
+      layers: [{ type: "application/vnd.cncf.helm.chart.content.v1.tar+gzip", bytes: chart({ "long/README.md": readme }) }],
+    });
+    const page = await browser.open(bare, "/ui/images/evil/readme:1.0");
+    await page.getByText("only its beginning is shown").waitFor();
+    await page.getByRole("heading", { name: "Long" }).waitFor();
+    expect(await page.getByText("the end").count()).toBe(0);
   });
 });
 

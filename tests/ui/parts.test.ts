@@ -79,6 +79,20 @@ test("a question that is closed is answered no", async () => {
   await page.getByRole("checkbox", { name: "Select 1.0", exact: true }).waitFor();
 });
 
+test("text that is marked in a dialog, and let go beside it, does not close it; a click there does", async () => {
+  const page = await open("words");
+  await page.getByRole("button", { name: "Open" }).press("Enter");
+  const dialog = page.getByRole("dialog", { name: "A dialog" });
+  const box = (await dialog.boundingBox())!;
+  await page.mouse.move(box.x + 40, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(5, 5);
+  await page.mouse.up();
+  expect(await dialog.isVisible()).toBe(true);
+  await page.mouse.click(5, 5);
+  await dialog.waitFor({ state: "detached" });
+});
+
 test("a dialog gives the focus back", async () => {
   const page = await open("words");
   await page.getByRole("button", { name: "Open" }).press("Enter");

@@ -124,7 +124,7 @@ describe("the policy", () => {
 
   test("is German to who wants that", async () => {
     const page = await openAs(browser, registry, "alice", "/ui/policy?tab=test&subject=anonymous&action=pull&repository=x", { language: "de" });
-    await page.getByRole("heading", { name: "Nein: anonymous darf nicht pull" }).waitFor();
+    await page.getByRole("heading", { name: "Nein: anonymous darf in x nicht pullen" }).waitFor();
     await picture(page, "policy-german");
   });
 

@@ -118,10 +118,13 @@ describe("a repository", () => {
         Object.assign(json.tags[0], { scan: scanned, signed: true, pulled: json.tags[0].pushed });
         Object.assign(json.tags[1], { scan: { ...scanned, worst: null, vulnerabilities: {} } });
         Object.assign(json.tags[2], { scan: { status: "running", worst: null, vulnerabilities: null } });
+        Object.assign(json.tags[3], { scan: { ...scanned, worst: null, vulnerabilities: {}, partial: true } });
         await route.fulfill({ response: answer, json });
       });
       await page.goto(full.url + at(NAME));
       await page.getByText("1.1", { exact: true }).waitFor();
+      await page.getByText("Partly scanned").waitFor();
+      expect(await page.getByText("Clean", { exact: true }).count()).toBe(1);
       await page.getByRole("checkbox", { name: "Select 1.1" }).check();
       await picture(page, `repository-${name}`);
       expect(await flaws(page)).toBe("");
@@ -306,6 +309,102 @@ describe("deleting tags", () => {
     expect([await tagged("dev/kept", "a"), await tagged("dev/kept", "b")]).toEqual([null, expect.any(String)]);
   });
 
+  test("is undone without taking what somebody pushed meanwhile, which is named", async () => {
+    const [, old] = await own("dev/race", ["a", "b"]);
+    const page = await browser.open(full, at("dev/race"));
+    await page.getByRole("checkbox", { name: "Select all that are loaded" }).check();
+    await page.getByRole("button", { name: "Delete…" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("2 tags deleted").waitFor();
+    const pushed = await full.push("dev/race", "a", { env: ["newer"] });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("Somebody has made a anew meanwhile").waitFor();
+    await page.getByText("1 tag is back").waitFor();
+    expect([await tagged("dev/race", "a"), await tagged("dev/race", "b")]).toEqual([pushed, old]);
+  });
+
+  test("waits when there were too many requests, and leaves what failed selected", async () => {
+    await own("dev/busy", ["a", "b"]);
+    const page = await browser.open(full, at("dev/busy"));
+    let asked = 0;
+    await page.route("**/dev/busy/manifests/a", (route) =>
+      asked++ ? route.continue() : route.fulfill({ status: 429, headers: { "Retry-After": "1" }, json: { errors: [{ code: "TOOMANYREQUESTS", message: "slower" }] } }),
+    );
+    await page.route("**/dev/busy/manifests/b", (route) =>
+      route.fulfill({ status: 403, json: { errors: [{ code: "DENIED", message: "a rule keeps it" }] } }),
+    );
+    await page.getByRole("checkbox", { name: "Select all that are loaded" }).check();
+    await page.getByRole("button", { name: "Delete…" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("1 tag deleted").waitFor();
+    await page.getByText("b: a rule keeps it").waitFor();
+    await page.getByText("1 selected").waitFor();
+    expect(await page.getByRole("checkbox", { name: "Select b" }).isChecked()).toBe(true);
+    expect(await tagged("dev/busy", "a")).toBe(null);
+  });
+
+  test("of a large repository goes on until all is deleted, and says nothing else before", async () => {
+    const name = "dev/large";
+    await own(name, ["a", "b"]);
+    const page = await browser.open(full, at(name));
+    const some = { name, state: "partly deleted", tags: 1, manifests: 1, blobs: 2, own_bytes: 10, shared_bytes: 0, reclaimable_bytes: 0 };
+    let turn = 0;
+    let last = () => {};
+    await page.route(`**/api/v1/repositories/${name}`, async (route) => {
+      if (route.request().method() !== "DELETE") return route.continue();
+      if (++turn < 3) return route.fulfill({ status: 202, json: some });
+      await new Promise<void>((go) => (last = go));
+      return route.continue();
+    });
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Delete repository" }).click();
+    await page.getByRole("dialog").getByRole("textbox").fill(name);
+    await page.keyboard.press("Enter");
+    await page.getByText(`${name} is being deleted … 2 tags, 2 manifests`).waitFor();
+    expect(await page.getByText(`${name} is deleted.`).count()).toBe(0);
+    expect(new URL(page.url()).pathname).toBe(at(name));
+    expect(await flaws(page)).toBe("");
+    await expect.poll(() => turn).toBe(3);
+    last();
+    await page.getByText(`${name} is deleted.`).waitFor();
+    expect(new URL(page.url()).pathname).toBe("/");
+    expect(await page.getByText("is being deleted").count()).toBe(0);
+    expect(await tagged(name, "a")).toBe(null);
+  });
+
+  test("of a repository tells when something of it stays", async () => {
+    const name = "dev/stays";
+    await own(name, ["a"]);
+    const page = await browser.open(full, at(name));
+    const none = { name, state: "partly deleted", tags: 0, manifests: 0, blobs: 0, own_bytes: 0, shared_bytes: 0, reclaimable_bytes: 0 };
+    await page.route(`**/api/v1/repositories/${name}`, (route) =>
+      route.request().method() === "DELETE" ? route.fulfill({ status: 202, json: none }) : route.continue(),
+    );
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Delete repository" }).click();
+    await page.getByRole("dialog").getByRole("textbox").fill(name);
+    await page.keyboard.press("Enter");
+    await page.getByText(`Not all of ${name} is deleted`).waitFor();
+    expect(new URL(page.url()).pathname).toBe(at(name));
+    expect(await page.getByText(`${name} is deleted.`).count()).toBe(0);
+  });
+
+  test("is not asked about another page: the way back says no", async () => {
+    await own("dev/back", ["a"]);
+    const page = await browser.open(full, "/?search=dev/back");
+    await page.getByRole("link", { name: "dev/back" }).click();
+    let looked = 0;
+    page.on("request", (r) => r.method() === "DELETE" && looked++);
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Delete repository" }).dblclick({ delay: 1 });
+    await page.getByRole("dialog").waitFor();
+    expect(looked).toBe(1);
+    await page.goBack();
+    await page.getByRole("heading", { name: "Repositories", exact: true }).waitFor();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await tagged("dev/back", "a")).not.toBe(null);
+  });
+
   test("of a whole repository takes its name", async () => {
     await own("dev/whole", ["a", "b"]);
     const page = await browser.open(full, at("dev/whole"));
@@ -348,6 +447,24 @@ describe("the history of a tag", () => {
     await page.getByRole("button", { name: "Undo" }).click();
     await page.getByText(`stable points to ${second!.slice(0, 19)}`).waitFor();
     expect(await tagged(name, "stable")).toBe(second);
+  });
+
+  test("undoes no rollback of a tag that was moved again meanwhile", async () => {
+    const name = "dev/again";
+    const [first] = await own(name, ["1"]);
+    for (const env of ["one", "two"]) await full.push(name, "stable", { env: [env] });
+    const page = await browser.open(full, at(name, "?history=stable"));
+    const dialog = page.getByRole("dialog", { name: "History of stable" });
+    await dialog.getByRole("button", { name: "Roll back to this" }).click();
+    await page.getByRole("dialog", { name: "Move stable back?" }).getByRole("button", { name: "Roll back to this" }).click();
+    await page.getByText("stable points to").waitFor();
+    const newest = await full.push(name, "stable", { env: ["three"] });
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("stable was moved again meanwhile").waitFor();
+    expect(await tagged(name, "stable")).toBe(newest);
+    expect(first).not.toBe(newest);
   });
 
   test("brings back a tag that nobody sees any more", async () => {
@@ -433,7 +550,7 @@ describe("how to pull", () => {
 
 test("the page of a repository is German to who wants that", async () => {
   const page = await browser.open(full, at(NAME), { language: "de" });
-  await page.getByRole("tab", { name: "Herunterladen" }).waitFor();
+  await page.getByRole("tab", { name: "Pullen" }).waitFor();
   await page.getByRole("columnheader", { name: "Letzter Pull" }).waitFor();
   await picture(page, "repository-german");
 });
@@ -455,6 +572,24 @@ test("its tabs are used by keys alone", async () => {
   await page.keyboard.press("ArrowRight");
   await page.getByText("docker pull").waitFor();
   expect(new URL(page.url()).search).toBe("?tab=pull");
+});
+
+test("repositories that are called tags, or as a history, have a page, and are deleted", async () => {
+  for (const name of ["dev/shop/tags", "dev/tags/v1/history"]) {
+    await own(name, ["one"]);
+    const page = await browser.open(full, at(name));
+    await page.getByText("1 tag", { exact: true }).waitFor();
+    await page.getByRole("grid").getByText("one").waitFor();
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Delete repository" }).click();
+    const dialog = page.getByRole("dialog", { name: `Delete ${name}?` });
+    await dialog.getByRole("textbox").fill(name);
+    await page.keyboard.press("Enter");
+    await page.getByText(`${name} is deleted.`).waitFor();
+    expect(await tagged(name, "one")).toBe(null);
+    await page.goto(full.url + at(name));
+    await page.getByRole("heading", { name: "This is not here" }).waitFor();
+  }
 });
 
 test("a repository that is not there is told calmly", async () => {

@@ -42,6 +42,11 @@ describe("retention", () => {
     });
   }
 
+  test("says why on phones as well", async () => {
+    const page = await open(rules, { phone: true });
+    await page.getByText("Policy 1: nothing keeps it").first().waitFor();
+  });
+
   test("shows what goes, what stays and why, and what is not carried out", async () => {
     const page = await open(rules);
     await page.getByText("1 policy is not carried out").waitFor();
@@ -66,6 +71,8 @@ describe("retention", () => {
     await page.getByRole("heading", { name: "Aufbewahrung" }).waitFor();
     await page.getByText("1 Regel wird nicht ausgeführt").waitFor();
     await page.getByText("Regel 1: nichts behält es").first().waitFor();
+    await page.getByText("Regel 1: eines der letzten 2 (keep_last)").first().waitFor();
+    expect(await page.locator('.retention-told [lang="en"]').count()).toBe(1);
     await picture(page, "retention-german");
   });
 
@@ -92,5 +99,20 @@ describe("retention", () => {
     await page.getByRole("button", { name: "Undo" }).press("Enter");
     await page.getByText("2 tags are back").waitFor();
     await page.getByText("pr-1").waitFor();
+  });
+
+  test("is undone without taking what somebody pushed meanwhile", async () => {
+    const page = await open(rules, {}, "?show=goes");
+    await page.getByRole("button", { name: "Delete 2 tags…" }).click();
+    const gone = await page.getByRole("grid").locator(".name").allInnerTexts();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete 2 tags" }).click();
+    await page.getByText("2 tags deleted").waitFor();
+    const tag = gone[0]!.split(":")[1]!;
+    const pushed = await rules.push("dev/app", tag, { env: ["newer"] });
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText(`Somebody has made dev/app:${tag} anew meanwhile`).waitFor();
+    await page.getByText("1 tag is back").waitFor();
+    const now = await rules.send("HEAD", `/v2/dev/app/manifests/${tag}`, undefined, { Accept: "*/*" });
+    expect(now.headers.get("Docker-Content-Digest")).toBe(pushed);
   });
 });

@@ -156,6 +156,38 @@ describe("uploading", () => {
     }
   });
 
+  test("is given up or paused also while it is opened: nothing is sent after that, and nothing twice", async () => {
+    const page = await openAs(browser, registry, "alice", "/ui/upload?repository=team/early&tag=v1");
+    const sent: string[] = [];
+    page.on("request", (r) => r.method() !== "GET" && r.url().includes("/api/v1/uploads") && sent.push(r.method()));
+    let go = () => {};
+    const opened = new Promise<void>((done) => (go = done));
+    let asked = 0;
+    await page.route("**/api/v1/uploads?*", async (route) => {
+      if (route.request().method() === "POST") {
+        asked++;
+        await opened;
+      }
+      await route.continue();
+    });
+    await input(page).setInputFiles(file("early.tar", small));
+    await card(page, "early.tar").getByRole("button", { name: "Give up" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Give up" }).click();
+    await card(page, "early.tar").getByText("Given up", { exact: true }).waitFor();
+    await input(page).setInputFiles(file("paused.tar", small));
+    await card(page, "paused.tar").getByRole("button", { name: "Pause" }).click();
+    await card(page, "paused.tar").getByRole("button", { name: "Go on" }).click();
+    await expect.poll(() => asked).toBe(2);
+    const deleted = page.waitForRequest((r) => r.method() === "DELETE");
+    go();
+    await deleted;
+    await card(page, "paused.tar").getByRole("link", { name: "team/early:v1" }).waitFor();
+    await card(page, "early.tar").getByText("Given up", { exact: true }).waitFor();
+    expect(sent.filter((one) => one === "PATCH")).toHaveLength(1);
+    const { uploads } = await (await registry.send("GET", "/api/v1/uploads?result=running")).json();
+    expect(uploads).toEqual([]);
+  });
+
   test("goes on in another window with the same file only, or is given up", async () => {
     const head = { "Tus-Resumable": "1.0.0", "Upload-Length": String(small.length) };
     const answer = await registry.send("POST", "/api/v1/uploads?repository=team/later&tag=v1", "", head);
@@ -180,6 +212,16 @@ describe("uploading", () => {
     await page.getByRole("dialog").getByText("is deleted").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Give up" }).click();
     await page.getByText("Given up", { exact: true }).waitFor();
+  });
+
+  test("goes on from a phone as well", async () => {
+    const head = { "Tus-Resumable": "1.0.0", "Upload-Length": String(small.length) };
+    await registry.send("POST", "/api/v1/uploads?repository=team/phone&tag=v1", "", head);
+    const page = await openAs(browser, registry, "alice", "/ui/upload?result=running", { phone: true });
+    const chooser = page.waitForEvent("filechooser");
+    await page.getByRole("grid").locator(".row").filter({ hasText: "team/phone" }).getByRole("button", { name: "Go on" }).click();
+    await (await chooser).setFiles(file("phone.tar", small));
+    await card(page, "phone.tar").getByRole("link", { name: "team/phone:v1" }).waitFor();
   });
 
   test("is followed while it goes on", async () => {

@@ -92,6 +92,25 @@ describe("users and robots", () => {
     await page.getByText("Nobody is called that").waitFor();
   });
 
+  test("tokens are searched on all pages", async () => {
+    const page = await openAs(browser, registry, "alice", "/healthz");
+    const token = (owner: string, id: string) => ({ id, owner, scopes: null, description: "", created: "2026-11-01T00:00:00Z", expires: null, used: null });
+    let go = () => {};
+    const held = new Promise<void>((done) => (go = done));
+    await page.route("**/api/v1/tokens?*", async (route) => {
+      if (!route.request().url().includes("last="))
+        return route.fulfill({ json: { tokens: [token("robot:ci", "1")] }, headers: { Link: '</api/v1/tokens?n=1&last=1>; rel="next"' } });
+      await held;
+      return route.fulfill({ json: { tokens: [token("robot:deploy", "2")] } });
+    });
+    await page.goto(`${registry.url}/ui/users?tab=tokens&owner=depl`);
+    await page.getByRole("button", { name: "New robot token" }).waitFor();
+    await page.getByRole("status", { name: "Loading" }).waitFor();
+    expect(await page.getByText("No token of that owner").count()).toBe(0);
+    go();
+    await page.getByRole("grid").getByText("robot:deploy").waitFor();
+  });
+
   test("a robot gets a token, shown once, and loses it", async () => {
     const page = await openAs(browser, registry, "alice", "/ui/users?tab=tokens");
     await page.getByRole("button", { name: "New robot token" }).click();

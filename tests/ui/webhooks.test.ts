@@ -89,6 +89,27 @@ describe("webhooks", () => {
     expect(received).toBeGreaterThanOrEqual(was + before);
   });
 
+  test("are sent once, however often one clicks", async () => {
+    const page = await openAs(browser, registry, "alice", "/healthz");
+    const dead = { seq: 7, at: "2026-11-01T00:00:00Z", status: 400, why: "no", event: { event: "manifest.pushed", repository: "dev/shop", tag: "v1" } };
+    await page.route("**/api/v1/webhooks/down/deliveries?*", (route) => route.fulfill({ json: { deliveries: [dead] } }));
+    let sent = 0;
+    let go = () => {};
+    await page.route("**/api/v1/webhooks/down/redeliver", async (route) => {
+      sent++;
+      await new Promise<void>((done) => (go = done));
+      await route.fulfill({ json: { delivered: true, took_ms: 5, status: 204, why: "" } });
+    });
+    await page.goto(`${registry.url}/ui/webhooks?name=down`);
+    const again = page.getByRole("grid").getByRole("button", { name: "Send again: event 7" });
+    await again.dblclick({ delay: 1 });
+    await expect.poll(() => sent).toBe(1);
+    expect(await again.isDisabled()).toBe(true);
+    go();
+    await page.getByText("It was taken after").waitFor();
+    expect(sent).toBe(1);
+  });
+
   test("are tested", async () => {
     const page = await openAs(browser, registry, "alice", "/ui/webhooks?name=down");
     await page.getByText("Failing since").waitFor();

@@ -97,11 +97,18 @@ export async function loadManifest(name: string, reference: string, signal?: Abo
   return { manifest, mediaType, digest, bytes };
 }
 
+export const LOOK_BYTES = 4 * 1024 * 1024; // of a blob that is read here, whatever its descriptor says
+
+/** Throws a Problem "TOO_LARGE" of what has more than LOOK_BYTES. */
 export async function loadBytes(name: string, digest: string, signal?: AbortSignal): Promise<Uint8Array> {
   const answer = await ask("GET", blobPath(name, digest), null, {
     headers: { Accept: "*/*" },
     ...(signal ? { signal } : {}),
   });
+  if (Number(answer.headers.get("Content-Length")) > LOOK_BYTES) {
+    await answer.body?.cancel();
+    throw new Problem(200, "TOO_LARGE", "");
+  }
   return new Uint8Array(await answer.arrayBuffer());
 }
 
@@ -210,10 +217,6 @@ export function historyPath(name: string, tag: string): string {
   return `/api/v1/repositories/${encodePath(name)}/tags/${encodeURIComponent(tag)}/history`;
 }
 
-export function rollbackPath(name: string, tag: string): string {
-  return `/api/v1/repositories/${encodePath(name)}/tags/${encodeURIComponent(tag)}/rollback`;
-}
-
 export interface AnalysedLayer {
   index: number;
   digest: string;
@@ -276,10 +279,12 @@ export interface Entry {
   modified?: string;
   size?: number;
   link?: string;
+  link_percent?: string;
 }
 
 export interface Folder {
   path: string;
+  path_percent?: string; // of what is no UTF-8
   kind: FileKind;
   entries: Entry[];
 }

@@ -83,25 +83,66 @@ export async function deleteManifest(name: string, reference: string): Promise<v
   }
 }
 
-/** Makes a tag that is not there; one that somebody made meanwhile stays as it is. */
-export async function putTag(name: string, tag: string, manifest: Manifest): Promise<void> {
-  await ask("PUT", manifestPath(name, tag), manifest.bytes, {
-    headers: { "Content-Type": manifest.type, "If-None-Match": "*" },
-  });
-}
-
-/** Brings back a tag that was deleted: by its history, or, where none is kept, by pushing it again. */
-export async function restoreTag(name: string, tag: string, digest: string): Promise<void> {
+/** Pushes it on a condition; false: that does not hold. */
+async function put(
+  name: string,
+  reference: string,
+  { type, bytes }: Manifest,
+  condition: Record<string, string>,
+): Promise<boolean> {
   try {
-    await rollback(name, tag, digest);
+    await ask("PUT", manifestPath(name, reference), bytes, {
+      headers: { "Content-Type": type, ...condition },
+    });
+    return true;
   } catch (e) {
-    if (!(e instanceof Problem && (e.status === 404 || e.status === 409))) throw e;
-    await putTag(name, tag, await manifestOf(name, digest));
+    if (e instanceof Problem && e.status === 412) return false;
+    throw e;
   }
 }
 
+/** Makes a tag that is not there; false: somebody has made one meanwhile, which stays as it is. */
+export function putTag(name: string, tag: string, manifest: Manifest): Promise<boolean> {
+  return put(name, tag, manifest, { "If-None-Match": "*" });
+}
+
+/** Moves a tag that points to `from`; false: somebody has moved it meanwhile, and it stays there. */
+export async function moveTag(name: string, tag: string, from: string, to: string): Promise<boolean> {
+  return put(name, tag, await manifestOf(name, to), { "If-Match": `"${from}"` });
+}
+
+/** Its last moves; none where no history is kept. */
+async function lastMoves(name: string, tag: string): Promise<Move[]> {
+  try {
+    return movesOf(await get(historyPath(name, tag)));
+  } catch (e) {
+    if (e instanceof Problem && e.status === 404) return [];
+    throw e;
+  }
+}
+
+/**
+ * Brings back a tag that was deleted, where it pointed then; `digest`: where no history knows that. False: somebody has
+ * made one of that name meanwhile. It is pushed again, for a rollback would move that one; but where the manifest can't
+ * be read, as what a policy keeps from being pulled, it is rolled back.
+ */
+export async function restoreTag(name: string, tag: string, digest: string): Promise<boolean> {
+  const [last] = await lastMoves(name, tag);
+  if (last?.digest) return false;
+  const to = last?.previous ?? digest;
+  let manifest: Manifest;
+  try {
+    manifest = await manifestOf(name, to);
+  } catch (e) {
+    if (!(e instanceof Problem && e.status === 403)) throw e;
+    await rollback(name, tag, to);
+    return true;
+  }
+  return putTag(name, tag, manifest);
+}
+
 export interface Deletion {
-  state: "kept" | "deleting" | "deleted";
+  state: "kept" | "partly deleted" | "deleted"; // partly: there is more to do, or something may not go
   tags: number;
   manifests: number;
   blobs: number;

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { place } from "../app/router";
 import { store, useStore } from "../app/store";
 import { t } from "../text/text";
 import { Icon } from "./icon";
@@ -9,11 +10,14 @@ interface DialogProps {
   onClose: () => void;
   children: ComponentChildren;
   wide?: boolean;
+  firm?: boolean; // only what is in it closes it
+  filled?: boolean; // something was typed: a click beside it does not close it
 }
 
 /** A dialog for as long as it is drawn: keeps the focus, Escape and a click beside it close it. */
-export function Dialog({ title, onClose, children, wide }: DialogProps) {
+export function Dialog({ title, onClose, children, wide, firm, filled }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
+  const pressed = useRef(false); // beside it: who marks text in it may let go there
   const id = useId();
   useEffect(() => {
     const from = document.activeElement as HTMLElement | null;
@@ -25,20 +29,29 @@ export function Dialog({ title, onClose, children, wide }: DialogProps) {
       ref={ref}
       class={wide ? "wide" : ""}
       aria-labelledby={id}
-      onClose={onClose}
-      onClick={(e) => e.target === ref.current && ref.current?.close()}
+      onClose={() => (firm ? ref.current?.showModal() : onClose())}
+      onCancel={(e) => firm && e.preventDefault()}
+      onKeyDown={(e) => firm && e.key === "Escape" && e.preventDefault()}
+      onPointerDown={(e) => {
+        pressed.current = e.target === ref.current;
+      }}
+      onClick={(e) => {
+        if (pressed.current && e.target === ref.current && !firm && !filled) ref.current?.close();
+      }}
     >
       <div class="dialog">
         <header>
           <h2 id={id}>{title}</h2>
-          <button
-            type="button"
-            class="plain"
-            aria-label={t("app.close")}
-            onClick={() => ref.current?.close()}
-          >
-            <Icon name="close" />
-          </button>
+          {!firm && (
+            <button
+              type="button"
+              class="plain"
+              aria-label={t("app.close")}
+              onClick={() => ref.current?.close()}
+            >
+              <Icon name="close" />
+            </button>
+          )}
         </header>
         {children}
       </div>
@@ -54,35 +67,41 @@ interface Question {
   typed?: string; // must be typed in first, for what can't be undone
 }
 
-const open = store<(Question & { answer: (yes: boolean) => void }) | null>(null);
+interface Open extends Question {
+  id: number;
+  answer: (yes: boolean) => void;
+}
 
-/** Asks once: `if (await confirm({…})) …`. */
+const open = store<Open | null>(null);
+let last = 0;
+
+/** Asks once: `if (await confirm({…})) …`. Who leaves the page it is about says no. */
 export function confirm(question: Question): Promise<boolean> {
-  return new Promise((answer) => {
+  return new Promise((done) => {
     open.get()?.answer(false);
-    open.set({ ...question, answer });
+    const id = ++last;
+    const { path } = place.get();
+    const answer = (yes: boolean) => {
+      unwatch();
+      removeEventListener("popstate", no);
+      if (open.get()?.id === id) open.set(null);
+      done(yes);
+    };
+    const no = () => answer(false);
+    const unwatch = place.watch((now) => now.path !== path && no());
+    addEventListener("popstate", no);
+    open.set({ ...question, id, answer });
   });
 }
 
-function Asked({
-  title,
-  body,
-  action,
-  danger,
-  typed,
-  answer,
-}: Question & { answer: (yes: boolean) => void }) {
+function Asked({ title, body, action, danger, typed, answer }: Open) {
   const [text, setText] = useState("");
-  const done = (yes: boolean) => {
-    open.set(null);
-    answer(yes);
-  };
   return (
-    <Dialog title={title} onClose={() => done(false)}>
+    <Dialog title={title} onClose={() => answer(false)} filled={text !== ""}>
       <form
         onSubmit={(e) => {
           e.preventDefault();
-          done(true);
+          answer(true);
         }}
       >
         <div class="dialog-body">{body}</div>
@@ -93,7 +112,7 @@ function Asked({
           </label>
         )}
         <footer>
-          <button type="button" onClick={() => done(false)}>
+          <button type="button" onClick={() => answer(false)}>
             {t("app.cancel")}
           </button>
           <button
@@ -112,5 +131,5 @@ function Asked({
 /** Once, in the shell. */
 export function Confirmations() {
   const asked = useStore(open);
-  return asked && <Asked key={asked.title} {...asked} />;
+  return asked && <Asked key={asked.id} {...asked} />;
 }

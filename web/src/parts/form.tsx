@@ -1,6 +1,6 @@
 /* Forms that send something: busy meanwhile, with what went wrong where it happened. */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { Problem } from "../api/client";
 import { t } from "../text/text";
 import { Dialog } from "./dialog";
@@ -9,14 +9,17 @@ import { ProblemLine } from "./problem";
 export interface Action {
   busy: boolean;
   problem: Problem | null;
-  run: (what: () => Promise<unknown>) => Promise<boolean>; // true: it was done
+  run: (what: () => Promise<unknown>) => Promise<boolean>; // true: it was done; nothing is while it is busy
 }
 
 /** Does one thing at a time, and keeps its problem. */
 export function useAction(): Action {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const going = useRef(false); // at once: a second click comes before the button is drawn anew
   const run = async (what: () => Promise<unknown>) => {
+    if (going.current) return false;
+    going.current = true;
     setBusy(true);
     setProblem(null);
     try {
@@ -27,6 +30,7 @@ export function useAction(): Action {
       setProblem(e);
       return false;
     } finally {
+      going.current = false;
       setBusy(false);
     }
   };
@@ -66,7 +70,7 @@ interface FormDialogProps {
   action: string;
   danger?: boolean;
   wide?: boolean;
-  keep?: boolean; // what is drawn after it was done takes its place
+  keep?: boolean; // what is drawn after it was done takes its place; it is not closed before
   onClose: () => void;
   onSubmit: (fields: Fields) => Promise<unknown>; // closes it, unless it throws a Problem
   children: ComponentChildren;
@@ -83,18 +87,20 @@ export function FormDialog({
   children,
 }: FormDialogProps) {
   const { busy, problem, run } = useAction();
+  const [filled, fill] = useState(false);
+  const firm = !!keep && busy; // what comes of it must be seen
   const submit = async (e: SubmitEvent) => {
     e.preventDefault();
     const fields = new Fields(e.currentTarget as HTMLFormElement);
     if ((await run(() => onSubmit(fields))) && !keep) onClose();
   };
   return (
-    <Dialog title={title} onClose={onClose} wide={wide ?? false}>
-      <form onSubmit={submit}>
+    <Dialog title={title} onClose={onClose} wide={wide ?? false} firm={firm} filled={filled}>
+      <form onSubmit={submit} onInput={() => fill(true)}>
         {children}
         <ProblemLine problem={problem} />
         <footer>
-          <button type="button" onClick={onClose}>
+          <button type="button" disabled={firm} onClick={onClose}>
             {t("app.cancel")}
           </button>
           <button type="submit" class={danger ? "danger" : "primary"} disabled={busy}>

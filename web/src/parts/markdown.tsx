@@ -3,6 +3,7 @@
  * picture (one from elsewhere would tell that server who reads this), links of the web only.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { t } from "../text/text";
 
 const tags =
   "a b blockquote br code dd del details dl dt em h2 h3 h4 h5 h6 hr i kbd li ol p pre s strong sub summary sup table tbody td th thead tr ul".split(
@@ -62,8 +63,11 @@ async function sanitised(text: string): Promise<DocumentFragment> {
   return safe;
 }
 
+const MOST = 256 * 1024; // characters: more would hang who looks
+
 /** Markdown of others; as it was written until what shows it is there, and where that can't be had. */
-export function Markdown({ text }: { text: string }) {
+export function Markdown({ text: all }: { text: string }) {
+  const text = all.slice(0, MOST);
   const [shown, setShown] = useState("");
   const here = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -85,6 +89,7 @@ export function Markdown({ text }: { text: string }) {
     <>
       {!done && <div class="markdown plain-text">{text}</div>}
       <div class="markdown" dir="auto" ref={here} hidden={!done} />
+      {all.length > MOST && <p class="muted">{t("markdown.cut")}</p>}
     </>
   );
 }

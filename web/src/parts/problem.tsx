@@ -18,6 +18,11 @@ function words(p: Problem): [string, string] {
   return [t(title), todo ? t(todo) : ""];
 }
 
+/** What the registry says is English; what has no request id was said here. */
+function languageOf(problem: Problem): string | undefined {
+  return problem.requestId ? "en" : undefined;
+}
+
 interface ProblemProps {
   problem: Problem;
   retry?: () => void;
@@ -33,7 +38,7 @@ export function ProblemView({ problem, retry, page }: ProblemProps) {
       <Icon name="warning" />
       <div>
         <Heading>{title}</Heading>
-        {problem.message && <p>{problem.message}</p>}
+        {problem.message && <p lang={languageOf(problem)}>{problem.message}</p>}
         {todo && <p class="muted">{todo}</p>}
         {problem.requestId && (
           <p class="muted small">
@@ -56,7 +61,7 @@ export function ProblemLine({ problem }: { problem: Problem | null }) {
   if (!problem) return null;
   return (
     <p class="problem-line" role="alert">
-      {problem.message || words(problem)[0]}
+      {problem.message ? <span lang={languageOf(problem)}>{problem.message}</span> : words(problem)[0]}
       {problem.requestId && problem.status >= 500 && (
         <>
           {" "}

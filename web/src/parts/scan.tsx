@@ -23,8 +23,15 @@ export function ScanBadge({ scan }: { scan: Scan | null | undefined }) {
     );
   if (status !== "completed") return <span class="badge">{t(`scan.${status}`)}</span>;
   const found = scan?.vulnerabilities ?? {};
+  if (scan?.partial && !scan.worst)
+    return (
+      <span class="badge" title={t("scan.partial.title")}>
+        {t("scan.partial")}
+      </span>
+    );
+  const titles = [foundText(found), scan?.partial ? t("scan.partial.title") : ""].filter(Boolean);
   return (
-    <span title={foundText(found) || undefined}>
+    <span title={titles.join(". ") || undefined}>
       <SeverityBadge worst={scan?.worst ?? null} count={scan?.worst ? found[scan.worst] : undefined} />
     </span>
   );

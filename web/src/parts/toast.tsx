@@ -8,6 +8,7 @@ interface Toast {
   text: string;
   bad: boolean;
   undo?: (() => void) | undefined;
+  lasting?: boolean; // stays until it is dropped
 }
 
 const toasts = store<readonly Toast[]>([]);
@@ -17,17 +18,31 @@ let last = 0;
 
 /** Says for some seconds what was done; with `undo`, longer and with a button that takes it back. */
 export function toast(text: string, { undo, bad = false }: { undo?: () => void; bad?: boolean } = {}) {
-  toasts.set([...toasts.get().slice(-3), { id: ++last, text, bad, undo }]);
+  const old = toasts.get();
+  const lasting = old.filter((one) => one.lasting);
+  const passing = old.filter((one) => !one.lasting);
+  toasts.set([...lasting, ...passing.slice(-3), { id: ++last, text, bad, undo }]);
 }
 
 function drop(id: number) {
   toasts.set(toasts.get().filter((one) => one.id !== id));
 }
 
-function One({ id, text, bad, undo }: Toast) {
+/** Says what is being done, for as long as it is. */
+export function progress(text: string): { tell: (text: string) => void; end: () => void } {
+  const id = ++last;
+  const put = (now: string) => {
+    const others = toasts.get().filter((one) => one.id !== id);
+    toasts.set([{ id, text: now, bad: false, lasting: true }, ...others]);
+  };
+  put(text);
+  return { tell: put, end: () => drop(id) };
+}
+
+function One({ id, text, bad, undo, lasting }: Toast) {
   const [held, hold] = useState(false);
   useEffect(() => {
-    if (held) return;
+    if (held || lasting) return;
     const timer = setTimeout(() => drop(id), undo || bad ? UNDO_MS : SHOWN_MS);
     return () => clearTimeout(timer);
   }, [held]);

@@ -115,7 +115,7 @@ export function TokenTable({ list, owners, label }: { list: Listed<Token>; owner
 function Made({ token, onClose }: { token: Token & { token: string }; onClose: () => void }) {
   const name = token.owner.slice(token.owner.indexOf(":") + 1);
   return (
-    <Dialog title={t("tokens.made")} onClose={onClose} wide>
+    <Dialog title={t("tokens.made")} onClose={onClose} wide firm>
       <div class="dialog-body">
         <p>{t("tokens.made.once", { owner: token.owner })}</p>
         <p class="secret">

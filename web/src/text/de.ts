@@ -73,6 +73,7 @@ export const de: Texts = {
   "table.select": "{what} auswählen",
   "table.selectAll": "Alle geladenen auswählen",
   "table.sort": "Nach {what} sortieren",
+  "markdown.cut": "Es ist länger: Zu sehen ist nur der Anfang.",
   "table.more": "Lädt mehr",
 
   // Schweregrade
@@ -116,7 +117,7 @@ export const de: Texts = {
   "repositories.tree": "Baum",
   "repositories.below": "{n} Repository|{n} Repositorys",
   "repositories.empty": "Noch keine Repositorys",
-  "repositories.empty.do": "Ein Repository entsteht, sobald ein Image hineingeschoben wird:",
+  "repositories.empty.do": "Ein Repository entsteht, sobald ein Image gepusht wird:",
   "repositories.noMatch": "Kein Repository hat „{search}“ im Namen",
   "repositories.noMatch.do": "Teile eines Namens genügen, Groß- und Kleinschreibung ist gleich.",
 
@@ -127,6 +128,8 @@ export const de: Texts = {
   "scan.running": "Wird geprüft",
   "scan.failed": "Fehlgeschlagen",
   "scan.unsupported": "Nicht prüfbar",
+  "scan.partial": "Teils geprüft",
+  "scan.partial.title": "Nicht alles davon konnte geprüft werden",
   "kind.image": "Image",
   "kind.index": "Index",
   "kind.chart": "Helm-Chart",
@@ -142,7 +145,7 @@ export const de: Texts = {
   // Ein Repository
   "repository.tags": "Tags",
   "repository.about": "Beschreibung",
-  "repository.pull": "Herunterladen",
+  "repository.pull": "Pullen",
   "repository.nTags": "{n} Tag|{n} Tags",
   "repository.pushed": "Push",
   "repository.pulled": "Pull",
@@ -162,6 +165,9 @@ export const de: Texts = {
   "repository.delete.noUndo":
     "Das lässt sich nicht rückgängig machen. Geben Sie den Namen des Repositorys ein, um fortzufahren.",
   "repository.delete.done": "{name} ist gelöscht.",
+  "repository.delete.going": "{name} wird gelöscht …",
+  "repository.delete.partly":
+    "{name} ist nicht ganz gelöscht: Etwas darin bleibt, weil Sie es nicht löschen dürfen.",
   "repository.about.none": "Es sagt nichts über sich",
   "repository.about.none.do":
     "Hier steht, was das neueste Image in den Annotationen oder Labels „org.opencontainers.image.description“, „source“ und weiteren sagt. Die Beschreibung darf Markdown sein.",
@@ -179,15 +185,15 @@ export const de: Texts = {
   "repository.about.documentation": "Dokumentation",
   "repository.about.source": "Quelltext",
   "repository.pull.tag": "Tag",
-  "repository.pull.by": "Herunterladen nach",
+  "repository.pull.by": "Pullen nach",
   "repository.pull.byTag": "Nach Tag",
   "repository.pull.byDigest": "Nach Digest",
   "repository.pull.byDigest.why": "Für immer dieselben Bytes, auch wenn das Tag wandert",
   "repository.pull.insecure":
-    "Diese Registry wird ohne TLS erreicht. Docker, containerd und Kubernetes laden von ihr nur, wo {host} als unsichere Registry eingetragen ist.",
+    "Diese Registry wird ohne TLS erreicht. Docker, containerd und Kubernetes pullen von ihr nur, wo {host} als unsichere Registry eingetragen ist.",
   "repository.pull.login": "Zuerst anmelden",
   "repository.pull.login.do":
-    "Mit Ihrem Namen und einem Token, wo das Herunterladen dies verlangt. Podman, skopeo, crane, ORAS und Helm haben ebenfalls einen solchen Befehl.",
+    "Mit Ihrem Namen und einem Token, wo das Pullen dies verlangt. Podman, skopeo, crane, ORAS und Helm haben ebenfalls einen solchen Befehl.",
 
   // Tags
   "tags.of": "Tags von {name}",
@@ -219,7 +225,7 @@ export const de: Texts = {
   "delete.tagsOnly": "Nur das Tag|Nur die Tags",
   "delete.images": "Auch das Image|Auch die {n} Images",
   "delete.tags.stays":
-    "Das Image selbst. Es lässt sich per Digest laden, bis eine Bereinigung entfernt, was lange kein Tag hatte.|Die Images. Sie lassen sich per Digest laden, bis eine Bereinigung entfernt, was lange kein Tag hatte.",
+    "Das Image selbst. Es lässt sich per Digest pullen, bis beim Aufräumen geht, was lange kein Tag hatte.|Die Images. Sie lassen sich per Digest pullen, bis beim Aufräumen geht, was lange kein Tag hatte.",
   "delete.tags.undo":
     "Lässt sich jetzt rückgängig machen, und später im Verlauf des Tags, solange das Image da ist.",
   "delete.images.stays": "Layer, die etwas anderes in dieser Registry benutzt, und was ein Index hier nennt.",
@@ -228,10 +234,13 @@ export const de: Texts = {
   "delete.images.unknown":
     "Auch andere Tags derselben Images gehen; hier sind nicht alle Tags geladen, es können mehr sein als aufgeführt.",
   "delete.images.undo":
-    "Lässt sich einige Sekunden lang rückgängig machen, bis eine Bereinigung die Layer entfernt hat.",
+    "Lässt sich einige Sekunden lang rückgängig machen, bis beim Aufräumen die Layer gehen.",
   "delete.done": "{n} Tag gelöscht|{n} Tags gelöscht",
   "delete.imagesDone": "{n} Image gelöscht|{n} Images gelöscht",
   "delete.back": "{n} Tag ist wieder da|{n} Tags sind wieder da",
+  "delete.taken":
+    "{names} hat inzwischen jemand neu gesetzt: Es bleibt, wie es ist.|Diese hat inzwischen jemand neu gesetzt, sie bleiben, wie sie sind: {names}",
+  "each.failed": "{names}: {why}",
 
   // Verlauf eines Tags
   "history.title": "Verlauf von {tag}",
@@ -245,6 +254,7 @@ export const de: Texts = {
   "history.to": "Auf",
   "history.ask.stays":
     "Nur das Tag wandert. Beide Images bleiben, auch dieser Verlauf: Ein weiteres Zurücksetzen nimmt dieses zurück.",
+  "history.moved": "{tag} ist inzwischen wieder gewandert und bleibt, wo es ist.",
   "history.done": "{tag} zeigt wieder auf {digest}…",
 
   // Aufbewahrung
@@ -264,7 +274,7 @@ export const de: Texts = {
   "retention.running": "Löscht",
   "retention.ask": "{n} Tag nach den Regeln löschen?|{n} Tags nach den Regeln löschen?",
   "retention.ask.goes":
-    "{n} Tag geht, das keine Regel behält. Eines, das inzwischen geschoben wird, bleibt.|{n} Tags gehen, die keine Regel behält. Was inzwischen geschoben wird, bleibt.",
+    "{n} Tag geht, das keine Regel behält. Eines, das inzwischen gepusht wird, bleibt.|{n} Tags gehen, die keine Regel behält. Was inzwischen gepusht wird, bleibt.",
   "retention.ask.stays":
     "Alle Images bleiben, und {n} Tag, das eine Regel betrifft.|Alle Images bleiben, und {n} Tags, die eine Regel betrifft.",
   "retention.ask.undo":
@@ -277,6 +287,13 @@ export const de: Texts = {
   "retention.not.do": "Höchstwahrscheinlich vertippt: siehe „retention“ in der Konfiguration.",
   "retention.policy": "Regel {policy}",
   "retention.nothingKeeps": "nichts behält es",
+  "retention.why.keepTags": "sein Name behält es (keep_tags)",
+  "retention.why.keepLast": "eines der letzten {n} (keep_last)",
+  "retention.why.keepPushed": "vor Kurzem gepusht (keep_pushed)",
+  "retention.why.keepPushed.unknown": "wann es gepusht wurde, ist nicht bekannt (keep_pushed)",
+  "retention.why.keepPulled": "vor Kurzem gepullt (keep_pulled)",
+  "retention.why.keepPulled.unknown": "Pulls werden noch nicht erfasst (keep_pulled)",
+  "retention.why.byRights": "eine Regel der Rechte lässt es niemanden bewegen oder löschen",
   "retention.noneOf": "Keine",
   "retention.nothing": "Kein Tag ist betroffen",
   "retention.empty": "Keine Regel betrifft ein Tag",
@@ -355,6 +372,8 @@ export const de: Texts = {
     "Andere Images bleiben, auch wenn sie Layer teilen. Die Layer bleiben, bis sie aufgeräumt werden; so lange können Sie das rückgängig machen.",
   "image.delete.staysIndex":
     "Die Images der Plattformen bleiben über ihre Digests, bis sie aufgeräumt werden; so lange können Sie das rückgängig machen.",
+  "image.delete.undoNamed":
+    "Rückgängig machen holt nur dieses Tag zurück.|Rückgängig machen holt nur diese {n} Tags zurück.",
   "image.delete.done": "Das Image wurde gelöscht",
   "image.delete.undone": "Das Image ist wieder da",
   "image.unpacked": "Entpackt",
@@ -405,6 +424,8 @@ export const de: Texts = {
   "image.fixable": "Nur behebbare",
   "image.noMatch": "Davon wurde nichts gefunden.",
   "image.clean": "Nichts gefunden",
+  "image.cleanPart": "In dem, was geprüft wurde, wurde nichts gefunden",
+  "image.cleanPart.do": "Der Rest kann Schwachstellen haben: Oben steht, was übergangen wurde.",
   "image.clean.do": "Der Scanner kennt keine Schwachstelle in diesem Image.",
   "image.scanned": "Gescannt",
   "image.packageCount": "{n} Paket|{n} Pakete",
@@ -419,6 +440,8 @@ export const de: Texts = {
   "image.scan.not_applicable": "Das ist nichts, was Schwachstellen haben kann.",
   "image.scan.unsupported": "Dieses Image kann nicht gescannt werden.",
   "image.scan.failed": "Der Scan schlug fehl; er wird von selbst wiederholt.",
+  "image.scan.partial": "Nicht alles von diesem Image wurde geprüft:",
+  "image.scan.lastFailed": "Das hier fand ein früherer Scan. Der letzte schlug fehl:",
   "image.scan.queued": "Ein Scan wartet auf seine Reihe.",
   "image.scan.running": "Es wird gerade gescannt.",
   "image.scan.ended":
@@ -513,6 +536,8 @@ export const de: Texts = {
   "image.blobs": "Blobs",
   "image.blob.show": "{what} zeigen",
   "image.blob.download": "{what} herunterladen",
+  "image.more": "{n} von {left} weiteren zeigen",
+  "image.config.tooLarge": "Die Konfiguration ist zu groß, um hier gezeigt zu werden.",
   "image.tooLarge": "Zu groß, um hier hineinzusehen. Unten herunterladen.",
   "image.values": "Values",
   "image.wasm.kind": "Art",
@@ -612,7 +637,7 @@ export const de: Texts = {
   "collection.happens": "Geschieht",
   "collection.why": "Warum",
   "collection.why.unused": "kein Manifest nennt es",
-  "collection.why.untagged": "es hat keinen Tag",
+  "collection.why.untagged": "es hat kein Tag",
   "collection.why.child": "sein Index ging",
   "collection.why.referrer": "worauf es sich bezieht, ging",
   "collection.why.unknown": "die Datenbank kennt es nicht",
@@ -631,6 +656,11 @@ export const de: Texts = {
   "audit.action": "Aktion",
   "audit.repository": "Repository",
   "audit.result": "Ergebnis",
+  "audit.result.ok": "ok",
+  "audit.result.denied": "verweigert",
+  "audit.result.failed": "gescheitert",
+  "audit.result.blocked": "blockiert",
+  "audit.result.bypassed": "umgangen",
   "audit.address": "Adresse",
   "audit.from": "Von",
   "audit.to": "Bis",
@@ -691,8 +721,8 @@ export const de: Texts = {
   "policy.subject.help": "user:NAME, robot:NAME oder anonymous. Ein Nutzer der Datenbank hat seine Gruppen.",
   "policy.action": "Darf",
   "policy.action.pull": "pullen (pull)",
-  "policy.action.push": "einen neuen Tag pushen (push)",
-  "policy.action.overwrite": "einen Tag versetzen (overwrite)",
+  "policy.action.push": "ein neues Tag pushen (push)",
+  "policy.action.overwrite": "ein Tag versetzen (overwrite)",
   "policy.action.delete": "löschen (delete)",
   "policy.action.scan": "einen Scan anstoßen (scan)",
   "policy.action.admin": "die Registry verwalten (admin)",
@@ -703,14 +733,27 @@ export const de: Texts = {
   "policy.groups.help": "Als wären sie auch in diesen.",
   "policy.ask": "Fragen",
   "policy.ask.hint": "Die Antwort sagt, welche Regel entscheidet.",
-  "policy.registry": "die Registry",
-  "policy.yes": "Ja: {subject} darf {action} in {what}",
-  "policy.no": "Nein: {subject} darf nicht {action} in {what}",
+  "policy.registry": "der Registry",
+  "policy.verb.pull": "pullen",
+  "policy.verb.push": "pushen",
+  "policy.verb.overwrite": "Tags versetzen",
+  "policy.verb.delete": "löschen",
+  "policy.verb.scan": "scannen lassen",
+  "policy.verb.admin": "verwalten",
+  "policy.verb.bypass": "Blockiertes pullen",
+  "policy.yes": "Ja: {subject} darf in {what} {action}",
+  "policy.no": "Nein: {subject} darf in {what} nicht {action}",
   "pulls.lead":
     "Nach dem Scan eines Images sagen diese Regeln, ob es gepullt werden darf. Die erste, die ein Repository betrifft, zählt. Sie stehen in der Konfiguration (pull_policy).",
   "pulls.empty": "Keine Pull-Regeln",
   "pulls.empty.do":
     "Jedes Image darf gepullt werden, was auch immer ein Scan fand. Probieren Sie unten, was Regeln blockieren würden.",
+  "pulls.mode.enforce": "durchgesetzt",
+  "pulls.mode.warn": "nur Warnung",
+  "pulls.mode.off": "aus",
+  "pulls.unscanned.allow": "erlaubt",
+  "pulls.unscanned.block": "blockiert",
+  "pulls.unscanned.after": "blockiert nach {time}",
   "pulls.severity": "Blockiert ab",
   "pulls.fixable": "nur mit Korrektur",
   "pulls.grace": "Bekannt seit mindestens",

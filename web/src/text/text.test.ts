@@ -15,6 +15,12 @@ test("both languages have the same keys, and the same values in each text", () =
   }
 });
 
+test("German has one word for a thing: das Tag, pushen, pullen, aufräumen", () => {
+  const texts = Object.entries(de).filter(([key]) => !key.startsWith("tokens.days"));
+  for (const [key, text] of texts)
+    expect(text, key).not.toMatch(/geschoben|[Bb]ereinig|\b(?:einen|keinen|neuen|den|jeden) Tag\b/);
+});
+
 test("a number chooses its form", () => {
   expect(t("app.bytes", { n: 1 })).toBe("1 byte");
   expect(t("app.bytes", { n: 1500 })).toBe("1,500 bytes");

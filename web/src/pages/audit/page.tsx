@@ -45,7 +45,7 @@ const known: Partial<Record<AuditFilter, readonly string[]>> = {
     "read",
     "write",
   ],
-  result: ["ok", "denied", "failed", "blocked", "bypassed"],
+  result: ["ok", "denied", "failed", "blocked", "bypassed"], // as results below
 };
 const examples: Record<AuditFilter, string> = {
   actor: "user:alice",
@@ -58,15 +58,15 @@ const examples: Record<AuditFilter, string> = {
 /** What is typed counts after a short pause. */
 function Field({ name }: { name: AuditFilter }) {
   const [value] = useQuery(name);
-  const [typed, setTyped] = useState<{ over: string; text: string; timer: number } | null>(null);
-  const type = (text: string) => {
-    if (typed) clearTimeout(typed.timer);
-    const timer = window.setTimeout(() => {
+  const [typed, setTyped] = useState<{ over: string; text: string } | null>(null);
+  useEffect(() => {
+    if (!typed || typed.over !== value) return;
+    const timer = setTimeout(() => {
       setTyped(null);
-      setQuery({ [name]: text });
+      setQuery({ [name]: typed.text });
     }, PAUSE_MS);
-    setTyped({ over: value, text, timer });
-  };
+    return () => clearTimeout(timer); // another page may be shown by then
+  }, [typed, value]);
   return (
     <label class="field">
       {t(`audit.${name}`)}
@@ -77,7 +77,7 @@ function Field({ name }: { name: AuditFilter }) {
         autocomplete="off"
         spellcheck={false}
         data-search={name === "actor" || undefined}
-        onInput={(e) => type(e.currentTarget.value)}
+        onInput={(e) => setTyped({ over: value, text: e.currentTarget.value })}
       />
       {known[name] && (
         <datalist id={`audit-${name}`}>
@@ -100,12 +100,15 @@ function Day({ name }: { name: "from" | "to" }) {
   );
 }
 
+const results = ["ok", "denied", "failed", "blocked", "bypassed"] as const;
+
 function Result({ result }: { result: string }) {
+  const known = results.find((one) => one === result);
   const look =
     result === "ok" ? "state-ok" : result === "denied" || result === "blocked" ? "state-bad" : "state-warn";
   return (
     <span class={`badge ${look}`} title={result}>
-      {result}
+      {known ? t(`audit.result.${known}`) : result}
     </span>
   );
 }
@@ -122,7 +125,12 @@ function columns(): Column<AuditEntry>[] {
       width: "minmax(5rem, 8.5rem)",
     },
     { id: "actor", title: t("audit.actor"), cell: (e) => text(e.actor), width: "minmax(6rem, 1fr)" },
-    { id: "action", title: t("audit.action"), cell: (e) => text(e.action), width: "minmax(4.5rem, 7rem)" },
+    {
+      id: "action",
+      title: t("audit.action"),
+      cell: (e) => <span lang="en">{text(e.action)}</span>,
+      width: "minmax(4.5rem, 7rem)",
+    },
     {
       id: "target",
       title: t("audit.target"),
@@ -171,7 +179,7 @@ function One({ entry, onClose }: { entry: AuditEntry; onClose: () => void }) {
         </dd>
         <dt>{t("audit.action")}</dt>
         <dd>
-          {entry.action} {only("action", entry.action)}
+          <span lang="en">{entry.action}</span> {only("action", entry.action)}
         </dd>
         <dt>{t("audit.target")}</dt>
         <dd>{entry.target ? visible(entry.target) : "–"}</dd>
@@ -192,7 +200,7 @@ function One({ entry, onClose }: { entry: AuditEntry; onClose: () => void }) {
         {entry.detail && (
           <>
             <dt>{t("audit.detail")}</dt>
-            <dd>{visible(entry.detail)}</dd>
+            <dd lang="en">{visible(entry.detail)}</dd>
           </>
         )}
       </dl>

@@ -1,12 +1,12 @@
 /* One run: what it did, or would do, and the way back. */
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { useList } from "../../api/client";
 import { begin, type Entry, isGoing, type Order, type Run, runPath, undo } from "../../api/gc";
 import { at } from "../../app/base";
 import { go } from "../../app/router";
 import { useTitle } from "../../app/title";
 import { Copy } from "../../parts/copy";
-import { confirm } from "../../parts/dialog";
+import { confirm, Dialog } from "../../parts/dialog";
 import { Empty } from "../../parts/empty";
 import { useAction } from "../../parts/form";
 import { Icon } from "../../parts/icon";
@@ -74,6 +74,36 @@ function columns(): Column<Entry>[] {
       wide: true,
     },
   ];
+}
+
+/** All of an entry: on phones its row has not room for why. */
+function One({ entry, onClose }: { entry: Entry; onClose: () => void }) {
+  return (
+    <Dialog title={t("collection.what")} onClose={onClose} wide>
+      <dl class="facts">
+        <dt>{t("collection.what")}</dt>
+        <dd>
+          <code>{entry.digest}</code> <Copy text={entry.digest} what={t("collection.what")} />
+        </dd>
+        {!!entry.tags?.length && (
+          <>
+            <dt>{t("tags.name")}</dt>
+            <dd>{entry.tags.join(", ")}</dd>
+          </>
+        )}
+        <dt>{t("collection.in")}</dt>
+        <dd>{entry.repository || "–"}</dd>
+        <dt>{t("collection.size")}</dt>
+        <dd>
+          <Size bytes={entry.size} />
+        </dd>
+        <dt>{t("collection.happens")}</dt>
+        <dd>{actionText(entry.action)}</dd>
+        <dt>{t("collection.why")}</dt>
+        <dd>{reasonText(entry.reason)}</dd>
+      </dl>
+    </Dialog>
+  );
 }
 
 function Facts({ run }: { run: Run }) {
@@ -237,6 +267,7 @@ function Steps({ run }: { run: Run }) {
 
 export function RunView({ id }: { id: string }) {
   const run = useRef<Run | null>(null);
+  const [open, setOpen] = useState<Entry | null>(null);
   const list = useList<Entry>(runPath(id), (answer) => {
     const { entries, ...rest } = answer as Run & { entries: Entry[] };
     run.current = rest;
@@ -271,11 +302,13 @@ export function RunView({ id }: { id: string }) {
           columns={columns()}
           rows={list.items}
           id={(e) => `${e.repository} ${e.digest} ${e.action ?? ""} ${e.at}`}
+          onOpen={setOpen}
           onMore={list.more}
           loading={list.loading && !!one && !isGoing(one)}
           complete={list.done}
         />
       )}
+      {open && <One entry={open} onClose={() => setOpen(null)} />}
     </>
   );
 }

@@ -1,16 +1,11 @@
 /* Download and delete. */
-import { ask, Problem, send } from "../../api/client";
-import {
-  allPages,
-  archivePath,
-  manifestPath,
-  rollbackPath,
-  type TagDetails,
-  tagsPath,
-} from "../../api/image";
+import { ask, Problem } from "../../api/client";
+import { allPages, archivePath, manifestPath, type TagDetails, tagsPath } from "../../api/image";
+import { putTag, restoreTag } from "../../api/tags";
 import { at } from "../../app/base";
 import { encodePath, go } from "../../app/router";
 import { confirm } from "../../parts/dialog";
+import { bringBack, single } from "../../parts/each";
 import { Icon } from "../../parts/icon";
 import { Menu, MenuItem } from "../../parts/menu";
 import { toast } from "../../parts/toast";
@@ -29,7 +24,7 @@ function repositoryPage(name: string): string {
   return `/ui/repositories/${encodePath(name)}`;
 }
 
-async function deleteTag({ image }: Shown, tag: string) {
+async function deleteTag({ image, came }: Shown, tag: string) {
   const yes = await confirm({
     title: t("image.deleteTag.title", { tag }),
     body: (
@@ -43,12 +38,13 @@ async function deleteTag({ image }: Shown, tag: string) {
   });
   if (!yes) return;
   await ask("DELETE", manifestPath(image.name, tag));
-  const back = () =>
-    send("POST", rollbackPath(image.name, tag)).then(() => {
-      toast(t("image.deleteTag.undone", { tag }));
-      go(`/ui/images/${encodePath(`${image.name}:${tag}`)}`);
-    }, say);
-  toast(t("image.deleteTag.done", { tag }), { undo: back });
+  const back = async () => {
+    if (!(await restoreTag(image.name, tag, came.digest)))
+      return toast(t("delete.taken", { n: 1, names: tag }), { bad: true });
+    toast(t("image.deleteTag.undone", { tag }));
+    go(`/ui/images/${encodePath(`${image.name}:${tag}`)}`);
+  };
+  toast(t("image.deleteTag.done", { tag }), { undo: () => back().catch(say) });
   go(repositoryPage(image.name));
 }
 
@@ -69,17 +65,22 @@ function Tags({ names, more }: { names: string[]; more: boolean }) {
   );
 }
 
-/** Puts it back as it was: its blobs stay until they are collected. */
+/** Puts it back as it was: its blobs stay until they are collected. A tag that somebody made meanwhile stays. */
 async function putBack(shown: Shown, tags: string[]) {
   const { came, image } = shown;
   const headers = { "Content-Type": came.mediaType };
-  const names = tags.length ? tags : [came.digest];
-  for (const one of names) await ask("PUT", manifestPath(image.name, one), came.bytes, { headers });
+  await ask("PUT", manifestPath(image.name, came.digest), came.bytes, { headers });
+  const manifest = { type: came.mediaType, bytes: came.bytes };
+  await bringBack(
+    tags,
+    (tag) => tag,
+    (tag) => putTag(image.name, tag, manifest),
+  );
   toast(t("image.delete.undone"));
   go(`/ui/images/${encodePath(`${image.name}@${came.digest}`)}`);
 }
 
-async function deleteImage(shown: Shown) {
+const deleteImage = single(async (shown: Shown) => {
   const { image, came, kind } = shown;
   const found = await allPages<{ tags: TagDetails[] }, TagDetails>(
     tagsPath(image.name, { n: "200" }),
@@ -97,6 +98,7 @@ async function deleteImage(shown: Shown) {
         </p>
         <Tags names={tags} more={found.more} />
         <p class="muted">{t(kind === "index" ? "image.delete.staysIndex" : "image.delete.stays")}</p>
+        {found.more && <p class="muted">{t("image.delete.undoNamed", { n: tags.length })}</p>}
       </>
     ),
     action: t("image.delete"),
@@ -106,7 +108,7 @@ async function deleteImage(shown: Shown) {
   await ask("DELETE", manifestPath(image.name, came.digest));
   toast(t("image.delete.done"), { undo: () => putBack(shown, tags).catch(say) });
   go(repositoryPage(image.name));
-}
+});
 
 function Download({ shown }: { shown: Shown }) {
   const { image, kind, platforms, platform } = shown;

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import type { Config, Descriptor, History } from "../../api/image";
 import { Size } from "../../parts/size";
 import { number, t } from "../../text/text";
-import { Facts, Foreign, Moment, Pairs } from "./facts";
+import { Facts, Foreign, Moment, Pairs, useSome } from "./facts";
 
 function words(list: readonly string[]): ComponentChildren {
   if (!list.length) return null;
@@ -51,6 +51,7 @@ export function command(text: string): string {
 }
 
 function HistoryList({ rows }: { rows: Step[] }) {
+  const [some, more] = useSome(rows);
   if (!rows.length) return null;
   return (
     <section class="part">
@@ -58,7 +59,7 @@ function HistoryList({ rows }: { rows: Step[] }) {
         {t("image.steps")} <span class="muted">{number(rows.length)}</span>
       </h2>
       <ol class="steps">
-        {rows.map(({ history, layer }, i) => (
+        {some.map(({ history, layer }, i) => (
           <li key={i} class={layer ? "" : "muted"}>
             <span class="step-size">{layer ? <Size bytes={layer.size} /> : "–"}</span>
             <span class="step-command">
@@ -69,6 +70,7 @@ function HistoryList({ rows }: { rows: Step[] }) {
           </li>
         ))}
       </ol>
+      {more}
     </section>
   );
 }

@@ -1,10 +1,27 @@
 import { type ComponentChildren, Fragment } from "preact";
+import { useState } from "preact/hooks";
 import { Icon } from "../../parts/icon";
 import { visible } from "../../parts/visible";
 import { When } from "../../parts/when";
-import { t } from "../../text/text";
+import { number, t } from "../../text/text";
 
 const LONG = 300; // characters of a foreign text that are shown at first
+const AT_FIRST = 200; // of a list that others made
+const AND_MORE = 1000;
+
+/** Some of a list that others may have made endless, and a button for more of it. */
+export function useSome<T>(all: readonly T[]): [readonly T[], ComponentChildren] {
+  const [n, show] = useState(AT_FIRST);
+  const left = all.length - n;
+  const more = left > 0 && (
+    <p>
+      <button type="button" onClick={() => show(n + AND_MORE)}>
+        {t("image.more", { n: Math.min(left, AND_MORE), left })}
+      </button>
+    </p>
+  );
+  return [left > 0 ? all.slice(0, n) : all, more];
+}
 
 /** Names and values; what has no value is left out. */
 export function Facts({ rows }: { rows: readonly [string, ComponentChildren][] }) {
@@ -24,13 +41,27 @@ export function Facts({ rows }: { rows: readonly [string, ComponentChildren][] }
   );
 }
 
-/** Text of others: all of it, but a long one behind a button; its direction stays its own. */
-export function Foreign({ text: written, mono }: { text: string; mono?: boolean }) {
+/** Text of others: all of it, but a long one behind a button; its direction stays its own. `english`: of the registry. */
+export function Foreign({
+  text: written,
+  mono,
+  english,
+}: {
+  text: string;
+  mono?: boolean;
+  english?: boolean;
+}) {
   const text = visible(written);
   const class_ = mono ? "foreign mono" : "foreign";
-  if (text.length <= LONG) return <bdi class={class_}>{text}</bdi>;
+  const lang = english ? "en" : undefined;
+  if (text.length <= LONG)
+    return (
+      <bdi class={class_} lang={lang}>
+        {text}
+      </bdi>
+    );
   return (
-    <details class="long">
+    <details class="long" lang={lang}>
       <summary>
         <bdi class={class_}>{text.slice(0, LONG)}…</bdi>
       </summary>
@@ -46,14 +77,15 @@ export function Moment({ time }: { time: string }) {
 
 /** Names and values that others gave: labels, annotations, variables. */
 export function Pairs({ pairs, label }: { pairs: readonly (readonly [string, string])[]; label: string }) {
+  const [some, more] = useSome(pairs);
   if (!pairs.length) return null;
   return (
     <section class="part">
       <h2>
-        {label} <span class="muted">{pairs.length}</span>
+        {label} <span class="muted">{number(pairs.length)}</span>
       </h2>
       <dl class="pairs">
-        {pairs.map(([name, value], i) => (
+        {some.map(([name, value], i) => (
           <div key={i}>
             <dt>
               <Foreign text={name} mono />
@@ -64,6 +96,7 @@ export function Pairs({ pairs, label }: { pairs: readonly (readonly [string, str
           </div>
         ))}
       </dl>
+      {more}
     </section>
   );
 }

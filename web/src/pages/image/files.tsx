@@ -15,6 +15,7 @@ import { visible } from "../../parts/visible";
 import { When } from "../../parts/when";
 import { t } from "../../text/text";
 import { Facts, Note } from "./facts";
+import { aimOf, bytesOf, fromQuery, join, textOf, toQuery, withPath } from "./file-path";
 import { isText } from "./kind";
 import { here } from "./layers";
 import type { PanelProps } from "./lazy";
@@ -29,20 +30,7 @@ const icons: Partial<Record<Entry["kind"], IconName>> = {
   hardlink: "link",
 };
 
-function join(folder: string, name: string): string {
-  return `${folder.replace(/\/$/, "")}/${name}`;
-}
-
-/** A symbolic link's aim, from the folder that it stands in. */
-function aimOf(folder: string, link: string): string {
-  const parts: string[] = [];
-  for (const one of (link.startsWith("/") ? link : join(folder, link)).split("/")) {
-    if (one === "..") parts.pop();
-    else if (one && one !== ".") parts.push(one);
-  }
-  return `/${parts.join("/")}`;
-}
-
+/** path: percent-encoded, as all in here. */
 function Crumbs({ path }: { path: string }) {
   const parts = path.split("/").filter(Boolean);
   return (
@@ -55,8 +43,8 @@ function Crumbs({ path }: { path: string }) {
         return (
           <span key={to}>
             {i > 0 && <span class="muted">/</span>}
-            <a href={here({ path: to })} aria-current={i === parts.length - 1 ? "page" : undefined}>
-              <bdi>{visible(one)}</bdi>
+            <a href={here({ path: toQuery(to) })} aria-current={i === parts.length - 1 ? "page" : undefined}>
+              <bdi>{visible(textOf(one))}</bdi>
             </a>
           </span>
         );
@@ -152,8 +140,8 @@ function View({
           [
             t("image.files.path"),
             <span key="p">
-              <bdi class="mono image-long">{visible(path)}</bdi>
-              <Copy text={path} what={t("image.files.path")} />
+              <bdi class="mono image-long">{visible(textOf(path))}</bdi>
+              <Copy text={textOf(path)} what={t("image.files.path")} />
             </span>,
           ],
           [t("image.size"), <Size key="s" bytes={entry.size} />],
@@ -204,20 +192,21 @@ function ChooseLayer({ shown, layer }: { shown: Shown; layer: string }) {
 }
 
 export default function Files({ shown }: PanelProps) {
-  const [path] = useQuery("path", "/");
+  const [asked] = useQuery("path", "/");
+  const path = fromQuery(asked);
   const [layer] = useQuery("layer");
   const [open, setOpen] = useState<{ path: string; entry: Entry } | null>(null);
   const base = { platform: shown.platform, layer };
   const list = usePages<Folder, Entry>(
-    apiPath(shown.image, "tree", { path, ...base }),
+    withPath(apiPath(shown.image, "tree", base), path),
     (page) => page.entries,
   );
-  const where = list.first?.path ?? path;
+  const where = list.first ? bytesOf(list.first.path, list.first.path_percent) : path;
   const show = (entry: Entry) => {
-    const to = join(where, entry.name);
-    if (entry.kind === "folder") setQuery({ path: to }, { replace: false });
+    const to = join(where, bytesOf(entry.name, entry.name_percent));
+    if (entry.kind === "folder") setQuery({ path: toQuery(to) }, { replace: false });
     else if (entry.kind === "symlink" && entry.link)
-      setQuery({ path: aimOf(where, entry.link) }, { replace: false });
+      setQuery({ path: toQuery(aimOf(where, bytesOf(entry.link, entry.link_percent))) }, { replace: false });
     else if (entry.kind === "file" || entry.kind === "hardlink") setOpen({ path: to, entry });
   };
   return (
@@ -235,7 +224,7 @@ export default function Files({ shown }: PanelProps) {
       ) : list.first.kind !== "folder" ? (
         <Note>
           {t("image.files.noFolder")}{" "}
-          <a href={at(apiPath(shown.image, "file", { path: where, ...base }))}>{t("image.download")}</a>
+          <a href={at(withPath(apiPath(shown.image, "file", base), where))}>{t("image.download")}</a>
         </Note>
       ) : !list.items.length ? (
         <p class="muted">{t("image.files.empty")}</p>
@@ -255,7 +244,7 @@ export default function Files({ shown }: PanelProps) {
       {open && (
         <View
           {...open}
-          at={apiPath(shown.image, "file", { path: open.path, ...base })}
+          at={withPath(apiPath(shown.image, "file", base), open.path)}
           onClose={() => setOpen(null)}
         />
       )}

@@ -124,7 +124,7 @@ export default function Layers({ shown }: PanelProps) {
           <ul class="suggestions">
             {data.suggestions.map((one) => (
               <li key={one.text}>
-                <Foreign text={suggestionText(one, data)} />
+                <Foreign text={suggestionText(one, data)} english={!codes.has(one.code)} />
               </li>
             ))}
           </ul>

@@ -1,6 +1,15 @@
 /* The first tab: of an image how it runs, of an index its platforms, of an artifact what it is. */
 import { useGet } from "../../api/client";
-import { type Descriptor, imagePage, loadText, parseConfig, type TagDetails, useLoad } from "../../api/image";
+import {
+  type Came,
+  type Descriptor,
+  imagePage,
+  LOOK_BYTES,
+  loadText,
+  parseConfig,
+  type TagDetails,
+  useLoad,
+} from "../../api/image";
 import { at } from "../../app/base";
 import { changedQuery, go, place } from "../../app/router";
 import { Copy } from "../../parts/copy";
@@ -12,7 +21,7 @@ import { type Column, Table } from "../../parts/table";
 import { When } from "../../parts/when";
 import { number, t } from "../../text/text";
 import { ConfigView } from "./config-view";
-import { Facts, Pairs } from "./facts";
+import { Facts, Note, Pairs } from "./facts";
 import { kindOfDescriptor, platformText, pretty } from "./kind";
 import { Lazy } from "./lazy";
 import type { Shown } from "./shown";
@@ -64,15 +73,33 @@ function SubjectLine({ shown }: { shown: Shown }) {
   );
 }
 
+/** An image whose config nobody can look into: what its manifest says. */
+export function LargeConfig({ of: { manifest, digest } }: { of: Pick<Came, "manifest" | "digest"> }) {
+  return (
+    <>
+      <Facts
+        rows={[
+          [t("image.digest"), <Digest key="d" digest={digest} />],
+          [t("image.size"), <Size key="s" bytes={sizeOf([manifest.config, ...(manifest.layers ?? [])])} />],
+        ]}
+      />
+      <Note bad>{t("image.config.tooLarge")}</Note>
+    </>
+  );
+}
+
 function ImageOverview({ shown }: { shown: Shown }) {
   const { manifest } = shown.came;
-  const digest = manifest.config?.digest ?? null;
+  const large = (manifest.config?.size ?? 0) > LOOK_BYTES;
+  const digest = large ? null : (manifest.config?.digest ?? null);
   const { data, problem, reload } = useLoad(digest, async (signal) => {
     return parseConfig(await loadText(shown.image.name, digest!, signal));
   });
   return (
     <>
-      {problem ? (
+      {large || problem?.code === "TOO_LARGE" ? (
+        <LargeConfig of={shown.came} />
+      ) : problem ? (
         <ProblemView problem={problem} retry={reload} />
       ) : data ? (
         <ConfigView

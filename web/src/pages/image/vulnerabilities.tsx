@@ -16,6 +16,7 @@ import { setQuery, useQuery } from "../../app/router";
 import { Commands } from "../../parts/copy";
 import { Dialog } from "../../parts/dialog";
 import { Empty } from "../../parts/empty";
+import { useAction } from "../../parts/form";
 import { ProblemView } from "../../parts/problem";
 import { SeverityBadge } from "../../parts/severity";
 import { Skeleton } from "../../parts/skeleton";
@@ -344,22 +345,22 @@ function Report({ shown, scan }: { shown: Shown; scan: ScanReport }) {
 const asked = new EventTarget();
 
 function AskScan({ shown, again }: { shown: Shown; again?: boolean }) {
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const ask_ = () =>
-    send("POST", scanPath(shown.image.name, shown.image.reference, again ? { force: "true" } : {})).then(
-      () => asked.dispatchEvent(new Event("asked")),
-      (e) => (e instanceof Problem ? setProblem(e) : undefined),
-    );
-  if (problem)
-    return (
-      <span role="alert" class="bad">
-        {problem.message || t("problem.title")}
-      </span>
-    );
+  const { busy, problem, run } = useAction();
+  const wanted = async () => {
+    const path = scanPath(shown.image.name, shown.image.reference, again ? { force: "true" } : {});
+    if (await run(() => send("POST", path))) asked.dispatchEvent(new Event("asked"));
+  };
   return (
-    <button type="button" class={again ? "link" : "primary"} onClick={ask_}>
-      {t(again ? "image.scanAgain" : "image.scanNow")}
-    </button>
+    <>
+      {problem && (
+        <span role="alert" class="bad">
+          {problem.message || t("problem.title")}{" "}
+        </span>
+      )}
+      <button type="button" class={again ? "link" : "primary"} disabled={busy} onClick={wanted}>
+        {t(again ? "image.scanAgain" : "image.scanNow")}
+      </button>
+    </>
   );
 }
 
@@ -372,7 +373,7 @@ function NotScanned({ shown, scan }: { shown: Shown; scan: ScanReport }) {
       <>
         <Note bad>
           <p>{t(`image.scan.${scan.status}`)}</p>
-          <Foreign text={scan.reason ?? scan.failure?.reason ?? ""} />
+          <Foreign text={scan.reason ?? scan.failure?.reason ?? ""} english />
         </Note>
         <AskScan shown={shown} />
       </>
@@ -408,8 +409,8 @@ function List({ list, shown }: { list: Pages<ScanReport, Finding>; shown: Shown 
         </p>
       );
     return (
-      <Empty icon="shield" title={t("image.clean")}>
-        <p>{t("image.clean.do")}</p>
+      <Empty icon="shield" title={t(scan.partial ? "image.cleanPart" : "image.clean")}>
+        <p>{t(scan.partial ? "image.cleanPart.do" : "image.clean.do")}</p>
       </Empty>
     );
   }
@@ -427,7 +428,27 @@ function List({ list, shown }: { list: Pages<ScanReport, Finding>; shown: Shown 
         complete={list.done}
       />
       {open && <Details shown={shown} finding={open} onClose={() => setOpen(null)} />}
-      {scan.partial && scan.note && <Note>{scan.note}</Note>}
+    </>
+  );
+}
+
+/** What one has to know of a result before one believes it. */
+function Doubts({ scan }: { scan: ScanReport }) {
+  if (!scan.vulnerabilities) return null;
+  return (
+    <>
+      {scan.partial && (
+        <Note bad>
+          <p>{t("image.scan.partial")}</p>
+          {scan.note && <Foreign text={scan.note} english />}
+        </Note>
+      )}
+      {scan.failure && (
+        <Note bad>
+          <p>{t("image.scan.lastFailed")}</p>
+          {scan.failure.reason && <Foreign text={scan.failure.reason} english />}
+        </Note>
+      )}
     </>
   );
 }
@@ -474,6 +495,7 @@ export default function Vulnerabilities({ shown }: PanelProps) {
         </p>
       )}
       {scan.os?.ended && <Note bad>{t("image.scan.ended")}</Note>}
+      <Doubts scan={scan} />
       {scan.vulnerabilities ? (
         <>
           <div class="bar-top">

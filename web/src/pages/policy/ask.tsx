@@ -11,6 +11,12 @@ import { ProblemLine } from "../../parts/problem";
 import { t } from "../../text/text";
 import { RuleFacts } from "./rule";
 
+/** What one wants to do, within a sentence. */
+function actionText(action: string): string {
+  const known = actions.find((one) => one === action);
+  return known ? t(`policy.verb.${known}`) : action;
+}
+
 function Answer({ decision, question }: { decision: Decision; question: Question }) {
   const what = question.repository
     ? `${question.repository}${question.tag ? `:${question.tag}` : ""}`
@@ -21,11 +27,11 @@ function Answer({ decision, question }: { decision: Decision; question: Question
         <Icon name={decision.allowed ? "check" : "close"} />
         {t(decision.allowed ? "policy.yes" : "policy.no", {
           subject: question.subject,
-          action: question.action,
+          action: actionText(question.action),
           what,
         })}
       </h2>
-      <p>{decision.why}</p>
+      <p lang="en">{decision.why}</p>
       {decision.rule && <RuleFacts rule={decision.rule} />}
     </section>
   );

@@ -1,6 +1,7 @@
 /* The pull policy: its rules in force, and what others would have blocked. */
 import { useState } from "preact/hooks";
 import { Problem, useGet } from "../../api/client";
+import { severities } from "../../api/image";
 import { type PullRule, pullPolicyPath, type Simulated, type Simulation, simulate } from "../../api/policy";
 import { Empty } from "../../parts/empty";
 import { Fields, useAction } from "../../parts/form";
@@ -15,23 +16,42 @@ const DAYS_MAX = 3650;
 
 const isNone = (duration: string | number) => String(duration) === "0" || duration === "0s";
 
+const modes = ["enforce", "warn", "off"] as const;
+
+/* Words of the configuration, in the reader's language; what is not known stays as it is. */
+function modeText(mode: string): string {
+  const known = modes.find((one) => one === mode);
+  return known ? t(`pulls.mode.${known}`) : mode;
+}
+
+function severityText(severity: string): string {
+  const known = severities.find((one) => one === severity);
+  return known ? t(`severity.${known}`) : severity;
+}
+
+function unscannedText(what: string): string {
+  if (what === "allow" || what === "block") return t(`pulls.unscanned.${what}`);
+  const time = /^block after (\S+)$/.exec(what)?.[1];
+  return time ? t("pulls.unscanned.after", { time }) : what;
+}
+
 function Rule({ rule, i }: { rule: PullRule; i: number }) {
   const mode = rule.mode === "enforce" ? "state-bad" : rule.mode === "warn" ? "state-warn" : "";
   return (
     <section class="panel">
       <h2>
-        {i + 1}. {rule.repositories.join(", ")} <span class={`badge ${mode}`}>{rule.mode}</span>
+        {i + 1}. {rule.repositories.join(", ")} <span class={`badge ${mode}`}>{modeText(rule.mode)}</span>
       </h2>
       <dl class="facts">
         <dt>{t("pulls.severity")}</dt>
         <dd>
-          {rule.severity}
+          {severityText(rule.severity)}
           {rule.fixable && ` (${t("pulls.fixable")})`}
         </dd>
         <dt>{t("pulls.grace")}</dt>
         <dd>{isNone(rule.grace) ? t("pulls.atOnce") : String(rule.grace)}</dd>
         <dt>{t("pulls.unscanned")}</dt>
-        <dd>{rule.unscanned}</dd>
+        <dd>{unscannedText(rule.unscanned)}</dd>
         <dt>{t("pulls.dataMaxAge")}</dt>
         <dd>{isNone(rule.data_max_age) ? t("pulls.anyAge") : String(rule.data_max_age)}</dd>
         <dt>VEX</dt>
@@ -85,7 +105,11 @@ function columns(): Column<Simulated>[] {
     {
       id: "why",
       title: t("pulls.why"),
-      cell: (s) => <span title={s.message}>{s.message}</span>,
+      cell: (s) => (
+        <span title={s.message} lang="en">
+          {s.message}
+        </span>
+      ),
       width: "minmax(0, 2fr)",
       wide: true,
     },

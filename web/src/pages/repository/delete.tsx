@@ -12,15 +12,18 @@ import {
   restoreTag,
   type Tag,
 } from "../../api/tags";
-import { go } from "../../app/router";
+import { encodePath, go, place } from "../../app/router";
 import { useStore } from "../../app/store";
 import { confirm } from "../../parts/dialog";
+import { bringBack, each, problemText, single, type Tried, tellFailed } from "../../parts/each";
 import { Size } from "../../parts/size";
-import { toast } from "../../parts/toast";
-import { number, t } from "../../text/text";
+import { progress, toast } from "../../parts/toast";
+import { t } from "../../text/text";
 
-const AT_ONCE = 4;
 const SHOWN = 6;
+const IDLE_TURNS = 2; // of deleting a repository: after these the rest stays
+
+const pageOf = (name: string) => `/ui/repositories/${encodePath(name)}`;
 
 /** Where nobody signs in everybody may; else who is signed in is asked for nothing before they try. */
 export function useMayChange(): boolean {
@@ -28,54 +31,31 @@ export function useMayChange(): boolean {
   return who.state === "off" || may(who, "user");
 }
 
-export function problemText(e: unknown): string {
-  if (!(e instanceof Problem)) throw e;
-  return e.message || t("problem.title");
+const nameOf = (tag: Tag) => tag.name;
+
+function tell(text: string, { done, failed }: Tried<Tag>, undo: () => void) {
+  if (done.length) toast(text, { undo });
+  tellFailed(failed, nameOf);
 }
 
-interface Tried<T> {
-  done: T[];
-  problem: string; // of the first that failed; "" is none
-}
+const stayed = (tried: Tried<Tag>) => tried.failed.map(({ one }) => one);
 
-/** Does it to each, some at once; what fails does not keep the others. */
-async function each<T>(all: readonly T[], run: (one: T) => Promise<void>): Promise<Tried<T>> {
-  const tried: Tried<T> = { done: [], problem: "" };
-  const waiting = [...all];
-  const work = async () => {
-    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
-      try {
-        await run(one);
-        tried.done.push(one);
-      } catch (e) {
-        tried.problem ||= problemText(e);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return tried;
-}
-
-function tell(text: string, { done, problem }: Tried<unknown>, undo?: () => void) {
-  if (done.length) toast(text, undo ? { undo } : {});
-  if (problem) toast(problem, { bad: true });
-}
-
-async function bringBack(tags: readonly Tag[], run: (tag: Tag) => Promise<void>, reload: () => void) {
-  const tried = await each(tags, run);
-  tell(t("delete.back", { n: tried.done.length }), tried);
-  reload();
-}
-
-/** The tags alone: their history knows where they pointed. */
-async function deleteTags(name: string, tags: readonly Tag[], reload: () => void) {
+/** The tags alone. Returns those that stay. */
+async function deleteTags(name: string, tags: readonly Tag[], reload: () => void): Promise<Tag[]> {
   const tried = await each(tags, (one) => deleteManifest(name, one.name));
-  const undo = () => bringBack(tried.done, (one) => restoreTag(name, one.name, one.digest), reload);
+  const undo = () =>
+    bringBack(tried.done, nameOf, (one) => restoreTag(name, one.name, one.digest)).then(reload);
   tell(t("delete.done", { n: tried.done.length }), tried, undo);
+  return stayed(tried);
 }
 
 /** Manifests, with all their tags: they are read before, so that they can be pushed again. */
-async function deleteImages(name: string, images: readonly Tag[], all: readonly Tag[], reload: () => void) {
+async function deleteImages(
+  name: string,
+  images: readonly Tag[],
+  all: readonly Tag[],
+  reload: () => void,
+): Promise<Tag[]> {
   const kept = new Map<string, Manifest>();
   const tried = await each(images, async ({ digest }) => {
     const manifest = await manifestOf(name, digest);
@@ -83,8 +63,11 @@ async function deleteImages(name: string, images: readonly Tag[], all: readonly 
     kept.set(digest, manifest);
   });
   const tags = all.filter((one) => kept.has(one.digest));
-  const undo = () => bringBack(tags, (one) => putTag(name, one.name, kept.get(one.digest)!), reload);
+  const undo = () =>
+    bringBack(tags, nameOf, (one) => putTag(name, one.name, kept.get(one.digest)!)).then(reload);
   tell(t("delete.imagesDone", { n: tried.done.length }), tried, undo);
+  const digests = new Set(stayed(tried).map((one) => one.digest));
+  return all.filter((one) => digests.has(one.digest));
 }
 
 function Names({ names }: { names: readonly string[] }) {
@@ -140,14 +123,14 @@ function Question({ tags, images, others, complete, choose }: Asked) {
   );
 }
 
-/** Asks, deletes and tells; true: something may have gone. */
+/** Asks, deletes and tells. Returns the names of those that stay; null: it was not wanted. */
 export async function deleteSelected(
   name: string,
   tags: readonly Tag[],
   all: readonly Tag[],
   complete: boolean,
   reload: () => void,
-): Promise<boolean> {
+): Promise<string[] | null> {
   const digests = new Set(tags.map((one) => one.digest));
   const images = [...digests].map((digest) => tags.find((one) => one.digest === digest)!);
   const chosen = new Set(tags.map((one) => one.name));
@@ -172,22 +155,38 @@ export async function deleteSelected(
     action: t("delete.action"),
     danger: true,
   });
-  if (!yes) return false;
-  if (withImages) await deleteImages(name, images, [...tags, ...others], reload);
-  else await deleteTags(name, tags, reload);
+  if (!yes) return null;
+  const stay = withImages
+    ? await deleteImages(name, images, [...tags, ...others], reload)
+    : await deleteTags(name, tags, reload);
   reload();
-  return true;
+  return stay.map(nameOf).filter((one) => chosen.has(one));
 }
 
-async function removeAll(name: string): Promise<void> {
-  for (;;) {
-    const { state } = await send<Deletion>("DELETE", repositoryPath(name));
-    if (state !== "deleting") return; // else it goes on with the next request
+/** Counts go to `tell`. False: something stays that can't be deleted, for nothing goes any more. */
+async function removeAll(name: string, tell: (tags: number, manifests: number) => void): Promise<boolean> {
+  let tags = 0;
+  let manifests = 0;
+  let idle = 0; // turns that took nothing
+  for (let turn = 0; ; turn++) {
+    let done: Deletion;
+    try {
+      done = await send<Deletion>("DELETE", repositoryPath(name));
+    } catch (e) {
+      if (turn > 0 && e instanceof Problem && e.status === 404) return true; // the last turn took all
+      throw e;
+    }
+    if (done.state === "deleted") return true;
+    idle = done.tags || done.manifests || done.blobs ? 0 : idle + 1;
+    if (idle === IDLE_TURNS) return false;
+    tags += done.tags;
+    manifests += done.manifests;
+    tell(tags, manifests);
   }
 }
 
 /** All of a repository, which nothing brings back: its name has to be typed. */
-export async function deleteRepository(name: string) {
+export const deleteRepository = single(async (name: string, reload: () => void) => {
   try {
     const goes = await send<Deletion>("DELETE", `${repositoryPath(name)}?dry_run=true`);
     const yes = await confirm({
@@ -218,10 +217,24 @@ export async function deleteRepository(name: string) {
       typed: name,
     });
     if (!yes) return;
-    await removeAll(name);
-    toast(t("repository.delete.done", { name, tags: number(goes.tags) }));
-    go("/");
+    const going = progress(t("repository.delete.going", { name }));
+    try {
+      const all = await removeAll(name, (tags, manifests) =>
+        going.tell(
+          `${t("repository.delete.going", { name })} ${t("repository.nTags", { n: tags })}, ${t("repository.delete.manifests", { n: manifests })}`,
+        ),
+      );
+      if (!all) {
+        toast(t("repository.delete.partly", { name }), { bad: true });
+        return;
+      }
+    } finally {
+      going.end();
+      reload();
+    }
+    toast(t("repository.delete.done", { name }));
+    if (place.get().path === pageOf(name)) go("/");
   } catch (e) {
     toast(problemText(e), { bad: true });
   }
-}
+});

@@ -1,23 +1,34 @@
 /* Where a tag has pointed, and the way back there. */
 import { useList } from "../../api/client";
-import { historyPath, type Move, movesOf, rollback } from "../../api/tags";
+import { historyPath, type Move, movesOf, moveTag, rollback } from "../../api/tags";
 import { at } from "../../app/base";
 import { encodePath } from "../../app/router";
 import { confirm, Dialog } from "../../parts/dialog";
+import { problemText } from "../../parts/each";
 import { Icon } from "../../parts/icon";
 import { ProblemView } from "../../parts/problem";
 import { Skeleton } from "../../parts/skeleton";
 import { toast } from "../../parts/toast";
 import { When } from "../../parts/when";
 import { t } from "../../text/text";
-import { problemText } from "./delete";
 
 const short = (digest: string) => digest.slice(0, 19);
+
+/** Takes a rollback back, unless the tag was moved again. */
+async function undoMove(name: string, tag: string, from: string, to: string, changed: () => void) {
+  try {
+    if (await moveTag(name, tag, from, to)) toast(t("history.done", { tag, digest: short(to) }));
+    else toast(t("history.moved", { tag }), { bad: true });
+    changed();
+  } catch (e) {
+    toast(problemText(e), { bad: true });
+  }
+}
 
 async function moveTo(name: string, tag: string, digest: string, changed: () => void) {
   try {
     const { previous } = await rollback(name, tag, digest);
-    const undo = previous ? () => moveTo(name, tag, previous, changed) : undefined;
+    const undo = previous ? () => undoMove(name, tag, digest, previous, changed) : undefined;
     toast(t("history.done", { tag, digest: short(digest) }), undo ? { undo } : {});
     changed();
   } catch (e) {

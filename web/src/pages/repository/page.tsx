@@ -1,7 +1,8 @@
 /* A repository: its tags, what it is, how to pull from it. */
 import { useEffect, useState } from "preact/hooks";
 import { useGet, useList } from "../../api/client";
-import { type RepositoryDetails, repositoryPath } from "../../api/repositories";
+import { useLoad } from "../../api/image";
+import { findRepository, isShadowed, type RepositoryDetails, repositoryPath } from "../../api/repositories";
 import { tagsOf, tagsPath } from "../../api/tags";
 import { at, host } from "../../app/base";
 import { useQuery } from "../../app/router";
@@ -66,13 +67,19 @@ function isLine(text: string): boolean {
   return text.length <= 160 && !/[\n#*<`[]/.test(text);
 }
 
+function useDetails(name: string) {
+  const own = useGet<RepositoryDetails>(isShadowed(name) ? null : `${repositoryPath(name)}?brief=true`);
+  const listed = useLoad(isShadowed(name) ? name : null, (signal) => findRepository(name, signal));
+  return isShadowed(name) ? listed : own;
+}
+
 export default function RepositoryPage({ rest: name }: PageProps) {
   useTitle(name);
   const [search] = useQuery("search");
   const [chosenSort] = useQuery("sort");
   const [plain, setPlain] = useState(false); // this database sorts by name alone
   const sort = chosenSort || (plain ? "name" : "pushed");
-  const details = useGet<RepositoryDetails>(`${repositoryPath(name)}?brief=true`);
+  const details = useDetails(name);
   const list = useList(tagsPath(name, search, sort), tagsOf);
   const unsorted = list.problem?.status === 400 && !chosenSort;
   useEffect(() => {
@@ -105,7 +112,7 @@ export default function RepositoryPage({ rest: name }: PageProps) {
           <Copy text={`${host}/${name}`} what={t("repository.address")} />
           {mayChange && of && (
             <Menu label={t("repository.more")} button={<Icon name="more" />}>
-              <MenuItem onClick={() => deleteRepository(name)}>
+              <MenuItem onClick={() => deleteRepository(name, reload)}>
                 <Icon name="trash" />
                 {t("repository.delete")}
               </MenuItem>

@@ -195,7 +195,8 @@ export function Tags({ name, list, sort, mayChange, reload }: TagsProps) {
     if (!chosen.length || busy || !mayChange) return;
     setBusy(true);
     try {
-      if (await deleteSelected(name, chosen, list.items, complete, reload)) setSelected(new Set());
+      const stay = await deleteSelected(name, chosen, list.items, complete, reload);
+      if (stay) setSelected(new Set(stay));
     } finally {
       setBusy(false);
     }

@@ -4,17 +4,19 @@ import { ask, get, nextOf, Problem, useList } from "../../api/client";
 import { type Decision, type Retention, retentionPath, runRetention } from "../../api/retention";
 import { restoreTag } from "../../api/tags";
 import { at } from "../../app/base";
+import { useMedia } from "../../app/media";
 import { encodePath, useQuery } from "../../app/router";
 import { useStore } from "../../app/store";
 import { Commands } from "../../parts/copy";
 import { confirm } from "../../parts/dialog";
+import { bringBack } from "../../parts/each";
 import { Empty } from "../../parts/empty";
 import { Icon } from "../../parts/icon";
 import { ProblemLine, ProblemView } from "../../parts/problem";
 import { type Column, Table, TableSkeleton } from "../../parts/table";
 import { toast } from "../../parts/toast";
 import { When } from "../../parts/when";
-import { language, number, t } from "../../text/text";
+import { language, number, type TextKey, t } from "../../text/text";
 import "./style.css";
 
 const UNDO_MAX = 500; // tags that one click brings back
@@ -33,27 +35,49 @@ gc:
 
 const imagePath = (one: Decision) => `/ui/images/${encodePath(one.repository)}:${one.tag}`;
 
+const reasons: Record<string, TextKey> = {
+  "nothing keeps it": "retention.nothingKeeps",
+  keep_tags: "retention.why.keepTags",
+  keep_pushed: "retention.why.keepPushed",
+  "keep_pushed; when it was pushed is not known": "retention.why.keepPushed.unknown",
+  keep_pulled: "retention.why.keepPulled",
+  "keep_pulled; pulls are not recorded yet": "retention.why.keepPulled.unknown",
+  "a rule of the rights lets nobody move or delete it": "retention.why.byRights",
+};
+
+function reasonText(reason: string): string {
+  const last = /^keep_last (\d+)$/.exec(reason)?.[1];
+  if (last) return t("retention.why.keepLast", { n: Number(last) });
+  return reasons[reason] ? t(reasons[reason]) : reason;
+}
+
 /** The registry's words in the language of the page, as far as these are known. */
 function whyText(why: string): string {
   const [, policy, reason] = /^policy (\d+): (.*)$/.exec(why) ?? [];
-  if (!policy || !reason) return why;
-  const known = reason === "nothing keeps it" ? t("retention.nothingKeeps") : reason;
-  return `${t("retention.policy", { policy })}: ${known}`;
+  if (!policy || !reason) return reasonText(why);
+  return `${t("retention.policy", { policy })}: ${reasonText(reason)}`;
 }
 
-function columns(): Column<Decision>[] {
+function columns(phone: boolean): Column<Decision>[] {
   return [
     {
       id: "tag",
       title: t("retention.tag"),
       width: "minmax(0, 3fr)",
       cell: (one) => (
-        <a class="name" href={at(imagePath(one))} title={`${one.repository}:${one.tag}`}>
-          <span class="muted">
-            <bdi>{one.repository}</bdi>:
-          </span>
-          <bdi>{one.tag}</bdi>
-        </a>
+        <div class="retention-two">
+          <a class="name" href={at(imagePath(one))} title={`${one.repository}:${one.tag}`}>
+            <span class="muted">
+              <bdi>{one.repository}</bdi>:
+            </span>
+            <bdi>{one.tag}</bdi>
+          </a>
+          {phone && (
+            <span class="muted small" title={one.why}>
+              {whyText(one.why)}
+            </span>
+          )}
+        </div>
       ),
     },
     {
@@ -92,22 +116,12 @@ async function untilDone(): Promise<boolean> {
   return false;
 }
 
-async function bringBack(gone: readonly Decision[], done: () => void) {
-  let back = 0;
-  let problem: Problem | null = null;
-  for (const one of gone) {
-    try {
-      await restoreTag(one.repository, one.tag, one.digest);
-      back++;
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e;
-      problem ??= e;
-    }
-  }
-  if (problem) toast(problem.message || t("problem.title"), { bad: true });
-  if (back) toast(t("delete.back", { n: back }));
-  done();
-}
+const undo = (gone: readonly Decision[]) =>
+  bringBack(
+    gone,
+    (one) => `${one.repository}:${one.tag}`,
+    (one) => restoreTag(one.repository, one.tag, one.digest),
+  );
 
 /** All decisions that go; those that are not loaded yet are asked for. */
 async function allThatGo(most: number): Promise<Decision[] | null> {
@@ -131,7 +145,7 @@ function NotCarriedOut({ of }: { of: Retention["not_carried_out"] }) {
         <ul>
           {of.map((one) => (
             <li key={one.policy}>
-              {t("retention.policy", { policy: String(one.policy) })}: {one.why}
+              {t("retention.policy", { policy: String(one.policy) })}: <span lang="en">{one.why}</span>
             </li>
           ))}
         </ul>
@@ -166,7 +180,8 @@ export default function RetentionPage() {
     return head.current.decisions;
   });
   const spoken = useStore(language);
-  const shown = useMemo(columns, [spoken]);
+  const phone = useMedia("(max-width: 39.99rem)");
+  const shown = useMemo(() => columns(phone), [spoken, phone]);
   const [state, setState] = useState<"idle" | "running">("idle");
   const [problem, setProblem] = useState<Problem | null>(null);
   const here = useRef(true);
@@ -205,7 +220,7 @@ export default function RetentionPage() {
       if (done)
         toast(
           t("retention.done", { n: all.go }),
-          goes ? { undo: () => bringBack(goes, () => here.current && list.reload()) } : {},
+          goes ? { undo: () => undo(goes).then(() => here.current && list.reload()) } : {},
         );
       else toast(t("retention.waiting"));
       list.reload();
@@ -254,6 +269,7 @@ export default function RetentionPage() {
               onMore={list.more}
               loading={list.loading}
               complete={list.done}
+              rowHeight={phone ? 54 : 40}
             />
           ) : (
             <Empty icon="check" title={t("retention.noneOf")} />

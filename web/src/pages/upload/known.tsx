@@ -23,6 +23,12 @@ const over = new Set<Phase>(["done", "cancelled", "failed"]);
 const pageOf = (id: string) => `/ui/upload?upload=${encodeURIComponent(id)}`;
 
 function columns(onResume: (upload: Upload) => void, here: (id: string) => boolean): Column<Upload>[] {
+  const resumed = (u: Upload) => u.way === "session" && u.phase === "waiting" && !here(u.id);
+  const resume = (u: Upload) => (
+    <button type="button" class="plain" onClick={() => onResume(u)}>
+      {t("upload.goOn")}…
+    </button>
+  );
   return [
     {
       id: "started",
@@ -61,20 +67,23 @@ function columns(onResume: (upload: Upload) => void, here: (id: string) => boole
     {
       id: "phase",
       title: t("upload.phase"),
-      cell: (u) => <PhaseBadge phase={u.phase} />,
+      cell: (u) =>
+        resumed(u) ? (
+          <>
+            <span class="not-on-phones">
+              <PhaseBadge phase={u.phase} />
+            </span>
+            <span class="on-phones">{resume(u)}</span>
+          </>
+        ) : (
+          <PhaseBadge phase={u.phase} />
+        ),
       width: "minmax(5.5rem, 7.5rem)",
     },
     {
       id: "resume",
       title: t("upload.goOn"),
-      cell: (u) =>
-        u.way === "session" && u.phase === "waiting" && !here(u.id) ? (
-          <button type="button" class="plain" onClick={() => onResume(u)}>
-            {t("upload.goOn")}…
-          </button>
-        ) : (
-          ""
-        ),
+      cell: (u) => (resumed(u) ? resume(u) : ""),
       width: "8rem",
       wide: true,
     },

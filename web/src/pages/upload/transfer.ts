@@ -74,7 +74,8 @@ function patch(
         : fail(problemOf(xhr));
     xhr.onerror = () => fail(new Problem(0, "OFFLINE", ""));
     xhr.onabort = () => fail(new DOMException("", "AbortError"));
-    signal.addEventListener("abort", () => xhr.abort());
+    signal.throwIfAborted();
+    signal.addEventListener("abort", () => xhr.abort(), { once: true });
     xhr.send(chunk);
   });
 }
@@ -82,6 +83,7 @@ function patch(
 /** Waits; the network being back ends it sooner. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((done, fail) => {
+    signal.throwIfAborted();
     const end = (run: () => void) => {
       clearTimeout(timer);
       unwatch();
@@ -89,7 +91,9 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     };
     const timer = setTimeout(() => end(done), ms);
     const unwatch = offline.watch((away) => !away && end(done));
-    signal.addEventListener("abort", () => end(() => fail(new DOMException("", "AbortError"))));
+    signal.addEventListener("abort", () => end(() => fail(new DOMException("", "AbortError"))), {
+      once: true,
+    });
   });
 }
 
@@ -101,6 +105,7 @@ export class Transfer {
   readonly tag: string;
   id: string; // of the upload; "" before it was opened
   private running: AbortController | null = null;
+  private opening: Promise<void> | null = null;
   private seen = { at: 0, sent: 0 };
 
   constructor(file: File, repository: string, tag: string, id = "") {
@@ -124,20 +129,35 @@ export class Transfer {
     this.set({ sent, rate });
   }
 
+  /** Opens it once, also when it is paused and goes on meanwhile: the server has it then, and only its answer has the id. */
+  private open(): Promise<void> {
+    this.opening ??= openUpload(this.file, this.repository, this.tag)
+      .then((id) => {
+        this.id = id;
+      })
+      .finally(() => {
+        this.opening = null;
+      });
+    return this.opening;
+  }
+
   private async send(signal: AbortSignal) {
     let offset = 0;
     if (this.id) offset = await offsetOf(this.id, signal);
-    else this.id = await openUpload(this.file, this.repository, this.tag);
+    else await this.open();
+    signal.throwIfAborted();
     this.seen = { at: 0, sent: 0 };
     this.set({ phase: "sending", sent: offset, rate: null, problem: null });
     while (offset < this.file.size) {
       const chunk = this.file.slice(offset, offset + CHUNK);
       offset = await patch(this.id, offset, chunk, signal, (sent) => this.moved(sent));
+      signal.throwIfAborted();
       this.moved(offset);
     }
     this.set({ phase: "taking", rate: null });
     for (let wait = 200; ; wait = Math.min(2 * wait, 2000)) {
       const outcome = await outcomeOf(this.id, signal);
+      signal.throwIfAborted();
       if (outcome) return this.set({ phase: "done", images: outcome.images, sent: this.file.size });
       await pause(wait, signal);
     }
@@ -156,7 +176,7 @@ export class Transfer {
         await this.send(signal);
         break;
       } catch (e) {
-        if (aborted(e)) return;
+        if (signal.aborted || aborted(e)) return;
         if (!(e instanceof Problem)) throw e;
         const { sent } = this.progress.get();
         tries = sent > best ? 1 : tries + 1;
@@ -183,9 +203,18 @@ export class Transfer {
     this.halt("paused");
   }
 
+  /** Throws the Problem that kept it from being given up; where all had come, its page says what came of it. */
   async cancel() {
+    const { phase } = this.progress.get();
     this.halt("cancelled");
-    if (this.id) await giveUp(this.id);
+    await this.opening?.catch(() => {}); // it could not be opened
+    if (!this.id) return;
+    try {
+      await giveUp(this.id);
+    } catch (e) {
+      if (phase === "taking" && e instanceof Problem) this.set({ phase: "failed", problem: e });
+      throw e;
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 /* Robot accounts and all tokens, of whom they are. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { useList } from "../../api/client";
 import { tokensOf, tokensPath } from "../../api/tokens";
 import { useQuery } from "../../app/router";
@@ -10,7 +10,6 @@ import { TableSkeleton } from "../../parts/table";
 import { NewTokenDialog, TokenTable } from "../../parts/tokens";
 import { t } from "../../text/text";
 
-/** The API knows whole owners only. */
 function isOwner(text: string): boolean {
   return /^(user|robot):./.test(text);
 }
@@ -19,6 +18,10 @@ export function TokensTab() {
   const [owner, setOwner] = useQuery("owner");
   const list = useList(tokensPath(isOwner(owner) ? owner : ""), tokensOf);
   const [making, setMaking] = useState(false);
+  // The API knows whole owners alone: for parts of a name all are fetched to be looked through.
+  useEffect(() => {
+    if (owner && !list.done && !list.loading && !list.problem) list.more();
+  }, [owner, list.done, list.loading]);
   const small = owner.toLowerCase();
   const shown = list.items.filter((k) => `${k.owner} ${k.description}`.toLowerCase().includes(small));
   return (
@@ -32,7 +35,7 @@ export function TokensTab() {
       </div>
       {list.problem ? (
         <ProblemView problem={list.problem} retry={list.reload} />
-      ) : !list.items.length && !list.done ? (
+      ) : !shown.length && !list.done ? (
         <TableSkeleton rows={6} />
       ) : !shown.length ? (
         <Empty icon="key" title={t(owner ? "users.tokens.noMatch" : "users.tokens.empty")}>

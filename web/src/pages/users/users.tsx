@@ -269,7 +269,7 @@ export function UsersTab() {
       </div>
       {list.problem ? (
         <ProblemView problem={list.problem} retry={list.reload} />
-      ) : !list.items.length && !list.done ? (
+      ) : !shown.length && !list.done ? (
         <TableSkeleton rows={8} />
       ) : !shown.length ? (
         <Empty icon="user" title={t(search ? "users.noMatch" : "users.empty")}>

@@ -26,6 +26,16 @@ import { When } from "../../parts/when";
 import { number, t } from "../../text/text";
 import { State } from "./state";
 
+/** Why it was not taken, in the words of the registry. */
+function Why({ of }: { of: Pick<Delivery, "why" | "status"> | Pick<Webhook, "why" | "status"> }) {
+  if (!of.why) return <>{t("webhooks.status", { status: String(of.status) })}</>;
+  return (
+    <span title={of.why} lang="en">
+      {of.why}
+    </span>
+  );
+}
+
 function Facts({ of }: { of: Webhook }) {
   return (
     <dl class="facts panel">
@@ -36,7 +46,9 @@ function Facts({ of }: { of: Webhook }) {
       {of.state === "failing" && (
         <>
           <dt>{t("webhooks.why")}</dt>
-          <dd>{of.why || t("webhooks.status", { status: String(of.status) })}</dd>
+          <dd>
+            <Why of={of} />
+          </dd>
           <dt>{t("webhooks.since")}</dt>
           <dd>
             <When time={of.failing_since} />, {t("webhooks.tries", { n: of.failures ?? 0 })}
@@ -81,7 +93,7 @@ function subjectOf(d: Delivery): string {
   return `${repository ?? ""}${tag ? `:${tag}` : digest ? `@${digest}` : ""}`;
 }
 
-function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
+function columns(onSend: (d: Delivery) => void, busy: boolean): Column<Delivery>[] {
   return [
     {
       id: "event",
@@ -103,7 +115,7 @@ function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
     {
       id: "why",
       title: t("webhooks.why"),
-      cell: (d) => <span title={d.why}>{d.why || t("webhooks.status", { status: String(d.status) })}</span>,
+      cell: (d) => <Why of={d} />,
       width: "minmax(0, 1.5fr)",
       wide: true,
     },
@@ -115,6 +127,7 @@ function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
         <button
           type="button"
           class="plain"
+          disabled={busy}
           aria-label={t("webhooks.send.of", { n: d.seq })}
           onClick={() => onSend(d)}
         >
@@ -128,7 +141,14 @@ function columns(onSend: (d: Delivery) => void): Column<Delivery>[] {
   ];
 }
 
-function One({ of, onClose, onSend }: { of: Delivery; onClose: () => void; onSend: () => void }) {
+interface OneProps {
+  of: Delivery;
+  busy: boolean;
+  onClose: () => void;
+  onSend: () => void;
+}
+
+function One({ of, busy, onClose, onSend }: OneProps) {
   const text = visible(JSON.stringify(of.event, null, 2));
   return (
     <Dialog title={t("webhooks.event")} onClose={onClose} wide>
@@ -139,7 +159,9 @@ function One({ of, onClose, onSend }: { of: Delivery; onClose: () => void; onSen
             <When time={of.at} />
           </dd>
           <dt>{t("webhooks.why")}</dt>
-          <dd>{of.why || t("webhooks.status", { status: String(of.status) })}</dd>
+          <dd>
+            <Why of={of} />
+          </dd>
         </dl>
       </div>
       <div class="commands dialog-body">
@@ -148,7 +170,7 @@ function One({ of, onClose, onSend }: { of: Delivery; onClose: () => void; onSen
         <Copy text={text} what={t("webhooks.event")} />
       </div>
       <footer>
-        <button type="button" class="primary" onClick={onSend}>
+        <button type="button" class="primary" disabled={busy} onClick={onSend}>
           {t("webhooks.send")}
         </button>
       </footer>
@@ -212,7 +234,7 @@ function Deliveries({ name, reload }: { name: string; reload: () => void }) {
       ) : (
         <Table
           label={t("webhooks.deliveries")}
-          columns={columns(send)}
+          columns={columns(send, action.busy)}
           rows={list.items}
           id={(d) => String(d.seq)}
           onOpen={setOpen}
@@ -224,6 +246,7 @@ function Deliveries({ name, reload }: { name: string; reload: () => void }) {
       {open && (
         <One
           of={open}
+          busy={action.busy}
           onClose={() => setOpen(null)}
           onSend={() => {
             setOpen(null);

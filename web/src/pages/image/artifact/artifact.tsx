@@ -1,6 +1,6 @@
 /* Artifacts, shown as what they are: only small blobs are looked into. */
 import { useState } from "preact/hooks";
-import { blobPath, type Descriptor, loadBytes, loadText, useLoad } from "../../../api/image";
+import { blobPath, type Descriptor, LOOK_BYTES, loadBytes, loadText, useLoad } from "../../../api/image";
 import { at } from "../../../app/base";
 import { Icon } from "../../../parts/icon";
 import { ProblemView } from "../../../parts/problem";
@@ -8,7 +8,7 @@ import { Size } from "../../../parts/size";
 import { Skeleton } from "../../../parts/skeleton";
 import { visible } from "../../../parts/visible";
 import { number, t } from "../../../text/text";
-import { Facts, Foreign, Note } from "../facts";
+import { Facts, Foreign, Note, useSome } from "../facts";
 import { isText } from "../kind";
 import type { PanelProps } from "../lazy";
 import { PackageList } from "../packages";
@@ -20,7 +20,6 @@ import { gunzip, type Member, untar } from "./tar";
 import { Text } from "./text";
 import { readWasm } from "./wasm";
 
-const LOOK_BYTES = 4 * 1024 * 1024; // of a blob that is read here
 const STATEMENTS = 4; // of a manifest that are shown; the others stand below
 const SUBJECTS = 20;
 const UNPACKED_BYTES = 32 * 1024 * 1024;
@@ -77,7 +76,7 @@ function Blob({ shown, one }: { shown: Shown; one: Descriptor }) {
       </div>
       {open && (
         <div class="below">
-          {problem && <ProblemView problem={problem} />}
+          {problem?.code === "TOO_LARGE" ? <TooLarge /> : problem && <ProblemView problem={problem} />}
           {!problem && data === null && <Skeleton />}
           {data === "" && <p class="muted">{t("image.files.binary")}</p>}
           {data && <Text text={data} label={title.slice(0, 100)} />}
@@ -91,6 +90,7 @@ function Blobs({ shown }: { shown: Shown }) {
   const { manifest } = shown.came;
   const layers = manifest.layers ?? [];
   const blobs = manifest.config && manifest.config.size > 2 ? [manifest.config, ...layers] : layers;
+  const [some, more] = useSome(blobs);
   if (!blobs.length) return null;
   return (
     <section class="part">
@@ -98,10 +98,11 @@ function Blobs({ shown }: { shown: Shown }) {
         {t("image.blobs")} <span class="muted">{number(blobs.length)}</span>
       </h2>
       <ul class="tree">
-        {blobs.map((one, i) => (
+        {some.map((one, i) => (
           <Blob key={i} shown={shown} one={one} />
         ))}
       </ul>
+      {more}
     </section>
   );
 }
@@ -140,7 +141,8 @@ function Helm({ shown }: { shown: Shown }) {
   });
   return (
     <>
-      {meta.problem && <ProblemView problem={meta.problem} />}
+      {meta.problem &&
+        (meta.problem.code === "TOO_LARGE" ? <TooLarge /> : <ProblemView problem={meta.problem} />)}
       {meta.data && <Chart meta={meta.data} />}
       {content.problem && <Note bad>{content.problem.message}</Note>}
       {layer && !small && <TooLarge />}
@@ -157,16 +159,27 @@ function Helm({ shown }: { shown: Shown }) {
           <summary>
             {t("image.files")} <span class="muted">{number(content.data.files.length)}</span>
           </summary>
-          <ul class="largest">
-            {content.data.files.map((one) => (
-              <li key={one.name}>
-                <bdi class="mono">{visible(one.name)}</bdi>
-                <Size bytes={one.size} />
-              </li>
-            ))}
-          </ul>
+          <Sizes of={content.data.files} />
         </details>
       )}
+    </>
+  );
+}
+
+/** Names with how large they are. */
+function Sizes({ of }: { of: readonly { name: string; size: number }[] }) {
+  const [some, more] = useSome(of);
+  return (
+    <>
+      <ul class="largest">
+        {some.map((one, i) => (
+          <li key={i}>
+            <bdi class="mono">{visible(one.name)}</bdi>
+            <Size bytes={one.size} />
+          </li>
+        ))}
+      </ul>
+      {more}
     </>
   );
 }
@@ -212,14 +225,7 @@ function WasmView({ shown }: { shown: Shown }) {
         <h2>
           {t("image.wasm.sections")} <span class="muted">{number(data.sections.length)}</span>
         </h2>
-        <ul class="largest">
-          {data.sections.map((one, i) => (
-            <li key={i}>
-              <bdi class="mono">{visible(one.name)}</bdi>
-              <Size bytes={one.size} />
-            </li>
-          ))}
-        </ul>
+        <Sizes of={data.sections} />
       </section>
     </>
   );

@@ -1,8 +1,11 @@
 /* What configs of charts and models say, and their cards. */
 import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
 import { Markdown } from "../../../parts/markdown";
 import { t } from "../../../text/text";
-import { Facts, Foreign } from "../facts";
+import { Facts, Foreign, useSome } from "../facts";
+
+const NAMES = 50; // of a list in a chart
 
 type Json = Record<string, unknown>;
 
@@ -19,11 +22,12 @@ function names(value: unknown, show: (one: Json) => string): ComponentChildren {
     .filter(Boolean);
   return (
     <ul class="names">
-      {list.map((one) => (
-        <li key={one}>
+      {list.slice(0, NAMES).map((one, i) => (
+        <li key={i}>
           <Foreign text={one} />
         </li>
       ))}
+      {list.length > NAMES && <li class="muted">{t("delete.more", { n: list.length - NAMES })}</li>}
     </ul>
   );
 }
@@ -62,22 +66,27 @@ export function Chart({ meta }: { meta: Json }) {
 }
 
 /** Every value of a config that is one, with the names of what it is in. */
-function flat(meta: Json, outer = "", depth = 0): [string, ComponentChildren][] {
-  return Object.entries(meta).flatMap(([key, value]): [string, ComponentChildren][] => {
+function flat(meta: Json, outer = "", depth = 0): [string, unknown][] {
+  return Object.entries(meta).flatMap(([key, value]): [string, unknown][] => {
     const name = outer ? `${outer}.${key}` : key;
     if (key === "rootfs" || key === "modelfs" || key === "diff_ids") return [];
     if (Array.isArray(value)) {
       const plain = value.filter((one) => typeof one === "string" || typeof one === "number");
-      return plain.length ? [[name, <Foreign key={name} text={plain.join(", ")} />]] : [];
+      return plain.length ? [[name, plain.join(", ")]] : [];
     }
     if (value && typeof value === "object") return depth < 3 ? flat(value as Json, name, depth + 1) : [];
-    const shown = text(value);
-    return shown === null ? [] : [[name, shown]];
+    return value === null || value === "" ? [] : [[name, value]];
   });
 }
 
 export function Params({ meta }: { meta: Json }) {
-  return <Facts rows={flat(meta)} />;
+  const [some, more] = useSome(useMemo(() => flat(meta), [meta]));
+  return (
+    <>
+      <Facts rows={some.map(([name, value]): [string, ComponentChildren] => [name, text(value)])} />
+      {more}
+    </>
+  );
 }
 
 /** README of a chart, card of a model. */
