@@ -58,6 +58,7 @@ describe("collection", () => {
     await page.keyboard.type("0s");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Collection" }).waitFor();
+    await page.getByRole("button", { name: "Undo" }).waitFor({ timeout: 60_000 });
     await page.getByRole("button", { name: "Undo" }).focus();
     await page.keyboard.press("Enter");
     await page.getByRole("dialog").getByText("Tags that point elsewhere").waitFor();
@@ -72,7 +73,7 @@ describe("collection", () => {
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Undoing" }).waitFor();
-  });
+  }, 90_000);
 
   for (const [name, look] of Object.entries(looks)) {
     test(`has no flaw that axe finds: ${name}`, async () => {

@@ -116,7 +116,7 @@ static struct meta_edge *make_children(struct fixture *f, size_t n)
     struct repo_name r = repo_of("a");
 
     for (size_t i = 0; i < n; i++) {
-        char text[16];
+        char text[24];
 
         snprintf(text, sizeof(text), "c%zu", i);
         manifests[i] = manifest_for(text);
@@ -151,7 +151,7 @@ static enum err_code push_index(struct fixture *f, const struct meta_edge *edges
 static void assert_children(struct fixture *f, size_t n, enum err_code code)
 {
     for (size_t i = 0; i < n; i += 37) {
-        char text[16];
+        char text[24];
 
         snprintf(text, sizeof(text), "c%zu", i + 37 < n ? i : n - 1);
         assert_int_equal(delete_manifest(f, "a", text), code);
@@ -260,7 +260,7 @@ static void a_list_that_fails_at_its_end_changes_nothing(void **state)
 
     assert_ok(put(f, "a", "m"));
     for (size_t i = 0; i < MANY; i++) {
-        char text[16];
+        char text[24];
 
         snprintf(text, sizeof(text), "t%zu", i);
         tags[i] = tag_of(text);
@@ -339,7 +339,7 @@ static void an_image_of_many_children_tags_and_referrers_goes(void **state)
 
     for (size_t i = 0; i < sizeof(children) / sizeof(children[0]); i++) {
         AUTO(mem) struct meta_edge *edges = make_children(f, children[i]);
-        char text[16];
+        char text[24];
 
         assert_ok(push_index(f, edges, children[i], META_ANY));
         for (int k = 1; k < DYNAMO_UNTAG_MOST; k++) {
@@ -369,7 +369,7 @@ static void a_subject_of_many_goes_behind_another_operation(void **state)
 
     assert_ok(put(f, "a", "image"));
     for (int i = 0; i < 25; i++) {
-        char text[16];
+        char text[24];
 
         snprintf(text, sizeof(text), "r%d", i);
         assert_ok(put_referrer(f, "a", text, "image", "x/y", ""));
@@ -453,7 +453,7 @@ static void a_subject_of_many_that_goes_condemns_its_referrers(void **state)
 
     assert_ok(put(f, "a", "image"));
     for (int i = 0; i < 50; i++) {
-        char text[16];
+        char text[24];
 
         snprintf(text, sizeof(text), "r%d", i);
         assert_ok(put_referrer(f, "a", text, "image", "x/y", ""));
