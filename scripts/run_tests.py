@@ -378,7 +378,7 @@ def vitest(totals, project):
     report.unlink(missing_ok=True)
     reporters = ["--reporter=junit", f"--outputFile={report}"]
     command = ["npx", "--prefix", "web", "vitest", "run", "--root", "web", "--project", project]
-    code, out = run([*command, *reporters], timeout=300)
+    code, out = run([*command, *reporters], timeout=900)
     counted = totals.add_junit(report, f"ui {project}") if report.exists() else 0
     if code and (code != 1 or not counted):
         totals.add(f"ui {project}: vitest", out[-8000:])

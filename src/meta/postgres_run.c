@@ -306,13 +306,6 @@ static void end_stuck(struct postgres_conn *c)
     (void)!ask_to_end(c, half_ms > STUCK_MIN_MS ? half_ms : STUCK_MIN_MS, ERR_IGNORED);
 }
 
-/* Where there is one connection alone its user is in a hurry, and connecting takes its time. */
-static bool may_connect(const struct postgres_conn *c)
-{
-    return c->db->max_open > 1 && !c->looked &&
-           clock_mono_ms() >= c->deadline_ms - c->db->timeout_ms / 2;
-}
-
 /* On one more when none is idle and half of the time is over. */
 static void look_on_another(struct postgres_conn *c)
 {
@@ -323,7 +316,7 @@ static void look_on_another(struct postgres_conn *c)
         end_stuck(idle);
         postgres_give(idle);
         c->looked = true;
-    } else if (may_connect(c)) {
+    } else if (!c->looked && clock_mono_ms() >= c->deadline_ms - c->db->timeout_ms / 2) {
         if (postgres_connect(c->db, &fresh, ERR_IGNORED) == ERR_OK)
             end_stuck(fresh);
         c->looked = true;
