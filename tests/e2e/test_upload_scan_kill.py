@@ -37,7 +37,7 @@ def line(postgresql):
 def on_files(new_registry, fake, postgresql, line):
     """With a database whose line a test may hold."""
     metadata = {**postgresql.section(), "url": line.url(postgresql.url)}
-    return start(new_registry(config={**config_of(fake), "metadata": metadata, "replicas": {"lease": "1s"}}))
+    return start(new_registry(config={**config_of(fake), "metadata": metadata, "replicas": {"lease": "3s"}}))
 
 
 def kill_at(registry, fake, line, found, where):
