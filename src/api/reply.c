@@ -215,6 +215,14 @@ void reply_error(struct req *q, enum err_code code, const struct err *e)
     send_error(q, code, e->public_detail && !says_nothing(code) ? str_of(e->detail) : STR_NONE);
 }
 
+void reply_next_parameter(struct buf *extra, const char *key, const char *value)
+{
+    if (!value[0])
+        return;
+    buf_addf(extra, "&%s=", key);
+    buf_add_percent(extra, str_of(value));
+}
+
 /* A target that is longer is one that no client may send. */
 #define LINK_MAX (8u << 10)
 

@@ -37,5 +37,8 @@ void reply_warning(struct req *q, struct str text);
 /* Link: <path?n=N&last=LAST>; rel="next" (RFC 8288). extra is more of the query, or empty. */
 void reply_next(struct req *q, size_t n, struct str last, struct str extra);
 
+/* To that extra: &key=value, escaped; nothing for "". */
+void reply_next_parameter(struct buf *extra, const char *key, const char *value);
+
 /* ,"key":"2026-01-31T23:59:59.123Z"; null for 0 and INT64_MAX. */
 void reply_add_time(struct buf *body, const char *key, int64_t wall_ms);

@@ -133,22 +133,14 @@ enum err_code shown_names(struct req *q, const struct shown_source *s, const str
     return ERR_OK;
 }
 
-static void add_parameter(struct buf *b, const char *key, const char *value)
-{
-    if (!value[0])
-        return;
-    buf_addf(b, "&%s=", key);
-    buf_add_percent(b, str_of(value));
-}
-
 void shown_next(struct req *q, const struct shown_ask *a, const struct meta_place *last)
 {
     AUTO(buf) struct buf extra = {0};
     char text[REPO_NAME_MAX + 64];
 
     buf_init(&extra, 2048);
-    add_parameter(&extra, "search", a->search);
-    add_parameter(&extra, "sort", a->sort);
+    reply_next_parameter(&extra, "search", a->search);
+    reply_next_parameter(&extra, "sort", a->sort);
     if (a->meta.order == META_BY_NAME)
         snprintf(text, sizeof(text), "%s", last->name);
     else

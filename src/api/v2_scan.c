@@ -302,14 +302,6 @@ static enum err_code add_line(void *ctx, struct str line, struct err *e)
     return ERR_OK;
 }
 
-static void add_parameter(struct buf *b, const char *key, const char *value)
-{
-    if (!value[0])
-        return;
-    buf_addf(b, "&%s=", key);
-    buf_add_percent(b, str_of(value));
-}
-
 static void link_next(struct req *q, const struct asked *a, const struct scan_result *r,
                       uint64_t next)
 {
@@ -317,9 +309,9 @@ static void link_next(struct req *q, const struct asked *a, const struct scan_re
     char last[64];
 
     buf_init(&more, 1024);
-    add_parameter(&more, "severity", a->severity);
-    add_parameter(&more, "fixable", a->fixable);
-    add_parameter(&more, "platform", a->platform);
+    reply_next_parameter(&more, "severity", a->severity);
+    reply_next_parameter(&more, "fixable", a->fixable);
+    reply_next_parameter(&more, "platform", a->platform);
     snprintf(last, sizeof(last), "%llu.%.*s", (unsigned long long)next, CURSOR_DIGITS,
              digest_hex(&r->findings).p);
     reply_next(q, a->n, str_of(last), buf_str(&more));

@@ -389,6 +389,13 @@ void dynamo_mark_staged(struct dynamo_tx *tx, struct dynamo_cell *head,
 
 /* ---- the reads */
 
+/* CORRUPT: what the table holds there is none of that. */
+ERR_CHECKED enum err_code dynamo_damaged(struct meta *m, const char *what, struct err *e);
+
+/* A tag and what it points to, of its item. Errors: CORRUPT. */
+ERR_CHECKED enum err_code dynamo_repo_tag(struct meta *m, const json_t *item,
+                                          struct meta_repo_tag *ret, struct err *e);
+
 void dynamo_read_fill(struct meta_driver *d);
 void dynamo_list_fill(struct meta_driver *d);
 void dynamo_repo_fill(struct meta_driver *d);

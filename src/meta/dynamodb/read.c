@@ -12,7 +12,7 @@ static struct dynamo_link *link_of(struct meta *m)
     return dynamo_of(m)->link;
 }
 
-static enum err_code damaged(struct meta *m, const char *what, struct err *e)
+enum err_code dynamo_damaged(struct meta *m, const char *what, struct err *e)
 {
     return err_set(e, ERR_CORRUPT, "table %s: damaged %s", dynamo_link_where(link_of(m)), what);
 }
@@ -34,7 +34,7 @@ static enum err_code manifest_at(struct meta *m, const struct repo_name *repo, s
     buf_init(&bytes, MANIFEST_MAX);
     TRY(dynamo_text_read(link_of(m), item, "bytes", end_ms, &bytes, e));
     if (digest_parse(digest, &d, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "digest of a manifest", e);
+        return dynamo_damaged(m, "digest of a manifest", e);
     digest_of(d.algorithm, bytes.p ? bytes.p : "", bytes.n, &actual);
     if (!digest_eq(&d, &actual))
         return err_set(e, ERR_CORRUPT, "table %s: bytes of manifest %s do not match it",
@@ -236,7 +236,7 @@ static enum err_code blob_find(struct meta *m, const struct digest *d, struct re
         dynamo_cursor_step(&c);
     }
     if (repo_name_parse(item_get_text(item, "sk"), ret_repo, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "name of a repository", e);
+        return dynamo_damaged(m, "name of a repository", e);
     *ret_size_bytes = (uint64_t)item_get_number(item, "size");
     return ERR_OK;
 }
@@ -275,7 +275,7 @@ static enum err_code upload_from(struct meta *m, const json_t *item, struct meta
         !str_copy(item_get_text(item, "owner"), u.owner, sizeof(u.owner)) ||
         !digest_algorithm_parse(item_get_text(item, "algorithm"), &u.algorithm) ||
         !str_copy(item_get_text(item, "holder"), u.holder.text, sizeof(u.holder.text)))
-        return damaged(m, "upload", e);
+        return dynamo_damaged(m, "upload", e);
     *ret = u;
     return ERR_OK;
 }
@@ -301,7 +301,7 @@ static enum err_code upload_finished(struct meta *m, const struct uuid *id,
     if (repo_name_parse(item_get_text(item, "repo"), &f.repo, ERR_IGNORED) != ERR_OK ||
         !str_copy(item_get_text(item, "owner"), f.owner, sizeof(f.owner)) ||
         digest_parse(item_get_text(item, "digest"), &f.digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "finished upload", e);
+        return dynamo_damaged(m, "finished upload", e);
     f.finished_ms = item_get_number(item, "finished");
     *ret_finished = f;
     return ERR_OK;

@@ -16,19 +16,14 @@ static size_t page_of(size_t limit)
     return limit < PAGE_MOST ? limit + 1 : 0; /* one more says whether there are others */
 }
 
-static enum err_code damaged(struct meta *m, const char *what, struct err *e)
-{
-    return err_set(e, ERR_CORRUPT, "table %s: damaged %s", dynamo_link_where(link_of(m)), what);
-}
-
 /* ---- tags */
 
-static enum err_code tag_from(struct meta *m, const json_t *item, struct meta_repo_tag *ret,
+enum err_code dynamo_repo_tag(struct meta *m, const json_t *item, struct meta_repo_tag *ret,
                               struct err *e)
 {
     if (tag_name_parse(item_get_text(item, "sk"), &ret->name, ERR_IGNORED) != ERR_OK ||
         digest_parse(item_get_text(item, "digest"), &ret->digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "tag", e);
+        return dynamo_damaged(m, "tag", e);
     ret->version = item_get_number(item, "version");
     ret->pushed_ms = item_get_number(item, "pushed");
     return ERR_OK;
@@ -50,7 +45,7 @@ static enum err_code repo_tags(struct meta *m, const struct repo_name *repo, str
         if (!item || l.n == limit)
             break;
         l.rows = mem_resize(l.rows, (l.n + 1) * sizeof(*l.rows));
-        TRY(tag_from(m, item, &l.rows[l.n], e));
+        TRY(dynamo_repo_tag(m, item, &l.rows[l.n], e));
         l.n++;
         dynamo_cursor_step(&c);
     }
@@ -72,7 +67,7 @@ static enum err_code manifest_from(struct meta *m, const json_t *item,
                                        .named = item_get_number(item, "uses") > 0};
     if (digest_parse(item_get_text(item, "digest"), &ret->digest, ERR_IGNORED) != ERR_OK ||
         (subject.n > 0 && digest_parse(subject, &ret->subject, ERR_IGNORED) != ERR_OK))
-        return damaged(m, "manifest", e);
+        return dynamo_damaged(m, "manifest", e);
     buf_init(&bytes, TEXT_MAX);
     TRY(dynamo_text_read(link_of(m), item, "bytes", dynamo_link_end(link_of(m)), &bytes, e));
     ret->size_bytes = bytes.n;
@@ -138,7 +133,7 @@ static enum err_code blob_from(struct meta *m, const json_t *item, struct meta_r
     *ret = (struct meta_repo_blob){.size_bytes = (uint64_t)item_get_number(item, "size"),
                                    .named = item_get_number(item, "uses") > 0};
     if (digest_parse(item_get_text(item, "digest"), &ret->digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "digest of a blob", e);
+        return dynamo_damaged(m, "digest of a blob", e);
     return is_shared(m, item, &ret->shared, e);
 }
 

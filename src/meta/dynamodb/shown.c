@@ -18,11 +18,6 @@ static struct dynamo_link *link_of(struct meta *m)
     return dynamo_of(m)->link;
 }
 
-static enum err_code damaged(struct meta *m, const char *what, struct err *e)
-{
-    return err_set(e, ERR_CORRUPT, "table %s: damaged %s", dynamo_link_where(link_of(m)), what);
-}
-
 /* ---- names */
 
 static enum err_code need_name_order(const struct meta_ask *ask, struct err *e)
@@ -201,7 +196,7 @@ static enum err_code shown_from(struct meta *m, const json_t *item, struct str d
     buf_init(&bytes, TEXT_MAX);
     TRY(dynamo_text_read(link_of(m), item, "bytes", dynamo_link_end(link_of(m)), &bytes, e));
     if (digest_parse(digest, &ret->digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "digest of a manifest", e);
+        return dynamo_damaged(m, "digest of a manifest", e);
     ret->media_type = str_dup(item_get_text(item, "media"));
     ret->size_bytes = bytes.n;
     if (bytes.n <= META_SHOWN_BYTES)
@@ -224,17 +219,6 @@ static enum err_code manifests_shown(struct meta *m, const struct repo_name *rep
 }
 
 /* ---- tags */
-
-static enum err_code tag_from(struct meta *m, const json_t *item, struct meta_repo_tag *ret,
-                              struct err *e)
-{
-    if (tag_name_parse(item_get_text(item, "sk"), &ret->name, ERR_IGNORED) != ERR_OK ||
-        digest_parse(item_get_text(item, "digest"), &ret->digest, ERR_IGNORED) != ERR_OK)
-        return damaged(m, "tag", e);
-    ret->version = item_get_number(item, "version");
-    ret->pushed_ms = item_get_number(item, "pushed");
-    return ERR_OK;
-}
 
 /* The manifest of each, and with `moves` who moved it there. */
 static enum err_code fill_tags(struct meta *m, const struct repo_name *const *repos, size_t n,
@@ -280,7 +264,7 @@ static enum err_code tags_shown(struct meta *m, const struct repo_name *repo,
     TRY(get_wanted(m, &w, e));
     for (size_t i = 0; i < n; i++) {
         if (got(&w, i))
-            TRY(tag_from(m, got(&w, i), &rows[i].tag, e));
+            TRY(dynamo_repo_tag(m, got(&w, i), &rows[i].tag, e));
         refs[i] = &rows[i];
         repos[i] = repo;
     }
@@ -351,7 +335,7 @@ static enum err_code find_latest(struct meta *m, const struct repo_list *l, size
     TRY(get_wanted(m, &tags, e));
     for (size_t i = 0; i < n; i++) {
         if (got(&tags, i))
-            TRY(tag_from(m, got(&tags, i), &rows[i].latest.tag, e));
+            TRY(dynamo_repo_tag(m, got(&tags, i), &rows[i].latest.tag, e));
         else if (rows[i].there)
             TRY(look_for_latest(m, &l->names[i], &rows[i], e));
     }
